@@ -1,0 +1,31 @@
+//! May this request's body be read at all?
+
+use std::sync::Arc;
+
+use crate::Error;
+
+/// Asked before the first byte of a request's body is read, and so before `100 Continue` is sent (RFC 9110 §10.1.1).
+///
+/// A refusal is answered at once and the connection is closed: no upload is taken that would be thrown away.
+pub trait Admit: Send + Sync + 'static {
+    /// Looks at the head of a request.
+    ///
+    /// # Errors
+    /// Why the request is refused.
+    fn check(&self, parts: &http::request::Parts) -> Result<(), Error>;
+}
+
+impl<F> Admit for F
+where
+    F: Fn(&http::request::Parts) -> Result<(), Error> + Send + Sync + 'static,
+{
+    fn check(&self, parts: &http::request::Parts) -> Result<(), Error> {
+        self(parts)
+    }
+}
+
+impl<A: Admit + ?Sized> Admit for Arc<A> {
+    fn check(&self, parts: &http::request::Parts) -> Result<(), Error> {
+        (**self).check(parts)
+    }
+}

@@ -1,0 +1,150 @@
+//! One publication among those that one request may need.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::{Abort, Access};
+
+/// What happened to a request before the publication at hand.
+///
+/// A value in the request's extensions, replaced (never changed in place) by the layers that publish again: tower's
+/// `Retry` clones a request, and a clone shares what an `Arc` in its extensions points at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Attempts that ended in a conflict, in all passes.
+    pub conflicts: u32,
+    /// Passes that ended in a suspension.
+    pub suspensions: u32,
+    /// An earlier attempt wrote: begin with [`Access::Write`], whatever the method says.
+    pub wrote: bool,
+}
+
+impl History {
+    /// Is this request on its way in for the second time or more? Then it was admitted already, and goes ahead of
+    /// new work.
+    pub fn is_again(&self) -> bool {
+        self.conflicts > 0 || self.suspensions > 0
+    }
+
+    /// The access with which a publication of a request with this method and history begins.
+    pub fn access(&self, method: &http::Method) -> Access {
+        if method.is_safe() && !self.wrote {
+            Access::Read
+        } else {
+            Access::Write
+        }
+    }
+}
+
+/// One publication: its numbers, and what it collected for the layers outside.
+///
+/// Made new for every publication, so that nothing of an aborted attempt is seen by the next one. It stands in the
+/// request's extensions and is given by [`Transaction::attempt`](crate::Transaction::attempt); clones are handles to
+/// the same attempt.
+#[derive(Clone)]
+pub struct Attempt {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    history: History,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    slots: HashMap<TypeId, Box<dyn Any + Send>>,
+    gates: Vec<Arc<dyn CommitGate>>,
+}
+
+impl Attempt {
+    /// The attempt that follows after `history`.
+    pub fn new(history: History) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                history,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The number of this attempt among those of its request, from 1; grows with each conflict.
+    pub fn number(&self) -> u32 {
+        self.shared.history.conflicts + 1
+    }
+
+    /// The number of this pass, from 1; grows with each suspension.
+    pub fn pass(&self) -> u32 {
+        self.shared.history.suspensions + 1
+    }
+
+    /// What happened before.
+    pub fn history(&self) -> History {
+        self.shared.history
+    }
+
+    /// Runs `f` on this attempt's slot for `T`, made with `T::default()` at its first use.
+    ///
+    /// `f` must not use the attempt itself.
+    pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = state
+            .slots
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Box::<T>::default());
+        // The slot stands under its own type.
+        f(slot.downcast_mut().expect("a slot holds its own type"))
+    }
+
+    /// Has `gate` checked before this attempt is committed.
+    pub fn gate(&self, gate: impl CommitGate) {
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .gates
+            .push(Arc::new(gate));
+    }
+
+    /// Asks every gate, in the order in which they were added.
+    pub(crate) fn check_gates(&self) -> Result<(), Abort> {
+        let gates = self
+            .shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .gates
+            .clone();
+        gates.iter().try_for_each(|gate| gate.check(self))
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("history", &self.shared.history)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Asked after the publisher has returned and before anything is committed.
+///
+/// So unresolved promises stop a commit without the publisher knowing what a promise is.
+pub trait CommitGate: Send + Sync + 'static {
+    /// May this attempt be committed?
+    ///
+    /// # Errors
+    /// The [`Abort`] that takes the place of the publisher's response.
+    fn check(&self, attempt: &Attempt) -> Result<(), Abort>;
+}
+
+impl<F> CommitGate for F
+where
+    F: Fn(&Attempt) -> Result<(), Abort> + Send + Sync + 'static,
+{
+    fn check(&self, attempt: &Attempt) -> Result<(), Abort> {
+        self(attempt)
+    }
+}

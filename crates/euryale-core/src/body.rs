@@ -1,0 +1,271 @@
+//! The body of a response, and of a request above the spool.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::blob::{Blob, BlobHandle};
+use crate::blocking::BlobReader;
+use crate::deferred::{Deferred, DeferredBody, DeferredHandle};
+use crate::handle::TakeOnce;
+use crate::ledger::GaugeGuard;
+use crate::{BoxError, Ledger, Response};
+
+/// The body of a response: bytes, an open file, a response still being computed, or any other body in a box.
+///
+/// It works without any layer. What layers know to add to a file or to a deferred response they find by the handle
+/// that [`publish_handle`](Body::publish_handle) puts into the response's extensions.
+///
+/// `Send`, not `Sync`.
+pub struct Body {
+    kind: Kind,
+}
+
+enum Kind {
+    Full(Option<Bytes>),
+    Blob(BlobBody),
+    Deferred(DeferredBody),
+    Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
+}
+
+enum BlobBody {
+    Untouched(BlobHandle),
+    Reading(BlobReader),
+    Failed,
+}
+
+impl Body {
+    /// A body of no bytes.
+    pub fn empty() -> Self {
+        Self {
+            kind: Kind::Full(None),
+        }
+    }
+
+    /// Boxes any other body; a `Body` is taken as it is.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut body = Some(body);
+        // A second box around the same type would hide what it is from `publish_handle`.
+        if let Some(own) = (&mut body as &mut dyn std::any::Any).downcast_mut::<Option<Self>>() {
+            return own.take().unwrap_or_else(Self::empty);
+        }
+        match body {
+            Some(body) => Self {
+                kind: Kind::Boxed(Box::pin(Boxed { body })),
+            },
+            None => Self::empty(),
+        }
+    }
+
+    /// A response that is computed after the transaction, when the worker is free.
+    pub fn deferred<F, E>(future: F) -> Self
+    where
+        F: Future<Output = Result<Response, E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        Deferred::new(future).into()
+    }
+
+    /// Is this a response that is still to be computed?
+    pub fn is_deferred(&self) -> bool {
+        matches!(self.kind, Kind::Deferred(_))
+    }
+
+    /// Puts the handle of a blob or a deferred response into the extensions of its response, and counts an open blob
+    /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
+    pub fn publish_handle(&self, extensions: &mut http::Extensions, ledger: &Ledger) {
+        match &self.kind {
+            Kind::Blob(BlobBody::Untouched(handle)) => {
+                if extensions.get::<BlobHandle>().is_none() {
+                    handle
+                        .blob
+                        .update(|blob| blob.count(GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1)));
+                    extensions.insert(handle.clone());
+                }
+            }
+            Kind::Deferred(DeferredBody::Untouched(deferred)) => {
+                extensions.insert(DeferredHandle {
+                    deferred: deferred.clone(),
+                });
+            }
+            Kind::Full(_) | Kind::Boxed(_) | Kind::Blob(_) | Kind::Deferred(_) => {}
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.kind {
+            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Blob(blob) => blob.poll_frame(cx),
+            Kind::Deferred(deferred) => deferred.poll_frame(cx),
+            Kind::Boxed(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_none(),
+            Kind::Blob(blob) => blob.remaining() == 0,
+            Kind::Deferred(DeferredBody::Sending(body)) => body.is_end_stream(),
+            Kind::Deferred(_) => false,
+            Kind::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Blob(blob) => SizeHint::with_exact(blob.remaining()),
+            Kind::Deferred(DeferredBody::Sending(body)) => body.size_hint(),
+            Kind::Deferred(_) => SizeHint::default(),
+            Kind::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+impl BlobBody {
+    /// Untouched ⇒ Reading at the first poll, or Failed when a layer took the blob.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Self::Untouched(handle) = self {
+            match handle.take() {
+                Some(blob) => *self = Self::Reading(BlobReader::new(blob)),
+                None => {
+                    *self = Self::Failed;
+                    return Poll::Ready(Some(Err("a layer took the blob of this body".into())));
+                }
+            }
+        }
+        match self {
+            Self::Reading(reader) => match reader.poll_chunk(cx) {
+                Poll::Ready(Some(Err(error))) => {
+                    *self = Self::Failed;
+                    Poll::Ready(Some(Err(error.into())))
+                }
+                other => other.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data).map_err(Into::into))),
+            },
+            Self::Untouched(_) | Self::Failed => Poll::Ready(None),
+        }
+    }
+
+    fn remaining(&self) -> u64 {
+        match self {
+            Self::Untouched(handle) => handle.len(),
+            Self::Reading(reader) => reader.remaining(),
+            Self::Failed => 0,
+        }
+    }
+}
+
+pin_project! {
+    // Any body, its error boxed.
+    struct Boxed<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> http_body::Body for Boxed<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.project().body.poll_frame(cx).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            kind: Kind::Full((!bytes.is_empty()).then_some(bytes)),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<Blob> for Body {
+    fn from(blob: Blob) -> Self {
+        let len = blob.len();
+        Self {
+            kind: Kind::Blob(BlobBody::Untouched(BlobHandle {
+                blob: TakeOnce::new(blob),
+                len,
+            })),
+        }
+    }
+}
+
+impl From<Deferred> for Body {
+    fn from(deferred: Deferred) -> Self {
+        Self {
+            kind: Kind::Deferred(DeferredBody::Untouched(TakeOnce::new(deferred))),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Full(_) => "Body::Full",
+            Kind::Blob(_) => "Body::Blob",
+            Kind::Deferred(_) => "Body::Deferred",
+            Kind::Boxed(_) => "Body::Boxed",
+        })
+    }
+}

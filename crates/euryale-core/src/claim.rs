@@ -1,0 +1,49 @@
+//! A place in a pool's queue, and the request that has one.
+
+use std::fmt;
+use std::future::Future;
+
+use crate::{Database, Error, Lease, Request};
+
+/// A place in a pool's queue: lane, priority, deadline.
+///
+/// What `ConnectionLimit` hands to `Publish`, so that another pool can stand in. An implementation promises:
+///
+/// * the job runs in a worker, a thread that may block, and the lease is given back there, connection first;
+/// * no more jobs run at a time than the pool has permits, whatever becomes of the futures;
+/// * a job whose future is dropped before it started never starts; one that started runs to its end;
+/// * a panic of the job is an [`Error`] of kind [`Panicked`](crate::ErrorKind::Panicked).
+///
+/// Not object-safe on purpose: `Publish` boxes the future once.
+pub trait Claim: Send + 'static {
+    /// The store whose connections are lent.
+    type Database: Database;
+
+    /// Queues `job` **now**, before the future is polled, and resolves to what it returned.
+    ///
+    /// # Errors
+    /// Refused (queue full, waited too long, pool closed), or the job panicked.
+    fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Lease<'_, Self::Database>) -> T + Send + 'static,
+        T: Send + 'static;
+}
+
+/// A request with its claim on a connection: the only thing that `Publish` takes.
+///
+/// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the cap: a second
+/// publication needs a second claim.
+pub struct Publication<C> {
+    /// The request, whose body is complete.
+    pub request: Request,
+    /// The claim.
+    pub claim: C,
+}
+
+impl<C> fmt::Debug for Publication<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publication")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,90 @@
+//! What a store must do to stand behind a publisher.
+
+use crate::BoxError;
+
+/// How a transaction is going to use the database. A hint, not a ban.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// The publisher says that it will only read (safe methods: GET, HEAD, OPTIONS, TRACE; RFC 9110 §9.2.1).
+    Read,
+    /// The publisher may write.
+    Write,
+}
+
+/// What an error of the database means for the transaction that met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Another transaction won; this one can be published again from its beginning.
+    #[doc(alias = "ConflictError")]
+    #[doc(alias = "TransientError")]
+    Conflict,
+    /// The connection is of no more use.
+    Disconnected,
+    /// A commit was sent and nobody knows what became of it. Never retried.
+    InDoubt,
+    /// Anything else.
+    Other,
+}
+
+/// A store with connections and transactions.
+///
+/// Every method blocks, and every method is called **only in a worker**; so is the drop of a connection. (The
+/// synchronous `postgres` client, for one, panics when it is dropped on a runtime thread.)
+///
+/// `classify` is asked for each error of a source chain, outermost first, until it answers something else than
+/// [`Fault::Other`]: an application may wrap a conflict in an error of its own.
+#[doc(alias = "ZODB.DB")]
+pub trait Database: Send + Sync + 'static {
+    /// One connection, with the caches that make it worth keeping.
+    type Connection: Send + 'static;
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// The store's own error; the request is answered 503.
+    fn connect(&self) -> Result<Self::Connection, BoxError>;
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// The store's own error, classified as any other.
+    fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError>;
+
+    /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is in doubt or that
+    /// the connection broke (which, after a commit was sent, is the same).
+    ///
+    /// # Errors
+    /// The store's own error.
+    fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
+
+    /// Rolls back. Must also work after a failed commit.
+    ///
+    /// # Errors
+    /// The store's own error; the connection is dropped.
+    fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError>;
+
+    /// Says what one error (not its sources) means.
+    fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault;
+
+    /// Asked after each job, before the connection serves another one. `false` drops it.
+    fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
+        let _ = connection;
+        true
+    }
+
+    /// How much this connection's caches hold, in units of the store's choice. The warmest idle connection is handed
+    /// out first; among equals the one used last. ZODB keeps its pool sorted the same way (`ZODB/DB.py`).
+    fn warmth(&self, connection: &Self::Connection) -> u64 {
+        let _ = connection;
+        0
+    }
+}
+
+/// The first answer of `classify` along the source chain that is not [`Fault::Other`].
+pub(crate) fn fault<D: Database>(database: &D, error: &(dyn std::error::Error + 'static)) -> Fault {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(|error| database.classify(error))
+        .find(|fault| *fault != Fault::Other)
+        .unwrap_or(Fault::Other)
+}

@@ -1,0 +1,256 @@
+//! What services return.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::abort::Pending;
+use crate::{BoxError, Response};
+
+/// Why a request has no response of its own. Opaque; ask [`kind`](Error::kind), and the source chain for the cause.
+///
+/// `RespondLayer` is the one place that turns it into a response.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    source: Option<BoxError>,
+    wrote: bool,
+    // An error must be `Sync`; what it carries need not be.
+    carried: Mutex<Carried>,
+}
+
+enum Carried {
+    Nothing,
+    Pending(Pending),
+    Response(Box<Response>),
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The queue for a connection is full.
+    QueueFull,
+    /// The request waited too long for a connection.
+    QueueElapsed,
+    /// The pool is closed: the server is going down.
+    Closed,
+    /// The database could not be reached.
+    Unavailable,
+    /// A conflict with another transaction; published again by `ConflictPolicy`.
+    Conflict,
+    /// The last attempt that the policy allows ended in a conflict, too.
+    ConflictsExhausted,
+    /// The publisher took longer than the client is willing to wait. It still runs, and keeps its permit.
+    PublishElapsed,
+    /// Application code panicked.
+    Panicked,
+    /// A commit was sent, and nobody knows whether it took place.
+    InDoubt,
+    /// The client went away before the commit, and the route aborts then.
+    ClientGone,
+    /// The publisher suspended for a promise. Handled by `Republish`.
+    Suspended,
+    /// Application code aborted with a response of its own, where only a value could be returned.
+    Refused,
+    /// A job waits for a permit on a thread that holds one: it would wait for itself.
+    WouldDeadlock,
+    /// The request's body is larger than its route allows.
+    BodyTooLarge,
+    /// The request's body stopped coming.
+    BodyStalled,
+    /// There is no room left to keep the request's body.
+    SpoolFull,
+    /// The request's promises needed more passes than are allowed.
+    PassLimit,
+    /// The request is malformed.
+    Malformed,
+    /// A deferred response failed before its first byte.
+    DeferredFailed,
+    /// Any other error of the application's.
+    Application,
+}
+
+impl ErrorKind {
+    /// The status with which a request that ended so is answered.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::QueueFull
+            | Self::QueueElapsed
+            | Self::Closed
+            | Self::Unavailable
+            | Self::Conflict
+            | Self::ConflictsExhausted => StatusCode::SERVICE_UNAVAILABLE,
+            Self::PublishElapsed => StatusCode::GATEWAY_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
+            Self::SpoolFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::PassLimit => StatusCode::LOOP_DETECTED,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::DeferredFailed => StatusCode::BAD_GATEWAY,
+            Self::Panicked
+            | Self::InDoubt
+            | Self::ClientGone
+            | Self::Suspended
+            | Self::Refused
+            | Self::WouldDeadlock
+            | Self::Application => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// After how long the client may try again: for every 503 (RFC 9110 §10.2.3).
+    pub fn retry_after(self) -> Option<Duration> {
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1))
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Self::QueueFull => "the queue for a connection is full",
+            Self::QueueElapsed => "waited too long for a connection",
+            Self::Closed => "the pool is closed",
+            Self::Unavailable => "the database is unavailable",
+            Self::Conflict => "conflict with another transaction",
+            Self::ConflictsExhausted => "conflict with another transaction in every attempt",
+            Self::PublishElapsed => "publishing took too long",
+            Self::Panicked => "application code panicked",
+            Self::InDoubt => "a commit is in doubt",
+            Self::ClientGone => "the client went away before the commit",
+            Self::Suspended => "suspended for a promise, but no Republish layer stands above Publish",
+            Self::Refused => "the transaction was aborted with a response",
+            Self::WouldDeadlock => "waiting for a connection in a worker that holds one would never end",
+            Self::BodyTooLarge => "the request body is too large",
+            Self::BodyStalled => "the request body stopped coming",
+            Self::SpoolFull => "no room left for the request body",
+            Self::PassLimit => "too many passes for promises",
+            Self::Malformed => "the request is malformed",
+            Self::DeferredFailed => "a deferred response failed",
+            Self::Application => "the publisher failed",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.says())
+    }
+}
+
+impl Error {
+    /// An error of this kind, without a cause.
+    pub fn new(kind: ErrorKind) -> Self {
+        Self::build(kind, None, Carried::Nothing)
+    }
+
+    /// An error of this kind, with its cause.
+    pub fn with_source(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
+        Self::build(kind, Some(source.into()), Carried::Nothing)
+    }
+
+    /// A publisher's suspension, on its way to the layer that resolves it.
+    pub fn suspended(pending: Pending) -> Self {
+        Self::build(ErrorKind::Suspended, None, Carried::Pending(pending))
+    }
+
+    /// An abort with a response, where only a value can be returned. `RespondLayer` sends the response.
+    pub fn refused(response: Response) -> Self {
+        Self::build(ErrorKind::Refused, None, Carried::Response(Box::new(response)))
+    }
+
+    fn build(kind: ErrorKind, source: Option<BoxError>, carried: Carried) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                source,
+                wrote: false,
+                carried: Mutex::new(carried),
+            }),
+        }
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The same error, taken for something else: a conflict for the last one, say.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.inner.kind = kind;
+        self
+    }
+
+    /// The transaction that met this error wrote, or tried to: the next attempt begins as a writer.
+    pub fn wrote(&self) -> bool {
+        self.inner.wrote
+    }
+
+    pub(crate) fn set_wrote(mut self, wrote: bool) -> Self {
+        self.inner.wrote = wrote;
+        self
+    }
+
+    /// What the publisher waits for, if this is a suspension. Taken once.
+    pub fn take_pending(&mut self) -> Option<Pending> {
+        let carried = self
+            .inner
+            .carried
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(carried, Carried::Nothing) {
+            Carried::Pending(pending) => Some(pending),
+            other => {
+                *carried = other;
+                None
+            }
+        }
+    }
+
+    /// The response that this error carries, if it was an abort with a response. Taken once.
+    pub fn take_response(&mut self) -> Option<Response> {
+        let carried = self
+            .inner
+            .carried
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(carried, Carried::Nothing) {
+            Carried::Response(response) => Some(*response),
+            other => {
+                *carried = other;
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,32 @@
+//! Something that a body and a handle in the response's extensions share until one of them takes it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Clones share one value; the first to take it has it.
+pub(crate) struct TakeOnce<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> TakeOnce<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Arc::new(Mutex::new(Some(value))))
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    pub(crate) fn update(&self, f: impl FnOnce(&mut T)) {
+        if let Some(value) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            f(value);
+        }
+    }
+}
+
+impl<T> Clone for TakeOnce<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}

@@ -1,0 +1,140 @@
+//! What a worker lends to a publication: a permit, and a connection when it is first asked for.
+
+use std::fmt;
+
+use crate::{BoxError, Database, Ledger};
+
+/// The worker's side of a [`Lease`]: where its connection comes from and goes to.
+///
+/// Implemented by pools. All methods are called in the worker, and may block.
+pub trait LeaseSource<D: Database> {
+    /// The store.
+    fn database(&self) -> &D;
+
+    /// An idle connection, the warmest first, or a new one.
+    ///
+    /// # Errors
+    /// The store's error of [`Database::connect`].
+    fn checkout(&mut self) -> Result<D::Connection, BoxError>;
+
+    /// Drops a connection that must not be used again, and counts why (`reason` is a label of a metric).
+    fn discard(&mut self, connection: D::Connection, reason: &'static str);
+
+    /// Has the client of this job gone?
+    fn client_is_gone(&self) -> bool;
+
+    /// Where this pool's work is counted.
+    fn ledger(&self) -> &Ledger;
+}
+
+/// A permit and a connection, lent to one job while it runs in a worker.
+///
+/// The permit is held as long as the job runs. The connection is opened, or taken from the idle ones, when
+/// [`connection`](Lease::connection) is first called: a job that never asks costs none.
+///
+/// ```compile_fail
+/// # use euryale_core::{Database, Lease};
+/// // A lease, or what it lends, cannot leave its worker.
+/// fn keep<D: Database>(lease: &mut Lease<'_, D>) -> &'static mut D::Connection {
+///     lease.connection().unwrap()
+/// }
+/// ```
+pub struct Lease<'a, D: Database> {
+    source: &'a mut dyn LeaseSource<D>,
+    connection: &'a mut Option<D::Connection>,
+}
+
+impl<'a, D: Database> Lease<'a, D> {
+    /// Lends `connection`, which stays with the worker; `source` is asked for one when there is none.
+    pub fn new(source: &'a mut dyn LeaseSource<D>, connection: &'a mut Option<D::Connection>) -> Self {
+        Self { source, connection }
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when a new one was needed and could not be opened.
+    pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
+        match &mut *self.connection {
+            Some(connection) => Ok(connection),
+            empty => {
+                let opened = self.source.checkout().map_err(|source| Unavailable {
+                    doing: "connect",
+                    source,
+                })?;
+                Ok(empty.insert(opened))
+            }
+        }
+    }
+
+    /// Does this lease hold a connection already?
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Drops the connection, if there is one: nobody else will get it. The next call of
+    /// [`connection`](Lease::connection) brings another. `reason` is a label of `euryale_connections_dropped_total`.
+    pub fn discard(&mut self, reason: &'static str) {
+        if let Some(connection) = self.connection.take() {
+            self.source.discard(connection, reason);
+        }
+    }
+
+    /// The store.
+    pub fn database(&self) -> &D {
+        self.source.database()
+    }
+
+    /// Has the client gone? Then nobody will read the answer.
+    pub fn client_is_gone(&self) -> bool {
+        self.source.client_is_gone()
+    }
+
+    /// Where the pool counts.
+    pub fn ledger(&self) -> &Ledger {
+        self.source.ledger()
+    }
+
+    /// The same lease, lent on for a shorter time.
+    pub fn reborrow(&mut self) -> Lease<'_, D> {
+        Lease {
+            source: &mut *self.source,
+            connection: &mut *self.connection,
+        }
+    }
+
+    /// Runs `f` on the store and the connection; `None` when there is no connection.
+    pub(crate) fn with<R>(&mut self, f: impl FnOnce(&D, &mut D::Connection) -> R) -> Option<R> {
+        let database = self.source.database();
+        self.connection.as_mut().map(|connection| f(database, connection))
+    }
+}
+
+impl<D: Database> fmt::Debug for Lease<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The database could not be reached: a connection could not be opened, or a transaction could not begin.
+///
+/// Answered 503 with Retry-After, unless the database calls its source a conflict.
+#[derive(Debug)]
+pub struct Unavailable {
+    pub(crate) doing: &'static str,
+    pub(crate) source: BoxError,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "database unavailable: {} failed", self.doing)
+    }
+}
+
+impl std::error::Error for Unavailable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}

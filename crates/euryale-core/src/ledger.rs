@@ -1,0 +1,249 @@
+//! Is everything given back? Counters that are always on, one set per stack.
+//!
+//! A [`Ledger`] is a handle to one set of counters; clones share it. Every layer takes one (`.ledger(…)`) and has one
+//! of its own otherwise. It is read in the process, by tests and health checks, and exported as Prometheus text.
+//!
+//! ```
+//! use euryale_core::Ledger;
+//!
+//! let ledger = Ledger::new();
+//! ledger.transactions.begun.add(1);
+//! assert_eq!(ledger.unsettled(), ["transactions: begun 1, ended 0"]);
+//! ledger.transactions.committed.add(1);
+//! assert!(ledger.unsettled().is_empty());
+//! ```
+
+mod exposition;
+mod meter;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
+
+/// A handle to one set of counters. Never a static: several stacks, and several tests, live in one process.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    books: Arc<Books>,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is still out, a line each; empty when the ledger is quiet: nothing is held, and every transaction that
+    /// began has ended in one of its three ways.
+    pub fn unsettled(&self) -> Vec<String> {
+        let held = [
+            ("connections in use", &self.connections.in_use),
+            ("publishers running", &self.publishers.running),
+            ("queue depth", &self.queue.depth),
+            ("blobs open", &self.blobs.open),
+            ("spool files", &self.spool.files),
+            ("spool bytes", &self.spool.bytes),
+        ];
+        let mut unsettled: Vec<String> = held
+            .into_iter()
+            .filter(|(_, gauge)| gauge.get() != 0)
+            .map(|(name, gauge)| format!("{name}: {}", gauge.get()))
+            .collect();
+        let begun = self.transactions.begun.get();
+        let ended = self.transactions.ended();
+        if begun != ended {
+            unsettled.push(format!("transactions: begun {begun}, ended {ended}"));
+        }
+        unsettled
+    }
+
+    /// Everything, in Prometheus text format 0.0.4.
+    pub fn exposition(&self) -> String {
+        exposition::write(self)
+    }
+}
+
+impl Deref for Ledger {
+    type Target = Books;
+
+    fn deref(&self) -> &Books {
+        &self.books
+    }
+}
+
+/// The counters themselves, by part.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Books {
+    /// Connections of the pool.
+    pub connections: Connections,
+    /// Jobs that run in workers.
+    pub publishers: Publishers,
+    /// The queue in front of the connections.
+    pub queue: Queue,
+    /// Transactions of the database.
+    pub transactions: Transactions,
+    /// Conflicts and attempts.
+    pub conflicts: Conflicts,
+    /// Open files on their way to clients.
+    pub blobs: Blobs,
+    /// Request bodies.
+    pub spool: Spool,
+    /// Peers of the server.
+    pub sockets: Sockets,
+    /// From a request's head parsed to its response's head written, in seconds.
+    pub response_head_seconds: Histogram,
+}
+
+/// Connections of the pool.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Connections {
+    /// How many there may be.
+    pub cap: Gauge,
+    /// Held by a worker.
+    pub in_use: Gauge,
+    /// Open and waiting for work.
+    pub idle: Gauge,
+    /// Ever opened.
+    pub opened: Counter,
+    /// Dropped after a panic or an error, by reason.
+    pub dropped: Dropped,
+}
+
+/// Reasons why a connection was dropped.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// A panic was seen on it.
+    pub panicked: Counter,
+    /// It could not begin a transaction.
+    pub begin: Counter,
+    /// It could not abort one.
+    pub abort: Counter,
+    /// A commit on it is in doubt.
+    pub in_doubt: Counter,
+    /// The database says that it is broken.
+    pub disconnected: Counter,
+    /// The database does not want it used again.
+    pub not_reusable: Counter,
+    /// It reached its greatest age.
+    pub expired: Counter,
+    /// The pool has fewer places now, or none.
+    pub closed: Counter,
+}
+
+impl Dropped {
+    /// The counters with the values of their label `reason`.
+    pub fn by_reason(&self) -> [(&'static str, &Counter); 8] {
+        [
+            ("panicked", &self.panicked),
+            ("begin", &self.begin),
+            ("abort", &self.abort),
+            ("in_doubt", &self.in_doubt),
+            ("disconnected", &self.disconnected),
+            ("not_reusable", &self.not_reusable),
+            ("expired", &self.expired),
+            ("closed", &self.closed),
+        ]
+    }
+}
+
+/// Jobs that run in workers.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Publishers {
+    /// Running now.
+    pub running: Gauge,
+    /// From a job's start in its worker to its end, in seconds.
+    pub seconds: Histogram,
+}
+
+/// The queue in front of the connections.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Queue {
+    /// Waiting now.
+    pub depth: Gauge,
+    /// How long jobs waited that were started, in seconds.
+    pub wait_seconds: Histogram,
+    /// Refused at once: the queue was full.
+    pub full: Counter,
+    /// Refused after waiting too long.
+    pub elapsed: Counter,
+    /// Left because the client was gone.
+    pub gone: Counter,
+}
+
+/// Transactions of the database. Publications that never touch it are not counted.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Transactions {
+    /// Begun.
+    pub begun: Counter,
+    /// Committed.
+    pub committed: Counter,
+    /// Rolled back.
+    pub aborted: Counter,
+    /// Nobody knows.
+    pub in_doubt: Counter,
+    /// Participants that failed after the commit.
+    pub finish_failures: Counter,
+    /// Hooks that panicked after the end of their transaction.
+    pub hook_failures: Counter,
+}
+
+impl Transactions {
+    fn ended(&self) -> u64 {
+        self.committed.get() + self.aborted.get() + self.in_doubt.get()
+    }
+}
+
+/// Conflicts and attempts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Conflicts {
+    /// Publications, first ones and repeated ones.
+    pub attempts: Counter,
+    /// Requests that met a conflict and were answered after another attempt.
+    pub resolved: Counter,
+    /// Requests that met a conflict in every attempt.
+    pub exhausted: Counter,
+}
+
+/// Open files on their way to clients.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Blobs {
+    /// Open now, from the moment they leave the worker.
+    pub open: Gauge,
+}
+
+/// Request bodies.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Spool {
+    /// In files now.
+    pub files: Gauge,
+    /// Bytes held now, in memory and in files.
+    pub bytes: Gauge,
+}
+
+/// Peers of the server.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Sockets {
+    /// Open now.
+    pub open: Gauge,
+    /// Closed by the end of the conversation.
+    pub finished: Counter,
+    /// Closed because the peer broke off or spoke no HTTP.
+    pub failed: Counter,
+    /// Closed because the head of a request did not come in time.
+    pub head_elapsed: Counter,
+    /// Cut by the deadline of the drain.
+    pub cut: Counter,
+}

@@ -1,0 +1,204 @@
+//! Prometheus text format, version 0.0.4.
+
+use std::fmt::Write;
+
+use super::{Counter, Gauge, Histogram, Ledger};
+
+pub(super) fn write(ledger: &Ledger) -> String {
+    let mut out = Exposition(String::with_capacity(8 << 10));
+    let connections = &ledger.connections;
+    out.gauge(
+        "euryale_connections_cap",
+        "Connections that may be open.",
+        &connections.cap,
+    );
+    out.peaked(
+        "euryale_connections_in_use",
+        "Connections held by workers.",
+        &connections.in_use,
+    );
+    out.gauge(
+        "euryale_connections_idle",
+        "Open connections that wait for work.",
+        &connections.idle,
+    );
+    out.counter(
+        "euryale_connections_opened_total",
+        "Connections opened.",
+        "",
+        &[("", &connections.opened)],
+    );
+    let dropped = connections.dropped.by_reason();
+    out.counter(
+        "euryale_connections_dropped_total",
+        "Connections dropped.",
+        "reason",
+        &dropped,
+    );
+
+    out.peaked(
+        "euryale_publishers_running",
+        "Jobs running in workers.",
+        &ledger.publishers.running,
+    );
+    out.histogram(
+        "euryale_publish_seconds",
+        "Duration of jobs in their worker.",
+        &ledger.publishers.seconds,
+    );
+
+    let queue = &ledger.queue;
+    out.gauge("euryale_queue_depth", "Jobs waiting for a worker.", &queue.depth);
+    out.histogram(
+        "euryale_queue_wait_seconds",
+        "Wait of the jobs that were started.",
+        &queue.wait_seconds,
+    );
+    let rejected = [
+        ("full", &queue.full),
+        ("elapsed", &queue.elapsed),
+        ("gone", &queue.gone),
+    ];
+    out.counter(
+        "euryale_queue_rejected_total",
+        "Jobs that never started.",
+        "reason",
+        &rejected,
+    );
+
+    let transactions = &ledger.transactions;
+    for (name, help, counter) in [
+        (
+            "euryale_transactions_begun_total",
+            "Transactions begun.",
+            &transactions.begun,
+        ),
+        (
+            "euryale_transactions_committed_total",
+            "Transactions committed.",
+            &transactions.committed,
+        ),
+        (
+            "euryale_transactions_aborted_total",
+            "Transactions aborted.",
+            &transactions.aborted,
+        ),
+        (
+            "euryale_transactions_in_doubt_total",
+            "Commits of unknown outcome.",
+            &transactions.in_doubt,
+        ),
+        (
+            "euryale_finish_failures_total",
+            "Participants that failed after a commit.",
+            &transactions.finish_failures,
+        ),
+        (
+            "euryale_hook_failures_total",
+            "After hooks that panicked.",
+            &transactions.hook_failures,
+        ),
+        (
+            "euryale_attempts_total",
+            "Publications, repeated ones included.",
+            &ledger.conflicts.attempts,
+        ),
+    ] {
+        out.counter(name, help, "", &[("", counter)]);
+    }
+    let outcomes = [
+        ("resolved", &ledger.conflicts.resolved),
+        ("exhausted", &ledger.conflicts.exhausted),
+    ];
+    out.counter(
+        "euryale_conflicts_total",
+        "Requests that met a conflict.",
+        "outcome",
+        &outcomes,
+    );
+
+    out.gauge(
+        "euryale_blobs_open",
+        "Open files on their way to clients.",
+        &ledger.blobs.open,
+    );
+    out.gauge(
+        "euryale_spool_files",
+        "Request bodies in files.",
+        &ledger.spool.files,
+    );
+    out.gauge(
+        "euryale_spool_bytes",
+        "Bytes of request bodies held.",
+        &ledger.spool.bytes,
+    );
+
+    let sockets = &ledger.sockets;
+    out.gauge("euryale_sockets_open", "Open sockets.", &sockets.open);
+    let closed = [
+        ("finished", &sockets.finished),
+        ("failed", &sockets.failed),
+        ("head_elapsed", &sockets.head_elapsed),
+        ("cut", &sockets.cut),
+    ];
+    out.counter(
+        "euryale_sockets_closed_total",
+        "Sockets closed.",
+        "reason",
+        &closed,
+    );
+    let head = &ledger.response_head_seconds;
+    out.histogram(
+        "euryale_response_head_seconds",
+        "From a request's head parsed to its response's written.",
+        head,
+    );
+    out.0
+}
+
+struct Exposition(String);
+
+impl Exposition {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "{line}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, gauge: &Gauge) {
+        self.head(name, help, "gauge");
+        self.line(format_args!("{name} {}", gauge.get()));
+    }
+
+    fn peaked(&mut self, name: &str, help: &str, gauge: &Gauge) {
+        self.gauge(name, help, gauge);
+        self.head(&format!("{name}_peak"), "The greatest value so far.", "gauge");
+        self.line(format_args!("{name}_peak {}", gauge.peak()));
+    }
+
+    fn counter(&mut self, name: &str, help: &str, label: &str, counters: &[(&str, &Counter)]) {
+        self.head(name, help, "counter");
+        for (value, counter) in counters {
+            if label.is_empty() {
+                self.line(format_args!("{name} {}", counter.get()));
+            } else {
+                self.line(format_args!("{name}{{{label}=\"{value}\"}} {}", counter.get()));
+            }
+        }
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.head(name, help, "histogram");
+        for (bound, count) in histogram.cumulative() {
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
+        }
+        let count = histogram.count();
+        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
+        self.line(format_args!("{name}_sum {}", histogram.sum().as_secs_f64()));
+        self.line(format_args!("{name}_count {count}"));
+    }
+}

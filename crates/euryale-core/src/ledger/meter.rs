@@ -1,0 +1,152 @@
+//! The three kinds of meters.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::Ledger;
+
+/// Only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Goes up and down, and remembers how high it was.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    now: AtomicI64,
+    peak: AtomicI64,
+}
+
+impl Gauge {
+    /// Adds `n`, which may be negative.
+    pub fn add(&self, n: i64) {
+        let now = self.now.fetch_add(n, Relaxed) + n;
+        // Most changes are no peaks: a load is cheaper than a read-modify-write.
+        if now > self.peak.load(Relaxed) {
+            self.peak.fetch_max(now, Relaxed);
+        }
+    }
+
+    /// Sets the value.
+    pub fn set(&self, value: i64) {
+        self.now.store(value, Relaxed);
+        self.peak.fetch_max(value, Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> i64 {
+        self.now.load(Relaxed)
+    }
+
+    /// The greatest value so far.
+    pub fn peak(&self) -> i64 {
+        self.peak.load(Relaxed)
+    }
+}
+
+/// Adds to a gauge, and takes it away again when it is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct GaugeGuard {
+    ledger: Ledger,
+    gauge: fn(&Ledger) -> &Gauge,
+    amount: i64,
+}
+
+impl GaugeGuard {
+    /// Adds `amount` to the gauge of `ledger` that `gauge` picks.
+    ///
+    /// ```
+    /// use euryale_core::{Ledger, ledger::GaugeGuard};
+    ///
+    /// let ledger = Ledger::new();
+    /// let open = GaugeGuard::new(&ledger, |ledger| &ledger.blobs.open, 1);
+    /// assert_eq!(ledger.blobs.open.get(), 1);
+    /// drop(open);
+    /// assert_eq!(ledger.blobs.open.get(), 0);
+    /// ```
+    pub fn new(ledger: &Ledger, gauge: fn(&Ledger) -> &Gauge, amount: i64) -> Self {
+        gauge(ledger).add(amount);
+        Self {
+            ledger: ledger.clone(),
+            gauge,
+            amount,
+        }
+    }
+
+    /// Adds `more` to what this guard will take away.
+    pub fn grow(&mut self, more: i64) {
+        (self.gauge)(&self.ledger).add(more);
+        self.amount += more;
+    }
+}
+
+impl Drop for GaugeGuard {
+    fn drop(&mut self) {
+        (self.gauge)(&self.ledger).add(-self.amount);
+    }
+}
+
+/// Durations in fixed buckets, from 0.1 ms to 10 s.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; Histogram::BOUNDS.len()],
+    beyond: AtomicU64,
+    nanoseconds: AtomicU64,
+}
+
+impl Histogram {
+    /// Upper bounds of the buckets, in seconds.
+    pub const BOUNDS: [f64; 16] = [
+        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+        10.0,
+    ];
+
+    /// Counts one duration.
+    pub fn record(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        let bucket = Self::BOUNDS.iter().position(|bound| seconds <= *bound);
+        bucket
+            .map_or(&self.beyond, |bucket| &self.buckets[bucket])
+            .fetch_add(1, Relaxed);
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(nanoseconds, Relaxed);
+    }
+
+    /// How many durations were counted.
+    pub fn count(&self) -> u64 {
+        self.buckets
+            .iter()
+            .chain([&self.beyond])
+            .map(|bucket| bucket.load(Relaxed))
+            .sum()
+    }
+
+    /// The sum of all durations.
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(self.nanoseconds.load(Relaxed))
+    }
+
+    /// How many were at most as long as each bound.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let mut sum = 0;
+        Self::BOUNDS
+            .into_iter()
+            .zip(&self.buckets)
+            .map(move |(bound, bucket)| {
+                sum += bucket.load(Relaxed);
+                (bound, sum)
+            })
+    }
+}

@@ -1,0 +1,98 @@
+//! The vocabulary that Euryale's layers share: what a publisher is, what it is lent, and what it gives back.
+//!
+//! This crate stands beside the onion, not in it: it holds no worker and no connection. Layer crates depend on it
+//! and on no other layer; applications usually see it through the facade crate `euryale`.
+//!
+//! | to say | type |
+//! |---|---|
+//! | synchronous application code | [`Publisher`], given a [`Request`] and a [`Transaction`] |
+//! | where rows are kept | [`Database`] |
+//! | "do not commit" | [`Abort`], [`OrAbort`] |
+//! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
+//! | what is sent back | [`Body`], [`Blob`] |
+//! | what went wrong | [`Error`], [`ErrorKind`] |
+//! | is everything given back? | [`Ledger`] |
+//!
+//! # Example
+//!
+//! A publisher is a plain function. It connects when it first asks for the connection, and commits by returning:
+//!
+//! ```
+//! use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
+//!
+//! fn hello<D: Database>(request: &Request, _transaction: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+//!     if request.uri().path() != "/" {
+//!         return Err(Abort::status(http::StatusCode::NOT_FOUND));
+//!     }
+//!     Ok(Response::new(Body::from("hello")))
+//! }
+//! # fn is_publisher<D: Database, P: euryale_core::Publisher<D>>(_: P) {}
+//! # fn check<D: Database>() { is_publisher::<D, _>(hello::<D>) }
+//! ```
+//!
+//! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`, `transaction`), ZODB's
+//! `Connection`, and `IStreamIterator`.
+//!
+//! # Cancellation
+//!
+//! A dropped response future never interrupts a publication: the worker runs to the end of its transaction. A
+//! publisher can ask [`Transaction::client_is_gone`].
+//!
+//! # Backpressure
+//!
+//! None here; the queue stands in the pool that implements [`Claim`].
+//!
+//! # Errors
+//!
+//! Publishers return [`Abort`], services return [`Error`]. Only `RespondLayer` turns an [`Error`] into a response.
+//!
+//! # Panics
+//!
+//! A panic in application code is caught at the transaction, which is aborted; its connection is dropped.
+
+mod abort;
+mod admit;
+mod attempt;
+mod blob;
+mod blocking;
+mod body;
+mod claim;
+mod database;
+mod deferred;
+mod error;
+mod handle;
+mod internal;
+mod lease;
+pub mod ledger;
+mod panic;
+mod participant;
+mod publisher;
+mod spooled;
+mod transaction;
+
+pub use self::abort::{Abort, OrAbort, Pending};
+pub use self::admit::Admit;
+pub use self::attempt::{Attempt, CommitGate, History};
+pub use self::blob::{Blob, BlobHandle};
+pub use self::body::Body;
+pub use self::claim::{Claim, Publication};
+pub use self::database::{Access, Database, Fault};
+pub use self::deferred::{Deferred, DeferredHandle};
+pub use self::error::{Error, ErrorKind};
+pub use self::internal::{Internal, InternalRequest};
+pub use self::lease::{Lease, LeaseSource, Unavailable};
+pub use self::ledger::Ledger;
+pub use self::panic::PanicMessage;
+pub use self::participant::Participant;
+pub use self::publisher::{Publisher, PublisherFn, publisher_fn};
+pub use self::spooled::SpooledBody;
+pub use self::transaction::{Outcome, Transaction, TransactionOptions};
+
+/// Any error, as the tower family boxes it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What a publisher is given: a request whose body is complete and can be read again.
+pub type Request = http::Request<SpooledBody>;
+
+/// What a publisher gives back.
+pub type Response = http::Response<Body>;

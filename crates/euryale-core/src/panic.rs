@@ -1,0 +1,45 @@
+//! Panics of application code, as values.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked); for logs, never for clients.
+#[derive(Debug)]
+pub struct PanicMessage(String);
+
+impl PanicMessage {
+    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic in its turn).
+    pub fn new(payload: Box<dyn Any + Send>) -> Self {
+        let message = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a payload that is no text".to_owned());
+        drop_quietly(payload);
+        Self(message)
+    }
+}
+
+impl fmt::Display for PanicMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl std::error::Error for PanicMessage {}
+
+/// Runs `f`; a panic becomes a [`PanicMessage`].
+///
+/// Every caller drops or rolls back what `f` may have left half done.
+pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicMessage> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(PanicMessage::new)
+}
+
+/// Drops a value of the application's; a panic of its `Drop` ends here.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // What panics in its `Drop` while it is dropped for having panicked is past reason: leak it.
+        std::mem::forget(second);
+    }
+}

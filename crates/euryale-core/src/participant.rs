@@ -1,0 +1,32 @@
+//! What is committed together with the database.
+
+use crate::BoxError;
+
+/// Something that takes part in a transaction beside the database: a file that is linked into place, a message that
+/// is queued.
+///
+/// Two phases. All participants vote, in the order in which they joined; then the database commits, as the last
+/// resource; then each is told the end. After a yes everything must be durable and still revocable.
+///
+/// All methods run in the worker, with the connection still held: be brief.
+#[doc(alias = "IDataManager")]
+#[doc(alias = "tpc_vote")]
+pub trait Participant: Send + 'static {
+    /// Makes the work durable, but revocable.
+    ///
+    /// # Errors
+    /// A no: the whole transaction is aborted, those that voted yes included.
+    fn vote(&mut self) -> Result<(), BoxError>;
+
+    /// The database has committed.
+    ///
+    /// # Errors
+    /// Must not fail. An error cannot undo anything any more: it is logged and counted.
+    fn finish(&mut self) -> Result<(), BoxError>;
+
+    /// The transaction was aborted. Called whether or not `vote` was.
+    fn abort(&mut self);
+
+    /// Nobody knows whether the database committed. Keep what `vote` made and leave it to recovery; never undo it.
+    fn in_doubt(&mut self) {}
+}

@@ -1,0 +1,209 @@
+//! A request body that is complete.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::ledger::GaugeGuard;
+use crate::{Blob, Body, Ledger};
+
+/// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to clone.
+///
+/// A clone reads from the beginning, whatever was read of the original: a request that is published again has its
+/// whole body. Reading a file blocks, as application code in a worker may.
+///
+/// ```
+/// use std::io::Read;
+/// use euryale_core::SpooledBody;
+///
+/// let body = SpooledBody::from("name=Stheno");
+/// let mut text = String::new();
+/// body.clone().read_to_string(&mut text)?;
+/// assert_eq!(text, "name=Stheno");
+/// assert_eq!(body.as_bytes(), Some(&b"name=Stheno"[..]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct SpooledBody {
+    content: Content,
+    position: u64,
+    counted: Option<Arc<[GaugeGuard]>>,
+}
+
+#[derive(Clone)]
+enum Content {
+    Memory(Bytes),
+    File(Blob),
+}
+
+impl SpooledBody {
+    /// A body of no bytes.
+    pub fn empty() -> Self {
+        Bytes::new().into()
+    }
+
+    /// A body that stands in `file`, from its beginning to its end.
+    ///
+    /// # Errors
+    /// When `fstat` fails, or `file` is no regular file.
+    pub fn file(file: File) -> io::Result<Self> {
+        Ok(Self {
+            content: Content::File(Blob::new(file)?),
+            position: 0,
+            counted: None,
+        })
+    }
+
+    /// Counts this body and all its clones in `ledger`, until the last of them is dropped.
+    #[must_use]
+    pub fn counted(mut self, ledger: &Ledger) -> Self {
+        let held = i64::try_from(self.len()).unwrap_or(i64::MAX);
+        let files = i64::from(matches!(self.content, Content::File(_)));
+        self.counted = Some(Arc::new([
+            GaugeGuard::new(ledger, |ledger| &ledger.spool.bytes, held),
+            GaugeGuard::new(ledger, |ledger| &ledger.spool.files, files),
+        ]));
+        self
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> u64 {
+        match &self.content {
+            Content::Memory(bytes) => bytes.len() as u64,
+            Content::File(blob) => blob.len(),
+        }
+    }
+
+    /// Is there nothing in it?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes, if they are in memory.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.content {
+            Content::Memory(bytes) => Some(bytes),
+            Content::File(_) => None,
+        }
+    }
+
+    /// The file, if the body is in one. It has no name.
+    pub fn as_file(&self) -> Option<&File> {
+        match &self.content {
+            Content::Memory(_) => None,
+            Content::File(blob) => Some(blob.file()),
+        }
+    }
+
+    /// All of it in memory: without a copy if it is there already.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn to_bytes(&self) -> io::Result<Bytes> {
+        match &self.content {
+            Content::Memory(bytes) => Ok(bytes.clone()),
+            Content::File(_) => {
+                let mut all = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));
+                self.clone().read_to_end(&mut all)?;
+                Ok(all.into())
+            }
+        }
+    }
+}
+
+impl Clone for SpooledBody {
+    /// The same bytes, to be read from the beginning.
+    fn clone(&self) -> Self {
+        Self {
+            content: self.content.clone(),
+            position: 0,
+            counted: self.counted.clone(),
+        }
+    }
+}
+
+impl Default for SpooledBody {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl Read for SpooledBody {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.len().saturating_sub(self.position);
+        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = match &self.content {
+            Content::Memory(bytes) => {
+                // Within the length, so it fits a usize.
+                let at = bytes.len() - usize::try_from(left).unwrap_or(0);
+                buffer[..want].copy_from_slice(&bytes[at..at + want]);
+                want
+            }
+            Content::File(blob) => blob
+                .file()
+                .read_at(&mut buffer[..want], blob.offset() + self.position)?,
+        };
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for SpooledBody {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.len().checked_add_signed(by),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+        };
+        self.position = position.ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "seek to before the beginning of a body",
+            )
+        })?;
+        Ok(self.position)
+    }
+}
+
+impl From<Bytes> for SpooledBody {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            content: Content::Memory(bytes),
+            position: 0,
+            counted: None,
+        }
+    }
+}
+
+impl From<&'static str> for SpooledBody {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<Vec<u8>> for SpooledBody {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<SpooledBody> for Body {
+    /// The same bytes as an asynchronous body, for layers that know no other.
+    fn from(body: SpooledBody) -> Self {
+        match body.content {
+            Content::Memory(bytes) => bytes.into(),
+            Content::File(blob) => blob.into(),
+        }
+    }
+}
+
+impl fmt::Debug for SpooledBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpooledBody")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

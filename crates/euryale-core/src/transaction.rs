@@ -1,0 +1,180 @@
+//! One transaction, from the first use of its connection to its hooks.
+
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use self::run::{Outcome, TransactionOptions};
+use crate::database::fault;
+use crate::{Abort, Access, Attempt, BoxError, Database, Fault, Lease, Participant, Unavailable};
+
+/// One transaction, lent to a publisher for one publication.
+///
+/// It connects and begins at the first [`connection`](Transaction::connection); a publisher that never asks costs no
+/// connection. It is committed when the publisher returns `Ok` and nothing objects:
+///
+/// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then the lease goes back.
+///
+/// Hooks belong to the attempt: those of an aborted one are dropped with it.
+pub struct Transaction<'a, D: Database> {
+    lease: Lease<'a, D>,
+    attempt: Attempt,
+    access: Access,
+    begun: bool,
+    wrote: bool,
+    doomed: bool,
+    before_commit: Vec<BeforeCommit<D>>,
+    after_commit: Vec<After>,
+    after_abort: Vec<After>,
+    participants: Vec<Box<dyn Participant>>,
+}
+
+type BeforeCommit<D> = Box<dyn FnOnce(&mut Transaction<'_, D>) -> Result<(), Abort> + Send>;
+type After = Box<dyn FnOnce() + Send>;
+
+impl<'a, D: Database> Transaction<'a, D> {
+    fn new(lease: Lease<'a, D>, attempt: Attempt, access: Access) -> Self {
+        Self {
+            lease,
+            wrote: attempt.history().wrote,
+            attempt,
+            access,
+            begun: false,
+            doomed: false,
+            before_commit: Vec::new(),
+            after_commit: Vec::new(),
+            after_abort: Vec::new(),
+            participants: Vec::new(),
+        }
+    }
+
+    /// The connection, in a transaction: opened and begun at the first call.
+    ///
+    /// # Errors
+    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503, or another attempt
+    /// when the database calls it a conflict.
+    pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
+        if !self.begun {
+            self.begin()?;
+        }
+        self.lease.connection()
+    }
+
+    fn begin(&mut self) -> Result<(), Unavailable> {
+        self.lease.connection()?;
+        let access = self.access;
+        let began = self
+            .lease
+            .with(|database, connection| database.begin(connection, access))
+            .unwrap_or(Ok(()));
+        if let Err(source) = began {
+            // A busy database is no fault of the connection's; anything else may be.
+            if fault(self.lease.database(), &*source) != Fault::Conflict {
+                self.lease.discard("begin");
+            }
+            return Err(Unavailable {
+                doing: "begin",
+                source,
+            });
+        }
+        self.begun = true;
+        self.lease.ledger().transactions.begun.add(1);
+        Ok(())
+    }
+
+    /// Says that this transaction will write, whatever the request's method: it begins as a writer, and so do later
+    /// attempts.
+    ///
+    /// # Errors
+    /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it is no failure:
+    /// the request is published again, as a writer, if a `Retry` with `ConflictPolicy` stands above.
+    pub fn writable(&mut self) -> Result<(), AlreadyReading> {
+        self.wrote = true;
+        if self.begun && self.access == Access::Read {
+            return Err(AlreadyReading);
+        }
+        self.access = Access::Write;
+        Ok(())
+    }
+
+    /// This transaction will be aborted at its end, whatever the publisher returns; its response is sent all the same.
+    pub fn doom(&mut self) {
+        self.doomed = true;
+    }
+
+    /// Runs `hook` before anything is committed, in the worker, in the order of registration. It may use the
+    /// transaction, register more hooks, and abort.
+    pub fn before_commit<F>(&mut self, hook: F)
+    where
+        F: FnOnce(&mut Transaction<'_, D>) -> Result<(), Abort> + Send + 'static,
+    {
+        self.before_commit.push(Box::new(hook));
+    }
+
+    /// Runs `hook` once after this transaction has committed, in the worker. A panic in it is logged and counted, and
+    /// changes nothing else.
+    #[doc(alias = "addAfterCommitHook")]
+    pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.after_commit.push(Box::new(hook));
+    }
+
+    /// Runs `hook` once after this transaction has been aborted, in the worker. Not run when a commit is in doubt.
+    pub fn after_abort(&mut self, hook: impl FnOnce() + Send + 'static) {
+        self.after_abort.push(Box::new(hook));
+    }
+
+    /// Has `participant` vote on this transaction and told its end.
+    pub fn join(&mut self, participant: impl Participant) {
+        self.participants.push(Box::new(participant));
+    }
+
+    /// Has the client gone? A long computation may stop then; by default a transaction is committed all the same.
+    pub fn client_is_gone(&self) -> bool {
+        self.lease.client_is_gone()
+    }
+
+    /// The attempt that this transaction belongs to.
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// The store.
+    pub fn database(&self) -> &D {
+        self.lease.database()
+    }
+
+    /// Does `error`, or one of its sources, stand for a conflict?
+    pub fn is_conflict(&self, error: &(dyn std::error::Error + 'static)) -> bool {
+        fault(self.lease.database(), error) == Fault::Conflict
+    }
+
+    fn database_commit(&mut self) -> Option<Result<(), BoxError>> {
+        self.lease
+            .with(|database, connection| database.commit(connection))
+    }
+}
+
+impl<D: Database> fmt::Debug for Transaction<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("attempt", &self.attempt)
+            .field("access", &self.access)
+            .field("begun", &self.begun)
+            .field("doomed", &self.doomed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// [`Transaction::writable`] came after the first [`Transaction::connection`] of a reading transaction.
+#[derive(Debug)]
+pub struct AlreadyReading;
+
+impl fmt::Display for AlreadyReading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the transaction reads already: call writable() before the first connection()")
+    }
+}
+
+impl std::error::Error for AlreadyReading {}
