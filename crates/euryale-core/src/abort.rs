@@ -34,9 +34,7 @@ pub(crate) enum Reason {
 impl Abort {
     /// Rolls back and answers with `response`: not found, unauthorized, a redirect.
     pub fn response(response: impl Into<Response>) -> Self {
-        Self {
-            reason: Reason::Response(Box::new(response.into())),
-        }
+        Self { reason: Reason::Response(Box::new(response.into())) }
     }
 
     /// Rolls back and answers with an empty response of this status.
@@ -49,9 +47,7 @@ impl Abort {
     /// Rolls back because of `error`, which is logged and answered 500, or retried when the database calls it a
     /// conflict.
     pub fn error(error: impl Into<BoxError>) -> Self {
-        Self {
-            reason: Reason::Error(error.into()),
-        }
+        Self { reason: Reason::Error(error.into()) }
     }
 }
 
@@ -63,9 +59,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Abort {
 
 impl From<Pending> for Abort {
     fn from(pending: Pending) -> Self {
-        Self {
-            reason: Reason::Suspend(pending),
-        }
+        Self { reason: Reason::Suspend(pending) }
     }
 }
 
@@ -73,10 +67,7 @@ impl fmt::Debug for Abort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Reason::Error(error) => f.debug_tuple("Abort::error").field(error).finish(),
-            Reason::Response(response) => f
-                .debug_tuple("Abort::response")
-                .field(&response.status())
-                .finish(),
+            Reason::Response(response) => f.debug_tuple("Abort::response").field(&response.status()).finish(),
             Reason::Suspend(pending) => pending.fmt(f),
         }
     }
@@ -93,9 +84,7 @@ pub struct Pending {
 impl Pending {
     /// Carries `asked` out of the worker, to the layer that knows the type.
     pub fn new(asked: impl Any + Send) -> Self {
-        Self {
-            asked: Box::new(asked),
-        }
+        Self { asked: Box::new(asked) }
     }
 
     /// What was asked for.
@@ -103,10 +92,7 @@ impl Pending {
     /// # Errors
     /// Itself, when it carries another type.
     pub fn downcast<T: Any>(self) -> Result<T, Self> {
-        self.asked
-            .downcast()
-            .map(|asked| *asked)
-            .map_err(|asked| Self { asked })
+        self.asked.downcast().map(|asked| *asked).map_err(|asked| Self { asked })
     }
 }
 

@@ -30,11 +30,7 @@ impl History {
 
     /// The access with which a publication of a request with this method and history begins.
     pub fn access(&self, method: &http::Method) -> Access {
-        if method.is_safe() && !self.wrote {
-            Access::Read
-        } else {
-            Access::Write
-        }
+        if method.is_safe() && !self.wrote { Access::Read } else { Access::Write }
     }
 }
 
@@ -62,12 +58,7 @@ struct State {
 impl Attempt {
     /// The attempt that follows after `history`.
     pub fn new(history: History) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                history,
-                state: Mutex::default(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { history, state: Mutex::default() }) }
     }
 
     /// The number of this attempt among those of its request, from 1; grows with each conflict.
@@ -90,42 +81,26 @@ impl Attempt {
     /// `f` must not use the attempt itself.
     pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = state
-            .slots
-            .entry(TypeId::of::<T>())
-            .or_insert_with(|| Box::<T>::default());
+        let slot = state.slots.entry(TypeId::of::<T>()).or_insert_with(|| Box::<T>::default());
         // The slot stands under its own type.
         f(slot.downcast_mut().expect("a slot holds its own type"))
     }
 
     /// Has `gate` checked before this attempt is committed.
     pub fn gate(&self, gate: impl CommitGate) {
-        self.shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .gates
-            .push(Arc::new(gate));
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).gates.push(Arc::new(gate));
     }
 
     /// Asks every gate, in the order in which they were added.
     pub(crate) fn check_gates(&self) -> Result<(), Abort> {
-        let gates = self
-            .shared
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .gates
-            .clone();
+        let gates = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).gates.clone();
         gates.iter().try_for_each(|gate| gate.check(self))
     }
 }
 
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt")
-            .field("history", &self.shared.history)
-            .finish_non_exhaustive()
+        f.debug_struct("Attempt").field("history", &self.shared.history).finish_non_exhaustive()
     }
 }
 

@@ -37,10 +37,7 @@ impl Blob {
     pub fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a blob must be a regular file",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a blob must be a regular file"));
         }
         Ok(Self {
             file: Arc::new(file),
@@ -58,21 +55,14 @@ impl Blob {
     /// # Errors
     /// As for [`new`](Blob::new).
     pub fn stable(file: File) -> io::Result<Self> {
-        Ok(Self {
-            stable: true,
-            ..Self::new(file)?
-        })
+        Ok(Self { stable: true, ..Self::new(file)? })
     }
 
     /// A part of this blob; what lies beyond its end is cut off.
     #[must_use]
     pub fn slice(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
-        Self {
-            offset: self.offset + offset,
-            len: len.min(self.len - offset),
-            ..self.clone()
-        }
+        Self { offset: self.offset + offset, len: len.min(self.len - offset), ..self.clone() }
     }
 
     /// The file. Others may be reading it: use `read_at`, never its position.
@@ -140,9 +130,6 @@ impl BlobHandle {
 
 impl fmt::Debug for BlobHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlobHandle")
-            .field("len", &self.len)
-            .field("taken", &self.blob.is_taken())
-            .finish()
+        f.debug_struct("BlobHandle").field("len", &self.len).field("taken", &self.blob.is_taken()).finish()
     }
 }

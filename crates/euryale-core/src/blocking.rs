@@ -24,11 +24,7 @@ pub(crate) struct BlobReader {
 
 impl BlobReader {
     pub(crate) fn new(blob: Blob) -> Self {
-        Self {
-            blob,
-            sent: 0,
-            reading: None,
-        }
+        Self { blob, sent: 0, reading: None }
     }
 
     pub(crate) fn remaining(&self) -> u64 {
@@ -54,10 +50,7 @@ impl BlobReader {
         Poll::Ready(Some(Ok(chunk)))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this file is the fall-back of bodies that met no layer"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this file is the fall-back of bodies that met no layer")]
     fn start(&self) -> io::Result<JoinHandle<io::Result<Bytes>>> {
         let runtime = Handle::try_current().map_err(|_| {
             io::Error::other("a blob's body is read on tokio's blocking pool: poll it in a runtime")
@@ -73,10 +66,7 @@ impl BlobReader {
                 }
             };
             if read == 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the file is shorter than it was",
-                ));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was"));
             }
             buffer.truncate(read);
             Ok(Bytes::from(buffer))

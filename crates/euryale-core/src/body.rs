@@ -34,6 +34,8 @@ enum Kind {
     Blob(BlobBody),
     Deferred(DeferredBody),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
+    /// Nothing, but of the size that the answer to a GET request would have.
+    HeadOnly(SizeHint),
 }
 
 enum BlobBody {
@@ -45,9 +47,7 @@ enum BlobBody {
 impl Body {
     /// A body of no bytes.
     pub fn empty() -> Self {
-        Self {
-            kind: Kind::Full(None),
-        }
+        Self { kind: Kind::Full(None) }
     }
 
     /// Boxes any other body; a `Body` is taken as it is.
@@ -62,9 +62,7 @@ impl Body {
             return own.take().unwrap_or_else(Self::empty);
         }
         match body {
-            Some(body) => Self {
-                kind: Kind::Boxed(Box::pin(Boxed { body })),
-            },
+            Some(body) => Self { kind: Kind::Boxed(Box::pin(Boxed { body })) },
             None => Self::empty(),
         }
     }
@@ -83,6 +81,16 @@ impl Body {
         matches!(self.kind, Kind::Deferred(_))
     }
 
+    /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob stays what it is,
+    /// for the layer that answers with its validators; a deferred response is not started.
+    #[must_use]
+    pub fn head_only(self) -> Self {
+        if matches!(self.kind, Kind::Blob(_)) {
+            return self;
+        }
+        Self { kind: Kind::HeadOnly(http_body::Body::size_hint(&self)) }
+    }
+
     /// Puts the handle of a blob or a deferred response into the extensions of its response, and counts an open blob
     /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
     pub fn publish_handle(&self, extensions: &mut http::Extensions, ledger: &Ledger) {
@@ -96,11 +104,9 @@ impl Body {
                 }
             }
             Kind::Deferred(DeferredBody::Untouched(deferred)) => {
-                extensions.insert(DeferredHandle {
-                    deferred: deferred.clone(),
-                });
+                extensions.insert(DeferredHandle { deferred: deferred.clone() });
             }
-            Kind::Full(_) | Kind::Boxed(_) | Kind::Blob(_) | Kind::Deferred(_) => {}
+            Kind::Full(_) | Kind::Boxed(_) | Kind::Blob(_) | Kind::Deferred(_) | Kind::HeadOnly(_) => {}
         }
     }
 }
@@ -124,6 +130,7 @@ impl http_body::Body for Body {
             Kind::Blob(blob) => blob.poll_frame(cx),
             Kind::Deferred(deferred) => deferred.poll_frame(cx),
             Kind::Boxed(body) => body.as_mut().poll_frame(cx),
+            Kind::HeadOnly(_) => Poll::Ready(None),
         }
     }
 
@@ -134,6 +141,8 @@ impl http_body::Body for Body {
             Kind::Deferred(DeferredBody::Sending(body)) => body.is_end_stream(),
             Kind::Deferred(_) => false,
             Kind::Boxed(body) => body.is_end_stream(),
+            // An ended body has length 0 for hyper, and that is what it would write.
+            Kind::HeadOnly(_) => false,
         }
     }
 
@@ -144,6 +153,7 @@ impl http_body::Body for Body {
             Kind::Deferred(DeferredBody::Sending(body)) => body.size_hint(),
             Kind::Deferred(_) => SizeHint::default(),
             Kind::Boxed(body) => body.size_hint(),
+            Kind::HeadOnly(size) => *size,
         }
     }
 }
@@ -215,9 +225,7 @@ where
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            kind: Kind::Full((!bytes.is_empty()).then_some(bytes)),
-        }
+        Self { kind: Kind::Full((!bytes.is_empty()).then_some(bytes)) }
     }
 }
 
@@ -242,20 +250,13 @@ impl From<&'static str> for Body {
 impl From<Blob> for Body {
     fn from(blob: Blob) -> Self {
         let len = blob.len();
-        Self {
-            kind: Kind::Blob(BlobBody::Untouched(BlobHandle {
-                blob: TakeOnce::new(blob),
-                len,
-            })),
-        }
+        Self { kind: Kind::Blob(BlobBody::Untouched(BlobHandle { blob: TakeOnce::new(blob), len })) }
     }
 }
 
 impl From<Deferred> for Body {
     fn from(deferred: Deferred) -> Self {
-        Self {
-            kind: Kind::Deferred(DeferredBody::Untouched(TakeOnce::new(deferred))),
-        }
+        Self { kind: Kind::Deferred(DeferredBody::Untouched(TakeOnce::new(deferred))) }
     }
 }
 
@@ -266,6 +267,7 @@ impl fmt::Debug for Body {
             Kind::Blob(_) => "Body::Blob",
             Kind::Deferred(_) => "Body::Deferred",
             Kind::Boxed(_) => "Body::Boxed",
+            Kind::HeadOnly(_) => "Body::HeadOnly",
         })
     }
 }

@@ -42,8 +42,6 @@ pub struct Publication<C> {
 
 impl<C> fmt::Debug for Publication<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publication")
-            .field("request", &self.request)
-            .finish_non_exhaustive()
+        f.debug_struct("Publication").field("request", &self.request).finish_non_exhaustive()
     }
 }

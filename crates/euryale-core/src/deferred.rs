@@ -26,9 +26,7 @@ impl Deferred {
         F: Future<Output = Result<Response, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        Self {
-            future: Box::pin(async move { future.await.map_err(Into::into) }),
-        }
+        Self { future: Box::pin(async move { future.await.map_err(Into::into) }) }
     }
 }
 
@@ -63,9 +61,7 @@ impl DeferredHandle {
 
 impl fmt::Debug for DeferredHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeferredHandle")
-            .field("taken", &self.deferred.is_taken())
-            .finish()
+        f.debug_struct("DeferredHandle").field("taken", &self.deferred.is_taken()).finish()
     }
 }
 
@@ -91,10 +87,8 @@ impl DeferredBody {
                 Self::Waiting(deferred) => {
                     let response = ready!(Pin::new(deferred).poll(cx))?;
                     if !response.status().is_success() {
-                        let text = format!(
-                            "a deferred response ended with {} after its head",
-                            response.status()
-                        );
+                        let text =
+                            format!("a deferred response ended with {} after its head", response.status());
                         return Poll::Ready(Some(Err(text.into())));
                     }
                     *self = Self::Sending(Box::new(response.into_body()));

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::Response;
 use crate::abort::Pending;
-use crate::{BoxError, Response};
+
+/// Any error, as the tower family boxes it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// Why a request has no response of its own. Opaque; ask [`kind`](Error::kind), and the source chain for the cause.
 ///
@@ -163,14 +166,7 @@ impl Error {
     }
 
     fn build(kind: ErrorKind, source: Option<BoxError>, carried: Carried) -> Self {
-        Self {
-            inner: Box::new(Inner {
-                kind,
-                source,
-                wrote: false,
-                carried: Mutex::new(carried),
-            }),
-        }
+        Self { inner: Box::new(Inner { kind, source, wrote: false, carried: Mutex::new(carried) }) }
     }
 
     /// What happened.
@@ -197,11 +193,7 @@ impl Error {
 
     /// What the publisher waits for, if this is a suspension. Taken once.
     pub fn take_pending(&mut self) -> Option<Pending> {
-        let carried = self
-            .inner
-            .carried
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let carried = self.inner.carried.get_mut().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(carried, Carried::Nothing) {
             Carried::Pending(pending) => Some(pending),
             other => {
@@ -213,11 +205,7 @@ impl Error {
 
     /// The response that this error carries, if it was an abort with a response. Taken once.
     pub fn take_response(&mut self) -> Option<Response> {
-        let carried = self
-            .inner
-            .carried
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let carried = self.inner.carried.get_mut().unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(carried, Carried::Nothing) {
             Carried::Response(response) => Some(*response),
             other => {
@@ -230,10 +218,7 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.inner.kind)
-            .field("source", &self.inner.source)
-            .finish()
+        f.debug_struct("Error").field("kind", &self.inner.kind).field("source", &self.inner.source).finish()
     }
 }
 

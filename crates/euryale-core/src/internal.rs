@@ -35,9 +35,7 @@ impl Internal {
         S::Error: Into<Error>,
         S::Future: Send,
     {
-        Self {
-            service: Arc::new(service),
-        }
+        Self { service: Arc::new(service) }
     }
 
     /// Makes a sub-request on behalf of a request whose extensions are `from`.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::ledger::DropReason;
 use crate::{BoxError, Database, Ledger};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
@@ -17,8 +18,8 @@ pub trait LeaseSource<D: Database> {
     /// The store's error of [`Database::connect`].
     fn checkout(&mut self) -> Result<D::Connection, BoxError>;
 
-    /// Drops a connection that must not be used again, and counts why (`reason` is a label of a metric).
-    fn discard(&mut self, connection: D::Connection, reason: &'static str);
+    /// Drops a connection that must not be used again, and counts why.
+    fn discard(&mut self, connection: D::Connection, reason: DropReason);
 
     /// Has the client of this job gone?
     fn client_is_gone(&self) -> bool;
@@ -58,10 +59,8 @@ impl<'a, D: Database> Lease<'a, D> {
         match &mut *self.connection {
             Some(connection) => Ok(connection),
             empty => {
-                let opened = self.source.checkout().map_err(|source| Unavailable {
-                    doing: "connect",
-                    source,
-                })?;
+                let opened =
+                    self.source.checkout().map_err(|source| Unavailable { doing: "connect", source })?;
                 Ok(empty.insert(opened))
             }
         }
@@ -73,8 +72,8 @@ impl<'a, D: Database> Lease<'a, D> {
     }
 
     /// Drops the connection, if there is one: nobody else will get it. The next call of
-    /// [`connection`](Lease::connection) brings another. `reason` is a label of `euryale_connections_dropped_total`.
-    pub fn discard(&mut self, reason: &'static str) {
+    /// [`connection`](Lease::connection) brings another.
+    pub fn discard(&mut self, reason: DropReason) {
         if let Some(connection) = self.connection.take() {
             self.source.discard(connection, reason);
         }
@@ -97,10 +96,7 @@ impl<'a, D: Database> Lease<'a, D> {
 
     /// The same lease, lent on for a shorter time.
     pub fn reborrow(&mut self) -> Lease<'_, D> {
-        Lease {
-            source: &mut *self.source,
-            connection: &mut *self.connection,
-        }
+        Lease { source: &mut *self.source, connection: &mut *self.connection }
     }
 
     /// Runs `f` on the store and the connection; `None` when there is no connection.
@@ -112,9 +108,7 @@ impl<'a, D: Database> Lease<'a, D> {
 
 impl<D: Database> fmt::Debug for Lease<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease")
-            .field("is_connected", &self.is_connected())
-            .finish_non_exhaustive()
+        f.debug_struct("Lease").field("is_connected", &self.is_connected()).finish_non_exhaustive()
     }
 }
 

@@ -114,41 +114,71 @@ pub struct Connections {
     pub dropped: Dropped,
 }
 
-/// Reasons why a connection was dropped.
+/// Connections that were dropped, by reason.
 #[derive(Debug, Default)]
-#[non_exhaustive]
 pub struct Dropped {
-    /// A panic was seen on it.
-    pub panicked: Counter,
-    /// It could not begin a transaction.
-    pub begin: Counter,
-    /// It could not abort one.
-    pub abort: Counter,
-    /// A commit on it is in doubt.
-    pub in_doubt: Counter,
-    /// The database says that it is broken.
-    pub disconnected: Counter,
-    /// The database does not want it used again.
-    pub not_reusable: Counter,
-    /// It reached its greatest age.
-    pub expired: Counter,
-    /// The pool has fewer places now, or none.
-    pub closed: Counter,
+    counters: [Counter; DropReason::ALL.len()],
 }
 
 impl Dropped {
-    /// The counters with the values of their label `reason`.
-    pub fn by_reason(&self) -> [(&'static str, &Counter); 8] {
-        [
-            ("panicked", &self.panicked),
-            ("begin", &self.begin),
-            ("abort", &self.abort),
-            ("in_doubt", &self.in_doubt),
-            ("disconnected", &self.disconnected),
-            ("not_reusable", &self.not_reusable),
-            ("expired", &self.expired),
-            ("closed", &self.closed),
-        ]
+    /// Counts `n` connections.
+    pub fn add(&self, reason: DropReason, n: u64) {
+        self.counters[reason as usize].add(n);
+    }
+
+    /// How many there were.
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.counters[reason as usize].get()
+    }
+}
+
+/// Why a connection was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// Application code panicked on it: its state is unknown.
+    Panicked,
+    /// It could not begin a transaction.
+    Begin,
+    /// It could not abort one.
+    Abort,
+    /// A commit on it is in doubt.
+    InDoubt,
+    /// The database says that it is broken.
+    Disconnected,
+    /// The database does not want it used again.
+    NotReusable,
+    /// It reached its greatest age.
+    Expired,
+    /// The pool has fewer places now, or none.
+    Closed,
+}
+
+impl DropReason {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Panicked,
+        Self::Begin,
+        Self::Abort,
+        Self::InDoubt,
+        Self::Disconnected,
+        Self::NotReusable,
+        Self::Expired,
+        Self::Closed,
+    ];
+
+    /// The value of the label `reason` of `euryale_connections_dropped_total`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Panicked => "panicked",
+            Self::Begin => "begin",
+            Self::Abort => "abort",
+            Self::InDoubt => "in_doubt",
+            Self::Disconnected => "disconnected",
+            Self::NotReusable => "not_reusable",
+            Self::Expired => "expired",
+            Self::Closed => "closed",
+        }
     }
 }
 

@@ -78,21 +78,12 @@ pub use self::body::Body;
 pub use self::claim::{Claim, Publication};
 pub use self::database::{Access, Database, Fault};
 pub use self::deferred::{Deferred, DeferredHandle};
-pub use self::error::{Error, ErrorKind};
+pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::internal::{Internal, InternalRequest};
 pub use self::lease::{Lease, LeaseSource, Unavailable};
 pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;
 pub use self::participant::Participant;
-pub use self::publisher::{Publisher, PublisherFn, publisher_fn};
+pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
 pub use self::spooled::SpooledBody;
 pub use self::transaction::{Outcome, Transaction, TransactionOptions};
-
-/// Any error, as the tower family boxes it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
-
-/// What a publisher is given: a request whose body is complete and can be read again.
-pub type Request = http::Request<SpooledBody>;
-
-/// What a publisher gives back.
-pub type Response = http::Response<Body>;

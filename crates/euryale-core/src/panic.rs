@@ -4,7 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked); for logs, never for clients.
+/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For logs, never for
+/// clients.
 #[derive(Debug)]
 pub struct PanicMessage(String);
 
@@ -39,7 +40,7 @@ pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicMessage> {
 /// Drops a value of the application's; a panic of its `Drop` ends here.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // What panics in its `Drop` while it is dropped for having panicked is past reason: leak it.
-        std::mem::forget(second);
+        // A payload that panics in its own drop may do so again: leak it.
+        Box::leak(second);
     }
 }

@@ -4,7 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::{Abort, Database, Request, Response, Transaction};
+use crate::{Abort, Body, Database, SpooledBody, Transaction};
+
+/// What a publisher is given: a request whose body is complete and can be read again.
+pub type Request = http::Request<SpooledBody>;
+
+/// What a publisher gives back.
+pub type Response = http::Response<Body>;
 
 /// Synchronous, transactional application code: one request, one transaction, one thread.
 ///
@@ -52,10 +58,7 @@ where
     D: Database,
     F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
 {
-    PublisherFn {
-        f,
-        database: PhantomData,
-    }
+    PublisherFn { f, database: PhantomData }
 }
 
 /// A closure as a publisher; made by [`publisher_fn`].
@@ -76,10 +79,7 @@ where
 
 impl<D, F: Clone> Clone for PublisherFn<D, F> {
     fn clone(&self) -> Self {
-        Self {
-            f: self.f.clone(),
-            database: PhantomData,
-        }
+        Self { f: self.f.clone(), database: PhantomData }
     }
 }
 

@@ -50,11 +50,7 @@ impl SpooledBody {
     /// # Errors
     /// When `fstat` fails, or `file` is no regular file.
     pub fn file(file: File) -> io::Result<Self> {
-        Ok(Self {
-            content: Content::File(Blob::new(file)?),
-            position: 0,
-            counted: None,
-        })
+        Ok(Self { content: Content::File(Blob::new(file)?), position: 0, counted: None })
     }
 
     /// Counts this body and all its clones in `ledger`, until the last of them is dropped.
@@ -117,11 +113,7 @@ impl SpooledBody {
 impl Clone for SpooledBody {
     /// The same bytes, to be read from the beginning.
     fn clone(&self) -> Self {
-        Self {
-            content: self.content.clone(),
-            position: 0,
-            counted: self.counted.clone(),
-        }
+        Self { content: self.content.clone(), position: 0, counted: self.counted.clone() }
     }
 }
 
@@ -142,9 +134,7 @@ impl Read for SpooledBody {
                 buffer[..want].copy_from_slice(&bytes[at..at + want]);
                 want
             }
-            Content::File(blob) => blob
-                .file()
-                .read_at(&mut buffer[..want], blob.offset() + self.position)?,
+            Content::File(blob) => blob.file().read_at(&mut buffer[..want], blob.offset() + self.position)?,
         };
         self.position += read as u64;
         Ok(read)
@@ -159,10 +149,7 @@ impl Seek for SpooledBody {
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
         self.position = position.ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "seek to before the beginning of a body",
-            )
+            io::Error::new(io::ErrorKind::InvalidInput, "seek to before the beginning of a body")
         })?;
         Ok(self.position)
     }
@@ -170,11 +157,7 @@ impl Seek for SpooledBody {
 
 impl From<Bytes> for SpooledBody {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            content: Content::Memory(bytes),
-            position: 0,
-            counted: None,
-        }
+        Self { content: Content::Memory(bytes), position: 0, counted: None }
     }
 }
 
@@ -202,8 +185,6 @@ impl From<SpooledBody> for Body {
 
 impl fmt::Debug for SpooledBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpooledBody")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("SpooledBody").field("len", &self.len()).finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 pub use self::run::{Outcome, TransactionOptions};
 use crate::database::fault;
+use crate::ledger::DropReason;
 use crate::{Abort, Access, Attempt, BoxError, Database, Fault, Lease, Participant, Unavailable};
 
 /// One transaction, lent to a publisher for one publication.
@@ -65,19 +66,14 @@ impl<'a, D: Database> Transaction<'a, D> {
     fn begin(&mut self) -> Result<(), Unavailable> {
         self.lease.connection()?;
         let access = self.access;
-        let began = self
-            .lease
-            .with(|database, connection| database.begin(connection, access))
-            .unwrap_or(Ok(()));
+        let began =
+            self.lease.with(|database, connection| database.begin(connection, access)).unwrap_or(Ok(()));
         if let Err(source) = began {
             // A busy database is no fault of the connection's; anything else may be.
             if fault(self.lease.database(), &*source) != Fault::Conflict {
-                self.lease.discard("begin");
+                self.lease.discard(DropReason::Begin);
             }
-            return Err(Unavailable {
-                doing: "begin",
-                source,
-            });
+            return Err(Unavailable { doing: "begin", source });
         }
         self.begun = true;
         self.lease.ledger().transactions.begun.add(1);
@@ -151,8 +147,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     }
 
     fn database_commit(&mut self) -> Option<Result<(), BoxError>> {
-        self.lease
-            .with(|database, connection| database.commit(connection))
+        self.lease.with(D::commit)
     }
 }
 

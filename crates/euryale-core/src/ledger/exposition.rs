@@ -2,136 +2,49 @@
 
 use std::fmt::Write;
 
-use super::{Counter, Gauge, Histogram, Ledger};
+use super::{Counter, DropReason, Gauge, Histogram, Ledger};
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = Exposition(String::with_capacity(8 << 10));
     let connections = &ledger.connections;
-    out.gauge(
-        "euryale_connections_cap",
-        "Connections that may be open.",
-        &connections.cap,
-    );
-    out.peaked(
-        "euryale_connections_in_use",
-        "Connections held by workers.",
-        &connections.in_use,
-    );
-    out.gauge(
-        "euryale_connections_idle",
-        "Open connections that wait for work.",
-        &connections.idle,
-    );
-    out.counter(
-        "euryale_connections_opened_total",
-        "Connections opened.",
-        "",
-        &[("", &connections.opened)],
-    );
-    let dropped = connections.dropped.by_reason();
-    out.counter(
-        "euryale_connections_dropped_total",
-        "Connections dropped.",
-        "reason",
-        &dropped,
-    );
+    out.gauge("euryale_connections_cap", "Connections that may be open.", &connections.cap);
+    out.peaked("euryale_connections_in_use", "Connections held by workers.", &connections.in_use);
+    out.gauge("euryale_connections_idle", "Open connections that wait for work.", &connections.idle);
+    out.counter("euryale_connections_opened_total", "Connections opened.", &connections.opened);
+    let dropped = DropReason::ALL.map(|reason| (reason.label(), connections.dropped.get(reason)));
+    out.counts("euryale_connections_dropped_total", "Connections dropped.", "reason", &dropped);
 
-    out.peaked(
-        "euryale_publishers_running",
-        "Jobs running in workers.",
-        &ledger.publishers.running,
-    );
-    out.histogram(
-        "euryale_publish_seconds",
-        "Duration of jobs in their worker.",
-        &ledger.publishers.seconds,
-    );
+    out.peaked("euryale_publishers_running", "Jobs running in workers.", &ledger.publishers.running);
+    out.histogram("euryale_publish_seconds", "Duration of jobs in their worker.", &ledger.publishers.seconds);
 
     let queue = &ledger.queue;
     out.gauge("euryale_queue_depth", "Jobs waiting for a worker.", &queue.depth);
-    out.histogram(
-        "euryale_queue_wait_seconds",
-        "Wait of the jobs that were started.",
-        &queue.wait_seconds,
-    );
-    let rejected = [
-        ("full", &queue.full),
-        ("elapsed", &queue.elapsed),
-        ("gone", &queue.gone),
-    ];
-    out.counter(
-        "euryale_queue_rejected_total",
-        "Jobs that never started.",
-        "reason",
-        &rejected,
-    );
+    out.histogram("euryale_queue_wait_seconds", "Wait of the jobs that were started.", &queue.wait_seconds);
+    let rejected = [("full", &queue.full), ("elapsed", &queue.elapsed), ("gone", &queue.gone)];
+    out.counters("euryale_queue_rejected_total", "Jobs that never started.", "reason", rejected);
 
     let transactions = &ledger.transactions;
     for (name, help, counter) in [
-        (
-            "euryale_transactions_begun_total",
-            "Transactions begun.",
-            &transactions.begun,
-        ),
-        (
-            "euryale_transactions_committed_total",
-            "Transactions committed.",
-            &transactions.committed,
-        ),
-        (
-            "euryale_transactions_aborted_total",
-            "Transactions aborted.",
-            &transactions.aborted,
-        ),
-        (
-            "euryale_transactions_in_doubt_total",
-            "Commits of unknown outcome.",
-            &transactions.in_doubt,
-        ),
+        ("euryale_transactions_begun_total", "Transactions begun.", &transactions.begun),
+        ("euryale_transactions_committed_total", "Transactions committed.", &transactions.committed),
+        ("euryale_transactions_aborted_total", "Transactions aborted.", &transactions.aborted),
+        ("euryale_transactions_in_doubt_total", "Commits of unknown outcome.", &transactions.in_doubt),
         (
             "euryale_finish_failures_total",
             "Participants that failed after a commit.",
             &transactions.finish_failures,
         ),
-        (
-            "euryale_hook_failures_total",
-            "After hooks that panicked.",
-            &transactions.hook_failures,
-        ),
-        (
-            "euryale_attempts_total",
-            "Publications, repeated ones included.",
-            &ledger.conflicts.attempts,
-        ),
+        ("euryale_hook_failures_total", "After hooks that panicked.", &transactions.hook_failures),
+        ("euryale_attempts_total", "Publications, repeated ones included.", &ledger.conflicts.attempts),
     ] {
-        out.counter(name, help, "", &[("", counter)]);
+        out.counter(name, help, counter);
     }
-    let outcomes = [
-        ("resolved", &ledger.conflicts.resolved),
-        ("exhausted", &ledger.conflicts.exhausted),
-    ];
-    out.counter(
-        "euryale_conflicts_total",
-        "Requests that met a conflict.",
-        "outcome",
-        &outcomes,
-    );
+    let outcomes = [("resolved", &ledger.conflicts.resolved), ("exhausted", &ledger.conflicts.exhausted)];
+    out.counters("euryale_conflicts_total", "Requests that met a conflict.", "outcome", outcomes);
 
-    out.gauge(
-        "euryale_blobs_open",
-        "Open files on their way to clients.",
-        &ledger.blobs.open,
-    );
-    out.gauge(
-        "euryale_spool_files",
-        "Request bodies in files.",
-        &ledger.spool.files,
-    );
-    out.gauge(
-        "euryale_spool_bytes",
-        "Bytes of request bodies held.",
-        &ledger.spool.bytes,
-    );
+    out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
+    out.gauge("euryale_spool_files", "Request bodies in files.", &ledger.spool.files);
+    out.gauge("euryale_spool_bytes", "Bytes of request bodies held.", &ledger.spool.bytes);
 
     let sockets = &ledger.sockets;
     out.gauge("euryale_sockets_open", "Open sockets.", &sockets.open);
@@ -141,12 +54,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
         ("head_elapsed", &sockets.head_elapsed),
         ("cut", &sockets.cut),
     ];
-    out.counter(
-        "euryale_sockets_closed_total",
-        "Sockets closed.",
-        "reason",
-        &closed,
-    );
+    out.counters("euryale_sockets_closed_total", "Sockets closed.", "reason", closed);
     let head = &ledger.response_head_seconds;
     out.histogram(
         "euryale_response_head_seconds",
@@ -180,14 +88,25 @@ impl Exposition {
         self.line(format_args!("{name}_peak {}", gauge.peak()));
     }
 
-    fn counter(&mut self, name: &str, help: &str, label: &str, counters: &[(&str, &Counter)]) {
+    fn counter(&mut self, name: &str, help: &str, counter: &Counter) {
         self.head(name, help, "counter");
-        for (value, counter) in counters {
-            if label.is_empty() {
-                self.line(format_args!("{name} {}", counter.get()));
-            } else {
-                self.line(format_args!("{name}{{{label}=\"{value}\"}} {}", counter.get()));
-            }
+        self.line(format_args!("{name} {}", counter.get()));
+    }
+
+    fn counters<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        counters: [(&str, &Counter); N],
+    ) {
+        self.counts(name, help, label, &counters.map(|(value, counter)| (value, counter.get())));
+    }
+
+    fn counts(&mut self, name: &str, help: &str, label: &str, counts: &[(&str, u64)]) {
+        self.head(name, help, "counter");
+        for (value, count) in counts {
+            self.line(format_args!("{name}{{{label}=\"{value}\"}} {count}"));
         }
     }
 

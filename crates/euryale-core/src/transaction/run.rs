@@ -3,6 +3,7 @@
 use super::{After, AlreadyReading, Transaction};
 use crate::abort::Reason;
 use crate::database::fault;
+use crate::ledger::DropReason;
 use crate::panic::{PanicMessage, caught};
 use crate::{
     Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Response, Unavailable,
@@ -20,11 +21,7 @@ pub struct TransactionOptions {
 impl TransactionOptions {
     /// A transaction of this attempt that begins with this access.
     pub fn new(attempt: Attempt, access: Access) -> Self {
-        Self {
-            attempt,
-            access,
-            abort_if_gone: false,
-        }
+        Self { attempt, access, abort_if_gone: false }
     }
 
     /// Aborts when the client is gone before the votes. By default a publication is finished and committed.
@@ -60,11 +57,7 @@ impl<D: Database> Transaction<'_, D> {
         options: TransactionOptions,
         f: impl FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort>,
     ) -> Result<Outcome<T>, Error> {
-        let TransactionOptions {
-            attempt,
-            access,
-            abort_if_gone,
-        } = options;
+        let TransactionOptions { attempt, access, abort_if_gone } = options;
         let mut transaction = Transaction::new(lease.reborrow(), attempt, access);
 
         let value = match caught(|| f(&mut transaction)) {
@@ -104,10 +97,7 @@ impl<D: Database> Transaction<'_, D> {
         if abort_if_gone && self.lease.client_is_gone() {
             return Err(Abort::error(Error::new(ErrorKind::ClientGone)));
         }
-        self.participants
-            .iter_mut()
-            .try_for_each(|participant| participant.vote())
-            .map_err(Abort::error)?;
+        self.participants.iter_mut().try_for_each(|participant| participant.vote()).map_err(Abort::error)?;
         Ok(Ready::Vote)
     }
 
@@ -159,13 +149,13 @@ impl<D: Database> Transaction<'_, D> {
     /// Rolls back because application code panicked; its connection is in an unknown state.
     fn fail(mut self, panic: PanicMessage) -> Error {
         self.roll_back();
-        self.lease.discard("panicked");
+        self.lease.discard(DropReason::Panicked);
         Error::with_source(ErrorKind::Panicked, panic)
     }
 
     fn roll_back(&mut self) {
         if std::mem::take(&mut self.begun) {
-            let aborted = caught(|| self.lease.with(|database, connection| database.abort(connection)));
+            let aborted = caught(|| self.lease.with(D::abort));
             let error: Option<BoxError> = match aborted {
                 Ok(Some(Err(error))) => Some(error),
                 Err(panic) => Some(Box::new(panic)),
@@ -176,7 +166,7 @@ impl<D: Database> Transaction<'_, D> {
                     error = &*error as &dyn std::error::Error,
                     "abort failed; the connection is dropped"
                 );
-                self.lease.discard("abort");
+                self.lease.discard(DropReason::Abort);
             }
             self.lease.ledger().transactions.aborted.add(1);
         }
@@ -193,7 +183,7 @@ impl<D: Database> Transaction<'_, D> {
     fn doubt(&mut self, error: BoxError) -> Error {
         self.begun = false;
         self.lease.ledger().transactions.in_doubt.add(1);
-        self.lease.discard("in_doubt");
+        self.lease.discard(DropReason::InDoubt);
         for mut participant in std::mem::take(&mut self.participants) {
             if let Err(panic) = caught(|| participant.in_doubt()) {
                 tracing::error!(%panic, "a participant panicked in in_doubt");
@@ -215,7 +205,7 @@ impl<D: Database> Transaction<'_, D> {
     fn translate(&mut self, error: BoxError) -> Error {
         let fault = fault(self.lease.database(), &*error);
         if fault == Fault::Disconnected {
-            self.lease.discard("disconnected");
+            self.lease.discard(DropReason::Disconnected);
         }
         let error = match error.downcast::<Error>() {
             // From this crate already: a nested `pool.run`, or our own check.
@@ -246,7 +236,7 @@ impl<D: Database> Drop for Transaction<'_, D> {
     fn drop(&mut self) {
         if self.begun {
             self.roll_back();
-            self.lease.discard("panicked");
+            self.lease.discard(DropReason::Panicked);
         }
     }
 }

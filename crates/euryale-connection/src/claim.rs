@@ -1,0 +1,162 @@
+//! A place in the pool's queue, and the wait for it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use euryale_core::{Claim, Database, Error, ErrorKind, Lease};
+use tokio::time::Sleep;
+
+use crate::job::{Cell, Job};
+use crate::pool::{Lane, Shared};
+use crate::queue::{Rank, Ticket};
+use crate::worker;
+
+/// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by [`Claim::run`].
+#[must_use]
+pub struct PoolClaim<D: Database> {
+    shared: Arc<Shared<D>>,
+    lane: Lane,
+    rank: Rank,
+    deadline: Option<Duration>,
+}
+
+impl<D: Database> PoolClaim<D> {
+    pub(crate) fn new(shared: Arc<Shared<D>>) -> Self {
+        Self { shared, lane: Lane(0), rank: Rank::New, deadline: None }
+    }
+
+    /// Waits in this lane.
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    /// The job must have started within this time of being queued, if that is shorter than the pool's `max_wait`.
+    pub fn deadline(mut self, within: Duration) -> Self {
+        self.deadline = Some(within);
+        self
+    }
+
+    /// The request was admitted before (a conflict, a pass): it goes ahead of new work and is not refused by a full
+    /// queue.
+    pub fn again(mut self, again: bool) -> Self {
+        self.rank = if again { Rank::Again } else { Rank::New };
+        self
+    }
+}
+
+impl<D: Database> Claim for PoolClaim<D> {
+    type Database = D;
+
+    fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Lease<'_, D>) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let wait = match (self.deadline, self.shared.max_wait) {
+            (Some(deadline), Some(max_wait)) => Some(deadline.min(max_wait)),
+            (deadline, max_wait) => deadline.or(max_wait),
+        };
+        let admitted = self.shared.admit(job, self.lane, self.rank, wait);
+        async move { admitted?.await }
+    }
+}
+
+impl<D: Database> fmt::Debug for PoolClaim<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolClaim")
+            .field("lane", &self.lane)
+            .field("rank", &self.rank)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of a job that was admitted. Dropping it takes a waiting job out of the queue, in constant time.
+pub(crate) struct Waiting<D: Database, F, T>
+where
+    Cell<F, T>: Job<D>,
+{
+    shared: Arc<Shared<D>>,
+    cell: Arc<Cell<F, T>>,
+    place: Place,
+}
+
+/// Queued ⇒ (Taken or Left), Taken ⇒ Left.
+enum Place {
+    /// Perhaps still in the queue, for as long as the timer runs.
+    Queued { ticket: Ticket, wait: Option<Duration>, timer: Option<Pin<Box<Sleep>>> },
+    /// With a worker, as far as this future knows.
+    Taken,
+    /// The result was fetched.
+    Left,
+}
+
+impl<D: Database, F, T> Waiting<D, F, T>
+where
+    Cell<F, T>: Job<D>,
+{
+    pub(crate) fn new(
+        shared: Arc<Shared<D>>,
+        cell: Arc<Cell<F, T>>,
+        ticket: Ticket,
+        wait: Option<Duration>,
+    ) -> Self {
+        Self { shared, cell, place: Place::Queued { ticket, wait, timer: None } }
+    }
+}
+
+impl<D: Database, F, T> Future for Waiting<D, F, T>
+where
+    Cell<F, T>: Job<D>,
+{
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if worker::is_worker_thread() {
+            return Poll::Ready(Err(Error::new(ErrorKind::WouldDeadlock)));
+        }
+        let this = &mut *self;
+        if let Poll::Ready(result) = this.cell.poll(cx) {
+            this.place = Place::Left;
+            return Poll::Ready(result);
+        }
+        let Place::Queued { ticket, wait: Some(wait), timer } = &mut this.place else {
+            return Poll::Pending;
+        };
+        // Made at the first wait: a job that was refused or done by now needs none.
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(*wait)));
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if !this.shared.cancel(*ticket) {
+            // A worker was faster: now it runs to its end.
+            this.place = Place::Taken;
+            return Poll::Pending;
+        }
+        this.place = Place::Left;
+        this.cell.abandon();
+        this.shared.ledger.queue.elapsed.add(1);
+        Poll::Ready(Err(Error::new(ErrorKind::QueueElapsed)))
+    }
+}
+
+impl<D: Database, F, T> Drop for Waiting<D, F, T>
+where
+    Cell<F, T>: Job<D>,
+{
+    fn drop(&mut self) {
+        let left_queue = match self.place {
+            Place::Left => return,
+            Place::Taken => false,
+            Place::Queued { ticket, .. } => self.shared.cancel(ticket),
+        };
+        if left_queue {
+            self.shared.ledger.queue.gone.add(1);
+        }
+        self.cell.abandon();
+    }
+}

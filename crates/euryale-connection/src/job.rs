@@ -1,0 +1,181 @@
+//! One job: what is to be run, who waits for it, and what came of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage};
+
+/// What the queue and the workers know of a job.
+pub(crate) trait Job<D: Database>: Send + Sync {
+    /// Runs it in the caller's thread; `false` when it panicked. The result is kept until it is delivered.
+    fn run(&self, lease: &mut Lease<'_, D>) -> bool;
+
+    /// Hands the result over, when the worker has given back what the job held.
+    fn deliver(&self);
+
+    /// Ends it without having run it.
+    fn refuse(&self, error: Error);
+
+    /// Has whoever waited for it gone?
+    fn is_abandoned(&self) -> bool;
+}
+
+/// A job's one allocation, shared by the queue, the worker and the future.
+pub(crate) struct Cell<F, T> {
+    state: Mutex<State<F, T>>,
+    abandoned: AtomicBool,
+    span: tracing::Span,
+}
+
+/// Waiting ⇒ (Running or Done or Over), Running ⇒ (Ran or Over), Ran ⇒ (Done or Over), Done ⇒ Over.
+enum State<F, T> {
+    /// In the queue.
+    Waiting(F, Option<Waker>),
+    /// In a worker.
+    Running(Option<Waker>),
+    /// Has run; the worker is about to deliver the result.
+    Ran(Result<T, Error>, Option<Waker>),
+    /// The result waits to be fetched.
+    Done(Result<T, Error>),
+    /// The result was fetched, or nobody wants it any more.
+    Over,
+}
+
+impl<F, T> Cell<F, T> {
+    pub(crate) fn new(job: F) -> Self {
+        Self {
+            state: Mutex::new(State::Waiting(job, None)),
+            abandoned: AtomicBool::new(false),
+            span: tracing::Span::current(),
+        }
+    }
+
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        let mut state = self.lock();
+        match &mut *state {
+            State::Waiting(_, waker) | State::Running(waker) | State::Ran(_, waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    None => *waker = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            State::Done(_) => match std::mem::replace(&mut *state, State::Over) {
+                State::Done(result) => Poll::Ready(result),
+                _ => Poll::Pending,
+            },
+            // Polled after it was ready, as no caller may.
+            State::Over => Poll::Pending,
+        }
+    }
+
+    /// Nobody waits any more. A job that never started is dropped here, outside every lock.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        let mut state = self.lock();
+        let unwanted = match &mut *state {
+            // The worker sees the mark, and drops what comes of the job where that may block.
+            State::Running(waker) | State::Ran(_, waker) => {
+                *waker = None;
+                None
+            }
+            _ => Some(std::mem::replace(&mut *state, State::Over)),
+        };
+        drop(state);
+        drop(unwanted);
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<F, T>> {
+        // Only our own assignments run under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D, F, T> Job<D> for Cell<F, T>
+where
+    D: Database,
+    F: FnOnce(&mut Lease<'_, D>) -> T + Send,
+    T: Send,
+{
+    fn run(&self, lease: &mut Lease<'_, D>) -> bool {
+        let mut state = self.lock();
+        let job = match std::mem::replace(&mut *state, State::Running(None)) {
+            State::Waiting(job, waker) => {
+                *state = State::Running(waker);
+                job
+            }
+            // Abandoned between the queue and here.
+            other => {
+                *state = other;
+                return true;
+            }
+        };
+        drop(state);
+        let result = {
+            let _span = self.span.enter();
+            catch_unwind(AssertUnwindSafe(|| job(lease)))
+        };
+        let panicked = result.is_err();
+        let result =
+            result.map_err(|payload| Error::with_source(ErrorKind::Panicked, PanicMessage::new(payload)));
+        let mut state = self.lock();
+        let waker = match &mut *state {
+            State::Running(waker) => waker.take(),
+            _ => None,
+        };
+        *state = State::Ran(result, waker);
+        !panicked
+    }
+
+    fn deliver(&self) {
+        let mut state = self.lock();
+        let (result, waker) = match std::mem::replace(&mut *state, State::Over) {
+            State::Ran(result, waker) => (result, waker),
+            other => {
+                *state = other;
+                return;
+            }
+        };
+        if self.is_abandoned() {
+            // It may own much, and nobody fetches it any more.
+            drop(state);
+            drop_quietly(result);
+            return;
+        }
+        *state = State::Done(result);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn refuse(&self, error: Error) {
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut *state, State::Done(Err(error)));
+        drop(state);
+        if let State::Waiting(job, waker) = before {
+            drop_quietly(job);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    fn is_abandoned(&self) -> bool {
+        Cell::is_abandoned(self)
+    }
+}
+
+/// Drops a value of the application's; a panic of its `Drop` ends here.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        let panic = PanicMessage::new(payload);
+        tracing::error!(%panic, "a value panicked when it was dropped");
+    }
+}

@@ -1,0 +1,108 @@
+//! Settings of a pool.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use euryale_core::{Database, Ledger};
+use tokio::sync::Notify;
+
+use super::{Pool, Shared, State};
+use crate::queue::Queue;
+
+/// Settings of a [`Pool`]; made by [`Pool::builder`], ended with [`build`](PoolBuilder::build).
+#[must_use]
+pub struct PoolBuilder<D> {
+    database: D,
+    connections: usize,
+    max_queue: usize,
+    max_wait: Option<Duration>,
+    max_lifetime: Option<Duration>,
+    lanes: Vec<(&'static str, usize)>,
+    ledger: Ledger,
+}
+
+impl<D: Database> PoolBuilder<D> {
+    pub(super) fn new(database: D) -> Self {
+        Self {
+            database,
+            connections: 2,
+            max_queue: 1024,
+            max_wait: Some(Duration::from_secs(30)),
+            max_lifetime: None,
+            lanes: Vec::new(),
+            ledger: Ledger::new(),
+        }
+    }
+
+    /// The cap: how many connections, and so how many jobs at a time. Default: 2, as ZServer had it.
+    pub fn connections(mut self, cap: usize) -> Self {
+        self.connections = cap;
+        self
+    }
+
+    /// How many jobs may wait. One more is refused at once. Default: 1024.
+    pub fn max_queue(mut self, jobs: usize) -> Self {
+        self.max_queue = jobs;
+        self
+    }
+
+    /// How long a job may wait, each time it is queued. Default: 30 s; `None` sets no bound.
+    pub fn max_wait(mut self, wait: impl Into<Option<Duration>>) -> Self {
+        self.max_wait = wait.into();
+        self
+    }
+
+    /// A connection of this age is dropped after the job that it serves. Default: none.
+    pub fn max_lifetime(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.max_lifetime = age.into();
+        self
+    }
+
+    /// Adds a lane, whose jobs never run on more than `share` connections at a time; `0` is taken as 1.
+    pub fn lane(mut self, name: &'static str, share: usize) -> Self {
+        self.lanes.push((name, share.max(1)));
+        self
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
+    ///
+    /// # Panics
+    /// When the cap is 0: no job could ever run.
+    pub fn build(self) -> Pool<D> {
+        assert!(self.connections > 0, "a pool needs at least one connection");
+        let Self { database, connections: cap, max_queue, max_wait, max_lifetime, lanes, ledger } = self;
+        ledger.connections.cap.set(i64::try_from(cap).unwrap_or(i64::MAX));
+        let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
+        let queue = Queue::new(cap, max_queue, shares);
+        let shared = Shared {
+            database,
+            ledger,
+            max_lifetime,
+            max_wait,
+            spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
+            called: AtomicBool::new(false),
+            left: Notify::new(),
+            lanes: std::iter::once("default").chain(lanes.iter().map(|lane| lane.0)).collect(),
+            state: Mutex::new(State { queue, idle: Vec::new() }),
+        };
+        Pool { shared: Arc::new(shared) }
+    }
+}
+
+impl<D> fmt::Debug for PoolBuilder<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolBuilder")
+            .field("connections", &self.connections)
+            .field("max_queue", &self.max_queue)
+            .field("max_wait", &self.max_wait)
+            .finish_non_exhaustive()
+    }
+}

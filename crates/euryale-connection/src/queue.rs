@@ -1,0 +1,336 @@
+//! Who runs next: a state machine without threads, clocks or wake-ups.
+//!
+//! Jobs wait in a slab and are linked into first-in-first-out lists, two for each lane: one for jobs that were
+//! admitted before (`Again`: a conflict, a pass), one for new ones. Every change is O(1) in the number of jobs, and O(n)
+//! in the number of lanes, which is small. The pool keeps the machine under one mutex and decides there, so a job is
+//! either taken or cancelled, never both.
+//!
+//! A *permit* is one worker. It is taken when a worker is started and given back when the worker leaves; between jobs
+//! it stays with the worker.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+/// A list's end, and a slot that is linked to nothing.
+const NONE: u32 = u32::MAX;
+
+/// So many starts in a row may go to jobs that were admitted before, while new ones wait.
+const AGAIN_IN_A_ROW: u8 = 7;
+
+pub(crate) struct Queue<J> {
+    slots: Vec<Slot<J>>,
+    free: u32,
+    lanes: Vec<Lane>,
+    cap: usize,
+    permits: usize,
+    max_queue: usize,
+    waiting: usize,
+    /// Workers that were started or called for a job, and have not looked yet.
+    coming: usize,
+    spinner: Spinner,
+    sequence: u64,
+    again_in_a_row: u8,
+    closed: bool,
+}
+
+struct Slot<J> {
+    generation: u32,
+    // Neighbours in the job's list; of a free slot, `next` is the next free one.
+    previous: u32,
+    next: u32,
+    waiting: Option<Waiting<J>>,
+}
+
+struct Waiting<J> {
+    job: J,
+    lane: LaneIndex,
+    rank: Rank,
+    sequence: u64,
+    since: Instant,
+}
+
+struct Lane {
+    share: usize,
+    running: usize,
+    lists: [List; 2],
+}
+
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+impl List {
+    const EMPTY: Self = Self { head: NONE, tail: NONE };
+}
+
+pub(crate) type LaneIndex = u16;
+
+/// Was this request admitted before?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rank {
+    Again = 0,
+    New = 1,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spinner {
+    Absent,
+    Looking,
+    Called,
+}
+
+/// A place in the queue. Stale once the job was taken or cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    slot: u32,
+    generation: u32,
+}
+
+/// What must be done for a job that was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing: it waits for a worker that is busy.
+    Wait,
+    /// Start a worker; its permit is taken already.
+    Start,
+    /// Tell the spinning worker.
+    Call,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Full,
+    Closed,
+}
+
+/// What a worker does next.
+pub(crate) enum Next<J> {
+    /// Run this job. `start` asks for one more worker first.
+    Run { job: J, lane: LaneIndex, since: Instant, start: bool },
+    /// Nothing to do.
+    Idle,
+}
+
+impl<J> Queue<J> {
+    /// `shares` are the greatest numbers of jobs that each lane may run at a time; lane 0 is the default.
+    pub(crate) fn new(cap: usize, max_queue: usize, shares: impl IntoIterator<Item = usize>) -> Self {
+        let lanes = shares.into_iter().map(|share| Lane { share, running: 0, lists: [List::EMPTY; 2] });
+        Self {
+            slots: Vec::new(),
+            free: NONE,
+            lanes: lanes.collect(),
+            cap,
+            permits: 0,
+            max_queue,
+            waiting: 0,
+            coming: 0,
+            spinner: Spinner::Absent,
+            sequence: 0,
+            again_in_a_row: 0,
+            closed: false,
+        }
+    }
+
+    pub(crate) fn cap(&self) -> usize {
+        self.cap
+    }
+
+    pub(crate) fn permits(&self) -> usize {
+        self.permits
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.permits >= self.cap && self.waiting >= self.max_queue + self.coming
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// When the job came that waits longest.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let heads = self.lanes.iter().flat_map(|lane| lane.lists.iter().map(|list| list.head));
+        heads.filter_map(|head| self.waiting_at(head)).map(|waiting| waiting.since).min()
+    }
+
+    /// Queues a job, or gives it back.
+    pub(crate) fn admit(
+        &mut self,
+        job: J,
+        lane: LaneIndex,
+        rank: Rank,
+        now: Instant,
+    ) -> Result<(Ticket, Then), (J, Refused)> {
+        if self.closed {
+            return Err((job, Refused::Closed));
+        }
+        let may_run = self.lanes[usize::from(lane)].running < self.lanes[usize::from(lane)].share;
+        let then = match self.spinner {
+            Spinner::Looking if may_run => Then::Call,
+            _ if may_run && self.permits < self.cap => Then::Start,
+            _ => Then::Wait,
+        };
+        // A job that was admitted before keeps its place; how many there are is bounded where they are suspended.
+        if then == Then::Wait && rank == Rank::New && self.waiting >= self.max_queue + self.coming {
+            return Err((job, Refused::Full));
+        }
+        match then {
+            Then::Wait => {}
+            Then::Start => {
+                self.permits += 1;
+                self.coming += 1;
+            }
+            Then::Call => {
+                self.spinner = Spinner::Called;
+                self.coming += 1;
+            }
+        }
+        self.sequence += 1;
+        let ticket = self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now });
+        Ok((ticket, then))
+    }
+
+    /// Takes a waiting job out of the queue; `None` when a worker has it already.
+    pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<J> {
+        let slot = self.slots.get(ticket.slot as usize)?;
+        (slot.generation == ticket.generation).then(|| self.unlink(ticket.slot))?.map(|waiting| waiting.job)
+    }
+
+    /// A worker that was started or called looks for the first time.
+    pub(crate) fn arrive(&mut self) {
+        self.coming -= 1;
+    }
+
+    /// The next job for a worker that holds a permit; `finished` is the lane of the job it has just run.
+    pub(crate) fn next(&mut self, finished: Option<LaneIndex>) -> Next<J> {
+        if let Some(lane) = finished {
+            self.lanes[usize::from(lane)].running -= 1;
+        }
+        if self.permits > self.cap {
+            return Next::Idle;
+        }
+        let Some(slot) = self.pick() else {
+            return Next::Idle;
+        };
+        let Some(Waiting { job, lane, rank, since, .. }) = self.unlink(slot) else {
+            return Next::Idle;
+        };
+        self.again_in_a_row = if rank == Rank::Again { self.again_in_a_row + 1 } else { 0 };
+        self.lanes[usize::from(lane)].running += 1;
+        // Only with lanes can there be a job that may run and no worker that was started for it.
+        let start = self.lanes.len() > 1 && self.permits < self.cap && self.pick().is_some();
+        if start {
+            self.permits += 1;
+            self.coming += 1;
+        }
+        Next::Run { job, lane, since, start }
+    }
+
+    /// May the caller, a worker with nothing to do, spin for a moment? At most one does.
+    pub(crate) fn spin(&mut self) -> bool {
+        let may = self.spinner == Spinner::Absent && !self.closed && self.permits <= self.cap;
+        if may {
+            self.spinner = Spinner::Looking;
+        }
+        may
+    }
+
+    /// The end of a spin. `true`: it was called for a job.
+    pub(crate) fn stop_spinning(&mut self) -> bool {
+        let called = self.spinner == Spinner::Called;
+        self.spinner = Spinner::Absent;
+        if called {
+            self.arrive();
+        }
+        called
+    }
+
+    /// A worker gives its permit back.
+    pub(crate) fn leave(&mut self) {
+        self.permits -= 1;
+    }
+
+    /// From now on nothing is admitted.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// All waiting jobs, taken out of the queue.
+    pub(crate) fn drain(&mut self) -> Vec<J> {
+        let slots = 0..u32::try_from(self.slots.len()).unwrap_or(NONE);
+        slots.filter_map(|slot| self.unlink(slot)).map(|waiting| waiting.job).collect()
+    }
+
+    /// The slot whose turn it is: among the lanes below their share, jobs that were admitted before go first, but only
+    /// seven times in a row; within a rank the oldest.
+    fn pick(&self) -> Option<u32> {
+        let again = self.oldest_of(Rank::Again);
+        let new = self.oldest_of(Rank::New);
+        if self.again_in_a_row >= AGAIN_IN_A_ROW { new.or(again) } else { again.or(new) }
+    }
+
+    fn oldest_of(&self, rank: Rank) -> Option<u32> {
+        let open = self.lanes.iter().filter(|lane| lane.running < lane.share);
+        let heads = open.map(|lane| lane.lists[rank as usize].head).filter(|head| *head != NONE);
+        heads.min_by_key(|head| self.waiting_at(*head).map(|waiting| waiting.sequence))
+    }
+
+    fn waiting_at(&self, slot: u32) -> Option<&Waiting<J>> {
+        self.slots.get(slot as usize)?.waiting.as_ref()
+    }
+
+    fn link(&mut self, waiting: Waiting<J>) -> Ticket {
+        let (lane, rank) = (usize::from(waiting.lane), waiting.rank as usize);
+        let previous = self.lanes[lane].lists[rank].tail;
+        let index = match self.free {
+            NONE => {
+                // Four thousand million jobs do not fit into memory.
+                let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
+                self.slots.push(Slot { generation: 0, previous, next: NONE, waiting: Some(waiting) });
+                index
+            }
+            index => {
+                let slot = &mut self.slots[index as usize];
+                self.free = slot.next;
+                (slot.previous, slot.next, slot.waiting) = (previous, NONE, Some(waiting));
+                index
+            }
+        };
+        match previous {
+            NONE => self.lanes[lane].lists[rank].head = index,
+            previous => self.slots[previous as usize].next = index,
+        }
+        self.lanes[lane].lists[rank].tail = index;
+        self.waiting += 1;
+        Ticket { slot: index, generation: self.slots[index as usize].generation }
+    }
+
+    fn unlink(&mut self, index: u32) -> Option<Waiting<J>> {
+        let slot = &mut self.slots[index as usize];
+        let waiting = slot.waiting.take()?;
+        let (previous, next) = (slot.previous, slot.next);
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next = self.free;
+        self.free = index;
+        let list = &mut self.lanes[usize::from(waiting.lane)].lists[waiting.rank as usize];
+        match previous {
+            NONE => list.head = next,
+            previous => self.slots[previous as usize].next = next,
+        }
+        let list = &mut self.lanes[usize::from(waiting.lane)].lists[waiting.rank as usize];
+        match next {
+            NONE => list.tail = previous,
+            next => self.slots[next as usize].previous = previous,
+        }
+        self.waiting -= 1;
+        Some(waiting)
+    }
+}

@@ -1,0 +1,61 @@
+//! The layer's service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use euryale_core::{Database, Error, History, Publication, Request};
+use tower_service::Service;
+
+use crate::layer::Predicate;
+use crate::{Lane, Pool, PoolClaim};
+
+/// Gives each request a claim on a pool's connections; made by [`ConnectionLimitLayer`](crate::ConnectionLimitLayer).
+///
+/// Admission is in `call`, never in `poll_ready`: what stands in front (axum, for one) may not honour back-pressure.
+pub struct ConnectionLimit<S, D: Database> {
+    pub(crate) inner: S,
+    pub(crate) pool: Pool<D>,
+    pub(crate) lanes: Arc<[(Lane, Predicate)]>,
+}
+
+impl<S, D> Service<Request> for ConnectionLimit<S, D>
+where
+    D: Database,
+    S: Service<Publication<PoolClaim<D>>>,
+    S::Error: Into<Error>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let again = request.extensions().get::<History>().is_some_and(History::is_again);
+        let lane = self.lanes.iter().find(|(_, predicate)| predicate(&request)).map(|(lane, _)| *lane);
+        let claim = self.pool.claim().again(again);
+        let claim = match lane {
+            Some(lane) => claim.lane(lane),
+            None => claim,
+        };
+        self.inner.call(Publication { request, claim })
+    }
+}
+
+impl<S: Clone, D: Database> Clone for ConnectionLimit<S, D> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), pool: self.pool.clone(), lanes: Arc::clone(&self.lanes) }
+    }
+}
+
+impl<S: fmt::Debug, D: Database> fmt::Debug for ConnectionLimit<S, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionLimit")
+            .field("inner", &self.inner)
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
+}

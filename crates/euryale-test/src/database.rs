@@ -1,0 +1,216 @@
+//! A database that counts, records and fails on demand.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use euryale_core::{Access, BoxError, Database, Fault};
+
+use crate::Gate;
+
+/// A database without data. Clones are the same one.
+///
+/// Every call is recorded in [`events`](CountingDatabase::events), to which a test adds its own, so that an order can
+/// be asserted; each [`Step`] can be scripted to fail, panic or wait.
+#[derive(Clone, Debug, Default)]
+pub struct CountingDatabase {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    events: Mutex<Vec<String>>,
+    script: Mutex<HashMap<Step, VecDeque<Behaviour>>>,
+    opened: AtomicU64,
+    open: AtomicU64,
+    picky: AtomicBool,
+    warmth: Mutex<HashMap<u64, u64>>,
+}
+
+/// A call of the database that can be scripted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Opening a connection.
+    Connect,
+    /// Beginning a transaction.
+    Begin,
+    /// Committing one.
+    Commit,
+    /// Aborting one.
+    Abort,
+}
+
+/// What a scripted call does.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// What it should.
+    Succeed,
+    /// Fails with a [`TestError`] of this fault.
+    Fail(Fault),
+    /// Panics.
+    Panic,
+    /// Waits at a gate, then succeeds.
+    Wait(Gate),
+}
+
+/// The error of a scripted failure, classified as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestError(pub Fault);
+
+impl fmt::Display for TestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scripted failure: {:?}", self.0)
+    }
+}
+
+impl std::error::Error for TestError {}
+
+/// A connection with a number, from 1 in the order of opening.
+#[derive(Debug)]
+pub struct Connection {
+    id: u64,
+    in_transaction: bool,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    /// Its number.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.open.fetch_sub(1, SeqCst);
+        if self.shared.picky.load(SeqCst) {
+            // Panics on a runtime thread and passes in a worker, as the sync `postgres` client does.
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async {});
+        }
+        self.shared.record("drop");
+    }
+}
+
+impl Shared {
+    fn record(&self, event: impl Into<String>) {
+        lock(&self.events).push(event.into());
+    }
+}
+
+impl CountingDatabase {
+    /// A database where every call succeeds.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next calls of `step` behave like this, one after the other; those after them succeed.
+    pub fn script(&self, step: Step, behaviours: impl IntoIterator<Item = Behaviour>) {
+        lock(&self.shared.script).entry(step).or_default().extend(behaviours);
+    }
+
+    /// From now on, connections panic when they are dropped on a runtime thread.
+    pub fn drop_in_workers_only(&self) {
+        self.shared.picky.store(true, SeqCst);
+    }
+
+    /// Connection `id` is this warm.
+    pub fn warm(&self, id: u64, warmth: u64) {
+        lock(&self.shared.warmth).insert(id, warmth);
+    }
+
+    /// Adds to the events.
+    pub fn record(&self, event: impl Into<String>) {
+        self.shared.record(event);
+    }
+
+    /// What happened so far.
+    pub fn events(&self) -> Vec<String> {
+        lock(&self.shared.events).clone()
+    }
+
+    /// What happened since the last call, joined with ` · `.
+    pub fn story(&self) -> String {
+        std::mem::take(&mut *lock(&self.shared.events)).join(" · ")
+    }
+
+    /// How many connections were opened.
+    pub fn opened(&self) -> u64 {
+        self.shared.opened.load(SeqCst)
+    }
+
+    /// How many are open now.
+    pub fn open(&self) -> u64 {
+        self.shared.open.load(SeqCst)
+    }
+
+    fn step(&self, step: Step) -> Result<(), BoxError> {
+        let behaviour = lock(&self.shared.script).get_mut(&step).and_then(VecDeque::pop_front);
+        match behaviour.unwrap_or(Behaviour::Succeed) {
+            Behaviour::Succeed => Ok(()),
+            Behaviour::Fail(fault) => Err(Box::new(TestError(fault))),
+            Behaviour::Panic => panic!("scripted panic in {step:?}"),
+            Behaviour::Wait(gate) => {
+                gate.wait();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Database for CountingDatabase {
+    type Connection = Connection;
+
+    fn connect(&self) -> Result<Connection, BoxError> {
+        self.shared.record("connect");
+        self.step(Step::Connect)?;
+        let id = self.shared.opened.fetch_add(1, SeqCst) + 1;
+        self.shared.open.fetch_add(1, SeqCst);
+        Ok(Connection { id, in_transaction: false, shared: Arc::clone(&self.shared) })
+    }
+
+    fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
+        self.shared.record(match access {
+            Access::Read => "begin read",
+            Access::Write => "begin write",
+        });
+        assert!(!connection.in_transaction, "begin within a transaction");
+        self.step(Step::Begin)?;
+        connection.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        self.shared.record("commit");
+        assert!(connection.in_transaction, "commit outside a transaction");
+        self.step(Step::Commit)?;
+        connection.in_transaction = false;
+        Ok(())
+    }
+
+    fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        self.shared.record("abort");
+        assert!(connection.in_transaction, "abort outside a transaction");
+        self.step(Step::Abort)?;
+        connection.in_transaction = false;
+        Ok(())
+    }
+
+    fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+        error.downcast_ref::<TestError>().map_or(Fault::Other, |error| error.0)
+    }
+
+    fn is_reusable(&self, connection: &mut Connection) -> bool {
+        !connection.in_transaction
+    }
+
+    fn warmth(&self, connection: &Connection) -> u64 {
+        lock(&self.shared.warmth).get(&connection.id).copied().unwrap_or(0)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

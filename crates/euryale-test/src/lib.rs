@@ -1,0 +1,29 @@
+//! The test kit: what makes concurrent tests exact.
+//!
+//! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on demand, [`eventually`]
+//! polls with a deadline instead of sleeping, and [`assert_quiet`] ends every test: nothing may be held any more.
+//!
+//! ```
+//! use euryale_core::Ledger;
+//! use euryale_test::{Gate, assert_quiet, eventually};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let gate = Gate::new();
+//! let held = std::thread::spawn({ let gate = gate.clone(); move || gate.wait() });
+//! eventually("the thread waits", || gate.waiting() == 1).await;
+//! gate.open();
+//! held.join().unwrap();
+//! assert_quiet(&Ledger::new()).await;
+//! # }
+//! ```
+
+mod client;
+mod database;
+mod gate;
+mod quiet;
+
+pub use self::client::{Answer, H2Client, RawClient};
+pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
+pub use self::gate::Gate;
+pub use self::quiet::{assert_quiet, eventually};

@@ -1,0 +1,108 @@
+//! Every check in one order, cheap ones first. Nothing is checked anywhere else.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{tidy, workspace};
+
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) action: Action,
+}
+
+#[derive(Debug)]
+pub(crate) enum Action {
+    Cargo { arguments: &'static str, environment: Option<(&'static str, &'static str)> },
+    Tidy,
+    Skip(&'static str),
+}
+
+/// Programs that make checks better and are not required.
+#[derive(Clone, Copy)]
+pub(crate) struct Installed {
+    pub(crate) nextest: bool,
+    pub(crate) deny: bool,
+}
+
+pub(crate) fn run(with_tests: bool) -> Result<()> {
+    let installed = Installed { nextest: is_installed("nextest"), deny: is_installed("deny") };
+    let mut summary = Vec::new();
+    let outcome = steps(with_tests, installed).into_iter().try_for_each(|step| {
+        println!("== {}", step.name);
+        let start = Instant::now();
+        let outcome = step.action.run().with_context(|| format!("ci: step `{}` failed", step.name));
+        summary.push(summarize(&step, start.elapsed(), outcome.is_ok()));
+        outcome
+    });
+    println!("== summary\n{}", summary.join("\n"));
+    outcome
+}
+
+pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
+    let cargo = |name, arguments| Step { name, action: Action::Cargo { arguments, environment: None } };
+    let mut steps = vec![
+        cargo("fmt", "fmt --all --check"),
+        Step { name: "tidy", action: Action::Tidy },
+        cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
+    ];
+    if with_tests {
+        // Neither of the two runs doctests, and neither runs benches, which `--all-targets` would.
+        steps.push(match installed.nextest {
+            true => cargo("tests", "nextest run --workspace --locked"),
+            false => cargo("tests", "test --workspace --tests --locked"),
+        });
+        steps.push(cargo("doctests", "test --workspace --doc --locked"));
+    }
+    steps.push(Step {
+        name: "docs",
+        action: Action::Cargo {
+            arguments: "doc --workspace --no-deps --locked",
+            environment: Some(("RUSTDOCFLAGS", "-D warnings")),
+        },
+    });
+    steps.push(match installed.deny {
+        true => cargo("deny", "deny --locked check licenses bans sources"),
+        false => Step { name: "deny", action: Action::Skip("cargo-deny is not installed") },
+    });
+    steps
+}
+
+impl Action {
+    fn run(&self) -> Result<()> {
+        match self {
+            Self::Cargo { arguments, environment } => {
+                println!("cargo {arguments}");
+                let mut command = Command::new(workspace::cargo());
+                let status = command
+                    .args(arguments.split(' '))
+                    .envs(*environment)
+                    .status()
+                    .context("starting cargo")?;
+                if !status.success() {
+                    bail!("`cargo {arguments}`, {status}");
+                }
+            }
+            Self::Tidy => tidy::run()?,
+            Self::Skip(reason) => println!("skipped: {reason}"),
+        }
+        Ok(())
+    }
+}
+
+fn summarize(step: &Step, elapsed: Duration, is_ok: bool) -> String {
+    let verdict = match step.action {
+        Action::Skip(_) => "skipped",
+        _ if is_ok => "ok",
+        _ => "FAILED",
+    };
+    format!("{:10} {:7.1} s  {verdict}", step.name, elapsed.as_secs_f64())
+}
+
+fn is_installed(subcommand: &str) -> bool {
+    let mut command = Command::new(workspace::cargo());
+    let status = command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}

@@ -1,0 +1,40 @@
+//! The checks of this workspace as one command, `cargo xtask`, so that a laptop and a build machine run the same.
+//!
+//! * `cargo xtask ci [--no-tests]`: everything, in order, stopping at the first failure
+//! * `cargo xtask tidy`: the rules that no compiler and no linter knows
+//! * `cargo xtask deps`: how many crates each published crate brings along
+
+mod ci;
+mod deps;
+mod rules;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["ci"] => ci::run(true),
+        ["ci", "--no-tests"] => ci::run(false),
+        ["tidy"] => tidy::run(),
+        ["deps"] => deps::run(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

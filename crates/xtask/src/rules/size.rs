@@ -1,0 +1,32 @@
+//! Short files with short lines: a file that grows past its limit holds two ideas.
+
+use super::{Finding, file_name, is_under};
+use crate::source::Source;
+
+const CODE_LINES: usize = 300;
+/// Tests are lists of cases and do not get harder to read with length.
+const TEST_LINES: usize = 600;
+const COLUMNS: usize = 120;
+
+pub(crate) fn check(path: &str, source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let is_test = file_name(path) == "tests.rs" || is_under(path, "tests") || is_under(path, "benches");
+    let limit = if is_test { TEST_LINES } else { CODE_LINES };
+    let mut code_lines = 0;
+    for line in source.lines() {
+        let columns = line.text.chars().count();
+        if columns > COLUMNS {
+            let what = format!("{columns} characters in a line");
+            findings.push(Finding::new(path, line.number, what, format!("break it, {COLUMNS} is the limit")));
+        }
+        if line.code.trim().is_empty() {
+            continue;
+        }
+        code_lines += 1;
+        if code_lines == limit + 1 {
+            let what = format!("more than {limit} lines of code");
+            findings.push(Finding::new(path, line.number, what, "split the file by idea"));
+        }
+    }
+    findings
+}

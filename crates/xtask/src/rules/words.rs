@@ -1,0 +1,74 @@
+//! Words that may stand in few places or in none.
+
+use super::{Finding, file_name, is_under};
+use crate::source::{Source, has_word};
+
+/// A call that code may make only where `is_allowed` says so. The linter bans the same calls and knows paths through
+/// imports; this list says which files may lift its ban.
+struct Restricted {
+    word: &'static str,
+    is_allowed: fn(&str) -> bool,
+    remedy: &'static str,
+}
+
+const RESTRICTED: [Restricted; 2] = [
+    Restricted {
+        word: "spawn_blocking",
+        is_allowed: may_spawn_blocking,
+        remedy: "blocking work needs a bound: use the pool's worker or a blocking lane",
+    },
+    Restricted {
+        word: "thread::sleep",
+        is_allowed: may_sleep,
+        remedy: "wait for an event, a gate or a paused clock",
+    },
+];
+
+/// Left by someone who meant to come back; in prose and comments as well.
+const NOTES: [&str; 3] = ["TODO", "FIXME", "XXX"];
+/// In comments too: examples in documentation are code that users copy.
+const MACROS: [&str; 3] = ["dbg!", "todo!", "unimplemented!"];
+
+pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for line in source.lines() {
+        for rule in RESTRICTED.iter().filter(|rule| !(rule.is_allowed)(path)) {
+            if has_word(line.code, rule.word) {
+                findings.push(Finding::new(path, line.number, format!("`{}` here", rule.word), rule.remedy));
+            }
+        }
+        for word in NOTES.iter().chain(&MACROS) {
+            if has_word(line.code, word) || has_word(line.comment, word) {
+                findings.push(unfinished(path, line.number, word));
+            }
+        }
+    }
+    findings
+}
+
+/// For text that is not Rust.
+pub(crate) fn check_prose(path: &str, text: &str) -> Vec<Finding> {
+    let found =
+        |(line, number)| NOTES.iter().filter(move |word| has_word(line, word)).map(move |w| (w, number));
+    text.lines().zip(1..).flat_map(found).map(|(word, number)| unfinished(path, number, word)).collect()
+}
+
+fn unfinished(path: &str, line: usize, word: &str) -> Finding {
+    Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
+}
+
+fn may_spawn_blocking(path: &str) -> bool {
+    let is_home =
+        ["crates/euryale-connection/src/worker.rs", "crates/euryale-core/src/blocking.rs"].contains(&path);
+    let is_trial = ["tests", "benches", "examples"].iter().any(|folder| is_under(path, folder));
+    is_home || is_trial || file_name(path) == "tests.rs" || is_kit(path)
+}
+
+/// Stricter than the above: a crate's own tests never sleep.
+fn may_sleep(path: &str) -> bool {
+    path.starts_with("tests/") || path.starts_with("examples/") || is_kit(path)
+}
+
+fn is_kit(path: &str) -> bool {
+    path.starts_with("crates/euryale-test/") || path.starts_with("crates/euryale-bench/")
+}

@@ -1,0 +1,406 @@
+//! Each rule once obeyed and once broken: a check that cannot fail checks nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::ci::{Action, Installed, steps};
+use crate::deps::count;
+use crate::rules::{Finding, dependencies, entries, manifests, markdown, roots, size, words};
+use crate::source::{Source, has_word};
+use crate::workspace::{Dependency, Package};
+
+const LAYER_ROOT: &str = "//! One sentence.\n//!\n//! # Cancellation\n//! # Backpressure\n//! # Errors\n//! # Panics\n\
+                          mod layer;\npub use layer::SpoolLayer;\n";
+
+fn lines(findings: &[Finding]) -> Vec<usize> {
+    findings.iter().map(|finding| finding.line).collect()
+}
+
+fn whats(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().map(|finding| finding.what.as_str()).collect()
+}
+
+fn strings(values: &[&str]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn package(name: &str, folder: &str, dependencies: Vec<Dependency>) -> Package {
+    Package { name: name.into(), folder: folder.into(), published: true, dependencies }
+}
+
+fn normal(name: &str) -> Dependency {
+    Dependency { name: name.into(), dev: false, versioned: true }
+}
+
+fn dev(name: &str) -> Dependency {
+    Dependency { name: name.into(), dev: true, versioned: false }
+}
+
+fn directions(package: &Package) -> Vec<Finding> {
+    let members = ["euryale", "euryale-core", "euryale-spool", "euryale-transform", "euryale-test", "xtask"];
+    dependencies::check(package, "[package]\nname = \"x\"\n", &BTreeSet::from(members))
+}
+
+fn code(path: &str, text: &str) -> Vec<Finding> {
+    words::check_code(path, &Source::new(text))
+}
+
+// The splitter.
+
+fn split(text: &str) -> (Vec<String>, Vec<String>) {
+    let source = Source::new(text);
+    let code = source.lines().map(|line| line.code.trim_end().to_owned()).collect();
+    let comments = source.lines().map(|line| line.comment.trim().to_owned()).collect();
+    (code, comments)
+}
+
+#[test]
+fn comments_are_not_code() {
+    let (code, comments) = split("a(); // b\n/* c /* d */ e\n*/ f();\n//! g\n");
+    assert_eq!(code, ["a();", "", "   f();", ""]);
+    assert_eq!(comments, ["// b", "/* c /* d */ e", "*/", "//! g"]);
+}
+
+#[test]
+fn literals_are_neither_code_nor_comment() {
+    let literals = [
+        r#""a // x""#,
+        r#""\" // x""#,
+        r##"r"a // x""##,
+        r###"r#"a " // x"#"###,
+        r##"br"// x""##,
+        r##"c"// x""##,
+    ];
+    for literal in literals {
+        let (code, comments) = split(&format!("f({literal}); // end"));
+        assert!(code[0].ends_with(");") && !code[0].contains(['/', 'x']), "{literal}: {code:?}");
+        assert_eq!(comments, ["// end"], "{literal}");
+    }
+}
+
+#[test]
+fn characters_and_lifetimes_do_not_open_strings() {
+    for text in ["f('\"'); // end", "f('\\''); // end", "f('\\u{22}'); // end", "f::<'a, 'b>(b'\"'); // end"]
+    {
+        assert_eq!(split(text).1, ["// end"], "{text}");
+    }
+}
+
+#[test]
+fn an_identifier_that_ends_in_r_opens_no_raw_string() {
+    assert_eq!(split("for\"a\\\" // b\" // end").1, ["// end"]);
+}
+
+#[test]
+fn words_end_where_identifiers_end() {
+    assert!(has_word("task::spawn_blocking(", "spawn_blocking"));
+    assert!(!has_word("my_spawn_blocking(", "spawn_blocking"));
+    assert!(!has_word("spawn_blocking_lane(", "spawn_blocking"));
+    assert!(has_word("x(dbg!(y))", "dbg!"));
+    assert!(!has_word("my_dbg!(y)", "dbg!"));
+}
+
+// Size.
+
+#[test]
+fn a_file_has_at_most_300_lines_of_code() {
+    let full = "a();\n// why\n\n".repeat(300);
+    assert_eq!(size::check("crates/a/src/b.rs", &Source::new(&full)), []);
+    let more = size::check("crates/a/src/b.rs", &Source::new(&(full.clone() + "a();\n")));
+    assert_eq!(lines(&more), [901]);
+}
+
+#[test]
+fn tests_may_have_600_lines() {
+    for path in ["crates/a/src/tests.rs", "tests/it/a.rs", "crates/a/tests/b/c.rs", "crates/a/benches/b.rs"] {
+        assert_eq!(size::check(path, &Source::new(&"a();\n".repeat(600))), []);
+        assert_eq!(lines(&size::check(path, &Source::new(&"a();\n".repeat(601)))), [601], "{path}");
+    }
+}
+
+#[test]
+fn text_in_a_long_string_counts_as_code() {
+    let text = format!("const A: &str = r\"\n{}\";\n", "text\n".repeat(299));
+    assert_eq!(lines(&size::check("a.rs", &Source::new(&text))), [301]);
+}
+
+#[test]
+fn a_line_has_at_most_120_characters() {
+    assert_eq!(size::check("a.rs", &Source::new(&"é".repeat(120))), []);
+    assert_eq!(lines(&size::check("a.rs", &Source::new(&format!("\n// {}", "é".repeat(118))))), [2]);
+}
+
+// Crate roots.
+
+#[test]
+fn library_roots_are_found_by_path() {
+    assert!(roots::is_crate_root("crates/euryale/src/lib.rs"));
+    assert!(roots::is_crate_root("crates/euryale-spool/src/lib.rs"));
+    assert!(!roots::is_crate_root("crates/euryale-spool/src/a/lib.rs"));
+    assert!(!roots::is_crate_root("crates/xtask/src/main.rs"));
+    let files = strings(&["crates/euryale-spool/src/layer.rs", "crates/euryale-forwarded/src/host/layer.rs"]);
+    assert!(roots::is_layer_crate("crates/euryale-spool/src/lib.rs", &files));
+    assert!(roots::is_layer_crate("crates/euryale-forwarded/src/lib.rs", &files));
+    assert!(!roots::is_layer_crate("crates/euryale-core/src/lib.rs", &files));
+}
+
+#[test]
+fn a_root_starts_with_documentation() {
+    assert_eq!(roots::check("a/lib.rs", &Source::new("//! Text.\nmod a;\n"), false), []);
+    assert_eq!(lines(&roots::check("a/lib.rs", &Source::new("mod a;\n//! Text.\n"), false)), [1]);
+    assert_eq!(lines(&roots::check("a/lib.rs", &Source::new(""), false)), [1]);
+}
+
+#[test]
+fn a_layer_answers_four_questions() {
+    assert_eq!(roots::check("a/lib.rs", &Source::new(LAYER_ROOT), true), []);
+    for heading in ["# Cancellation", "# Backpressure", "# Errors", "# Panics"] {
+        let without = LAYER_ROOT.replace(heading, "# Other");
+        assert_eq!(
+            whats(&roots::check("a/lib.rs", &Source::new(&without), true)),
+            [format!("no `{heading}` in a layer crate's documentation")]
+        );
+        assert_eq!(roots::check("a/lib.rs", &Source::new(&without), false), []);
+    }
+}
+
+#[test]
+fn a_root_holds_no_items() {
+    for item in [
+        "fn a() {}",
+        "pub struct A;",
+        "impl A {}",
+        "pub(crate) const A: u8 = 1;",
+        "macro_rules! a { () => {} }",
+    ] {
+        let text = format!("{LAYER_ROOT}{item}\n");
+        assert_eq!(lines(&roots::check("a/lib.rs", &Source::new(&text), true)), [9], "{item}");
+    }
+    let text = format!(
+        "{LAYER_ROOT}#[cfg(test)]\nmod tests;\n// fn a() {{}}\npub use a::{{\n    B, function,\n}};\n"
+    );
+    assert_eq!(roots::check("a/lib.rs", &Source::new(&text), true), []);
+}
+
+#[test]
+fn a_root_finding_names_the_item_and_not_a_lifetime() {
+    let found =
+        roots::check("a/lib.rs", &Source::new("//! Text.\npub type A = Box<dyn B + 'static>;\n"), false);
+    assert_eq!(whats(&found), ["`type` in a crate root"]);
+}
+
+// Manifests.
+
+#[test]
+fn the_folder_is_the_name() {
+    const MANIFEST: &str = "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n";
+    for folder in ["crates/a", "examples/a", "tests"] {
+        assert_eq!(manifests::check(&package("a", folder, vec![]), MANIFEST), []);
+    }
+    for folder in ["crates/b", "examples/b", "crates/a/b", "crates/b/a"] {
+        assert_eq!(lines(&manifests::check(&package("a", folder, vec![]), MANIFEST)), [2], "{folder}");
+    }
+}
+
+#[test]
+fn members_inherit_the_lints() {
+    let found = |manifest| manifests::check(&package("a", "crates/a", vec![]), manifest);
+    assert_eq!(found("[lints]\nworkspace = true # why\n"), []);
+    assert_eq!(found("lints.workspace = true\n[package]\n"), []);
+    assert_eq!(found("[package]\nname = \"a\"\n").len(), 1);
+    assert_eq!(found("[dependencies.a]\nworkspace = true\n").len(), 1);
+    assert_eq!(found("[lints]\n# workspace = true\n").len(), 1);
+}
+
+// Dependencies.
+
+#[test]
+fn layers_depend_on_core_only() {
+    let found = |name, other| directions(&package(name, "crates/x", vec![normal(other)])).len();
+    assert_eq!(found("euryale-promise", "euryale-core"), 0);
+    assert_eq!(found("euryale-promise", "euryale-spool"), 1);
+    assert_eq!(found("euryale-core", "euryale-spool"), 1);
+    assert_eq!(found("euryale-server", "euryale-spool"), 1);
+    assert_eq!(found("euryale-theme", "euryale-transform"), 0);
+    assert_eq!(found("euryale-theme", "euryale-spool"), 1);
+    assert_eq!(found("euryale", "euryale-spool"), 0);
+    assert_eq!(found("euryale-core", "a-fork-of-tokio"), 0, "not a member");
+}
+
+#[test]
+fn tests_may_depend_on_any_member() {
+    assert_eq!(
+        directions(&package("euryale-spool", "crates/x", vec![dev("euryale-test"), dev("euryale")])),
+        []
+    );
+}
+
+#[test]
+fn every_crate_has_a_rule() {
+    assert_eq!(lines(&directions(&package("euryale-new", "crates/euryale-new", vec![]))), [2]);
+    assert_eq!(directions(&package("site", "examples/site", vec![normal("euryale")])), []);
+}
+
+#[test]
+fn versions_suit_cargo_publish() {
+    let mut spool = package("euryale-spool", "crates/euryale-spool", vec![dev("euryale-test")]);
+    spool.dependencies[0].versioned = true;
+    assert_eq!(whats(&directions(&spool)), ["dev-dependency on member `euryale-test` carries a version"]);
+    spool.dependencies = vec![normal("euryale-core")];
+    spool.dependencies[0].versioned = false;
+    assert_eq!(whats(&directions(&spool)), ["dependency on member `euryale-core` has no version"]);
+    spool.published = false;
+    assert_eq!(directions(&spool), []);
+}
+
+#[test]
+fn a_finding_names_the_line_of_the_dependency() {
+    let manifest =
+        "[dependencies]\neuryale-core.workspace = true\neuryale-spool = { path = \"../euryale-spool\" }\n";
+    let members = BTreeSet::from(["euryale-spool"]);
+    let core = package("euryale-core", "crates/euryale-core", vec![normal("euryale-spool")]);
+    assert_eq!(
+        dependencies::check(&core, manifest, &members)[0].to_string(),
+        "crates/euryale-core/Cargo.toml:3: `euryale-core` depends on `euryale-spool` - \
+         meet in the facade, or move what both need to `euryale-core`"
+    );
+}
+
+#[test]
+fn packages_are_read_from_cargo_metadata() {
+    let metadata = serde_json::json!({
+        "name": "euryale-spool",
+        "manifest_path": "/w/crates/euryale-spool/Cargo.toml",
+        "publish": null,
+        "dependencies": [
+            { "name": "bytes", "kind": null, "req": "^1" },
+            { "name": "euryale-core", "kind": null, "req": "^0.1.0", "path": "/w/crates/euryale-core" },
+            { "name": "euryale-test", "kind": "dev", "req": "*", "path": "/w/crates/euryale-test" },
+        ],
+    });
+    let package = Package::read(&metadata, Path::new("/w")).unwrap();
+    assert_eq!((package.manifest().as_str(), package.published), ("crates/euryale-spool/Cargo.toml", true));
+    let read: Vec<_> = package.dependencies.iter().map(|d| (d.name.as_str(), d.dev, d.versioned)).collect();
+    assert_eq!(read, [("euryale-core", false, true), ("euryale-test", true, false)]);
+    let private = serde_json::json!({ "name": "a", "manifest_path": "/w/tests/Cargo.toml", "publish": [] });
+    assert!(!Package::read(&private, Path::new("/w")).unwrap().published);
+}
+
+// Words.
+
+#[test]
+fn blocking_threads_are_taken_in_two_files() {
+    let text = "//! spawn_blocking\nlet a = \"spawn_blocking\";\ntask::spawn_blocking(f);\n";
+    assert_eq!(lines(&code("crates/euryale-spool/src/a.rs", text)), [3]);
+    assert_eq!(lines(&code("crates/euryale-spool/src/worker.rs", text)), [3]);
+    for path in [
+        "crates/euryale-connection/src/worker.rs",
+        "crates/euryale-core/src/blocking.rs",
+        "crates/euryale-core/src/tests.rs",
+        "crates/euryale-core/tests/a.rs",
+        "crates/euryale-core/benches/a.rs",
+        "crates/euryale-core/examples/a.rs",
+        "crates/euryale-test/src/a.rs",
+        "crates/euryale-bench/src/a.rs",
+        "examples/site/src/main.rs",
+    ] {
+        assert_eq!(code(path, text), [], "{path}");
+    }
+}
+
+#[test]
+fn nobody_sleeps() {
+    let text = "// thread::sleep\nstd::thread::sleep(d);\nuse std::thread::sleep;\n";
+    for path in
+        ["crates/euryale-core/src/a.rs", "crates/euryale-core/src/tests.rs", "crates/euryale-core/tests/a.rs"]
+    {
+        assert_eq!(lines(&code(path, text)), [2, 3], "{path}");
+    }
+    for path in [
+        "crates/euryale-test/src/a.rs",
+        "crates/euryale-bench/src/a.rs",
+        "examples/a/src/a.rs",
+        "tests/it/a.rs",
+    ] {
+        assert_eq!(code(path, text), [], "{path}");
+    }
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    for word in ["TODO", "FIXME", "XXX", "dbg!", "todo!", "unimplemented!"] {
+        assert_eq!(code("a.rs", &format!("// {word}(a)")).len(), 1, "{word}");
+        assert_eq!(code("a.rs", &format!("let a = {word}(a);")).len(), 1, "{word}");
+        assert_eq!(code("a.rs", &format!("let a = \"{word}\";")), [], "{word}");
+    }
+    assert_eq!(lines(&words::check_prose("a.md", "TODOS are fine\n- TODO: this\n")), [2]);
+}
+
+// The top level and Markdown.
+
+#[test]
+fn the_top_level_is_closed() {
+    assert_eq!(entries::check(&strings(&["Cargo.toml", "crates/a/src/lib.rs", ".ci/run", "deploy/a"])), []);
+    let found = entries::check(&strings(&["scripts/a.sh", "scripts/b.sh", "notes.txt"]));
+    assert_eq!(
+        found.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(),
+        ["notes.txt", "scripts"]
+    );
+}
+
+#[test]
+fn lines_of_prose_end_without_white_space() {
+    assert_eq!(lines(&markdown::check("a.md", "a\nb \nc\t\n", &BTreeSet::new())), [2, 3]);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let known = BTreeSet::from(["crates", "crates/a", "crates/a/README.md", "README.md"].map(String::from));
+    let found = |path, text| markdown::check(path, text, &known).len();
+    for text in [
+        "[a](crates/a/README.md#top) and [b](crates/)",
+        "[a](https://example.org/x) [b](#part) [c](mailto:a@example.org)",
+        "[a]: crates/a \"title\"",
+        "`[a](b)` and `x](y)`",
+        "```text\n[a](b)\n```",
+        "[^1]: a note",
+    ] {
+        assert_eq!(found("README.md", text), 0, "{text}");
+    }
+    for text in
+        ["[a](b)", "see [a](crates) and [b](c.md#d)", "[a]: b", "[a](../README.md)", "```\n```\n[a](b)"]
+    {
+        assert_eq!(found("README.md", text), 1, "{text}");
+    }
+    assert_eq!(found("crates/a/README.md", "[a](../../README.md)"), 0);
+    assert_eq!(found("crates/a/README.md", "[a](README.md) [b](../README.md)"), 1);
+    assert_eq!(found("examples/site/content/page.md", "[a](b)"), 0, "content has links of its own site");
+}
+
+// The other two commands.
+
+#[test]
+fn tests_run_once_and_can_be_left_out() {
+    let names = |with_tests| {
+        steps(with_tests, Installed { nextest: true, deny: true })
+            .iter()
+            .map(|step| step.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(true), ["fmt", "tidy", "clippy", "tests", "doctests", "docs", "deny"]);
+    assert_eq!(names(false), ["fmt", "tidy", "clippy", "docs", "deny"]);
+}
+
+#[test]
+fn missing_programs_are_replaced_or_skipped() {
+    let steps = steps(true, Installed { nextest: false, deny: false });
+    let tests = steps.iter().find(|step| step.name == "tests").unwrap();
+    assert!(matches!(tests.action, Action::Cargo { arguments, .. } if arguments.starts_with("test ")));
+    assert!(matches!(steps.last().unwrap().action, Action::Skip(_)));
+}
+
+#[test]
+fn a_crate_counts_once() {
+    assert_eq!(count("a v1 (/w/a)\nb v1\nc v1\nb v1 (*)\n\nc v1\nb v2\n"), 3);
+    assert_eq!(count("a v1\n"), 0);
+}
