@@ -91,20 +91,22 @@ impl Body {
         Self { kind: Kind::HeadOnly(http_body::Body::size_hint(&self)) }
     }
 
-    /// Puts the handle of a blob or a deferred response into the extensions of its response, and counts an open blob
-    /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
-    pub fn publish_handle(&self, extensions: &mut http::Extensions, ledger: &Ledger) {
-        match &self.kind {
+    /// Puts the handle of a response's blob or deferred response into its extensions, and counts an open blob in
+    /// `ledger` from now on. Done by `Publish`; a second call changes nothing.
+    pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
+        match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {
-                if extensions.get::<BlobHandle>().is_none() {
+                let handle = handle.clone();
+                if response.extensions().get::<BlobHandle>().is_none() {
                     handle
                         .blob
                         .update(|blob| blob.count(GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1)));
-                    extensions.insert(handle.clone());
+                    response.extensions_mut().insert(handle);
                 }
             }
             Kind::Deferred(DeferredBody::Untouched(deferred)) => {
-                extensions.insert(DeferredHandle { deferred: deferred.clone() });
+                let deferred = deferred.clone();
+                response.extensions_mut().insert(DeferredHandle { deferred });
             }
             Kind::Full(_) | Kind::Boxed(_) | Kind::Blob(_) | Kind::Deferred(_) | Kind::HeadOnly(_) => {}
         }

@@ -1,0 +1,139 @@
+//! When a conflict is worth another attempt: a policy for tower's `RetryLayer`.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use euryale_core::{Error, ErrorKind, History, Ledger};
+use tokio::time::Sleep;
+use tower::retry::Policy;
+
+/// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that holds no worker.
+///
+/// Attempt *n + 2* comes after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule, with a base that suits
+/// a database in the same process). The request goes ahead of new work, with the same body and fresh extensions of the
+/// attempt; a request that met its conflict by writing begins as a writer. Only errors of kind
+/// [`Conflict`](ErrorKind::Conflict) are retried, which are never returned after a commit.
+///
+/// When the last attempt meets a conflict, too, the error is of kind
+/// [`ConflictsExhausted`](ErrorKind::ConflictsExhausted): 503 with Retry-After.
+///
+/// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`, which is not, so a
+/// `RetryLayer` there does not compile: it would wait for a second permit while holding one.
+#[derive(Clone, Debug)]
+#[doc(alias = "max-conflict-retries")]
+#[must_use]
+pub struct ConflictPolicy {
+    retries: u32,
+    base: Duration,
+    ledger: Ledger,
+    history: History,
+}
+
+impl ConflictPolicy {
+    /// 3 retries, base 10 ms.
+    pub fn new() -> Self {
+        Self {
+            retries: 3,
+            base: Duration::from_millis(10),
+            ledger: Ledger::new(),
+            history: History::default(),
+        }
+    }
+
+    /// How many times a request is published again. 0 retries nothing.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// The unit of the pauses: at most 1, 2, 4 … times this.
+    pub fn base(mut self, base: Duration) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    fn pause(&self, retry: u32) -> Duration {
+        // 2^16 times the base is longer than anyone waits.
+        self.base.mul_f64(fastrand::f64() * f64::from(1_u32 << retry.min(16)))
+    }
+}
+
+impl Default for ConflictPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictPolicy {
+    type Future = Backoff;
+
+    fn retry(
+        &mut self,
+        request: &mut http::Request<B>,
+        result: &mut Result<Response, Error>,
+    ) -> Option<Backoff> {
+        let conflicts = self.history.conflicts;
+        let error = match result {
+            Err(error) if error.kind() == ErrorKind::Conflict => error,
+            answered => {
+                if conflicts > 0 {
+                    self.ledger.conflicts.resolved.add(1);
+                    let ok = answered.is_ok();
+                    tracing::info!(uri = %request.uri(), attempts = conflicts + 1, ok, "a conflict was resolved");
+                }
+                return None;
+            }
+        };
+        if conflicts >= self.retries {
+            self.ledger.conflicts.exhausted.add(1);
+            // The error itself is logged where it becomes a response.
+            let error = std::mem::replace(error, Error::new(ErrorKind::ConflictsExhausted));
+            *result = Err(error.with_kind(ErrorKind::ConflictsExhausted));
+            return None;
+        }
+        // Passes are counted by another layer, outside this one.
+        let before = request.extensions().get::<History>().copied().unwrap_or_default();
+        self.history = History {
+            conflicts: conflicts + 1,
+            suspensions: before.suspensions,
+            wrote: before.wrote || error.wrote(),
+        };
+        request.extensions_mut().insert(self.history);
+        Some(Backoff { sleep: Box::pin(tokio::time::sleep(self.pause(conflicts))) })
+    }
+
+    fn clone_request(&mut self, request: &http::Request<B>) -> Option<http::Request<B>> {
+        Some(request.clone())
+    }
+}
+
+/// The pause between two attempts.
+pub struct Backoff {
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Future for Backoff {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Backoff")
+    }
+}

@@ -1,0 +1,82 @@
+//! The future.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{Body, BoxError, Error, Response};
+use pin_project_lite::pin_project;
+
+use super::layer::Page;
+use super::page::{Asked, Problem};
+use super::{log, page};
+
+pin_project! {
+    /// The future of [`Respond`](super::Respond).
+    pub struct RespondFuture<F> {
+        #[pin]
+        state: State<F>,
+        asked: Asked,
+        page: Option<Page>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F> {
+        /// The inner service answers.
+        Called { #[pin] inner: F },
+        /// The inner service was not ready.
+        Failed { error: Option<Error> },
+    }
+}
+
+impl<F> RespondFuture<F> {
+    pub(super) fn new(inner: F, asked: Asked, page: Option<Page>) -> Self {
+        Self { state: State::Called { inner }, asked, page }
+    }
+
+    pub(super) fn failed(error: Error, asked: Asked, page: Option<Page>) -> Self {
+        Self { state: State::Failed { error: Some(error) }, asked, page }
+    }
+}
+
+impl<F, B, E> Future for RespondFuture<F>
+where
+    F: Future<Output = Result<http::Response<B>, E>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Into<Error>,
+{
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut error: Error = match this.state.project() {
+            StateProj::Called { inner } => match ready!(inner.poll(cx)) {
+                Ok(response) => return Poll::Ready(Ok(response.map(Body::new))),
+                Err(error) => error.into(),
+            },
+            StateProj::Failed { error } => match error.take() {
+                Some(error) => error,
+                // Polled after it was ready, as no caller may.
+                None => return Poll::Pending,
+            },
+        };
+        if let Some(response) = error.take_response() {
+            return Poll::Ready(Ok(response));
+        }
+        log::error(&error, this.asked);
+        let problem = Problem::new(&error, this.asked);
+        Poll::Ready(Ok(page::respond(&problem, this.page.as_ref())))
+    }
+}
+
+impl<F> fmt::Debug for RespondFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RespondFuture").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}

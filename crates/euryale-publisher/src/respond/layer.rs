@@ -1,0 +1,62 @@
+//! Settings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use euryale_core::Response;
+use tower_layer::Layer;
+
+use super::{Problem, Respond};
+
+/// Turns errors into responses; infallible from there on outwards.
+///
+/// | kind of error | status |
+/// |---|---|
+/// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted | 503 with Retry-After |
+/// | publish deadline | 504 |
+/// | publisher panicked or failed, commit in doubt | 500 |
+/// | body too large, stalled, no room for it | 413, 408, 507 |
+/// | too many passes | 508 |
+/// | malformed request | 400 |
+/// | deferred failed before its first byte | 502 |
+///
+/// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept HTML. It says
+/// nothing about the inside; that is in the log, with the error's chain of sources. The [`ErrorKind`] stands in the
+/// response's extensions.
+///
+/// [`ErrorKind`]: euryale_core::ErrorKind
+#[derive(Clone, Default)]
+#[doc(alias = "standard_error_message")]
+#[must_use]
+pub struct RespondLayer {
+    page: Option<Page>,
+}
+
+pub(super) type Page = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
+
+impl RespondLayer {
+    /// Problems in JSON, or a plain page.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the response with `page`. Status and Retry-After are set on what it returns.
+    pub fn page(mut self, page: impl Fn(&Problem) -> Response + Send + Sync + 'static) -> Self {
+        self.page = Some(Arc::new(page));
+        self
+    }
+}
+
+impl<S> Layer<S> for RespondLayer {
+    type Service = Respond<S>;
+
+    fn layer(&self, inner: S) -> Respond<S> {
+        Respond { inner, page: self.page.clone(), failed: None }
+    }
+}
+
+impl fmt::Debug for RespondLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RespondLayer").field("has_page", &self.page.is_some()).finish()
+    }
+}

@@ -1,0 +1,58 @@
+//! What the operator is told.
+
+use std::error::Error as StdError;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use euryale_core::{Error, ErrorKind};
+
+use super::page::Asked;
+
+pub(super) fn error(error: &Error, asked: &Asked) {
+    let Asked { method, uri, .. } = asked;
+    let cause = Chain(error);
+    match error.kind() {
+        // Many at once when there are any: a line a second says it all.
+        ErrorKind::QueueFull | ErrorKind::QueueElapsed => {
+            if let Some(more) = once_a_second() {
+                tracing::warn!(%method, %uri, more, "overloaded: {cause}");
+            }
+        }
+        // The peer's doing, or what everybody knows who closes a pool.
+        ErrorKind::BodyTooLarge
+        | ErrorKind::BodyStalled
+        | ErrorKind::Malformed
+        | ErrorKind::ClientGone
+        | ErrorKind::Closed => tracing::info!(%method, %uri, "request failed: {cause}"),
+        _ => tracing::error!(%method, %uri, "request failed: {cause}"),
+    }
+}
+
+/// How many were held back since the last one that was let through; `None` for those held back.
+fn once_a_second() -> Option<u64> {
+    static START: OnceLock<Instant> = OnceLock::new();
+    static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
+    static HELD: AtomicU64 = AtomicU64::new(0);
+    let second = START.get_or_init(Instant::now).elapsed().as_secs();
+    if LAST.swap(second, Relaxed) == second {
+        HELD.fetch_add(1, Relaxed);
+        return None;
+    }
+    Some(HELD.swap(0, Relaxed))
+}
+
+/// An error and its sources on one line.
+struct Chain<'a>(&'a Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

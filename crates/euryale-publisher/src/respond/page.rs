@@ -1,0 +1,130 @@
+//! What the client is told.
+
+use std::time::Duration;
+
+use euryale_core::{Body, Error, ErrorKind, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode, Uri};
+
+use super::layer::Page;
+
+/// What is remembered of a request, for the case that it fails.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    html: bool,
+}
+
+impl Asked {
+    pub(super) fn of<B>(request: &http::Request<B>) -> Self {
+        let accepts = request.headers().get_all(ACCEPT).iter();
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            html: accepts.filter_map(|accept| accept.to_str().ok()).any(names_html),
+        }
+    }
+}
+
+/// Does a list of media ranges name HTML? A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order
+/// what is acceptable, and browsers name HTML first.
+fn names_html(accept: &str) -> bool {
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
+        html && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}
+
+/// A request that failed, as a page needs to know it. No internals: those are in the log.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// What happened.
+    pub kind: ErrorKind,
+    /// The status that is sent.
+    pub status: StatusCode,
+    /// When the client may try again.
+    pub retry_after: Option<Duration>,
+    /// What was asked for.
+    pub uri: Uri,
+    /// The client prefers HTML to JSON.
+    pub wants_html: bool,
+}
+
+impl Problem {
+    pub(super) fn new(error: &Error, asked: &Asked) -> Self {
+        let kind = error.kind();
+        Self {
+            kind,
+            status: kind.status(),
+            retry_after: kind.retry_after(),
+            uri: asked.uri.clone(),
+            wants_html: asked.html,
+        }
+    }
+
+    /// One sentence for people: what happened, and what to do.
+    pub fn detail(&self) -> &'static str {
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
+            StatusCode::GATEWAY_TIMEOUT => {
+                "The server took too long to answer. What you sent may still be done."
+            }
+            StatusCode::BAD_GATEWAY => {
+                "Something that the server depends on gave no answer. Try again later."
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => "What you sent is larger than this address accepts.",
+            StatusCode::REQUEST_TIMEOUT => "What you sent stopped arriving. Send it again.",
+            StatusCode::INSUFFICIENT_STORAGE => "The server has no room left for what you sent.",
+            StatusCode::LOOP_DETECTED => {
+                "The server could not complete this page in the number of steps it allows."
+            }
+            StatusCode::BAD_REQUEST => "The server could not make sense of what you sent.",
+            _ => "The server met an error that is not yours. It was logged.",
+        }
+    }
+
+    /// The problem as JSON (RFC 9457). No member needs escaping: all are our own words.
+    fn json(&self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let (status, detail) = (self.status.as_u16(), self.detail());
+        let body = format!(
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"
+        );
+        typed(body, "application/problem+json")
+    }
+
+    fn html(&self) -> Response {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let (status, detail) = (self.status.as_u16(), self.detail());
+        let body = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n\
+             <title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{detail}</p>\n</html>\n"
+        );
+        typed(body, "text/html; charset=utf-8")
+    }
+}
+
+fn typed(body: String, content_type: &'static str) -> Response {
+    let mut response = Response::new(Body::from(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+pub(super) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
+    let mut response = match page {
+        Some(page) => page(problem),
+        None if problem.wants_html => problem.html(),
+        None => problem.json(),
+    };
+    *response.status_mut() = problem.status;
+    if let Some(after) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(problem.kind);
+    response
+}
