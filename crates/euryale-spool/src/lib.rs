@@ -1,0 +1,53 @@
+//! Takes in a request's whole body before anything else is held, so that it can be published again.
+//!
+//! Outside everything that waits for a worker: a slow upload holds a task and its bytes, no worker and no connection. What
+//! stands inside sees a [`Request`](euryale_core::Request), whose body is complete, synchronous to read and cheap to clone.
+//!
+//! ```
+//! use euryale_core::{Error, Request};
+//! use euryale_spool::SpoolLayer;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let service = ServiceBuilder::new().layer(SpoolLayer::new().limit(1 << 20)).service(service_fn(
+//!     async |request: Request| Ok::<_, Error>(request.body().len()),
+//! ));
+//! let body = http_body_util::Full::new(bytes::Bytes::from("twelve bytes"));
+//! assert_eq!(service.oneshot(http::Request::new(body)).await.unwrap(), 12);
+//! # }
+//! ```
+//!
+//! Bodies are kept in memory, up to the limit. Before the first byte is read, and so before `100 Continue` is sent,
+//! [`Admit`](euryale_core::Admit) is asked: a body that would be thrown away is not taken in.
+//!
+//! It replaces, from Zope: Medusa's `zhttp_collector`, and waitress's input buffers.
+//!
+//! # Cancellation
+//!
+//! A dropped future drops the body, and what was kept of it.
+//!
+//! # Backpressure
+//!
+//! The body is read as it comes; who sends slowly is waited for, but not without progress for longer than the stall
+//! time-out.
+//!
+//! # Errors
+//!
+//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge`, `BodyStalled`, `Malformed` (the body ended in an error), what
+//! `Admit` says, and those of the service inside. In a Router it needs `RespondLayer` above it.
+//!
+//! # Panics
+//!
+//! None of its own. The stall time-out needs tokio's timer.
+
+mod future;
+mod layer;
+mod read;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub use self::future::SpoolFuture;
+pub use self::layer::SpoolLayer;
+pub use self::service::Spool;
