@@ -1,1 +1,461 @@
+mod failures;
+mod limit;
 
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{Claim, ErrorKind, Fault, Outcome, Transaction};
+use euryale_test::Behaviour::Fail;
+use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
+
+use crate::Pool;
+
+/// A pool, and jobs of it that wait at a gate.
+struct Held {
+    pool: Pool<CountingDatabase>,
+    gate: Gate,
+    jobs: tokio::task::JoinSet<u64>,
+}
+
+impl Held {
+    /// As many jobs as there are connections, all of them running.
+    async fn new(pool: Pool<CountingDatabase>) -> Self {
+        let (gate, mut jobs) = (Gate::new(), tokio::task::JoinSet::new());
+        let cap = pool.status().cap;
+        for _ in 0..cap {
+            let job = pool.run({
+                let gate = gate.clone();
+                move |connection| {
+                    gate.wait();
+                    connection.id()
+                }
+            });
+            jobs.spawn(async { job.await.unwrap() });
+        }
+        eventually("all workers are busy", || gate.waiting() == cap).await;
+        Self { pool, gate, jobs }
+    }
+
+    async fn end(self) {
+        self.gate.open();
+        self.jobs.join_all().await;
+        assert_quiet(self.pool.ledger()).await;
+    }
+}
+
+fn pool(connections: usize) -> Pool<CountingDatabase> {
+    Pool::new(CountingDatabase::new(), connections)
+}
+
+#[tokio::test]
+async fn no_more_jobs_run_than_there_are_connections() {
+    let pool = pool(2);
+    let gate = Gate::new();
+    let jobs: Vec<_> = (0..20)
+        .map(|_| {
+            let gate = gate.clone();
+            tokio::spawn(pool.run(move |_| gate.wait()))
+        })
+        .collect();
+    eventually("two run", || gate.waiting() == 2).await;
+    assert_eq!((pool.status().running, pool.status().queued), (2, 18));
+    gate.open();
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    assert_eq!(pool.ledger().publishers.running.peak(), 2);
+    assert_eq!(pool.ledger().connections.opened.get(), 2);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn one_job_after_the_other_gets_the_same_connection() {
+    let pool = pool(4);
+    for _ in 0..100 {
+        assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 1);
+    }
+    assert_eq!(pool.database().opened(), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_claim_that_never_asks_opens_no_connection() {
+    let pool = pool(1);
+    assert!(!pool.claim().run(|lease| lease.is_connected()).await.unwrap());
+    assert_eq!(pool.database().opened(), 0);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_future_is_dropped_in_the_queue_never_runs() {
+    let held = Held::new(pool(1)).await;
+    let ran = Arc::new(AtomicUsize::new(0));
+    let waiting: Vec<_> = (0..100)
+        .map(|_| {
+            let ran = ran.clone();
+            held.pool.run(move |_| ran.fetch_add(1, SeqCst))
+        })
+        .collect();
+    assert_eq!(held.pool.status().queued, 100);
+    drop(waiting);
+    assert_eq!(held.pool.status().queued, 0, "gone at once");
+    let pool = held.pool.clone();
+    held.end().await;
+    pool.run(|_| ()).await.unwrap();
+    assert_eq!(ran.load(SeqCst), 0);
+    assert_eq!(pool.ledger().queue.gone.get(), 100);
+}
+
+#[tokio::test]
+async fn a_running_job_keeps_its_permit_when_its_future_is_dropped() {
+    let pool = pool(1);
+    let (first, second) = (Gate::new(), Gate::new());
+    let running = tokio::spawn(pool.run({
+        let gate = first.clone();
+        move |_| gate.wait()
+    }));
+    eventually("the first runs", || first.waiting() == 1).await;
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    let next = tokio::spawn(pool.run({
+        let gate = second.clone();
+        move |_| gate.wait()
+    }));
+    eventually("the second is queued", || pool.status().queued == 1).await;
+    assert_eq!(second.waiting(), 0, "never two at once");
+    first.open();
+    eventually("the second runs", || second.waiting() == 1).await;
+    assert_eq!(pool.ledger().publishers.running.peak(), 1);
+    second.open();
+    next.await.unwrap().unwrap();
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_job_sees_that_its_client_is_gone() {
+    let pool = pool(1);
+    let gate = Gate::new();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let job = tokio::spawn(pool.claim().run({
+        let gate = gate.clone();
+        move |lease| {
+            gate.wait();
+            let _ = tell.send(lease.client_is_gone());
+        }
+    }));
+    eventually("it runs", || gate.waiting() == 1).await;
+    job.abort();
+    assert!(job.await.is_err());
+    gate.open();
+    assert!(told.await.unwrap());
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn an_overflowing_queue_refuses_at_once() {
+    let held = Held::new(Pool::builder(CountingDatabase::new()).connections(2).max_queue(3).build()).await;
+    let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(held.pool.run(|_| ()))).collect();
+    let error = held.pool.run(|_| ()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QueueFull);
+    assert_eq!(held.pool.ledger().queue.full.get(), 1);
+    held.gate.open();
+    for job in waiting {
+        job.await.unwrap().unwrap();
+    }
+    held.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
+    // A paused clock stands still while a blocking closure runs, and is moved by hand.
+    let pool =
+        Pool::builder(CountingDatabase::new()).connections(1).max_wait(Duration::from_secs(30)).build();
+    let gate = Gate::new();
+    let busy = pool.run({
+        let gate = gate.clone();
+        move |_| gate.wait()
+    });
+    eventually("it runs", || gate.waiting() == 1).await;
+    let ran = Arc::new(AtomicUsize::new(0));
+    let late = |deadline: Option<Duration>| {
+        let claim = deadline.map_or(pool.claim(), |deadline| pool.claim().deadline(deadline));
+        let ran = ran.clone();
+        tokio::spawn(claim.run(move |_| ran.fetch_add(1, SeqCst)))
+    };
+    let (short, long) = (late(Some(Duration::from_secs(5))), late(None));
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(short.await.unwrap().unwrap_err().kind(), ErrorKind::QueueElapsed);
+    assert!(!long.is_finished());
+    tokio::time::advance(Duration::from_secs(25)).await;
+    assert_eq!(long.await.unwrap().unwrap_err().kind(), ErrorKind::QueueElapsed);
+    assert_eq!((pool.status().queued, pool.ledger().queue.elapsed.get()), (0, 2));
+    gate.open();
+    busy.await.unwrap();
+    pool.run(|_| ()).await.unwrap();
+    assert_eq!(ran.load(SeqCst), 0);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_panic_costs_a_connection_and_nothing_else() {
+    let pool = pool(1);
+    for round in 1..=3 {
+        assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), round);
+        let error = pool.run(|_| panic!("as scripted")).await.map(|(): ()| ()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Panicked);
+        assert!(error.source().unwrap().to_string().contains("as scripted"), "for the log");
+        assert_eq!(pool.database().open(), 0);
+    }
+    let no_text = pool.claim().run(|_| std::panic::panic_any(17)).await.map(|(): ()| ()).unwrap_err();
+    assert_eq!(no_text.kind(), ErrorKind::Panicked);
+    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Panicked), 3);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_thousand_panics_leave_the_cap_served() {
+    let pool = pool(2);
+    for _ in 0..1000 {
+        assert!(
+            pool.claim()
+                .run(|_| std::panic::resume_unwind(Box::new("quietly")))
+                .await
+                .map(|(): ()| ())
+                .is_err()
+        );
+    }
+    Held::new(pool).await.end().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_an_error_and_comes_back() {
+    let pool = pool(1);
+    pool.database().script(Step::Connect, [Fail(Fault::Other)]);
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    pool.run(|_| ()).await.unwrap();
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn the_warmest_idle_connection_is_handed_out_first() {
+    let pool = pool(3);
+    let held = Held::new(pool.clone()).await;
+    for (id, warmth) in [(1, 5), (2, 9), (3, 1)] {
+        pool.database().warm(id, warmth);
+    }
+    held.end().await;
+    eventually("all are idle", || pool.status().idle == 3).await;
+    assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn when_the_queue_stays_empty_no_thread_is_kept() {
+    let pool = pool(2);
+    Held::new(pool.clone()).await.end().await;
+    eventually("the workers have left", || pool.status().running == 0 && pool.status().idle == 2).await;
+    let connections = &pool.ledger().connections;
+    assert_eq!((connections.idle.get(), connections.in_use.get(), connections.in_use.peak()), (2, 0, 2));
+}
+
+#[tokio::test]
+async fn a_connection_of_its_greatest_age_is_dropped_after_its_job() {
+    let pool = Pool::builder(CountingDatabase::new()).max_lifetime(Duration::ZERO).build();
+    pool.database().drop_in_workers_only();
+    for id in 1..=3 {
+        assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), id);
+    }
+    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Expired), 3);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn connections_are_dropped_in_workers_when_a_pool_is_closed() {
+    let pool = pool(2);
+    pool.database().drop_in_workers_only();
+    let held = Held::new(pool.clone()).await;
+    let waiting = tokio::spawn(pool.run(|_| "served"));
+    eventually("one waits", || pool.status().queued == 1).await;
+    let closing = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.close(Duration::from_secs(60)).await }
+    });
+    eventually("it is closed", || pool.status().is_closed).await;
+    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::Closed);
+    held.end().await;
+    assert_eq!(waiting.await.unwrap().unwrap(), "served", "what was queued is served");
+    closing.await.unwrap().unwrap();
+    assert_eq!(pool.database().open(), 0);
+    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Closed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_has_a_deadline() {
+    let pool = pool(1);
+    let gate = Gate::new();
+    let busy = pool.run({
+        let gate = gate.clone();
+        move |_| gate.wait()
+    });
+    eventually("it runs", || gate.waiting() == 1).await;
+    let waiting = tokio::spawn(pool.run(|_| ()));
+    let closing = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.close(Duration::from_secs(5)).await }
+    });
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(6)).await;
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(closing.await.unwrap().unwrap_err().running, 1);
+    gate.open();
+    busy.await.unwrap();
+    eventually("its worker dropped the connection", || pool.database().open() == 0).await;
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn the_last_handle_sends_connections_to_a_plain_thread() {
+    let pool = pool(1);
+    let database = pool.database().clone();
+    database.drop_in_workers_only();
+    pool.run(|_| ()).await.unwrap();
+    eventually("it is idle", || pool.status().idle == 1).await;
+    drop(pool);
+    eventually("it was dropped", || database.events().last().is_some_and(|event| event == "drop")).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_waits_for_its_own_pool_is_told_so() {
+    let pool = pool(1);
+    let inner = pool.clone();
+    let runtime = tokio::runtime::Handle::current();
+    #[expect(clippy::disallowed_methods, reason = "what must not be done, and is refused")]
+    let kind =
+        pool.claim().run(move |_| runtime.block_on(inner.run(|_| ())).unwrap_err().kind()).await.unwrap();
+    assert_eq!(kind, ErrorKind::WouldDeadlock);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[test]
+fn a_pool_outlives_its_runtime() {
+    let pool = pool(1);
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let handle = first.handle().clone();
+    first.shutdown_background();
+    {
+        let _in_the_first = handle.enter();
+        assert_eq!(refusal(&pool), ErrorKind::Closed, "a worker was started, but never ran");
+    }
+    assert_eq!(refusal(&pool), ErrorKind::Closed, "no runtime at all");
+    assert_eq!((pool.status().running, pool.status().queued), (0, 0));
+    runtime().block_on(async {
+        pool.run(|_| ()).await.unwrap();
+        assert_quiet(pool.ledger()).await;
+    });
+}
+
+/// What a job gets whose worker never runs.
+fn refusal(pool: &Pool<CountingDatabase>) -> ErrorKind {
+    let mut job = std::pin::pin!(pool.run(|_| ()));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match Future::poll(job.as_mut(), &mut cx) {
+        std::task::Poll::Ready(Err(error)) => error.kind(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn transactions_serve_plain_handlers() {
+    let pool = pool(1);
+    let value = pool.transaction(|transaction| Ok(transaction.connection()?.id())).await.unwrap();
+    assert_eq!(value, 1);
+    pool.read(|transaction| Ok(transaction.connection()?.id())).await.unwrap();
+    let conflict = pool.transaction(|transaction| {
+        transaction.connection()?;
+        Err::<(), _>(TestError(Fault::Conflict).into())
+    });
+    assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
+    let mut refused = pool
+        .transaction(|_| Err::<(), _>(euryale_core::Abort::status(http::StatusCode::NOT_FOUND)))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    assert_eq!(refused.take_response().unwrap().status(), http::StatusCode::NOT_FOUND);
+    assert_eq!(
+        pool.database().story(),
+        "connect · begin write · commit · begin read · commit · begin write · abort"
+    );
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_transaction_left_open_costs_the_connection() {
+    let pool = pool(1);
+    // By hand, past `Transaction`: what a careless `pool.run` may do.
+    pool.claim()
+        .run(|lease| {
+            let database = lease.database().clone();
+            euryale_core::Database::begin(
+                &database,
+                lease.connection().unwrap(),
+                euryale_core::Access::Write,
+            )
+            .unwrap();
+        })
+        .await
+        .unwrap();
+    assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
+    assert_eq!(pool.ledger().connections.dropped.get(DropReason::NotReusable), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// Random jobs, some abandoned at a random moment, from several threads: what must hold holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
+    let pool = Pool::builder(CountingDatabase::new()).connections(3).max_queue(64).max_wait(None).build();
+    let running = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let (pool, running) = (pool.clone(), running.clone());
+            tokio::spawn(async move {
+                for round in 0..500 {
+                    let running = running.clone();
+                    let job = pool.transaction(move |transaction| {
+                        assert!(running.fetch_add(1, SeqCst) < 3, "over the cap");
+                        transaction.connection()?;
+                        running.fetch_sub(1, SeqCst);
+                        Ok(())
+                    });
+                    match (task + round) % 3 {
+                        0 => drop(job),
+                        1 => drop(tokio::time::timeout(Duration::from_micros(50), job).await),
+                        _ => drop(job.await),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_quiet(pool.ledger()).await;
+    assert!(pool.ledger().publishers.running.peak() <= 3);
+    assert!(pool.database().opened() <= 3, "no connection was lost");
+    let _: Outcome<()> = pool
+        .claim()
+        .run(|lease| {
+            let options = euryale_core::TransactionOptions::new(
+                euryale_core::Attempt::new(euryale_core::History::default()),
+                euryale_core::Access::Write,
+            );
+            Transaction::run(lease, options, |_| Ok(()))
+        })
+        .await
+        .unwrap()
+        .unwrap();
+}

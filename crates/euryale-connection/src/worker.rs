@@ -57,44 +57,83 @@ struct Worker<D: Database> {
     arrived: bool,
 }
 
+/// What a worker does next.
+enum Turn<J> {
+    Run {
+        job: J,
+        lane: LaneIndex,
+        since: Instant,
+    },
+    /// It may look out for a job for a moment; whoever queues one will call it.
+    Spin,
+    /// It has given everything back.
+    Left,
+}
+
+type Handed<D> = Arc<dyn Job<D>>;
+
 impl<D: Database> Worker<D> {
     fn run(mut self) {
         IN_WORKER.set(true);
         self.shared.lock().queue.arrive();
         self.arrived = true;
-        let mut finished = None;
-        while let Some(lane) = self.run_next(finished) {
-            finished = Some(lane);
+        let mut turn = self.next(None, true);
+        loop {
+            turn = match turn {
+                Turn::Run { job, lane, since } => {
+                    self.run_job(&*job, since);
+                    // Whoever sees the result finds the permit free, or this worker on the lookout: a client that asks
+                    // again at once gets the same connection.
+                    let next = self.next(Some(lane), true);
+                    job.deliver();
+                    next
+                }
+                Turn::Spin => {
+                    let called = self.spin();
+                    self.next(None, called)
+                }
+                Turn::Left => break,
+            }
         }
         IN_WORKER.set(false);
     }
 
-    /// Runs the next job, or gives back everything: connection first, then the permit.
-    fn run_next(&mut self, finished: Option<LaneIndex>) -> Option<LaneIndex> {
-        let mut next = self.shared.lock().queue.next(finished);
-        while matches!(next, Next::Idle) && self.spin() {
-            next = self.shared.lock().queue.next(None);
-        }
-        if matches!(next, Next::Idle) {
-            next = self.leave();
-        }
-        match next {
+    /// The next job; or gives back everything, connection first, then the permit, in one step.
+    fn next(&mut self, finished: Option<LaneIndex>, may_spin: bool) -> Turn<Handed<D>> {
+        let warmth = self.connection.as_ref().map_or(0, |connection| self.shared.warmth(connection));
+        let mut state = self.shared.lock();
+        match state.queue.next(finished) {
             Next::Run { job, lane, since, start: another } => {
+                drop(state);
                 if another {
                     start(&self.shared);
                 }
-                self.run_job(&*job, since);
-                Some(lane)
+                return Turn::Run { job, lane, since };
             }
-            Next::Idle => None,
+            Next::Idle if may_spin && self.shared.spins && state.queue.spin() => return Turn::Spin,
+            Next::Idle => {}
         }
+        let surplus = state.queue.is_closed() || state.queue.permits() > state.queue.cap();
+        if let Some(connection) = self.connection.take() {
+            if surplus {
+                // The permit goes back when the connection is gone.
+                drop(state);
+                self.shared.ledger.connections.dropped.add(DropReason::Closed, 1);
+                drop_quietly(connection);
+                state = self.shared.lock();
+            } else {
+                state.idle.push(Idle { connection, warmth, opened: self.opened });
+                self.shared.ledger.connections.idle.add(1);
+            }
+        }
+        state.queue.leave();
+        drop(state);
+        self.shared.left.notify_waiters();
+        Turn::Left
     }
 
-    /// Looks out for a job for a moment; `true` when one was promised. Useless on one core.
+    /// Looks out for a job for a moment; `true` when it was called for one.
     fn spin(&self) -> bool {
-        if !self.shared.spins || !self.shared.lock().queue.spin() {
-            return false;
-        }
         let until = Instant::now() + SPIN;
         while !self.shared.called.load(Ordering::Acquire) && Instant::now() < until {
             std::hint::spin_loop();
@@ -102,37 +141,6 @@ impl<D: Database> Worker<D> {
         let mut state = self.shared.lock();
         self.shared.called.store(false, Ordering::Relaxed);
         state.queue.stop_spinning()
-    }
-
-    /// Puts the connection back and then the permit, in one step; or takes a job that came in between.
-    fn leave(&mut self) -> Next<Arc<dyn Job<D>>> {
-        let warmth = self.connection.as_ref().map_or(0, |connection| self.shared.warmth(connection));
-        let mut state = self.shared.lock();
-        let next = state.queue.next(None);
-        if let Next::Run { .. } = next {
-            return next;
-        }
-        let surplus = state.queue.is_closed() || state.queue.permits() > state.queue.cap();
-        let mut unwanted = None;
-        if let Some(connection) = self.connection.take() {
-            if surplus {
-                self.shared.ledger.connections.dropped.add(DropReason::Closed, 1);
-                unwanted = Some(connection);
-            } else {
-                state.idle.push(Idle { connection, warmth, opened: self.opened });
-                self.shared.ledger.connections.idle.add(1);
-            }
-        }
-        if unwanted.is_some() {
-            // The permit goes back only when the connection is gone.
-            drop(state);
-            drop_quietly(unwanted);
-            state = self.shared.lock();
-        }
-        state.queue.leave();
-        drop(state);
-        self.shared.left.notify_waiters();
-        Next::Idle
     }
 
     fn run_job(&mut self, job: &dyn Job<D>, since: Instant) {
@@ -158,7 +166,6 @@ impl<D: Database> Worker<D> {
         }
         ledger.publishers.running.add(-1);
         ledger.publishers.seconds.record(begin.elapsed());
-        job.deliver();
     }
 
     /// After each job: is the connection still good for another one?

@@ -1,8 +1,6 @@
 //! One transaction, from the first use of its connection to its hooks.
 
 mod run;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 

@@ -111,6 +111,11 @@ impl CountingDatabase {
         lock(&self.shared.script).entry(step).or_default().extend(behaviours);
     }
 
+    /// Forgets what was scripted and has not happened.
+    pub fn clear_script(&self) {
+        lock(&self.shared.script).clear();
+    }
+
     /// From now on, connections panic when they are dropped on a runtime thread.
     pub fn drop_in_workers_only(&self) {
         self.shared.picky.store(true, SeqCst);

@@ -21,9 +21,11 @@
 mod client;
 mod database;
 mod gate;
+mod lender;
 mod quiet;
 
 pub use self::client::{Answer, H2Client, RawClient};
 pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
 pub use self::gate::Gate;
+pub use self::lender::Lender;
 pub use self::quiet::{assert_quiet, eventually};

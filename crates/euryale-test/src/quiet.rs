@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use euryale_core::Ledger;
 
 const DEADLINE: Duration = Duration::from_secs(10);
-const BETWEEN: Duration = Duration::from_millis(1);
 
-/// Polls until `condition` holds.
+/// Polls until `condition` holds. Works with a paused clock, and while blocking closures run.
 ///
 /// # Panics
 /// After 10 s, naming `what` was waited for.
@@ -15,7 +14,7 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let until = Instant::now() + DEADLINE;
     while !condition() {
         assert!(Instant::now() < until, "not within {DEADLINE:?}: {what}");
-        tokio::time::sleep(BETWEEN).await;
+        turn().await;
     }
 }
 
@@ -31,6 +30,13 @@ pub async fn assert_quiet(ledger: &Ledger) {
             return;
         }
         assert!(Instant::now() < until, "the ledger is not quiet after {DEADLINE:?}: {unsettled:?}");
-        tokio::time::sleep(BETWEEN).await;
+        turn().await;
     }
+}
+
+/// Lets other tasks and other threads go on. A timer would stand still with a paused clock.
+#[expect(clippy::disallowed_methods, reason = "between two looks, in a test")]
+async fn turn() {
+    tokio::task::yield_now().await;
+    std::thread::sleep(Duration::from_micros(100));
 }

@@ -1,1 +1,149 @@
+use std::future::poll_fn;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::pin::Pin;
 
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+
+use crate::{Blob, BlobHandle, Body, BoxError, DeferredHandle, Ledger, Response, SpooledBody};
+
+fn file(content: &[u8]) -> std::fs::File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content).unwrap();
+    file
+}
+
+async fn read(body: Body) -> Result<Bytes, BoxError> {
+    Ok(body.collect().await?.to_bytes())
+}
+
+#[tokio::test]
+async fn a_blob_streams_itself() {
+    let content: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+    let blob = Blob::new(file(&content)).unwrap();
+    let body = Body::from(blob.slice(10, 150_000));
+    assert_eq!(body.size_hint().exact(), Some(150_000));
+    assert_eq!(read(body).await.unwrap(), content[10..150_010]);
+    assert_eq!(blob.slice(199_999, 5).len(), 1, "cut off at the end");
+    assert!(blob.slice(300_000, 5).is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_became_shorter_is_an_error() {
+    let file = file(&[7; 100_000]);
+    let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+    file.set_len(70_000).unwrap();
+    let mut body = Body::from(blob);
+    let mut bytes = 0;
+    let error = loop {
+        match body.frame().await {
+            Some(Ok(frame)) => bytes += frame.into_data().unwrap().len(),
+            Some(Err(error)) => break error,
+            None => panic!("a clean end after {bytes} bytes"),
+        }
+    };
+    assert_eq!(bytes, 70_000);
+    assert!(error.to_string().contains("shorter"), "{error}");
+}
+
+#[test]
+fn a_folder_is_no_blob() {
+    let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
+    assert!(Blob::new(folder).unwrap_err().to_string().contains("regular file"));
+}
+
+#[test]
+fn outside_a_runtime_a_blob_fails_instead_of_blocking() {
+    let mut body = Body::from(Blob::new(file(b"text")).unwrap());
+    let mut poll = std::pin::pin!(poll_fn(move |cx| Pin::new(&mut body).poll_frame(cx)));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let frame = Future::poll(poll.as_mut(), &mut cx);
+    assert!(matches!(frame, std::task::Poll::Ready(Some(Err(_)))));
+}
+
+#[tokio::test]
+async fn a_handle_takes_the_blob_out_of_its_body() {
+    let ledger = Ledger::new();
+    let mut response = Response::new(Body::from(Blob::new(file(b"text")).unwrap()));
+    Body::publish_handle(&mut response, &ledger);
+    Body::publish_handle(&mut response, &ledger);
+    assert_eq!(ledger.blobs.open.get(), 1, "counted once");
+    let handle = response.extensions().get::<BlobHandle>().unwrap().clone();
+    assert_eq!(handle.len(), response.body().size_hint().exact().unwrap());
+    let blob = handle.take().unwrap();
+    assert!(handle.take().is_none());
+    assert!(read(response.into_body()).await.unwrap_err().to_string().contains("took the blob"));
+    assert_eq!(ledger.blobs.open.get(), 1);
+    drop(blob);
+    assert_eq!(ledger.blobs.open.get(), 0);
+}
+
+#[tokio::test]
+async fn a_deferred_response_resolves_in_its_body() {
+    let later = |status: u16| {
+        Body::deferred(async move {
+            let mut response = Response::new(Body::from("later"));
+            *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+            Ok::<_, BoxError>(response)
+        })
+    };
+    assert_eq!(read(later(200)).await.unwrap(), "later");
+    let error = read(later(404)).await.unwrap_err();
+    assert!(error.to_string().contains("404"), "the head is gone: {error}");
+    let failed = Body::deferred(async { Err::<Response, BoxError>("upstream".into()) });
+    assert_eq!(read(failed).await.unwrap_err().to_string(), "upstream");
+
+    let mut response = Response::new(later(200));
+    Body::publish_handle(&mut response, &Ledger::new());
+    let deferred = response.extensions().get::<DeferredHandle>().unwrap().take().unwrap();
+    assert_eq!(read(deferred.await.unwrap().into_body()).await.unwrap(), "later");
+    assert!(read(response.into_body()).await.is_err());
+}
+
+#[tokio::test]
+async fn for_head_the_size_stays_and_the_rest_goes() {
+    let body = Body::from("twelve bytes").head_only();
+    assert_eq!(body.size_hint().exact(), Some(12));
+    assert!(read(body).await.unwrap().is_empty());
+    let deferred = Body::deferred(async { panic!("not started") as Result<Response, BoxError> });
+    assert!(read(deferred.head_only()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_in_a_box_is_not_boxed_again() {
+    let body = Body::new(Body::from(Blob::new(file(b"text")).unwrap()));
+    assert_eq!(format!("{body:?}"), "Body::Blob");
+    let body = Body::new(http_body_util::Full::new(Bytes::from("full")));
+    assert_eq!(body.size_hint().exact(), Some(4));
+    assert_eq!(read(body).await.unwrap(), "full");
+}
+
+#[tokio::test]
+async fn a_spooled_body_reads_and_seeks_alike_in_memory_and_in_a_file() {
+    let ledger = Ledger::new();
+    let content = b"0123456789";
+    for body in [SpooledBody::from(content.to_vec()), SpooledBody::file(file(content)).unwrap()] {
+        let in_file = i64::from(body.as_file().is_some());
+        let mut body = body.counted(&ledger);
+        assert_eq!((ledger.spool.bytes.get(), ledger.spool.files.get()), (10, in_file));
+        let mut three = [0; 3];
+        body.read_exact(&mut three).unwrap();
+        assert_eq!(&three, b"012");
+        let mut all = String::new();
+        body.clone().read_to_string(&mut all).unwrap();
+        assert_eq!(all.as_bytes(), content, "a clone reads from the beginning");
+        assert_eq!(body.seek(SeekFrom::End(-1)).unwrap(), 9);
+        assert_eq!(body.read(&mut three).unwrap(), 1);
+        assert_eq!(body.read(&mut three).unwrap(), 0, "the end");
+        assert_eq!(body.seek(SeekFrom::Start(50)).unwrap(), 50, "beyond the end is allowed");
+        assert_eq!(body.read(&mut three).unwrap(), 0);
+        assert!(body.seek(SeekFrom::Current(-51)).is_err());
+        assert_eq!(body.to_bytes().unwrap(), content.as_slice());
+        let clone = body.clone();
+        drop(body);
+        assert_eq!(ledger.spool.bytes.get(), 10, "held as long as a clone");
+        assert_eq!(read(clone.into()).await.unwrap(), content.as_slice());
+        assert!(ledger.unsettled().is_empty());
+    }
+}

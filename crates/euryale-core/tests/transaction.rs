@@ -1,0 +1,432 @@
+//! The life of a transaction: the order of its events, and what each failure does to it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{
+    Abort, Access, Attempt, Body, BoxError, Error, ErrorKind, Fault, History, OrAbort, Outcome, Participant,
+    Pending, Response, Transaction, TransactionOptions,
+};
+use euryale_test::Behaviour::{Fail, Panic};
+use euryale_test::{CountingDatabase, Lender, Step, TestError};
+
+type Tx<'a> = Transaction<'a, CountingDatabase>;
+
+/// A lender, its database, and transactions in it.
+struct Bench {
+    database: CountingDatabase,
+    lender: Lender<CountingDatabase>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let database = CountingDatabase::new();
+        Self { lender: Lender::new(database.clone()), database }
+    }
+
+    fn run_as<T>(
+        &mut self,
+        options: TransactionOptions,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<T, Abort>,
+    ) -> Result<Outcome<T>, Error> {
+        let result = Transaction::run(&mut self.lender.lease(), options, f);
+        assert_eq!(self.lender.ledger().unsettled(), [""; 0], "every transaction ends");
+        result
+    }
+
+    fn run<T>(&mut self, f: impl FnOnce(&mut Tx<'_>) -> Result<T, Abort>) -> Result<Outcome<T>, Error> {
+        self.run_as(writing(), f)
+    }
+
+    /// Runs a transaction that uses everything, so that its whole story is told.
+    fn full(
+        &mut self,
+        end: impl FnOnce(&mut Tx<'_>) -> Result<&'static str, Abort>,
+    ) -> Result<Outcome<&'static str>, Error> {
+        let database = self.database.clone();
+        self.run(move |transaction| {
+            transaction.connection()?;
+            transaction.attempt().gate({
+                let database = database.clone();
+                move |_: &Attempt| {
+                    database.record("gate");
+                    Ok(())
+                }
+            });
+            transaction.before_commit({
+                let database = database.clone();
+                move |_| {
+                    database.record("before");
+                    Ok(())
+                }
+            });
+            transaction.join(Witness { name: "", database: database.clone(), vote: Ok(()), finish: Ok(()) });
+            let after = database.clone();
+            transaction.after_commit(move || after.record("after commit"));
+            let after = database.clone();
+            transaction.after_abort(move || after.record("after abort"));
+            database.record("publish");
+            end(transaction)
+        })
+    }
+}
+
+fn writing() -> TransactionOptions {
+    TransactionOptions::new(Attempt::new(History::default()), Access::Write)
+}
+
+fn reading() -> TransactionOptions {
+    TransactionOptions::new(Attempt::new(History::default()), Access::Read)
+}
+
+struct Witness {
+    name: &'static str,
+    database: CountingDatabase,
+    vote: Result<(), Fault>,
+    finish: Result<(), Fault>,
+}
+
+impl Witness {
+    fn say(&self, what: &str) {
+        self.database.record(format!("{what}{}", self.name));
+    }
+}
+
+impl Participant for Witness {
+    fn vote(&mut self) -> Result<(), BoxError> {
+        self.say("vote");
+        self.vote.map_err(|fault| TestError(fault).into())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        self.say("finish");
+        self.finish.map_err(|fault| TestError(fault).into())
+    }
+
+    fn abort(&mut self) {
+        self.say("undo");
+    }
+
+    fn in_doubt(&mut self) {
+        self.say("keep");
+    }
+}
+
+#[test]
+fn the_order_of_events() {
+    let begun = "connect · begin write · publish";
+    let voted = "connect · begin write · publish · gate · before · vote";
+    type End = fn(&mut Tx<'_>) -> Result<&'static str, Abort>;
+    type Case = (&'static str, Option<(Step, euryale_test::Behaviour)>, End, String, Option<ErrorKind>);
+    let ok: End = |_| Ok("done");
+    let cases: [Case; 13] = [
+        ("success", None, ok, format!("{voted} · commit · finish · after commit"), None),
+        (
+            "error",
+            None,
+            |_| Err(TestError(Fault::Other).into()),
+            format!("{begun} · abort · undo · after abort"),
+            Some(ErrorKind::Application),
+        ),
+        (
+            "conflict",
+            None,
+            |_| Err(TestError(Fault::Conflict).into()),
+            format!("{begun} · abort · undo · after abort"),
+            Some(ErrorKind::Conflict),
+        ),
+        (
+            "a broken connection",
+            None,
+            |_| Err(TestError(Fault::Disconnected).into()),
+            format!("{begun} · drop · undo · after abort"),
+            Some(ErrorKind::Unavailable),
+        ),
+        (
+            "a response",
+            None,
+            |_| Err(Abort::status(http::StatusCode::NOT_FOUND)),
+            format!("{begun} · abort · undo · after abort"),
+            None,
+        ),
+        (
+            "suspension",
+            None,
+            |_| Err(Pending::new(1).into()),
+            format!("{begun} · abort · undo · after abort"),
+            Some(ErrorKind::Suspended),
+        ),
+        (
+            "doom",
+            None,
+            |transaction| {
+                transaction.doom();
+                Ok("done")
+            },
+            format!("{begun} · abort · undo · after abort"),
+            None,
+        ),
+        (
+            "panic",
+            None,
+            |_| panic!("as scripted"),
+            format!("{begun} · abort · undo · after abort · drop"),
+            Some(ErrorKind::Panicked),
+        ),
+        (
+            "a gate that says no",
+            None,
+            |transaction| {
+                transaction.attempt().gate(|_: &Attempt| Err(Pending::new(1).into()));
+                Ok("done")
+            },
+            format!("{begun} · gate · abort · undo · after abort"),
+            Some(ErrorKind::Suspended),
+        ),
+        (
+            "commit refused",
+            Some((Step::Commit, Fail(Fault::Conflict))),
+            ok,
+            format!("{voted} · commit · abort · undo · after abort"),
+            Some(ErrorKind::Conflict),
+        ),
+        (
+            "commit in doubt",
+            Some((Step::Commit, Fail(Fault::InDoubt))),
+            ok,
+            format!("{voted} · commit · drop · keep"),
+            Some(ErrorKind::InDoubt),
+        ),
+        (
+            "disconnected in commit",
+            Some((Step::Commit, Fail(Fault::Disconnected))),
+            ok,
+            format!("{voted} · commit · drop · keep"),
+            Some(ErrorKind::InDoubt),
+        ),
+        (
+            "panic in commit",
+            Some((Step::Commit, Panic)),
+            ok,
+            format!("{voted} · commit · drop · keep"),
+            Some(ErrorKind::InDoubt),
+        ),
+    ];
+    for (name, script, end, story, kind) in cases {
+        let mut bench = Bench::new();
+        if let Some((step, behaviour)) = script {
+            bench.database.script(step, [behaviour]);
+        }
+        let result = bench.full(end);
+        assert_eq!(bench.database.story(), story, "{name}");
+        assert_eq!(result.err().map(|error| error.kind()), kind, "{name}");
+    }
+}
+
+#[test]
+fn a_failed_abort_costs_the_connection() {
+    for behaviour in [Fail(Fault::Other), Panic] {
+        let mut bench = Bench::new();
+        bench.database.script(Step::Abort, [behaviour]);
+        let error = bench.full(|_| Err(TestError(Fault::Other).into())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Application, "what the publisher met, not what the abort met");
+        assert_eq!(bench.lender.ledger().connections.dropped.get(DropReason::Abort), 1);
+        assert!(!bench.lender.is_connected());
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_reached() {
+    for (step, behaviour, kind, connected) in [
+        (Step::Connect, Fail(Fault::Other), ErrorKind::Unavailable, false),
+        (Step::Begin, Fail(Fault::Other), ErrorKind::Unavailable, false),
+        (Step::Begin, Fail(Fault::Disconnected), ErrorKind::Unavailable, false),
+        // A busy database is no fault of the connection's.
+        (Step::Begin, Fail(Fault::Conflict), ErrorKind::Conflict, true),
+        (Step::Connect, Panic, ErrorKind::Panicked, false),
+        (Step::Begin, Panic, ErrorKind::Panicked, false),
+    ] {
+        let mut bench = Bench::new();
+        bench.database.script(step, [behaviour.clone()]);
+        let error = bench.full(|_| Ok("never")).unwrap_err();
+        assert_eq!(error.kind(), kind, "{step:?} {behaviour:?}");
+        assert_eq!(bench.lender.is_connected(), connected, "{step:?} {behaviour:?}");
+        assert_eq!(bench.lender.ledger().transactions.begun.get(), 0);
+        bench.full(|_| Ok("the next one is served")).unwrap();
+    }
+}
+
+#[test]
+fn who_never_asks_costs_no_connection() {
+    let mut bench = Bench::new();
+    bench.run(|_| Ok(())).unwrap();
+    assert_eq!(bench.database.story(), "");
+    assert_eq!(bench.lender.ledger().transactions.begun.get(), 0);
+}
+
+/// An application's own error around the database's.
+#[derive(Debug)]
+struct Wrapped(TestError);
+
+impl fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("could not save the page")
+    }
+}
+
+impl StdError for Wrapped {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn a_conflict_is_found_in_the_chain() {
+    let mut bench = Bench::new();
+    let error = bench.full(|_| Err(Wrapped(TestError(Fault::Conflict)).into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    let boxed: Result<&str, BoxError> = Err(Box::new(Wrapped(TestError(Fault::Conflict))));
+    let error = bench.full(|_| boxed.or_abort()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "could not save the page",
+        "the chain is kept for the log"
+    );
+}
+
+#[test]
+fn a_reader_that_meets_a_conflict_wrote() {
+    let mut bench = Bench::new();
+    let error = bench.run_as(reading(), |transaction| {
+        transaction.connection()?;
+        Err::<(), _>(TestError(Fault::Conflict).into())
+    });
+    assert!(error.unwrap_err().wrote(), "the next attempt begins as a writer");
+    assert_eq!(bench.database.story(), "connect · begin read · abort");
+
+    bench
+        .run_as(reading(), |transaction| {
+            transaction.writable()?;
+            transaction.connection()?;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(bench.database.story(), "begin write · commit", "declared in time");
+
+    let error = bench.run_as(reading(), |transaction| {
+        transaction.connection()?;
+        Ok(transaction.writable()?)
+    });
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.wrote()),
+        (ErrorKind::Conflict, true),
+        "declared too late: again, as a writer"
+    );
+}
+
+#[test]
+fn a_vote_against_aborts_all() {
+    let mut bench = Bench::new();
+    let database = bench.database.clone();
+    let witness = |name, vote| Witness { name, database: database.clone(), vote, finish: Ok(()) };
+    let result = bench.run(|transaction| {
+        transaction.connection()?;
+        transaction.join(witness(" 1", Ok(())));
+        transaction.join(witness(" 2", Err(Fault::Other)));
+        transaction.join(witness(" 3", Ok(())));
+        Ok(())
+    });
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Application);
+    assert_eq!(
+        database.story(),
+        "connect · begin write · vote 1 · vote 2 · abort · undo 1 · undo 2 · undo 3"
+    );
+}
+
+#[test]
+fn a_failure_after_the_commit_fails_nothing() {
+    let mut bench = Bench::new();
+    let database = bench.database.clone();
+    let result = bench.run(|transaction| {
+        transaction.connection()?;
+        let finish = Err(Fault::Conflict);
+        transaction.join(Witness { name: "", database: database.clone(), vote: Ok(()), finish });
+        transaction.after_commit(|| panic!("a hook"));
+        let database = database.clone();
+        transaction.after_commit(move || database.record("the next hook"));
+        Ok("committed")
+    });
+    assert!(
+        matches!(result, Ok(Outcome::Committed("committed"))),
+        "not even a conflict is retried now: {result:?}"
+    );
+    assert_eq!(database.story(), "connect · begin write · vote · commit · finish · the next hook");
+    let transactions = &bench.lender.ledger().transactions;
+    assert_eq!((transactions.finish_failures.get(), transactions.hook_failures.get()), (1, 1));
+}
+
+#[test]
+fn hooks_before_the_commit_may_abort_and_add_hooks() {
+    let mut bench = Bench::new();
+    let database = bench.database.clone();
+    let result = bench.run(|transaction| {
+        transaction.before_commit(move |transaction| {
+            transaction.connection()?;
+            database.record("first");
+            transaction.before_commit(|_| Err(Abort::status(http::StatusCode::FORBIDDEN)));
+            Ok(())
+        });
+        Ok(())
+    });
+    let Ok(Outcome::Refused(response)) = result else { panic!("{result:?}") };
+    assert_eq!(response.status(), http::StatusCode::FORBIDDEN);
+    assert_eq!(bench.database.story(), "connect · begin write · first · abort");
+
+    let error = bench.run(|transaction| {
+        transaction.connection()?;
+        transaction.before_commit(|_| panic!("a hook"));
+        Ok(())
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(bench.database.story(), "begin write · abort · drop");
+}
+
+#[test]
+fn abort_if_gone_is_asked_once_before_the_votes() {
+    let mut bench = Bench::new();
+    bench.lender.client_is_gone();
+    assert!(bench.full(|transaction| Ok(if transaction.client_is_gone() { "gone" } else { "here" })).is_ok());
+    bench.database.story();
+    let error = bench.run_as(writing().abort_if_gone(true), |transaction| {
+        transaction.connection()?;
+        Ok(())
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::ClientGone);
+    assert_eq!(bench.database.story(), "begin write · abort");
+}
+
+#[test]
+fn an_attempt_keeps_its_own_slots() {
+    let attempt = Attempt::new(History { conflicts: 1, suspensions: 2, wrote: false });
+    assert_eq!((attempt.number(), attempt.pass()), (2, 3));
+    attempt.with(|asked: &mut Vec<&str>| asked.push("feed"));
+    assert_eq!(attempt.clone().with(|asked: &mut Vec<&str>| asked.len()), 1, "a clone is the same attempt");
+    assert_eq!(
+        Attempt::new(attempt.history()).with(|asked: &mut Vec<&str>| asked.len()),
+        0,
+        "a new one is fresh"
+    );
+}
+
+#[test]
+fn an_error_of_our_own_keeps_its_kind() {
+    let mut bench = Bench::new();
+    let error = bench.run(|_| Err::<(), _>(Error::new(ErrorKind::QueueFull).into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::QueueFull, "of a nested call, say");
+    let response = Response::new(Body::from("teapot"));
+    let mut refused = Error::refused(response);
+    assert!(refused.take_pending().is_none() && refused.take_response().is_some());
+}

@@ -1,0 +1,138 @@
+//! One connection, and the statements that begin and end its transactions.
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use euryale_core::{Access, BoxError};
+
+use crate::error::{FileReplaced, TransactionEnded};
+use crate::file::FileId;
+use crate::phase::{Phase, PhaseCell};
+
+const BEGIN_READ: &str = "BEGIN DEFERRED";
+const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+/// Reads the file's header, and with it takes the snapshot.
+const FIRST_READ: &str = "PRAGMA schema_version";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+/// How many places of the statement cache the statements above take.
+pub(crate) const OWN_STATEMENTS: usize = 5;
+
+/// A connection to SQLite, made by [`Sqlite`](crate::Sqlite): a [`rusqlite::Connection`] with all its
+/// methods.
+///
+/// Prefer [`prepare_cached`](rusqlite::Connection::prepare_cached) for what is run more than once: the
+/// statements stay with the connection, from transaction to transaction. (`query_row` and `execute` prepare
+/// each time.)
+///
+/// **Inside a publication the transaction is not the publisher's to end.** Use
+/// [`savepoint`](rusqlite::Connection::savepoint) to undo a part of it. What else happens:
+///
+/// * `COMMIT` with something to write is refused: SQLite rolls back and answers
+///   [`SQLITE_CONSTRAINT_COMMITHOOK`](https://www.sqlite.org/rescode.html#constraint_commithook)
+///   ("constraint failed"), and an error is logged. Nothing becomes durable.
+/// * After that, after `ROLLBACK`, and after an error for which [SQLite itself rolls
+///   back](https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction) (disk
+///   full, for one), nothing can be committed: later writes are refused in the same way, and a publisher
+///   that returns `Ok` all the same ends in [`TransactionEnded`].
+/// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error of SQLite's: it does
+///   not nest transactions.
+///
+/// One thing is not noticed: `ROLLBACK` and then `BEGIN`. What follows is committed without what came
+/// before.
+///
+/// In a job without a transaction (a pool's `run`) all of these work as rusqlite documents them. A
+/// transaction left open there is rolled back with its connection, which is dropped.
+///
+/// The commit hook of the connection belongs to this crate. Settings that outlive a transaction (pragmas,
+/// temporary tables, attached files) belong into [`Sqlite::on_connect`](crate::Sqlite::on_connect): a
+/// publisher that changes them changes them for whoever comes next.
+#[derive(Debug)]
+pub struct Connection {
+    raw: rusqlite::Connection,
+    phase: PhaseCell,
+    file: FileId,
+    begun: u64,
+}
+
+impl Connection {
+    /// `file` is what stood at the path before `raw` was opened: if it changed in between, the first
+    /// transaction notices.
+    pub(crate) fn new(mut raw: rusqlite::Connection, file: FileId) -> rusqlite::Result<Self> {
+        let phase = PhaseCell::attach(&mut raw)?;
+        Ok(Self { raw, phase, file, begun: 0 })
+    }
+
+    pub(crate) fn begin(&mut self, path: &Path, access: Access) -> Result<(), BoxError> {
+        if !FileId::of(path).is_ok_and(|file| file == self.file) {
+            return Err(FileReplaced::new(path).into());
+        }
+        match access {
+            Access::Read => {
+                self.run(BEGIN_READ)?;
+                if let Err(error) = self.first_read() {
+                    self.abort()?;
+                    return Err(error.into());
+                }
+            }
+            Access::Write => self.run(BEGIN_WRITE)?,
+        }
+        self.phase.set(Phase::Begun);
+        self.begun = self.begun.saturating_add(1);
+        Ok(())
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), BoxError> {
+        if self.phase.get() != Phase::Begun || self.raw.is_autocommit() {
+            return Err(TransactionEnded.into());
+        }
+        self.phase.set(Phase::Committing);
+        let committed = self.run(COMMIT);
+        self.phase.set(match (&committed, self.raw.is_autocommit()) {
+            (Ok(()), _) => Phase::Free,
+            (Err(_), true) => Phase::Ended,
+            (Err(_), false) => Phase::Begun,
+        });
+        committed.map_err(BoxError::from)
+    }
+
+    pub(crate) fn abort(&mut self) -> rusqlite::Result<()> {
+        self.phase.set(Phase::Free);
+        if self.raw.is_autocommit() {
+            return Ok(());
+        }
+        self.run(ROLLBACK)
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.phase.get() == Phase::Free && self.raw.is_autocommit()
+    }
+
+    /// Transactions begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    fn run(&self, statement: &str) -> rusqlite::Result<()> {
+        self.raw.prepare_cached(statement)?.execute([]).map(drop)
+    }
+
+    fn first_read(&self) -> rusqlite::Result<()> {
+        self.raw.prepare_cached(FIRST_READ)?.query_row([], |_| Ok(()))
+    }
+}
+
+impl Deref for Connection {
+    type Target = rusqlite::Connection;
+
+    fn deref(&self) -> &rusqlite::Connection {
+        &self.raw
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut rusqlite::Connection {
+        &mut self.raw
+    }
+}

@@ -1,0 +1,83 @@
+//! What SQLite's answers mean for a transaction.
+
+use std::error::Error;
+
+use euryale_core::{Access, BoxError, Database, Fault};
+use rusqlite::ffi::{self, ErrorCode};
+
+use crate::{Connection, FileReplaced, Sqlite};
+
+impl Database for Sqlite {
+    type Connection = Connection;
+
+    /// Opens a connection and sets it up; the file must exist. Fails with [`OpenError`](crate::OpenError).
+    fn connect(&self) -> Result<Connection, BoxError> {
+        Ok(self.open_connection(self.configured_busy_timeout())?)
+    }
+
+    /// Begins and takes the snapshot. Fails with [`FileReplaced`] or a [`rusqlite::Error`]; then no
+    /// transaction is open.
+    fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
+        connection.begin(self.path(), access)
+    }
+
+    /// Commits. Fails with [`TransactionEnded`](crate::TransactionEnded) or a [`rusqlite::Error`]. After
+    /// `BUSY` or a deferred constraint the transaction is still open; after most other errors SQLite has
+    /// rolled it back.
+    fn commit(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        connection.commit()
+    }
+
+    /// Rolls back if a transaction is open; one that SQLite has rolled back by itself is no error.
+    fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        Ok(connection.abort()?)
+    }
+
+    fn classify(&self, error: &(dyn Error + 'static)) -> Fault {
+        if error.is::<FileReplaced>() {
+            return Fault::Disconnected;
+        }
+        match code(error) {
+            Some(code) => fault(code),
+            None => Fault::Other,
+        }
+    }
+
+    /// Is no transaction open?
+    fn is_reusable(&self, connection: &mut Connection) -> bool {
+        connection.is_idle()
+    }
+
+    /// The number of transactions begun on this connection.
+    ///
+    /// It stands for what SQLite knows but does not say through a safe interface: how full the statement
+    /// cache is, the parsed schema, and the page cache. Preferring the one that served most also keeps
+    /// writes on few connections, and SQLite drops a connection's cached pages when *another* one has
+    /// written (<https://www.sqlite.org/fileformat2.html#file_change_counter>).
+    fn warmth(&self, connection: &Connection) -> u64 {
+        connection.begun()
+    }
+}
+
+fn code<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ffi::Error> {
+    match error.downcast_ref::<rusqlite::Error>() {
+        Some(rusqlite::Error::SqliteFailure(code, _)) => Some(code),
+        // Other variants carry the code, if any, as their source, which is asked next.
+        Some(_) => None,
+        None => error.downcast_ref::<ffi::Error>(),
+    }
+}
+
+/// By [result codes](https://www.sqlite.org/rescode.html); the reasons stand in the crate's documentation.
+fn fault(error: &ffi::Error) -> Fault {
+    match error.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Fault::Conflict,
+        ErrorCode::SystemIoFailure
+        | ErrorCode::CannotOpen
+        | ErrorCode::NotADatabase
+        | ErrorCode::DatabaseCorrupt => Fault::Disconnected,
+        // Without detail it comes from `PRAGMA query_only`; with detail, from the file.
+        ErrorCode::ReadOnly if error.extended_code != ffi::SQLITE_READONLY => Fault::Disconnected,
+        _ => Fault::Other,
+    }
+}

@@ -1,0 +1,229 @@
+//! The database: where its file is, and how connections to it are set up.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::OpenFlags;
+
+use crate::Connection;
+use crate::connection::OWN_STATEMENTS;
+use crate::error::{OpenError, Problem};
+use crate::file::FileId;
+
+/// How long a program that starts waits for another one that has the file locked.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+type OnConnect = dyn Fn(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync;
+
+/// An SQLite file in WAL mode, as the database behind a pool.
+///
+/// Settings hold for connections opened after them. Foreign keys are enforced on every connection.
+#[doc(alias = "FileStorage")]
+#[doc(alias = "RelStorage")]
+#[derive(Clone)]
+#[must_use]
+pub struct Sqlite {
+    path: PathBuf,
+    busy_timeout: Duration,
+    cache_kib: u32,
+    statements: usize,
+    synchronous: Synchronous,
+    on_connect: Vec<Arc<OnConnect>>,
+}
+
+/// What has reached the disk when a commit returns, and so what a response after it promises
+/// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// The transaction: it outlives a power failure. Costs an `fsync` per commit.
+    #[default]
+    Full,
+    /// Nothing yet. The transaction outlives the end of the process, killed or not; a power failure or a
+    /// crash of the kernel may undo the last commits, though never a part of one. For what can be made
+    /// again.
+    Normal,
+}
+
+impl Sqlite {
+    /// The database in the file at `path`, which is created if it is not there. A relative path is taken
+    /// from the present working directory. Blocks, at most for 10 s if another program has the file locked.
+    ///
+    /// A new file is put into WAL mode. An older one is only looked at, not changed: that is left to
+    /// [`migrate`](Self::migrate), which checks its version first, and to the first connection.
+    ///
+    /// # Errors
+    /// When the file cannot be created, read and written, or is no database. In-memory databases
+    /// (`:memory:`) and `file:` URIs are refused: connections would not share them, or not in WAL mode.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = absolute(path.as_ref())?;
+        let raw = open_file(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let is_new = is_empty(&raw).map_err(|error| OpenError::new(&path, Problem::Sqlite(error)))?;
+        if is_new {
+            ensure_wal(&raw, &path)?;
+        }
+        Ok(Self {
+            path,
+            busy_timeout: Duration::from_millis(100),
+            cache_kib: 8 * 1024,
+            statements: 64,
+            synchronous: Synchronous::default(),
+            on_connect: Vec::new(),
+        })
+    }
+
+    /// How long a writer waits for another writer before it is a conflict. Default: 100 ms.
+    ///
+    /// Short, because it waits with its worker and its connection; a conflict waits without. SQLite polls
+    /// with pauses of up to 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>), in whole
+    /// milliseconds; zero does not wait.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        // SQLite counts milliseconds in an `int`.
+        self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
+        self
+    }
+
+    /// Memory for pages of the file, **per connection**, in KiB. Default: 8192 (8 MiB). SQLite's own is 2000
+    /// (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
+    pub fn cache_size(mut self, kib: u32) -> Self {
+        self.cache_kib = kib.min(i32::MAX as u32);
+        self
+    }
+
+    /// How many prepared statements a connection keeps for
+    /// [`prepare_cached`](rusqlite::Connection::prepare_cached); the one used longest ago goes first.
+    /// Default: 64.
+    pub fn statement_cache(mut self, statements: usize) -> Self {
+        self.statements = statements;
+        self
+    }
+
+    /// What has reached the disk when a commit returns. Default: [`Synchronous::Full`].
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// Runs `hook` on each new connection, after the settings above and after earlier hooks: for more
+    /// pragmas, SQL functions, collations, attached files.
+    ///
+    /// It must leave WAL mode on and no transaction open. A commit hook set here is replaced. Attach files
+    /// to read them: a transaction that writes several is [atomic in each, not over
+    /// all](https://www.sqlite.org/lang_attach.html).
+    pub fn on_connect<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
+    {
+        self.on_connect.push(Arc::new(hook));
+        self
+    }
+
+    /// The file, as an absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn configured_busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    /// A connection with all settings, except that it waits for locks as long as it is told here.
+    pub(crate) fn open_connection(&self, busy_timeout: Duration) -> Result<Connection, OpenError> {
+        let file = FileId::of(&self.path).map_err(|error| self.error(Problem::Unreachable(error)))?;
+        let mut raw = self.open_bare(busy_timeout)?;
+        ensure_wal(&raw, &self.path)?;
+        self.apply_settings(&mut raw).map_err(|error| self.sqlite_error(error))?;
+        if !raw.is_autocommit() {
+            return Err(self.error(Problem::LeftOpen));
+        }
+        // Once more: a hook may have changed it.
+        ensure_wal(&raw, &self.path)?;
+        Connection::new(raw, file).map_err(|error| self.sqlite_error(error))
+    }
+
+    /// The file, opened and not yet looked into.
+    pub(crate) fn open_bare(&self, busy_timeout: Duration) -> Result<rusqlite::Connection, OpenError> {
+        let raw = open_file(&self.path, OpenFlags::empty())?;
+        raw.busy_timeout(busy_timeout).map_err(|error| self.sqlite_error(error))?;
+        Ok(raw)
+    }
+
+    fn apply_settings(&self, raw: &mut rusqlite::Connection) -> rusqlite::Result<()> {
+        raw.set_prepared_statement_cache_capacity(self.statements.saturating_add(OWN_STATEMENTS));
+        let synchronous = match self.synchronous {
+            Synchronous::Full => "FULL",
+            Synchronous::Normal => "NORMAL",
+        };
+        // A negative size counts KiB instead of pages.
+        raw.execute_batch(&format!(
+            "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA cache_size = -{};",
+            self.cache_kib
+        ))?;
+        self.on_connect.iter().try_for_each(|hook| hook(raw))
+    }
+
+    pub(crate) fn sqlite_error(&self, error: rusqlite::Error) -> OpenError {
+        self.error(Problem::Sqlite(error))
+    }
+
+    fn error(&self, problem: Problem) -> OpenError {
+        OpenError::new(&self.path, problem)
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("path", &self.path)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("cache_kib", &self.cache_kib)
+            .field("statements", &self.statements)
+            .field("synchronous", &self.synchronous)
+            .finish_non_exhaustive()
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    let name = path.as_os_str();
+    if name.is_empty() || name == ":memory:" || name.as_encoded_bytes().starts_with(b"file:") {
+        return Err(OpenError::new(path, Problem::NotAFile));
+    }
+    std::path::absolute(path).map_err(|error| OpenError::new(path, Problem::Unreachable(error)))
+}
+
+/// `SQLITE_OPEN_URI` stays off: a path is a path. `NO_MUTEX`: a connection is never used by two threads at
+/// once.
+fn open_file(path: &Path, more: OpenFlags) -> Result<rusqlite::Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let open = || -> rusqlite::Result<(rusqlite::Connection, bool)> {
+        let raw = rusqlite::Connection::open_with_flags(path, flags)?;
+        // Where it may not write, SQLite opens for reading and says nothing.
+        let is_readonly = raw.is_readonly("main")?;
+        Ok((raw, is_readonly))
+    };
+    match open() {
+        Ok((raw, false)) => Ok(raw),
+        Ok((_, true)) => Err(OpenError::new(path, Problem::ReadOnly)),
+        Err(error) => Err(OpenError::new(path, Problem::Sqlite(error))),
+    }
+}
+
+/// The first look into the file: an unreadable one fails here.
+fn is_empty(raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
+    raw.busy_timeout(PATIENCE)?;
+    let pages: i64 = raw.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    Ok(pages == 0)
+}
+
+/// Of attached files it says nothing. Asking where it is on already costs no lock
+/// (<https://www.sqlite.org/pragma.html#pragma_journal_mode>).
+fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
+    let mode: String = raw
+        .query_row("PRAGMA main.journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| OpenError::new(path, Problem::Sqlite(error)))?;
+    if mode != "wal" {
+        return Err(OpenError::new(path, Problem::NotWal(mode)));
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+mod conflict;
+mod open;
+mod schema;
+mod transaction;
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{
+    Abort, Access, Attempt, BoxError, Database, Error, Fault, History, Lease, LeaseSource, Ledger, Outcome,
+    Transaction, TransactionOptions,
+};
+use tempfile::TempDir;
+
+use crate::{Connection, Sqlite};
+
+const SCHEMA: &str = "CREATE TABLE counter (id INTEGER PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    INSERT INTO counter VALUES (1, 0);";
+
+/// A database in a folder of its own, with a counter at 0.
+fn counter() -> (TempDir, Sqlite) {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(folder.path().join("site.db")).unwrap().busy_timeout(Duration::ZERO);
+    assert_eq!(sqlite.migrate(&[SCHEMA]).unwrap(), 1);
+    (folder, sqlite)
+}
+
+fn value(connection: &rusqlite::Connection) -> i64 {
+    let mut select = connection.prepare_cached("SELECT value FROM counter WHERE id = 1").unwrap();
+    select.query_row([], |row| row.get(0)).unwrap()
+}
+
+fn increment(connection: &rusqlite::Connection) -> rusqlite::Result<usize> {
+    connection.prepare_cached("UPDATE counter SET value = value + 1 WHERE id = 1")?.execute([])
+}
+
+fn increment_and_commit(sqlite: &Sqlite, connection: &mut Connection) {
+    sqlite.begin(connection, Access::Write).unwrap();
+    increment(connection).unwrap();
+    sqlite.commit(connection).unwrap();
+}
+
+fn extended_code(error: &(dyn StdError + 'static)) -> i32 {
+    let error: &rusqlite::Error = error.downcast_ref().unwrap();
+    error.sqlite_error().unwrap().extended_code
+}
+
+/// A pool of one.
+struct Worker {
+    sqlite: Sqlite,
+    ledger: Ledger,
+    connection: Option<Connection>,
+    source: Source,
+}
+
+struct Source {
+    sqlite: Sqlite,
+    ledger: Ledger,
+    opened: u32,
+    discarded: Vec<DropReason>,
+}
+
+impl Worker {
+    fn new(sqlite: &Sqlite) -> Self {
+        let ledger = Ledger::new();
+        Self {
+            sqlite: sqlite.clone(),
+            ledger: ledger.clone(),
+            connection: None,
+            source: Source { sqlite: sqlite.clone(), ledger, opened: 0, discarded: Vec::new() },
+        }
+    }
+
+    /// Runs one transaction and checks that nothing is left over from it.
+    fn run<T>(
+        &mut self,
+        access: Access,
+        f: impl FnOnce(&mut Transaction<'_, Sqlite>) -> Result<T, Abort>,
+    ) -> Result<Outcome<T>, Error> {
+        let mut lease = Lease::new(&mut self.source, &mut self.connection);
+        let options = TransactionOptions::new(Attempt::new(History::default()), access);
+        let result = Transaction::run(&mut lease, options, f);
+        assert_eq!(self.ledger.unsettled(), [""; 0]);
+        if let Some(connection) = &mut self.connection {
+            assert!(self.sqlite.is_reusable(connection));
+        }
+        result
+    }
+}
+
+impl LeaseSource<Sqlite> for Source {
+    fn database(&self) -> &Sqlite {
+        &self.sqlite
+    }
+
+    fn checkout(&mut self) -> Result<Connection, BoxError> {
+        self.opened += 1;
+        self.sqlite.connect()
+    }
+
+    fn discard(&mut self, connection: Connection, reason: DropReason) {
+        drop(connection);
+        self.discarded.push(reason);
+    }
+
+    fn client_is_gone(&self) -> bool {
+        false
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}

@@ -1,0 +1,69 @@
+//! Lends a connection without a pool.
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{BoxError, Database, Lease, LeaseSource, Ledger};
+
+/// A pool of one, in the caller's thread: for tests of what happens to a lease.
+#[derive(Debug)]
+pub struct Lender<D: Database> {
+    source: Source<D>,
+    connection: Option<D::Connection>,
+}
+
+#[derive(Debug)]
+struct Source<D> {
+    database: D,
+    ledger: Ledger,
+    client_is_gone: bool,
+}
+
+impl<D: Database> Lender<D> {
+    /// Lends connections of `database`.
+    pub fn new(database: D) -> Self {
+        let source = Source { database, ledger: Ledger::new(), client_is_gone: false };
+        Self { source, connection: None }
+    }
+
+    /// From now on the client is gone.
+    pub fn client_is_gone(&mut self) {
+        self.source.client_is_gone = true;
+    }
+
+    /// Where it is counted.
+    pub fn ledger(&self) -> &Ledger {
+        &self.source.ledger
+    }
+
+    /// Does it keep an open connection?
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    /// Lends.
+    pub fn lease(&mut self) -> Lease<'_, D> {
+        Lease::new(&mut self.source, &mut self.connection)
+    }
+}
+
+impl<D: Database> LeaseSource<D> for Source<D> {
+    fn database(&self) -> &D {
+        &self.database
+    }
+
+    fn checkout(&mut self) -> Result<D::Connection, BoxError> {
+        self.database.connect()
+    }
+
+    fn discard(&mut self, connection: D::Connection, reason: DropReason) {
+        self.ledger.connections.dropped.add(reason, 1);
+        drop(connection);
+    }
+
+    fn client_is_gone(&self) -> bool {
+        self.client_is_gone
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
