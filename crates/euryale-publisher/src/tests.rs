@@ -1,1 +1,313 @@
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
+use euryale_connection::{ConnectionLimitLayer, Pool};
+use euryale_core::{
+    Abort, Access, Attempt, Blob, BlobHandle, Body, Error, ErrorKind, Fault, Publisher, Request, Response,
+    SpooledBody, Transaction, publisher_fn,
+};
+use euryale_test::Behaviour::Fail;
+use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
+use http::{Method, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tower::retry::RetryLayer;
+use tower::util::BoxCloneSyncService;
+use tower::{ServiceBuilder, ServiceExt};
+
+use crate::{ConflictPolicy, Publish};
+
+type Tx<'a> = Transaction<'a, CountingDatabase>;
+
+/// Retry, limit and publish, on a pool of one connection.
+struct Onion {
+    pool: Pool<CountingDatabase>,
+    service: BoxCloneSyncService<Request, Response, Error>,
+}
+
+impl Onion {
+    fn new<F>(publisher: F) -> Self
+    where
+        F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
+    {
+        Self::with(|publish| publish, publisher)
+    }
+
+    fn with<F>(settings: impl Fn(Publish<F>) -> Publish<F>, publisher: F) -> Self
+    where
+        F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
+    {
+        let pool = Pool::new(CountingDatabase::new(), 1);
+        let policy = ConflictPolicy::new().base(Duration::from_micros(100)).ledger(pool.ledger().clone());
+        let service = ServiceBuilder::new()
+            .layer(RetryLayer::new(policy))
+            .layer(ConnectionLimitLayer::new(pool.clone()))
+            .service(settings(Publish::new(publisher)));
+        Self { pool, service: BoxCloneSyncService::new(service) }
+    }
+
+    async fn ask(&self, method: Method, body: &'static str) -> Result<Response, Error> {
+        let request =
+            http::Request::builder().method(method).uri("/page").body(SpooledBody::from(body)).unwrap();
+        self.service.clone().oneshot(request).await
+    }
+
+    async fn get(&self) -> Result<Response, Error> {
+        self.ask(Method::GET, "").await
+    }
+
+    fn story(&self) -> String {
+        self.pool.database().story()
+    }
+
+    async fn quiet(&self) {
+        assert_quiet(self.pool.ledger()).await;
+    }
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+fn page() -> Result<Response, Abort> {
+    Ok(Response::new(Body::from("page")))
+}
+
+#[tokio::test]
+async fn safe_methods_begin_as_readers_and_others_as_writers() {
+    let onion = Onion::new(|_, transaction| {
+        transaction.connection()?;
+        page()
+    });
+    for (method, begun) in
+        [(Method::GET, "read"), (Method::HEAD, "read"), (Method::POST, "write"), (Method::DELETE, "write")]
+    {
+        onion.ask(method.clone(), "").await.unwrap();
+        assert!(onion.story().contains(&format!("begin {begun} · commit")), "{method}");
+    }
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn a_conflict_is_published_again_with_everything_fresh() {
+    #[derive(Clone)]
+    struct Left;
+    let onion = Onion::new(|request, transaction| {
+        let database = transaction.database().clone();
+        transaction.connection()?;
+        let attempt = transaction.attempt().clone();
+        assert_eq!(request.extensions().get::<Attempt>().unwrap().number(), attempt.number());
+        let seen = attempt.with(|seen: &mut Vec<u32>| {
+            seen.push(attempt.number());
+            seen.clone()
+        });
+        assert_eq!(seen, [attempt.number()], "nothing of another attempt");
+        assert!(request.extensions().get::<Left>().is_none());
+        let mut body = String::new();
+        request.body().clone().read_to_string(&mut body)?;
+        assert_eq!(body, "the same body");
+        let number = attempt.number();
+        transaction.after_commit(move || database.record(format!("after commit {number}")));
+        if attempt.number() < 3 {
+            return Err(TestError(Fault::Conflict).into());
+        }
+        page()
+    });
+    let response = onion.ask(Method::POST, "the same body").await.unwrap();
+    assert_eq!(text(response).await, "page");
+    let again = "begin write · abort";
+    assert_eq!(onion.story(), format!("connect · {again} · {again} · begin write · commit · after commit 3"));
+    let conflicts = &onion.pool.ledger().conflicts;
+    assert_eq!((conflicts.attempts.get(), conflicts.resolved.get()), (3, 1));
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_met_a_conflict_comes_back_as_a_writer() {
+    let onion = Onion::new(|_, transaction| {
+        transaction.connection()?;
+        if transaction.attempt().number() == 1 {
+            return Err(TestError(Fault::Conflict).into());
+        }
+        assert_eq!(transaction.attempt().history().access(&Method::GET), Access::Write);
+        page()
+    });
+    onion.get().await.unwrap();
+    assert_eq!(onion.story(), "connect · begin read · abort · begin write · commit");
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn exhausted_conflicts_end_in_an_error_and_no_hook() {
+    let onion = Onion::new(|_, transaction| {
+        transaction.connection()?;
+        let database = transaction.database().clone();
+        transaction.after_commit(move || database.record("never"));
+        page()
+    });
+    onion.pool.database().script(Step::Commit, std::iter::repeat_n(Fail(Fault::Conflict), 4));
+    let error = onion.get().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConflictsExhausted);
+    assert!(std::error::Error::source(&error).is_some(), "with its cause");
+    assert!(!onion.story().contains("never"));
+    assert_eq!(onion.pool.ledger().conflicts.exhausted.get(), 1);
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn a_commit_in_doubt_is_never_tried_again() {
+    let onion = Onion::new(|_, transaction| {
+        transaction.connection()?;
+        page()
+    });
+    onion.pool.database().script(Step::Commit, [Fail(Fault::InDoubt)]);
+    assert_eq!(onion.get().await.unwrap_err().kind(), ErrorKind::InDoubt);
+    assert_eq!(onion.pool.ledger().conflicts.attempts.get(), 1);
+    assert_eq!(onion.pool.ledger().transactions.in_doubt.get(), 1);
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn what_frames_a_message_is_not_the_publishers_to_say() {
+    let onion = Onion::new(|_, _| {
+        let mut response = Response::new(Body::from("body"));
+        for name in [
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "keep-alive",
+            "upgrade",
+            "trailer",
+            "te",
+            "x-accel-redirect",
+            "x-accel-buffering",
+            "x-sendfile",
+            "content-type",
+            "set-cookie",
+        ] {
+            response.headers_mut().append(name, "3".parse().unwrap());
+        }
+        response.headers_mut().append("set-cookie", "again".parse().unwrap());
+        Ok(response)
+    });
+    let response = onion.get().await.unwrap();
+    let mut names: Vec<&str> = response.headers().keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["content-type", "set-cookie"]);
+    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2, "no cookie is lost");
+}
+
+#[tokio::test]
+async fn statuses_without_a_body_have_none_and_informational_ones_are_errors() {
+    let onion = Onion::new(|request, _| {
+        let mut response = Response::new(Body::from("body"));
+        let status = request.body().as_bytes().map(|status| StatusCode::from_bytes(status).unwrap());
+        *response.status_mut() = status.unwrap();
+        Ok(response)
+    });
+    for (status, length) in [("200", 4), ("404", 4), ("204", 0), ("205", 0), ("304", 0)] {
+        let response = onion.ask(Method::POST, status).await.unwrap();
+        assert_eq!(response.body().size_hint().exact(), Some(length), "{status}");
+    }
+    for status in ["100", "101", "199"] {
+        let error = onion.ask(Method::POST, status).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Application, "{status}");
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains(status));
+    }
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn head_is_published_as_get_and_keeps_its_length() {
+    let onion = Onion::new(|request, _| {
+        assert_eq!(request.method(), Method::GET);
+        page()
+    });
+    let response = onion.ask(Method::HEAD, "").await.unwrap();
+    assert_eq!(response.body().size_hint().exact(), Some(4));
+    assert_eq!(text(response).await, "");
+}
+
+#[tokio::test]
+async fn a_blob_is_counted_until_it_is_sent() {
+    let onion = Onion::new(|_, _| {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(b"blob")?;
+        Ok(Response::new(Body::from(Blob::new(file)?)))
+    });
+    let response = onion.get().await.unwrap();
+    assert_eq!(onion.pool.ledger().blobs.open.get(), 1);
+    assert_eq!(response.extensions().get::<BlobHandle>().unwrap().len(), 4);
+    assert_eq!(text(response).await, "blob");
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn a_client_that_waited_long_enough_gets_an_error_and_the_worker_goes_on() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let onion = Onion::with(
+        |publish| publish.deadline(Duration::from_millis(1)),
+        move |_, transaction| {
+            transaction.connection()?;
+            at.wait();
+            page()
+        },
+    );
+    assert_eq!(onion.get().await.unwrap_err().kind(), ErrorKind::PublishElapsed);
+    eventually("it still runs", || gate.waiting() == 1).await;
+    assert_eq!(onion.pool.status().running, 1, "and keeps its permit");
+    gate.open();
+    onion.quiet().await;
+    assert_eq!(onion.story(), "connect · begin read · commit");
+}
+
+#[tokio::test]
+async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
+    for (abort, story) in [(false, "begin read · commit"), (true, "begin read · abort")] {
+        let gate = Gate::new();
+        let at = gate.clone();
+        let onion = Onion::with(
+            |publish| publish.abort_if_gone(move |request| abort && request.uri().path() == "/page"),
+            move |_, transaction| {
+                transaction.connection()?;
+                at.wait();
+                page()
+            },
+        );
+        let asked = tokio::spawn(
+            onion.service.clone().oneshot(http::Request::get("/page").body(SpooledBody::empty()).unwrap()),
+        );
+        eventually("it is published", || gate.waiting() == 1).await;
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        gate.open();
+        onion.quiet().await;
+        assert_eq!(onion.story(), format!("connect · {story}"));
+    }
+}
+
+#[tokio::test]
+async fn publishers_come_in_many_shapes() {
+    struct Counter(AtomicUsize);
+    impl Publisher<CountingDatabase> for Counter {
+        fn publish(&self, _: &Request, _: &mut Tx<'_>) -> Result<Response, Abort> {
+            Ok(Response::new(Body::from(self.0.fetch_add(1, SeqCst).to_string())))
+        }
+    }
+    fn function(_: &Request, _: &mut Tx<'_>) -> Result<Response, Abort> {
+        page()
+    }
+    async fn answers(publisher: impl Publisher<CountingDatabase>, expected: &str) {
+        let service = ServiceBuilder::new()
+            .layer(ConnectionLimitLayer::new(Pool::new(CountingDatabase::new(), 1)))
+            .service(Publish::new(publisher));
+        assert_eq!(text(service.oneshot(Request::default()).await.unwrap()).await, expected);
+    }
+    answers(Arc::new(Counter(AtomicUsize::new(7))), "7").await;
+    answers(Box::new(function) as Box<dyn Publisher<CountingDatabase>>, "page").await;
+    answers(Arc::new(function) as Arc<dyn Publisher<CountingDatabase>>, "page").await;
+    answers(publisher_fn::<CountingDatabase, _>(|_, _| page()), "page").await;
+}

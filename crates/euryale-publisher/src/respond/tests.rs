@@ -1,1 +1,125 @@
+use euryale_core::{Body, Error, ErrorKind, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
+use super::RespondLayer;
+
+const KINDS: [(ErrorKind, u16); 20] = [
+    (ErrorKind::QueueFull, 503),
+    (ErrorKind::QueueElapsed, 503),
+    (ErrorKind::Closed, 503),
+    (ErrorKind::Unavailable, 503),
+    (ErrorKind::Conflict, 503),
+    (ErrorKind::ConflictsExhausted, 503),
+    (ErrorKind::PublishElapsed, 504),
+    (ErrorKind::Panicked, 500),
+    (ErrorKind::InDoubt, 500),
+    (ErrorKind::ClientGone, 500),
+    (ErrorKind::Suspended, 500),
+    (ErrorKind::Refused, 500),
+    (ErrorKind::WouldDeadlock, 500),
+    (ErrorKind::Application, 500),
+    (ErrorKind::DeferredFailed, 502),
+    (ErrorKind::BodyTooLarge, 413),
+    (ErrorKind::BodyStalled, 408),
+    (ErrorKind::SpoolFull, 507),
+    (ErrorKind::PassLimit, 508),
+    (ErrorKind::Malformed, 400),
+];
+
+async fn answer(layer: RespondLayer, accept: &str, result: Result<Response, Error>) -> Response {
+    let result = std::sync::Mutex::new(Some(result));
+    let service = ServiceBuilder::new().layer(layer).service(service_fn(move |_: Request<()>| {
+        std::future::ready(result.lock().unwrap().take().unwrap())
+    }));
+    service.oneshot(Request::get("/page").header(ACCEPT, accept).body(()).unwrap()).await.unwrap()
+}
+
+async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn each_kind_has_its_status_and_says_nothing_of_the_inside() {
+    for (kind, status) in KINDS {
+        let error = Error::with_source(kind, "secret: table users is locked");
+        let response = answer(RespondLayer::new(), "*/*", Err(error)).await;
+        assert_eq!(response.status(), status, "{kind:?}");
+        assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503, "{kind:?}");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.extensions().get::<ErrorKind>(), Some(&kind));
+        let text = text(response).await;
+        assert!(text.contains(&format!("\"status\":{status}")) && !text.contains("secret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn browsers_get_a_page() {
+    for (accept, html) in [
+        ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+        ("application/json, Text/HTML;q=0.5", true),
+        ("text/html;q=0, application/json", false),
+        ("application/json", false),
+        ("*/*", false),
+    ] {
+        let response = answer(RespondLayer::new(), accept, Err(Error::new(ErrorKind::QueueFull))).await;
+        let is_html = response.headers()[CONTENT_TYPE] == "text/html; charset=utf-8";
+        assert_eq!(is_html, html, "{accept}");
+        assert_eq!(text(response).await.contains("<h1>Service Unavailable</h1>"), html);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_ones_own_keeps_the_status() {
+    let layer = RespondLayer::new()
+        .page(|problem| Response::new(Body::from(format!("{} {}", problem.uri.path(), problem.detail()))));
+    let response = answer(layer, "*/*", Err(Error::new(ErrorKind::ConflictsExhausted))).await;
+    assert_eq!(
+        (response.status(), &response.headers()[RETRY_AFTER]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+    );
+    assert!(text(response).await.starts_with("/page The server is busy"));
+}
+
+#[tokio::test]
+async fn a_refusal_with_a_response_sends_that_response() {
+    let mut teapot = Response::new(Body::from("short and stout"));
+    *teapot.status_mut() = StatusCode::IM_A_TEAPOT;
+    let response = answer(RespondLayer::new(), "*/*", Err(Error::refused(teapot))).await;
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(text(response).await, "short and stout");
+}
+
+#[tokio::test]
+async fn an_answer_passes_and_so_does_its_body() {
+    let response = answer(RespondLayer::new(), "*/*", Ok(Response::new(Body::from("fine")))).await;
+    assert_eq!((response.status(), text(response).await), (StatusCode::OK, "fine".to_owned()));
+}
+
+/// A service that is never ready.
+#[derive(Clone)]
+struct Broken;
+
+impl tower::Service<Request<()>> for Broken {
+    type Response = Response;
+    type Error = Error;
+    type Future = std::future::Ready<Result<Response, Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        std::task::Poll::Ready(Err(Error::new(ErrorKind::Closed)))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        panic!("called although it was not ready")
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_is_not_called() {
+    let service = ServiceBuilder::new().layer(RespondLayer::new()).service(Broken);
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
