@@ -1,0 +1,123 @@
+//! What operators and their machines ask.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use euryale_core::{Body, Ledger};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use tower_service::Service;
+
+use crate::shutdown::Shutdown;
+
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// Prometheus text format, as [`Ledger::exposition`] writes it.
+const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Should balancers send requests here? No while draining, and no while the program's probe says no.
+///
+/// Clones are handles to the same answer.
+#[derive(Clone)]
+pub struct Readiness {
+    shutdown: Shutdown,
+    probe: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl Readiness {
+    /// Ready until `shutdown` drains.
+    #[must_use]
+    pub fn new(shutdown: &Shutdown) -> Self {
+        Self { shutdown: shutdown.clone(), probe: None }
+    }
+
+    /// Ready only while `probe` also says yes; the last probe given counts.
+    ///
+    /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps up to
+    /// date, and never ask a database from here.
+    #[must_use]
+    pub fn probe(mut self, probe: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.probe = Some(Arc::new(probe));
+        self
+    }
+
+    /// The answer now.
+    pub fn is_ready(&self) -> bool {
+        !self.shutdown.is_draining() && self.probe.as_ref().is_none_or(|probe| probe())
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("is_draining", &self.shutdown.is_draining())
+            .field("has_probe", &self.probe.is_some())
+            .finish()
+    }
+}
+
+/// Answers `/livez`, `/readyz` and `/metrics`; 404 for other paths, 405 for methods other than GET and HEAD.
+///
+/// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of a
+///   supervisor that restarts the process, not of a balancer.
+/// * `/readyz`: 200 or 503, as [`Readiness`] says.
+/// * `/metrics`: [`Ledger::exposition`].
+///
+/// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to whoever
+/// asks, so its listener belongs on loopback or a private network. Give it to
+/// [`Server::admin`](crate::Server::admin), or mount it in a router with pages of your own
+/// (`Router::fallback_service`) and serve that with a second `Server`.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    ledger: Ledger,
+    readiness: Readiness,
+}
+
+impl Admin {
+    /// Answers from these two.
+    #[must_use]
+    pub fn new(ledger: Ledger, readiness: Readiness) -> Self {
+        Self { ledger, readiness }
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Response<Body> {
+        let known = matches!(path, "/livez" | "/readyz" | "/metrics");
+        if known && !matches!(*method, Method::GET | Method::HEAD) {
+            let mut response = page(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "method not allowed\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match path {
+            "/livez" => page(StatusCode::OK, PLAIN, "live\n"),
+            "/readyz" if self.readiness.is_ready() => page(StatusCode::OK, PLAIN, "ready\n"),
+            "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
+            "/metrics" => page(StatusCode::OK, EXPOSITION, self.ledger.exposition()),
+            _ => page(StatusCode::NOT_FOUND, PLAIN, "not found\n"),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Admin {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        ready(Ok(self.answer(request.method(), request.uri().path())))
+    }
+}
+
+fn page(status: StatusCode, content_type: HeaderValue, text: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,102 @@
+//! The server around the onion: sockets in, HTTP out, and an end that comes when it is asked for.
+//!
+//! It is the outermost part: everything else is the `service` that [`Server::serve`] is given, an axum
+//! `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
+//!
+//! * HTTP/1.1 and HTTP/2 (prior knowledge) on TCP, through hyper; several listeners; accept errors back off
+//!   and never end the server.
+//! * Peers that send nothing, half a head or half of HTTP/2's preface are closed in time
+//!   ([`Server::head_timeout`]).
+//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]).
+//! * Health and metrics on a listener of their own, which answers while every worker is stuck ([`Admin`]).
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use euryale_server::{Server, Shutdown};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tokio::net::{TcpListener, TcpStream};
+//!
+//! async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//!     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//!     let address = listener.local_addr()?;
+//!     let shutdown = Shutdown::signals()?;
+//!     let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
+//!     let serving = tokio::spawn(Server::new().listen(listener).serve(app, shutdown.clone()));
+//!
+//!     let mut peer = TcpStream::connect(address).await?;
+//!     peer.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+//!     let mut answer = String::new();
+//!     peer.read_to_string(&mut answer).await?;
+//!     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n") && answer.ends_with("\r\n\r\nhello"));
+//!
+//!     shutdown.drain();
+//!     assert!(serving.await?.is_complete());
+//!     Ok(())
+//! }
+//! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+//! runtime.block_on(run()).unwrap();
+//! runtime.shutdown_timeout(Duration::from_secs(1));
+//! ```
+//!
+//! # The runtime
+//!
+//! A program should build its runtime by hand and end it with `shutdown_timeout`, as above. What
+//! `#[tokio::main]` makes is dropped at the end of `main`, and dropping a runtime waits for its blocking
+//! threads: a publisher that never returns would keep the process for ever, however well its peers were
+//! drained.
+//!
+//! It replaces, from Zope: ZServer's Medusa channels on the `asyncore` loop, where one peer's work delayed
+//! all others, and the phases of its `Lifetime` shutdown: the veto with a time limit is
+//! [`Server::drain_deadline`].
+//!
+//! # Cancellation
+//!
+//! When a peer goes away hyper drops the service's future, for HTTP/1 as soon as it sees the end of the
+//! stream, which it cannot while bytes of a pipelined request stand before it. When the future of
+//! [`Server::serve`] is dropped its listeners are closed and all sockets are cut.
+//!
+//! # Backpressure
+//!
+//! Sockets are not limited in number: how much work they may cause is the business of the queue for
+//! connections, which refuses at once when it is full. One HTTP/2 peer has at most
+//! [`Server::max_concurrent_streams`] requests. Bodies are read no faster than the service takes them and the
+//! peer reads them.
+//!
+//! # Errors
+//!
+//! None: the service is infallible, and what goes wrong with one socket ends that socket and is counted in
+//! `ledger.sockets`. [`Drained`] says what had to be cut.
+//!
+//! # Panics
+//!
+//! A panic of the service ends its socket (HTTP/1) or its stream (HTTP/2) and nothing else. Panics of
+//! publishers do not come this far: the pool catches them.
+//!
+//! # Behind a proxy
+//!
+//! [`PeerAddr`] is the proxy. Forwarded headers are not looked at here. Keep [`Server::head_timeout`] above
+//! the time for which the proxy keeps idle sockets.
+
+mod accept;
+mod admin;
+mod conversation;
+mod edge;
+mod listener;
+mod running;
+mod server;
+mod settings;
+mod shutdown;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+pub use self::admin::{Admin, Readiness};
+pub use self::listener::{Listener, PeerAddr};
+pub use self::running::Drained;
+pub use self::server::Server;
+pub use self::shutdown::Shutdown;
+/// The body of the requests that a service is given.
+pub use hyper::body::Incoming;

@@ -1,0 +1,175 @@
+//! The server and its settings.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use euryale_core::{BoxError, Ledger};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tower_service::Service;
+
+use crate::admin::Admin;
+use crate::listener::Listener;
+use crate::running::{Drained, Running};
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+
+/// Serves HTTP/1.1 and, to peers that begin with its preface, HTTP/2 (RFC 9113 §3.3).
+///
+/// See the [crate](crate) for an example.
+#[derive(Debug)]
+#[must_use = "a server does nothing until `serve`"]
+pub struct Server {
+    listeners: Vec<Listener>,
+    admin: Option<(Listener, Admin)>,
+    ledger: Ledger,
+    settings: Settings,
+    drain_deadline: Duration,
+}
+
+impl Server {
+    /// For the admin's peers, after everything else has ended. Its answers need no waiting.
+    const ADMIN_DEADLINE: Duration = Duration::from_millis(250);
+
+    /// A server with the defaults, and no listener yet.
+    pub fn new() -> Self {
+        Self {
+            listeners: Vec::new(),
+            admin: None,
+            ledger: Ledger::new(),
+            settings: Settings::default(),
+            drain_deadline: Duration::from_secs(30),
+        }
+    }
+
+    /// Takes peers from this listener, too.
+    pub fn listen(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Answers operators on a listener of its own, which stays up during the drain and ends last. Its sockets
+    /// are not counted in the ledger.
+    pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
+        self.admin = Some((listener.into(), admin));
+        self
+    }
+
+    /// Counts in this ledger: `sockets` and `response_head_seconds`. Default: one of its own.
+    ///
+    /// With HTTP/1 `response_head_seconds` ends at the first write to the socket after the response was given
+    /// to hyper. HTTP/2 is multiplexed, so there it ends when hyper is given the response.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// How long a request's head may take. Default 10 s.
+    ///
+    /// Absolute: bytes that trickle in do not extend it. For the first request it runs from accept, so that a
+    /// peer that sends nothing, or a part of HTTP/2's preface, is closed as well. Later heads of HTTP/1 have
+    /// as long from the end of the response before: hyper has one timer for the pause and the head, so this
+    /// is also how long an idle socket is kept. Ten seconds are enough for the slowest honest client, and let
+    /// a thousand dishonest ones hold a thousand descriptors no longer than that. Behind a proxy that keeps
+    /// idle sockets, set it above the proxy's own idle time, or the proxy will now and then use a socket that
+    /// is just being closed.
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.head_timeout = timeout;
+        self
+    }
+
+    /// Whether HTTP/1 sockets serve more than one request. Default `true`: connecting costs more than most
+    /// requests.
+    pub fn keep_alive(mut self, keep_alive: bool) -> Self {
+        self.settings.keep_alive = keep_alive;
+        self
+    }
+
+    /// How large a request's head may be, in bytes; refused with 431. Default 64 KiB, and at least 8 KiB for
+    /// HTTP/1: generous for cookies, small enough that a thousand peers who send heads without end hold 64
+    /// MiB.
+    ///
+    /// With HTTP/1 this is hyper's buffer, so a response's body is also read no further ahead than that. With
+    /// HTTP/2 it is announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2).
+    pub fn max_header_size(mut self, bytes: usize) -> Self {
+        self.settings.max_header_size = bytes;
+        self
+    }
+
+    /// How many fields a request's head may have over HTTP/1; refused with 431. Default 100, which hyper
+    /// parses without allocating; with another number it allocates for every request. HTTP/2 has only
+    /// [`max_header_size`](Self::max_header_size).
+    pub fn max_headers(mut self, count: usize) -> Self {
+        self.settings.max_headers = count;
+        self
+    }
+
+    /// How many requests one HTTP/2 peer may have open. Default 100, the least that RFC 9113 §6.5.2
+    /// recommends: more would let one peer fill the queue for connections.
+    pub fn max_concurrent_streams(mut self, count: u32) -> Self {
+        self.settings.max_concurrent_streams = count;
+        self
+    }
+
+    /// How many streams an HTTP/2 peer may open and reset before the server has looked at them; more end the
+    /// socket with GOAWAY. Default 20: honest clients seldom cancel that fast, and floods do nothing else
+    /// (CVE-2023-44487).
+    pub fn max_pending_accept_reset_streams(mut self, count: usize) -> Self {
+        self.settings.max_pending_accept_reset_streams = count;
+        self
+    }
+
+    /// HTTP/2 peers are asked for a sign of life after `interval` and closed when none comes within
+    /// `timeout`. Default 60 s and 20 s: a peer that vanished without a word would otherwise keep its socket
+    /// for ever. An interval of zero never asks.
+    pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
+        self.settings.ping_interval = interval;
+        self.settings.ping_timeout = timeout;
+        self
+    }
+
+    /// How long peers have to finish once the drain has begun. Default 30 s, what supervisors commonly grant
+    /// before they kill. Always met: what is left then is cut.
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.drain_deadline = deadline;
+        self
+    }
+
+    /// Serves until `shutdown` drains, then drains, and says how that went.
+    ///
+    /// `service` is an axum `Router`, or any clonable service that takes hyper's body and never fails. It is
+    /// cloned for every socket and for every request. In the extensions of each request it finds
+    /// [`PeerAddr`](crate::PeerAddr).
+    ///
+    /// The drain closes the listeners first. Idle sockets close at once; others finish the response in flight
+    /// (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY) until the
+    /// [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that was upgraded belongs
+    /// to its route: the drain waits for it and reports it, but cannot close it; the route should watch
+    /// [`Shutdown::draining`].
+    pub async fn serve<S, B>(self, service: S, shutdown: Shutdown) -> Drained
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let admin = self
+            .admin
+            .map(|(listener, admin)| Running::start(&self.settings, Ledger::new(), vec![listener], admin));
+        let running = Running::start(&self.settings, self.ledger, self.listeners, service);
+        shutdown.draining().await;
+        let drained = running.drain(self.drain_deadline, &shutdown).await;
+        tracing::info!(drained.finished, drained.cut, "drained");
+        if let Some(admin) = admin {
+            admin.drain(Self::ADMIN_DEADLINE, &Shutdown::new()).await;
+        }
+        drained
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,64 @@
+//! What a server allows its peers.
+
+use std::time::Duration;
+
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+
+use crate::conversation::Tracked;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) head_timeout: Duration,
+    pub(crate) keep_alive: bool,
+    pub(crate) max_header_size: usize,
+    pub(crate) max_headers: usize,
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) max_pending_accept_reset_streams: usize,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+}
+
+impl Settings {
+    /// hyper's own limit, for which it keeps its table of headers on the stack.
+    const HYPER_MAX_HEADERS: usize = 100;
+    /// hyper panics when it is given less.
+    const HYPER_MIN_BUFFER: usize = 8 << 10;
+
+    pub(crate) fn builder(&self, executor: Tracked) -> auto::Builder<Tracked> {
+        let mut builder = auto::Builder::new(executor);
+        let mut http1 = builder.http1();
+        http1
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.head_timeout)
+            .keep_alive(self.keep_alive)
+            .max_buf_size(self.max_header_size.max(Self::HYPER_MIN_BUFFER));
+        if self.max_headers != Self::HYPER_MAX_HEADERS {
+            http1.max_headers(self.max_headers);
+        }
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
+            .max_header_list_size(u32::try_from(self.max_header_size).unwrap_or(u32::MAX))
+            .keep_alive_interval((!self.ping_interval.is_zero()).then_some(self.ping_interval))
+            .keep_alive_timeout(self.ping_timeout);
+        builder
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            head_timeout: Duration::from_secs(10),
+            keep_alive: true,
+            max_header_size: 64 << 10,
+            max_headers: Self::HYPER_MAX_HEADERS,
+            max_concurrent_streams: 100,
+            max_pending_accept_reset_streams: 20,
+            ping_interval: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(20),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! When a server ends.
+
+use std::future::Future;
+use std::io;
+
+use tokio_util::sync::CancellationToken;
+
+/// Tells servers to end, in two steps: first to drain, then to cut. Clones are handles to the same two steps.
+///
+/// A program keeps one and gives clones to its [`Server`](crate::Server), to [`Readiness`](crate::Readiness),
+/// and to whatever lives as long as its peers like, WebSockets for example, which should end at
+/// [`draining`](Self::draining).
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    cut: CancellationToken,
+    // A child of `cut`: who cuts also drains.
+    drain: CancellationToken,
+}
+
+impl Shutdown {
+    /// Nothing ends before [`drain`](Self::drain) or [`cut`](Self::cut) is called.
+    #[must_use]
+    pub fn new() -> Self {
+        let cut = CancellationToken::new();
+        let drain = cut.child_token();
+        Self { cut, drain }
+    }
+
+    /// The first SIGTERM or SIGINT drains, a second one cuts.
+    ///
+    /// From then on these signals no longer end the process by themselves, not even a third one: after
+    /// [`Server::serve`](crate::Server::serve) the program must end on its own.
+    ///
+    /// # Errors
+    ///
+    /// The signal handlers could not be installed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, or in one without its I/O driver.
+    pub fn signals() -> io::Result<Self> {
+        let mut signals = Signals::new()?;
+        let shutdown = Self::new();
+        let handle = shutdown.clone();
+        tokio::spawn(async move {
+            signals.next().await;
+            tracing::info!("draining; a second signal ends the drain");
+            handle.drain();
+            signals.next().await;
+            tracing::warn!("second signal: ending at once");
+            handle.cut();
+        });
+        Ok(shutdown)
+    }
+
+    /// Drains when `first` resolves, and cuts when `second` resolves after it.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn after<F, G>(first: F, second: G) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+        G: Future<Output = ()> + Send + 'static,
+    {
+        let shutdown = Self::new();
+        let handle = shutdown.clone();
+        tokio::spawn(async move {
+            first.await;
+            handle.drain();
+            second.await;
+            handle.cut();
+        });
+        shutdown
+    }
+
+    /// Take no new peers, finish what is in flight.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// End at once, whatever is in flight. Drains as well, if that was not said before.
+    pub fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Has the drain begun?
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Resolves when the drain begins.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Resolves when everything is to end at once.
+    pub async fn cutting(&self) {
+        self.cut.cancelled().await;
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Real sockets on loopback; what may take time is polled with a deadline, and gates hold handlers where a
+//! test wants them.
+
+mod admin;
+mod drain;
+mod head_seconds;
+mod http1;
+mod http2;
+mod silence;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use euryale_core::ledger::Counter;
+use euryale_core::{BoxError, Ledger};
+use http::{Request, Response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tower_service::Service;
+
+use crate::{Drained, Incoming, Server, Shutdown};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server at work.
+struct Site {
+    address: SocketAddr,
+    ledger: Ledger,
+    shutdown: Shutdown,
+    serving: JoinHandle<Drained>,
+}
+
+impl Site {
+    async fn start<S, B>(server: Server, service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (listener, address) = bind().await;
+        let ledger = Ledger::new();
+        let shutdown = Shutdown::new();
+        let server = server.listen(listener).ledger(ledger.clone());
+        let serving = tokio::spawn(server.serve(service, shutdown.clone()));
+        Self { address, ledger, shutdown, serving }
+    }
+
+    async fn peer(&self) -> Peer {
+        Peer::new(self.address).await
+    }
+
+    /// Sockets by the way they ended: finished, failed, head elapsed, cut.
+    fn closed(&self) -> [u64; 4] {
+        let sockets = &self.ledger.sockets;
+        [&sockets.finished, &sockets.failed, &sockets.head_elapsed, &sockets.cut].map(Counter::get)
+    }
+
+    async fn all_closed(&self) {
+        eventually(|| self.ledger.sockets.open.get() == 0).await;
+    }
+
+    /// Drains, and finds the books in order.
+    async fn end(self) -> Drained {
+        self.shutdown.drain();
+        let drained = within(self.serving).await.unwrap();
+        assert_eq!(self.ledger.sockets.open.get(), 0);
+        drained
+    }
+}
+
+async fn bind() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// A raw client.
+struct Peer {
+    stream: TcpStream,
+}
+
+impl Peer {
+    async fn new(address: SocketAddr) -> Self {
+        let stream = within(TcpStream::connect(address)).await.unwrap();
+        Self { stream }
+    }
+
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        within(self.stream.write_all(bytes.as_ref())).await.unwrap();
+    }
+
+    async fn get(&mut self, path: &str) -> (String, String) {
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        self.response().await
+    }
+
+    async fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within(self.stream.read_u8()).await.unwrap());
+        }
+        String::from_utf8(head).unwrap()
+    }
+
+    /// Head and body of one response, which must have a `Content-Length`.
+    async fn response(&mut self) -> (String, String) {
+        let head = self.head().await;
+        let length = content_length(&head).expect("a length");
+        let mut body = vec![0; length];
+        within(self.stream.read_exact(&mut body)).await.unwrap();
+        (head, String::from_utf8(body).unwrap())
+    }
+
+    /// Everything until the server closes; a reset is an end, too.
+    async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = within(self.stream.read_to_end(&mut rest)).await;
+        rest
+    }
+}
+
+fn content_length(head: &str) -> Option<usize> {
+    head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|length| length.parse().unwrap())
+}
+
+/// Holds handlers until the test opens it, and tells the test that they are there.
+#[derive(Clone)]
+struct Gate {
+    arrived: Arc<Semaphore>,
+    open: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn new() -> Self {
+        Self { arrived: Arc::new(Semaphore::new(0)), open: Arc::new(Semaphore::new(0)) }
+    }
+
+    async fn pass(&self) {
+        self.arrived.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+    }
+
+    async fn arrived(&self) {
+        within(self.arrived.acquire()).await.unwrap().forget();
+    }
+
+    fn open(&self) {
+        self.open.add_permits(1);
+    }
+}
+
+/// Tells when it is dropped.
+struct Dropped(Arc<Semaphore>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+}
+
+async fn eventually(condition: impl Fn() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
+    within(async {
+        while !condition() {
+            ticks.tick().await;
+        }
+    })
+    .await;
+}
+
+#[test]
+fn pauses_between_failed_accepts_grow_to_a_second() {
+    let mut backoff = crate::accept::Backoff::new();
+    let pauses: Vec<Duration> = std::iter::repeat_with(|| backoff.pause()).take(10).collect();
+    assert_eq!(pauses[..3], [5, 10, 20].map(Duration::from_millis));
+    assert_eq!(pauses[9], Duration::from_secs(1));
+}

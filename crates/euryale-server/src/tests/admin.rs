@@ -1,0 +1,125 @@
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use axum::Router;
+use axum::routing::get;
+
+use super::*;
+use crate::{Admin, Readiness};
+
+async fn start(app: Router, deadline: Duration) -> (Site, SocketAddr, Arc<AtomicBool>) {
+    let (listener, site_address) = bind().await;
+    let (admin_listener, admin) = bind().await;
+    let (ledger, shutdown, is_up) = (Ledger::new(), Shutdown::new(), Arc::new(AtomicBool::new(true)));
+    let probed = is_up.clone();
+    let readiness = Readiness::new(&shutdown).probe(move || probed.load(Relaxed));
+    let server = Server::new()
+        .listen(listener)
+        .ledger(ledger.clone())
+        .drain_deadline(deadline)
+        .admin(admin_listener, Admin::new(ledger.clone(), readiness));
+    let site = Site {
+        address: site_address,
+        ledger,
+        serving: tokio::spawn(server.serve(app, shutdown.clone())),
+        shutdown,
+    };
+    (site, admin, is_up)
+}
+
+#[tokio::test]
+async fn every_question_has_its_answer() {
+    let (site, admin, is_up) = start(Router::new(), PATIENCE).await;
+    let mut peer = Peer::new(admin).await;
+    let (head, body) = peer.get("/livez").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert!(head.contains("cache-control: no-store\r\n"), "{head}");
+    assert_eq!(body, "live\n");
+    assert_eq!(peer.get("/readyz").await.1, "ready\n");
+    is_up.store(false, Relaxed);
+    let (head, body) = peer.get("/readyz").await;
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert_eq!(body, "not ready\n");
+    assert!(peer.get("/livez").await.0.starts_with("HTTP/1.1 200 "));
+
+    site.ledger.transactions.begun.add(7);
+    let (head, body) = peer.get("/metrics").await;
+    assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{head}");
+    assert!(body.contains("\neuryale_transactions_begun_total 7\n"), "{body}");
+    // The admin's own socket is no peer of the site.
+    assert!(body.contains("\neuryale_sockets_open 0\n"), "{body}");
+
+    assert!(peer.get("/status").await.0.starts_with("HTTP/1.1 404 "));
+    peer.send("POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
+    let (head, _) = peer.response().await;
+    assert!(head.starts_with("HTTP/1.1 405 ") && head.contains("allow: GET, HEAD\r\n"), "{head}");
+    peer.send("HEAD /livez HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(content_length(&peer.head().await), Some(5));
+    site.end().await;
+}
+
+#[tokio::test]
+async fn it_stays_up_during_the_drain_and_ends_last() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let app = Router::new().route("/", get(move || async move { held.pass().await }));
+    let (site, admin, _) = start(app, PATIENCE).await;
+    let mut busy = site.peer().await;
+    busy.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    gate.arrived().await;
+    site.shutdown.drain();
+    let mut peer = Peer::new(admin).await;
+    assert!(peer.get("/livez").await.0.starts_with("HTTP/1.1 200 "));
+    assert!(peer.get("/readyz").await.0.starts_with("HTTP/1.1 503 "));
+    gate.open();
+    assert!(busy.head().await.starts_with("HTTP/1.1 200 "));
+    assert!(site.end().await.is_complete());
+    assert_eq!(peer.rest().await, b"");
+    assert!(TcpStream::connect(admin).await.is_err());
+}
+
+#[test]
+fn it_answers_while_every_blocking_thread_is_stuck() {
+    const THREADS: usize = 2;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(THREADS)
+        .enable_all()
+        .build()
+        .unwrap();
+    let barrier = Arc::new(Barrier::new(THREADS + 1));
+    let (held, arrived) = (barrier.clone(), Arc::new(Semaphore::new(0)));
+    let came = arrived.clone();
+    #[expect(clippy::disallowed_methods, reason = "the pool must be full for this test")]
+    let handler = move || {
+        let (held, came) = (held.clone(), came.clone());
+        async move {
+            let blocking = tokio::task::spawn_blocking(move || {
+                came.add_permits(1);
+                held.wait();
+            });
+            blocking.await.unwrap();
+            "free"
+        }
+    };
+    runtime.block_on(async {
+        let app = Router::new().route("/", get(handler));
+        let (site, admin, _) = start(app, PATIENCE).await;
+        let mut peers = Vec::new();
+        for _ in 0..THREADS {
+            let mut peer = site.peer().await;
+            peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            within(arrived.acquire()).await.unwrap().forget();
+            peers.push(peer);
+        }
+        for path in ["/livez", "/readyz", "/metrics"] {
+            let (head, _) = Peer::new(admin).await.get(path).await;
+            assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
+        }
+        barrier.wait();
+        for mut peer in peers {
+            assert_eq!(peer.response().await.1, "free");
+        }
+        site.end().await;
+    });
+}

@@ -1,0 +1,191 @@
+use axum::Router;
+use axum::routing::get;
+use tokio::sync::oneshot;
+
+use super::*;
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+fn held(gate: &Gate, dropped: &Arc<Semaphore>) -> Router {
+    let (gate, dropped) = (gate.clone(), dropped.clone());
+    let handler = move || async move {
+        let _guard = Dropped(dropped);
+        gate.pass().await;
+        "done"
+    };
+    Router::new().route("/", get(handler)).route("/now", get(|| async { "now" }))
+}
+
+fn setup() -> (Gate, Arc<Semaphore>, Router) {
+    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
+    let app = held(&gate, &dropped);
+    (gate, dropped, app)
+}
+
+#[tokio::test]
+async fn a_response_in_flight_is_finished_and_new_peers_are_refused() {
+    let (gate, _, app) = setup();
+    let site = Site::start(Server::new(), app).await;
+    let mut busy = site.peer().await;
+    busy.send(REQUEST).await;
+    gate.arrived().await;
+    let mut idle = site.peer().await;
+    idle.get("/now").await;
+    let mut fresh = site.peer().await;
+    eventually(|| site.ledger.sockets.open.get() == 3).await;
+
+    site.shutdown.drain();
+    assert_eq!(idle.rest().await, b"");
+    assert_eq!(fresh.rest().await, b"");
+    assert!(TcpStream::connect(site.address).await.is_err());
+    gate.open();
+    let (head, body) = busy.response().await;
+    assert!(head.contains("connection: close\r\n"), "{head}");
+    assert_eq!(body, "done");
+    assert_eq!(busy.rest().await, b"");
+    let closed = site.closed();
+    let drained = site.end().await;
+    assert_eq!((drained.finished, drained.cut), (3, 0));
+    assert_eq!(closed[1..], [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn streams_in_flight_are_finished() {
+    let (gate, _, app) = setup();
+    let site = Site::start(Server::new(), app).await;
+    let mut client = super::http2::connect(&site).await;
+    let pending = tokio::spawn(client.send_request(super::http2::request("GET", "/")));
+    gate.arrived().await;
+    site.shutdown.drain();
+    // Until GOAWAY reaches the client, it may open more streams.
+    let until_refused =
+        async { while client.send_request(super::http2::request("GET", "/now")).await.is_ok() {} };
+    within(until_refused).await;
+    gate.open();
+    assert_eq!(within(pending).await.unwrap().unwrap().status(), 200);
+    let drained = site.end().await;
+    assert_eq!((drained.finished, drained.cut), (1, 0));
+}
+
+#[tokio::test]
+async fn the_deadline_cuts_what_never_returns() {
+    let (gate, dropped, app) = setup();
+    let site = Site::start(Server::new().drain_deadline(Duration::from_millis(50)), app).await;
+    let mut http1 = site.peer().await;
+    http1.send(REQUEST).await;
+    let mut http2 = super::http2::connect(&site).await;
+    let stream = tokio::spawn(http2.send_request(super::http2::request("GET", "/")));
+    let mut partial = site.peer().await;
+    partial.send("GET / HT").await;
+    gate.arrived().await;
+    gate.arrived().await;
+    eventually(|| site.ledger.sockets.open.get() == 3).await;
+
+    site.shutdown.drain();
+    assert_eq!(http1.rest().await, b"");
+    assert!(within(stream).await.unwrap().is_err());
+    let ledger = site.ledger.clone();
+    let drained = site.end().await;
+    assert!(!drained.is_complete());
+    assert_eq!(drained.cut + drained.finished, 3);
+    assert_eq!(ledger.sockets.cut.get(), drained.cut as u64);
+    assert!(drained.cut >= 2);
+    let _ = within(dropped.acquire_many(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let (gate, dropped, app) = setup();
+    let (listener, address) = bind().await;
+    let (first, on_first) = oneshot::channel::<()>();
+    let (second, on_second) = oneshot::channel::<()>();
+    let shutdown = Shutdown::after(async { drop(on_first.await) }, async { drop(on_second.await) });
+    let server = Server::new().listen(listener).drain_deadline(Duration::MAX);
+    let serving = tokio::spawn(server.serve(app, shutdown.clone()));
+    let mut peer = Peer::new(address).await;
+    peer.send(REQUEST).await;
+    gate.arrived().await;
+
+    first.send(()).unwrap();
+    within(shutdown.draining()).await;
+    assert!(!serving.is_finished());
+    second.send(()).unwrap();
+    let drained = within(serving).await.unwrap();
+    assert_eq!((drained.finished, drained.cut), (0, 1));
+    let _ = within(dropped.acquire()).await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn signals_drain_first_and_cut_then() {
+    let kill = |signal: &str| {
+        let mut kill = std::process::Command::new("kill");
+        let status = kill.args(["-s", signal, &std::process::id().to_string()]).status();
+        assert!(status.unwrap().success());
+    };
+    let shutdown = Shutdown::signals().unwrap();
+    assert!(!shutdown.is_draining());
+    kill("TERM");
+    within(shutdown.draining()).await;
+    kill("INT");
+    within(shutdown.cutting()).await;
+}
+
+#[tokio::test]
+async fn dropping_the_server_cuts() {
+    let (gate, dropped, app) = setup();
+    let site = Site::start(Server::new(), app).await;
+    let mut peer = site.peer().await;
+    peer.send(REQUEST).await;
+    gate.arrived().await;
+    site.serving.abort();
+    assert_eq!(peer.rest().await, b"");
+    let _ = within(dropped.acquire()).await.unwrap();
+    site.all_closed().await;
+    assert_eq!(site.closed(), [0, 0, 0, 1]);
+    let refused = || std::net::TcpStream::connect(site.address).is_err();
+    eventually(refused).await;
+}
+
+/// The drain waits for an upgraded socket, which belongs to its route, and reports it when it must go without
+/// it.
+#[tokio::test]
+async fn an_upgraded_socket_is_waited_for() {
+    let ends = Gate::new();
+    let gate = ends.clone();
+    let app = tower::service_fn(move |mut request: Request<Incoming>| {
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
+            gate.pass().await;
+            drop(upgraded);
+        });
+        let mut response = Response::new(String::new());
+        *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().insert("upgrade", http::HeaderValue::from_static("echo"));
+        response.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
+        async { Ok(response) }
+    });
+    for deadline in [Duration::from_millis(20), Duration::MAX] {
+        let site = Site::start(Server::new().drain_deadline(deadline), app.clone()).await;
+        let mut peer = site.peer().await;
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
+        assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
+        ends.arrived().await;
+        assert_eq!(site.ledger.sockets.open.get(), 1);
+        site.shutdown.drain();
+        let is_patient = deadline == Duration::MAX;
+        if is_patient {
+            ends.open();
+        }
+        let ledger = site.ledger.clone();
+        let drained = within(site.serving).await.unwrap();
+        assert_eq!(drained.is_complete(), is_patient);
+        if !is_patient {
+            assert_eq!((drained.cut, ledger.sockets.open.get()), (1, 1));
+            ends.open();
+        }
+        eventually(|| ledger.sockets.open.get() == 0).await;
+        assert_eq!(ledger.sockets.finished.get(), 1);
+    }
+}

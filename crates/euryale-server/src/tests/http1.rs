@@ -1,0 +1,156 @@
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::get;
+
+use super::*;
+use crate::PeerAddr;
+
+fn echo() -> Router {
+    Router::new().route("/{word}", get(|Path(word): Path<String>| async move { word }))
+}
+
+#[tokio::test]
+async fn keep_alive_serves_one_request_after_the_other() {
+    let site = Site::start(Server::new(), echo()).await;
+    let mut peer = site.peer().await;
+    for word in ["one", "two", "three"] {
+        let (head, body) = peer.get(&format!("/{word}")).await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+        assert_eq!(body, word);
+    }
+    drop(peer);
+    site.all_closed().await;
+    assert_eq!(site.closed(), [1, 0, 0, 0]);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn without_keep_alive_the_socket_closes() {
+    let site = Site::start(Server::new().keep_alive(false), echo()).await;
+    let mut peer = site.peer().await;
+    let (head, _) = peer.get("/one").await;
+    assert!(head.contains("connection: close\r\n"), "{head}");
+    assert_eq!(peer.rest().await, b"");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let app = echo().route(
+        "/held",
+        get(move || async move {
+            held.pass().await;
+            "held"
+        }),
+    );
+    let site = Site::start(Server::new(), app).await;
+    let mut peer = site.peer().await;
+    let requests: String =
+        ["held", "two", "three"].map(|word| format!("GET /{word} HTTP/1.1\r\nhost: a\r\n\r\n")).concat();
+    peer.send(requests).await;
+    gate.arrived().await;
+    gate.open();
+    for word in ["held", "two", "three"] {
+        assert_eq!(peer.response().await.1, word);
+    }
+    site.end().await;
+}
+
+#[tokio::test]
+async fn head_has_the_length_of_get_and_no_body() {
+    let site = Site::start(Server::new(), echo()).await;
+    let mut peer = site.peer().await;
+    peer.send("HEAD /hello HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(content_length(&peer.head().await), Some(5));
+    // The next response would not begin here if a body had been sent.
+    assert_eq!(peer.get("/again").await.1, "again");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn requests_know_their_peer() {
+    let app = tower::service_fn(|request: Request<Incoming>| async move {
+        let peer = request.extensions().get::<PeerAddr>().copied();
+        Ok(Response::new(peer.unwrap().0.to_string()))
+    });
+    let site = Site::start(Server::new(), app).await;
+    let mut peer = site.peer().await;
+    let own = peer.stream.local_addr().unwrap().to_string();
+    assert_eq!(peer.get("/").await.1, own);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn heads_beyond_the_limits_are_refused() {
+    let site = Site::start(Server::new(), echo()).await;
+    let large = format!("GET /a HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(64 << 10));
+    let many = format!("GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(100));
+    for request in [large, many] {
+        let mut peer = site.peer().await;
+        // The server may answer and close before it has read all of it.
+        let _ = peer.stream.write_all(request.as_bytes()).await;
+        let head = peer.head().await;
+        assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
+    }
+    site.all_closed().await;
+    assert_eq!(site.closed(), [0, 2, 0, 0]);
+    let mut peer = site.peer().await;
+    let fits = format!("GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(99));
+    peer.send(fits).await;
+    assert_eq!(peer.response().await.1, "a");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn every_listener_is_served() {
+    let (other, address) = bind().await;
+    let site = Site::start(Server::new().listen(other), echo()).await;
+    assert_eq!(site.peer().await.get("/one").await.1, "one");
+    assert_eq!(Peer::new(address).await.get("/two").await.1, "two");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_own_socket_only() {
+    let app = echo().route(
+        "/panic",
+        get(|| async {
+            if true {
+                panic!("a bug in a handler");
+            }
+        }),
+    );
+    let site = Site::start(Server::new(), app).await;
+    let mut polite = site.peer().await;
+    assert_eq!(polite.get("/one").await.1, "one");
+    let mut peer = site.peer().await;
+    peer.send("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(peer.rest().await, b"");
+    eventually(|| site.closed() == [0, 1, 0, 0]).await;
+    assert_eq!(polite.get("/two").await.1, "two");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_away_drops_the_handler() {
+    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
+    let (held, guard) = (gate.clone(), dropped.clone());
+    let app = Router::new().route(
+        "/",
+        get(move || async move {
+            let _guard = Dropped(guard);
+            held.pass().await;
+        }),
+    );
+    let site = Site::start(Server::new(), app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    gate.arrived().await;
+    drop(peer);
+    let _ = within(dropped.acquire()).await.unwrap();
+    site.all_closed().await;
+    assert_eq!(site.closed(), [0, 1, 0, 0]);
+    site.end().await;
+}

@@ -1,0 +1,136 @@
+//! Each layer works alone in an axum Router, with foreign middleware directly inside it.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::extract::Request as AxumRequest;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response as AxumResponse;
+use axum::routing::{any, get};
+use euryale::connection::ConnectionLimitLayer;
+use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
+use euryale::spool::SpoolLayer;
+use euryale::{Body, Error, Ledger, Pool, Request, Response, Stack};
+use euryale_test::{CountingDatabase, assert_quiet};
+use http_body_util::BodyExt;
+use tower::retry::RetryLayer;
+use tower::{Layer, ServiceBuilder, ServiceExt};
+use tower_http::trace::TraceLayer;
+
+/// Middleware as users write it.
+async fn stamp(request: AxumRequest, next: Next) -> AxumResponse {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert("x-stamp", "inside".parse().unwrap());
+    response
+}
+
+/// What stands inside each layer: a route, behind `from_fn` and `TraceLayer`.
+fn inside() -> Router {
+    Router::new()
+        .route("/", any(|body: String| async move { format!("route {body}") }))
+        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(stamp))
+}
+
+/// Layers inside a Spool see a spooled body: for those that want axum's, it is turned back.
+fn unspooled(request: Request) -> AxumRequest {
+    request.map(|body| axum::body::Body::new(Body::from(body)))
+}
+
+async fn post(app: Router) -> (u16, String, bool) {
+    let request = AxumRequest::post("/").body(axum::body::Body::from("body")).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    let (status, stamped) = (response.status().as_u16(), response.headers().contains_key("x-stamp"));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap(), stamped)
+}
+
+fn through() -> (u16, String, bool) {
+    (200, "route body".to_owned(), true)
+}
+
+#[tokio::test]
+async fn respond_alone() {
+    assert_eq!(post(inside().layer(RespondLayer::new())).await, through());
+}
+
+#[tokio::test]
+async fn spool_alone() {
+    let ledger = Ledger::new();
+    let layers = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(SpoolLayer::new().ledger(ledger.clone()))
+        .map_request(unspooled);
+    assert_eq!(post(inside().layer(layers)).await, through());
+    assert_eq!(ledger.spool.bytes.peak(), 4);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn retry_alone() {
+    let layers = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(SpoolLayer::new())
+        .layer(RetryLayer::new(ConflictPolicy::new()))
+        .map_request(unspooled)
+        .map_err(|never: Infallible| Error::from(never));
+    assert_eq!(post(inside().layer(layers)).await, through());
+}
+
+#[tokio::test]
+async fn connection_limit_alone() {
+    // What stands inside it takes a publication; one that runs no job gives its claim back.
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let layers = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(SpoolLayer::new())
+        .layer(ConnectionLimitLayer::new(pool.clone()))
+        .map_request(|given: euryale::core::Publication<_>| unspooled(given.request));
+    assert_eq!(post(inside().layer(layers)).await, through());
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn publish_as_a_fallback_behind_foreign_middleware() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let publish =
+        Publish::new(|request: &Request, transaction: &mut euryale::Transaction<'_, CountingDatabase>| {
+            transaction.connection()?;
+            let body = String::from_utf8_lossy(&request.body().to_bytes()?).into_owned();
+            Ok(Response::new(Body::from(format!("published {body}"))))
+        });
+    let service = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(SpoolLayer::new())
+        .layer(ConnectionLimitLayer::new(pool.clone()))
+        .service(publish);
+    let app = Router::new().fallback_service(service).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
+    assert_eq!(post(app).await, (200, "published body".to_owned(), true));
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_stack_beside_asynchronous_routes() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let stack = Stack::new(pool.clone()).publish_fn(|_, transaction| {
+        Ok(Response::new(Body::from(format!("connection {}", transaction.connection()?.id()))))
+    });
+    let app =
+        Router::new().route("/live", get(|| async { "live" })).fallback_service(stack).layer(from_fn(stamp));
+    assert_eq!(post(app.clone()).await, (200, "connection 1".to_owned(), true));
+    let live = app.oneshot(AxumRequest::get("/live").body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(live.status(), 200);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn layers_are_cheap_to_clone_and_share_their_ledger() {
+    let layer = ConnectionLimitLayer::new(Pool::new(CountingDatabase::new(), 1));
+    let publish = Publish::new(|_: &Request, _: &mut euryale::Transaction<'_, CountingDatabase>| {
+        Ok(Response::new(Body::empty()))
+    });
+    let services = [layer.layer(publish.clone()), layer.clone().layer(publish)];
+    for service in services {
+        service.oneshot(Request::default()).await.unwrap();
+    }
+}

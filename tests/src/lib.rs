@@ -1,0 +1,85 @@
+//! The harness: a stack behind a real server, on a port that the kernel chose.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use euryale::{Abort, Ledger, Pool, Request, Response, Stack, Transaction};
+use euryale_server::{Drained, Server, Shutdown};
+use euryale_test::{CountingDatabase, assert_quiet};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The transaction that the publishers of these tests are given.
+pub type Tx<'a> = Transaction<'a, CountingDatabase>;
+
+/// A stack that is being served.
+#[derive(Debug)]
+pub struct Site {
+    /// Where.
+    pub address: SocketAddr,
+    /// Its pool.
+    pub pool: Pool<CountingDatabase>,
+    shutdown: Shutdown,
+    serving: JoinHandle<Drained>,
+}
+
+impl Site {
+    /// Serves `publisher` on `connections` connections.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn start<F>(connections: usize, publisher: F) -> Self
+    where
+        F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
+    {
+        let pool = Pool::new(CountingDatabase::new(), connections);
+        Self::with(pool, |stack| stack, publisher).await
+    }
+
+    /// Serves `publisher` on a pool and a stack with other settings.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn with<F>(
+        pool: Pool<CountingDatabase>,
+        settings: impl FnOnce(Stack<CountingDatabase>) -> Stack<CountingDatabase>,
+        publisher: F,
+    ) -> Self
+    where
+        F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
+    {
+        let service = settings(Stack::new(pool.clone())).publish(publisher);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
+        let address = listener.local_addr().expect("the address of a bound socket");
+        let shutdown = Shutdown::new();
+        let server = Server::new().listen(listener).ledger(pool.ledger().clone());
+        let serving =
+            tokio::spawn(server.drain_deadline(Duration::from_secs(10)).serve(service, shutdown.clone()));
+        Self { address, pool, shutdown, serving }
+    }
+
+    /// Its ledger.
+    pub fn ledger(&self) -> &Ledger {
+        self.pool.ledger()
+    }
+
+    /// How many requests have come as far as the queue: those that run, wait, have left it or have ended.
+    pub fn arrived(&self) -> u64 {
+        let status = self.pool.status();
+        let now = (status.running + status.queued) as u64;
+        now + self.ledger().queue.gone.get() + self.ledger().publishers.seconds.count()
+    }
+
+    /// Ends: everything is given back, and every socket is closed.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn end(self) {
+        let ledger = self.ledger().clone();
+        assert_quiet(&ledger).await;
+        self.shutdown.drain();
+        let drained = self.serving.await.expect("the server does not panic");
+        assert!(drained.is_complete(), "{drained:?}");
+        assert_eq!(ledger.sockets.open.get(), 0);
+    }
+}
