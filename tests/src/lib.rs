@@ -83,3 +83,8 @@ impl Site {
         assert_eq!(ledger.sockets.open.get(), 0);
     }
 }
+
+/// The example of the front page, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
