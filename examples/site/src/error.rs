@@ -1,0 +1,29 @@
+//! Why the program did not start.
+
+use std::error::Error;
+use std::fmt;
+
+/// One line: what went wrong, where, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct StartError {
+    line: String,
+}
+
+impl StartError {
+    pub(crate) fn new(what: impl fmt::Display, place: impl fmt::Display, remedy: impl fmt::Display) -> Self {
+        Self { line: format!("{what} - {place} - {remedy}") }
+    }
+
+    /// What the database says when it is opened names the file and what to do; its source says why.
+    pub(crate) fn database(error: &dyn Error) -> Self {
+        let why = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
+        Self { line: format!("{error}{why}") }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Some sources have more than one line to say.
+        f.write_str(&self.line.replace('\n', " "))
+    }
+}

@@ -1,0 +1,28 @@
+//! Markdown to HTML.
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+
+/// Renders CommonMark with tables.
+///
+/// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches. HTML in
+/// the text is passed on: documents are written by those who run the site.
+pub(crate) fn render(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() * 3 / 2);
+    html::push_html(&mut html, Parser::new_ext(text, Options::ENABLE_TABLES).flat_map(boxed));
+    html
+}
+
+fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {
+    let (before, after) = match &event {
+        Event::Start(Tag::Table(_)) => {
+            (Some("<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">"), None)
+        }
+        Event::Start(Tag::CodeBlock(_)) => {
+            (Some("<div class=\"wide\" role=\"region\" aria-label=\"Code\" tabindex=\"0\">"), None)
+        }
+        Event::End(TagEnd::Table | TagEnd::CodeBlock) => (None, Some("</div>\n")),
+        _ => (None, None),
+    };
+    let tag = |html: &'static str| Event::Html(html.into());
+    before.map(tag).into_iter().chain(Some(event)).chain(after.map(tag))
+}

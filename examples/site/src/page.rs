@@ -1,0 +1,206 @@
+//! What the site looks like: one template for documents and for whatever goes wrong.
+
+use euryale::{Body, Response};
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use minijinja::{AutoEscape, Environment, Value, context};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::assets;
+use crate::store::Entry;
+
+const TEMPLATE: &str = include_str!("../templates/page.html");
+
+/// No script runs here, whatever a document holds.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'";
+
+/// What a path may not hold as it is (RFC 3986 §3.3), what would end it, and what means something in HTML.
+const UNSAFE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'\'')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Renders pages.
+pub(crate) struct Pages {
+    environment: Environment<'static>,
+    style: String,
+    icon: String,
+}
+
+/// A page, ready to be rendered.
+pub(crate) struct View<'a> {
+    pub(crate) title: &'a str,
+    /// The document's path; none for a page that is not a document.
+    pub(crate) path: Option<&'a str>,
+    pub(crate) sections: &'a [Entry],
+    pub(crate) ancestors: &'a [Entry],
+    /// As HTML.
+    pub(crate) body: String,
+    pub(crate) children: &'a [Entry],
+    pub(crate) modified: Option<&'a str>,
+}
+
+/// A request that is answered with an error of the client's.
+pub(crate) struct Problem<'a> {
+    status: StatusCode,
+    detail: &'a str,
+    sections: &'a [Entry],
+}
+
+impl<'a> Problem<'a> {
+    /// `detail` is a sentence that says what to do.
+    pub(crate) fn new(status: StatusCode, detail: &'a str) -> Self {
+        Self { status, detail, sections: &[] }
+    }
+
+    /// With these in the navigation.
+    pub(crate) fn sections(mut self, sections: &'a [Entry]) -> Self {
+        self.sections = sections;
+        self
+    }
+
+    fn title(&self) -> &'static str {
+        self.status.canonical_reason().unwrap_or("Error")
+    }
+
+    /// As RFC 9457 has it.
+    fn json(&self) -> String {
+        let status = self.status.as_u16();
+        let (title, detail) = (self.title(), self.detail);
+        let problem =
+            serde_json::json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+        format!("{problem}\n")
+    }
+}
+
+impl Pages {
+    /// Compiles the template.
+    pub(crate) fn new() -> Self {
+        let mut environment = Environment::new();
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        // It belongs to the program, and a test renders it.
+        environment.add_template("page", TEMPLATE).expect("the template compiles");
+        Self { environment, style: assets::style_path(), icon: assets::icon_path() }
+    }
+
+    /// The page, as HTML.
+    ///
+    /// # Errors
+    /// The template's; a mistake in this program.
+    pub(crate) fn render(&self, view: &View<'_>) -> Result<String, minijinja::Error> {
+        self.environment.get_template("page")?.render(context! {
+            title => view.title,
+            sections => entries(view.sections, view.path),
+            ancestors => entries(view.ancestors, None),
+            body => Value::from_safe_string(view.body.clone()),
+            children => entries(view.children, None),
+            modified => view.modified,
+            style => Value::from_safe_string(self.style.clone()),
+            icon => Value::from_safe_string(self.icon.clone()),
+        })
+    }
+
+    /// Answers with `problem`: with a page who names HTML among what it accepts, others with JSON.
+    pub(crate) fn problem(&self, problem: &Problem<'_>, headers: &HeaderMap) -> Response {
+        let accepts = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+        let wants_html = accepts.flat_map(|accept| accept.split(',')).any(names_html);
+        self.answer(problem, wants_html)
+    }
+
+    /// The page of an error that is not the client's. Status and Retry-After are set by the layer that asks
+    /// for it.
+    pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
+        self.answer(&Problem::new(failure.status, failure.detail()), failure.wants_html)
+    }
+
+    fn answer(&self, problem: &Problem<'_>, wants_html: bool) -> Response {
+        let page = wants_html.then(|| self.problem_page(problem)).and_then(Result::ok);
+        let mut response = match page {
+            Some(page) => html(problem.status, page),
+            None => typed(problem.status, problem.json(), "application/problem+json"),
+        };
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+        response
+    }
+
+    fn problem_page(&self, problem: &Problem<'_>) -> Result<String, minijinja::Error> {
+        let home = [Entry { path: "/".to_owned(), title: "Home".to_owned() }];
+        let detail = minijinja::HtmlEscape(problem.detail);
+        self.render(&View {
+            title: problem.title(),
+            path: None,
+            sections: if problem.sections.is_empty() { &home } else { problem.sections },
+            ancestors: &[],
+            body: format!("<p>{detail}</p>\n<p class=\"status\">Status {}</p>\n", problem.status.as_u16()),
+            children: &[],
+            modified: None,
+        })
+    }
+}
+
+/// For the template: each with where it stands to the page at `path` ("page", or "true" for what the page
+/// stands in), as `aria-current` has it.
+fn entries(entries: &[Entry], path: Option<&str>) -> Vec<Value> {
+    let current = |entry: &Entry| {
+        let path = path?;
+        let below = path.strip_prefix(entry.path.as_str())?;
+        match below {
+            "" => Some("page"),
+            _ if below.starts_with('/') => Some("true"),
+            _ => None,
+        }
+    };
+    let value = |entry: &Entry| {
+        // Nothing is left in it that HTML must escape.
+        let href = Value::from_safe_string(utf8_percent_encode(&entry.path, UNSAFE).to_string());
+        context! { href, title => &entry.title, current => current(entry) }
+    };
+    entries.iter().map(value).collect()
+}
+
+/// Is this media range HTML, and not refused (RFC 9110 §12.4.2)?
+fn names_html(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let is_html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
+    is_html && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+}
+
+/// A page, as a response.
+pub(crate) fn html(status: StatusCode, page: String) -> Response {
+    let mut response = typed(status, page, "text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+/// Plain text that is true only now.
+pub(crate) fn text(text: String) -> Response {
+    let mut response = typed(StatusCode::OK, text, "text/plain; charset=utf-8");
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn typed(status: StatusCode, text: String, content_type: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,23 @@
+//! The query of a request, strictly: a value that is not understood is said to be, never guessed.
+
+use std::str::FromStr;
+
+use http::Uri;
+
+/// The value of the parameter `name`, if it is there, read as a `T`.
+///
+/// Other parameters are not looked at.
+///
+/// # Errors
+/// What to write instead: it occurs twice, or is no `T`. `wanted` completes "must be".
+pub(crate) fn parameter<T: FromStr>(uri: &Uri, name: &str, wanted: &str) -> Result<Option<T>, String> {
+    let query = form_urlencoded::parse(uri.query().unwrap_or("").as_bytes());
+    let mut values = query.filter(|(key, _)| key == name).map(|(_, value)| value);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(format!("The parameter {name} was given twice; give it once."));
+    }
+    value.parse().map(Some).map_err(|_| format!("The parameter {name} must be {wanted}."))
+}

@@ -1,0 +1,166 @@
+//! From settings to an exit code.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use euryale::Pool;
+use euryale_server::{Admin, Drained, Readiness, Server, Shutdown};
+use euryale_sqlite::Sqlite;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tracing_subscriber::EnvFilter;
+
+use crate::app::app;
+use crate::error::StartError;
+use crate::settings::Settings;
+use crate::store;
+
+/// Something had to be cut at the end of the drain.
+const CUT: u8 = 3;
+
+/// For threads that still run after the drain. They had their time.
+const LAST_GRACE: Duration = Duration::from_millis(250);
+
+/// Does what `settings` say, to the end.
+///
+/// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher that never
+/// returns.
+pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+    if settings.print_config {
+        say(&settings.to_toml()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    start_log()?;
+    let runtime = runtime(settings.connections)?;
+    let ended = start(&runtime, settings);
+    runtime.shutdown_timeout(LAST_GRACE);
+    ended.map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
+}
+
+/// Binds first: whoever cannot serve has changed nothing. The database is opened here, outside the runtime:
+/// it blocks.
+fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
+    let listeners = runtime.block_on(Listeners::bind(settings))?;
+    let sqlite = store::open(&settings.data)?;
+    let pool = Pool::builder(sqlite)
+        .connections(settings.connections)
+        .max_queue(settings.max_queue)
+        .max_wait(settings.max_wait)
+        .build();
+    runtime.block_on(async {
+        let shutdown = Shutdown::signals().map_err(|error| {
+            StartError::new(
+                format!("cannot handle signals: {error}"),
+                "this process",
+                "see the system's limits",
+            )
+        })?;
+        say(&listeners.greeting(&settings.data));
+        Ok(serve(listeners, pool, settings.drain, shutdown).await)
+    })
+}
+
+/// Serves until `shutdown` drains; then says whether everything came to its end by itself.
+async fn serve(listeners: Listeners, pool: Pool<Sqlite>, drain: Duration, shutdown: Shutdown) -> bool {
+    let admin = Admin::new(pool.ledger().clone(), Readiness::new(&shutdown));
+    let server =
+        Server::new().ledger(pool.ledger().clone()).admin(listeners.admin, admin).drain_deadline(drain);
+    let server = listeners.public.into_iter().fold(server, Server::listen);
+    let began = async {
+        shutdown.draining().await;
+        Instant::now()
+    };
+    let (drained, began) = tokio::join!(server.serve(app(pool.clone()), shutdown.clone()), began);
+    let closed = close(&pool, drain.saturating_sub(began.elapsed()), &shutdown).await;
+    Drained::is_complete(&drained) && closed
+}
+
+/// A publication whose client has gone away is finished all the same: it has what is left of the drain's
+/// time, unless a second signal comes.
+async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool {
+    let closed = tokio::select! {
+        biased;
+        closed = pool.close(left) => closed,
+        () = shutdown.cutting() => pool.close(Duration::ZERO).await,
+    };
+    if let Err(busy) = &closed {
+        tracing::warn!("{busy}");
+    }
+    closed.is_ok()
+}
+
+struct Listeners {
+    public: Vec<TcpListener>,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let mut public = Vec::new();
+        for address in &settings.listen {
+            public.push(bind(*address, "--listen").await?);
+        }
+        Ok(Self { public, admin: bind(settings.admin, "--admin").await? })
+    }
+
+    fn greeting(&self, data: &Path) -> String {
+        // Asking a bound socket for its address does not fail.
+        let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}/"));
+        let urls: Vec<String> = self.public.iter().flat_map(url).collect();
+        let admin = url(&self.admin).unwrap_or_default();
+        format!("Serving {} from {} - operators: {admin}readyz\n", urls.join(" and "), data.display())
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        if error.kind() == ErrorKind::AddrInUse {
+            let remedy = format!("end the program that uses it, or choose another one with {flag}");
+            return StartError::new("the address is in use", address, remedy);
+        }
+        StartError::new(format!("cannot listen: {error}"), address, format!("choose another one with {flag}"))
+    })
+}
+
+fn runtime(connections: usize) -> Result<Runtime, StartError> {
+    Builder::new_multi_thread()
+        .enable_all()
+        // A worker for each connection, beside what the runtime itself allows by default.
+        .max_blocking_threads(512 + connections)
+        .build()
+        .map_err(|error| {
+            StartError::new(
+                format!("cannot start threads: {error}"),
+                "this process",
+                "see the system's limits",
+            )
+        })
+}
+
+/// `EURYALE_LOG` stands over `RUST_LOG`; one that is empty is as if it were not set.
+fn start_log() -> Result<(), StartError> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+    let filter = match ["EURYALE_LOG", "RUST_LOG"].into_iter().find_map(set) {
+        None => EnvFilter::new("info"),
+        Some((name, value)) => EnvFilter::try_new(value.to_string_lossy()).map_err(|error| {
+            let remedy = "write levels by part, for example \"info\" or \"warn,site::access_log=info\"";
+            StartError::new(format!("cannot read the log filter: {error}"), name, remedy)
+        })?,
+    };
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(is_terminal)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// Writes to standard output. Nobody reading it is no reason not to serve.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,75 @@
+//! What the program can be told, by flags and by `EURYALE_*` variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::RangedU64ValueParser;
+use serde::{Serialize, Serializer};
+
+use crate::duration;
+use crate::error::StartError;
+
+/// Below the list of flags.
+const MORE: &str = "A flag stands over its variable, and that over the default. Logs go to standard error; \
+EURYALE_LOG, or RUST_LOG,\nsays what is logged, for example \"warn\" or \"info,site::access_log=off\".";
+
+/// Serves a small content site from SQLite through Euryale's stack.
+#[derive(Clone, Debug, Parser, PartialEq, Eq, Serialize)]
+#[command(name = "site", version, after_help = MORE)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    /// Address and port to serve on; may be given several times
+    #[arg(long, env = "EURYALE_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
+    #[arg(default_value = "127.0.0.1:8080")]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Address and port for operators: /livez, /readyz and /metrics
+    #[arg(long, env = "EURYALE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub(crate) admin: SocketAddr,
+
+    /// Folder of the database; made, and filled with sample pages, if it is not there
+    #[arg(long, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
+    pub(crate) data: PathBuf,
+
+    /// Database connections, and so publications at a time: 1 to 4096
+    #[arg(long, env = "EURYALE_CONNECTIONS", value_name = "NUMBER", default_value_t = 2)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    pub(crate) connections: usize,
+
+    /// Requests that may wait for a connection, from 1; one more is answered 503 at once
+    #[arg(long, env = "EURYALE_MAX_QUEUE", value_name = "NUMBER", default_value_t = 1024)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub(crate) max_queue: usize,
+
+    /// How long a request may wait for a connection (ms, s, m, h); then it is answered 503
+    #[arg(long, env = "EURYALE_MAX_WAIT", value_name = "DURATION", default_value = "30s")]
+    #[arg(value_parser = duration::parse_positive)]
+    #[serde(serialize_with = "as_text")]
+    pub(crate) max_wait: Duration,
+
+    /// How long requests may take to finish after Ctrl-C or SIGTERM (ms, s, m, h); then they are cut
+    #[arg(long, env = "EURYALE_DRAIN", value_name = "DURATION", default_value = "30s")]
+    #[arg(value_parser = duration::parse)]
+    #[serde(serialize_with = "as_text")]
+    pub(crate) drain: Duration,
+
+    /// Print the settings that result, as TOML, and exit
+    #[arg(long)]
+    #[serde(skip)]
+    pub(crate) print_config: bool,
+}
+
+impl Settings {
+    /// The settings as TOML: keys are the names of the flags.
+    pub(crate) fn to_toml(&self) -> Result<String, StartError> {
+        toml::to_string(self).map_err(|error| {
+            StartError::new("cannot print the settings", error, "name the data folder in UTF-8")
+        })
+    }
+}
+
+fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&duration::text(*duration))
+}

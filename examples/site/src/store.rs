@@ -1,0 +1,181 @@
+//! What is kept: documents, and a counter.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use euryale::{Access, Database};
+use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
+use euryale_sqlite::{Connection, Sqlite};
+
+use crate::content;
+use crate::error::StartError;
+
+/// Steps of the schema. One that was released is never changed: append another one.
+pub(crate) const STEPS: [&str; 1] = ["
+    CREATE TABLE document (
+        path TEXT PRIMARY KEY,
+        -- The folder that lists it; none for the root.
+        parent TEXT,
+        -- Its place in the folder; documents at the same place stand by title.
+        position INTEGER NOT NULL,
+        title TEXT NOT NULL,
+        format TEXT NOT NULL CHECK (format IN ('markdown', 'html')),
+        body TEXT NOT NULL,
+        -- Seconds since 1970.
+        modified INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX document_parent ON document (parent, position, title);
+    CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL) STRICT;
+    INSERT INTO counter VALUES (1, 0);
+    -- What was imported once is not imported again, even if every document of it was deleted since.
+    CREATE TABLE imported (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+"];
+
+const FILE: &str = "site.db";
+
+/// How long a program that starts waits for another one that fills the same database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Opens the database in `folder`, at the newest schema; a new one is filled with the sample content.
+///
+/// Blocks: for the start, before anything is served.
+pub(crate) fn open(folder: &Path) -> Result<Sqlite, StartError> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let remedy = "check its parent folder, or choose another one with --data";
+        StartError::new(format!("cannot make the data folder: {error}"), folder.display(), remedy)
+    })?;
+    let sqlite = Sqlite::open(folder.join(FILE)).map_err(|error| StartError::database(&error))?;
+    sqlite.migrate(&STEPS).map_err(|error| StartError::database(&error))?;
+    import_samples(&sqlite.clone().busy_timeout(PATIENCE)).map_err(|error| {
+        let remedy = "put it right and start again, or choose another folder with --data";
+        StartError::new(format!("cannot import the sample pages: {error}"), folder.display(), remedy)
+    })?;
+    Ok(sqlite)
+}
+
+/// All of it or nothing, once: a start that is interrupted is made good by the next one.
+fn import_samples(sqlite: &Sqlite) -> Result<(), euryale::core::BoxError> {
+    let mut connection = sqlite.connect()?;
+    sqlite.begin(&mut connection, Access::Read)?;
+    let is_new = !is_imported(&connection)?;
+    sqlite.abort(&mut connection)?;
+    if !is_new {
+        return Ok(());
+    }
+    sqlite.begin(&mut connection, Access::Write)?;
+    // Another program may have been first.
+    if !is_imported(&connection)? {
+        insert_samples(&connection)?;
+    }
+    sqlite.commit(&mut connection)
+}
+
+fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
+    connection
+        .query_row("SELECT EXISTS (SELECT 1 FROM imported WHERE name = 'samples')", [], |row| row.get(0))
+}
+
+fn insert_samples(connection: &Connection) -> rusqlite::Result<()> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let mut insert = connection.prepare(
+        "INSERT INTO document (path, parent, position, title, format, body, modified)
+         VALUES (?1, ?2, ?3, ?4, 'markdown', ?5, ?6)",
+    )?;
+    for (position, sample) in content::samples().enumerate() {
+        let position = i64::try_from(position).unwrap_or(i64::MAX);
+        insert.execute((sample.path, parent(sample.path), position, sample.title, sample.body, now))?;
+    }
+    connection.execute("INSERT INTO imported VALUES ('samples', ?1)", [now])?;
+    Ok(())
+}
+
+/// The folder of a path; none for the root.
+pub(crate) fn parent(path: &str) -> Option<&str> {
+    match path.rsplit_once('/')? {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (folder, _) => Some(folder),
+    }
+}
+
+/// A document, whole.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) path: String,
+    pub(crate) title: String,
+    pub(crate) format: Format,
+    pub(crate) body: String,
+    /// The day, as `2026-01-31`.
+    pub(crate) modified: String,
+}
+
+/// How a document's body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Markdown,
+    Html,
+}
+
+/// A document as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) path: String,
+    pub(crate) title: String,
+}
+
+impl Entry {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { path: row.get(0)?, title: row.get(1)? })
+    }
+}
+
+/// The document at `path`.
+pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<Option<Document>> {
+    let mut select = connection.prepare_cached(
+        "SELECT path, title, format, body, strftime('%Y-%m-%d', modified, 'unixepoch')
+         FROM document WHERE path = ?1",
+    )?;
+    let document = |row: &Row<'_>| {
+        let format: String = row.get(2)?;
+        let format = if format == "html" { Format::Html } else { Format::Markdown };
+        Ok(Document {
+            path: row.get(0)?,
+            title: row.get(1)?,
+            format,
+            body: row.get(3)?,
+            modified: row.get(4)?,
+        })
+    };
+    select.query_row([path], document).optional()
+}
+
+/// What stands in the folder `path`, in its order.
+pub(crate) fn children(connection: &Connection, path: &str) -> rusqlite::Result<Vec<Entry>> {
+    let mut select = connection
+        .prepare_cached("SELECT path, title FROM document WHERE parent = ?1 ORDER BY position, title")?;
+    select.query_map([path], Entry::from_row)?.collect()
+}
+
+/// The folders of `path`, from the root on.
+pub(crate) fn ancestors(connection: &Connection, path: &str) -> rusqlite::Result<Vec<Entry>> {
+    let mut select = connection.prepare_cached("SELECT path, title FROM document WHERE path = ?1")?;
+    let mut folders = Vec::new();
+    let mut next = parent(path);
+    while let Some(folder) = next {
+        folders.extend(select.query_row([folder], Entry::from_row).optional()?);
+        next = parent(folder);
+    }
+    folders.reverse();
+    Ok(folders)
+}
+
+/// The counter's value.
+pub(crate) fn counter(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT value FROM counter WHERE id = 1")?.query_row([], |row| row.get(0))
+}
+
+/// Sets the counter.
+pub(crate) fn set_counter(connection: &Connection, value: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE counter SET value = ?1 WHERE id = 1")?.execute([value]).map(drop)
+}

@@ -1,0 +1,84 @@
+//! The site over real sockets, in this process; `tests/process.rs` has what only a process can show.
+
+mod counting;
+mod failing;
+mod pages;
+mod settings;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use euryale::{Ledger, Pool};
+use euryale_server::{Drained, Server, Shutdown};
+use euryale_test::{Answer, RawClient, assert_quiet};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::{app, store};
+
+/// A site that serves a new folder.
+struct Site {
+    address: SocketAddr,
+    ledger: Ledger,
+    folder: TempDir,
+    shutdown: Shutdown,
+    serving: JoinHandle<Drained>,
+}
+
+impl Site {
+    async fn start(connections: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = Pool::builder(store::open(folder.path()).unwrap()).connections(connections).build();
+        let ledger = pool.ledger().clone();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let server = Server::new().ledger(ledger.clone()).listen(listener);
+        let serving = tokio::spawn(server.serve(app::app(pool), shutdown.clone()));
+        Self { address, ledger, folder, shutdown, serving }
+    }
+
+    async fn peer(&self) -> RawClient {
+        RawClient::connect(self.address).await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.peer().await.get(path).await.unwrap()
+    }
+
+    async fn post(&self, path: &str) -> Answer {
+        self.peer().await.post(path, b"").await.unwrap()
+    }
+
+    /// As a browser asks.
+    async fn browse(&self, method: &str, path: &str) -> Answer {
+        let mut peer = self.peer().await;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\naccept: text/html,*/*;q=0.8\r\n\
+             content-length: 0\r\n\r\n"
+        );
+        peer.send(head).await.unwrap();
+        peer.read_answer(method == "HEAD").await.unwrap()
+    }
+
+    /// A connection to the same file, as another program has it.
+    fn other_program(&self) -> euryale_sqlite::rusqlite::Connection {
+        connection(self.folder.path())
+    }
+
+    /// The end of every test: the drain is clean and nothing is held.
+    async fn end(self) {
+        self.shutdown.drain();
+        assert!(self.serving.await.unwrap().is_complete());
+        assert_quiet(&self.ledger).await;
+    }
+}
+
+fn connection(folder: &Path) -> euryale_sqlite::rusqlite::Connection {
+    euryale_sqlite::rusqlite::Connection::open(folder.join("site.db")).unwrap()
+}
+
+fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
+    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}

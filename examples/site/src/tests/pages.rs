@@ -1,0 +1,155 @@
+//! Documents, folders, and what is not there.
+
+use super::{Site, header};
+use crate::{assets, content, markdown, store};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_sample_is_served_and_every_link_leads_somewhere() {
+    let site = Site::start(2).await;
+    for sample in content::samples() {
+        let answer = site.browse("GET", sample.path).await;
+        let page = answer.text();
+        assert_eq!(answer.status, 200, "{}", sample.path);
+        assert_eq!(header(&answer, "content-type"), "text/html; charset=utf-8");
+        assert!(page.contains(&format!("<h1>{}</h1>", sample.title)), "{page}");
+        assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"), "{page}");
+        for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            if link.starts_with('/') {
+                assert_eq!(site.get(link).await.status, 200, "{link} in {}", sample.path);
+            }
+        }
+    }
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_lists_its_children_and_the_navigation_marks_the_page() {
+    let site = Site::start(2).await;
+    let folder = site.get("/guides").await.text();
+    for child in content::samples().filter(|sample| store::parent(sample.path) == Some("/guides")) {
+        let link = format!("<a href=\"{}\">{}</a>", child.path, child.title);
+        assert!(folder.contains(&link), "{link} in {folder}");
+    }
+    let current = |page: &str| page.matches("aria-current").count();
+    assert!(folder.contains("<a href=\"/guides\" aria-current=\"page\">"), "{folder}");
+    assert_eq!(current(&folder), 1);
+    let page = site.get("/guides/cap").await.text();
+    assert!(page.contains("<a href=\"/guides\" aria-current=\"true\">"), "{page}");
+    assert_eq!(current(&page), 1);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_said_in_the_form_that_is_wanted() {
+    let site = Site::start(2).await;
+    for path in ["/nothing", "/guides/nothing", "/@@nothing", "/guides/@@slow", "/%ff%00", "//guides"] {
+        let page = site.browse("GET", path).await;
+        assert_eq!(page.status, 404, "{path}");
+        assert!(page.text().contains("<h1>Not Found</h1>"), "{}", page.text());
+        assert!(page.text().contains("<a href=\"/guides\">Guides</a>"), "the navigation stays");
+        let problem = site.get(path).await;
+        assert_eq!(problem.status, 404, "{path}");
+        assert_eq!(header(&problem, "content-type"), "application/problem+json");
+        let problem: serde_json::Value = serde_json::from_str(&problem.text()).unwrap();
+        assert_eq!(problem["status"], 404);
+    }
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_that_a_path_does_not_know_are_refused() {
+    let site = Site::start(2).await;
+    let cases = [
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/guides", "GET, HEAD"),
+        ("PUT", "/@@counter", "GET, HEAD, POST"),
+        ("POST", "/@@slow", "GET, HEAD"),
+        ("BREW", "/history", "GET, HEAD"),
+    ];
+    for (method, path, allow) in cases {
+        let answer = site.browse(method, path).await;
+        assert_eq!((answer.status.as_u16(), header(&answer, "allow")), (405, allow), "{method} {path}");
+    }
+    assert_eq!(site.browse("POST", "/nothing").await.status, 404);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_has_the_length_of_get() {
+    let site = Site::start(2).await;
+    for path in ["/", "/guides", "/nothing", &assets::style_path()] {
+        let (head, get) = (site.browse("HEAD", path).await, site.browse("GET", path).await);
+        assert_eq!(head.status, get.status);
+        assert_eq!(header(&head, "content-length"), get.body.len().to_string(), "{path}");
+    }
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slash_too_many_leads_to_the_page() {
+    let site = Site::start(2).await;
+    for (path, location) in [("/guides/", "/guides"), ("/guides/cap/?a=b", "/guides/cap?a=b")] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status.as_u16(), header(&answer, "location")), (308, location), "{path}");
+    }
+    assert_eq!(site.get("/guides//").await.status, 404);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_any_name_and_in_html_are_served_and_linked() {
+    let site = Site::start(2).await;
+    let insert = "INSERT INTO document VALUES ('/guides/a \"b\"? <ü>', '/guides', 99, 'Odd <name>', 'html',
+                  '<p>plain <em>HTML</em></p>', 0)";
+    site.other_program().execute_batch(insert).unwrap();
+    let folder = site.get("/guides").await.text();
+    let link = "/guides/a%20%22b%22%3F%20%3C%C3%BC%3E";
+    assert!(folder.contains(&format!("<a href=\"{link}\">Odd &lt;name&gt;</a>")), "{folder}");
+    let page = site.get(link).await.text();
+    assert!(
+        page.contains("<h1>Odd &lt;name&gt;</h1>") && page.contains("<p>plain <em>HTML</em></p>"),
+        "{page}"
+    );
+    assert!(page.contains("<time datetime=\"1970-01-01\">"), "{page}");
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_style_sheet_is_kept_for_long_and_needs_no_worker() {
+    let site = Site::start(1).await;
+    let answer = site.get(&assets::style_path()).await;
+    assert_eq!(answer.status, 200);
+    assert!(header(&answer, "cache-control").contains("immutable"));
+    assert_eq!(site.ledger.conflicts.attempts.get(), 0);
+    site.end().await;
+}
+
+#[test]
+fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
+    for text in ["| a |\n|---|\n| b |\n", "```\ncode\n```\n"] {
+        let html = markdown::render(text);
+        assert!(
+            html.starts_with("<div class=\"wide\" role=\"region\"") && html.ends_with("</div>\n"),
+            "{html}"
+        );
+    }
+    assert_eq!(markdown::render("one *two*"), "<p>one <em>two</em></p>\n");
+}
+
+#[test]
+fn parents() {
+    let cases = [("/", None), ("/a", Some("/")), ("/a/b", Some("/a")), ("/a/b/c", Some("/a/b"))];
+    for (path, parent) in cases {
+        assert_eq!(store::parent(path), parent, "{path}");
+    }
+}
+
+#[test]
+fn samples_are_well_formed() {
+    let paths: Vec<_> = content::samples().map(|sample| sample.path).collect();
+    for sample in content::samples() {
+        assert!(!sample.title.is_empty() && !sample.title.starts_with('#'), "{sample:?}");
+        assert!(!sample.body.is_empty() && !sample.body.starts_with("# "), "{sample:?}");
+        assert!(store::parent(sample.path).is_none_or(|folder| paths.contains(&folder)), "{sample:?}");
+    }
+}

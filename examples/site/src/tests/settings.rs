@@ -1,0 +1,177 @@
+//! Flags, durations, and the database at the start.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::connection;
+use crate::settings::Settings;
+use crate::{content, duration, store};
+
+fn parse(flags: &[&str]) -> Result<Settings, String> {
+    Settings::try_parse_from(std::iter::once(&"site").chain(flags)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn what_is_printed_can_be_given_again() {
+    let cases: [&[&str]; 3] = [
+        &[],
+        &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s"],
+        &["--listen", "127.0.0.1:1,[::1]:2", "--listen=0.0.0.0:3", "--admin=[::1]:0", "--data=a \"b\"\\ü"],
+    ];
+    for flags in cases {
+        let settings = parse(flags).unwrap();
+        let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
+        assert_eq!(printed.len(), 7, "every setting is printed");
+        let again: Vec<String> = printed
+            .iter()
+            .flat_map(|(key, value)| {
+                match value {
+                    toml::Value::Array(values) => values.clone(),
+                    value => vec![value.clone()],
+                }
+                .into_iter()
+                .map(move |value| {
+                    format!("--{key}={}", value.as_str().map_or(value.to_string(), str::to_owned))
+                })
+            })
+            .collect();
+        let again: Vec<&str> = again.iter().map(String::as_str).collect();
+        assert_eq!(parse(&again).unwrap(), settings);
+    }
+}
+
+#[test]
+fn wrong_flags_are_refused() {
+    let cases: [&[&str]; 11] = [
+        &["--connections", "0"],
+        &["--connections", "4097"],
+        &["--connections", "two"],
+        &["--max-queue", "0"],
+        &["--max-wait", "0s"],
+        &["--max-wait", "30"],
+        &["--drain", "soon"],
+        &["--listen", "8080"],
+        &["--listen", ""],
+        &["--admin", "localhost"],
+        &["--unknown"],
+    ];
+    for flags in cases {
+        assert!(parse(flags).unwrap_err().starts_with("error: "), "{flags:?}");
+    }
+}
+
+#[test]
+fn durations_are_read_and_written() {
+    let cases = [
+        ("0ms", 0, "0ms"),
+        ("0h", 0, "0ms"),
+        ("500ms", 500, "500ms"),
+        ("1000ms", 1000, "1s"),
+        ("1500ms", 1500, "1500ms"),
+        ("30s", 30_000, "30s"),
+        ("90s", 90_000, "90s"),
+        ("120s", 120_000, "2m"),
+        ("24h", 86_400_000, "24h"),
+    ];
+    for (text, millis, written) in cases {
+        let duration = duration::parse(text).unwrap();
+        assert_eq!(duration, Duration::from_millis(millis), "{text}");
+        assert_eq!(duration::text(duration), written, "{text}");
+        assert_eq!(duration::parse(written), Ok(duration), "{written}");
+    }
+    let wrong = [
+        "",
+        "s",
+        "30",
+        "-1s",
+        "+1s",
+        "1.5s",
+        "1 s",
+        "1S",
+        "1d",
+        "1m30s",
+        "25h",
+        "99999999999999999999s",
+        "²s",
+    ];
+    for text in wrong {
+        assert!(duration::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn samples_are_imported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = || -> i64 {
+        connection(folder.path()).query_row("SELECT count(*) FROM document", [], |row| row.get(0)).unwrap()
+    };
+    drop(store::open(folder.path()).unwrap());
+    assert_eq!(usize::try_from(count()), Ok(content::samples().count()));
+    connection(folder.path()).execute_batch("DELETE FROM document WHERE path <> '/'").unwrap();
+    drop(store::open(folder.path()).unwrap());
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn programs_that_start_together_import_once() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap());
+    let together = std::sync::Barrier::new(4);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                together.wait();
+                drop(store::open(folder.path()).unwrap());
+            });
+        }
+    });
+    let select = "SELECT count(*) FROM document";
+    let count: i64 = connection(folder.path()).query_row(select, [], |row| row.get(0)).unwrap();
+    assert_eq!(usize::try_from(count), Ok(content::samples().count()));
+}
+
+#[test]
+fn an_import_that_was_interrupted_is_made_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
+    sqlite.migrate(&store::STEPS).unwrap();
+    drop(store::open(folder.path()).unwrap());
+    let found =
+        connection(folder.path())
+            .query_row("SELECT title FROM document WHERE path = '/'", [], |row| row.get::<_, String>(0));
+    assert_eq!(found.unwrap(), "Euryale");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_left_alone() {
+    let newer = |folder: &Path| {
+        drop(store::open(folder).unwrap());
+        connection(folder).execute_batch("PRAGMA user_version = 99").unwrap();
+    };
+    let foreign = |folder: &Path| std::fs::write(folder.join("site.db"), "a shopping list").unwrap();
+    let check = |prepare: &dyn Fn(&Path), says: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let before = std::fs::read(folder.path().join("site.db")).unwrap();
+        let error = store::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(says) && !error.contains('\n'), "{error}");
+        assert!(error.contains("site.db"), "{error}");
+        assert_eq!(std::fs::read(folder.path().join("site.db")).unwrap(), before);
+    };
+    check(&newer, "its schema version is 99, this program knows 1");
+    check(&foreign, "is not an SQLite database");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for data in [file.clone(), file.join("below")] {
+        let error = store::open(&data).unwrap_err().to_string();
+        assert!(error.starts_with("cannot make the data folder: "), "{error}");
+        assert!(error.contains(data.to_str().unwrap()) && error.contains("--data"), "{error}");
+    }
+}

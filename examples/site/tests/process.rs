@@ -1,0 +1,245 @@
+//! The program as its users have it: flags, signals, exit codes, and one line for each thing that is wrong.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A test that waits for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn site(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_site"));
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("EURYALE_") || name == "RUST_LOG")
+    {
+        command.env_remove(name);
+    }
+    command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn ended(flags: &[&str]) -> Output {
+    site(flags).output().unwrap()
+}
+
+/// A running site. Dropped, it is ended by its id.
+struct Running {
+    child: Child,
+    public: Vec<SocketAddr>,
+    admin: SocketAddr,
+}
+
+impl Running {
+    /// On free ports, which its first line names.
+    fn start(data: &Path, more: &[&str]) -> Self {
+        let mut command = site(&["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]);
+        let mut child = command.arg(data).args(more).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let urls = line.split("http://").skip(1).filter_map(|rest| rest.split('/').next());
+        let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
+        let admin = public.pop().unwrap();
+        Self { child, public, admin }
+    }
+
+    fn signal(&self, name: &str) {
+        // The shell's own, which is there where no other is.
+        let kill = format!("kill {name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Its exit code, and what it said on standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // After `end` it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
+    let mut peer = TcpStream::connect(address)?;
+    peer.set_read_timeout(Some(PATIENCE))?;
+    write!(peer, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")?;
+    Ok(peer)
+}
+
+fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    rest(send(address, path)?)
+}
+
+fn rest(mut peer: TcpStream) -> io::Result<String> {
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
+        std::thread::yield_now();
+    }
+}
+
+impl Running {
+    /// Until a gauge in the metrics has this value.
+    fn counts(&self, gauge: &str, value: usize) {
+        let line = format!("\n{gauge} {value}\n");
+        eventually(&line, || get(self.admin, "/metrics").unwrap().contains(&line));
+    }
+
+    /// A request that the site publishes, for so long.
+    fn slow(&self, ms: usize) -> TcpStream {
+        let peer = send(self.public[0], &format!("/@@slow?ms={ms}")).unwrap();
+        self.counts("euryale_publishers_running", 1);
+        peer
+    }
+}
+
+#[test]
+fn it_serves_and_drains() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("made/by/the/site");
+    let site = Running::start(&data, &[]);
+    assert!(get(site.public[0], "/").unwrap().contains("<h1>Euryale</h1>"));
+    assert!(get(site.admin, "/readyz").unwrap().starts_with("HTTP/1.1 200"));
+    let slow = site.slow(300);
+    site.signal("-TERM");
+    assert!(rest(slow).unwrap().ends_with("worked for 300 ms\n"));
+    let (code, said) = site.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.lines().any(|line| line.contains("GET / status=200 bytes=")), "{said}");
+    assert!(data.join("site.db").is_file());
+}
+
+#[test]
+fn it_serves_at_every_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--listen=127.0.0.1:0,127.0.0.1:0"]);
+    assert_eq!(site.public.len(), 3);
+    for address in &site.public {
+        assert!(get(*address, "/history").unwrap().starts_with("HTTP/1.1 200"));
+    }
+    site.signal("-TERM");
+    assert_eq!(site.end().0, Some(0));
+}
+
+#[test]
+fn work_whose_client_has_left_has_the_time_of_the_drain() {
+    let folder = tempfile::tempdir().unwrap();
+    for (ms, drain, expected) in [(300, "--drain=30s", 0), (60_000, "--drain=50ms", 3)] {
+        let site = Running::start(folder.path(), &[drain]);
+        drop(site.slow(ms));
+        site.counts("euryale_sockets_open", 0);
+        site.signal("-INT");
+        let (code, said) = site.end();
+        assert_eq!(code, Some(expected), "{said}");
+        assert!(said.contains("gone=true"), "{said}");
+    }
+}
+
+#[test]
+fn what_does_not_end_is_cut_at_the_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--drain=50ms"]);
+    let slow = site.slow(60_000);
+    site.signal("-TERM");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(3), "{said}");
+    drop(slow);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--drain=1h"]);
+    let slow = site.slow(60_000);
+    site.signal("-TERM");
+    eventually("it drains", || get(site.admin, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+    site.signal("-INT");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(3), "{said}");
+    drop(slow);
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line_and_nothing_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    let untouched = folder.path().join("untouched");
+    let data = untouched.to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let free = "127.0.0.1:0";
+    let cases = [
+        (["--listen", &taken, "--admin", free, "--data", data], "the address is in use", &*taken, "--listen"),
+        (["--listen", free, "--admin", &taken, "--data", data], "the address is in use", &*taken, "--admin"),
+        (
+            ["--listen", "192.0.2.1:80", "--admin", free, "--data", data],
+            "cannot listen",
+            "192.0.2.1",
+            "--listen",
+        ),
+        (["--listen", free, "--admin", free, "--data", file], "cannot make the data folder", file, "--data"),
+    ];
+    for (flags, what, place, remedy) in cases {
+        let output = ended(&flags);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(&format!("error: {what}")) && said.lines().count() == 1, "{said}");
+        assert!(said.contains(place) && said.contains(remedy), "{said}");
+        assert!(output.stdout.is_empty());
+    }
+    assert!(!untouched.exists());
+}
+
+#[test]
+fn wrong_flags_and_variables_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let command = |variable: &str, value: &str| {
+        let mut command = site(&["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]);
+        command.arg(&data).env(variable, value);
+        command.output().unwrap()
+    };
+    let cases = [
+        ("EURYALE_CONNECTIONS", "0", 2, "--connections"),
+        ("EURYALE_MAX_WAIT", "soon", 2, "--max-wait"),
+        ("EURYALE_LOG", "site=loud=very", 1, "EURYALE_LOG"),
+    ];
+    for (variable, value, code, place) in cases {
+        let output = command(variable, value);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.starts_with("error: ") && said.contains(place), "{said}");
+    }
+    assert!(!data.exists());
+}
+
+#[test]
+fn the_settings_are_printed_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut command = site(&["--print-config", "--max-wait=90s", "--data"]);
+    let output =
+        command.arg(&data).env("EURYALE_CONNECTIONS", "5").env("EURYALE_MAX_WAIT", "1s").output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(printed.contains("connections = 5\n"), "a variable stands over the default: {printed}");
+    assert!(printed.contains("max-wait = \"90s\"\n"), "a flag stands over its variable: {printed}");
+    assert!(!data.exists());
+}
