@@ -2,29 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use euryale::{Body, Response};
-use euryale_test::{Gate, H2Client, RawClient, eventually};
+use euryale::{Body, Request, Response, Transaction};
+use euryale_test::{CountingDatabase, Gate, H2Client, RawClient, ScriptedPublisher, eventually};
 use euryale_tests::Site;
 
-/// A site whose publisher waits at a gate under `/held`.
-async fn held(connections: usize) -> (Site, Gate) {
-    let gate = Gate::new();
-    let at = gate.clone();
-    let site = Site::start(connections, move |request, transaction| {
-        let id = transaction.connection()?.id();
-        if request.uri().path() == "/held" {
-            at.wait();
-        }
-        Ok(Response::new(Body::from(id.to_string())))
-    })
-    .await;
-    (site, gate)
+/// A site whose publisher does what the path says, and its gate.
+async fn scripted(connections: usize) -> (Site, Gate) {
+    let publisher = ScriptedPublisher::new();
+    let gate = publisher.gate().clone();
+    (Site::start(connections, publisher).await, gate)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_slow_requests_on_two_connections() {
     #[expect(clippy::disallowed_methods, reason = "work that blocks is what is published")]
-    let site = Site::start(2, |_, transaction| {
+    let site = Site::start(2, |_: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
         transaction.connection()?;
         std::thread::sleep(Duration::from_millis(50));
         Ok(Response::new(Body::from("OK")))
@@ -46,7 +38,7 @@ async fn a_hundred_slow_requests_on_two_connections() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_http2_client_that_resets_its_streams() {
-    let (site, gate) = held(2).await;
+    let (site, gate) = scripted(2).await;
     let mut client = H2Client::connect(site.address).await.unwrap();
     for n in 1..=200 {
         let (response, stream) = client.open("/held").await.unwrap();
@@ -71,7 +63,7 @@ async fn one_http2_client_that_resets_its_streams() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_hang_up() {
-    let (site, gate) = held(2).await;
+    let (site, gate) = scripted(2).await;
     for n in 1..=200 {
         let mut client = RawClient::connect(site.address).await.unwrap();
         client.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
@@ -88,7 +80,7 @@ async fn clients_that_hang_up() {
 /// What stands in the socket's buffer hides the end of the stream from hyper: such a request runs to its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
-    let (site, gate) = held(1).await;
+    let (site, gate) = scripted(1).await;
     let mut holder = RawClient::connect(site.address).await.unwrap();
     holder.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
     eventually("the worker is busy", || gate.waiting() == 1).await;
@@ -109,7 +101,7 @@ async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_publication_waits_for_the_one_whose_client_is_gone() {
-    let (site, gate) = held(1).await;
+    let (site, gate) = scripted(1).await;
     let mut first = RawClient::connect(site.address).await.unwrap();
     first.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
     eventually("it is published", || gate.waiting() == 1).await;
@@ -127,7 +119,7 @@ async fn the_next_publication_waits_for_the_one_whose_client_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_request_after_the_other_gets_the_same_connection() {
-    let (site, _) = held(4).await;
+    let (site, _) = scripted(4).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     let mut same = 0;
     for _ in 0..200 {
@@ -141,10 +133,10 @@ async fn one_request_after_the_other_gets_the_same_connection() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_never_touches_the_database_opens_no_connection() {
-    let site = Site::start(2, |_, _| Ok(Response::new(Body::from("static")))).await;
+    let (site, _) = scripted(2).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     for _ in 0..10 {
-        assert_eq!(client.get("/").await.unwrap().text(), "static");
+        assert_eq!(client.get("/static").await.unwrap().text(), "static");
     }
     assert_eq!(site.ledger().connections.opened.get(), 0);
     drop(client);

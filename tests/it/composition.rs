@@ -85,7 +85,7 @@ async fn connection_limit_alone() {
         .layer(RespondLayer::new())
         .layer(SpoolLayer::new())
         .layer(ConnectionLimitLayer::new(pool.clone()))
-        .map_request(|given: euryale::core::Publication<_>| unspooled(given.request));
+        .map_request(|given: euryale::Publication<_>| unspooled(given.request));
     assert_eq!(post(inside().layer(layers)).await, through());
     assert_quiet(pool.ledger()).await;
 }
@@ -124,13 +124,28 @@ async fn a_stack_beside_asynchronous_routes() {
 }
 
 #[tokio::test]
-async fn layers_are_cheap_to_clone_and_share_their_ledger() {
-    let layer = ConnectionLimitLayer::new(Pool::new(CountingDatabase::new(), 1));
-    let publish = Publish::new(|_: &Request, _: &mut euryale::Transaction<'_, CountingDatabase>| {
-        Ok(Response::new(Body::empty()))
-    });
-    let services = [layer.layer(publish.clone()), layer.clone().layer(publish)];
-    for service in services {
-        service.oneshot(Request::default()).await.unwrap();
+async fn clones_of_a_layer_share_its_pool_and_ledger() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let layer = ConnectionLimitLayer::new(pool.clone());
+    let publish =
+        Publish::new(|_: &Request, transaction: &mut euryale::Transaction<'_, CountingDatabase>| {
+            Ok(Response::new(Body::from(transaction.connection()?.id().to_string())))
+        });
+    for service in [layer.layer(publish.clone()), layer.clone().layer(publish)] {
+        let body = service.oneshot(Request::default()).await.unwrap().into_body();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "1");
     }
+    assert_eq!(pool.ledger().conflicts.attempts.get(), 2);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// tower's own middleware boxes its errors: it stands between ours all the same.
+#[tokio::test]
+async fn foreign_middleware_that_boxes_its_errors() {
+    let layers = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .timeout(std::time::Duration::from_secs(60))
+        .layer(SpoolLayer::new().limit(3))
+        .map_request(unspooled);
+    assert_eq!(post(inside().layer(layers)).await.0, 413, "an error of ours keeps its kind");
 }

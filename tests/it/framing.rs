@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use euryale::{Body, Response};
-use euryale_test::RawClient;
+use euryale::{Body, Request, Response, Transaction};
+use euryale_test::{CountingDatabase, RawClient};
 use euryale_tests::Site;
 use http::{HeaderName, HeaderValue, StatusCode};
 use proptest::collection::vec;
@@ -81,12 +81,15 @@ fn every_response_is_exactly_one() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let next = Arc::new(Mutex::new(None));
     let given = next.clone();
-    let site = runtime.block_on(Site::start(1, move |request, _| {
-        Ok(match &*given.lock().unwrap() {
-            Some(script) if request.uri().path() == "/scripted" => answer(script),
-            _ => Response::new(Body::from("the second")),
-        })
-    }));
+    let site = runtime.block_on(Site::start(
+        1,
+        move |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
+            Ok(match &*given.lock().unwrap() {
+                Some(script) if request.uri().path() == "/scripted" => answer(script),
+                _ => Response::new(Body::from("the second")),
+            })
+        },
+    ));
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
     runner
         .run(&script(), |script| {

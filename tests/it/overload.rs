@@ -2,28 +2,20 @@
 
 use std::process::Command;
 
-use euryale::{Body, Pool, Response};
-use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
+use euryale::Pool;
+use euryale_test::{CountingDatabase, RawClient, ScriptedPublisher, eventually};
 use euryale_tests::Site;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overflow_is_answered_at_once() {
-    let gate = Gate::new();
-    let at = gate.clone();
+    let publisher = ScriptedPublisher::new();
+    let gate = publisher.gate().clone();
     let pool = Pool::builder(CountingDatabase::new()).connections(1).max_queue(2).build();
-    let site = Site::with(
-        pool,
-        |stack| stack,
-        move |_, _| {
-            at.wait();
-            Ok(Response::new(Body::from("served")))
-        },
-    )
-    .await;
+    let site = Site::with(pool, |stack| stack, publisher).await;
     let mut served = Vec::new();
     for n in 1..=3 {
         let mut client = RawClient::connect(site.address).await.unwrap();
-        client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
         eventually("it arrived", || site.arrived() == n).await;
         served.push(client);
     }
@@ -42,7 +34,7 @@ async fn overflow_is_answered_at_once() {
     assert_eq!(site.ledger().queue.full.get(), 101);
     gate.open();
     for mut client in served {
-        assert_eq!(client.read_answer(false).await.unwrap().text(), "served");
+        assert_eq!(client.read_answer(false).await.unwrap().text(), "1");
     }
     drop(refused);
     site.end().await;

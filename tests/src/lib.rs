@@ -3,14 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use euryale::{Abort, Ledger, Pool, Request, Response, Stack, Transaction};
+use euryale::{Ledger, Pool, Publisher, Stack};
 use euryale_server::{Drained, Server, Shutdown};
 use euryale_test::{CountingDatabase, assert_quiet};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-
-/// The transaction that the publishers of these tests are given.
-pub type Tx<'a> = Transaction<'a, CountingDatabase>;
 
 /// A stack that is being served.
 #[derive(Debug)]
@@ -28,10 +25,7 @@ impl Site {
     ///
     /// # Panics
     /// When no port can be had.
-    pub async fn start<F>(connections: usize, publisher: F) -> Self
-    where
-        F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
-    {
+    pub async fn start(connections: usize, publisher: impl Publisher<CountingDatabase>) -> Self {
         let pool = Pool::new(CountingDatabase::new(), connections);
         Self::with(pool, |stack| stack, publisher).await
     }
@@ -40,14 +34,11 @@ impl Site {
     ///
     /// # Panics
     /// When no port can be had.
-    pub async fn with<F>(
+    pub async fn with(
         pool: Pool<CountingDatabase>,
         settings: impl FnOnce(Stack<CountingDatabase>) -> Stack<CountingDatabase>,
-        publisher: F,
-    ) -> Self
-    where
-        F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
-    {
+        publisher: impl Publisher<CountingDatabase>,
+    ) -> Self {
         let service = settings(Stack::new(pool.clone())).publish(publisher);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the address of a bound socket");

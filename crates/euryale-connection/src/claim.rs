@@ -8,30 +8,33 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{Claim, Database, Error, ErrorKind, Lease};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::job::{Cell, Job};
 use crate::pool::{Lane, Shared};
-use crate::queue::{Rank, Ticket};
+use crate::queue::{LaneIndex, Rank, Ticket};
 use crate::worker;
 
 /// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by [`Claim::run`].
 #[must_use]
 pub struct PoolClaim<D: Database> {
     shared: Arc<Shared<D>>,
-    lane: Lane,
+    lane: LaneIndex,
     rank: Rank,
     deadline: Option<Duration>,
 }
 
 impl<D: Database> PoolClaim<D> {
     pub(crate) fn new(shared: Arc<Shared<D>>) -> Self {
-        Self { shared, lane: Lane(0), rank: Rank::New, deadline: None }
+        Self { shared, lane: 0, rank: Rank::New, deadline: None }
     }
 
     /// Waits in this lane.
+    ///
+    /// # Panics
+    /// When it is a lane of another pool.
     pub fn lane(mut self, lane: Lane) -> Self {
-        self.lane = lane;
+        self.lane = self.shared.index_of(lane);
         self
     }
 
@@ -88,7 +91,7 @@ where
 /// Queued ⇒ (Taken or Left), Taken ⇒ Left.
 enum Place {
     /// Perhaps still in the queue, for as long as the timer runs.
-    Queued { ticket: Ticket, wait: Option<Duration>, timer: Option<Pin<Box<Sleep>>> },
+    Queued { ticket: Ticket, until: Option<Instant>, timer: Option<Pin<Box<Sleep>>> },
     /// With a worker, as far as this future knows.
     Taken,
     /// The result was fetched.
@@ -103,9 +106,9 @@ where
         shared: Arc<Shared<D>>,
         cell: Arc<Cell<F, T>>,
         ticket: Ticket,
-        wait: Option<Duration>,
+        until: Option<Instant>,
     ) -> Self {
-        Self { shared, cell, place: Place::Queued { ticket, wait, timer: None } }
+        Self { shared, cell, place: Place::Queued { ticket, until, timer: None } }
     }
 }
 
@@ -124,11 +127,11 @@ where
             this.place = Place::Left;
             return Poll::Ready(result);
         }
-        let Place::Queued { ticket, wait: Some(wait), timer } = &mut this.place else {
+        let Place::Queued { ticket, until: Some(until), timer } = &mut this.place else {
             return Poll::Pending;
         };
         // Made at the first wait: a job that was refused or done by now needs none.
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(*wait)));
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(*until)));
         if timer.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }

@@ -56,9 +56,8 @@ impl<F, T> Cell<F, T> {
         let mut state = self.lock();
         match &mut *state {
             State::Waiting(_, waker) | State::Running(waker) | State::Ran(_, waker) => {
-                match waker {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    None => *waker = Some(cx.waker().clone()),
+                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
                 }
                 Poll::Pending
             }
@@ -92,7 +91,7 @@ impl<F, T> Cell<F, T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, State<F, T>> {
-        // Only our own assignments run under it.
+        // Only our own assignments run under it, and clones and drops of wakers.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -117,10 +116,7 @@ where
             }
         };
         drop(state);
-        let result = {
-            let _span = self.span.enter();
-            catch_unwind(AssertUnwindSafe(|| job(lease)))
-        };
+        let result = catch_unwind(AssertUnwindSafe(|| self.span.in_scope(|| job(lease))));
         let panicked = result.is_err();
         let result =
             result.map_err(|payload| Error::with_source(ErrorKind::Panicked, PanicMessage::new(payload)));
@@ -150,9 +146,7 @@ where
         }
         *state = State::Done(result);
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     fn refuse(&self, error: Error) {
@@ -161,14 +155,20 @@ where
         drop(state);
         if let State::Waiting(job, waker) = before {
             drop_quietly(job);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            wake(waker);
         }
     }
 
     fn is_abandoned(&self) -> bool {
         Cell::is_abandoned(self)
+    }
+}
+
+/// Wakes whoever waits. What is behind a waker is not ours: a panic of it must not break the worker.
+fn wake(waker: Option<Waker>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake))) {
+        let panic = PanicMessage::new(payload);
+        tracing::error!(%panic, "a waker panicked");
     }
 }
 

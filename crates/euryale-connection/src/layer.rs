@@ -29,7 +29,12 @@ impl<D: Database> ConnectionLimitLayer<D> {
     }
 
     /// Requests for which `predicate` holds wait in `lane`; the first lane that fits counts. Default: no lanes.
+    ///
+    /// # Panics
+    /// When it is a lane of another pool.
     pub fn lane(self, lane: Lane, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+        // Asked here, where a program starts, and not for the first request.
+        let _ = self.pool.claim().lane(lane);
         let added: (Lane, Predicate) = (lane, Arc::new(predicate));
         Self { lanes: self.lanes.iter().cloned().chain([added]).collect(), ..self }
     }

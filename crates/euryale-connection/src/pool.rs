@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Admit, Attempt, Database, Error, ErrorKind, History, Ledger, Outcome, Transaction,
-    TransactionOptions,
+    Abort, Access, Admit, Attempt, Database, Error, ErrorKind, History, Ledger, Outcome, PanicMessage,
+    Transaction, TransactionOptions,
 };
 use tokio::sync::Notify;
 
@@ -21,7 +21,7 @@ pub use self::builder::PoolBuilder;
 pub use self::status::Status;
 use crate::claim::{PoolClaim, Waiting};
 use crate::job::{Cell, Job, drop_quietly};
-use crate::queue::{Queue, Rank, Refused, Then, Ticket};
+use crate::queue::{LaneIndex, Queue, Rank, Refused, Then, Ticket};
 use crate::worker;
 
 /// A hard cap on database connections, and the queue in front of it. Clones are handles to the same pool.
@@ -42,7 +42,9 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) called: AtomicBool,
     /// A worker gave its permit back.
     pub(crate) left: Notify,
-    lanes: Vec<&'static str>,
+    pub(crate) idle_timeout: Option<Duration>,
+    id: u64,
+    lanes: Vec<String>,
     state: Mutex<State<D>>,
 }
 
@@ -55,11 +57,15 @@ pub(crate) struct Idle<C> {
     pub(crate) connection: C,
     pub(crate) warmth: u64,
     pub(crate) opened: Instant,
+    pub(crate) since: Instant,
 }
 
 /// A lane of a pool: its jobs never take more than their share of the connections. Made by [`Pool::lane`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lane(pub(crate) u16);
+pub struct Lane {
+    index: LaneIndex,
+    pool: u64,
+}
 
 impl<D: Database> Pool<D> {
     /// A pool with at most `connections` connections and the defaults of [`PoolBuilder`].
@@ -75,7 +81,7 @@ impl<D: Database> Pool<D> {
         PoolBuilder::new(database)
     }
 
-    /// Runs `job` on a connection, in a worker, without a transaction.
+    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the future is polled.
     ///
     /// # Errors
     /// By kind: [`QueueFull`](ErrorKind::QueueFull), [`QueueElapsed`](ErrorKind::QueueElapsed),
@@ -157,8 +163,27 @@ impl<D: Database> Pool<D> {
 
     /// The lane of this name, if the pool was built with it.
     pub fn lane(&self, name: &str) -> Option<Lane> {
-        let index = self.shared.lanes.iter().position(|lane| *lane == name)?;
-        u16::try_from(index).ok().map(Lane)
+        let index = self.shared.lanes.iter().position(|lane| lane == name)?;
+        Some(Lane { index: LaneIndex::try_from(index).ok()?, pool: self.shared.id })
+    }
+
+    /// Another cap, at once: what waits is started if there is room now, and connections beyond the new cap are dropped, idle
+    /// ones now and others after their job. 0 is taken as 1.
+    pub fn resize(&self, connections: usize) {
+        let cap = connections.max(1);
+        let mut state = self.shared.lock();
+        let then = state.queue.resize(cap);
+        let mut surplus = Vec::new();
+        while !state.idle.is_empty() && state.idle.len() + state.queue.permits() > cap {
+            // The coldest go.
+            let coldest =
+                state.idle.iter().enumerate().min_by_key(|(_, idle)| idle.warmth).map_or(0, |(at, _)| at);
+            surplus.push(state.idle.remove(coldest).connection);
+        }
+        self.shared.ledger.connections.cap.set(i64::try_from(cap).unwrap_or(i64::MAX));
+        drop(state);
+        self.shared.summon(then);
+        self.shared.drop_on_a_thread(surplus);
     }
 
     /// The store.
@@ -192,13 +217,13 @@ impl<D: Database> Pool<D> {
     /// connections when they end.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
         self.shared.lock().queue.close();
-        let in_time = tokio::time::timeout(deadline, self.all_left()).await.is_ok();
-        let stranded = self.shared.lock().queue.drain();
-        for job in stranded {
-            self.shared.ledger.queue.depth.add(-1);
+        let until = tokio::time::Instant::now() + deadline;
+        let in_time = tokio::time::timeout_at(until, self.all_left()).await.is_ok();
+        for job in self.shared.drain() {
             job.refuse(Error::new(ErrorKind::Closed));
         }
-        worker::drop_connections(self.shared.take_idle()).await;
+        // A connection may be slow to close: it goes on without us.
+        let _ = tokio::time::timeout_at(until, worker::drop_connections(self.shared.take_idle())).await;
         let running = self.shared.lock().queue.permits();
         if in_time || running == 0 { Ok(()) } else { Err(StillBusy { running }) }
     }
@@ -256,21 +281,53 @@ impl<D: Database> Shared<D> {
 
     /// How warm a connection is; cold, when the database cannot say.
     pub(crate) fn warmth(&self, connection: &D::Connection) -> u64 {
-        catch_unwind(AssertUnwindSafe(|| self.database.warmth(connection))).unwrap_or(0)
+        catch_unwind(AssertUnwindSafe(|| self.database.warmth(connection)))
+            .map_err(PanicMessage::new)
+            .unwrap_or(0)
+    }
+
+    /// Is an idle connection not worth using any more?
+    pub(crate) fn is_too_old(&self, idle: &Idle<D::Connection>) -> bool {
+        self.idle_timeout.is_some_and(|most| idle.since.elapsed() >= most)
+            || self.max_lifetime.is_some_and(|most| idle.opened.elapsed() >= most)
     }
 
     fn take_idle(&self) -> Vec<D::Connection> {
-        let idle = std::mem::take(&mut self.lock().idle);
-        self.ledger.connections.idle.add(-i64::try_from(idle.len()).unwrap_or(i64::MAX));
-        self.ledger.connections.dropped.add(DropReason::Closed, idle.len() as u64);
-        idle.into_iter().map(|idle| idle.connection).collect()
+        std::mem::take(&mut self.lock().idle)
+            .into_iter()
+            .map(|idle| idle.connection)
+            .inspect(|_| self.dropped())
+            .collect()
+    }
+
+    /// Counts an idle connection that is dropped because there is no place for it.
+    fn dropped(&self) {
+        self.ledger.connections.idle.add(-1);
+        self.ledger.connections.dropped.add(DropReason::Closed, 1);
+    }
+
+    /// Nobody can wait for a worker here, and a connection must not be dropped on a runtime thread: a plain thread does it.
+    fn drop_on_a_thread(&self, connections: Vec<D::Connection>) {
+        if connections.is_empty() {
+            return;
+        }
+        let kept = Arc::new(Mutex::new(connections));
+        let dropped = Arc::clone(&kept);
+        let thread = std::thread::Builder::new().name("euryale-close".to_owned()).spawn(move || {
+            let connections = std::mem::take(&mut *dropped.lock().unwrap_or_else(PoisonError::into_inner));
+            connections.into_iter().for_each(drop_quietly);
+        });
+        if let Err(error) = thread {
+            tracing::error!(%error, "no thread to close idle connections in: they are left to the system");
+            forget(kept);
+        }
     }
 
     /// Queues a job and sees to it that a worker comes for it.
     pub(crate) fn admit<F, T>(
         self: &Arc<Self>,
         job: F,
-        lane: Lane,
+        lane: LaneIndex,
         rank: Rank,
         wait: Option<Duration>,
     ) -> Result<Waiting<D, F, T>, Error>
@@ -281,8 +338,12 @@ impl<D: Database> Shared<D> {
             return Err(Error::new(ErrorKind::WouldDeadlock));
         }
         let cell = Arc::new(Cell::new(job));
-        let now = Instant::now();
-        let admitted = self.lock().queue.admit(Arc::clone(&cell) as Arc<dyn Job<D>>, lane.0, rank, now);
+        let mut state = self.lock();
+        let admitted = state.queue.admit(Arc::clone(&cell) as Arc<dyn Job<D>>, lane, rank, Instant::now());
+        if admitted.is_ok() {
+            self.ledger.queue.depth.add(1);
+        }
+        drop(state);
         let (ticket, then) = match admitted {
             Ok(admitted) => admitted,
             Err((_, Refused::Full)) => {
@@ -291,42 +352,64 @@ impl<D: Database> Shared<D> {
             }
             Err((_, Refused::Closed)) => return Err(Error::new(ErrorKind::Closed)),
         };
-        self.ledger.queue.depth.add(1);
+        // From here on the job has an owner, who takes it back out of the queue.
+        let until = wait.map(|wait| tokio::time::Instant::now() + wait);
+        let waiting = Waiting::new(Arc::clone(self), cell, ticket, until);
+        self.summon(then);
+        Ok(waiting)
+    }
+
+    /// Does what the queue asks for.
+    pub(crate) fn summon(self: &Arc<Self>, then: Then) {
         match then {
             Then::Wait => {}
             Then::Start => worker::start(self),
             Then::Call => self.called.store(true, Ordering::Release),
         }
-        Ok(Waiting::new(Arc::clone(self), cell, ticket, wait))
     }
 
     /// Takes a job back out of the queue; `false` when a worker has it.
     pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
-        let job = self.lock().queue.cancel(ticket);
+        let mut state = self.lock();
+        let job = state.queue.cancel(ticket);
         if job.is_some() {
             self.ledger.queue.depth.add(-1);
         }
+        drop(state);
         job.is_some()
+    }
+
+    /// The waiting jobs that nobody would come for: no worker is left, and none could be started.
+    pub(crate) fn stranded(&self) -> Vec<Arc<dyn Job<D>>> {
+        if self.lock().queue.permits() > 0 {
+            return Vec::new();
+        }
+        self.drain()
+    }
+
+    fn drain(&self) -> Vec<Arc<dyn Job<D>>> {
+        let mut state = self.lock();
+        let jobs = state.queue.drain();
+        self.ledger.queue.depth.add(-i64::try_from(jobs.len()).unwrap_or(i64::MAX));
+        jobs
+    }
+
+    /// Is this a lane of this pool?
+    ///
+    /// # Panics
+    /// When it is not: a lane of another pool stands for another share, or for none.
+    pub(crate) fn index_of(&self, lane: Lane) -> LaneIndex {
+        assert!(
+            lane.pool == self.id,
+            "a lane belongs to the pool that made it: ask this pool's `lane(name)`"
+        );
+        lane.index
     }
 }
 
 impl<D: Database> Drop for Shared<D> {
-    /// Nobody can wait for a worker here, and a connection must not be dropped on a runtime thread: a plain thread
-    /// does it.
     fn drop(&mut self) {
-        let connections = self.take_idle();
-        if connections.is_empty() {
-            return;
-        }
-        let kept = Arc::new(Mutex::new(connections));
-        let dropped = Arc::clone(&kept);
-        let thread = std::thread::Builder::new().name("euryale-close".to_owned()).spawn(move || {
-            drop_quietly(std::mem::take(&mut *dropped.lock().unwrap_or_else(PoisonError::into_inner)));
-        });
-        if let Err(error) = thread {
-            tracing::error!(%error, "no thread to close idle connections in: they are left to the system");
-            forget(kept);
-        }
+        self.drop_on_a_thread(self.take_idle());
     }
 }
 
@@ -338,6 +421,7 @@ fn forget<T>(value: T) {
 
 /// [`Pool::close`] reached its deadline with jobs still running.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct StillBusy {
     /// How many.
     pub running: usize,

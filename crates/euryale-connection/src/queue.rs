@@ -90,10 +90,10 @@ pub(crate) struct Ticket {
     generation: u32,
 }
 
-/// What must be done for a job that was admitted.
+/// What must be done for the jobs that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// Nothing: it waits for a worker that is busy.
+    /// Nothing: they wait for a worker that is busy, or one is on its way.
     Wait,
     /// Start a worker; its permit is taken already.
     Start,
@@ -109,8 +109,8 @@ pub(crate) enum Refused {
 
 /// What a worker does next.
 pub(crate) enum Next<J> {
-    /// Run this job. `start` asks for one more worker first.
-    Run { job: J, lane: LaneIndex, since: Instant, start: bool },
+    /// Run this job, after what must be done for the others.
+    Run { job: J, lane: LaneIndex, since: Instant, then: Then },
     /// Nothing to do.
     Idle,
 }
@@ -147,8 +147,15 @@ impl<J> Queue<J> {
         self.waiting
     }
 
+    /// Would a new job of the default lane be refused?
     pub(crate) fn is_full(&self) -> bool {
-        self.permits >= self.cap && self.waiting >= self.max_queue + self.coming
+        self.waiting >= self.max_queue.saturating_add(self.seats())
+    }
+
+    /// How many of the waiting jobs do not have to wait for another to end.
+    fn seats(&self) -> usize {
+        let looking = usize::from(self.spinner == Spinner::Looking);
+        self.coming + self.cap.saturating_sub(self.permits) + looking
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -172,30 +179,35 @@ impl<J> Queue<J> {
         if self.closed {
             return Err((job, Refused::Closed));
         }
-        let may_run = self.lanes[usize::from(lane)].running < self.lanes[usize::from(lane)].share;
-        let then = match self.spinner {
-            Spinner::Looking if may_run => Then::Call,
-            _ if may_run && self.permits < self.cap => Then::Start,
-            _ => Then::Wait,
-        };
+        let Lane { running, share, .. } = self.lanes[usize::from(lane)];
+        let may_run = running < share;
         // A job that was admitted before keeps its place; how many there are is bounded where they are suspended.
-        if then == Then::Wait && rank == Rank::New && self.waiting >= self.max_queue + self.coming {
+        let seats = if may_run { self.seats() } else { 0 };
+        if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(seats) {
             return Err((job, Refused::Full));
-        }
-        match then {
-            Then::Wait => {}
-            Then::Start => {
-                self.permits += 1;
-                self.coming += 1;
-            }
-            Then::Call => {
-                self.spinner = Spinner::Called;
-                self.coming += 1;
-            }
         }
         self.sequence += 1;
         let ticket = self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now });
-        Ok((ticket, then))
+        Ok((ticket, self.summon()))
+    }
+
+    /// Sends for a worker, if a job may run at once and nobody is on the way: one at a time, which sends for the next one when
+    /// it has taken its job.
+    fn summon(&mut self) -> Then {
+        if self.coming > 0 || self.pick().is_none() {
+            return Then::Wait;
+        }
+        if self.spinner == Spinner::Looking {
+            self.spinner = Spinner::Called;
+            self.coming += 1;
+            return Then::Call;
+        }
+        if self.permits < self.cap {
+            self.permits += 1;
+            self.coming += 1;
+            return Then::Start;
+        }
+        Then::Wait
     }
 
     /// Takes a waiting job out of the queue; `None` when a worker has it already.
@@ -223,15 +235,9 @@ impl<J> Queue<J> {
         let Some(Waiting { job, lane, rank, since, .. }) = self.unlink(slot) else {
             return Next::Idle;
         };
-        self.again_in_a_row = if rank == Rank::Again { self.again_in_a_row + 1 } else { 0 };
+        self.again_in_a_row = if rank == Rank::Again { self.again_in_a_row.saturating_add(1) } else { 0 };
         self.lanes[usize::from(lane)].running += 1;
-        // Only with lanes can there be a job that may run and no worker that was started for it.
-        let start = self.lanes.len() > 1 && self.permits < self.cap && self.pick().is_some();
-        if start {
-            self.permits += 1;
-            self.coming += 1;
-        }
-        Next::Run { job, lane, since, start }
+        Next::Run { job, lane, since, then: self.summon() }
     }
 
     /// May the caller, a worker with nothing to do, spin for a moment? At most one does.
@@ -253,9 +259,32 @@ impl<J> Queue<J> {
         called
     }
 
-    /// A worker gives its permit back.
-    pub(crate) fn leave(&mut self) {
+    /// A worker gives its permit back. It may have had to leave while another one, on the lookout, can take a job.
+    pub(crate) fn leave(&mut self) -> Then {
         self.permits -= 1;
+        self.summon()
+    }
+
+    /// A worker that was started never comes. No other one is sent for: it would fare no better. Those that run will look
+    /// for the jobs that wait, if there are any.
+    pub(crate) fn give_up(&mut self) {
+        self.coming -= 1;
+        self.permits -= 1;
+    }
+
+    /// A worker broke down, in the middle of a job of lane `running` if it had one.
+    pub(crate) fn break_down(&mut self, running: Option<LaneIndex>) -> Then {
+        if let Some(lane) = running {
+            self.lanes[usize::from(lane)].running -= 1;
+        }
+        self.leave()
+    }
+
+    /// Another number of permits. What is more than the new number comes back between two
+    /// jobs.
+    pub(crate) fn resize(&mut self, cap: usize) -> Then {
+        self.cap = cap;
+        self.summon()
     }
 
     /// From now on nothing is admitted.

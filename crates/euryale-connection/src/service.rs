@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Database, Error, History, Publication, Request};
+use euryale_core::{Database, History, Publication, Request};
 use tower_service::Service;
 
 use crate::layer::Predicate;
@@ -23,7 +23,6 @@ impl<S, D> Service<Request> for ConnectionLimit<S, D>
 where
     D: Database,
     S: Service<Publication<PoolClaim<D>>>,
-    S::Error: Into<Error>,
 {
     type Response = S::Response;
     type Error = S::Error;

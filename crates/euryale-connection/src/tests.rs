@@ -1,3 +1,4 @@
+mod breakage;
 mod failures;
 mod limit;
 
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{Claim, ErrorKind, Fault, Outcome, Transaction};
+use euryale_core::{Claim, ErrorKind, Fault};
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
@@ -185,14 +186,17 @@ async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
         let ran = ran.clone();
         tokio::spawn(claim.run(move |_| ran.fetch_add(1, SeqCst)))
     };
+    // The wait begins when the job is queued, not when its future is polled.
+    let unpolled = pool.claim().deadline(Duration::from_secs(5)).run(|_| ());
     let (short, long) = (late(Some(Duration::from_secs(5))), late(None));
     tokio::task::yield_now().await;
     tokio::time::advance(Duration::from_secs(6)).await;
     assert_eq!(short.await.unwrap().unwrap_err().kind(), ErrorKind::QueueElapsed);
+    assert_eq!(unpolled.await.unwrap_err().kind(), ErrorKind::QueueElapsed);
     assert!(!long.is_finished());
     tokio::time::advance(Duration::from_secs(25)).await;
     assert_eq!(long.await.unwrap().unwrap_err().kind(), ErrorKind::QueueElapsed);
-    assert_eq!((pool.status().queued, pool.ledger().queue.elapsed.get()), (0, 2));
+    assert_eq!((pool.status().queued, pool.ledger().queue.elapsed.get()), (0, 3));
     gate.open();
     busy.await.unwrap();
     pool.run(|_| ()).await.unwrap();
@@ -418,15 +422,15 @@ async fn a_transaction_left_open_costs_the_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
     let pool = Pool::builder(CountingDatabase::new()).connections(3).max_queue(64).max_wait(None).build();
-    let running = Arc::new(AtomicUsize::new(0));
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let tasks: Vec<_> = (0..8)
         .map(|task| {
-            let (pool, running) = (pool.clone(), running.clone());
+            let (pool, running, most) = (pool.clone(), running.clone(), most.clone());
             tokio::spawn(async move {
                 for round in 0..500 {
-                    let running = running.clone();
+                    let (running, most) = (running.clone(), most.clone());
                     let job = pool.transaction(move |transaction| {
-                        assert!(running.fetch_add(1, SeqCst) < 3, "over the cap");
+                        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         transaction.connection()?;
                         running.fetch_sub(1, SeqCst);
                         Ok(())
@@ -436,6 +440,9 @@ async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
                         1 => drop(tokio::time::timeout(Duration::from_micros(50), job).await),
                         _ => drop(job.await),
                     }
+                    if task == 0 && round % 50 == 0 {
+                        pool.resize(1 + round / 50 % 3);
+                    }
                 }
             })
         })
@@ -444,18 +451,80 @@ async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
         task.await.unwrap();
     }
     assert_quiet(pool.ledger()).await;
-    assert!(pool.ledger().publishers.running.peak() <= 3);
-    assert!(pool.database().opened() <= 3, "no connection was lost");
-    let _: Outcome<()> = pool
-        .claim()
-        .run(|lease| {
-            let options = euryale_core::TransactionOptions::new(
-                euryale_core::Attempt::new(euryale_core::History::default()),
-                euryale_core::Access::Write,
-            );
-            Transaction::run(lease, options, |_| Ok(()))
-        })
-        .await
-        .unwrap()
-        .unwrap();
+    assert!((1..=3).contains(&most.load(SeqCst)), "{most:?} at a time");
+    eventually("no connection too many is kept", || pool.database().open() as usize <= pool.status().cap)
+        .await;
+}
+
+#[tokio::test]
+async fn another_cap_holds_at_run_time() {
+    let pool = pool(1);
+    let gate = Gate::new();
+    let job = || {
+        let gate = gate.clone();
+        tokio::spawn(pool.run(move |_| gate.wait()))
+    };
+    let jobs: Vec<_> = (0..6).map(|_| job()).collect();
+    eventually("one runs", || gate.waiting() == 1).await;
+    pool.resize(3);
+    eventually("three run", || gate.waiting() == 3).await;
+    pool.resize(1);
+    gate.let_through(3);
+    eventually("one runs", || gate.passed() == 3 && gate.waiting() == 1).await;
+    assert_eq!((pool.status().cap, pool.status().running), (1, 1));
+    gate.open();
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    eventually("one connection is left", || pool.database().open() == 1 && pool.status().idle == 1).await;
+    assert_eq!(pool.ledger().connections.cap.get(), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_smaller_cap_drops_the_coldest_idle_connections() {
+    let pool = pool(3);
+    let held = Held::new(pool.clone()).await;
+    for (id, warmth) in [(1, 5), (2, 9), (3, 1)] {
+        pool.database().warm(id, warmth);
+    }
+    held.end().await;
+    eventually("all are idle", || pool.status().idle == 3).await;
+    pool.resize(1);
+    eventually("two are gone", || pool.database().open() == 1).await;
+    assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
+    let pool = Pool::builder(CountingDatabase::new()).idle_timeout(Duration::ZERO).build();
+    pool.run(|_| ()).await.unwrap();
+    eventually("it is idle", || pool.status().idle == 1).await;
+    assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
+    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Expired), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn hundreds_of_jobs_that_come_again_are_served() {
+    let pool = pool(1);
+    for _ in 0..300 {
+        pool.claim().again(true).run(|_| ()).await.unwrap();
+    }
+    assert_quiet(pool.ledger()).await;
+}
+
+#[test]
+#[should_panic(expected = "a lane belongs to the pool that made it")]
+fn a_lane_of_another_pool_is_found_when_a_layer_is_built() {
+    let with_lane = Pool::builder(CountingDatabase::new()).lane("reports", 1).build();
+    let lane = with_lane.lane("reports").unwrap();
+    let _ = crate::ConnectionLimitLayer::new(pool(1)).lane(lane, |_| true);
+}
+
+#[test]
+#[should_panic(expected = "one lane of the name \"default\"")]
+fn a_lane_has_a_name_of_its_own() {
+    let _ = Pool::builder(CountingDatabase::new()).lane("default", 1).build();
 }

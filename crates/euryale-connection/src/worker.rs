@@ -5,20 +5,23 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, Error, ErrorKind, Lease, LeaseSource, Ledger};
+use euryale_core::{BoxError, Database, Error, ErrorKind, Lease, LeaseSource, Ledger, PanicMessage};
 use tokio::runtime::Handle;
 
 use crate::job::{Job, drop_quietly};
-use crate::pool::{Idle, Shared};
-use crate::queue::{LaneIndex, Next};
+use crate::pool::{Idle, Shared, State};
+use crate::queue::{LaneIndex, Next, Then};
 
 /// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs about as much.
 const SPIN: Duration = Duration::from_micros(20);
+
+/// So many looks at a time, before the core is offered to others. Asking the clock costs as much as all of them.
+const LOOKS: u32 = 16;
 
 thread_local! {
     static IN_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -29,15 +32,21 @@ pub(crate) fn is_worker_thread() -> bool {
     IN_WORKER.get()
 }
 
-/// Starts a worker for a permit that was taken already.
+/// Starts a worker for a permit that was taken already. Never panics: when no thread can be had, the worker's drop gives the
+/// permit back and refuses the jobs that nobody would come for.
 #[expect(clippy::disallowed_methods, reason = "the pool's worker: the cap bounds it")]
 pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
-    let worker =
-        Worker { shared: Arc::clone(shared), connection: None, opened: Instant::now(), arrived: false };
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(move || worker.run())),
-        // No runtime: the worker's drop gives the permit back and refuses the job.
-        Err(_) => drop(worker),
+    let worker = Worker {
+        shared: Arc::clone(shared),
+        connection: None,
+        opened: Instant::now(),
+        warmth: None,
+        stage: Stage::Coming,
+    };
+    let Ok(runtime) = Handle::try_current() else { return };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(move || worker.run()))) {
+        let panic = PanicMessage::new(payload);
+        tracing::error!(%panic, "no thread for a worker");
     }
 }
 
@@ -54,89 +63,131 @@ struct Worker<D: Database> {
     shared: Arc<Shared<D>>,
     connection: Option<D::Connection>,
     opened: Instant,
-    arrived: bool,
+    /// Asked for when the connection is about to become idle.
+    warmth: Option<u64>,
+    stage: Stage,
+}
+
+/// Coming ⇒ Idle, Idle ⇒ (Running or Left), Running ⇒ (Idle or Left).
+#[derive(Clone, Copy)]
+enum Stage {
+    /// Started, and has not looked yet. Holds a permit.
+    Coming,
+    /// Between two jobs. Holds a permit.
+    Idle,
+    /// In a job of this lane. Holds a permit.
+    Running(LaneIndex),
+    /// Holds nothing.
+    Left,
 }
 
 /// What a worker does next.
 enum Turn<J> {
     Run {
         job: J,
-        lane: LaneIndex,
         since: Instant,
     },
     /// It may look out for a job for a moment; whoever queues one will call it.
     Spin,
+    /// There is no place for it any more: it gives everything back when the last result is delivered.
+    Retire,
     /// It has given everything back.
-    Left,
+    Leave,
 }
 
 type Handed<D> = Arc<dyn Job<D>>;
 
 impl<D: Database> Worker<D> {
     fn run(mut self) {
-        IN_WORKER.set(true);
+        let _mark = InWorker::mark();
         self.shared.lock().queue.arrive();
-        self.arrived = true;
-        let mut turn = self.next(None, true);
+        self.stage = Stage::Idle;
+        let mut turn = self.next(true);
         loop {
             turn = match turn {
-                Turn::Run { job, lane, since } => {
+                Turn::Run { job, since } => {
                     self.run_job(&*job, since);
                     // Whoever sees the result finds the permit free, or this worker on the lookout: a client that asks
                     // again at once gets the same connection.
-                    let next = self.next(Some(lane), true);
+                    let next = self.next(true);
                     job.deliver();
                     next
                 }
                 Turn::Spin => {
                     let called = self.spin();
-                    self.next(None, called)
+                    self.next(called)
                 }
-                Turn::Left => break,
+                Turn::Retire => {
+                    self.discard(DropReason::Closed);
+                    self.leave(self.shared.lock());
+                    break;
+                }
+                Turn::Leave => break,
             }
         }
-        IN_WORKER.set(false);
+        self.stage = Stage::Left;
     }
 
     /// The next job; or gives back everything, connection first, then the permit, in one step.
-    fn next(&mut self, finished: Option<LaneIndex>, may_spin: bool) -> Turn<Handed<D>> {
-        let warmth = self.connection.as_ref().map_or(0, |connection| self.shared.warmth(connection));
-        let mut state = self.shared.lock();
-        match state.queue.next(finished) {
-            Next::Run { job, lane, since, start: another } => {
-                drop(state);
-                if another {
-                    start(&self.shared);
+    fn next(&mut self, may_spin: bool) -> Turn<Handed<D>> {
+        let mut finished = match self.stage {
+            Stage::Running(lane) => Some(lane),
+            Stage::Coming | Stage::Idle | Stage::Left => None,
+        };
+        loop {
+            let mut state = self.shared.lock();
+            self.stage = Stage::Idle;
+            match state.queue.next(finished.take()) {
+                Next::Run { job, lane, since, then } => {
+                    self.stage = Stage::Running(lane);
+                    self.warmth = None;
+                    self.shared.ledger.queue.depth.add(-1);
+                    drop(state);
+                    self.shared.summon(then);
+                    return Turn::Run { job, since };
                 }
-                return Turn::Run { job, lane, since };
+                Next::Idle if may_spin && self.shared.spins && state.queue.spin() => return Turn::Spin,
+                Next::Idle => {}
             }
-            Next::Idle if may_spin && self.shared.spins && state.queue.spin() => return Turn::Spin,
-            Next::Idle => {}
-        }
-        let surplus = state.queue.is_closed() || state.queue.permits() > state.queue.cap();
-        if let Some(connection) = self.connection.take() {
-            if surplus {
-                // The permit goes back when the connection is gone.
-                drop(state);
-                self.shared.ledger.connections.dropped.add(DropReason::Closed, 1);
-                drop_quietly(connection);
-                state = self.shared.lock();
-            } else {
-                state.idle.push(Idle { connection, warmth, opened: self.opened });
+            if state.queue.is_closed() || state.queue.permits() > state.queue.cap() {
+                return Turn::Retire;
+            }
+            if let Some(connection) = self.connection.take() {
+                let Some(warmth) = self.warmth else {
+                    // The database is not asked under the lock.
+                    drop(state);
+                    self.warmth = Some(self.shared.warmth(&connection));
+                    self.connection = Some(connection);
+                    continue;
+                };
+                state.idle.push(Idle { connection, warmth, opened: self.opened, since: Instant::now() });
                 self.shared.ledger.connections.idle.add(1);
             }
+            self.leave(state);
+            return Turn::Leave;
         }
-        state.queue.leave();
+    }
+
+    fn leave(&self, mut state: MutexGuard<'_, State<D>>) {
+        let then = state.queue.leave();
         drop(state);
+        self.shared.summon(then);
         self.shared.left.notify_waiters();
-        Turn::Left
     }
 
     /// Looks out for a job for a moment; `true` when it was called for one.
     fn spin(&self) -> bool {
         let until = Instant::now() + SPIN;
-        while !self.shared.called.load(Ordering::Acquire) && Instant::now() < until {
-            std::hint::spin_loop();
+        loop {
+            if (0..LOOKS).any(|_| {
+                std::hint::spin_loop();
+                self.shared.called.load(Ordering::Acquire)
+            }) || Instant::now() >= until
+            {
+                break;
+            }
+            // The core may be the one that would bring the next job.
+            std::thread::yield_now();
         }
         let mut state = self.shared.lock();
         self.shared.called.store(false, Ordering::Relaxed);
@@ -146,7 +197,6 @@ impl<D: Database> Worker<D> {
     fn run_job(&mut self, job: &dyn Job<D>, since: Instant) {
         let begin = Instant::now();
         let ledger = self.shared.ledger.clone();
-        ledger.queue.depth.add(-1);
         ledger.queue.wait_seconds.record(begin.saturating_duration_since(since));
         ledger.publishers.running.add(1);
         if self.connection.is_some() {
@@ -172,35 +222,63 @@ impl<D: Database> Worker<D> {
     fn check_connection(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         let database = &self.shared.database;
-        let reusable = catch_unwind(AssertUnwindSafe(|| database.is_reusable(connection))).unwrap_or(false);
+        let reusable = catch_unwind(AssertUnwindSafe(|| database.is_reusable(connection)))
+            .map_err(PanicMessage::new)
+            .unwrap_or(false);
         let expired = self.shared.max_lifetime.is_some_and(|most| self.opened.elapsed() >= most);
         let reason = match (reusable, expired) {
             (false, _) => DropReason::NotReusable,
             (true, true) => DropReason::Expired,
             (true, false) => return,
         };
-        self.shared.ledger.connections.dropped.add(reason, 1);
         self.shared.ledger.connections.in_use.add(-1);
-        drop_quietly(self.connection.take());
+        self.discard(reason);
+    }
+
+    fn discard(&mut self, reason: DropReason) {
+        if let Some(connection) = self.connection.take() {
+            self.shared.ledger.connections.dropped.add(reason, 1);
+            drop_quietly(connection);
+        }
     }
 }
 
 impl<D: Database> Drop for Worker<D> {
-    /// A worker that never ran: its runtime is gone, or was never there. Waiting jobs would wait for ever.
+    /// A worker that ends in any other way than by leaving: its runtime is gone or was never there, or something panicked
+    /// that no one foresaw. The permit must come back, and waiting jobs must not wait for ever.
     fn drop(&mut self) {
-        if self.arrived {
-            return;
-        }
-        let mut state = self.shared.lock();
-        state.queue.arrive();
-        state.queue.leave();
-        let stranded = if state.queue.permits() == 0 { state.queue.drain() } else { Vec::new() };
-        drop(state);
+        let then = match self.stage {
+            Stage::Left => return,
+            Stage::Coming => {
+                self.shared.lock().queue.give_up();
+                Then::Wait
+            }
+            Stage::Idle => self.shared.lock().queue.break_down(None),
+            Stage::Running(lane) => self.shared.lock().queue.break_down(Some(lane)),
+        };
+        self.discard(DropReason::Panicked);
+        self.shared.summon(then);
+        let stranded = self.shared.stranded();
         self.shared.left.notify_waiters();
         for job in stranded {
-            self.shared.ledger.queue.depth.add(-1);
-            job.refuse(Error::with_source(ErrorKind::Closed, "no tokio runtime to run the job on"));
+            job.refuse(Error::with_source(ErrorKind::Closed, "no thread to run the job on"));
         }
+    }
+}
+
+/// Marks this thread as a worker for as long as it lives.
+struct InWorker;
+
+impl InWorker {
+    fn mark() -> Self {
+        IN_WORKER.set(true);
+        Self
+    }
+}
+
+impl Drop for InWorker {
+    fn drop(&mut self) {
+        IN_WORKER.set(false);
     }
 }
 
@@ -218,17 +296,21 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn checkout(&mut self) -> Result<D::Connection, BoxError> {
         let connections = &self.shared.ledger.connections;
-        let connection = if let Some(idle) = self.shared.warmest() {
+        while let Some(idle) = self.shared.warmest() {
             connections.idle.add(-1);
+            if self.shared.is_too_old(&idle) {
+                connections.dropped.add(DropReason::Expired, 1);
+                drop_quietly(idle.connection);
+                continue;
+            }
             *self.opened = idle.opened;
-            idle.connection
-        } else {
-            let connection = self.shared.database.connect()?;
-            connections.opened.add(1);
-            *self.opened = Instant::now();
-            connection
-        };
+            connections.in_use.add(1);
+            return Ok(idle.connection);
+        }
+        let connection = self.shared.database.connect()?;
+        connections.opened.add(1);
         connections.in_use.add(1);
+        *self.opened = Instant::now();
         Ok(connection)
     }
 

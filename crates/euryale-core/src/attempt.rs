@@ -3,8 +3,9 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::panic::drop_quietly;
 use crate::{Abort, Access};
 
 /// What happened to a request before the publication at hand.
@@ -12,6 +13,7 @@ use crate::{Abort, Access};
 /// A value in the request's extensions, replaced (never changed in place) by the layers that publish again: tower's
 /// `Retry` clones a request, and a clone shares what an `Arc` in its extensions points at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct History {
     /// Attempts that ended in a conflict, in all passes.
     pub conflicts: u32,
@@ -26,6 +28,18 @@ impl History {
     /// new work.
     pub fn is_again(&self) -> bool {
         self.conflicts > 0 || self.suspensions > 0
+    }
+
+    /// This history after one more attempt that ended in a conflict; `wrote` as [`Error::wrote`](crate::Error::wrote) says.
+    #[must_use]
+    pub fn after_conflict(self, wrote: bool) -> Self {
+        Self { conflicts: self.conflicts + 1, wrote: self.wrote || wrote, ..self }
+    }
+
+    /// This history after one more pass that ended in a suspension.
+    #[must_use]
+    pub fn after_suspension(self) -> Self {
+        Self { suspensions: self.suspensions + 1, ..self }
     }
 
     /// The access with which a publication of a request with this method and history begins.
@@ -52,7 +66,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     slots: HashMap<TypeId, Box<dyn Any + Send>>,
-    gates: Vec<Arc<dyn CommitGate>>,
+    gates: Vec<Box<dyn CommitGate>>,
 }
 
 impl Attempt {
@@ -78,23 +92,34 @@ impl Attempt {
 
     /// Runs `f` on this attempt's slot for `T`, made with `T::default()` at its first use.
     ///
-    /// `f` must not use the attempt itself.
+    /// `f` may use the attempt; a nested use of the same slot finds it empty, and what it leaves there is lost.
     pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = state.slots.entry(TypeId::of::<T>()).or_insert_with(|| Box::<T>::default());
-        // The slot stands under its own type.
-        f(slot.downcast_mut().expect("a slot holds its own type"))
+        let kept = self.lock().slots.remove(&TypeId::of::<T>());
+        let mut slot = kept.and_then(|slot| slot.downcast::<T>().ok()).unwrap_or_default();
+        let result = f(&mut slot);
+        self.lock().slots.insert(TypeId::of::<T>(), slot);
+        result
     }
 
     /// Has `gate` checked before this attempt is committed.
     pub fn gate(&self, gate: impl CommitGate) {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).gates.push(Arc::new(gate));
+        self.lock().gates.push(Box::new(gate));
     }
 
-    /// Asks every gate, in the order in which they were added.
+    /// Asks every gate that was not asked yet, in the order in which they were added.
     pub(crate) fn check_gates(&self) -> Result<(), Abort> {
-        let gates = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).gates.clone();
+        let gates = std::mem::take(&mut self.lock().gates);
         gates.iter().try_for_each(|gate| gate.check(self))
+    }
+
+    /// The attempt is over.
+    pub(crate) fn close(&self) {
+        let gates = std::mem::take(&mut self.lock().gates);
+        gates.into_iter().for_each(drop_quietly);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,5 +1,6 @@
 //! An open file as a response body.
 
+use std::any::Any;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -25,8 +26,9 @@ pub struct Blob {
     len: u64,
     modified: Option<SystemTime>,
     stable: bool,
-    // Held for as long as any clone of the blob.
+    // Held for as long as any clone of the blob, and dropped after its file.
     _counted: Option<Arc<GaugeGuard>>,
+    _kept: Option<Kept>,
 }
 
 impl Blob {
@@ -46,6 +48,7 @@ impl Blob {
             modified: metadata.modified().ok(),
             stable: false,
             _counted: None,
+            _kept: None,
         })
     }
 
@@ -95,8 +98,22 @@ impl Blob {
         self.stable
     }
 
+    /// Holds `kept` until the last clone of this blob is dropped.
+    pub(crate) fn kept_with(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { _kept: Some(Kept(kept)), ..self }
+    }
+
     pub(crate) fn count(&mut self, guard: GaugeGuard) {
         self._counted = Some(Arc::new(guard));
+    }
+}
+
+#[derive(Clone)]
+struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
     }
 }
 

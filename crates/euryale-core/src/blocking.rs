@@ -1,5 +1,7 @@
-//! Reads a file for a body that met no layer: `pread` of at most 64 KiB in `spawn_blocking`, one in flight per body.
+//! What touches a file on behalf of a body that met no layer: `pread` of at most 64 KiB in `spawn_blocking`, one in flight
+//! per body; and the close of a large file without a name, which frees its blocks.
 
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -71,5 +73,14 @@ impl BlobReader {
             buffer.truncate(read);
             Ok(Bytes::from(buffer))
         }))
+    }
+}
+
+/// Closes a file where that may block: a file without a name and of some size is deleted by it.
+#[expect(clippy::disallowed_methods, reason = "whoever drops a body last may be on a runtime thread")]
+pub(crate) fn close(file: File) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(file))),
+        Err(_) => drop(file),
     }
 }

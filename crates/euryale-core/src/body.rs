@@ -97,7 +97,11 @@ impl Body {
         match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {
                 let handle = handle.clone();
-                if response.extensions().get::<BlobHandle>().is_none() {
+                if !response
+                    .extensions()
+                    .get::<BlobHandle>()
+                    .is_some_and(|known| known.blob.is_same(&handle.blob))
+                {
                     handle
                         .blob
                         .update(|blob| blob.count(GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1)));

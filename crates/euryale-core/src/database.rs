@@ -1,5 +1,7 @@
 //! What a store must do to stand behind a publisher.
 
+use std::sync::Arc;
+
 use crate::BoxError;
 
 /// How a transaction is going to use the database. A hint, not a ban.
@@ -78,6 +80,38 @@ pub trait Database: Send + Sync + 'static {
     fn warmth(&self, connection: &Self::Connection) -> u64 {
         let _ = connection;
         0
+    }
+}
+
+impl<D: Database> Database for Arc<D> {
+    type Connection = D::Connection;
+
+    fn connect(&self) -> Result<Self::Connection, BoxError> {
+        (**self).connect()
+    }
+
+    fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError> {
+        (**self).begin(connection, access)
+    }
+
+    fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
+        (**self).commit(connection)
+    }
+
+    fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
+        (**self).abort(connection)
+    }
+
+    fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+        (**self).classify(error)
+    }
+
+    fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
+        (**self).is_reusable(connection)
+    }
+
+    fn warmth(&self, connection: &Self::Connection) -> u64 {
+        (**self).warmth(connection)
     }
 }
 

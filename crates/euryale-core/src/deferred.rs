@@ -70,30 +70,36 @@ pub(crate) enum DeferredBody {
     Untouched(TakeOnce<Deferred>),
     Waiting(Deferred),
     Sending(Box<Body>),
+    Failed,
 }
 
 impl DeferredBody {
-    /// Untouched ⇒ Waiting at the first poll, Waiting ⇒ Sending when the response is there.
+    /// Untouched ⇒ Waiting at the first poll, Waiting ⇒ Sending when the response is there; any error ⇒ Failed.
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         loop {
-            match self {
-                Self::Untouched(deferred) => match deferred.take() {
-                    Some(deferred) => *self = Self::Waiting(deferred),
-                    None => return Poll::Ready(Some(Err("a layer took the deferred response".into()))),
-                },
-                Self::Waiting(deferred) => {
-                    let response = ready!(Pin::new(deferred).poll(cx))?;
-                    if !response.status().is_success() {
-                        let text =
-                            format!("a deferred response ended with {} after its head", response.status());
-                        return Poll::Ready(Some(Err(text.into())));
+            let next = match self {
+                Self::Untouched(deferred) => deferred
+                    .take()
+                    .map(Self::Waiting)
+                    .ok_or_else(|| "a layer took the deferred response".into()),
+                Self::Waiting(deferred) => ready!(Pin::new(deferred).poll(cx)).and_then(|response| {
+                    if response.status().is_success() {
+                        return Ok(Self::Sending(Box::new(response.into_body())));
                     }
-                    *self = Self::Sending(Box::new(response.into_body()));
-                }
+                    Err(format!("a deferred response ended with {} after its head", response.status()).into())
+                }),
                 Self::Sending(body) => return Pin::new(body).poll_frame(cx),
+                Self::Failed => return Poll::Ready(None),
+            };
+            match next {
+                Ok(next) => *self = next,
+                Err(error) => {
+                    *self = Self::Failed;
+                    return Poll::Ready(Some(Err(error)));
+                }
             }
         }
     }

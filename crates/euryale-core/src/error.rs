@@ -70,6 +70,8 @@ pub enum ErrorKind {
     BodyStalled,
     /// There is no room left to keep the request's body.
     SpoolFull,
+    /// The request's body cannot be kept for another reason: no descriptor is left, the folder is gone.
+    SpoolUnavailable,
     /// The request's promises needed more passes than are allowed.
     PassLimit,
     /// The request is malformed.
@@ -88,6 +90,7 @@ impl ErrorKind {
             | Self::QueueElapsed
             | Self::Closed
             | Self::Unavailable
+            | Self::SpoolUnavailable
             | Self::Conflict
             | Self::ConflictsExhausted => StatusCode::SERVICE_UNAVAILABLE,
             Self::PublishElapsed => StatusCode::GATEWAY_TIMEOUT,
@@ -130,6 +133,7 @@ impl ErrorKind {
             Self::BodyTooLarge => "the request body is too large",
             Self::BodyStalled => "the request body stopped coming",
             Self::SpoolFull => "no room left for the request body",
+            Self::SpoolUnavailable => "the request body cannot be kept",
             Self::PassLimit => "too many passes for promises",
             Self::Malformed => "the request is malformed",
             Self::DeferredFailed => "a deferred response failed",
@@ -237,5 +241,16 @@ impl std::error::Error for Error {
 impl From<Infallible> for Error {
     fn from(never: Infallible) -> Self {
         match never {}
+    }
+}
+
+impl From<BoxError> for Error {
+    /// What foreign middleware between our layers returns (tower's time-outs and buffers box errors): one of ours that is in
+    /// the box comes out of it, any other is of kind [`Application`](ErrorKind::Application).
+    fn from(boxed: BoxError) -> Self {
+        match boxed.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(foreign) => Self::with_source(ErrorKind::Application, foreign),
+        }
     }
 }

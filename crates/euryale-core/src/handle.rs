@@ -18,6 +18,10 @@ impl<T> TakeOnce<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn update(&self, f: impl FnOnce(&mut T)) {
         if let Some(value) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
             f(value);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tower_service::Service;
 
-use crate::{Body, Error, Response};
+use crate::{Attempt, Body, Error, History, Response};
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
@@ -23,8 +23,14 @@ pub struct Internal {
 /// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and no URL can forge it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InternalRequest {
+    depth: u32,
+}
+
+impl InternalRequest {
     /// How many sub-requests deep it is: 1 for one that a request from outside made.
-    pub depth: u32,
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
 }
 
 impl Internal {
@@ -48,6 +54,9 @@ impl Internal {
         from: &http::Extensions,
     ) -> Result<Response, Error> {
         let depth = from.get::<InternalRequest>().map_or(0, |mark| mark.depth) + 1;
+        // It has a life of its own: what an outer request went through says nothing about it.
+        request.extensions_mut().remove::<History>();
+        request.extensions_mut().remove::<Attempt>();
         request.extensions_mut().insert(InternalRequest { depth });
         request.extensions_mut().insert(self.clone());
         self.service.clone_and_call(request).await

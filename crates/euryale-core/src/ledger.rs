@@ -110,14 +110,14 @@ pub struct Connections {
     pub idle: Gauge,
     /// Ever opened.
     pub opened: Counter,
-    /// Dropped after a panic or an error, by reason.
+    /// Dropped, by reason.
     pub dropped: Dropped,
 }
 
 /// Connections that were dropped, by reason.
 #[derive(Debug, Default)]
 pub struct Dropped {
-    counters: [Counter; DropReason::ALL.len()],
+    counters: [Counter; REASONS.len()],
 }
 
 impl Dropped {
@@ -154,18 +154,20 @@ pub enum DropReason {
     Closed,
 }
 
+const REASONS: [DropReason; 8] = [
+    DropReason::Panicked,
+    DropReason::Begin,
+    DropReason::Abort,
+    DropReason::InDoubt,
+    DropReason::Disconnected,
+    DropReason::NotReusable,
+    DropReason::Expired,
+    DropReason::Closed,
+];
+
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Panicked,
-        Self::Begin,
-        Self::Abort,
-        Self::InDoubt,
-        Self::Disconnected,
-        Self::NotReusable,
-        Self::Expired,
-        Self::Closed,
-    ];
+    pub const ALL: &'static [Self] = &REASONS;
 
     /// The value of the label `reason` of `euryale_connections_dropped_total`.
     pub fn label(self) -> &'static str {
@@ -204,7 +206,7 @@ pub struct Queue {
     pub full: Counter,
     /// Refused after waiting too long.
     pub elapsed: Counter,
-    /// Left because the client was gone.
+    /// Left because nobody waited any more: the client went away, or a deadline outside the pool passed.
     pub gone: Counter,
 }
 

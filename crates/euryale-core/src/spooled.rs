@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::ledger::GaugeGuard;
-use crate::{Blob, Body, Ledger};
+use crate::{Blob, Body, Ledger, blocking};
 
 /// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to clone.
 ///
@@ -36,7 +36,27 @@ pub struct SpooledBody {
 #[derive(Clone)]
 enum Content {
     Memory(Bytes),
-    File(Blob),
+    // The blob is dropped before what closes its file.
+    File(Blob, Arc<CloseElsewhere>),
+}
+
+/// Closes a large file off the runtime's threads, when the last body that reads it is dropped.
+struct CloseElsewhere {
+    file: Option<Arc<File>>,
+    len: u64,
+}
+
+/// Closing a file of this length, in bytes, frees blocks for longer than a hop to another thread takes.
+const LARGE: u64 = 1 << 20;
+
+impl Drop for CloseElsewhere {
+    fn drop(&mut self) {
+        if self.len >= LARGE
+            && let Some(file) = self.file.take().and_then(Arc::into_inner)
+        {
+            blocking::close(file);
+        }
+    }
 }
 
 impl SpooledBody {
@@ -50,14 +70,16 @@ impl SpooledBody {
     /// # Errors
     /// When `fstat` fails, or `file` is no regular file.
     pub fn file(file: File) -> io::Result<Self> {
-        Ok(Self { content: Content::File(Blob::new(file)?), position: 0, counted: None })
+        let blob = Blob::new(file)?;
+        let close = CloseElsewhere { file: Some(Arc::clone(blob.file())), len: blob.len() };
+        Ok(Self { content: Content::File(blob, Arc::new(close)), position: 0, counted: None })
     }
 
     /// Counts this body and all its clones in `ledger`, until the last of them is dropped.
     #[must_use]
     pub fn counted(mut self, ledger: &Ledger) -> Self {
         let held = i64::try_from(self.len()).unwrap_or(i64::MAX);
-        let files = i64::from(matches!(self.content, Content::File(_)));
+        let files = i64::from(matches!(self.content, Content::File(..)));
         self.counted = Some(Arc::new([
             GaugeGuard::new(ledger, |ledger| &ledger.spool.bytes, held),
             GaugeGuard::new(ledger, |ledger| &ledger.spool.files, files),
@@ -69,7 +91,7 @@ impl SpooledBody {
     pub fn len(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
-            Content::File(blob) => blob.len(),
+            Content::File(blob, _) => blob.len(),
         }
     }
 
@@ -82,7 +104,7 @@ impl SpooledBody {
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match &self.content {
             Content::Memory(bytes) => Some(bytes),
-            Content::File(_) => None,
+            Content::File(..) => None,
         }
     }
 
@@ -90,7 +112,7 @@ impl SpooledBody {
     pub fn as_file(&self) -> Option<&File> {
         match &self.content {
             Content::Memory(_) => None,
-            Content::File(blob) => Some(blob.file()),
+            Content::File(blob, _) => Some(blob.file()),
         }
     }
 
@@ -101,7 +123,7 @@ impl SpooledBody {
     pub fn to_bytes(&self) -> io::Result<Bytes> {
         match &self.content {
             Content::Memory(bytes) => Ok(bytes.clone()),
-            Content::File(_) => {
+            Content::File(..) => {
                 let mut all = Vec::with_capacity(usize::try_from(self.len()).unwrap_or(0));
                 self.clone().read_to_end(&mut all)?;
                 Ok(all.into())
@@ -134,7 +156,9 @@ impl Read for SpooledBody {
                 buffer[..want].copy_from_slice(&bytes[at..at + want]);
                 want
             }
-            Content::File(blob) => blob.file().read_at(&mut buffer[..want], blob.offset() + self.position)?,
+            Content::File(blob, _) => {
+                blob.file().read_at(&mut buffer[..want], blob.offset() + self.position)?
+            }
         };
         self.position += read as u64;
         Ok(read)
@@ -178,7 +202,7 @@ impl From<SpooledBody> for Body {
     fn from(body: SpooledBody) -> Self {
         match body.content {
             Content::Memory(bytes) => bytes.into(),
-            Content::File(blob) => blob.into(),
+            Content::File(blob, close) => blob.kept_with(close).into(),
         }
     }
 }

@@ -410,7 +410,8 @@ fn abort_if_gone_is_asked_once_before_the_votes() {
 
 #[test]
 fn an_attempt_keeps_its_own_slots() {
-    let attempt = Attempt::new(History { conflicts: 1, suspensions: 2, wrote: false });
+    let attempt =
+        Attempt::new(History::default().after_conflict(false).after_suspension().after_suspension());
     assert_eq!((attempt.number(), attempt.pass()), (2, 3));
     attempt.with(|asked: &mut Vec<&str>| asked.push("feed"));
     assert_eq!(attempt.clone().with(|asked: &mut Vec<&str>| asked.len()), 1, "a clone is the same attempt");
@@ -429,4 +430,128 @@ fn an_error_of_our_own_keeps_its_kind() {
     let response = Response::new(Body::from("teapot"));
     let mut refused = Error::refused(response);
     assert!(refused.take_pending().is_none() && refused.take_response().is_some());
+}
+
+/// A participant whose `Drop` panics, and one that counts.
+struct Bomb(CountingDatabase);
+
+impl Participant for Bomb {
+    fn vote(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        self.0.record("finish");
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        self.0.record("undo");
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("in drop"));
+    }
+}
+
+#[test]
+fn a_participant_that_panics_when_it_is_dropped_stops_nobody() {
+    for (doomed, story) in [(false, "commit · finish · finish · hook"), (true, "abort · undo · undo")] {
+        let mut bench = Bench::new();
+        let database = bench.database.clone();
+        let result = bench.run(|transaction| {
+            transaction.connection()?;
+            for _ in 0..2 {
+                transaction.join(Bomb(database.clone()));
+            }
+            let hook = database.clone();
+            transaction.after_commit(move || hook.record("hook"));
+            if doomed {
+                transaction.doom();
+            }
+            Ok(())
+        });
+        assert!(result.is_ok());
+        assert_eq!(bench.database.story(), format!("connect · begin write · {story}"));
+    }
+}
+
+/// A database that panics when it is asked about an error.
+#[derive(Clone)]
+struct Perplexed(CountingDatabase);
+
+impl euryale_core::Database for Perplexed {
+    type Connection = euryale_test::Connection;
+
+    fn connect(&self) -> Result<Self::Connection, BoxError> {
+        self.0.connect()
+    }
+
+    fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError> {
+        self.0.begin(connection, access)
+    }
+
+    fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
+        self.0.commit(connection)
+    }
+
+    fn abort(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
+        self.0.abort(connection)
+    }
+
+    fn classify(&self, _: &(dyn StdError + 'static)) -> Fault {
+        std::panic::resume_unwind(Box::new("what is this"))
+    }
+}
+
+#[test]
+fn an_error_that_cannot_be_classified_is_a_doubt_after_the_commit_was_sent() {
+    let database = CountingDatabase::new();
+    let mut lender = Lender::new(Perplexed(database.clone()));
+    database.script(Step::Commit, [Fail(Fault::Other)]);
+    let witness = Witness { name: "", database: database.clone(), vote: Ok(()), finish: Ok(()) };
+    let error = Transaction::run(&mut lender.lease(), writing(), |transaction| {
+        transaction.connection()?;
+        transaction.join(witness);
+        Ok(())
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::InDoubt);
+    assert_eq!(database.story(), "connect · begin write · vote · commit · drop · keep");
+    let error = Transaction::run(&mut lender.lease(), writing(), |transaction| {
+        transaction.connection()?;
+        Err::<(), _>(TestError(Fault::Conflict).into())
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Application, "before it, an error");
+    assert!(lender.ledger().unsettled().is_empty());
+}
+
+#[test]
+fn a_gate_added_by_a_hook_is_asked_too() {
+    let mut bench = Bench::new();
+    let result = bench.run(|transaction| {
+        transaction.connection()?;
+        transaction.before_commit(|transaction| {
+            transaction.attempt().gate(|_: &Attempt| Err(Abort::status(http::StatusCode::CONFLICT)));
+            Ok(())
+        });
+        Ok(())
+    });
+    assert!(matches!(result, Ok(Outcome::Refused(_))), "{result:?}");
+    assert_eq!(bench.database.story(), "connect · begin write · abort");
+}
+
+#[test]
+fn the_response_of_a_nested_refusal_is_the_answer() {
+    let mut bench = Bench::new();
+    let result = bench.run(|_| Err::<(), _>(Error::refused(Response::new(Body::empty())).into()));
+    assert!(matches!(result, Ok(Outcome::Refused(_))), "{result:?}");
+}
+
+#[test]
+fn foreign_errors_come_in_a_box_and_ours_come_out_of_it() {
+    let boxed: BoxError = Box::new(Error::new(ErrorKind::QueueFull));
+    assert_eq!(Error::from(boxed).kind(), ErrorKind::QueueFull);
+    assert_eq!(Error::from(BoxError::from("elapsed")).kind(), ErrorKind::Application);
 }

@@ -32,18 +32,14 @@ pub struct ConflictPolicy {
     retries: u32,
     base: Duration,
     ledger: Ledger,
-    history: History,
+    /// How often this request was published again by this policy. Stays 0 in the layer.
+    done: u32,
 }
 
 impl ConflictPolicy {
     /// 3 retries, base 10 ms.
     pub fn new() -> Self {
-        Self {
-            retries: 3,
-            base: Duration::from_millis(10),
-            ledger: Ledger::new(),
-            history: History::default(),
-        }
+        Self { retries: 3, base: Duration::from_millis(10), ledger: Ledger::new(), done: 0 }
     }
 
     /// How many times a request is published again. 0 retries nothing.
@@ -84,34 +80,28 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
         request: &mut http::Request<B>,
         result: &mut Result<Response, Error>,
     ) -> Option<Backoff> {
-        let conflicts = self.history.conflicts;
         let error = match result {
             Err(error) if error.kind() == ErrorKind::Conflict => error,
-            answered => {
-                if conflicts > 0 {
-                    self.ledger.conflicts.resolved.add(1);
-                    let ok = answered.is_ok();
-                    tracing::info!(uri = %request.uri(), attempts = conflicts + 1, ok, "a conflict was resolved");
-                }
+            Ok(_) if self.done > 0 => {
+                self.ledger.conflicts.resolved.add(1);
+                tracing::info!(uri = %request.uri(), attempts = self.done + 1, "a conflict was resolved");
                 return None;
             }
+            _ => return None,
         };
-        if conflicts >= self.retries {
+        if self.done >= self.retries {
             self.ledger.conflicts.exhausted.add(1);
             // The error itself is logged where it becomes a response.
             let error = std::mem::replace(error, Error::new(ErrorKind::ConflictsExhausted));
             *result = Err(error.with_kind(ErrorKind::ConflictsExhausted));
             return None;
         }
-        // Passes are counted by another layer, outside this one.
+        // Passes are counted by another layer, outside this one, and conflicts of earlier passes stand there already.
         let before = request.extensions().get::<History>().copied().unwrap_or_default();
-        self.history = History {
-            conflicts: conflicts + 1,
-            suspensions: before.suspensions,
-            wrote: before.wrote || error.wrote(),
-        };
-        request.extensions_mut().insert(self.history);
-        Some(Backoff { sleep: Box::pin(tokio::time::sleep(self.pause(conflicts))) })
+        request.extensions_mut().insert(before.after_conflict(error.wrote()));
+        let pause = self.pause(self.done);
+        self.done += 1;
+        Some(Backoff { sleep: Box::pin(tokio::time::sleep(pause)) })
     }
 
     fn clone_request(&mut self, request: &http::Request<B>) -> Option<http::Request<B>> {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{
-    Abort, Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher, Request,
+    Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher, Request,
     Response, Transaction, TransactionOptions,
 };
 use http::StatusCode;
@@ -39,8 +39,9 @@ impl<P> Publish<P> {
 
     /// How long a client waits for one publication, its wait in the queue included. Default: no bound.
     ///
-    /// Then it gets 504. The worker cannot be stopped: it keeps its permit and its connection until it really ends, and
-    /// what it does is committed.
+    /// Then it gets 504, and counts as gone. A publication that waits leaves the queue. One that runs cannot be stopped: its
+    /// worker keeps its permit and its connection until it really ends, and what it does is committed, unless its route
+    /// aborts for clients that are gone.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into();
         self
@@ -107,12 +108,14 @@ where
 
     let options = TransactionOptions::new(attempt, access).abort_if_gone(abort_if_gone);
     let outcome = Transaction::run(lease, options, |transaction| {
-        publisher.publish(&request, transaction).and_then(sendable)
+        Ok(sendable(publisher.publish(&request, transaction)?)?)
     })?;
     let response = match outcome {
         Outcome::Committed(response) | Outcome::Doomed(response) => response,
         // An abort's response was not asked yet whether it can be sent.
-        Outcome::Refused(response) => sendable(response).map_err(|_| Error::new(ErrorKind::Application))?,
+        Outcome::Refused(response) => {
+            sendable(response).map_err(|error| Error::with_source(ErrorKind::Application, error))?
+        }
     };
     let mut response = framing::own(response, &published_as);
     Body::publish_handle(&mut response, lease.ledger());
@@ -120,9 +123,9 @@ where
 }
 
 /// A final status: an informational one is no answer, and 101 would hand the connection over.
-fn sendable(response: Response) -> Result<Response, Abort> {
+fn sendable(response: Response) -> Result<Response, UnsendableStatus> {
     if response.status().is_informational() {
-        return Err(UnsendableStatus(response.status()).into());
+        return Err(UnsendableStatus(response.status()));
     }
     Ok(response)
 }

@@ -211,6 +211,9 @@ async fn statuses_without_a_body_have_none_and_informational_ones_are_errors() {
         let response = onion.ask(Method::POST, status).await.unwrap();
         assert_eq!(response.body().size_hint().exact(), Some(length), "{status}");
     }
+    let refusing = Onion::new(|_, _| Err(Abort::status(StatusCode::SWITCHING_PROTOCOLS)));
+    let error = refusing.get().await.unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("101"), "as an abort, too");
     for status in ["100", "101", "199"] {
         let error = onion.ask(Method::POST, status).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Application, "{status}");
@@ -244,24 +247,38 @@ async fn a_blob_is_counted_until_it_is_sent() {
     onion.quiet().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_that_waited_long_enough_gets_an_error_and_the_worker_goes_on() {
     let gate = Gate::new();
     let at = gate.clone();
     let onion = Onion::with(
-        |publish| publish.deadline(Duration::from_millis(1)),
+        |publish| publish.deadline(Duration::from_secs(60)),
         move |_, transaction| {
             transaction.connection()?;
             at.wait();
             page()
         },
     );
-    assert_eq!(onion.get().await.unwrap_err().kind(), ErrorKind::PublishElapsed);
-    eventually("it still runs", || gate.waiting() == 1).await;
+    let get = http::Request::get("/page").body(SpooledBody::empty()).unwrap();
+    let asked = tokio::spawn(onion.service.clone().oneshot(get));
+    eventually("it is published", || gate.waiting() == 1).await;
+    tokio::time::advance(Duration::from_secs(61)).await;
+    assert_eq!(asked.await.unwrap().unwrap_err().kind(), ErrorKind::PublishElapsed);
     assert_eq!(onion.pool.status().running, 1, "and keeps its permit");
     gate.open();
     onion.quiet().await;
     assert_eq!(onion.story(), "connect · begin read · commit");
+}
+
+#[tokio::test]
+async fn what_a_nested_refusal_carries_is_framed_by_us_too() {
+    let onion = Onion::new(|_, _| {
+        let mut response = Response::new(Body::from("body"));
+        response.headers_mut().insert("content-length", "3".parse().unwrap());
+        response.headers_mut().insert("x-accel-redirect", "/secret".parse().unwrap());
+        Err(Error::refused(response).into())
+    });
+    assert!(onion.get().await.unwrap().headers().is_empty());
 }
 
 #[tokio::test]

@@ -18,10 +18,11 @@ pin_project! {
 }
 
 pin_project! {
-    /// Reading ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an error.
+    /// Reading ⇒ (Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an error.
     #[project = StateProj]
     enum State<S: Service<Request>> {
-        Reading { whole: Whole, inner: S },
+        Reading { whole: Whole, inner: Option<S> },
+        Complete { request: Option<Request>, inner: S },
         Called { #[pin] answer: S::Future },
         Refused { error: Option<Error> },
     }
@@ -31,11 +32,11 @@ type Whole = Pin<Box<dyn Future<Output = Result<Request, Error>> + Send>>;
 
 impl<S: Service<Request>> SpoolFuture<S> {
     pub(crate) fn reading(whole: Whole, inner: S) -> Self {
-        Self { state: State::Reading { whole, inner } }
+        Self { state: State::Reading { whole, inner: Some(inner) } }
     }
 
-    pub(crate) fn called(answer: S::Future) -> Self {
-        Self { state: State::Called { answer } }
+    pub(crate) fn complete(request: Request, inner: S) -> Self {
+        Self { state: State::Complete { request: Some(request), inner } }
     }
 
     pub(crate) fn refused(error: Error) -> Self {
@@ -53,9 +54,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let called = match this.state.as_mut().project() {
+            let next = match this.state.as_mut().project() {
                 StateProj::Reading { whole, inner } => {
-                    let request = ready!(whole.as_mut().poll(cx))?;
+                    let request = Some(ready!(whole.as_mut().poll(cx))?);
+                    // Taken once: the state changes below.
+                    let Some(inner) = inner.take() else { return Poll::Pending };
+                    State::Complete { request, inner }
+                }
+                StateProj::Complete { request, inner } => {
+                    ready!(inner.poll_ready(cx)).map_err(Into::into)?;
+                    let Some(request) = request.take() else { return Poll::Pending };
                     State::Called { answer: inner.call(request) }
                 }
                 StateProj::Called { answer } => return answer.poll(cx).map_err(Into::into),
@@ -64,7 +72,7 @@ where
                     return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
                 }
             };
-            this.state.set(called);
+            this.state.set(next);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Settings.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::{Admit, Ledger};
+use http::request::Parts;
+use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
 use crate::Spool;
@@ -13,28 +16,87 @@ use crate::Spool;
 #[derive(Clone)]
 #[must_use]
 pub struct SpoolLayer {
-    pub(crate) settings: Settings,
+    settings: Settings,
 }
 
 #[derive(Clone)]
 pub(crate) struct Settings {
+    pub(crate) memory: usize,
     pub(crate) limit: u64,
+    pub(crate) limits: Arc<[(Predicate, u64)]>,
+    pub(crate) directory: Arc<Path>,
     pub(crate) stall: Duration,
-    pub(crate) admit: Option<Arc<dyn Admit>>,
+    pub(crate) rate: Rate,
+    pub(crate) writers: Arc<Semaphore>,
+    pub(crate) admit: Vec<Arc<dyn Admit>>,
     pub(crate) ledger: Ledger,
 }
 
+pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
+
+/// So many bytes at least in each span of time.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
+    pub(crate) bytes: u64,
+    pub(crate) span: Duration,
+}
+
+impl Settings {
+    /// The greatest length of this request's body.
+    pub(crate) fn limit_of(&self, parts: &Parts) -> u64 {
+        self.limits.iter().find(|(fits, _)| fits(parts)).map_or(self.limit, |(_, limit)| *limit)
+    }
+}
+
 impl SpoolLayer {
-    /// Bodies of up to 512 KiB, which may stall for 30 s.
+    /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for temporary files beyond,
+    /// which may stall for 30 s and must bring 60 KiB a minute.
     pub fn new() -> Self {
-        let (limit, stall) = (512 << 10, Duration::from_secs(30));
-        Self { settings: Settings { limit, stall, admit: None, ledger: Ledger::new() } }
+        Self {
+            settings: Settings {
+                memory: 512 << 10,
+                limit: 64 << 20,
+                limits: Arc::new([]),
+                directory: std::env::temp_dir().into(),
+                stall: Duration::from_secs(30),
+                rate: Rate { bytes: 60 << 10, span: Duration::from_secs(60) },
+                writers: Arc::new(Semaphore::new(4)),
+                admit: Vec::new(),
+                ledger: Ledger::new(),
+            },
+        }
+    }
+
+    /// How much of a body is kept in memory, in bytes; a larger one goes into a file. Default: 512 KiB, as in Medusa and
+    /// waitress.
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.settings.memory = bytes;
+        self
     }
 
     /// The greatest length of a body, in bytes. What is larger is refused: at once when its length is announced. Default:
-    /// 512 KiB.
+    /// 64 MiB.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.settings.limit = bytes;
+        self
+    }
+
+    /// Another limit for requests that `predicate` picks; the first that fits counts.
+    pub fn limit_for(
+        mut self,
+        predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static,
+        bytes: u64,
+    ) -> Self {
+        let added: (Predicate, u64) = (Arc::new(predicate), bytes);
+        self.settings.limits = self.settings.limits.iter().cloned().chain([added]).collect();
+        self
+    }
+
+    /// Where files are made. They have no names there and are gone when they are closed, also after a crash. Default: the
+    /// system's folder for temporary files, which on some systems is in memory: name a folder on a disk for large bodies,
+    /// and one on the file system of their last place for those that are kept.
+    pub fn directory(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.settings.directory = folder.into().into();
         self
     }
 
@@ -44,9 +106,21 @@ impl SpoolLayer {
         self
     }
 
-    /// Asked before the first byte of a body is read. Default: nobody is.
+    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 60 KiB in 60 s.
+    pub fn rate(mut self, bytes: u64, span: Duration) -> Self {
+        self.settings.rate = Rate { bytes, span };
+        self
+    }
+
+    /// How many blocking threads write bodies into files at a time; at least 1. Default: 4.
+    pub fn writers(mut self, threads: usize) -> Self {
+        self.settings.writers = Arc::new(Semaphore::new(threads.max(1)));
+        self
+    }
+
+    /// Asked before the first byte of a body is read, after those that were named before. Default: nobody is.
     pub fn admit(mut self, admit: impl Admit) -> Self {
-        self.settings.admit = Some(Arc::new(admit));
+        self.settings.admit.push(Arc::new(admit));
         self
     }
 
@@ -67,14 +141,16 @@ impl<S> Layer<S> for SpoolLayer {
     type Service = Spool<S>;
 
     fn layer(&self, inner: S) -> Spool<S> {
-        Spool { inner, settings: self.settings.clone() }
+        Spool { inner, settings: Arc::new(self.settings.clone()) }
     }
 }
 
 impl fmt::Debug for SpoolLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpoolLayer")
+            .field("memory", &self.settings.memory)
             .field("limit", &self.settings.limit)
+            .field("directory", &self.settings.directory)
             .field("stall", &self.settings.stall)
             .finish_non_exhaustive()
     }

@@ -18,7 +18,8 @@
 //! # }
 //! ```
 //!
-//! Bodies are kept in memory, up to the limit. Before the first byte is read, and so before `100 Continue` is sent,
+//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file without a name, which is
+//! written by a few blocking threads and is gone when it is closed, also after a crash. Before the first byte is read, and so before `100 Continue` is sent,
 //! [`Admit`](euryale_core::Admit) is asked: a body that would be thrown away is not taken in.
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, and waitress's input buffers.
@@ -29,17 +30,18 @@
 //!
 //! # Backpressure
 //!
-//! The body is read as it comes; who sends slowly is waited for, but not without progress for longer than the stall
-//! time-out.
+//! The body is read as it comes, and no faster than the disk takes it. Who sends slowly is waited for, but not without
+//! progress for longer than the stall time-out, and not below the least rate.
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge`, `BodyStalled`, `Malformed` (the body ended in an error), what
-//! `Admit` says, and those of the service inside. In a Router it needs `RespondLayer` above it.
+//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull` (the disk is; 507),
+//! `SpoolUnavailable` (503), `Malformed` (the body ended in an error), what `Admit` says, and those of the service inside. In a Router it needs `RespondLayer` above it.
 //!
 //! # Panics
 //!
-//! None of its own. The stall time-out needs tokio's timer.
+//! None of its own. The stall time-out needs tokio's timer, files its blocking threads: so many as
+//! [`SpoolLayer::writers`] says.
 
 mod future;
 mod layer;
@@ -47,6 +49,7 @@ mod read;
 mod service;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use self::future::SpoolFuture;
 pub use self::layer::SpoolLayer;

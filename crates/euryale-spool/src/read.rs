@@ -1,48 +1,148 @@
-//! Reads a body to its end.
+//! Reads a body to its end, into memory and then into a file.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
+use euryale_core::ledger::GaugeGuard;
 use euryale_core::{BoxError, Error, ErrorKind, SpooledBody};
-use http_body::Body;
+use http_body::{Body, Frame};
+use tokio::time::Instant;
 
 use crate::layer::Settings;
+use crate::write::FileWriter;
 
 /// The whole of `body`, counted while it is kept.
-pub(crate) async fn whole<B>(body: B, settings: Settings) -> Result<SpooledBody, Error>
+pub(crate) async fn whole<B>(body: B, limit: u64, settings: Arc<Settings>) -> Result<SpooledBody, Error>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(body);
-    let mut first = Bytes::new();
-    let mut all = BytesMut::new();
+    let mut kept = Kept::Memory(Vec::new());
+    let mut counted = GaugeGuard::new(&settings.ledger, |ledger| &ledger.spool.bytes, 0);
+    let mut pace = Pace::begin(&settings);
+    let mut length = 0;
     loop {
-        let frame = tokio::time::timeout(settings.stall, poll_fn(|cx| body.as_mut().poll_frame(cx)))
+        let next = poll_fn(|cx| next_part(body.as_mut().poll_frame(cx)));
+        let part = tokio::time::timeout_at(pace.patience(), next)
             .await
             .map_err(|_| Error::new(ErrorKind::BodyStalled))?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| Error::with_source(ErrorKind::Malformed, error))?;
-        // Trailers of a request say nothing to a publisher.
-        let Ok(mut data) = frame.into_data() else { continue };
-        if (first.len() + all.len() + data.remaining()) as u64 > settings.limit {
+        let Some(data) = part.map_err(|error| Error::with_source(ErrorKind::Malformed, error))? else {
+            break;
+        };
+        length += data.len() as u64;
+        if length > limit {
             return Err(Error::new(ErrorKind::BodyTooLarge));
         }
-        if first.is_empty() && all.is_empty() {
-            // Most bodies are one frame: no copy for them.
-            first = data.copy_to_bytes(data.remaining());
-        } else {
-            all.extend_from_slice(&std::mem::take(&mut first));
-            all.reserve(data.remaining());
-            while data.has_remaining() {
-                let chunk = data.chunk();
-                let read = chunk.len();
-                all.extend_from_slice(chunk);
-                data.advance(read);
+        pace.came(data.len() as u64)?;
+        counted.grow(i64::try_from(data.len()).unwrap_or(i64::MAX));
+        kept = kept.and(data, length, &settings).await.map_err(no_room)?;
+    }
+    let body = match kept {
+        Kept::Memory(parts) => SpooledBody::from(joined(parts)),
+        Kept::File(file) => SpooledBody::file(file.finish().await.map_err(no_room)?).map_err(no_room)?,
+    };
+    // One count ends where the other begins, so that no byte counts twice.
+    drop(counted);
+    Ok(body.counted(&settings.ledger))
+}
+
+/// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers of a request say nothing to
+/// a publisher.
+fn next_part<T, E>(frame: Poll<Option<Result<Frame<T>, E>>>) -> Poll<Result<Option<Bytes>, BoxError>>
+where
+    T: Buf,
+    E: Into<BoxError>,
+{
+    frame.map(|frame| {
+        let Some(frame) = frame.transpose().map_err(Into::into)? else { return Ok(None) };
+        let mut data = frame.into_data().ok();
+        Ok(Some(data.as_mut().map_or_else(Bytes::new, |data| data.copy_to_bytes(data.remaining()))))
+    })
+}
+
+/// Memory ⇒ File when it grows over what may be in memory.
+enum Kept {
+    Memory(Vec<Bytes>),
+    File(FileWriter),
+}
+
+impl Kept {
+    async fn and(self, data: Bytes, length: u64, settings: &Settings) -> io::Result<Self> {
+        match self {
+            Self::Memory(mut parts) => {
+                parts.push(data);
+                if length <= settings.memory as u64 {
+                    return Ok(Self::Memory(parts));
+                }
+                let (directory, threads) = (Arc::clone(&settings.directory), Arc::clone(&settings.writers));
+                Ok(Self::File(FileWriter::create(directory, threads, parts).await))
+            }
+            Self::File(mut file) => {
+                file.write(&data).await?;
+                Ok(Self::File(file))
             }
         }
     }
-    let bytes = if all.is_empty() { first } else { all.freeze() };
-    Ok(SpooledBody::from(bytes).counted(&settings.ledger))
+}
+
+/// Most bodies are one part: no copy for them.
+fn joined(mut parts: Vec<Bytes>) -> Bytes {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let mut all = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
+    parts.iter().for_each(|part| all.extend_from_slice(part));
+    all.freeze()
+}
+
+fn no_room(error: io::Error) -> Error {
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            ErrorKind::SpoolFull
+        }
+        _ => ErrorKind::SpoolUnavailable,
+    };
+    Error::with_source(kind, error)
+}
+
+/// Is a body coming fast enough?
+struct Pace {
+    stall: std::time::Duration,
+    rate: crate::layer::Rate,
+    last: Instant,
+    span_began: Instant,
+    in_span: u64,
+}
+
+impl Pace {
+    fn begin(settings: &Settings) -> Self {
+        let now = Instant::now();
+        Self { stall: settings.stall, rate: settings.rate, last: now, span_began: now, in_span: 0 }
+    }
+
+    /// Until when something must have come.
+    fn patience(&self) -> Instant {
+        self.last + self.stall
+    }
+
+    fn came(&mut self, bytes: u64) -> Result<(), Error> {
+        if bytes == 0 {
+            // An empty frame is no progress.
+            return Ok(());
+        }
+        self.last = Instant::now();
+        self.in_span += bytes;
+        if self.last - self.span_began >= self.rate.span {
+            if self.in_span < self.rate.bytes {
+                return Err(Error::new(ErrorKind::BodyStalled));
+            }
+            (self.span_began, self.in_span) = (self.last, 0);
+        }
+        Ok(())
+    }
 }

@@ -1,6 +1,7 @@
 //! The service.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use euryale_core::{Admit, BoxError, Error, ErrorKind, Request, SpooledBody};
@@ -15,7 +16,7 @@ use crate::read;
 #[derive(Clone)]
 pub struct Spool<S> {
     pub(crate) inner: S,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
 }
 
 impl<S, B> Service<http::Request<B>> for Spool<S>
@@ -23,37 +24,36 @@ where
     S: Service<Request> + Clone,
     S::Error: Into<Error>,
     B: Body + Send + 'static,
-    B::Data: Send,
     B::Error: Into<BoxError>,
 {
     type Response = S::Response;
     type Error = Error;
     type Future = SpoolFuture<S>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    /// Always ready. The service inside is asked when the body is there: what its readiness may hold is not held meanwhile.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<B>) -> SpoolFuture<S> {
         let (parts, body) = request.into_parts();
+        let inner = self.inner.clone();
         if body.is_end_stream() {
-            let request = Request::from_parts(parts, SpooledBody::empty());
-            return SpoolFuture::called(self.inner.call(request));
+            return SpoolFuture::complete(Request::from_parts(parts, SpooledBody::empty()), inner);
         }
-        if body.size_hint().lower() > self.settings.limit {
+        let limit = self.settings.limit_of(&parts);
+        if body.size_hint().lower() > limit {
             return SpoolFuture::refused(Error::new(ErrorKind::BodyTooLarge));
         }
-        if let Some(Err(refused)) = self.settings.admit.as_ref().map(|admit| admit.check(&parts)) {
+        if let Err(refused) = self.settings.admit.iter().try_for_each(|admit| admit.check(&parts)) {
             return SpoolFuture::refused(refused);
         }
-        let settings = self.settings.clone();
+        let settings = Arc::clone(&self.settings);
         let whole = Box::pin(async move {
-            let body = read::whole(body, settings).await?;
+            let body = read::whole(body, limit, settings).await?;
             Ok(Request::from_parts(parts, body))
         });
-        // The clone was not asked whether it is ready; the original was.
-        let clone = self.inner.clone();
-        SpoolFuture::reading(whole, std::mem::replace(&mut self.inner, clone))
+        SpoolFuture::reading(whole, inner)
     }
 }
 

@@ -2,16 +2,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{Error, ErrorKind, Ledger, Request};
-use euryale_test::assert_quiet;
+use euryale_test::{assert_quiet, eventually};
 use http_body_util::{Channel, Full};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
 use crate::SpoolLayer;
 
 /// A stack that answers with the body it was given.
-fn echo<B>(
-    layer: SpoolLayer,
-) -> impl Service<http::Request<B>, Response = Bytes, Error = Error, Future: Send>
+fn echo<B>(layer: SpoolLayer) -> impl Service<http::Request<B>, Response = Bytes, Error = Error, Future: Send>
 where
     B: http_body::Body<Error: Into<euryale_core::BoxError>, Data: Send> + Send + 'static,
 {
@@ -85,4 +83,116 @@ async fn who_is_not_admitted_is_not_read() {
     let (_sender, body) = Channel::<Bytes>::new(1);
     let error = echo(layer).oneshot(http::Request::new(body)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueueFull);
+}
+
+#[tokio::test]
+async fn a_large_body_goes_into_a_file_without_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
+    let layer = SpoolLayer::new().memory(1000).directory(folder.path()).ledger(ledger.clone());
+    let service = ServiceBuilder::new().layer(layer).service(service_fn({
+        let ledger = ledger.clone();
+        move |request: Request| {
+            assert!(request.body().as_file().is_some() && request.body().as_bytes().is_none());
+            assert_eq!((ledger.spool.files.get(), ledger.spool.bytes.get()), (1, 3_000_000));
+            let read = || request.body().to_bytes().unwrap();
+            std::future::ready(Ok::<_, Error>((read(), read())))
+        }
+    }));
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let answer = tokio::spawn(service.oneshot(http::Request::new(body)));
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 253) as u8).collect();
+    for part in content.chunks(70_001) {
+        sender.send_data(Bytes::copy_from_slice(part)).await.unwrap();
+    }
+    drop(sender);
+    let (first, second) = answer.await.unwrap().unwrap();
+    assert!(first == content && second == content, "byte for byte, twice");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn bytes_count_while_they_come() {
+    let ledger = Ledger::new();
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let answer =
+        tokio::spawn(echo(SpoolLayer::new().ledger(ledger.clone())).oneshot(http::Request::new(body)));
+    sender.send_data(Bytes::from("half")).await.unwrap();
+    eventually("they are counted", || ledger.spool.bytes.get() == 4).await;
+    answer.abort();
+    assert!(answer.await.is_err());
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_an_error_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = SpoolLayer::new().memory(10).directory(folder.path().join("not yet"));
+    let ask = || echo(layer.clone()).oneshot(http::Request::new(Full::new(Bytes::from("twelve bytes"))));
+    assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::SpoolUnavailable);
+    std::fs::create_dir(folder.path().join("not yet")).unwrap();
+    assert_eq!(ask().await.unwrap(), "twelve bytes", "without a restart");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_given_up() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let layer = SpoolLayer::new().rate(100, Duration::from_secs(60));
+    let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
+    let began = tokio::time::Instant::now();
+    while !answer.is_finished() {
+        // A byte in 2 s never stalls, and is too slow.
+        tokio::time::advance(Duration::from_secs(2)).await;
+        if sender.send_data(Bytes::from("a")).await.is_err() {
+            break;
+        }
+        assert!(began.elapsed().as_secs() < 100);
+    }
+    assert_eq!(answer.await.unwrap().unwrap_err().kind(), ErrorKind::BodyStalled);
+    assert!(began.elapsed().as_secs() >= 60);
+}
+
+#[tokio::test]
+async fn a_limit_may_differ_by_request() {
+    let layer = SpoolLayer::new().limit(3).limit_for(|parts| parts.uri.path() == "/upload", 10);
+    let ask = |path: &str| {
+        let body = Full::new(Bytes::from("five!"));
+        echo(layer.clone()).oneshot(http::Request::post(path).body(body).unwrap())
+    };
+    assert_eq!(ask("/upload").await.unwrap(), "five!");
+    assert_eq!(ask("/").await.unwrap_err().kind(), ErrorKind::BodyTooLarge);
+}
+
+/// A service whose readiness is a resource.
+#[derive(Clone)]
+struct Scarce(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl Service<Request> for Scarce {
+    type Response = ();
+    type Error = Error;
+    type Future = std::future::Ready<Result<(), Error>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request) -> Self::Future {
+        std::future::ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let service = ServiceBuilder::new().layer(SpoolLayer::new()).service(Scarce(asked.clone()));
+    let answer = tokio::spawn(service.oneshot(http::Request::new(body)));
+    sender.send_data(Bytes::from("half")).await.unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 0);
+    drop(sender);
+    answer.await.unwrap().unwrap();
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }

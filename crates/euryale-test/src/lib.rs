@@ -22,10 +22,12 @@ mod client;
 mod database;
 mod gate;
 mod lender;
+mod publisher;
 mod quiet;
 
 pub use self::client::{Answer, H2Client, RawClient};
 pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
 pub use self::gate::Gate;
 pub use self::lender::Lender;
+pub use self::publisher::ScriptedPublisher;
 pub use self::quiet::{assert_quiet, eventually};

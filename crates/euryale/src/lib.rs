@@ -68,10 +68,10 @@ mod stack;
 
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
-pub use euryale_core as core;
 pub use euryale_core::{
-    Abort, Access, Blob, Body, Database, Error, ErrorKind, Ledger, OrAbort, Publisher, Request, Response,
-    Transaction,
+    Abort, Access, Admit, Attempt, Blob, Body, BoxError, Claim, CommitGate, Database, Error, ErrorKind,
+    Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant, Publication, Publisher,
+    Request, Response, SpooledBody, Transaction, Unavailable, ledger, publisher_fn,
 };
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;

@@ -17,8 +17,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use euryale::core::{BoxError, Unavailable};
 use euryale::{Abort, OrAbort, Request, Response, Transaction};
+use euryale::{BoxError, Unavailable};
 use euryale_sqlite::rusqlite;
 use euryale_sqlite::{Connection, Sqlite};
 use http::{Method, StatusCode};

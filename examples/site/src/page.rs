@@ -124,10 +124,10 @@ impl Pages {
         self.answer(problem, wants_html)
     }
 
-    /// The page of an error that is not the client's. Status and Retry-After are set by the layer that asks
-    /// for it.
+    /// The page of an error that is not the client's. Asked for by a layer that has answered who wants no HTML
+    /// already, and that sets status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
-        self.answer(&Problem::new(failure.status, failure.detail()), failure.wants_html)
+        self.answer(&Problem::new(failure.status, failure.detail()), true)
     }
 
     fn answer(&self, problem: &Problem<'_>, wants_html: bool) -> Response {

@@ -54,7 +54,7 @@ pub(crate) fn open(folder: &Path) -> Result<Sqlite, StartError> {
 }
 
 /// All of it or nothing, once: a start that is interrupted is made good by the next one.
-fn import_samples(sqlite: &Sqlite) -> Result<(), euryale::core::BoxError> {
+fn import_samples(sqlite: &Sqlite) -> Result<(), euryale::BoxError> {
     let mut connection = sqlite.connect()?;
     sqlite.begin(&mut connection, Access::Read)?;
     let is_new = !is_imported(&connection)?;

@@ -1,7 +1,7 @@
 //! Settings of a pool.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ pub struct PoolBuilder<D> {
     max_queue: usize,
     max_wait: Option<Duration>,
     max_lifetime: Option<Duration>,
-    lanes: Vec<(&'static str, usize)>,
+    idle_timeout: Option<Duration>,
+    lanes: Vec<(String, usize)>,
     ledger: Ledger,
 }
 
@@ -31,6 +32,7 @@ impl<D: Database> PoolBuilder<D> {
             max_queue: 1024,
             max_wait: Some(Duration::from_secs(30)),
             max_lifetime: None,
+            idle_timeout: None,
             lanes: Vec::new(),
             ledger: Ledger::new(),
         }
@@ -54,15 +56,22 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// A connection of this age is dropped after the job that it serves. Default: none.
+    /// A connection of this age is dropped instead of being used again. Default: none.
     pub fn max_lifetime(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.max_lifetime = age.into();
         self
     }
 
+    /// A connection that was idle for this long is dropped instead of being used again, when its turn comes: set it below the
+    /// time after which the database, or what stands in between, hangs up. Default: none.
+    pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.idle_timeout = time.into();
+        self
+    }
+
     /// Adds a lane, whose jobs never run on more than `share` connections at a time; `0` is taken as 1.
-    pub fn lane(mut self, name: &'static str, share: usize) -> Self {
-        self.lanes.push((name, share.max(1)));
+    pub fn lane(mut self, name: impl Into<String>, share: usize) -> Self {
+        self.lanes.push((name.into(), share.max(1)));
         self
     }
 
@@ -75,10 +84,26 @@ impl<D: Database> PoolBuilder<D> {
     /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
     ///
     /// # Panics
-    /// When the cap is 0: no job could ever run.
+    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called `default`, as the lane of all
+    /// other jobs is.
     pub fn build(self) -> Pool<D> {
+        static POOLS: AtomicU64 = AtomicU64::new(0);
         assert!(self.connections > 0, "a pool needs at least one connection");
-        let Self { database, connections: cap, max_queue, max_wait, max_lifetime, lanes, ledger } = self;
+        let Self {
+            database,
+            connections: cap,
+            max_queue,
+            max_wait,
+            max_lifetime,
+            idle_timeout,
+            lanes,
+            ledger,
+        } = self;
+        let mut names = vec!["default".to_owned()];
+        for (name, _) in &lanes {
+            assert!(!names.contains(name), "a pool has one lane of the name {name:?} already");
+            names.push(name.clone());
+        }
         ledger.connections.cap.set(i64::try_from(cap).unwrap_or(i64::MAX));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
@@ -90,7 +115,9 @@ impl<D: Database> PoolBuilder<D> {
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),
             left: Notify::new(),
-            lanes: std::iter::once("default").chain(lanes.iter().map(|lane| lane.0)).collect(),
+            idle_timeout,
+            id: POOLS.fetch_add(1, Ordering::Relaxed),
+            lanes: names,
             state: Mutex::new(State { queue, idle: Vec::new() }),
         };
         Pool { shared: Arc::new(shared) }

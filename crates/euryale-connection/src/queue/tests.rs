@@ -19,11 +19,17 @@ fn run(queue: &mut Queue<u32>, finished: Option<u16>) -> Option<(u32, u16)> {
 }
 
 #[test]
-fn a_worker_is_started_for_each_job_up_to_the_cap() {
+fn workers_are_started_one_by_one_up_to_the_cap() {
     let mut queue = Queue::new(2, 10, [usize::MAX]);
     let then: Vec<Then> = (0..4).map(|job| admit(&mut queue, job, 0, Rank::New).1).collect();
-    assert_eq!(then, [Then::Start, Then::Start, Then::Wait, Then::Wait]);
-    assert_eq!((queue.permits(), queue.waiting()), (2, 4));
+    assert_eq!(then, [Then::Start, Then::Wait, Then::Wait, Then::Wait]);
+    assert_eq!((queue.permits(), queue.waiting()), (1, 4));
+    for (job, sends_for) in [(0, Then::Start), (1, Then::Wait)] {
+        queue.arrive();
+        let Next::Run { job: taken, then, .. } = queue.next(None) else { panic!("nothing to run") };
+        assert_eq!((taken, then), (job, sends_for));
+    }
+    assert_eq!((queue.permits(), queue.waiting()), (2, 2));
 }
 
 #[test]
@@ -41,16 +47,29 @@ fn jobs_run_in_the_order_in_which_they_came() {
 
 #[test]
 fn a_full_queue_refuses_new_jobs_and_no_others() {
-    let mut queue = Queue::new(1, 2, [usize::MAX]);
-    for job in 0..3 {
-        // One for the worker that was started, two that wait.
+    let mut queue = Queue::new(2, 2, [usize::MAX]);
+    for job in 0..4 {
+        // Two for the two permits, two that wait.
+        assert!(!queue.is_full());
         admit(&mut queue, job, 0, Rank::New);
     }
     assert!(queue.is_full());
-    assert!(matches!(queue.admit(3, 0, Rank::New, Instant::now()), Err((3, Refused::Full))));
-    admit(&mut queue, 4, 0, Rank::Again);
+    assert!(matches!(queue.admit(4, 0, Rank::New, Instant::now()), Err((4, Refused::Full))));
+    admit(&mut queue, 5, 0, Rank::Again);
     queue.close();
-    assert!(matches!(queue.admit(5, 0, Rank::Again, Instant::now()), Err((5, Refused::Closed))));
+    assert!(matches!(queue.admit(6, 0, Rank::Again, Instant::now()), Err((6, Refused::Closed))));
+}
+
+#[test]
+fn without_a_queue_there_is_room_for_as_many_jobs_as_permits() {
+    let mut queue = Queue::new(2, 0, [usize::MAX]);
+    admit(&mut queue, 0, 0, Rank::New);
+    admit(&mut queue, 1, 0, Rank::New);
+    assert!(queue.admit(2, 0, Rank::New, Instant::now()).is_err());
+    let mut boundless = Queue::new(1, usize::MAX, [usize::MAX]);
+    for job in 0..100 {
+        admit(&mut boundless, job, 0, Rank::New);
+    }
 }
 
 #[test]
@@ -82,12 +101,24 @@ fn a_lane_never_takes_more_than_its_share() {
     assert_eq!(admit(&mut queue, 2, 0, Rank::New).1, Then::Start, "others are served");
     queue.arrive();
     assert_eq!(run(&mut queue, None), Some((2, 0)));
-    // When the lane's job ends, its next one runs; and for a job that found no permit free one more worker may start.
-    queue.cap = 2;
-    assert_eq!(admit(&mut queue, 3, 0, Rank::New).1, Then::Wait);
-    queue.cap = 3;
-    let Next::Run { job, start, .. } = queue.next(Some(1)) else { panic!("nothing to run") };
-    assert_eq!((job, start), (1, true));
+    // The default lane's worker takes the turn of the lane whose share became free, and nobody else is needed.
+    let Next::Run { job, lane, then, .. } = queue.next(Some(1)) else { panic!("nothing to run") };
+    assert_eq!((job, lane, then), (1, 1, Then::Wait));
+}
+
+#[test]
+fn a_lane_whose_share_becomes_free_gets_a_worker() {
+    let mut queue = Queue::new(3, 100, [usize::MAX, 1]);
+    admit(&mut queue, 0, 1, Rank::New);
+    queue.arrive();
+    assert_eq!(run(&mut queue, None), Some((0, 1)));
+    assert_eq!(admit(&mut queue, 1, 1, Rank::New).1, Then::Wait);
+    assert_eq!(admit(&mut queue, 2, 0, Rank::Again).1, Then::Start);
+    // The lane's job ends before that worker comes: its own worker takes the older job of the other lane, which goes first.
+    let Next::Run { job, then, .. } = queue.next(Some(1)) else { panic!("nothing to run") };
+    assert_eq!((job, then), (2, Then::Wait), "one is on its way already");
+    queue.arrive();
+    assert_eq!(run(&mut queue, None), Some((1, 1)), "and finds the lane's job");
 }
 
 #[test]
@@ -100,24 +131,54 @@ fn a_spinning_worker_is_called_instead_of_starting_one() {
     assert!(queue.spin());
     assert!(!queue.spin(), "at most one spins");
     assert_eq!(admit(&mut queue, 1, 0, Rank::New).1, Then::Call);
-    assert_eq!(admit(&mut queue, 2, 0, Rank::New).1, Then::Start, "it was called once already");
+    assert_eq!(admit(&mut queue, 2, 0, Rank::New).1, Then::Wait, "it is on its way, and sends for another");
     assert!(queue.stop_spinning());
-    assert_eq!(run(&mut queue, None), Some((1, 0)));
+    let Next::Run { job, then, .. } = queue.next(None) else { panic!("nothing to run") };
+    assert_eq!((job, then), (1, Then::Start));
 }
 
 #[test]
-fn a_smaller_cap_holds_as_soon_as_workers_come_back() {
-    let mut queue = Queue::new(2, 10, [usize::MAX]);
+fn another_cap_holds_as_soon_as_workers_come_back() {
+    let mut queue = Queue::new(1, 10, [usize::MAX]);
     for job in 0..4 {
         admit(&mut queue, job, 0, Rank::New);
     }
     queue.arrive();
+    assert_eq!(run(&mut queue, None), Some((0, 0)));
+    assert_eq!(queue.resize(2), Then::Start);
     queue.arrive();
-    assert!(run(&mut queue, None).is_some() && run(&mut queue, None).is_some());
-    queue.cap = 1;
+    assert_eq!(run(&mut queue, None), Some((1, 0)));
+    assert_eq!(queue.resize(1), Then::Wait);
     assert_eq!(run(&mut queue, Some(0)), None, "one permit too many");
     queue.leave();
     assert_eq!(run(&mut queue, Some(0)), Some((2, 0)));
+}
+
+#[test]
+fn a_worker_that_breaks_down_is_replaced() {
+    let mut queue = Queue::new(1, 10, [usize::MAX]);
+    admit(&mut queue, 0, 0, Rank::New);
+    admit(&mut queue, 1, 0, Rank::New);
+    queue.arrive();
+    assert_eq!(run(&mut queue, None), Some((0, 0)));
+    assert_eq!(queue.break_down(Some(0)), Then::Start, "a job waits");
+    queue.arrive();
+    assert_eq!(run(&mut queue, None), Some((1, 0)));
+    assert_eq!(queue.break_down(Some(0)), Then::Wait, "nobody waits");
+    assert_eq!(queue.permits(), 0);
+}
+
+#[test]
+fn a_thousand_jobs_that_come_again_are_served() {
+    let mut queue = Queue::new(1, 10, [usize::MAX]);
+    let mut finished = None;
+    for job in 0..1000 {
+        if admit(&mut queue, job, 0, Rank::Again).1 == Then::Start {
+            queue.arrive();
+        }
+        assert_eq!(run(&mut queue, finished), Some((job, 0)));
+        finished = Some(0);
+    }
 }
 
 #[test]
@@ -155,8 +216,11 @@ enum Event {
     Cancel(usize),
     /// A started worker looks for the first time.
     Arrive,
-    /// A running worker finishes its job.
+    /// A running worker finishes its job; with nothing else to do it may spin.
     Finish(usize),
+    /// The spinning worker gives up, or finds that it was called.
+    StopSpinning,
+    Resize(usize),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -165,6 +229,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<usize>().prop_map(Event::Cancel),
         3 => Just(Event::Arrive),
         3 => any::<usize>().prop_map(Event::Finish),
+        2 => Just(Event::StopSpinning),
+        1 => (1..4_usize).prop_map(Event::Resize),
     ]
 }
 
@@ -179,18 +245,22 @@ proptest! {
         max_queue in 0..6_usize,
     ) {
         let mut queue = Queue::new(cap, max_queue, [usize::MAX, share]);
+        let mut cap = cap;
         let mut lists: [VecDeque<u32>; 4] = Default::default();
         let mut tickets = Vec::new();
-        let mut coming = 0_usize;
+        // Workers that were started, the one that spins, whether it was called, and those that run a job.
+        let (mut started, mut spinning, mut called) = (0_usize, false, false);
         let mut running: Vec<(u32, u16)> = Vec::new();
         for (job, event) in (0_u32..).zip(events) {
+            // Who looks for a job now, and whether it may spin if there is none.
             let looks = match event {
                 Event::Admit { lane, again } => {
                     let rank = if again { Rank::Again } else { Rank::New };
                     if let Ok((ticket, then)) = queue.admit(job, lane, rank, Instant::now()) {
                         lists[usize::from(lane) * 2 + rank as usize].push_back(job);
                         tickets.push((ticket, job));
-                        coming += usize::from(then == Then::Start);
+                        started += usize::from(then == Then::Start);
+                        called |= then == Then::Call;
                     } else {
                         prop_assert!(rank == Rank::New, "only new jobs are refused");
                     }
@@ -206,37 +276,58 @@ proptest! {
                     prop_assert_eq!(queue.cancel(ticket), waits.then_some(job));
                     None
                 }
-                Event::Arrive if coming > 0 => {
-                    coming -= 1;
+                Event::Arrive if started > 0 => {
+                    started -= 1;
                     queue.arrive();
-                    Some(None)
+                    Some((None, true))
                 }
                 Event::Finish(which) if !running.is_empty() => {
                     let (_, lane) = running.swap_remove(which % running.len());
-                    Some(Some(lane))
+                    Some((Some(lane), true))
                 }
-                Event::Cancel(_) | Event::Arrive | Event::Finish(_) => None,
+                Event::StopSpinning if spinning => {
+                    spinning = false;
+                    prop_assert_eq!(queue.stop_spinning(), called);
+                    Some((None, std::mem::take(&mut called)))
+                }
+                Event::Resize(to) => {
+                    cap = to;
+                    let then = queue.resize(to);
+                    started += usize::from(then == Then::Start);
+                    called |= then == Then::Call;
+                    None
+                }
+                Event::Cancel(_) | Event::Arrive | Event::Finish(_) | Event::StopSpinning => None,
             };
-            if let Some(finished) = looks {
+            if let Some((finished, may_spin)) = looks {
                 match queue.next(finished) {
-                    Next::Run { job, lane, start, .. } => {
+                    Next::Run { job, lane, then, .. } => {
                         let first = lists.iter_mut().find(|list| list.front() == Some(&job));
                         prop_assert!(first.is_some(), "not the first of its list: {job}");
                         first.unwrap().pop_front();
                         running.push((job, lane));
-                        coming += usize::from(start);
+                        prop_assert!(running.len() <= cap, "over the cap");
+                        started += usize::from(then == Then::Start);
+                        called |= then == Then::Call;
                     }
-                    Next::Idle => queue.leave(),
+                    Next::Idle if may_spin && queue.spin() => spinning = true,
+                    Next::Idle => {
+                        let then = queue.leave();
+                        started += usize::from(then == Then::Start);
+                        called |= then == Then::Call;
+                    }
                 }
             }
             let in_lane = running.iter().filter(|(_, lane)| *lane == 1).count();
             prop_assert!(in_lane <= share);
-            prop_assert!(queue.permits() <= cap);
-            prop_assert_eq!(queue.permits(), running.len() + coming);
+            prop_assert_eq!(queue.permits(), running.len() + started + usize::from(spinning));
             prop_assert_eq!(queue.waiting(), lists.iter().map(VecDeque::len).sum::<usize>());
             let could_run = lists[0].len() + lists[1].len() > 0
                 || (in_lane < share && lists[2].len() + lists[3].len() > 0);
-            prop_assert!(!could_run || queue.permits() == cap || coming > 0, "a job waits, and nobody comes for it");
+            prop_assert!(spinning || !called);
+            let all_are_busy = queue.permits() >= cap && !spinning;
+            let comes = started > 0 || called || all_are_busy;
+            prop_assert!(!could_run || comes, "a job waits, and nobody comes for it");
         }
     }
 }

@@ -85,7 +85,7 @@ async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
         "for who asks before a body is read"
     );
     assert_eq!(ask("/refused", History::default()).await.unwrap().unwrap_err().kind(), ErrorKind::QueueFull);
-    let again = ask("/again", History { conflicts: 1, ..History::default() });
+    let again = ask("/again", History::default().after_conflict(false));
     eventually("two wait", || pool.status().queued == 2).await;
     gate.open();
     for answer in [held, new, again] {

@@ -91,6 +91,9 @@ async fn a_deferred_response_resolves_in_its_body() {
     assert_eq!(read(later(200)).await.unwrap(), "later");
     let error = read(later(404)).await.unwrap_err();
     assert!(error.to_string().contains("404"), "the head is gone: {error}");
+    let mut failed = later(404);
+    assert!(failed.frame().await.unwrap().is_err());
+    assert!(failed.frame().await.is_none(), "once is enough");
     let failed = Body::deferred(async { Err::<Response, BoxError>("upstream".into()) });
     assert_eq!(read(failed).await.unwrap_err().to_string(), "upstream");
 

@@ -11,7 +11,8 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.peaked("euryale_connections_in_use", "Connections held by workers.", &connections.in_use);
     out.gauge("euryale_connections_idle", "Open connections that wait for work.", &connections.idle);
     out.counter("euryale_connections_opened_total", "Connections opened.", &connections.opened);
-    let dropped = DropReason::ALL.map(|reason| (reason.label(), connections.dropped.get(reason)));
+    let dropped: Vec<_> =
+        DropReason::ALL.iter().map(|reason| (reason.label(), connections.dropped.get(*reason))).collect();
     out.counts("euryale_connections_dropped_total", "Connections dropped.", "reason", &dropped);
 
     out.peaked("euryale_publishers_running", "Jobs running in workers.", &ledger.publishers.running);

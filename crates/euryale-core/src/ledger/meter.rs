@@ -97,22 +97,23 @@ impl Drop for GaugeGuard {
 /// Durations in fixed buckets, from 0.1 ms to 10 s.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    buckets: [AtomicU64; Histogram::BOUNDS.len()],
+    buckets: [AtomicU64; BOUNDS.len()],
     beyond: AtomicU64,
     nanoseconds: AtomicU64,
 }
 
+const BOUNDS: [f64; 16] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
 impl Histogram {
     /// Upper bounds of the buckets, in seconds.
-    pub const BOUNDS: [f64; 16] = [
-        0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-        10.0,
-    ];
+    pub const BOUNDS: &'static [f64] = &BOUNDS;
 
     /// Counts one duration.
     pub fn record(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
-        let bucket = Self::BOUNDS.iter().position(|bound| seconds <= *bound);
+        let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
         bucket.map_or(&self.beyond, |bucket| &self.buckets[bucket]).fetch_add(1, Relaxed);
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(nanoseconds, Relaxed);
@@ -131,7 +132,7 @@ impl Histogram {
     /// How many were at most as long as each bound.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let mut sum = 0;
-        Self::BOUNDS.into_iter().zip(&self.buckets).map(move |(bound, bucket)| {
+        BOUNDS.into_iter().zip(&self.buckets).map(move |(bound, bucket)| {
             sum += bucket.load(Relaxed);
             (bound, sum)
         })

@@ -4,9 +4,10 @@ use super::{After, AlreadyReading, Transaction};
 use crate::abort::Reason;
 use crate::database::fault;
 use crate::ledger::DropReason;
-use crate::panic::{PanicMessage, caught};
+use crate::panic::{PanicMessage, caught, drop_quietly};
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Response, Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Response,
+    Unavailable,
 };
 
 /// How a transaction is run.
@@ -84,9 +85,12 @@ impl<D: Database> Transaction<'_, D> {
     /// Gates, hooks and votes: everything that may still say no.
     fn prepare(&mut self, abort_if_gone: bool) -> Result<Ready, Abort> {
         let attempt = self.attempt.clone();
-        attempt.check_gates()?;
-        // A hook may register another one.
-        while !self.before_commit.is_empty() {
+        // A hook may register another one, and add a gate.
+        loop {
+            attempt.check_gates()?;
+            if self.before_commit.is_empty() {
+                break;
+            }
             for hook in std::mem::take(&mut self.before_commit) {
                 hook(self)?;
             }
@@ -103,47 +107,63 @@ impl<D: Database> Transaction<'_, D> {
 
     /// The point of no return. What happens after the database has said yes cannot fail the request.
     fn commit(mut self) -> Result<(), Error> {
-        if self.begun {
-            match caught(|| self.database_commit().unwrap_or(Ok(()))) {
-                Ok(Ok(())) => self.lease.ledger().transactions.committed.add(1),
-                Ok(Err(refused)) => match fault(self.lease.database(), &*refused) {
+        // From here on nothing rolls back, whatever panics, unless the database says that it refused.
+        if std::mem::take(&mut self.begun) {
+            match caught(|| self.database_commit()) {
+                Ok(Some(Ok(()))) => self.lease.ledger().transactions.committed.add(1),
+                Ok(Some(Err(refused))) => match self.fault(&*refused).unwrap_or(Fault::InDoubt) {
                     Fault::InDoubt | Fault::Disconnected => return Err(self.doubt(refused)),
-                    Fault::Conflict | Fault::Other => {
-                        let error = self.translate(refused);
+                    fault @ (Fault::Conflict | Fault::Other) => {
+                        self.begun = true;
+                        let error = self.translate(refused, fault);
                         self.roll_back();
                         return Err(error);
                     }
                 },
+                Ok(None) => return Err(self.doubt("the connection was lost before the commit".into())),
                 Err(panic) => return Err(self.doubt(Box::new(panic))),
             }
-            self.begun = false;
         }
+        let mut failures: Vec<BoxError> = Vec::new();
         for mut participant in std::mem::take(&mut self.participants) {
-            let error: BoxError = match caught(|| participant.finish()) {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error,
-                Err(panic) => Box::new(panic),
-            };
-            self.lease.ledger().transactions.finish_failures.add(1);
+            // It is dropped inside, too: its `Drop` must not keep the others from being told.
+            match caught(move || participant.finish()) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => failures.push(error),
+                Err(panic) => failures.push(Box::new(panic)),
+            }
+        }
+        let hooks = std::mem::take(&mut self.after_commit);
+        self.run_after(hooks, "after-commit");
+        self.lease.ledger().transactions.finish_failures.add(failures.len() as u64);
+        for error in failures {
             tracing::error!(
                 error = &*error as &dyn std::error::Error,
                 "a participant failed after the commit"
             );
         }
-        let hooks = std::mem::take(&mut self.after_commit);
-        self.run_after(hooks, "after-commit");
         Ok(())
     }
 
     /// Rolls back because the publisher, a gate, a hook or a vote said so.
     fn refuse<T>(mut self, abort: Abort) -> Result<Outcome<T>, Error> {
-        let result = match abort.reason {
-            Reason::Response(response) => Ok(Outcome::Refused(*response)),
-            Reason::Suspend(pending) => Err(Error::suspended(pending)),
-            Reason::Error(error) => Err(self.translate(error)),
+        let mut error = match abort.reason {
+            Reason::Response(response) => {
+                self.roll_back();
+                return Ok(Outcome::Refused(*response));
+            }
+            Reason::Suspend(pending) => Error::suspended(pending),
+            Reason::Error(error) => {
+                let fault = self.fault(&*error).unwrap_or(Fault::Other);
+                self.translate(error, fault)
+            }
         };
         self.roll_back();
-        result
+        // An error of a nested call may carry the response of an abort there.
+        match error.take_response() {
+            Some(response) => Ok(Outcome::Refused(response)),
+            None => Err(error),
+        }
     }
 
     /// Rolls back because application code panicked; its connection is in an unknown state.
@@ -154,42 +174,44 @@ impl<D: Database> Transaction<'_, D> {
     }
 
     fn roll_back(&mut self) {
+        let mut failure: Option<BoxError> = None;
         if std::mem::take(&mut self.begun) {
-            let aborted = caught(|| self.lease.with(D::abort));
-            let error: Option<BoxError> = match aborted {
+            failure = match caught(|| self.lease.with(D::abort)) {
                 Ok(Some(Err(error))) => Some(error),
                 Err(panic) => Some(Box::new(panic)),
                 Ok(None | Some(Ok(()))) => None,
             };
-            if let Some(error) = error {
-                tracing::warn!(
-                    error = &*error as &dyn std::error::Error,
-                    "abort failed; the connection is dropped"
-                );
+            self.lease.ledger().transactions.aborted.add(1);
+            if failure.is_some() {
                 self.lease.discard(DropReason::Abort);
             }
-            self.lease.ledger().transactions.aborted.add(1);
         }
-        for mut participant in std::mem::take(&mut self.participants) {
-            if let Err(panic) = caught(|| participant.abort()) {
-                tracing::error!(%panic, "a participant panicked in abort");
-            }
-        }
+        self.tell("abort", Participant::abort);
         let hooks = std::mem::take(&mut self.after_abort);
         self.run_after(hooks, "after-abort");
+        if let Some(error) = failure {
+            tracing::warn!(
+                error = &*error as &dyn std::error::Error,
+                "abort failed; the connection was dropped"
+            );
+        }
     }
 
     /// A commit was sent and its outcome is unknown: nothing is undone, nothing is tried again.
     fn doubt(&mut self, error: BoxError) -> Error {
-        self.begun = false;
         self.lease.ledger().transactions.in_doubt.add(1);
         self.lease.discard(DropReason::InDoubt);
+        self.tell("in_doubt", Participant::in_doubt);
+        Error::with_source(ErrorKind::InDoubt, error)
+    }
+
+    /// Tells every participant the end, and drops it.
+    fn tell(&mut self, end: &str, tell: fn(&mut (dyn Participant + 'static))) {
         for mut participant in std::mem::take(&mut self.participants) {
-            if let Err(panic) = caught(|| participant.in_doubt()) {
-                tracing::error!(%panic, "a participant panicked in in_doubt");
+            if let Err(panic) = caught(move || tell(&mut *participant)) {
+                tracing::error!(%panic, end, "a participant panicked");
             }
         }
-        Error::with_source(ErrorKind::InDoubt, error)
     }
 
     fn run_after(&self, hooks: Vec<After>, phase: &str) {
@@ -201,29 +223,45 @@ impl<D: Database> Transaction<'_, D> {
         }
     }
 
+    /// What the database says of an error; `None` if it panics over it.
+    fn fault(&self, error: &(dyn std::error::Error + 'static)) -> Option<Fault> {
+        caught(|| fault(self.lease.database(), error)).ok()
+    }
+
     /// What an error of application code means for its request.
-    fn translate(&mut self, error: BoxError) -> Error {
-        let fault = fault(self.lease.database(), &*error);
+    fn translate(&mut self, error: BoxError, fault: Fault) -> Error {
         if fault == Fault::Disconnected {
             self.lease.discard(DropReason::Disconnected);
         }
-        let error = match error.downcast::<Error>() {
-            // From this crate already: a nested `pool.run`, or our own check.
-            Ok(own) if fault == Fault::Other => return *own,
-            Ok(own) => own as BoxError,
-            Err(foreign) => foreign,
-        };
         let kind = match fault {
-            Fault::Conflict => ErrorKind::Conflict,
-            Fault::Disconnected => ErrorKind::Unavailable,
-            Fault::InDoubt | Fault::Other if has_cause::<AlreadyReading>(&*error) => ErrorKind::Conflict,
-            Fault::InDoubt | Fault::Other if has_cause::<Unavailable>(&*error) => ErrorKind::Unavailable,
-            Fault::InDoubt | Fault::Other => ErrorKind::Application,
+            Fault::Conflict => Some(ErrorKind::Conflict),
+            Fault::Disconnected => Some(ErrorKind::Unavailable),
+            // A source chain is application code, too.
+            Fault::InDoubt | Fault::Other => caught(|| kind_in_chain(&*error)).unwrap_or(None),
+        };
+        let error = match (error.downcast::<Error>(), kind) {
+            // From this crate already: a nested `pool.run`, or our own check.
+            (Ok(own), None) => *own,
+            (Ok(own), Some(kind)) => Error::with_source(kind, own),
+            (Err(foreign), kind) => Error::with_source(kind.unwrap_or(ErrorKind::Application), foreign),
         };
         // A reader that meets a conflict met it by writing.
-        let wrote = self.wrote || kind == ErrorKind::Conflict;
-        Error::with_source(kind, error).set_wrote(wrote)
+        let wrote = self.wrote || error.wrote() || error.kind() == ErrorKind::Conflict;
+        error.set_wrote(wrote)
     }
+}
+
+/// The kind of the first of our own errors in a chain.
+fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
+        if error.is::<AlreadyReading>() {
+            Some(ErrorKind::Conflict)
+        } else if error.is::<Unavailable>() {
+            Some(ErrorKind::Unavailable)
+        } else {
+            None
+        }
+    })
 }
 
 enum Ready {
@@ -232,15 +270,16 @@ enum Ready {
 }
 
 impl<D: Database> Drop for Transaction<'_, D> {
-    /// `run` ends every transaction; this is for a panic that no one foresaw.
     fn drop(&mut self) {
+        // `run` ends every transaction; this is for a panic that no one foresaw.
         if self.begun {
             self.roll_back();
             self.lease.discard(DropReason::Panicked);
         }
+        // What was registered and never run, and gates that may hold the attempt that holds them.
+        self.attempt.close();
+        std::mem::take(&mut self.before_commit).into_iter().for_each(drop_quietly);
+        std::mem::take(&mut self.after_commit).into_iter().for_each(drop_quietly);
+        std::mem::take(&mut self.after_abort).into_iter().for_each(drop_quietly);
     }
-}
-
-fn has_cause<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<E>)
 }

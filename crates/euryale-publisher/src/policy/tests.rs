@@ -88,3 +88,21 @@ async fn no_retries_means_none() {
     let (answer, calls) = ask(ConflictPolicy::new().retries(0), 1, ErrorKind::Conflict).await;
     assert_eq!((answer.unwrap_err().kind(), calls.len()), (ErrorKind::ConflictsExhausted, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn conflicts_of_earlier_passes_are_kept_and_cost_no_retry() {
+    let histories = Arc::new(Mutex::new(Vec::new()));
+    let service = ServiceBuilder::new().layer(RetryLayer::new(ConflictPolicy::new())).service(service_fn({
+        let histories = histories.clone();
+        move |request: Request| {
+            histories.lock().unwrap().push(*request.extensions().get::<History>().unwrap());
+            std::future::ready(Err::<(), _>(Error::new(ErrorKind::Conflict)))
+        }
+    }));
+    let mut request = Request::default();
+    request.extensions_mut().insert(History::default().after_conflict(true).after_suspension());
+    assert_eq!(service.oneshot(request).await.unwrap_err().kind(), ErrorKind::ConflictsExhausted);
+    let histories = histories.lock().unwrap();
+    assert_eq!(histories.iter().map(|history| history.conflicts).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(histories.iter().all(|history| history.suspensions == 1 && history.wrote));
+}

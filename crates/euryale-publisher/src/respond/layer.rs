@@ -40,7 +40,8 @@ impl RespondLayer {
         Self::default()
     }
 
-    /// Makes the response with `page`. Status and Retry-After are set on what it returns.
+    /// Makes the page for clients that accept HTML; others get the problem in JSON. Status and Retry-After are set on what it
+    /// returns. It runs on a runtime thread: it must not block.
     pub fn page(mut self, page: impl Fn(&Problem) -> Response + Send + Sync + 'static) -> Self {
         self.page = Some(Arc::new(page));
         self

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use euryale_core::{Body, Error, ErrorKind, Response};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderValue, Method, StatusCode, Uri};
 
 use super::layer::Page;
@@ -49,8 +49,7 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// What was asked for.
     pub uri: Uri,
-    /// The client prefers HTML to JSON.
-    pub wants_html: bool,
+    wants_html: bool,
 }
 
 impl Problem {
@@ -116,11 +115,13 @@ fn typed(body: String, content_type: &'static str) -> Response {
 
 pub(super) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
     let mut response = match page {
+        _ if !problem.wants_html => problem.json(),
         Some(page) => page(problem),
-        None if problem.wants_html => problem.html(),
-        None => problem.json(),
+        None => problem.html(),
     };
     *response.status_mut() = problem.status;
+    // What is answered depends on it (RFC 9110 §12.5.5).
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     if let Some(after) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }

@@ -6,7 +6,8 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 20] = [
+const KINDS: [(ErrorKind, u16); 21] = [
+    (ErrorKind::SpoolUnavailable, 503),
     (ErrorKind::QueueFull, 503),
     (ErrorKind::QueueElapsed, 503),
     (ErrorKind::Closed, 503),
@@ -76,7 +77,9 @@ async fn browsers_get_a_page() {
 async fn a_page_of_ones_own_keeps_the_status() {
     let layer = RespondLayer::new()
         .page(|problem| Response::new(Body::from(format!("{} {}", problem.uri.path(), problem.detail()))));
-    let response = answer(layer, "*/*", Err(Error::new(ErrorKind::ConflictsExhausted))).await;
+    let json = answer(layer.clone(), "*/*", Err(Error::new(ErrorKind::ConflictsExhausted))).await;
+    assert_eq!(json.headers()[CONTENT_TYPE], "application/problem+json", "for who wants no HTML");
+    let response = answer(layer, "text/html", Err(Error::new(ErrorKind::ConflictsExhausted))).await;
     assert_eq!(
         (response.status(), &response.headers()[RETRY_AFTER]),
         (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use euryale_core::{Fault, Internal, InternalRequest};
+use euryale_core::{Fault, History, Internal, InternalRequest};
 use euryale_publisher::RespondLayer;
 use euryale_spool::SpoolLayer;
 use euryale_test::{CountingDatabase, TestError, assert_quiet};
@@ -52,35 +52,49 @@ async fn a_request_goes_through_all_layers_and_one_ledger() {
 async fn its_layers_can_be_set() {
     let pool = Pool::builder(CountingDatabase::new()).connections(1).lane("posts", 1).build();
     let stack = Stack::new(pool.clone())
-        .spool(SpoolLayer::new().limit(3))
+        .spool(SpoolLayer::new().limit(3).admit(|parts: &http::request::Parts| match parts.uri.path() {
+            "/closed" => Err(crate::Error::new(crate::ErrorKind::Closed)),
+            _ => Ok(()),
+        }))
         .respond(RespondLayer::new().page(|problem| Response::new(Body::from(problem.uri.path().to_owned()))))
         .lane(pool.lane("posts").unwrap(), |request| request.method() == Method::POST)
         .deadline(Duration::from_secs(60))
         .abort_if_gone(|_| true)
         .publish_fn(|_, _| Ok(Response::new(Body::from("published"))));
     assert_eq!(ask(&stack, Method::POST, "/", "abc").await, (StatusCode::OK, "published".to_owned()));
-    let (status, page) = ask(&stack, Method::POST, "/large", "abcd").await;
-    assert_eq!((status, page.as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "/large"));
+    let large = Request::post("/large").header("accept", "text/html").body("abcd".to_owned()).unwrap();
+    let response = stack.clone().oneshot(large).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "/large");
+    assert_eq!(
+        ask(&stack, Method::POST, "/closed", "ab").await.0,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the site's own"
+    );
     assert_quiet(pool.ledger()).await;
 }
 
 #[tokio::test]
 async fn an_application_can_make_requests_to_itself() {
     let pool = pool();
-    let internal: Arc<Mutex<Option<Internal>>> = Arc::default();
-    let kept = internal.clone();
+    let seen: Arc<Mutex<Option<http::Extensions>>> = Arc::default();
+    let kept = seen.clone();
     let stack = Stack::new(pool.clone()).publish_fn(move |request, _| {
-        *kept.lock().unwrap() = request.extensions().get::<Internal>().cloned();
-        let depth = request.extensions().get::<InternalRequest>().map_or(0, |mark| mark.depth);
+        *kept.lock().unwrap() = Some(request.extensions().clone());
+        let depth = request.extensions().get::<InternalRequest>().map_or(0, InternalRequest::depth);
         Ok(Response::new(Body::from(depth.to_string())))
     });
     assert_eq!(ask(&stack, Method::GET, "/", "").await.1, "0");
-    let internal = internal.lock().unwrap().clone().unwrap();
-    let mut extensions = http::Extensions::new();
     for depth in ["1", "2"] {
-        let response = internal.request(Request::new(Body::empty()), &extensions).await.unwrap();
+        let outer = seen.lock().unwrap().take().unwrap();
+        let internal = outer.get::<Internal>().unwrap();
+        let mut request = Request::new(Body::empty());
+        *request.extensions_mut() = outer.clone();
+        request.extensions_mut().insert(History::default().after_conflict(true));
+        let response = internal.request(request, &outer).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), depth);
-        extensions.insert(InternalRequest { depth: 1 });
+        let inner = seen.lock().unwrap().clone().unwrap();
+        assert!(inner.get::<History>().is_none(), "a request of its own");
     }
     assert_quiet(pool.ledger()).await;
 }

@@ -1,0 +1,161 @@
+//! What is not ours breaks in places where nobody expects it: the permit comes back, and the next job is served.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Wake, Waker};
+
+use euryale_core::{Access, BoxError, Claim, Database, Fault};
+use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
+
+use crate::Pool;
+
+/// Breaks like a panic, without the noise of the panic hook.
+fn breaks(what: &'static str) {
+    std::panic::resume_unwind(Box::new(what));
+}
+
+/// Panics when it is dropped, which is the payload of a panic at its worst.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        breaks("a payload");
+    }
+}
+
+/// A database whose connections break when they are looked at, or dropped.
+#[derive(Clone, Default)]
+struct Brittle {
+    breaks: Arc<AtomicBool>,
+}
+
+struct Glass(Arc<AtomicBool>);
+
+impl Drop for Glass {
+    fn drop(&mut self) {
+        if self.0.load(SeqCst) {
+            breaks("a connection");
+        }
+    }
+}
+
+impl Database for Brittle {
+    type Connection = Glass;
+
+    fn connect(&self) -> Result<Glass, BoxError> {
+        Ok(Glass(self.breaks.clone()))
+    }
+
+    fn begin(&self, _: &mut Glass, _: Access) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn commit(&self, _: &mut Glass) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&self, _: &mut Glass) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
+    }
+
+    fn is_reusable(&self, _: &mut Glass) -> bool {
+        if self.breaks.load(SeqCst) {
+            std::panic::resume_unwind(Box::new(Bomb));
+        }
+        true
+    }
+
+    fn warmth(&self, _: &Glass) -> u64 {
+        if self.breaks.load(SeqCst) {
+            std::panic::resume_unwind(Box::new(Bomb));
+        }
+        0
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_panics_about_its_connections() {
+    let database = Brittle::default();
+    let pool = Pool::new(database.clone(), 1);
+    database.breaks.store(true, SeqCst);
+    for _ in 0..3 {
+        pool.run(|_| ()).await.unwrap();
+    }
+    database.breaks.store(false, SeqCst);
+    pool.run(|_| ()).await.unwrap();
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn idle_connections_that_panic_when_they_are_dropped() {
+    let database = Brittle::default();
+    let pool = Pool::new(database.clone(), 2);
+    let gate = Gate::new();
+    let jobs: Vec<_> = (0..2)
+        .map(|_| {
+            let gate = gate.clone();
+            tokio::spawn(pool.run(move |_| gate.wait()))
+        })
+        .collect();
+    eventually("both run", || gate.waiting() == 2).await;
+    gate.open();
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    eventually("both are idle", || pool.status().idle == 2).await;
+    let ledger = pool.ledger().clone();
+    database.breaks.store(true, SeqCst);
+    drop(pool);
+    assert_eq!(ledger.connections.idle.get(), 0);
+}
+
+struct BrokenWaker;
+
+impl Wake for BrokenWaker {
+    fn wake(self: Arc<Self>) {
+        breaks("a waker");
+    }
+}
+
+#[tokio::test]
+async fn a_waker_that_panics() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let gate = Gate::new();
+    let mut first = Box::pin(pool.run({
+        let gate = gate.clone();
+        move |_| gate.wait()
+    }));
+    let waker = Waker::from(Arc::new(BrokenWaker));
+    assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    eventually("it runs", || gate.waiting() == 1).await;
+    let second = tokio::spawn(pool.run(|_| ()));
+    eventually("one waits", || pool.status().queued == 1).await;
+    gate.open();
+    second.await.unwrap().unwrap();
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn results_and_jobs_that_panic_when_they_are_dropped() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let gate = Gate::new();
+    let job = tokio::spawn(pool.claim().run({
+        let gate = gate.clone();
+        move |_| {
+            gate.wait();
+            Bomb
+        }
+    }));
+    eventually("it runs", || gate.waiting() == 1).await;
+    job.abort();
+    assert!(job.await.is_err());
+    // Nobody fetches the result: it is dropped in the worker.
+    gate.open();
+    pool.run(|_| ()).await.unwrap();
+    assert_quiet(pool.ledger()).await;
+}
