@@ -1,0 +1,72 @@
+//! A network of its own, with TCP reno.
+//!
+//! Many hosts run bbr, which paces the loopback device: it makes fast servers slow and busy, and the client
+//! with them, and a measurement of servers becomes one of congestion control.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+const CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+const WANTED: &str = "reno";
+
+/// With root's rights; with those that a user has in a user namespace.
+const WAYS: [&[&str]; 2] = [&["--net"], &["--map-root-user", "--net"]];
+
+/// The network that is measured in.
+#[derive(Debug, Serialize)]
+pub(crate) struct Network {
+    pub(crate) isolated: bool,
+    /// As the system names it.
+    pub(crate) congestion_control: String,
+}
+
+impl Network {
+    pub(crate) fn sentence(&self) -> String {
+        let place = if self.isolated {
+            "a network namespace of its own"
+        } else {
+            "the host's network, as a namespace was not allowed (or `unshare` or `ip` is missing)"
+        };
+        format!("{place}, TCP {}", self.congestion_control)
+    }
+}
+
+/// Starts this program again in a namespace of its own, if that is allowed; it returns there. Otherwise it
+/// returns here.
+pub(crate) fn enter(isolated: bool) -> Network {
+    if isolated {
+        // Refused is as good as not tried: the report says what holds.
+        let _ = fs::write(CONTROL, WANTED);
+    } else if let (Some(way), Ok(program)) = (way(), std::env::current_exe()) {
+        // The loopback device starts out down.
+        let script = r#"ip link set lo up && exec "$0" "$@""#;
+        let error = unshare(way)
+            .args(["sh", "-c", script])
+            .arg(program)
+            .args(std::env::args_os().skip(1))
+            .arg("--isolated")
+            .exec();
+        eprintln!("unshare: {error}");
+    }
+    let control = fs::read_to_string(CONTROL).unwrap_or_default();
+    let control = if control.is_empty() { "of unknown congestion control" } else { control.trim() };
+    Network { isolated, congestion_control: control.to_owned() }
+}
+
+/// The first way that works, tried out.
+fn way() -> Option<&'static [&'static str]> {
+    WAYS.into_iter().find(|way| {
+        let mut trial = unshare(way);
+        trial.args(["ip", "link", "set", "lo", "up"]).stdout(Stdio::null()).stderr(Stdio::null());
+        trial.status().is_ok_and(|status| status.success())
+    })
+}
+
+fn unshare(way: &[&str]) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(way).arg("--");
+    command
+}

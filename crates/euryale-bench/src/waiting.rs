@@ -1,0 +1,92 @@
+//! What a waiting request costs: memory while it waits, time to come and to go, time to be served in the end.
+//!
+//! In this process and without sockets: a stack whose workers are stuck, and requests queued behind them.
+
+use std::future::Future;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use euryale::{Body, Pool, Response, Stack, StackService};
+use euryale_test::{Gate, eventually};
+use tokio::task::JoinSet;
+use tower::Service;
+
+use crate::measure::{self, Machine};
+use crate::null::Null;
+use crate::statistics::Spread;
+
+/// So many requests wait.
+const DEPTHS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
+/// So many come and go on top of them in each round, and so many rounds there are.
+const VISITS: u32 = 20_000;
+const ROUNDS: usize = 7;
+
+/// Figures of one depth.
+struct Row {
+    bytes: u64,
+    visit: Duration,
+    served: Duration,
+}
+
+/// Measures all depths and prints a table in Markdown.
+pub(crate) fn run(machine: &Machine) -> Result<()> {
+    println!("{} cores, {}, Linux {}\n", machine.cores, machine.processor, machine.kernel);
+    println!("| waiting | bytes each | to come and to go | to be served |");
+    println!("|---:|---:|---:|---:|");
+    for depth in DEPTHS {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let Row { bytes, visit, served } = runtime.block_on(measure(depth))?;
+        println!("| {depth} | {bytes} | {visit:.2?} | {served:.2?} |");
+    }
+    Ok(())
+}
+
+async fn measure(depth: usize) -> Result<Row> {
+    let pool = Pool::builder(Null).connections(2).max_queue(depth + 1).max_wait(None).build();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let mut service = Stack::new(pool.clone()).publish_fn(move |_, _| {
+        held.wait();
+        Ok(Response::new(Body::empty()))
+    });
+    let mut requests = JoinSet::new();
+    for _ in 0..2 {
+        requests.spawn(service.call(request()));
+    }
+    eventually("both workers are stuck", || gate.waiting() == 2).await;
+
+    let before = measure::resident()?;
+    for _ in 0..depth {
+        requests.spawn(service.call(request()));
+    }
+    eventually("all wait", || pool.status().queued == depth).await;
+    let bytes = measure::resident()?.saturating_sub(before) / depth as u64;
+
+    let mut visits = Vec::new();
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        for _ in 0..VISITS {
+            come_and_go(&mut service);
+        }
+        visits.push(began.elapsed().as_secs_f64() / f64::from(VISITS));
+    }
+    let visit = Spread::of(visits).context("no rounds")?.median;
+
+    let began = Instant::now();
+    gate.open();
+    while requests.join_next().await.is_some() {}
+    let served = began.elapsed() / u32::try_from(depth + 2)?;
+    Ok(Row { bytes, visit: Duration::from_secs_f64(visit), served })
+}
+
+fn request() -> http::Request<String> {
+    http::Request::new(String::new())
+}
+
+/// A request that is queued, waits, and whose client goes away.
+fn come_and_go(service: &mut StackService) {
+    let mut answer = std::pin::pin!(service.call(request()));
+    let pending = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+    assert!(pending, "the workers are stuck");
+}

@@ -1,0 +1,96 @@
+//! The load: `wrk`, one thread, keep-alive connections that ask again at once.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// What a run of `wrk` saw.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Load {
+    pub(crate) requests: u64,
+    pub(crate) requests_per_second: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    /// Connections that failed or broke, and answers that did not come in time.
+    pub(crate) socket_errors: u64,
+    /// Answers of 400 and above; `wrk` takes a 3xx for good.
+    pub(crate) bad_answers: u64,
+}
+
+/// The arguments of `wrk`, but for the address.
+pub(crate) fn arguments(connections: u32, seconds: u32) -> [String; 4] {
+    ["-t1".to_owned(), format!("-c{connections}"), format!("-d{seconds}s"), "--latency".to_owned()]
+}
+
+/// Loads `address`. Anything but good answers is an error.
+pub(crate) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result<Load> {
+    let output = Command::new("wrk")
+        .args(arguments(connections, seconds))
+        .arg(format!("http://{address}/"))
+        .stderr(Stdio::inherit())
+        .output();
+    let output = match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!("wrk is not installed"),
+        output => output.context("starting wrk")?,
+    };
+    ensure!(output.status.success(), "wrk ended with {}", output.status);
+    let load = parse(&String::from_utf8_lossy(&output.stdout)).context("wrk's output is not as expected")?;
+    load.judge()?;
+    Ok(load)
+}
+
+impl Load {
+    /// A single wrong answer makes a run worthless: errors are cheap to make.
+    pub(crate) fn judge(&self) -> Result<()> {
+        ensure!(self.bad_answers == 0, "{} of {} answers were not 2xx", self.bad_answers, self.requests);
+        ensure!(self.socket_errors == 0, "{} socket errors", self.socket_errors);
+        ensure!(self.requests > 0, "no request was answered");
+        Ok(())
+    }
+}
+
+/// Reads what `wrk --latency` prints.
+pub(crate) fn parse(output: &str) -> Option<Load> {
+    let mut load = Load::default();
+    let mut seen = (false, false);
+    for line in output.lines().map(str::trim) {
+        if let Some((requests, _)) = line.split_once(" requests in ") {
+            load.requests = requests.parse().ok()?;
+            seen.0 = true;
+        } else if let Some(rate) = line.strip_prefix("Requests/sec:") {
+            load.requests_per_second = rate.trim().parse().ok()?;
+            seen.1 = true;
+        } else if let Some(errors) = line.strip_prefix("Socket errors:") {
+            load.socket_errors = sum(errors)?;
+        } else if let Some(bad) = line.strip_prefix("Non-2xx or 3xx responses:") {
+            load.bad_answers = bad.trim().parse().ok()?;
+        } else if let Some(latency) = line.strip_prefix("50%") {
+            load.p50 = duration(latency.trim())?;
+        } else if let Some(latency) = line.strip_prefix("99%") {
+            load.p99 = duration(latency.trim())?;
+        }
+    }
+    (seen == (true, true)).then_some(load)
+}
+
+/// `connect 0, read 3, write 0, timeout 1`, added up.
+fn sum(errors: &str) -> Option<u64> {
+    errors.split(',').map(|error| error.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+}
+
+/// `431.00us`, `1.02ms`, `1.50s`, `2.00m`.
+fn duration(text: &str) -> Option<Duration> {
+    let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit);
+    let seconds = match unit {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
