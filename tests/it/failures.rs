@@ -1,5 +1,5 @@
-//! Every failure × every way the client may go: the answer is the right one, the ledger is quiet, and the next request is
-//! served.
+//! Every failure × every way the client may go: the answer is the right one, the ledger is quiet, and the
+//! next request is served.
 
 use euryale::{Fault, Pool};
 use euryale_test::Behaviour::{Fail, Panic};

@@ -38,14 +38,15 @@ impl<D: Database> PoolClaim<D> {
         self
     }
 
-    /// The job must have started within this time of being queued, if that is shorter than the pool's `max_wait`.
+    /// The job must have started within this time of being queued, if that is shorter than the pool's
+    /// `max_wait`.
     pub fn deadline(mut self, within: Duration) -> Self {
         self.deadline = Some(within);
         self
     }
 
-    /// The request was admitted before (a conflict, a pass): it goes ahead of new work and is not refused by a full
-    /// queue.
+    /// The request was admitted before (a conflict, a pass): it goes ahead of new work and is not refused by
+    /// a full queue.
     pub fn again(mut self, again: bool) -> Self {
         self.rank = if again { Rank::Again } else { Rank::New };
         self

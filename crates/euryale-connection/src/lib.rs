@@ -1,7 +1,9 @@
-//! A hard cap on database connections: a bounded queue of jobs in front of workers that hand over from job to job.
+//! A hard cap on database connections: a bounded queue of jobs in front of workers that hand over from job to
+//! job.
 //!
 //! Innermost of the asynchronous layers, just outside `Publish`. Everything above it holds no worker and no
-//! connection. It works without the rest, too: [`Pool::run`] and [`Pool::transaction`] serve a plain axum handler.
+//! connection. It works without the rest, too: [`Pool::run`] and [`Pool::transaction`] serve a plain axum
+//! handler.
 //!
 //! ```
 //! use euryale_connection::Pool;
@@ -21,28 +23,28 @@
 //!
 //! # Why no semaphore
 //!
-//! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the task that waits for
-//! the permit, the thread that runs the closure, the task that waits for its result. Here a waiting request is a *job*
-//! in the queue, not a task that waits for a permit. Each permit is one worker, a closure on tokio's blocking pool that
-//! owns one connection and takes job after job in its own thread. When the queue stays empty it puts the connection
-//! back, then the permit, and ends.
+//! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the task that
+//! waits for the permit, the thread that runs the closure, the task that waits for its result. Here a waiting
+//! request is a *job* in the queue, not a task that waits for a permit. Each permit is one worker, a closure
+//! on tokio's blocking pool that owns one connection and takes job after job in its own thread. When the
+//! queue stays empty it puts the connection back, then the permit, and ends.
 //!
-//! The permit lives in the worker. So a client that goes away, a time-out or an HTTP/2 reset, however many of them,
-//! never lets more jobs run than there are connections; with the permit in the response future
+//! The permit lives in the worker. So a client that goes away, a time-out or an HTTP/2 reset, however many of
+//! them, never lets more jobs run than there are connections; with the permit in the response future
 //! (`tower::limit::ConcurrencyLimit`) one HTTP/2 client that resets its streams runs as many as it likes.
 //!
-//! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's connection pool, which
-//! hands out the fullest cache first but warns where this refuses.
+//! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's connection
+//! pool, which hands out the fullest cache first but warns where this refuses.
 //!
 //! # Cancellation
 //!
-//! Dropping a future takes its waiting job out of the queue in constant time, and it is never run. A running job runs
-//! to its end, with its permit and its connection.
+//! Dropping a future takes its waiting job out of the queue in constant time, and it is never run. A running
+//! job runs to its end, with its permit and its connection.
 //!
 //! # Backpressure
 //!
-//! None through `poll_ready`, which many servers do not honour. The queue is bounded in length (`max_queue`) and in
-//! time (`max_wait`); what does not fit is refused at once.
+//! None through `poll_ready`, which many servers do not honour. The queue is bounded in length (`max_queue`)
+//! and in time (`max_wait`); what does not fit is refused at once.
 //!
 //! # Errors
 //!
@@ -51,14 +53,14 @@
 //!
 //! # Panics
 //!
-//! A panic of a job is an error of kind `Panicked`; its connection is dropped, and the worker goes on. Do not build
-//! with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of tokio's time-outs do.
+//! A panic of a job is an error of kind `Panicked`; its connection is dropped, and the worker goes on. Do not
+//! build with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of tokio's time-outs do.
 //!
 //! # Shutting down
 //!
-//! [`Pool::close`] waits for what runs. A runtime that is dropped waits for blocking threads **for ever**, and a
-//! publisher that never returns is one: a program that must end builds its runtime by hand and ends it with
-//! `Runtime::shutdown_timeout`.
+//! [`Pool::close`] waits for what runs. A runtime that is dropped waits for blocking threads **for ever**,
+//! and a publisher that never returns is one: a program that must end builds its runtime by hand and ends it
+//! with `Runtime::shutdown_timeout`.
 
 mod claim;
 mod job;

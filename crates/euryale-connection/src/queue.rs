@@ -1,12 +1,12 @@
 //! Who runs next: a state machine without threads, clocks or wake-ups.
 //!
-//! Jobs wait in a slab and are linked into first-in-first-out lists, two for each lane: one for jobs that were
-//! admitted before (`Again`: a conflict, a pass), one for new ones. Every change is O(1) in the number of jobs, and O(n)
-//! in the number of lanes, which is small. The pool keeps the machine under one mutex and decides there, so a job is
-//! either taken or cancelled, never both.
+//! Jobs wait in a slab and are linked into first-in-first-out lists, two for each lane: one for jobs that
+//! were admitted before (`Again`: a conflict, a pass), one for new ones. Every change is O(1) in the number
+//! of jobs, and O(n) in the number of lanes, which is small. The pool keeps the machine under one mutex and
+//! decides there, so a job is either taken or cancelled, never both.
 //!
-//! A *permit* is one worker. It is taken when a worker is started and given back when the worker leaves; between jobs
-//! it stays with the worker.
+//! A *permit* is one worker. It is taken when a worker is started and given back when the worker leaves;
+//! between jobs it stays with the worker.
 
 #[cfg(test)]
 mod tests;
@@ -181,7 +181,8 @@ impl<J> Queue<J> {
         }
         let Lane { running, share, .. } = self.lanes[usize::from(lane)];
         let may_run = running < share;
-        // A job that was admitted before keeps its place; how many there are is bounded where they are suspended.
+        // A job that was admitted before keeps its place; how many there are is bounded where they are
+        // suspended.
         let seats = if may_run { self.seats() } else { 0 };
         if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(seats) {
             return Err((job, Refused::Full));
@@ -191,8 +192,8 @@ impl<J> Queue<J> {
         Ok((ticket, self.summon()))
     }
 
-    /// Sends for a worker, if a job may run at once and nobody is on the way: one at a time, which sends for the next one when
-    /// it has taken its job.
+    /// Sends for a worker, if a job may run at once and nobody is on the way: one at a time, which sends for
+    /// the next one when it has taken its job.
     fn summon(&mut self) -> Then {
         if self.coming > 0 || self.pick().is_none() {
             return Then::Wait;
@@ -259,14 +260,15 @@ impl<J> Queue<J> {
         called
     }
 
-    /// A worker gives its permit back. It may have had to leave while another one, on the lookout, can take a job.
+    /// A worker gives its permit back. It may have had to leave while another one, on the lookout, can take a
+    /// job.
     pub(crate) fn leave(&mut self) -> Then {
         self.permits -= 1;
         self.summon()
     }
 
-    /// A worker that was started never comes. No other one is sent for: it would fare no better. Those that run will look
-    /// for the jobs that wait, if there are any.
+    /// A worker that was started never comes. No other one is sent for: it would fare no better. Those that
+    /// run will look for the jobs that wait, if there are any.
     pub(crate) fn give_up(&mut self) {
         self.coming -= 1;
         self.permits -= 1;
@@ -298,8 +300,8 @@ impl<J> Queue<J> {
         slots.filter_map(|slot| self.unlink(slot)).map(|waiting| waiting.job).collect()
     }
 
-    /// The slot whose turn it is: among the lanes below their share, jobs that were admitted before go first, but only
-    /// seven times in a row; within a rank the oldest.
+    /// The slot whose turn it is: among the lanes below their share, jobs that were admitted before go first,
+    /// but only seven times in a row; within a rank the oldest.
     fn pick(&self) -> Option<u32> {
         let again = self.oldest_of(Rank::Again);
         let new = self.oldest_of(Rank::New);

@@ -1,7 +1,8 @@
-//! A worker: a closure on tokio's blocking pool that holds one permit, keeps one connection, and runs job after job.
+//! A worker: a closure on tokio's blocking pool that holds one permit, keeps one connection, and runs job
+//! after job.
 //!
-//! This is the only place that calls `spawn_blocking` for publishing, and the only one where connections are opened,
-//! used and dropped.
+//! This is the only place that calls `spawn_blocking` for publishing, and the only one where connections are
+//! opened, used and dropped.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,10 +18,12 @@ use crate::job::{Job, drop_quietly};
 use crate::pool::{Idle, Shared, State};
 use crate::queue::{LaneIndex, Next, Then};
 
-/// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs about as much.
+/// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs about as
+/// much.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// So many looks at a time, before the core is offered to others. Asking the clock costs as much as all of them.
+/// So many looks at a time, before the core is offered to others. Asking the clock costs as much as all of
+/// them.
 const LOOKS: u32 = 16;
 
 thread_local! {
@@ -32,8 +35,8 @@ pub(crate) fn is_worker_thread() -> bool {
     IN_WORKER.get()
 }
 
-/// Starts a worker for a permit that was taken already. Never panics: when no thread can be had, the worker's drop gives the
-/// permit back and refuses the jobs that nobody would come for.
+/// Starts a worker for a permit that was taken already. Never panics: when no thread can be had, the worker's
+/// drop gives the permit back and refuses the jobs that nobody would come for.
 #[expect(clippy::disallowed_methods, reason = "the pool's worker: the cap bounds it")]
 pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
     let worker = Worker {
@@ -107,8 +110,8 @@ impl<D: Database> Worker<D> {
             turn = match turn {
                 Turn::Run { job, since } => {
                     self.run_job(&*job, since);
-                    // Whoever sees the result finds the permit free, or this worker on the lookout: a client that asks
-                    // again at once gets the same connection.
+                    // Whoever sees the result finds the permit free, or this worker on the lookout: a client
+                    // that asks again at once gets the same connection.
                     let next = self.next(true);
                     job.deliver();
                     next
@@ -244,8 +247,9 @@ impl<D: Database> Worker<D> {
 }
 
 impl<D: Database> Drop for Worker<D> {
-    /// A worker that ends in any other way than by leaving: its runtime is gone or was never there, or something panicked
-    /// that no one foresaw. The permit must come back, and waiting jobs must not wait for ever.
+    /// A worker that ends in any other way than by leaving: its runtime is gone or was never there, or
+    /// something panicked that no one foresaw. The permit must come back, and waiting jobs must not wait for
+    /// ever.
     fn drop(&mut self) {
         let then = match self.stage {
             Stage::Left => return,

@@ -73,8 +73,8 @@ impl fmt::Debug for Abort {
     }
 }
 
-/// "Something I need is not there yet": leaves the worker inside an [`Abort`] with whatever the layer outside has to
-/// do before the request is published again.
+/// "Something I need is not there yet": leaves the worker inside an [`Abort`] with whatever the layer outside
+/// has to do before the request is published again.
 ///
 /// Made by a promise layer, and opaque to all but it.
 pub struct Pending {

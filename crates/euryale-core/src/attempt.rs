@@ -10,8 +10,8 @@ use crate::{Abort, Access};
 
 /// What happened to a request before the publication at hand.
 ///
-/// A value in the request's extensions, replaced (never changed in place) by the layers that publish again: tower's
-/// `Retry` clones a request, and a clone shares what an `Arc` in its extensions points at.
+/// A value in the request's extensions, replaced (never changed in place) by the layers that publish again:
+/// tower's `Retry` clones a request, and a clone shares what an `Arc` in its extensions points at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct History {
@@ -24,13 +24,14 @@ pub struct History {
 }
 
 impl History {
-    /// Is this request on its way in for the second time or more? Then it was admitted already, and goes ahead of
-    /// new work.
+    /// Is this request on its way in for the second time or more? Then it was admitted already, and goes
+    /// ahead of new work.
     pub fn is_again(&self) -> bool {
         self.conflicts > 0 || self.suspensions > 0
     }
 
-    /// This history after one more attempt that ended in a conflict; `wrote` as [`Error::wrote`](crate::Error::wrote) says.
+    /// This history after one more attempt that ended in a conflict; `wrote` as
+    /// [`Error::wrote`](crate::Error::wrote) says.
     #[must_use]
     pub fn after_conflict(self, wrote: bool) -> Self {
         Self { conflicts: self.conflicts + 1, wrote: self.wrote || wrote, ..self }
@@ -50,9 +51,9 @@ impl History {
 
 /// One publication: its numbers, and what it collected for the layers outside.
 ///
-/// Made new for every publication, so that nothing of an aborted attempt is seen by the next one. It stands in the
-/// request's extensions and is given by [`Transaction::attempt`](crate::Transaction::attempt); clones are handles to
-/// the same attempt.
+/// Made new for every publication, so that nothing of an aborted attempt is seen by the next one. It stands
+/// in the request's extensions and is given by [`Transaction::attempt`](crate::Transaction::attempt); clones
+/// are handles to the same attempt.
 #[derive(Clone)]
 pub struct Attempt {
     shared: Arc<Shared>,

@@ -12,11 +12,12 @@ use crate::ledger::GaugeGuard;
 
 /// An open file with an offset, a length and what validators need; never a path.
 ///
-/// Taken in the worker, with `fstat`: it survives that the file is deleted, evicted from a cache or renamed by the
-/// commit. Clones share the descriptor; it is read with `pread`, so its position does not matter.
+/// Taken in the worker, with `fstat`: it survives that the file is deleted, evicted from a cache or renamed
+/// by the commit. Clones share the descriptor; it is read with `pread`, so its position does not matter.
 ///
-/// A [`Body`](crate::Body) made of a blob streams the file by itself, in pieces of at most 64 KiB read on the blocking
-/// pool. Ranges, conditional requests and `sendfile` are added by the layers that find its [`BlobHandle`].
+/// A [`Body`](crate::Body) made of a blob streams the file by itself, in pieces of at most 64 KiB read on the
+/// blocking pool. Ranges, conditional requests and `sendfile` are added by the layers that find its
+/// [`BlobHandle`].
 #[derive(Clone, Debug)]
 #[doc(alias = "IStreamIterator")]
 #[doc(alias = "filestream_iterator")]
@@ -52,8 +53,8 @@ impl Blob {
         })
     }
 
-    /// The whole of a file that is never truncated in place, only replaced by a rename. Only such a file may be sent
-    /// through a map of its pages.
+    /// The whole of a file that is never truncated in place, only replaced by a rename. Only such a file may
+    /// be sent through a map of its pages.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
@@ -117,11 +118,11 @@ impl fmt::Debug for Kept {
     }
 }
 
-/// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it after any middleware
-/// has wrapped the body.
+/// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it after any
+/// middleware has wrapped the body.
 ///
-/// Trust it only while the body is still the one that it describes: status 200, no `Content-Encoding`, and an exact
-/// size that equals the blob's.
+/// Trust it only while the body is still the one that it describes: status 200, no `Content-Encoding`, and an
+/// exact size that equals the blob's.
 #[derive(Clone)]
 pub struct BlobHandle {
     pub(crate) blob: TakeOnce<Blob>,

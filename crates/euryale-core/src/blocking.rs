@@ -1,5 +1,5 @@
-//! What touches a file on behalf of a body that met no layer: `pread` of at most 64 KiB in `spawn_blocking`, one in flight
-//! per body; and the close of a large file without a name, which frees its blocks.
+//! What touches a file on behalf of a body that met no layer: `pread` of at most 64 KiB in `spawn_blocking`,
+//! one in flight per body; and the close of a large file without a name, which frees its blocks.
 
 use std::fs::File;
 use std::future::Future;
@@ -33,8 +33,8 @@ impl BlobReader {
         self.blob.len() - self.sent
     }
 
-    /// The next piece, or `None` at the end. A file that has become shorter is an error: the peer must not take what
-    /// it got for the whole.
+    /// The next piece, or `None` at the end. A file that has become shorter is an error: the peer must not
+    /// take what it got for the whole.
     pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.remaining() == 0 {
             return Poll::Ready(None);

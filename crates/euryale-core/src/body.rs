@@ -21,8 +21,8 @@ use crate::{BoxError, Ledger, Response};
 
 /// The body of a response: bytes, an open file, a response still being computed, or any other body in a box.
 ///
-/// It works without any layer. What layers know to add to a file or to a deferred response they find by the handle
-/// that [`publish_handle`](Body::publish_handle) puts into the response's extensions.
+/// It works without any layer. What layers know to add to a file or to a deferred response they find by the
+/// handle that [`publish_handle`](Body::publish_handle) puts into the response's extensions.
 ///
 /// `Send`, not `Sync`.
 pub struct Body {
@@ -81,8 +81,8 @@ impl Body {
         matches!(self.kind, Kind::Deferred(_))
     }
 
-    /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob stays what it is,
-    /// for the layer that answers with its validators; a deferred response is not started.
+    /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob stays what
+    /// it is, for the layer that answers with its validators; a deferred response is not started.
     #[must_use]
     pub fn head_only(self) -> Self {
         if matches!(self.kind, Kind::Blob(_)) {
@@ -91,8 +91,8 @@ impl Body {
         Self { kind: Kind::HeadOnly(http_body::Body::size_hint(&self)) }
     }
 
-    /// Puts the handle of a response's blob or deferred response into its extensions, and counts an open blob in
-    /// `ledger` from now on. Done by `Publish`; a second call changes nothing.
+    /// Puts the handle of a response's blob or deferred response into its extensions, and counts an open blob
+    /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
         match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {

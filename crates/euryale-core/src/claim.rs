@@ -31,8 +31,8 @@ pub trait Claim: Send + 'static {
 
 /// A request with its claim on a connection: the only thing that `Publish` takes.
 ///
-/// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the cap: a second
-/// publication needs a second claim.
+/// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the cap: a
+/// second publication needs a second claim.
 pub struct Publication<C> {
     /// The request, whose body is complete.
     pub request: Request,

@@ -35,7 +35,6 @@ pub enum Fault {
 /// synchronous `postgres` client, for one, panics when it is dropped on a runtime thread.)
 ///
 /// `classify` is asked for each error of a source chain, outermost first, until it answers something else than
-/// [`Fault::Other`]: an application may wrap a conflict in an error of its own.
 #[doc(alias = "ZODB.DB")]
 pub trait Database: Send + Sync + 'static {
     /// One connection, with the caches that make it worth keeping.
@@ -53,8 +52,8 @@ pub trait Database: Send + Sync + 'static {
     /// The store's own error, classified as any other.
     fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError>;
 
-    /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is in doubt or that
-    /// the connection broke (which, after a commit was sent, is the same).
+    /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is in doubt
+    /// or that the connection broke (which, after a commit was sent, is the same).
     ///
     /// # Errors
     /// The store's own error.
@@ -75,8 +74,9 @@ pub trait Database: Send + Sync + 'static {
         true
     }
 
-    /// How much this connection's caches hold, in units of the store's choice. The warmest idle connection is handed
-    /// out first; among equals the one used last. ZODB keeps its pool sorted the same way (`ZODB/DB.py`).
+    /// How much this connection's caches hold, in units of the store's choice. The warmest idle connection is
+    /// handed out first; among equals the one used last. ZODB keeps its pool sorted the same way
+    /// (`ZODB/DB.py`).
     fn warmth(&self, connection: &Self::Connection) -> u64 {
         let _ = connection;
         0

@@ -13,8 +13,9 @@ use crate::{Body, BoxError, Response};
 
 /// A response that is still being computed, after the worker is free.
 ///
-/// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are right. Without that
-/// layer the body waits by itself; the head is gone by then, so a status other than 2xx ends the body with an error.
+/// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are right. Without
+/// that layer the body waits by itself; the head is gone by then, so a status other than 2xx ends the body
+/// with an error.
 pub struct Deferred {
     future: Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>,
 }

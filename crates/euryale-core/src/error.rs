@@ -13,7 +13,8 @@ use crate::abort::Pending;
 /// Any error, as the tower family boxes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// Why a request has no response of its own. Opaque; ask [`kind`](Error::kind), and the source chain for the cause.
+/// Why a request has no response of its own. Opaque; ask [`kind`](Error::kind), and the source chain for the
+/// cause.
 ///
 /// `RespondLayer` is the one place that turns it into a response.
 pub struct Error {
@@ -245,8 +246,8 @@ impl From<Infallible> for Error {
 }
 
 impl From<BoxError> for Error {
-    /// What foreign middleware between our layers returns (tower's time-outs and buffers box errors): one of ours that is in
-    /// the box comes out of it, any other is of kind [`Application`](ErrorKind::Application).
+    /// What foreign middleware between our layers returns (tower's time-outs and buffers box errors): one of
+    /// ours that is in the box comes out of it, any other is of kind [`Application`](ErrorKind::Application).
     fn from(boxed: BoxError) -> Self {
         match boxed.downcast::<Self>() {
             Ok(own) => *own,

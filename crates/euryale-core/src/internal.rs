@@ -13,14 +13,15 @@ type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 /// A way to make requests to the application itself: for tiles, themes and tasks.
 ///
-/// A stack puts it into the extensions of its requests. A sub-request enters inside the transform chain and takes an
-/// ordinary place in the queue: never wait for one in a worker, which holds a permit already.
+/// A stack puts it into the extensions of its requests. A sub-request enters inside the transform chain and
+/// takes an ordinary place in the queue: never wait for one in a worker, which holds a permit already.
 #[derive(Clone)]
 pub struct Internal {
     service: Arc<dyn CloneAndCall>,
 }
 
-/// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and no URL can forge it.
+/// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and no URL can
+/// forge it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InternalRequest {
     depth: u32,

@@ -1,7 +1,8 @@
 //! Is everything given back? Counters that are always on, one set per stack.
 //!
-//! A [`Ledger`] is a handle to one set of counters; clones share it. Every layer takes one (`.ledger(…)`) and has one
-//! of its own otherwise. It is read in the process, by tests and health checks, and exported as Prometheus text.
+//! A [`Ledger`] is a handle to one set of counters; clones share it. Every layer takes one (`.ledger(…)`) and
+//! has one of its own otherwise. It is read in the process, by tests and health checks, and exported as
+//! Prometheus text.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -36,8 +37,8 @@ impl Ledger {
         Self::default()
     }
 
-    /// What is still out, a line each; empty when the ledger is quiet: nothing is held, and every transaction that
-    /// began has ended in one of its three ways.
+    /// What is still out, a line each; empty when the ledger is quiet: nothing is held, and every transaction
+    /// that began has ended in one of its three ways.
     pub fn unsettled(&self) -> Vec<String> {
         let held = [
             ("connections in use", &self.connections.in_use),

@@ -1,7 +1,7 @@
 //! The vocabulary that Euryale's layers share: what a publisher is, what it is lent, and what it gives back.
 //!
-//! This crate stands beside the onion, not in it: it holds no worker and no connection. Layer crates depend on it
-//! and on no other layer; applications usually see it through the facade crate `euryale`.
+//! This crate stands beside the onion, not in it: it holds no worker and no connection. Layer crates depend
+//! on it and on no other layer; applications usually see it through the facade crate `euryale`.
 //!
 //! | to say | type |
 //! |---|---|
@@ -15,7 +15,8 @@
 //!
 //! # Example
 //!
-//! A publisher is a plain function. It connects when it first asks for the connection, and commits by returning:
+//! A publisher is a plain function. It connects when it first asks for the connection, and commits by
+//! returning:
 //!
 //! ```
 //! use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
@@ -30,8 +31,8 @@
 //! # fn check<D: Database>() { is_publisher::<D, _>(hello::<D>) }
 //! ```
 //!
-//! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`, `transaction`), ZODB's
-//! `Connection`, and `IStreamIterator`.
+//! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`, `transaction`),
+//! ZODB's `Connection`, and `IStreamIterator`.
 //!
 //! # Cancellation
 //!
@@ -44,7 +45,8 @@
 //!
 //! # Errors
 //!
-//! Publishers return [`Abort`], services return [`Error`]. Only `RespondLayer` turns an [`Error`] into a response.
+//! Publishers return [`Abort`], services return [`Error`]. Only `RespondLayer` turns an [`Error`] into a
+//! response.
 //!
 //! # Panics
 //!

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For logs, never for
-/// clients.
+/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For logs, never
+/// for clients.
 #[derive(Debug)]
 pub struct PanicMessage(String);
 

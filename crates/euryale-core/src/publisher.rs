@@ -14,19 +14,20 @@ pub type Response = http::Response<Body>;
 
 /// Synchronous, transactional application code: one request, one transaction, one thread.
 ///
-/// Returning `Ok` commits, returning [`Abort`] does not. A publisher may be called several times for one request
-/// (after a conflict, and after each round of promises), each time with a fresh [`Attempt`](crate::Attempt), a fresh
-/// transaction and the same body; it must therefore keep what it does to the database and to the transaction's hooks.
+/// Returning `Ok` commits, returning [`Abort`] does not. A publisher may be called several times for one
+/// request (after a conflict, and after each round of promises), each time with a fresh
+/// [`Attempt`](crate::Attempt), a fresh transaction and the same body; it must therefore keep what it does to
+/// the database and to the transaction's hooks.
 ///
-/// Implemented for functions and closures of this shape, for `Arc<P>` and for `Box<dyn Publisher<D>>`. A closure
-/// whose arguments carry no types needs [`publisher_fn`], or a method that knows the database (`Stack::publish_fn`).
+/// Implemented for functions and closures of this shape, for `Arc<P>` and for `Box<dyn Publisher<D>>`. A
+/// closure whose arguments carry no types needs [`publisher_fn`], or a method that knows the database
+/// (`Stack::publish_fn`).
 #[doc(alias = "WSGI")]
 #[doc(alias = "ZPublisher")]
 pub trait Publisher<D: Database>: Send + Sync + 'static {
     /// Answers one request.
     ///
     /// # Errors
-    /// [`Abort`]: the transaction is rolled back, and the client gets the abort's response or an error page.
     fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort>;
 }
 
@@ -52,7 +53,8 @@ impl<D: Database> Publisher<D> for Box<dyn Publisher<D>> {
     }
 }
 
-/// Makes a publisher of a closure whose arguments carry no types: `publisher_fn::<Db, _>(|request, transaction| …)`.
+/// Makes a publisher of a closure whose arguments carry no types: `publisher_fn::<Db, _>(|request,
+/// transaction| …)`.
 pub fn publisher_fn<D, F>(f: F) -> PublisherFn<D, F>
 where
     D: Database,

@@ -13,8 +13,8 @@ use crate::{Blob, Body, Ledger, blocking};
 
 /// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to clone.
 ///
-/// A clone reads from the beginning, whatever was read of the original: a request that is published again has its
-/// whole body. Reading a file blocks, as application code in a worker may.
+/// A clone reads from the beginning, whatever was read of the original: a request that is published again has
+/// its whole body. Reading a file blocks, as application code in a worker may.
 ///
 /// ```
 /// use std::io::Read;

@@ -11,10 +11,11 @@ use crate::{Abort, Access, Attempt, BoxError, Database, Fault, Lease, Participan
 
 /// One transaction, lent to a publisher for one publication.
 ///
-/// It connects and begins at the first [`connection`](Transaction::connection); a publisher that never asks costs no
-/// connection. It is committed when the publisher returns `Ok` and nothing objects:
+/// It connects and begins at the first [`connection`](Transaction::connection); a publisher that never asks
+/// costs no connection. It is committed when the publisher returns `Ok` and nothing objects:
 ///
-/// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then the lease goes back.
+/// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then the lease
+/// goes back.
 ///
 /// Hooks belong to the attempt: those of an aborted one are dropped with it.
 pub struct Transaction<'a, D: Database> {
@@ -52,8 +53,8 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// The connection, in a transaction: opened and begun at the first call.
     ///
     /// # Errors
-    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503, or another attempt
-    /// when the database calls it a conflict.
+    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503, or another
+    /// attempt when the database calls it a conflict.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
         if !self.begun {
             self.begin()?;
@@ -78,12 +79,12 @@ impl<'a, D: Database> Transaction<'a, D> {
         Ok(())
     }
 
-    /// Says that this transaction will write, whatever the request's method: it begins as a writer, and so do later
-    /// attempts.
+    /// Says that this transaction will write, whatever the request's method: it begins as a writer, and so do
+    /// later attempts.
     ///
     /// # Errors
-    /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it is no failure:
-    /// the request is published again, as a writer, if a `Retry` with `ConflictPolicy` stands above.
+    /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it is no
+    /// failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy` stands above.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
         if self.begun && self.access == Access::Read {
@@ -93,7 +94,8 @@ impl<'a, D: Database> Transaction<'a, D> {
         Ok(())
     }
 
-    /// This transaction will be aborted at its end, whatever the publisher returns; its response is sent all the same.
+    /// This transaction will be aborted at its end, whatever the publisher returns; its response is sent all
+    /// the same.
     pub fn doom(&mut self) {
         self.doomed = true;
     }
@@ -107,14 +109,15 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.before_commit.push(Box::new(hook));
     }
 
-    /// Runs `hook` once after this transaction has committed, in the worker. A panic in it is logged and counted, and
-    /// changes nothing else.
+    /// Runs `hook` once after this transaction has committed, in the worker. A panic in it is logged and
+    /// counted, and changes nothing else.
     #[doc(alias = "addAfterCommitHook")]
     pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(hook));
     }
 
-    /// Runs `hook` once after this transaction has been aborted, in the worker. Not run when a commit is in doubt.
+    /// Runs `hook` once after this transaction has been aborted, in the worker. Not run when a commit is in
+    /// doubt.
     pub fn after_abort(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.after_abort.push(Box::new(hook));
     }
@@ -124,7 +127,8 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.participants.push(Box::new(participant));
     }
 
-    /// Has the client gone? A long computation may stop then; by default a transaction is committed all the same.
+    /// Has the client gone? A long computation may stop then; by default a transaction is committed all the
+    /// same.
     pub fn client_is_gone(&self) -> bool {
         self.lease.client_is_gone()
     }

@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 use euryale_core::{Body, Response};
 
-/// Header fields that belong to the connection or to the framing of the message (RFC 9110 §7.6.1, RFC 9112 §6), or that
-/// a reverse proxy takes for an order (nginx, Apache, lighttpd).
+/// Header fields that belong to the connection or to the framing of the message (RFC 9110 §7.6.1, RFC 9112
+/// §6), or that a reverse proxy takes for an order (nginx, Apache, lighttpd).
 const OWNED: [&str; 13] = [
     "connection",
     "content-length",

@@ -13,18 +13,19 @@ use euryale_core::{Error, ErrorKind, History, Ledger};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 
-/// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that holds no worker.
+/// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that holds no
+/// worker.
 ///
-/// Attempt *n + 2* comes after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule, with a base that suits
-/// a database in the same process). The request goes ahead of new work, with the same body and fresh extensions of the
-/// attempt; a request that met its conflict by writing begins as a writer. Only errors of kind
-/// [`Conflict`](ErrorKind::Conflict) are retried, which are never returned after a commit.
+/// Attempt *n + 2* comes after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule, with a base
+/// that suits a database in the same process). The request goes ahead of new work, with the same body and
+/// fresh extensions of the attempt; a request that met its conflict by writing begins as a writer. Only
+/// errors of kind [`Conflict`](ErrorKind::Conflict) are retried, which are never returned after a commit.
 ///
 /// When the last attempt meets a conflict, too, the error is of kind
 /// [`ConflictsExhausted`](ErrorKind::ConflictsExhausted): 503 with Retry-After.
 ///
-/// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`, which is not, so a
-/// `RetryLayer` there does not compile: it would wait for a second permit while holding one.
+/// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`, which is not,
+/// so a `RetryLayer` there does not compile: it would wait for a second permit while holding one.
 #[derive(Clone, Debug)]
 #[doc(alias = "max-conflict-retries")]
 #[must_use]
@@ -96,7 +97,8 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
             *result = Err(error.with_kind(ErrorKind::ConflictsExhausted));
             return None;
         }
-        // Passes are counted by another layer, outside this one, and conflicts of earlier passes stand there already.
+        // Passes are counted by another layer, outside this one, and conflicts of earlier passes stand there
+        // already.
         let before = request.extensions().get::<History>().copied().unwrap_or_default();
         request.extensions_mut().insert(before.after_conflict(error.wrote()));
         let pause = self.pause(self.done);

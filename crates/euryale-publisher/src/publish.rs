@@ -39,16 +39,16 @@ impl<P> Publish<P> {
 
     /// How long a client waits for one publication, its wait in the queue included. Default: no bound.
     ///
-    /// Then it gets 504, and counts as gone. A publication that waits leaves the queue. One that runs cannot be stopped: its
-    /// worker keeps its permit and its connection until it really ends, and what it does is committed, unless its route
-    /// aborts for clients that are gone.
+    /// Then it gets 504, and counts as gone. A publication that waits leaves the queue. One that runs cannot
+    /// be stopped: its worker keeps its permit and its connection until it really ends, and what it does is
+    /// committed, unless its route aborts for clients that are gone.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into();
         self
     }
 
-    /// Requests for which `predicate` holds are aborted if their client is gone when the publisher has returned; asked
-    /// once, before the votes. Default: none; a publication is finished and committed.
+    /// Requests for which `predicate` holds are aborted if their client is gone when the publisher has
+    /// returned; asked once, before the votes. Default: none; a publication is finished and committed.
     pub fn abort_if_gone(mut self, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
         self.abort_if_gone = Some(Arc::new(predicate));
         self
@@ -158,7 +158,8 @@ impl<P> fmt::Debug for Publish<P> {
     }
 }
 
-/// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, and leaves a running one alone.
+/// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, and leaves a running
+/// one alone.
 pub struct PublishFuture {
     inner: Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>,
 }

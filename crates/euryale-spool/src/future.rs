@@ -18,7 +18,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Reading ⇒ (Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an error.
+    /// Reading ⇒ (Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an
+    /// error.
     #[project = StateProj]
     enum State<S: Service<Request>> {
         Reading { whole: Whole, inner: Option<S> },

@@ -49,8 +49,8 @@ impl Settings {
 }
 
 impl SpoolLayer {
-    /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for temporary files beyond,
-    /// which may stall for 30 s and must bring 60 KiB a minute.
+    /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for temporary
+    /// files beyond, which may stall for 30 s and must bring 60 KiB a minute.
     pub fn new() -> Self {
         Self {
             settings: Settings {
@@ -67,15 +67,15 @@ impl SpoolLayer {
         }
     }
 
-    /// How much of a body is kept in memory, in bytes; a larger one goes into a file. Default: 512 KiB, as in Medusa and
-    /// waitress.
+    /// How much of a body is kept in memory, in bytes; a larger one goes into a file. Default: 512 KiB, as in
+    /// Medusa and waitress.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.settings.memory = bytes;
         self
     }
 
-    /// The greatest length of a body, in bytes. What is larger is refused: at once when its length is announced. Default:
-    /// 64 MiB.
+    /// The greatest length of a body, in bytes. What is larger is refused: at once when its length is
+    /// announced. Default: 64 MiB.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.settings.limit = bytes;
         self
@@ -92,9 +92,9 @@ impl SpoolLayer {
         self
     }
 
-    /// Where files are made. They have no names there and are gone when they are closed, also after a crash. Default: the
-    /// system's folder for temporary files, which on some systems is in memory: name a folder on a disk for large bodies,
-    /// and one on the file system of their last place for those that are kept.
+    /// Where files are made. They have no names there and are gone when they are closed, also after a crash.
+    /// Default: the system's folder for temporary files, which on some systems is in memory: name a folder on
+    /// a disk for large bodies, and one on the file system of their last place for those that are kept.
     pub fn directory(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.directory = folder.into().into();
         self

@@ -1,7 +1,8 @@
 //! Takes in a request's whole body before anything else is held, so that it can be published again.
 //!
-//! Outside everything that waits for a worker: a slow upload holds a task and its bytes, no worker and no connection. What
-//! stands inside sees a [`Request`](euryale_core::Request), whose body is complete, synchronous to read and cheap to clone.
+//! Outside everything that waits for a worker: a slow upload holds a task and its bytes, no worker and no
+//! connection. What stands inside sees a [`Request`](euryale_core::Request), whose body is complete,
+//! synchronous to read and cheap to clone.
 //!
 //! ```
 //! use euryale_core::{Error, Request};
@@ -18,9 +19,10 @@
 //! # }
 //! ```
 //!
-//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file without a name, which is
-//! written by a few blocking threads and is gone when it is closed, also after a crash. Before the first byte is read, and so before `100 Continue` is sent,
-//! [`Admit`](euryale_core::Admit) is asked: a body that would be thrown away is not taken in.
+//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file without a
+//! name, which is written by a few blocking threads and is gone when it is closed, also after a crash. Before
+//! the first byte is read, and so before `100 Continue` is sent, [`Admit`](euryale_core::Admit) is asked: a
+//! body that would be thrown away is not taken in.
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, and waitress's input buffers.
 //!
@@ -30,13 +32,14 @@
 //!
 //! # Backpressure
 //!
-//! The body is read as it comes, and no faster than the disk takes it. Who sends slowly is waited for, but not without
-//! progress for longer than the stall time-out, and not below the least rate.
+//! The body is read as it comes, and no faster than the disk takes it. Who sends slowly is waited for, but
+//! not without progress for longer than the stall time-out, and not below the least rate.
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull` (the disk is; 507),
-//! `SpoolUnavailable` (503), `Malformed` (the body ended in an error), what `Admit` says, and those of the service inside. In a Router it needs `RespondLayer` above it.
+//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull` (the disk
+//! is; 507), `SpoolUnavailable` (503), `Malformed` (the body ended in an error), what `Admit` says, and those
+//! of the service inside. In a Router it needs `RespondLayer` above it.
 //!
 //! # Panics
 //!

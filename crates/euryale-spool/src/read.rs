@@ -51,8 +51,8 @@ where
     Ok(body.counted(&settings.ledger))
 }
 
-/// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers of a request say nothing to
-/// a publisher.
+/// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers of a
+/// request say nothing to a publisher.
 fn next_part<T, E>(frame: Poll<Option<Result<Frame<T>, E>>>) -> Poll<Result<Option<Bytes>, BoxError>>
 where
     T: Buf,

@@ -9,8 +9,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-/// How much is written at a time. A hop to another thread and back costs about as much as writing 64 KiB into the page
-/// cache.
+/// How much is written at a time. A hop to another thread and back costs about as much as writing 64 KiB into
+/// the page cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
 /// A file that is being written, one chunk at a time, while the next one is read.
@@ -61,8 +61,8 @@ async fn written(writing: &mut JoinHandle<io::Result<File>>) -> io::Result<File>
     writing.await.map_err(io::Error::other)?
 }
 
-/// Runs `write` when a thread of the lane is free. Whoever drops the handle leaves the thread its turn to the end: it
-/// closes the file there.
+/// Runs `write` when a thread of the lane is free. Whoever drops the handle leaves the thread its turn to the
+/// end: it closes the file there.
 #[expect(clippy::disallowed_methods, reason = "the lane of the spool: its semaphore bounds it")]
 async fn spawn(
     threads: &Arc<Semaphore>,

@@ -11,8 +11,8 @@ use crate::Gate;
 
 /// A database without data. Clones are the same one.
 ///
-/// Every call is recorded in [`events`](CountingDatabase::events), to which a test adds its own, so that an order can
-/// be asserted; each [`Step`] can be scripted to fail, panic or wait.
+/// Every call is recorded in [`events`](CountingDatabase::events), to which a test adds its own, so that an
+/// order can be asserted; each [`Step`] can be scripted to fail, panic or wait.
 #[derive(Clone, Debug, Default)]
 pub struct CountingDatabase {
     shared: Arc<Shared>,

@@ -1,7 +1,8 @@
 //! The test kit: what makes concurrent tests exact.
 //!
-//! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on demand, [`eventually`]
-//! polls with a deadline instead of sleeping, and [`assert_quiet`] ends every test: nothing may be held any more.
+//! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on demand,
+//! [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends every test: nothing
+//! may be held any more.
 //!
 //! ```
 //! use euryale_core::Ledger;

@@ -1,9 +1,9 @@
 //! Synchronous, transactional application code behind an asynchronous front.
 //!
-//! An asynchronous front does all the waiting: for request bodies, for a free connection, for the pause after a conflict,
-//! for slow readers. Application code, the *publisher*, is a plain function that gets a worker thread and a database
-//! connection only while it really works: one request, one connection, one transaction, one thread. The number of
-//! connections is a hard cap, whatever clients do.
+//! An asynchronous front does all the waiting: for request bodies, for a free connection, for the pause after
+//! a conflict, for slow readers. Application code, the *publisher*, is a plain function that gets a worker
+//! thread and a database connection only while it really works: one request, one connection, one transaction,
+//! one thread. The number of connections is a hard cap, whatever clients do.
 //!
 //! ```text
 //!  socket

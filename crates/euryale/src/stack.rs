@@ -71,7 +71,8 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// Other settings for request bodies. Its ledger is the stack's, and it asks the pool whom to admit as well.
+    /// Other settings for request bodies. Its ledger is the stack's, and it asks the pool whom to admit as
+    /// well.
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
         self.spool = layer;
         self

@@ -1,4 +1,5 @@
-//! Rust text split into code and comments, line by line, so that rules about code cannot trip over prose or strings.
+//! Rust text split into code and comments, line by line, so that rules about code cannot trip over prose or
+//! strings.
 
 /// Lines of `code` and `comments` correspond to the lines of the text, and each character keeps its column.
 pub(crate) struct Source {

@@ -62,8 +62,8 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// A connection that was idle for this long is dropped instead of being used again, when its turn comes: set it below the
-    /// time after which the database, or what stands in between, hangs up. Default: none.
+    /// A connection that was idle for this long is dropped instead of being used again, when its turn comes:
+    /// set it below the time after which the database, or what stands in between, hangs up. Default: none.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();
         self
@@ -84,8 +84,8 @@ impl<D: Database> PoolBuilder<D> {
     /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
     ///
     /// # Panics
-    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called `default`, as the lane of all
-    /// other jobs is.
+    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called `default`, as
+    /// the lane of all other jobs is.
     pub fn build(self) -> Pool<D> {
         static POOLS: AtomicU64 = AtomicU64::new(0);
         assert!(self.connections > 0, "a pool needs at least one connection");

@@ -114,7 +114,8 @@ fn a_lane_whose_share_becomes_free_gets_a_worker() {
     assert_eq!(run(&mut queue, None), Some((0, 1)));
     assert_eq!(admit(&mut queue, 1, 1, Rank::New).1, Then::Wait);
     assert_eq!(admit(&mut queue, 2, 0, Rank::Again).1, Then::Start);
-    // The lane's job ends before that worker comes: its own worker takes the older job of the other lane, which goes first.
+    // The lane's job ends before that worker comes: its own worker takes the older job of the other lane,
+    // which goes first.
     let Next::Run { job, then, .. } = queue.next(Some(1)) else { panic!("nothing to run") };
     assert_eq!((job, then), (2, Then::Wait), "one is on its way already");
     queue.arrive();
@@ -235,8 +236,9 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Against a model of plain lists: no job is lost or run twice, caps and shares hold, order is kept in each lane and
-    /// rank, and a job that could run never waits while a permit is free and no worker is on its way.
+    /// Against a model of plain lists: no job is lost or run twice, caps and shares hold, order is kept in
+    /// each lane and rank, and a job that could run never waits while a permit is free and no worker is on
+    /// its way.
     #[test]
     fn the_machine_agrees_with_a_simple_model(
         events in vec(event(), 1..200),

@@ -1,4 +1,5 @@
-//! What is not ours breaks in places where nobody expects it: the permit comes back, and the next job is served.
+//! What is not ours breaks in places where nobody expects it: the permit comes back, and the next job is
+//! served.
 
 use std::future::Future;
 use std::sync::Arc;

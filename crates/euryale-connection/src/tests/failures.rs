@@ -1,4 +1,5 @@
-//! Every step of a transaction × every way it can go × every way the client can go: one assertion at the end, the ledger.
+//! Every step of a transaction × every way it can go × every way the client can go: one assertion at the end,
+//! the ledger.
 
 use euryale_core::{ErrorKind, Fault};
 use euryale_test::Behaviour::{Fail, Panic, Succeed, Wait};

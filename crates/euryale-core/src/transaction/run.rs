@@ -46,13 +46,15 @@ pub enum Outcome<T> {
 impl<D: Database> Transaction<'_, D> {
     /// Runs `f` in a transaction on `lease`, in this thread, from its beginning to its hooks.
     ///
-    /// When it returns, the transaction is over: committed, aborted or in doubt, and counted as such in the lease's
-    /// ledger. A panic anywhere in application code is caught; the connection that saw one is dropped.
+    /// When it returns, the transaction is over: committed, aborted or in doubt, and counted as such in the
+    /// lease's ledger. A panic anywhere in application code is caught; the connection that saw one is
+    /// dropped.
     ///
     /// # Errors
-    /// By kind: [`Conflict`](ErrorKind::Conflict) (aborted, may be run again), [`Unavailable`](ErrorKind::Unavailable),
-    /// [`Suspended`](ErrorKind::Suspended), [`Panicked`](ErrorKind::Panicked), [`InDoubt`](ErrorKind::InDoubt) (must
-    /// not be run again), [`ClientGone`](ErrorKind::ClientGone), [`Application`](ErrorKind::Application).
+    /// By kind: [`Conflict`](ErrorKind::Conflict) (aborted, may be run again),
+    /// [`Unavailable`](ErrorKind::Unavailable), [`Suspended`](ErrorKind::Suspended),
+    /// [`Panicked`](ErrorKind::Panicked), [`InDoubt`](ErrorKind::InDoubt) (must not be run again),
+    /// [`ClientGone`](ErrorKind::ClientGone), [`Application`](ErrorKind::Application).
     pub fn run<T>(
         lease: &mut Lease<'_, D>,
         options: TransactionOptions,

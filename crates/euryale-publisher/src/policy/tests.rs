@@ -9,8 +9,8 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::ConflictPolicy;
 
-/// Sends one request through a retry layer to a service that fails `failures` times with `kind`; gives the answer, and
-/// when and with which history the service was called.
+/// Sends one request through a retry layer to a service that fails `failures` times with `kind`; gives the
+/// answer, and when and with which history the service was called.
 async fn ask(
     policy: ConflictPolicy,
     failures: usize,

@@ -20,11 +20,10 @@ use super::{Problem, Respond};
 /// | malformed request | 400 |
 /// | deferred failed before its first byte | 502 |
 ///
-/// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept HTML. It says
-/// nothing about the inside; that is in the log, with the error's chain of sources. The [`ErrorKind`] stands in the
-/// response's extensions.
+/// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept HTML. It
+/// says nothing about the inside; that is in the log, with the error's chain of sources. The [`ErrorKind`]
+/// stands in the response's extensions.
 ///
-/// [`ErrorKind`]: euryale_core::ErrorKind
 #[derive(Clone, Default)]
 #[doc(alias = "standard_error_message")]
 #[must_use]
@@ -40,8 +39,8 @@ impl RespondLayer {
         Self::default()
     }
 
-    /// Makes the page for clients that accept HTML; others get the problem in JSON. Status and Retry-After are set on what it
-    /// returns. It runs on a runtime thread: it must not block.
+    /// Makes the page for clients that accept HTML; others get the problem in JSON. Status and Retry-After
+    /// are set on what it returns. It runs on a runtime thread: it must not block.
     pub fn page(mut self, page: impl Fn(&Problem) -> Response + Send + Sync + 'static) -> Self {
         self.page = Some(Arc::new(page));
         self

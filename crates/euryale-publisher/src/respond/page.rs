@@ -27,8 +27,8 @@ impl Asked {
     }
 }
 
-/// Does a list of media ranges name HTML? A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order
-/// what is acceptable, and browsers name HTML first.
+/// Does a list of media ranges name HTML? A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities
+/// only order what is acceptable, and browsers name HTML first.
 fn names_html(accept: &str) -> bool {
     accept.split(',').any(|range| {
         let mut parts = range.split(';').map(str::trim);

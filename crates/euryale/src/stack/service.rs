@@ -9,7 +9,8 @@ use euryale_core::{Body, BoxError, Internal, Response};
 use tower::util::BoxCloneSyncService;
 use tower_service::Service;
 
-/// A [`Stack`](crate::Stack), ready to serve: takes a request with any body, never fails, and is cheap to clone.
+/// A [`Stack`](crate::Stack), ready to serve: takes a request with any body, never fails, and is cheap to
+/// clone.
 #[derive(Clone)]
 pub struct StackService {
     inner: BoxCloneSyncService<http::Request<Body>, Response, Infallible>,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Finding, file_name};
 
-/// Documents whose links are paths in the repository. Other Markdown may be content, with links of its own site.
+/// Documents whose links are paths in the repository. Other Markdown may be content, with links of its own
+/// site.
 const LINKED: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 /// `known` holds every file and folder of the workspace.

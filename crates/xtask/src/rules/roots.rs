@@ -1,4 +1,5 @@
-//! Crate roots: documentation first, the same headings in every layer crate, and nothing but the table of contents.
+//! Crate roots: documentation first, the same headings in every layer crate, and nothing but the table of
+//! contents.
 
 use super::Finding;
 use crate::source::{Source, has_word};

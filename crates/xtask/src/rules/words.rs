@@ -3,8 +3,8 @@
 use super::{Finding, file_name, is_under};
 use crate::source::{Source, has_word};
 
-/// A call that code may make only where `is_allowed` says so. The linter bans the same calls and knows paths through
-/// imports; this list says which files may lift its ban.
+/// A call that code may make only where `is_allowed` says so. The linter bans the same calls and knows paths
+/// through imports; this list says which files may lift its ban.
 struct Restricted {
     word: &'static str,
     is_allowed: fn(&str) -> bool,
@@ -57,9 +57,16 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
 }
 
+/// Where blocking work has a bound: the pool's worker, the spool's writers, and core's fall-back for bodies
+/// without a layer.
+const BLOCKING: [&str; 3] = [
+    "crates/euryale-connection/src/worker.rs",
+    "crates/euryale-core/src/blocking.rs",
+    "crates/euryale-spool/src/write.rs",
+];
+
 fn may_spawn_blocking(path: &str) -> bool {
-    let is_home =
-        ["crates/euryale-connection/src/worker.rs", "crates/euryale-core/src/blocking.rs"].contains(&path);
+    let is_home = BLOCKING.contains(&path);
     let is_trial = ["tests", "benches", "examples"].iter().any(|folder| is_under(path, folder));
     is_home || is_trial || file_name(path) == "tests.rs" || is_kit(path)
 }
