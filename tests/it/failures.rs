@@ -1,6 +1,8 @@
 //! Every failure × every way the client may go: the answer is the right one, the ledger is quiet, and the
 //! next request is served.
 
+use std::time::Duration;
+
 use euryale::{Fault, Pool};
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{Behaviour, CountingDatabase, H2Client, RawClient, ScriptedPublisher, Step, eventually};
@@ -98,4 +100,29 @@ async fn one(script: Script, path: &'static str, client: Client) {
     assert_eq!(site.ledger().publishers.running.peak(), 1, "{case}");
     assert!(site.pool.database().open() <= 1, "{case}");
     site.end().await;
+}
+
+/// A client that waited long enough gets 504; what it asked for runs to its end, whatever that is, and blocks nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlines_and_failures() {
+    let paths = ["/", "/error", "/conflict", "/panic", "/hook-after", "/disconnected"];
+    let sites = paths.map(|path| {
+        tokio::spawn(async move {
+            let publisher = ScriptedPublisher::new();
+            let gate = publisher.gate().clone();
+            let pool = Pool::new(CountingDatabase::new(), 1);
+            let site = Site::with(pool, |stack| stack.deadline(Duration::from_secs(1)), publisher).await;
+            let mut client = RawClient::connect(site.address).await.unwrap();
+            assert_eq!(client.get(&format!("/held{path}")).await.unwrap().status, 504, "{path}");
+            assert_eq!(site.pool.status().running, 1, "{path}: it keeps its permit");
+            gate.open();
+            eventually("it has ended", || site.pool.status().running == 0).await;
+            assert_eq!(site.ledger().publishers.running.peak(), 1, "{path}");
+            drop(client);
+            site.end().await;
+        })
+    });
+    for site in sites {
+        site.await.unwrap();
+    }
 }

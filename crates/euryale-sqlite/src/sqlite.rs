@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::OpenFlags;
+use rusqlite::{OpenFlags, Transaction, TransactionBehavior};
 
 use crate::Connection;
 use crate::connection::OWN_STATEMENTS;
@@ -14,6 +14,9 @@ use crate::file::FileId;
 
 /// How long a program that starts waits for another one that has the file locked.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The journal mode, as SQLite spells it in its answer.
+const WAL: &str = "wal";
 
 type OnConnect = dyn Fn(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync;
 
@@ -216,14 +219,42 @@ fn is_empty(raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
     Ok(pages == 0)
 }
 
-/// Of attached files it says nothing. Asking where it is on already costs no lock
-/// (<https://www.sqlite.org/pragma.html#pragma_journal_mode>).
+/// Of attached files it says nothing. Waits for each lock as long as `raw` does; where WAL mode is on already,
+/// it needs only that of a reader.
 fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
-    let mode: String = raw
-        .query_row("PRAGMA main.journal_mode = WAL", [], |row| row.get(0))
-        .map_err(|error| OpenError::new(path, Problem::Sqlite(error)))?;
-    if mode != "wal" {
-        return Err(OpenError::new(path, Problem::NotWal(mode)));
+    match into_wal(raw) {
+        Ok(mode) if mode == WAL => Ok(()),
+        Ok(mode) => Err(OpenError::new(path, Problem::NotWal(mode))),
+        Err(error) => Err(OpenError::new(path, Problem::Sqlite(error))),
     }
-    Ok(())
+}
+
+/// The journal mode after the attempt.
+///
+/// The switch needs the file for itself. Alone it would read first and ask for the exclusive lock then, and
+/// a reader who asks for more [is not made to wait](https://www.sqlite.org/c3ref/busy_handler.html): it fails
+/// at once. `BEGIN EXCLUSIVE` waits, but the switch is refused inside a transaction. So the lock is kept
+/// beyond it, which is what the [locking mode](https://www.sqlite.org/pragma.html#pragma_locking_mode) is
+/// for: back in `NORMAL`, it is released with the next access to the file, and that is the switch.
+fn into_wal(raw: &rusqlite::Connection) -> rusqlite::Result<String> {
+    let mode = journal_mode(raw, "PRAGMA main.journal_mode")?;
+    if mode == WAL {
+        return Ok(mode);
+    }
+    let exclusive = Transaction::new_unchecked(raw, TransactionBehavior::Exclusive)?;
+    // Asked again: another program may have been first. In WAL mode the locking mode must stay as it is, or
+    // this connection would shut out all others. The question also loads the schema, which the switch would
+    // otherwise do as an access of its own.
+    let mode = journal_mode(&exclusive, "PRAGMA main.journal_mode")?;
+    if mode == WAL {
+        return Ok(mode);
+    }
+    exclusive.execute_batch("PRAGMA main.locking_mode = EXCLUSIVE")?;
+    exclusive.commit()?;
+    raw.execute_batch("PRAGMA main.locking_mode = NORMAL")?;
+    journal_mode(raw, "PRAGMA main.journal_mode = WAL")
+}
+
+fn journal_mode(raw: &rusqlite::Connection, pragma: &str) -> rusqlite::Result<String> {
+    raw.query_row(pragma, [], |row| row.get(0))
 }

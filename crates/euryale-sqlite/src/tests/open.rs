@@ -1,10 +1,13 @@
 //! Files that are there, are not there, or are something else.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
 
 use euryale_core::ErrorKind;
 
 use super::*;
+use crate::sqlite::PATIENCE;
 use crate::{FileReplaced, OpenError, Synchronous};
 
 fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> T {
@@ -127,6 +130,56 @@ fn an_older_file_is_put_into_wal_mode_by_its_first_connection() {
     let connection = sqlite.connect().unwrap();
     assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
     assert_eq!(value(&connection), 0);
+}
+
+#[test]
+fn programs_that_open_a_new_file_together_all_get_it_in_wal_mode() {
+    together(|_| {}, |path| drop(Sqlite::open(path).unwrap()));
+}
+
+#[test]
+fn connections_that_meet_at_an_older_file_all_get_it_in_wal_mode() {
+    together(older_file, |path| {
+        let connection = Sqlite::open(path).unwrap().busy_timeout(PATIENCE).connect().unwrap();
+        assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
+        assert_eq!(pragma::<String>(&connection, "locking_mode"), "normal");
+        increment(&connection).unwrap();
+    });
+}
+
+#[test]
+fn programs_that_migrate_an_older_file_together_all_get_it_in_wal_mode() {
+    let steps = ["CREATE TABLE note (text TEXT NOT NULL) STRICT"];
+    together(older_file, |path| {
+        Sqlite::open(path).unwrap().migrate(&steps).unwrap();
+    });
+}
+
+fn older_file(path: &Path) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(SCHEMA).unwrap();
+}
+
+/// Runs `meet` in some threads at once, on a path that `prepare` has seen; again and again, for a race that
+/// is not met each time.
+fn together(prepare: impl Fn(&Path), meet: impl Fn(&Path) + Sync) {
+    const THREADS: usize = 4;
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..25).map(|round| folder.path().join(format!("{round}.db"))).collect();
+    for path in &paths {
+        prepare(path);
+        let barrier = Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    barrier.wait();
+                    meet(path);
+                });
+            }
+        });
+        let raw = rusqlite::Connection::open(path).unwrap();
+        let mode: String = raw.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    }
 }
 
 fn assert_one_line(error: &(dyn StdError + 'static), expected: &str) {
