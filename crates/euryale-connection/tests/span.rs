@@ -1,5 +1,7 @@
 //! A job runs in the span of the request that queued it. In a program of its own: the subscriber is the process's.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
+
 use std::sync::{Arc, Mutex};
 
 use euryale_connection::Pool;
