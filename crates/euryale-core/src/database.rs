@@ -35,6 +35,7 @@ pub enum Fault {
 /// synchronous `postgres` client, for one, panics when it is dropped on a runtime thread.)
 ///
 /// `classify` is asked for each error of a source chain, outermost first, until it answers something else than
+/// [`Fault::Other`]: an application may wrap a conflict in an error of its own.
 #[doc(alias = "ZODB.DB")]
 pub trait Database: Send + Sync + 'static {
     /// One connection, with the caches that make it worth keeping.

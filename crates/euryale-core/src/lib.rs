@@ -88,4 +88,4 @@ pub use self::panic::PanicMessage;
 pub use self::participant::Participant;
 pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
 pub use self::spooled::SpooledBody;
-pub use self::transaction::{Outcome, Transaction, TransactionOptions};
+pub use self::transaction::{AlreadyReading, Outcome, Transaction, TransactionOptions};

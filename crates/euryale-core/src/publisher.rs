@@ -28,6 +28,7 @@ pub trait Publisher<D: Database>: Send + Sync + 'static {
     /// Answers one request.
     ///
     /// # Errors
+    /// [`Abort`]: the transaction is rolled back, and the client gets the abort's response or an error page.
     fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort>;
 }
 
