@@ -71,13 +71,15 @@ struct Worker<D: Database> {
     stage: Stage,
 }
 
-/// Coming ⇒ Idle, Idle ⇒ (Running or Left), Running ⇒ (Idle or Left).
+/// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or Left).
 #[derive(Clone, Copy)]
 enum Stage {
     /// Started, and has not looked yet. Holds a permit.
     Coming,
-    /// Between two jobs. Holds a permit.
+    /// Looks at the queue. Holds a permit.
     Idle,
+    /// On the lookout for a job. Holds a permit.
+    Spinning,
     /// In a job of this lane. Holds a permit.
     Running(LaneIndex),
     /// Holds nothing.
@@ -103,22 +105,20 @@ type Handed<D> = Arc<dyn Job<D>>;
 impl<D: Database> Worker<D> {
     fn run(mut self) {
         let _mark = InWorker::mark();
-        self.shared.lock().queue.arrive();
-        self.stage = Stage::Idle;
-        let mut turn = self.next(true);
+        let mut turn = self.next();
         loop {
             turn = match turn {
                 Turn::Run { job, since } => {
                     self.run_job(&*job, since);
                     // Whoever sees the result finds the permit free, or this worker on the lookout: a client
                     // that asks again at once gets the same connection.
-                    let next = self.next(true);
+                    let next = self.next();
                     job.deliver();
                     next
                 }
                 Turn::Spin => {
-                    let called = self.spin();
-                    self.next(called)
+                    self.spin();
+                    self.next()
                 }
                 Turn::Retire => {
                     self.discard(DropReason::Closed);
@@ -132,15 +132,25 @@ impl<D: Database> Worker<D> {
     }
 
     /// The next job; or gives back everything, connection first, then the permit, in one step.
-    fn next(&mut self, may_spin: bool) -> Turn<Handed<D>> {
-        let mut finished = match self.stage {
-            Stage::Running(lane) => Some(lane),
-            Stage::Coming | Stage::Idle | Stage::Left => None,
-        };
+    fn next(&mut self) -> Turn<Handed<D>> {
+        // Who was on the lookout in vain does not go on with it.
+        let mut may_spin = self.shared.spins;
         loop {
             let mut state = self.shared.lock();
-            self.stage = Stage::Idle;
-            match state.queue.next(finished.take()) {
+            let finished = match std::mem::replace(&mut self.stage, Stage::Idle) {
+                Stage::Running(lane) => Some(lane),
+                Stage::Coming => {
+                    state.queue.arrive();
+                    None
+                }
+                Stage::Spinning => {
+                    self.shared.called.store(false, Ordering::Relaxed);
+                    may_spin &= state.queue.stop_spinning();
+                    None
+                }
+                Stage::Idle | Stage::Left => None,
+            };
+            match state.queue.next(finished) {
                 Next::Run { job, lane, since, then } => {
                     self.stage = Stage::Running(lane);
                     self.warmth = None;
@@ -149,7 +159,10 @@ impl<D: Database> Worker<D> {
                     self.shared.summon(then);
                     return Turn::Run { job, since };
                 }
-                Next::Idle if may_spin && self.shared.spins && state.queue.spin() => return Turn::Spin,
+                Next::Idle if may_spin && state.queue.spin() => {
+                    self.stage = Stage::Spinning;
+                    return Turn::Spin;
+                }
                 Next::Idle => {}
             }
             if state.queue.is_closed() || state.queue.permits() > state.queue.cap() {
@@ -178,23 +191,17 @@ impl<D: Database> Worker<D> {
         self.shared.left.notify_waiters();
     }
 
-    /// Looks out for a job for a moment; `true` when it was called for one.
-    fn spin(&self) -> bool {
+    /// Looks out for a call for a moment.
+    fn spin(&self) {
         let until = Instant::now() + SPIN;
-        loop {
-            if (0..LOOKS).any(|_| {
-                std::hint::spin_loop();
-                self.shared.called.load(Ordering::Acquire)
-            }) || Instant::now() >= until
-            {
-                break;
-            }
+        let is_called = || {
+            std::hint::spin_loop();
+            self.shared.called.load(Ordering::Acquire)
+        };
+        while !(0..LOOKS).any(|_| is_called()) && Instant::now() < until {
             // The core may be the one that would bring the next job.
             std::thread::yield_now();
         }
-        let mut state = self.shared.lock();
-        self.shared.called.store(false, Ordering::Relaxed);
-        state.queue.stop_spinning()
     }
 
     fn run_job(&mut self, job: &dyn Job<D>, since: Instant) {
@@ -256,6 +263,11 @@ impl<D: Database> Drop for Worker<D> {
             Stage::Coming => {
                 self.shared.lock().queue.give_up();
                 Then::Wait
+            }
+            Stage::Spinning => {
+                let mut state = self.shared.lock();
+                state.queue.stop_spinning();
+                state.queue.break_down(None)
             }
             Stage::Idle => self.shared.lock().queue.break_down(None),
             Stage::Running(lane) => self.shared.lock().queue.break_down(Some(lane)),
