@@ -61,12 +61,22 @@
 //! [`Pool::close`] waits for what runs. A runtime that is dropped waits for blocking threads **for ever**,
 //! and a publisher that never returns is one: a program that must end builds its runtime by hand and ends it
 //! with `Runtime::shutdown_timeout`.
+//!
+//! # Features
+//!
+//! `r2d2`, off by default: connections of diesel, `r2d2_sqlite`, `r2d2_postgres` or any other
+//! `r2d2::ManageConnection`. See the module `r2d2`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim;
 mod job;
 mod layer;
 mod pool;
 mod queue;
+#[cfg(feature = "r2d2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "r2d2")))]
+pub mod r2d2;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,372 @@
+//! Connections of any [`r2d2::ManageConnection`] behind a [`Pool`](crate::Pool): diesel, `r2d2_sqlite`,
+//! `r2d2_postgres`, ODBC. Of r2d2 only this trait is used; its pool is not. Needs the feature `r2d2`.
+//!
+//! ```
+//! use std::io;
+//!
+//! use euryale_connection::Pool;
+//! use euryale_connection::r2d2::R2d2;
+//!
+//! struct Manager; // in a program: diesel's `ConnectionManager`, r2d2_postgres' `PostgresConnectionManager`, …
+//!
+//! impl r2d2::ManageConnection for Manager {
+//!     type Connection = Vec<&'static str>;
+//!     type Error = io::Error;
+//!     fn connect(&self) -> io::Result<Self::Connection> { Ok(Vec::new()) }
+//!     fn is_valid(&self, _: &mut Self::Connection) -> io::Result<()> { Ok(()) }
+//!     fn has_broken(&self, _: &mut Self::Connection) -> bool { false }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = Pool::new(R2d2::new(Manager), 2);
+//! for rows in [1, 2] {
+//!     let insert = |connection: &mut Vec<_>| { connection.push("row"); connection.len() };
+//!     // `get` opens another connection if this one was idle and is no longer valid.
+//!     assert_eq!(pool.run(move |connection| connection.get().map(insert)).await??, rows);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Pool::run`](crate::Pool::run) needs no more than that. Publishers and
+//! [`Pool::transaction`](crate::Pool::transaction) need to know how this kind of connection begins, commits and
+//! aborts: see [`TransactionControl`].
+//!
+//! # What is asked when
+//!
+//! | r2d2's | is asked | at the cost of |
+//! |---|---|---|
+//! | `connect` | for a new connection, or one in place of an invalid one | a connection, within the request |
+//! | `has_broken` | after each job: `true` drops the connection | nothing, by r2d2's rule not to block |
+//! | `is_valid` | before the first use in a job, if the connection was idle | a round trip, within the request |
+//!
+//! The first use is the beginning of a transaction, or [`Connection::get`] in a job without one. Idle means for
+//! [`validate_after`](R2d2::validate_after), 500 ms: r2d2's pool asks at each checkout (`test_on_check_out`),
+//! but under load a connection goes from job to job, and here the round trip is only paid when there is time for
+//! it. It is no promise: when a connection breaks between the check and its use, the request sees the error.
+//!
+//! An invalid connection is first dropped and then replaced, so that the cap holds at the database, too. The
+//! request does not notice unless no other can be opened. Once a transaction has begun, nothing is checked or
+//! replaced.
+//!
+//! # Deployment
+//!
+//! Where something between here and the database drops idle connections without a word, `is_valid` waits as
+//! long as the driver does. Set [`PoolBuilder::idle_timeout`](crate::PoolBuilder::idle_timeout) below that
+//! time, and time-outs in the driver. A replaced connection keeps its place in the pool: the ledger does not
+//! count it, an event of tracing says it, and `max_lifetime` goes on from the connection before it.
+//!
+//! # Errors
+//!
+//! Errors keep their type and their sources; the manager's must be `Send + Sync`. A connection that cannot be
+//! opened, or replaced when a transaction begins, is an [`Error`](euryale_core::Error) of kind
+//! [`Unavailable`](euryale_core::ErrorKind::Unavailable) with the manager's error in its chain, unless
+//! [`classify`](TransactionControl::classify) calls it a conflict; a job without a transaction gets the
+//! manager's error from [`Connection::get`]. r2d2's pool tries again for 30 s (`connection_timeout`). Here it is
+//! an error at once, and the client may try again.
+//!
+//! # Panics
+//!
+//! A panic of a manager is one of its job: of kind [`Panicked`](euryale_core::ErrorKind::Panicked), or, in
+//! `has_broken`, only the end of the connection.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use euryale_core::{Access, BoxError, Database, Fault};
+use r2d2::ManageConnection;
+
+use crate::job::drop_quietly;
+
+/// A [`Database`] of the connections of `M`, with transactions as `T` says; without `T`, for
+/// [`Pool::run`](crate::Pool::run) only.
+///
+/// See the [module's documentation](self).
+#[must_use]
+pub struct R2d2<M, T = NoTransactions> {
+    manager: Arc<M>,
+    control: T,
+    validate_after: Option<Duration>,
+}
+
+impl<M> R2d2<M>
+where
+    M: ManageConnection<Error: Send + Sync>,
+{
+    /// The connections of `manager`, without transactions. Opens none.
+    pub fn new(manager: M) -> Self {
+        Self {
+            manager: Arc::new(manager),
+            control: NoTransactions,
+            validate_after: Some(Duration::from_millis(500)),
+        }
+    }
+}
+
+impl<M, T> R2d2<M, T> {
+    /// Begins, commits and aborts as `control` says.
+    pub fn with_transactions<U>(self, control: U) -> R2d2<M, U>
+    where
+        M: ManageConnection,
+        U: TransactionControl<M::Connection>,
+    {
+        R2d2 { manager: self.manager, control, validate_after: self.validate_after }
+    }
+
+    /// A connection that was idle for this long is asked `is_valid` before it is used. Default: 500 ms, as in
+    /// `HikariCP` (`aliveBypassWindowMs`). Zero asks in each job that uses the connection; `None` asks never.
+    pub fn validate_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.validate_after = idle.into();
+        self
+    }
+
+    /// The manager.
+    pub fn manager(&self) -> &M {
+        &self.manager
+    }
+}
+
+impl<M, T> Database for R2d2<M, T>
+where
+    M: ManageConnection<Error: Send + Sync>,
+    T: TransactionControl<M::Connection>,
+{
+    type Connection = Connection<M>;
+
+    /// Fails with the manager's error.
+    fn connect(&self) -> Result<Connection<M>, BoxError> {
+        Ok(Connection {
+            raw: Some(self.manager.connect()?),
+            manager: Arc::clone(&self.manager),
+            validate_after: self.validate_after,
+            idle_since: None,
+        })
+    }
+
+    /// Replaces the connection if it was idle and is no longer valid, and begins. Fails with the manager's
+    /// error, or that of [`TransactionControl::begin`].
+    fn begin(&self, connection: &mut Connection<M>, access: Access) -> Result<(), BoxError> {
+        self.control.begin(connection.get()?, access)
+    }
+
+    /// Fails with the error of [`TransactionControl::commit`].
+    fn commit(&self, connection: &mut Connection<M>) -> Result<(), BoxError> {
+        self.control.commit(connection.begun()?)
+    }
+
+    /// Fails with the error of [`TransactionControl::abort`].
+    fn abort(&self, connection: &mut Connection<M>) -> Result<(), BoxError> {
+        self.control.abort(connection.begun()?)
+    }
+
+    fn classify(&self, error: &(dyn StdError + 'static)) -> Fault {
+        self.control.classify(error)
+    }
+
+    /// Has it not broken, and is no transaction open?
+    fn is_reusable(&self, connection: &mut Connection<M>) -> bool {
+        // Each job ends here: from now on the connection is idle, until it is used.
+        connection.idle_since = Some(Instant::now());
+        let Some(raw) = &mut connection.raw else { return false };
+        !self.manager.has_broken(raw) && !self.control.in_transaction(raw)
+    }
+}
+
+impl<M: fmt::Debug, T: fmt::Debug> fmt::Debug for R2d2<M, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("R2d2")
+            .field("manager", &self.manager)
+            .field("control", &self.control)
+            .field("validate_after", &self.validate_after)
+            .finish()
+    }
+}
+
+/// A connection of a manager, to be had from [`get`](Connection::get).
+///
+/// It does not dereference to the manager's: whoever uses it for the first time in a job asks whether it is
+/// still valid, and that may fail.
+pub struct Connection<M: ManageConnection> {
+    /// None after an invalid one was dropped and no other could be opened.
+    raw: Option<M::Connection>,
+    manager: Arc<M>,
+    validate_after: Option<Duration>,
+    /// None from its first use in a job to the job's end, and while it is new.
+    idle_since: Option<Instant>,
+}
+
+impl<M: ManageConnection> Connection<M> {
+    /// The manager's connection. If it was idle for [`validate_after`](R2d2::validate_after) and is no longer
+    /// valid, it is dropped, and this is another one. Blocks as long as the manager does.
+    ///
+    /// In a transaction this cannot fail, and costs nothing.
+    ///
+    /// # Errors
+    /// The manager's, when another connection was needed and could not be opened. Calling again tries again.
+    pub fn get(&mut self) -> Result<&mut M::Connection, M::Error> {
+        if self.is_due()
+            && let Some(raw) = &mut self.raw
+            && let Err(error) = self.manager.is_valid(raw)
+        {
+            tracing::info!(%error, "an idle connection is no longer valid: it is replaced");
+            drop_quietly(self.raw.take());
+        }
+        self.idle_since = None;
+        match &mut self.raw {
+            Some(raw) => Ok(raw),
+            empty => Ok(empty.insert(self.manager.connect()?)),
+        }
+    }
+
+    /// Was it idle for so long that it must be looked at?
+    fn is_due(&self) -> bool {
+        match (self.idle_since, self.validate_after) {
+            (Some(since), Some(most)) => since.elapsed() >= most,
+            _ => false,
+        }
+    }
+
+    /// The connection that a transaction began on, and no other.
+    fn begun(&mut self) -> Result<&mut M::Connection, BoxError> {
+        self.raw.as_mut().ok_or_else(|| "the connection of this transaction was lost".into())
+    }
+}
+
+impl<M: ManageConnection> fmt::Debug for Connection<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("is_open", &self.raw.is_some())
+            .field("idle_since", &self.idle_since)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How connections of the type `C` begin, commit and abort, and what their errors mean. All of it blocks, and is
+/// called in a worker only.
+///
+/// ```
+/// # use std::io;
+/// use euryale_connection::{Pool, r2d2::{R2d2, TransactionControl}};
+/// use euryale_core::{Access, BoxError, ErrorKind, Fault};
+/// # struct Manager;
+/// # impl r2d2::ManageConnection for Manager {
+/// #     type Connection = Counter;
+/// #     type Error = io::Error;
+/// #     fn connect(&self) -> io::Result<Counter> { Ok(Counter::default()) }
+/// #     fn is_valid(&self, _: &mut Counter) -> io::Result<()> { Ok(()) }
+/// #     fn has_broken(&self, _: &mut Counter) -> bool { false }
+/// # }
+/// #[derive(Default)]
+/// struct Counter { now: u32, before: u32 } // in a program: `diesel::PgConnection`, `rusqlite::Connection`, …
+/// struct Undo;
+///
+/// impl TransactionControl<Counter> for Undo {
+///     fn begin(&self, c: &mut Counter, _: Access) -> Result<(), BoxError> { c.before = c.now; Ok(()) }
+///     fn commit(&self, _: &mut Counter) -> Result<(), BoxError> { Ok(()) }
+///     fn abort(&self, c: &mut Counter) -> Result<(), BoxError> { c.now = c.before; Ok(()) }
+///     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+///         match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+///             Some(io::ErrorKind::ResourceBusy) => Fault::Conflict,
+///             Some(io::ErrorKind::ConnectionReset) => Fault::Disconnected,
+///             _ => Fault::Other,
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let pool = Pool::new(R2d2::new(Manager).with_transactions(Undo), 1);
+/// let conflict = pool.transaction(|transaction| {
+///     transaction.connection()?.get()?.now += 1;
+///     Err::<(), _>(io::Error::from(io::ErrorKind::ResourceBusy).into())
+/// });
+/// assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
+/// assert_eq!(pool.transaction(|transaction| Ok(transaction.connection()?.get()?.now)).await?, 0);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Known connections
+///
+/// * **diesel**: begin, commit and abort with `AnsiTransactionManager`, never with SQL of your own, since diesel
+///   counts its transactions. A failed commit has rolled back already: in `abort`, `NotInTransaction` is no error.
+///   `DatabaseError(SerializationFailure, _)` is a conflict, `DatabaseError(ClosedConnection, _)` a
+///   disconnection. `has_broken` sees open transactions. SQLite's `BUSY` and PostgreSQL's deadlock have no kind
+///   in diesel 2.3, only a message.
+/// * **postgres**: SQLSTATE 40001 and 40P01 are conflicts
+///   ([PostgreSQL, 13.5](https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html)),
+///   `is_closed()`, [`io::Error`](std::io::Error) and 57P01 disconnections.
+/// * **rusqlite**: `BEGIN` to read, `BEGIN IMMEDIATE` to write; `ROLLBACK` unless `is_autocommit()`, which also
+///   is the answer of `in_transaction`, turned round. `DatabaseBusy` and `DatabaseLocked` are conflicts.
+///
+/// PostgreSQL answers `COMMIT` with a rollback *and no error* when a statement of the transaction has failed and
+/// the publisher went on all the same (pgjdbc's `raiseExceptionOnSilentRollback`). Send a `SELECT 1` before it,
+/// in one message with postgres (`batch_execute("SELECT 1; COMMIT")`): it fails then, and nothing is taken for
+/// committed that is not.
+pub trait TransactionControl<C>: Send + Sync + 'static {
+    /// Begins a transaction. No other is open on this connection.
+    ///
+    /// # Errors
+    /// The driver's; the connection is dropped unless it is a conflict.
+    fn begin(&self, connection: &mut C, access: Access) -> Result<(), BoxError>;
+
+    /// Commits, as [`Database::commit`] does: on an error that is neither [`Fault::InDoubt`] nor
+    /// [`Fault::Disconnected`] nothing was committed, and [`abort`](TransactionControl::abort) is next.
+    ///
+    /// # Errors
+    /// The driver's.
+    fn commit(&self, connection: &mut C) -> Result<(), BoxError>;
+
+    /// Rolls back, also when a failed commit has done it already: where the driver calls that an error, it is
+    /// none here.
+    ///
+    /// # Errors
+    /// The driver's; the connection is dropped.
+    fn abort(&self, connection: &mut C) -> Result<(), BoxError>;
+
+    /// Says what one error means, not its sources: they are asked about one by one, outermost first, until
+    /// the answer is something else than [`Fault::Other`]. The manager's errors come here, too.
+    fn classify(&self, error: &(dyn StdError + 'static)) -> Fault;
+
+    /// Is a transaction open after a job, when none should be? Then the connection is dropped: the next
+    /// publication must not begin in the middle of another one. Must not block. By default it is not known,
+    /// and nothing is dropped.
+    fn in_transaction(&self, connection: &mut C) -> bool {
+        let _ = connection;
+        false
+    }
+}
+
+/// Without [`R2d2::with_transactions`] there are none: to begin one fails, with this as the error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NoTransactions;
+
+impl<C> TransactionControl<C> for NoTransactions {
+    fn begin(&self, _: &mut C, _: Access) -> Result<(), BoxError> {
+        Err(Box::new(Self))
+    }
+
+    fn commit(&self, _: &mut C) -> Result<(), BoxError> {
+        Err(Box::new(Self))
+    }
+
+    fn abort(&self, _: &mut C) -> Result<(), BoxError> {
+        Err(Box::new(Self))
+    }
+
+    fn classify(&self, _: &(dyn StdError + 'static)) -> Fault {
+        Fault::Other
+    }
+}
+
+impl fmt::Display for NoTransactions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this database has no transactions: give it some by `R2d2::with_transactions`")
+    }
+}
+
+impl StdError for NoTransactions {}
