@@ -43,7 +43,7 @@ pub(crate) fn run(machine: &Machine) -> Result<()> {
 }
 
 async fn measure(depth: usize) -> Result<Row> {
-    let pool = Pool::builder(Null).connections(2).max_queue(depth + 1).max_wait(None).build();
+    let pool = Pool::builder(Null).connections(2).max_queue(depth + 1).build();
     let gate = Gate::new();
     let held = gate.clone();
     let mut service = Stack::new(pool.clone()).publish_fn(move |_, _| {

@@ -23,6 +23,9 @@ use crate::worker;
 
 /// A hard cap on database connections, and the queue in front of it. Clones are handles to the same pool.
 ///
+/// Its workers run on the runtime of whoever queues the job that needs one: use a pool from one runtime. When that
+/// shuts down, jobs that wait for its workers are refused.
+///
 /// See the [crate's documentation](crate).
 #[doc(alias = "semaphore")]
 pub struct Pool<D: Database> {
@@ -55,7 +58,8 @@ impl<D: Database> Pool<D> {
     ///
     /// # Errors
     /// By kind: [`QueueFull`](ErrorKind::QueueFull), [`QueueElapsed`](ErrorKind::QueueElapsed),
-    /// [`Closed`](ErrorKind::Closed), [`Unavailable`](ErrorKind::Unavailable) (could not connect),
+    /// [`Closed`](ErrorKind::Closed), [`NoWorker`](ErrorKind::NoWorker) (no thread could be had),
+    /// [`Unavailable`](ErrorKind::Unavailable) (could not connect),
     /// [`Panicked`](ErrorKind::Panicked), [`WouldDeadlock`](ErrorKind::WouldDeadlock) (called in a worker).
     ///
     /// # Cancellation
@@ -187,13 +191,14 @@ impl<D: Database> Pool<D> {
     /// their connections when they end.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
         self.shared.lock().queue.close();
-        let until = tokio::time::Instant::now() + deadline;
-        let in_time = tokio::time::timeout_at(until, self.all_left()).await.is_ok();
+        let began = tokio::time::Instant::now();
+        let in_time = tokio::time::timeout(deadline, self.all_left()).await.is_ok();
         for job in self.shared.drain() {
             job.refuse(Error::new(ErrorKind::Closed));
         }
         // A connection may be slow to close: it goes on without us.
-        let _ = tokio::time::timeout_at(until, worker::drop_connections(self.shared.take_idle())).await;
+        let left = deadline.saturating_sub(began.elapsed());
+        let _ = tokio::time::timeout(left, worker::drop_connections(self.shared.take_idle())).await;
         let running = self.shared.lock().queue.permits();
         if in_time || running == 0 { Ok(()) } else { Err(StillBusy { running }) }
     }

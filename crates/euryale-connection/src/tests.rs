@@ -353,9 +353,9 @@ fn a_pool_outlives_its_runtime() {
     first.shutdown_background();
     {
         let _in_the_first = handle.enter();
-        assert_eq!(refusal(&pool), ErrorKind::Closed, "a worker was started, but never ran");
+        assert_eq!(refusal(&pool), ErrorKind::NoWorker, "a worker was started, but never ran");
     }
-    assert_eq!(refusal(&pool), ErrorKind::Closed, "no runtime at all");
+    assert_eq!(refusal(&pool), ErrorKind::NoWorker, "no runtime at all");
     assert_eq!((pool.status().running, pool.status().queued), (0, 0));
     runtime().block_on(async {
         pool.run(|_| ()).await.unwrap();
@@ -527,4 +527,13 @@ fn a_lane_of_another_pool_is_found_when_a_layer_is_built() {
 #[should_panic(expected = "one lane of the name \"default\"")]
 fn a_lane_has_a_name_of_its_own() {
     let _ = Pool::builder(CountingDatabase::new()).lane("default", 1).build();
+}
+
+#[tokio::test]
+async fn a_time_that_no_clock_reaches_is_no_bound() {
+    let pool = Pool::builder(CountingDatabase::new()).max_wait(Duration::MAX).connections(1).build();
+    pool.run(|_| ()).await.unwrap();
+    pool.claim().deadline(Duration::MAX).run(|_| ()).await.unwrap();
+    pool.close(Duration::MAX).await.unwrap();
+    assert_quiet(pool.ledger()).await;
 }

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use euryale_core::ledger::DropReason;
@@ -47,18 +47,36 @@ pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
         stage: Stage::Coming,
     };
     let Ok(runtime) = Handle::try_current() else { return };
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(move || worker.run()))) {
+    // Without a thread tokio panics, and keeps the closure until it has one: the worker must not stay in it.
+    let place = Arc::new(Mutex::new(Some(worker)));
+    let taken = Arc::clone(&place);
+    let run = move || {
+        let worker = take(&taken);
+        if let Some(worker) = worker {
+            worker.run();
+        }
+    };
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(run))) {
         let panic = PanicMessage::new(payload);
         tracing::error!(%panic, "no thread for a worker");
+        drop(take(&place));
     }
+}
+
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Drops connections where that may block.
 #[expect(clippy::disallowed_methods, reason = "connections are dropped in a worker")]
 pub(crate) async fn drop_connections<C: Send + 'static>(connections: Vec<C>) {
     if !connections.is_empty() {
-        // A panic of a connection's drop is caught inside; the runtime going down drops them all the same.
-        let _ = tokio::task::spawn_blocking(move || connections.into_iter().for_each(drop_quietly)).await;
+        let drop_all = move || connections.into_iter().for_each(drop_quietly);
+        // Without a thread tokio panics, and drops them when it has one.
+        if let Ok(dropping) = catch_unwind(AssertUnwindSafe(|| tokio::task::spawn_blocking(drop_all))) {
+            // A panic of a connection's drop is caught inside; the runtime going down drops them all the same.
+            let _ = dropping.await;
+        }
     }
 }
 
@@ -113,7 +131,10 @@ impl<D: Database> Worker<D> {
                     // Whoever sees the result finds the permit free, or this worker on the lookout: a client
                     // that asks again at once gets the same connection.
                     let next = self.next();
-                    job.deliver();
+                    // The next job is in this worker's hand already: what breaks here must not cost it.
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.deliver())) {
+                        drop_quietly(PanicMessage::new(payload));
+                    }
                     next
                 }
                 Turn::Spin => {
@@ -122,13 +143,12 @@ impl<D: Database> Worker<D> {
                 }
                 Turn::Retire => {
                     self.discard(DropReason::Closed);
-                    self.leave(self.shared.lock());
+                    leave(&self.shared, self.shared.lock(), &mut self.stage);
                     break;
                 }
                 Turn::Leave => break,
             }
         }
-        self.stage = Stage::Left;
     }
 
     /// The next job; or gives back everything, connection first, then the permit, in one step.
@@ -179,16 +199,9 @@ impl<D: Database> Worker<D> {
                 state.idle.push(Idle { connection, warmth, opened: self.opened, since: Instant::now() });
                 self.shared.ledger.connections.idle.add(1);
             }
-            self.leave(state);
+            leave(&self.shared, state, &mut self.stage);
             return Turn::Leave;
         }
-    }
-
-    fn leave(&self, mut state: MutexGuard<'_, State<D>>) {
-        let then = state.queue.leave();
-        drop(state);
-        self.shared.summon(then);
-        self.shared.left.notify_waiters();
     }
 
     /// Looks out for a call for a moment.
@@ -253,6 +266,15 @@ impl<D: Database> Worker<D> {
     }
 }
 
+/// Gives the permit back.
+fn leave<D: Database>(shared: &Arc<Shared<D>>, mut state: MutexGuard<'_, State<D>>, stage: &mut Stage) {
+    let then = state.queue.leave();
+    *stage = Stage::Left;
+    drop(state);
+    shared.summon(then);
+    shared.left.notify_waiters();
+}
+
 impl<D: Database> Drop for Worker<D> {
     /// A worker that ends in any other way than by leaving: its runtime is gone or was never there, or
     /// something panicked that no one foresaw. The permit must come back, and waiting jobs must not wait for
@@ -277,7 +299,7 @@ impl<D: Database> Drop for Worker<D> {
         let stranded = self.shared.stranded();
         self.shared.left.notify_waiters();
         for job in stranded {
-            job.refuse(Error::with_source(ErrorKind::Closed, "no thread to run the job on"));
+            job.refuse(Error::new(ErrorKind::NoWorker));
         }
     }
 }

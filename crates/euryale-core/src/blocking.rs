@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::Blob;
+use crate::panic::caught;
 
 /// How much is read at a time.
 const CHUNK: u64 = 64 << 10;
@@ -80,7 +81,8 @@ impl BlobReader {
 #[expect(clippy::disallowed_methods, reason = "whoever drops a body last may be on a runtime thread")]
 pub(crate) fn close(file: File) {
     match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(file))),
+        // Without a thread tokio panics, and closes the file when it has one.
+        Ok(runtime) => drop(caught(|| runtime.spawn_blocking(move || drop(file)))),
         Err(_) => drop(file),
     }
 }

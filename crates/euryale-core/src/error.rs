@@ -45,6 +45,8 @@ pub enum ErrorKind {
     QueueElapsed,
     /// The pool is closed: the server is going down.
     Closed,
+    /// There is no thread to run the job on: the system refuses one, or the runtime is gone.
+    NoWorker,
     /// The database could not be reached.
     Unavailable,
     /// A conflict with another transaction; published again by `ConflictPolicy`.
@@ -90,6 +92,7 @@ impl ErrorKind {
             Self::QueueFull
             | Self::QueueElapsed
             | Self::Closed
+            | Self::NoWorker
             | Self::Unavailable
             | Self::SpoolUnavailable
             | Self::Conflict
@@ -121,6 +124,7 @@ impl ErrorKind {
             Self::QueueFull => "the queue for a connection is full",
             Self::QueueElapsed => "waited too long for a connection",
             Self::Closed => "the pool is closed",
+            Self::NoWorker => "no thread to run the job on",
             Self::Unavailable => "the database is unavailable",
             Self::Conflict => "conflict with another transaction",
             Self::ConflictsExhausted => "conflict with another transaction in every attempt",

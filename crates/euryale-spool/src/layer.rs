@@ -16,7 +16,7 @@ use crate::Spool;
 #[derive(Clone)]
 #[must_use]
 pub struct SpoolLayer {
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 #[derive(Clone)]

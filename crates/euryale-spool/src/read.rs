@@ -5,6 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use euryale_core::ledger::GaugeGuard;
@@ -22,28 +23,34 @@ where
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(body);
-    let mut kept = Kept::Memory(Vec::new());
+    let mut kept = Kept::Memory(Bytes::new(), BytesMut::new());
     let mut counted = GaugeGuard::new(&settings.ledger, |ledger| &ledger.spool.bytes, 0);
     let mut pace = Pace::begin(&settings);
     let mut length = 0;
     loop {
         let next = poll_fn(|cx| next_part(body.as_mut().poll_frame(cx)));
-        let part = tokio::time::timeout_at(pace.patience(), next)
+        let part = tokio::time::timeout(pace.patience(), next)
             .await
             .map_err(|_| Error::new(ErrorKind::BodyStalled))?;
         let Some(data) = part.map_err(|error| Error::with_source(ErrorKind::Malformed, error))? else {
             break;
         };
+        if data.is_empty() {
+            // No progress, and nothing to keep.
+            continue;
+        }
         length += data.len() as u64;
         if length > limit {
             return Err(Error::new(ErrorKind::BodyTooLarge));
         }
         pace.came(data.len() as u64)?;
         counted.grow(i64::try_from(data.len()).unwrap_or(i64::MAX));
+        let before = Instant::now();
         kept = kept.and(data, length, &settings).await.map_err(no_room)?;
+        pace.paused(before.elapsed());
     }
     let body = match kept {
-        Kept::Memory(parts) => SpooledBody::from(joined(parts)),
+        Kept::Memory(first, rest) => SpooledBody::from(joined(first, &rest)),
         Kept::File(file) => SpooledBody::file(file.finish().await.map_err(no_room)?).map_err(no_room)?,
     };
     // One count ends where the other begins, so that no byte counts twice.
@@ -67,20 +74,26 @@ where
 
 /// Memory ⇒ File when it grows over what may be in memory.
 enum Kept {
-    Memory(Vec<Bytes>),
+    /// The first part as it came, and the others in one piece: many small ones cost no more than their bytes.
+    Memory(Bytes, BytesMut),
     File(FileWriter),
 }
 
 impl Kept {
     async fn and(self, data: Bytes, length: u64, settings: &Settings) -> io::Result<Self> {
         match self {
-            Self::Memory(mut parts) => {
-                parts.push(data);
+            Self::Memory(first, mut rest) => {
+                let first = if first.is_empty() {
+                    data
+                } else {
+                    rest.extend_from_slice(&data);
+                    first
+                };
                 if length <= settings.memory as u64 {
-                    return Ok(Self::Memory(parts));
+                    return Ok(Self::Memory(first, rest));
                 }
                 let (directory, threads) = (Arc::clone(&settings.directory), Arc::clone(&settings.writers));
-                Ok(Self::File(FileWriter::create(directory, threads, parts).await))
+                FileWriter::create(directory, threads, [first, rest.freeze()]).await.map(Self::File)
             }
             Self::File(mut file) => {
                 file.write(&data).await?;
@@ -91,12 +104,13 @@ impl Kept {
 }
 
 /// Most bodies are one part: no copy for them.
-fn joined(mut parts: Vec<Bytes>) -> Bytes {
-    if parts.len() == 1 {
-        return parts.swap_remove(0);
+fn joined(first: Bytes, rest: &BytesMut) -> Bytes {
+    if rest.is_empty() {
+        return first;
     }
-    let mut all = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-    parts.iter().for_each(|part| all.extend_from_slice(part));
+    let mut all = BytesMut::with_capacity(first.len() + rest.len());
+    all.extend_from_slice(&first);
+    all.extend_from_slice(rest);
     all.freeze()
 }
 
@@ -112,7 +126,7 @@ fn no_room(error: io::Error) -> Error {
 
 /// Is a body coming fast enough?
 struct Pace {
-    stall: std::time::Duration,
+    stall: Duration,
     rate: crate::layer::Rate,
     last: Instant,
     span_began: Instant,
@@ -125,16 +139,18 @@ impl Pace {
         Self { stall: settings.stall, rate: settings.rate, last: now, span_began: now, in_span: 0 }
     }
 
-    /// Until when something must have come.
-    fn patience(&self) -> Instant {
-        self.last + self.stall
+    /// For how long something may still be waited for.
+    fn patience(&self) -> Duration {
+        self.stall.saturating_sub(self.last.elapsed())
+    }
+
+    /// So long the peer was not read: that is not its doing.
+    fn paused(&mut self, time: Duration) {
+        self.last += time;
+        self.span_began += time;
     }
 
     fn came(&mut self, bytes: u64) -> Result<(), Error> {
-        if bytes == 0 {
-            // An empty frame is no progress.
-            return Ok(());
-        }
         self.last = Instant::now();
         self.in_span += bytes;
         if self.last - self.span_began >= self.rate.span {

@@ -196,3 +196,51 @@ async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
     answer.await.unwrap().unwrap();
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_disk_is_not_charged_to_the_client() {
+    let (mut sender, body) = Channel::<Bytes>::new(4);
+    // Two writers share one turn: the second body waits for the first one's, which is longer than the time-out.
+    let layer = SpoolLayer::new().memory(1).writers(1).stall(Duration::from_secs(5));
+    let turn = layer.settings.writers.clone().acquire_owned().await.unwrap();
+    let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
+    sender.send_data(Bytes::from("first")).await.unwrap();
+    tokio::task::yield_now().await;
+    tokio::time::advance(Duration::from_secs(6)).await;
+    drop(turn);
+    sender.send_data(Bytes::from(" second")).await.unwrap();
+    drop(sender);
+    assert_eq!(answer.await.unwrap().unwrap(), "first second");
+}
+
+#[tokio::test]
+async fn many_small_parts_are_one_body() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let answer = tokio::spawn(echo(SpoolLayer::new()).oneshot(http::Request::new(body)));
+    for part in ["a", "", "b", "c", ""] {
+        sender.send_data(Bytes::from(part)).await.unwrap();
+    }
+    drop(sender);
+    assert_eq!(answer.await.unwrap().unwrap(), "abc");
+}
+
+#[tokio::test]
+async fn a_large_upload_that_breaks_off_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
+    let layer = SpoolLayer::new().memory(10).directory(folder.path()).ledger(ledger.clone());
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
+    for _ in 0..8 {
+        sender.send_data(Bytes::from(vec![1; 200_000])).await.unwrap();
+    }
+    answer.abort();
+    assert!(answer.await.is_err());
+    let open = || {
+        let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+        targets.filter(|target| target.starts_with(folder.path())).count()
+    };
+    eventually("its file is closed", || open() == 0).await;
+    assert_quiet(&ledger).await;
+}

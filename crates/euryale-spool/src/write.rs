@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -17,19 +19,23 @@ pub(crate) const CHUNK: usize = 256 << 10;
 pub(crate) struct FileWriter {
     threads: Arc<Semaphore>,
     gathered: BytesMut,
-    writing: JoinHandle<io::Result<File>>,
+    writing: JoinHandle<io::Result<Unfinished>>,
 }
 
 impl FileWriter {
     /// Creates the file in `directory` and writes `first` into it.
-    pub(crate) async fn create(directory: Arc<Path>, threads: Arc<Semaphore>, first: Vec<Bytes>) -> Self {
+    pub(crate) async fn create(
+        directory: Arc<Path>,
+        threads: Arc<Semaphore>,
+        first: [Bytes; 2],
+    ) -> io::Result<Self> {
         let writing = spawn(&threads, move || {
-            let mut file = tempfile::tempfile_in(directory)?;
+            let mut file = Unfinished::new(tempfile::tempfile_in(directory)?);
             first.iter().try_for_each(|bytes| file.write_all(bytes))?;
             Ok(file)
         })
-        .await;
-        Self { threads, gathered: BytesMut::new(), writing }
+        .await?;
+        Ok(Self { threads, gathered: BytesMut::new(), writing })
     }
 
     /// Takes more bytes; waits for the disk only when it is a whole chunk behind.
@@ -44,7 +50,7 @@ impl FileWriter {
     async fn flush(&mut self) -> io::Result<()> {
         let mut file = written(&mut self.writing).await?;
         let chunk = self.gathered.split();
-        self.writing = spawn(&self.threads, move || file.write_all(&chunk).map(|()| file)).await;
+        self.writing = spawn(&self.threads, move || file.write_all(&chunk).map(|()| file)).await?;
         Ok(())
     }
 
@@ -53,25 +59,58 @@ impl FileWriter {
         if !self.gathered.is_empty() {
             self.flush().await?;
         }
-        written(&mut self.writing).await
+        written(&mut self.writing).await?.into_file()
     }
 }
 
-async fn written(writing: &mut JoinHandle<io::Result<File>>) -> io::Result<File> {
+async fn written(writing: &mut JoinHandle<io::Result<Unfinished>>) -> io::Result<Unfinished> {
     writing.await.map_err(io::Error::other)?
 }
 
-/// Runs `write` when a thread of the lane is free. Whoever drops the handle leaves the thread its turn to the
-/// end: it closes the file there.
+/// Runs `write` when a thread of the lane is free.
 #[expect(clippy::disallowed_methods, reason = "the lane of the spool: its semaphore bounds it")]
 async fn spawn(
     threads: &Arc<Semaphore>,
-    write: impl FnOnce() -> io::Result<File> + Send + 'static,
-) -> JoinHandle<io::Result<File>> {
+    write: impl FnOnce() -> io::Result<Unfinished> + Send + 'static,
+) -> io::Result<JoinHandle<io::Result<Unfinished>>> {
     let turn = Arc::clone(threads).acquire_owned().await;
-    tokio::task::spawn_blocking(move || {
+    let write = move || {
         let file = write();
         drop(turn);
         file
-    })
+    };
+    // Without a thread tokio panics, and keeps the closure until it has one.
+    catch_unwind(AssertUnwindSafe(|| tokio::task::spawn_blocking(write)))
+        .map_err(|_| io::Error::other("no thread to write the body with"))
+}
+
+/// A file whose body has not come to its end. Who drops it, a client that is gone or a refusal half-way, may be on a
+/// runtime thread; closing a large file without a name frees its blocks, so that is done elsewhere.
+struct Unfinished {
+    file: Option<File>,
+}
+
+impl Unfinished {
+    fn new(file: File) -> Self {
+        Self { file: Some(file) }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
+    }
+
+    fn into_file(mut self) -> io::Result<File> {
+        self.file.take().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Drop for Unfinished {
+    #[expect(clippy::disallowed_methods, reason = "whoever drops it may be on a runtime thread")]
+    fn drop(&mut self) {
+        if let (Some(file), Ok(runtime)) = (self.file.take(), Handle::try_current()) {
+            // Without a thread tokio panics, and closes the file when it has one.
+            let closing = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(move || drop(file))));
+            drop(closing);
+        }
+    }
 }

@@ -115,6 +115,8 @@ impl<D: Database> Shared<D> {
         if worker::is_worker_thread() {
             return Err(Error::new(ErrorKind::WouldDeadlock));
         }
+        // A time that no clock reaches is no bound.
+        let until = wait.and_then(|wait| tokio::time::Instant::now().checked_add(wait));
         let cell = Arc::new(Cell::new(job));
         let mut state = self.lock();
         let admitted = state.queue.admit(Arc::clone(&cell) as Arc<dyn Job<D>>, lane, rank, Instant::now());
@@ -131,7 +133,6 @@ impl<D: Database> Shared<D> {
             Err((_, Refused::Closed)) => return Err(Error::new(ErrorKind::Closed)),
         };
         // From here on the job has an owner, who takes it back out of the queue.
-        let until = wait.map(|wait| tokio::time::Instant::now() + wait);
         let waiting = Waiting::new(Arc::clone(self), cell, ticket, until);
         self.summon(then);
         Ok(waiting)
@@ -159,14 +160,19 @@ impl<D: Database> Shared<D> {
 
     /// The waiting jobs that nobody would come for: no worker is left, and none could be started.
     pub(crate) fn stranded(&self) -> Vec<Arc<dyn Job<D>>> {
-        if self.lock().queue.permits() > 0 {
+        let mut state = self.lock();
+        if state.queue.permits() > 0 {
             return Vec::new();
         }
-        self.drain()
+        self.drained(&mut state)
     }
 
+    /// All waiting jobs, taken out of the queue.
     pub(super) fn drain(&self) -> Vec<Arc<dyn Job<D>>> {
-        let mut state = self.lock();
+        self.drained(&mut self.lock())
+    }
+
+    fn drained(&self, state: &mut State<D>) -> Vec<Arc<dyn Job<D>>> {
         let jobs = state.queue.drain();
         self.ledger.queue.depth.add(-i64::try_from(jobs.len()).unwrap_or(i64::MAX));
         jobs

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 
-use euryale_core::{Access, BoxError, Claim, Database, Fault};
+use euryale_core::{Access, BoxError, Claim, Database, ErrorKind, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 
 use crate::Pool;
@@ -159,4 +159,26 @@ async fn results_and_jobs_that_panic_when_they_are_dropped() {
     gate.open();
     pool.run(|_| ()).await.unwrap();
     assert_quiet(pool.ledger()).await;
+}
+
+/// The system refuses a thread: the job is refused, and when threads are to be had again, jobs run again.
+#[test]
+fn a_system_without_threads() {
+    let runtime = |stack: usize| {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().thread_stack_size(stack).build().unwrap()
+    };
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    // No address space has room for a stack of this size.
+    let without_threads = runtime(1 << 60);
+    without_threads.block_on(async {
+        for _ in 0..3 {
+            assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::NoWorker);
+        }
+    });
+    assert_eq!((pool.status().running, pool.status().queued), (0, 0));
+    runtime(1 << 20).block_on(async {
+        pool.run(|_| ()).await.unwrap();
+        assert_quiet(pool.ledger()).await;
+    });
 }

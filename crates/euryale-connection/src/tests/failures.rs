@@ -37,13 +37,35 @@ async fn the_product_of_failures() {
     }
 }
 
+/// What the one gets who waits for the answer.
+fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<ErrorKind> {
+    let by_itself = match end {
+        End::Commit => None,
+        End::Error => Some(ErrorKind::Application),
+        End::Panic => Some(ErrorKind::Panicked),
+    };
+    match (step, behaviour) {
+        (_, Succeed | Wait(_)) => by_itself,
+        // These come before the job's own end.
+        (Step::Connect | Step::Begin, Panic) => Some(ErrorKind::Panicked),
+        (Step::Connect | Step::Begin, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
+        (Step::Connect | Step::Begin, Fail(_)) => Some(ErrorKind::Unavailable),
+        (Step::Commit, _) if end != End::Commit => by_itself,
+        (Step::Commit, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
+        (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => Some(ErrorKind::InDoubt),
+        (Step::Commit, Fail(_)) => Some(ErrorKind::Application),
+        // What the publisher met counts, not what the abort met.
+        (Step::Abort, _) => by_itself,
+    }
+}
+
 async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned: bool) {
     let pool = Pool::new(CountingDatabase::new(), 1);
     pool.database().drop_in_workers_only();
     let (started, slow) = (Gate::new(), Gate::new());
     let behaviour = behaviour(&slow);
     let case = format!("{step:?} {behaviour:?} {end:?} abandoned: {abandoned}");
-    pool.database().script(step, [behaviour]);
+    pool.database().script(step, [behaviour.clone()]);
 
     let job = tokio::spawn(pool.transaction({
         let started = started.clone();
@@ -59,6 +81,15 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
         }
     }));
     eventually("it runs", || started.waiting() == 1).await;
+    let comes_to_it = match step {
+        Step::Connect | Step::Begin => true,
+        Step::Commit => end == End::Commit,
+        Step::Abort => end != End::Commit,
+    };
+    if matches!(behaviour, Wait(_)) && comes_to_it {
+        started.open();
+        eventually("it hangs in the step", || slow.waiting() == 1).await;
+    }
     if abandoned {
         job.abort();
         assert!(job.await.unwrap_err().is_cancelled());
@@ -68,11 +99,11 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
         started.open();
         slow.open();
         let kind = job.await.unwrap().err().map(|error| error.kind());
-        assert_ne!(kind, Some(ErrorKind::Closed), "{case}");
+        assert_eq!(kind, expected(step, &behaviour, end), "{case}");
     }
+    // The next job is served, on a clean connection, and all is accounted for.
     eventually("it has ended", || pool.status().running == 0).await;
     pool.database().clear_script();
-    // The next job is served, on a clean connection, and all is accounted for.
     pool.transaction(|transaction| Ok(transaction.connection()?.id())).await.expect(&case);
     assert_quiet(pool.ledger()).await;
     assert_eq!(pool.ledger().publishers.running.peak(), 1, "{case}");

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use euryale_core::{Body, BoxError, Error, Response};
 use pin_project_lite::pin_project;
 
 use super::layer::Page;
+use super::log::Throttle;
 use super::page::{Asked, Problem};
 use super::{log, page};
 
@@ -21,6 +23,7 @@ pin_project! {
         state: State<F>,
         asked: Asked,
         page: Option<Page>,
+        throttle: Arc<Throttle>,
     }
 }
 
@@ -35,12 +38,12 @@ pin_project! {
 }
 
 impl<F> RespondFuture<F> {
-    pub(super) fn new(inner: F, asked: Asked, page: Option<Page>) -> Self {
-        Self { state: State::Called { inner }, asked, page }
+    pub(super) fn new(inner: F, asked: Asked, page: Option<Page>, throttle: Arc<Throttle>) -> Self {
+        Self { state: State::Called { inner }, asked, page, throttle }
     }
 
-    pub(super) fn failed(error: Error, asked: Asked, page: Option<Page>) -> Self {
-        Self { state: State::Failed { error: Some(error) }, asked, page }
+    pub(super) fn failed(error: Error, asked: Asked, page: Option<Page>, throttle: Arc<Throttle>) -> Self {
+        Self { state: State::Failed { error: Some(error) }, asked, page, throttle }
     }
 }
 
@@ -69,7 +72,7 @@ where
         if let Some(response) = error.take_response() {
             return Poll::Ready(Ok(response));
         }
-        log::error(&error, this.asked);
+        log::error(&error, this.asked, this.throttle);
         let problem = Problem::new(&error, this.asked);
         Poll::Ready(Ok(page::respond(&problem, this.page.as_ref())))
     }

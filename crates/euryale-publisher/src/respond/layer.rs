@@ -6,6 +6,7 @@ use std::sync::Arc;
 use euryale_core::Response;
 use tower_layer::Layer;
 
+use super::log::Throttle;
 use super::{Problem, Respond};
 
 /// Turns errors into responses; infallible from there on outwards.
@@ -28,6 +29,7 @@ use super::{Problem, Respond};
 #[must_use]
 pub struct RespondLayer {
     page: Option<Page>,
+    throttle: Arc<Throttle>,
 }
 
 pub(super) type Page = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
@@ -50,7 +52,7 @@ impl<S> Layer<S> for RespondLayer {
     type Service = Respond<S>;
 
     fn layer(&self, inner: S) -> Respond<S> {
-        Respond { inner, page: self.page.clone(), failed: None }
+        Respond { inner, page: self.page.clone(), throttle: Arc::clone(&self.throttle), failed: None }
     }
 }
 

@@ -1,7 +1,6 @@
 //! What the operator is told.
 
 use std::error::Error as StdError;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
@@ -9,13 +8,13 @@ use euryale_core::{Error, ErrorKind};
 
 use super::page::Asked;
 
-pub(super) fn error(error: &Error, asked: &Asked) {
+pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let Asked { method, uri, .. } = asked;
     let cause = Chain(error);
     match error.kind() {
         // Many at once when there are any: a line a second says it all.
         ErrorKind::QueueFull | ErrorKind::QueueElapsed => {
-            if let Some(more) = once_a_second() {
+            if let Some(more) = throttle.pass() {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
             }
         }
@@ -29,17 +28,30 @@ pub(super) fn error(error: &Error, asked: &Asked) {
     }
 }
 
-/// How many were held back since the last one that was let through; `None` for those held back.
-fn once_a_second() -> Option<u64> {
-    static START: OnceLock<Instant> = OnceLock::new();
-    static LAST: AtomicU64 = AtomicU64::new(u64::MAX);
-    static HELD: AtomicU64 = AtomicU64::new(0);
-    let second = START.get_or_init(Instant::now).elapsed().as_secs();
-    if LAST.swap(second, Relaxed) == second {
-        HELD.fetch_add(1, Relaxed);
-        return None;
+/// Lets one line a second through, and counts those it held back.
+#[derive(Debug)]
+pub(super) struct Throttle {
+    start: Instant,
+    last: AtomicU64,
+    held: AtomicU64,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self { start: Instant::now(), last: AtomicU64::new(u64::MAX), held: AtomicU64::new(0) }
     }
-    Some(HELD.swap(0, Relaxed))
+}
+
+impl Throttle {
+    /// How many were held back since the last one that was let through; `None` for those held back.
+    fn pass(&self) -> Option<u64> {
+        let second = self.start.elapsed().as_secs();
+        if self.last.swap(second, Relaxed) == second {
+            self.held.fetch_add(1, Relaxed);
+            return None;
+        }
+        Some(self.held.swap(0, Relaxed))
+    }
 }
 
 /// An error and its sources on one line.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,12 +11,14 @@ use tower_service::Service;
 
 use super::RespondFuture;
 use super::layer::Page;
+use super::log::Throttle;
 use super::page::Asked;
 
 /// Turns errors into responses; made by [`RespondLayer`](super::RespondLayer).
 pub struct Respond<S> {
     pub(super) inner: S,
     pub(super) page: Option<Page>,
+    pub(super) throttle: Arc<Throttle>,
     /// What readiness failed with; the next call answers with it.
     pub(super) failed: Option<Error>,
 }
@@ -40,17 +43,22 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let asked = Asked::of(&request);
-        let page = self.page.clone();
+        let (page, throttle) = (self.page.clone(), Arc::clone(&self.throttle));
         match self.failed.take() {
-            Some(error) => RespondFuture::failed(error, asked, page),
-            None => RespondFuture::new(self.inner.call(request), asked, page),
+            Some(error) => RespondFuture::failed(error, asked, page, throttle),
+            None => RespondFuture::new(self.inner.call(request), asked, page, throttle),
         }
     }
 }
 
 impl<S: Clone> Clone for Respond<S> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), page: self.page.clone(), failed: None }
+        Self {
+            inner: self.inner.clone(),
+            page: self.page.clone(),
+            throttle: Arc::clone(&self.throttle),
+            failed: None,
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 21] = [
+const KINDS: [(ErrorKind, u16); 22] = [
+    (ErrorKind::NoWorker, 503),
     (ErrorKind::SpoolUnavailable, 503),
     (ErrorKind::QueueFull, 503),
     (ErrorKind::QueueElapsed, 503),
