@@ -3,15 +3,20 @@
 use std::time::Instant;
 
 use axum::body::HttpBody;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, Uri};
 
-/// Logs method, path, status, the body's size if it is known, and the milliseconds until the response's head
-/// was ready; `gone` stands for a client that went away before that.
-pub(crate) async fn log(request: Request, next: Next) -> Response {
+use crate::log::Format;
+
+/// Logs method, address, status, the body's size if it is known, and the milliseconds until the response's
+/// head was ready; `gone` stands for a client that went away before that.
+///
+/// In JSON method and address are fields of their own.
+pub(crate) async fn log(State(format): State<Format>, request: Request, next: Next) -> Response {
     let mut line = Line {
+        format,
         method: request.method().clone(),
         uri: request.uri().clone(),
         began: Instant::now(),
@@ -23,6 +28,7 @@ pub(crate) async fn log(request: Request, next: Next) -> Response {
 }
 
 struct Line {
+    format: Format,
     method: Method,
     uri: Uri,
     began: Instant,
@@ -33,7 +39,11 @@ impl Line {
     fn answered(&mut self, response: &Response) {
         self.is_written = true;
         let (status, bytes) = (response.status().as_u16(), response.size_hint().exact());
-        tracing::info!(status, bytes, ms = self.ms(), "{} {}", self.method, self.uri);
+        let Self { method, uri, .. } = &*self;
+        match self.format {
+            Format::Text => tracing::info!(status, bytes, ms = self.ms(), "{method} {uri}"),
+            Format::Json => tracing::info!(%method, %uri, status, bytes, ms = self.ms(), "answered"),
+        }
     }
 
     /// Rounded to microseconds.
@@ -44,8 +54,13 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if !self.is_written {
-            tracing::info!(gone = true, ms = self.ms(), "{} {}", self.method, self.uri);
+        if self.is_written {
+            return;
+        }
+        let Self { method, uri, .. } = &*self;
+        match self.format {
+            Format::Text => tracing::info!(gone = true, ms = self.ms(), "{method} {uri}"),
+            Format::Json => tracing::info!(%method, %uri, gone = true, ms = self.ms(), "gone"),
         }
     }
 }

@@ -3,24 +3,33 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use euryale::publisher::RespondLayer;
+use euryale::spool::SpoolLayer;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_sqlite::Sqlite;
 use http::{HeaderValue, Method, StatusCode, header};
+use tower_http::csrf::CsrfLayer;
 
+use crate::log::Format;
 use crate::page::{Pages, Problem};
-use crate::{access_log, assets, counter, documents, slow};
+use crate::query::{names, parameter};
+use crate::{access_log, assets, counter, cross_site, documents, edit, form, search, slow};
 
 /// Everything that is served at the public addresses.
-pub(crate) fn app(pool: Pool<Sqlite>) -> Router {
+pub(crate) fn app(pool: Pool<Sqlite>, log: Format) -> Router {
     let pages = Arc::new(Pages::new());
     let respond = RespondLayer::new().page({
         let pages = Arc::clone(&pages);
         move |failure| pages.failure(failure)
     });
-    let stack = Stack::new(pool).respond(respond).publish(Site { pages });
-    assets::routes().fallback_service(stack).layer(from_fn(access_log::log))
+    let spool = SpoolLayer::new().limit(form::LARGEST_FORM);
+    let stack = Stack::new(pool).spool(spool).respond(respond).publish(Site { pages: Arc::clone(&pages) });
+    assets::routes()
+        .fallback_service(stack)
+        .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(pages, cross_site::explain))
+        .layer(from_fn_with_state(log, access_log::log))
 }
 
 /// The publisher: synchronous, called in a worker, in a transaction.
@@ -44,16 +53,44 @@ impl Publisher<Sqlite> for Site {
                 self.allow(request, &[Method::GET, Method::POST])?;
                 counter::answer(&self.pages, request, transaction)
             }
-            _ => {
-                let document = documents::find(&self.pages, request, transaction)?;
-                self.allow(request, &[Method::GET])?;
-                documents::show(&self.pages, &document, transaction)
-            }
+            _ if request.method() == Method::POST => edit::save(&self.pages, request, transaction),
+            _ => self.document(request, transaction),
         }
     }
 }
 
 impl Site {
+    /// What is done with a document that is there.
+    fn document(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Result<Response, Abort> {
+        let document = documents::find(&self.pages, request, transaction)?;
+        self.allow(request, &[Method::DELETE, Method::GET, Method::POST])?;
+        if request.method() == Method::DELETE {
+            return edit::remove(&self.pages, request, &document, transaction);
+        }
+        if names(request.uri(), "edit") {
+            return edit::edit(&self.pages, document, transaction);
+        }
+        if names(request.uri(), "new") {
+            return edit::new(&self.pages, &document, transaction);
+        }
+        match self.words(request)? {
+            Some(words) => search::answer(&self.pages, &document, &words, transaction),
+            None => documents::show(&self.pages, &document, transaction),
+        }
+    }
+
+    /// What is searched for, if something is. Any words are good.
+    fn words(&self, request: &Request) -> Result<Option<String>, Abort> {
+        parameter(request.uri(), "q", "words").map_err(|detail| {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, &detail);
+            Abort::response(self.pages.problem(&problem, request.headers()))
+        })
+    }
+
     /// Refuses methods that a path does not know (RFC 9110 §15.5.6). `HEAD` is published as `GET`.
     fn allow(&self, request: &Request, methods: &[Method]) -> Result<(), Abort> {
         if methods.contains(request.method()) {

@@ -9,7 +9,7 @@ pub(crate) struct Sample {
 }
 
 /// Paths and texts, in the order in which folders list them. A folder stands before what is in it.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("/", include_str!("../content/index.md")),
     ("/try", include_str!("../content/try.md")),
     ("/guides", include_str!("../content/guides/index.md")),
@@ -19,6 +19,7 @@ const FILES: [(&str, &str); 10] = [
     ("/guides/clients", include_str!("../content/guides/clients.md")),
     ("/guides/layers", include_str!("../content/guides/layers.md")),
     ("/guides/running", include_str!("../content/guides/running.md")),
+    ("/guides/pages", include_str!("../content/guides/pages.md")),
     ("/history", include_str!("../content/history.md")),
 ];
 

@@ -54,14 +54,14 @@ pub(crate) fn show(
         body,
         children: &children,
         modified: Some(&document.modified),
+        ..View::default()
     };
     Ok(html(StatusCode::OK, pages.render(&view)?))
 }
 
 /// What the navigation of every page shows: the root, and what stands in it.
-fn sections(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
-    let home = Entry { path: "/".to_owned(), title: "Home".to_owned() };
-    Ok(std::iter::once(home).chain(store::children(connection, "/")?).collect())
+pub(crate) fn sections(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
+    Ok(std::iter::once(Entry::home()).chain(store::children(connection, "/")?).collect())
 }
 
 /// To the same address without its last slash. It begins with one slash: a document stands there.

@@ -4,16 +4,23 @@
 //! site, and [`serve`] puts the two together. See the README for what to try.
 
 mod access_log;
+mod address;
 mod app;
 mod assets;
+mod config;
 mod content;
 mod counter;
+mod cross_site;
 mod documents;
 mod duration;
+mod edit;
 mod error;
+mod form;
+mod log;
 mod markdown;
 mod page;
 mod query;
+mod search;
 mod serve;
 mod settings;
 mod slow;
@@ -23,14 +30,17 @@ mod tests;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use self::settings::Settings;
+use self::config::ConfigError;
 
 /// 0 after a clean drain, 3 when its deadline cut something, 1 when the site could not start, 2 for wrong
-/// flags (clap's).
+/// flags and variables (clap's).
 fn main() -> ExitCode {
-    match serve::run(&Settings::parse()) {
+    let ended = match config::read(std::env::args_os()) {
+        Ok(settings) => serve::run(&settings),
+        Err(ConfigError::Flags(error)) => error.exit(),
+        Err(ConfigError::File(error)) => Err(error),
+    };
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,11 +1,12 @@
-//! Markdown to HTML.
+//! Markdown to HTML, and to plain text.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
 /// Renders CommonMark with tables.
 ///
 /// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches. HTML in
-/// the text is passed on: documents are written by those who run the site.
+/// the text is passed on: documents are written by those who
+/// may write here, and no script runs on a page.
 pub(crate) fn render(text: &str) -> String {
     let mut html = String::with_capacity(text.len() * 3 / 2);
     html::push_html(&mut html, Parser::new_ext(text, Options::ENABLE_TABLES).flat_map(boxed));
@@ -25,4 +26,25 @@ fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {
     };
     let tag = |html: &'static str| Event::Html(html.into());
     before.map(tag).into_iter().chain(Some(event)).chain(after.map(tag))
+}
+
+/// The words that a reader sees, without marks, addresses and HTML.
+pub(crate) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
+        match event {
+            Event::Text(text) | Event::Code(text) => plain.push_str(&text),
+            Event::SoftBreak | Event::HardBreak | Event::End(_) if !is_inline(&event) => plain.push(' '),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// Does the text go on after this without a space?
+fn is_inline(event: &Event<'_>) -> bool {
+    matches!(
+        event,
+        Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Link | TagEnd::Image | TagEnd::Strikethrough)
+    )
 }

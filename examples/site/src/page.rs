@@ -1,4 +1,4 @@
-//! What the site looks like: one template for documents and for whatever goes wrong.
+//! What the site looks like: one template around documents, results and whatever goes wrong.
 
 use euryale::{Body, Response};
 use http::header::{
@@ -11,7 +11,11 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use crate::assets;
 use crate::store::Entry;
 
-const TEMPLATE: &str = include_str!("../templates/page.html");
+const TEMPLATES: [(&str, &str); 3] = [
+    ("page", include_str!("../templates/page.html")),
+    ("form", include_str!("../templates/form.html")),
+    ("search", include_str!("../templates/search.html")),
+];
 
 /// No script runs here, whatever a document holds.
 const POLICY: &str =
@@ -45,6 +49,7 @@ pub(crate) struct Pages {
 }
 
 /// A page, ready to be rendered.
+#[derive(Default)]
 pub(crate) struct View<'a> {
     pub(crate) title: &'a str,
     /// The document's path; none for a page that is not a document.
@@ -55,6 +60,10 @@ pub(crate) struct View<'a> {
     pub(crate) body: String,
     pub(crate) children: &'a [Entry],
     pub(crate) modified: Option<&'a str>,
+    /// The folder that the search form looks in; the whole site if empty.
+    pub(crate) search_in: &'a str,
+    /// What was searched for.
+    pub(crate) words: &'a str,
 }
 
 /// A request that is answered with an error of the client's.
@@ -91,12 +100,14 @@ impl<'a> Problem<'a> {
 }
 
 impl Pages {
-    /// Compiles the template.
+    /// Compiles the templates.
     pub(crate) fn new() -> Self {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        // It belongs to the program, and a test renders it.
-        environment.add_template("page", TEMPLATE).expect("the template compiles");
+        for (name, source) in TEMPLATES {
+            // They belong to the program, and tests render them.
+            environment.add_template(name, source).expect("the template compiles");
+        }
         Self { environment, style: assets::style_path(), icon: assets::icon_path() }
     }
 
@@ -112,25 +123,35 @@ impl Pages {
             body => Value::from_safe_string(view.body.clone()),
             children => entries(view.children, None),
             modified => view.modified,
+            document => view.path.map(href),
+            search_in => href(if view.search_in.is_empty() { "/" } else { view.search_in }),
+            words => view.words,
             style => Value::from_safe_string(self.style.clone()),
             icon => Value::from_safe_string(self.icon.clone()),
         })
     }
 
-    /// Answers with `problem`: with a page who names HTML among what it accepts, others with JSON.
-    pub(crate) fn problem(&self, problem: &Problem<'_>, headers: &HeaderMap) -> Response {
-        let accepts = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-        let wants_html = accepts.flat_map(|accept| accept.split(',')).any(names_html);
-        self.answer(problem, wants_html)
+    /// The inner part of a page, as HTML.
+    ///
+    /// # Errors
+    /// The template's; a mistake in this program.
+    pub(crate) fn fragment(&self, name: &str, context: Value) -> Result<String, minijinja::Error> {
+        self.environment.get_template(name)?.render(context)
     }
 
-    /// The page of an error that is not the client's. Asked for by a layer that has answered who wants no HTML
-    /// already, and that sets status, Retry-After and Vary.
+    /// Answers with `problem`: with a page who names HTML among what it accepts, others with JSON.
+    pub(crate) fn problem(&self, problem: &Problem<'_>, headers: &HeaderMap) -> Response {
+        self.answer(problem, wants_html(headers))
+    }
+
+    /// The page of an error that is not the client's. Asked for by a layer that has answered who wants no
+    /// HTML already, and that sets status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
         self.answer(&Problem::new(failure.status, failure.detail()), true)
     }
 
-    fn answer(&self, problem: &Problem<'_>, wants_html: bool) -> Response {
+    /// Answers with `problem`.
+    pub(crate) fn answer(&self, problem: &Problem<'_>, wants_html: bool) -> Response {
         let page = wants_html.then(|| self.problem_page(problem)).and_then(Result::ok);
         let mut response = match page {
             Some(page) => html(problem.status, page),
@@ -141,16 +162,13 @@ impl Pages {
     }
 
     fn problem_page(&self, problem: &Problem<'_>) -> Result<String, minijinja::Error> {
-        let home = [Entry { path: "/".to_owned(), title: "Home".to_owned() }];
+        let home = [Entry::home()];
         let detail = minijinja::HtmlEscape(problem.detail);
         self.render(&View {
             title: problem.title(),
-            path: None,
             sections: if problem.sections.is_empty() { &home } else { problem.sections },
-            ancestors: &[],
             body: format!("<p>{detail}</p>\n<p class=\"status\">Status {}</p>\n", problem.status.as_u16()),
-            children: &[],
-            modified: None,
+            ..View::default()
         })
     }
 }
@@ -168,11 +186,25 @@ fn entries(entries: &[Entry], path: Option<&str>) -> Vec<Value> {
         }
     };
     let value = |entry: &Entry| {
-        // Nothing is left in it that HTML must escape.
-        let href = Value::from_safe_string(utf8_percent_encode(&entry.path, UNSAFE).to_string());
-        context! { href, title => &entry.title, current => current(entry) }
+        context! { href => href(&entry.path), title => &entry.title, current => current(entry) }
     };
     entries.iter().map(value).collect()
+}
+
+/// A document's path as an attribute. Nothing is left in it that HTML must escape.
+pub(crate) fn href(path: &str) -> Value {
+    Value::from_safe_string(encoded(path))
+}
+
+/// A document's path as it stands in a URL.
+pub(crate) fn encoded(path: &str) -> String {
+    utf8_percent_encode(path, UNSAFE).to_string()
+}
+
+/// Does a client name HTML among what it accepts, as browsers do?
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    accepts.flat_map(|accept| accept.split(',')).any(names_html)
 }
 
 /// Is this media range HTML, and not refused (RFC 9110 §12.4.2)?

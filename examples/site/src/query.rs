@@ -4,6 +4,11 @@ use std::str::FromStr;
 
 use http::Uri;
 
+/// Is there a parameter `name`, whatever its value?
+pub(crate) fn names(uri: &Uri, name: &str) -> bool {
+    form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()).any(|(key, _)| key == name)
+}
+
 /// The value of the parameter `name`, if it is there, read as a `T`.
 ///
 /// Other parameters are not looked at.

@@ -1,6 +1,6 @@
 //! From settings to an exit code.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,10 +11,10 @@ use euryale_server::{Admin, Drained, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tracing_subscriber::EnvFilter;
 
 use crate::app::app;
 use crate::error::StartError;
+use crate::log;
 use crate::settings::Settings;
 use crate::store;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
         say(&settings.to_toml()?);
         return Ok(ExitCode::SUCCESS);
     }
-    start_log()?;
+    log::start(settings.log)?;
     let runtime = runtime(settings.connections)?;
     let ended = start(&runtime, settings);
     runtime.shutdown_timeout(LAST_GRACE);
@@ -59,12 +59,13 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
             )
         })?;
         say(&listeners.greeting(&settings.data));
-        Ok(serve(listeners, pool, settings.drain, shutdown).await)
+        Ok(serve(listeners, pool, settings, shutdown).await)
     })
 }
 
 /// Serves until `shutdown` drains; then says whether everything came to its end by itself.
-async fn serve(listeners: Listeners, pool: Pool<Sqlite>, drain: Duration, shutdown: Shutdown) -> bool {
+async fn serve(listeners: Listeners, pool: Pool<Sqlite>, settings: &Settings, shutdown: Shutdown) -> bool {
+    let drain = settings.drain;
     let admin = Admin::new(pool.ledger().clone(), Readiness::new(&shutdown));
     let server =
         Server::new().ledger(pool.ledger().clone()).admin(listeners.admin, admin).drain_deadline(drain);
@@ -73,7 +74,8 @@ async fn serve(listeners: Listeners, pool: Pool<Sqlite>, drain: Duration, shutdo
         shutdown.draining().await;
         Instant::now()
     };
-    let (drained, began) = tokio::join!(server.serve(app(pool.clone()), shutdown.clone()), began);
+    let (drained, began) =
+        tokio::join!(server.serve(app(pool.clone(), settings.log), shutdown.clone()), began);
     let closed = close(&pool, drain.saturating_sub(began.elapsed()), &shutdown).await;
     Drained::is_complete(&drained) && closed
 }
@@ -138,25 +140,6 @@ fn runtime(connections: usize) -> Result<Runtime, StartError> {
                 "see the system's limits",
             )
         })
-}
-
-/// `EURYALE_LOG` stands over `RUST_LOG`; one that is empty is as if it were not set.
-fn start_log() -> Result<(), StartError> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (name, value));
-    let filter = match ["EURYALE_LOG", "RUST_LOG"].into_iter().find_map(set) {
-        None => EnvFilter::new("info"),
-        Some((name, value)) => EnvFilter::try_new(value.to_string_lossy()).map_err(|error| {
-            let remedy = "write levels by part, for example \"info\" or \"warn,site::access_log=info\"";
-            StartError::new(format!("cannot read the log filter: {error}"), name, remedy)
-        })?,
-    };
-    let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_terminal)
-        .with_writer(std::io::stderr)
-        .init();
-    Ok(())
 }
 
 /// Writes to standard output. Nobody reading it is no reason not to serve.

@@ -1,4 +1,4 @@
-//! What the program can be told, by flags and by `EURYALE_*` variables.
+//! What the program can be told: each setting as a flag, as an `EURYALE_*` variable, and in a file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,9 +10,11 @@ use serde::{Serialize, Serializer};
 
 use crate::duration;
 use crate::error::StartError;
+use crate::log::Format;
 
 /// Below the list of flags.
-const MORE: &str = "A flag stands over its variable, and that over the default. Logs go to standard error; \
+const MORE: &str = "A flag stands over its variable, that over the file, and that over the default. The \
+file is TOML, its keys\nare the flags' names; --print-config writes one. Logs go to standard error; \
 EURYALE_LOG, or RUST_LOG,\nsays what is logged, for example \"warn\" or \"info,site::access_log=off\".";
 
 /// Serves a small content site from SQLite through Euryale's stack.
@@ -54,6 +56,15 @@ pub(crate) struct Settings {
     #[arg(value_parser = duration::parse)]
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
+
+    /// What the log looks like
+    #[arg(long, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub(crate) log: Format,
+
+    /// File of settings, in TOML
+    #[arg(long, env = "EURYALE_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) config: Option<PathBuf>,
 
     /// Print the settings that result, as TOML, and exit
     #[arg(long)]

@@ -1,5 +1,9 @@
 //! What is kept: documents, and a counter.
 
+mod schema;
+mod search;
+mod write;
+
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,29 +11,11 @@ use euryale::{Access, Database};
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 use euryale_sqlite::{Connection, Sqlite};
 
+pub(crate) use self::schema::STEPS;
+pub(crate) use self::search::{Hit, MARK, search};
+pub(crate) use self::write::{add, change, exists, has_children, remove};
 use crate::content;
 use crate::error::StartError;
-
-/// Steps of the schema. One that was released is never changed: append another one.
-pub(crate) const STEPS: [&str; 1] = ["
-    CREATE TABLE document (
-        path TEXT PRIMARY KEY,
-        -- The folder that lists it; none for the root.
-        parent TEXT,
-        -- Its place in the folder; documents at the same place stand by title.
-        position INTEGER NOT NULL,
-        title TEXT NOT NULL,
-        format TEXT NOT NULL CHECK (format IN ('markdown', 'html')),
-        body TEXT NOT NULL,
-        -- Seconds since 1970.
-        modified INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX document_parent ON document (parent, position, title);
-    CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL) STRICT;
-    INSERT INTO counter VALUES (1, 0);
-    -- What was imported once is not imported again, even if every document of it was deleted since.
-    CREATE TABLE imported (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
-"];
 
 const FILE: &str = "site.db";
 
@@ -76,18 +62,22 @@ fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn insert_samples(connection: &Connection) -> rusqlite::Result<()> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
     let mut insert = connection.prepare(
         "INSERT INTO document (path, parent, position, title, format, body, modified)
          VALUES (?1, ?2, ?3, ?4, 'markdown', ?5, ?6)",
     )?;
     for (position, sample) in content::samples().enumerate() {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
-        insert.execute((sample.path, parent(sample.path), position, sample.title, sample.body, now))?;
+        insert.execute((sample.path, parent(sample.path), position, sample.title, sample.body, now()))?;
     }
-    connection.execute("INSERT INTO imported VALUES ('samples', ?1)", [now])?;
+    connection.execute("INSERT INTO imported VALUES ('samples', ?1)", [now()])?;
     Ok(())
+}
+
+/// In seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 /// The folder of a path; none for the root.
@@ -117,6 +107,13 @@ pub(crate) enum Format {
     Html,
 }
 
+impl Format {
+    /// The schema knows no third one.
+    fn from_column(name: &str) -> Self {
+        if name == "html" { Self::Html } else { Self::Markdown }
+    }
+}
+
 /// A document as a list shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -125,6 +122,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The root, as the navigation names it.
+    pub(crate) fn home() -> Self {
+        Self { path: "/".to_owned(), title: "Home".to_owned() }
+    }
+
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self { path: row.get(0)?, title: row.get(1)? })
     }
@@ -137,12 +139,10 @@ pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<
          FROM document WHERE path = ?1",
     )?;
     let document = |row: &Row<'_>| {
-        let format: String = row.get(2)?;
-        let format = if format == "html" { Format::Html } else { Format::Markdown };
         Ok(Document {
             path: row.get(0)?,
             title: row.get(1)?,
-            format,
+            format: Format::from_column(&row.get::<_, String>(2)?),
             body: row.get(3)?,
             modified: row.get(4)?,
         })

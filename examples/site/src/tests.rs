@@ -1,9 +1,11 @@
-//! The site over real sockets, in this process; `tests/process.rs` has what only a process can show.
+//! The site over real sockets, in this process; `tests/process` has what only a process can show.
 
 mod counting;
 mod failing;
 mod pages;
+mod searching;
 mod settings;
+mod writing;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::log::Format;
 use crate::{app, store};
 
 /// A site that serves a new folder.
@@ -35,7 +38,7 @@ impl Site {
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let serving = tokio::spawn(server.serve(app::app(pool), shutdown.clone()));
+        let serving = tokio::spawn(server.serve(app::app(pool, Format::Text), shutdown.clone()));
         Self { address, ledger, folder, shutdown, serving }
     }
 
@@ -60,6 +63,16 @@ impl Site {
         );
         peer.send(head).await.unwrap();
         peer.read_answer(method == "HEAD").await.unwrap()
+    }
+
+    /// A request with these header lines, each with its end.
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+        let length = body.len();
+        let mut peer = self.peer().await;
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{headers}\r\n");
+        peer.send(head + body).await.unwrap();
+        peer.read_answer(false).await.unwrap()
     }
 
     /// A connection to the same file, as another program has it.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
 
+mod settings;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -125,6 +127,37 @@ fn it_serves_and_drains() {
 }
 
 #[test]
+fn the_log_is_written_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--log=json", "--drain=30s"]);
+    assert!(get(site.public[0], "/history?a=%22b%22").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(get(site.public[0], "/nothing").unwrap().starts_with("HTTP/1.1 404"));
+    drop(site.slow(300));
+    site.counts("euryale_sockets_open", 0);
+    site.signal("-TERM");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let access: Vec<_> = lines.iter().filter(|line| line["target"] == "site::access_log").collect();
+    let expected = [
+        ("/history?a=%22b%22", "answered", Some(200)),
+        ("/nothing", "answered", Some(404)),
+        ("/@@slow?ms=300", "gone", None),
+    ];
+    assert_eq!(access.len(), expected.len(), "{said}");
+    for (line, (uri, message, status)) in access.into_iter().zip(expected) {
+        assert_eq!(
+            (&line["method"], &line["uri"], &line["message"]),
+            (&"GET".into(), &uri.into(), &message.into())
+        );
+        assert_eq!((line["status"].as_u64(), line["gone"] == true), (status, status.is_none()), "{line}");
+        assert_eq!(line["bytes"].is_u64(), status.is_some(), "{line}");
+        assert!(line["ms"].is_f64() && line["timestamp"].is_string() && line["level"] == "INFO", "{line}");
+    }
+}
+
+#[test]
 fn it_serves_at_every_address() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--listen=127.0.0.1:0,127.0.0.1:0"]);
@@ -227,19 +260,5 @@ fn wrong_flags_and_variables_are_refused() {
         assert_eq!(output.status.code(), Some(code), "{said}");
         assert!(said.starts_with("error: ") && said.contains(place), "{said}");
     }
-    assert!(!data.exists());
-}
-
-#[test]
-fn the_settings_are_printed_and_nothing_is_started() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let mut command = site(&["--print-config", "--max-wait=90s", "--data"]);
-    let output =
-        command.arg(&data).env("EURYALE_CONNECTIONS", "5").env("EURYALE_MAX_WAIT", "1s").output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success());
-    assert!(printed.contains("connections = 5\n"), "a variable stands over the default: {printed}");
-    assert!(printed.contains("max-wait = \"90s\"\n"), "a flag stands over its variable: {printed}");
     assert!(!data.exists());
 }

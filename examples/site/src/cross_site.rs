@@ -1,0 +1,28 @@
+//! What another site makes a reader's browser send is refused.
+//!
+//! tower-http's `CsrfLayer` does it. Of methods other than GET, HEAD and OPTIONS it lets through what
+//! browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is the request's host), and
+//! what bears no mark at all, because no browser sent it. So a proxy in front has to pass on `Host` and
+//! `Origin` as they are.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::StatusCode;
+use tower_http::csrf::ProtectionError;
+
+use crate::page::{Pages, Problem, wants_html};
+
+const DETAIL: &str = "Another site sent this request. Open the page here, and send it from there.";
+
+/// Says why, in the form that is wanted. It stands outside the layer, which has refused by then.
+pub(crate) async fn explain(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
+    let wants_html = wants_html(request.headers());
+    let response = next.run(request).await;
+    if response.extensions().get::<ProtectionError>().is_none() {
+        return response;
+    }
+    pages.answer(&Problem::new(StatusCode::FORBIDDEN, DETAIL), wants_html).map(axum::body::Body::new)
+}

@@ -1,0 +1,60 @@
+//! The schema, step by step.
+
+/// The steps, in order. One that was released is never changed: append another one.
+pub(crate) const STEPS: [&str; 2] = [DOCUMENTS, SEARCH];
+
+const DOCUMENTS: &str = "
+    CREATE TABLE document (
+        path TEXT PRIMARY KEY,
+        -- The folder that lists it; none for the root.
+        parent TEXT,
+        -- Its place in the folder; documents at the same place stand by title.
+        position INTEGER NOT NULL,
+        title TEXT NOT NULL,
+        format TEXT NOT NULL CHECK (format IN ('markdown', 'html')),
+        body TEXT NOT NULL,
+        -- Seconds since 1970.
+        modified INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX document_parent ON document (parent, position, title);
+    CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), value INTEGER NOT NULL) STRICT;
+    INSERT INTO counter VALUES (1, 0);
+    -- What was imported once is not imported again, even if every document of it was deleted since.
+    CREATE TABLE imported (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+";
+
+/// Full-text search. The index points at the documents and holds no copy of them. Its rows have numbers,
+/// which documents have not: `searched` gives them some. Triggers keep both up to date, whoever writes; only
+/// `INSERT OR REPLACE`, which removes rows without a trigger, must not be used for documents.
+const SEARCH: &str = "
+    CREATE TABLE searched (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE) STRICT;
+    CREATE VIEW searchable AS
+        SELECT id, title, body FROM searched JOIN document ON document.path = searched.path;
+    CREATE VIRTUAL TABLE search USING fts5 (
+        title, body, content = 'searchable', content_rowid = 'id',
+        tokenize = 'porter unicode61 remove_diacritics 2'
+    );
+    -- A word in the title counts as much as ten in the text.
+    INSERT INTO search (search, rank) VALUES ('rank', 'bm25(10.0, 1.0)');
+
+    CREATE TRIGGER document_added AFTER INSERT ON document BEGIN
+        INSERT INTO searched (path) VALUES (new.path);
+        INSERT INTO search (rowid, title, body)
+            SELECT id, new.title, new.body FROM searched WHERE path = new.path;
+    END;
+    CREATE TRIGGER document_changed AFTER UPDATE ON document BEGIN
+        INSERT INTO search (search, rowid, title, body)
+            SELECT 'delete', id, old.title, old.body FROM searched WHERE path = old.path;
+        UPDATE searched SET path = new.path WHERE path = old.path;
+        INSERT INTO search (rowid, title, body)
+            SELECT id, new.title, new.body FROM searched WHERE path = new.path;
+    END;
+    CREATE TRIGGER document_removed AFTER DELETE ON document BEGIN
+        INSERT INTO search (search, rowid, title, body)
+            SELECT 'delete', id, old.title, old.body FROM searched WHERE path = old.path;
+        DELETE FROM searched WHERE path = old.path;
+    END;
+
+    INSERT INTO searched (path) SELECT path FROM document;
+    INSERT INTO search (search) VALUES ('rebuild');
+";

@@ -1,0 +1,45 @@
+//! Documents are made, changed and removed.
+
+use euryale_sqlite::Connection;
+use euryale_sqlite::rusqlite;
+
+use super::{now, parent};
+
+/// Is there a document at `path`?
+pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM document WHERE path = ?1)")?
+        .query_row([path], |row| row.get(0))
+}
+
+/// Does something stand in `path`?
+pub(crate) fn has_children(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM document WHERE parent = ?1)")?
+        .query_row([path], |row| row.get(0))
+}
+
+/// A new document in Markdown, at the end of its folder.
+pub(crate) fn add(connection: &Connection, path: &str, title: &str, body: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO document (path, parent, position, title, format, body, modified)
+             SELECT ?1, ?2, ifnull(max(position), -1) + 1, ?3, 'markdown', ?4, ?5
+             FROM document WHERE parent = ?2",
+        )?
+        .execute((path, parent(path), title, body, now()))
+        .map(drop)
+}
+
+/// Another title and text; the format stays.
+pub(crate) fn change(connection: &Connection, path: &str, title: &str, body: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE document SET title = ?2, body = ?3, modified = ?4 WHERE path = ?1")?
+        .execute((path, title, body, now()))
+        .map(drop)
+}
+
+/// Without the document.
+pub(crate) fn remove(connection: &Connection, path: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM document WHERE path = ?1")?.execute([path]).map(drop)
+}

@@ -1,0 +1,107 @@
+//! Which of flag, variable, file and default counts, and what is said of a file that is wrong.
+
+use std::path::Path;
+use std::process::Output;
+
+use super::{ended, site};
+
+#[test]
+fn the_settings_are_printed_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let output = site(&["--print-config", "--data"]).arg(&data).output().unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8(output.stdout).unwrap().contains(data.to_str().unwrap()));
+    assert!(!data.exists());
+}
+
+/// Runs `--print-config` with a file and a variable.
+fn printed(folder: &Path, file: Option<&str>, variable: Option<(&str, &str)>, flags: &[&str]) -> Output {
+    let mut command = site(flags);
+    if let Some(text) = file {
+        let path = folder.join("site.toml");
+        std::fs::write(&path, text).unwrap();
+        command.arg("--config").arg(path);
+    }
+    command.envs(variable).arg("--print-config").output().unwrap()
+}
+
+#[test]
+fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_default() {
+    let folder = tempfile::tempdir().unwrap();
+    let connections = ("EURYALE_CONNECTIONS", "5");
+    let listen = ("EURYALE_LISTEN", "127.0.0.1:5,127.0.0.1:6");
+    let (three, lists) = ("connections = 3\n", "listen = [\"[::1]:3\", \"[::1]:4\"]\nmax-wait = \"3s\"\n");
+    let cases: [(_, _, &[&str], _); 15] = [
+        (None, None, &[], "connections = 2\n"),
+        (Some(three), None, &[], "connections = 3\n"),
+        (None, Some(connections), &[], "connections = 5\n"),
+        (Some(three), Some(connections), &[], "connections = 5\n"),
+        (Some(three), None, &["--connections=7"], "connections = 7\n"),
+        (Some(three), Some(connections), &["--connections=7"], "connections = 7\n"),
+        (Some(three), None, &["--connections=2"], "connections = 2\n"),
+        (Some(lists), None, &[], "listen = [\"[::1]:3\", \"[::1]:4\"]\n"),
+        (Some(lists), Some(listen), &[], "listen = [\"127.0.0.1:5\", \"127.0.0.1:6\"]\n"),
+        (Some(lists), Some(listen), &["--listen=[::1]:7"], "listen = [\"[::1]:7\"]\n"),
+        (Some(lists), None, &[], "max-wait = \"3s\"\n"),
+        (Some(lists), None, &["--max-wait", "7s"], "max-wait = \"7s\"\n"),
+        (Some("log = \"json\"\n"), None, &[], "log = \"json\"\n"),
+        (Some("log = \"json\"\n"), Some(("EURYALE_LOG_FORMAT", "text")), &[], "log = \"text\"\n"),
+        (Some("# nothing\n"), None, &[], "max-wait = \"30s\"\n"),
+    ];
+    for (file, variable, flags, expected) in cases {
+        let output = printed(folder.path(), file, variable, flags);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && text.contains(expected),
+            "{file:?} {variable:?} {flags:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_printed_is_a_file_of_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--listen=127.0.0.1:1,[::1]:2", "--data=a \"b\"", "--max-queue=3", "--drain=90s"];
+    let first = String::from_utf8(printed(folder.path(), None, None, &flags).stdout).unwrap();
+    let again = String::from_utf8(printed(folder.path(), Some(&first), None, &[]).stdout).unwrap();
+    assert_eq!(first, again);
+    let file = folder.path().join("site.toml");
+    let by_variable = site(&["--print-config"]).env("EURYALE_CONFIG", file).output().unwrap();
+    assert_eq!(String::from_utf8(by_variable.stdout).unwrap(), first);
+}
+
+#[test]
+fn a_file_that_is_wrong_is_named_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("conections = 3\n", "there is no setting conections - "),
+        ("print-config = 1\n", "there is no setting print-config - "),
+        ("config = \"x\"\n", "there is no setting config - "),
+        ("max_wait = \"3s\"\n", "there is no setting max_wait - "),
+        ("[server]\nconnections = 3\n", "there is no setting server - "),
+        ("connections = 0\n", "the setting connections is wrong: invalid value '0' for '--connections"),
+        ("connections = true\n", "the setting connections is wrong: it is neither a text nor"),
+        ("max-wait = 30\n", "the setting max-wait is wrong: invalid value '30' for '--max-wait"),
+        ("max-wait = \"\"\n", "the setting max-wait is wrong: "),
+        ("listen = []\n", "the setting listen is wrong: the list is empty - "),
+        ("admin = [\"[::1]:1\", \"[::1]:2\"]\n", "the setting admin is wrong: "),
+        ("drain = \"1s\"\n\nconnections = \n", "the file of settings is no TOML: "),
+        ("drain = \"1s\"\ndrain = \"1s\"\n", "the file of settings is no TOML: duplicate key in line 2 - "),
+    ];
+    for (text, what) in cases {
+        // A flag does not hide what is wrong in the file.
+        let output = printed(folder.path(), Some(text), None, &["--connections=1"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}: {said}");
+        assert!(said.starts_with(&format!("error: {what}")) && said.lines().count() == 1, "{text}: {said}");
+        assert!(said.contains("site.toml") && output.stdout.is_empty(), "{text}: {said}");
+    }
+    let missing = ended(&["--config=/does/not/exist.toml"]);
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert_eq!(missing.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("error: cannot read the file of settings: ") && said.contains("/exist.toml"),
+        "{said}"
+    );
+}
