@@ -222,6 +222,10 @@ enum Event {
     /// The spinning worker gives up, or finds that it was called.
     StopSpinning,
     Resize(usize),
+    /// A started worker never comes.
+    GiveUp,
+    /// A running worker breaks down in the middle of its job.
+    BreakDown(usize),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -232,6 +236,8 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any::<usize>().prop_map(Event::Finish),
         2 => Just(Event::StopSpinning),
         1 => (1..4_usize).prop_map(Event::Resize),
+        1 => Just(Event::GiveUp),
+        1 => any::<usize>().prop_map(Event::BreakDown),
     ]
 }
 
@@ -253,6 +259,8 @@ proptest! {
         // Workers that were started, the one that spins, whether it was called, and those that run a job.
         let (mut started, mut spinning, mut called) = (0_usize, false, false);
         let mut running: Vec<(u32, u16)> = Vec::new();
+        // After a worker gave up, those that run look for the jobs it was to take.
+        let mut given_up = false;
         for (job, event) in (0_u32..).zip(events) {
             // Who looks for a job now, and whether it may spin if there is none.
             let looks = match event {
@@ -299,9 +307,34 @@ proptest! {
                     called |= then == Then::Call;
                     None
                 }
-                Event::Cancel(_) | Event::Arrive | Event::Finish(_) | Event::StopSpinning => None,
+                Event::GiveUp if started > 0 => {
+                    started -= 1;
+                    queue.give_up();
+                    given_up = true;
+                    if queue.permits() == 0 {
+                        // Nobody would come: the pool refuses them all.
+                        let waiting: usize = lists.iter().map(VecDeque::len).sum();
+                        prop_assert_eq!(queue.drain().len(), waiting);
+                        lists.iter_mut().for_each(VecDeque::clear);
+                    }
+                    None
+                }
+                Event::BreakDown(which) if !running.is_empty() => {
+                    let (_, lane) = running.swap_remove(which % running.len());
+                    let then = queue.break_down(Some(lane));
+                    started += usize::from(then == Then::Start);
+                    called |= then == Then::Call;
+                    None
+                }
+                Event::Cancel(_)
+                | Event::Arrive
+                | Event::Finish(_)
+                | Event::StopSpinning
+                | Event::GiveUp
+                | Event::BreakDown(_) => None,
             };
             if let Some((finished, may_spin)) = looks {
+                given_up = false;
                 match queue.next(finished) {
                     Next::Run { job, lane, then, .. } => {
                         let first = lists.iter_mut().find(|list| list.front() == Some(&job));
@@ -328,7 +361,8 @@ proptest! {
                 || (in_lane < share && lists[2].len() + lists[3].len() > 0);
             prop_assert!(spinning || !called);
             let all_are_busy = queue.permits() >= cap && !spinning;
-            let comes = started > 0 || called || all_are_busy;
+            let is_left_to_others = given_up && queue.permits() > 0;
+            let comes = started > 0 || called || all_are_busy || is_left_to_others;
             prop_assert!(!could_run || comes, "a job waits, and nobody comes for it");
         }
     }
