@@ -1,6 +1,5 @@
 //! One job: what is to be run, who waits for it, and what came of it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -116,10 +115,9 @@ where
             }
         };
         drop(state);
-        let result = catch_unwind(AssertUnwindSafe(|| self.span.in_scope(|| job(lease))));
+        let result = PanicMessage::catch(|| self.span.in_scope(|| job(lease)));
         let panicked = result.is_err();
-        let result =
-            result.map_err(|payload| Error::with_source(ErrorKind::Panicked, PanicMessage::new(payload)));
+        let result = result.map_err(|panic| Error::with_source(ErrorKind::Panicked, panic));
         let mut state = self.lock();
         let waker = match &mut *state {
             State::Running(waker) => waker.take(),
@@ -166,16 +164,14 @@ where
 
 /// Wakes whoever waits. What is behind a waker is not ours: a panic of it must not break the worker.
 fn wake(waker: Option<Waker>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake))) {
-        let panic = PanicMessage::new(payload);
+    if let Err(panic) = PanicMessage::catch(|| waker.map(Waker::wake)) {
         tracing::error!(%panic, "a waker panicked");
     }
 }
 
 /// Drops a value of the application's; a panic of its `Drop` ends here.
 pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        let panic = PanicMessage::new(payload);
+    if let Err(panic) = PanicMessage::catch(|| drop(value)) {
         tracing::error!(%panic, "a value panicked when it was dropped");
     }
 }

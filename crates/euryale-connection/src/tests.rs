@@ -47,6 +47,18 @@ impl Held {
     }
 }
 
+/// A pool whose three connections are idle; the second is the warmest.
+async fn with_three_idle() -> Pool<CountingDatabase> {
+    let pool = pool(3);
+    let held = Held::new(pool.clone()).await;
+    for (id, warmth) in [(1, 5), (2, 9), (3, 1)] {
+        pool.database().warm(id, warmth);
+    }
+    held.end().await;
+    eventually("all are idle", || pool.status().idle == 3).await;
+    pool
+}
+
 fn pool(connections: usize) -> Pool<CountingDatabase> {
     Pool::new(CountingDatabase::new(), connections)
 }
@@ -246,13 +258,7 @@ async fn a_database_that_is_away_is_an_error_and_comes_back() {
 
 #[tokio::test]
 async fn the_warmest_idle_connection_is_handed_out_first() {
-    let pool = pool(3);
-    let held = Held::new(pool.clone()).await;
-    for (id, warmth) in [(1, 5), (2, 9), (3, 1)] {
-        pool.database().warm(id, warmth);
-    }
-    held.end().await;
-    eventually("all are idle", || pool.status().idle == 3).await;
+    let pool = with_three_idle().await;
     assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
     assert_quiet(pool.ledger()).await;
 }
@@ -483,13 +489,7 @@ async fn another_cap_holds_at_run_time() {
 
 #[tokio::test]
 async fn a_smaller_cap_drops_the_coldest_idle_connections() {
-    let pool = pool(3);
-    let held = Held::new(pool.clone()).await;
-    for (id, warmth) in [(1, 5), (2, 9), (3, 1)] {
-        pool.database().warm(id, warmth);
-    }
-    held.end().await;
-    eventually("all are idle", || pool.status().idle == 3).await;
+    let pool = with_three_idle().await;
     pool.resize(1);
     eventually("two are gone", || pool.database().open() == 1).await;
     assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);

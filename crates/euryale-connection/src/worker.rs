@@ -5,7 +5,6 @@
 //! opened, used and dropped.
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -56,8 +55,7 @@ pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
             worker.run();
         }
     };
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(run))) {
-        let panic = PanicMessage::new(payload);
+    if let Err(panic) = PanicMessage::catch(|| runtime.spawn_blocking(run)) {
         tracing::error!(%panic, "no thread for a worker");
         drop(take(&place));
     }
@@ -73,7 +71,7 @@ pub(crate) async fn drop_connections<C: Send + 'static>(connections: Vec<C>) {
     if !connections.is_empty() {
         let drop_all = move || connections.into_iter().for_each(drop_quietly);
         // Without a thread tokio panics, and drops them when it has one.
-        if let Ok(dropping) = catch_unwind(AssertUnwindSafe(|| tokio::task::spawn_blocking(drop_all))) {
+        if let Ok(dropping) = PanicMessage::catch(|| tokio::task::spawn_blocking(drop_all)) {
             // A panic of a connection's drop is caught inside; the runtime going down drops them all the same.
             let _ = dropping.await;
         }
@@ -132,9 +130,7 @@ impl<D: Database> Worker<D> {
                     // that asks again at once gets the same connection.
                     let next = self.next();
                     // The next job is in this worker's hand already: what breaks here must not cost it.
-                    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job.deliver())) {
-                        drop_quietly(PanicMessage::new(payload));
-                    }
+                    drop(PanicMessage::catch(|| job.deliver()));
                     next
                 }
                 Turn::Spin => {
@@ -245,9 +241,7 @@ impl<D: Database> Worker<D> {
     fn check_connection(&mut self) {
         let Some(connection) = &mut self.connection else { return };
         let database = &self.shared.database;
-        let reusable = catch_unwind(AssertUnwindSafe(|| database.is_reusable(connection)))
-            .map_err(PanicMessage::new)
-            .unwrap_or(false);
+        let reusable = PanicMessage::catch(|| database.is_reusable(connection)).unwrap_or(false);
         let expired = self.shared.max_lifetime.is_some_and(|most| self.opened.elapsed() >= most);
         let reason = match (reusable, expired) {
             (false, _) => DropReason::NotReusable,

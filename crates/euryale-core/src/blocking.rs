@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::Blob;
-use crate::panic::caught;
+use crate::panic::PanicMessage;
 
 /// How much is read at a time.
 const CHUNK: u64 = 64 << 10;
@@ -77,12 +77,13 @@ impl BlobReader {
     }
 }
 
-/// Closes a file where that may block: a file without a name and of some size is deleted by it.
+/// Closes a file where that may block, on the blocking pool of this thread's runtime: closing a file without a name
+/// deletes it, and frees all its blocks. Outside a runtime it is closed here.
 #[expect(clippy::disallowed_methods, reason = "whoever drops a body last may be on a runtime thread")]
-pub(crate) fn close(file: File) {
+pub fn close_elsewhere(file: File) {
     match Handle::try_current() {
         // Without a thread tokio panics, and closes the file when it has one.
-        Ok(runtime) => drop(caught(|| runtime.spawn_blocking(move || drop(file)))),
+        Ok(runtime) => drop(PanicMessage::catch(|| runtime.spawn_blocking(move || drop(file)))),
         Err(_) => drop(file),
     }
 }

@@ -10,8 +10,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct PanicMessage(String);
 
 impl PanicMessage {
+    /// Runs `f`; a panic becomes a message.
+    ///
+    /// Every caller drops or rolls back what `f` may have left half done.
+    ///
+    /// # Errors
+    /// What the panic said.
+    pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Self> {
+        catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
+    }
+
     /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic in its turn).
-    pub fn new(payload: Box<dyn Any + Send>) -> Self {
+    fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = payload
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())
@@ -29,13 +39,6 @@ impl fmt::Display for PanicMessage {
 }
 
 impl std::error::Error for PanicMessage {}
-
-/// Runs `f`; a panic becomes a [`PanicMessage`].
-///
-/// Every caller drops or rolls back what `f` may have left half done.
-pub(crate) fn caught<T>(f: impl FnOnce() -> T) -> Result<T, PanicMessage> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(PanicMessage::new)
-}
 
 /// Drops a value of the application's; a panic of its `Drop` ends here.
 pub(crate) fn drop_quietly<T>(value: T) {

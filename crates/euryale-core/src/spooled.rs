@@ -54,7 +54,7 @@ impl Drop for CloseElsewhere {
         if self.len >= LARGE
             && let Some(file) = self.file.take().and_then(Arc::into_inner)
         {
-            blocking::close(file);
+            blocking::close_elsewhere(file);
         }
     }
 }

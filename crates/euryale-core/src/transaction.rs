@@ -143,11 +143,6 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.lease.database()
     }
 
-    /// Does `error`, or one of its sources, stand for a conflict?
-    pub fn is_conflict(&self, error: &(dyn std::error::Error + 'static)) -> bool {
-        fault(self.lease.database(), error) == Fault::Conflict
-    }
-
     fn database_commit(&mut self) -> Option<Result<(), BoxError>> {
         self.lease.with(D::commit)
     }

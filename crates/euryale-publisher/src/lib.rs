@@ -69,4 +69,4 @@ mod tests;
 
 pub use self::policy::{Backoff, ConflictPolicy};
 pub use self::publish::{Publish, PublishFuture, UnsendableStatus};
-pub use self::respond::{Problem, Respond, RespondFuture, RespondLayer};
+pub use self::respond::{Problem, Respond, RespondFuture, RespondLayer, accepts_html};

@@ -10,5 +10,5 @@ mod tests;
 
 pub use self::future::RespondFuture;
 pub use self::layer::RespondLayer;
-pub use self::page::Problem;
+pub use self::page::{Problem, accepts_html};
 pub use self::service::Respond;

@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::runtime::Handle;
+use euryale_core::{PanicMessage, close_elsewhere};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -80,8 +79,7 @@ async fn spawn(
         file
     };
     // Without a thread tokio panics, and keeps the closure until it has one.
-    catch_unwind(AssertUnwindSafe(|| tokio::task::spawn_blocking(write)))
-        .map_err(|_| io::Error::other("no thread to write the body with"))
+    PanicMessage::catch(|| tokio::task::spawn_blocking(write)).map_err(io::Error::other)
 }
 
 /// A file whose body has not come to its end. Who drops it, a client that is gone or a refusal half-way, may be on a
@@ -105,12 +103,9 @@ impl Unfinished {
 }
 
 impl Drop for Unfinished {
-    #[expect(clippy::disallowed_methods, reason = "whoever drops it may be on a runtime thread")]
     fn drop(&mut self) {
-        if let (Some(file), Ok(runtime)) = (self.file.take(), Handle::try_current()) {
-            // Without a thread tokio panics, and closes the file when it has one.
-            let closing = catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(move || drop(file))));
-            drop(closing);
+        if let Some(file) = self.file.take() {
+            close_elsewhere(file);
         }
     }
 }

@@ -10,16 +10,17 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use euryale::publisher::accepts_html;
 use http::StatusCode;
 use tower_http::csrf::ProtectionError;
 
-use crate::page::{Pages, Problem, wants_html};
+use crate::page::{Pages, Problem};
 
 const DETAIL: &str = "Another site sent this request. Open the page here, and send it from there.";
 
 /// Says why, in the form that is wanted. It stands outside the layer, which has refused by then.
 pub(crate) async fn explain(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
-    let wants_html = wants_html(request.headers());
+    let wants_html = accepts_html(request.headers());
     let response = next.run(request).await;
     if response.extensions().get::<ProtectionError>().is_none() {
         return response;

@@ -1,5 +1,6 @@
 //! Documents are made, changed and removed: `?edit`, `?new`, `POST` and `DELETE`.
 
+use euryale::publisher::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite};
 use http::{HeaderValue, StatusCode, header};
@@ -8,7 +9,7 @@ use minijinja::context;
 use crate::address;
 use crate::documents::sections;
 use crate::form::{self, Form, Refusal};
-use crate::page::{Pages, Problem, View, encoded, href, html, text, wants_html};
+use crate::page::{Pages, Problem, View, encoded, href, html, text};
 use crate::store::{self, Document, Entry, Format};
 
 /// The form that changes `document`.
@@ -48,7 +49,7 @@ pub(crate) fn save(
     let path = address::writable(request.uri().path()).map_err(|detail| refuse(&Refusal::bad(detail)))?;
     let form = form::read(request)?.map_err(|refusal| refuse(&refusal))?;
     let refuse = |refusal: &Refusal| {
-        if !wants_html(request.headers()) {
+        if !accepts_html(request.headers()) {
             return refused(pages, request, refusal);
         }
         // What was typed is not lost.
@@ -63,7 +64,7 @@ pub(crate) fn save(
         Err(refusal) => return Err(refuse(&refusal)),
     };
     let status = match is_new {
-        _ if wants_html(request.headers()) => StatusCode::SEE_OTHER,
+        _ if accepts_html(request.headers()) => StatusCode::SEE_OTHER,
         true => StatusCode::CREATED,
         false => StatusCode::NO_CONTENT,
     };

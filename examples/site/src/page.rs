@@ -1,9 +1,8 @@
 //! What the site looks like: one template around documents, results and whatever goes wrong.
 
+use euryale::publisher::accepts_html;
 use euryale::{Body, Response};
-use http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use minijinja::{AutoEscape, Environment, Value, context};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -141,7 +140,7 @@ impl Pages {
 
     /// Answers with `problem`: with a page who names HTML among what it accepts, others with JSON.
     pub(crate) fn problem(&self, problem: &Problem<'_>, headers: &HeaderMap) -> Response {
-        self.answer(problem, wants_html(headers))
+        self.answer(problem, accepts_html(headers))
     }
 
     /// The page of an error that is not the client's. Asked for by a layer that has answered who wants no
@@ -199,19 +198,6 @@ pub(crate) fn href(path: &str) -> Value {
 /// A document's path as it stands in a URL.
 pub(crate) fn encoded(path: &str) -> String {
     utf8_percent_encode(path, UNSAFE).to_string()
-}
-
-/// Does a client name HTML among what it accepts, as browsers do?
-pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    accepts.flat_map(|accept| accept.split(',')).any(names_html)
-}
-
-/// Is this media range HTML, and not refused (RFC 9110 §12.4.2)?
-fn names_html(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let is_html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
-    is_html && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
 }
 
 /// A page, as a response.

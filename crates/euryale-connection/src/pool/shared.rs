@@ -1,6 +1,5 @@
 //! What the handles of a pool, its workers and the futures of its jobs share.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -58,9 +57,7 @@ impl<D: Database> Shared<D> {
 
     /// How warm a connection is; cold, when the database cannot say.
     pub(crate) fn warmth(&self, connection: &D::Connection) -> u64 {
-        catch_unwind(AssertUnwindSafe(|| self.database.warmth(connection)))
-            .map_err(PanicMessage::new)
-            .unwrap_or(0)
+        PanicMessage::catch(|| self.database.warmth(connection)).unwrap_or(0)
     }
 
     /// Is an idle connection not worth using any more?

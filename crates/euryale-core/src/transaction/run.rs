@@ -4,7 +4,7 @@ use super::{After, AlreadyReading, Transaction};
 use crate::abort::Reason;
 use crate::database::fault;
 use crate::ledger::DropReason;
-use crate::panic::{PanicMessage, caught, drop_quietly};
+use crate::panic::{PanicMessage, drop_quietly};
 use crate::{
     Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Response,
     Unavailable,
@@ -63,7 +63,7 @@ impl<D: Database> Transaction<'_, D> {
         let TransactionOptions { attempt, access, abort_if_gone } = options;
         let mut transaction = Transaction::new(lease.reborrow(), attempt, access);
 
-        let value = match caught(|| f(&mut transaction)) {
+        let value = match PanicMessage::catch(|| f(&mut transaction)) {
             Ok(Ok(value)) => value,
             Ok(Err(abort)) => return transaction.refuse(abort),
             Err(panic) => return Err(transaction.fail(panic)),
@@ -72,7 +72,7 @@ impl<D: Database> Transaction<'_, D> {
             transaction.roll_back();
             return Ok(Outcome::Doomed(value));
         }
-        match caught(|| transaction.prepare(abort_if_gone)) {
+        match PanicMessage::catch(|| transaction.prepare(abort_if_gone)) {
             Ok(Ok(Ready::Vote)) => {}
             Ok(Ok(Ready::Doomed)) => {
                 transaction.roll_back();
@@ -111,7 +111,7 @@ impl<D: Database> Transaction<'_, D> {
     fn commit(mut self) -> Result<(), Error> {
         // From here on nothing rolls back, whatever panics, unless the database says that it refused.
         if std::mem::take(&mut self.begun) {
-            match caught(|| self.database_commit()) {
+            match PanicMessage::catch(|| self.database_commit()) {
                 Ok(Some(Ok(()))) => self.lease.ledger().transactions.committed.add(1),
                 Ok(Some(Err(refused))) => match self.fault(&*refused).unwrap_or(Fault::InDoubt) {
                     Fault::InDoubt | Fault::Disconnected => return Err(self.doubt(refused)),
@@ -129,7 +129,7 @@ impl<D: Database> Transaction<'_, D> {
         let mut failures: Vec<BoxError> = Vec::new();
         for mut participant in std::mem::take(&mut self.participants) {
             // It is dropped inside, too: its `Drop` must not keep the others from being told.
-            match caught(move || participant.finish()) {
+            match PanicMessage::catch(move || participant.finish()) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => failures.push(error),
                 Err(panic) => failures.push(Box::new(panic)),
@@ -178,7 +178,7 @@ impl<D: Database> Transaction<'_, D> {
     fn roll_back(&mut self) {
         let mut failure: Option<BoxError> = None;
         if std::mem::take(&mut self.begun) {
-            failure = match caught(|| self.lease.with(D::abort)) {
+            failure = match PanicMessage::catch(|| self.lease.with(D::abort)) {
                 Ok(Some(Err(error))) => Some(error),
                 Err(panic) => Some(Box::new(panic)),
                 Ok(None | Some(Ok(()))) => None,
@@ -210,7 +210,7 @@ impl<D: Database> Transaction<'_, D> {
     /// Tells every participant the end, and drops it.
     fn tell(&mut self, end: &str, tell: fn(&mut (dyn Participant + 'static))) {
         for mut participant in std::mem::take(&mut self.participants) {
-            if let Err(panic) = caught(move || tell(&mut *participant)) {
+            if let Err(panic) = PanicMessage::catch(move || tell(&mut *participant)) {
                 tracing::error!(%panic, end, "a participant panicked");
             }
         }
@@ -218,7 +218,7 @@ impl<D: Database> Transaction<'_, D> {
 
     fn run_after(&self, hooks: Vec<After>, phase: &str) {
         for hook in hooks {
-            if let Err(panic) = caught(hook) {
+            if let Err(panic) = PanicMessage::catch(hook) {
                 self.lease.ledger().transactions.hook_failures.add(1);
                 tracing::error!(%panic, phase, "a hook panicked");
             }
@@ -227,7 +227,7 @@ impl<D: Database> Transaction<'_, D> {
 
     /// What the database says of an error; `None` if it panics over it.
     fn fault(&self, error: &(dyn std::error::Error + 'static)) -> Option<Fault> {
-        caught(|| fault(self.lease.database(), error)).ok()
+        PanicMessage::catch(|| fault(self.lease.database(), error)).ok()
     }
 
     /// What an error of application code means for its request.
@@ -239,7 +239,7 @@ impl<D: Database> Transaction<'_, D> {
             Fault::Conflict => Some(ErrorKind::Conflict),
             Fault::Disconnected => Some(ErrorKind::Unavailable),
             // A source chain is application code, too.
-            Fault::InDoubt | Fault::Other => caught(|| kind_in_chain(&*error)).unwrap_or(None),
+            Fault::InDoubt | Fault::Other => PanicMessage::catch(|| kind_in_chain(&*error)).unwrap_or(None),
         };
         let error = match (error.downcast::<Error>(), kind) {
             // From this crate already: a nested `pool.run`, or our own check.

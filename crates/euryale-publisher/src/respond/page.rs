@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use euryale_core::{Body, Error, ErrorKind, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::layer::Page;
 
@@ -18,19 +18,18 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of<B>(request: &http::Request<B>) -> Self {
-        let accepts = request.headers().get_all(ACCEPT).iter();
-        Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            html: accepts.filter_map(|accept| accept.to_str().ok()).any(names_html),
-        }
+        let html = accepts_html(request.headers());
+        Self { method: request.method().clone(), uri: request.uri().clone(), html }
     }
 }
 
-/// Does a list of media ranges name HTML? A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities
-/// only order what is acceptable, and browsers name HTML first.
-fn names_html(accept: &str) -> bool {
-    accept.split(',').any(|range| {
+/// Does a request name HTML among what it accepts, as browsers do?
+///
+/// A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order what is acceptable, and browsers
+/// name HTML first. `*/*` alone does not count: that is what programs send.
+pub fn accepts_html(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    accepts.flat_map(|accept| accept.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
         let html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
         html && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
