@@ -29,7 +29,7 @@ pub struct Blob {
     stable: bool,
     // Held for as long as any clone of the blob, and dropped after its file.
     _counted: Option<Arc<GaugeGuard>>,
-    _kept: Option<Kept>,
+    kept: Option<Kept>,
 }
 
 impl Blob {
@@ -49,7 +49,7 @@ impl Blob {
             modified: metadata.modified().ok(),
             stable: false,
             _counted: None,
-            _kept: None,
+            kept: None,
         })
     }
 
@@ -101,7 +101,12 @@ impl Blob {
 
     /// Holds `kept` until the last clone of this blob is dropped.
     pub(crate) fn kept_with(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { _kept: Some(Kept(kept)), ..self }
+        Self { kept: Some(Kept(kept)), ..self }
+    }
+
+    /// What it holds, if that is a `T`.
+    pub(crate) fn kept<T: Any>(&self) -> Option<&T> {
+        self.kept.as_ref()?.0.downcast_ref()
     }
 
     pub(crate) fn count(&mut self, guard: GaugeGuard) {
@@ -110,7 +115,7 @@ impl Blob {
 }
 
 #[derive(Clone)]
-struct Kept(#[expect(dead_code, reason = "held for its drop")] Arc<dyn Any + Send + Sync>);
+struct Kept(Arc<dyn Any + Send + Sync>);
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use crate::blocking::BlobReader;
 use crate::deferred::{Deferred, DeferredBody, DeferredHandle};
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
-use crate::{BoxError, Ledger, Response};
+use crate::{BoxError, Ledger, Response, SpooledBody};
 
 /// The body of a response: bytes, an open file, a response still being computed, or any other body in a box.
 ///
@@ -79,6 +79,18 @@ impl Body {
     /// Is this a response that is still to be computed?
     pub fn is_deferred(&self) -> bool {
         matches!(self.kind, Kind::Deferred(_))
+    }
+
+    /// The spooled file that this body was made of, if it was and nothing of it was read. The body is then empty of
+    /// it, and fails when it is polled.
+    pub fn take_spooled(&mut self) -> Option<SpooledBody> {
+        let Kind::Blob(BlobBody::Untouched(handle)) = &self.kind else { return None };
+        let mut spooled = None;
+        handle.blob.update(|blob| spooled = SpooledBody::of_blob(blob));
+        if spooled.is_some() {
+            handle.take();
+        }
+        spooled
     }
 
     /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob stays what

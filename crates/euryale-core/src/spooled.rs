@@ -1,5 +1,8 @@
 //! A request body that is complete.
 
+#[cfg(feature = "fs")]
+mod persist;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -37,7 +40,7 @@ pub struct SpooledBody {
 enum Content {
     Memory(Bytes),
     // The blob is dropped before what closes its file.
-    File(Blob, Arc<CloseElsewhere>),
+    File(Blob, #[expect(dead_code, reason = "held for its drop")] Arc<CloseElsewhere>),
 }
 
 /// Closes a large file off the runtime's threads, when the last body that reads it is dropped.
@@ -114,6 +117,17 @@ impl SpooledBody {
             Content::Memory(_) => None,
             Content::File(blob, _) => Some(blob.file()),
         }
+    }
+
+    /// The file, if the body is all that stands in it.
+    #[cfg(feature = "fs")]
+    fn as_whole_file(&self) -> Option<&File> {
+        self.as_file().filter(|file| file.metadata().is_ok_and(|metadata| metadata.len() == self.len()))
+    }
+
+    /// The body that `blob` was made of by [`Body::from`], as it was.
+    pub(crate) fn of_blob(blob: &Blob) -> Option<Self> {
+        blob.kept::<Self>().cloned()
     }
 
     /// All of it in memory: without a copy if it is there already.
@@ -198,11 +212,11 @@ impl From<Vec<u8>> for SpooledBody {
 }
 
 impl From<SpooledBody> for Body {
-    /// The same bytes as an asynchronous body, for layers that know no other.
+    /// The same bytes, to be read asynchronously. A file is counted, and closed elsewhere, as before.
     fn from(body: SpooledBody) -> Self {
-        match body.content {
-            Content::Memory(bytes) => bytes.into(),
-            Content::File(blob, close) => blob.kept_with(close).into(),
+        match &body.content {
+            Content::Memory(bytes) => bytes.clone().into(),
+            Content::File(blob, _) => blob.clone().kept_with(Arc::new(body)).into(),
         }
     }
 }

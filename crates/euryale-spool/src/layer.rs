@@ -10,6 +10,8 @@ use http::request::Parts;
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
+#[cfg(feature = "forms")]
+use crate::FormLimits;
 use crate::Spool;
 
 /// Takes in whole request bodies. See the [crate's documentation](crate).
@@ -29,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) rate: Rate,
     pub(crate) writers: Arc<Semaphore>,
     pub(crate) admit: Vec<Arc<dyn Admit>>,
+    #[cfg(feature = "forms")]
+    pub(crate) forms: Option<FormLimits>,
     pub(crate) ledger: Ledger,
 }
 
@@ -62,6 +66,8 @@ impl SpoolLayer {
                 rate: Rate { bytes: 60 << 10, span: Duration::from_secs(60) },
                 writers: Arc::new(Semaphore::new(4)),
                 admit: Vec::new(),
+                #[cfg(feature = "forms")]
+                forms: None,
                 ledger: Ledger::new(),
             },
         }
@@ -115,6 +121,19 @@ impl SpoolLayer {
     /// How many blocking threads write bodies into files at a time; at least 1. Default: 4.
     pub fn writers(mut self, threads: usize) -> Self {
         self.settings.writers = Arc::new(Semaphore::new(threads.max(1)));
+        self
+    }
+
+    /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its extensions.
+    ///
+    /// `multipart/form-data` is taken apart in the same pass that spools it, so that each of its files stands for
+    /// itself, in memory or in a file of its own, and the request's body is empty. All its parts together have the
+    /// memory of one body. `application/x-www-form-urlencoded` is kept in memory, and stays the request's body. Default:
+    /// forms are bodies as all others.
+    #[cfg(feature = "forms")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
+    pub fn forms(mut self, limits: FormLimits) -> Self {
+        self.settings.forms = Some(limits);
         self
     }
 

@@ -24,7 +24,11 @@
 //! the first byte is read, and so before `100 Continue` is sent, [`Admit`](euryale_core::Admit) is asked: a
 //! body that would be thrown away is not taken in.
 //!
-//! It replaces, from Zope: Medusa's `zhttp_collector`, and waitress's input buffers.
+//! A body in a file can be kept without a copy: [`persist`](euryale_core::SpooledBody::persist) links it into
+//! place. With the feature `forms`, [`SpoolLayer::forms`] reads forms while they come, and each file of one can
+//! be kept like that. A body that was spooled before, and is passed on as a [`Body`](euryale_core::Body), passes.
+//!
+//! It replaces, from Zope: Medusa's `zhttp_collector`, waitress's input buffers, and `FileUpload`.
 //!
 //! # Cancellation
 //!
@@ -38,7 +42,7 @@
 //! # Errors
 //!
 //! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull` (the disk
-//! is; 507), `SpoolUnavailable` (503), `Malformed` (the body ended in an error), what `Admit` says, and those
+//! is; 507), `SpoolUnavailable` (503), `Malformed` (400: the body ended in an error, or is no form), what `Admit` says, and those
 //! of the service inside. In a Router it needs `RespondLayer` above it.
 //!
 //! # Panics
@@ -46,14 +50,24 @@
 //! None of its own. The stall time-out needs tokio's timer, files its blocking threads: so many as
 //! [`SpoolLayer::writers`] says.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod content;
+#[cfg(feature = "forms")]
+mod form;
 mod future;
+mod keep;
 mod layer;
+mod pace;
 mod read;
 mod service;
 #[cfg(test)]
 mod tests;
 mod write;
 
+#[cfg(feature = "forms")]
+#[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
+pub use self::form::{Field, Form, FormLimits, Upload};
 pub use self::future::SpoolFuture;
 pub use self::layer::SpoolLayer;
 pub use self::service::Spool;

@@ -1,16 +1,17 @@
 //! The service.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Admit, BoxError, Error, ErrorKind, Request, SpooledBody};
-use http_body::Body;
+use euryale_core::{Admit, Body, BoxError, Error, ErrorKind, Request};
 use tower_service::Service;
 
+use crate::content::Content;
 use crate::future::SpoolFuture;
 use crate::layer::Settings;
-use crate::read;
+use crate::read::Source;
 
 /// Takes in whole request bodies; made by [`SpoolLayer`](crate::SpoolLayer).
 #[derive(Clone)]
@@ -23,7 +24,7 @@ impl<S, B> Service<http::Request<B>> for Spool<S>
 where
     S: Service<Request> + Clone,
     S::Error: Into<Error>,
-    B: Body + Send + 'static,
+    B: http_body::Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
     type Response = S::Response;
@@ -37,10 +38,15 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> SpoolFuture<S> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
         let inner = self.inner.clone();
+        let content = match Content::of(&parts, &self.settings) {
+            Ok(content) => content,
+            Err(refused) => return SpoolFuture::refused(refused),
+        };
         if body.is_end_stream() {
-            return SpoolFuture::complete(Request::from_parts(parts, SpooledBody::empty()), inner);
+            let body = content.empty(&mut parts);
+            return SpoolFuture::complete(Request::from_parts(parts, body), inner);
         }
         let limit = self.settings.limit_of(&parts);
         if body.size_hint().lower() > limit {
@@ -49,9 +55,15 @@ where
         if let Err(refused) = self.settings.admit.iter().try_for_each(|admit| admit.check(&parts)) {
             return SpoolFuture::refused(refused);
         }
+        if matches!(content, Content::Bytes)
+            && let Some(spooled) = (&mut body as &mut dyn Any).downcast_mut().and_then(Body::take_spooled)
+        {
+            return SpoolFuture::complete(Request::from_parts(parts, spooled), inner);
+        }
         let settings = Arc::clone(&self.settings);
+        let source = Source::new(body, limit, &settings);
         let whole = Box::pin(async move {
-            let body = read::whole(body, limit, settings).await?;
+            let body = content.read(source, &mut parts, settings).await?;
             Ok(Request::from_parts(parts, body))
         });
         SpoolFuture::reading(whole, inner)

@@ -1,3 +1,5 @@
+mod keeping;
+
 use std::time::Duration;
 
 use bytes::Bytes;

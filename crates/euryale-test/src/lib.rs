@@ -2,7 +2,7 @@
 //!
 //! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on demand,
 //! [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends every test: nothing
-//! may be held any more.
+//! may be held any more. [`skip`] says aloud that a test cannot run here.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -25,6 +25,7 @@ mod gate;
 mod lender;
 mod publisher;
 mod quiet;
+mod skip;
 
 pub use self::client::{Answer, H2Client, RawClient};
 pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestError};
@@ -32,3 +33,4 @@ pub use self::gate::Gate;
 pub use self::lender::Lender;
 pub use self::publisher::ScriptedPublisher;
 pub use self::quiet::{assert_quiet, eventually};
+pub use self::skip::skip;

@@ -1,0 +1,73 @@
+//! A body that has come gets a name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use crate::SpooledBody;
+
+impl SpooledBody {
+    /// Gives the body a name: `path`, which must be none yet.
+    ///
+    /// A body that stands in a file is linked into place where the system can do that (on Linux, when `path` is
+    /// on the file system of the spool's folder): no byte is copied, and the body stays what it is. Any other is
+    /// copied. When this returns, the file and its entry in the folder are on the disk.
+    ///
+    /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else writes to in
+    /// bad faith.
+    ///
+    /// # Errors
+    /// The file system's. `AlreadyExists` when there is something at `path`; it stays as it is. After an error
+    /// there is nothing of this body at `path`.
+    ///
+    /// ```
+    /// use euryale_core::SpooledBody;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("sisters.txt");
+    /// SpooledBody::from("Stheno, Euryale, Medusa").persist(&path)?;
+    /// assert_eq!(std::fs::read_to_string(path)?, "Stheno, Euryale, Medusa");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn persist(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let path = path.as_ref();
+        self.place(path)?;
+        sync_folder_of(path).inspect_err(|_| drop(fs::remove_file(path)))
+    }
+
+    fn place(&self, path: &Path) -> io::Result<()> {
+        if let Some(file) = self.as_whole_file() {
+            file.sync_all()?;
+            match link(file, path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
+                linked => return linked,
+            }
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        io::copy(&mut self.clone(), &mut file)
+            .and_then(|_| file.sync_all())
+            .inspect_err(|_| drop(fs::remove_file(path)))
+    }
+}
+
+/// A file without a name has an entry among those of the process, and what that points at can be linked.
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{AtFlags, CWD, linkat};
+
+    let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
+    linkat(CWD, opened, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_file: &File, _path: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A new name is lasting when its folder is.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

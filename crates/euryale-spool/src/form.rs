@@ -1,0 +1,166 @@
+//! What a form holds.
+
+mod limits;
+mod multipart;
+mod read;
+#[cfg(test)]
+mod tests;
+mod urlencoded;
+
+use std::sync::Arc;
+
+use euryale_core::SpooledBody;
+use http::HeaderValue;
+
+pub use self::limits::FormLimits;
+pub(crate) use self::read::{Encoding, read};
+
+/// A form that came whole: stands in the extensions of a request whose body was one.
+///
+/// Cheap to clone, and the same in each attempt. See [`SpoolLayer::forms`](crate::SpoolLayer::forms).
+///
+/// ```
+/// use euryale_core::{Error, Request};
+/// use euryale_spool::{Form, FormLimits, SpoolLayer};
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layer = SpoolLayer::new().forms(FormLimits::new());
+/// let service = ServiceBuilder::new().layer(layer).service(service_fn(async |request: Request| {
+///     Ok::<_, Error>(Form::of(&request).and_then(|form| form.text("name")).map(str::to_owned))
+/// }));
+/// let request = http::Request::post("/")
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .body(String::from("name=Stheno+the+strong"))
+///     .unwrap();
+/// assert_eq!(service.oneshot(request).await.unwrap().as_deref(), Some("Stheno the strong"));
+/// # }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Form {
+    fields: Arc<[Field]>,
+}
+
+impl Form {
+    /// The form that `request` brought. None when its body is no form, or when the stack's spool reads none.
+    pub fn of<B>(request: &http::Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    /// All fields, in the order in which they came.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The texts of this name.
+    pub fn texts<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.named(name).filter_map(Field::text)
+    }
+
+    /// The first text of this name.
+    pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.texts(name).next()
+    }
+
+    /// The files of this name. A file that was not chosen, as browsers send an empty input, is not there.
+    pub fn files<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Upload> {
+        self.named(name).filter_map(Field::file)
+    }
+
+    /// The first file of this name.
+    pub fn file<'a>(&'a self, name: &'a str) -> Option<&'a Upload> {
+        self.files(name).next()
+    }
+
+    fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Field> {
+        self.fields.iter().filter(move |field| field.name == name)
+    }
+}
+
+impl FromIterator<Field> for Form {
+    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+        Self { fields: fields.into_iter().collect() }
+    }
+}
+
+/// A field of a form: a text, or a file.
+#[derive(Clone, Debug)]
+pub struct Field {
+    name: String,
+    value: Value,
+}
+
+#[derive(Clone, Debug)]
+enum Value {
+    Text(String),
+    File(Upload),
+}
+
+impl Field {
+    /// A text.
+    pub fn new_text(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Value::Text(text.into()) }
+    }
+
+    /// A file.
+    pub fn new_file(name: impl Into<String>, file: Upload) -> Self {
+        Self { name: name.into(), value: Value::File(file) }
+    }
+
+    /// The name; several fields may have the same.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            Value::File(_) => None,
+        }
+    }
+
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Upload> {
+        match &self.value {
+            Value::Text(_) => None,
+            Value::File(file) => Some(file),
+        }
+    }
+}
+
+/// A file that came in a form.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    file_name: String,
+    content_type: Option<HeaderValue>,
+    body: SpooledBody,
+}
+
+impl Upload {
+    /// A file called `file_name`.
+    pub fn new(
+        file_name: impl Into<String>,
+        content_type: Option<HeaderValue>,
+        body: impl Into<SpooledBody>,
+    ) -> Self {
+        Self { file_name: file_name.into(), content_type, body: body.into() }
+    }
+
+    /// The name as the client says it. Some send a whole path, and some `../`: never open a file by it.
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// The `Content-Type` as the client says it.
+    pub fn content_type(&self) -> Option<&HeaderValue> {
+        self.content_type.as_ref()
+    }
+
+    /// The content. A large one stands in a file of its own, which
+    /// [`persist`](SpooledBody::persist) links into place.
+    pub fn body(&self) -> &SpooledBody {
+        &self.body
+    }
+}

@@ -1,0 +1,51 @@
+//! How large a form may be.
+
+/// How large a form may be. What is larger is answered 413.
+///
+/// The form as a whole is a body, and has a body's limit.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct FormLimits {
+    pub(crate) fields: usize,
+    pub(crate) files: usize,
+    pub(crate) text: usize,
+    pub(crate) file: u64,
+}
+
+impl FormLimits {
+    /// 1,024 fields, 64 of them files, and 1 MiB of text; a file may be as large as a body.
+    pub fn new() -> Self {
+        Self { fields: 1024, files: 64, text: 1 << 20, file: u64::MAX }
+    }
+
+    /// How many fields there may be, files among them. Default: 1,024, as in Zope.
+    pub fn fields(mut self, most: usize) -> Self {
+        self.fields = most;
+        self
+    }
+
+    /// How many files there may be. Each may need a descriptor. Default: 64.
+    pub fn files(mut self, most: usize) -> Self {
+        self.files = most;
+        self
+    }
+
+    /// How long all names and texts may be together, in bytes: they are kept in memory. A form without files may be
+    /// four times as long as that while it is encoded. Default: 1 MiB, as in Zope.
+    pub fn text(mut self, bytes: usize) -> Self {
+        self.text = bytes;
+        self
+    }
+
+    /// How long each file may be, in bytes. Default: as long as a body.
+    pub fn file(mut self, bytes: u64) -> Self {
+        self.file = bytes;
+        self
+    }
+}
+
+impl Default for FormLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,273 @@
+//! `multipart/form-data` (RFC 7578), read while it comes: each file is kept for itself, as a body is.
+//!
+//! multer takes the parts apart. It reads all that it can get before it looks at it, and has no limit for what
+//! stands between two parts; so it is given one piece at a time, and only when it can do nothing without.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{BoxError, Error, ErrorKind};
+use futures_core::Stream;
+use http::header::CONTENT_TYPE;
+use http_body::Body;
+use multer::Multipart;
+
+use super::{Field, Form, FormLimits, Upload};
+use crate::keep::Keeper;
+use crate::layer::Settings;
+use crate::read::Source;
+
+/// How much multer is given at a time, in bytes.
+const PIECE: usize = 16 << 10;
+
+/// How much it may be given without making anything of it: the head of a part, or what stands before the first one.
+const LONGEST_HEAD: usize = 32 << 10;
+
+pub(crate) async fn read<B>(
+    boundary: String,
+    limits: FormLimits,
+    source: Source<B>,
+    settings: Arc<Settings>,
+) -> Result<Form, Error>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let feed = Feed::new(source);
+    let mut parts = Parts { multipart: Multipart::new(feed.clone(), boundary), feed: feed.clone() };
+    let mut room =
+        Room { fields: limits.fields, files: limits.files, text: limits.text, memory: settings.memory };
+    let mut fields = Vec::new();
+    while let Some(part) = parts.next().await? {
+        fields.extend(field(part, &feed, &mut room, limits.file, &settings).await?);
+    }
+    drop(parts);
+    // What stands after the last part says nothing, but the peer wants to be rid of it.
+    feed.drain().await?;
+    Ok(fields.into_iter().collect())
+}
+
+/// What may still come.
+struct Room {
+    fields: usize,
+    files: usize,
+    text: usize,
+    memory: usize,
+}
+
+fn take(room: &mut usize, wanted: usize, what: &'static str) -> Result<(), Error> {
+    *room = room.checked_sub(wanted).ok_or_else(|| Error::with_source(ErrorKind::BodyTooLarge, what))?;
+    Ok(())
+}
+
+/// None for a file that was not chosen.
+async fn field<B>(
+    mut part: multer::Field<'static>,
+    feed: &Feed<B>,
+    room: &mut Room,
+    longest_file: u64,
+    settings: &Arc<Settings>,
+) -> Result<Option<Field>, Error>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    take(&mut room.fields, 1, "a form of too many fields")?;
+    let name = part.name().ok_or_else(|| malformed("a part of a form has no name"))?.to_owned();
+    take(&mut room.text, name.len(), "a form of too much text")?;
+    let Some(file_name) = part.file_name().map(str::to_owned) else {
+        let mut text = Vec::new();
+        while let Some(data) = feed.data(&mut part).await? {
+            take(&mut room.text, data.len(), "a form of too much text")?;
+            text.extend_from_slice(&data);
+        }
+        let text = String::from_utf8(text).map_err(|_| malformed("a form that is no UTF-8"))?;
+        return Ok(Some(Field::new_text(name, text)));
+    };
+    take(&mut room.files, 1, "a form of too many files")?;
+    let content_type = part.headers().get(CONTENT_TYPE).cloned();
+    let mut keeper = Keeper::new(Arc::clone(settings), room.memory);
+    let mut len = 0;
+    while let Some(data) = feed.data(&mut part).await? {
+        len += data.len() as u64;
+        if len > longest_file {
+            return Err(Error::with_source(ErrorKind::BodyTooLarge, "a form with too large a file"));
+        }
+        keeper.take(data).await?;
+    }
+    let body = keeper.finish().await?;
+    room.memory -= body.as_bytes().map_or(0, <[u8]>::len).min(room.memory);
+    let is_chosen = !(file_name.is_empty() && body.is_empty());
+    Ok(is_chosen.then(|| Field::new_file(name, Upload::new(file_name, content_type, body))))
+}
+
+/// The parts, one after the other.
+struct Parts<B> {
+    multipart: Multipart<'static>,
+    feed: Feed<B>,
+}
+
+impl<B> Parts<B>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    async fn next(&mut self) -> Result<Option<multer::Field<'static>>, Error> {
+        let Self { multipart, feed } = self;
+        feed.until_ready(|cx| multipart.poll_next_field(cx)).await
+    }
+}
+
+/// What multer reads from, and the hand that turns it on.
+struct Feed<B>(Arc<Mutex<Tap<B>>>);
+
+struct Tap<B> {
+    source: Asking<B>,
+    piece: Bytes,
+    is_open: bool,
+    /// Bytes that were given and made nothing of.
+    idle: usize,
+    failed: Option<Error>,
+}
+
+type Asked<B> = Pin<Box<dyn Future<Output = (Source<B>, Result<Option<Bytes>, Error>)> + Send>>;
+
+/// A source, in between and while it is asked.
+enum Asking<B> {
+    Asked(Asked<B>),
+    Between(Source<B>),
+    Ended,
+}
+
+impl<B> Feed<B>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn new(source: Source<B>) -> Self {
+        let source = Asking::Between(source);
+        Self(Arc::new(Mutex::new(Tap { source, piece: Bytes::new(), is_open: false, idle: 0, failed: None })))
+    }
+
+    async fn data(&self, part: &mut multer::Field<'static>) -> Result<Option<Bytes>, Error> {
+        self.until_ready(|cx| Pin::new(&mut *part).poll_next(cx).map(Option::transpose)).await
+    }
+
+    /// Asks multer, and gives it piece after piece until it answers.
+    async fn until_ready<T>(
+        &self,
+        mut ask: impl FnMut(&mut Context<'_>) -> Poll<multer::Result<T>>,
+    ) -> Result<T, Error> {
+        let answer = poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(answer) = ask(cx) {
+                    return Poll::Ready(answer);
+                }
+                let mut tap = self.tap();
+                if !std::mem::replace(&mut tap.is_open, true) {
+                    continue;
+                }
+                // Open, and nothing came: the source will wake this task, unless it has ended.
+                return match tap.source {
+                    Asking::Ended => Poll::Ready(Err(multer::Error::IncompleteStream)),
+                    Asking::Asked(_) | Asking::Between(_) => Poll::Pending,
+                };
+            }
+        });
+        let answer = answer.await;
+        let mut tap = self.tap();
+        (tap.is_open, tap.idle) = (false, 0);
+        answer.map_err(|error| {
+            tap.failed.take().unwrap_or_else(|| Error::with_source(ErrorKind::Malformed, error))
+        })
+    }
+
+    /// Reads what is left, for nothing.
+    async fn drain(&self) -> Result<(), Error> {
+        while poll_fn(|cx| self.tap().poll_source(cx)).await?.is_some() {}
+        Ok(())
+    }
+
+    fn tap(&self) -> MutexGuard<'_, Tap<B>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B> Tap<B>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if self.piece.is_empty() {
+            let Some(data) = ready!(self.poll_source(cx))? else { return Poll::Ready(Ok(None)) };
+            self.piece = data;
+        }
+        let piece = self.piece.split_to(self.piece.len().min(PIECE));
+        self.idle += piece.len();
+        if self.idle > LONGEST_HEAD {
+            return Poll::Ready(Err(Error::with_source(
+                ErrorKind::BodyTooLarge,
+                "the head of a part of a form is too long",
+            )));
+        }
+        Poll::Ready(Ok(Some(piece)))
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let mut asked = match std::mem::replace(&mut self.source, Asking::Ended) {
+            Asking::Ended => return Poll::Ready(Ok(None)),
+            Asking::Asked(asked) => asked,
+            Asking::Between(mut source) => Box::pin(async move {
+                let data = source.next().await;
+                (source, data)
+            }),
+        };
+        let Poll::Ready((source, data)) = asked.as_mut().poll(cx) else {
+            self.source = Asking::Asked(asked);
+            return Poll::Pending;
+        };
+        if let Ok(Some(_)) = data {
+            self.source = Asking::Between(source);
+        }
+        Poll::Ready(data)
+    }
+}
+
+impl<B> Clone for Feed<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<B> Stream for Feed<B>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Item = Result<Bytes, &'static str>;
+
+    /// One piece, if the tap is open, which closes it.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut tap = self.tap();
+        if !tap.is_open {
+            return Poll::Pending;
+        }
+        let piece = ready!(tap.poll_piece(cx));
+        tap.is_open = false;
+        Poll::Ready(match piece {
+            Ok(piece) => piece.map(Ok),
+            Err(error) => {
+                tap.failed = Some(error);
+                Some(Err("the body of the request ended in an error"))
+            }
+        })
+    }
+}
+
+fn malformed(what: &'static str) -> Error {
+    Error::with_source(ErrorKind::Malformed, what)
+}

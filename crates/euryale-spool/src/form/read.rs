@@ -1,0 +1,77 @@
+//! Which bodies are forms, and how one is taken in.
+
+use std::sync::Arc;
+
+use euryale_core::{BoxError, Error, ErrorKind, SpooledBody};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body::Body;
+
+use super::{Form, FormLimits, multipart, urlencoded};
+use crate::keep::Keeper;
+use crate::layer::Settings;
+use crate::read::Source;
+
+/// How a form is written down.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// `application/x-www-form-urlencoded` (WHATWG URL §5).
+    Urlencoded,
+    /// `multipart/form-data` (RFC 7578), its parts separated by this.
+    Multipart(String),
+}
+
+impl Encoding {
+    /// None for a body that is no form.
+    ///
+    /// # Errors
+    /// `Malformed` for a multipart form that does not say what separates its parts.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Error> {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let essence = content_type.split(';').next().unwrap_or("").trim();
+        if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Ok(Some(Self::Urlencoded));
+        }
+        if !essence.eq_ignore_ascii_case("multipart/form-data") {
+            return Ok(None);
+        }
+        let boundary = multer::parse_boundary(content_type)
+            .map_err(|error| Error::with_source(ErrorKind::Malformed, error))?;
+        // RFC 2046 §5.1.1.
+        if boundary.is_empty() || boundary.len() > 70 {
+            let error = "the boundary of a multipart form has 1 to 70 characters";
+            return Err(Error::with_source(ErrorKind::Malformed, error));
+        }
+        Ok(Some(Self::Multipart(boundary)))
+    }
+}
+
+/// The form, and what is left as the body.
+pub(crate) async fn read<B>(
+    encoding: Encoding,
+    limits: FormLimits,
+    mut source: Source<B>,
+    settings: Arc<Settings>,
+) -> Result<(Form, SpooledBody), Error>
+where
+    B: Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    match encoding {
+        Encoding::Multipart(boundary) => {
+            let form = multipart::read(boundary, limits, source, settings).await?;
+            Ok((form, SpooledBody::empty()))
+        }
+        Encoding::Urlencoded => {
+            // All of it is wanted in memory; most of it may be percent signs and names.
+            source.shorten(4 * limits.text as u64);
+            let mut keeper = Keeper::new(settings, usize::MAX);
+            while let Some(data) = source.next().await? {
+                keeper.take(data).await?;
+            }
+            let body = keeper.finish().await?;
+            let form = urlencoded::parse(body.as_bytes().unwrap_or_default(), limits)?;
+            Ok((form, body))
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Is a body coming fast enough?
+
+use std::time::Duration;
+
+use euryale_core::{Error, ErrorKind};
+
+use crate::layer::{Rate, Settings};
+
+/// Counts only the time in which the peer was waited for: what else takes time is not its doing.
+pub(crate) struct Pace {
+    stall: Duration,
+    rate: Rate,
+    without_progress: Duration,
+    span: Duration,
+    in_span: u64,
+}
+
+impl Pace {
+    pub(crate) fn begin(settings: &Settings) -> Self {
+        let (stall, rate) = (settings.stall, settings.rate);
+        Self { stall, rate, without_progress: Duration::ZERO, span: Duration::ZERO, in_span: 0 }
+    }
+
+    /// For how long something may still be waited for.
+    pub(crate) fn patience(&self) -> Duration {
+        self.stall.saturating_sub(self.without_progress)
+    }
+
+    /// So much came, after it was waited for so long.
+    pub(crate) fn came(&mut self, bytes: u64, waited: Duration) -> Result<(), Error> {
+        self.without_progress = if bytes == 0 { self.without_progress + waited } else { Duration::ZERO };
+        self.span += waited;
+        self.in_span += bytes;
+        if bytes > 0 && self.span >= self.rate.span {
+            if self.in_span < self.rate.bytes {
+                return Err(Error::new(ErrorKind::BodyStalled));
+            }
+            (self.span, self.in_span) = (Duration::ZERO, 0);
+        }
+        Ok(())
+    }
+}
