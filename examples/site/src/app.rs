@@ -11,30 +11,47 @@ use euryale_sqlite::Sqlite;
 use http::{HeaderValue, Method, StatusCode, header};
 use tower_http::csrf::CsrfLayer;
 
-use crate::log::Format;
+use crate::blobs::Blobs;
+use crate::documents::Item;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
-use crate::{access_log, assets, counter, cross_site, documents, edit, form, search, slow};
+use crate::settings::Settings;
+use crate::store::{Document, FileEntry};
+use crate::{access_log, assets, counter, cross_site, documents, edit, files, form, remove, search, slow};
+
+/// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
+pub(crate) const UPLOADS: &str = "uploads";
 
 /// Everything that is served at the public addresses.
-pub(crate) fn app(pool: Pool<Sqlite>, log: Format) -> Router {
+pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Router {
     let pages = Arc::new(Pages::new());
     let respond = RespondLayer::new().page({
         let pages = Arc::clone(&pages);
         move |failure| pages.failure(failure)
     });
-    let spool = SpoolLayer::new().limit(form::LARGEST_FORM);
-    let stack = Stack::new(pool).spool(spool).respond(respond).publish(Site { pages: Arc::clone(&pages) });
+    // What is spooled beside the blobs is linked to them.
+    let spool = SpoolLayer::new()
+        .directory(blobs.folder())
+        .forms(form::limits())
+        .limit(form::LARGEST_FORM)
+        .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
+    let stack = Stack::new(pool.clone()).spool(spool).respond(respond);
+    let stack = match pool.lane(UPLOADS) {
+        Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
+        None => stack,
+    };
+    let stack = stack.publish(Site { pages: Arc::clone(&pages), blobs });
     assets::routes()
         .fallback_service(stack)
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
-        .layer(from_fn_with_state(log, access_log::log))
+        .layer(from_fn_with_state(settings.log, access_log::log))
 }
 
 /// The publisher: synchronous, called in a worker, in a transaction.
 struct Site {
     pages: Arc<Pages>,
+    blobs: Blobs,
 }
 
 impl Publisher<Sqlite> for Site {
@@ -53,8 +70,13 @@ impl Publisher<Sqlite> for Site {
                 self.allow(request, &[Method::GET, Method::POST])?;
                 counter::answer(&self.pages, request, transaction)
             }
-            _ if request.method() == Method::POST => edit::save(&self.pages, request, transaction),
-            _ => self.document(request, transaction),
+            _ if request.method() == Method::POST && !names(request.uri(), "delete") => {
+                edit::save(&self.pages, &self.blobs, request, transaction)
+            }
+            _ => match documents::find(&self.pages, request, transaction)? {
+                Item::Document(document) => self.document(request, document, transaction),
+                Item::File(file) => self.file(request, file, transaction),
+            },
         }
     }
 }
@@ -64,12 +86,12 @@ impl Site {
     fn document(
         &self,
         request: &Request,
+        document: Document,
         transaction: &mut Transaction<'_, Sqlite>,
     ) -> Result<Response, Abort> {
-        let document = documents::find(&self.pages, request, transaction)?;
         self.allow(request, &[Method::DELETE, Method::GET, Method::POST])?;
-        if request.method() == Method::DELETE {
-            return edit::remove(&self.pages, request, &document, transaction);
+        if names(request.uri(), "delete") || request.method() == Method::DELETE {
+            return self.remove(request, &Item::Document(document), transaction);
         }
         if names(request.uri(), "edit") {
             return edit::edit(&self.pages, document, transaction);
@@ -81,6 +103,32 @@ impl Site {
             Some(words) => search::answer(&self.pages, &document, &words, transaction),
             None => documents::show(&self.pages, &document, transaction),
         }
+    }
+
+    /// What is done with a file that is there.
+    fn file(
+        &self,
+        request: &Request,
+        file: FileEntry,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Result<Response, Abort> {
+        self.allow(request, &[Method::DELETE, Method::GET, Method::POST])?;
+        if names(request.uri(), "delete") || request.method() == Method::DELETE {
+            return self.remove(request, &Item::File(file), transaction);
+        }
+        files::show(&self.blobs, &file, transaction)
+    }
+
+    fn remove(
+        &self,
+        request: &Request,
+        item: &Item,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Result<Response, Abort> {
+        if request.method().is_safe() {
+            return remove::ask(&self.pages, item, transaction);
+        }
+        remove::remove(&self.pages, &self.blobs, request, item, transaction)
     }
 
     /// What is searched for, if something is. Any words are good.

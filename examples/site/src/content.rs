@@ -23,6 +23,12 @@ const FILES: [(&str, &str); 11] = [
     ("/history", include_str!("../content/history.md")),
 ];
 
+/// Where the file stands that is made at the first start, by [`chord`](crate::chord).
+pub(crate) const CHORD: &str = "/pictures/chord.wav";
+
+/// Pictures that pages show.
+pub(crate) const PICTURES: [(&str, &[u8]); 0] = [];
+
 /// The samples, titles apart from bodies.
 pub(crate) fn samples() -> impl Iterator<Item = Sample> {
     FILES.into_iter().map(|(path, text)| {

@@ -7,18 +7,27 @@ use percent_encoding::percent_decode_str;
 
 use crate::markdown;
 use crate::page::{Pages, Problem, View, html, text};
-use crate::store::{self, Document, Entry, Format};
+use crate::store::{self, Document, Entry, FileEntry, Format};
 
-/// The document that is asked for; 404 when there is none, 308 when only a slash at the end is too much.
+/// What stands at an address.
+pub(crate) enum Item {
+    Document(Document),
+    File(FileEntry),
+}
+
+/// What is asked for; 404 when there is nothing, 308 when only a slash at the end of a document's address is too much.
 pub(crate) fn find(
     pages: &Pages,
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
-) -> Result<Document, Abort> {
+) -> Result<Item, Abort> {
     let connection = transaction.connection()?;
     let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
     if let Some(document) = store::document(connection, &path)? {
-        return Ok(document);
+        return Ok(Item::Document(document));
+    }
+    if let Some(file) = store::file(connection, &path)? {
+        return Ok(Item::File(file));
     }
     if let Some(folder) = path.strip_suffix('/')
         && store::document(connection, folder)?.is_some()
@@ -53,6 +62,7 @@ pub(crate) fn show(
         ancestors: &store::ancestors(connection, &document.path)?,
         body,
         children: &children,
+        files: &store::files(connection, &document.path)?,
         modified: Some(&document.modified),
         ..View::default()
     };

@@ -1,4 +1,4 @@
-//! Documents are made, changed and removed: `?edit`, `?new`, `POST` and `DELETE`.
+//! Documents are made and changed: `?edit`, `?new`, and `POST`.
 
 use euryale::publisher::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
@@ -7,9 +7,12 @@ use http::{HeaderValue, StatusCode, header};
 use minijinja::context;
 
 use crate::address;
+use crate::blobs::Blobs;
 use crate::documents::sections;
-use crate::form::{self, Form, Refusal};
-use crate::page::{Pages, Problem, View, encoded, href, html, text};
+use crate::files;
+use crate::form::{self, Draft, Posted};
+use crate::page::{Pages, View, encoded, href, html, text};
+use crate::refusal::Refusal;
 use crate::store::{self, Document, Entry, Format};
 
 /// The form that changes `document`.
@@ -19,7 +22,7 @@ pub(crate) fn edit(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
-    let form = Form { name: None, title: document.title, body: document.body };
+    let form = Draft { name: None, title: document.title, body: document.body };
     let shown = Shown { path: &document.path, form: &form, format: Some(document.format), refusal: None };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
@@ -31,26 +34,31 @@ pub(crate) fn new(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
-    let form = Form { name: Some(String::new()), ..Form::default() };
+    let form = Draft { name: Some(String::new()), ..Draft::default() };
     let format = Some(Format::Markdown);
     let shown = Shown { path: &folder.path, form: &form, format, refusal: None };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
 
-/// Makes or changes the document that a form describes. The form is read before a connection is asked for.
+/// Makes or changes the document that a form describes, or takes in the files that it brings: before a connection is
+/// asked for, the form is known.
 ///
 /// A program is answered 201 with `Location`, or 204 when it changed what was there; a browser 303.
 pub(crate) fn save(
     pages: &Pages,
+    blobs: &Blobs,
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let refuse = |refusal: &Refusal| refused(pages, request, refusal);
+    let refuse = |refusal: &Refusal| refusal.abort(pages, request);
     let path = address::writable(request.uri().path()).map_err(|detail| refuse(&Refusal::bad(detail)))?;
-    let form = form::read(request)?.map_err(|refusal| refuse(&refusal))?;
+    let form = match form::read(request).map_err(|refusal| refuse(&refusal))? {
+        Posted::Page(form) => form,
+        Posted::Files(uploads) => return files::take(pages, blobs, &path, &uploads, request, transaction),
+    };
     let refuse = |refusal: &Refusal| {
         if !accepts_html(request.headers()) {
-            return refused(pages, request, refusal);
+            return refusal.abort(pages, request);
         }
         // What was typed is not lost.
         let shown = Shown { path: &path, form: &form, format: None, refusal: Some(refusal) };
@@ -80,29 +88,8 @@ pub(crate) fn save(
     Ok(response)
 }
 
-/// Removes the document; 409 for a folder with something in it, and for the root.
-pub(crate) fn remove(
-    pages: &Pages,
-    request: &Request,
-    document: &Document,
-    transaction: &mut Transaction<'_, Sqlite>,
-) -> Result<Response, Abort> {
-    let connection = transaction.connection()?;
-    let conflict = |detail: &str| Err(refused(pages, request, &Refusal::new(StatusCode::CONFLICT, detail)));
-    if document.path == "/" {
-        return conflict("The first page stays: everything else stands below it.");
-    }
-    if store::has_children(connection, &document.path)? {
-        return conflict("There are pages in this folder. Delete them first.");
-    }
-    store::remove(connection, &document.path)?;
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
-}
-
 /// The path of the document that is meant.
-fn target(path: &str, form: &Form) -> Result<String, Refusal> {
+fn target(path: &str, form: &Draft) -> Result<String, Refusal> {
     form.check()?;
     match &form.name {
         Some(name) => address::join(path, name).map_err(Refusal::bad),
@@ -111,8 +98,8 @@ fn target(path: &str, form: &Form) -> Result<String, Refusal> {
 }
 
 /// Whether it is a new one.
-fn write(connection: &Connection, path: &str, form: &Form) -> Result<Result<bool, Refusal>, Abort> {
-    let conflict = |detail: String| Ok(Err(Refusal::new(StatusCode::CONFLICT, detail)));
+fn write(connection: &Connection, path: &str, form: &Draft) -> Result<Result<bool, Refusal>, Abort> {
+    let conflict = |detail: String| Ok(Err(Refusal::conflict(detail)));
     if store::exists(connection, path)? {
         // Who fills in the form for a new page does not know that there is one.
         if form.name.is_some() {
@@ -121,6 +108,9 @@ fn write(connection: &Connection, path: &str, form: &Form) -> Result<Result<bool
         store::change(connection, path, &form.title, &form.body)?;
         return Ok(Ok(false));
     }
+    if store::file(connection, path)?.is_some() {
+        return conflict(format!("There is a file at {path}. Delete it first, or choose another name."));
+    }
     if let Some(folder) = store::parent(path)
         && !store::exists(connection, folder)?
     {
@@ -128,19 +118,14 @@ fn write(connection: &Connection, path: &str, form: &Form) -> Result<Result<bool
             "There is no page at {folder}, where this one would stand. Make that first."
         ));
     }
-    store::add(connection, path, &form.title, &form.body)?;
+    store::add(connection, path, &form.title, Format::Markdown, &form.body)?;
     Ok(Ok(true))
-}
-
-fn refused(pages: &Pages, request: &Request, refusal: &Refusal) -> Abort {
-    let problem = Problem::new(refusal.status, &refusal.detail);
-    Abort::response(pages.problem(&problem, request.headers()))
 }
 
 /// A form as it is shown: empty, with a document in it, or with what was sent and is not taken.
 struct Shown<'a> {
     path: &'a str,
-    form: &'a Form,
+    form: &'a Draft,
     format: Option<Format>,
     refusal: Option<&'a Refusal>,
 }
@@ -164,7 +149,10 @@ impl Shown<'_> {
                 refusal => self.refusal.map(|refusal| &refusal.detail),
             },
         )?;
-        let title = if self.form.name.is_some() { "New page" } else { "Edit page" };
+        let is_new = self.form.name.is_some();
+        let title = if is_new { "New page" } else { "Edit page" };
+        let upload = context! { folder => href(self.path), path => self.path };
+        let body = if is_new { body + &pages.fragment("upload", upload)? } else { body };
         pages.render(&View { title, sections, body, ..View::default() })
     }
 }

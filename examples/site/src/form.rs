@@ -1,87 +1,106 @@
-//! The form that makes and changes documents, read from a request's body: no connection is needed for that.
+//! The forms that make and change documents, and bring files. The stack has read them before a connection is asked
+//! for.
 
-use euryale::{Abort, Request};
-use http::{StatusCode, header};
+use euryale::Request;
+use euryale::spool::{Form, FormLimits, Upload};
+use http::{HeaderMap, StatusCode, header};
 
-/// A form as large as this holds any document, every byte of it percent-encoded; the stack refuses what is
-/// larger.
-pub(crate) const LARGEST_FORM: u64 = 4 << 20;
+use crate::refusal::Refusal;
 
 /// The longest title, in characters, and the longest text, in bytes.
 const LONGEST_TITLE: usize = 200;
 const LONGEST_BODY: usize = 1 << 20;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+/// A form as large as this holds any document, every byte of it percent-encoded; the stack refuses what is
+/// larger and has no files.
+pub(crate) const LARGEST_FORM: u64 = 4 << 20;
 
-/// What was filled in.
+/// Room for any document; the files of a form have the room of an upload.
+pub(crate) fn limits() -> FormLimits {
+    FormLimits::new().text(LONGEST_BODY + (64 << 10))
+}
+
+const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
+
+/// What a form is for.
+#[derive(Debug)]
+pub(crate) enum Posted {
+    Page(Draft),
+    Files(Vec<Upload>),
+}
+
+/// A document as it was filled in.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Form {
+pub(crate) struct Draft {
     /// The name of a new document in the folder that the form is sent to; none: it is sent to the document.
     pub(crate) name: Option<String>,
     pub(crate) title: String,
     pub(crate) body: String,
 }
 
-/// Why a form is not taken.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) status: StatusCode,
-    /// A sentence that says what to do.
-    pub(crate) detail: String,
+/// Does `headers` announce a form that may bring files?
+pub(crate) fn is_upload(headers: &HeaderMap) -> bool {
+    is(headers, FORMS[1])
 }
 
-impl Refusal {
-    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
-    }
-
-    pub(crate) fn bad(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, detail)
-    }
-}
-
-/// The form that `request` brings. Each field occurs once, `name` at most once; there are no others.
-pub(crate) fn read(request: &Request) -> Result<Result<Form, Refusal>, Abort> {
-    if !is_form(request) {
-        let detail = format!("Send a form: the content type must be {FORM}.");
-        return Ok(Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)));
-    }
-    Ok(parse(&request.body().to_bytes()?))
-}
-
-fn is_form(request: &Request) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+fn is(headers: &HeaderMap, form: &str) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or("");
-    essence.trim().eq_ignore_ascii_case(FORM)
+    essence.trim().eq_ignore_ascii_case(form)
 }
 
-pub(crate) fn parse(bytes: &[u8]) -> Result<Form, Refusal> {
+/// The form that `request` brings.
+///
+/// # Errors
+/// What to send instead.
+pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
+    if !FORMS.iter().any(|form| is(request.headers(), form)) {
+        let detail = format!("Send a form: the content type must be {} or {}.", FORMS[0], FORMS[1]);
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    // A multipart form of no bytes at all is none.
+    let fields = Form::of(request).map(Form::fields).unwrap_or_default();
+    if fields.is_empty() && is_upload(request.headers()) {
+        return Err(Refusal::bad("No file was sent: choose one, in a field named file."));
+    }
+    if fields.iter().all(|field| field.file().is_none()) {
+        return page(fields.iter().filter_map(|field| Some((field.name(), field.text()?)))).map(Posted::Page);
+    }
+    let files = fields.iter().map(|field| field.file().filter(|_| field.name() == "file").cloned());
+    let files = files.collect::<Option<Vec<_>>>();
+    files
+        .map(Posted::Files)
+        .ok_or_else(|| Refusal::bad("Send files in fields named file, and nothing beside them."))
+}
+
+/// A document. Each field occurs once, `name` at most once; there are no others.
+pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Draft, Refusal> {
     let (mut name, mut title, mut body) = (None, None, None);
-    for (key, value) in form_urlencoded::parse(bytes) {
-        let field = match &*key {
+    for (key, value) in fields {
+        let field = match key {
             "name" => &mut name,
             "title" => &mut title,
             "body" => &mut body,
             _ => return Err(Refusal::bad("The form has a field too many: it knows name, title and body.")),
         };
-        if field.replace(text(&value)?).is_some() {
+        if field.replace(text(value)?).is_some() {
             return Err(Refusal::bad(format!("The field {key} was given twice; give it once.")));
         }
     }
     let missing = |field: &str| Refusal::bad(format!("The field {field} is missing."));
     let title = title.ok_or_else(|| missing("title"))?;
-    Ok(Form { name, title: title.trim().to_owned(), body: body.ok_or_else(|| missing("body"))? })
+    Ok(Draft { name, title: title.trim().to_owned(), body: body.ok_or_else(|| missing("body"))? })
 }
 
-/// With the line ends that files have: browsers send others. What is no UTF-8 was read as U+FFFD.
+/// With the line ends that files have: browsers send others.
 fn text(value: &str) -> Result<String, Refusal> {
-    if value.contains(['\u{fffd}', '\0']) {
-        return Err(Refusal::bad("The form is not written in UTF-8."));
+    if value.contains('\0') {
+        return Err(Refusal::bad("A text has no character 0 in it."));
     }
     Ok(value.replace("\r\n", "\n"))
 }
 
-impl Form {
+impl Draft {
     /// Is this a document?
     ///
     /// # Errors

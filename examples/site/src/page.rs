@@ -8,11 +8,14 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::assets;
-use crate::store::Entry;
+use crate::size;
+use crate::store::{Entry, FileEntry};
 
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("page", include_str!("../templates/page.html")),
     ("form", include_str!("../templates/form.html")),
+    ("remove", include_str!("../templates/remove.html")),
+    ("upload", include_str!("../templates/upload.html")),
     ("search", include_str!("../templates/search.html")),
 ];
 
@@ -58,6 +61,7 @@ pub(crate) struct View<'a> {
     /// As HTML.
     pub(crate) body: String,
     pub(crate) children: &'a [Entry],
+    pub(crate) files: &'a [FileEntry],
     pub(crate) modified: Option<&'a str>,
     /// The folder that the search form looks in; the whole site if empty.
     pub(crate) search_in: &'a str,
@@ -121,6 +125,7 @@ impl Pages {
             ancestors => entries(view.ancestors, None),
             body => Value::from_safe_string(view.body.clone()),
             children => entries(view.children, None),
+            files => view.files.iter().map(file).collect::<Vec<_>>(),
             modified => view.modified,
             document => view.path.map(href),
             search_in => href(if view.search_in.is_empty() { "/" } else { view.search_in }),
@@ -188,6 +193,12 @@ fn entries(entries: &[Entry], path: Option<&str>) -> Vec<Value> {
         context! { href => href(&entry.path), title => &entry.title, current => current(entry) }
     };
     entries.iter().map(value).collect()
+}
+
+/// For the template: a file with its name and how large it is.
+fn file(file: &FileEntry) -> Value {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    context! { href => href(&file.path), name, size => size::shown(file.size) }
 }
 
 /// A document's path as an attribute. Nothing is left in it that HTML must escape.

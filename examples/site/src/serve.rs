@@ -12,11 +12,12 @@ use euryale_sqlite::Sqlite;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::app::app;
+use crate::app::{UPLOADS, app};
+use crate::blobs::Blobs;
+use crate::data::Data;
 use crate::error::StartError;
 use crate::log;
 use crate::settings::Settings;
-use crate::store;
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -44,11 +45,12 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
 /// it blocks.
 fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
     let listeners = runtime.block_on(Listeners::bind(settings))?;
-    let sqlite = store::open(&settings.data)?;
+    let Data { sqlite, blobs } = Data::open(&settings.data)?;
     let pool = Pool::builder(sqlite)
         .connections(settings.connections)
         .max_queue(settings.max_queue)
         .max_wait(settings.max_wait)
+        .lane(UPLOADS, (settings.connections / 2).max(1))
         .build();
     runtime.block_on(async {
         let shutdown = Shutdown::signals().map_err(|error| {
@@ -59,12 +61,18 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
             )
         })?;
         say(&listeners.greeting(&settings.data));
-        Ok(serve(listeners, pool, settings, shutdown).await)
+        Ok(serve(listeners, pool, blobs, settings, shutdown).await)
     })
 }
 
 /// Serves until `shutdown` drains; then says whether everything came to its end by itself.
-async fn serve(listeners: Listeners, pool: Pool<Sqlite>, settings: &Settings, shutdown: Shutdown) -> bool {
+async fn serve(
+    listeners: Listeners,
+    pool: Pool<Sqlite>,
+    blobs: Blobs,
+    settings: &Settings,
+    shutdown: Shutdown,
+) -> bool {
     let drain = settings.drain;
     let admin = Admin::new(pool.ledger().clone(), Readiness::new(&shutdown));
     let server =
@@ -75,7 +83,7 @@ async fn serve(listeners: Listeners, pool: Pool<Sqlite>, settings: &Settings, sh
         Instant::now()
     };
     let (drained, began) =
-        tokio::join!(server.serve(app(pool.clone(), settings.log), shutdown.clone()), began);
+        tokio::join!(server.serve(app(pool.clone(), blobs, settings), shutdown.clone()), began);
     let closed = close(&pool, drain.saturating_sub(began.elapsed()), &shutdown).await;
     Drained::is_complete(&drained) && closed
 }

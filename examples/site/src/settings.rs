@@ -8,9 +8,9 @@ use clap::Parser;
 use clap::builder::RangedU64ValueParser;
 use serde::{Serialize, Serializer};
 
-use crate::duration;
 use crate::error::StartError;
 use crate::log::Format;
+use crate::{duration, size};
 
 /// Below the list of flags.
 const MORE: &str = "A flag stands over its variable, that over the file, and that over the default. The \
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "EURYALE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) admin: SocketAddr,
 
-    /// Folder of the database; made, and filled with sample pages, if it is not there
+    /// Folder of the database and the files; made, and filled with samples, if it is not there
     #[arg(long, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
     pub(crate) data: PathBuf,
 
@@ -50,6 +50,12 @@ pub(crate) struct Settings {
     #[arg(value_parser = duration::parse_positive)]
     #[serde(serialize_with = "as_text")]
     pub(crate) max_wait: Duration,
+
+    /// How large an upload may be, in bytes, or with K, M, G or T
+    #[arg(long, env = "EURYALE_MAX_UPLOAD", value_name = "SIZE", default_value = "1G")]
+    #[arg(value_parser = size::parse)]
+    #[serde(serialize_with = "as_size")]
+    pub(crate) max_upload: u64,
 
     /// How long requests may take to finish after Ctrl-C or SIGTERM (ms, s, m, h); then they are cut
     #[arg(long, env = "EURYALE_DRAIN", value_name = "DURATION", default_value = "30s")]
@@ -83,4 +89,9 @@ impl Settings {
 
 fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&duration::text(*duration))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn as_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&size::text(*bytes))
 }

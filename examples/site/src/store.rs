@@ -1,81 +1,32 @@
-//! What is kept: documents, and a counter.
+//! What is kept: documents, files as far as the database knows them, and a counter.
 
+mod files;
 mod schema;
 mod search;
 mod write;
 
-use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use euryale::{Access, Database};
+use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
-use euryale_sqlite::{Connection, Sqlite};
 
+pub(crate) use self::files::{FileEntry, file, files, is_named, put_file, remove_file};
 pub(crate) use self::schema::STEPS;
 pub(crate) use self::search::{Hit, MARK, search};
 pub(crate) use self::write::{add, change, exists, has_children, remove};
-use crate::content;
-use crate::error::StartError;
-
-const FILE: &str = "site.db";
-
-/// How long a program that starts waits for another one that fills the same database.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Opens the database in `folder`, at the newest schema; a new one is filled with the sample content.
-///
-/// Blocks: for the start, before anything is served.
-pub(crate) fn open(folder: &Path) -> Result<Sqlite, StartError> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        let remedy = "check its parent folder, or choose another one with --data";
-        StartError::new(format!("cannot make the data folder: {error}"), folder.display(), remedy)
-    })?;
-    let sqlite = Sqlite::open(folder.join(FILE)).map_err(|error| StartError::database(&error))?;
-    sqlite.migrate(&STEPS).map_err(|error| StartError::database(&error))?;
-    import_samples(&sqlite.clone().busy_timeout(PATIENCE)).map_err(|error| {
-        let remedy = "put it right and start again, or choose another folder with --data";
-        StartError::new(format!("cannot import the sample pages: {error}"), folder.display(), remedy)
-    })?;
-    Ok(sqlite)
-}
-
-/// All of it or nothing, once: a start that is interrupted is made good by the next one.
-fn import_samples(sqlite: &Sqlite) -> Result<(), euryale::BoxError> {
-    let mut connection = sqlite.connect()?;
-    sqlite.begin(&mut connection, Access::Read)?;
-    let is_new = !is_imported(&connection)?;
-    sqlite.abort(&mut connection)?;
-    if !is_new {
-        return Ok(());
-    }
-    sqlite.begin(&mut connection, Access::Write)?;
-    // Another program may have been first.
-    if !is_imported(&connection)? {
-        insert_samples(&connection)?;
-    }
-    sqlite.commit(&mut connection)
-}
-
-fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
+/// Were the samples imported? Then they are not again, even if all of them were deleted since.
+pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
     connection
         .query_row("SELECT EXISTS (SELECT 1 FROM imported WHERE name = 'samples')", [], |row| row.get(0))
 }
 
-fn insert_samples(connection: &Connection) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare(
-        "INSERT INTO document (path, parent, position, title, format, body, modified)
-         VALUES (?1, ?2, ?3, ?4, 'markdown', ?5, ?6)",
-    )?;
-    for (position, sample) in content::samples().enumerate() {
-        let position = i64::try_from(position).unwrap_or(i64::MAX);
-        insert.execute((sample.path, parent(sample.path), position, sample.title, sample.body, now()))?;
-    }
-    connection.execute("INSERT INTO imported VALUES ('samples', ?1)", [now()])?;
-    Ok(())
+/// They are now.
+pub(crate) fn set_imported(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("INSERT INTO imported VALUES ('samples', ?1)", [now()]).map(drop)
 }
 
 /// In seconds since 1970.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i64::try_from(now).unwrap_or(i64::MAX)
 }
@@ -111,6 +62,13 @@ impl Format {
     /// The schema knows no third one.
     fn from_column(name: &str) -> Self {
         if name == "html" { Self::Html } else { Self::Markdown }
+    }
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+        }
     }
 }
 

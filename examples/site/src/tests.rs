@@ -10,6 +10,7 @@ mod writing;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use clap::Parser;
 use euryale::{Ledger, Pool};
 use euryale_server::{Drained, Server, Shutdown};
 use euryale_test::{Answer, RawClient, assert_quiet};
@@ -17,8 +18,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::log::Format;
-use crate::{app, store};
+use crate::app;
+use crate::data::Data;
+use crate::settings::Settings;
 
 /// A site that serves a new folder.
 struct Site {
@@ -32,13 +34,15 @@ struct Site {
 impl Site {
     async fn start(connections: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let pool = Pool::builder(store::open(folder.path()).unwrap()).connections(connections).build();
+        let Data { sqlite, blobs } = Data::open(folder.path()).unwrap();
+        let pool = Pool::builder(sqlite).connections(connections).lane(app::UPLOADS, 1).build();
         let ledger = pool.ledger().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
+        let settings = Settings::parse_from(["site", "--max-upload=16M"]);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let serving = tokio::spawn(server.serve(app::app(pool, Format::Text), shutdown.clone()));
+        let serving = tokio::spawn(server.serve(app::app(pool, blobs, &settings), shutdown.clone()));
         Self { address, ledger, folder, shutdown, serving }
     }
 

@@ -1,7 +1,7 @@
 //! The schema, step by step.
 
 /// The steps, in order. One that was released is never changed: append another one.
-pub(crate) const STEPS: [&str; 2] = [DOCUMENTS, SEARCH];
+pub(crate) const STEPS: [&str; 3] = [DOCUMENTS, SEARCH, FILES];
 
 const DOCUMENTS: &str = "
     CREATE TABLE document (
@@ -57,4 +57,20 @@ const SEARCH: &str = "
 
     INSERT INTO searched (path) SELECT path FROM document;
     INSERT INTO search (search) VALUES ('rebuild');
+";
+
+/// Files stand among the documents; no path is both. What they hold is kept beside the database.
+const FILES: &str = "
+    CREATE TABLE file (
+        path TEXT PRIMARY KEY,
+        parent TEXT NOT NULL,
+        -- Its name in the folder of blobs. Another content has another one.
+        blob TEXT NOT NULL UNIQUE,
+        -- In bytes.
+        size INTEGER NOT NULL,
+        content_type TEXT NOT NULL,
+        -- Seconds since 1970.
+        modified INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX file_parent ON file (parent, path);
 ";

@@ -3,9 +3,9 @@
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite;
 
-use super::{now, parent};
+use super::{Format, now, parent};
 
-/// Is there a document at `path`?
+/// Is there a document at `path`? Only documents have something standing in them.
 pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM document WHERE path = ?1)")?
@@ -15,19 +15,28 @@ pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bo
 /// Does something stand in `path`?
 pub(crate) fn has_children(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM document WHERE parent = ?1)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM document WHERE parent = ?1)
+                 OR EXISTS (SELECT 1 FROM file WHERE parent = ?1)",
+        )?
         .query_row([path], |row| row.get(0))
 }
 
-/// A new document in Markdown, at the end of its folder.
-pub(crate) fn add(connection: &Connection, path: &str, title: &str, body: &str) -> rusqlite::Result<()> {
+/// A new document, at the end of its folder.
+pub(crate) fn add(
+    connection: &Connection,
+    path: &str,
+    title: &str,
+    format: Format,
+    body: &str,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO document (path, parent, position, title, format, body, modified)
-             SELECT ?1, ?2, ifnull(max(position), -1) + 1, ?3, 'markdown', ?4, ?5
+             SELECT ?1, ?2, ifnull(max(position), -1) + 1, ?3, ?4, ?5, ?6
              FROM document WHERE parent = ?2",
         )?
-        .execute((path, parent(path), title, body, now()))
+        .execute((path, parent(path), title, format.column(), body, now()))
         .map(drop)
 }
 

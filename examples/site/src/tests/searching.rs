@@ -3,6 +3,7 @@
 use euryale_test::Answer;
 
 use super::{Site, connection, header};
+use crate::data::Data;
 use crate::{content, markdown, search, store};
 
 /// The paths that a page of results lists, best first.
@@ -164,7 +165,7 @@ fn a_database_from_before_gets_the_index_with_its_rows() {
     let insert = "INSERT INTO document VALUES ('/old', NULL, 0, 'Old', 'markdown', 'A dodo.', 0);
                   INSERT INTO imported VALUES ('samples', 0);";
     connection(folder.path()).execute_batch(insert).unwrap();
-    drop(store::open(folder.path()).unwrap());
+    drop(Data::open(folder.path()).unwrap());
     let select = "SELECT count(*) FROM search WHERE search MATCH 'dodos'";
     let count: i64 = connection(folder.path()).query_row(select, [], |row| row.get(0)).unwrap();
     assert_eq!(count, 1);

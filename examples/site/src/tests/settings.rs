@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::connection;
+use crate::data::Data;
 use crate::settings::Settings;
 use crate::{content, duration, store};
 
@@ -15,15 +16,16 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 3] = [
+    let cases: [&[&str]; 4] = [
         &[],
         &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s", "--log=json"],
+        &["--max-upload=1536M"],
         &["--listen", "127.0.0.1:1,[::1]:2", "--listen=0.0.0.0:3", "--admin=[::1]:0", "--data=a \"b\"\\ü"],
     ];
     for flags in cases {
         let settings = parse(flags).unwrap();
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
-        assert_eq!(printed.len(), 8, "every setting is printed");
+        assert_eq!(printed.len(), 9, "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {
@@ -44,7 +46,7 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 12] = [
+    let cases: [&[&str]; 14] = [
         &["--connections", "0"],
         &["--connections", "4097"],
         &["--connections", "two"],
@@ -52,6 +54,8 @@ fn wrong_flags_are_refused() {
         &["--max-wait", "0s"],
         &["--max-wait", "30"],
         &["--drain", "soon"],
+        &["--max-upload", "0"],
+        &["--max-upload", "1GB"],
         &["--listen", "8080"],
         &["--listen", ""],
         &["--admin", "localhost"],
@@ -108,10 +112,10 @@ fn samples_are_imported_once() {
     let count = || -> i64 {
         connection(folder.path()).query_row("SELECT count(*) FROM document", [], |row| row.get(0)).unwrap()
     };
-    drop(store::open(folder.path()).unwrap());
+    drop(Data::open(folder.path()).unwrap());
     assert_eq!(usize::try_from(count()), Ok(content::samples().count()));
     connection(folder.path()).execute_batch("DELETE FROM document WHERE path <> '/'").unwrap();
-    drop(store::open(folder.path()).unwrap());
+    drop(Data::open(folder.path()).unwrap());
     assert_eq!(count(), 1);
 }
 
@@ -124,7 +128,7 @@ fn programs_that_start_together_import_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 together.wait();
-                drop(store::open(folder.path()).unwrap());
+                drop(Data::open(folder.path()).unwrap());
             });
         }
     });
@@ -138,7 +142,7 @@ fn an_import_that_was_interrupted_is_made_good() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
     sqlite.migrate(&store::STEPS).unwrap();
-    drop(store::open(folder.path()).unwrap());
+    drop(Data::open(folder.path()).unwrap());
     let found =
         connection(folder.path())
             .query_row("SELECT title FROM document WHERE path = '/'", [], |row| row.get::<_, String>(0));
@@ -148,7 +152,7 @@ fn an_import_that_was_interrupted_is_made_good() {
 #[test]
 fn a_database_that_cannot_be_used_is_left_alone() {
     let newer = |folder: &Path| {
-        drop(store::open(folder).unwrap());
+        drop(Data::open(folder).unwrap());
         connection(folder).execute_batch("PRAGMA user_version = 99").unwrap();
     };
     let foreign = |folder: &Path| std::fs::write(folder.join("site.db"), "a shopping list").unwrap();
@@ -156,7 +160,7 @@ fn a_database_that_cannot_be_used_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         let before = std::fs::read(folder.path().join("site.db")).unwrap();
-        let error = store::open(folder.path()).unwrap_err().to_string();
+        let error = Data::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains(says) && !error.contains('\n'), "{error}");
         assert!(error.contains("site.db"), "{error}");
         assert_eq!(std::fs::read(folder.path().join("site.db")).unwrap(), before);
@@ -172,7 +176,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     for data in [file.clone(), file.join("below")] {
-        let error = store::open(&data).unwrap_err().to_string();
+        let error = Data::open(&data).unwrap_err().to_string();
         assert!(error.starts_with("cannot make the data folder: "), "{error}");
         assert!(error.contains(data.to_str().unwrap()) && error.contains("--data"), "{error}");
     }

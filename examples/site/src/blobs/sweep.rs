@@ -1,0 +1,55 @@
+//! What processes left over that have ended.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use euryale::BoxError;
+
+use super::writer::LOCK;
+
+/// Only folders of writers that have ended are looked at: nothing is added there any more, so what no row names now,
+/// no row will name.
+pub(super) fn sweep(
+    blobs: &Path,
+    mut is_named: impl FnMut(&str) -> Result<bool, BoxError>,
+) -> Result<u64, BoxError> {
+    let mut swept = 0;
+    for writer in fs::read_dir(blobs)? {
+        let writer = writer?;
+        let Some(_lock) = ended(&writer.path())? else { continue };
+        let (mut left, folder) = (false, writer.file_name());
+        for file in fs::read_dir(writer.path())? {
+            let file = file?;
+            if file.file_name() == LOCK {
+                continue;
+            }
+            let name = format!("{}/{}", folder.to_string_lossy(), file.file_name().to_string_lossy());
+            if is_named(&name)? {
+                left = true;
+                continue;
+            }
+            fs::remove_file(file.path())?;
+            swept += 1;
+        }
+        if !left {
+            fs::remove_file(writer.path().join(LOCK))?;
+            fs::remove_dir(writer.path())?;
+        }
+    }
+    Ok(swept)
+}
+
+/// The lock of a writer's folder, if nobody holds it.
+fn ended(folder: &Path) -> io::Result<Option<File>> {
+    match File::options().read(true).write(true).open(folder.join(LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A writer that begins, and then it begins again; or one that came no further, and then it is empty.
+            let _ = fs::remove_dir(folder);
+            Ok(None)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) => Err(error),
+        Ok(file) => Ok(file.try_lock().is_ok().then_some(file)),
+    }
+}

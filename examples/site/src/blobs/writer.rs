@@ -1,0 +1,64 @@
+//! A process that adds files, as others see it: a folder with a lock that is held for as long as it lives.
+
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The file in a writer's folder that it holds a lock on.
+pub(super) const LOCK: &str = "lock";
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    name: String,
+    files: u64,
+    // Unlocked when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Writer {
+    pub(super) fn begin(blobs: &Path) -> io::Result<Self> {
+        loop {
+            let name = format!("{:016x}", random());
+            let folder = blobs.join(&name);
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            if let Some(lock) = lock(&folder)? {
+                File::open(blobs)?.sync_all()?;
+                return Ok(Self { name, files: 0, _lock: lock });
+            }
+        }
+    }
+
+    pub(super) fn new_name(&mut self) -> String {
+        self.files += 1;
+        format!("{}/{}", self.name, self.files)
+    }
+
+    pub(super) fn sync(&self, blobs: &Path) -> io::Result<()> {
+        File::open(blobs.join(&self.name))?.sync_all()
+    }
+}
+
+/// None when a sweep was faster, and took the new folder for that of a process that has ended.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let path = folder.join(LOCK);
+    let file = match File::create_new(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        made => made?,
+    };
+    if file.try_lock().is_err() {
+        return Ok(None);
+    }
+    let locked = file.metadata()?.ino();
+    Ok(fs::metadata(path).is_ok_and(|there| there.ino() == locked).then_some(file))
+}
+
+/// Nobody has to guess it; two processes must not have the same.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,126 @@
+//! Files among the documents: sent by the asynchronous side, taken in by it, named here.
+
+use std::io;
+
+use euryale::publisher::accepts_html;
+use euryale::spool::Upload;
+use euryale::{Abort, Body, Request, Response, Transaction};
+use euryale_sqlite::{Connection, Sqlite, rusqlite};
+use http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+
+use crate::blobs::Blobs;
+use crate::page::{Pages, encoded, text};
+use crate::refusal::Refusal;
+use crate::store::{self, FileEntry};
+use crate::{address, date, media};
+
+/// Whoever may write here may bring a page or a picture with a script in it, and it must not run as the site's.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; sandbox";
+
+/// The file, open: the worker is done when it knows which one that is.
+pub(crate) fn show(
+    blobs: &Blobs,
+    file: &FileEntry,
+    transaction: &Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let blob = match blobs.read(&file.blob) {
+        // Another one took its place since this transaction began, and the next attempt sees that one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && transaction.attempt().number() == 1 => {
+            return Err(replaced().into());
+        }
+        blob => blob?,
+    };
+    let mut response = Response::new(Body::from(blob));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(&file.content_type)?);
+    headers.insert(ETAG, HeaderValue::try_from(format!("\"{}\"", file.blob))?);
+    headers.insert(LAST_MODIFIED, HeaderValue::try_from(date::http(file.modified))?);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if can_hold_scripts(&file.content_type) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    }
+    Ok(response)
+}
+
+/// As SQLite itself calls a snapshot that is too old to go on with.
+fn replaced() -> rusqlite::Error {
+    let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY_SNAPSHOT);
+    rusqlite::Error::SqliteFailure(error, Some("the file was replaced meanwhile".to_owned()))
+}
+
+/// A browser opens these as pages.
+fn can_hold_scripts(content_type: &str) -> bool {
+    content_type.starts_with("text/html") || content_type.contains("xml")
+}
+
+/// Takes `uploads` into the folder at `path`, each under its own name, in the place of files that have it.
+///
+/// A program is answered 201, with the place of the first one and the paths of all; a browser 303, to the folder.
+pub(crate) fn take(
+    pages: &Pages,
+    blobs: &Blobs,
+    path: &str,
+    uploads: &[Upload],
+    request: &Request,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let refuse = |refusal: &Refusal| refusal.abort(pages, request);
+    let targets = targets(path, uploads).map_err(|refusal| refuse(&refusal))?;
+    if !store::exists(transaction.connection()?, path)? {
+        let detail = format!("There is no page at {path} to put files in. Make that first.");
+        return Err(refuse(&Refusal::conflict(detail)));
+    }
+    for (target, upload) in targets.iter().zip(uploads) {
+        let before = match existing(transaction.connection()?, target)? {
+            Ok(before) => before,
+            Err(refusal) => return Err(refuse(&refusal)),
+        };
+        let file = FileEntry {
+            path: target.clone(),
+            blob: blobs.keep(upload.body().clone(), transaction)?,
+            size: upload.body().len(),
+            content_type: media::of_name(target).to_owned(),
+            modified: store::now(),
+        };
+        store::put_file(transaction.connection()?, &file)?;
+        if let Some(before) = before {
+            blobs.remove(&before.blob, transaction);
+        }
+    }
+    let (status, location) = if accepts_html(request.headers()) {
+        (StatusCode::SEE_OTHER, path)
+    } else {
+        (StatusCode::CREATED, targets[0].as_str())
+    };
+    let mut response = text(targets.iter().map(|target| format!("{target}\n")).collect());
+    *response.status_mut() = status;
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(encoded(location))?);
+    Ok(response)
+}
+
+/// Where each of `uploads` goes.
+fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
+    let mut targets = Vec::new();
+    for upload in uploads {
+        // Some browsers send the path that the file has with their user.
+        let name = upload.file_name().rsplit(['/', '\\']).next().unwrap_or_default();
+        let target = address::join(folder, name).map_err(Refusal::bad)?;
+        if targets.contains(&target) {
+            return Err(Refusal::bad(format!("Two files are called {name}; send one of them.")));
+        }
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
+/// The file that stands where another one goes.
+fn existing(connection: &Connection, path: &str) -> rusqlite::Result<Result<Option<FileEntry>, Refusal>> {
+    if store::exists(connection, path)? {
+        let detail = format!("There is a page at {path}. Give the file another name.");
+        return Ok(Err(Refusal::conflict(detail)));
+    }
+    store::file(connection, path).map(Ok)
+}

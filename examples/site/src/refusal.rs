@@ -1,0 +1,34 @@
+//! What is not done, and what to do instead.
+
+use euryale::{Abort, Request};
+use http::StatusCode;
+
+use crate::page::{Pages, Problem};
+
+/// Why a request is not done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// A sentence that says what to do.
+    pub(crate) detail: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into() }
+    }
+
+    pub(crate) fn bad(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
+    }
+
+    /// As the answer to `request`, in whose transaction nothing stays.
+    pub(crate) fn abort(&self, pages: &Pages, request: &Request) -> Abort {
+        let problem = Problem::new(self.status, &self.detail);
+        Abort::response(pages.problem(&problem, request.headers()))
+    }
+}

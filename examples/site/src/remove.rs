@@ -1,0 +1,78 @@
+//! Documents and files are removed: `DELETE`, or for browsers a page that asks first.
+
+use euryale::publisher::accepts_html;
+use euryale::{Abort, Body, Request, Response, Transaction};
+use euryale_sqlite::Sqlite;
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
+use minijinja::context;
+
+use crate::blobs::Blobs;
+use crate::documents::{Item, sections};
+use crate::page::{Pages, View, encoded, href, html, text};
+use crate::refusal::Refusal;
+use crate::store;
+
+/// The page that asks.
+pub(crate) fn ask(
+    pages: &Pages,
+    item: &Item,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let sections = sections(transaction.connection()?)?;
+    let (path, title) = match item {
+        Item::Document(document) => (&document.path, &document.title),
+        Item::File(file) => (&file.path, &file.path),
+    };
+    let back = match item {
+        Item::Document(_) => path,
+        Item::File(_) => store::parent(path).unwrap_or("/"),
+    };
+    let context = context! { action => href(path), back => href(back), title, path };
+    let body = pages.fragment("remove", context)?;
+    Ok(html(
+        StatusCode::OK,
+        pages.render(&View { title: "Delete", sections: &sections, body, ..View::default() })?,
+    ))
+}
+
+/// Removes it; 409 for a folder with something in it, and for the root.
+///
+/// A program is answered 204; a browser 303, to the folder.
+pub(crate) fn remove(
+    pages: &Pages,
+    blobs: &Blobs,
+    request: &Request,
+    item: &Item,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let conflict = |detail: &str| Err(Refusal::conflict(detail).abort(pages, request));
+    let connection = transaction.connection()?;
+    let path = match item {
+        Item::Document(document) => {
+            if document.path == "/" {
+                return conflict("The first page stays: everything else stands below it.");
+            }
+            if store::has_children(connection, &document.path)? {
+                return conflict("There are pages or files in this folder. Delete them first.");
+            }
+            store::remove(connection, &document.path)?;
+            &document.path
+        }
+        Item::File(file) => {
+            store::remove_file(connection, &file.path)?;
+            blobs.remove(&file.blob, transaction);
+            &file.path
+        }
+    };
+    if !accepts_html(request.headers()) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(response);
+    }
+    let folder = store::parent(path).unwrap_or("/");
+    let mut response = text(format!("{folder}\n"));
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(encoded(folder))?);
+    Ok(response)
+}

@@ -1,0 +1,74 @@
+//! Files, as the database knows them.
+
+use euryale_sqlite::Connection;
+use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
+
+use super::parent;
+
+/// A file that stands among the documents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileEntry {
+    pub(crate) path: String,
+    /// Its name among the blobs.
+    pub(crate) blob: String,
+    /// In bytes.
+    pub(crate) size: u64,
+    pub(crate) content_type: String,
+    /// In seconds since 1970.
+    pub(crate) modified: i64,
+}
+
+impl FileEntry {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            path: row.get(0)?,
+            blob: row.get(1)?,
+            size: u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0),
+            content_type: row.get(3)?,
+            modified: row.get(4)?,
+        })
+    }
+}
+
+/// The file at `path`.
+pub(crate) fn file(connection: &Connection, path: &str) -> rusqlite::Result<Option<FileEntry>> {
+    connection
+        .prepare_cached("SELECT path, blob, size, content_type, modified FROM file WHERE path = ?1")?
+        .query_row([path], FileEntry::from_row)
+        .optional()
+}
+
+/// The files in the folder `path`, by name.
+pub(crate) fn files(connection: &Connection, path: &str) -> rusqlite::Result<Vec<FileEntry>> {
+    connection
+        .prepare_cached(
+            "SELECT path, blob, size, content_type, modified FROM file WHERE parent = ?1 ORDER BY path",
+        )?
+        .query_map([path], FileEntry::from_row)?
+        .collect()
+}
+
+/// A file, in the place of the one that stood there.
+pub(crate) fn put_file(connection: &Connection, file: &FileEntry) -> rusqlite::Result<()> {
+    let size = i64::try_from(file.size).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "INSERT INTO file (path, parent, blob, size, content_type, modified) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (path) DO UPDATE SET blob = excluded.blob, size = excluded.size,
+                 content_type = excluded.content_type, modified = excluded.modified",
+        )?
+        .execute((&file.path, parent(&file.path), &file.blob, size, &file.content_type, file.modified))
+        .map(drop)
+}
+
+/// Without the file.
+pub(crate) fn remove_file(connection: &Connection, path: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM file WHERE path = ?1")?.execute([path]).map(drop)
+}
+
+/// Does a file have the blob `name`?
+pub(crate) fn is_named(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM file WHERE blob = ?1)")?
+        .query_row([name], |row| row.get(0))
+}
