@@ -61,7 +61,22 @@ const FILES: [(&str, &str); 45] = [
 pub(crate) const CHORD: &str = "/pictures/chord.wav";
 
 /// Pictures that pages show.
-pub(crate) const PICTURES: [(&str, &[u8]); 0] = [];
+pub(crate) const PICTURES: [(&str, &[u8]); 14] = [
+    ("/pictures/conflict.svg", include_bytes!("../content/pictures/conflict.svg")),
+    ("/pictures/drain.svg", include_bytes!("../content/pictures/drain.svg")),
+    ("/pictures/emblem.svg", include_bytes!("../content/pictures/emblem.svg")),
+    ("/pictures/history.svg", include_bytes!("../content/pictures/history.svg")),
+    ("/pictures/holds.svg", include_bytes!("../content/pictures/holds.svg")),
+    ("/pictures/lanes.svg", include_bytes!("../content/pictures/lanes.svg")),
+    ("/pictures/onion.svg", include_bytes!("../content/pictures/onion.svg")),
+    ("/pictures/overload.svg", include_bytes!("../content/pictures/overload.svg")),
+    ("/pictures/queue.svg", include_bytes!("../content/pictures/queue.svg")),
+    ("/pictures/request.svg", include_bytes!("../content/pictures/request.svg")),
+    ("/pictures/snapshots.svg", include_bytes!("../content/pictures/snapshots.svg")),
+    ("/pictures/spool.svg", include_bytes!("../content/pictures/spool.svg")),
+    ("/pictures/transaction.svg", include_bytes!("../content/pictures/transaction.svg")),
+    ("/pictures/wakeups.svg", include_bytes!("../content/pictures/wakeups.svg")),
+];
 
 /// The samples, titles apart from bodies.
 pub(crate) fn samples() -> impl Iterator<Item = Sample> {
