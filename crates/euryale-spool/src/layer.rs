@@ -29,12 +29,16 @@ pub(crate) struct Settings {
     pub(crate) directory: Arc<Path>,
     pub(crate) stall: Duration,
     pub(crate) rate: Rate,
+    pub(crate) threads: usize,
     pub(crate) writers: Arc<Semaphore>,
     pub(crate) admit: Vec<Arc<dyn Admit>>,
     #[cfg(feature = "forms")]
     pub(crate) forms: Option<FormLimits>,
     pub(crate) ledger: Ledger,
 }
+
+/// Threads that write, by default: a disk is not faster with more.
+const WRITERS: usize = 4;
 
 pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
@@ -64,7 +68,8 @@ impl SpoolLayer {
                 directory: std::env::temp_dir().into(),
                 stall: Duration::from_secs(30),
                 rate: Rate { bytes: 60 << 10, span: Duration::from_secs(60) },
-                writers: Arc::new(Semaphore::new(4)),
+                threads: WRITERS,
+                writers: Arc::new(Semaphore::new(WRITERS)),
                 admit: Vec::new(),
                 #[cfg(feature = "forms")]
                 forms: None,
@@ -120,8 +125,15 @@ impl SpoolLayer {
 
     /// How many blocking threads write bodies into files at a time; at least 1. Default: 4.
     pub fn writers(mut self, threads: usize) -> Self {
-        self.settings.writers = Arc::new(Semaphore::new(threads.max(1)));
+        self.settings.threads = threads.max(1);
+        self.settings.writers = Arc::new(Semaphore::new(self.settings.threads));
         self
+    }
+
+    /// How many blocking threads it may want at a time.
+    #[must_use]
+    pub fn writer_threads(&self) -> usize {
+        self.settings.threads
     }
 
     /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its extensions.

@@ -64,6 +64,7 @@
 //!
 //! Answered 500. Do not build with `panic = "abort"`.
 
+mod runtime;
 mod stack;
 
 pub use euryale_connection as connection;
@@ -76,4 +77,5 @@ pub use euryale_core::{
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
 
+pub use self::runtime::{BlockingThreads, runtime};
 pub use self::stack::{Stack, StackService};

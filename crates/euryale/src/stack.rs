@@ -19,6 +19,7 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 
 pub use self::service::StackService;
+use crate::BlockingThreads;
 
 /// The layers in their order, with one ledger: `Respond · Spool · Retry · ConnectionLimit · Publish`.
 ///
@@ -47,7 +48,11 @@ pub struct Stack<D: Database> {
     respond: RespondLayer,
     deadline: Option<Duration>,
     abort_if_gone: Option<Predicate>,
+    threads: Option<BlockingThreads>,
 }
+
+/// tokio's own runtimes have 512 blocking threads. More than this, and what else blocks there has too few.
+const MOST_ON_ANY_RUNTIME: usize = 400;
 
 type Predicate = Box<dyn Fn(&Request) -> bool + Send + Sync>;
 
@@ -61,6 +66,7 @@ impl<D: Database> Stack<D> {
             respond: RespondLayer::new(),
             deadline: None,
             abort_if_gone: None,
+            threads: None,
             pool,
         }
     }
@@ -102,8 +108,29 @@ impl<D: Database> Stack<D> {
         self
     }
 
+    /// What the [`runtime`](crate::runtime()) was made for. The stack warns when it may want more blocking threads than
+    /// that, and without this when it may want more than 400, which any runtime of tokio's has.
+    pub fn blocking_threads(mut self, threads: &BlockingThreads) -> Self {
+        self.threads = Some(*threads);
+        self
+    }
+
+    fn check_threads(&self) {
+        let (cap, writers) = (self.pool.status().cap, self.spool.writer_threads());
+        let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
+        if cap + writers > there {
+            tracing::warn!(
+                connections = cap,
+                spool_writers = writers,
+                threads = there,
+                "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
+            );
+        }
+    }
+
     /// The service: publishes with `publisher`.
     pub fn publish(self, publisher: impl Publisher<D>) -> StackService {
+        self.check_threads();
         let ledger = self.pool.ledger().clone();
         let publish = Publish::new(publisher).deadline(self.deadline);
         let publish = match self.abort_if_gone {

@@ -25,7 +25,7 @@ pub(crate) fn writable(encoded: &str) -> Result<String, String> {
 /// A sentence that says what is wrong with it.
 pub(crate) fn join(folder: &str, name: &str) -> Result<String, String> {
     if name.is_empty() {
-        return Err("A page needs a name.".to_owned());
+        return Err("A page or a file needs a name.".to_owned());
     }
     if name.contains('/') {
         return Err("A name has no slash in it.".to_owned());

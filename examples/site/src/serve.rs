@@ -10,7 +10,7 @@ use euryale::Pool;
 use euryale_server::{Admin, Drained, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use crate::app::{UPLOADS, app};
 use crate::blobs::Blobs;
@@ -35,7 +35,10 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
         return Ok(ExitCode::SUCCESS);
     }
     log::start(settings.log)?;
-    let runtime = runtime(settings.connections)?;
+    let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
+        let what = format!("cannot start threads: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
     let ended = start(&runtime, settings);
     runtime.shutdown_timeout(LAST_GRACE);
     ended.map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
@@ -133,21 +136,6 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError
         }
         StartError::new(format!("cannot listen: {error}"), address, format!("choose another one with {flag}"))
     })
-}
-
-fn runtime(connections: usize) -> Result<Runtime, StartError> {
-    Builder::new_multi_thread()
-        .enable_all()
-        // A worker for each connection, beside what the runtime itself allows by default.
-        .max_blocking_threads(512 + connections)
-        .build()
-        .map_err(|error| {
-            StartError::new(
-                format!("cannot start threads: {error}"),
-                "this process",
-                "see the system's limits",
-            )
-        })
 }
 
 /// Writes to standard output. Nobody reading it is no reason not to serve.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use euryale::BlockingThreads;
 use serde::{Serialize, Serializer};
 
 use crate::error::StartError;
@@ -78,7 +79,15 @@ pub(crate) struct Settings {
     pub(crate) print_config: bool,
 }
 
+/// Blocking threads that read files for clients.
+const FILE_READS: usize = 64;
+
 impl Settings {
+    /// What may block at a time.
+    pub(crate) fn threads(&self) -> BlockingThreads {
+        BlockingThreads::new().publishers(self.connections).application(FILE_READS)
+    }
+
     /// The settings as TOML: keys are the names of the flags.
     pub(crate) fn to_toml(&self) -> Result<String, StartError> {
         toml::to_string(self).map_err(|error| {

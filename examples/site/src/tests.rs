@@ -5,6 +5,7 @@ mod failing;
 mod pages;
 mod searching;
 mod settings;
+mod uploading;
 mod writing;
 
 use std::net::SocketAddr;
@@ -40,7 +41,8 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let settings = Settings::parse_from(["site", "--max-upload=16M"]);
+        let settings =
+            Settings::parse_from(["site", "--max-upload=16M", &format!("--connections={connections}")]);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
         let serving = tokio::spawn(server.serve(app::app(pool, blobs, &settings), shutdown.clone()));
         Self { address, ledger, folder, shutdown, serving }

@@ -124,7 +124,7 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
         ("/%20a", good, 400, "A name has no control characters, and no space at its ends."),
         ("/%FF", good, 400, "The address is not written in UTF-8."),
         (&long_name, good, 400, "A name has at most 100 characters."),
-        ("/", "name=&title=T&body=", 400, "A page needs a name."),
+        ("/", "name=&title=T&body=", 400, "A page or a file needs a name."),
         (
             "/guides",
             "name=cap&title=T&body=",

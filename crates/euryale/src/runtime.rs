@@ -1,0 +1,82 @@
+//! A runtime with a thread for whatever may block.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// For what blocks and has no bound of ours: resolving names, `tokio::fs`, libraries.
+const SPARE: usize = 16;
+
+/// How many blocking threads each part of a stack may want at a time.
+///
+/// All parts share the runtime's blocking threads, and tokio starts what it is given in the order in which it came. So
+/// when there are fewer threads than all bounds together, uploads could keep publishers waiting although a connection
+/// is free, or the other way round.
+///
+/// ```
+/// use euryale::BlockingThreads;
+///
+/// let threads = BlockingThreads::new().publishers(8);
+/// assert_eq!(threads.sum(), 12, "and 4 that write request bodies");
+/// let runtime = euryale::runtime(&threads)?;
+/// # drop(runtime);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct BlockingThreads {
+    publishers: usize,
+    spool: usize,
+    application: usize,
+}
+
+impl BlockingThreads {
+    /// 2 publishers, and 4 threads that write request bodies: what a pool and a spool have by default.
+    pub fn new() -> Self {
+        Self { publishers: 2, spool: 4, application: 0 }
+    }
+
+    /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together. Default: 2.
+    pub fn publishers(mut self, cap: usize) -> Self {
+        self.publishers = cap;
+        self
+    }
+
+    /// As [`SpoolLayer::writers`](crate::spool::SpoolLayer::writers). Default: 4.
+    pub fn spool(mut self, writers: usize) -> Self {
+        self.spool = writers;
+        self
+    }
+
+    /// What the application itself runs in `spawn_blocking` at a time. Default: 0; there are always 16 to spare.
+    pub fn application(mut self, threads: usize) -> Self {
+        self.application = threads;
+        self
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> usize {
+        self.publishers + self.spool + self.application
+    }
+}
+
+impl Default for BlockingThreads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A runtime of tokio's with several threads, timers and sockets, in which `threads` may block at a time, and 16 more.
+///
+/// End it with [`shutdown_timeout`](Runtime::shutdown_timeout): dropped, it waits for a publisher that never returns.
+/// `#[tokio::main]` makes a runtime with 512 blocking threads and drops it; for a `Stack` there, see
+/// [`Stack::blocking_threads`](crate::Stack::blocking_threads).
+///
+/// # Errors
+/// When the system refuses threads.
+pub fn runtime(threads: &BlockingThreads) -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().max_blocking_threads(threads.sum() + SPARE).build()
+}

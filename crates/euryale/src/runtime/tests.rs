@@ -1,0 +1,58 @@
+use bytes::Bytes;
+use euryale_connection::Pool;
+use euryale_core::{Body, Response};
+use euryale_spool::SpoolLayer;
+use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
+use tower::ServiceExt;
+
+use super::BlockingThreads;
+use crate::Stack;
+
+#[test]
+fn the_sum_is_of_all_parts() {
+    assert_eq!(BlockingThreads::new().sum(), 6);
+    assert_eq!(BlockingThreads::new().publishers(3).spool(5).application(7).sum(), 15);
+}
+
+/// Every lane full, and not one thread more than their bounds together: nothing waits for a thread.
+#[test]
+fn exactly_the_sum_is_enough() {
+    const PUBLISHERS: usize = 3;
+    const WRITERS: usize = 2;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .max_blocking_threads(BlockingThreads::new().publishers(PUBLISHERS).spool(WRITERS).sum())
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let gate = Gate::new();
+        let pool = Pool::new(CountingDatabase::new(), PUBLISHERS);
+        let ledger = pool.ledger().clone();
+        let spool = SpoolLayer::new().memory(1000).writers(WRITERS);
+        let stack = Stack::new(pool.clone()).spool(spool).publish_fn({
+            let gate = gate.clone();
+            move |request, transaction| {
+                transaction.connection()?;
+                gate.wait();
+                Ok(Response::new(Body::from(request.body().len().to_string())))
+            }
+        });
+        let send = |bytes: usize| {
+            let body = http_body_util::Full::new(Bytes::from(vec![b'x'; bytes]));
+            tokio::spawn(stack.clone().oneshot(http::Request::post("/").body(body).unwrap()))
+        };
+        let mut answers: Vec<_> = (0..PUBLISHERS).map(|_| send(10)).collect();
+        eventually("all publishers wait at the gate", || gate.waiting() == PUBLISHERS).await;
+        // Each is written by several turns of the lane.
+        answers.extend((0..4 * WRITERS).map(|_| send(2_000_000)));
+        eventually("all bodies are in files", || pool.status().queued == 4 * WRITERS).await;
+        assert_eq!(ledger.spool.files.get(), 4 * WRITERS as i64);
+        gate.open();
+        for answer in answers {
+            assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+        }
+        drop(stack);
+        assert_quiet(&ledger).await;
+    });
+}
