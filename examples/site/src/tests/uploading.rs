@@ -106,7 +106,8 @@ async fn a_browser_finds_the_form_the_file_and_the_way_to_delete_it() {
 async fn uploads_that_are_refused_change_nothing() {
     let site = Site::start(2).await;
     let before = site.blobs();
-    let cases: [(&str, &[(&str, &str)], u16, &str); 8] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+    let cases: [Case<'_>; 8] = [
         ("/nowhere", &[("a", "")], 409, "There is no page at /nowhere to put files in. Make that first."),
         (
             "/guides",
