@@ -150,7 +150,7 @@ impl Shown<'_> {
             },
         )?;
         let is_new = self.form.name.is_some();
-        let title = if is_new { "New page" } else { "Edit page" };
+        let title = if is_new { "New page or files" } else { "Edit page" };
         let upload = context! { folder => href(self.path), path => self.path };
         let body = if is_new { body + &pages.fragment("upload", upload)? } else { body };
         pages.render(&View { title, sections, body, ..View::default() })
