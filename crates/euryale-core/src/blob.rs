@@ -5,7 +5,10 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
+
+use bytes::Bytes;
 
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
@@ -17,7 +20,7 @@ use crate::ledger::GaugeGuard;
 ///
 /// A [`Body`](crate::Body) made of a blob streams the file by itself, in pieces of at most 64 KiB read on the
 /// blocking pool. Ranges, conditional requests and `sendfile` are added by the layers that find its
-/// [`BlobHandle`].
+/// [`BlobHandle`]. With the feature `fs`, a `tokio::fs::File` becomes a blob, too (`TryFrom`).
 #[derive(Clone, Debug)]
 #[doc(alias = "IStreamIterator")]
 #[doc(alias = "filestream_iterator")]
@@ -109,8 +112,20 @@ impl Blob {
         self.kept.as_ref()?.0.downcast_ref()
     }
 
-    pub(crate) fn count(&mut self, guard: GaugeGuard) {
+    fn count(&mut self, guard: GaugeGuard) {
         self._counted = Some(Arc::new(guard));
+    }
+}
+
+#[cfg(feature = "fs")]
+impl TryFrom<tokio::fs::File> for Blob {
+    type Error = io::Error;
+
+    /// The same descriptor. As for [`new`](Blob::new); and `ResourceBusy` while an operation of the file is under way:
+    /// flush it before.
+    fn try_from(file: tokio::fs::File) -> io::Result<Self> {
+        let file = file.try_into_std().map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
+        Self::new(file)
     }
 }
 
@@ -123,21 +138,64 @@ impl fmt::Debug for Kept {
     }
 }
 
+/// How the bytes of a blob are read, when its body is sent.
+///
+/// A blob's body reads by itself. A layer that knows better puts its own way into the [`BlobHandle`].
+pub trait ReadBlob: Send + Sync + 'static {
+    /// Begins with `blob`, which is not empty. Called in the body's first poll.
+    fn read(&self, blob: Blob) -> Box<dyn BlobChunks>;
+}
+
+/// A blob that is being read, from its beginning to its end.
+pub trait BlobChunks: Send + 'static {
+    /// The next chunk, of at least one byte. Not called again after the last one, nor after an error.
+    ///
+    /// # Errors
+    /// When it cannot be read, or ends too early: the peer must not take what it got for the whole.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
+}
+
 /// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it after any
 /// middleware has wrapped the body.
 ///
-/// Trust it only while the body is still the one that it describes: status 200, no `Content-Encoding`, and an
-/// exact size that equals the blob's.
+/// Trust it only while the body is still the one that it describes: no `Content-Encoding`, and an exact size that
+/// equals the blob's; and, to answer with a part of it, status 200.
 #[derive(Clone)]
 pub struct BlobHandle {
-    pub(crate) blob: TakeOnce<Blob>,
-    pub(crate) len: u64,
+    content: TakeOnce<Content>,
+    len: u64,
+}
+
+/// What a body and its handles share until it is polled.
+pub(crate) struct Content {
+    pub(crate) blob: Blob,
+    pub(crate) reader: Option<Arc<dyn ReadBlob>>,
 }
 
 impl BlobHandle {
+    pub(crate) fn new(blob: Blob) -> Self {
+        let len = blob.len();
+        Self { content: TakeOnce::new(Content { blob, reader: None }), len }
+    }
+
     /// The blob, once: the body that it came with is then empty of it and fails when it is polled.
     pub fn take(&self) -> Option<Blob> {
-        self.blob.take()
+        self.take_content().map(|content| content.blob)
+    }
+
+    /// The blob, if nothing took it. The body keeps it.
+    pub fn blob(&self) -> Option<Blob> {
+        let mut found = None;
+        self.content.update(|content| found = Some(content.blob.clone()));
+        found
+    }
+
+    /// Has the body read by `reader`, and not as was said before. Changes nothing when the blob was taken, or the
+    /// body polled.
+    pub fn read_by(&self, reader: Arc<dyn ReadBlob>) {
+        // What was there before is dropped outside the lock.
+        let mut reader = Some(reader);
+        self.content.update(|content| std::mem::swap(&mut content.reader, &mut reader));
     }
 
     /// The blob's length in bytes.
@@ -149,10 +207,22 @@ impl BlobHandle {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    pub(crate) fn take_content(&self) -> Option<Content> {
+        self.content.take()
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.content.is_same(&other.content)
+    }
+
+    pub(crate) fn count(&self, guard: impl FnOnce() -> GaugeGuard) {
+        self.content.update(|content| content.blob.count(guard()));
+    }
 }
 
 impl fmt::Debug for BlobHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlobHandle").field("len", &self.len).field("taken", &self.blob.is_taken()).finish()
+        f.debug_struct("BlobHandle").field("len", &self.len).field("taken", &self.content.is_taken()).finish()
     }
 }

@@ -13,33 +13,27 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::Blob;
+use crate::blob::BlobChunks;
 use crate::panic::PanicMessage;
 
 /// How much is read at a time.
 const CHUNK: u64 = 64 << 10;
 
-/// A blob being read from its beginning to its end.
-pub(crate) struct BlobReader {
+/// A blob that met no layer, being read.
+pub(crate) struct FallBack {
     blob: Blob,
     sent: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
-impl BlobReader {
+impl FallBack {
     pub(crate) fn new(blob: Blob) -> Self {
         Self { blob, sent: 0, reading: None }
     }
+}
 
-    pub(crate) fn remaining(&self) -> u64 {
-        self.blob.len() - self.sent
-    }
-
-    /// The next piece, or `None` at the end. A file that has become shorter is an error: the peer must not
-    /// take what it got for the whole.
-    pub(crate) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        if self.remaining() == 0 {
-            return Poll::Ready(None);
-        }
+impl BlobChunks for FallBack {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
             None => self.start()?,
@@ -50,16 +44,18 @@ impl BlobReader {
         };
         let chunk = read.map_err(io::Error::other)??;
         self.sent += chunk.len() as u64;
-        Poll::Ready(Some(Ok(chunk)))
+        Poll::Ready(Ok(chunk))
     }
+}
 
+impl FallBack {
     #[expect(clippy::disallowed_methods, reason = "this file is the fall-back of bodies that met no layer")]
     fn start(&self) -> io::Result<JoinHandle<io::Result<Bytes>>> {
         let runtime = Handle::try_current().map_err(|_| {
             io::Error::other("a blob's body is read on tokio's blocking pool: poll it in a runtime")
         })?;
         let (file, at) = (self.blob.file().clone(), self.blob.offset() + self.sent);
-        let want = usize::try_from(self.remaining().min(CHUNK)).unwrap_or(0);
+        let want = usize::try_from((self.blob.len() - self.sent).min(CHUNK)).unwrap_or(0);
         Ok(runtime.spawn_blocking(move || {
             let mut buffer = vec![0; want];
             let read = loop {

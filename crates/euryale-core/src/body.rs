@@ -5,15 +5,16 @@ mod tests;
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::blob::{Blob, BlobHandle};
-use crate::blocking::BlobReader;
+use crate::blob::{Blob, BlobChunks, BlobHandle};
+use crate::blocking::FallBack;
 use crate::deferred::{Deferred, DeferredBody, DeferredHandle};
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
@@ -40,8 +41,8 @@ enum Kind {
 
 enum BlobBody {
     Untouched(BlobHandle),
-    Reading(BlobReader),
-    Failed,
+    Reading { chunks: Box<dyn BlobChunks>, left: u64 },
+    Ended,
 }
 
 impl Body {
@@ -85,12 +86,9 @@ impl Body {
     /// it, and fails when it is polled.
     pub fn take_spooled(&mut self) -> Option<SpooledBody> {
         let Kind::Blob(BlobBody::Untouched(handle)) = &self.kind else { return None };
-        let mut spooled = None;
-        handle.blob.update(|blob| spooled = SpooledBody::of_blob(blob));
-        if spooled.is_some() {
-            handle.take();
-        }
-        spooled
+        let spooled = SpooledBody::of_blob(&handle.blob()?)?;
+        handle.take();
+        Some(spooled)
     }
 
     /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob stays what
@@ -109,14 +107,8 @@ impl Body {
         match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {
                 let handle = handle.clone();
-                if !response
-                    .extensions()
-                    .get::<BlobHandle>()
-                    .is_some_and(|known| known.blob.is_same(&handle.blob))
-                {
-                    handle
-                        .blob
-                        .update(|blob| blob.count(GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1)));
+                if !response.extensions().get::<BlobHandle>().is_some_and(|known| known.is_same(&handle)) {
+                    handle.count(|| GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1));
                     response.extensions_mut().insert(handle);
                 }
             }
@@ -177,34 +169,50 @@ impl http_body::Body for Body {
 }
 
 impl BlobBody {
-    /// Untouched ⇒ Reading at the first poll, or Failed when a layer took the blob.
+    /// Untouched ⇒ Reading at the first poll, or Ended when a layer took the blob. Reading ⇒ Ended with the last byte,
+    /// or with an error.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Self::Untouched(handle) = self {
-            match handle.take() {
-                Some(blob) => *self = Self::Reading(BlobReader::new(blob)),
-                None => {
-                    *self = Self::Failed;
-                    return Poll::Ready(Some(Err("a layer took the blob of this body".into())));
-                }
-            }
+            let Some(content) = handle.take_content() else {
+                *self = Self::Ended;
+                return Poll::Ready(Some(Err("a layer took the blob of this body".into())));
+            };
+            let left = content.blob.len();
+            *self = match content.reader {
+                _ if left == 0 => Self::Ended,
+                Some(reader) => Self::Reading { chunks: reader.read(content.blob), left },
+                None => Self::Reading { chunks: Box::new(FallBack::new(content.blob)), left },
+            };
         }
-        match self {
-            Self::Reading(reader) => match reader.poll_chunk(cx) {
-                Poll::Ready(Some(Err(error))) => {
-                    *self = Self::Failed;
-                    Poll::Ready(Some(Err(error.into())))
+        let Self::Reading { chunks, left } = self else { return Poll::Ready(None) };
+        let read = ready!(chunks.poll_chunk(cx)).and_then(|chunk| {
+            let len = chunk.len() as u64;
+            // More than the file had would end in the next response.
+            match left.checked_sub(len) {
+                Some(rest) if len > 0 => Ok((chunk, rest)),
+                _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob was not read as it is")),
+            }
+        });
+        match read {
+            Ok((chunk, rest)) => {
+                *left = rest;
+                if rest == 0 {
+                    *self = Self::Ended;
                 }
-                other => other.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data).map_err(Into::into))),
-            },
-            Self::Untouched(_) | Self::Failed => Poll::Ready(None),
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
+            }
+            Err(error) => {
+                *self = Self::Ended;
+                Poll::Ready(Some(Err(error.into())))
+            }
         }
     }
 
     fn remaining(&self) -> u64 {
         match self {
             Self::Untouched(handle) => handle.len(),
-            Self::Reading(reader) => reader.remaining(),
-            Self::Failed => 0,
+            Self::Reading { left, .. } => *left,
+            Self::Ended => 0,
         }
     }
 }
@@ -267,8 +275,7 @@ impl From<&'static str> for Body {
 
 impl From<Blob> for Body {
     fn from(blob: Blob) -> Self {
-        let len = blob.len();
-        Self { kind: Kind::Blob(BlobBody::Untouched(BlobHandle { blob: TakeOnce::new(blob), len })) }
+        Self { kind: Kind::Blob(BlobBody::Untouched(BlobHandle::new(blob))) }
     }
 }
 

@@ -75,7 +75,7 @@ mod transaction;
 pub use self::abort::{Abort, OrAbort, Pending};
 pub use self::admit::Admit;
 pub use self::attempt::{Attempt, CommitGate, History};
-pub use self::blob::{Blob, BlobHandle};
+pub use self::blob::{Blob, BlobChunks, BlobHandle, ReadBlob};
 pub use self::blocking::close_elsewhere;
 pub use self::body::Body;
 pub use self::claim::{Claim, Publication};

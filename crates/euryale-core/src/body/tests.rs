@@ -1,12 +1,16 @@
 use std::future::poll_fn;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use crate::{Blob, BlobHandle, Body, BoxError, DeferredHandle, Ledger, Response, SpooledBody};
+use crate::{
+    Blob, BlobChunks, BlobHandle, Body, BoxError, DeferredHandle, Ledger, ReadBlob, Response, SpooledBody,
+};
 
 fn file(content: &[u8]) -> std::fs::File {
     let mut file = tempfile::tempfile().unwrap();
@@ -57,7 +61,7 @@ fn a_folder_is_no_blob() {
 fn outside_a_runtime_a_blob_fails_instead_of_blocking() {
     let mut body = Body::from(Blob::new(file(b"text")).unwrap());
     let mut poll = std::pin::pin!(poll_fn(move |cx| Pin::new(&mut body).poll_frame(cx)));
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut cx = Context::from_waker(std::task::Waker::noop());
     let frame = Future::poll(poll.as_mut(), &mut cx);
     assert!(matches!(frame, std::task::Poll::Ready(Some(Err(_)))));
 }
@@ -149,4 +153,57 @@ async fn a_spooled_body_reads_and_seeks_alike_in_memory_and_in_a_file() {
         assert_eq!(read(clone.into()).await.unwrap(), content.as_slice());
         assert!(ledger.unsettled().is_empty());
     }
+}
+
+/// Reads a blob as a list of chunks, whatever is in its file.
+struct Chunks(Vec<&'static str>);
+
+impl ReadBlob for Chunks {
+    fn read(&self, _blob: Blob) -> Box<dyn BlobChunks> {
+        Box::new(Self(self.0.clone()))
+    }
+}
+
+impl BlobChunks for Chunks {
+    fn poll_chunk(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        Poll::Ready(Ok(Bytes::from_static(self.0.remove(0).as_bytes())))
+    }
+}
+
+#[tokio::test]
+async fn a_layer_says_how_a_blob_is_read() {
+    let cases: [(&[&str], bool); 4] = [
+        (&["0123", "456789"], true),
+        (&["0123456789"], true),
+        (&["0123", ""], false),
+        (&["0123", "4567890"], false),
+    ];
+    for (chunks, is_whole) in cases {
+        let blob = Blob::new(file(b"abcdefghij")).unwrap();
+        let mut response = Response::new(Body::from(blob));
+        Body::publish_handle(&mut response, &Ledger::new());
+        let handle = response.extensions().get::<BlobHandle>().unwrap().clone();
+        handle.read_by(Arc::new(Chunks(vec!["not these"])));
+        handle.read_by(Arc::new(Chunks(chunks.to_vec())));
+        assert_eq!(handle.blob().map(|blob| blob.len()), Some(10));
+        let read = response.into_body().collect().await.map(|body| body.to_bytes());
+        assert!(handle.take().is_none() && handle.blob().is_none(), "it was read");
+        match read {
+            Ok(bytes) => assert!(is_whole && bytes == "0123456789", "{chunks:?}"),
+            Err(error) => assert!(!is_whole, "{chunks:?}: {error}"),
+        }
+    }
+}
+
+#[cfg(feature = "fs")]
+#[tokio::test]
+async fn a_file_of_tokio_is_a_blob() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f");
+    std::fs::write(&path, "content").unwrap();
+    let file = tokio::fs::File::open(path).await.unwrap();
+    let body = Body::from(Blob::try_from(file).unwrap());
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "content");
+    let folder = tokio::fs::File::open(folder.path()).await.unwrap();
+    assert_eq!(Blob::try_from(folder).unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }
