@@ -186,7 +186,7 @@ async fn a_layer_says_how_a_blob_is_read() {
         handle.read_by(Arc::new(Chunks(vec!["not these"])));
         handle.read_by(Arc::new(Chunks(chunks.to_vec())));
         assert_eq!(handle.blob().map(|blob| blob.len()), Some(10));
-        let read = response.into_body().collect().await.map(|body| body.to_bytes());
+        let read = response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
         assert!(handle.take().is_none() && handle.blob().is_none(), "it was read");
         match read {
             Ok(bytes) => assert!(is_whole && bytes == "0123456789", "{chunks:?}"),
