@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::{Claim, Database, Error, ErrorKind, Lease};
+use euryale_core::{Claim, Database, Error, ErrorKind, History, Lease, Route};
 use tokio::time::{Instant, Sleep};
 
 use crate::job::{Cell, Job};
-use crate::pool::{Lane, Shared};
+use crate::pool::{About, Lane, Shared};
 use crate::queue::{LaneIndex, Rank, Ticket};
 use crate::worker;
 
@@ -22,11 +22,12 @@ pub struct PoolClaim<D: Database> {
     lane: LaneIndex,
     rank: Rank,
     deadline: Option<Duration>,
+    about: About,
 }
 
 impl<D: Database> PoolClaim<D> {
     pub(crate) fn new(shared: Arc<Shared<D>>) -> Self {
-        Self { shared, lane: 0, rank: Rank::New, deadline: None }
+        Self { shared, lane: 0, rank: Rank::New, deadline: None, about: About::default() }
     }
 
     /// Waits in this lane.
@@ -51,6 +52,19 @@ impl<D: Database> PoolClaim<D> {
         self.rank = if again { Rank::Again } else { Rank::New };
         self
     }
+
+    /// What happened to the request before. One that was admitted before goes ahead, as with
+    /// [`again`](PoolClaim::again); the numbers of its attempt and its pass stand in the pool's status.
+    pub fn history(mut self, history: History) -> Self {
+        self.about.history = history;
+        self.again(history.is_again())
+    }
+
+    /// The job belongs to this route. The pool's status and its log name it while it runs.
+    pub fn route(mut self, route: Route) -> Self {
+        self.about.route = Some(route);
+        self
+    }
 }
 
 impl<D: Database> Claim for PoolClaim<D> {
@@ -65,7 +79,7 @@ impl<D: Database> Claim for PoolClaim<D> {
             (Some(deadline), Some(max_wait)) => Some(deadline.min(max_wait)),
             (deadline, max_wait) => deadline.or(max_wait),
         };
-        let admitted = self.shared.admit(job, self.lane, self.rank, wait);
+        let admitted = self.shared.admit(job, self.lane, self.rank, self.about, wait);
         async move { admitted?.await }
     }
 }
@@ -75,6 +89,7 @@ impl<D: Database> fmt::Debug for PoolClaim<D> {
         f.debug_struct("PoolClaim")
             .field("lane", &self.lane)
             .field("rank", &self.rank)
+            .field("about", &self.about)
             .finish_non_exhaustive()
     }
 }

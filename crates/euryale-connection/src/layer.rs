@@ -10,6 +10,10 @@ use crate::{ConnectionLimit, Lane, Pool};
 
 /// Gives each request a claim on a pool's connections.
 ///
+/// The claim carries what the request's extensions say of it: its [`History`](euryale_core::History), by which
+/// one that was admitted before goes ahead, and its [`Route`](euryale_core::Route), by which people see what
+/// holds a connection.
+///
 /// The service inside takes a [`Publication`](euryale_core::Publication); usually it is `Publish`. See the
 /// [crate's documentation](crate).
 #[doc(alias = "semaphore")]

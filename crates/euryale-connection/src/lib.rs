@@ -36,6 +36,16 @@
 //! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's connection
 //! pool, which hands out the fullest cache first but warns where this refuses.
 //!
+//! # Who holds what
+//!
+//! [`Pool::status`] names the jobs that run, the longest first: route, lane, attempt and age. One that has run
+//! for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]). The route is that of the request
+//! ([`Route`](euryale_core::Route) in its extensions, set by whoever routes).
+//!
+//! Connections whose time is over (`idle_timeout`, `max_lifetime`) are closed with or without traffic, in a
+//! worker. A small task of the runtime sends for it. It is there only while there is something to look after,
+//! holds no handle to the pool, and ends with the pool or with its runtime.
+//!
 //! # Cancellation
 //!
 //! Dropping a future takes its waiting job out of the queue in constant time, and it is never run. A running
@@ -54,7 +64,8 @@
 //! # Panics
 //!
 //! A panic of a job is an error of kind `Panicked`; its connection is dropped, and the worker goes on. Do not
-//! build with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of tokio's time-outs do.
+//! build with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of tokio's time-outs do, and
+//! so does what is due at a time; a runtime without one is logged, and its pool goes on without.
 //!
 //! # Shutting down
 //!
@@ -70,6 +81,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim;
+mod housekeeping;
 mod job;
 mod layer;
 mod pool;
@@ -84,5 +96,5 @@ mod worker;
 
 pub use self::claim::PoolClaim;
 pub use self::layer::ConnectionLimitLayer;
-pub use self::pool::{Lane, Pool, PoolBuilder, Status, StillBusy};
+pub use self::pool::{Holder, Lane, Pool, PoolBuilder, Status, StillBusy};
 pub use self::service::ConnectionLimit;

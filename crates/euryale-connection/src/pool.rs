@@ -1,6 +1,7 @@
 //! The pool, as its users hold it.
 
 mod builder;
+mod seats;
 mod shared;
 mod status;
 
@@ -15,8 +16,9 @@ use euryale_core::{
 };
 
 pub use self::builder::PoolBuilder;
+pub(crate) use self::seats::{About, Running, Seat};
 pub(crate) use self::shared::{Idle, Shared, State};
-pub use self::status::Status;
+pub use self::status::{Holder, Status};
 use crate::claim::PoolClaim;
 use crate::queue::LaneIndex;
 use crate::worker;
@@ -137,7 +139,7 @@ impl<D: Database> Pool<D> {
 
     /// The lane of this name, if the pool was built with it.
     pub fn lane(&self, name: &str) -> Option<Lane> {
-        let index = self.shared.lanes.iter().position(|lane| lane == name)?;
+        let index = self.shared.lanes.iter().position(|lane| &**lane == name)?;
         Some(Lane { index: LaneIndex::try_from(index).ok()?, pool: self.shared.id })
     }
 
@@ -172,15 +174,7 @@ impl<D: Database> Pool<D> {
 
     /// How it stands now.
     pub fn status(&self) -> Status {
-        let state = self.shared.lock();
-        Status {
-            cap: state.queue.cap(),
-            running: state.queue.permits(),
-            queued: state.queue.waiting(),
-            oldest_wait: state.queue.oldest().map(|since| since.elapsed()),
-            idle: state.idle.len(),
-            is_closed: state.queue.is_closed(),
-        }
+        self.shared.status()
     }
 
     /// Closes the pool: nothing is admitted from now on, what is queued or running may end within `deadline`,
@@ -199,6 +193,7 @@ impl<D: Database> Pool<D> {
         // A connection may be slow to close: it goes on without us.
         let left = deadline.saturating_sub(began.elapsed());
         let _ = tokio::time::timeout(left, worker::drop_connections(self.shared.take_idle())).await;
+        self.shared.dismiss();
         let running = self.shared.lock().queue.permits();
         if in_time || running == 0 { Ok(()) } else { Err(StillBusy { running }) }
     }

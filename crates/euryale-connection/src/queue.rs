@@ -211,6 +211,17 @@ impl<J> Queue<J> {
         Then::Wait
     }
 
+    /// Sends for a worker for something else than a job, if a permit is free. One that is on its way or on the
+    /// lookout will do.
+    pub(crate) fn send_for_one(&mut self) -> Then {
+        if self.coming > 0 || self.spinner != Spinner::Absent || self.permits >= self.cap {
+            return Then::Wait;
+        }
+        self.permits += 1;
+        self.coming += 1;
+        Then::Start
+    }
+
     /// Takes a waiting job out of the queue; `None` when a worker has it already.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<J> {
         let slot = self.slots.get(ticket.slot as usize)?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Database, History, Publication, Request};
+use euryale_core::{Database, History, Publication, Request, Route};
 use tower_service::Service;
 
 use crate::layer::Predicate;
@@ -35,13 +35,15 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let again = request.extensions().get::<History>().is_some_and(History::is_again);
+        let history = request.extensions().get::<History>().copied().unwrap_or_default();
         let lane = self.lanes.iter().find(|(_, predicate)| predicate(&request)).map(|(lane, _)| *lane);
-        let claim = self.pool.claim().again(again);
-        let claim = match lane {
-            Some(lane) => claim.lane(lane),
-            None => claim,
-        };
+        let mut claim = self.pool.claim().history(history);
+        if let Some(lane) = lane {
+            claim = claim.lane(lane);
+        }
+        if let Some(route) = request.extensions().get::<Route>() {
+            claim = claim.route(route.clone());
+        }
         self.inner.call(Publication { request, claim })
     }
 }

@@ -1,5 +1,7 @@
 mod breakage;
 mod failures;
+mod holders;
+mod housekeeping;
 mod limit;
 
 use std::error::Error as _;
@@ -493,16 +495,6 @@ async fn a_smaller_cap_drops_the_coldest_idle_connections() {
     pool.resize(1);
     eventually("two are gone", || pool.database().open() == 1).await;
     assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
-    assert_quiet(pool.ledger()).await;
-}
-
-#[tokio::test]
-async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
-    let pool = Pool::builder(CountingDatabase::new()).idle_timeout(Duration::ZERO).build();
-    pool.run(|_| ()).await.unwrap();
-    eventually("it is idle", || pool.status().idle == 1).await;
-    assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Expired), 1);
     assert_quiet(pool.ledger()).await;
 }
 

@@ -2,19 +2,26 @@
 //! after job.
 //!
 //! This is the only place that calls `spawn_blocking` for publishing, and the only one where connections are
-//! opened, used and dropped.
+//! opened, used and dropped. A worker that finds nothing to run drops idle connections whose time is over, one
+//! by one, with a look at the queue before each; housekeeping sends for one when none comes by itself. It holds
+//! its permit meanwhile: a connection that is still being closed is one of the pool's.
+
+mod source;
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, Error, ErrorKind, Lease, LeaseSource, Ledger, PanicMessage};
+use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
+use self::source::Source;
+use crate::housekeeping::Call;
 use crate::job::{Job, drop_quietly};
-use crate::pool::{Idle, Shared, State};
+use crate::pool::{Idle, Running, Seat, Shared, State};
 use crate::queue::{LaneIndex, Next, Then};
 
 /// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs about as
@@ -44,6 +51,7 @@ pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
         opened: Instant::now(),
         warmth: None,
         stage: Stage::Coming,
+        seat: Seat::default(),
     };
     let Ok(runtime) = Handle::try_current() else { return };
     // Without a thread tokio panics, and keeps the closure until it has one: the worker must not stay in it.
@@ -85,6 +93,8 @@ struct Worker<D: Database> {
     /// Asked for when the connection is about to become idle.
     warmth: Option<u64>,
     stage: Stage,
+    /// Where the pool sees what it runs.
+    seat: Seat,
 }
 
 /// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or Left).
@@ -92,7 +102,7 @@ struct Worker<D: Database> {
 enum Stage {
     /// Started, and has not looked yet. Holds a permit.
     Coming,
-    /// Looks at the queue. Holds a permit.
+    /// Looks at the queue, or drops a connection that nobody uses. Holds a permit.
     Idle,
     /// On the lookout for a job. Holds a permit.
     Spinning,
@@ -103,11 +113,13 @@ enum Stage {
 }
 
 /// What a worker does next.
-enum Turn<J> {
+enum Turn<J, C> {
     Run {
         job: J,
-        since: Instant,
+        since: std::time::Instant,
     },
+    /// The time of an idle connection is over: it drops it, and looks again.
+    Expire(C),
     /// It may look out for a job for a moment; whoever queues one will call it.
     Spin,
     /// There is no place for it any more: it gives everything back when the last result is delivered.
@@ -121,25 +133,33 @@ type Handed<D> = Arc<dyn Job<D>>;
 impl<D: Database> Worker<D> {
     fn run(mut self) {
         let _mark = InWorker::mark();
-        let mut turn = self.next();
+        let mut turn = self.next(Instant::now());
         loop {
             turn = match turn {
                 Turn::Run { job, since } => {
-                    self.run_job(&*job, since);
+                    let ended = self.run_job(&*job, since);
                     // Whoever sees the result finds the permit free, or this worker on the lookout: a client
                     // that asks again at once gets the same connection.
-                    let next = self.next();
+                    let next = self.next(ended);
                     // The next job is in this worker's hand already: what breaks here must not cost it.
                     drop(PanicMessage::catch(|| job.deliver()));
                     next
                 }
                 Turn::Spin => {
-                    self.spin();
-                    self.next()
+                    if !self.spin() {
+                        // While it can still be called: a client that asks again meanwhile gets this worker, not
+                        // another one with another connection.
+                        self.warmth = self.connection.as_ref().map(|idle| self.shared.warmth(idle));
+                    }
+                    self.next(Instant::now())
+                }
+                Turn::Expire(connection) => {
+                    drop_quietly(connection);
+                    self.next(Instant::now())
                 }
                 Turn::Retire => {
                     self.discard(DropReason::Closed);
-                    leave(&self.shared, self.shared.lock(), &mut self.stage);
+                    leave(&self.shared, self.shared.lock(), &mut self.stage, &mut self.seat);
                     break;
                 }
                 Turn::Leave => break,
@@ -148,13 +168,16 @@ impl<D: Database> Worker<D> {
     }
 
     /// The next job; or gives back everything, connection first, then the permit, in one step.
-    fn next(&mut self) -> Turn<Handed<D>> {
+    fn next(&mut self, now: Instant) -> Turn<Handed<D>, D::Connection> {
         // Who was on the lookout in vain does not go on with it.
         let mut may_spin = self.shared.spins;
         loop {
             let mut state = self.shared.lock();
             let finished = match std::mem::replace(&mut self.stage, Stage::Idle) {
-                Stage::Running(lane) => Some(lane),
+                Stage::Running(lane) => {
+                    state.seats.clear(self.seat);
+                    Some(lane)
+                }
                 Stage::Coming => {
                     state.queue.arrive();
                     None
@@ -167,13 +190,17 @@ impl<D: Database> Worker<D> {
                 Stage::Idle | Stage::Left => None,
             };
             match state.queue.next(finished) {
-                Next::Run { job, lane, since, then } => {
+                Next::Run { job: queued, lane, since, then } => {
                     self.stage = Stage::Running(lane);
                     self.warmth = None;
                     self.shared.ledger.queue.depth.add(-1);
+                    let running = Running::new(queued.about, lane, now);
+                    state.seats.take(&mut self.seat, running);
+                    let call = self.shared.look_after_job(&mut state, now);
                     drop(state);
                     self.shared.summon(then);
-                    return Turn::Run { job, since };
+                    self.shared.call(call);
+                    return Turn::Run { job: queued.job, since };
                 }
                 Next::Idle if may_spin && state.queue.spin() => {
                     self.stage = Stage::Spinning;
@@ -184,6 +211,7 @@ impl<D: Database> Worker<D> {
             if state.queue.is_closed() || state.queue.permits() > state.queue.cap() {
                 return Turn::Retire;
             }
+            let mut call = Call::Nobody;
             if let Some(connection) = self.connection.take() {
                 let Some(warmth) = self.warmth else {
                     // The database is not asked under the lock.
@@ -192,31 +220,49 @@ impl<D: Database> Worker<D> {
                     self.connection = Some(connection);
                     continue;
                 };
-                state.idle.push(Idle { connection, warmth, opened: self.opened, since: Instant::now() });
+                let idle = Idle { connection, warmth, opened: self.opened, since: now };
                 self.shared.ledger.connections.idle.add(1);
+                call = self.shared.look_after_idle(&mut state, &idle, now);
+                state.idle.push(idle);
             }
-            leave(&self.shared, state, &mut self.stage);
-            return Turn::Leave;
+            let turn = match self.shared.expired(&mut state, now) {
+                Some(connection) => {
+                    drop(state);
+                    Turn::Expire(connection)
+                }
+                None => {
+                    leave(&self.shared, state, &mut self.stage, &mut self.seat);
+                    Turn::Leave
+                }
+            };
+            self.shared.call(call);
+            return turn;
         }
     }
 
-    /// Looks out for a call for a moment.
-    fn spin(&self) {
-        let until = Instant::now() + SPIN;
+    /// Looks out for a call for a moment; was there one?
+    fn spin(&self) -> bool {
+        // Of the real clock: a paused one would never end it.
+        let until = std::time::Instant::now() + SPIN;
         let is_called = || {
             std::hint::spin_loop();
             self.shared.called.load(Ordering::Acquire)
         };
-        while !(0..LOOKS).any(|_| is_called()) && Instant::now() < until {
+        while !(0..LOOKS).any(|_| is_called()) {
+            if std::time::Instant::now() >= until {
+                return false;
+            }
             // The core may be the one that would bring the next job.
             std::thread::yield_now();
         }
+        true
     }
 
-    fn run_job(&mut self, job: &dyn Job<D>, since: Instant) {
+    /// Runs a job that was queued at `since`; when it ended.
+    fn run_job(&mut self, job: &dyn Job<D>, since: std::time::Instant) -> Instant {
         let begin = Instant::now();
         let ledger = self.shared.ledger.clone();
-        ledger.queue.wait_seconds.record(begin.saturating_duration_since(since));
+        ledger.queue.wait_seconds.record(begin.into_std().saturating_duration_since(since));
         ledger.publishers.running.add(1);
         if self.connection.is_some() {
             ledger.connections.in_use.add(1);
@@ -234,7 +280,9 @@ impl<D: Database> Worker<D> {
             ledger.connections.in_use.add(-1);
         }
         ledger.publishers.running.add(-1);
-        ledger.publishers.seconds.record(begin.elapsed());
+        let end = Instant::now();
+        ledger.publishers.seconds.record(end.saturating_duration_since(begin));
+        end
     }
 
     /// After each job: is the connection still good for another one?
@@ -261,7 +309,13 @@ impl<D: Database> Worker<D> {
 }
 
 /// Gives the permit back.
-fn leave<D: Database>(shared: &Arc<Shared<D>>, mut state: MutexGuard<'_, State<D>>, stage: &mut Stage) {
+fn leave<D: Database>(
+    shared: &Arc<Shared<D>>,
+    mut state: MutexGuard<'_, State<D>>,
+    stage: &mut Stage,
+    seat: &mut Seat,
+) {
+    state.seats.leave(seat);
     let then = state.queue.leave();
     *stage = Stage::Left;
     drop(state);
@@ -274,20 +328,24 @@ impl<D: Database> Drop for Worker<D> {
     /// something panicked that no one foresaw. The permit must come back, and waiting jobs must not wait for
     /// ever.
     fn drop(&mut self) {
+        if matches!(self.stage, Stage::Left) {
+            return;
+        }
+        let mut state = self.shared.lock();
+        state.seats.leave(&mut self.seat);
         let then = match self.stage {
-            Stage::Left => return,
             Stage::Coming => {
-                self.shared.lock().queue.give_up();
+                state.queue.give_up();
                 Then::Wait
             }
             Stage::Spinning => {
-                let mut state = self.shared.lock();
                 state.queue.stop_spinning();
                 state.queue.break_down(None)
             }
-            Stage::Idle => self.shared.lock().queue.break_down(None),
-            Stage::Running(lane) => self.shared.lock().queue.break_down(Some(lane)),
+            Stage::Running(lane) => state.queue.break_down(Some(lane)),
+            Stage::Idle | Stage::Left => state.queue.break_down(None),
         };
+        drop(state);
         self.discard(DropReason::Panicked);
         self.shared.summon(then);
         let stranded = self.shared.stranded();
@@ -311,53 +369,5 @@ impl InWorker {
 impl Drop for InWorker {
     fn drop(&mut self) {
         IN_WORKER.set(false);
-    }
-}
-
-/// What a lease is lent from, during one job.
-struct Source<'w, D: Database> {
-    shared: &'w Shared<D>,
-    job: &'w dyn Job<D>,
-    opened: &'w mut Instant,
-}
-
-impl<D: Database> LeaseSource<D> for Source<'_, D> {
-    fn database(&self) -> &D {
-        &self.shared.database
-    }
-
-    fn checkout(&mut self) -> Result<D::Connection, BoxError> {
-        let connections = &self.shared.ledger.connections;
-        while let Some(idle) = self.shared.warmest() {
-            connections.idle.add(-1);
-            if self.shared.is_too_old(&idle) {
-                connections.dropped.add(DropReason::Expired, 1);
-                drop_quietly(idle.connection);
-                continue;
-            }
-            *self.opened = idle.opened;
-            connections.in_use.add(1);
-            return Ok(idle.connection);
-        }
-        let connection = self.shared.database.connect()?;
-        connections.opened.add(1);
-        connections.in_use.add(1);
-        *self.opened = Instant::now();
-        Ok(connection)
-    }
-
-    fn discard(&mut self, connection: D::Connection, reason: DropReason) {
-        let connections = &self.shared.ledger.connections;
-        connections.in_use.add(-1);
-        connections.dropped.add(reason, 1);
-        drop_quietly(connection);
-    }
-
-    fn client_is_gone(&self) -> bool {
-        self.job.is_abandoned()
-    }
-
-    fn ledger(&self) -> &Ledger {
-        &self.shared.ledger
     }
 }

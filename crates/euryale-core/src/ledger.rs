@@ -16,6 +16,7 @@
 
 mod exposition;
 mod meter;
+mod per_route;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
+pub use self::per_route::PerRoute;
 
 /// A handle to one set of counters. Never a static: several stacks, and several tests, live in one process.
 #[derive(Clone, Debug, Default)]
@@ -241,10 +243,10 @@ impl Transactions {
 pub struct Conflicts {
     /// Publications, first ones and repeated ones.
     pub attempts: Counter,
-    /// Requests that met a conflict and were answered after another attempt.
-    pub resolved: Counter,
-    /// Requests that met a conflict in every attempt.
-    pub exhausted: Counter,
+    /// Requests that met a conflict and were answered after another attempt, by route.
+    pub resolved: PerRoute,
+    /// Requests that met a conflict in every attempt, by route.
+    pub exhausted: PerRoute,
 }
 
 /// Open files on their way to clients.

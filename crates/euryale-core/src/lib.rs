@@ -11,6 +11,7 @@
 //! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
 //! | what is sent back | [`Body`], [`Blob`] |
 //! | what went wrong | [`Error`], [`ErrorKind`] |
+//! | whose work this is, to people and to metrics | [`Route`] |
 //! | is everything given back? | [`Ledger`] |
 //!
 //! # Example
@@ -69,6 +70,7 @@ pub mod ledger;
 mod panic;
 mod participant;
 mod publisher;
+mod route;
 mod spooled;
 mod transaction;
 
@@ -88,5 +90,6 @@ pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;
 pub use self::participant::Participant;
 pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
+pub use self::route::Route;
 pub use self::spooled::SpooledBody;
 pub use self::transaction::{AlreadyReading, Outcome, Transaction, TransactionOptions};

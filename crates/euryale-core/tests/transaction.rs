@@ -328,6 +328,99 @@ fn a_reader_that_meets_a_conflict_wrote() {
 }
 
 #[test]
+fn who_says_in_time_that_it_will_write_begins_as_a_writer() {
+    let mut bench = Bench::new();
+    bench
+        .run_as(reading(), |transaction| {
+            transaction.writable()?;
+            transaction.connection()?;
+            Ok(transaction.writable()?)
+        })
+        .unwrap();
+    assert_eq!(bench.database.story(), "connect · begin write · commit", "and may say so again");
+
+    bench.run_as(reading(), |transaction| Ok(transaction.writable()?)).unwrap();
+    assert_eq!(bench.database.story(), "", "to say so costs no connection");
+
+    bench
+        .run(|transaction| {
+            transaction.connection()?;
+            Ok(transaction.writable()?)
+        })
+        .unwrap();
+    assert_eq!(bench.database.story(), "begin write · commit", "a writer may always say so");
+}
+
+#[test]
+fn who_says_too_late_that_it_will_write_is_published_again() {
+    let mut bench = Bench::new();
+    let too_late = |transaction: &mut Tx<'_>| {
+        transaction.connection()?;
+        transaction.writable().map_err(|late| Box::new(late) as BoxError).or_abort()
+    };
+    let error = bench.run_as(reading(), too_late).unwrap_err();
+    assert_eq!((error.kind(), error.wrote()), (ErrorKind::Conflict, true));
+    assert_eq!(bench.database.story(), "connect · begin read · abort");
+
+    // As the layers outside do it: the request's history makes its next attempt a writer.
+    let history = History::default().after_conflict(error.wrote());
+    let access = history.access(&http::Method::GET);
+    bench.run_as(TransactionOptions::new(Attempt::new(history), access), too_late).unwrap();
+    assert_eq!(bench.database.story(), "begin write · commit");
+
+    let deaf = bench.run_as(reading(), |transaction| {
+        transaction.connection()?;
+        let _ = transaction.writable();
+        Ok(())
+    });
+    assert!(matches!(deaf, Ok(Outcome::Committed(()))), "who does not pass it on stays a reader: {deaf:?}");
+    assert_eq!(bench.database.story(), "begin read · commit");
+}
+
+#[test]
+fn a_reader_that_could_not_begin_may_still_become_a_writer() {
+    let mut bench = Bench::new();
+    bench.database.script(Step::Begin, [Fail(Fault::Conflict)]);
+    bench
+        .run_as(reading(), |transaction| {
+            assert!(transaction.connection().is_err(), "the database is busy");
+            transaction.writable()?;
+            transaction.connection()?;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(bench.database.story(), "connect · begin read · begin write · commit");
+}
+
+#[test]
+fn what_a_writer_said_outlives_its_attempt() {
+    let fails = |fault: Fault| {
+        move |transaction: &mut Tx<'_>| {
+            transaction.writable()?;
+            transaction.connection()?;
+            Err::<(), _>(TestError(fault).into())
+        }
+    };
+    for fault in [Fault::Conflict, Fault::Disconnected, Fault::Other] {
+        let error = Bench::new().run_as(reading(), fails(fault)).unwrap_err();
+        assert!(error.wrote(), "{fault:?}");
+    }
+    let suspended = Bench::new().run_as(reading(), |transaction| {
+        transaction.writable()?;
+        Err::<(), _>(Pending::new(1).into())
+    });
+    assert!(suspended.unwrap_err().wrote(), "between two passes, too");
+    let unsaid = Bench::new().run_as(reading(), |_| Err::<(), _>(TestError(Fault::Other).into()));
+    assert!(!unsaid.unwrap_err().wrote());
+    // One that wrote before is a writer for good, whatever this attempt did.
+    let wrote = Attempt::new(History::default().after_conflict(true).after_suspension());
+    let error = Bench::new().run_as(TransactionOptions::new(wrote, Access::Write), |_| {
+        Err::<(), _>(TestError(Fault::Conflict).into())
+    });
+    assert!(error.unwrap_err().wrote());
+}
+
+#[test]
 fn a_vote_against_aborts_all() {
     let mut bench = Bench::new();
     let database = bench.database.clone();

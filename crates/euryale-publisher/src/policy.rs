@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::{Error, ErrorKind, History, Ledger};
+use euryale_core::{Error, ErrorKind, History, Ledger, Route};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 
@@ -23,6 +23,9 @@ use tower::retry::Policy;
 ///
 /// When the last attempt meets a conflict, too, the error is of kind
 /// [`ConflictsExhausted`](ErrorKind::ConflictsExhausted): 503 with Retry-After.
+///
+/// Each request that met a conflict is counted once, by its [`Route`] and its end, and logged: at INFO when it
+/// was answered in the end, at ERROR when it was not.
 ///
 /// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`, which is not,
 /// so a `RetryLayer` there does not compile: it would wait for a second permit while holding one.
@@ -61,6 +64,22 @@ impl ConflictPolicy {
         self
     }
 
+    fn resolved<B>(&self, request: &http::Request<B>) {
+        let route = request.extensions().get::<Route>();
+        self.ledger.conflicts.resolved.add(route, 1);
+        let since_start = SinceStart(&self.ledger);
+        let (route, attempts) = (route.map(tracing::field::display), self.done + 1);
+        tracing::info!(uri = %request.uri(), route, attempts, "a conflict was resolved {since_start}");
+    }
+
+    fn exhausted<B>(&self, request: &http::Request<B>) {
+        let route = request.extensions().get::<Route>();
+        self.ledger.conflicts.exhausted.add(route, 1);
+        let since_start = SinceStart(&self.ledger);
+        let (route, attempts) = (route.map(tracing::field::display), self.done + 1);
+        tracing::error!(uri = %request.uri(), route, attempts, "a conflict was not resolved {since_start}");
+    }
+
     fn pause(&self, retry: u32) -> Duration {
         // 2^16 times the base is longer than anyone waits.
         self.base.mul_f64(fastrand::f64() * f64::from(1_u32 << retry.min(16)))
@@ -84,14 +103,13 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
         let error = match result {
             Err(error) if error.kind() == ErrorKind::Conflict => error,
             Ok(_) if self.done > 0 => {
-                self.ledger.conflicts.resolved.add(1);
-                tracing::info!(uri = %request.uri(), attempts = self.done + 1, "a conflict was resolved");
+                self.resolved(request);
                 return None;
             }
             _ => return None,
         };
         if self.done >= self.retries {
-            self.ledger.conflicts.exhausted.add(1);
+            self.exhausted(request);
             // The error itself is logged where it becomes a response.
             let error = std::mem::replace(error, Error::new(ErrorKind::ConflictsExhausted));
             *result = Err(error.with_kind(ErrorKind::ConflictsExhausted));
@@ -108,6 +126,17 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
 
     fn clone_request(&mut self, request: &http::Request<B>) -> Option<http::Request<B>> {
         Some(request.clone())
+    }
+}
+
+/// The totals of a ledger, as ZPublisher logs them: one line says how bad it is.
+struct SinceStart<'a>(&'a Ledger);
+
+impl fmt::Display for SinceStart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unresolved = self.0.conflicts.exhausted.get();
+        let conflicts = self.0.conflicts.resolved.get() + unresolved;
+        write!(f, "({conflicts} conflicts, {unresolved} unresolved, since start)")
     }
 }
 

@@ -72,7 +72,7 @@ pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Access, Admit, Attempt, Blob, Body, BoxError, Claim, CommitGate, Database, Error, ErrorKind,
     Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant, Publication, Publisher,
-    Request, Response, SpooledBody, Transaction, Unavailable, ledger, publisher_fn,
+    Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger, publisher_fn,
 };
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;

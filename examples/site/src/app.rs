@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_request};
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
@@ -17,7 +17,9 @@ use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
 use crate::settings::Settings;
 use crate::store::{Document, FileEntry};
-use crate::{access_log, assets, counter, cross_site, documents, edit, files, form, remove, search, slow};
+use crate::{
+    access_log, assets, counter, cross_site, documents, edit, files, form, remove, route, search, slow,
+};
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
 pub(crate) const UPLOADS: &str = "uploads";
@@ -44,6 +46,7 @@ pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Rout
     let stack = stack.publish(Site { pages: Arc::clone(&pages), blobs });
     assets::routes()
         .fallback_service(stack)
+        .layer(map_request(async |request| route::name(request)))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
         .layer(from_fn_with_state(settings.log, access_log::log))

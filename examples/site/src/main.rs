@@ -28,6 +28,7 @@ mod page;
 mod query;
 mod refusal;
 mod remove;
+mod route;
 mod search;
 mod serve;
 mod settings;

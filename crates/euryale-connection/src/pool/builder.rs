@@ -8,7 +8,9 @@ use std::time::Duration;
 use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 
+use super::seats::Seats;
 use super::{Pool, Shared, State};
+use crate::housekeeping::Keeper;
 use crate::queue::Queue;
 
 /// Settings of a [`Pool`]; made by [`Pool::builder`], ended with [`build`](PoolBuilder::build).
@@ -20,6 +22,7 @@ pub struct PoolBuilder<D> {
     max_wait: Option<Duration>,
     max_lifetime: Option<Duration>,
     idle_timeout: Option<Duration>,
+    warn_after: Option<Duration>,
     lanes: Vec<(String, usize)>,
     ledger: Ledger,
 }
@@ -33,6 +36,7 @@ impl<D: Database> PoolBuilder<D> {
             max_wait: Some(Duration::from_secs(30)),
             max_lifetime: None,
             idle_timeout: None,
+            warn_after: Some(Duration::from_secs(10)),
             lanes: Vec::new(),
             ledger: Ledger::new(),
         }
@@ -56,16 +60,30 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// A connection of this age is dropped instead of being used again. Default: none.
+    /// A connection of this age is dropped, after its job or while it is idle. Default: none.
     pub fn max_lifetime(mut self, age: impl Into<Option<Duration>>) -> Self {
         self.max_lifetime = age.into();
         self
     }
 
-    /// A connection that was idle for this long is dropped instead of being used again, when its turn comes:
-    /// set it below the time after which the database, or what stands in between, hangs up. Default: none.
+    /// A connection that was idle for this long is dropped: set it below the time after which the database, or
+    /// what stands in between, hangs up. Default: none.
+    ///
+    /// It is closed when its time comes, whether there is traffic or not, in a worker, which holds a permit
+    /// meanwhile. A job that comes then waits for the end of one close at most, and only when no other permit is
+    /// free.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();
+        self
+    }
+
+    /// A job that has run for this long is logged, once, at WARN and while it still runs: its route, its lane and
+    /// its age. Default: 10 s, where the last bucket of `euryale_publish_seconds` ends, and well before those who
+    /// wait behind it are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    ///
+    /// [`Status::holders`](crate::Status::holders) names those who run at any time.
+    pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.warn_after = age.into();
         self
     }
 
@@ -96,13 +114,15 @@ impl<D: Database> PoolBuilder<D> {
             max_wait,
             max_lifetime,
             idle_timeout,
+            warn_after,
             lanes,
             ledger,
         } = self;
-        let mut names = vec!["default".to_owned()];
+        let mut names = vec![Arc::from("default")];
         for (name, _) in &lanes {
-            assert!(!names.contains(name), "a pool has one lane of the name {name:?} already");
-            names.push(name.clone());
+            let name = Arc::from(name.as_str());
+            assert!(!names.contains(&name), "a pool has one lane of the name {name:?} already");
+            names.push(name);
         }
         ledger.connections.cap.set(i64::try_from(cap).unwrap_or(i64::MAX));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
@@ -116,9 +136,15 @@ impl<D: Database> PoolBuilder<D> {
             called: AtomicBool::new(false),
             left: Notify::new(),
             idle_timeout,
+            warn_after,
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             lanes: names,
-            state: Mutex::new(State { queue, idle: Vec::new() }),
+            state: Mutex::new(State {
+                queue,
+                idle: Vec::new(),
+                seats: Seats::default(),
+                keeper: Keeper::default(),
+            }),
         };
         Pool { shared: Arc::new(shared) }
     }

@@ -2,14 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{Database, Error, ErrorKind, Ledger, PanicMessage};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::Lane;
+use super::seats::{About, Seats};
 use crate::claim::Waiting;
+use crate::housekeeping::Keeper;
 use crate::job::{Cell, Job, drop_quietly};
 use crate::queue::{LaneIndex, Queue, Rank, Refused, Then, Ticket};
 use crate::worker;
@@ -25,14 +28,23 @@ pub(crate) struct Shared<D: Database> {
     /// A worker gave its permit back.
     pub(crate) left: Notify,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) warn_after: Option<Duration>,
     pub(super) id: u64,
-    pub(super) lanes: Vec<String>,
+    pub(super) lanes: Vec<Arc<str>>,
     pub(super) state: Mutex<State<D>>,
 }
 
 pub(crate) struct State<D: Database> {
-    pub(crate) queue: Queue<Arc<dyn Job<D>>>,
+    pub(crate) queue: Queue<Queued<D>>,
     pub(crate) idle: Vec<Idle<D::Connection>>,
+    pub(crate) seats: Seats,
+    pub(crate) keeper: Keeper,
+}
+
+/// A job in the queue, and whose it is.
+pub(crate) struct Queued<D: Database> {
+    pub(crate) job: Arc<dyn Job<D>>,
+    pub(crate) about: About,
 }
 
 pub(crate) struct Idle<C> {
@@ -60,10 +72,23 @@ impl<D: Database> Shared<D> {
         PanicMessage::catch(|| self.database.warmth(connection)).unwrap_or(0)
     }
 
-    /// Is an idle connection not worth using any more?
-    pub(crate) fn is_too_old(&self, idle: &Idle<D::Connection>) -> bool {
-        self.idle_timeout.is_some_and(|most| idle.since.elapsed() >= most)
-            || self.max_lifetime.is_some_and(|most| idle.opened.elapsed() >= most)
+    /// When an idle connection is not worth using any more.
+    pub(crate) fn expiry(&self, idle: &Idle<D::Connection>) -> Option<Instant> {
+        let idle_for_long = self.idle_timeout.and_then(|most| idle.since.checked_add(most));
+        let of_age = self.max_lifetime.and_then(|most| idle.opened.checked_add(most));
+        idle_for_long.into_iter().chain(of_age).min()
+    }
+
+    pub(crate) fn is_too_old(&self, idle: &Idle<D::Connection>, now: Instant) -> bool {
+        self.expiry(idle).is_some_and(|expiry| expiry <= now)
+    }
+
+    /// Takes out an idle connection whose time is over, to be dropped in a worker, and closes its account.
+    pub(crate) fn expired(&self, state: &mut State<D>, now: Instant) -> Option<D::Connection> {
+        let at = state.idle.iter().position(|idle| self.is_too_old(idle, now))?;
+        self.ledger.connections.idle.add(-1);
+        self.ledger.connections.dropped.add(DropReason::Expired, 1);
+        Some(state.idle.remove(at).connection)
     }
 
     pub(super) fn take_idle(&self) -> Vec<D::Connection> {
@@ -104,6 +129,7 @@ impl<D: Database> Shared<D> {
         job: F,
         lane: LaneIndex,
         rank: Rank,
+        about: About,
         wait: Option<Duration>,
     ) -> Result<Waiting<D, F, T>, Error>
     where
@@ -112,11 +138,13 @@ impl<D: Database> Shared<D> {
         if worker::is_worker_thread() {
             return Err(Error::new(ErrorKind::WouldDeadlock));
         }
+        let now = Instant::now();
         // A time that no clock reaches is no bound.
-        let until = wait.and_then(|wait| tokio::time::Instant::now().checked_add(wait));
+        let until = wait.and_then(|wait| now.checked_add(wait));
         let cell = Arc::new(Cell::new(job));
+        let queued = Queued { job: Arc::clone(&cell) as Arc<dyn Job<D>>, about };
         let mut state = self.lock();
-        let admitted = state.queue.admit(Arc::clone(&cell) as Arc<dyn Job<D>>, lane, rank, Instant::now());
+        let admitted = state.queue.admit(queued, lane, rank, now.into_std());
         if admitted.is_ok() {
             self.ledger.queue.depth.add(1);
         }
@@ -147,12 +175,12 @@ impl<D: Database> Shared<D> {
     /// Takes a job back out of the queue; `false` when a worker has it.
     pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
         let mut state = self.lock();
-        let job = state.queue.cancel(ticket);
-        if job.is_some() {
+        let queued = state.queue.cancel(ticket);
+        if queued.is_some() {
             self.ledger.queue.depth.add(-1);
         }
         drop(state);
-        job.is_some()
+        queued.is_some()
     }
 
     /// The waiting jobs that nobody would come for: no worker is left, and none could be started.
@@ -172,7 +200,7 @@ impl<D: Database> Shared<D> {
     fn drained(&self, state: &mut State<D>) -> Vec<Arc<dyn Job<D>>> {
         let jobs = state.queue.drain();
         self.ledger.queue.depth.add(-i64::try_from(jobs.len()).unwrap_or(i64::MAX));
-        jobs
+        jobs.into_iter().map(|queued| queued.job).collect()
     }
 
     /// Is this a lane of this pool?
@@ -190,6 +218,7 @@ impl<D: Database> Shared<D> {
 
 impl<D: Database> Drop for Shared<D> {
     fn drop(&mut self) {
+        self.dismiss();
         self.drop_on_a_thread(self.take_idle());
     }
 }

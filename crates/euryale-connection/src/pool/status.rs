@@ -1,6 +1,12 @@
 //! How a pool stands.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use euryale_core::{Database, Route};
+use tokio::time::Instant;
+
+use super::{Running, Shared};
 
 /// A pool at one moment: for health checks, agents and people.
 #[derive(Clone, Debug)]
@@ -8,7 +14,7 @@ use std::time::Duration;
 pub struct Status {
     /// How many connections there may be.
     pub cap: usize,
-    /// Permits that are out: jobs that run, and workers about to start or to end.
+    /// Permits that are out: jobs that run, and workers about to start or to end, or closing an idle connection.
     pub running: usize,
     /// Jobs that wait.
     pub queued: usize,
@@ -16,6 +22,58 @@ pub struct Status {
     pub oldest_wait: Option<Duration>,
     /// Open connections that wait for work.
     pub idle: usize,
+    /// The jobs that run, the one that has run longest first. One whose client has gone is among them for as long
+    /// as its worker runs.
+    pub holders: Vec<Holder>,
     /// The pool takes no more jobs.
     pub is_closed: bool,
+}
+
+/// A job that runs, and so holds a worker, a permit and, if it asked for one, a connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The name of its lane; `None` for the default lane.
+    pub lane: Option<Arc<str>>,
+    /// The route of its request, if whoever routes named one ([`Route`]). Jobs of [`Pool::run`](crate::Pool::run)
+    /// and [`Pool::transaction`](crate::Pool::transaction) have none.
+    pub route: Option<Route>,
+    /// The number of this attempt among those of its request, from 1; grows with each conflict.
+    pub attempt: u32,
+    /// The number of this pass, from 1; grows with each suspension.
+    pub pass: u32,
+    /// How long it has run in its worker.
+    pub age: Duration,
+}
+
+impl<D: Database> Shared<D> {
+    pub(super) fn status(&self) -> Status {
+        let now = Instant::now();
+        let state = self.lock();
+        let oldest = state.queue.oldest();
+        let mut status = Status {
+            cap: state.queue.cap(),
+            running: state.queue.permits(),
+            queued: state.queue.waiting(),
+            oldest_wait: oldest.map(|since| now.into_std().saturating_duration_since(since)),
+            idle: state.idle.len(),
+            holders: state.seats.iter().map(|running| self.holder(running, now)).collect(),
+            is_closed: state.queue.is_closed(),
+        };
+        drop(state);
+        status.holders.sort_by_key(|holder| std::cmp::Reverse(holder.age));
+        status
+    }
+
+    pub(crate) fn holder(&self, running: &Running, now: Instant) -> Holder {
+        let Running { about, lane, since, .. } = running;
+        Holder {
+            // Lane 0 is the default.
+            lane: (*lane != 0).then(|| Arc::clone(&self.lanes[usize::from(*lane)])),
+            route: about.route.clone(),
+            attempt: about.history.conflicts + 1,
+            pass: about.history.suspensions + 1,
+            age: now.saturating_duration_since(*since),
+        }
+    }
 }

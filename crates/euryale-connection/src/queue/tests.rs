@@ -170,6 +170,25 @@ fn a_worker_that_breaks_down_is_replaced() {
 }
 
 #[test]
+fn one_is_sent_for_without_a_job_only_if_none_comes_by_itself() {
+    let mut queue = Queue::new(2, 10, [usize::MAX]);
+    assert_eq!(queue.send_for_one(), Then::Start);
+    assert_eq!(queue.send_for_one(), Then::Wait, "one is on its way");
+    assert_eq!(admit(&mut queue, 0, 0, Rank::New).1, Then::Wait, "and will take a job that comes");
+    queue.arrive();
+    assert_eq!(run(&mut queue, None), Some((0, 0)));
+    assert_eq!(queue.send_for_one(), Then::Start, "the first is busy");
+    queue.arrive();
+    assert_eq!(run(&mut queue, None), None);
+    assert!(queue.spin());
+    assert_eq!(queue.send_for_one(), Then::Wait, "one is on the lookout");
+    assert!(!queue.stop_spinning());
+    queue.leave();
+    assert_eq!(queue.send_for_one(), Then::Start);
+    assert_eq!(queue.send_for_one(), Then::Wait, "no permit is free");
+}
+
+#[test]
 fn a_thousand_jobs_that_come_again_are_served() {
     let mut queue = Queue::new(1, 10, [usize::MAX]);
     let mut finished = None;
@@ -222,6 +241,8 @@ enum Event {
     /// The spinning worker gives up, or finds that it was called.
     StopSpinning,
     Resize(usize),
+    /// A worker is sent for, for something else than a job.
+    SendForOne,
     /// A started worker never comes.
     GiveUp,
     /// A running worker breaks down in the middle of its job.
@@ -236,6 +257,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any::<usize>().prop_map(Event::Finish),
         2 => Just(Event::StopSpinning),
         1 => (1..4_usize).prop_map(Event::Resize),
+        1 => Just(Event::SendForOne),
         1 => Just(Event::GiveUp),
         1 => any::<usize>().prop_map(Event::BreakDown),
     ]
@@ -305,6 +327,14 @@ proptest! {
                     let then = queue.resize(to);
                     started += usize::from(then == Then::Start);
                     called |= then == Then::Call;
+                    None
+                }
+                Event::SendForOne => {
+                    let before = queue.permits();
+                    let then = queue.send_for_one();
+                    started += usize::from(then == Then::Start);
+                    prop_assert!(then != Then::Call);
+                    prop_assert!(then == Then::Wait || before < cap, "over the cap");
                     None
                 }
                 Event::GiveUp if started > 0 => {

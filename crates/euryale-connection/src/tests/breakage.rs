@@ -112,7 +112,9 @@ async fn idle_connections_that_panic_when_they_are_dropped() {
     let ledger = pool.ledger().clone();
     database.breaks.store(true, SeqCst);
     drop(pool);
-    assert_eq!(ledger.connections.idle.get(), 0);
+    // A worker on its way out may be the last to let go.
+    eventually("they are dropped", || ledger.connections.idle.get() == 0).await;
+    assert_quiet(&ledger).await;
 }
 
 struct BrokenWaker;

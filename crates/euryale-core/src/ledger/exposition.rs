@@ -1,8 +1,8 @@
 //! Prometheus text format, version 0.0.4.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use super::{Counter, DropReason, Gauge, Histogram, Ledger};
+use super::{Conflicts, Counter, DropReason, Gauge, Histogram, Ledger};
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = Exposition(String::with_capacity(8 << 10));
@@ -40,8 +40,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
     ] {
         out.counter(name, help, counter);
     }
-    let outcomes = [("resolved", &ledger.conflicts.resolved), ("exhausted", &ledger.conflicts.exhausted)];
-    out.counters("euryale_conflicts_total", "Requests that met a conflict.", "outcome", outcomes);
+    out.conflicts(&ledger.conflicts);
 
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
     out.gauge("euryale_spool_files", "Request bodies in files.", &ledger.spool.files);
@@ -73,7 +72,7 @@ impl Exposition {
         self.line(format_args!("# TYPE {name} {kind}"));
     }
 
-    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+    fn line(&mut self, line: fmt::Arguments<'_>) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{line}");
     }
@@ -111,6 +110,17 @@ impl Exposition {
         }
     }
 
+    fn conflicts(&mut self, conflicts: &Conflicts) {
+        let name = "euryale_conflicts_total";
+        self.head(name, "Requests that met a conflict.", "counter");
+        for (outcome, counter) in [("resolved", &conflicts.resolved), ("exhausted", &conflicts.exhausted)] {
+            for (route, count) in counter.by_route() {
+                let route = Escaped(&route);
+                self.line(format_args!("{name}{{outcome=\"{outcome}\",route=\"{route}\"}} {count}"));
+            }
+        }
+    }
+
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, help, "histogram");
         for (bound, count) in histogram.cumulative() {
@@ -120,5 +130,19 @@ impl Exposition {
         self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
         self.line(format_args!("{name}_sum {}", histogram.sum().as_secs_f64()));
         self.line(format_args!("{name}_count {count}"));
+    }
+}
+
+/// The value of a label that this crate did not choose: `\`, `"` and line feeds are escaped, nothing else is.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            '\\' => f.write_str("\\\\"),
+            '"' => f.write_str("\\\""),
+            '\n' => f.write_str("\\n"),
+            other => f.write_char(other),
+        })
     }
 }

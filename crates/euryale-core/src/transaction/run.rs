@@ -154,7 +154,7 @@ impl<D: Database> Transaction<'_, D> {
                 self.roll_back();
                 return Ok(Outcome::Refused(*response));
             }
-            Reason::Suspend(pending) => Error::suspended(pending),
+            Reason::Suspend(pending) => Error::suspended(pending).set_wrote(self.wrote),
             Reason::Error(error) => {
                 let fault = self.fault(&*error).unwrap_or(Fault::Other);
                 self.translate(error, fault)

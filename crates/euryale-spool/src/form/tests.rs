@@ -148,7 +148,7 @@ async fn each_limit_is_met_exactly() {
         (fields, MULTIPART, multipart(&vec![field.clone(); 2]), multipart(&vec![field.clone(); 3])),
         (files, MULTIPART, multipart(&vec![upload.clone(); 2]), multipart(&vec![upload.clone(); 3])),
         (text, URLENCODED, "a=b".to_owned(), "a=bc".to_owned()),
-        (text, MULTIPART, multipart(&[long.clone()]), multipart(&[long, field])),
+        (text, MULTIPART, multipart(std::slice::from_ref(&long)), multipart(&[long.clone(), field])),
         (file, MULTIPART, multipart(&[upload]), multipart(&[part("name=\"a\"; filename=\"f\"", "12")])),
     ];
     for (limits, content_type, fits, over) in cases {

@@ -78,6 +78,9 @@ async fn a_conflict_is_found_in_every_wrapping() {
         assert_eq!((answer.status.as_u16(), header(&answer, "retry-after")), (503, "1"), "{method} {path}");
         assert_eq!(site.ledger.conflicts.exhausted.get(), index);
     }
+    let by_route = site.ledger.exposition();
+    let line = "euryale_conflicts_total{outcome=\"exhausted\",route=\"/@@counter\"} 6\n";
+    assert!(by_route.contains(line), "{by_route}");
     assert_eq!(number(&site).await, 0, "readers wait for nobody");
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(site.post("/@@counter").await.text(), "1\n");

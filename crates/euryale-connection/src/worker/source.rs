@@ -1,0 +1,56 @@
+//! Where a job's connection comes from.
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{BoxError, Database, LeaseSource, Ledger};
+use tokio::time::Instant;
+
+use crate::job::{Job, drop_quietly};
+use crate::pool::Shared;
+
+/// What a lease is lent from, during one job.
+pub(super) struct Source<'w, D: Database> {
+    pub(super) shared: &'w Shared<D>,
+    pub(super) job: &'w dyn Job<D>,
+    pub(super) opened: &'w mut Instant,
+}
+
+impl<D: Database> LeaseSource<D> for Source<'_, D> {
+    fn database(&self) -> &D {
+        &self.shared.database
+    }
+
+    fn checkout(&mut self) -> Result<D::Connection, BoxError> {
+        let connections = &self.shared.ledger.connections;
+        while let Some(idle) = self.shared.warmest() {
+            connections.idle.add(-1);
+            if self.shared.is_too_old(&idle, Instant::now()) {
+                connections.dropped.add(DropReason::Expired, 1);
+                drop_quietly(idle.connection);
+                continue;
+            }
+            *self.opened = idle.opened;
+            connections.in_use.add(1);
+            return Ok(idle.connection);
+        }
+        let connection = self.shared.database.connect()?;
+        connections.opened.add(1);
+        connections.in_use.add(1);
+        *self.opened = Instant::now();
+        Ok(connection)
+    }
+
+    fn discard(&mut self, connection: D::Connection, reason: DropReason) {
+        let connections = &self.shared.ledger.connections;
+        connections.in_use.add(-1);
+        connections.dropped.add(reason, 1);
+        drop_quietly(connection);
+    }
+
+    fn client_is_gone(&self) -> bool {
+        self.job.is_abandoned()
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+}

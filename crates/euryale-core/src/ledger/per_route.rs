@@ -1,0 +1,73 @@
+//! Counts by route, of a bounded number of routes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Counter;
+use crate::Route;
+
+/// So many routes are counted by name.
+const ROUTES: usize = 256;
+
+/// Counts those that come after them.
+const OTHER: &str = "other";
+
+/// A counter that knows how much of it fell on which route.
+///
+/// At most 256 routes are counted by name; those that come later are counted together as `other`. What came
+/// without a [`Route`] is counted under the empty name, which Prometheus takes as a series without that label.
+#[derive(Debug, Default)]
+pub struct PerRoute {
+    total: Counter,
+    routes: Mutex<Routes>,
+}
+
+#[derive(Debug, Default)]
+struct Routes {
+    none: u64,
+    other: u64,
+    named: BTreeMap<Arc<str>, u64>,
+}
+
+impl PerRoute {
+    /// Adds `n` for `route`. Takes a lock: for what is rare.
+    pub fn add(&self, route: Option<&Route>, n: u64) {
+        self.total.add(n);
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        match route {
+            None => routes.none += n,
+            Some(route) => *routes.of(route) += n,
+        }
+    }
+
+    /// The sum of all routes. Takes no lock.
+    pub fn get(&self) -> u64 {
+        self.total.get()
+    }
+
+    /// The routes in the order of their names, with their counts. The first is the empty name.
+    pub fn by_route(&self) -> Vec<(Arc<str>, u64)> {
+        let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = routes.named.iter().map(|(name, count)| (Arc::clone(name), *count));
+        let mut counts: Vec<_> = std::iter::once(("".into(), routes.none)).chain(named).collect();
+        if routes.other > 0 {
+            counts.push((OTHER.into(), routes.other));
+            counts.sort_unstable();
+        }
+        counts
+    }
+}
+
+impl Routes {
+    fn of(&mut self, route: &Route) -> &mut u64 {
+        match route.name() {
+            "" => &mut self.none,
+            // Two series of one name are an error to Prometheus.
+            OTHER => &mut self.other,
+            name if self.named.len() < ROUTES || self.named.contains_key(name) => {
+                self.named.entry(route.shared_name()).or_default()
+            }
+            _ => &mut self.other,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The routes, as statistics and the log name them: never the path of a request, of which there are too many.
+
+use axum::extract::Request;
+use euryale::Route;
+use http::Method;
+
+use crate::form;
+
+/// Names the route of `request`.
+pub(crate) fn name(mut request: Request) -> Request {
+    let name = match (request.uri().path(), request.method()) {
+        ("/@@slow", _) => "/@@slow",
+        ("/@@counter", _) => "/@@counter",
+        (_, &Method::POST) if form::is_upload(request.headers()) => "upload",
+        (_, &Method::GET | &Method::HEAD) => "read",
+        _ => "write",
+    };
+    request.extensions_mut().insert(Route::new(name));
+    request
+}
