@@ -1,5 +1,7 @@
 //! The harness: a stack behind a real server, on a port that the kernel chose.
 
+#![forbid(unsafe_code)]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

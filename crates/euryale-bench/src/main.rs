@@ -9,6 +9,8 @@
 //! server and load share a network namespace of their own with TCP reno, where the system allows it: a host's
 //! bbr paces the loopback device and hides what the server costs.
 
+#![forbid(unsafe_code)]
+
 mod measure;
 mod netns;
 mod null;

@@ -78,6 +78,7 @@
 //! `r2d2`, off by default: connections of diesel, `r2d2_sqlite`, `r2d2_postgres` or any other
 //! `r2d2::ManageConnection`. See the module `r2d2`.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod claim;

@@ -255,6 +255,16 @@ pub struct Conflicts {
 pub struct Blobs {
     /// Open now, from the moment they leave the worker.
     pub open: Gauge,
+    /// Blobs that began to leave with `sendfile`, from the page cache.
+    pub sendfile: Counter,
+    /// Blobs that began to be read, and written as any other body.
+    pub read: Counter,
+    /// Blobs that were left to the proxy.
+    pub offload: Counter,
+    /// Bytes that left with `sendfile`.
+    pub sendfile_bytes: Counter,
+    /// Bytes that were read.
+    pub read_bytes: Counter,
 }
 
 /// Request bodies.

@@ -53,6 +53,8 @@
 //!
 //! A panic in application code is caught at the transaction, which is aborted; its connection is dropped.
 
+#![forbid(unsafe_code)]
+
 mod abort;
 mod admit;
 mod attempt;

@@ -60,6 +60,8 @@
 //!
 //! A panic in application code is answered 500; its transaction is aborted and its connection dropped.
 
+#![forbid(unsafe_code)]
+
 mod framing;
 mod policy;
 mod publish;

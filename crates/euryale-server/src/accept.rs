@@ -15,6 +15,7 @@ use crate::conversation::converse;
 use crate::edge::MakeEdge;
 use crate::listener::{Listener, PeerAddr};
 use crate::running::Shared;
+use crate::sendfile::{self, Windows};
 use crate::socket::{ServerIo, SocketCell};
 
 /// Takes peers until it is told to stop, and closes the listener then.
@@ -40,8 +41,10 @@ where
                     tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
                 }
                 let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
-                let io = ServerIo::new(stream, cell.clone(), shared.sockets.token());
-                let edge = make.make(PeerAddr(peer), cell.clone());
+                let windows = Windows::new(shared.ledger.clone());
+                let io = sendfile::wrap(stream, &windows);
+                let io = ServerIo::new(io, cell.clone(), shared.sockets.token());
+                let edge = make.make(PeerAddr(peer), cell.clone(), windows);
                 shared.tasks.spawn(converse(shared.clone(), io, edge, cell));
             }
             Err(error) if is_the_peers(error.kind()) => {

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::listener::PeerAddr;
+use crate::sendfile::{Windows, arm};
 use crate::socket::SocketCell;
 
 /// Makes an [`Edge`] for every socket.
@@ -30,8 +31,8 @@ impl<S: Clone> MakeEdge<S> {
         Self { service }
     }
 
-    pub(crate) fn make(&self, peer: PeerAddr, cell: Arc<SocketCell>) -> Edge<S> {
-        Edge { service: self.service.clone(), peer, cell }
+    pub(crate) fn make(&self, peer: PeerAddr, cell: Arc<SocketCell>, windows: Arc<Windows>) -> Edge<S> {
+        Edge { service: self.service.clone(), peer, cell, windows }
     }
 }
 
@@ -41,6 +42,7 @@ pub(crate) struct Edge<S> {
     service: S,
     peer: PeerAddr,
     cell: Arc<SocketCell>,
+    windows: Arc<Windows>,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Edge<S>
@@ -67,6 +69,7 @@ where
             cell: self.cell.clone(),
             parsed,
             framing,
+            windows: self.windows.clone(),
         }
     }
 }
@@ -88,6 +91,7 @@ pin_project! {
         cell: Arc<SocketCell>,
         parsed: Instant,
         framing: Framing,
+        windows: Arc<Windows>,
     }
 }
 
@@ -126,7 +130,10 @@ where
         };
         let mut response = ready!(future.poll(cx))?.map(Body::new);
         match this.framing {
-            Framing::Plain => this.cell.given(*this.parsed),
+            Framing::Plain => {
+                arm(&response, this.windows);
+                this.cell.given(*this.parsed);
+            }
             Framing::Multiplexed => this.cell.record(*this.parsed),
             Framing::HeadOnly => {
                 response = without_body(response);

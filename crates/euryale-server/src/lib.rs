@@ -86,6 +86,11 @@ mod conversation;
 mod edge;
 mod listener;
 mod running;
+#[cfg(target_os = "linux")]
+mod sendfile;
+#[cfg(not(target_os = "linux"))]
+#[path = "sendfile_elsewhere.rs"]
+mod sendfile;
 mod server;
 mod settings;
 mod shutdown;
@@ -96,6 +101,8 @@ mod tests;
 pub use self::admin::{Admin, Readiness};
 pub use self::listener::{Listener, PeerAddr};
 pub use self::running::Drained;
+#[cfg(target_os = "linux")]
+pub use self::sendfile::SendfileIo;
 pub use self::server::Server;
 pub use self::shutdown::Shutdown;
 /// The body of the requests that a service is given.

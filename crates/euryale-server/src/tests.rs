@@ -6,6 +6,8 @@ mod drain;
 mod head_seconds;
 mod http1;
 mod http2;
+#[cfg(target_os = "linux")]
+mod sendfile;
 mod silence;
 
 use std::convert::Infallible;

@@ -50,6 +50,7 @@
 //! None of its own. The stall time-out needs tokio's timer, files its blocking threads: so many as
 //! [`SpoolLayer::writers`] says.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod content;

@@ -106,6 +106,8 @@
 //!
 //! Feature `bundled` (default) compiles SQLite in. Without it the system's library is linked.
 
+#![forbid(unsafe_code)]
+
 mod connection;
 mod database;
 mod error;

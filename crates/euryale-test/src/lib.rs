@@ -19,6 +19,8 @@
 //! # }
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod client;
 mod database;
 mod gate;

@@ -64,6 +64,8 @@
 //!
 //! Answered 500. Do not build with `panic = "abort"`.
 
+#![forbid(unsafe_code)]
+
 mod runtime;
 mod stack;
 

@@ -5,6 +5,8 @@
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows
 //! * `cargo xtask deps`: how many crates each published crate brings along
 
+#![forbid(unsafe_code)]
+
 mod ci;
 mod deps;
 mod rules;

@@ -3,6 +3,8 @@
 //! `main` is what a program owes its users (settings, errors in one line, an end that comes), [`app`] is the
 //! site, and [`serve`] puts the two together. See the README for what to try.
 
+#![forbid(unsafe_code)]
+
 mod access_log;
 mod address;
 mod app;

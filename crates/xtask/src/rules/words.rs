@@ -11,7 +11,7 @@ struct Restricted {
     remedy: &'static str,
 }
 
-const RESTRICTED: [Restricted; 2] = [
+const RESTRICTED: [Restricted; 3] = [
     Restricted {
         word: "spawn_blocking",
         is_allowed: may_spawn_blocking,
@@ -21,6 +21,11 @@ const RESTRICTED: [Restricted; 2] = [
         word: "thread::sleep",
         is_allowed: may_sleep,
         remedy: "wait for an event, a gate or a paused clock",
+    },
+    Restricted {
+        word: "unsafe",
+        is_allowed: |path| path == "crates/euryale-server/src/sendfile/map.rs",
+        remedy: "find a crate that keeps it, or argue for another file in ARCHITECTURE.md",
     },
 ];
 
@@ -57,11 +62,12 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
 }
 
-/// Where blocking work has a bound: the pool's worker, the spool's writers, and core's fall-back for bodies
-/// without a layer.
-const BLOCKING: [&str; 3] = [
+/// Where blocking work has a bound: the pool's worker, the spool's writers, the server's reader of cold files, and
+/// core's fall-back for bodies without a layer.
+const BLOCKING: [&str; 4] = [
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
+    "crates/euryale-server/src/sendfile/cold.rs",
     "crates/euryale-spool/src/write.rs",
 ];
 

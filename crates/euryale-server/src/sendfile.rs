@@ -1,0 +1,47 @@
+//! Files leave with `sendfile(2)`, from stock hyper.
+//!
+//! hyper writes the chunks of a body with `writev`, straight from the `Bytes` that it was given. So a blob's body is
+//! made to give `Bytes` that lie in a read-only map of the file, which nobody reads; the socket that hyper writes to
+//! knows the addresses of the map, and where hyper asks it to write some of them, it calls `sendfile` with the
+//! file. A chunk that is copied or read on its way, after all, holds the right bytes: what is sent never depends on
+//! the trick.
+//!
+//! The parts: [`Windows`], what one socket knows; `map`, the maps; `reader`, the body that gives windows; `cold`,
+//! which brings pages into the page cache off the runtime's threads; [`SendfileIo`], the socket.
+
+mod cold;
+mod io;
+mod map;
+mod reader;
+mod windows;
+
+use std::sync::Arc;
+
+use euryale_core::{BlobHandle, Body};
+use http::Response;
+use http::header::CONTENT_ENCODING;
+use http_body::Body as _;
+use tokio::net::TcpStream;
+
+pub use self::io::SendfileIo;
+pub(crate) use self::windows::Windows;
+
+/// The socket, so that it knows `windows`.
+pub(crate) fn wrap(stream: TcpStream, windows: &Arc<Windows>) -> SendfileIo {
+    SendfileIo::new(stream, Arc::clone(windows))
+}
+
+/// Lets the body of `response` leave through `windows`, if it is a blob that may, and that nothing has changed on its
+/// way to here.
+pub(crate) fn arm(response: &Response<Body>, windows: &Arc<Windows>) {
+    let Some(handle) = response.extensions().get::<BlobHandle>() else { return };
+    if response.headers().contains_key(CONTENT_ENCODING)
+        || response.body().size_hint().exact() != Some(handle.len())
+    {
+        return;
+    }
+    // Whoever reads the map of a file that is truncated is killed, and somebody may read it.
+    if handle.blob().is_some_and(|blob| blob.is_stable() && !blob.is_empty()) {
+        handle.read_by(Arc::new(reader::ThroughWindows::new(windows)));
+    }
+}

@@ -1,0 +1,95 @@
+//! `sendfile` waits for the disk, and must not do that on a runtime thread.
+
+use std::fs::File;
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use euryale_core::{Blob, PanicMessage};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// So many chunks are brought in from disks at a time, by all sockets of the process. More requests make no disk
+/// faster.
+static TURNS: Semaphore = Semaphore::const_new(LANE);
+
+/// Blocking threads that bring in chunks of files which are not in the page cache.
+pub(crate) const LANE: usize = 16;
+
+/// How much is read at a time, into a buffer that nobody looks at.
+const PIECE: usize = 64 << 10;
+
+/// Brings the pages of a blob into the page cache before they are sent.
+pub(super) struct Warmth {
+    file: Arc<File>,
+    offset: u64,
+    coming: Option<Coming>,
+}
+
+type Coming = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+impl Warmth {
+    pub(super) fn new(blob: &Blob) -> Self {
+        Self { file: Arc::clone(blob.file()), offset: blob.offset(), coming: None }
+    }
+
+    /// Ready when the `len` bytes from `at` on are in the page cache, as far as one can tell.
+    pub(super) fn poll_warm(&mut self, cx: &mut Context<'_>, at: u64, len: usize) -> Poll<io::Result<()>> {
+        if self.coming.is_none() {
+            let at = self.offset + at;
+            // The kernel reads and forgets files in runs of pages: both ends say enough of what is between.
+            if len == 0 || (is_warm(&self.file, at) && is_warm(&self.file, at + len as u64 - 1)) {
+                return Poll::Ready(Ok(()));
+            }
+            self.coming = Some(Box::pin(bring(Arc::clone(&self.file), at, len)));
+        }
+        let Some(coming) = &mut self.coming else { return Poll::Ready(Ok(())) };
+        let came = ready!(coming.as_mut().poll(cx));
+        self.coming = None;
+        Poll::Ready(came)
+    }
+}
+
+/// Is the byte at `at` in the page cache? No, where the file system cannot tell (tmpfs).
+fn is_warm(file: &File, at: u64) -> bool {
+    let mut byte = [0];
+    loop {
+        match preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {
+            Err(Errno::INTR) => {}
+            // Behind the end of a file there is nothing to wait for.
+            read => return read.is_ok(),
+        }
+    }
+}
+
+async fn bring(file: Arc<File>, at: u64, len: usize) -> io::Result<()> {
+    // The semaphore is never closed.
+    let turn = TURNS.acquire().await.map_err(io::Error::other)?;
+    let reading = spawn(move || {
+        let mut buffer = vec![0; PIECE.min(len)];
+        let end = at + len as u64;
+        let mut at = at;
+        while at < end {
+            let want = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
+            match file.read_at(&mut buffer[..want], at) {
+                Ok(0) => break,
+                Ok(read) => at += read as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        drop(turn);
+        Ok(())
+    })?;
+    reading.await.map_err(io::Error::other)?
+}
+
+#[expect(clippy::disallowed_methods, reason = "the lane of cold files: its semaphore bounds it")]
+fn spawn(read: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<JoinHandle<io::Result<()>>> {
+    // Without a thread tokio panics, and keeps the closure until it has one.
+    PanicMessage::catch(|| tokio::task::spawn_blocking(read)).map_err(io::Error::other)
+}

@@ -1,0 +1,71 @@
+//! A part of a file as addresses. One of the two files of the workspace that need `unsafe`.
+//!
+//! What has to hold, and why it does:
+//!
+//! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop, and it is owned by
+//!   the `Bytes` that lie in it.
+//! * **Nobody writes to them.** They are mapped to be read only. Another process may write to the file, and then the
+//!   bytes change under whoever reads them; Rust's rules for shared references know no such thing. So only files that
+//!   are declared stable are mapped: never changed in place, only replaced.
+//! * **Reading them does not kill the process.** Reading a page that lies behind the end of a file that was truncated
+//!   does (SIGBUS). Again: only stable files; and nothing here reads at all. hyper does not read what it passes to
+//!   `writev`, and the socket recognises a window by its address.
+
+#![expect(unsafe_code, reason = "a map of a file; the argument stands above")]
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::io;
+use std::ptr::{NonNull, null_mut};
+use std::slice;
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+/// Pages of all sizes begin at multiples of the smallest; 64 KiB is the largest base page of any Linux.
+const PAGE: u64 = 64 << 10;
+
+/// A read-only map of a part of a file.
+#[derive(Debug)]
+pub(crate) struct Map {
+    /// Where the map begins, which is at a page.
+    base: NonNull<c_void>,
+    mapped: usize,
+    /// Where the part begins in it.
+    skip: usize,
+}
+
+// SAFETY: the addresses belong to the process, not to a thread, and are only read.
+unsafe impl Send for Map {}
+// SAFETY: as above; there is nothing in it that changes.
+unsafe impl Sync for Map {}
+
+impl Map {
+    /// Maps `len` bytes of `file` from `offset` on. Reads nothing: no page is there until somebody touches it.
+    pub(crate) fn new(file: &File, offset: u64, len: u64) -> io::Result<Self> {
+        let begin = offset / PAGE * PAGE;
+        let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);
+        let skip = usize::try_from(offset - begin).map_err(too_large)?;
+        let mapped = usize::try_from(offset - begin + len).map_err(too_large)?;
+        // SAFETY: no address is asked for, so nothing that is mapped already is touched.
+        let base = unsafe { mmap(null_mut(), mapped, ProtFlags::READ, MapFlags::SHARED, file, begin)? };
+        let base = NonNull::new(base).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { base, mapped, skip })
+    }
+}
+
+impl AsRef<[u8]> for Map {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: `base` is the beginning of a map of `mapped` bytes that lives as long as `self`; the module's
+        // documentation says why they may be read.
+        let all = unsafe { slice::from_raw_parts(self.base.as_ptr().cast::<u8>(), self.mapped) };
+        &all[self.skip..]
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this length, and nobody has an address in it any more.
+        // An error would mean that it was not mapped.
+        let _ = unsafe { munmap(self.base.as_ptr(), self.mapped) };
+    }
+}

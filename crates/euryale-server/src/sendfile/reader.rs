@@ -1,0 +1,57 @@
+//! The body of a blob that leaves through a window.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{Blob, BlobChunks, ReadBlob};
+
+use super::cold::Warmth;
+use super::windows::Windows;
+
+/// How much hyper is given at a time. It writes that before it asks for more; and while it is written, which the
+/// kernel does in one call as far as the peer reads, other sockets of the thread wait.
+const CHUNK: usize = 512 << 10;
+
+/// Reads blobs as windows on one socket.
+pub(super) struct ThroughWindows {
+    windows: Arc<Windows>,
+}
+
+impl ThroughWindows {
+    pub(super) fn new(windows: &Arc<Windows>) -> Self {
+        Self { windows: Arc::clone(windows) }
+    }
+}
+
+impl ReadBlob for ThroughWindows {
+    fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
+        let warmth = Warmth::new(&blob);
+        let bytes = self.windows.open(blob);
+        if bytes.is_ok() {
+            self.windows.ledger.blobs.sendfile.add(1);
+        }
+        Box::new(Chunks { bytes, sent: 0, warmth })
+    }
+}
+
+struct Chunks {
+    /// All that is left; an error when the file could not be mapped.
+    bytes: io::Result<Bytes>,
+    sent: u64,
+    warmth: Warmth,
+}
+
+impl BlobChunks for Chunks {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let bytes = match &mut self.bytes {
+            Ok(bytes) => bytes,
+            Err(error) => return Poll::Ready(Err(std::mem::replace(error, io::ErrorKind::Other.into()))),
+        };
+        let len = bytes.len().min(CHUNK);
+        ready!(self.warmth.poll_warm(cx, self.sent, len))?;
+        self.sent += len as u64;
+        Poll::Ready(Ok(bytes.split_to(len)))
+    }
+}

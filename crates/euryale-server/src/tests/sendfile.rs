@@ -1,0 +1,279 @@
+//! Files leave with `sendfile`, and what arrives is what is in them, whatever stands between.
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use euryale_core::{Blob, Body};
+use http_body_util::BodyExt;
+use rustix::fs::{Advice, fadvise};
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestUuid, SetRequestIdLayer};
+use tower_http::timeout::{ResponseBodyTimeoutLayer, TimeoutLayer};
+use tower_http::trace::TraceLayer;
+
+use super::http2::{connect, request};
+use super::*;
+
+/// Not a multiple of anything.
+const LEN: usize = 3_000_017;
+
+fn content(len: usize) -> Vec<u8> {
+    (0..len as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}
+
+/// A file of these bytes, that is open.
+fn file(folder: &Path, bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile_in(folder).unwrap();
+    file.write_all(bytes).unwrap();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file
+}
+
+/// What is sent at `/`, anew for each request.
+#[derive(Clone)]
+struct Shelf {
+    blob: Blob,
+    ledger: Ledger,
+}
+
+impl Shelf {
+    fn response(&self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.blob.clone()));
+        response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+        Body::publish_handle(&mut response, &self.ledger);
+        response
+    }
+
+    fn router(&self) -> Router {
+        let send =
+            async |State(shelf): State<Self>| shelf.response().map(axum::body::Body::new).into_response();
+        Router::new().route("/", get(send)).with_state(self.clone())
+    }
+}
+
+impl Site {
+    /// Serves `blob`, with these layers around the route.
+    async fn with_blob(blob: Blob, layers: impl FnOnce(Router) -> Router) -> (Self, Shelf) {
+        let shelf = Shelf { blob, ledger: Ledger::new() };
+        let site = Self::start(Server::new(), layers(shelf.router())).await;
+        (site, shelf)
+    }
+
+    /// How many blobs and bytes left by `sendfile`.
+    fn sent(&self) -> (u64, u64) {
+        (self.ledger.blobs.sendfile.get(), self.ledger.blobs.sendfile_bytes.get())
+    }
+
+    async fn end_quiet(self, shelf: &Shelf) {
+        self.end().await;
+        eventually(|| shelf.ledger.unsettled().is_empty()).await;
+    }
+}
+
+impl Peer {
+    async fn body(&mut self) -> Vec<u8> {
+        let length = content_length(&self.head().await).expect("a length");
+        let mut body = vec![0; length];
+        within(self.stream.read_exact(&mut body)).await.unwrap();
+        body
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kept_alive_and_pipelined_every_byte_arrives() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let (site, shelf) = Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| app).await;
+    let mut peer = site.peer().await;
+    for _ in 0..3 {
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(peer.body().await == bytes);
+    }
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(8)).await;
+    for _ in 0..8 {
+        assert!(peer.body().await == bytes);
+    }
+    assert_eq!(site.sent(), (11, 11 * LEN as u64));
+    let mut old = site.peer().await;
+    old.send("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(old.rest().await.ends_with(&bytes));
+    assert_eq!(site.sent().0, 12);
+    let mut head = site.peer().await;
+    head.send("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(content_length(&head.head().await), Some(LEN));
+    assert_eq!(site.sent().0, 12, "nothing is opened for HEAD");
+    site.end_quiet(&shelf).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_of_a_file_begin_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let whole = Blob::stable(file(folder.path(), &bytes)).unwrap();
+    for (offset, len) in
+        [(0, 1), (1, 1), (4095, 2), (65_535, 65_538), (LEN - 1, 1), (524_288, 524_288), (0, 524_289)]
+    {
+        let (site, shelf) = Site::with_blob(whole.slice(offset as u64, len as u64), |app| app).await;
+        let mut peer = site.peer().await;
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(peer.body().await == bytes[offset..offset + len], "{offset} {len}");
+        assert_eq!(site.sent(), (1, len as u64));
+        site.end_quiet(&shelf).await;
+    }
+    let (site, shelf) = Site::with_blob(whole.slice(0, 0), |app| app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(peer.body().await.is_empty());
+    assert_eq!(site.sent(), (0, 0));
+    site.end_quiet(&shelf).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn middleware_that_looks_on_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let read = Arc::new(Mutex::new((0, 0_u64)));
+    let counted = Arc::clone(&read);
+    let (site, shelf) = Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
+        app.layer(TraceLayer::new_for_http().on_body_chunk(
+            // It reads the chunks, as one that computes a checksum does.
+            move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
+                let mut counted = counted.lock().unwrap();
+                counted.0 += chunk.len();
+                counted.1 += chunk.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            },
+        ))
+        .layer(TimeoutLayer::with_status_code(http::StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+    })
+    .await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(peer.body().await == bytes);
+    assert_eq!(site.sent(), (1, LEN as u64));
+    let sum = bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    assert_eq!(*read.lock().unwrap(), (LEN, sum), "and what was read on the way was right");
+    site.end_quiet(&shelf).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_change_the_body_is_read_and_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let stable = Blob::stable(file(folder.path(), &bytes)).unwrap();
+    // It hides the body's size, so nobody can tell whether it is still the same.
+    let (site, shelf) = Site::with_blob(stable.clone(), |app| {
+        app.layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(60)))
+    })
+    .await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(peer.rest().await.ends_with(&bytes));
+    assert_eq!(site.sent(), (0, 0));
+    site.end_quiet(&shelf).await;
+
+    let (site, shelf) = Site::with_blob(stable.clone(), |app| app.layer(CompressionLayer::new())).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n\r\n").await;
+    let head = peer.head().await;
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(peer.body().await == bytes);
+    assert_eq!(site.sent(), (1, LEN as u64), "who wants no compression has the file");
+    drop(peer);
+    site.shutdown.cut();
+    site.end_quiet(&shelf).await;
+
+    let (site, shelf) = Site::with_blob(stable, |app| app).await;
+    let mut client = connect(&site).await;
+    let response = client.send_request(request("GET", "/")).await.unwrap();
+    assert!(response.into_body().collect().await.unwrap().to_bytes() == bytes);
+    assert_eq!(site.sent(), (0, 0), "HTTP/2 frames what it writes");
+    drop(client);
+    site.end_quiet(&shelf).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_deleted_or_replaced_is_sent_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let bytes = content(LEN);
+    fs::write(&path, &bytes).unwrap();
+    let (site, shelf) = Site::with_blob(Blob::stable(File::open(&path).unwrap()).unwrap(), |app| app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let length = content_length(&peer.head().await).unwrap();
+    let other = folder.path().join("other");
+    fs::write(&other, "another").unwrap();
+    fs::rename(other, &path).unwrap();
+    let mut body = vec![0; length];
+    within(peer.stream.read_exact(&mut body)).await.unwrap();
+    assert!(body == bytes);
+    site.end_quiet(&shelf).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_became_shorter_is_broken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    for is_stable in [false, true] {
+        let file = file(folder.path(), &content(8 << 20));
+        let blob = if is_stable { Blob::stable } else { Blob::new }(file.try_clone().unwrap()).unwrap();
+        let (site, shelf) = Site::with_blob(blob, |app| app).await;
+        file.set_len(1 << 20).unwrap();
+        let mut peer = site.peer().await;
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(content_length(&peer.head().await), Some(8 << 20));
+        let rest = peer.rest().await;
+        assert!(rest.len() <= 1 << 20, "{}", rest.len());
+        assert_eq!(site.sent().0, u64::from(is_stable), "only what is stable is mapped");
+        // Closed as failed, and not as if all had been said.
+        site.all_closed().await;
+        assert_eq!(site.closed(), [0, 1, 0, 0]);
+        site.end_quiet(&shelf).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_stall_or_go_leave_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(folder.path(), b"");
+    file.set_len(1 << 30).unwrap();
+    let (site, shelf) = Site::with_blob(Blob::stable(file).unwrap(), |app| app).await;
+    let mut peers = Vec::new();
+    for _ in 0..20 {
+        let mut peer = site.peer().await;
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(content_length(&peer.head().await), Some(1 << 30));
+        peers.push(peer);
+    }
+    assert_eq!(shelf.ledger.blobs.open.get(), 20);
+    drop(peers);
+    site.all_closed().await;
+    site.end_quiet(&shelf).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cold_files_and_such_in_memory_arrive_as_well() {
+    let disk = tempfile::tempdir().unwrap();
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let bytes = content(LEN);
+    for folder in [&disk, &memory] {
+        let file = file(folder.path(), &bytes);
+        // Only pages that are on the disk can be forgotten.
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        let (site, shelf) = Site::with_blob(Blob::stable(file).unwrap(), |app| app).await;
+        let mut peer = site.peer().await;
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(peer.body().await == bytes);
+        assert_eq!(site.sent(), (1, LEN as u64));
+        site.end_quiet(&shelf).await;
+    }
+}
