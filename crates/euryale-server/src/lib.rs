@@ -7,6 +7,9 @@
 //!   and never end the server.
 //! * Peers that send nothing, half a head or half of HTTP/2's preface are closed in time
 //!   ([`Server::head_timeout`]).
+//! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx: whatever
+//!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the feature
+//!   `axum`, plain `axum::serve` does that, too.
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]).
 //! * Health and metrics on a listener of their own, which answers while every worker is stuck ([`Admin`]).
 //!
@@ -80,8 +83,13 @@
 //! [`PeerAddr`] is the proxy. Forwarded headers are not looked at here. Keep [`Server::head_timeout`] above
 //! the time for which the proxy keeps idle sockets.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod accept;
 mod admin;
+#[cfg(all(feature = "axum", target_os = "linux"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
 mod conversation;
 mod edge;
 mod listener;

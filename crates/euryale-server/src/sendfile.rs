@@ -17,10 +17,10 @@ mod windows;
 
 use std::sync::Arc;
 
-use euryale_core::{BlobHandle, Body};
+use euryale_core::BlobHandle;
 use http::Response;
 use http::header::CONTENT_ENCODING;
-use http_body::Body as _;
+use http_body::Body;
 use tokio::net::TcpStream;
 
 pub use self::io::SendfileIo;
@@ -33,7 +33,7 @@ pub(crate) fn wrap(stream: TcpStream, windows: &Arc<Windows>) -> SendfileIo {
 
 /// Lets the body of `response` leave through `windows`, if it is a blob that may, and that nothing has changed on its
 /// way to here.
-pub(crate) fn arm(response: &Response<Body>, windows: &Arc<Windows>) {
+pub(crate) fn arm<B: Body>(response: &Response<B>, windows: &Arc<Windows>) {
     let Some(handle) = response.extensions().get::<BlobHandle>() else { return };
     if response.headers().contains_key(CONTENT_ENCODING)
         || response.body().size_hint().exact() != Some(handle.len())

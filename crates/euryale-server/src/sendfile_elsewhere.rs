@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use euryale_core::{Body, Ledger};
+use euryale_core::Ledger;
 use http::Response;
 use tokio::net::TcpStream;
 
@@ -19,4 +19,4 @@ pub(crate) fn wrap(stream: TcpStream, _windows: &Arc<Windows>) -> TcpStream {
     stream
 }
 
-pub(crate) fn arm(_response: &Response<Body>, _windows: &Arc<Windows>) {}
+pub(crate) fn arm<B>(_response: &Response<B>, _windows: &Arc<Windows>) {}

@@ -27,6 +27,11 @@ impl SendfileIo {
         Self { stream, windows }
     }
 
+    #[cfg(feature = "axum")]
+    pub(crate) fn windows(&self) -> &Arc<Windows> {
+        &self.windows
+    }
+
     /// Some of the file, as much as the socket takes.
     fn poll_send_file(&self, cx: &mut Context<'_>, place: &Place, len: usize) -> Poll<io::Result<usize>> {
         let sent = ready!(self.poll_io(cx, || {

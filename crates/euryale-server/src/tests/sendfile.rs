@@ -70,6 +70,11 @@ impl Site {
         (self.ledger.blobs.sendfile.get(), self.ledger.blobs.sendfile_bytes.get())
     }
 
+    /// They did, when the server has seen what the peer has.
+    async fn has_sent(&self, blobs: u64, bytes: usize) {
+        eventually(|| self.sent() == (blobs, bytes as u64)).await;
+    }
+
     async fn end_quiet(self, shelf: &Shelf) {
         self.end().await;
         eventually(|| shelf.ledger.unsettled().is_empty()).await;
@@ -99,7 +104,7 @@ async fn kept_alive_and_pipelined_every_byte_arrives() {
     for _ in 0..8 {
         assert!(peer.body().await == bytes);
     }
-    assert_eq!(site.sent(), (11, 11 * LEN as u64));
+    site.has_sent(11, 11 * LEN).await;
     let mut old = site.peer().await;
     old.send("GET / HTTP/1.0\r\n\r\n").await;
     assert!(old.rest().await.ends_with(&bytes));
@@ -123,7 +128,7 @@ async fn parts_of_a_file_begin_anywhere() {
         let mut peer = site.peer().await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes[offset..offset + len], "{offset} {len}");
-        assert_eq!(site.sent(), (1, len as u64));
+        site.has_sent(1, len).await;
         site.end_quiet(&shelf).await;
     }
     let (site, shelf) = Site::with_blob(whole.slice(0, 0), |app| app).await;
@@ -156,7 +161,7 @@ async fn middleware_that_looks_on_changes_nothing() {
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(peer.body().await == bytes);
-    assert_eq!(site.sent(), (1, LEN as u64));
+    site.has_sent(1, LEN).await;
     let sum = bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
     assert_eq!(*read.lock().unwrap(), (LEN, sum), "and what was read on the way was right");
     site.end_quiet(&shelf).await;
@@ -186,7 +191,7 @@ async fn what_may_change_the_body_is_read_and_written() {
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(peer.body().await == bytes);
-    assert_eq!(site.sent(), (1, LEN as u64), "who wants no compression has the file");
+    site.has_sent(1, LEN).await;
     drop(peer);
     site.shutdown.cut();
     site.end_quiet(&shelf).await;
@@ -273,7 +278,43 @@ async fn cold_files_and_such_in_memory_arrive_as_well() {
         let mut peer = site.peer().await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes);
-        assert_eq!(site.sent(), (1, LEN as u64));
+        site.has_sent(1, LEN).await;
         site.end_quiet(&shelf).await;
     }
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_plain_axum_as_well() {
+    use axum::extract::ConnectInfo;
+
+    use crate::axum::{SendfileListener, sendfile};
+
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let blob = Blob::stable(file(folder.path(), &bytes)).unwrap();
+    let shelf = Shelf { blob, ledger: Ledger::new() };
+    let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+    let app = shelf.router().route("/who", get(who)).layer(TraceLayer::new_for_http());
+    let (listener, address) = bind().await;
+    let ledger = Ledger::new();
+    let stop = Arc::new(Semaphore::new(0));
+    let stopped = Arc::clone(&stop);
+    let serving = tokio::spawn(
+        axum::serve(SendfileListener::new(listener).ledger(ledger.clone()), sendfile(app))
+            .with_graceful_shutdown(async move { stopped.acquire().await.unwrap().forget() })
+            .into_future(),
+    );
+    let mut peer = Peer::new(address).await;
+    for sent in 1..=2 {
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(peer.body().await == bytes);
+        assert_eq!(ledger.blobs.sendfile.get(), sent);
+    }
+    let (_, text) = peer.get("/who").await;
+    assert_eq!(text, peer.stream.local_addr().unwrap().to_string());
+    drop(peer);
+    stop.add_permits(1);
+    within(serving).await.unwrap().unwrap();
+    eventually(|| shelf.ledger.unsettled().is_empty()).await;
 }

@@ -1,0 +1,161 @@
+//! `sendfile(2)` under plain `axum::serve`.
+//!
+//! ```
+//! use euryale_core::{Blob, Body};
+//! use euryale_server::axum::{SendfileListener, sendfile};
+//! use tokio::net::TcpListener;
+//!
+//! # async fn run(file: std::fs::File) -> std::io::Result<()> {
+//! let blob = Blob::stable(file)?; // a file that is only ever replaced, never changed in place
+//! let app = axum::Router::new().route("/", axum::routing::get(async move || {
+//!     let mut response = http::Response::new(Body::from(blob.clone()));
+//!     Body::publish_handle(&mut response, &euryale_core::Ledger::new()); // `Publish` does that by itself
+//!     response.map(axum::body::Body::new)
+//! }));
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! axum::serve(SendfileListener::new(listener), sendfile(app)).await
+//! # }
+//! ```
+//!
+//! Handlers find the peer's address as `ConnectInfo<SocketAddr>` and as [`PeerAddr`].
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use axum::serve::{IncomingStream, Listener};
+use euryale_core::Ledger;
+use http::Version;
+use pin_project_lite::pin_project;
+use tokio::net::TcpListener;
+use tower_service::Service;
+
+use crate::PeerAddr;
+use crate::sendfile::{SendfileIo, Windows, arm};
+
+/// A listener whose sockets send files by themselves.
+#[derive(Debug)]
+pub struct SendfileListener {
+    tcp: TcpListener,
+    ledger: Ledger,
+}
+
+impl SendfileListener {
+    /// Takes peers from `tcp`.
+    pub fn new(tcp: TcpListener) -> Self {
+        Self { tcp, ledger: Ledger::new() }
+    }
+
+    /// Counts blobs in this ledger. Default: one of its own.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+}
+
+impl Listener for SendfileListener {
+    type Io = SendfileIo;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (SendfileIo, SocketAddr) {
+        // axum's own, with its pauses after errors.
+        let (stream, peer) = Listener::accept(&mut self.tcp).await;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
+        }
+        (SendfileIo::new(stream, Windows::new(self.ledger.clone())), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+/// Serves `app` on the sockets of a [`SendfileListener`]. Outside every middleware: put none around it.
+pub fn sendfile<S>(app: S) -> MakeSendfile<S> {
+    MakeSendfile { app }
+}
+
+/// Makes a service for each socket; by [`sendfile`].
+#[derive(Clone, Debug)]
+pub struct MakeSendfile<S> {
+    app: S,
+}
+
+impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S> {
+    type Response = Sendfile<S>;
+    type Error = Infallible;
+    type Future = Ready<Result<Sendfile<S>, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, socket: IncomingStream<'_, SendfileListener>) -> Self::Future {
+        let windows = Arc::clone(socket.io().windows());
+        ready(Ok(Sendfile { app: self.app.clone(), windows, peer: *socket.remote_addr() }))
+    }
+}
+
+/// The service of one socket; made by [`MakeSendfile`].
+#[derive(Clone, Debug)]
+pub struct Sendfile<S> {
+    app: S,
+    windows: Arc<Windows>,
+    peer: SocketAddr,
+}
+
+impl<S> Service<Request> for Sendfile<S>
+where
+    S: Service<Request, Response = Response>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = SendfileFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.app.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        request.extensions_mut().insert(PeerAddr(self.peer));
+        // HTTP/2 frames what it writes.
+        let is_plain = request.version() < Version::HTTP_2;
+        let windows = is_plain.then(|| Arc::clone(&self.windows));
+        SendfileFuture { answer: self.app.call(request), windows }
+    }
+}
+
+pin_project! {
+    /// The future of [`Sendfile`].
+    #[derive(Debug)]
+    pub struct SendfileFuture<F> {
+        #[pin]
+        answer: F,
+        windows: Option<Arc<Windows>>,
+    }
+}
+
+impl<F, E> Future for SendfileFuture<F>
+where
+    F: Future<Output = Result<Response, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(cx));
+        if let (Ok(response), Some(windows)) = (&answer, this.windows) {
+            arm(response, windows);
+        }
+        Poll::Ready(answer)
+    }
+}
