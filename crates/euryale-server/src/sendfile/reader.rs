@@ -10,9 +10,9 @@ use euryale_core::{Blob, BlobChunks, ReadBlob};
 use super::cold::Warmth;
 use super::windows::Windows;
 
-/// How much hyper is given at a time. It writes that before it asks for more; and while it is written, which the
-/// kernel does in one call as far as the peer reads, other sockets of the thread wait.
-const CHUNK: usize = 512 << 10;
+/// How much hyper is given at a time. It writes that before it asks for more; and while the kernel does that, in one
+/// call as far as the peer reads, other sockets of the thread wait. As much as nginx's `sendfile_max_chunk`.
+const CHUNK: usize = 2 << 20;
 
 /// Reads blobs as windows on one socket.
 pub(super) struct ThroughWindows {
