@@ -18,7 +18,7 @@ use crate::query::{names, parameter};
 use crate::settings::Settings;
 use crate::store::{Document, FileEntry};
 use crate::{
-    access_log, assets, counter, cross_site, documents, edit, files, form, remove, route, search, slow,
+    access_log, assets, counter, cross_site, documents, edit, files, form, remove, route, scale, search, slow,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
@@ -43,7 +43,7 @@ pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Rout
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,
     };
-    let stack = stack.publish(Site { pages: Arc::clone(&pages), blobs });
+    let stack = stack.publish(Site { pages: Arc::clone(&pages), blobs, scales: scale::Known::default() });
     assets::routes()
         .fallback_service(stack)
         .layer(map_request(async |request| route::name(request)))
@@ -56,6 +56,7 @@ pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Rout
 struct Site {
     pages: Arc<Pages>,
     blobs: Blobs,
+    scales: scale::Known,
 }
 
 impl Publisher<Sqlite> for Site {
@@ -65,6 +66,10 @@ impl Publisher<Sqlite> for Site {
         transaction: &mut Transaction<'_, Sqlite>,
     ) -> Result<Response, Abort> {
         // What is no document has a name with @@, as views have in Zope: no document can be in its way.
+        if let Some(target) = scale::target(request.uri().path()) {
+            self.allow(request, &[Method::GET])?;
+            return scale::answer(&self.pages, &self.blobs, &self.scales, target, request, transaction);
+        }
         match request.uri().path() {
             "/@@slow" => {
                 self.allow(request, &[Method::GET])?;

@@ -60,6 +60,11 @@ impl Blobs {
         transaction.join(Removal(self.folder.join(name)));
     }
 
+    /// A new file that has no name, and goes when it is closed, unless it is kept.
+    pub(crate) fn nameless(&self) -> io::Result<File> {
+        tempfile::tempfile_in(&self.folder)
+    }
+
     /// A new file, to be filled and synced before a row names it. Outside any transaction, for an import.
     pub(crate) fn create(&self) -> io::Result<(String, File)> {
         let name = self.new_name()?;

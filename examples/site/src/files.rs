@@ -4,7 +4,7 @@ use std::io;
 
 use euryale::publisher::accepts_html;
 use euryale::spool::Upload;
-use euryale::{Abort, Body, Request, Response, Transaction};
+use euryale::{Abort, Blob, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
@@ -33,6 +33,11 @@ pub(crate) fn show(
         }
         blob => blob?,
     };
+    response(blob, file)
+}
+
+/// `blob`, as what `file` says of it.
+pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> {
     let mut response = Response::new(Body::from(blob));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::try_from(&file.content_type)?);
@@ -87,7 +92,7 @@ pub(crate) fn take(
         };
         store::put_file(transaction.connection()?, &file)?;
         if let Some(before) = before {
-            blobs.remove(&before.blob, transaction);
+            remove_blobs(blobs, &before, transaction)?;
         }
     }
     let (status, location) = if accepts_html(request.headers()) {
@@ -99,6 +104,19 @@ pub(crate) fn take(
     *response.status_mut() = status;
     response.headers_mut().insert(LOCATION, HeaderValue::try_from(encoded(location))?);
     Ok(response)
+}
+
+/// The blob of `file`, and those of its scales, when nobody asks for them any more.
+pub(crate) fn remove_blobs(
+    blobs: &Blobs,
+    file: &FileEntry,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<(), Abort> {
+    for scale in store::remove_scales(transaction.connection()?, file)? {
+        blobs.remove(&scale, transaction);
+    }
+    blobs.remove(&file.blob, transaction);
+    Ok(())
 }
 
 /// Where each of `uploads` goes.

@@ -8,8 +8,8 @@ use minijinja::{AutoEscape, Environment, Value, context};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::assets;
-use crate::size;
 use crate::store::{Entry, FileEntry};
+use crate::{picture, size};
 
 const TEMPLATES: [(&str, &str); 5] = [
     ("page", include_str!("../templates/page.html")),
@@ -198,7 +198,8 @@ fn entries(entries: &[Entry], path: Option<&str>) -> Vec<Value> {
 /// For the template: a file with its name and how large it is.
 fn file(file: &FileEntry) -> Value {
     let name = file.path.rsplit('/').next().unwrap_or_default();
-    context! { href => href(&file.path), name, size => size::shown(file.size) }
+    let preview = picture::can_be_scaled(&file.content_type);
+    context! { href => href(&file.path), name, size => size::shown(file.size), preview }
 }
 
 /// A document's path as an attribute. Nothing is left in it that HTML must escape.

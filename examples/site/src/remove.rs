@@ -9,6 +9,7 @@ use minijinja::context;
 
 use crate::blobs::Blobs;
 use crate::documents::{Item, sections};
+use crate::files;
 use crate::page::{Pages, View, encoded, href, html, text};
 use crate::refusal::Refusal;
 use crate::store;
@@ -61,7 +62,7 @@ pub(crate) fn remove(
         }
         Item::File(file) => {
             store::remove_file(connection, &file.path)?;
-            blobs.remove(&file.blob, transaction);
+            files::remove_blobs(blobs, file, transaction)?;
             &file.path
         }
     };

@@ -10,7 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
-pub(crate) use self::files::{FileEntry, file, files, is_named, put_file, remove_file};
+pub(crate) use self::files::{
+    FileEntry, file, files, is_named, put_file, put_scale, remove_file, remove_scales, scale,
+};
 pub(crate) use self::schema::STEPS;
 pub(crate) use self::search::{Hit, MARK, search};
 pub(crate) use self::write::{add, change, exists, has_children, remove};

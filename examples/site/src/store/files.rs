@@ -66,9 +66,50 @@ pub(crate) fn remove_file(connection: &Connection, path: &str) -> rusqlite::Resu
     connection.prepare_cached("DELETE FROM file WHERE path = ?1")?.execute([path]).map(drop)
 }
 
-/// Does a file have the blob `name`?
+/// The picture `original` in this width, as if it were a file.
+pub(crate) fn scale(
+    connection: &Connection,
+    original: &FileEntry,
+    width: u32,
+) -> rusqlite::Result<Option<FileEntry>> {
+    connection
+        .prepare_cached(
+            "SELECT ?1, blob, size, content_type, modified FROM scale WHERE original = ?2 AND width = ?3",
+        )?
+        .query_row((&original.path, &original.blob, width), FileEntry::from_row)
+        .optional()
+}
+
+/// Keeps it.
+pub(crate) fn put_scale(
+    connection: &Connection,
+    original: &FileEntry,
+    width: u32,
+    scale: &FileEntry,
+) -> rusqlite::Result<()> {
+    let size = i64::try_from(scale.size).unwrap_or(i64::MAX);
+    connection
+        .prepare_cached(
+            "INSERT INTO scale (original, width, blob, size, content_type, modified) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((&original.blob, width, &scale.blob, size, &scale.content_type, scale.modified))
+        .map(drop)
+}
+
+/// Without the scales of `original`, whose blobs these are.
+pub(crate) fn remove_scales(connection: &Connection, original: &FileEntry) -> rusqlite::Result<Vec<String>> {
+    connection
+        .prepare_cached("DELETE FROM scale WHERE original = ?1 RETURNING blob")?
+        .query_map([&original.blob], |row| row.get(0))?
+        .collect()
+}
+
+/// Does a file, or the scale of one, have the blob `name`?
 pub(crate) fn is_named(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM file WHERE blob = ?1)")?
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM file WHERE blob = ?1)
+                 OR EXISTS (SELECT 1 FROM scale WHERE blob = ?1)",
+        )?
         .query_row([name], |row| row.get(0))
 }

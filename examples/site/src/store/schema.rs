@@ -1,7 +1,7 @@
 //! The schema, step by step.
 
 /// The steps, in order. One that was released is never changed: append another one.
-pub(crate) const STEPS: [&str; 3] = [DOCUMENTS, SEARCH, FILES];
+pub(crate) const STEPS: [&str; 4] = [DOCUMENTS, SEARCH, FILES, SCALES];
 
 const DOCUMENTS: &str = "
     CREATE TABLE document (
@@ -73,4 +73,17 @@ const FILES: &str = "
         modified INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX file_parent ON file (parent, path);
+";
+
+/// Smaller pictures, by the blob of the picture: another content has other ones.
+const SCALES: &str = "
+    CREATE TABLE scale (
+        original TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        blob TEXT NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        content_type TEXT NOT NULL,
+        modified INTEGER NOT NULL,
+        PRIMARY KEY (original, width)
+    ) STRICT, WITHOUT ROWID;
 ";
