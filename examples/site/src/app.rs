@@ -45,8 +45,9 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .forms(form::limits())
         .limit(form::LARGEST_FORM)
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
-    let stack = Stack::new(pool.clone()).spool(spool).respond(respond);
-    let stack = match pool.lane(UPLOADS) {
+    let uploads = pool.lane(UPLOADS);
+    let stack = Stack::new(pool).spool(spool).respond(respond);
+    let stack = match uploads {
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,
     };
