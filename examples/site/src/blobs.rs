@@ -119,7 +119,8 @@ impl Participant for Upload {
         if self.is_placed
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(%error, path = %self.path.display(), "an upload that was aborted stays until the next start");
+            let path = self.path.display();
+            tracing::warn!(%error, %path, "an upload that was aborted stays until the next start");
         }
     }
 }

@@ -297,11 +297,10 @@ fn writers_that_begin_during_sweeps_keep_what_they_write() {
         }
     };
     let begin = |_| {
-        let blobs = Blobs::open(folder.root.path()).unwrap();
-        let (name, _) = blobs.create().unwrap();
-        (name, blobs)
+        let blobs = Blobs::open(folder.root.path())?;
+        blobs.create().map(|(name, _)| (name, blobs))
     };
-    let kept: Vec<_> = std::thread::scope(|scope| {
+    let kept: Vec<io::Result<_>> = std::thread::scope(|scope| {
         let sweeps = [(); 2].map(|()| scope.spawn(sweep));
         let kept = (0..50).map(begin).collect();
         done.store(true, SeqCst);
@@ -310,7 +309,8 @@ fn writers_that_begin_during_sweeps_keep_what_they_write() {
         }
         kept
     });
-    for (name, blobs) in kept {
+    for kept in kept {
+        let (name, blobs) = kept.unwrap();
         assert!(blobs.read(&name).is_ok(), "{name}");
     }
 }

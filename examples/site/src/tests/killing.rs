@@ -46,12 +46,14 @@ fn killed_at(point: Point, unanswered: Unanswered) {
         let mut process = Process::start(folder.path());
         let address = process.address();
         let (first, second) = (2 * round, 2 * round + 1);
+        let began = Instant::now();
         let answered = Sending::start(address, first, None).unwrap().status();
         assert_eq!(answered, Some(201), "{point:?}");
+        let took = began.elapsed();
         let held = Sending::start(address, second, Some(point)).unwrap();
         process.reached(point);
         if point == Point::Committing {
-            process.kill_after(Duration::from_micros(random.u64(..3_000)));
+            process.kill_after(took.mul_f64(random.f64()));
         } else {
             process.kill();
         }
@@ -77,7 +79,7 @@ fn killed_between_the_votes_and_the_commit_nothing_is_there() {
 }
 
 #[test]
-fn killed_while_the_database_commits_all_of_it_is_there_or_nothing() {
+fn killed_while_it_commits_all_of_it_is_there_or_nothing() {
     killed_at(Point::Committing, Unanswered::Either);
 }
 
@@ -122,6 +124,7 @@ fn killed_under_load_what_was_answered_is_there() {
                     }
                 });
             }
+            drop(answers);
             for _ in 0..random.u32(..12) {
                 answered.recv().unwrap();
             }

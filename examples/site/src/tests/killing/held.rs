@@ -94,6 +94,10 @@ impl Publisher<Sqlite> for Holding {
                 point.hold();
                 Ok(())
             }),
+            Point::Committing => transaction.before_commit(move |_| {
+                point.announce();
+                Ok(())
+            }),
             Point::FirstVote | Point::FirstFinish => transaction.join(Stop(point)),
             // In the place of the hook that guards transactions: this one is the connection's last.
             Point::Asked => transaction.connection()?.commit_hook(Some(move || {
@@ -113,7 +117,7 @@ impl Publisher<Sqlite> for Holding {
         };
         match point {
             Point::Published => point.hold(),
-            Point::LastVote | Point::Committing | Point::LastFinish => transaction.join(Stop(point)),
+            Point::LastVote | Point::LastFinish => transaction.join(Stop(point)),
             _ => {}
         }
         Ok(response)
@@ -143,10 +147,8 @@ struct Stop(Point);
 
 impl Participant for Stop {
     fn vote(&mut self) -> Result<(), BoxError> {
-        match self.0 {
-            Point::FirstVote | Point::BetweenVotes | Point::LastVote => self.0.hold(),
-            Point::Committing => self.0.announce(),
-            _ => {}
+        if matches!(self.0, Point::FirstVote | Point::BetweenVotes | Point::LastVote) {
+            self.0.hold();
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub(super) enum Point {
     Published,
     /// A before-commit hook.
     Hook,
+    /// The votes begin. Nothing is held: votes, commit and answer go on while the kill is on its way.
+    Committing,
     /// All participants are still to vote.
     FirstVote,
     /// The first file has its name, the others have none.
@@ -28,8 +30,6 @@ pub(super) enum Point {
     LastVote,
     /// SQLite asks whether it may commit, and has written nothing.
     Asked,
-    /// The last vote was a yes. Nothing is held: the commit goes on while the kill is on its way.
-    Committing,
     /// SQLite has committed, and its `COMMIT` has not returned.
     Written,
     /// The database has committed, and no participant knows.
@@ -50,11 +50,11 @@ impl Point {
         Self::Begun,
         Self::Published,
         Self::Hook,
+        Self::Committing,
         Self::FirstVote,
         Self::BetweenVotes,
         Self::LastVote,
         Self::Asked,
-        Self::Committing,
         Self::Written,
         Self::FirstFinish,
         Self::BetweenFinishes,
