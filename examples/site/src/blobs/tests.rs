@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -125,6 +126,28 @@ async fn what_is_kept_is_gone_after_an_abort() {
         folder.keep(["two", "three"]).await.unwrap_err();
         assert_eq!(folder.names(), before, "{fault:?}");
     }
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
+    let folder = Folder::new();
+    let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
+    file.write_all(b"spooled").unwrap();
+    let body = SpooledBody::file(file).unwrap();
+    let keep = || {
+        let body = body.clone();
+        folder.transaction(move |blobs, transaction| Ok(blobs.keep(body, transaction)?))
+    };
+    folder
+        .database
+        .script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Conflict)]);
+    for _ in 0..2 {
+        assert_eq!(keep().await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(folder.names().len(), 2, "a folder and its lock: {:?}", folder.names());
+    }
+    let [first, second] = [keep().await.unwrap(), keep().await.unwrap()];
+    assert_eq!([folder.text(&first), folder.text(&second)], ["spooled"; 2]);
     folder.end().await;
 }
 
