@@ -26,6 +26,16 @@ pub(crate) const UPLOADS: &str = "uploads";
 
 /// Everything that is served at the public addresses.
 pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Router {
+    app_with(pool, blobs, settings, |site| site)
+}
+
+/// The same, published by what `around` makes of the site's publisher.
+pub(crate) fn app_with<P: Publisher<Sqlite>>(
+    pool: Pool<Sqlite>,
+    blobs: Blobs,
+    settings: &Settings,
+    around: impl FnOnce(Site) -> P,
+) -> Router {
     let pages = Arc::new(Pages::new());
     let respond = RespondLayer::new().page({
         let pages = Arc::clone(&pages);
@@ -43,7 +53,8 @@ pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Rout
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,
     };
-    let stack = stack.publish(Site { pages: Arc::clone(&pages), blobs, scales: scale::Known::default() });
+    let scales = scale::Known::default();
+    let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales }));
     assets::routes()
         .fallback_service(stack)
         .layer(map_request(async |request| route::name(request)))
@@ -53,7 +64,7 @@ pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Rout
 }
 
 /// The publisher: synchronous, called in a worker, in a transaction.
-struct Site {
+pub(crate) struct Site {
     pages: Arc<Pages>,
     blobs: Blobs,
     scales: scale::Known,

@@ -139,8 +139,19 @@ impl Participant for Removal {
     }
 
     fn finish(&mut self) -> Result<(), BoxError> {
-        Ok(fs::remove_file(&self.0)?)
+        gone(fs::remove_file(&self.0))?;
+        Ok(())
     }
 
     fn abort(&mut self) {}
+}
+
+/// Did this remove it, or was it gone already? When one process ends a removal and another one sweeps, either may be
+/// the first.
+fn gone(removed: io::Result<()>) -> io::Result<bool> {
+    match removed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod counting;
 mod failing;
+mod killing;
 mod pages;
 mod searching;
 mod settings;

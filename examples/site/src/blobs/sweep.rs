@@ -6,7 +6,8 @@ use std::path::Path;
 
 use euryale::BoxError;
 
-use super::writer::LOCK;
+use super::gone;
+use super::writer::{LOCK, try_lock};
 
 /// Only folders of writers that have ended are looked at: nothing is added there any more, so what no row names now,
 /// no row will name.
@@ -29,12 +30,12 @@ pub(super) fn sweep(
                 left = true;
                 continue;
             }
-            fs::remove_file(file.path())?;
-            swept += 1;
+            swept += u64::from(gone(fs::remove_file(file.path()))?);
         }
         if !left {
             fs::remove_file(writer.path().join(LOCK))?;
-            fs::remove_dir(writer.path())?;
+            // Without its lock, it may be another sweep that takes it away.
+            gone(fs::remove_dir(writer.path()))?;
         }
     }
     Ok(swept)
@@ -42,7 +43,8 @@ pub(super) fn sweep(
 
 /// The lock of a writer's folder, if nobody holds it.
 fn ended(folder: &Path) -> io::Result<Option<File>> {
-    match File::options().read(true).write(true).open(folder.join(LOCK)) {
+    let path = folder.join(LOCK);
+    match File::options().read(true).write(true).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A writer that begins, and then it begins again; or one that came no further, and then it is empty.
             let _ = fs::remove_dir(folder);
@@ -50,6 +52,7 @@ fn ended(folder: &Path) -> io::Result<Option<File>> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
         Err(error) => Err(error),
-        Ok(file) => Ok(file.try_lock().is_ok().then_some(file)),
+        // Another sweep may have been faster, and taken it away.
+        Ok(file) => try_lock(file, &path),
     }
 }

@@ -1,7 +1,7 @@
 //! A process that adds files, as others see it: a folder with a lock that is held for as long as it lives.
 
 use std::collections::hash_map::RandomState;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -47,12 +47,18 @@ impl Writer {
 /// None when a sweep was faster, and took the new folder for that of a process that has ended.
 fn lock(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
-    let file = match File::create_new(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        made => made?,
-    };
-    if file.try_lock().is_err() {
-        return Ok(None);
+    match File::create_new(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        made => try_lock(made?, &path),
+    }
+}
+
+/// The lock that `file` is at `path`, now held; none when others hold it, or it is there no more.
+pub(super) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(error)) => return Err(error),
+        Ok(()) => {}
     }
     let locked = file.metadata()?.ino();
     Ok(fs::metadata(path).is_ok_and(|there| there.ino() == locked).then_some(file))
