@@ -27,6 +27,7 @@ const KINDS: [(ErrorKind, u16); 22] = [
     (ErrorKind::BodyTooLarge, 413),
     (ErrorKind::BodyStalled, 408),
     (ErrorKind::SpoolFull, 507),
+    (ErrorKind::StorageFull, 507),
     (ErrorKind::PassLimit, 508),
     (ErrorKind::Malformed, 400),
 ];
