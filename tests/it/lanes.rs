@@ -35,11 +35,10 @@ async fn fill(site: &Site, uploads: &Gate, count: usize) -> Vec<RawClient> {
     for n in 1..=count {
         let mut client = RawClient::connect(site.address).await.unwrap();
         client.send("POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody").await.unwrap();
-        eventually("it arrived", || site.arrived() == n as u64).await;
+        let arrived = || (uploads.waiting(), site.pool.status().queued) == (1, n - 1);
+        eventually("the first is published, the others wait", arrived).await;
         clients.push(client);
     }
-    eventually("one is published", || uploads.waiting() == 1).await;
-    assert_eq!(site.pool.status().queued, count - 1, "the others wait");
     clients
 }
 
@@ -113,19 +112,8 @@ async fn what_a_full_lane_costs_the_others() {
         writeln!(report, "{what}: median {median:?}, p99 {p99:?}").unwrap();
     };
     for _ in 0..5 {
-        let before = site.arrived();
         tell("quiet", latencies(&mut reader, 2000).await);
-        eventually("all have ended", || site.arrived() == before + 2000 && uploads.waiting() == 0).await;
-        let mut clients = Vec::new();
-        for n in 1..=20 {
-            let mut client = RawClient::connect(site.address).await.unwrap();
-            client
-                .send("POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody")
-                .await
-                .unwrap();
-            eventually("it arrived", || site.arrived() == before + 2000 + n).await;
-            clients.push(client);
-        }
+        let clients = fill(&site, &uploads, 20).await;
         tell("full", latencies(&mut reader, 2000).await);
         uploads.let_through(20);
         answered(clients).await;
