@@ -1,6 +1,6 @@
 //! From settings to an exit code.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use crate::blobs::Blobs;
 use crate::data::Data;
 use crate::error::StartError;
 use crate::log;
+use crate::say::say;
 use crate::settings::Settings;
 
 /// Something had to be cut at the end of the drain.
@@ -30,10 +31,6 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher that never
 /// returns.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
-    if settings.print_config {
-        say(&settings.to_toml()?);
-        return Ok(ExitCode::SUCCESS);
-    }
     log::start(settings.log)?;
     let runtime = runtime(settings.connections)?;
     let ended = start(&runtime, settings);
@@ -148,10 +145,4 @@ fn runtime(connections: usize) -> Result<Runtime, StartError> {
                 "see the system's limits",
             )
         })
-}
-
-/// Writes to standard output. Nobody reading it is no reason not to serve.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
