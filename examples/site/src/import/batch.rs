@@ -21,7 +21,7 @@ const ENTRIES: usize = 250;
 /// More bytes of files are not left to be synced together.
 const BYTES: u64 = 64 << 20;
 /// Texts are indexed within the transaction: with more of them others would wait too long for theirs.
-const TEXT: usize = 2 << 20;
+const TEXT: usize = 1 << 20;
 
 /// So many files are synced at a time: each waits for the disk, and the disk can do several at once.
 const SYNCS: usize = 16;

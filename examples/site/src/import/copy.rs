@@ -9,7 +9,7 @@ use super::stop::Stop;
 const CHUNK: u64 = 8 << 20;
 
 /// After so many bytes they are brought to the disk: at the end there is little left to wait for.
-const UNSYNCED: u64 = 64 << 20;
+const UNSYNCED: u64 = 256 << 20;
 
 /// Copies all of `from`, by the system where it can, and tells each step to `copied`. Says how many bytes that were;
 /// none when it was stopped.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
 
+mod import;
 mod settings;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -28,6 +29,12 @@ fn ended(flags: &[&str]) -> Output {
     site(flags).output().unwrap()
 }
 
+fn signal(child: &Child, name: &str) {
+    // The shell's own, which is there where no other is.
+    let kill = format!("kill {name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
 /// A running site. Dropped, it is ended by its id.
 struct Running {
     child: Child,
@@ -49,9 +56,7 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        // The shell's own, which is there where no other is.
-        let kill = format!("kill {name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Its exit code, and what it said on standard error.
