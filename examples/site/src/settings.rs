@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "EURYALE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) admin: SocketAddr,
 
-    /// Folder of the database and the files; made, and filled with samples, if it is not there
+    /// Folder of the database and the files; made if it is not there, and filled with samples to serve
     #[arg(long, global = true, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
     pub(crate) data: PathBuf,
 

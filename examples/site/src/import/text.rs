@@ -61,8 +61,8 @@ fn from_markdown(text: &str) -> (Option<String>, &str) {
     (None, text)
 }
 
-/// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else everything. A `<h1>` that
-/// the body begins with, and that says the title, is no part of it.
+/// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else everything. A `<h1>`
+/// that the body begins with, and that says the title, is no part of it.
 ///
 /// No parser of HTML: it looks for the tags, whatever stands around them.
 fn from_html(text: &str) -> (Option<String>, &str) {
