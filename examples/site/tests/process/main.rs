@@ -5,6 +5,7 @@
 mod database;
 mod descriptors;
 mod disk;
+mod import;
 mod killed;
 mod peer;
 mod settings;
@@ -43,6 +44,12 @@ fn program(name: impl AsRef<OsStr>) -> Command {
 
 fn ended(flags: &[&str]) -> Output {
     site(flags).output().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    // The shell's own, which is there where no other is.
+    let kill = format!("kill {name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 /// A running site. Dropped, it is ended by its id.
@@ -89,9 +96,7 @@ impl Running {
     }
 
     fn signal(&self, name: &str) {
-        // The shell's own, which is there where no other is.
-        let kill = format!("kill {name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Its exit code, and what it said on standard error.
