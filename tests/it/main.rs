@@ -7,4 +7,7 @@ mod compile_fail;
 mod composition;
 mod failures;
 mod framing;
+mod lanes;
 mod overload;
+mod participants;
+mod uploads;

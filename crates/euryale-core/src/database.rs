@@ -25,6 +25,8 @@ pub enum Fault {
     Disconnected,
     /// A commit was sent and nobody knows what became of it. Never retried.
     InDoubt,
+    /// There is no room left to write. Nothing was committed, and the connection is sound.
+    Full,
     /// Anything else.
     Other,
 }

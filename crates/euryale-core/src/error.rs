@@ -81,6 +81,8 @@ pub enum ErrorKind {
     Malformed,
     /// A deferred response failed before its first byte.
     DeferredFailed,
+    /// There is no room left for what the publisher writes, into the database or beside it.
+    StorageFull,
     /// Any other error of the application's.
     Application,
 }
@@ -100,7 +102,7 @@ impl ErrorKind {
             Self::PublishElapsed => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
-            Self::SpoolFull => StatusCode::INSUFFICIENT_STORAGE,
+            Self::SpoolFull | Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::PassLimit => StatusCode::LOOP_DETECTED,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::DeferredFailed => StatusCode::BAD_GATEWAY,
@@ -142,6 +144,7 @@ impl ErrorKind {
             Self::PassLimit => "too many passes for promises",
             Self::Malformed => "the request is malformed",
             Self::DeferredFailed => "a deferred response failed",
+            Self::StorageFull => "no room left to write",
             Self::Application => "the publisher failed",
         }
     }

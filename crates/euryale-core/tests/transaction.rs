@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
@@ -437,6 +438,24 @@ fn a_vote_against_aborts_all() {
         database.story(),
         "connect · begin write · vote 1 · vote 2 · abort · undo 1 · undo 2 · undo 3"
     );
+}
+
+#[test]
+fn no_room_left_is_said_by_the_database_or_by_the_system() {
+    let mut bench = Bench::new();
+    let error = bench.full(|_| Err(Wrapped(TestError(Fault::Full)).into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    let error = bench.full(|_| Err(io::Error::from(io::ErrorKind::StorageFull).into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull, "what stands beside the database");
+    let error = bench.full(|_| Err(io::Error::from(io::ErrorKind::NotFound).into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Application);
+
+    bench.database.script(Step::Commit, [Fail(Fault::Full)]);
+    bench.database.story();
+    assert_eq!(bench.full(|_| Ok("")).unwrap_err().kind(), ErrorKind::StorageFull);
+    let story = bench.database.story();
+    assert!(story.ends_with("commit · abort · undo · after abort"), "refused, not in doubt: {story}");
+    assert!(bench.lender.is_connected(), "the connection is sound");
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn fault(error: &ffi::Error) -> Fault {
         | ErrorCode::DatabaseCorrupt => Fault::Disconnected,
         // Without detail it comes from `PRAGMA query_only`; with detail, from the file.
         ErrorCode::ReadOnly if error.extended_code != ffi::SQLITE_READONLY => Fault::Disconnected,
+        ErrorCode::DiskFull => Fault::Full,
         _ => Fault::Other,
     }
 }

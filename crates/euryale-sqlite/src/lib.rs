@@ -69,7 +69,8 @@
 //! |---|---|---|
 //! | `BUSY`, `LOCKED` | conflict | another transaction was first |
 //! | `IOERR`, `CANTOPEN`, `NOTADB`, `CORRUPT`, `READONLY_*` | disconnected | see below |
-//! | `FULL` and all else | other | the connection is sound; once there is room again, it writes again |
+//! | `FULL` | full | the connection is sound; once there is room again, it writes again |
+//! | all else | other | an error of the application's, or of its SQL |
 //!
 //! The file behind a connection may no longer be the one at its path, or no longer be readable through it;
 //! only a new connection finds out. So a disconnected transaction is answered 503 and its connection

@@ -72,7 +72,7 @@ impl Blobs {
         Ok((name, file))
     }
 
-    /// A file that [`create`](Self::create) made, and that no row names.
+    /// Removes a file that no row names: one that [`create`](Self::create) made, or that another one replaced.
     pub(crate) fn discard(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.folder.join(name))
     }

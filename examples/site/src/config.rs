@@ -46,7 +46,10 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Sett
     let Some(file) = &settings.config else {
         return Ok(settings);
     };
-    arguments.extend(missing_flags(&command, &given, file)?.into_iter().map(OsString::from));
+    // Right behind the program's name: what stands behind a task's name belongs to the task.
+    let behind_name = arguments.len().min(1);
+    let missing = missing_flags(&command, &given, file)?;
+    arguments.splice(behind_name..behind_name, missing.into_iter().map(OsString::from));
     Ok(Settings::from_arg_matches(&command.try_get_matches_from(arguments)?)?)
 }
 

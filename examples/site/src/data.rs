@@ -31,18 +31,20 @@ impl Data {
     ///
     /// Blocks: for the start, before anything is served.
     pub(crate) fn open(folder: &Path) -> Result<Self, StartError> {
+        let data = Self::without_samples(folder)?;
+        data.import_samples().map_err(|error| cannot("import the sample pages", &error, folder))?;
+        Ok(data)
+    }
+
+    /// The same; a new one stays empty.
+    pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
         let data = Self::bare(folder)?;
-        let cannot = |what: &str, error: &BoxError| {
-            let remedy = "put it right and start again, or choose another folder with --data";
-            StartError::new(format!("cannot {what}: {error}"), folder.display(), remedy)
-        };
-        data.sweep().map_err(|error| cannot("sweep the blobs", &error))?;
-        data.import_samples().map_err(|error| cannot("import the sample pages", &error))?;
+        data.sweep().map_err(|error| cannot("sweep the blobs", &error, folder))?;
         Ok(data)
     }
 
     /// The same, with nothing done to it but that the schema is the newest.
-    pub(crate) fn bare(folder: &Path) -> Result<Self, StartError> {
+    fn bare(folder: &Path) -> Result<Self, StartError> {
         let made = std::fs::create_dir_all(folder).and_then(|()| Blobs::open(folder.join(BLOBS)));
         let blobs = made.map_err(|error| {
             let remedy = "check its parent folder, or choose another one with --data";
@@ -132,4 +134,9 @@ impl Data {
             modified: store::now(),
         })
     }
+}
+
+fn cannot(what: &str, error: &BoxError, folder: &Path) -> StartError {
+    let remedy = "put it right and start again, or choose another folder with --data";
+    StartError::new(format!("cannot {what}: {error}"), folder.display(), remedy)
 }

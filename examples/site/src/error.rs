@@ -1,4 +1,4 @@
-//! Why the program did not start.
+//! Why the program did not start, or an import could not go on.
 
 use std::error::Error;
 use std::fmt;

@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 
 /// The longest title, in characters, and the longest text, in bytes.
 const LONGEST_TITLE: usize = 200;
-const LONGEST_BODY: usize = 1 << 20;
+pub(crate) const LONGEST_BODY: usize = 1 << 20;
 
 /// A form as large as this holds any document, every byte of it percent-encoded; the stack refuses what is
 /// larger and has no files.
@@ -93,7 +93,7 @@ pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
 }
 
 /// With the line ends that files have: browsers send others.
-fn text(value: &str) -> Result<String, Refusal> {
+pub(crate) fn text(value: &str) -> Result<String, Refusal> {
     if value.contains('\0') {
         return Err(Refusal::bad("A text has no character 0 in it."));
     }

@@ -1,7 +1,7 @@
 //! A small content site: documents in SQLite, published through Euryale's stack.
 //!
 //! `main` is what a program owes its users (settings, errors in one line, an end that comes), [`app`] is the
-//! site, and [`serve`] puts the two together. See the README for what to try.
+//! site, [`serve`] puts the two together, and [`import`] fills it. See the README for what to try.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod edit;
 mod error;
 mod files;
 mod form;
+mod import;
 mod log;
 mod markdown;
 mod media;
@@ -32,6 +33,7 @@ mod query;
 mod refusal;
 mod remove;
 mod route;
+mod say;
 mod scale;
 mod search;
 mod serve;
@@ -45,12 +47,14 @@ mod tests;
 use std::process::ExitCode;
 
 use self::config::ConfigError;
+use self::error::StartError;
+use self::settings::{Settings, Task};
 
-/// 0 after a clean drain, 3 when its deadline cut something, 1 when the site could not start, 2 for wrong
-/// flags and variables (clap's).
+/// 0 after a clean drain or a whole import, 3 when something was cut, 4 when an import left something out, 1 when the
+/// program could not start or go on, 2 for wrong flags and variables (clap's).
 fn main() -> ExitCode {
     let ended = match config::read(std::env::args_os()) {
-        Ok(settings) => serve::run(&settings),
+        Ok(settings) => run(&settings),
         Err(ConfigError::Flags(error)) => error.exit(),
         Err(ConfigError::File(error)) => Err(error),
     };
@@ -60,5 +64,16 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+    match &settings.task {
+        _ if settings.print_config => {
+            say::say(&settings.to_toml()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => serve::run(settings),
+        Some(Task::Import { folder }) => import::run(settings, folder),
     }
 }

@@ -1,6 +1,6 @@
 //! From settings to an exit code.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use crate::blobs::Blobs;
 use crate::data::Data;
 use crate::error::StartError;
 use crate::log;
+use crate::say::say;
 use crate::settings::Settings;
 
 /// Something had to be cut at the end of the drain.
@@ -30,10 +31,6 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher that never
 /// returns.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
-    if settings.print_config {
-        say(&settings.to_toml()?);
-        return Ok(ExitCode::SUCCESS);
-    }
     log::start(settings.log)?;
     let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
         let what = format!("cannot start threads: {error}");
@@ -136,10 +133,4 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError
         }
         StartError::new(format!("cannot listen: {error}"), address, format!("choose another one with {flag}"))
     })
-}
-
-/// Writes to standard output. Nobody reading it is no reason not to serve.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
 use clap::builder::RangedU64ValueParser;
+use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
 use serde::{Serialize, Serializer};
 
@@ -32,8 +32,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "EURYALE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) admin: SocketAddr,
 
-    /// Folder of the database and the files; made, and filled with samples, if it is not there
-    #[arg(long, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
+    /// Folder of the database and the files; made if it is not there, and filled with samples to serve
+    #[arg(long, global = true, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
     pub(crate) data: PathBuf,
 
     /// Database connections, and so publications at a time: 1 to 4096
@@ -65,22 +65,52 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
 
     /// What the log looks like
-    #[arg(long, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(long, global = true, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,
 
     /// File of settings, in TOML
-    #[arg(long, env = "EURYALE_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "EURYALE_CONFIG", value_name = "FILE")]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 
     /// Print the settings that result, as TOML, and exit
-    #[arg(long)]
+    #[arg(long, global = true)]
     #[serde(skip)]
     pub(crate) print_config: bool,
+
+    #[command(subcommand)]
+    #[serde(skip)]
+    pub(crate) task: Option<Task>,
 }
 
 /// Blocking threads that read files for clients.
 const FILE_READS: usize = 64;
+/// What the program does in the place of serving.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(crate) enum Task {
+    /// Import a folder: Markdown and HTML become documents, all else files, at the same paths
+    #[command(after_help = IMPORT)]
+    Import {
+        /// What is imported, with everything below it
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+}
+
+/// Below the flags of the import.
+const IMPORT: &str = "\
+FOLDER/a/b.bin becomes the file /a/b.bin, FOLDER/a/b.md (or .html, .htm; up to 1 MiB) the document /a/b,\n\
+FOLDER/a/index.md the document /a itself. A folder without one is given a document with its name.\n\n\
+What stands at the same path is REPLACED if it differs: documents by title, text and format, files by size\n\
+and time of change (in seconds). What does not differ is skipped, so a second run goes on where the first\n\
+ended. Nothing is deleted. A data folder that the import makes has no sample pages. A site may serve the\n\
+folder meanwhile.\n\n\
+Left out: names that begin with a dot (their number is said); and, each named with its reason, links\n\
+(never followed), pipes, sockets and devices, names and texts that are not UTF-8, names that no address may\n\
+have, files that cannot be read, and what another one stands in the way of.\n\n\
+Ctrl-C or SIGTERM: what is complete stays, the rest is not there; a second one ends at once.\n\n\
+Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong flags, 3 a signal ended it,\n\
+4 something was left out and named.";
 
 impl Settings {
     /// What may block at a time.

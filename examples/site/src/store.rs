@@ -15,7 +15,8 @@ pub(crate) use self::files::{
 };
 pub(crate) use self::schema::STEPS;
 pub(crate) use self::search::{Hit, MARK, search};
-pub(crate) use self::write::{add, change, exists, has_children, remove};
+pub(crate) use self::write::{add, change, exists, has_children, remove, replace};
+
 /// Were the samples imported? Then they are not again, even if all of them were deleted since.
 pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
     connection

@@ -1,7 +1,5 @@
 //! Who holds what, and for how long.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use euryale_core::{Claim, Error, History, Publication, Request, Route};
@@ -105,98 +103,5 @@ async fn a_holder_whose_client_has_gone_is_still_listed() {
     gate.open();
     waits.await.unwrap().unwrap();
     assert_eq!(held(&pool), []);
-    assert_quiet(pool.ledger()).await;
-}
-
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// From now on, what this thread logs is kept.
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
-        tracing::subscriber::set_default(subscriber.with_writer(move || log.clone()).finish())
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| line.trim().to_owned()).collect()
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_job_that_takes_long_is_logged_once_and_while_it_runs() {
-    let log = Log::default();
-    let _guard = log.listen();
-    let pool = Pool::builder(CountingDatabase::new()).connections(2).lane("reports", 1).build();
-    let gate = Gate::new();
-    let wait = || {
-        let gate = gate.clone();
-        move |_: &mut euryale_core::Lease<'_, CountingDatabase>| gate.wait()
-    };
-    let claim = pool.claim().lane(pool.lane("reports").unwrap()).route(Route::new("/orders/{id}"));
-    let first = claim.run(wait());
-    eventually("it runs", || gate.waiting() == 1).await;
-    advance(4 * SECOND).await;
-    let second = pool.claim().run(wait());
-    eventually("both run", || gate.waiting() == 2).await;
-    advance(5 * SECOND).await;
-    tokio::task::yield_now().await;
-    assert_eq!(log.lines(), [""; 0], "9 s are not 10 s");
-
-    advance(2 * SECOND).await;
-    eventually("the first is logged", || !log.lines().is_empty()).await;
-    let line = "WARN a job takes long, and still holds its worker \
-                route=/orders/{id} lane=\"reports\" age=11s attempt=1 pass=1";
-    assert_eq!(log.lines(), [line]);
-    advance(4 * SECOND).await;
-    eventually("the second is logged", || log.lines().len() == 2).await;
-    let line = "WARN a job takes long, and still holds its worker lane=\"default\" age=11s attempt=1 pass=1";
-    assert_eq!(log.lines()[1], line);
-
-    for _ in 0..10 {
-        advance(60 * SECOND).await;
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(log.lines().len(), 2, "once each");
-    gate.open();
-    first.await.unwrap();
-    second.await.unwrap();
-    pool.run(|_| ()).await.unwrap();
-    advance(60 * SECOND).await;
-    assert_eq!(log.lines().len(), 2, "nothing of those that ended");
-    assert_quiet(pool.ledger()).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_wants_no_warning_gets_none() {
-    let log = Log::default();
-    let _guard = log.listen();
-    let pool = Pool::builder(CountingDatabase::new()).connections(1).warn_after(None).build();
-    let gate = Gate::new();
-    let job = pool.run({
-        let gate = gate.clone();
-        move |_| gate.wait()
-    });
-    eventually("it runs", || gate.waiting() == 1).await;
-    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "nobody looks");
-    advance(3600 * SECOND).await;
-    tokio::task::yield_now().await;
-    assert_eq!(log.lines(), [""; 0]);
-    gate.open();
-    job.await.unwrap();
     assert_quiet(pool.ledger()).await;
 }

@@ -1,5 +1,7 @@
 //! The life of a transaction: what follows on what, and what each failure means.
 
+use std::io;
+
 use super::{After, AlreadyReading, Transaction};
 use crate::abort::Reason;
 use crate::database::fault;
@@ -54,7 +56,8 @@ impl<D: Database> Transaction<'_, D> {
     /// By kind: [`Conflict`](ErrorKind::Conflict) (aborted, may be run again),
     /// [`Unavailable`](ErrorKind::Unavailable), [`Suspended`](ErrorKind::Suspended),
     /// [`Panicked`](ErrorKind::Panicked), [`InDoubt`](ErrorKind::InDoubt) (must not be run again),
-    /// [`ClientGone`](ErrorKind::ClientGone), [`Application`](ErrorKind::Application).
+    /// [`ClientGone`](ErrorKind::ClientGone), [`StorageFull`](ErrorKind::StorageFull),
+    /// [`Application`](ErrorKind::Application).
     pub fn run<T>(
         lease: &mut Lease<'_, D>,
         options: TransactionOptions,
@@ -115,7 +118,7 @@ impl<D: Database> Transaction<'_, D> {
                 Ok(Some(Ok(()))) => self.lease.ledger().transactions.committed.add(1),
                 Ok(Some(Err(refused))) => match self.fault(&*refused).unwrap_or(Fault::InDoubt) {
                     Fault::InDoubt | Fault::Disconnected => return Err(self.doubt(refused)),
-                    fault @ (Fault::Conflict | Fault::Other) => {
+                    fault @ (Fault::Conflict | Fault::Full | Fault::Other) => {
                         self.begun = true;
                         let error = self.translate(refused, fault);
                         self.roll_back();
@@ -238,6 +241,7 @@ impl<D: Database> Transaction<'_, D> {
         let kind = match fault {
             Fault::Conflict => Some(ErrorKind::Conflict),
             Fault::Disconnected => Some(ErrorKind::Unavailable),
+            Fault::Full => Some(ErrorKind::StorageFull),
             // A source chain is application code, too.
             Fault::InDoubt | Fault::Other => PanicMessage::catch(|| kind_in_chain(&*error)).unwrap_or(None),
         };
@@ -253,17 +257,24 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// The kind of the first of our own errors in a chain.
+/// The kind of the first error in a chain that says enough by itself: one of our own, or a disk that is full.
 fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {
             Some(ErrorKind::Conflict)
         } else if error.is::<Unavailable>() {
             Some(ErrorKind::Unavailable)
+        } else if error.downcast_ref().is_some_and(is_full) {
+            Some(ErrorKind::StorageFull)
         } else {
             None
         }
     })
+}
+
+/// What a publisher or a participant writes beside the database may find no room, either.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 enum Ready {

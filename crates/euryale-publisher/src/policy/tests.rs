@@ -2,28 +2,16 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use euryale_core::{Error, ErrorKind, History, Ledger, Request, Route};
+use euryale_core::{Error, ErrorKind, History, Ledger, Request};
 use tokio::time::Instant;
 use tower::retry::RetryLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::ConflictPolicy;
 
 /// Sends a request through a retry layer to a service that fails `failures` times with `kind`; gives the
 /// answer, and when and with which history the service was called.
 async fn ask(
-    policy: ConflictPolicy,
-    failures: usize,
-    kind: ErrorKind,
-) -> (Result<(), Error>, Vec<(Duration, History)>) {
-    send(Request::default(), policy, failures, kind).await
-}
-
-async fn send(
-    request: Request,
     policy: ConflictPolicy,
     failures: usize,
     kind: ErrorKind,
@@ -39,7 +27,7 @@ async fn send(
             std::future::ready(if calls.len() > failures { Ok(()) } else { Err(Error::new(kind)) })
         }
     }));
-    let answer = service.oneshot(request).await;
+    let answer = service.oneshot(Request::default()).await;
     let calls = calls.lock().unwrap().clone();
     (answer, calls)
 }
@@ -117,75 +105,4 @@ async fn conflicts_of_earlier_passes_are_kept_and_cost_no_retry() {
     let histories = histories.lock().unwrap();
     assert_eq!(histories.iter().map(|history| history.conflicts).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert!(histories.iter().all(|history| history.suspensions == 1 && history.wrote));
-}
-
-/// Keeps each event as its level and its fields.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO && metadata.target().starts_with("euryale")
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn conflicts_are_counted_and_logged_by_route() {
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
-    let ledger = Ledger::new();
-    let ask = async |route: Option<&Route>, failures: usize, kind: ErrorKind| {
-        let mut request = Request::default();
-        if let Some(route) = route {
-            request.extensions_mut().insert(route.clone());
-        }
-        drop(send(request, ConflictPolicy::new().ledger(ledger.clone()), failures, kind).await);
-    };
-    let orders = Route::new("/orders/{id}");
-    ask(Some(&orders), 0, ErrorKind::Conflict).await;
-    ask(Some(&orders), 1, ErrorKind::Conflict).await;
-    ask(Some(&orders), 4, ErrorKind::Conflict).await;
-    ask(Some(&orders), 1, ErrorKind::Application).await;
-    ask(None, 2, ErrorKind::Conflict).await;
-
-    let by_route = |counter: &euryale_core::ledger::PerRoute| -> Vec<(String, u64)> {
-        counter.by_route().into_iter().map(|(route, count)| (route.to_string(), count)).collect()
-    };
-    let named = |count| ("/orders/{id}".to_owned(), count);
-    assert_eq!(by_route(&ledger.conflicts.resolved), [(String::new(), 1), named(1)]);
-    assert_eq!(by_route(&ledger.conflicts.exhausted), [(String::new(), 0), named(1)]);
-    let lines = std::mem::take(&mut *log.0.lock().unwrap());
-    assert_eq!(
-        lines,
-        [
-            "INFO message=a conflict was resolved (1 conflicts, 0 unresolved, since start) uri=/ \
-             route=/orders/{id} attempts=2",
-            "ERROR message=a conflict was not resolved (2 conflicts, 1 unresolved, since start) uri=/ \
-             route=/orders/{id} attempts=4",
-            "INFO message=a conflict was resolved (3 conflicts, 1 unresolved, since start) uri=/ attempts=3",
-        ]
-    );
 }

@@ -6,7 +6,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 22] = [
+const KINDS: [(ErrorKind, u16); 23] = [
     (ErrorKind::NoWorker, 503),
     (ErrorKind::SpoolUnavailable, 503),
     (ErrorKind::QueueFull, 503),
@@ -27,6 +27,7 @@ const KINDS: [(ErrorKind, u16); 22] = [
     (ErrorKind::BodyTooLarge, 413),
     (ErrorKind::BodyStalled, 408),
     (ErrorKind::SpoolFull, 507),
+    (ErrorKind::StorageFull, 507),
     (ErrorKind::PassLimit, 508),
     (ErrorKind::Malformed, 400),
 ];

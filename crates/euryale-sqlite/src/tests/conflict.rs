@@ -149,7 +149,7 @@ fn what_each_result_code_is_taken_for() {
         (ffi::SQLITE_CORRUPT, Fault::Disconnected),
         (ffi::SQLITE_READONLY_DBMOVED, Fault::Disconnected),
         (ffi::SQLITE_READONLY, Fault::Other),
-        (ffi::SQLITE_FULL, Fault::Other),
+        (ffi::SQLITE_FULL, Fault::Full),
         (ffi::SQLITE_CONSTRAINT, Fault::Other),
         (ffi::SQLITE_INTERRUPT, Fault::Other),
         (ffi::SQLITE_SCHEMA, Fault::Other),

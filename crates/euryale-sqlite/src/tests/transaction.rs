@@ -227,7 +227,7 @@ fn a_full_database_writes_again_when_there_is_room() {
     assert!(worker.run(Access::Read, |transaction| Ok(transaction.connection().map(drop)?)).is_ok());
     limit(&mut worker, 10);
     let error = worker.run(Access::Write, grow).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
     assert_eq!(extended_code(error.source().unwrap()), ffi::SQLITE_FULL);
 
     limit(&mut worker, 10_000);

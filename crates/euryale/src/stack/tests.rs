@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::{Stack, StackService};
-use crate::{Abort, BlockingThreads, Body, Pool, Response};
+use crate::{Abort, Body, Pool, Response};
 
 fn pool() -> Pool<CountingDatabase> {
     Pool::new(CountingDatabase::new(), 1)
@@ -97,44 +97,4 @@ async fn an_application_can_make_requests_to_itself() {
         assert!(inner.get::<History>().is_none(), "a request of its own");
     }
     assert_quiet(pool.ledger()).await;
-}
-
-#[test]
-fn more_threads_than_there_are_is_said_when_a_stack_is_built() {
-    let said = |connections: usize, threads: Option<BlockingThreads>| {
-        let log = Log::default();
-        let subscriber = tracing_subscriber::fmt().with_writer({
-            let log = log.clone();
-            move || log.clone()
-        });
-        tracing::subscriber::with_default(subscriber.finish(), || {
-            let stack = Stack::new(Pool::new(CountingDatabase::new(), connections));
-            let stack = match &threads {
-                Some(threads) => stack.blocking_threads(threads),
-                None => stack,
-            };
-            drop(stack.publish_fn(|_, _| Ok(Response::new(Body::empty()))));
-        });
-        let said = log.0.lock().unwrap();
-        String::from_utf8_lossy(&said).contains("more blocking threads than its runtime has")
-    };
-    // And 4 that write request bodies.
-    assert!(!said(396, None) && said(397, None));
-    let threads = BlockingThreads::new().publishers(1000);
-    assert!(!said(1000, Some(threads)) && said(1001, Some(threads)));
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -48,6 +48,22 @@ pub(crate) fn change(connection: &Connection, path: &str, title: &str, body: &st
         .map(drop)
 }
 
+/// Another title and text, in another format.
+pub(crate) fn replace(
+    connection: &Connection,
+    path: &str,
+    title: &str,
+    format: Format,
+    body: &str,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE document SET title = ?2, format = ?3, body = ?4, modified = ?5 WHERE path = ?1",
+        )?
+        .execute((path, title, format.column(), body, now()))
+        .map(drop)
+}
+
 /// Without the document.
 pub(crate) fn remove(connection: &Connection, path: &str) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM document WHERE path = ?1")?.execute([path]).map(drop)

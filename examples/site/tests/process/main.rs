@@ -2,25 +2,43 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
 
+mod database;
+mod descriptors;
+mod disk;
+mod import;
+mod killed;
+mod peer;
 mod settings;
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A test that waits for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const SITE: &str = env!("CARGO_BIN_EXE_site");
+
 fn site(flags: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_site"));
+    let mut command = program(SITE);
+    command.args(flags);
+    command
+}
+
+/// A program that inherits no settings, and says to us what it says.
+fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("EURYALE_") || name == "RUST_LOG")
     {
         command.env_remove(name);
     }
-    command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -28,37 +46,76 @@ fn ended(flags: &[&str]) -> Output {
     site(flags).output().unwrap()
 }
 
+fn signal(child: &Child, name: &str) {
+    // The shell's own, which is there where no other is.
+    let kill = format!("kill {name} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+}
+
 /// A running site. Dropped, it is ended by its id.
 struct Running {
     child: Child,
     public: Vec<SocketAddr>,
     admin: SocketAddr,
+    said: Arc<Mutex<String>>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// On free ports, which its first line names.
     fn start(data: &Path, more: &[&str]) -> Self {
-        let mut command = site(&["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]);
+        Self::spawn(site(&[]), data, more)
+    }
+
+    /// The program that `shell` becomes with `exec "$0" "$@"`: the same process, after what it did to itself.
+    fn start_in(shell: &str, data: &Path, more: &[&str]) -> Self {
+        let mut command = program("sh");
+        command.args(["-c", shell, SITE]);
+        Self::spawn(command, data, more)
+    }
+
+    /// On free ports, which its first line names.
+    fn spawn(mut command: Command, data: &Path, more: &[&str]) -> Self {
+        command.args(["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]);
         let mut child = command.arg(data).args(more).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (log, heard) = (BufReader::new(child.stderr.take().unwrap()), said.clone());
+        // Read as it comes: a pipe that nobody reads stops the program when it is full.
+        let listening = std::thread::spawn(move || {
+            for line in log.lines() {
+                let mut heard = heard.lock().unwrap();
+                heard.push_str(&line.unwrap());
+                heard.push('\n');
+            }
+        });
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let urls = line.split("http://").skip(1).filter_map(|rest| rest.split('/').next());
         let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
-        let admin = public.pop().unwrap();
-        Self { child, public, admin }
+        let admin = public.pop().unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
+        Self { child, public, admin, said, listening: Some(listening) }
     }
 
     fn signal(&self, name: &str) {
-        // The shell's own, which is there where no other is.
-        let kill = format!("kill {name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        signal(&self.child, name);
     }
 
     /// Its exit code, and what it said on standard error.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.child.wait().unwrap().code(), said)
+        self.listening.take().unwrap().join().unwrap();
+        (self.child.wait().unwrap().code(), self.said())
+    }
+
+    /// What it said on standard error so far.
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// Ends it as its operator would: all is well to the end. Gives what it said.
+    fn end_well(self) -> String {
+        self.signal("-TERM");
+        let (code, said) = self.end();
+        assert_eq!(code, Some(0), "{said}");
+        said
     }
 }
 

@@ -1,0 +1,78 @@
+//! Jobs that take long are logged. In a program of its own: the subscriber is the process's.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
+
+use std::time::Duration;
+
+use euryale_connection::Pool;
+use euryale_core::{Claim, Route};
+use euryale_test::{CountingDatabase, Gate, Log, assert_quiet, eventually};
+use tokio::time::advance;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One after the other: they share the log.
+#[tokio::test(start_paused = true)]
+async fn jobs_that_take_long_are_logged_if_somebody_wants_that() {
+    let log = Log::of_process();
+    who_wants_no_warning_gets_none(&log).await;
+    one_that_takes_long_is_logged_once_and_while_it_runs(&log).await;
+}
+
+async fn who_wants_no_warning_gets_none(log: &Log) {
+    let pool = Pool::builder(CountingDatabase::new()).connections(1).warn_after(None).build();
+    let gate = Gate::new();
+    let job = pool.run({
+        let gate = gate.clone();
+        move |_| gate.wait()
+    });
+    eventually("it runs", || gate.waiting() == 1).await;
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "nobody looks");
+    advance(3600 * SECOND).await;
+    tokio::task::yield_now().await;
+    assert_eq!(log.lines(), [""; 0]);
+    gate.open();
+    job.await.unwrap();
+    assert_quiet(pool.ledger()).await;
+}
+
+async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
+    let pool = Pool::builder(CountingDatabase::new()).connections(2).lane("reports", 1).build();
+    let gate = Gate::new();
+    let wait = || {
+        let gate = gate.clone();
+        move |_: &mut euryale_core::Lease<'_, CountingDatabase>| gate.wait()
+    };
+    let claim = pool.claim().lane(pool.lane("reports").unwrap()).route(Route::new("/orders/{id}"));
+    let first = claim.run(wait());
+    eventually("it runs", || gate.waiting() == 1).await;
+    advance(4 * SECOND).await;
+    let second = pool.claim().run(wait());
+    eventually("both run", || gate.waiting() == 2).await;
+    advance(5 * SECOND).await;
+    tokio::task::yield_now().await;
+    assert_eq!(log.lines(), [""; 0], "9 s are not 10 s");
+
+    advance(2 * SECOND).await;
+    eventually("the first is logged", || !log.lines().is_empty()).await;
+    let line = "WARN a job takes long, and still holds its worker \
+                route=/orders/{id} lane=\"reports\" age=11s attempt=1 pass=1";
+    assert_eq!(log.lines(), [line]);
+    advance(4 * SECOND).await;
+    eventually("the second is logged", || log.lines().len() == 2).await;
+    let line = "WARN a job takes long, and still holds its worker lane=\"default\" age=11s attempt=1 pass=1";
+    assert_eq!(log.lines()[1], line);
+
+    for _ in 0..10 {
+        advance(60 * SECOND).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(log.lines().len(), 2, "once each");
+    gate.open();
+    first.await.unwrap();
+    second.await.unwrap();
+    pool.run(|_| ()).await.unwrap();
+    advance(60 * SECOND).await;
+    assert_eq!(log.lines().len(), 2, "nothing of those that ended");
+    assert_quiet(pool.ledger()).await;
+}

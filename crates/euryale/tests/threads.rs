@@ -1,0 +1,23 @@
+//! A stack that may want more threads than there are says so. In a program of its own: the subscriber is the process's.
+
+use euryale::{BlockingThreads, Body, Pool, Response, Stack};
+use euryale_test::{CountingDatabase, Log};
+
+#[test]
+fn more_threads_than_there_are_is_said_when_a_stack_is_built() {
+    let log = Log::of_process();
+    let said = |connections: usize, threads: Option<BlockingThreads>| {
+        let before = log.lines().len();
+        let stack = Stack::new(Pool::new(CountingDatabase::new(), connections));
+        let stack = match &threads {
+            Some(threads) => stack.blocking_threads(threads),
+            None => stack,
+        };
+        drop(stack.publish_fn(|_, _| Ok(Response::new(Body::empty()))));
+        log.lines()[before..].join(" ").contains("more blocking threads than its runtime has")
+    };
+    // And 4 that write request bodies.
+    assert!(!said(396, None) && said(397, None));
+    let threads = BlockingThreads::new().publishers(1000);
+    assert!(!said(1000, Some(threads)) && said(1001, Some(threads)));
+}

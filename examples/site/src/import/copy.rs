@@ -1,0 +1,37 @@
+//! From one file into another.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use super::stop::Stop;
+
+/// Between two of these it may stop.
+const CHUNK: u64 = 8 << 20;
+
+/// After so many bytes they are brought to the disk: at the end there is little left to wait for.
+const UNSYNCED: u64 = 256 << 20;
+
+/// Copies all of `from`, by the system where it can, and tells each step to `copied`. Says how many bytes that were;
+/// none when it was stopped.
+pub(super) fn copy(
+    from: &File,
+    to: &mut File,
+    stop: &Stop,
+    mut copied: impl FnMut(u64),
+) -> io::Result<Option<u64>> {
+    let (mut bytes, mut unsynced) = (0, 0);
+    while !stop.is_set() {
+        let chunk = io::copy(&mut from.take(CHUNK), to)?;
+        copied(chunk);
+        bytes += chunk;
+        unsynced += chunk;
+        if chunk < CHUNK {
+            return Ok(Some(bytes));
+        }
+        if unsynced >= UNSYNCED {
+            to.sync_data()?;
+            unsynced = 0;
+        }
+    }
+    Ok(None)
+}
