@@ -83,6 +83,9 @@ pub(crate) fn take(
             Ok(before) => before,
             Err(refusal) => return Err(refuse(&refusal)),
         };
+        if let Some(before) = before {
+            remove_blobs(blobs, &before, transaction)?;
+        }
         let file = FileEntry {
             path: target.clone(),
             blob: blobs.keep(upload.body().clone(), transaction)?,
@@ -91,9 +94,6 @@ pub(crate) fn take(
             modified: store::now(),
         };
         store::put_file(transaction.connection()?, &file)?;
-        if let Some(before) = before {
-            remove_blobs(blobs, &before, transaction)?;
-        }
     }
     let (status, location) = if accepts_html(request.headers()) {
         (StatusCode::SEE_OTHER, path)
@@ -106,7 +106,7 @@ pub(crate) fn take(
     Ok(response)
 }
 
-/// The blob of `file`, and those of its scales, when nobody asks for them any more.
+/// The blob of `file`, and those of its scales, when nobody asks for them any more: before its row changes.
 pub(crate) fn remove_blobs(
     blobs: &Blobs,
     file: &FileEntry,

@@ -61,8 +61,8 @@ pub(crate) fn remove(
             &document.path
         }
         Item::File(file) => {
-            store::remove_file(connection, &file.path)?;
             files::remove_blobs(blobs, file, transaction)?;
+            store::remove_file(transaction.connection()?, &file.path)?;
             &file.path
         }
     };

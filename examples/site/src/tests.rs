@@ -4,6 +4,7 @@ mod counting;
 mod failing;
 mod killing;
 mod pages;
+mod scaling;
 mod searching;
 mod settings;
 mod uploading;

@@ -86,4 +86,11 @@ const SCALES: &str = "
         modified INTEGER NOT NULL,
         PRIMARY KEY (original, width)
     ) STRICT, WITHOUT ROWID;
+    -- Whoever replaces or removes a picture: what was made of it goes, too, and its blobs with the next sweep.
+    CREATE TRIGGER file_changed AFTER UPDATE OF blob ON file WHEN old.blob <> new.blob BEGIN
+        DELETE FROM scale WHERE original = old.blob;
+    END;
+    CREATE TRIGGER file_removed AFTER DELETE ON file BEGIN
+        DELETE FROM scale WHERE original = old.blob;
+    END;
 ";

@@ -11,7 +11,7 @@ use crate::{content, size, store};
 const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
 const BROWSER: &str = "accept: text/html\r\norigin: http://test\r\nsec-fetch-site: same-origin\r\n";
 
-fn form(files: &[(&str, &str)]) -> String {
+pub(super) fn form(files: &[(&str, &str)]) -> String {
     let part = |(name, content): &(&str, &str)| {
         format!(
             "--X-X\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{content}\r\n"
@@ -26,7 +26,7 @@ impl Site {
     }
 
     /// The files in the folder of blobs, but for those that writers lock.
-    fn blobs(&self) -> Vec<PathBuf> {
+    pub(super) fn blobs(&self) -> Vec<PathBuf> {
         let entries = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let writers = entries(self.folder.path().join("blobs")).filter(|path| path.is_dir());
         writers.flat_map(entries).filter(|path| !path.ends_with("lock")).collect()

@@ -1,0 +1,149 @@
+//! Pictures are made smaller when they are first asked for.
+
+use std::io::Cursor;
+
+use euryale_test::{Answer, RawClient};
+use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, RgbaImage};
+
+use super::uploading::form;
+use super::{Site, header};
+
+const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
+
+fn picture(width: u32, height: u32, is_transparent: bool) -> Vec<u8> {
+    let (red, green) = (|x: u32| (x % 251) as u8, |y: u32| (y % 241) as u8);
+    let picture: DynamicImage = if is_transparent {
+        RgbaImage::from_fn(width, height, |x, y| image::Rgba([red(x), green(y), 9, 128])).into()
+    } else {
+        RgbImage::from_fn(width, height, |x, y| image::Rgb([red(x), green(y), 9])).into()
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// A PNG of a few bytes that says it is this large.
+fn bomb(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = picture(1, 1, false);
+    bytes[16..20].copy_from_slice(&width.to_be_bytes());
+    bytes[20..24].copy_from_slice(&height.to_be_bytes());
+    let crc = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+/// That of PNG (ISO 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+    })
+}
+
+impl Site {
+    async fn upload_bytes(&self, name: &str, bytes: &[u8]) {
+        let [before, after] = form(&[(name, "\u{0}")])
+            .split('\u{0}')
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        let body = [before.as_bytes(), bytes, after.as_bytes()].concat();
+        let mut peer = self.peer().await;
+        let length = body.len();
+        let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{MULTIPART}\r\n");
+        peer.send([head.as_bytes(), &body].concat()).await.unwrap();
+        assert_eq!(peer.read_answer(false).await.unwrap().status, 201);
+    }
+
+    async fn scaled(&self, name: &str, width: &str) -> Answer {
+        self.get(&format!("/{name}/@@scale/{width}")).await
+    }
+}
+
+fn size(answer: &Answer) -> (u32, u32) {
+    image::load_from_memory(&answer.body).unwrap().dimensions()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_scaled_once_and_goes_with_its_original() {
+    let site = Site::start(2).await;
+    let before = site.blobs().len();
+    site.upload_bytes("p.png", &picture(400, 200, false)).await;
+    site.upload_bytes("t.png", &picture(400, 200, true)).await;
+    let sent = site.ledger.blobs.sendfile.get();
+    let first = site.scaled("p.png", "128").await;
+    assert_eq!(
+        (first.status.as_u16(), header(&first, "content-type"), size(&first)),
+        (200, "image/jpeg", (128, 64))
+    );
+    let transparent = site.scaled("t.png", "64").await;
+    assert_eq!((header(&transparent, "content-type"), size(&transparent)), ("image/png", (64, 32)));
+    assert_eq!(site.ledger.blobs.sendfile.get(), sent + 2, "as a file from the first time on");
+    let again = site.scaled("p.png", "128").await;
+    assert_eq!((again.body == first.body, header(&again, "etag")), (true, header(&first, "etag")));
+    assert_eq!(site.blobs().len(), before + 4);
+
+    let large = site.scaled("p.png", "512").await;
+    assert_eq!((header(&large, "content-type"), size(&large)), ("image/png", (400, 200)), "never enlarged");
+    assert_eq!(site.blobs().len(), before + 4);
+
+    site.upload_bytes("p.png", &picture(300, 300, false)).await;
+    assert_eq!(size(&site.scaled("p.png", "128").await), (128, 128));
+    assert_eq!(site.blobs().len(), before + 4, "the old picture is gone with what was made of it");
+    for name in ["/p.png", "/t.png"] {
+        assert_eq!(site.send("DELETE", name, "", "").await.status, 204);
+    }
+    assert_eq!(site.blobs().len(), before);
+    assert_eq!(site.scaled("p.png", "128").await.status, 404);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_ask_first_are_answered_alike() {
+    let site = Site::start(4).await;
+    site.upload_bytes("p.png", &picture(600, 400, false)).await;
+    let before = site.blobs().len();
+    let asked = (0..12).map(|_| {
+        let address = site.address;
+        tokio::spawn(async move {
+            let mut peer = RawClient::connect(address).await.unwrap();
+            peer.get("/p.png/@@scale/256").await.unwrap()
+        })
+    });
+    let mut answers = Vec::new();
+    for asked in asked.collect::<Vec<_>>() {
+        answers.push(asked.await.unwrap());
+    }
+    let good: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert!(!good.is_empty() && good.iter().all(|answer| answer.body == good[0].body));
+    assert!(answers.iter().all(|answer| [200, 503].contains(&answer.status.as_u16())));
+    assert_eq!(site.blobs().len(), before + 1);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_picture_or_too_large_is_said_to_be() {
+    let site = Site::start(1).await;
+    let before = site.blobs().len();
+    let files: [(&str, &[u8], &str); 5] = [
+        ("side.png", &bomb(20_000, 1), "too large"),
+        ("area.png", &bomb(16_000, 16_000), "too large"),
+        ("broken.png", &picture(100, 100, false)[..200], "is broken"),
+        ("text.png", b"no picture", "no PNG, JPEG or WebP"),
+        ("text.txt", b"no picture", "This file is text/plain"),
+    ];
+    for (name, bytes, says) in files {
+        site.upload_bytes(name, bytes).await;
+        let answer = site.scaled(name, "64").await;
+        let problem: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+        assert_eq!(answer.status, 422, "{name}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{name}: {problem}");
+    }
+    for width in ["100", "0", "", "64px", "064", "-1", "64/64"] {
+        assert_eq!(site.scaled("text.png", width).await.status, 404, "{width}");
+    }
+    assert_eq!(site.get("/nothing/@@scale/64").await.status, 404);
+    assert_eq!(site.post("/text.png/@@scale/64").await.status, 405);
+    assert_eq!(site.blobs().len(), before + files.len());
+    site.end().await;
+}
