@@ -1,5 +1,7 @@
 //! An open file as a response body.
 
+mod open;
+
 use std::any::Any;
 use std::fmt;
 use std::fs::File;
@@ -10,6 +12,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
+use self::open::OpenFile;
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
 
@@ -25,7 +28,7 @@ use crate::ledger::GaugeGuard;
 #[doc(alias = "IStreamIterator")]
 #[doc(alias = "filestream_iterator")]
 pub struct Blob {
-    file: Arc<File>,
+    file: Arc<OpenFile>,
     offset: u64,
     len: u64,
     modified: Option<SystemTime>,
@@ -46,7 +49,7 @@ impl Blob {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a blob must be a regular file"));
         }
         Ok(Self {
-            file: Arc::new(file),
+            file: Arc::new(OpenFile::new(file)),
             offset: 0,
             len: metadata.len(),
             modified: metadata.modified().ok(),
@@ -73,7 +76,7 @@ impl Blob {
     }
 
     /// The file. Others may be reading it: use `read_at`, never its position.
-    pub fn file(&self) -> &Arc<File> {
+    pub fn file(&self) -> &File {
         &self.file
     }
 

@@ -54,12 +54,12 @@ impl FallBack {
         let runtime = Handle::try_current().map_err(|_| {
             io::Error::other("a blob's body is read on tokio's blocking pool: poll it in a runtime")
         })?;
-        let (file, at) = (self.blob.file().clone(), self.blob.offset() + self.sent);
+        let (blob, at) = (self.blob.clone(), self.blob.offset() + self.sent);
         let want = usize::try_from((self.blob.len() - self.sent).min(CHUNK)).unwrap_or(0);
         Ok(runtime.spawn_blocking(move || {
             let mut buffer = vec![0; want];
             let read = loop {
-                match file.read_at(&mut buffer, at) {
+                match blob.file().read_at(&mut buffer, at) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     other => break other?,
                 }

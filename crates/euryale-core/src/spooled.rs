@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::ledger::GaugeGuard;
-use crate::{Blob, Body, Ledger, blocking};
+use crate::{Blob, Body, Ledger};
 
 /// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to clone.
 ///
@@ -39,27 +39,7 @@ pub struct SpooledBody {
 #[derive(Clone)]
 enum Content {
     Memory(Bytes),
-    // The blob is dropped before what closes its file.
-    File(Blob, #[expect(dead_code, reason = "held for its drop")] Arc<CloseElsewhere>),
-}
-
-/// Closes a large file off the runtime's threads, when the last body that reads it is dropped.
-struct CloseElsewhere {
-    file: Option<Arc<File>>,
-    len: u64,
-}
-
-/// Closing a file of this length, in bytes, frees blocks for longer than a hop to another thread takes.
-const LARGE: u64 = 1 << 20;
-
-impl Drop for CloseElsewhere {
-    fn drop(&mut self) {
-        if self.len >= LARGE
-            && let Some(file) = self.file.take().and_then(Arc::into_inner)
-        {
-            blocking::close_elsewhere(file);
-        }
-    }
+    File(Blob),
 }
 
 impl SpooledBody {
@@ -73,9 +53,7 @@ impl SpooledBody {
     /// # Errors
     /// When `fstat` fails, or `file` is no regular file.
     pub fn file(file: File) -> io::Result<Self> {
-        let blob = Blob::new(file)?;
-        let close = CloseElsewhere { file: Some(Arc::clone(blob.file())), len: blob.len() };
-        Ok(Self { content: Content::File(blob, Arc::new(close)), position: 0, counted: None })
+        Ok(Self { content: Content::File(Blob::new(file)?), position: 0, counted: None })
     }
 
     /// Counts this body and all its clones in `ledger`, until the last of them is dropped.
@@ -94,7 +72,7 @@ impl SpooledBody {
     pub fn len(&self) -> u64 {
         match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
-            Content::File(blob, _) => blob.len(),
+            Content::File(blob) => blob.len(),
         }
     }
 
@@ -115,7 +93,7 @@ impl SpooledBody {
     pub fn as_file(&self) -> Option<&File> {
         match &self.content {
             Content::Memory(_) => None,
-            Content::File(blob, _) => Some(blob.file()),
+            Content::File(blob) => Some(blob.file()),
         }
     }
 
@@ -170,9 +148,7 @@ impl Read for SpooledBody {
                 buffer[..want].copy_from_slice(&bytes[at..at + want]);
                 want
             }
-            Content::File(blob, _) => {
-                blob.file().read_at(&mut buffer[..want], blob.offset() + self.position)?
-            }
+            Content::File(blob) => blob.file().read_at(&mut buffer[..want], blob.offset() + self.position)?,
         };
         self.position += read as u64;
         Ok(read)
@@ -216,7 +192,7 @@ impl From<SpooledBody> for Body {
     fn from(body: SpooledBody) -> Self {
         match &body.content {
             Content::Memory(bytes) => bytes.clone().into(),
-            Content::File(blob, _) => blob.clone().kept_with(Arc::new(body)).into(),
+            Content::File(blob) => blob.clone().kept_with(Arc::new(body)).into(),
         }
     }
 }

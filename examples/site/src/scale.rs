@@ -78,7 +78,7 @@ pub(crate) fn answer(
                 return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
             }
             let blob = blobs.read(&original.blob)?;
-            match picture::scaled(BufReader::new(&**blob.file()), width) {
+            match picture::scaled(BufReader::new(blob.file()), width) {
                 Err(error) => {
                     tracing::info!(
                         path,

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use euryale_core::{Blob, PanicMessage};
@@ -25,27 +24,27 @@ const PIECE: usize = 64 << 10;
 
 /// Brings the pages of a blob into the page cache before they are sent.
 pub(super) struct Warmth {
-    file: Arc<File>,
-    offset: u64,
+    blob: Blob,
     coming: Option<Coming>,
 }
 
 type Coming = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 impl Warmth {
-    pub(super) fn new(blob: &Blob) -> Self {
-        Self { file: Arc::clone(blob.file()), offset: blob.offset(), coming: None }
+    pub(super) fn new(blob: Blob) -> Self {
+        Self { blob, coming: None }
     }
 
     /// Ready when the `len` bytes from `at` on are in the page cache, as far as one can tell.
     pub(super) fn poll_warm(&mut self, cx: &mut Context<'_>, at: u64, len: usize) -> Poll<io::Result<()>> {
         if self.coming.is_none() {
-            let at = self.offset + at;
+            let at = self.blob.offset() + at;
+            let file = self.blob.file();
             // The kernel reads and forgets files in runs of pages: both ends say enough of what is between.
-            if len == 0 || (is_warm(&self.file, at) && is_warm(&self.file, at + len as u64 - 1)) {
+            if len == 0 || (is_warm(file, at) && is_warm(file, at + len as u64 - 1)) {
                 return Poll::Ready(Ok(()));
             }
-            self.coming = Some(Box::pin(bring(Arc::clone(&self.file), at, len)));
+            self.coming = Some(Box::pin(bring(self.blob.clone(), at, len)));
         }
         let Some(coming) = &mut self.coming else { return Poll::Ready(Ok(())) };
         let came = ready!(coming.as_mut().poll(cx));
@@ -66,7 +65,7 @@ fn is_warm(file: &File, at: u64) -> bool {
     }
 }
 
-async fn bring(file: Arc<File>, at: u64, len: usize) -> io::Result<()> {
+async fn bring(blob: Blob, at: u64, len: usize) -> io::Result<()> {
     // The semaphore is never closed.
     let turn = TURNS.acquire().await.map_err(io::Error::other)?;
     let reading = spawn(move || {
@@ -75,7 +74,7 @@ async fn bring(file: Arc<File>, at: u64, len: usize) -> io::Result<()> {
         let mut at = at;
         while at < end {
             let want = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-            match file.read_at(&mut buffer[..want], at) {
+            match blob.file().read_at(&mut buffer[..want], at) {
                 Ok(0) => break,
                 Ok(read) => at += read as u64,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

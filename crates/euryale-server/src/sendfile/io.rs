@@ -36,7 +36,7 @@ impl SendfileIo {
     fn poll_send_file(&self, cx: &mut Context<'_>, place: &Place, len: usize) -> Poll<io::Result<usize>> {
         let sent = ready!(self.poll_io(cx, || {
             let mut offset = place.offset;
-            sendfile(&self.stream, &place.file, Some(&mut offset), len).map_err(io::Error::from)
+            sendfile(&self.stream, place.blob.file(), Some(&mut offset), len).map_err(io::Error::from)
         }))?;
         if sent == 0 {
             // The peer was promised more. hyper ends the connection without a proper end of the body.

@@ -27,7 +27,7 @@ impl ThroughWindows {
 
 impl ReadBlob for ThroughWindows {
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
-        let warmth = Warmth::new(&blob);
+        let warmth = Warmth::new(blob.clone());
         let bytes = self.windows.open(blob);
         if bytes.is_ok() {
             self.windows.ledger.blobs.sendfile.add(1);

@@ -1,6 +1,5 @@
 //! What one socket knows of the files whose maps it may be asked to write.
 
-use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,19 +18,18 @@ pub(crate) struct Windows {
     pub(super) ledger: Ledger,
 }
 
-/// Addresses, and the part of a file that they are.
+/// Addresses, and the blob that they are: counted as open for as long as any of it may be sent.
 #[derive(Clone, Debug)]
 struct Window {
     begin: usize,
     len: usize,
-    file: Arc<File>,
-    offset: u64,
+    blob: Blob,
 }
 
 /// Where in a file some bytes are that were to be written.
 #[derive(Debug)]
 pub(super) struct Place {
-    pub(super) file: Arc<File>,
+    pub(super) blob: Blob,
     pub(super) offset: u64,
 }
 
@@ -45,12 +43,12 @@ impl Windows {
         let map = Map::new(blob.file(), blob.offset(), blob.len())?;
         let bytes = map.as_ref();
         let (begin, len) = (bytes.as_ptr().addr(), bytes.len());
-        let window = Window { begin, len, file: Arc::clone(blob.file()), offset: blob.offset() };
+        let window = Window { begin, len, blob };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.push(window);
         self.count.store(open.len(), Ordering::Release);
         drop(open);
-        Ok(Bytes::from_owner(Open { map, begin, windows: Arc::clone(self), _blob: blob }))
+        Ok(Bytes::from_owner(Open { map, begin, windows: Arc::clone(self) }))
     }
 
     /// The place of `bytes`, if they lie in a window. Does not read them.
@@ -62,8 +60,8 @@ impl Windows {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let window = open.iter().find(|window| (window.begin..window.begin + window.len).contains(&at))?;
         // Nothing else can lie there, and a slice of a window ends in it.
-        let offset = window.offset + (at - window.begin) as u64;
-        Some(Place { file: Arc::clone(&window.file), offset })
+        let offset = window.blob.offset() + (at - window.begin) as u64;
+        Some(Place { blob: window.blob.clone(), offset })
     }
 
     fn close(&self, begin: usize) {
@@ -80,8 +78,6 @@ struct Open {
     map: Map,
     begin: usize,
     windows: Arc<Windows>,
-    // Counted as open for as long as any of it may be sent.
-    _blob: Blob,
 }
 
 impl AsRef<[u8]> for Open {
