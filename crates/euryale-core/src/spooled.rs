@@ -89,7 +89,7 @@ impl SpooledBody {
         }
     }
 
-    /// The file, if the body is in one. It has no name.
+    /// The file, if the body is in one. It has no name, unless the body was persisted.
     pub fn as_file(&self) -> Option<&File> {
         match &self.content {
             Content::Memory(_) => None,

@@ -34,7 +34,7 @@
 //! ```
 //!
 //! It is a tower service with the error `Infallible`: `axum::Router::fallback_service` takes it, and so does
-//! `euryale_server::Server`.
+//! `euryale_server::Server`. [`runtime()`] makes a runtime that has a thread for whatever blocks in it.
 //!
 //! # Layers
 //!

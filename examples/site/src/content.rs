@@ -9,7 +9,7 @@ pub(crate) struct Sample {
 }
 
 /// Paths and texts, in the order in which folders list them. A folder stands before what is in it.
-const FILES: [(&str, &str); 45] = [
+const FILES: [(&str, &str); 46] = [
     ("/", include_str!("../content/index.md")),
     ("/try", include_str!("../content/try.md")),
     ("/guides", include_str!("../content/guides/index.md")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 45] = [
     ("/guides/overload", include_str!("../content/guides/overload.md")),
     ("/guides/clients", include_str!("../content/guides/clients.md")),
     ("/guides/uploads", include_str!("../content/guides/uploads.md")),
+    ("/guides/files", include_str!("../content/guides/files.md")),
     ("/guides/responses", include_str!("../content/guides/responses.md")),
     ("/guides/layers", include_str!("../content/guides/layers.md")),
     ("/guides/beside", include_str!("../content/guides/beside.md")),
@@ -61,10 +62,11 @@ const FILES: [(&str, &str); 45] = [
 pub(crate) const CHORD: &str = "/pictures/chord.wav";
 
 /// Pictures that pages show.
-pub(crate) const PICTURES: [(&str, &[u8]); 14] = [
+pub(crate) const PICTURES: [(&str, &[u8]); 15] = [
     ("/pictures/conflict.svg", include_bytes!("../content/pictures/conflict.svg")),
     ("/pictures/drain.svg", include_bytes!("../content/pictures/drain.svg")),
     ("/pictures/emblem.svg", include_bytes!("../content/pictures/emblem.svg")),
+    ("/pictures/files.svg", include_bytes!("../content/pictures/files.svg")),
     ("/pictures/history.svg", include_bytes!("../content/pictures/history.svg")),
     ("/pictures/holds.svg", include_bytes!("../content/pictures/holds.svg")),
     ("/pictures/lanes.svg", include_bytes!("../content/pictures/lanes.svg")),

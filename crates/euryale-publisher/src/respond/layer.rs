@@ -16,7 +16,8 @@ use super::{Problem, Respond};
 /// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted | 503 with Retry-After |
 /// | publish deadline | 504 |
 /// | publisher panicked or failed, commit in doubt | 500 |
-/// | body too large, stalled, no room for it | 413, 408, 507 |
+/// | body too large, stalled | 413, 408 |
+/// | no room for the body, or for what the publisher writes | 507 |
 /// | too many passes | 508 |
 /// | malformed request | 400 |
 /// | deferred failed before its first byte | 502 |
