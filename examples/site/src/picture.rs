@@ -38,7 +38,8 @@ impl fmt::Display for PictureError {
         match self {
             Self::TooLarge => write!(
                 f,
-                "The picture is too large to be scaled: more than {LONGEST_SIDE} pixels on a side, or {} MiB in memory.",
+                "The picture is too large to be scaled: more than {LONGEST_SIDE} pixels on a side, or {} MiB in \
+                 memory.",
                 MOST_MEMORY >> 20
             ),
             Self::Broken(_) => f.write_str("The file is no PNG, JPEG or WebP picture, or it is broken."),

@@ -85,6 +85,7 @@ pub(crate) struct Settings {
 
 /// Blocking threads that read files for clients.
 const FILE_READS: usize = 64;
+
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {

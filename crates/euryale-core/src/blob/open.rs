@@ -11,8 +11,8 @@ use crate::blocking::close_elsewhere;
 /// Freeing the blocks of a file of this length, in bytes, takes longer than a hop to another thread.
 const LARGE: u64 = 1 << 20;
 
-/// A file that whoever drops it last closes, off the runtime's threads if that deletes it: one without a name, spooled or
-/// replaced meanwhile, frees all its blocks when it is closed.
+/// A file that whoever drops it last closes, off the runtime's threads if that deletes it: one without a name, spooled
+/// or replaced meanwhile, frees all its blocks when it is closed.
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
