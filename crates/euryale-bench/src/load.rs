@@ -117,7 +117,7 @@ impl Load {
         let (good, output, errors) = finish(Running::start(&mut command)?)?;
         if !good {
             let reason = errors.lines().last().unwrap_or("the client ended without a word");
-            bail!("{}", reason.strip_prefix("Error: ").unwrap_or(reason));
+            bail!("{}", reason.strip_prefix("euryale-bench: ").unwrap_or(reason));
         }
         serde_json::from_str(&output).context("the client's figures")
     }

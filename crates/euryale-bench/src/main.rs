@@ -40,8 +40,17 @@ use crate::rounds::Conditions;
 use crate::scene::{Scene, Stage};
 use crate::workload::{State, Workload};
 
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("euryale-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         None => measure(&cli.workloads, &cli.options, cli.isolated),
         Some(Command::List) => {
@@ -81,7 +90,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
             State::Later(what) => println!("# {}\n\nCannot run yet: it waits for {what}.\n", workload.name),
             State::Waiting => waiting::run()?,
             State::Rounds(plans) => {
-                let report = run(workload, plans(options), &conditions);
+                let report = rounds(workload, plans(options), &conditions);
                 println!("{}", report.markdown());
                 draw(&report, options)?;
                 reports.push(report);
@@ -105,7 +114,7 @@ fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
 }
 
 /// Runs the plans that have cases left.
-fn run<'a>(workload: &'a Workload, mut plans: Vec<workload::Plan>, conditions: &Conditions<'_>) -> Report<'a> {
+fn rounds<'a>(workload: &'a Workload, mut plans: Vec<workload::Plan>, conditions: &Conditions<'_>) -> Report<'a> {
     for plan in &mut plans {
         workload::select(plan, &conditions.options.peers);
     }

@@ -82,7 +82,7 @@ pub(crate) const ALL: &[Peer] = &[
     built_in("sound", "answers as it should", false, &[]),
     built_in("late", "answers after 50 ms", false, &[]),
     built_in("wrong-page", "answers fast, but wrong", false, &[]),
-    built_in("wrong-bytes", "one byte in the middle is wrong", false, &[]),
+    built_in("corrupt", "one byte in the middle of a blob is wrong", false, &[]),
     built_in("truncating", "sends half of what it announces", false, &[]),
     built_in("failing", "answers 500", false, &[]),
     built_in("failing-under-load", "answers the first requests, and 500 from then on", false, &[]),
@@ -99,16 +99,13 @@ pub(crate) fn find(name: &str) -> Option<&'static Peer> {
 impl Peer {
     /// Why it cannot be started here.
     pub(crate) fn missing(&self) -> Option<String> {
-        let program = match &self.how {
+        let missing = match &self.how {
             How::BuiltIn(_) => return None,
-            How::Nginx { .. } => which("nginx").is_none().then(|| "nginx".to_owned()),
-            How::Python(venv) => {
-                let path = program(venv, venv.program);
-                (!path.is_file()).then(|| path.display().to_string())
-            }
-            How::Nowhere => Some("a program that nobody has".to_owned()),
+            How::Nginx { .. } => which("nginx").is_none().then_some("nginx"),
+            How::Python(venv) => (!program(venv, venv.program).is_file()).then_some(venv.name),
+            How::Nowhere => Some("a program that nobody has"),
         };
-        Some(format!("{} is not installed; `euryale-bench setup` installs what it can", program?))
+        Some(format!("{} is not installed; `-- setup` installs the servers", missing?))
     }
 
     /// Its version, as it says itself.

@@ -2,28 +2,53 @@
 
 use super::line;
 use crate::cli::Options;
+use crate::peers::Peer;
 use crate::workload::{State, Workload};
 
-/// The workloads, their cases, and what is missing here.
+/// The workloads with their tables and servers, and what is missing here.
 pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
     let mut out = String::new();
+    let mut all: Vec<&Peer> = Vec::new();
     for workload in workloads {
         line(&mut out, format_args!("{}: {}", workload.name, workload.about));
         line(&mut out, format_args!("  goal: {}", workload.goal));
-        match workload.state {
-            State::Later(what) => line(&mut out, format_args!("  cannot run yet: it waits for {what}")),
-            State::Waiting => {}
-            State::Rounds(plans) => {
-                for plan in plans(options) {
-                    line(&mut out, format_args!("  {}", plan.title));
-                    for case in &plan.cases {
-                        let named = if case.by_default { "" } else { " (only when named)" };
-                        let missing = case.peer.missing().map(|missing| format!(": {missing}")).unwrap_or_default();
-                        line(&mut out, format_args!("    {:18} {}{named}{missing}", case.name, case.peer.about));
-                    }
-                }
+        let plans = match workload.state {
+            State::Later(what) => {
+                line(&mut out, format_args!("  cannot run yet: it waits for {what}"));
+                continue;
             }
+            State::Waiting => continue,
+            State::Rounds(plans) => plans(options),
+        };
+        let mut names = Vec::new();
+        for plan in &plans {
+            line(&mut out, format_args!("  table: {}", plan.title));
+            for case in &plan.cases {
+                let named = if case.by_default { "" } else { " (only when named)" };
+                names.push(format!("{}{named}", case.peer.name));
+                all.push(case.peer);
+            }
+        }
+        names = unique(names);
+        line(&mut out, format_args!("  servers: {}", names.join(", ")));
+    }
+    line(&mut out, format_args!("\nservers:"));
+    let mut seen = Vec::new();
+    for peer in all {
+        if !seen.contains(&peer.name) {
+            seen.push(peer.name);
+            let missing = peer.missing().map(|missing| format!("; {missing}")).unwrap_or_default();
+            line(&mut out, format_args!("  {:18} {}{missing}", peer.name, peer.about));
         }
     }
     out
+}
+
+fn unique(names: Vec<String>) -> Vec<String> {
+    names.into_iter().fold(Vec::new(), |mut kept, name| {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+        kept
+    })
 }

@@ -53,7 +53,11 @@ fn cases(out: &mut String, plan: &Plan, section: &Section) {
             let ratio = Spread::of_ratios(&runs.values(main.key), &best.values(main.key));
             cells.push(ratio.map_or("–".to_owned(), |ratio| format!("{:.2}", ratio.median)));
         }
-        cells.extend(others().map(|column| cell(runs, column)));
+        // Two with their extremes; JSON has them all.
+        cells.extend(others().enumerate().map(|(index, column)| match index {
+            0 => cell(runs, column),
+            _ => median(runs, column),
+        }));
         cells.push(format!("{}/{}", runs.failures().count(), runs.rounds.len()));
         line(out, format_args!("| {} |", cells.join(" | ")));
     }
@@ -72,6 +76,10 @@ pub(crate) fn best_peer<'a>(column: &Column, section: &'a Section) -> Option<&'a
 
 fn cell(runs: &Runs, column: &Column) -> String {
     spread(runs, column.key).map_or("–".to_owned(), |spread| spread.show(column.digits))
+}
+
+fn median(runs: &Runs, column: &Column) -> String {
+    spread(runs, column.key).map_or("–".to_owned(), |spread| format!("{:.*}", column.digits, spread.median))
 }
 
 fn spread(runs: &Runs, key: &str) -> Option<Spread> {

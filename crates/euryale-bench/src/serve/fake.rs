@@ -18,7 +18,8 @@ pub(crate) enum Fake {
     /// Every answer comes after [`DELAY`].
     Late,
     WrongPage,
-    WrongBytes,
+    /// Of blobs; the page is right.
+    Corrupt,
     Truncating,
     Failing,
     FailingUnderLoad,
@@ -35,7 +36,7 @@ const ALL: [(&str, Fake); 9] = [
     ("sound", Fake::Sound),
     ("late", Fake::Late),
     ("wrong-page", Fake::WrongPage),
-    ("wrong-bytes", Fake::WrongBytes),
+    ("corrupt", Fake::Corrupt),
     ("truncating", Fake::Truncating),
     ("failing", Fake::Failing),
     ("failing-under-load", Fake::FailingUnderLoad),
@@ -94,7 +95,7 @@ fn answer(mut stream: &TcpStream, fake: Fake, path: &str, number: u64) -> Result
     let mut body = body(path);
     match fake {
         Fake::WrongPage => body = b"hullo".to_vec(),
-        Fake::WrongBytes => {
+        Fake::Corrupt if path != "/" => {
             let middle = body.len() / 2;
             body[middle] ^= 1;
         }

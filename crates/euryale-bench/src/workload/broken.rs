@@ -22,7 +22,7 @@ const PEERS: [&str; 10] = [
     "sound",
     "late",
     "wrong-page",
-    "wrong-bytes",
+    "corrupt",
     "truncating",
     "failing",
     "failing-under-load",
