@@ -1,6 +1,6 @@
 //! Downloads that nobody reads, and what a page costs meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tokio::task::JoinSet;
@@ -8,11 +8,13 @@ use tokio::time::timeout;
 
 use super::http::Socket;
 use super::{Figures, Target, metrics, milliseconds, probe};
-use crate::measure;
+use crate::measure::{self, Usage};
 use crate::scene::blob_name;
 
 /// A download that has no head by then is not served.
 const LATE: Duration = Duration::from_secs(10);
+/// Between two looks at what the server does.
+const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(target: &Target, downloads: usize, length: u64, probes: usize) -> Result<Figures> {
     let mut figures = Figures::new();
@@ -24,12 +26,15 @@ pub(super) async fn run(target: &Target, downloads: usize, length: u64, probes: 
     for _ in 0..downloads {
         starting.spawn(start(target.clone(), length));
     }
+    // The server fills the buffers of the system meanwhile: a time of work, not of waiting.
+    probe::run(target, probes, &mut figures, "_begin").await?;
     let mut stalled = Vec::new();
     while let Some(socket) = starting.join_next().await {
         stalled.push(socket.context("a task of the client panicked")??);
     }
     let served = stalled.iter().filter(|(_, served)| *served).count();
     figures.insert("served".to_owned(), served as f64);
+    rest(target).await?;
     probed(target, probes, &mut figures, "").await?;
     let grown = measure::resident(target.pid)?.saturating_sub(before);
     figures.insert("grown_mib".to_owned(), grown as f64 / f64::from(1 << 20));
@@ -49,6 +54,20 @@ async fn start(target: Target, length: u64) -> Result<(Socket, bool)> {
         Err(_) => false,
     };
     Ok((socket, served))
+}
+
+/// Until the server has nothing to do any more, or has had its time.
+async fn rest(target: &Target) -> Result<()> {
+    let until = Instant::now() + LATE;
+    let mut used = Usage::now(target.pid)?.server;
+    while Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+        let before = std::mem::replace(&mut used, Usage::now(target.pid)?.server);
+        if used <= before {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Probes, with what the server itself says of them.

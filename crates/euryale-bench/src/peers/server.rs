@@ -1,5 +1,6 @@
 //! A server under measurement: a child process, so that its CPU time and memory are its own.
 
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -29,8 +30,8 @@ impl Server {
         }
         match &peer.how {
             How::BuiltIn(_) => Self::start_built_in(peer.name, scene, congestion),
-            How::Nginx { sendfile } => Self::start_other(|port| nginx::command(scene, port, *sendfile)),
-            How::Python(venv) => Self::start_other(|port| python::command(venv, scene, port)),
+            How::Nginx { sendfile } => Self::start_other(scene, |port| nginx::command(scene, port, *sendfile)),
+            How::Python(venv) => Self::start_other(scene, |port| python::command(venv, scene, port)),
             How::Nowhere => bail!("{} cannot be started", peer.name),
         }
     }
@@ -52,16 +53,20 @@ impl Server {
     }
 
     /// A program that is given a port, and takes connections when it is ready.
-    fn start_other(command: impl FnOnce(u16) -> Result<Command>) -> Result<Self> {
+    fn start_other(scene: &Scene, command: impl FnOnce(u16) -> Result<Command>) -> Result<Self> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = free.local_addr()?;
         drop(free);
         let mut command = command(address.port())?;
-        let mut running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
+        let log = scene.folder.join("server.log");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        let mut running = Running::start(&mut command)?;
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
             if let Ok(status) = running.wait(Duration::ZERO) {
-                bail!("the server ended with {status} before it listened");
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                let word = log.lines().last().unwrap_or("without a word");
+                bail!("the server ended before it listened, with {status}: {word}");
             }
             ensure!(Instant::now() < until, "the server does not listen after {PATIENCE:?}");
             pause();

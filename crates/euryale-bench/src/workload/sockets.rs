@@ -36,6 +36,7 @@ const STALLS: &[Column] = &[
     P50,
     P99,
     column("p99_ms_quiet", "quiet p99 ms", 2),
+    column("p99_ms_begin", "p99 ms as they begin", 2),
     column("server_p99_ms", "at the server: p99 ms ≤", 2),
     column("server_p99_ms_quiet", "quiet ≤", 2),
     Column { key: "served", title: "downloads begun", digits: 0, more_is_better: true },
