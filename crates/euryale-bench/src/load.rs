@@ -84,7 +84,9 @@ impl Load {
             Self::Burst { sockets, rounds: 1 } => format!("{sockets} requests, sent at once"),
             Self::Burst { sockets, rounds } => format!("{sockets} requests, sent at once, {rounds} times"),
             Self::Drain { requests, sockets, length } => {
-                format!("{requests} downloads of {length} bytes on {sockets} sockets, discarded in the kernel")
+                format!(
+                    "{requests} downloads of {length} bytes on {sockets} sockets, discarded in the kernel"
+                )
             }
             Self::Stall { downloads, length, probes } => format!(
                 "{downloads} downloads of {length} bytes of which only the head is read, and {probes} probes of a \

@@ -114,7 +114,11 @@ fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
 }
 
 /// Runs the plans that have cases left.
-fn rounds<'a>(workload: &'a Workload, mut plans: Vec<workload::Plan>, conditions: &Conditions<'_>) -> Report<'a> {
+fn rounds<'a>(
+    workload: &'a Workload,
+    mut plans: Vec<workload::Plan>,
+    conditions: &Conditions<'_>,
+) -> Report<'a> {
     for plan in &mut plans {
         workload::select(plan, &conditions.options.peers);
     }
@@ -129,7 +133,8 @@ fn draw(report: &Report<'_>, options: &Options) -> Result<()> {
     for (plan, section) in report.plans.iter().zip(&report.sections) {
         let Some(column) = plan.columns.first() else { continue };
         let file = folder.join(report::file_name(report.workload.name, &section.title));
-        std::fs::write(&file, report::svg(section, column)).with_context(|| format!("writing {}", file.display()))?;
+        std::fs::write(&file, report::svg(section, column))
+            .with_context(|| format!("writing {}", file.display()))?;
     }
     Ok(())
 }

@@ -62,7 +62,12 @@ pub(crate) const ALL: &[Peer] = &[
     built_in("stack-lazy", "as `stack`; the publisher never asks for its connection", true, OURS),
     built_in("euryale", "`Stack` on our own server", true, OURS),
     built_in("deadpool", "axum; deadpool's manager of rusqlite", false, &["axum", "deadpool", "rusqlite"]),
-    built_in("tower-http", "axum; `ServeDir`, which is `ServeFile` for a folder", false, &["axum", "tower-http"]),
+    built_in(
+        "tower-http",
+        "axum; `ServeDir`, which is `ServeFile` for a folder",
+        false,
+        &["axum", "tower-http"],
+    ),
     built_in("actix-files", "actix-web; `Files`", false, &["actix-web", "actix-files"]),
     Peer {
         name: "nginx",

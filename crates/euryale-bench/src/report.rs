@@ -68,8 +68,14 @@ pub(crate) fn preamble(machine: &Machine, network: &Network, options: &Options) 
     line(&mut out, format_args!("* machine: {}", machine.sentence()));
     line(&mut out, format_args!("* network: {}", network.sentence()));
     line(&mut out, format_args!("* {runs} rounds in which the cases take turns, each run on a new server"));
-    line(&mut out, format_args!("* figures: median (min–max) of the runs that did not fail; 1 GB is 10⁹ bytes"));
-    line(&mut out, format_args!("* server CPU: user and system time of the server's process tree, in the load"));
+    line(
+        &mut out,
+        format_args!("* figures: median (min–max) of the runs that did not fail; 1 GB is 10⁹ bytes"),
+    );
+    line(
+        &mut out,
+        format_args!("* server CPU: user and system time of the server's process tree, in the load"),
+    );
     let repeated = if *patience > 0 { "; a run that they disturbed was repeated" } else { "" };
     line(&mut out, format_args!("* others: CPU that neither server nor client used{repeated}\n"));
     out

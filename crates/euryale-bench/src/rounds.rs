@@ -103,7 +103,12 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
                 Ok(figures) => Outcome::Measured(figures),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
             };
-            eprintln!("{}, round {round}/{rounds}, {:18} {}", plan.title, case.name, line(&outcome, plan.columns));
+            eprintln!(
+                "{}, round {round}/{rounds}, {:18} {}",
+                plan.title,
+                case.name,
+                line(&outcome, plan.columns)
+            );
             runs.rounds.push(outcome);
         }
     }
@@ -169,7 +174,10 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
         page().context("after the load")?;
     }
     derive(&mut figures, used, elapsed);
-    figures.insert("peak_memory_mib".to_owned(), measure::peak_memory(server.pid())? as f64 / f64::from(1 << 20));
+    figures.insert(
+        "peak_memory_mib".to_owned(),
+        measure::peak_memory(server.pid())? as f64 / f64::from(1 << 20),
+    );
     Ok(figures)
 }
 

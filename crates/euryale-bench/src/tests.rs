@@ -75,7 +75,9 @@ fn heads_are_read() {
     let closes = head(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: Close\r\n\r\n");
     assert!(closes.expect("a head").expect("whole").closes);
     assert!(head(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n").expect("a head").expect("whole").closes);
-    for wrong in ["HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "hello\r\n\r\n"] {
+    for wrong in
+        ["HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "hello\r\n\r\n"]
+    {
         assert!(head(wrong.as_bytes()).is_err(), "{wrong:?}");
     }
     assert!(head(&[b'a'; 20_000]).is_err(), "without end");
@@ -279,7 +281,10 @@ fn a_failed_run_is_no_figure() {
     assert_eq!(best_peer(&column, &section).expect("a peer").case, "semaphore");
     let drawn = svg(&section, &column);
     assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
-    assert!(drawn.contains(">failed<") && drawn.contains(">not installed<") && drawn.contains(">20.00<"), "{drawn}");
+    assert!(
+        drawn.contains(">failed<") && drawn.contains(">not installed<") && drawn.contains(">20.00<"),
+        "{drawn}"
+    );
 
     let workload = workload::find("page").expect("the page");
     let report = Report { workload, plans: vec![plan], sections: vec![section] };
@@ -300,7 +305,8 @@ fn a_failed_run_is_no_figure() {
     assert!(text.contains("| 2/2 |") && text.contains("| 0/2 |"), "{text}");
 
     let options = options(&["page"]);
-    let machine = Machine { cores: 2, processor: "a".to_owned(), kernel: "b".to_owned(), load: "0".to_owned() };
+    let machine =
+        Machine { cores: 2, processor: "a".to_owned(), kernel: "b".to_owned(), load: "0".to_owned() };
     let network = Network { isolated: true, congestion_control: "reno".to_owned(), by_socket: false };
     has_line(&preamble(&machine, &network, &options), "* network: a network namespace of its own, TCP reno");
     let json = json(&[report], &machine, &network, &options).expect("JSON");

@@ -31,7 +31,9 @@ struct Row {
 
 /// Measures all depths and prints a table in Markdown.
 pub(crate) fn run() -> Result<()> {
-    println!("# waiting\n\nRequests behind two workers that are stuck, in this process and without sockets.\n");
+    println!(
+        "# waiting\n\nRequests behind two workers that are stuck, in this process and without sockets.\n"
+    );
     println!("| waiting | bytes each | to come and to go | to be served |");
     println!("|---:|---:|---:|---:|");
     for depth in DEPTHS {

@@ -32,7 +32,8 @@ fn measure(workload: &str, peers: &str) -> Verdict {
         .output()
         .expect("the bench");
     let text = fs::read_to_string(&json).unwrap_or_else(|_| panic!("no JSON: {}", errors(&output)));
-    let left: Vec<_> = fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path()).collect();
     assert_eq!(left, [json], "the folder of the run is gone");
     Verdict {
         good: output.status.success(),
@@ -125,7 +126,11 @@ fn wrk_sees_errors_too() {
 fn a_missing_program_is_a_line_and_no_failure() {
     let verdict = measure("broken-burst", "sound,nowhere");
     assert!(verdict.good, "{}", verdict.report);
-    assert!(verdict.report.contains("| `nowhere` | a program that nobody has is not installed"), "{}", verdict.report);
+    assert!(
+        verdict.report.contains("| `nowhere` | a program that nobody has is not installed"),
+        "{}",
+        verdict.report
+    );
 }
 
 #[test]
@@ -206,7 +211,11 @@ fn nothing_is_left_behind() {
         }
         if signal != "KILL" {
             assert_eq!(status.code(), Some(130), "SIG{signal}");
-            assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "SIG{signal} leaves files");
+            assert_eq!(
+                fs::read_dir(folder.path()).expect("the folder").count(),
+                0,
+                "SIG{signal} leaves files"
+            );
         }
     }
 }
@@ -216,8 +225,13 @@ fn the_list_says_what_waits_for_what() {
     let output = bench().arg("list").output().expect("the bench");
     let lines: Vec<String> = BufReader::new(output.stdout.as_slice()).lines().map_while(Result::ok).collect();
     assert!(output.status.success());
-    for start in ["page:", "slow:", "blob-s:", "blob-l:", "stall:", "upload:", "idle:", "scale:", "promise:", "theme:"] {
+    for start in
+        ["page:", "slow:", "blob-s:", "blob-l:", "stall:", "upload:", "idle:", "scale:", "promise:", "theme:"]
+    {
         assert!(lines.iter().any(|line| line.starts_with(start)), "no {start} in {lines:#?}");
     }
-    assert!(lines.iter().any(|line| line == "  cannot run yet: it waits for the promises layer"), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line == "  cannot run yet: it waits for the promises layer"),
+        "{lines:#?}"
+    );
 }

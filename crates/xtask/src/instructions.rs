@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::workspace::{Workspace, cargo, output};
 
 const TABLE: &str = "crates/euryale/benches/instructions.txt";
-const HEAD: &str = "# Instructions of benches/instructions.rs, as `cargo xtask instructions --accept` counted them.\n";
+const HEAD: &str =
+    "# Instructions of benches/instructions.rs, as `cargo xtask instructions --accept` counted them.\n";
 const RUSTC: &str = "# rustc: ";
 /// What another C library or another processor changes stays below this, and so does the noise of hashing.
 const TOLERANCE: f64 = 0.05;
@@ -58,7 +59,8 @@ pub(crate) fn is_possible() -> bool {
 fn rustc() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let text = output(Command::new(rustc).arg("-vV"))?;
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("unknown").trim();
+    let field =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("unknown").trim();
     Ok(format!("{} {} {}", field("release:"), field("commit-hash:"), field("host:")))
 }
 
@@ -87,13 +89,21 @@ fn count(program: &Path) -> Result<Counts> {
 
 fn callgrind(program: &Path, input: &str) -> Result<u64> {
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*instructions*measured*"])
+        .args([
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            "--toggle-collect=*instructions*measured*",
+        ])
         .arg(program)
         .arg(input)
         .output()
         .context("starting valgrind, which counts the instructions; Debian has it as `valgrind`")?;
     let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "input {input} failed: {}", text.lines().last().unwrap_or("without a word"));
+    ensure!(
+        output.status.success(),
+        "input {input} failed: {}",
+        text.lines().last().unwrap_or("without a word")
+    );
     let count = collected(&text).with_context(|| format!("valgrind counted nothing of {input}"))?;
     ensure!(count > 0, "nothing was counted of {input}: its function `measured` was not found");
     Ok(count)
@@ -131,17 +141,18 @@ pub(crate) fn compare(accepted: &Counts, counted: &Counts) -> (String, Vec<Strin
     let mut worse = Vec::new();
     for (name, count) in counted {
         let before = accepted.iter().find(|(known, _)| known == name).map(|(_, count)| *count);
-        let change = before.map(|before| *count as f64 / before as f64 - 1.0);
-        let verdict = match change {
+        let (now, before) = (*count as f64, before.map(|before| before as f64));
+        let verdict = match before {
             None => "new",
-            Some(change) if change > TOLERANCE => "MORE",
-            Some(change) if change < -TOLERANCE => "less: accept it",
+            Some(before) if now > before * (1.0 + TOLERANCE) => "MORE",
+            Some(before) if now < before * (1.0 - TOLERANCE) => "less: accept it",
             Some(_) => "ok",
         };
-        if change.is_none_or(|change| change > TOLERANCE) {
+        if matches!(verdict, "new" | "MORE") {
             worse.push(name.clone());
         }
-        let change = change.map_or("–".to_owned(), |change| format!("{:+.2} %", change * 100.0));
+        let change =
+            before.map_or("–".to_owned(), |before| format!("{:+.2} %", (now / before - 1.0) * 100.0));
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:16} {count:>12} {change:>10}  {verdict}");
     }

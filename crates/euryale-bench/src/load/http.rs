@@ -78,7 +78,8 @@ impl Target {
     /// A socket for code that does not.
     pub(super) async fn open(&self) -> Result<Socket> {
         let stream = tokio::net::TcpStream::connect(self.to);
-        let stream = timeout(PATIENCE, stream).await.context("connecting takes too long")?.context("connecting")?;
+        let stream =
+            timeout(PATIENCE, stream).await.context("connecting takes too long")?.context("connecting")?;
         self.prepare(&stream)?;
         stream.set_nodelay(true)?;
         Ok(Socket { stream, received: Vec::new(), to: self.to })
@@ -99,7 +100,11 @@ pub(super) fn read_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> Resul
         }
         let mut piece = [0; 2048];
         let count = stream.read(&mut piece).context("reading the answer")?;
-        ensure!(count > 0, "{}", if received.is_empty() { "answered nothing" } else { "answered half a head" });
+        ensure!(
+            count > 0,
+            "{}",
+            if received.is_empty() { "answered nothing" } else { "answered half a head" }
+        );
         received.extend_from_slice(&piece[..count]);
     }
 }

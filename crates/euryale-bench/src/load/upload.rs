@@ -21,7 +21,10 @@ pub(super) fn run(target: &Target, sockets: usize, length: u64) -> Result<Figure
     let began = Instant::now();
     let sent: Vec<Result<()>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..sockets).map(|_| scope.spawn(|| send(target, length))).collect();
-        threads.into_iter().map(|thread| thread.join().ok().context("a thread of the client panicked")?).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().ok().context("a thread of the client panicked")?)
+            .collect()
     });
     sent.into_iter().collect::<Result<()>>()?;
     Ok(figures([
@@ -50,7 +53,8 @@ fn send(target: &Target, length: u64) -> Result<()> {
     let mut received = Vec::new();
     let head = read_head(&mut stream, &mut received)?;
     let answer = std::io::Read::chain(received.as_slice(), stream);
-    let answer = std::io::read_to_string(std::io::Read::take(answer, head.length)).context("reading the answer")?;
+    let answer =
+        std::io::read_to_string(std::io::Read::take(answer, head.length)).context("reading the answer")?;
     expect(&answer, &length.to_string())
 }
 
@@ -107,7 +111,8 @@ async fn workers(target: Target, length: Duration) -> Result<Option<f64>> {
     while Instant::now() < until {
         clock.tick().await;
         let Some(text) = metrics::ask(&target).await? else { return Ok(None) };
-        sum += metrics::value(&text, "euryale_publishers_running").context("no euryale_publishers_running")?;
+        sum +=
+            metrics::value(&text, "euryale_publishers_running").context("no euryale_publishers_running")?;
         looks += 1.0;
     }
     Ok(Some(sum / looks))

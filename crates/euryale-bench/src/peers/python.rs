@@ -27,8 +27,19 @@ pub(super) const GRANIAN: Venv = Venv {
     packages: &["granian", "uvloop"],
     program: "granian",
     arguments: &[
-        "--interface", "wsgi", "--host", "127.0.0.1", "--port", "@PORT@", "--workers", "1",
-        "--blocking-threads", "@CAP@", "--log-level", "error", "app:app",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "@PORT@",
+        "--workers",
+        "1",
+        "--blocking-threads",
+        "@CAP@",
+        "--log-level",
+        "error",
+        "app:app",
     ],
 };
 
@@ -37,8 +48,19 @@ pub(super) const GUNICORN: Venv = Venv {
     packages: &["gunicorn"],
     program: "gunicorn",
     arguments: &[
-        "--workers", "1", "--worker-class", "gthread", "--threads", "@CAP@", "--bind", "127.0.0.1:@PORT@",
-        "--log-level", "error", "--timeout", "600", "app:app",
+        "--workers",
+        "1",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "@CAP@",
+        "--bind",
+        "127.0.0.1:@PORT@",
+        "--log-level",
+        "error",
+        "--timeout",
+        "600",
+        "app:app",
     ],
 };
 
@@ -47,8 +69,12 @@ pub(super) const WAITRESS: Venv = Venv {
     packages: &["waitress"],
     program: "waitress-serve",
     arguments: &[
-        "--host=127.0.0.1", "--port=@PORT@", "--threads=@CAP@", "--connection-limit=20000",
-        "--max-request-body-size=68719476736", "app:app",
+        "--host=127.0.0.1",
+        "--port=@PORT@",
+        "--threads=@CAP@",
+        "--connection-limit=20000",
+        "--max-request-body-size=68719476736",
+        "app:app",
     ],
 };
 
@@ -68,7 +94,12 @@ impl Venv {
     pub(crate) fn version(&self) -> String {
         let ask = format!("import importlib.metadata as m; print(m.version('{}'))", self.packages[0]);
         let python = program(self, "python").display().to_string();
-        format!("{} {} ({})", self.packages[0], output(&python, &["-c", &ask]), output(&python, &["--version"]))
+        format!(
+            "{} {} ({})",
+            self.packages[0],
+            output(&python, &["-c", &ask]),
+            output(&python, &["--version"])
+        )
     }
 }
 

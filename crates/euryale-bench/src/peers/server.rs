@@ -30,7 +30,9 @@ impl Server {
         }
         match &peer.how {
             How::BuiltIn(_) => Self::start_built_in(peer.name, scene, congestion),
-            How::Nginx { sendfile } => Self::start_other(scene, |port| nginx::command(scene, port, *sendfile)),
+            How::Nginx { sendfile } => {
+                Self::start_other(scene, |port| nginx::command(scene, port, *sendfile))
+            }
             How::Python(venv) => Self::start_other(scene, |port| python::command(venv, scene, port)),
             How::Nowhere => bail!("{} cannot be started", peer.name),
         }

@@ -105,7 +105,10 @@ fn bars(out: &mut String, bars: &[Bar], section: &Section) {
             None => (format!("`{case}`"), spread(measured, key)),
             Some(base) => {
                 let Some(against) = section.case(base) else { continue };
-                (format!("`{case}` / `{base}`"), Spread::of_ratios(&measured.values(key), &against.values(key)))
+                (
+                    format!("`{case}` / `{base}`"),
+                    Spread::of_ratios(&measured.values(key), &against.values(key)),
+                )
             }
         };
         let (value, verdict) = match value {
@@ -114,7 +117,9 @@ fn bars(out: &mut String, bars: &[Bar], section: &Section) {
             None => ("–".to_owned(), "not measured"),
         };
         if is_first {
-            out.push_str("\n| bar | | median (min–max), round by round | limit | |\n|---|---|---:|---:|---|\n");
+            out.push_str(
+                "\n| bar | | median (min–max), round by round | limit | |\n|---|---|---:|---:|---|\n",
+            );
             is_first = false;
         }
         let name = key.replace('_', " ");

@@ -49,7 +49,9 @@ impl managed::Manager for Manager {
         }
         let count = self.recycled.fetch_add(1, Ordering::Relaxed);
         let echo = connection
-            .interact(move |connection| connection.query_row("SELECT $1", [count], |row| row.get::<_, i64>(0)))
+            .interact(move |connection| {
+                connection.query_row("SELECT $1", [count], |row| row.get::<_, i64>(0))
+            })
             .await
             .map_err(|error| RecycleError::message(error.to_string()))??;
         if echo == count { Ok(()) } else { Err(RecycleError::message("another count came back")) }

@@ -60,7 +60,8 @@ pub(super) fn database_file(folder: &Path) -> std::path::PathBuf {
     folder.join("rows.db")
 }
 
-pub(super) const TABLE: &str = "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL)";
+pub(super) const TABLE: &str =
+    "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL)";
 /// A thousand rows, so that the one that is asked for stands somewhere in a tree.
 pub(super) const ROWS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000) \
                                INSERT INTO rows SELECT id, 'hello', 0 FROM n";

@@ -1,7 +1,8 @@
 //! The price of the model: five characters, built in a worker; and a row of SQLite.
 
 use super::{
-    CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, REQUESTS_PER_SECOND, SWITCHES, State, Workload, bar, case,
+    CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, REQUESTS_PER_SECOND, SWITCHES, State, Workload,
+    bar, case,
 };
 use crate::cli::Options;
 use crate::load::Load;

@@ -1,6 +1,8 @@
 //! Does a unit cost the same when there are many? The cases are sizes, and ours is the only server.
 
-use super::{CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload};
+use super::{
+    CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload,
+};
 use super::{bar, known};
 use crate::cli::Options;
 use crate::load::Load;
@@ -21,7 +23,8 @@ const REQUESTS: usize = 20_000;
 
 fn plans(options: &Options) -> Vec<Plan> {
     let peer = known("euryale");
-    let of = |name: &str, view, load| Case { name: name.to_owned(), peer, view, cap: 2, load, by_default: true };
+    let of =
+        |name: &str, view, load| Case { name: name.to_owned(), peer, view, cap: 2, load, by_default: true };
     let bursts = [("1", 1), ("10", 10), ("100", 100), ("1000", 1_000), ("10000", 10_000)];
     let bursts = bursts.map(|(name, sockets)| {
         let load = Load::Burst { sockets, rounds: REQUESTS / sockets };

@@ -30,7 +30,8 @@ const PROBES: usize = 50;
 /// Longer than all buffers on its way.
 const STALLED: u64 = 64 << 20;
 
-const ANSWERED: Column = Column { key: "answered", title: "probes answered", digits: 0, more_is_better: true };
+const ANSWERED: Column =
+    Column { key: "answered", title: "probes answered", digits: 0, more_is_better: true };
 const STALLS: &[Column] = &[
     ANSWERED,
     P50,
