@@ -94,7 +94,10 @@ fn upload(options: &Options) -> Vec<Plan> {
     ]
 }
 
-const IDLES: &[Column] = &[column("bytes_per_socket", "bytes per socket", 0)];
+const IDLES: &[Column] = &[
+    column("bytes_per_socket", "memory per socket, bytes", 0),
+    column("grown_per_socket", "of which came with it", 0),
+];
 const SOCKETS: usize = 10_000;
 
 fn idle(_options: &Options) -> Vec<Plan> {
