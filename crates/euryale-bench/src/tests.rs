@@ -168,7 +168,8 @@ fn a_pattern_does_not_depend_on_its_pieces() {
 
 #[test]
 fn versions_come_from_the_lock_file() {
-    let lock = "[[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n\n[[package]]\nname = \"axum-core\"\nversion = \"1\"\n";
+    let lock = "[[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n\n\
+                [[package]]\nname = \"axum-core\"\nversion = \"1\"\n";
     assert_eq!(locked_version(lock, "axum"), "0.8.9");
     assert_eq!(locked_version(lock, "nobody"), "unknown");
 }
