@@ -43,8 +43,10 @@ impl Running {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         let mut left = left();
-        if left.ended {
-            bail!("{program} is not started: this program is ending");
+        while left.ended {
+            drop(left);
+            std::thread::park();
+            left = self::left();
         }
         let child = command.process_group(0).spawn().with_context(|| format!("starting {program}"))?;
         let group = Pid::from_child(&child);
@@ -108,6 +110,13 @@ pub(crate) fn pause() {
 /// Removes this folder when a signal ends the program.
 pub(crate) fn remove_at_end(folder: PathBuf) {
     left().folders.push(folder);
+}
+
+/// Once a signal has come, its thread ends the program: what fails for others now is no result.
+pub(crate) fn give_way_to_signals() {
+    while left().ended {
+        std::thread::park();
+    }
 }
 
 /// For a child: end when the program that started it does, however that ends.

@@ -41,7 +41,9 @@ use crate::scene::{Scene, Stage};
 use crate::workload::{State, Workload};
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let outcome = run(Cli::parse());
+    children::give_way_to_signals();
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             eprintln!("euryale-bench: {error:#}");
@@ -91,6 +93,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
             State::Waiting => waiting::run()?,
             State::Rounds(plans) => {
                 let report = rounds(workload, plans(options), &conditions);
+                children::give_way_to_signals();
                 println!("{}", report.markdown());
                 draw(&report, options)?;
                 reports.push(report);

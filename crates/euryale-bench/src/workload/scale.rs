@@ -20,6 +20,8 @@ const RATE: &[Column] = &[CPU_PER_REQUEST, REQUESTS_PER_SECOND];
 const PER_GB: &[Column] = &[CPU_PER_GB, SECONDS];
 /// So many requests at least in each burst's case: clock ticks are 10 ms.
 const REQUESTS: usize = 20_000;
+/// So many rounds at least: sockets are opened once, and that is part of the load.
+const ROUNDS: usize = 20;
 
 fn plans(options: &Options) -> Vec<Plan> {
     let peer = known("euryale");
@@ -27,7 +29,7 @@ fn plans(options: &Options) -> Vec<Plan> {
         |name: &str, view, load| Case { name: name.to_owned(), peer, view, cap: 2, load, by_default: true };
     let bursts = [("1", 1), ("10", 10), ("100", 100), ("1000", 1_000), ("10000", 10_000)];
     let bursts = bursts.map(|(name, sockets)| {
-        let load = Load::Burst { sockets, rounds: REQUESTS / sockets };
+        let load = Load::Burst { sockets, rounds: (REQUESTS / sockets).max(ROUNDS) };
         of(name, View::Page, load)
     });
     let sockets = [("1", 1), ("4", 4), ("16", 16), ("64", 64)];
