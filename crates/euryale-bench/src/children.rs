@@ -36,22 +36,18 @@ fn left() -> MutexGuard<'static, Left> {
 pub(crate) struct Running {
     child: Child,
     group: Pid,
+    reaped: bool,
 }
 
 impl Running {
     /// Starts `command` as the leader of a process group.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let mut left = left();
-        while left.ended {
-            drop(left);
-            std::thread::park();
-            left = self::left();
-        }
+        let mut left = left_to_us();
         let child = command.process_group(0).spawn().with_context(|| format!("starting {program}"))?;
         let group = Pid::from_child(&child);
         left.groups.push(group);
-        Ok(Self { child, group })
+        Ok(Self { child, group, reaped: false })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -71,16 +67,27 @@ impl Running {
             }
             pause();
         }
-        Ok(self.child.wait()?)
+        // What it left behind in its group, whose id is its own as long as it was not waited for.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.reap()
+    }
+
+    /// Waits for a child that has ended, or is about to. From then on its id is free for others.
+    fn reap(&mut self) -> Result<ExitStatus> {
+        let mut left = left_to_us();
+        let status = self.child.wait();
+        left.groups.retain(|group| *group != self.group);
+        self.reaped = true;
+        Ok(status?)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        end(self.group);
-        // Only now is its id free for others.
-        let _ = self.child.wait();
-        left().groups.retain(|group| *group != self.group);
+        if !self.reaped {
+            end(self.group);
+            let _ = self.reap();
+        }
     }
 }
 
@@ -112,11 +119,21 @@ pub(crate) fn remove_at_end(folder: PathBuf) {
     left().folders.push(folder);
 }
 
-/// Once a signal has come, its thread ends the program: what fails for others now is no result.
-pub(crate) fn give_way_to_signals() {
-    while left().ended {
+/// Once a signal has come, its thread ends the children and the program: nobody else touches them any more, and
+/// what fails now is no result.
+fn left_to_us() -> MutexGuard<'static, Left> {
+    loop {
+        let left = left();
+        if !left.ended {
+            return left;
+        }
+        drop(left);
         std::thread::park();
     }
+}
+
+pub(crate) fn give_way_to_signals() {
+    drop(left_to_us());
 }
 
 /// For a child: end when the program that started it does, however that ends.
