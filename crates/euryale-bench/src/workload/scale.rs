@@ -1,4 +1,4 @@
-//! Does a unit cost the same when there are many? The cases are sizes, and ours is the only server.
+//! Does a unit cost the same when there are many? The cases are sizes, and ours is the server.
 
 use super::{
     CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload,
@@ -6,6 +6,7 @@ use super::{
 use super::{bar, known};
 use crate::cli::Options;
 use crate::load::Load;
+use crate::peers::Peer;
 use crate::scene::View;
 
 pub(super) const SCALE: Workload = Workload {
@@ -24,48 +25,68 @@ const REQUESTS: usize = 20_000;
 const ROUNDS: usize = 20;
 
 fn plans(options: &Options) -> Vec<Plan> {
-    let peer = known("euryale");
-    let of =
-        |name: &str, view, load| Case { name: name.to_owned(), peer, view, cap: 2, load, by_default: true };
-    let bursts = [("1", 1), ("10", 10), ("100", 100), ("1000", 1_000), ("10000", 10_000)];
-    let bursts = bursts.map(|(name, sockets)| {
+    let ours = known("euryale");
+    let limit = Limit::AtMost(1.2);
+    vec![
+        Plan {
+            title: "requests at once, cap 2".to_owned(),
+            columns: PER_REQUEST,
+            cases: bursts(ours),
+            bars: vec![bar("cpu_per_request", "10000", "1", limit)],
+        },
+        Plan {
+            // How much of it is the sockets'.
+            title: "requests at once, axum without a worker".to_owned(),
+            columns: PER_REQUEST,
+            cases: bursts(known("bare")),
+            bars: Vec::new(),
+        },
+        Plan {
+            title: "sockets that ask again at once, cap 2".to_owned(),
+            columns: RATE,
+            cases: sockets(ours, options.seconds),
+            bars: vec![bar("cpu_per_request", "64", "1", limit)],
+        },
+        Plan {
+            title: "blobs on 4 sockets".to_owned(),
+            columns: PER_GB,
+            cases: blobs(ours),
+            bars: vec![bar("cpu_per_gb", "1 GB", "1 MB", limit)],
+        },
+    ]
+}
+
+fn of(name: &str, peer: &'static Peer, view: View, load: Load) -> Case {
+    Case { name: name.to_owned(), peer, view, cap: 2, load, by_default: true }
+}
+
+fn bursts(peer: &'static Peer) -> Vec<Case> {
+    let burst = |sockets: usize| {
         let load = Load::Burst { sockets, rounds: (REQUESTS / sockets).max(ROUNDS) };
-        of(name, View::Page, load)
-    });
-    let sockets = [("1", 1), ("4", 4), ("16", 16), ("64", 64)];
-    let sockets = sockets.map(|(name, connections)| {
-        let load = Load::Wrk { connections, seconds: options.seconds };
-        of(name, View::Page, load)
-    });
-    let blobs = [
+        of(&sockets.to_string(), peer, View::Page, load)
+    };
+    [1, 10, 100, 1_000, 10_000].map(burst).into()
+}
+
+fn sockets(peer: &'static Peer, seconds: u32) -> Vec<Case> {
+    let wrk = |connections: u32| {
+        let load = Load::Wrk { connections, seconds };
+        of(&connections.to_string(), peer, View::Page, load)
+    };
+    [1, 4, 16, 64].map(wrk).into()
+}
+
+fn blobs(peer: &'static Peer) -> Vec<Case> {
+    let blob = |(name, length, requests)| {
+        let load = Load::Drain { requests, sockets: 4, length };
+        of(name, peer, View::Files, load)
+    };
+    let sizes = [
         ("1 KB", 1_000, 200_000),
         ("32 KB", 32_000, 50_000),
         ("1 MB", 1_000_000, 2_000),
         ("32 MB", 32_000_000, 64),
         ("1 GB", 1_000_000_000, 4),
     ];
-    let blobs = blobs.map(|(name, length, requests)| {
-        let load = Load::Drain { requests, sockets: 4, length };
-        of(name, View::Files, load)
-    });
-    vec![
-        Plan {
-            title: "requests at once, cap 2".to_owned(),
-            columns: PER_REQUEST,
-            cases: bursts.into(),
-            bars: vec![bar("cpu_per_request", "10000", "1", Limit::AtMost(1.2))],
-        },
-        Plan {
-            title: "sockets that ask again at once, cap 2".to_owned(),
-            columns: RATE,
-            cases: sockets.into(),
-            bars: vec![bar("cpu_per_request", "64", "1", Limit::AtMost(1.2))],
-        },
-        Plan {
-            title: "blobs on 4 sockets".to_owned(),
-            columns: PER_GB,
-            cases: blobs.into(),
-            bars: vec![bar("cpu_per_gb", "1 GB", "1 MB", Limit::AtMost(1.2))],
-        },
-    ]
+    sizes.map(blob).into()
 }
