@@ -1,128 +1,145 @@
 //! The measurements, against peers, as one command.
 //!
 //! `cargo run --release -p euryale-bench -- page` starts one server after the other as a child process, loads
-//! each with `wrk`, and prints tables in Markdown: CPU time per request, requests per second, and the ratios
-//! that have a bar to meet. `-- list` says what there is to measure.
+//! each, and prints tables in Markdown. `-- list` says what there is to measure, `-- all` measures it. The README
+//! of this crate says what the tables mean.
 //!
-//! Three rules keep the figures honest. Cases take turns, round after round, and only ratios within a round
-//! are compared. An answer that is wrong, missing or not 2xx makes a run failed, however fast it was. And
-//! server and load share a network namespace of their own with TCP reno, where the system allows it: a host's
-//! bbr paces the loopback device and hides what the server costs.
+//! Rules keep the figures honest. Cases take turns, round after round, and only ratios within a round are
+//! compared. An answer that is wrong, missing, short or not 200 makes a run failed, however fast it was. Clients
+//! are lighter than servers. And servers and clients share a network namespace of their own with TCP reno, where
+//! the system allows it: a host's bbr paces the loopback device and hides what the server costs.
 
 #![forbid(unsafe_code)]
 
+mod children;
+mod cli;
+mod load;
+mod machine;
 mod measure;
 mod netns;
 mod null;
+mod peers;
 mod report;
 mod rounds;
-mod server;
+mod scene;
+mod serve;
+mod setup;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod waiting;
 mod workload;
-mod wrk;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use anyhow::{Context, Result, bail};
+use clap::Parser;
 
-use crate::measure::Machine;
-use crate::workload::Workload;
+use crate::cli::{Cli, Command, Options};
+use crate::machine::Machine;
+use crate::report::Report;
+use crate::rounds::Conditions;
+use crate::scene::{Scene, Stage};
+use crate::workload::{State, Workload};
 
-/// Measures Euryale against its peers, on this machine.
-#[derive(Parser)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    /// Set for the copy of this program that runs in its own network namespace.
-    #[arg(long, global = true, hide = true)]
-    isolated: bool,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// The price of a page: trivial work in a worker, and nothing else
-    Page(Options),
-    /// What a waiting request costs: 1 to 10,000 of them behind workers that are stuck
-    Waiting,
-    /// Says what there is to measure
-    List,
-    /// Servers that must be reported as failed
-    #[command(hide = true)]
-    Broken(Options),
-    /// The server child
-    #[command(hide = true)]
-    Serve {
-        /// `workload/case`
-        case: String,
-        #[arg(long)]
-        cap: usize,
-    },
-}
-
-/// How to measure.
-#[derive(Args, Clone)]
-pub(crate) struct Options {
-    /// Runs of each case; they take turns
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) runs: u32,
-    /// Length of a run
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) seconds: u32,
-    /// Client connections, all in one thread
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) connections: u32,
-    /// Workers, and so database connections; several separated by commas
-    #[arg(long, value_delimiter = ',', default_value = "2")]
-    pub(crate) caps: Vec<usize>,
-    /// Only these cases, separated by commas; the way to name cases that are not run by default
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) cases: Vec<String>,
-    /// A run that others disturbed is repeated after waiting this long, in seconds, for quiet; 0: never
-    #[arg(long, default_value_t = 60)]
-    pub(crate) patience: u32,
-    /// Writes every run to this file, too
-    #[arg(long)]
-    pub(crate) json: Option<PathBuf>,
-}
-
-fn main() -> Result<ExitCode> {
-    let cli = Cli::parse();
-    let (workload, options) = match cli.command {
-        Command::Serve { case, cap } => return server::serve(&case, cap).map(|()| ExitCode::SUCCESS),
-        Command::List => {
-            print!("{}", report::list(workload::ALL));
-            return Ok(ExitCode::SUCCESS);
+fn main() -> ExitCode {
+    let outcome = run(Cli::parse());
+    children::give_way_to_signals();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("euryale-bench: {error:#}");
+            ExitCode::FAILURE
         }
-        Command::Waiting => {
-            waiting::run(&Machine::look()?)?;
-            return Ok(ExitCode::SUCCESS);
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        None => measure(&cli.workloads, &cli.options, cli.isolated),
+        Some(Command::List) => {
+            print!("{}", report::list(workload::ALL, &cli.options));
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Page(options) => (&workload::PAGE, options),
-        Command::Broken(options) => (&workload::BROKEN, options),
-    };
-    run(workload, &options, cli.isolated)
+        Some(Command::Setup) => setup::run(),
+        Some(Command::Serve { peer, view, cap, folder, congestion }) => {
+            serve::run(&peer, &Scene { view, cap, folder }, congestion.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Command::Client { load, target }) => {
+            let load: load::Load = serde_json::from_str(&load).context("the load")?;
+            load::raise_descriptors();
+            println!("{}", serde_json::to_string(&load.client(&target)?)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Exec { program }) => children::exec(&program).map(|()| ExitCode::SUCCESS),
+    }
 }
 
 /// Measures, prints, and fails if a run did.
-fn run(workload: &Workload, options: &Options, isolated: bool) -> Result<ExitCode> {
-    let cases = workload.select(&options.cases)?;
+fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCode> {
+    let workloads = choose(names)?;
+    if let Some(unknown) = options.peers.iter().find(|peer| peers::find(peer).is_none()) {
+        bail!("no server {unknown}; `euryale-bench list` says which there are");
+    }
     let network = netns::enter(isolated);
+    children::end_on_signals()?;
+    load::raise_descriptors();
     let machine = Machine::look()?;
-    let mut sections = Vec::new();
-    for &cap in &options.caps {
-        sections.push(rounds::run(workload, &cases, cap, options));
+    let stage = Stage::new(options.folder.as_deref())?;
+    let conditions = Conditions { options, stage: &stage, network: &network };
+    print!("{}", report::preamble(&machine, &network, options));
+    let mut reports = Vec::new();
+    for workload in workloads {
+        match workload.state {
+            State::Later(what) => println!("# {}\n\nCannot run yet: it waits for {what}.\n", workload.name),
+            State::Waiting => waiting::run()?,
+            State::Rounds(plans) => {
+                let report = rounds(workload, plans(options), &conditions);
+                children::give_way_to_signals();
+                println!("{}", report.markdown());
+                draw(&report, options)?;
+                reports.push(report);
+            }
+        }
+        // What is there is worth having, should a later workload be interrupted.
+        if let Some(file) = &options.json {
+            let json = report::json(&reports, &machine, &network, options)?;
+            std::fs::write(file, json).with_context(|| format!("writing {}", file.display()))?;
+        }
     }
-    let report =
-        report::Report { workload, options, network: &network, machine: &machine, sections: &sections };
-    print!("{}", report.markdown());
-    if let Some(file) = &options.json {
-        std::fs::write(file, report.json()?).with_context(|| format!("writing {}", file.display()))?;
-    }
-    let failed = sections.iter().any(rounds::Section::has_failures);
+    let failed = reports.iter().any(Report::has_failures);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
+    if names.iter().any(|name| name == "all") {
+        return Ok(workload::ALL.iter().collect());
+    }
+    names.iter().map(|name| workload::find(name)).collect()
+}
+
+/// Runs the plans that have cases left.
+fn rounds<'a>(
+    workload: &'a Workload,
+    mut plans: Vec<workload::Plan>,
+    conditions: &Conditions<'_>,
+) -> Report<'a> {
+    for plan in &mut plans {
+        workload::select(plan, &conditions.options.peers);
+    }
+    plans.retain(|plan| !plan.cases.is_empty());
+    let sections = plans.iter().map(|plan| rounds::run(plan, conditions)).collect();
+    Report { workload, plans, sections }
+}
+
+fn draw(report: &Report<'_>, options: &Options) -> Result<()> {
+    let Some(folder) = &options.plot else { return Ok(()) };
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    for (plan, section) in report.plans.iter().zip(&report.sections) {
+        let Some(column) = plan.columns.first() else { continue };
+        let file = folder.join(report::file_name(report.workload.name, &section.title));
+        std::fs::write(&file, report::svg(section, column))
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the system knows of a process and of itself: CPU time, memory, context switches. All of it from
+//! What the system knows of processes and of itself: CPU time, memory, context switches. All of it from
 //! `/proc`.
 
 use std::fs;
@@ -15,7 +15,7 @@ const TICKS: f64 = 100.0;
 /// What a server had used, and the whole system with it, at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// The server's CPU time, user and system, in seconds.
+    /// CPU time of the server's process tree, user and system, in seconds.
     pub(crate) server: f64,
     /// The CPU time of this program's children that have ended: the load's.
     pub(crate) client: f64,
@@ -26,17 +26,15 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
+    /// `pid` is the root of the server's process tree.
     pub(crate) fn now(pid: u32) -> Result<Self> {
-        let server = stat(&read(&format!("/proc/{pid}/stat"))?).context("/proc/PID/stat")?;
+        let tree = tree(pid)?;
+        // A child that has ended and was waited for lives on in its parent's account.
+        let server = tree.iter().map(|process| process.stat.own + process.stat.children).sum();
         let own = stat(&read("/proc/self/stat")?).context("/proc/self/stat")?;
-        let mut switches = 0;
-        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            // A thread may end while we look.
-            let status = fs::read_to_string(task?.path().join("status")).unwrap_or_default();
-            switches += field(&status, "voluntary_ctxt_switches").unwrap_or(0);
-        }
+        let switches = tree.iter().map(|process| switches(process.pid)).sum();
         let system = busy(&read("/proc/stat")?).context("/proc/stat")?;
-        Ok(Self { server: server.own, client: own.children, system, switches })
+        Ok(Self { server, client: own.children, system, switches })
     }
 }
 
@@ -51,6 +49,14 @@ impl Sub for Usage {
             switches: self.switches.saturating_sub(before.switches),
         }
     }
+}
+
+fn switches(pid: u32) -> u64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
+    // A thread may end while we look.
+    let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
+    let of = |task| field(&status(task), "voluntary_ctxt_switches").unwrap_or(0);
+    tasks.flatten().map(of).sum()
 }
 
 /// Waits for a second in which the system used less than `most` cores, but not for longer than `patience`.
@@ -68,20 +74,54 @@ pub(crate) fn wait_for_quiet(most: f64, patience: Duration) -> Result<()> {
     Ok(())
 }
 
-/// The most memory that a process has held at a time, in bytes.
+/// The most memory that the processes of a tree have held, each at its own time, in bytes.
 pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
-    let kibibytes = field(&read(&format!("/proc/{pid}/status"))?, "VmHWM").context("VmHWM")?;
-    Ok(kibibytes * 1024)
+    memory(pid, "VmHWM")
 }
 
-/// The memory that this process holds now, in bytes.
-pub(crate) fn resident() -> Result<u64> {
-    Ok(field(&read("/proc/self/status")?, "VmRSS").context("VmRSS")? * 1024)
+/// The memory that the processes of a tree hold now, in bytes.
+pub(crate) fn resident(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS")
 }
 
-/// CPU time of a process, in seconds.
+fn memory(pid: u32, name: &str) -> Result<u64> {
+    // Nothing is left of a process that has just ended.
+    let status = |pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let of = |process: Process| field(&status(process.pid), name);
+    let kibibytes: Vec<u64> = tree(pid)?.into_iter().filter_map(of).collect();
+    kibibytes.first().with_context(|| format!("{name} of process {pid}"))?;
+    Ok(kibibytes.iter().sum::<u64>() * 1024)
+}
+
+struct Process {
+    pid: u32,
+    stat: Stat,
+}
+
+/// A process and all that descend from it.
+fn tree(root: u32) -> Result<Vec<Process>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc").context("reading /proc")?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // It may end while we look.
+        let text = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        all.extend(stat(&text).map(|stat| Process { pid, stat }));
+    }
+    let root = all.iter().position(|process| process.pid == root);
+    let mut tree = vec![all.swap_remove(root.context("the server has ended")?)];
+    let mut at = 0;
+    while at < tree.len() {
+        let parent = tree[at].pid;
+        tree.extend(all.extract_if(.., |process| process.stat.parent == parent));
+        at += 1;
+    }
+    Ok(tree)
+}
+
+/// What `/proc/PID/stat` says; times in seconds.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Stat {
+    pub(crate) parent: u32,
     pub(crate) own: f64,
     pub(crate) children: f64,
 }
@@ -90,9 +130,10 @@ pub(crate) struct Stat {
 pub(crate) fn stat(text: &str) -> Option<Stat> {
     // The second field is the program's name in parentheses, and may hold anything, parentheses too.
     let (_, rest) = text.rsplit_once(')')?;
+    let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
     let mut ticks = rest.split_whitespace().skip(11).map(|field| field.parse::<f64>().ok());
     let mut two = || Some((ticks.next()?? + ticks.next()??) / TICKS);
-    Some(Stat { own: two()?, children: two()? })
+    Some(Stat { parent, own: two()?, children: two()? })
 }
 
 /// A number of `/proc/PID/status`, without its unit.
@@ -110,31 +151,6 @@ pub(crate) fn busy(text: &str) -> Option<f64> {
     working.into_iter().sum::<Option<f64>>().map(|ticks| ticks / TICKS)
 }
 
-/// Where it was measured.
-#[derive(Debug)]
-pub(crate) struct Machine {
-    pub(crate) cores: usize,
-    pub(crate) processor: String,
-    pub(crate) kernel: String,
-    /// Load average of the last minute, before the first run.
-    pub(crate) load: String,
-}
-
-impl Machine {
-    pub(crate) fn look() -> Result<Self> {
-        let processors = read("/proc/cpuinfo")?;
-        let model = processors.lines().find(|line| line.starts_with("model name"));
-        let model = model.and_then(|line| line.split_once(": "));
-        let load = read("/proc/loadavg")?;
-        Ok(Self {
-            cores: std::thread::available_parallelism()?.get(),
-            processor: model.map_or("unknown processor", |(_, model)| model).to_owned(),
-            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
-            load: load.split(' ').next().unwrap_or("unknown").to_owned(),
-        })
-    }
-}
-
-fn read(path: &str) -> Result<String> {
+pub(crate) fn read(path: &str) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("reading {path}"))
 }

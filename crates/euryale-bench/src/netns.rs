@@ -4,13 +4,16 @@
 //! with them, and a measurement of servers becomes one of congestion control.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use rustix::net::sockopt::set_tcp_congestion;
 use serde::Serialize;
 
 const CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
-const WANTED: &str = "reno";
+/// What must hold for figures to be compared.
+pub(crate) const WANTED: &str = "reno";
 
 /// With root's rights; with those that a user has in a user namespace.
 const WAYS: [&[&str]; 2] = [&["--net"], &["--map-root-user", "--net"]];
@@ -19,8 +22,10 @@ const WAYS: [&[&str]; 2] = [&["--net"], &["--map-root-user", "--net"]];
 #[derive(Debug, Serialize)]
 pub(crate) struct Network {
     pub(crate) isolated: bool,
-    /// As the system names it.
+    /// The default for sockets, as the system names it.
     pub(crate) congestion_control: String,
+    /// Was it asked for on each socket of this program's own servers and clients?
+    pub(crate) by_socket: bool,
 }
 
 impl Network {
@@ -30,7 +35,18 @@ impl Network {
         } else {
             "the host's network, as a namespace was not allowed (or `unshare` or `ip` is missing)"
         };
-        format!("{place}, TCP {}", self.congestion_control)
+        let control = &self.congestion_control;
+        if self.by_socket {
+            return format!(
+                "{place}, TCP {WANTED} on the sockets of this program's servers and clients, TCP {control} for others"
+            );
+        }
+        format!("{place}, TCP {control}")
+    }
+
+    /// What this program's own servers and clients must set on their sockets.
+    pub(crate) fn of_sockets(&self) -> Option<&'static str> {
+        self.by_socket.then_some(WANTED)
     }
 }
 
@@ -53,7 +69,14 @@ pub(crate) fn enter(isolated: bool) -> Network {
     }
     let control = fs::read_to_string(CONTROL).unwrap_or_default();
     let control = if control.is_empty() { "of unknown congestion control" } else { control.trim() };
-    Network { isolated, congestion_control: control.to_owned() }
+    let by_socket = control != WANTED && may_be_set();
+    Network { isolated, congestion_control: control.to_owned(), by_socket }
+}
+
+/// Is a socket given what we want?
+fn may_be_set() -> bool {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    listener.is_ok_and(|listener| set_tcp_congestion(&listener, WANTED).is_ok())
 }
 
 /// The first way that works, tried out.

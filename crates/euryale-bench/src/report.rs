@@ -1,150 +1,109 @@
-//! The result, as Markdown for people and as JSON for programs.
+//! The result: Markdown for people, JSON for programs, bars for both.
+
+mod list;
+mod plot;
+mod table;
 
 use std::fmt::Write;
 
+use anyhow::Result;
 use serde_json::json;
 
-use crate::measure::Machine;
+pub(crate) use self::list::list;
+pub(crate) use self::plot::{file_name, svg};
+#[cfg(test)]
+pub(crate) use self::table::best_peer;
+pub(crate) use self::table::section;
+use crate::cli::Options;
+use crate::machine::Machine;
 use crate::netns::Network;
-use crate::rounds::{Run, Runs, Section};
-use crate::statistics::Spread;
-use crate::workload::{Bar, Workload};
-use crate::{Options, wrk};
+use crate::rounds::Section;
+use crate::workload::{Plan, Workload};
 
+/// A workload that was run.
 pub(crate) struct Report<'a> {
     pub(crate) workload: &'a Workload,
-    pub(crate) options: &'a Options,
-    pub(crate) network: &'a Network,
-    pub(crate) machine: &'a Machine,
-    pub(crate) sections: &'a [Section],
-}
-
-/// The workloads and their cases.
-pub(crate) fn list(workloads: &[&Workload]) -> String {
-    let mut out = String::new();
-    for workload in workloads {
-        line(&mut out, format_args!("{}: {}", workload.name, workload.about));
-        for case in workload.cases {
-            let note = if case.by_default { "" } else { " (only when named)" };
-            line(&mut out, format_args!("  {:18} {}{note}", case.name, case.about));
-        }
-        for Bar { case, base, most } in workload.bars {
-            line(&mut out, format_args!("  bar: CPU of {case} at most {most:.2} times that of {base}"));
-        }
-    }
-    out
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) sections: Vec<Section>,
 }
 
 impl Report<'_> {
+    pub(crate) fn has_failures(&self) -> bool {
+        self.sections.iter().any(Section::has_failures)
+    }
+
+    /// The workload, its sections, and which versions were measured.
     pub(crate) fn markdown(&self) -> String {
         let mut out = String::new();
-        let Machine { cores, processor, kernel, load } = self.machine;
-        let Options { runs, connections, seconds, patience, .. } = self.options;
-        let arguments = wrk::arguments(*connections, *seconds).join(" ");
-        line(&mut out, format_args!("# {}\n\n{}\n", self.workload.name, self.workload.about));
-        line(&mut out, format_args!("* machine: {cores} cores, {processor}, Linux {kernel}; load {load}"));
-        line(&mut out, format_args!("* network: {}", self.network.sentence()));
-        line(
-            &mut out,
-            format_args!("* load: `wrk {arguments}`, {runs} rounds in which the cases take turns"),
-        );
-        line(&mut out, format_args!("* figures: median (min–max) of the runs that did not fail"));
-        let repeated = if *patience > 0 { "; a run that they disturbed was repeated" } else { "" };
-        line(&mut out, format_args!("* others: CPU that neither server nor load used{repeated}"));
-        for section in self.sections {
-            line(&mut out, format_args!("\n## cap {}\n", section.cap));
-            out.push_str(&cases(section));
-            out.push_str(&failures(section));
-            out.push_str(&bars(self.workload.bars, section));
+        line(&mut out, format_args!("# {}\n\n{}", self.workload.name, self.workload.about));
+        line(&mut out, format_args!("Goal: {}.", self.workload.goal));
+        for (plan, runs) in self.plans.iter().zip(&self.sections) {
+            out.push_str(&section(plan, runs));
+        }
+        line(&mut out, format_args!("\n| server | what it is | version |\n|---|---|---|"));
+        for (name, about, version) in self.versions() {
+            line(&mut out, format_args!("| `{name}` | {about} | {version} |"));
         }
         out
     }
 
-    pub(crate) fn json(&self) -> serde_json::Result<String> {
-        let Machine { cores, processor, kernel, load } = self.machine;
-        let Options { runs, seconds, connections, .. } = self.options;
-        let mut text = serde_json::to_string_pretty(&json!({
-            "workload": self.workload.name,
-            "machine": { "cores": cores, "processor": processor, "kernel": kernel, "load": load },
-            "network": self.network,
-            "options": { "runs": runs, "seconds": seconds, "connections": connections },
-            "sections": self.sections,
-        }))?;
-        text.push('\n');
-        Ok(text)
-    }
-}
-
-fn cases(section: &Section) -> String {
-    let mut out = String::new();
-    let heads = [
-        "case",
-        "CPU µs/request",
-        "requests/s",
-        "p50 ms",
-        "p99 ms",
-        "switches/request",
-        "peak RSS MiB",
-        "others, cores",
-        "failed",
-    ];
-    line(&mut out, format_args!("| {} |\n|---|{}", heads.join(" | "), "---:|".repeat(heads.len() - 1)));
-    for runs in &section.cases {
-        let median = |digits: usize, value: fn(&Run) -> f64| {
-            spread(runs, value).map_or("–".to_owned(), |spread| format!("{:.digits$}", spread.median))
-        };
-        let full = |digits: usize, value: fn(&Run) -> f64| {
-            spread(runs, value).map_or("–".to_owned(), |spread| spread.show(digits))
-        };
-        let cells = [
-            format!("`{}`", runs.case),
-            full(2, |run| run.cpu_per_request),
-            full(0, |run| run.requests_per_second),
-            median(2, |run| run.p50),
-            median(2, |run| run.p99),
-            median(2, |run| run.switches_per_request),
-            median(1, |run| run.peak_memory as f64 / f64::from(1 << 20)),
-            full(2, |run| run.disturbance),
-            format!("{}/{}", runs.failures().count(), runs.rounds.len()),
-        ];
-        line(&mut out, format_args!("| {} |", cells.join(" | ")));
-    }
-    out
-}
-
-fn failures(section: &Section) -> String {
-    let mut out = String::new();
-    for runs in &section.cases {
-        let mut reasons: Vec<&str> = runs.failures().collect();
-        reasons.dedup();
-        for reason in reasons {
-            line(&mut out, format_args!("\n**`{}` failed**: {reason}", runs.case));
+    /// Of the peers that were run, each once.
+    fn versions(&self) -> Vec<(&'static str, &'static str, String)> {
+        let mut versions: Vec<(_, _, String)> = Vec::new();
+        let pairs = self.plans.iter().zip(&self.sections);
+        for (case, runs) in pairs.flat_map(|(plan, section)| plan.cases.iter().zip(&section.cases)) {
+            let is_known = versions.iter().any(|(name, ..)| *name == case.peer.name);
+            if runs.missing.is_none() && !is_known {
+                versions.push((case.peer.name, case.peer.about, case.peer.version()));
+            }
         }
+        versions
     }
-    out
 }
 
-/// The bars of cases that were measured.
-fn bars(bars: &[Bar], section: &Section) -> String {
+/// What holds for all of it: where, and how.
+pub(crate) fn preamble(machine: &Machine, network: &Network, options: &Options) -> String {
     let mut out = String::new();
-    for Bar { case, base, most } in bars {
-        let (Some(measured), Some(against)) = (section.case(case), section.case(base)) else { continue };
-        let cpu = |runs: &Runs| runs.values(|run| run.cpu_per_request);
-        let (ratio, verdict) = match Spread::of_ratios(&cpu(measured), &cpu(against)) {
-            Some(ratio) if ratio.median <= *most => (ratio.show(2), "met"),
-            Some(ratio) => (ratio.show(2), "**missed**"),
-            None => ("–".to_owned(), "not measured"),
-        };
-        if out.is_empty() {
-            out.push_str("\n| CPU ratio, round by round | median (min–max) | bar | |\n|---|---:|---:|---|\n");
-        }
-        line(&mut out, format_args!("| `{case}` / `{base}` | {ratio} | {most:.2} | {verdict} |"));
-    }
+    let Options { runs, patience, .. } = options;
+    line(&mut out, format_args!("* machine: {}", machine.sentence()));
+    line(&mut out, format_args!("* network: {}", network.sentence()));
+    line(&mut out, format_args!("* {runs} rounds in which the cases take turns, each run on a new server"));
+    line(
+        &mut out,
+        format_args!("* figures: median (min–max) of the runs that did not fail; 1 GB is 10⁹ bytes"),
+    );
+    line(
+        &mut out,
+        format_args!("* server CPU: user and system time of the server's process tree, in the load"),
+    );
+    let repeated = if *patience > 0 { "; a run that they disturbed was repeated" } else { "" };
+    line(&mut out, format_args!("* others: CPU that neither server nor client used{repeated}\n"));
     out
 }
 
-fn spread(runs: &Runs, value: impl Fn(&Run) -> f64) -> Option<Spread> {
-    Spread::of(runs.values(value).into_iter().flatten())
+pub(crate) fn json(
+    reports: &[Report<'_>],
+    machine: &Machine,
+    network: &Network,
+    options: &Options,
+) -> Result<String> {
+    let workload = |report: &Report<'_>| {
+        let versions = report.versions().into_iter().map(|(name, _, version)| (name, version));
+        json!({
+            "workload": report.workload.name,
+            "versions": versions.collect::<std::collections::BTreeMap<_, _>>(),
+            "sections": report.sections,
+        })
+    };
+    let reports: Vec<_> = reports.iter().map(workload).collect();
+    let document = json!({
+        "machine": machine,
+        "network": network,
+        "runs": options.runs,
+        "patience": options.patience,
+        "workloads": reports,
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

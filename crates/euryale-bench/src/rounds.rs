@@ -5,19 +5,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::cli::Options;
+use crate::load::{Body, Figures, Load, check};
 use crate::measure::{self, Usage};
-use crate::server::{self, Server};
-use crate::workload::{Case, Workload};
-use crate::{Options, wrk};
+use crate::netns::Network;
+use crate::peers::Server;
+use crate::scene::{PAGE, Scene, Stage, View, blob_name};
+use crate::workload::{Case, Column, Plan};
 
 /// A run with a greater disturbance is repeated, when the machine is quiet again.
 const DISTURBED: f64 = 0.25;
 const REPETITIONS: u32 = 4;
 
-/// All runs with one number of workers.
+/// All runs of a plan.
 #[derive(Serialize)]
 pub(crate) struct Section {
-    pub(crate) cap: usize,
+    pub(crate) title: String,
     pub(crate) cases: Vec<Runs>,
 }
 
@@ -34,7 +37,11 @@ impl Section {
 /// The runs of one case, a round each.
 #[derive(Serialize)]
 pub(crate) struct Runs {
-    pub(crate) case: &'static str,
+    pub(crate) case: String,
+    pub(crate) ours: bool,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missing: Option<String>,
     pub(crate) rounds: Vec<Outcome>,
 }
 
@@ -42,33 +49,15 @@ pub(crate) struct Runs {
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
-    Measured(Run),
+    Measured(Figures),
     Failed(String),
-}
-
-/// One run.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Run {
-    pub(crate) requests: u64,
-    pub(crate) requests_per_second: f64,
-    /// Of the server, microseconds.
-    pub(crate) cpu_per_request: f64,
-    /// Of the server, voluntary.
-    pub(crate) switches_per_request: f64,
-    /// Milliseconds.
-    pub(crate) p50: f64,
-    pub(crate) p99: f64,
-    /// Bytes.
-    pub(crate) peak_memory: u64,
-    /// CPU time of everything but server and load, as a share of the run's length: 1 is one core.
-    pub(crate) disturbance: f64,
 }
 
 impl Runs {
     /// One value of each round, none for a failed one.
-    pub(crate) fn values(&self, value: impl Fn(&Run) -> f64) -> Vec<Option<f64>> {
+    pub(crate) fn values(&self, key: &str) -> Vec<Option<f64>> {
         let value = |outcome: &Outcome| match outcome {
-            Outcome::Measured(run) => Some(value(run)),
+            Outcome::Measured(figures) => figures.get(key).copied(),
             Outcome::Failed(_) => None,
         };
         self.rounds.iter().map(value).collect()
@@ -82,66 +71,134 @@ impl Runs {
     }
 }
 
-/// Runs `cases` in turn.
-pub(crate) fn run(workload: &Workload, cases: &[&'static Case], cap: usize, options: &Options) -> Section {
-    let start = |case: &&'static Case| Runs { case: case.name, rounds: Vec::new() };
-    let mut section = Section { cap, cases: cases.iter().map(start).collect() };
-    for round in 1..=options.runs {
-        for (case, runs) in cases.iter().zip(&mut section.cases) {
-            let outcome = match undisturbed(options, || one(workload, case, cap, options)) {
-                Ok(run) => Outcome::Measured(run),
+/// What all runs share.
+pub(crate) struct Conditions<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) stage: &'a Stage,
+    pub(crate) network: &'a Network,
+}
+
+/// Runs the cases of `plan` in turn.
+pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
+    let runs = |case: &Case| Runs {
+        case: case.name.clone(),
+        ours: case.peer.ours,
+        missing: case.peer.missing(),
+        rounds: Vec::new(),
+    };
+    let mut section = Section { title: plan.title.clone(), cases: plan.cases.iter().map(runs).collect() };
+    for runs in &section.cases {
+        if let Some(missing) = &runs.missing {
+            eprintln!("{}: {} is left out: {missing}", plan.title, runs.case);
+        }
+    }
+    let rounds = conditions.options.runs;
+    for round in 1..=rounds {
+        for (case, runs) in plan.cases.iter().zip(&mut section.cases) {
+            if runs.missing.is_some() {
+                continue;
+            }
+            let is_first = round == 1;
+            let outcome = match undisturbed(conditions.options, || one(case, is_first, conditions)) {
+                Ok(figures) => Outcome::Measured(figures),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
             };
-            let line = match &outcome {
-                Outcome::Measured(run) => format!(
-                    "{:6.2} us/request {:9.0} requests/s",
-                    run.cpu_per_request, run.requests_per_second
-                ),
-                Outcome::Failed(reason) => format!("FAILED: {reason}"),
-            };
-            eprintln!("cap {cap} round {round}/{} {:18} {line}", options.runs, case.name);
+            eprintln!(
+                "{}, round {round}/{rounds}, {:18} {}",
+                plan.title,
+                case.name,
+                line(&outcome, plan.columns)
+            );
             runs.rounds.push(outcome);
         }
     }
     section
 }
 
+/// The first columns, for who waits.
+fn line(outcome: &Outcome, columns: &[Column]) -> String {
+    match outcome {
+        Outcome::Failed(reason) => format!("FAILED: {reason}"),
+        Outcome::Measured(figures) => {
+            let shown = columns.iter().filter_map(|Column { key, title, digits, .. }| {
+                Some(format!("{:.digits$} {title}", figures.get(*key)?))
+            });
+            shown.take(3).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 /// Repeats a run in which others used much of the machine. The last one stands as it is: the report tells of
 /// it.
-fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Run>) -> Result<Run> {
+fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> Result<Figures> {
     let patience = Duration::from_secs(options.patience.into());
     let mut last = run()?;
     for _ in 0..REPETITIONS {
-        if last.disturbance <= DISTURBED || patience.is_zero() {
+        let disturbance = last["disturbance"];
+        if disturbance <= DISTURBED || patience.is_zero() {
             break;
         }
-        eprintln!("others used {:.2} cores: waiting, then again", last.disturbance);
+        eprintln!("others used {disturbance:.2} cores: waiting, then again");
         measure::wait_for_quiet(DISTURBED, patience)?;
         last = run()?;
     }
     Ok(last)
 }
 
-/// One run: a new server, one answer to check, the load, the accounts.
-fn one(workload: &Workload, case: &Case, cap: usize, options: &Options) -> Result<Run> {
-    let server = Server::start(&format!("{}/{}", workload.name, case.name), cap)?;
-    server::check(server.address(), workload.answer)?;
+/// One run: a new server, answers to check, the load, the accounts.
+fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figures> {
+    let stage = conditions.stage;
+    let scene = Scene { view: case.view, cap: case.cap, folder: stage.folder().to_owned() };
+    let blob = match case.load {
+        Load::Drain { length, .. } | Load::Stall { length, .. } => Some(length),
+        _ => None,
+    };
+    if let Some(length) = blob {
+        stage.blob(length)?;
+    }
+    let congestion = conditions.network.of_sockets();
+    let server = Server::start(case.peer, &scene, congestion)?;
+    let page = || check(server.address(), "/", &Body::Text(PAGE));
+    page()?;
+    // Apart from what is measured: the client of the load discards bytes without a look.
+    if let Some(length) = blob.filter(|_| is_first) {
+        let name = blob_name(length);
+        check(server.address(), &format!("/{name}"), &Body::File(&stage.folder().join(&name)))?;
+    }
     let before = Usage::now(server.pid())?;
     let start = Instant::now();
-    let load = wrk::run(server.address(), options.connections, options.seconds)?;
+    let mut figures = case.load.run(&server, congestion)?;
     let elapsed = start.elapsed().as_secs_f64();
-    let used = Usage::now(server.pid()).context("the server has ended")? - before;
-    server::check(server.address(), workload.answer).context("after the load")?;
+    let used = Usage::now(server.pid())? - before;
+    if case.view != View::Slow {
+        page().context("after the load")?;
+    }
+    derive(&mut figures, used, elapsed);
+    figures.insert(
+        "peak_memory_mib".to_owned(),
+        measure::peak_memory(server.pid())? as f64 / f64::from(1 << 20),
+    );
+    Ok(figures)
+}
 
-    let per_request = |amount: f64| amount / load.requests as f64;
-    Ok(Run {
-        requests: load.requests,
-        requests_per_second: load.requests_per_second,
-        cpu_per_request: per_request(used.server * 1e6),
-        switches_per_request: per_request(used.switches as f64),
-        p50: load.p50.as_secs_f64() * 1e3,
-        p99: load.p99.as_secs_f64() * 1e3,
-        peak_memory: measure::peak_memory(server.pid())?,
-        disturbance: ((used.system - used.server - used.client) / elapsed).max(0.0),
-    })
+/// What follows from what the client saw and the system knows.
+fn derive(figures: &mut Figures, used: Usage, elapsed: f64) {
+    let mut add = |name: &str, value: f64| figures.insert(name.to_owned(), value);
+    add("cpu_seconds", used.server);
+    add("client_cpu_seconds", used.client);
+    add("disturbance", ((used.system - used.server - used.client) / elapsed).max(0.0));
+    if let Some(requests) = figures.get("requests").copied() {
+        figures.insert("cpu_per_request".to_owned(), used.server * 1e6 / requests);
+        figures.insert("switches_per_request".to_owned(), used.switches as f64 / requests);
+    }
+    if let Some(gigabytes) = figures.get("bytes").map(|bytes| bytes / 1e9) {
+        figures.insert("cpu_per_gb".to_owned(), used.server / gigabytes);
+        if let Some(seconds) = figures.get("seconds").copied() {
+            figures.insert("gigabytes_per_second".to_owned(), gigabytes / seconds);
+        }
+    }
+    let quiet = figures.get("server_p99_ms_quiet").copied();
+    if let Some((busy, quiet)) = figures.get("server_p99_ms").copied().zip(quiet) {
+        figures.insert("server_p99_growth".to_owned(), busy / quiet);
+    }
 }

@@ -26,11 +26,16 @@ impl Spread {
 
     /// The ratios of two cases, round by round; a round in which one of them failed says nothing.
     pub(crate) fn of_ratios(case: &[Option<f64>], base: &[Option<f64>]) -> Option<Self> {
-        Self::of(case.iter().zip(base).filter_map(|(case, base)| Some((*case)? / (*base)?)))
+        let ratios = case.iter().zip(base).filter_map(|(case, base)| Some((*case)? / (*base)?));
+        // A figure of nothing, such as CPU time below a clock tick, is no base.
+        Self::of(ratios.filter(|ratio| ratio.is_finite()))
     }
 
-    /// `median (min–max)`.
+    /// `median (min–max)`, or the only value.
     pub(crate) fn show(&self, digits: usize) -> String {
+        if self.min.total_cmp(&self.max).is_eq() {
+            return format!("{:.digits$}", self.median);
+        }
         format!("{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.min, self.max)
     }
 }

@@ -1,14 +1,18 @@
 use std::time::Duration;
 
-use crate::measure::{Machine, Stat, Usage, busy, field, peak_memory, stat};
+use clap::Parser;
+
+use crate::cli::{Cli, Command, Options};
+use crate::load::wrk::{self, Seen};
+use crate::load::{Buckets, Figures, Load, head};
+use crate::machine::{Machine, locked_version};
+use crate::measure::{Stat, Usage, busy, field, peak_memory, stat};
 use crate::netns::Network;
-use crate::report::Report;
-use crate::rounds::{Outcome, Run, Runs, Section};
-use crate::server::verify;
+use crate::report::{Report, best_peer, file_name, json, list, preamble, svg};
+use crate::rounds::{Outcome, Runs, Section};
+use crate::scene::Pattern;
 use crate::statistics::Spread;
-use crate::workload::{self, PAGE};
-use crate::wrk::{self, Load};
-use crate::{Cli, Command, Options};
+use crate::workload::{self, Limit, Plan, State};
 
 const GOOD: &str = "Running 3s test @ http://127.0.0.1:41234/
   1 threads and 32 connections
@@ -25,32 +29,32 @@ Requests/sec:  75138.21
 Transfer/sec:      9.60MB
 ";
 
-fn with(line: &str) -> Load {
+fn with(line: &str) -> Seen {
     let output = GOOD.replace("Requests/sec:", &format!("  {line}\nRequests/sec:"));
     wrk::parse(&output).expect("wrk's output")
 }
 
 #[test]
 fn good_output_of_wrk() {
-    let load = wrk::parse(GOOD).expect("wrk's output");
-    assert_eq!(load.requests, 225_432);
-    assert!((load.requests_per_second - 75_138.21).abs() < 1e-6);
-    assert_eq!((load.p50, load.p99), (Duration::from_micros(431), Duration::from_micros(1020)));
-    assert_eq!((load.socket_errors, load.bad_answers), (0, 0));
-    load.judge().expect("a good run");
+    let seen = wrk::parse(GOOD).expect("wrk's output");
+    assert_eq!(seen.requests, 225_432);
+    assert!((seen.requests_per_second - 75_138.21).abs() < 1e-6);
+    assert_eq!((seen.p50, seen.p99), (Duration::from_micros(431), Duration::from_micros(1020)));
+    assert_eq!((seen.socket_errors, seen.bad_answers), (0, 0));
+    seen.judge().expect("a good run");
 }
 
 #[test]
 fn output_of_wrk_with_errors() {
-    let load = with("Socket errors: connect 0, read 3, write 1, timeout 2");
-    assert_eq!(load.socket_errors, 6);
-    assert_eq!(load.judge().unwrap_err().to_string(), "6 socket errors");
+    let seen = with("Socket errors: connect 0, read 3, write 1, timeout 2");
+    assert_eq!(seen.socket_errors, 6);
+    assert_eq!(seen.judge().unwrap_err().to_string(), "6 socket errors");
 
-    let load = with("Non-2xx or 3xx responses: 225432");
-    assert_eq!(load.bad_answers, 225_432);
-    assert_eq!(load.judge().unwrap_err().to_string(), "225432 of 225432 answers were not 2xx");
+    let seen = with("Non-2xx or 3xx responses: 225432");
+    assert_eq!(seen.bad_answers, 225_432);
+    assert_eq!(seen.judge().unwrap_err().to_string(), "225432 of 225432 answers were not 2xx");
 
-    assert!(Load::default().judge().is_err(), "no answer at all");
+    assert!(Seen::default().judge().is_err(), "no answer at all");
 }
 
 #[test]
@@ -63,15 +67,20 @@ fn output_of_wrk_that_is_none() {
 }
 
 #[test]
-fn answers_are_checked() {
-    let head = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
-    verify(&format!("{head}hello"), "hello").expect("the right answer");
-    for wrong in ["", "hell", "hello!", "hullo"] {
-        assert!(verify(&format!("{head}{wrong}"), "hello").is_err(), "{wrong:?}");
+fn heads_are_read() {
+    let full = b"HTTP/1.1 200 OK\r\nServer: x\r\ncontent-Length: 12\r\n\r\nhello";
+    let found = head(full).expect("a good head").expect("a whole head");
+    assert_eq!((found.length, found.closes, found.size), (12, false, full.len() - 5));
+    assert_eq!(head(&full[..30]).expect("good so far"), None);
+    let closes = head(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: Close\r\n\r\n");
+    assert!(closes.expect("a head").expect("whole").closes);
+    assert!(head(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n").expect("a head").expect("whole").closes);
+    for wrong in
+        ["HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "hello\r\n\r\n"]
+    {
+        assert!(head(wrong.as_bytes()).is_err(), "{wrong:?}");
     }
-    assert!(verify("HTTP/1.1 503 Service Unavailable\r\n\r\nhello", "hello").is_err());
-    assert!(verify("HTTP/1.1 200 OK\r\ncontent-le", "hello").is_err());
-    assert!(verify("", "hello").is_err());
+    assert!(head(&[b'a'; 20_000]).is_err(), "without end");
 }
 
 #[test]
@@ -87,17 +96,35 @@ fn medians_with_extremes() {
 fn ratios_stay_within_their_round() {
     // The machine was slow in the second round, for both; the third is lost for one.
     let case = [Some(1.0), Some(10.0), Some(1.0)];
-    let base = [Some(2.0), Some(20.0), None];
+    let base = [Some(2.0), Some(25.0), None];
     let ratio = Spread::of_ratios(&case, &base).expect("two rounds");
-    assert_eq!(ratio, Spread { median: 0.5, min: 0.5, max: 0.5 });
-    assert_eq!(ratio.show(2), "0.50 (0.50–0.50)");
+    assert_eq!(ratio, Spread { median: 0.45, min: 0.4, max: 0.5 });
+    assert_eq!(ratio.show(2), "0.45 (0.40–0.50)");
     assert_eq!(Spread::of_ratios(&[None], &[Some(1.0)]), None);
+    assert_eq!(Spread::of_ratios(&[Some(1.0)], &[Some(0.0)]), None, "a multiple of nothing");
+}
+
+#[test]
+fn histograms_of_a_span() {
+    let text = |counts: [u32; 3]| {
+        let [a, b, c] = counts;
+        format!(
+            "# TYPE h histogram\nh_bucket{{le=\"0.001\"}} {a}\nh_bucket{{le=\"0.01\"}} {b}\n\
+             h_bucket{{le=\"+Inf\"}} {c}\nh_sum 1\nh_count {c}\n"
+        )
+    };
+    let (before, after) = (Buckets::read(&text([10, 10, 10]), "h"), Buckets::read(&text([59, 60, 60]), "h"));
+    let span = after.since(&before);
+    assert_eq!(span.quantile(0.5), Some(0.001));
+    assert_eq!(span.quantile(0.99), Some(0.01), "49 of 50 are not enough");
+    assert_eq!(before.since(&before).quantile(0.5), None);
+    assert_eq!(Buckets::read("nothing", "h").quantile(0.5), None);
 }
 
 #[test]
 fn cpu_time_of_a_process() {
-    let text = "4242 (a) b (c) S 1 4242 4242 0 -1 4194304 900 0 0 0 350 125 40 10 20 0 8 0 100 1 2 3";
-    assert_eq!(stat(text), Some(Stat { own: 4.75, children: 0.5 }));
+    let text = "4242 (a) b (c) S 17 4242 4242 0 -1 4194304 900 0 0 0 350 125 40 10 20 0 8 0 100 1 2 3";
+    assert_eq!(stat(text), Some(Stat { parent: 17, own: 4.75, children: 0.5 }));
     assert_eq!(stat("4242 (a) S 1"), None);
 }
 
@@ -123,84 +150,195 @@ fn this_process_can_be_measured() {
     let usage = Usage::now(std::process::id()).expect("our own usage");
     assert!(usage.system > 0.0);
     assert!(peak_memory(std::process::id()).expect("our own memory") > 0);
+    assert!(Usage::now(0).is_err(), "no such process");
+}
+
+#[test]
+fn a_pattern_does_not_depend_on_its_pieces() {
+    let mut whole = vec![0; 1003];
+    Pattern::new().fill(&mut whole);
+    let mut pieces = vec![0; 1003];
+    let mut pattern = Pattern::new();
+    let (first, second) = pieces.split_at_mut(512);
+    pattern.fill(first);
+    pattern.fill(second);
+    assert_eq!(whole, pieces);
+    assert_ne!(whole[..8], whole[8..16]);
+}
+
+#[test]
+fn versions_come_from_the_lock_file() {
+    let lock = "[[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n\n\
+                [[package]]\nname = \"axum-core\"\nversion = \"1\"\n";
+    assert_eq!(locked_version(lock, "axum"), "0.8.9");
+    assert_eq!(locked_version(lock, "nobody"), "unknown");
+}
+
+fn options(arguments: &[&str]) -> Options {
+    Cli::parse_from([&["euryale-bench"], arguments].concat()).options
+}
+
+#[test]
+fn the_command_line() {
+    let cli = Cli::parse_from(["euryale-bench", "page", "blob-s", "--runs", "3", "--peers", "nginx,euryale"]);
+    assert_eq!(cli.workloads, ["page", "blob-s"]);
+    assert_eq!((cli.options.runs, cli.options.peers.join(" ")), (3, "nginx euryale".to_owned()));
+    let Options { runs, seconds, connections, patience, caps, megabytes, .. } = options(&["all"]);
+    assert_eq!((runs, seconds, connections, patience, megabytes), (7, 3, 32, 60, 1000));
+    assert_eq!(caps, [1, 2, 4, 16]);
+    let listed = Cli::parse_from(["euryale-bench", "list"]);
+    assert!(matches!(listed.command, Some(Command::List)));
+}
+
+fn plans() -> Vec<Plan> {
+    let options = options(&["all"]);
+    let of = |state: &State| match state {
+        State::Rounds(plans) => plans(&options),
+        State::Waiting | State::Later(_) => Vec::new(),
+    };
+    workload::ALL.iter().flat_map(|workload| of(&workload.state)).collect()
+}
+
+#[test]
+fn plans_name_peers_and_cases_that_exist() {
+    for plan in plans() {
+        for case in &plan.cases {
+            // What is not in the table of peers becomes its first one.
+            let is_size = plan.cases.iter().all(|other| other.peer.name == case.peer.name);
+            assert!(is_size || case.name == case.peer.name, "{}: {}", plan.title, case.name);
+        }
+        for bar in &plan.bars {
+            for name in std::iter::once(bar.case).chain(bar.base) {
+                assert!(plan.cases.iter().any(|case| case.name == name), "{}: {name}", plan.title);
+            }
+        }
+        assert!(!plan.columns.is_empty());
+    }
+}
+
+#[test]
+fn loads_travel_as_json() {
+    for plan in plans() {
+        for case in plan.cases {
+            let text = serde_json::to_string(&case.load).expect("JSON");
+            let back: Load = serde_json::from_str(&text).expect("a load");
+            assert_eq!(back.sentence(), case.load.sentence());
+        }
+    }
 }
 
 #[test]
 fn cases_are_selected_by_name_in_their_own_order() {
     let names = |wanted: &[&str]| {
+        let mut plan = plans().swap_remove(0);
         let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
-        PAGE.select(&wanted).map(|cases| cases.iter().map(|case| case.name).collect::<Vec<_>>())
+        workload::select(&mut plan, &wanted);
+        plan.cases.into_iter().map(|case| case.name).collect::<Vec<_>>()
     };
-    let default = names(&[]).expect("the default");
-    assert_eq!(default, ["bare", "semaphore", "threads", "pool-run", "stack", "stack-lazy"]);
-    assert_eq!(names(&["stack", "bare"]).expect("two"), ["bare", "stack"]);
-    assert!(names(&["no-such-case"]).is_err());
+    assert!(names(&[]).contains(&"stack".to_owned()) && !names(&[]).contains(&"pool-run-untimed".to_owned()));
+    assert_eq!(names(&["pool-run-untimed", "bare"]), ["bare", "pool-run-untimed"]);
 }
 
 #[test]
-fn bars_and_paths_name_cases_that_exist() {
-    for workload in workload::ALL {
-        for bar in workload.bars {
-            for name in [bar.case, bar.base] {
-                assert!(workload::find(&format!("{}/{name}", workload.name)).is_some(), "{name}");
-            }
-        }
-    }
-    assert!(workload::find("page/no-such-case").is_none());
-    assert!(workload::find("no-such-workload/bare").is_none());
+fn limits_hold_at_their_edge() {
+    assert!(Limit::AtMost(1.1).is_met(1.1) && !Limit::AtMost(1.1).is_met(1.11));
+    assert!(Limit::AtLeast(0.8).is_met(0.8) && !Limit::AtLeast(0.8).is_met(0.79));
+}
+
+fn measured(cpu: f64) -> Outcome {
+    let figures = [("cpu_per_request", cpu), ("requests_per_second", 1e6 / cpu), ("cpu_seconds", 0.5)];
+    Outcome::Measured(figures.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<Figures>())
+}
+
+fn failed() -> Outcome {
+    Outcome::Failed("7 socket errors".to_owned())
+}
+
+/// The page at cap 2, with runs of three cases, one of which is missing.
+fn section(plan: &mut Plan) -> Section {
+    plan.cases.retain(|case| ["semaphore", "pool-run", "stack", "granian"].contains(&case.name.as_str()));
+    let runs = plan.cases.iter().map(|case| {
+        let (missing, rounds) = match case.name.as_str() {
+            "semaphore" => (None, vec![measured(20.0), measured(20.0)]),
+            // Fast, because it failed.
+            "pool-run" => (None, vec![failed(), measured(15.0)]),
+            "stack" => (None, vec![failed(), failed()]),
+            _ => (Some("granian is not installed".to_owned()), Vec::new()),
+        };
+        Runs { case: case.name.clone(), ours: case.peer.ours, missing, rounds }
+    });
+    Section { title: plan.title.clone(), cases: runs.collect() }
+}
+
+fn has_line(text: &str, line: &str) {
+    assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
 }
 
 #[test]
 fn a_failed_run_is_no_figure() {
-    let measured = |cpu| Outcome::Measured(Run { cpu_per_request: cpu, ..Run::default() });
-    let failed = || Outcome::Failed("7 socket errors".to_owned());
-    let runs = |case, rounds| Runs { case, rounds };
-    let section = Section {
-        cap: 2,
-        cases: vec![
-            runs("semaphore", vec![measured(20.0), measured(20.0)]),
-            // Fast, because it failed.
-            runs("pool-run", vec![failed(), measured(15.0)]),
-            runs("stack", vec![failed(), failed()]),
-        ],
-    };
-    assert!(section.has_failures());
-    let command = <Cli as clap::Parser>::parse_from(["euryale-bench", "page"]).command;
-    let Command::Page(options) = command else { panic!("not the page") };
-    let report = Report {
-        workload: &PAGE,
-        options: &options,
-        network: &Network { isolated: true, congestion_control: "reno".to_owned() },
-        machine: &Machine {
-            cores: 2,
-            processor: "a".to_owned(),
-            kernel: "b".to_owned(),
-            load: "0".to_owned(),
-        },
-        sections: &[section],
-    };
+    let mut plan = plans().into_iter().find(|plan| plan.title == "trivial view, cap 2").expect("the page");
+    let section = section(&mut plan);
+    let column = plan.columns[0];
+    assert_eq!(best_peer(&column, &section).expect("a peer").case, "semaphore");
+    let drawn = svg(&section, &column);
+    assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
+    assert!(
+        drawn.contains(">failed<") && drawn.contains(">not installed<") && drawn.contains(">20.00<"),
+        "{drawn}"
+    );
+
+    let workload = workload::find("page").expect("the page");
+    let report = Report { workload, plans: vec![plan], sections: vec![section] };
+    assert!(report.has_failures());
     let text = report.markdown();
     for line in [
-        "| `pool-run` / `semaphore` | 0.75 (0.75–0.75) | 0.70 | **missed** |",
-        "| `stack` / `semaphore` | – | 1.00 | not measured |",
+        "| cpu per request | `pool-run` / `semaphore` | 0.75 | ≤ 0.7 | **missed** |",
+        "| cpu per request | `stack` / `semaphore` | – | ≤ 1 | not measured |",
         "**`pool-run` failed**: 7 socket errors",
-        "* network: a network namespace of its own, TCP reno",
-        "* load: `wrk -t1 -c32 -d3s --latency`, 7 rounds in which the cases take turns",
+        "* load: `wrk -t1 -c32 -d3s --latency`",
     ] {
-        assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+        has_line(&text, line);
     }
-    let failed = text.lines().filter(|line| line.starts_with("| `stack` | – | – |")).count();
-    assert_eq!(failed, 1, "{text}");
-    assert!(text.contains("| 2/2 |"), "{text}");
-    assert!(report.json().expect("JSON").contains("\"failed\": \"7 socket errors\""));
+    let starts = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    assert_eq!(starts("| `stack` | – | – | – |"), 1, "{text}");
+    assert_eq!(starts("| `pool-run` | 15.00 | 0.75 |"), 1, "{text}");
+    assert_eq!(starts("| `granian` | granian is not installed |"), 1, "{text}");
+    assert!(text.contains("| 2/2 |") && text.contains("| 0/2 |"), "{text}");
+
+    let options = options(&["page"]);
+    let machine =
+        Machine { cores: 2, processor: "a".to_owned(), kernel: "b".to_owned(), load: "0".to_owned() };
+    let network = Network { isolated: true, congestion_control: "reno".to_owned(), by_socket: false };
+    has_line(&preamble(&machine, &network, &options), "* network: a network namespace of its own, TCP reno");
+    let json = json(&[report], &machine, &network, &options).expect("JSON");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON that parses");
+    let cases = &json["workloads"][0]["sections"][0]["cases"];
+    assert_eq!(cases[1]["rounds"][0]["failed"], "7 socket errors");
+    assert_eq!(cases[1]["rounds"][1]["measured"]["cpu_per_request"], 15.0);
+    assert_eq!(json["machine"]["cores"], 2);
 }
 
 #[test]
-fn the_defaults() {
-    let command = <Cli as clap::Parser>::parse_from(["euryale-bench", "page"]).command;
-    let Command::Page(Options { runs, seconds, connections, caps, cases, patience, json }) = command else {
-        panic!("not the page")
-    };
-    assert_eq!((runs, seconds, connections, patience, caps), (7, 3, 32, 60, vec![2]));
-    assert!(cases.is_empty() && json.is_none());
+fn sockets_that_were_told_are_in_the_sentence() {
+    let network = Network { isolated: false, congestion_control: "bbr".to_owned(), by_socket: true };
+    let sentence = network.sentence();
+    assert!(sentence.contains("host's network") && sentence.ends_with("TCP bbr for others"), "{sentence}");
+    assert_eq!(network.of_sockets(), Some("reno"));
+}
+
+#[test]
+fn files_of_bars() {
+    assert_eq!(file_name("page", "SQLite read, cap 2"), "page-sqlite-read-cap-2.svg");
+    assert_eq!(file_name("slow", "20 × 1 s (both)"), "slow-20-1-s-both.svg");
+}
+
+#[test]
+fn the_list_shows_all() {
+    let text = list(workload::ALL, &options(&["all"]));
+    for workload in workload::ALL {
+        assert!(text.contains(&format!("{}: ", workload.name)), "{text}");
+    }
+    assert!(text.contains("cannot run yet: it waits for the promises layer"), "{text}");
+    assert!(text.contains("table: SQLite write, cap 16") && text.contains("nginx-read"), "{text}");
+    assert!(text.contains("pool-run-untimed (only when named)"), "{text}");
 }

@@ -12,7 +12,7 @@ use euryale_test::{Gate, eventually};
 use tokio::task::JoinSet;
 use tower::Service;
 
-use crate::measure::{self, Machine};
+use crate::measure;
 use crate::null::Null;
 use crate::statistics::Spread;
 
@@ -30,19 +30,22 @@ struct Row {
 }
 
 /// Measures all depths and prints a table in Markdown.
-pub(crate) fn run(machine: &Machine) -> Result<()> {
-    println!("{} cores, {}, Linux {}\n", machine.cores, machine.processor, machine.kernel);
+pub(crate) fn run() -> Result<()> {
+    println!(
+        "# waiting\n\nRequests behind two workers that are stuck, in this process and without sockets.\n"
+    );
     println!("| waiting | bytes each | to come and to go | to be served |");
     println!("|---:|---:|---:|---:|");
     for depth in DEPTHS {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let Row { bytes, visit, served } = runtime.block_on(measure(depth))?;
+        let Row { bytes, visit, served } = runtime.block_on(at_depth(depth))?;
         println!("| {depth} | {bytes} | {visit:.2?} | {served:.2?} |");
     }
+    println!();
     Ok(())
 }
 
-async fn measure(depth: usize) -> Result<Row> {
+async fn at_depth(depth: usize) -> Result<Row> {
     let pool = Pool::builder(Null).connections(2).max_queue(depth + 1).build();
     let gate = Gate::new();
     let held = gate.clone();
@@ -56,12 +59,12 @@ async fn measure(depth: usize) -> Result<Row> {
     }
     eventually("both workers are stuck", || gate.waiting() == 2).await;
 
-    let before = measure::resident()?;
+    let before = measure::resident(std::process::id())?;
     for _ in 0..depth {
         requests.spawn(service.call(request()));
     }
     eventually("all wait", || pool.status().queued == depth).await;
-    let bytes = measure::resident()?.saturating_sub(before) / depth as u64;
+    let bytes = measure::resident(std::process::id())?.saturating_sub(before) / depth as u64;
 
     let mut visits = Vec::new();
     for _ in 0..ROUNDS {

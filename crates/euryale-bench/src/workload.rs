@@ -1,64 +1,172 @@
 //! What is measured: workloads, their cases, and the bars they have to meet.
 
+mod blob;
 mod broken;
 mod page;
+mod scale;
+mod slow;
+mod sockets;
 
 use anyhow::{Result, bail};
-use axum::Router;
 
-pub(crate) use self::broken::BROKEN;
-pub(crate) use self::page::PAGE;
+use crate::cli::Options;
+use crate::load::Load;
+use crate::peers::{self, Peer};
+use crate::scene::View;
 
-/// The workloads that `list` shows.
-pub(crate) const ALL: &[&Workload] = &[&PAGE];
-
-/// Cases that do the same work, each in its own way.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// The body that every case must answer.
-    pub(crate) answer: &'static str,
-    pub(crate) cases: &'static [Case],
-    pub(crate) bars: &'static [Bar],
+    /// What the project wants of it.
+    pub(crate) goal: &'static str,
+    pub(crate) state: State,
 }
 
-/// One way to do the work.
+/// How a workload is run, if it can be.
+pub(crate) enum State {
+    /// Servers and loads, in rounds.
+    Rounds(fn(&Options) -> Vec<Plan>),
+    /// In this process, without sockets.
+    Waiting,
+    /// Not yet: the code cannot serve it. What it waits for.
+    Later(&'static str),
+}
+
+/// Cases that are compared with each other, and take turns.
+pub(crate) struct Plan {
+    pub(crate) title: String,
+    pub(crate) columns: &'static [Column],
+    pub(crate) cases: Vec<Case>,
+    pub(crate) bars: Vec<Bar>,
+}
+
+/// One server under one load.
 pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
+    pub(crate) name: String,
+    pub(crate) peer: &'static Peer,
+    pub(crate) view: View,
+    pub(crate) cap: usize,
+    pub(crate) load: Load,
     /// Is it measured unless others are named?
     pub(crate) by_default: bool,
-    /// The server, with this many workers. Called on the server's runtime.
-    pub(crate) router: fn(cap: usize) -> Router,
 }
 
-/// CPU time per request of `case`, as a multiple of that of `base`, must not be above `most`.
+/// A figure in the table. The first one of a plan decides who is best.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) key: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) digits: usize,
+    pub(crate) more_is_better: bool,
+}
+
+/// `key` of `case`, as a multiple of that of `base` if there is one, must keep to `limit`.
+#[derive(Clone, Debug)]
 pub(crate) struct Bar {
+    pub(crate) key: &'static str,
     pub(crate) case: &'static str,
-    pub(crate) base: &'static str,
-    pub(crate) most: f64,
+    pub(crate) base: Option<&'static str>,
+    pub(crate) limit: Limit,
 }
 
-impl Workload {
-    /// The cases of these names, in the workload's order; without names the default ones.
-    pub(crate) fn select(&self, names: &[String]) -> Result<Vec<&'static Case>> {
-        if let Some(unknown) = names.iter().find(|name| self.case(name).is_none()) {
-            bail!("workload {} has no case {unknown}", self.name);
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Limit {
+    pub(crate) fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
         }
-        let is_wanted = |case: &&Case| match names {
-            [] => case.by_default,
-            names => names.iter().any(|name| name == case.name),
-        };
-        Ok(self.cases.iter().filter(is_wanted).collect())
     }
 
-    fn case(&self, name: &str) -> Option<&'static Case> {
-        self.cases.iter().find(|case| case.name == name)
+    pub(crate) fn show(self) -> String {
+        match self {
+            Self::AtMost(most) => format!("≤ {most}"),
+            Self::AtLeast(least) => format!("≥ {least}"),
+        }
     }
 }
 
-/// The case of a path `workload/case`.
-pub(crate) fn find(path: &str) -> Option<&'static Case> {
-    let (workload, case) = path.split_once('/')?;
-    [&PAGE, &BROKEN].into_iter().find(|candidate| candidate.name == workload)?.case(case)
+/// The workloads that `list` shows.
+pub(crate) const ALL: &[Workload] = &[
+    page::PAGE,
+    slow::SLOW,
+    blob::SMALL,
+    blob::LARGE,
+    sockets::STALL,
+    sockets::UPLOAD,
+    sockets::IDLE,
+    scale::SCALE,
+    Workload {
+        name: "waiting",
+        about: "What a waiting request costs, without sockets: 1 to 10,000 of them behind workers that are stuck.",
+        goal: "the same for each, however many wait",
+        state: State::Waiting,
+    },
+    Workload {
+        name: "promise",
+        about: "1,000 × 3 promises of 300 ms on 2 connections.",
+        goal: "≤ 1.5 s; the cost of a pass",
+        state: State::Later("the promises layer"),
+    },
+    Workload {
+        name: "theme",
+        about: "A page of 65 KB, themed by rules, beside diazo with lxml.",
+        goal: "≥ 10 × diazo's pages per second",
+        state: State::Later("the transform and theme layers"),
+    },
+];
+
+/// Servers that must be reported as failed: for the harness's own tests.
+const HIDDEN: &[Workload] = &[broken::PAGE, broken::BLOB, broken::BURST];
+
+/// The workload of this name.
+pub(crate) fn find(name: &str) -> Result<&'static Workload> {
+    match ALL.iter().chain(HIDDEN).find(|workload| workload.name == name) {
+        Some(workload) => Ok(workload),
+        None => bail!("no workload {name}; `euryale-bench list` says which there are"),
+    }
+}
+
+/// The cases that are run: of these peers, or the default ones.
+pub(crate) fn select(plan: &mut Plan, peers: &[String]) {
+    plan.cases.retain(|case| match peers {
+        [] => case.by_default,
+        peers => peers.iter().any(|peer| peer == case.peer.name),
+    });
+}
+
+/// A case named like its peer.
+fn case(peer: &'static str, view: View, cap: usize, load: &Load) -> Case {
+    Case { name: peer.to_owned(), peer: known(peer), view, cap, load: load.clone(), by_default: true }
+}
+
+/// A peer that is in the table; a test looks through all workloads.
+fn known(name: &'static str) -> &'static Peer {
+    peers::find(name).unwrap_or(&peers::ALL[0])
+}
+
+const fn column(key: &'static str, title: &'static str, digits: usize) -> Column {
+    Column { key, title, digits, more_is_better: false }
+}
+
+const REQUESTS_PER_SECOND: Column =
+    Column { key: "requests_per_second", title: "requests/s", digits: 0, more_is_better: true };
+const CPU_PER_REQUEST: Column = column("cpu_per_request", "CPU µs/request", 2);
+const SECONDS: Column = column("seconds", "wall s", 3);
+const CPU_PER_GB: Column = column("cpu_per_gb", "CPU s/GB", 3);
+const P50: Column = column("p50_ms", "p50 ms", 2);
+const P99: Column = column("p99_ms", "p99 ms", 2);
+const SWITCHES: Column = column("switches_per_request", "switches/request", 2);
+
+fn bar(key: &'static str, case: &'static str, base: &'static str, limit: Limit) -> Bar {
+    Bar { key, case, base: Some(base), limit }
+}
+
+fn absolute(key: &'static str, case: &'static str, limit: Limit) -> Bar {
+    Bar { key, case, base: None, limit }
 }

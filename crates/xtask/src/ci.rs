@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{tidy, workspace};
+use crate::{instructions, tidy, workspace};
 
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -17,6 +17,7 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Cargo { arguments: &'static str, environment: Option<(&'static str, &'static str)> },
     Tidy,
+    Instructions,
     Skip(&'static str),
 }
 
@@ -25,10 +26,15 @@ pub(crate) enum Action {
 pub(crate) struct Installed {
     pub(crate) nextest: bool,
     pub(crate) deny: bool,
+    pub(crate) valgrind: bool,
 }
 
 pub(crate) fn run(with_tests: bool) -> Result<()> {
-    let installed = Installed { nextest: is_installed("nextest"), deny: is_installed("deny") };
+    let installed = Installed {
+        nextest: is_installed("nextest"),
+        deny: is_installed("deny"),
+        valgrind: instructions::is_possible(),
+    };
     let mut summary = Vec::new();
     let outcome = steps(with_tests, installed).into_iter().try_for_each(|step| {
         println!("== {}", step.name);
@@ -67,6 +73,12 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
         true => cargo("deny", "deny --locked check licenses bans sources"),
         false => Step { name: "deny", action: Action::Skip("cargo-deny is not installed") },
     });
+    // Last: it builds some crates once more, with optimizations.
+    let name = "instructions";
+    steps.push(match installed.valgrind {
+        true => Step { name, action: Action::Instructions },
+        false => Step { name, action: Action::Skip("valgrind is not installed") },
+    });
     steps
 }
 
@@ -86,6 +98,7 @@ impl Action {
                 }
             }
             Self::Tidy => tidy::run()?,
+            Self::Instructions => instructions::run(false)?,
             Self::Skip(reason) => println!("skipped: {reason}"),
         }
         Ok(())
@@ -98,7 +111,7 @@ fn summarize(step: &Step, elapsed: Duration, is_ok: bool) -> String {
         _ if is_ok => "ok",
         _ => "FAILED",
     };
-    format!("{:10} {:7.1} s  {verdict}", step.name, elapsed.as_secs_f64())
+    format!("{:12} {:7.1} s  {verdict}", step.name, elapsed.as_secs_f64())
 }
 
 fn is_installed(subcommand: &str) -> bool {

@@ -4,11 +4,13 @@
 //! * `cargo xtask ci [--no-tests]`: everything, in order, stopping at the first failure
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows
 //! * `cargo xtask deps`: how many crates each published crate brings along
+//! * `cargo xtask instructions [--accept]`: instruction counts of fixed inputs, against a table
 
 #![forbid(unsafe_code)]
 
 mod ci;
 mod deps;
+mod instructions;
 mod rules;
 mod source;
 #[cfg(test)]
@@ -18,7 +20,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps";
+const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | instructions [--accept]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         ["ci", "--no-tests"] => ci::run(false),
         ["tidy"] => tidy::run(),
         ["deps"] => deps::run(),
+        ["instructions"] => instructions::run(false),
+        ["instructions", "--accept"] => instructions::run(true),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

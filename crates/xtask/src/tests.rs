@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::ci::{Action, Installed, steps};
 use crate::deps::count;
+use crate::instructions;
 use crate::rules::{Finding, dependencies, entries, manifests, markdown, roots, size, words};
 use crate::source::{Source, has_word};
 use crate::workspace::{Dependency, Package};
@@ -382,21 +383,46 @@ fn links_lead_somewhere() {
 #[test]
 fn tests_run_once_and_can_be_left_out() {
     let names = |with_tests| {
-        steps(with_tests, Installed { nextest: true, deny: true })
+        steps(with_tests, Installed { nextest: true, deny: true, valgrind: true })
             .iter()
             .map(|step| step.name)
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(true), ["fmt", "tidy", "clippy", "tests", "doctests", "docs", "deny"]);
-    assert_eq!(names(false), ["fmt", "tidy", "clippy", "docs", "deny"]);
+    assert_eq!(names(true), ["fmt", "tidy", "clippy", "tests", "doctests", "docs", "deny", "instructions"]);
+    assert_eq!(names(false), ["fmt", "tidy", "clippy", "docs", "deny", "instructions"]);
 }
 
 #[test]
 fn missing_programs_are_replaced_or_skipped() {
-    let steps = steps(true, Installed { nextest: false, deny: false });
+    let steps = steps(true, Installed { nextest: false, deny: false, valgrind: false });
     let tests = steps.iter().find(|step| step.name == "tests").unwrap();
     assert!(matches!(tests.action, Action::Cargo { arguments, .. } if arguments.starts_with("test ")));
     assert!(matches!(steps.last().unwrap().action, Action::Skip(_)));
+}
+
+#[test]
+fn counts_are_read_from_valgrind() {
+    let text = "==7== Callgrind\n==7== Events    : Ir\n==7== Collected : 6333\n==7== I refs: 6,333\n";
+    assert_eq!(instructions::collected(text), Some(6333));
+    assert_eq!(instructions::collected("valgrind: no such program"), None);
+}
+
+#[test]
+fn a_table_of_counts_comes_back_as_it_was() {
+    let counts = vec![("queue".to_owned(), 1000), ("respond".to_owned(), 70)];
+    let table = instructions::show("1.95.0 abc x86_64", &counts);
+    assert_eq!(instructions::parse(&table), ("1.95.0 abc x86_64".to_owned(), counts));
+    assert_eq!(instructions::parse(""), ("unknown".to_owned(), Vec::new()));
+}
+
+#[test]
+fn more_instructions_are_found_and_fewer_are_told() {
+    let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    let accepted = counts(&[("a", 1000), ("b", 1000), ("c", 1000)]);
+    let (text, worse) =
+        instructions::compare(&accepted, &counts(&[("a", 1050), ("b", 1051), ("c", 900), ("d", 1)]));
+    assert_eq!(worse, ["b", "d"], "at most a twentieth more, and nothing that nobody accepted");
+    assert!(text.contains("+5.10 %  MORE") && text.contains("-10.00 %  less: accept it"), "{text}");
 }
 
 #[test]

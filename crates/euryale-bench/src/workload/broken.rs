@@ -1,60 +1,52 @@
-//! Servers that the harness must report as failed. Its own test runs them.
+//! Servers that the harness must report as failed, beside one that is sound and one that is late.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::{CPU_PER_REQUEST, Case, Column, P50, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload, case};
+use crate::cli::Options;
+use crate::load::Load;
+use crate::scene::View;
 
-use axum::Router;
-use http::StatusCode;
+pub(super) const PAGE: Workload = workload("broken-page", page);
+pub(super) const BLOB: Workload = workload("broken-blob", blob);
+pub(super) const BURST: Workload = workload("broken-burst", burst);
 
-use super::{Case, Workload};
-
-const ANSWER: &str = "hello";
-
-pub(crate) const BROKEN: Workload = Workload {
-    name: "broken",
-    about: "Servers that must be reported as failed, beside one that must not.",
-    answer: ANSWER,
-    cases: &[
-        Case { name: "sound", about: "answers as it should", by_default: true, router: sound },
-        Case { name: "wrong-body", about: "answers fast, but wrong", by_default: true, router: wrong_body },
-        Case { name: "error", about: "answers 500", by_default: true, router: error },
-        Case {
-            name: "error-under-load",
-            about: "answers the first request, and 500 from then on",
-            by_default: true,
-            router: error_under_load,
-        },
-        Case { name: "silent", about: "hangs up without an answer", by_default: true, router: silent },
-    ],
-    bars: &[],
-};
-
-fn sound(_cap: usize) -> Router {
-    Router::new().fallback(|| async { ANSWER })
+const fn workload(name: &'static str, plans: fn(&Options) -> Vec<Plan>) -> Workload {
+    Workload {
+        name,
+        about: "Servers that must be reported as failed, beside those that must not.",
+        goal: "none",
+        state: State::Rounds(plans),
+    }
 }
 
-fn wrong_body(_cap: usize) -> Router {
-    Router::new().fallback(|| async { "hullo" })
+const PEERS: [&str; 10] = [
+    "sound",
+    "late",
+    "wrong-page",
+    "corrupt",
+    "truncating",
+    "failing",
+    "failing-under-load",
+    "silent",
+    "dying",
+    "nowhere",
+];
+/// As the tests know it.
+const LENGTH: u64 = 1_000_003;
+
+fn plan(columns: &'static [Column], view: View, load: &Load) -> Vec<Plan> {
+    let cases: Vec<Case> = PEERS.map(|peer| case(peer, view, 2, load)).into();
+    vec![Plan { title: "broken".to_owned(), columns, cases, bars: Vec::new() }]
 }
 
-fn error(_cap: usize) -> Router {
-    Router::new().fallback(|| async { (StatusCode::INTERNAL_SERVER_ERROR, ANSWER) })
+fn page(options: &Options) -> Vec<Plan> {
+    let load = Load::Wrk { connections: 2, seconds: options.seconds };
+    plan(&[CPU_PER_REQUEST, REQUESTS_PER_SECOND], View::Page, &load)
 }
 
-fn error_under_load(_cap: usize) -> Router {
-    let requests = Arc::new(AtomicU64::new(0));
-    Router::new().fallback(move || {
-        let is_first = requests.fetch_add(1, Ordering::Relaxed) == 0;
-        let status = if is_first { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-        async move { (status, ANSWER) }
-    })
+fn blob(_options: &Options) -> Vec<Plan> {
+    plan(&[SECONDS], View::Files, &Load::Drain { requests: 8, sockets: 2, length: LENGTH })
 }
 
-fn silent(_cap: usize) -> Router {
-    // A panic of a handler ends its connection.
-    Router::new().fallback(|| async {
-        std::panic::resume_unwind(Box::new(()));
-        #[expect(unreachable_code, reason = "the type of the answer")]
-        ANSWER
-    })
+fn burst(_options: &Options) -> Vec<Plan> {
+    plan(&[SECONDS, P50], View::Page, &Load::Burst { sockets: 20, rounds: 2 })
 }

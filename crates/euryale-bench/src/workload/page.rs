@@ -1,160 +1,72 @@
-//! The price of the model: five characters, built in a worker.
-//!
-//! All cases are served by `axum::serve` on the same runtime and answer the same bytes, so that only the way
-//! into the worker and back differs.
+//! The price of the model: five characters, built in a worker; and a row of SQLite.
 
-use std::sync::Arc;
-use std::time::Duration;
+use super::{
+    CPU_PER_REQUEST, Case, Column, Limit, P50, P99, Plan, REQUESTS_PER_SECOND, SWITCHES, State, Workload,
+    bar, case,
+};
+use crate::cli::Options;
+use crate::load::Load;
+use crate::scene::View;
 
-use axum::Router;
-use crossbeam_channel::unbounded;
-use euryale::{Body, Pool, Response, Stack};
-use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue};
-use tokio::sync::{Semaphore, oneshot};
-
-use super::{Bar, Case, Workload};
-use crate::null::Null;
-
-const ANSWER: &str = "hello";
-
-pub(crate) const PAGE: Workload = Workload {
+pub(super) const PAGE: Workload = Workload {
     name: "page",
-    about: "Five characters, built in a worker: what the way into the worker and back costs.",
-    answer: ANSWER,
-    cases: &[
-        Case { name: "bare", about: "axum handler, no worker", by_default: true, router: bare },
-        Case {
-            name: "semaphore",
-            about: "a semaphore's permit, moved into `spawn_blocking`",
-            by_default: true,
-            router: semaphore,
-        },
-        Case {
-            name: "threads",
-            about: "dedicated threads on a crossbeam channel, oneshot back",
-            by_default: true,
-            router: threads,
-        },
-        Case { name: "pool-run", about: "axum handler on `Pool::run`", by_default: true, router: pool_run },
-        Case {
-            name: "stack",
-            about: "`Stack`; the publisher uses its connection: begin and commit",
-            by_default: true,
-            router: stack,
-        },
-        Case {
-            name: "stack-lazy",
-            about: "`Stack`; the publisher never asks for its connection",
-            by_default: true,
-            router: stack_lazy,
-        },
-        Case {
-            name: "pool-run-untimed",
-            about: "as `pool-run`, with no bound on the wait: no timer for a queued job",
-            by_default: false,
-            router: pool_run_untimed,
-        },
-    ],
-    bars: &[
-        Bar { case: "pool-run", base: "semaphore", most: 0.70 },
-        Bar { case: "pool-run", base: "threads", most: 1.4 },
-        Bar { case: "stack", base: "semaphore", most: 1.0 },
-    ],
+    about: "Five characters, built in a worker; a row of SQLite, read and written in a transaction.",
+    goal: "CPU per request ≤ that of semaphore + spawn_blocking; as many requests/s as granian's WSGI; SQLite ≥ 1.2 × \
+           axum + deadpool under the same cap",
+    state: State::Rounds(plans),
 };
 
-/// The work.
-fn page() -> String {
-    ANSWER.to_owned()
-}
+const COLUMNS: &[Column] = &[CPU_PER_REQUEST, REQUESTS_PER_SECOND, P50, P99, SWITCHES];
+const ROWS: &[Column] = &[REQUESTS_PER_SECOND, CPU_PER_REQUEST, P50, P99, SWITCHES];
+/// Where the model's own bars hold: with other caps, other things are measured, too.
+const BAR_CAP: usize = 2;
 
-/// A server that answers every path with what `handler` makes. An error is never a 2xx, so it fails the run.
-fn serve<F, R>(handler: F) -> Router
-where
-    F: FnOnce() -> R + Clone + Send + Sync + 'static,
-    R: Future<Output = Result<String, StatusCode>> + Send,
-{
-    Router::new().fallback(handler)
-}
-
-fn bare(_cap: usize) -> Router {
-    serve(|| async { Ok(page()) })
-}
-
-#[expect(clippy::disallowed_methods, reason = "the peer that is measured")]
-fn semaphore(cap: usize) -> Router {
-    let permits = Arc::new(Semaphore::new(cap));
-    serve(move || {
-        let permits = Arc::clone(&permits);
-        async move {
-            let permit = permits.acquire_owned().await.map_err(unavailable)?;
-            let work = tokio::task::spawn_blocking(move || {
-                let answer = page();
-                drop(permit);
-                answer
-            });
-            work.await.map_err(unavailable)
-        }
-    })
-}
-
-fn threads(cap: usize) -> Router {
-    let (sender, receiver) = unbounded::<oneshot::Sender<String>>();
-    for _ in 0..cap {
-        let receiver = receiver.clone();
-        std::thread::spawn(move || {
-            for answer in receiver {
-                // A client that is gone does not want it any more.
-                let _ = answer.send(page());
-            }
-        });
+fn plans(options: &Options) -> Vec<Plan> {
+    let load = Load::Wrk { connections: options.connections, seconds: options.seconds };
+    let mut plans: Vec<Plan> = options.caps.iter().map(|cap| trivial(*cap, &load)).collect();
+    for view in [View::Read, View::Write] {
+        plans.extend(options.caps.iter().map(|cap| rows(view, *cap, &load)));
     }
-    serve(move || {
-        let (answer, answered) = oneshot::channel();
-        let sent = sender.send(answer);
-        async move {
-            sent.map_err(unavailable)?;
-            answered.await.map_err(unavailable)
-        }
-    })
+    plans
 }
 
-fn pool_run(cap: usize) -> Router {
-    on_pool(Pool::new(Null, cap))
+fn trivial(cap: usize, load: &Load) -> Plan {
+    let named = |peer| Case { by_default: false, ..case(peer, View::Page, cap, load) };
+    let mut cases: Vec<Case> = [
+        "bare",
+        "semaphore",
+        "threads",
+        "pool-run",
+        "stack",
+        "stack-lazy",
+        "euryale",
+        "granian",
+        "gunicorn",
+        "waitress",
+    ]
+    .map(|peer| case(peer, View::Page, cap, load))
+    .into();
+    cases.push(named("pool-run-untimed"));
+    cases.push(named("nginx"));
+    let cpu = |name, base, most| bar("cpu_per_request", name, base, Limit::AtMost(most));
+    let mut bars = vec![
+        cpu("stack", "semaphore", 1.0),
+        cpu("euryale", "semaphore", 1.0),
+        bar("requests_per_second", "euryale", "granian", Limit::AtLeast(1.0)),
+    ];
+    if cap == BAR_CAP {
+        bars.push(cpu("pool-run", "semaphore", 0.70));
+        bars.push(cpu("pool-run", "threads", 1.4));
+    }
+    Plan { title: format!("trivial view, cap {cap}"), columns: COLUMNS, cases, bars }
 }
 
-fn pool_run_untimed(cap: usize) -> Router {
-    on_pool(Pool::builder(Null).connections(cap).max_wait(None::<Duration>).build())
-}
-
-fn on_pool(pool: Pool<Null>) -> Router {
-    serve(move || {
-        let work = pool.run(|_connection| page());
-        async move { work.await.map_err(unavailable) }
-    })
-}
-
-fn stack(cap: usize) -> Router {
-    let stack = Stack::new(Pool::new(Null, cap));
-    Router::new().fallback_service(stack.publish_fn(|_request, transaction| {
-        transaction.connection()?;
-        Ok(plain(page()))
-    }))
-}
-
-fn stack_lazy(cap: usize) -> Router {
-    let stack = Stack::new(Pool::new(Null, cap));
-    Router::new().fallback_service(stack.publish_fn(|_request, _transaction| Ok(plain(page()))))
-}
-
-/// With the header that axum gives a `String`: the cases' answers are of one length.
-fn plain(page: String) -> Response {
-    let mut response = Response::new(Body::from(page));
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
-}
-
-fn unavailable<E>(_error: E) -> StatusCode {
-    StatusCode::SERVICE_UNAVAILABLE
+fn rows(view: View, cap: usize, load: &Load) -> Plan {
+    let what = if view == View::Read { "read" } else { "write" };
+    Plan {
+        title: format!("SQLite {what}, cap {cap}"),
+        columns: ROWS,
+        cases: ["deadpool", "stack", "euryale"].map(|peer| case(peer, view, cap, load)).into(),
+        bars: vec![bar("requests_per_second", "stack", "deadpool", Limit::AtLeast(1.2))],
+    }
 }

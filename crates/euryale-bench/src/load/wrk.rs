@@ -1,15 +1,18 @@
 //! The load: `wrk`, one thread, keep-alive connections that ask again at once.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+
+use super::{Figures, figures, finish, milliseconds};
+use crate::children::Running;
+use crate::peers::{other, which};
 
 /// What a run of `wrk` saw.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Load {
+pub(crate) struct Seen {
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
     pub(crate) p50: Duration,
@@ -26,23 +29,24 @@ pub(crate) fn arguments(connections: u32, seconds: u32) -> [String; 4] {
 }
 
 /// Loads `address`. Anything but good answers is an error.
-pub(crate) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result<Load> {
-    let output = Command::new("wrk")
-        .args(arguments(connections, seconds))
-        .arg(format!("http://{address}/"))
-        .stderr(Stdio::inherit())
-        .output();
-    let output = match output {
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!("wrk is not installed"),
-        output => output.context("starting wrk")?,
-    };
-    ensure!(output.status.success(), "wrk ended with {}", output.status);
-    let load = parse(&String::from_utf8_lossy(&output.stdout)).context("wrk's output is not as expected")?;
+pub(super) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result<Figures> {
+    let wrk = which("wrk").context("wrk is not installed; `euryale-bench setup` installs it")?;
+    let mut command = other(&wrk)?;
+    command.args(arguments(connections, seconds)).arg(format!("http://{address}/"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (good, output, errors) = finish(Running::start(&mut command)?)?;
+    ensure!(good, "wrk failed: {}", errors.lines().last().unwrap_or("without a word"));
+    let load = parse(&output).context("wrk's output is not as expected")?;
     load.judge()?;
-    Ok(load)
+    Ok(figures([
+        ("requests", load.requests as f64),
+        ("requests_per_second", load.requests_per_second),
+        ("p50_ms", milliseconds(load.p50.as_secs_f64())),
+        ("p99_ms", milliseconds(load.p99.as_secs_f64())),
+    ]))
 }
 
-impl Load {
+impl Seen {
     /// A single wrong answer makes a run worthless: errors are cheap to make.
     pub(crate) fn judge(&self) -> Result<()> {
         ensure!(self.bad_answers == 0, "{} of {} answers were not 2xx", self.bad_answers, self.requests);
@@ -53,8 +57,8 @@ impl Load {
 }
 
 /// Reads what `wrk --latency` prints.
-pub(crate) fn parse(output: &str) -> Option<Load> {
-    let mut load = Load::default();
+pub(crate) fn parse(output: &str) -> Option<Seen> {
+    let mut load = Seen::default();
     let mut seen = (false, false);
     for line in output.lines().map(str::trim) {
         if let Some((requests, _)) = line.split_once(" requests in ") {

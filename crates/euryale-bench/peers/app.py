@@ -1,0 +1,48 @@
+"""The views of the benchmarks as a WSGI application: what a WSGI server is measured with."""
+
+import os
+import tempfile
+import time
+
+FOLDER = os.environ["BENCH_FOLDER"]
+VIEW = os.environ["BENCH_VIEW"]
+PIECE = 65536
+
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if VIEW == "slow":
+        time.sleep(1)
+    elif VIEW == "upload" and path == "/upload":
+        return plain(start_response, str(length_of(environ)))
+    elif VIEW == "files" and path != "/":
+        return blob(environ, start_response, os.path.join(FOLDER, os.path.basename(path)))
+    return plain(start_response, "hello")
+
+
+def plain(start_response, text):
+    body = text.encode()
+    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers)
+    return [body]
+
+
+def length_of(environ):
+    """Of the body, which goes into a file: what is compared is taking in, not throwing away."""
+    length = 0
+    with tempfile.TemporaryFile(dir=FOLDER) as file:
+        while piece := environ["wsgi.input"].read(PIECE):
+            file.write(piece)
+            length += len(piece)
+    return length
+
+
+def blob(environ, start_response, path):
+    file = open(path, "rb")
+    length = os.fstat(file.fileno()).st_size
+    headers = [("Content-Type", "application/octet-stream"), ("Content-Length", str(length))]
+    start_response("200 OK", headers)
+    wrapper = environ.get("wsgi.file_wrapper")
+    if wrapper is not None:
+        return wrapper(file, PIECE)
+    return iter(lambda: file.read(PIECE), b"")

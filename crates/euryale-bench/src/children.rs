@@ -1,0 +1,188 @@
+//! Processes that this program starts, each in a process group of its own, and each ended by its id.
+//!
+//! Three things end a child: the drop of its handle, a signal to this program, and the death of this program,
+//! for which the kernel sends the child `SIGTERM`.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, set_parent_process_death_signal, waitid,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What must not stay behind. A static, because a signal comes to the process and to nobody in it.
+static LEFT: Mutex<Left> = Mutex::new(Left { groups: Vec::new(), folders: Vec::new(), ended: false });
+
+struct Left {
+    groups: Vec<Pid>,
+    folders: Vec<PathBuf>,
+    ended: bool,
+}
+
+/// How long a child has to end by itself.
+const GRACE: Duration = Duration::from_secs(3);
+const TICK: Duration = Duration::from_millis(5);
+
+fn left() -> MutexGuard<'static, Left> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A child process. Dropping it ends its process group.
+pub(crate) struct Running {
+    child: Child,
+    group: Pid,
+    reaped: bool,
+}
+
+impl Running {
+    /// Starts `command` as the leader of a process group.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut left = left_to_us();
+        let child = command.process_group(0).spawn().with_context(|| format!("starting {program}"))?;
+        let group = Pid::from_child(&child);
+        left.groups.push(group);
+        Ok(Self { child, group, reaped: false })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Waits for its own end, but not for longer than `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let until = Instant::now() + limit;
+        while !has_ended(self.group) {
+            if Instant::now() > until {
+                bail!("not done after {limit:?}");
+            }
+            pause();
+        }
+        // What it left behind in its group, whose id is its own as long as it was not waited for.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        self.reap()
+    }
+
+    /// Waits for a child that has ended, or is about to. From then on its id is free for others.
+    fn reap(&mut self) -> Result<ExitStatus> {
+        let mut left = left_to_us();
+        let status = self.child.wait();
+        left.groups.retain(|group| *group != self.group);
+        self.reaped = true;
+        Ok(status?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.reaped {
+            end(self.group);
+            let _ = self.reap();
+        }
+    }
+}
+
+/// Ends a group whose leader was not waited for, so that its id is still its own.
+fn end(group: Pid) {
+    // Fails if it has ended already.
+    let _ = kill_process_group(group, Signal::TERM);
+    let until = Instant::now() + GRACE;
+    while !has_ended(group) && Instant::now() < until {
+        pause();
+    }
+    // Members that outlived their leader.
+    let _ = kill_process_group(group, Signal::KILL);
+}
+
+/// Has the child ended? It stays to be waited for.
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
+}
+
+#[expect(clippy::disallowed_methods, reason = "between two looks at another process")]
+pub(crate) fn pause() {
+    std::thread::sleep(TICK);
+}
+
+/// Removes this folder when a signal ends the program.
+pub(crate) fn remove_at_end(folder: PathBuf) {
+    left().folders.push(folder);
+}
+
+/// Once a signal has come, its thread ends the children and the program: nobody else touches them any more, and
+/// what fails now is no result.
+fn left_to_us() -> MutexGuard<'static, Left> {
+    loop {
+        let left = left();
+        if !left.ended {
+            return left;
+        }
+        drop(left);
+        std::thread::park();
+    }
+}
+
+pub(crate) fn give_way_to_signals() {
+    drop(left_to_us());
+}
+
+/// For a child: end when the program that started it does, however that ends.
+pub(crate) fn end_with_parent() {
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+}
+
+/// Becomes another program, which ends with its parent.
+pub(crate) fn exec(program: &[String]) -> Result<()> {
+    end_with_parent();
+    let (program, arguments) = program.split_first().context("no program to start")?;
+    Err(Command::new(program).args(arguments).exec()).with_context(|| format!("starting {program}"))
+}
+
+/// From now on a signal ends all children first.
+pub(crate) fn end_on_signals() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
+            let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+                (signal(kinds.0), signal(kinds.1), signal(kinds.2))
+            else {
+                return;
+            };
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            let ended = end_all();
+            eprintln!("euryale-bench: ended by a signal; {ended} child processes were ended");
+            std::process::exit(130);
+        });
+    });
+    Ok(())
+}
+
+fn end_all() -> usize {
+    let (groups, folders) = {
+        let mut left = left();
+        left.ended = true;
+        (std::mem::take(&mut left.groups), std::mem::take(&mut left.folders))
+    };
+    for group in &groups {
+        end(*group);
+    }
+    for folder in folders {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    groups.len()
+}

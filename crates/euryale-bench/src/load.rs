@@ -1,0 +1,176 @@
+//! The load: what is sent to a server, by a process of its own, so that its CPU time is told apart.
+//!
+//! `wrk` for throughput, and for the rest clients of this program that are lighter than what they measure.
+//! A client says what it saw as JSON on standard output; anything but good answers is its failure.
+
+mod burst;
+mod drain;
+mod http;
+mod idle;
+mod metrics;
+mod probe;
+mod stall;
+mod upload;
+pub(crate) mod wrk;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::http::{Body, check};
+#[cfg(test)]
+pub(crate) use self::{http::head, metrics::Buckets};
+use crate::children::{self, Running};
+use crate::peers::{Server, own};
+
+/// What was seen, by name. Some names have a meaning for all loads: `requests` and `bytes`.
+pub(crate) type Figures = BTreeMap<String, f64>;
+
+/// No client waits longer for a byte.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// No load takes longer than this.
+const LIMIT: Duration = Duration::from_secs(1800);
+
+/// What is sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Load {
+    /// `wrk`: one thread, keep-alive connections that ask for `/` again at once.
+    Wrk { connections: u32, seconds: u32 },
+    /// All sockets are connected; then all ask for `/` at once; when all are answered, `rounds` more times.
+    Burst { sockets: usize, rounds: usize },
+    /// Downloads of the blob of this length, discarded in the kernel.
+    Drain { requests: u64, sockets: usize, length: u64 },
+    /// Downloads of which only the head is read, and probes of `/` before and meanwhile.
+    Stall { downloads: usize, length: u64, probes: usize },
+    /// Uploads as fast as they go.
+    Upload { sockets: usize, length: u64 },
+    /// Uploads that take this many seconds, and probes of `/` meanwhile.
+    Trickle { sockets: usize, length: u64, seconds: u32, probes: usize },
+    /// Sockets that ask for `/` once and stay.
+    Idle { sockets: usize },
+}
+
+/// What a client is told of the server.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Target {
+    #[arg(long)]
+    to: SocketAddr,
+    /// Where its metrics are
+    #[arg(long)]
+    admin: Option<SocketAddr>,
+    /// Its process
+    #[arg(long)]
+    pid: u32,
+    /// Set on the client's sockets
+    #[arg(long)]
+    congestion: Option<String>,
+}
+
+impl Load {
+    /// For people.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Wrk { connections, seconds } => {
+                format!("`wrk {}`", wrk::arguments(*connections, *seconds).join(" "))
+            }
+            Self::Burst { sockets, rounds: 1 } => format!("{sockets} requests, sent at once"),
+            Self::Burst { sockets, rounds } => format!("{sockets} requests, sent at once, {rounds} times"),
+            Self::Drain { requests, sockets, length } => {
+                format!(
+                    "{requests} downloads of {length} bytes on {sockets} sockets, discarded in the kernel"
+                )
+            }
+            Self::Stall { downloads, length, probes } => format!(
+                "{downloads} downloads of {length} bytes of which only the head is read, and {probes} probes of a \
+                 page before and meanwhile"
+            ),
+            Self::Upload { sockets, length } => {
+                format!("{sockets} uploads of {length} bytes at a time, as fast as they go")
+            }
+            Self::Trickle { sockets, length, seconds, probes } => format!(
+                "{sockets} uploads of {length} bytes in {seconds} s each, and {probes} probes of a page meanwhile"
+            ),
+            Self::Idle { sockets } => format!("{sockets} keep-alive sockets, each after one request"),
+        }
+    }
+
+    /// Loads `server` in a process of its own, and waits for its end.
+    pub(crate) fn run(&self, server: &Server, congestion: Option<&str>) -> Result<Figures> {
+        if let Self::Wrk { connections, seconds } = self {
+            return wrk::run(server.address(), *connections, *seconds);
+        }
+        let mut command = own(&["client", &serde_json::to_string(self)?])?;
+        command.args(["--to", &server.address().to_string(), "--pid", &server.pid().to_string()]);
+        if let Some(admin) = server.admin() {
+            command.args(["--admin", &admin.to_string()]);
+        }
+        if let Some(control) = congestion {
+            command.args(["--congestion", control]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (good, output, errors) = finish(Running::start(&mut command)?)?;
+        if !good {
+            let reason = errors.lines().last().unwrap_or("the client ended without a word");
+            bail!("{}", reason.strip_prefix("euryale-bench: ").unwrap_or(reason));
+        }
+        serde_json::from_str(&output).context("the client's figures")
+    }
+
+    /// The client's side.
+    pub(crate) fn client(&self, target: &Target) -> Result<Figures> {
+        children::end_with_parent();
+        let async_load = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+        match self {
+            Self::Wrk { .. } => bail!("wrk is a program of its own"),
+            Self::Drain { requests, sockets, length } => drain::run(target, *requests, *sockets, *length),
+            Self::Upload { sockets, length } => upload::run(target, *sockets, *length),
+            Self::Burst { sockets, rounds } => async_load()?.block_on(burst::run(target, *sockets, *rounds)),
+            Self::Stall { downloads, length, probes } => {
+                async_load()?.block_on(stall::run(target, *downloads, *length, *probes))
+            }
+            Self::Trickle { sockets, length, seconds, probes } => {
+                let pace = Duration::from_secs((*seconds).into());
+                async_load()?.block_on(upload::trickle(target, *sockets, *length, pace, *probes))
+            }
+            Self::Idle { sockets } => async_load()?.block_on(idle::run(target, *sockets)),
+        }
+    }
+}
+
+/// Both outputs of a child that ends by itself; whether it was content.
+pub(crate) fn finish(mut running: Running) -> Result<(bool, String, String)> {
+    let child = running.child();
+    let mut output = child.stdout.take().context("the client's output")?;
+    let mut errors = child.stderr.take().context("the client's errors")?;
+    let (mut text, mut reason) = (String::new(), String::new());
+    // Errors are a line or two and wait in their pipe.
+    output.read_to_string(&mut text)?;
+    errors.read_to_string(&mut reason)?;
+    let status = running.wait(LIMIT)?;
+    Ok((status.success(), text, reason))
+}
+
+/// As many descriptors as the system gives: for this program and what it starts.
+pub(crate) fn raise_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused is as good as not tried: workloads that want more say so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+fn figures<const N: usize>(figures: [(&str, f64); N]) -> Figures {
+    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Of durations, in milliseconds.
+fn milliseconds(seconds: f64) -> f64 {
+    seconds * 1e3
+}

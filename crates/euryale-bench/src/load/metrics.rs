@@ -1,0 +1,56 @@
+//! What our own server says of itself: `/metrics` at its admin listener.
+
+use anyhow::{Context, Result};
+
+use super::Target;
+use super::http::Socket;
+
+const HEAD_SECONDS: &str = "euryale_response_head_seconds";
+
+/// A histogram: upper bounds in seconds, and how many were at most that long.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Buckets(Vec<(f64, f64)>);
+
+impl Buckets {
+    /// Of the exposition's text.
+    pub(crate) fn read(text: &str, name: &str) -> Self {
+        let start = format!("{name}_bucket{{le=\"");
+        let bucket = |line: &str| {
+            let (bound, count) = line.strip_prefix(&start)?.split_once("\"} ")?;
+            let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
+            Some((bound, count.trim().parse().ok()?))
+        };
+        Self(text.lines().filter_map(bucket).collect())
+    }
+
+    /// What came since `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let pairs = self.0.iter().zip(&before.0);
+        Self(pairs.map(|((bound, now), (_, before))| (*bound, now - before)).collect())
+    }
+
+    /// The upper bound of the bucket that holds this quantile: no more is known.
+    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+        let all = self.0.last().map(|(_, count)| *count).filter(|count| *count > 0.0)?;
+        self.0.iter().find(|(_, count)| *count >= all * share).map(|(bound, _)| *bound)
+    }
+}
+
+/// The exposition; none if the server has none.
+pub(super) async fn ask(target: &Target) -> Result<Option<String>> {
+    let Some(admin) = target.admin else { return Ok(None) };
+    let admin = Target { to: admin, ..target.clone() };
+    let mut socket: Socket = admin.open().await?;
+    socket.ask("/metrics").await?;
+    socket.answer().await.context("asking for metrics").map(Some)
+}
+
+/// How long heads took so far.
+pub(super) async fn heads(target: &Target) -> Result<Option<Buckets>> {
+    Ok(ask(target).await?.map(|text| Buckets::read(&text, HEAD_SECONDS)))
+}
+
+/// The value of a gauge or counter without labels.
+pub(super) fn value(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+}

@@ -1,0 +1,83 @@
+//! Downloads that nobody reads, and what a page costs meanwhile.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::http::Socket;
+use super::{Figures, Target, metrics, milliseconds, probe};
+use crate::measure::{self, Usage};
+use crate::scene::blob_name;
+
+/// A download that has no head by then is not served.
+const LATE: Duration = Duration::from_secs(10);
+/// Between two looks at what the server does.
+const LOOK: Duration = Duration::from_millis(200);
+
+pub(super) async fn run(target: &Target, downloads: usize, length: u64, probes: usize) -> Result<Figures> {
+    let mut figures = Figures::new();
+    probed(target, probes, &mut figures, "_quiet").await?;
+    ensure!(figures["answered_quiet"] as usize == probes, "does not answer even when it is quiet");
+
+    let before = measure::resident(target.pid)?;
+    let mut starting = JoinSet::new();
+    for _ in 0..downloads {
+        starting.spawn(start(target.clone(), length));
+    }
+    // The server fills the buffers of the system meanwhile: a time of work, not of waiting.
+    probe::run(target, probes, &mut figures, "_begin").await?;
+    let mut stalled = Vec::new();
+    while let Some(socket) = starting.join_next().await {
+        stalled.push(socket.context("a task of the client panicked")??);
+    }
+    let served = stalled.iter().filter(|(_, served)| *served).count();
+    figures.insert("served".to_owned(), served as f64);
+    rest(target).await?;
+    probed(target, probes, &mut figures, "").await?;
+    let grown = measure::resident(target.pid)?.saturating_sub(before);
+    figures.insert("grown_mib".to_owned(), grown as f64 / f64::from(1 << 20));
+    Ok(figures)
+}
+
+/// Reads the head of an answer, and nothing more; whether there was one.
+async fn start(target: Target, length: u64) -> Result<(Socket, bool)> {
+    let mut socket = target.open().await?;
+    socket.ask(&format!("/{}", blob_name(length))).await?;
+    let served = match timeout(LATE, socket.head()).await {
+        Ok(head) => {
+            let announced = head?.length;
+            ensure!(announced == length, "announced {announced} bytes and not {length}");
+            true
+        }
+        Err(_) => false,
+    };
+    Ok((socket, served))
+}
+
+/// Until the server has nothing to do any more, or has had its time.
+async fn rest(target: &Target) -> Result<()> {
+    let until = Instant::now() + LATE;
+    let mut used = Usage::now(target.pid)?.server;
+    while Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+        let before = std::mem::replace(&mut used, Usage::now(target.pid)?.server);
+        if used <= before {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Probes, with what the server itself says of them.
+async fn probed(target: &Target, probes: usize, figures: &mut Figures, suffix: &str) -> Result<()> {
+    let before = metrics::heads(target).await?;
+    probe::run(target, probes, figures, suffix).await?;
+    let after = metrics::heads(target).await?;
+    let quantile = before.zip(after).and_then(|(before, after)| after.since(&before).quantile(0.99));
+    if let Some(seconds) = quantile {
+        figures.insert(format!("server_p99_ms{suffix}"), milliseconds(seconds));
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! nginx, with a configuration of ours.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{other, which};
+use crate::scene::Scene;
+
+const CONFIGURATION: &str = include_str!("../../peers/nginx.conf");
+
+/// nginx on this port. All it writes stays below the scene's folder.
+pub(super) fn command(scene: &Scene, port: u16, sendfile: bool) -> Result<Command> {
+    let folder = scene.folder.join(format!("nginx-{port}"));
+    fs::create_dir_all(&folder)?;
+    let configuration = CONFIGURATION
+        .replace("@PORT@", &port.to_string())
+        .replace("@SENDFILE@", if sendfile { "on" } else { "off" })
+        .replace("@FOLDER@", &folder.display().to_string())
+        .replace("@FILES@", &scene.folder.display().to_string())
+        // As root, workers would become a user who may not read the folder.
+        .replace("@USER@", if rustix::process::geteuid().is_root() { "user root;" } else { "" });
+    let file = folder.join("nginx.conf");
+    fs::write(&file, configuration)?;
+    let mut command = other(&which("nginx").context("nginx is not installed")?)?;
+    command.arg("-p").arg(&folder).arg("-e").arg(folder.join("error.log")).arg("-c").arg(file);
+    Ok(command)
+}

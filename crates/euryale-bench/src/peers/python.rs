@@ -1,0 +1,131 @@
+//! Servers from PyPI, each in a virtual environment of its own below the user's cache folder.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::{other, output};
+use crate::scene::Scene;
+
+const APP: &str = include_str!("../../peers/app.py");
+
+/// A virtual environment, and the server in it.
+pub(crate) struct Venv {
+    pub(crate) name: &'static str,
+    /// What pip is asked for; the first is the one whose version is told.
+    pub(crate) packages: &'static [&'static str],
+    /// In the environment's `bin`.
+    pub(crate) program: &'static str,
+    /// `@PORT@` and `@CAP@` are filled in.
+    arguments: &'static [&'static str],
+}
+
+pub(super) const GRANIAN: Venv = Venv {
+    name: "granian",
+    packages: &["granian", "uvloop"],
+    program: "granian",
+    arguments: &[
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        "@PORT@",
+        "--workers",
+        "1",
+        "--blocking-threads",
+        "@CAP@",
+        "--log-level",
+        "error",
+        "app:app",
+    ],
+};
+
+pub(super) const GUNICORN: Venv = Venv {
+    name: "gunicorn",
+    packages: &["gunicorn"],
+    program: "gunicorn",
+    arguments: &[
+        "--workers",
+        "1",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "@CAP@",
+        "--bind",
+        "127.0.0.1:@PORT@",
+        "--log-level",
+        "error",
+        "--timeout",
+        "600",
+        "app:app",
+    ],
+};
+
+pub(super) const WAITRESS: Venv = Venv {
+    name: "waitress",
+    packages: &["waitress"],
+    program: "waitress-serve",
+    arguments: &[
+        "--host=127.0.0.1",
+        "--port=@PORT@",
+        "--threads=@CAP@",
+        "--connection-limit=20000",
+        "--max-request-body-size=68719476736",
+        "app:app",
+    ],
+};
+
+/// Installed for workloads that are still to come.
+const ZOPE: Venv = Venv { name: "zope", packages: &["Zope", "waitress"], program: "runwsgi", arguments: &[] };
+const TWISTED: Venv = Venv { name: "twisted", packages: &["Twisted"], program: "twist", arguments: &[] };
+const DIAZO: Venv = Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
+
+/// What `setup` makes.
+pub(crate) const VENVS: [&Venv; 6] = [&GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &TWISTED, &DIAZO];
+
+impl Venv {
+    pub(crate) fn folder(&self) -> PathBuf {
+        cache().join(self.name)
+    }
+
+    pub(crate) fn version(&self) -> String {
+        let ask = format!("import importlib.metadata as m; print(m.version('{}'))", self.packages[0]);
+        let python = program(self, "python").display().to_string();
+        format!(
+            "{} {} ({})",
+            self.packages[0],
+            output(&python, &["-c", &ask]),
+            output(&python, &["--version"])
+        )
+    }
+}
+
+/// A program of a virtual environment.
+pub(crate) fn program(venv: &Venv, name: &str) -> PathBuf {
+    venv.folder().join("bin").join(name)
+}
+
+/// Where the virtual environments are: below the user's cache folder.
+pub(crate) fn cache() -> PathBuf {
+    let named = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().map(|home| home.join(".cache"));
+    named.or_else(home).unwrap_or_else(std::env::temp_dir).join("euryale-bench")
+}
+
+/// The server on this port.
+pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> {
+    fs::write(scene.folder.join("app.py"), APP)?;
+    let mut command = other(&program(venv, venv.program))?;
+    let (port, cap) = (port.to_string(), scene.cap.to_string());
+    let fill = |argument: &&str| argument.replace("@PORT@", &port).replace("@CAP@", &cap);
+    command
+        .args(venv.arguments.iter().map(fill))
+        .current_dir(&scene.folder)
+        .env("PYTHONPATH", &scene.folder)
+        .env("BENCH_FOLDER", &scene.folder)
+        .env("BENCH_VIEW", scene.view.name());
+    Ok(command)
+}

@@ -1,0 +1,108 @@
+//! A server under measurement: a child process, so that its CPU time and memory are its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{How, Peer, nginx, python};
+use crate::children::{Running, pause};
+use crate::scene::Scene;
+
+/// How long a server may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server in a child process, which ends with this handle.
+pub(crate) struct Server {
+    running: Running,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+impl Server {
+    /// Starts `peer`. `congestion` is for servers whose sockets can be told.
+    pub(crate) fn start(peer: &Peer, scene: &Scene, congestion: Option<&str>) -> Result<Self> {
+        if let Some(missing) = peer.missing() {
+            bail!("{missing}");
+        }
+        match &peer.how {
+            How::BuiltIn(_) => Self::start_built_in(peer.name, scene, congestion),
+            How::Nginx { sendfile } => {
+                Self::start_other(scene, |port| nginx::command(scene, port, *sendfile))
+            }
+            How::Python(venv) => Self::start_other(scene, |port| python::command(venv, scene, port)),
+            How::Nowhere => bail!("{} cannot be started", peer.name),
+        }
+    }
+
+    /// This program again. It picks its ports and says them.
+    fn start_built_in(name: &str, scene: &Scene, congestion: Option<&str>) -> Result<Self> {
+        let mut command = own(&["serve", name, scene.view.name()])?;
+        command.arg("--cap").arg(scene.cap.to_string()).arg("--folder").arg(&scene.folder);
+        if let Some(control) = congestion {
+            command.args(["--congestion", control]);
+        }
+        let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let stdout = running.child().stdout.take().context("the server's output")?;
+        let mut ports = String::new();
+        BufReader::new(stdout).read_line(&mut ports).context("reading the server's port")?;
+        let mut ports = ports.split_whitespace().map(|port| local(port.parse().ok()));
+        let address = ports.next().flatten().context("the server has ended without a port")?;
+        Ok(Self { running, address, admin: ports.next().flatten() })
+    }
+
+    /// A program that is given a port, and takes connections when it is ready.
+    fn start_other(scene: &Scene, command: impl FnOnce(u16) -> Result<Command>) -> Result<Self> {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = free.local_addr()?;
+        drop(free);
+        let mut command = command(address.port())?;
+        let log = scene.folder.join("server.log");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        let mut running = Running::start(&mut command)?;
+        let until = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_err() {
+            if let Ok(status) = running.wait(Duration::ZERO) {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                let word = log.lines().last().unwrap_or("without a word");
+                bail!("the server ended before it listened, with {status}: {word}");
+            }
+            ensure!(Instant::now() < until, "the server does not listen after {PATIENCE:?}");
+            pause();
+        }
+        Ok(Self { running, address, admin: None })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.id()
+    }
+}
+
+fn local(port: Option<u16>) -> Option<SocketAddr> {
+    Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port?)))
+}
+
+/// This program, with other arguments.
+pub(crate) fn own(arguments: &[&str]) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("where this program is")?);
+    command.args(arguments);
+    Ok(command)
+}
+
+/// Another program, which ends when this one does, however that ends.
+pub(crate) fn other(program: &std::path::Path) -> Result<Command> {
+    let mut command = own(&["exec", "--"])?;
+    command.arg(program);
+    Ok(command)
+}

@@ -1,0 +1,125 @@
+//! What a server serves: a view, the number of workers, a folder with the blobs.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use tempfile::TempDir;
+
+use crate::children;
+
+/// What the small page of every server says.
+pub(crate) const PAGE: &str = "hello";
+
+/// What a server does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum View {
+    /// Five characters, built in a worker
+    Page,
+    /// A row of SQLite, read in a transaction
+    Read,
+    /// A row of SQLite, changed in a transaction
+    Write,
+    /// One second of outside work, in the worker
+    Slow,
+    /// The files of the folder; `/` is the small page
+    Files,
+    /// The length of the request's body; `/` is the small page
+    Upload,
+}
+
+impl View {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Slow => "slow",
+            Self::Files => "files",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+/// What a server is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    pub(crate) view: View,
+    pub(crate) cap: usize,
+    pub(crate) folder: PathBuf,
+}
+
+/// The folder of a run. It goes with this handle, or with a signal.
+pub(crate) struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Below `parent`, or below the system's folder for temporary files.
+    pub(crate) fn new(parent: Option<&Path>) -> Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("euryale-bench-");
+        let folder = match parent {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        };
+        let folder = folder.context("making a folder for blobs and uploads")?;
+        children::remove_at_end(folder.path().to_owned());
+        Ok(Self { folder })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Makes the blob of this length, if it is not there.
+    pub(crate) fn blob(&self, length: u64) -> Result<()> {
+        let path = self.folder().join(blob_name(length));
+        if fs::metadata(&path).is_ok_and(|found| found.len() == length) {
+            return Ok(());
+        }
+        eprintln!("writing a blob of {length} bytes");
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        let mut pattern = Pattern::new();
+        let mut left = length;
+        let mut piece = vec![0; 64 << 10];
+        while left > 0 {
+            let size = usize::try_from(left.min(64 << 10))?;
+            pattern.fill(&mut piece[..size]);
+            file.write_all(&piece[..size])?;
+            left -= size as u64;
+        }
+        file.flush()?;
+        // Written pages that the system still has to bring to the disk would cost the runs.
+        file.get_ref().sync_all().context("bringing a blob to the disk")
+    }
+}
+
+/// The name of the blob of this length, in the folder and behind the slash of its path.
+pub(crate) fn blob_name(length: u64) -> String {
+    format!("blob-{length}")
+}
+
+/// Bytes that repeat nowhere, so that a piece in the wrong place is a wrong byte.
+pub(crate) struct Pattern {
+    word: u64,
+}
+
+impl Pattern {
+    pub(crate) fn new() -> Self {
+        Self { word: 0 }
+    }
+
+    /// The next bytes. All calls but the last ask for a multiple of eight.
+    pub(crate) fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(8) {
+            // splitmix64
+            self.word = self.word.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mixed = (self.word ^ (self.word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            let bytes = (mixed ^ (mixed >> 27)).to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Ours: the stack, alone on `axum::serve` beside its peers, and on our own server.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use euryale::spool::SpoolLayer;
+use euryale::{
+    Abort, Blob, BlockingThreads, Body, Database, Pool, Request, Response, Stack, StackService, Transaction,
+};
+use euryale_server::{Admin, Readiness, Server, Shutdown};
+use euryale_sqlite::Sqlite;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
+
+use super::schemes;
+use crate::null::Null;
+use crate::scene::{Scene, View};
+
+/// More than any workload has waiting at a time: a full queue would refuse, and a refusal fails a run.
+const MAX_QUEUE: usize = 20_000;
+const MAX_WAIT: Duration = Duration::from_secs(300);
+/// Idle sockets must outlast a run.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// As large as an upload may be.
+const LARGEST: u64 = 64 << 30;
+
+/// A page whose publisher uses its connection: begin and commit.
+pub(super) fn page(cap: usize) -> StackService {
+    on(Pool::new(Null, cap)).publish_fn(|_request, transaction| {
+        transaction.connection()?;
+        Ok(plain(schemes::page()))
+    })
+}
+
+/// A page whose publisher never asks for its connection.
+pub(super) fn lazy_page(cap: usize) -> StackService {
+    on(Pool::new(Null, cap)).publish_fn(|_request, _transaction| Ok(plain(schemes::page())))
+}
+
+/// A row, read or changed.
+pub(super) fn sqlite(scene: &Scene) -> Result<StackService> {
+    let pool = rows(scene)?;
+    Ok(on(pool).publish_fn(row(scene.view)))
+}
+
+fn on<D: Database>(pool: Pool<D>) -> Stack<D> {
+    Stack::new(pool)
+}
+
+fn rows(scene: &Scene) -> Result<Pool<Sqlite>> {
+    let database = Sqlite::open(database_file(&scene.folder))?;
+    database.migrate(&[TABLE, ROWS])?;
+    Ok(Pool::new(database, scene.cap))
+}
+
+pub(super) fn database_file(folder: &Path) -> std::path::PathBuf {
+    folder.join("rows.db")
+}
+
+pub(super) const TABLE: &str =
+    "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL)";
+/// A thousand rows, so that the one that is asked for stands somewhere in a tree.
+pub(super) const ROWS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000) \
+                               INSERT INTO rows SELECT id, 'hello', 0 FROM n";
+pub(super) const READ: &str = "SELECT word FROM rows WHERE id = ?1";
+pub(super) const WRITE: &str = "UPDATE rows SET uses = uses + 1 WHERE id = ?1 RETURNING word";
+pub(super) const ID: i64 = 500;
+
+fn row(
+    view: View,
+) -> impl Fn(&Request, &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> + Send + Sync + 'static {
+    move |_request, transaction| {
+        let statement = match view {
+            View::Write => {
+                transaction.writable()?;
+                WRITE
+            }
+            _ => READ,
+        };
+        let connection = transaction.connection()?;
+        let word = connection.prepare_cached(statement)?.query_row([ID], |row| row.get(0))?;
+        Ok(plain(word))
+    }
+}
+
+/// With the header that axum gives a `String`: the peers' answers are of one length.
+fn plain(page: String) -> Response {
+    let mut response = Response::new(Body::from(page));
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    response
+}
+
+/// The whole product: our server, with its admin listener, around the stack.
+pub(super) fn serve(listener: TcpListener, scene: &Scene) -> Result<()> {
+    let threads = BlockingThreads::new().publishers(scene.cap).application(16);
+    let runtime = euryale::runtime(&threads)?;
+    runtime.block_on(async {
+        match scene.view {
+            View::Read | View::Write => run(listener, rows(scene)?, scene, row(scene.view)).await,
+            _ => run(listener, pool(scene.cap), scene, view(scene)).await,
+        }
+    })
+}
+
+fn pool(cap: usize) -> Pool<Null> {
+    Pool::builder(Null).connections(cap).max_queue(MAX_QUEUE).max_wait(MAX_WAIT).build()
+}
+
+async fn run<D, P>(listener: TcpListener, pool: Pool<D>, scene: &Scene, publisher: P) -> Result<()>
+where
+    D: Database,
+    P: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
+{
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let (port, admin_port) = (listener.local_addr()?.port(), admin.local_addr()?.port());
+    let shutdown = Shutdown::new();
+    let ledger = pool.ledger().clone();
+    let spool = SpoolLayer::new().limit(LARGEST).directory(&scene.folder);
+    let server = Server::new()
+        .listen(listener)
+        .admin(admin, Admin::new(ledger.clone(), Readiness::new(&shutdown)))
+        .ledger(ledger)
+        .head_timeout(HEAD_TIMEOUT);
+    let service = Stack::new(pool).spool(spool).publish_fn(publisher);
+    println!("{port} {admin_port}");
+    server.serve(service, shutdown).await;
+    Ok(())
+}
+
+fn view(
+    scene: &Scene,
+) -> impl Fn(&Request, &mut Transaction<'_, Null>) -> Result<Response, Abort> + Send + Sync + 'static {
+    let (view, folder) = (scene.view, scene.folder.clone());
+    move |request, transaction| {
+        transaction.connection()?;
+        match (view, request.uri().path()) {
+            (View::Slow, _) => Ok(plain(schemes::slow())),
+            (View::Upload, "/upload") => Ok(plain(request.body().len().to_string())),
+            (View::Files, path) if path != "/" => file(&folder, path),
+            _ => Ok(plain(schemes::page())),
+        }
+    }
+}
+
+/// As the site does it: an open file goes out with the response, and the worker is free.
+fn file(folder: &Path, path: &str) -> Result<Response, Abort> {
+    let name = path.trim_start_matches('/');
+    if name.contains('/') || name.contains("..") {
+        return Err(Abort::status(StatusCode::NOT_FOUND));
+    }
+    let Ok(file) = File::open(folder.join(name)) else {
+        return Err(Abort::status(StatusCode::NOT_FOUND));
+    };
+    Ok(Response::new(Body::from(Blob::stable(file)?)))
+}

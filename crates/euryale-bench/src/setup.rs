@@ -1,0 +1,71 @@
+//! Installs the peers by package name.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::peers::{VENVS, cache, which};
+
+/// Programs, and the Debian packages that bring them.
+const DEBIAN: [(&str, &str); 6] = [
+    ("nginx", "nginx"),
+    ("haproxy", "haproxy"),
+    ("ab", "apache2-utils"),
+    ("wrk", "wrk"),
+    ("h2load", "nghttp2-client"),
+    ("python3", "python3-venv"),
+];
+
+/// Installs what is missing. What cannot be installed is said, and the rest goes on.
+pub(crate) fn run() -> Result<ExitCode> {
+    let mut good = debian()?;
+    std::fs::create_dir_all(cache()).with_context(|| format!("making {}", cache().display()))?;
+    for venv in VENVS {
+        let folder = venv.folder();
+        if folder.join("bin").join(venv.program).is_file() {
+            println!("{}: there", folder.display());
+            continue;
+        }
+        println!("{}: pip install {}", folder.display(), venv.packages.join(" "));
+        let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        let pip = folder.join("bin").join("pip");
+        let installed = made && succeeds(Command::new(pip).args(["install", "--quiet"]).args(venv.packages));
+        if !installed {
+            println!("{}: not installed; its peer will be left out", venv.name);
+            good = false;
+        }
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Debian's packages; as another user than root only the command that root would need.
+fn debian() -> Result<bool> {
+    let missing: Vec<&str> =
+        DEBIAN.iter().filter(|(program, _)| which(program).is_none()).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        println!("Debian packages: nothing is missing");
+        return Ok(true);
+    }
+    let install = ["install", "--yes", "--no-install-recommends"];
+    if !rustix::process::geteuid().is_root() || which("apt-get").is_none() {
+        println!("missing; as root on Debian: apt-get {} {}", install.join(" "), missing.join(" "));
+        return Ok(false);
+    }
+    println!("apt-get {} {}", install.join(" "), missing.join(" "));
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    Ok(succeeds(apt().args(["--quiet", "update"])) && succeeds(apt().args(install).args(missing)))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    match command.status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            println!("{}: {error}", command.get_program().display());
+            false
+        }
+    }
+}

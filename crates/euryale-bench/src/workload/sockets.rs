@@ -1,0 +1,115 @@
+//! Sockets that are slow, and sockets that do nothing.
+
+use super::{CPU_PER_GB, Column, Limit, P50, P99, Plan, State, Workload, absolute, bar, case, column};
+use crate::cli::Options;
+use crate::load::Load;
+use crate::scene::View;
+
+pub(super) const STALL: Workload = Workload {
+    name: "stall",
+    about: "200 downloads that nobody reads, and probes of a page meanwhile.",
+    goal: "50 of 50 probes answered, p99 at the server ≤ 2 × quiet, less than 30 MiB more memory",
+    state: State::Rounds(stall),
+};
+
+pub(super) const UPLOAD: Workload = Workload {
+    name: "upload",
+    about: "200 uploads of 10 MB, drop by drop, with probes of a page; then 8 of 1 GB as fast as they go.",
+    goal: "no worker held; ≥ 0.8 × nginx's rate with client_body_in_file_only",
+    state: State::Rounds(upload),
+};
+
+pub(super) const IDLE: Workload = Workload {
+    name: "idle",
+    about: "10,000 keep-alive sockets that do nothing.",
+    goal: "bytes per socket ≤ 4 × nginx",
+    state: State::Rounds(idle),
+};
+
+const PROBES: usize = 50;
+/// Longer than all buffers on its way.
+const STALLED: u64 = 64 << 20;
+
+const ANSWERED: Column =
+    Column { key: "answered", title: "probes answered", digits: 0, more_is_better: true };
+const STALLS: &[Column] = &[
+    ANSWERED,
+    P50,
+    P99,
+    column("p99_ms_quiet", "quiet p99 ms", 2),
+    column("p99_ms_begin", "p99 ms as they begin", 2),
+    column("server_p99_ms", "at the server: p99 ms ≤", 2),
+    column("server_p99_ms_quiet", "quiet ≤", 2),
+    Column { key: "served", title: "downloads begun", digits: 0, more_is_better: true },
+    column("grown_mib", "memory + MiB", 1),
+];
+
+fn stall(_options: &Options) -> Vec<Plan> {
+    let load = Load::Stall { downloads: 200, length: STALLED, probes: PROBES };
+    let peers = ["nginx", "euryale", "tower-http", "actix-files", "granian", "gunicorn", "waitress"];
+    vec![Plan {
+        title: "200 stalled downloads, cap 4".to_owned(),
+        columns: STALLS,
+        cases: peers.map(|peer| case(peer, View::Files, 4, &load)).into(),
+        bars: vec![
+            absolute("answered", "euryale", Limit::AtLeast(PROBES as f64)),
+            absolute("server_p99_growth", "euryale", Limit::AtMost(2.0)),
+            absolute("grown_mib", "euryale", Limit::AtMost(30.0)),
+        ],
+    }]
+}
+
+const TRICKLES: &[Column] =
+    &[ANSWERED, P50, P99, column("workers", "publishers at work, mean", 2), super::SECONDS];
+const RATES: &[Column] = &[
+    Column { key: "gigabytes_per_second", title: "GB/s", digits: 3, more_is_better: true },
+    super::SECONDS,
+    CPU_PER_GB,
+];
+/// How long each of the slow uploads takes.
+const PACE: u32 = 10;
+
+fn upload(options: &Options) -> Vec<Plan> {
+    let slow = Load::Trickle { sockets: 200, length: 10_000_000, seconds: PACE, probes: PROBES };
+    let length = options.megabytes * 1_000_000;
+    let fast = Load::Upload { sockets: 8, length };
+    let peers = ["nginx", "euryale", "granian", "gunicorn", "waitress"];
+    let cases = |load| peers.map(|peer| case(peer, View::Upload, 2, load)).into();
+    vec![
+        Plan {
+            title: format!("200 uploads of 10 MB in {PACE} s, cap 2"),
+            columns: TRICKLES,
+            cases: cases(&slow),
+            bars: vec![
+                absolute("answered", "euryale", Limit::AtLeast(PROBES as f64)),
+                absolute("workers", "euryale", Limit::AtMost(0.1)),
+            ],
+        },
+        Plan {
+            title: format!("8 uploads of {} MB at full speed, cap 2", options.megabytes),
+            columns: RATES,
+            cases: cases(&fast),
+            bars: vec![bar("gigabytes_per_second", "euryale", "nginx", Limit::AtLeast(0.8))],
+        },
+    ]
+}
+
+const IDLES: &[Column] = &[
+    column("bytes_per_socket", "memory per socket, bytes", 0),
+    column("grown_per_socket", "of which came with it", 0),
+];
+const SOCKETS: usize = 10_000;
+
+fn idle(_options: &Options) -> Vec<Plan> {
+    let load = Load::Idle { sockets: SOCKETS };
+    vec![Plan {
+        title: format!("{SOCKETS} idle sockets"),
+        columns: IDLES,
+        cases: vec![
+            case("nginx", View::Page, 2, &load),
+            case("bare", View::Page, 2, &load),
+            case("euryale", View::Page, 2, &load),
+        ],
+        bars: vec![bar("bytes_per_socket", "euryale", "nginx", Limit::AtMost(4.0))],
+    }]
+}

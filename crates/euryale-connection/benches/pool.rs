@@ -1,0 +1,68 @@
+//! The way into a worker and back.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::Criterion;
+use euryale_connection::Pool;
+use euryale_core::{Access, BoxError, Database, Fault};
+use tokio::runtime::Builder;
+
+struct Null;
+
+impl Database for Null {
+    type Connection = ();
+
+    fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
+    }
+}
+
+fn hops(criterion: &mut Criterion) {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut group = criterion.benchmark_group("pool");
+    let pool = {
+        let _entered = runtime.enter();
+        Pool::new(Null, 2)
+    };
+    group.bench_function("run", |bencher| {
+        bencher.iter(|| runtime.block_on(async { black_box(pool.run(|_connection| 7).await) }));
+    });
+    group.bench_function("64 at a time", |bencher| {
+        bencher.iter(|| {
+            runtime.block_on(async {
+                let jobs: Vec<_> = (0..64).map(|number| pool.run(move |_connection| number)).collect();
+                for job in jobs {
+                    let _ = black_box(job.await);
+                }
+            });
+        });
+    });
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20)
+        .configure_from_args();
+    hops(&mut criterion);
+    criterion.final_summary();
+}

@@ -1,0 +1,77 @@
+//! A transaction on a database that does nothing: what its life costs.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::Criterion;
+use euryale_core::{Access, Attempt, BoxError, Database, Fault, History, Transaction, TransactionOptions};
+use euryale_test::Lender;
+
+struct Null;
+
+impl Database for Null {
+    type Connection = ();
+
+    fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
+    }
+}
+
+fn options() -> TransactionOptions {
+    TransactionOptions::new(Attempt::new(History::default()), Access::Write)
+}
+
+fn transactions(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("transaction");
+    let mut lender = Lender::new(Null);
+    group.bench_function("without its connection", |bencher| {
+        bencher.iter(|| black_box(Transaction::run(&mut lender.lease(), options(), |_| Ok(7))));
+    });
+    group.bench_function("with its connection", |bencher| {
+        bencher.iter(|| {
+            let outcome = Transaction::run(&mut lender.lease(), options(), |transaction| {
+                transaction.connection()?;
+                Ok(7)
+            });
+            black_box(outcome)
+        });
+    });
+    group.bench_function("with two hooks", |bencher| {
+        bencher.iter(|| {
+            let outcome = Transaction::run(&mut lender.lease(), options(), |transaction| {
+                transaction.before_commit(|_| Ok(()));
+                transaction.after_commit(|| ());
+                transaction.connection()?;
+                Ok(7)
+            });
+            black_box(outcome)
+        });
+    });
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20)
+        .configure_from_args();
+    transactions(&mut criterion);
+    criterion.final_summary();
+}

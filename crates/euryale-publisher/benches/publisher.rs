@@ -1,0 +1,96 @@
+//! `Publish` in this thread, on a claim that needs no pool, and `Respond` on a response that it lets pass.
+
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use criterion::{BatchSize, Criterion};
+use euryale_core::{
+    Access, Body, BoxError, Claim, Database, Error, Fault, Lease, Publication, Request, Response,
+    SpooledBody, publisher_fn,
+};
+use euryale_publisher::{Publish, RespondLayer};
+use euryale_test::Lender;
+use tower::{Service, service_fn};
+use tower_layer::Layer;
+
+struct Null;
+
+impl Database for Null {
+    type Connection = ();
+
+    fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
+    }
+}
+
+/// A claim that runs its job at once, in this thread.
+struct Here(Lender<Null>);
+
+impl Claim for Here {
+    type Database = Null;
+
+    fn run<T, F>(mut self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Lease<'_, Null>) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let done: Ready<Result<T, Error>> = ready(Ok(job(&mut self.0.lease())));
+        done
+    }
+}
+
+/// A future that waits for nothing.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+fn publications(criterion: &mut Criterion) {
+    let mut publish = Publish::new(publisher_fn::<Null, _>(|_request, transaction| {
+        transaction.connection()?;
+        Ok(Response::new(Body::from("hello")))
+    }));
+    criterion.bench_function("publish", |bencher| {
+        let publication =
+            || Publication { request: Request::new(SpooledBody::empty()), claim: Here(Lender::new(Null)) };
+        bencher.iter_batched(publication, |it| black_box(now(publish.call(it))), BatchSize::SmallInput);
+    });
+
+    let inner = service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
+    let mut respond = RespondLayer::new().layer(inner);
+    criterion.bench_function("respond, pass through", |bencher| {
+        let request = || Request::new(SpooledBody::empty());
+        bencher.iter_batched(request, |it| black_box(now(respond.call(it))), BatchSize::SmallInput);
+    });
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20)
+        .configure_from_args();
+    publications(&mut criterion);
+    criterion.final_summary();
+}

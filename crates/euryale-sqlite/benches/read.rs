@@ -1,0 +1,42 @@
+//! A read transaction: begin, one row, commit.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::Criterion;
+use euryale_core::{Access, BoxError, Database};
+use euryale_sqlite::{Connection, Sqlite};
+use tempfile::TempDir;
+
+const ROWS: &str = "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL);
+                    WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000)
+                    INSERT INTO rows SELECT id, 'hello' FROM n";
+
+fn row(database: &Sqlite, connection: &mut Connection) -> Result<String, BoxError> {
+    database.begin(connection, Access::Read)?;
+    let word = connection
+        .prepare_cached("SELECT word FROM rows WHERE id = ?1")?
+        .query_row([500], |row| row.get(0))?;
+    database.commit(connection)?;
+    Ok(word)
+}
+
+fn reads(criterion: &mut Criterion) {
+    let folder = TempDir::new().expect("a folder");
+    let database = Sqlite::open(folder.path().join("rows.db")).expect("a database");
+    database.migrate(&[ROWS]).expect("rows");
+    let mut connection = database.connect().expect("a connection");
+    criterion.bench_function("read transaction", |bencher| {
+        bencher.iter(|| black_box(row(&database, &mut connection).expect("a row")));
+    });
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20)
+        .configure_from_args();
+    reads(&mut criterion);
+    criterion.final_summary();
+}

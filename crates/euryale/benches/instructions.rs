@@ -1,0 +1,214 @@
+//! Fixed inputs whose instructions `cargo xtask instructions` counts, each in a process of its own under
+//! `valgrind --tool=callgrind`. Only what runs inside [`measured`] is counted, and only in that thread.
+//!
+//! Seconds say how busy a machine is; the number of instructions of the same program on the same input says
+//! how much work it does.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use euryale::spool::SpoolLayer;
+use euryale::{
+    Access, Attempt, Body, BoxError, Claim, Database, Error, Fault, History, Lease, Pool, Publication,
+    Request, Response, SpooledBody,
+};
+use euryale_core::{Transaction, TransactionOptions, publisher_fn};
+use euryale_publisher::{Publish, RespondLayer};
+use euryale_test::{Gate, Lender, eventually};
+use http_body::Frame;
+use tower::{Service, service_fn};
+use tower_layer::Layer;
+
+/// The instructions of this function and of what it calls are those that count.
+#[inline(never)]
+fn measured(work: &mut dyn FnMut()) {
+    work();
+}
+
+const INPUTS: [(&str, fn()); 7] = [
+    ("transaction", transaction),
+    ("publish", publish),
+    ("respond", respond),
+    ("spool-empty", || spool(0)),
+    ("spool-1-KiB", || spool(1)),
+    ("spool-64-KiB", || spool(64)),
+    ("queue", queue),
+];
+
+fn main() {
+    // `cargo bench` starts this, too, with flags of its own.
+    let name = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let Some(name) = name else {
+        println!("inputs of `cargo xtask instructions`: {}", INPUTS.map(|(name, _)| name).join(" "));
+        return;
+    };
+    let input = INPUTS.iter().find(|(known, _)| *known == name);
+    let Some((_, run)) = input else { panic!("no input {name}") };
+    run();
+}
+
+struct Null;
+
+impl Database for Null {
+    type Connection = ();
+
+    fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
+    }
+}
+
+/// A future that waits for nothing.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// One transaction that uses its connection, after a first one that has paid for what is made once.
+fn transaction() {
+    let mut lender = Lender::new(Null);
+    let mut run = || {
+        let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write);
+        let outcome = Transaction::run(&mut lender.lease(), options, |transaction| {
+            transaction.connection()?;
+            Ok(7)
+        });
+        black_box(outcome.expect("a commit"));
+    };
+    run();
+    measured(&mut run);
+}
+
+/// A claim that runs its job at once, in this thread.
+struct Here(Lender<Null>);
+
+impl Claim for Here {
+    type Database = Null;
+
+    fn run<T, F>(mut self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Lease<'_, Null>) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let done: Ready<Result<T, Error>> = ready(Ok(job(&mut self.0.lease())));
+        done
+    }
+}
+
+/// `Publish`, with the transaction and the framing of the response.
+fn publish() {
+    let publisher = publisher_fn::<Null, _>(|_request, transaction| {
+        transaction.connection()?;
+        let mut response = Response::new(Body::from("hello"));
+        for name in ["content-type", "content-length", "connection", "x-accel-redirect", "cache-control"] {
+            let name = http::HeaderName::from_static(name);
+            response.headers_mut().insert(name, http::HeaderValue::from_static("5"));
+        }
+        Ok(response)
+    });
+    let mut service = Publish::new(publisher);
+    let mut publications: Vec<_> =
+        (0..2).map(|_| Publication { request: request(), claim: Here(Lender::new(Null)) }).collect();
+    let mut run = || {
+        let publication = publications.pop().expect("a publication");
+        black_box(now(service.call(publication)).expect("a response"));
+    };
+    run();
+    measured(&mut run);
+}
+
+fn request() -> Request {
+    http::Request::builder().uri("/a/b?c=d").body(SpooledBody::empty()).expect("a request")
+}
+
+/// `Respond` on a response that it has nothing to do with.
+fn respond() {
+    let inner = service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
+    let mut service = RespondLayer::new().layer(inner);
+    let mut requests = vec![request(), request()];
+    let mut run = || {
+        let request = requests.pop().expect("a request");
+        black_box(now(service.call(request)).expect("a response"));
+    };
+    run();
+    measured(&mut run);
+}
+
+/// A body of so many frames of 1 KiB, all of them there.
+struct Frames(usize);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        self.0 = left;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'a'; KIB])))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+const KIB: usize = 1 << 10;
+
+/// `Spool` on a body of so many KiB, which stays in memory.
+fn spool(kib: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let _entered = runtime.enter();
+    let inner = service_fn(|request: Request| ready(Ok::<_, Error>(request.body().len())));
+    let mut service = SpoolLayer::new().layer(inner);
+    let mut requests = vec![http::Request::new(Frames(kib)), http::Request::new(Frames(kib))];
+    let mut run = || {
+        let request = requests.pop().expect("a request");
+        assert_eq!(now(service.call(request)).expect("spooled"), (kib * KIB) as u64);
+    };
+    run();
+    measured(&mut run);
+}
+
+/// A thousand jobs that come, wait behind a worker that is stuck, and go.
+fn queue() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    let _entered = runtime.enter();
+    let pool = Pool::builder(Null).connections(1).max_queue(2_000).max_wait(None::<Duration>).build();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let stuck = runtime.spawn(pool.run(move |_connection| held.wait()));
+    runtime.block_on(eventually("the worker is stuck", || gate.waiting() == 1));
+    let mut run = || {
+        let jobs: Vec<_> = (0..1_000).map(|number| pool.run(move |_connection| number)).collect();
+        drop(black_box(jobs));
+    };
+    run();
+    measured(&mut run);
+    gate.open();
+    assert!(runtime.block_on(stuck).is_ok_and(|ended| ended.is_ok()));
+}
