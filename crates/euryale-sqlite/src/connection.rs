@@ -2,12 +2,15 @@
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::time::Duration;
 
 use euryale_core::{Access, BoxError};
+use rusqlite::ffi;
 
 use crate::error::{FileReplaced, TransactionEnded};
 use crate::file::FileId;
 use crate::phase::{Phase, PhaseCell};
+use crate::turn::{Turn, Turns};
 
 const BEGIN_READ: &str = "BEGIN DEFERRED";
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
@@ -54,14 +57,23 @@ pub struct Connection {
     phase: PhaseCell,
     file: FileId,
     begun: u64,
+    turns: Turns,
+    busy_timeout: Duration,
+    // Dropped after the connection, which rolls back what it began.
+    turn: Option<Turn>,
 }
 
 impl Connection {
     /// `file` is what stood at the path before `raw` was opened: if it changed in between, the first
     /// transaction notices.
-    pub(crate) fn new(mut raw: rusqlite::Connection, file: FileId) -> rusqlite::Result<Self> {
+    pub(crate) fn new(
+        mut raw: rusqlite::Connection,
+        file: FileId,
+        turns: Turns,
+        busy_timeout: Duration,
+    ) -> rusqlite::Result<Self> {
         let phase = PhaseCell::attach(&mut raw)?;
-        Ok(Self { raw, phase, file, begun: 0 })
+        Ok(Self { raw, phase, file, begun: 0, turns, busy_timeout, turn: None })
     }
 
     pub(crate) fn begin(&mut self, path: &Path, access: Access) -> Result<(), BoxError> {
@@ -76,7 +88,13 @@ impl Connection {
                     return Err(error.into());
                 }
             }
-            Access::Write => self.run(BEGIN_WRITE)?,
+            Access::Write => {
+                self.turn = Some(self.turns.take(self.busy_timeout).ok_or_else(busy)?);
+                if let Err(error) = self.run(BEGIN_WRITE) {
+                    self.turn = None;
+                    return Err(error.into());
+                }
+            }
         }
         self.phase.set(Phase::Begun);
         self.begun = self.begun.saturating_add(1);
@@ -85,6 +103,7 @@ impl Connection {
 
     pub(crate) fn commit(&mut self) -> Result<(), BoxError> {
         if self.phase.get() != Phase::Begun || self.raw.is_autocommit() {
+            self.turn = None;
             return Err(TransactionEnded.into());
         }
         self.phase.set(Phase::Committing);
@@ -94,15 +113,18 @@ impl Connection {
             (Err(_), true) => Phase::Ended,
             (Err(_), false) => Phase::Begun,
         });
+        if self.raw.is_autocommit() {
+            self.turn = None;
+        }
         committed.map_err(BoxError::from)
     }
 
     pub(crate) fn abort(&mut self) -> rusqlite::Result<()> {
         self.phase.set(Phase::Free);
-        if self.raw.is_autocommit() {
-            return Ok(());
-        }
-        self.run(ROLLBACK)
+        let aborted = if self.raw.is_autocommit() { Ok(()) } else { self.run(ROLLBACK) };
+        // After an error the transaction may be open, but the connection is dropped.
+        self.turn = None;
+        aborted
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -121,6 +143,12 @@ impl Connection {
     fn first_read(&self) -> rusqlite::Result<()> {
         self.raw.prepare_cached(FIRST_READ)?.query_row([], |_| Ok(()))
     }
+}
+
+/// What SQLite answers when it has waited for another writer in vain.
+fn busy() -> rusqlite::Error {
+    let waited = "another writer of this process did not end".to_owned();
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(waited))
 }
 
 impl Deref for Connection {

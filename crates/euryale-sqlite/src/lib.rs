@@ -118,6 +118,7 @@ mod phase;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use rusqlite;
 

@@ -11,6 +11,7 @@ use crate::Connection;
 use crate::connection::OWN_STATEMENTS;
 use crate::error::{OpenError, Problem};
 use crate::file::FileId;
+use crate::turn::Turns;
 
 /// How long a program that starts waits for another one that has the file locked.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,6 +35,7 @@ pub struct Sqlite {
     statements: usize,
     synchronous: Synchronous,
     on_connect: Vec<Arc<OnConnect>>,
+    turns: Turns,
 }
 
 /// What has reached the disk when a commit returns, and so what a response after it promises
@@ -73,14 +75,16 @@ impl Sqlite {
             statements: 64,
             synchronous: Synchronous::default(),
             on_connect: Vec::new(),
+            turns: Turns::default(),
         })
     }
 
     /// How long a writer waits for another writer before it is a conflict. Default: 100 ms.
     ///
-    /// Short, because it waits with its worker and its connection; a conflict waits without. SQLite polls
-    /// with pauses of up to 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>), in whole
-    /// milliseconds; zero does not wait.
+    /// Short, because it waits with its worker and its connection; a conflict waits without. Writers of this value and
+    /// its clones take turns, first come first served: the next is woken when the one before it has ended. For writers
+    /// of other processes SQLite polls, as long once more, with pauses of up to 100 ms
+    /// (<https://www.sqlite.org/c3ref/busy_timeout.html>), in whole milliseconds; zero does not wait.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         // SQLite counts milliseconds in an `int`.
         self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
@@ -127,6 +131,11 @@ impl Sqlite {
         &self.path
     }
 
+    #[cfg(test)]
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
     pub(crate) fn configured_busy_timeout(&self) -> Duration {
         self.busy_timeout
     }
@@ -142,7 +151,7 @@ impl Sqlite {
         }
         // Once more: a hook may have changed it.
         ensure_wal(&raw, &self.path)?;
-        Connection::new(raw, file).map_err(|error| self.sqlite_error(error))
+        Connection::new(raw, file, self.turns.clone(), busy_timeout).map_err(|error| self.sqlite_error(error))
     }
 
     /// The file, opened and not yet looked into.

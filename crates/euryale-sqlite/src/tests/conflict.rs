@@ -163,3 +163,63 @@ fn what_each_result_code_is_taken_for() {
     assert_eq!(sqlite.classify(&rusqlite::Error::QueryReturnedNoRows), Fault::Other);
     assert_eq!(sqlite.classify(&crate::TransactionEnded), Fault::Other);
 }
+
+#[test]
+fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
+    let (_folder, sqlite) = counter();
+    let patient = sqlite.clone().busy_timeout(Duration::from_secs(60));
+    let mut first = patient.connect().unwrap();
+    patient.begin(&mut first, Access::Write).unwrap();
+    let order = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (patient, order) = (&patient, &order);
+            scope.spawn(move || {
+                let mut connection = patient.connect().unwrap();
+                patient.begin(&mut connection, Access::Write).unwrap();
+                order.lock().unwrap().push(number);
+                increment(&connection).unwrap();
+                patient.commit(&mut connection).unwrap();
+            });
+            let waiting = format!("Turns {{ waiting: {}, .. }}", number + 1);
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while format!("{:?}", patient.turns()) != waiting {
+                assert!(Instant::now() < deadline, "{:?}", patient.turns());
+                std::thread::yield_now();
+            }
+        }
+        // One that gives up leaves the line.
+        let hasty = patient.clone().busy_timeout(Duration::from_millis(5));
+        let mut connection = hasty.connect().unwrap();
+        let error = hasty.begin(&mut connection, Access::Write).unwrap_err();
+        assert_eq!(hasty.classify(&*error), euryale_core::Fault::Conflict);
+        patient.commit(&mut first).unwrap();
+    });
+    assert_eq!(order.into_inner().unwrap(), (0..8).collect::<Vec<_>>());
+    assert_eq!(value(&first), 8);
+}
+
+#[test]
+fn a_turn_ends_however_its_transaction_does() {
+    let (_folder, sqlite) = counter();
+    let hasty = sqlite.clone().busy_timeout(Duration::ZERO);
+    let begin = || {
+        let mut connection = hasty.connect().unwrap();
+        hasty.begin(&mut connection, Access::Write).expect("nobody has the turn");
+        connection
+    };
+    let mut connection = begin();
+    hasty.commit(&mut connection).unwrap();
+    let mut connection = begin();
+    hasty.abort(&mut connection).unwrap();
+    drop(begin());
+    let mut connection = begin();
+    connection.execute_batch("ROLLBACK").unwrap();
+    assert!(hasty.commit(&mut connection).is_err());
+    // Another process: its turn is not ours to take, and ours is given back.
+    let other = rusqlite::Connection::open(hasty.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(hasty.begin(&mut hasty.connect().unwrap(), Access::Write).is_err());
+    other.execute_batch("COMMIT").unwrap();
+    begin();
+}
