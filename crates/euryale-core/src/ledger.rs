@@ -253,6 +253,25 @@ pub struct Conflicts {
 pub struct Blobs {
     /// Open now, from the moment they leave the worker.
     pub open: Gauge,
+    /// On their way by which path.
+    pub sent: Sent,
+}
+
+/// Blobs by the path on which they are sent. A blob that is asked for, and of which nothing is sent (304, HEAD), counts
+/// nowhere.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Blobs sent by `sendfile(2)`.
+    pub sendfile: Counter,
+    /// Blobs read by `ServeBlob`.
+    pub read: Counter,
+    /// Blobs left to a reverse proxy.
+    pub offload: Counter,
+    /// Bytes handed to the socket by `sendfile(2)`.
+    pub sendfile_bytes: Counter,
+    /// Bytes read by `ServeBlob`.
+    pub read_bytes: Counter,
 }
 
 /// Request bodies.

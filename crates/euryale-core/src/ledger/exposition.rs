@@ -44,6 +44,11 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.counters("euryale_conflicts_total", "Requests that met a conflict.", "outcome", outcomes);
 
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
+    let sent = &ledger.blobs.sent;
+    let paths = [("sendfile", &sent.sendfile), ("read", &sent.read), ("offload", &sent.offload)];
+    out.counters("euryale_blobs_total", "Open files sent.", "path", paths);
+    let bytes = [("sendfile", &sent.sendfile_bytes), ("read", &sent.read_bytes)];
+    out.counters("euryale_blob_bytes_total", "Bytes sent of open files.", "path", bytes);
     out.gauge("euryale_spool_files", "Request bodies in files.", &ledger.spool.files);
     out.gauge("euryale_spool_bytes", "Bytes of request bodies held.", &ledger.spool.bytes);
 
