@@ -1,0 +1,21 @@
+//! Serves open files.
+
+mod answer;
+mod asked;
+mod body;
+mod buffers;
+mod conditions;
+mod disposition;
+mod future;
+mod layer;
+mod range;
+mod read;
+mod service;
+#[cfg(test)]
+mod tests;
+mod validators;
+
+pub use self::disposition::ContentDisposition;
+pub use self::future::ServeBlobFuture;
+pub use self::layer::ServeBlobLayer;
+pub use self::service::ServeBlob;
