@@ -129,7 +129,7 @@ impl Reader {
     pub(crate) fn chunks(&self, blob: Blob) -> Chunks {
         let (reader, probing) = (self.clone(), self.probe);
         let (lent, current) = (Lent::default(), Bytes::new());
-        Chunks { reader, blob, at: 0, current, reading: None, lent, probing, cold: false }
+        Chunks { reader, blob, at: 0, current, next: Next::Nothing, lent, probing, cold: false }
     }
 }
 
@@ -148,12 +148,20 @@ pub(crate) struct Chunks {
     at: u64,
     /// Read, and not given.
     current: Bytes,
-    reading: Option<Reading>,
+    next: Next,
     lent: Lent,
     /// Does the file system say what is in memory?
     probing: bool,
     /// Did the last bytes come from the lane?
     cold: bool,
+}
+
+/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it. All ⇒ Nothing when it
+/// is given.
+enum Next {
+    Nothing,
+    Reading(Reading),
+    Read(io::Result<Bytes>),
 }
 
 type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
@@ -188,17 +196,21 @@ impl Chunks {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        if self.reading.is_none() {
-            if let Some(bytes) = self.read_from_memory() {
-                self.cold = false;
-                return Poll::Ready(Ok(bytes));
+        let mut reading = match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Read(read) => return Poll::Ready(read),
+            Next::Reading(reading) => reading,
+            Next::Nothing => {
+                if let Some(bytes) = self.read_from_memory() {
+                    self.cold = false;
+                    return Poll::Ready(Ok(bytes));
+                }
+                self.cold = true;
+                self.read_on_lane()
             }
-            self.cold = true;
-        }
-        let mut reading = self.reading.take().unwrap_or_else(|| self.read_on_lane());
+        };
         let read = reading.as_mut().poll(cx);
         if read.is_pending() {
-            self.reading = Some(reading);
+            self.next = Next::Reading(reading);
         }
         read
     }
@@ -208,10 +220,11 @@ impl Chunks {
             return;
         }
         let mut reading = self.read_on_lane();
-        // Polled so that it begins. Ready at once, it is no reading but an error, which is found again.
-        if reading.as_mut().poll(cx).is_pending() {
-            self.reading = Some(reading);
-        }
+        // It begins when it is polled.
+        self.next = match reading.as_mut().poll(cx) {
+            Poll::Pending => Next::Reading(reading),
+            Poll::Ready(read) => Next::Read(read),
+        };
     }
 
     /// What of it is in memory: `RWF_NOWAIT` never waits for a disk, so that this may be done on a runtime thread.
