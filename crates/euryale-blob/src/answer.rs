@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use euryale_core::{Blob, BlobHandle, Body, Ledger, ReadBlob, Response};
 use http::header::{
-    ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-    CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
+    ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Body as _;
@@ -61,7 +61,9 @@ impl Serving {
         validators.write(response.headers_mut());
         let ranges = offers_ranges(response.headers_mut());
         match judge(asked, &validators, blob.len(), ranges) {
-            Verdict::Send(Selection::Whole) if asked.method == Asking::Head => head_only(response, blob.len()),
+            Verdict::Send(Selection::Whole) if asked.method == Asking::Head => {
+                head_only(response, blob.len())
+            }
             Verdict::Send(Selection::Whole) => response,
             Verdict::Send(Selection::Parts(spans)) => match *spans {
                 [span] => self.part(response, &blob, span, reader),

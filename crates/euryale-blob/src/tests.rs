@@ -73,7 +73,12 @@ pub(crate) async fn get(content: &[u8], fields: &[(&str, &str)]) -> Answer {
 }
 
 /// Any method, and a response with fields of its own.
-pub(crate) async fn ask(method: &str, content: &[u8], fields: &[(&str, &str)], given: &[(&str, &str)]) -> Answer {
+pub(crate) async fn ask(
+    method: &str,
+    content: &[u8],
+    fields: &[(&str, &str)],
+    given: &[(&str, &str)],
+) -> Answer {
     let (layer, ledger) = layer();
     let mut request = Request::builder().method(method);
     for (name, value) in fields {

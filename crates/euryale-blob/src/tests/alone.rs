@@ -104,7 +104,10 @@ async fn what_was_compressed_inside_is_opaque() {
     let service = ServiceBuilder::new().layer(serve).layer(CompressionLayer::new()).service(blob);
     let request = Request::get("/").header("accept-encoding", "gzip").header("range", "bytes=0-9");
     let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
-    assert_eq!((response.status().as_u16(), &response.headers()["content-encoding"]), (200, &"gzip".parse().unwrap()));
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-encoding"]),
+        (200, &"gzip".parse().unwrap())
+    );
     assert!(!response.headers().contains_key("etag") && !response.headers().contains_key("accept-ranges"));
     let sent = response.into_body().collect().await.unwrap().to_bytes();
     assert!(sent.starts_with(&[0x1f, 0x8b]) && sent.len() < 10_000);
@@ -132,7 +135,10 @@ async fn compression_outside_leaves_parts_alone() {
     assert!(part.status() == 206 && !part.headers().contains_key("content-encoding"));
     assert_eq!(part.into_body().collect().await.unwrap().to_bytes(), text()[..10_000]);
     let whole = ask("lines=1-2").await.unwrap();
-    assert_eq!((whole.status().as_u16(), &whole.headers()["content-encoding"]), (200, &"gzip".parse().unwrap()));
+    assert_eq!(
+        (whole.status().as_u16(), &whole.headers()["content-encoding"]),
+        (200, &"gzip".parse().unwrap())
+    );
     assert!(whole.into_body().collect().await.unwrap().to_bytes().len() < 10_000);
     assert_quiet(&ledger).await;
 }

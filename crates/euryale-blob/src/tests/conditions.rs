@@ -193,7 +193,8 @@ async fn what_304_says() {
 
 #[tokio::test]
 async fn no_cache_keeps_a_refusal() {
-    let given = [("cache-control", "max-age=60"), ("cdn-cache-control", "max-age=60"), ("content-type", "a/b")];
+    let given =
+        [("cache-control", "max-age=60"), ("cdn-cache-control", "max-age=60"), ("content-type", "a/b")];
     for (field, status) in [(("if-match", "\"a\""), 412), (("range", "bytes=10-"), 416)] {
         let answer = ask("GET", CONTENT, &[field], &given).await;
         assert_eq!((answer.status.as_u16(), answer.size), (status, Some(0)));
@@ -239,7 +240,8 @@ async fn without_a_time_only_the_star_is_known() {
         let (layer, ledger) = layer();
         let file = file_of(CONTENT);
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        let service = serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+        let service =
+            serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
         let mut request = Request::new(());
         *request.headers_mut() = headers(fields);
         let answer = Answer::of(service.oneshot(request).await.unwrap()).await;

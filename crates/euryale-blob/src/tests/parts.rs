@@ -52,7 +52,8 @@ async fn a_part_is_a_blob_again() {
 
 #[tokio::test]
 async fn fields_of_the_whole_are_not_those_of_a_part() {
-    let given = [("content-length", "10"), ("content-digest", "x"), ("content-type", "a/b"), ("vary", "cookie")];
+    let given =
+        [("content-length", "10"), ("content-digest", "x"), ("content-type", "a/b"), ("vary", "cookie")];
     let answer = ask("GET", b"0123456789", &[("range", "bytes=1-2")], &given).await;
     assert_eq!((answer.header("content-type"), answer.header("vary")), ("a/b", "cookie"));
     assert!(!answer.headers.contains_key("content-length") && !answer.headers.contains_key("content-digest"));
@@ -100,7 +101,8 @@ fn parts_are_slices_of_the_file() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let all = content(150_000);
     let range = (0_u64..160_000, 0_u64..160_000).prop_map(|(a, b)| (a.min(b), a.max(b)));
-    let mut runner = TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() });
     let ran = runner.run(&prop::collection::vec(range, 1..6), |ranges| {
         let list: Vec<String> = ranges.iter().map(|(first, last)| format!("{first}-{last}")).collect();
         let answer = runtime.block_on(get(&all, &[("range", &format!("bytes={}", list.join(",")))]));

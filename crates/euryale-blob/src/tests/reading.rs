@@ -45,10 +45,15 @@ async fn each_manner_reads_the_same() {
         let content = content(len);
         let blob = blob_of(&content);
         for reader in &readers {
-            assert!(all(reader.chunks(blob.clone()), len as u64).await.unwrap() == content, "{len} {reader:?}");
+            assert!(
+                all(reader.chunks(blob.clone()), len as u64).await.unwrap() == content,
+                "{len} {reader:?}"
+            );
             let slice = blob.slice(len as u64 / 3, len as u64 / 2);
             let at = len / 3;
-            assert!(all(reader.chunks(slice.clone()), slice.len()).await.unwrap() == content[at..at + len / 2]);
+            assert!(
+                all(reader.chunks(slice.clone()), slice.len()).await.unwrap() == content[at..at + len / 2]
+            );
         }
     }
     eventually("all turns are free", || lane.free() == 4).await;
@@ -99,8 +104,11 @@ async fn a_peer_that_does_not_read_holds_two_buffers() {
 async fn http_2_gets_one_frame_at_a_time() {
     let (layer, ledger) = layer();
     let file = file_of(&content(200_000));
-    let service = serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
-    for (version, size) in [(Version::HTTP_11, 32 << 10), (Version::HTTP_10, 32 << 10), (Version::HTTP_2, 16 << 10)] {
+    let service =
+        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    for (version, size) in
+        [(Version::HTTP_11, 32 << 10), (Version::HTTP_10, 32 << 10), (Version::HTTP_2, 16 << 10)]
+    {
         let mut request = Request::new(());
         *request.version_mut() = version;
         let mut body = service.clone().oneshot(request).await.unwrap().into_body();
@@ -117,7 +125,8 @@ async fn a_small_part_of_a_large_file_is_a_small_read() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 30).unwrap();
     file.write_all_at(b"here", 700_000_000).unwrap();
-    let service = serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    let service =
+        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
     let request = Request::get("/").header("range", "bytes=700000000-700000099").body(()).unwrap();
     let response = service.oneshot(request).await.unwrap();
     let read = || {
@@ -215,9 +224,8 @@ async fn the_bound_of_the_lane_holds() {
         .collect();
     eventually("the lane is full", || gate.waiting() == 3).await;
     let content = content(300_000);
-    let streams: Vec<_> = (0..100)
-        .map(|_| tokio::spawn(all(readers[0].chunks(blob_of(&content)), 300_000)))
-        .collect();
+    let streams: Vec<_> =
+        (0..100).map(|_| tokio::spawn(all(readers[0].chunks(blob_of(&content)), 300_000))).collect();
     // Nothing is read, whatever is polled.
     for _ in 0..100 {
         tokio::task::yield_now().await;
