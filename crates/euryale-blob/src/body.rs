@@ -52,7 +52,7 @@ struct Part {
 enum State {
     Begun,
     Between,
-    Within { chunks: Chunks, left: u64 },
+    Within { chunks: Box<Chunks>, left: u64 },
     Ended,
 }
 
@@ -103,7 +103,7 @@ impl Multipart {
         let Some(Part { head, blob }) = self.parts.pop_front() else { return Poll::Ready(None) };
         self.state = match blob.len() {
             0 => State::Ended,
-            left => State::Within { chunks: self.reader.chunks(blob), left },
+            left => State::Within { chunks: Box::new(self.reader.chunks(blob)), left },
         };
         Poll::Ready(Some(Ok(head)))
     }

@@ -21,8 +21,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 ///
 /// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what old clients
 /// understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all others prefer (RFC 6266 §4.3).
-/// Control characters, and those that turn the direction of writing, so that `exe.txt` is shown for `txt.exe`, are left
-/// out. `/` and `\` become `_`: a name is no path. When nothing is left, or only dots, no name is sent.
+/// Control characters, and those that turn the direction of writing, so that `exe.txt` is shown for `txt.exe`, are
+/// left out. `/` and `\` become `_`: a name is no path. When nothing is left, or only dots, no name is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentDisposition {
     value: HeaderValue,

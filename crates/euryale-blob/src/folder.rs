@@ -35,14 +35,14 @@ use crate::answer::Serving;
 /// # }
 /// ```
 ///
-/// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to wherever it leads. On Linux
-///   that is `openat2` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`, and where there is none each folder is opened
-///   in its turn with `O_NOFOLLOW`. The folder itself may be named by a link.
+/// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to wherever it leads. On
+///   Linux that is `openat2` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`, and where there is none each folder
+///   is opened in its turn with `O_NOFOLLOW`. The folder itself may be named by a link.
 /// * Names that begin with a dot are not found, except `/.well-known` (RFC 8615).
 /// * A folder is answered with its `index.html`, and asked for without a slash with a redirection (307).
 /// * Media types go by the ending of the name. Text is UTF-8.
-/// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in the name: 400. May not be
-///   read: 500. No descriptors left: 503. No error has a body.
+/// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in the name: 400. May
+///   not be read: 500. No descriptors left: 503. No error has a body.
 ///
 /// Files are opened on the lane of its `ServeBlobLayer`, which may be shared: [`blobs`](ServeFolder::blobs).
 #[derive(Clone)]
@@ -88,8 +88,8 @@ impl<F> ServeFolder<F> {
         self
     }
 
-    /// The files are never truncated in place, only replaced by a rename, as [`Blob::stable`](euryale_core::Blob::stable)
-    /// says: so they may be sent by `sendfile`. Default: not.
+    /// The files are never truncated in place, only replaced by a rename, as
+    /// [`Blob::stable`](euryale_core::Blob::stable) says: so they may be sent by `sendfile`. Default: not.
     pub fn stable(mut self, stable: bool) -> Self {
         self.settings.stable = stable;
         self

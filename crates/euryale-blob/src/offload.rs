@@ -14,7 +14,8 @@ pub use self::future::OffloadFuture;
 pub use self::layer::OffloadLayer;
 pub use self::service::Offload;
 
-/// In a request's extensions: this request came through a proxy that sends files itself, when it is told so in this way.
+/// In a request's extensions: this request came through a proxy that sends files itself, when it is told so in this
+/// way.
 ///
 /// A layer that knows its peers puts it there. Without it, and without [`OffloadLayer::trusted`], nothing is left to
 /// anybody.
@@ -28,8 +29,8 @@ pub enum OffloadTo {
 
 /// In a response's extensions: where its blob stands in the file system when the transaction has been committed.
 ///
-/// A blob is an open file and knows no path, so its publisher says it. It is believed only when the very file of the blob
-/// is found there, after the commit: a file that was renamed meanwhile, or replaced, is streamed.
+/// A blob is an open file and knows no path, so its publisher says it. It is believed only when the very file of the
+/// blob is found there, after the commit: a file that was renamed meanwhile, or replaced, is streamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobPath(pub PathBuf);
 

@@ -33,8 +33,8 @@ impl Lane {
         self.threads
     }
 
-    /// Runs `work` when it has its turn. Dropped before, it does not run; dropped while it runs, it has its turn until
-    /// its end.
+    /// Runs `work` when it has its turn. Dropped before, it does not run; dropped while it runs, it has its turn
+    /// until its end.
     pub(crate) async fn run<T>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T>
     where
         T: Send + 'static,
@@ -74,7 +74,7 @@ impl<T> Drop for Running<T> {
 }
 
 /// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled peer holds.
-const AHEAD: usize = 32 << 10;
+const AHEAD: usize = 24 << 10;
 /// The same for HTTP/2, where all streams of a connection stall together: one frame, and nothing ahead.
 const LAZY: usize = 16 << 10;
 /// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
@@ -140,7 +140,8 @@ impl ReadBlob for Reader {
     }
 }
 
-/// One blob that is read. It has at most two buffers out, unless who polls it keeps what it was given and asks for more.
+/// One blob that is read. It has at most two buffers out, unless who polls it keeps what it was given and asks for
+/// more.
 pub(crate) struct Chunks {
     reader: Reader,
     blob: Blob,
@@ -156,8 +157,8 @@ pub(crate) struct Chunks {
     cold: bool,
 }
 
-/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it. All ⇒ Nothing when it
-/// is given.
+/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it. All ⇒ Nothing
+/// when it is given.
 enum Next {
     Nothing,
     Reading(Reading),

@@ -15,8 +15,11 @@ pub(super) struct Name {
     pub(super) is_folder: bool,
 }
 
+/// What is not looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
+    /// Neither `GET` nor `HEAD` (405).
+    Method,
     /// A name that no file has (404).
     Unknown,
     /// A name that no file can have (400).

@@ -80,7 +80,7 @@ impl Settings {
         async move {
             let (name, codings, slash) = match wanted {
                 Ok(wanted) => wanted,
-                Err(answer) => return answer,
+                Err(refused) => return refusal(refused),
             };
             let media = media_of(&name.path);
             let (root, stable) = (settings.root.clone(), settings.stable);
@@ -94,18 +94,12 @@ impl Settings {
         }
     }
 
-    /// What to look for, or what to answer without looking.
-    fn wanted<Q>(&self, request: &Request<Q>) -> Result<(Name, Vec<Coding>, String), Option<Response>> {
+    fn wanted<Q>(&self, request: &Request<Q>) -> Result<(Name, Vec<Coding>, String), Refused> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return Err(Some(response));
+            return Err(Refused::Method);
         }
         let uri = request.uri();
-        let name = Name::of(uri.path(), self.dotfiles).map_err(|refused| match refused {
-            Refused::Unknown => None,
-            Refused::Malformed => Some(empty(StatusCode::BAD_REQUEST)),
-        })?;
+        let name = Name::of(uri.path(), self.dotfiles)?;
         // Ranges are of the file itself.
         let looks = self.precompressed && !request.headers().contains_key(RANGE);
         let codings = if looks { accepted(request.headers()) } else { Vec::new() };
@@ -128,6 +122,19 @@ impl Settings {
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         }
         response
+    }
+}
+
+/// None for what the fallback may have.
+fn refusal(refused: Refused) -> Option<Response> {
+    match refused {
+        Refused::Unknown => None,
+        Refused::Malformed => Some(empty(StatusCode::BAD_REQUEST)),
+        Refused::Method => {
+            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            Some(response)
+        }
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and `X-Accel-Mapping: FOLDER=PREFIX, …`.
+    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and `X-Accel-Mapping: FOLDER=PREFIX,
+    /// …`.
     pub(super) fn read(parts: &Parts) -> Option<Self> {
         let kind = single(&parts.headers, "x-sendfile-type")?;
         let to = if kind.eq_ignore_ascii_case("x-accel-redirect") {

@@ -14,14 +14,14 @@ use crate::read::Lane;
 
 /// Leaves blobs to a reverse proxy that asked for it. Stands inside [`ServeBlob`](crate::ServeBlob), if there is one.
 ///
-/// A blob goes to the proxy when all of this holds: the request is `GET` or `HEAD` and says [`OffloadTo`](super::OffloadTo);
-/// the response is a 200 with a whole blob and a [`BlobPath`](super::BlobPath), and without
-/// [`NoOffload`](super::NoOffload); the path lies in a folder that was named here, and the blob's own file is found
-/// there. Otherwise the response passes, and the blob is streamed. Content-Type, Content-Disposition, ETag,
+/// A blob goes to the proxy when all of this holds: the request is `GET` or `HEAD` and says
+/// [`OffloadTo`](super::OffloadTo); the response is a 200 with a whole blob and a [`BlobPath`](super::BlobPath), and
+/// without [`NoOffload`](super::NoOffload); the path lies in a folder that was named here, and the blob's own file
+/// is found there. Otherwise the response passes, and the blob is streamed. Content-Type, Content-Disposition, ETag,
 /// Last-Modified and Cache-Control stay; ranges and conditions are then the proxy's business.
 ///
-/// Fields named `X-Accel-*`, `X-Sendfile*` and their like never pass: not those of a client inwards, and not those of a
-/// publisher outwards.
+/// Fields named `X-Accel-*`, `X-Sendfile*` and their like never pass: not those of a client inwards, and not those
+/// of a publisher outwards.
 ///
 /// ```
 /// use euryale_blob::OffloadLayer;
@@ -29,12 +29,13 @@ use crate::read::Lane;
 /// // nginx: location /protected/ { internal; alias /srv/blobs/; }
 /// let layer = OffloadLayer::new()
 ///     .map("/srv/blobs", "/protected")
-///     .trusted(|request| request.extensions.get::<std::net::SocketAddr>().is_some_and(|peer| peer.ip().is_loopback()));
+///     .trusted(|request| request.extensions.get::<std::net::SocketAddr>().is_some_and(|peer|
+///   peer.ip().is_loopback()));
 /// # let _ = layer;
 /// ```
 ///
-/// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`, on by default) decode
-/// them.
+/// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`, on by default)
+/// decode them.
 #[derive(Clone)]
 #[must_use]
 pub struct OffloadLayer {
@@ -67,8 +68,8 @@ impl OffloadLayer {
         }
     }
 
-    /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path that is sent as it is.
-    /// For `X-Sendfile` the prefix has no meaning. Of several folders the deepest counts.
+    /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path that is sent as it
+    /// is. For `X-Sendfile` the prefix has no meaning. Of several folders the deepest counts.
     pub fn map(mut self, folder: impl Into<PathBuf>, prefix: impl AsRef<str>) -> Self {
         let added = Map::new(folder.into(), prefix.as_ref());
         self.settings.maps = self.settings.maps.iter().cloned().chain([added]).collect();
@@ -76,8 +77,8 @@ impl OffloadLayer {
     }
 
     /// Requests whose fields are believed: `X-Sendfile-Type: X-Accel-Redirect` or `X-Sendfile`, and
-    /// `X-Accel-Mapping: FOLDER=PREFIX, …`, which then counts instead of what was named here. The predicate must look at
-    /// something that a client cannot choose, as is the address of the peer. Default: nobody's.
+    /// `X-Accel-Mapping: FOLDER=PREFIX, …`, which then counts instead of what was named here. The predicate must
+    /// look at something that a client cannot choose, as is the address of the peer. Default: nobody's.
     pub fn trusted(mut self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.trusted = Some(Arc::new(predicate));
         self
