@@ -56,7 +56,7 @@
 //! What is in the page cache is read where the body is polled, with `preadv2(RWF_NOWAIT)`, which never waits for a
 //! disk. The rest, and all of it where the system has no such call, is read by at most [`ServeBlobLayer::readers`]
 //! blocking threads, in the order of asking. Nobody seeks: parts and requests share a descriptor. A stalled peer
-//! holds at most 64 KiB over HTTP/1, and over HTTP/2, where nothing is read before its window has room, 16 KiB.
+//! holds at most 48 KiB over HTTP/1, and over HTTP/2, where nothing is read before its window has room, 16 KiB.
 //!
 //! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the files of a folder
 //! without a publisher. [`ContentDisposition`] names a download.
@@ -67,7 +67,7 @@
 //! # Cancellation
 //!
 //! A dropped body gives its buffers back. A read that waits for its turn is not begun; one that runs ends by itself,
-//! after 32 KiB at most.
+//! after 24 KiB at most.
 //!
 //! # Backpressure
 //!

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use euryale_core::{Blob, BlobChunks, Ledger, PanicMessage, ReadBlob};
 use rustix::io::Errno;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, coop};
 
 use crate::buffers::{Buffer, Buffers, Lent};
 
@@ -170,7 +170,10 @@ type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 impl BlobChunks for Chunks {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.current.is_empty() {
+            // Who polls to the end of a large file that is in memory lets others go on in between.
+            let turn = ready!(coop::poll_proceed(cx));
             self.current = ready!(self.poll_read(cx))?;
+            turn.made_progress();
             self.at += self.current.len() as u64;
         }
         let chunk = self.current.split_to(self.portion());

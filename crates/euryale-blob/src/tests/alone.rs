@@ -142,3 +142,52 @@ async fn compression_outside_leaves_parts_alone() {
     assert!(whole.into_body().collect().await.unwrap().to_bytes().len() < 10_000);
     assert_quiet(&ledger).await;
 }
+
+/// Over the wire: the connection breaks off, and the part is not taken for the whole.
+#[tokio::test]
+async fn a_file_that_is_cut_breaks_the_connection_off() {
+    let (serve, ledger) = layer();
+    let file = std::sync::Arc::new(file_of(b""));
+    // Longer than what the system keeps of it on the way.
+    file.set_len(200 << 20).unwrap();
+    let blob = service_fn({
+        let file = file.clone();
+        move |_: axum::extract::Request| {
+            let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+            let response = euryale_core::Response::new(Body::from(blob));
+            std::future::ready(Ok::<_, Infallible>(response))
+        }
+    });
+    let service = ServiceBuilder::new().layer(serve).service(blob);
+    let mut client = served(Router::new().route_service("/file", service)).await;
+    client.send("GET /file HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    euryale_test::eventually("it is under way", || ledger.blobs.sent.read_bytes.get() > 0).await;
+    file.set_len(1000).unwrap();
+    let error = client.read_answer(false).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    assert_quiet(&ledger).await;
+}
+
+/// Clients that hang up in the middle.
+#[tokio::test]
+async fn clients_that_go_away_leave_nothing() {
+    let (serve, ledger) = layer();
+    let file = std::sync::Arc::new(file_of(b""));
+    file.set_len(200 << 20).unwrap();
+    let blob = service_fn(move |_: axum::extract::Request| {
+        let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+        std::future::ready(Ok::<_, Infallible>(euryale_core::Response::new(Body::from(blob))))
+    });
+    let app = Router::new().route_service("/file", ServiceBuilder::new().layer(serve).service(blob));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for _ in 0..10 {
+        let mut client = RawClient::connect(address).await.unwrap();
+        client.send("GET /file HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        let before = ledger.blobs.sent.read_bytes.get();
+        euryale_test::eventually("bytes are sent", || ledger.blobs.sent.read_bytes.get() > before).await;
+        drop(client);
+    }
+    assert_quiet(&ledger).await;
+}

@@ -41,7 +41,7 @@ fn readers(threads: usize) -> (Lane, Ledger, [Reader; 4]) {
 #[tokio::test]
 async fn each_manner_reads_the_same() {
     let (lane, ledger, readers) = readers(4);
-    for len in [1, 16 << 10, (32 << 10) - 1, 32 << 10, (32 << 10) + 1, 1_000_003] {
+    for len in [1, 16 << 10, (24 << 10) - 1, 24 << 10, (24 << 10) + 1, 1_000_003] {
         let content = content(len);
         let blob = blob_of(&content);
         for reader in &readers {
@@ -91,11 +91,11 @@ async fn a_peer_that_does_not_read_holds_two_buffers() {
         for _ in 0..16 {
             queued.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
         }
-        assert_eq!(queued.iter().map(Bytes::len).sum::<usize>(), 64 << 10);
+        assert_eq!(queued.iter().map(Bytes::len).sum::<usize>(), 48 << 10);
         queued.clear();
         let mut chunks = reader.chunks(blob);
         for _ in 0..8 {
-            assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 32 << 10);
+            assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 24 << 10);
         }
     }
 }
@@ -107,7 +107,7 @@ async fn http_2_gets_one_frame_at_a_time() {
     let service =
         serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
     for (version, size) in
-        [(Version::HTTP_11, 32 << 10), (Version::HTTP_10, 32 << 10), (Version::HTTP_2, 16 << 10)]
+        [(Version::HTTP_11, 24 << 10), (Version::HTTP_10, 24 << 10), (Version::HTTP_2, 16 << 10)]
     {
         let mut request = Request::new(());
         *request.version_mut() = version;
@@ -275,7 +275,7 @@ async fn a_cancelled_body_leaves_nothing() {
     gate.open();
     held.await.unwrap().unwrap();
     let mut body = bodies.remove(0);
-    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 32 << 10, "it has its turn after all");
+    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 24 << 10, "it has its turn after all");
     // The next chunk is on its way, asked for by nobody.
     drop(body);
     eventually("its turn is free", || lane.free() == 1).await;
@@ -293,7 +293,7 @@ async fn a_chunk_from_a_disk_is_followed_by_the_next() {
     tokio::task::yield_now().await;
     file.write_all_at(&[0; 100_000], 0).unwrap();
     let second = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
-    assert!(second.iter().any(|byte| *byte != 0) && first.len() == 32 << 10, "before it was overwritten");
+    assert!(second.iter().any(|byte| *byte != 0) && first.len() == 24 << 10, "before it was overwritten");
     // For HTTP/2 it is not.
     let file = file_of(&content(100_000));
     let mut chunks = readers[1].chunks(Blob::new(file.try_clone().unwrap()).unwrap());
@@ -309,4 +309,22 @@ fn without_a_runtime_it_is_an_error() {
     let mut chunks = readers[0].chunks(blob_of(b"abc"));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(matches!(chunks.poll_chunk(&mut cx), Poll::Ready(Err(_))));
+}
+
+/// All of it is in memory, and yet others have their turns.
+#[tokio::test]
+async fn who_collects_a_large_file_lets_others_go_on() {
+    let (layer, ledger) = layer();
+    let file = file_of(&content(10_000_000));
+    let service =
+        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
+    let other = tokio::spawn(async {});
+    let mut left = 10_000_000;
+    while !other.is_finished() {
+        left -= next(&mut body).await.expect("not all of it before").unwrap().len();
+    }
+    assert!(left > 0);
+    drop(body);
+    assert_quiet(&ledger).await;
 }
