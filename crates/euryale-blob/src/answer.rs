@@ -13,9 +13,10 @@ use http_body::Body as _;
 
 use crate::asked::{Asked, Asking};
 use crate::body::{Multipart, Unread};
+use crate::chunks::Reader;
 use crate::conditions::{Verdict, judge};
 use crate::range::{Selection, Span};
-use crate::read::{Lane, Reader};
+use crate::read::Lane;
 use crate::validators::Validators;
 
 /// How blobs are served.

@@ -11,8 +11,8 @@ use euryale_core::{Blob, BlobChunks, BoxError};
 use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::chunks::{Chunks, Reader};
 use crate::range::Span;
-use crate::read::{Chunks, Reader};
 
 /// Nothing, of the size that the answer to GET would have. What is left of a blob in the answer to HEAD.
 #[derive(Debug)]

@@ -91,6 +91,7 @@ mod answer;
 mod asked;
 mod body;
 mod buffers;
+mod chunks;
 mod conditions;
 mod disposition;
 mod folder;

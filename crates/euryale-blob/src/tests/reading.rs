@@ -15,7 +15,8 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::{blob_of, content, file_of, layer, serving};
-use crate::read::{Lane, Reader};
+use crate::chunks::Reader;
+use crate::read::Lane;
 
 async fn next(body: &mut Body) -> Option<Result<Bytes, BoxError>> {
     let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
