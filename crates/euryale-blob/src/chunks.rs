@@ -128,6 +128,12 @@ impl BlobChunks for Chunks {
 }
 
 impl Chunks {
+    /// How many buffers are out.
+    #[cfg(test)]
+    pub(crate) fn buffers(&self) -> usize {
+        self.lent.buffers()
+    }
+
     /// How much of what was read is given now.
     fn portion(&self) -> usize {
         let kept_by_others = self.lent.buffers() > 1;

@@ -224,6 +224,14 @@ async fn a_young_file_has_a_weak_tag() {
     let sent = httpdate::parse_http_date(future.header("last-modified")).unwrap();
     assert!(sent <= SystemTime::now(), "not in the future (RFC 9110 §8.8.2.1)");
     assert!(future.header("etag").starts_with("W/\""));
+    // Nor is its date enough to go on with a download (§13.1.5).
+    let young = file.try_clone().unwrap();
+    young.set_modified(now).unwrap();
+    let blob = Blob::new(young).unwrap();
+    let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
+    let request =
+        Request::get("/").header("range", "bytes=0-0").header("if-range", httpdate::fmt_http_date(now));
+    assert_eq!(service.oneshot(request.body(()).unwrap()).await.unwrap().status(), 200);
     let old = at(now - Duration::from_secs(3)).await;
     assert!(old.header("etag").starts_with('"'));
     // The beginning of time, as tools write it that want equal archives.
@@ -266,4 +274,47 @@ async fn what_is_not_plainly_a_whole_blob_passes() {
     let answer = ask("GET", CONTENT, &[("range", "bytes=0-0")], &[("accept-ranges", "none")]).await;
     assert_eq!((answer.status.as_u16(), answer.header("accept-ranges")), (200, "none"));
     assert_eq!(ask("POST", CONTENT, &[("range", "bytes=0-0")], &[]).await.headers, headers(&[]));
+}
+
+/// A middleware answers with a body of its own, and leaves the handle where it was.
+#[tokio::test]
+async fn another_body_is_not_taken_for_the_blob() {
+    let (layer, ledger) = layer();
+    let file = file_of(CONTENT);
+    let service = serving(&layer, move || {
+        let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
+        Body::publish_handle(&mut response, &euryale_core::Ledger::new());
+        response.map(|_| Body::from("another body"))
+    });
+    let request = Request::get("/").header("range", "bytes=0-0").header("if-none-match", "*");
+    let answer = Answer::of(service.oneshot(request.body(()).unwrap()).await.unwrap()).await;
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"another body"[..]));
+    assert_eq!(answer.headers, headers(&[]));
+    assert_quiet(&ledger).await;
+}
+
+/// Nobody finds by an old handle what is not sent.
+#[tokio::test]
+async fn a_blob_that_is_not_sent_is_closed() {
+    for (field, value) in
+        [("if-none-match", "*"), ("if-match", "\"a\""), ("range", "bytes=10-"), ("range", "bytes=1-1")]
+    {
+        let (layer, ledger) = layer();
+        let (file, kept) = (file_of(CONTENT), std::sync::Arc::new(std::sync::OnceLock::new()));
+        let service = serving(&layer, {
+            let (kept, ledger) = (kept.clone(), ledger.clone());
+            move || {
+                let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
+                Body::publish_handle(&mut response, &ledger);
+                let handle: &euryale_core::BlobHandle = response.extensions().get().unwrap();
+                kept.set(handle.clone()).unwrap();
+                response
+            }
+        });
+        let request = Request::get("/").header(field, value).body(()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        assert!(kept.get().unwrap().blob().is_none(), "{field}");
+        drop(response);
+        assert_quiet(&ledger).await;
+    }
 }

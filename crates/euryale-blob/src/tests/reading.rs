@@ -84,7 +84,7 @@ async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
 /// queues 16 of them: two buffers.
 #[tokio::test]
 async fn a_peer_that_does_not_read_holds_two_buffers() {
-    let (_, _, readers) = readers(2);
+    let (lane, _, readers) = readers(2);
     for reader in [&readers[0], &readers[2]] {
         let blob = blob_of(&content(1_000_000));
         let mut chunks = reader.chunks(blob.clone());
@@ -93,6 +93,8 @@ async fn a_peer_that_does_not_read_holds_two_buffers() {
             queued.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
         }
         assert_eq!(queued.iter().map(Bytes::len).sum::<usize>(), 48 << 10);
+        eventually("nothing is under way", || lane.free() == 2).await;
+        assert_eq!(chunks.buffers(), 2, "and nothing is read ahead for it");
         queued.clear();
         let mut chunks = reader.chunks(blob);
         for _ in 0..8 {
@@ -328,4 +330,29 @@ async fn who_collects_a_large_file_lets_others_go_on() {
     assert!(left > 0);
     drop(body);
     assert_quiet(&ledger).await;
+}
+
+/// A thread is free only later: what nobody waits for any more is not run then.
+#[test]
+fn what_waits_for_a_thread_gives_its_turn_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (lane, gate) = (Lane::new(2), Gate::new());
+        let busy = tokio::spawn({
+            let (lane, gate) = (lane.clone(), gate.clone());
+            async move { lane.run(move || gate.wait()).await }
+        });
+        eventually("the only thread is busy", || gate.waiting() == 1).await;
+        let waiting = tokio::spawn({
+            let lane = lane.clone();
+            async move { lane.run(|| panic!("it runs")).await }
+        });
+        eventually("it has its turn, and no thread", || lane.free() == 0).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        assert_eq!((lane.free(), gate.waiting()), (1, 1), "while the thread is busy");
+        gate.open();
+        busy.await.unwrap().unwrap();
+        eventually("all turns are free", || lane.free() == 2).await;
+    });
 }
