@@ -29,8 +29,8 @@ impl Lane {
         self.threads
     }
 
-    /// Runs `work` when it has its turn. Dropped before it begins, it never does. The turn ends with the work, or when a
-    /// thread passes it by, so that there is never more in the runtime's queue than there are turns.
+    /// Runs `work` when it has its turn. Dropped before it begins, it never does. The turn ends with the work, or when
+    /// a thread passes it by, so that there is never more in the runtime's queue than there are turns.
     pub(crate) async fn run<T>(&self, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T>
     where
         T: Send + 'static,
