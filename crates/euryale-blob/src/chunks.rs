@@ -170,6 +170,12 @@ impl Chunks {
         if self.at == self.blob.len() {
             return;
         }
+        // The system reads ahead as well: when it is faster, nothing need wait for a thread any more.
+        if let Some(bytes) = self.read_from_memory() {
+            self.cold = false;
+            self.next = Next::Read(Ok(bytes));
+            return;
+        }
         let mut reading = self.read_on_lane();
         // It begins when it is polled.
         self.next = match reading.as_mut().poll(cx) {
