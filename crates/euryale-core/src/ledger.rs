@@ -255,15 +255,24 @@ pub struct Conflicts {
 pub struct Blobs {
     /// Open now, from the moment they leave the worker.
     pub open: Gauge,
-    /// Blobs that began to leave with `sendfile`, from the page cache.
+    /// On their way by which path.
+    pub sent: Sent,
+}
+
+/// Blobs by the path on which they are sent. A blob that is asked for, and of which nothing is sent (304, HEAD), counts
+/// nowhere.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Blobs sent by `sendfile(2)`.
     pub sendfile: Counter,
-    /// Blobs that began to be read, and written as any other body.
+    /// Blobs read by `ServeBlob`.
     pub read: Counter,
-    /// Blobs that were left to the proxy.
+    /// Blobs left to a reverse proxy.
     pub offload: Counter,
-    /// Bytes that left with `sendfile`.
+    /// Bytes handed to the socket by `sendfile(2)`.
     pub sendfile_bytes: Counter,
-    /// Bytes that were read.
+    /// Bytes read by `ServeBlob`.
     pub read_bytes: Counter,
 }
 

@@ -112,6 +112,7 @@ pub use self::running::Drained;
 #[cfg(target_os = "linux")]
 pub use self::sendfile::SendfileIo;
 pub use self::server::Server;
+pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;
 /// The body of the requests that a service is given.
 pub use hyper::body::Incoming;

@@ -7,6 +7,10 @@ use hyper_util::server::conn::auto;
 
 use crate::conversation::Tracked;
 
+/// Blocking threads that the server may want at a time: files that are not in the page cache are read before they are
+/// sent, so that no runtime thread waits for a disk.
+pub const BLOCKING_THREADS: usize = 16;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) head_timeout: Duration,

@@ -7,12 +7,13 @@
 //!
 //! ```text
 //!  socket
-//!  └ server edge                  framing, time-outs, drain           async
-//!    └ Respond                    errors become responses             async
-//!      └ Spool                    the whole request body              async
-//!        └ Retry(ConflictPolicy)  pauses that hold no worker          async
-//!          └ ConnectionLimit      a bounded queue, lanes              async
-//!            └ Publish            in the pool's worker                a thread, a connection, a transaction
+//!  └ server edge                    framing, time-outs, drain           async
+//!    └ Respond                      errors become responses             async
+//!      └ ServeBlob                  validators and ranges of files      async
+//!        └ Spool                    the whole request body              async
+//!          └ Retry(ConflictPolicy)  pauses that hold no worker          async
+//!            └ ConnectionLimit      a bounded queue, lanes              async
+//!              └ Publish            in the pool's worker                a thread, a connection, a transaction
 //! ```
 //!
 //! [`Stack`] is this onion, prebuilt:
@@ -43,6 +44,7 @@
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
 //! | `Respond` | [`publisher`] | no | `standard_error_message` |
+//! | `ServeBlob` | [`blob`] | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile` |
 //! | `Spool` | [`spool`] | no | Medusa's collector, waitress's buffers |
 //! | tower's `Retry` with `ConflictPolicy` | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
 //! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
@@ -69,6 +71,7 @@
 mod runtime;
 mod stack;
 
+pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{

@@ -20,7 +20,7 @@ const SPARE: usize = 16;
 /// use euryale::BlockingThreads;
 ///
 /// let threads = BlockingThreads::new().publishers(8);
-/// assert_eq!(threads.sum(), 12, "and 4 that write request bodies");
+/// assert_eq!(threads.sum(), 44, "and 32 that read files, and 4 that write request bodies");
 /// let runtime = euryale::runtime(&threads)?;
 /// # drop(runtime);
 /// # Ok::<(), std::io::Error>(())
@@ -29,19 +29,27 @@ const SPARE: usize = 16;
 #[must_use]
 pub struct BlockingThreads {
     publishers: usize,
+    files: usize,
     spool: usize,
     application: usize,
 }
 
 impl BlockingThreads {
-    /// 2 publishers, and 4 threads that write request bodies: what a pool and a spool have by default.
+    /// 2 publishers, 32 threads that read files, and 4 that write request bodies: what the parts of a stack have by
+    /// default.
     pub fn new() -> Self {
-        Self { publishers: 2, spool: 4, application: 0 }
+        Self { publishers: 2, files: 32, spool: 4, application: 0 }
     }
 
     /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together. Default: 2.
     pub fn publishers(mut self, cap: usize) -> Self {
         self.publishers = cap;
+        self
+    }
+
+    /// As [`ServeBlobLayer::readers`](crate::blob::ServeBlobLayer::readers), of all such layers together. Default: 32.
+    pub fn files(mut self, readers: usize) -> Self {
+        self.files = readers;
         self
     }
 
@@ -59,7 +67,7 @@ impl BlockingThreads {
 
     /// All of them.
     pub fn sum(&self) -> usize {
-        self.publishers + self.spool + self.application
+        self.publishers + self.files + self.spool + self.application
     }
 }
 

@@ -7,6 +7,7 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
     Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
@@ -15,13 +16,14 @@ use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use tower::ServiceExt;
 use tower::retry::RetryLayer;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, option_layer};
 use tower_layer::Layer;
 
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `Respond · Spool · Retry · ConnectionLimit · Publish`.
+/// The layers in their order, with one ledger: `Respond · ServeBlob · Spool · Retry · ConnectionLimit ·
+/// Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
 ///
@@ -45,6 +47,8 @@ pub struct Stack<D: Database> {
     limit: ConnectionLimitLayer<D>,
     retry: ConflictPolicy,
     spool: SpoolLayer,
+    blobs: ServeBlobLayer,
+    offload: Option<OffloadLayer>,
     respond: RespondLayer,
     deadline: Option<Duration>,
     abort_if_gone: Option<Predicate>,
@@ -63,6 +67,8 @@ impl<D: Database> Stack<D> {
             limit: ConnectionLimitLayer::new(pool.clone()),
             retry: ConflictPolicy::new(),
             spool: SpoolLayer::new(),
+            blobs: ServeBlobLayer::new(),
+            offload: None,
             respond: RespondLayer::new(),
             deadline: None,
             abort_if_gone: None,
@@ -81,6 +87,19 @@ impl<D: Database> Stack<D> {
     /// well.
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
         self.spool = layer;
+        self
+    }
+
+    /// Other settings for files. Its ledger is the stack's.
+    pub fn blobs(mut self, layer: ServeBlobLayer) -> Self {
+        self.blobs = layer;
+        self
+    }
+
+    /// Leaves files to a reverse proxy that asks for it, just inside `ServeBlob`. Its ledger is the stack's.
+    /// Default: no.
+    pub fn offload(mut self, layer: OffloadLayer) -> Self {
+        self.offload = Some(layer);
         self
     }
 
@@ -108,8 +127,8 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// What the [`runtime`](crate::runtime()) was made for. The stack warns when it may want more blocking threads than
-    /// that, and without this when it may want more than 400, which any runtime of tokio's has.
+    /// What the [`runtime`](crate::runtime()) was made for. The stack warns when it may want more blocking threads
+    /// than that, and without this when it may want more than 400, which any runtime of tokio's has.
     pub fn blocking_threads(mut self, threads: &BlockingThreads) -> Self {
         self.threads = Some(*threads);
         self
@@ -117,10 +136,13 @@ impl<D: Database> Stack<D> {
 
     fn check_threads(&self) {
         let (cap, writers) = (self.pool.status().cap, self.spool.writer_threads());
+        let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
+        let readers = self.blobs.reader_threads() + checks;
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + writers > there {
+        if cap + readers + writers > there {
             tracing::warn!(
                 connections = cap,
+                file_readers = readers,
                 spool_writers = writers,
                 threads = there,
                 "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
@@ -139,7 +161,9 @@ impl<D: Database> Stack<D> {
         };
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
-        let inner = self.spool.ledger(ledger).admit(self.pool).layer(inner);
+        let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
+        let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
+        let inner = self.blobs.ledger(ledger).layer(inner);
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
             BoxCloneSyncService::new(self.respond.layer(inner));
         StackService::new(service.clone(), Internal::new(service.map_err(euryale_core::Error::from)))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
+use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
 use crate::error::StartError;
@@ -83,9 +84,6 @@ pub(crate) struct Settings {
     pub(crate) task: Option<Task>,
 }
 
-/// Blocking threads that read files for clients.
-const FILE_READS: usize = 64;
-
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
@@ -116,7 +114,7 @@ Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong fla
 impl Settings {
     /// What may block at a time.
     pub(crate) fn threads(&self) -> BlockingThreads {
-        BlockingThreads::new().publishers(self.connections).application(FILE_READS)
+        BlockingThreads::new().publishers(self.connections).application(BLOCKING_THREADS)
     }
 
     /// The settings as TOML: keys are the names of the flags.

@@ -43,11 +43,11 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.conflicts(&ledger.conflicts);
 
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
-    let blobs = &ledger.blobs;
-    let began = [("sendfile", &blobs.sendfile), ("read", &blobs.read), ("offload", &blobs.offload)];
-    out.counters("euryale_blobs_total", "Blobs that began to leave.", "path", began);
-    let bytes = [("sendfile", &blobs.sendfile_bytes), ("read", &blobs.read_bytes)];
-    out.counters("euryale_blob_bytes_total", "Bytes of blobs.", "path", bytes);
+    let sent = &ledger.blobs.sent;
+    let paths = [("sendfile", &sent.sendfile), ("read", &sent.read), ("offload", &sent.offload)];
+    out.counters("euryale_blobs_total", "Open files sent.", "path", paths);
+    let bytes = [("sendfile", &sent.sendfile_bytes), ("read", &sent.read_bytes)];
+    out.counters("euryale_blob_bytes_total", "Bytes sent of open files.", "path", bytes);
     out.gauge("euryale_spool_files", "Request bodies in files.", &ledger.spool.files);
     out.gauge("euryale_spool_bytes", "Bytes of request bodies held.", &ledger.spool.bytes);
 

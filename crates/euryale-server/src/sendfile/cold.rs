@@ -12,12 +12,11 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use crate::BLOCKING_THREADS;
+
 /// So many chunks are brought in from disks at a time, by all sockets of the process. More requests make no disk
 /// faster.
-static TURNS: Semaphore = Semaphore::const_new(LANE);
-
-/// Blocking threads that bring in chunks of files which are not in the page cache.
-pub(crate) const LANE: usize = 16;
+static TURNS: Semaphore = Semaphore::const_new(BLOCKING_THREADS);
 
 /// How much is read at a time, into a buffer that nobody looks at.
 const PIECE: usize = 64 << 10;

@@ -43,7 +43,7 @@ impl SendfileIo {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was");
             return Poll::Ready(Err(error));
         }
-        self.windows.ledger.blobs.sendfile_bytes.add(sent as u64);
+        self.windows.ledger.blobs.sent.sendfile_bytes.add(sent as u64);
         Poll::Ready(Ok(sent))
     }
 

@@ -30,7 +30,7 @@ impl ReadBlob for ThroughWindows {
         let warmth = Warmth::new(blob.clone());
         let bytes = self.windows.open(blob);
         if bytes.is_ok() {
-            self.windows.ledger.blobs.sendfile.add(1);
+            self.windows.ledger.blobs.sent.sendfile.add(1);
         }
         Box::new(Chunks { bytes, sent: 0, warmth })
     }

@@ -67,7 +67,7 @@ impl Site {
 
     /// How many blobs and bytes left by `sendfile`.
     fn sent(&self) -> (u64, u64) {
-        (self.ledger.blobs.sendfile.get(), self.ledger.blobs.sendfile_bytes.get())
+        (self.ledger.blobs.sent.sendfile.get(), self.ledger.blobs.sent.sendfile_bytes.get())
     }
 
     /// They did, when the server has seen what the peer has.
@@ -309,7 +309,7 @@ async fn under_plain_axum_as_well() {
     for sent in 1..=2 {
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes);
-        assert_eq!(ledger.blobs.sendfile.get(), sent);
+        assert_eq!(ledger.blobs.sent.sendfile.get(), sent);
     }
     let (_, text) = peer.get("/who").await;
     assert_eq!(text, peer.stream.local_addr().unwrap().to_string());

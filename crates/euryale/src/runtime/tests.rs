@@ -10,8 +10,8 @@ use crate::Stack;
 
 #[test]
 fn the_sum_is_of_all_parts() {
-    assert_eq!(BlockingThreads::new().sum(), 6);
-    assert_eq!(BlockingThreads::new().publishers(3).spool(5).application(7).sum(), 15);
+    assert_eq!(BlockingThreads::new().sum(), 38);
+    assert_eq!(BlockingThreads::new().publishers(3).files(11).spool(5).application(7).sum(), 26);
 }
 
 /// Every lane full, and not one thread more than their bounds together: nothing waits for a thread.
@@ -22,7 +22,7 @@ fn exactly_the_sum_is_enough() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .max_blocking_threads(BlockingThreads::new().publishers(PUBLISHERS).spool(WRITERS).sum())
+        .max_blocking_threads(BlockingThreads::new().publishers(PUBLISHERS).files(0).spool(WRITERS).sum())
         .build()
         .unwrap();
     runtime.block_on(async {

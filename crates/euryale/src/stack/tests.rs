@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use euryale_blob::{BlobPath, OffloadLayer, OffloadTo, ServeBlobLayer};
 use euryale_core::{Fault, History, Internal, InternalRequest};
 use euryale_publisher::RespondLayer;
 use euryale_spool::SpoolLayer;
@@ -96,5 +97,63 @@ async fn an_application_can_make_requests_to_itself() {
         let inner = seen.lock().unwrap().clone().unwrap();
         assert!(inner.get::<History>().is_none(), "a request of its own");
     }
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_publishers_file_is_served_in_parts() {
+    let pool = pool();
+    let file = {
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, b"0123456789").unwrap();
+        Arc::new(file)
+    };
+    let stack =
+        Stack::new(pool.clone()).blobs(ServeBlobLayer::new().readers(2)).publish_fn(move |_, transaction| {
+            transaction.connection()?;
+            Ok(Response::new(Body::from(crate::Blob::new(file.try_clone()?)?)))
+        });
+    for (method, range, status, body) in [
+        (Method::GET, "bytes=2-4", 206, &b"234"[..]),
+        (Method::GET, "lines=1-2", 200, b"0123456789"),
+        (Method::GET, "bytes=10-", 416, b""),
+        (Method::HEAD, "bytes=2-4", 200, b""),
+    ] {
+        let request = Request::builder().method(method).header("range", range).body(String::new()).unwrap();
+        let response = stack.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{range}");
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+    }
+    let sent = &pool.ledger().blobs.sent;
+    assert_eq!((sent.read.get(), sent.read_bytes.get()), (2, 13), "in the stack's ledger");
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn files_can_be_left_to_a_proxy() {
+    let pool = pool();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "0123456789").unwrap();
+    let stack = Stack::new(pool.clone())
+        .offload(OffloadLayer::new().map(folder.path(), "/internal"))
+        .publish_fn(move |request, _| {
+            assert!(!request.headers().contains_key("x-accel-mapping"));
+            let mut response = Response::new(Body::from(crate::Blob::new(std::fs::File::open(&path)?)?));
+            response.extensions_mut().insert(BlobPath(path.clone()));
+            response.headers_mut().insert("x-accel-redirect", "/etc/passwd".parse().unwrap());
+            Ok(response)
+        });
+    for (to, order, body) in
+        [(None, None, "0123456789"), (Some(OffloadTo::Accel), Some("/internal/file"), "")]
+    {
+        let mut request = Request::get("/").header("x-accel-mapping", "/=/").body(String::new()).unwrap();
+        to.map(|to| request.extensions_mut().insert(to));
+        let response = stack.clone().oneshot(request).await.unwrap();
+        let field = response.headers().get("x-accel-redirect").map(|value| value.to_str().unwrap());
+        assert_eq!(field, order);
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+    }
+    assert_eq!(pool.ledger().blobs.sent.offload.get(), 1);
     assert_quiet(pool.ledger()).await;
 }

@@ -70,7 +70,7 @@ async fn a_picture_is_scaled_once_and_goes_with_its_original() {
     let before = site.blobs().len();
     site.upload_bytes("p.png", &picture(400, 200, false)).await;
     site.upload_bytes("t.png", &picture(400, 200, true)).await;
-    let sent = site.ledger.blobs.sendfile.get();
+    let sent = site.ledger.blobs.sent.sendfile.get();
     let first = site.scaled("p.png", "128").await;
     assert_eq!(
         (first.status.as_u16(), header(&first, "content-type"), size(&first)),
@@ -78,7 +78,7 @@ async fn a_picture_is_scaled_once_and_goes_with_its_original() {
     );
     let transparent = site.scaled("t.png", "64").await;
     assert_eq!((header(&transparent, "content-type"), size(&transparent)), ("image/png", (64, 32)));
-    assert_eq!(site.ledger.blobs.sendfile.get(), sent + 2, "as a file from the first time on");
+    assert_eq!(site.ledger.blobs.sent.sendfile.get(), sent + 2, "as a file from the first time on");
     let again = site.scaled("p.png", "128").await;
     assert_eq!((again.body == first.body, header(&again, "etag")), (true, header(&first, "etag")));
     assert_eq!(site.blobs().len(), before + 4);

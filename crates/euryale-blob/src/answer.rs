@@ -1,0 +1,179 @@
+//! Makes of a response with a blob the answer to what was asked.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use euryale_core::{Blob, BlobHandle, Body, Ledger, ReadBlob, Response};
+use http::header::{
+    ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use http_body::Body as _;
+
+use crate::asked::{Asked, Asking};
+use crate::body::{Multipart, Unread};
+use crate::chunks::Reader;
+use crate::conditions::{Verdict, judge};
+use crate::range::{Selection, Span};
+use crate::read::Lane;
+use crate::validators::Validators;
+
+/// How blobs are served.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) lane: Lane,
+    pub(crate) ledger: Ledger,
+    ahead: Arc<Reader>,
+    lazy: Arc<Reader>,
+}
+
+/// What describes the 200 and nothing else.
+const REPRESENTATION: [HeaderName; 5] =
+    [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, ACCEPT_RANGES];
+/// Digests of the content that is sent (RFC 9530 §2, and its forerunner), by which a part would be wrong.
+const DIGESTS: [&str; 2] = ["content-digest", "content-md5"];
+/// What would have a cache keep an error for those who ask later without the field that it is about.
+const CACHING: [HeaderName; 6] = [CACHE_CONTROL, EXPIRES, AGE, ETAG, LAST_MODIFIED, CONTENT_LOCATION];
+const SURROGATES: [&str; 2] = ["cdn-cache-control", "surrogate-control"];
+
+impl Serving {
+    pub(crate) fn new(lane: Lane, ledger: Ledger) -> Self {
+        let (ahead, lazy) = (Reader::ahead(&lane, &ledger), Reader::lazy(&lane, &ledger));
+        Self { ahead: Arc::new(ahead), lazy: Arc::new(lazy), lane, ledger }
+    }
+
+    fn reader(&self, version: Version) -> &Arc<Reader> {
+        if version < Version::HTTP_2 { &self.ahead } else { &self.lazy }
+    }
+
+    /// The answer. A response that is not plainly a whole blob is only read by us, and otherwise as it was.
+    pub(crate) fn answer(&self, asked: &Asked, mut response: Response) -> Response {
+        // For a blob that no `Publish` sent.
+        Body::publish_handle(&mut response, &self.ledger);
+        let Some(handle) = response.extensions().get::<BlobHandle>().cloned() else { return response };
+        let reader = self.reader(asked.version);
+        handle.read_by(Arc::clone(reader) as Arc<dyn ReadBlob>);
+        if asked.method == Asking::Other || !is_whole(&response, &handle, asked.method) {
+            return response;
+        }
+        let Some(blob) = handle.blob() else { return response };
+        let validators = Validators::of(response.headers(), &blob, SystemTime::now());
+        validators.write(response.headers_mut());
+        let ranges = offers_ranges(response.headers_mut());
+        match judge(asked, &validators, blob.len(), ranges) {
+            Verdict::Send(Selection::Whole) if asked.method == Asking::Head => {
+                head_only(response, blob.len())
+            }
+            Verdict::Send(Selection::Whole) => response,
+            Verdict::Send(Selection::Parts(spans)) => match *spans {
+                [span] => self.part(response, &blob, span, reader),
+                _ => parts(response, &blob, &spans, reader),
+            },
+            Verdict::Send(Selection::Nothing) => {
+                let mut response = refusal(response, StatusCode::RANGE_NOT_SATISFIABLE);
+                response.headers_mut().insert(CONTENT_RANGE, text(format!("bytes */{}", blob.len())));
+                response
+            }
+            Verdict::NotModified => not_modified(response),
+            Verdict::Failed => refusal(response, StatusCode::PRECONDITION_FAILED),
+        }
+    }
+
+    /// 206 with one part: a blob again, so that whoever sends it by other means finds it.
+    fn part(&self, mut response: Response, blob: &Blob, span: Span, reader: &Arc<Reader>) -> Response {
+        forget_blob(&mut response);
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let headers = response.headers_mut();
+        remove(headers, &[CONTENT_LENGTH], &DIGESTS);
+        let range = text(format!("bytes {}-{}/{}", span.first, span.last, blob.len()));
+        headers.insert(CONTENT_RANGE, range);
+        let mut response = response.map(|_| Body::from(blob.slice(span.first, span.len())));
+        Body::publish_handle(&mut response, &self.ledger);
+        if let Some(handle) = response.extensions().get::<BlobHandle>() {
+            handle.read_by(Arc::clone(reader) as Arc<dyn ReadBlob>);
+        }
+        response
+    }
+}
+
+/// Is the body the blob of the handle, and all of it? A middleware may have coded it, or put another in its place.
+pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking) -> bool {
+    let (headers, len) = (response.headers(), handle.len());
+    let size = response.body().size_hint().exact();
+    // axum's Router takes the body of an answer to HEAD away, and leaves its length in the head.
+    let is_emptied = method == Asking::Head
+        && size == Some(0)
+        && headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()) == Some(len);
+    response.status() == StatusCode::OK
+        && !headers.contains_key(CONTENT_ENCODING)
+        && !headers.contains_key(CONTENT_RANGE)
+        && (size == Some(len) || is_emptied)
+}
+
+/// Says that parts may be asked for, unless the publisher said that they may not (RFC 9110 §14.3).
+fn offers_ranges(headers: &mut HeaderMap) -> bool {
+    let said = headers.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+    said.as_bytes().eq_ignore_ascii_case(b"bytes")
+}
+
+fn head_only(mut response: Response, len: u64) -> Response {
+    forget_blob(&mut response);
+    response.headers_mut().insert(CONTENT_LENGTH, len.into());
+    response.map(|_| Body::new(Unread(len)).head_only())
+}
+
+/// 206 with several parts. `Content-Range` stands in each of them, and not in the head (RFC 9110 §15.3.7.2).
+fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -> Response {
+    forget_blob(&mut response);
+    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    let headers = response.headers_mut();
+    remove(headers, &[CONTENT_LENGTH], &DIGESTS);
+    let (body, media) = Multipart::new(reader, blob, spans, headers.get(CONTENT_TYPE));
+    headers.insert(CONTENT_TYPE, media);
+    response.map(|_| Body::new(body))
+}
+
+/// 304 with what RFC 9110 §15.4.5 wants of the 200, and with the time of change only where there is no tag.
+fn not_modified(mut response: Response) -> Response {
+    forget_blob(&mut response);
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    remove(headers, &REPRESENTATION, &DIGESTS);
+    if headers.contains_key(ETAG) {
+        headers.remove(LAST_MODIFIED);
+    }
+    response.map(|_| Body::empty())
+}
+
+/// 412 or 416, which no cache may keep.
+fn refusal(mut response: Response, status: StatusCode) -> Response {
+    forget_blob(&mut response);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    remove(headers, &REPRESENTATION, &DIGESTS);
+    remove(headers, &CACHING, &SURROGATES);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.map(|_| Body::empty())
+}
+
+/// The body is about to be replaced: nobody shall find the old blob by its handle.
+pub(crate) fn forget_blob(response: &mut Response) {
+    if let Some(handle) = response.extensions_mut().remove::<BlobHandle>() {
+        handle.take();
+    }
+}
+
+fn remove(headers: &mut HeaderMap, names: &[HeaderName], others: &[&str]) {
+    for name in names {
+        headers.remove(name);
+    }
+    for name in others {
+        headers.remove(*name);
+    }
+}
+
+fn text(value: String) -> HeaderValue {
+    // Digits and punctuation.
+    HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,55 @@
+//! What a request says about the blob that it wants.
+
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+
+const FIELDS: [HeaderName; 6] =
+    [IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE];
+
+/// Kept while the service inside has the request.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Asking,
+    pub(crate) version: Version,
+    fields: HeaderMap,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    Get,
+    Head,
+    /// Neither conditions nor ranges are about what such a method answers with (RFC 9110 §13.2.1, §14.2).
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let method = match *request.method() {
+            Method::GET => Asking::Get,
+            Method::HEAD => Asking::Head,
+            _ => Asking::Other,
+        };
+        let mut fields = HeaderMap::new();
+        for name in &FIELDS {
+            for value in request.headers().get_all(name) {
+                fields.append(name, value.clone());
+            }
+        }
+        Self { method, version: request.version(), fields }
+    }
+
+    /// All lines of a field that is a list, or none if there is no such field.
+    pub(crate) fn lines(&self, name: &HeaderName) -> Option<impl Iterator<Item = &HeaderValue>> {
+        self.fields.contains_key(name).then(|| self.fields.get_all(name).iter())
+    }
+
+    /// The value of a field that is no list. Sent more than once it is not valid, and so as if it had not been sent.
+    pub(crate) fn single(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        let mut values = self.fields.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    pub(crate) fn has(&self, name: &HeaderName) -> bool {
+        self.fields.contains_key(name)
+    }
+}

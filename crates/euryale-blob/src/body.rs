@@ -1,0 +1,148 @@
+//! Bodies that core has not.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{Blob, BlobChunks, BoxError};
+use http::HeaderValue;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::chunks::{Chunks, Reader};
+use crate::range::Span;
+
+/// Nothing, of the size that the answer to GET would have. What is left of a blob in the answer to HEAD.
+#[derive(Debug)]
+pub(crate) struct Unread(pub(crate) u64);
+
+impl Body for Unread {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
+    }
+}
+
+/// Parts of a blob as `multipart/byteranges` (RFC 9110 §14.6). All are read from one descriptor, one after the other.
+pub(crate) struct Multipart {
+    reader: Reader,
+    parts: VecDeque<Part>,
+    state: State,
+    left: u64,
+}
+
+struct Part {
+    head: Bytes,
+    blob: Blob,
+}
+
+/// Begun ⇒ Between at the first poll. Between ⇒ Within when the head of a part was given, or Ended with the last
+/// boundary. Within ⇒ Between with the last byte of the part, or Ended with an error.
+enum State {
+    Begun,
+    Between,
+    Within { chunks: Box<Chunks>, left: u64 },
+    Ended,
+}
+
+impl Multipart {
+    /// The body, and its `Content-Type`. The parts have the `media` type of the blob.
+    pub(crate) fn new(
+        reader: &Reader,
+        blob: &Blob,
+        spans: &[Span],
+        media: Option<&HeaderValue>,
+    ) -> (Self, HeaderValue) {
+        // Nobody knows it in advance, so that nobody puts it into a file.
+        let boundary = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let mut before = "";
+        let mut parts = VecDeque::with_capacity(spans.len() + 1);
+        for span in spans {
+            let mut head = format!("{before}--{boundary}\r\n").into_bytes();
+            if let Some(media) = media {
+                head.extend_from_slice(b"Content-Type: ");
+                head.extend_from_slice(media.as_bytes());
+                head.extend_from_slice(b"\r\n");
+            }
+            let range = format!("Content-Range: bytes {}-{}/{}\r\n\r\n", span.first, span.last, blob.len());
+            head.extend_from_slice(range.as_bytes());
+            parts.push_back(Part { head: head.into(), blob: blob.slice(span.first, span.len()) });
+            before = "\r\n";
+        }
+        parts.push_back(Part { head: format!("\r\n--{boundary}--\r\n").into(), blob: blob.slice(0, 0) });
+        let left = parts.iter().map(|part| part.head.len() as u64 + part.blob.len()).sum();
+        let media = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}"))
+            .unwrap_or_else(|_| HeaderValue::from_static("multipart/byteranges"));
+        (Self { reader: reader.clone(), parts, state: State::Begun, left }, media)
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if matches!(self.state, State::Begun) {
+            self.reader.count();
+            self.state = State::Between;
+        }
+        if let State::Within { chunks, left } = &mut self.state {
+            let chunk = ready!(chunks.poll_chunk(cx))?;
+            *left -= (chunk.len() as u64).min(*left);
+            if *left == 0 {
+                self.state = State::Between;
+            }
+            return Poll::Ready(Some(Ok(chunk)));
+        }
+        let Some(Part { head, blob }) = self.parts.pop_front() else { return Poll::Ready(None) };
+        self.state = match blob.len() {
+            0 => State::Ended,
+            left => State::Within { chunks: Box::new(self.reader.chunks(blob)), left },
+        };
+        Poll::Ready(Some(Ok(head)))
+    }
+}
+
+impl Body for Multipart {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let read = ready!(self.poll_bytes(cx));
+        Poll::Ready(match read {
+            Some(Ok(bytes)) => {
+                self.left -= (bytes.len() as u64).min(self.left);
+                Some(Ok(Frame::data(bytes)))
+            }
+            Some(Err(error)) => {
+                self.parts.clear();
+                (self.state, self.left) = (State::Ended, 0);
+                Some(Err(error.into()))
+            }
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+impl fmt::Debug for Multipart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Multipart").field("left", &self.left).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! The chunks of a blob: from memory where the body is polled, or else from the lane.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{Blob, BlobChunks, Ledger, ReadBlob};
+use rustix::io::Errno;
+use tokio::task::coop;
+
+use crate::buffers::{Buffers, Lent};
+use crate::read::{Lane, read_at, read_resident};
+
+/// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled peer holds.
+const AHEAD: usize = 24 << 10;
+/// The same for HTTP/2, where all streams of a connection stall together: one frame, and nothing ahead.
+const LAZY: usize = 16 << 10;
+/// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
+/// peer that does not read; a whole buffer and fifteen of these are two buffers.
+const PIECE: usize = AHEAD.div_ceil(15);
+/// How many buffers of each size are kept that nobody uses.
+const KEEP: usize = 64;
+
+/// Reads blobs in one of two manners.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    lane: Lane,
+    buffers: Arc<Buffers>,
+    ahead: bool,
+    probe: bool,
+    ledger: Ledger,
+}
+
+impl Reader {
+    /// For HTTP/1: a chunk that had to come from a disk is followed by reading the next one before it is asked for.
+    pub(crate) fn ahead(lane: &Lane, ledger: &Ledger) -> Self {
+        Self::new(lane, ledger, AHEAD, true)
+    }
+
+    /// For HTTP/2: nothing is read before there is room for it in the window of the stream.
+    pub(crate) fn lazy(lane: &Lane, ledger: &Ledger) -> Self {
+        Self::new(lane, ledger, LAZY, false)
+    }
+
+    fn new(lane: &Lane, ledger: &Ledger, size: usize, ahead: bool) -> Self {
+        let buffers = Buffers::new(size, KEEP);
+        Self { lane: lane.clone(), buffers, ahead, probe: true, ledger: ledger.clone() }
+    }
+
+    /// All on the lane, also what is in memory.
+    #[cfg(test)]
+    pub(crate) fn on_the_lane(self) -> Self {
+        Self { probe: false, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    /// One more response is read.
+    pub(crate) fn count(&self) {
+        self.ledger.blobs.sent.read.add(1);
+    }
+
+    /// The bytes of `blob`, which is not counted as a response.
+    pub(crate) fn chunks(&self, blob: Blob) -> Chunks {
+        let (reader, probing) = (self.clone(), self.probe);
+        let (lent, current) = (Lent::default(), Bytes::new());
+        Chunks { reader, blob, at: 0, current, next: Next::Nothing, lent, probing, cold: false }
+    }
+}
+
+impl ReadBlob for Reader {
+    fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
+        self.count();
+        Box::new(self.chunks(blob))
+    }
+}
+
+/// One blob that is read. It has at most two buffers out, unless who polls it keeps what it was given and asks for
+/// more.
+pub(crate) struct Chunks {
+    reader: Reader,
+    blob: Blob,
+    /// So much of it was read.
+    at: u64,
+    /// Read, and not given.
+    current: Bytes,
+    next: Next,
+    lent: Lent,
+    /// Does the file system say what is in memory?
+    probing: bool,
+    /// Did the last bytes come from the lane?
+    cold: bool,
+}
+
+/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it. All ⇒ Nothing
+/// when it is given.
+enum Next {
+    Nothing,
+    Reading(Reading),
+    Read(io::Result<Bytes>),
+}
+
+type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
+
+impl BlobChunks for Chunks {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if self.current.is_empty() {
+            // Who polls to the end of a large file that is in memory lets others go on in between.
+            let turn = ready!(coop::poll_proceed(cx));
+            self.current = ready!(self.poll_read(cx))?;
+            turn.made_progress();
+            self.at += self.current.len() as u64;
+        }
+        let chunk = self.current.split_to(self.portion());
+        self.reader.ledger.blobs.sent.read_bytes.add(chunk.len() as u64);
+        // What is read ahead is the second buffer: whoever keeps more than one gets nothing ahead.
+        if self.reader.ahead && self.cold && self.current.is_empty() && self.lent.buffers() <= 1 {
+            self.read_ahead(cx);
+        }
+        Poll::Ready(Ok(chunk))
+    }
+}
+
+impl Chunks {
+    /// How many buffers are out.
+    #[cfg(test)]
+    pub(crate) fn buffers(&self) -> usize {
+        self.lent.buffers()
+    }
+
+    /// How much of what was read is given now.
+    fn portion(&self) -> usize {
+        let kept_by_others = self.lent.buffers() > 1;
+        let whole = self.current.len();
+        if self.reader.ahead && kept_by_others { whole.min(PIECE) } else { whole }
+    }
+
+    fn want(&self) -> usize {
+        let left = self.blob.len() - self.at;
+        usize::try_from(left).unwrap_or(usize::MAX).min(self.reader.buffers.size())
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let mut reading = match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Read(read) => return Poll::Ready(read),
+            Next::Reading(reading) => reading,
+            Next::Nothing => {
+                if let Some(bytes) = self.read_from_memory() {
+                    self.cold = false;
+                    return Poll::Ready(Ok(bytes));
+                }
+                self.cold = true;
+                self.read_on_lane()
+            }
+        };
+        let read = reading.as_mut().poll(cx);
+        if read.is_pending() {
+            self.next = Next::Reading(reading);
+        }
+        read
+    }
+
+    fn read_ahead(&mut self, cx: &mut Context<'_>) {
+        if self.at == self.blob.len() {
+            return;
+        }
+        // The system reads ahead as well: when it is faster, nothing need wait for a thread any more.
+        if let Some(bytes) = self.read_from_memory() {
+            self.cold = false;
+            self.next = Next::Read(Ok(bytes));
+            return;
+        }
+        let mut reading = self.read_on_lane();
+        // It begins when it is polled.
+        self.next = match reading.as_mut().poll(cx) {
+            Poll::Pending => Next::Reading(reading),
+            Poll::Ready(read) => Next::Read(read),
+        };
+    }
+
+    fn read_from_memory(&mut self) -> Option<Bytes> {
+        if !self.probing {
+            return None;
+        }
+        let mut buffer = self.reader.buffers.take(&self.lent);
+        let at = self.blob.offset() + self.at;
+        match read_resident(self.blob.file(), buffer.space(self.want()), at) {
+            // An end is looked for with patience: some kernels say it of what is not in memory.
+            Ok(0) | Err(Errno::AGAIN | Errno::INTR) => None,
+            Ok(read) => Some(buffer.filled(read)),
+            Err(_) => {
+                self.probing = false;
+                None
+            }
+        }
+    }
+
+    fn read_on_lane(&self) -> Reading {
+        let (lane, buffers, lent) =
+            (self.reader.lane.clone(), Arc::clone(&self.reader.buffers), self.lent.clone());
+        let (blob, want, at) = (self.blob.clone(), self.want(), self.blob.offset() + self.at);
+        Box::pin(async move { lane.run(move || read_at(&blob, buffers.take(&lent), want, at)).await? })
+    }
+}

@@ -1,0 +1,58 @@
+//! Conditional requests (RFC 9110 §13).
+
+use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+
+use crate::asked::{Asked, Asking};
+use crate::range::{self, Selection};
+use crate::validators::{Comparison, Validators, date};
+
+/// What a request for a blob is answered with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// 200, 206 or 416.
+    Send(Selection),
+    /// 304.
+    NotModified,
+    /// 412.
+    Failed,
+}
+
+/// In the order of RFC 9110 §13.2.2. `len` is the length of the blob, `ranges` whether parts of it may be asked for.
+pub(crate) fn judge(asked: &Asked, validators: &Validators, len: u64, ranges: bool) -> Verdict {
+    if !may_go_on(asked, validators) {
+        return Verdict::Failed;
+    }
+    if is_known(asked, validators) {
+        return Verdict::NotModified;
+    }
+    if !ranges || asked.method != Asking::Get || !is_range_wanted(asked, validators) {
+        return Verdict::Send(Selection::Whole);
+    }
+    Verdict::Send(asked.single(&RANGE).map_or(Selection::Whole, |value| range::select(value, len)))
+}
+
+/// Steps 1 and 2: `If-Match`, and only without one `If-Unmodified-Since`.
+fn may_go_on(asked: &Asked, validators: &Validators) -> bool {
+    if let Some(lines) = asked.lines(&IF_MATCH) {
+        return validators.is_in(lines, Comparison::Strong);
+    }
+    let since = asked.single(&IF_UNMODIFIED_SINCE).and_then(date);
+    since.and_then(|since| validators.is_changed_since(since)) != Some(true)
+}
+
+/// Steps 3 and 4: `If-None-Match`, and only without one `If-Modified-Since`.
+fn is_known(asked: &Asked, validators: &Validators) -> bool {
+    if let Some(lines) = asked.lines(&IF_NONE_MATCH) {
+        return validators.is_in(lines, Comparison::Weak);
+    }
+    let since = asked.single(&IF_MODIFIED_SINCE).and_then(date);
+    since.and_then(|since| validators.is_changed_since(since)) == Some(false)
+}
+
+/// Step 5: `If-Range`. A client that does not know what we have wants the whole.
+fn is_range_wanted(asked: &Asked, validators: &Validators) -> bool {
+    if !asked.has(&IF_RANGE) {
+        return true;
+    }
+    asked.single(&IF_RANGE).is_some_and(|known| validators.is_still(known))
+}

@@ -1,0 +1,103 @@
+//! The name under which a file is saved.
+
+use std::fmt::Write;
+
+use http::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// A `Content-Disposition` (RFC 6266), with a file name that is safe to send and safe to save.
+///
+/// ```
+/// use euryale_blob::ContentDisposition;
+///
+/// let value = ContentDisposition::attachment("résumé \"final\".pdf").value();
+/// assert_eq!(
+///     value,
+///     "attachment; filename=\"r_sum_ _final_.pdf\"; filename*=UTF-8''r%C3%A9sum%C3%A9%20%22final%22.pdf"
+/// );
+/// let mut response = euryale_core::Response::default();
+/// response.headers_mut().insert(http::header::CONTENT_DISPOSITION, value);
+/// ```
+///
+/// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what old clients
+/// understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all others prefer (RFC 6266 §4.3).
+/// Control characters, and those that turn the direction of writing, so that `exe.txt` is shown for `txt.exe`, are
+/// left out. `/` and `\` become `_`: a name is no path. When nothing is left, or only dots, no name is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentDisposition {
+    value: HeaderValue,
+}
+
+/// The characters of `filename*` that stand for themselves: `attr-char` of RFC 8187 §3.2.1.
+const OTHERS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+impl ContentDisposition {
+    /// To be saved, under this name.
+    #[must_use]
+    pub fn attachment(name: &str) -> Self {
+        Self::new("attachment", name)
+    }
+
+    /// To be shown, and saved under this name if the reader wishes. Not for files of people that you do not trust:
+    /// HTML and SVG among them would run as part of your site.
+    #[must_use]
+    pub fn inline(name: &str) -> Self {
+        Self::new("inline", name)
+    }
+
+    /// The header's value.
+    #[must_use]
+    pub fn value(&self) -> HeaderValue {
+        self.value.clone()
+    }
+
+    fn new(kind: &'static str, name: &str) -> Self {
+        let name: String = name.chars().filter(|&c| !is_invisible(c)).map(not_a_separator).collect();
+        let name = name.trim();
+        if name.chars().all(|c| c == '.') {
+            return Self { value: HeaderValue::from_static(kind) };
+        }
+        let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let mut value = format!("{kind}; filename=\"{fallback}\"");
+        if fallback != name {
+            // Writing to a string cannot fail.
+            let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(name, OTHERS));
+        }
+        // Printable ASCII, all of it.
+        Self { value: HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(kind)) }
+    }
+}
+
+impl From<ContentDisposition> for HeaderValue {
+    fn from(disposition: ContentDisposition) -> Self {
+        disposition.value
+    }
+}
+
+/// In a quoted string the same for everyone: no escapes, and no `%`, which some clients decode there (RFC 6266,
+/// appendix D).
+fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~') && !matches!(c, '"' | '%' | '\\')
+}
+
+fn not_a_separator(c: char) -> char {
+    if matches!(c, '/' | '\\') { '_' } else { c }
+}
+
+/// Control characters, and marks of direction (Unicode's bidirectional embeddings, overrides and isolates).
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}

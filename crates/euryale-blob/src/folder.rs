@@ -1,0 +1,116 @@
+//! Files of a folder, without a publisher.
+
+mod coding;
+mod name;
+mod open;
+mod service;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::service::{FolderFuture, NotFound};
+use crate::ServeBlobLayer;
+use crate::answer::Serving;
+
+/// Serves the files of a folder: `GET` and `HEAD`, with the validators and ranges of [`ServeBlob`](crate::ServeBlob),
+/// which it needs not around it.
+///
+/// ```
+/// use euryale_blob::ServeFolder;
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let folder = tempfile::tempdir()?;
+/// std::fs::write(folder.path().join("style.css"), "p { margin: 0 }")?;
+/// let assets = ServeFolder::new(folder.path());
+/// let request = http::Request::get("/style.css").header("range", "bytes=4-9").body(()).unwrap();
+/// let response = assets.oneshot(request).await.unwrap();
+/// assert_eq!(response.status(), 206);
+/// assert_eq!(response.headers()["content-type"], "text/css; charset=utf-8");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to wherever it leads. On
+///   Linux that is `openat2` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`, and where there is none each folder
+///   is opened in its turn with `O_NOFOLLOW`. The folder itself may be named by a link.
+/// * Names that begin with a dot are not found, except `/.well-known` (RFC 8615).
+/// * A folder is answered with its `index.html`, and asked for without a slash with a redirection (307).
+/// * Media types go by the ending of the name. Text is UTF-8.
+/// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in the name: 400. May
+///   not be read: 500. No descriptors left: 503. No error has a body.
+///
+/// Files are opened on the lane of its `ServeBlobLayer`, which may be shared: [`blobs`](ServeFolder::blobs).
+#[derive(Clone)]
+#[must_use]
+#[doc(alias = "ServeDir")]
+pub struct ServeFolder<F = NotFound> {
+    settings: Settings,
+    fallback: F,
+}
+
+#[derive(Clone)]
+struct Settings {
+    root: Arc<Path>,
+    dotfiles: bool,
+    stable: bool,
+    precompressed: bool,
+    serving: Arc<Serving>,
+}
+
+impl ServeFolder {
+    /// The files of the folder at `root`, which is opened anew for each request.
+    pub fn new(root: impl AsRef<Path>) -> Self {
+        let settings = Settings {
+            root: root.as_ref().into(),
+            dotfiles: false,
+            stable: false,
+            precompressed: false,
+            serving: ServeBlobLayer::new().serving(),
+        };
+        Self { settings, fallback: NotFound }
+    }
+}
+
+impl<F> ServeFolder<F> {
+    /// What is not found here is asked of `service`. Default: 404.
+    pub fn fallback<G>(self, service: G) -> ServeFolder<G> {
+        ServeFolder { settings: self.settings, fallback: service }
+    }
+
+    /// Files whose names begin with a dot, too. Default: not.
+    pub fn dotfiles(mut self, serve: bool) -> Self {
+        self.settings.dotfiles = serve;
+        self
+    }
+
+    /// The files are never truncated in place, only replaced by a rename, as
+    /// [`Blob::stable`](euryale_core::Blob::stable) says: so they may be sent by `sendfile`. Default: not.
+    pub fn stable(mut self, stable: bool) -> Self {
+        self.settings.stable = stable;
+        self
+    }
+
+    /// `name.br`, `name.zst` or `name.gz` instead of `name`, where there is one and the client takes it
+    /// (RFC 9110 §12.5.3). Whoever writes the files keeps them equal. Ranges are of the file itself. Default: not.
+    pub fn precompressed(mut self, look: bool) -> Self {
+        self.settings.precompressed = look;
+        self
+    }
+
+    /// With the threads and the ledger of this layer. Default: of one of its own.
+    pub fn blobs(mut self, layer: &ServeBlobLayer) -> Self {
+        self.settings.serving = layer.serving();
+        self
+    }
+}
+
+impl<F> fmt::Debug for ServeFolder<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServeFolder").field("root", &self.settings.root).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! The names that a path consists of.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+
+/// What a request's path names, below the root. Decoded once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// Without anything that leads up, to itself, or to the root.
+    pub(super) path: PathBuf,
+    /// It ends with a slash: the index of a folder is wanted.
+    pub(super) is_folder: bool,
+}
+
+/// What is not looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Neither `GET` nor `HEAD` (405).
+    Method,
+    /// A name that no file has (404).
+    Unknown,
+    /// A name that no file can have (400).
+    Malformed,
+}
+
+const INDEX: &str = "index.html";
+
+impl Name {
+    pub(super) fn of(path: &str, dotfiles: bool) -> Result<Self, Refused> {
+        let rest = path.strip_prefix('/').unwrap_or(path);
+        let is_folder = rest.is_empty() || rest.ends_with('/');
+        let mut found = PathBuf::new();
+        for (depth, segment) in rest.strip_suffix('/').unwrap_or(rest).split('/').enumerate() {
+            if rest.is_empty() {
+                break;
+            }
+            let name = decoded(segment)?;
+            let is_hidden = name.as_bytes().starts_with(b".");
+            if is_hidden && !dotfiles && !(depth == 0 && name == ".well-known") {
+                return Err(Refused::Unknown);
+            }
+            found.push(name);
+        }
+        if is_folder {
+            found.push(INDEX);
+        }
+        Ok(Self { path: found, is_folder })
+    }
+}
+
+/// One segment, which stays one: an encoded slash is no separator, and what is encoded twice is decoded once.
+fn decoded(segment: &str) -> Result<OsString, Refused> {
+    let name: Vec<u8> = percent_decode_str(segment).collect();
+    if name.contains(&0) {
+        return Err(Refused::Malformed);
+    }
+    if name.contains(&b'/') || matches!(&name[..], b"" | b"." | b"..") {
+        return Err(Refused::Unknown);
+    }
+    Ok(OsString::from_vec(name))
+}
+
+/// Where the folder's slash is, from the place of the folder: right under any prefix, and on no other host.
+pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    format!("./{last}/{query}")
+}
+
+/// The same name with another ending behind its own.
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}

@@ -1,0 +1,104 @@
+//! Opens files below a folder, and none elsewhere. All of it blocks.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use euryale_core::Blob;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+
+use super::coding::Coding;
+use super::name::{Name, with_ending};
+
+/// What is there under a name.
+#[derive(Debug)]
+pub(super) enum Found {
+    File {
+        blob: Blob,
+        coding: Option<Coding>,
+    },
+    /// A folder, asked for without its slash.
+    Folder,
+    Nothing,
+}
+
+pub(super) fn find(root: &Path, name: &Name, codings: &[Coding], stable: bool) -> io::Result<Found> {
+    let root = openat(CWD, root, FOLDER, Mode::empty())?;
+    let Some(file) = open(&root, &name.path)? else { return Ok(Found::Nothing) };
+    let kind = file.metadata()?;
+    if kind.is_dir() && !name.is_folder {
+        return Ok(Found::Folder);
+    }
+    if !kind.is_file() {
+        return Ok(Found::Nothing);
+    }
+    for &coding in codings {
+        let beside = open(&root, &with_ending(&name.path, coding.ending()))?;
+        if let Some(file) = beside
+            && file.metadata()?.is_file()
+        {
+            return Ok(Found::File { blob: blob(file, stable)?, coding: Some(coding) });
+        }
+    }
+    Ok(Found::File { blob: blob(file, stable)?, coding: None })
+}
+
+fn blob(file: File, stable: bool) -> io::Result<Blob> {
+    if stable { Blob::stable(file) } else { Blob::new(file) }
+}
+
+/// The file, or none where there is none that may be seen.
+fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
+    match open_beneath(root, path).or_else(|error| match error {
+        // An old kernel, or a sandbox that does not know the call.
+        Errno::NOSYS | Errno::PERM => open_in_steps(root, path),
+        error => Err(error),
+    }) {
+        Ok(file) => Ok(Some(file.into())),
+        Err(
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::LOOP
+            | Errno::XDEV
+            | Errno::NAMETOOLONG
+            | Errno::INVAL
+            | Errno::NXIO,
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Does not wait for the other end of a pipe, and takes no terminal.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+#[cfg(target_os = "linux")]
+fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::{ResolveFlags, openat2};
+
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+    openat2(root, path, FILE, Mode::empty(), resolve)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    open_in_steps(root, path)
+}
+
+/// Folder by folder, through no link. The names hold nothing that leads up.
+pub(super) fn open_in_steps(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let mut names = path.iter().peekable();
+    let mut folder = None;
+    while let Some(name) = names.next() {
+        let flags = if names.peek().is_some() { FOLDER } else { FILE };
+        let within = folder.as_ref().unwrap_or(root);
+        let next = openat(within, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+        if names.peek().is_none() {
+            return Ok(next);
+        }
+        folder = Some(next);
+    }
+    Err(Errno::NOENT)
+}

@@ -1,0 +1,187 @@
+//! The service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, Ready, poll_fn, ready};
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use euryale_core::{Blob, Body, BoxError, Response};
+use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RANGE, VARY};
+use http::{HeaderValue, Method, Request, StatusCode};
+use rustix::io::Errno;
+use tower_service::Service;
+
+use super::coding::{Coding, accepted};
+use super::name::{Name, Refused, with_slash};
+use super::open::{Found, find};
+use super::{ServeFolder, Settings};
+use crate::asked::Asked;
+
+/// Finds nothing: 404.
+#[derive(Clone, Copy, Debug)]
+pub struct NotFound;
+
+impl<Q> Service<Request<Q>> for NotFound {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Ready<Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _request: Request<Q>) -> Self::Future {
+        ready(Ok(empty(StatusCode::NOT_FOUND)))
+    }
+}
+
+impl<F, Q, B> Service<Request<Q>> for ServeFolder<F>
+where
+    F: Service<Request<Q>, Response = http::Response<B>> + Clone + Send + 'static,
+    F::Future: Send,
+    Q: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = F::Error;
+    type Future = FolderFuture<F::Error>;
+
+    /// Always ready. The fallback is asked when it is needed.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), F::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Q>) -> FolderFuture<F::Error> {
+        let (settings, mut fallback) = (self.settings.clone(), self.fallback.clone());
+        FolderFuture(Box::pin(async move {
+            if let Some(response) = settings.answer(&request).await {
+                return Ok(response);
+            }
+            poll_fn(|cx| fallback.poll_ready(cx)).await?;
+            Ok(fallback.call(request).await?.map(Body::new))
+        }))
+    }
+}
+
+impl Settings {
+    /// None when there is nothing under this name.
+    fn answer<Q>(
+        &self,
+        request: &Request<Q>,
+    ) -> impl Future<Output = Option<Response>> + Send + 'static + use<Q> {
+        let asked = Asked::of(request);
+        let wanted = self.wanted(request);
+        let settings = self.clone();
+        async move {
+            let (name, codings, slash) = match wanted {
+                Ok(wanted) => wanted,
+                Err(refused) => return refusal(refused),
+            };
+            let media = media_of(&name.path);
+            let (root, stable) = (settings.root.clone(), settings.stable);
+            let found = settings.serving.lane.run(move || find(&root, &name, &codings, stable)).await;
+            match found.and_then(|found| found) {
+                Ok(Found::File { blob, coding }) => Some(settings.file(&asked, blob, coding, media)),
+                Ok(Found::Folder) => Some(moved(slash)),
+                Ok(Found::Nothing) => None,
+                Err(error) => Some(failed(&error)),
+            }
+        }
+    }
+
+    fn wanted<Q>(&self, request: &Request<Q>) -> Result<(Name, Vec<Coding>, String), Refused> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(Refused::Method);
+        }
+        let uri = request.uri();
+        let name = Name::of(uri.path(), self.dotfiles)?;
+        // Ranges are of the file itself.
+        let looks = self.precompressed && !request.headers().contains_key(RANGE);
+        let codings = if looks { accepted(request.headers()) } else { Vec::new() };
+        Ok((name, codings, with_slash(uri.path(), uri.query())))
+    }
+
+    fn file(&self, asked: &Asked, blob: Blob, coding: Option<Coding>, media: HeaderValue) -> Response {
+        let mut response = Response::new(Body::from(blob));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, media);
+        if self.precompressed {
+            headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        if coding.is_some() {
+            headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+        }
+        let mut response = self.serving.answer(asked, response);
+        // Only now: a blob with a coding that stands in the head is one that somebody changed.
+        if let Some(coding) = coding.filter(|_| response.status() == StatusCode::OK) {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        }
+        response
+    }
+}
+
+/// None for what the fallback may have.
+fn refusal(refused: Refused) -> Option<Response> {
+    match refused {
+        Refused::Unknown => None,
+        Refused::Malformed => Some(empty(StatusCode::BAD_REQUEST)),
+        Refused::Method => {
+            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            Some(response)
+        }
+    }
+}
+
+fn media_of(path: &Path) -> HeaderValue {
+    let media = mime_guess::from_path(path).first_or_octet_stream();
+    let charset = if media.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
+    HeaderValue::try_from(format!("{media}{charset}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
+}
+
+fn moved(to: String) -> Response {
+    match HeaderValue::try_from(to) {
+        Ok(to) => {
+            let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+            response.headers_mut().insert(LOCATION, to);
+            response
+        }
+        Err(_) => empty(StatusCode::BAD_REQUEST),
+    }
+}
+
+fn failed(error: &io::Error) -> Response {
+    tracing::warn!(error = %error, "a file of a folder cannot be opened");
+    let no_room = [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(Errno::raw_os_error);
+    let is_short = error.raw_os_error().is_some_and(|code| no_room.contains(&code));
+    empty(if is_short { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR })
+}
+
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The future of [`ServeFolder`](super::ServeFolder).
+pub struct FolderFuture<E>(Pin<Box<dyn Future<Output = Result<Response, E>> + Send>>);
+
+impl<E> Future for FolderFuture<E> {
+    type Output = Result<Response, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl<E> fmt::Debug for FolderFuture<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FolderFuture")
+    }
+}

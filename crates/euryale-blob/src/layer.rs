@@ -1,0 +1,64 @@
+//! Settings.
+
+use std::sync::Arc;
+
+use euryale_core::Ledger;
+use tower_layer::Layer;
+
+use crate::ServeBlob;
+use crate::answer::Serving;
+use crate::read::Lane;
+
+/// Serves blobs. See the [crate's documentation](crate).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ServeBlobLayer {
+    lane: Lane,
+    ledger: Ledger,
+}
+
+/// Threads that read, by default. They wait for disks, which serve several readers better than one after the other.
+const READERS: usize = 32;
+
+impl ServeBlobLayer {
+    /// 32 blocking threads that read, and a ledger of its own.
+    pub fn new() -> Self {
+        Self { lane: Lane::new(READERS), ledger: Ledger::new() }
+    }
+
+    /// How many blocking threads read blobs at a time; at least 1. Clones of the layer share them. Default: 32.
+    pub fn readers(mut self, threads: usize) -> Self {
+        self.lane = Lane::new(threads);
+        self
+    }
+
+    /// How many blocking threads it may want at a time.
+    #[must_use]
+    pub fn reader_threads(&self) -> usize {
+        self.lane.threads()
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    pub(crate) fn serving(&self) -> Arc<Serving> {
+        Arc::new(Serving::new(self.lane.clone(), self.ledger.clone()))
+    }
+}
+
+impl Default for ServeBlobLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ServeBlobLayer {
+    type Service = ServeBlob<S>;
+
+    fn layer(&self, inner: S) -> ServeBlob<S> {
+        ServeBlob { inner, serving: self.serving() }
+    }
+}

@@ -1,0 +1,113 @@
+//! Serves open files: validators, conditional requests, ranges, folders, and offload to a reverse proxy.
+//!
+//! A publisher answers with a [`Blob`](euryale_core::Blob), an open file, and is done: its worker and its connection
+//! are free before the first byte leaves. [`ServeBlobLayer`] stands inside `Respond` and outside everything that
+//! waits for a worker. It holds neither; what is not in memory is read by a few blocking threads of its own.
+//!
+//! ```
+//! use euryale_blob::ServeBlobLayer;
+//! use euryale_core::{Blob, Body, Response};
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("ten");
+//! std::fs::write(&path, "0123456789")?;
+//! let service = ServiceBuilder::new().layer(ServeBlobLayer::new()).service(service_fn(
+//!     async |_: http::Request<()>| {
+//!         let file = std::fs::File::open(&path)?; // a publisher does this, in its worker
+//!         Ok::<_, std::io::Error>(Response::new(Body::from(Blob::new(file)?)))
+//!     },
+//! ));
+//! let request = http::Request::get("/").header("range", "bytes=-3").body(()).unwrap();
+//! let response = service.oneshot(request).await?;
+//! assert_eq!(response.status(), 206);
+//! assert_eq!(response.headers()["content-range"], "bytes 7-9/10");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it answers
+//!
+//! It looks for the [`BlobHandle`](euryale_core::BlobHandle) in a response's extensions, so that other middleware may
+//! stand between. It believes it only for a 200 without `Content-Encoding` and `Content-Range`, whose body has
+//! exactly the blob's size; all else passes, and is only read by its threads.
+//!
+//! | asked | answered | RFC 9110 |
+//! |---|---|---|
+//! | `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since` | 412 or 304, in this order | §13.2.2 |
+//! | `Range` with `GET`, one part | 206, of a blob again | §14.2, §15.3.7.1 |
+//! | several, at most 5 when those that overlap or touch are one | 206 `multipart/byteranges` | §15.3.7.2 |
+//! | more, another unit, or anything malformed | 200: the field is ignored | §14.2 |
+//! | nothing that is there | 416 with `Content-Range: bytes */N` | §15.5.17 |
+//! | `If-Range` with anything but the strong tag or the very date | 200 | §13.1.5 |
+//! | `HEAD` | the head of the 200; nothing is read | §9.3.2 |
+//!
+//! A file of no bytes is sent whole, whatever part is asked for. `Accept-Ranges: none` of a publisher stands. 412
+//! and 416 are `no-store`. Other methods than `GET` and `HEAD` are not looked at.
+//!
+//! `ETag` and `Last-Modified` are the publisher's. Where it gave none, they are made of the file's length and its
+//! time of change as `fstat` said it in the worker. A time that is younger than 2 s makes a weak tag, since the file
+//! may change again and keep it (§8.8.1); a time before 1980 is a placeholder of archivers and makes none.
+//!
+//! # Reading
+//!
+//! What is in the page cache is read where the body is polled, with `preadv2(RWF_NOWAIT)`, which never waits for a
+//! disk. The rest, and all of it where the system has no such call, is read by at most [`ServeBlobLayer::readers`]
+//! blocking threads, in the order of asking. Nobody seeks: parts and requests share a descriptor. A stalled peer
+//! holds at most 48 KiB over HTTP/1, and over HTTP/2, where nothing is read before its window has room, 16 KiB.
+//!
+//! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the files of a folder
+//! without a publisher. [`ContentDisposition`] names a download.
+//!
+//! It replaces, from Zope: `OFS.Image`'s ranges, `plone.namedfile`'s downloads, `collective.xsendfile`, and the
+//! threads that an iterated file kept busy.
+//!
+//! # Cancellation
+//!
+//! A dropped body gives its buffers back. A read that waits for its turn is not begun; one that runs ends by itself,
+//! after 24 KiB at most.
+//!
+//! # Backpressure
+//!
+//! A body is read as it is polled, from a disk one chunk ahead over HTTP/1, and never further.
+//!
+//! # Errors
+//!
+//! None of its own (`type Error = S::Error`). A body ends in an error when its file cannot be read, or has become
+//! shorter (`UnexpectedEof`): the server then breaks the connection off, so that nobody takes a part for the whole.
+//!
+//! # Panics
+//!
+//! None of its own. Bodies are polled in tokio's runtime, whose blocking threads it uses.
+//!
+//! # Behind a proxy
+//!
+//! Caches may keep what a publisher's `Cache-Control` allows, parts included. [`OffloadLayer`] lets nobody but a
+//! trusted proxy ask for offload, and takes `X-Accel-*` and `X-Sendfile*` out of every request and response.
+
+mod answer;
+mod asked;
+mod body;
+mod buffers;
+mod chunks;
+mod conditions;
+mod disposition;
+mod folder;
+mod future;
+mod layer;
+mod offload;
+mod range;
+mod read;
+mod service;
+#[cfg(test)]
+mod tests;
+mod validators;
+
+pub use self::disposition::ContentDisposition;
+pub use self::folder::{FolderFuture, NotFound, ServeFolder};
+pub use self::future::ServeBlobFuture;
+pub use self::layer::ServeBlobLayer;
+pub use self::offload::{BlobPath, NoOffload, Offload, OffloadFuture, OffloadLayer, OffloadTo};
+pub use self::service::ServeBlob;

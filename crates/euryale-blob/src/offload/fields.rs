@@ -1,0 +1,56 @@
+//! The header fields between a server and its proxy.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName};
+
+use super::OffloadTo;
+use super::place::Map;
+
+/// Orders to a proxy, and what a proxy says of itself; with all that begin with `x-accel-`.
+const ORDERS: [&str; 5] =
+    ["x-sendfile", "x-sendfile-type", "x-sendfile2", "x-lighttpd-send-file", "x-reproxy-url"];
+
+/// Takes all of them away. In a request they may come from a client, in a response from a publisher.
+pub(super) fn remove_orders(headers: &mut HeaderMap) {
+    let is_order =
+        |name: &&HeaderName| ORDERS.contains(&name.as_str()) || name.as_str().starts_with("x-accel-");
+    let found: Vec<HeaderName> = headers.keys().filter(is_order).cloned().collect();
+    for name in found {
+        headers.remove(name);
+    }
+}
+
+/// What a proxy asks for, and the maps that it has, if it says so.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) to: OffloadTo,
+    pub(super) maps: Option<Vec<Map>>,
+}
+
+impl Order {
+    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and `X-Accel-Mapping: FOLDER=PREFIX,
+    /// …`.
+    pub(super) fn read(parts: &Parts) -> Option<Self> {
+        let kind = single(&parts.headers, "x-sendfile-type")?;
+        let to = if kind.eq_ignore_ascii_case("x-accel-redirect") {
+            OffloadTo::Accel
+        } else if ["x-sendfile", "x-lighttpd-send-file"].iter().any(|name| kind.eq_ignore_ascii_case(name)) {
+            OffloadTo::Sendfile
+        } else {
+            return None;
+        };
+        if to == OffloadTo::Sendfile || !parts.headers.contains_key("x-accel-mapping") {
+            return Some(Self { to, maps: None });
+        }
+        let list = single(&parts.headers, "x-accel-mapping")?;
+        let maps: Option<Vec<Map>> = list.split(',').map(|map| Map::parse(map.trim())).collect();
+        // One that cannot be read is not guessed.
+        Some(Self { to, maps: Some(maps?) })
+    }
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?.trim();
+    values.next().is_none().then_some(value)
+}

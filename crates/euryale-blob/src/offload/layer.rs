@@ -1,0 +1,124 @@
+//! Settings.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use euryale_core::Ledger;
+use http::request::Parts;
+use tower_layer::Layer;
+
+use super::Offload;
+use super::place::Map;
+use crate::read::Lane;
+
+/// Leaves blobs to a reverse proxy that asked for it. Stands inside [`ServeBlob`](crate::ServeBlob), if there is one.
+///
+/// A blob goes to the proxy when all of this holds: the request is `GET` or `HEAD` and says
+/// [`OffloadTo`](super::OffloadTo); the response is a 200 with a whole blob and a [`BlobPath`](super::BlobPath), and
+/// without [`NoOffload`](super::NoOffload); the path lies in a folder that was named here, and the blob's own file
+/// is found there. Otherwise the response passes, and the blob is streamed. Content-Type, Content-Disposition, ETag,
+/// Last-Modified and Cache-Control stay; ranges and conditions are then the proxy's business.
+///
+/// Fields named `X-Accel-*`, `X-Sendfile*` and their like never pass: not those of a client inwards, and not those
+/// of a publisher outwards.
+///
+/// ```
+/// use euryale_blob::OffloadLayer;
+///
+/// // nginx: location /protected/ { internal; alias /srv/blobs/; }
+/// let layer = OffloadLayer::new()
+///     .map("/srv/blobs", "/protected")
+///     .trusted(|request| request.extensions.get::<std::net::SocketAddr>().is_some_and(|peer|
+///   peer.ip().is_loopback()));
+/// # let _ = layer;
+/// ```
+///
+/// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`, on by default)
+/// decode them.
+#[derive(Clone)]
+#[must_use]
+pub struct OffloadLayer {
+    pub(super) settings: Settings,
+}
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) maps: Arc<[Map]>,
+    pub(super) trusted: Option<Predicate>,
+    pub(super) lane: Lane,
+    pub(super) ledger: Ledger,
+}
+
+pub(super) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
+
+/// Threads that ask whether a file is still there, by default: it takes microseconds.
+const CHECKS: usize = 4;
+
+impl OffloadLayer {
+    /// No folders, and nobody is trusted.
+    pub fn new() -> Self {
+        Self {
+            settings: Settings {
+                maps: Arc::new([]),
+                trusted: None,
+                lane: Lane::new(CHECKS),
+                ledger: Ledger::new(),
+            },
+        }
+    }
+
+    /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path that is sent as it
+    /// is. For `X-Sendfile` the prefix has no meaning. Of several folders the deepest counts.
+    pub fn map(mut self, folder: impl Into<PathBuf>, prefix: impl AsRef<str>) -> Self {
+        let added = Map::new(folder.into(), prefix.as_ref());
+        self.settings.maps = self.settings.maps.iter().cloned().chain([added]).collect();
+        self
+    }
+
+    /// Requests whose fields are believed: `X-Sendfile-Type: X-Accel-Redirect` or `X-Sendfile`, and
+    /// `X-Accel-Mapping: FOLDER=PREFIX, …`, which then counts instead of what was named here. The predicate must
+    /// look at something that a client cannot choose, as is the address of the peer. Default: nobody's.
+    pub fn trusted(mut self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.trusted = Some(Arc::new(predicate));
+        self
+    }
+
+    /// How many blocking threads look for files at a time; at least 1. Default: 4.
+    pub fn checks(mut self, threads: usize) -> Self {
+        self.settings.lane = Lane::new(threads);
+        self
+    }
+
+    /// How many blocking threads it may want at a time.
+    #[must_use]
+    pub fn check_threads(&self) -> usize {
+        self.settings.lane.threads()
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.ledger = ledger;
+        self
+    }
+}
+
+impl Default for OffloadLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for OffloadLayer {
+    type Service = Offload<S>;
+
+    fn layer(&self, inner: S) -> Offload<S> {
+        Offload { inner, settings: Arc::new(self.settings.clone()) }
+    }
+}
+
+impl fmt::Debug for OffloadLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OffloadLayer").field("maps", &self.settings.maps).finish_non_exhaustive()
+    }
+}

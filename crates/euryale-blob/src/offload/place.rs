@@ -1,0 +1,76 @@
+//! Where a proxy finds a file.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use euryale_core::Blob;
+use http::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use super::OffloadTo;
+
+/// A folder, and the internal location under which a proxy has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Map {
+    folder: PathBuf,
+    prefix: String,
+}
+
+/// All but what RFC 3986 §2.3 leaves alone: the proxies decode it, and nothing of a name is an order to them.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Map {
+    pub(super) fn new(folder: PathBuf, prefix: &str) -> Self {
+        Self { folder, prefix: prefix.trim_end_matches('/').to_owned() }
+    }
+
+    /// `FOLDER=PREFIX`, both from the root on.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (folder, prefix) = text.split_once('=')?;
+        let are_absolute = folder.starts_with('/') && prefix.starts_with('/');
+        are_absolute.then(|| Self::new(folder.into(), prefix))
+    }
+}
+
+/// The value of the field for this file, if it lies in one of the folders: in the deepest one.
+pub(super) fn value(to: OffloadTo, maps: &[Map], path: &Path) -> Option<HeaderValue> {
+    let names = names(path)?;
+    let fitting = maps.iter().filter_map(|map| Some((map, path.strip_prefix(&map.folder).ok()?)));
+    let (map, _) = fitting.min_by_key(|(_, below)| below.components().count())?;
+    let depth = names.len().checked_sub(self::names(&map.folder)?.len())?;
+    let (mut value, names) = match to {
+        OffloadTo::Accel => (map.prefix.clone(), &names[names.len() - depth..]),
+        OffloadTo::Sendfile => (String::new(), &names[..]),
+    };
+    if depth == 0 {
+        return None;
+    }
+    for name in names {
+        value.push('/');
+        value.extend(percent_encode(name, ESCAPED));
+    }
+    HeaderValue::try_from(value).ok()
+}
+
+/// The names of a path from the root on, in which nothing leads up.
+fn names(path: &Path) -> Option<Vec<&[u8]>> {
+    let mut components = path.components();
+    if components.next() != Some(Component::RootDir) {
+        return None;
+    }
+    let name = |component| match component {
+        Component::Normal(name) => Some(name.as_bytes()),
+        _ => None,
+    };
+    components.map(name).collect()
+}
+
+/// Is the file at this path the blob's, and the blob all of it? Asks the file system.
+pub(super) fn is_still_there(blob: &Blob, path: &Path) -> io::Result<bool> {
+    let (named, open) = (fs::metadata(path)?, blob.file().metadata()?);
+    let is_same = (named.dev(), named.ino()) == (open.dev(), open.ino());
+    Ok(is_same && blob.offset() == 0 && blob.len() == open.len())
+}

@@ -1,0 +1,285 @@
+use std::convert::Infallible;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use euryale_core::{Blob, BlobHandle, Body, Ledger, Response};
+use euryale_test::assert_quiet;
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+use super::place::{Map, value};
+use super::{BlobPath, NoOffload, OffloadLayer, OffloadTo};
+use crate::ServeBlobLayer;
+use crate::tests::headers;
+
+const CONTENT: &[u8] = b"0123456789";
+
+/// A response with the file at `path`, which says so.
+fn response(path: &Path) -> Response {
+    let mut response = Response::new(Body::from(Blob::new(fs::File::open(path).unwrap()).unwrap()));
+    response.headers_mut().extend(headers(&[
+        ("content-type", "text/x"),
+        ("etag", "\"t\""),
+        ("cache-control", "private"),
+        ("content-disposition", "inline"),
+        ("content-length", "10"),
+        ("x-accel-redirect", "/etc/passwd"),
+        ("x-accel-limit-rate", "1"),
+        ("x-sendfile", "/etc/passwd"),
+        ("x-lighttpd-send-file", "/etc/passwd"),
+    ]));
+    response.extensions_mut().insert(BlobPath(path.into()));
+    response
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    ledger: Ledger,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a file"), CONTENT).unwrap();
+        Self { folder, ledger: Ledger::new() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("a file")
+    }
+
+    fn layer(&self) -> OffloadLayer {
+        OffloadLayer::new().map(self.folder.path(), "/internal/").ledger(self.ledger.clone())
+    }
+
+    /// Through the layer, with `ServeBlob` around it: the head and the body.
+    async fn ask(
+        &self,
+        layer: OffloadLayer,
+        request: Request<()>,
+        make: impl Fn(&Request<()>) -> Response + Send + Sync + Clone + 'static,
+    ) -> (http::response::Parts, Vec<u8>) {
+        let serve = ServeBlobLayer::new().ledger(self.ledger.clone());
+        let service = service_fn(move |request: Request<()>| {
+            let response = make(&request);
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        let service = ServiceBuilder::new().layer(serve).layer(layer).service(service);
+        let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        assert!(parts.extensions.get::<BlobHandle>().is_none() || !body.is_empty());
+        (parts, body)
+    }
+}
+
+fn asking(to: OffloadTo) -> Request<()> {
+    let mut request = Request::new(());
+    request.extensions_mut().insert(to);
+    request
+}
+
+fn orders(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    let orders = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-"));
+    orders.map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_proxy_that_asked_gets_a_name_and_no_body() {
+    let fixture = Fixture::new();
+    let path = fixture.path();
+    let encoded = path.to_str().unwrap().replace(' ', "%20");
+    for (to, field, value) in [
+        (OffloadTo::Accel, "x-accel-redirect", "/internal/a%20file"),
+        (OffloadTo::Sendfile, "x-sendfile", encoded.as_str()),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let mut request = asking(to);
+            *request.method_mut() = method.parse().unwrap();
+            request.headers_mut().extend(headers(&[("range", "bytes=0-1"), ("if-none-match", "\"t\"")]));
+            let path = path.clone();
+            let (parts, body) = fixture.ask(fixture.layer(), request, move |_| response(&path)).await;
+            assert_eq!((parts.status.as_u16(), body.len()), (200, 0), "the rest is the proxy's business");
+            assert_eq!(orders(&parts.headers), [(field, value)]);
+            for (name, value) in [("content-type", "text/x"), ("etag", "\"t\""), ("cache-control", "private")]
+            {
+                assert_eq!(parts.headers[name], value);
+            }
+            assert_eq!(parts.headers["content-disposition"], "inline");
+            assert!(!parts.headers.contains_key("content-length"));
+        }
+    }
+    assert_eq!((fixture.ledger.blobs.sent.offload.get(), fixture.ledger.blobs.sent.read.get()), (4, 0));
+    assert_quiet(&fixture.ledger).await;
+}
+
+/// Nobody gets an order past the layer, neither in nor out.
+#[tokio::test]
+async fn orders_of_others_do_not_pass() {
+    let fixture = Fixture::new();
+    let inside = fixture.path();
+    let mut request = Request::new(());
+    request.headers_mut().extend(headers(&[
+        ("x-sendfile-type", "X-Accel-Redirect"),
+        ("x-accel-mapping", "/=/"),
+        ("x-accel-redirect", "/etc/passwd"),
+        ("x-accel-anything", "1"),
+        ("x-sendfile", "/etc/passwd"),
+        ("x-other", "stays"),
+    ]));
+    let trusts_nobody = fixture.layer().trusted(|_| false);
+    for layer in [fixture.layer(), trusts_nobody] {
+        let inside = inside.clone();
+        let (parts, body) = fixture
+            .ask(layer, request.clone(), move |request| {
+                assert_eq!(orders(request.headers()), [("x-other", "stays")]);
+                response(&inside)
+            })
+            .await;
+        assert_eq!((orders(&parts.headers), &body[..]), (vec![], CONTENT));
+    }
+    // An error of the publisher's, with an order in it.
+    let (parts, _) = fixture
+        .ask(fixture.layer(), asking(OffloadTo::Accel), |_| {
+            let mut response = Response::new(Body::from("no"));
+            response.headers_mut().extend(headers(&[("x-accel-redirect", "/x"), ("X-Accel-Expires", "1")]));
+            response
+        })
+        .await;
+    assert_eq!(orders(&parts.headers), []);
+    assert_eq!(fixture.ledger.blobs.sent.offload.get(), 0);
+    assert_quiet(&fixture.ledger).await;
+}
+
+#[tokio::test]
+async fn fields_of_a_trusted_proxy_count() {
+    let fixture = Fixture::new();
+    let folder = fixture.folder.path().to_str().unwrap().to_owned();
+    let path = fixture.path();
+    let other = format!("/elsewhere=/no, {folder}/=/theirs/");
+    for (fields, expected) in [
+        (vec![("x-sendfile-type", "X-Accel-Redirect")], Some("/internal/a%20file")),
+        (
+            vec![("x-sendfile-type", "x-accel-redirect"), ("x-accel-mapping", &other)],
+            Some("/theirs/a%20file"),
+        ),
+        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", "/elsewhere=/no")], None),
+        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", "nonsense")], None),
+        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", "relative=/x")], None),
+        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-sendfile-type", "X-Sendfile")], None),
+        (vec![("x-sendfile-type", "X-Other")], None),
+        (vec![("x-accel-mapping", &other)], None),
+    ] {
+        let mut request = Request::new(());
+        request.headers_mut().extend(headers(&fields[..1]));
+        for (name, value) in &fields[1..] {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let path = path.clone();
+        let layer = fixture.layer().trusted(|parts| parts.headers.contains_key("x-sendfile-type"));
+        let (parts, body) = fixture.ask(layer, request, move |_| response(&path)).await;
+        let field = parts.headers.get("x-accel-redirect").map(|value| value.to_str().unwrap());
+        assert_eq!((field, body.is_empty()), (expected, expected.is_some()), "{fields:?}");
+    }
+    assert_quiet(&fixture.ledger).await;
+}
+
+/// Whatever is not sure is streamed.
+#[tokio::test]
+async fn otherwise_the_blob_is_streamed() {
+    type Change = fn(&mut Response, &Path);
+    let fixture = Fixture::new();
+    let changes: [(&str, Change); 9] = [
+        ("no path", |response, _| drop(response.extensions_mut().remove::<BlobPath>())),
+        ("switched off", |response, _| {
+            response.extensions_mut().insert(NoOffload);
+        }),
+        ("replaced", |_, path| {
+            fs::write(path.with_extension("new"), b"another").unwrap();
+            fs::rename(path.with_extension("new"), path).unwrap();
+        }),
+        ("renamed", |_, path| fs::rename(path, path.with_extension("else")).unwrap()),
+        ("outside", |response, _| drop(response.extensions_mut().insert(BlobPath("/etc/passwd".into())))),
+        ("upwards", |response, path| {
+            let up = path.parent().unwrap().join("x/../a file");
+            response.extensions_mut().insert(BlobPath(up));
+        }),
+        ("relative", |response, _| drop(response.extensions_mut().insert(BlobPath("a file".into())))),
+        ("the folder itself", |response, path| {
+            response.extensions_mut().insert(BlobPath(path.parent().unwrap().into()));
+        }),
+        ("coded", |response, _| {
+            response.headers_mut().insert("content-encoding", "x".parse().unwrap());
+        }),
+    ];
+    for (what, change) in changes {
+        let path = fixture.path();
+        fs::write(&path, CONTENT).unwrap();
+        let (parts, body) = fixture
+            .ask(fixture.layer(), asking(OffloadTo::Accel), move |_| {
+                let mut response = response(&path);
+                change(&mut response, &path);
+                response
+            })
+            .await;
+        assert_eq!((orders(&parts.headers), &body[..]), (vec![], CONTENT), "{what}");
+    }
+    let path = fixture.path();
+    fs::write(&path, CONTENT).unwrap();
+    let mut request = asking(OffloadTo::Accel);
+    *request.method_mut() = http::Method::POST;
+    let (parts, body) = fixture.ask(fixture.layer(), request, move |_| response(&path)).await;
+    assert_eq!((orders(&parts.headers), &body[..]), (vec![], CONTENT), "only GET and HEAD");
+    assert_eq!(fixture.ledger.blobs.sent.offload.get(), 0);
+    assert_quiet(&fixture.ledger).await;
+}
+
+/// A blob that is a part of its file: the proxy would send all of it.
+#[tokio::test]
+async fn a_slice_is_streamed() {
+    let fixture = Fixture::new();
+    let path = fixture.path();
+    let (parts, body) = fixture
+        .ask(fixture.layer(), asking(OffloadTo::Sendfile), move |_| {
+            let blob = Blob::new(fs::File::open(&path).unwrap()).unwrap().slice(0, 5);
+            let mut response = Response::new(Body::from(blob));
+            response.extensions_mut().insert(BlobPath(path.clone()));
+            response.extensions_mut().remove::<BlobHandle>();
+            response
+        })
+        .await;
+    assert_eq!(body, b"01234");
+    assert_eq!(orders(&parts.headers), []);
+    assert_quiet(&fixture.ledger).await;
+}
+
+#[test]
+fn names_are_encoded_and_lead_nowhere_else() {
+    let maps = [
+        Map::new("/srv".into(), "/i"),
+        Map::new("/srv/deep/".into(), "/deep/"),
+        Map::new("/".into(), "/all"),
+    ];
+    for (path, expected) in [
+        ("/srv/a.txt", Some("/i/a.txt")),
+        ("/srv/deep/a", Some("/deep/a")),
+        ("/srv/deeper/a", Some("/i/deeper/a")),
+        ("/srv//x/./y", Some("/i/x/y")),
+        ("/srv/a b?c#d%41", Some("/i/a%20b%3Fc%23d%2541")),
+        ("/srv/ü\r\nX-Evil: 1", Some("/i/%C3%BC%0D%0AX-Evil%3A%201")),
+        ("/srv/%2e%2e/%2f", Some("/i/%252e%252e/%252f")),
+        ("/srv/..a/...", Some("/i/..a/...")),
+        ("/else/a", Some("/all/else/a")),
+        ("/srv/../etc/passwd", None),
+        ("/srv/deep/..", None),
+        ("/srv/deep", None),
+        ("/", None),
+        ("srv/a", None),
+        ("", None),
+    ] {
+        let value = value(OffloadTo::Accel, &maps, Path::new(path));
+        assert_eq!(value.as_ref().map(|value| value.to_str().unwrap()), expected, "{path}");
+    }
+    assert_eq!(value(OffloadTo::Sendfile, &maps[..1], Path::new("/srv/a b")).unwrap(), "/srv/a%20b");
+    assert_eq!(value(OffloadTo::Sendfile, &maps[..1], Path::new("/etc/passwd")), None);
+}

@@ -1,0 +1,127 @@
+//! Which bytes are asked for (RFC 9110 §14.1, §14.2).
+
+#[cfg(test)]
+mod tests;
+
+use http::HeaderValue;
+
+/// At most so many parts are sent. More are answered with the whole, which is cheaper for both sides.
+const MAX_PARTS: usize = 5;
+/// At most so many are looked at: a longer list is an attack, and sorting it would be our work.
+const MAX_SPECS: usize = 100;
+
+/// From the first byte to the last one, which is within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl Span {
+    pub(crate) fn len(self) -> u64 {
+        self.last - self.first + 1
+    }
+}
+
+/// What a `Range` field selects of a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Selection {
+    /// All of it: nothing was asked that we understand, or too many parts.
+    Whole,
+    /// One or more parts, in the order in which they were asked for.
+    Parts(Vec<Span>),
+    /// Nothing that is there.
+    Nothing,
+}
+
+/// What is no list of byte ranges is ignored, as are other units (RFC 9110 §14.2); ranges that overlap or touch each
+/// other become one (§15.3.7.2). A file of no bytes is sent whole: some clients ask all files for their first part.
+pub(crate) fn select(value: &HeaderValue, len: u64) -> Selection {
+    let Some(specs) = parse(value.as_bytes()) else { return Selection::Whole };
+    if len == 0 {
+        return Selection::Whole;
+    }
+    let there: Vec<Span> = specs.into_iter().filter_map(|spec| spec.of(len)).collect();
+    match joined(there) {
+        parts if parts.is_empty() => Selection::Nothing,
+        parts if parts.len() > MAX_PARTS => Selection::Whole,
+        parts => Selection::Parts(parts),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Spec {
+    From { first: u64, last: Option<u64> },
+    Suffix(u64),
+}
+
+impl Spec {
+    /// What there is of it in a file of `len` bytes, which is not 0.
+    fn of(self, len: u64) -> Option<Span> {
+        match self {
+            Self::From { first, .. } if first >= len => None,
+            Self::From { first, last } => Some(Span { first, last: last.unwrap_or(u64::MAX).min(len - 1) }),
+            Self::Suffix(0) => None,
+            Self::Suffix(suffix) => Some(Span { first: len.saturating_sub(suffix), last: len - 1 }),
+        }
+    }
+}
+
+/// None when any part of it is malformed: then the field is ignored.
+fn parse(value: &[u8]) -> Option<Vec<Spec>> {
+    let (unit, list) = value.split_at_checked(6)?;
+    if !unit.eq_ignore_ascii_case(b"bytes=") {
+        return None;
+    }
+    let specs = list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|spec| !spec.is_empty());
+    let mut found = Vec::new();
+    for spec in specs {
+        if found.len() == MAX_SPECS {
+            return None;
+        }
+        found.push(parse_spec(spec)?);
+    }
+    (!found.is_empty()).then_some(found)
+}
+
+fn parse_spec(spec: &[u8]) -> Option<Spec> {
+    let dash = spec.iter().position(|&byte| byte == b'-')?;
+    let (first, last) = (&spec[..dash], &spec[dash + 1..]);
+    match (first, last) {
+        ([], suffix) => Some(Spec::Suffix(number(suffix)?)),
+        (first, []) => Some(Spec::From { first: number(first)?, last: None }),
+        (first, last) => {
+            let (first, last) = (number(first)?, number(last)?);
+            (first <= last).then_some(Spec::From { first, last: Some(last) })
+        }
+    }
+}
+
+/// Digits of any number: what is too great for a file is the greatest that there is.
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |sum, &digit| {
+        digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+    })
+}
+
+/// Spans that overlap or touch become one, which stands where the first of them was asked for.
+fn joined(spans: Vec<Span>) -> Vec<Span> {
+    let mut ascending: Vec<(usize, Span)> = spans.into_iter().enumerate().collect();
+    ascending.sort_by_key(|(_, span)| span.first);
+    let mut joined: Vec<(usize, Span)> = Vec::new();
+    for (place, span) in ascending {
+        match joined.last_mut() {
+            // No overflow: `last` is less than a length.
+            Some((earlier, known)) if span.first <= known.last + 1 => {
+                known.last = known.last.max(span.last);
+                *earlier = (*earlier).min(place);
+            }
+            _ => joined.push((place, span)),
+        }
+    }
+    joined.sort_by_key(|(place, _)| *place);
+    joined.into_iter().map(|(_, span)| span).collect()
+}

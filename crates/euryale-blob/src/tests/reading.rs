@@ -1,0 +1,359 @@
+//! The read path.
+
+use std::future::poll_fn;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::Poll;
+
+use bytes::Bytes;
+use euryale_core::{Blob, BlobChunks, Body, BoxError, Ledger, Response};
+use euryale_test::{Gate, assert_quiet, eventually};
+use http::{Request, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use super::{blob_of, content, file_of, layer, serving};
+use crate::chunks::Reader;
+use crate::read::Lane;
+
+async fn next(body: &mut Body) -> Option<Result<Bytes, BoxError>> {
+    let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+    Some(frame.map(|frame| frame.into_data().unwrap()))
+}
+
+async fn all(mut chunks: impl BlobChunks, len: u64) -> std::io::Result<Vec<u8>> {
+    let mut read = Vec::new();
+    while (read.len() as u64) < len {
+        read.extend_from_slice(&poll_fn(|cx| chunks.poll_chunk(cx)).await?);
+    }
+    Ok(read)
+}
+
+fn readers(threads: usize) -> (Lane, Ledger, [Reader; 4]) {
+    let (lane, ledger) = (Lane::new(threads), Ledger::new());
+    let both = [Reader::ahead(&lane, &ledger), Reader::lazy(&lane, &ledger)];
+    let [ahead, lazy] = both.clone().map(Reader::on_the_lane);
+    let [hot_ahead, hot_lazy] = both;
+    (lane, ledger, [ahead, lazy, hot_ahead, hot_lazy])
+}
+
+#[tokio::test]
+async fn each_manner_reads_the_same() {
+    let (lane, ledger, readers) = readers(4);
+    for len in [1, 16 << 10, (24 << 10) - 1, 24 << 10, (24 << 10) + 1, 1_000_003] {
+        let content = content(len);
+        let blob = blob_of(&content);
+        for reader in &readers {
+            assert!(
+                all(reader.chunks(blob.clone()), len as u64).await.unwrap() == content,
+                "{len} {reader:?}"
+            );
+            let slice = blob.slice(len as u64 / 3, len as u64 / 2);
+            let at = len / 3;
+            assert!(
+                all(reader.chunks(slice.clone()), slice.len()).await.unwrap() == content[at..at + len / 2]
+            );
+        }
+    }
+    eventually("all turns are free", || lane.free() == 4).await;
+    assert_quiet(&ledger).await;
+}
+
+/// Kept chunks are not given to others: their buffers come back only when they are dropped.
+#[tokio::test]
+async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
+    let (_, _, readers) = readers(2);
+    let content = content(400_000);
+    for reader in &readers {
+        let mut chunks = reader.chunks(blob_of(&content));
+        let mut kept = Vec::new();
+        while kept.iter().map(Bytes::len).sum::<usize>() < content.len() {
+            kept.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
+        }
+        drop(chunks);
+        assert!(kept.concat() == content);
+        let free = reader.buffers().free();
+        drop(kept);
+        assert!(reader.buffers().free() > free && reader.buffers().free() <= 64);
+    }
+}
+
+/// Who sends what it gets is given whole buffers; who lets them pile up gets small pieces, as hyper does, which
+/// queues 16 of them: two buffers.
+#[tokio::test]
+async fn a_peer_that_does_not_read_holds_two_buffers() {
+    let (lane, _, readers) = readers(2);
+    for reader in [&readers[0], &readers[2]] {
+        let blob = blob_of(&content(1_000_000));
+        let mut chunks = reader.chunks(blob.clone());
+        let mut queued = Vec::new();
+        for _ in 0..16 {
+            queued.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
+        }
+        assert_eq!(queued.iter().map(Bytes::len).sum::<usize>(), 48 << 10);
+        eventually("nothing is under way", || lane.free() == 2).await;
+        assert_eq!(chunks.buffers(), 2, "and nothing is read ahead for it");
+        queued.clear();
+        let mut chunks = reader.chunks(blob);
+        for _ in 0..8 {
+            assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 24 << 10);
+        }
+    }
+}
+
+#[tokio::test]
+async fn http_2_gets_one_frame_at_a_time() {
+    let (layer, ledger) = layer();
+    let file = file_of(&content(200_000));
+    let service =
+        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    for (version, size) in
+        [(Version::HTTP_11, 24 << 10), (Version::HTTP_10, 24 << 10), (Version::HTTP_2, 16 << 10)]
+    {
+        let mut request = Request::new(());
+        *request.version_mut() = version;
+        let mut body = service.clone().oneshot(request).await.unwrap().into_body();
+        assert_eq!(next(&mut body).await.unwrap().unwrap().len(), size, "{version:?}");
+    }
+    assert_eq!(ledger.blobs.sent.read.get(), 3);
+    assert_quiet(&ledger).await;
+}
+
+/// Counted by the ledger and by the system, for a file that has no blocks.
+#[tokio::test]
+async fn a_small_part_of_a_large_file_is_a_small_read() {
+    let (layer, ledger) = layer();
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(1 << 30).unwrap();
+    file.write_all_at(b"here", 700_000_000).unwrap();
+    let service =
+        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    let request = Request::get("/").header("range", "bytes=700000000-700000099").body(()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    let read = || {
+        let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse::<u64>().ok()).unwrap()
+    };
+    let before = read();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    // With what reading the counter reads.
+    assert!(read() - before <= 4 << 10, "{}", read() - before);
+    assert_eq!((&body[..4], body.len()), (&b"here"[..], 100));
+    assert_eq!(ledger.blobs.sent.read_bytes.get(), 100);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_or_replaced_is_sent_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+    let content = content(500_000);
+    for replace in [false, true] {
+        let (layer, ledger) = layer();
+        std::fs::write(&path, &content).unwrap();
+        let blob = Blob::new(std::fs::File::open(&path).unwrap()).unwrap();
+        let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
+        let mut body = service.clone().oneshot(Request::new(())).await.unwrap().into_body();
+        let mut got = next(&mut body).await.unwrap().unwrap().to_vec();
+        if replace {
+            std::fs::write(&other, vec![0; 500_000]).unwrap();
+            std::fs::rename(&other, &path).unwrap();
+        } else {
+            std::fs::remove_file(&path).unwrap();
+        }
+        while let Some(chunk) = next(&mut body).await {
+            got.extend_from_slice(&chunk.unwrap());
+        }
+        assert!(got == content);
+        drop((body, service));
+        assert_quiet(&ledger).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_ends_in_an_error() {
+    for range in [None, Some("bytes=10-400000"), Some("bytes=0-1,200000-400000")] {
+        let (layer, ledger) = layer();
+        let file = file_of(&content(500_000));
+        let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+        let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
+        let mut request = Request::new(());
+        if let Some(range) = range {
+            request.headers_mut().insert("range", range.parse().unwrap());
+        }
+        let mut body = service.clone().oneshot(request).await.unwrap().into_body();
+        let promised = body.size_hint().exact().unwrap();
+        let mut got = next(&mut body).await.unwrap().unwrap().len() as u64;
+        file.set_len(100_000).unwrap();
+        let error = loop {
+            match next(&mut body).await.expect("never a clean end") {
+                Ok(chunk) => got += chunk.len() as u64,
+                Err(error) => break error,
+            }
+        };
+        assert!(got < promised);
+        let error = error.downcast::<std::io::Error>().unwrap();
+        assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+        assert!(next(&mut body).await.is_none());
+        drop((body, service));
+        assert_quiet(&ledger).await;
+    }
+}
+
+/// A file that grows: exactly what was promised.
+#[tokio::test]
+async fn a_file_that_grows_is_not_longer() {
+    let (layer, ledger) = layer();
+    let file = file_of(&content(100_000));
+    let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+    let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
+    let response = service.oneshot(Request::new(())).await.unwrap();
+    file.set_len(200_000).unwrap();
+    assert!(response.into_body().collect().await.unwrap().to_bytes() == content(100_000));
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_bound_of_the_lane_holds() {
+    let (lane, ledger, readers) = readers(3);
+    let (gate, running) = (Gate::new(), Arc::new(()));
+    let held: Vec<_> = (0..3)
+        .map(|_| {
+            let (lane, gate, running) = (lane.clone(), gate.clone(), Arc::clone(&running));
+            tokio::spawn(async move { lane.run(move || (gate.wait(), drop(running))).await })
+        })
+        .collect();
+    eventually("the lane is full", || gate.waiting() == 3).await;
+    let content = content(300_000);
+    let streams: Vec<_> =
+        (0..100).map(|_| tokio::spawn(all(readers[0].chunks(blob_of(&content)), 300_000))).collect();
+    // Nothing is read, whatever is polled.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((lane.free(), gate.waiting(), ledger.blobs.sent.read_bytes.get()), (0, 3, 0));
+    gate.open();
+    for held in held {
+        held.await.unwrap().unwrap();
+    }
+    for stream in streams {
+        assert!(stream.await.unwrap().unwrap() == content);
+    }
+    eventually("all turns are free", || lane.free() == 3).await;
+    assert_eq!(ledger.blobs.sent.read_bytes.get(), 30_000_000);
+    assert_quiet(&ledger).await;
+}
+
+/// Cancelled while it waits for its turn, while it reads, and with a chunk read ahead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_body_leaves_nothing() {
+    let (lane, ledger, readers) = readers(1);
+    let gate = Gate::new();
+    let held = tokio::spawn({
+        let (lane, gate) = (lane.clone(), gate.clone());
+        async move { lane.run(move || gate.wait()).await }
+    });
+    eventually("the lane is full", || gate.waiting() == 1).await;
+    let file = Arc::new(file_of(&content(500_000)));
+    let blob = || {
+        let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
+        Body::publish_handle(&mut response, &ledger);
+        let handle = response.extensions().get::<euryale_core::BlobHandle>().unwrap();
+        handle.read_by(Arc::new(readers[0].clone()));
+        response.into_body()
+    };
+    let poll = |body: &mut Body| {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        Pin::new(body).poll_frame(&mut cx)
+    };
+    let mut bodies: Vec<Body> = (0..10).map(|_| blob()).collect();
+    for body in &mut bodies {
+        assert!(poll(body).is_pending());
+    }
+    assert_eq!(ledger.blobs.open.get(), 10);
+    bodies.truncate(1);
+    eventually("those that waited are gone", || ledger.blobs.open.get() == 1).await;
+    gate.open();
+    held.await.unwrap().unwrap();
+    let mut body = bodies.remove(0);
+    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 24 << 10, "it has its turn after all");
+    // The next chunk is on its way, asked for by nobody.
+    drop(body);
+    eventually("its turn is free", || lane.free() == 1).await;
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_chunk_from_a_disk_is_followed_by_the_next() {
+    let (lane, _, readers) = readers(1);
+    let file = file_of(&content(100_000));
+    let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+    let mut chunks = readers[0].chunks(blob.clone());
+    let first = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
+    eventually("the next was read", || lane.free() == 1).await;
+    tokio::task::yield_now().await;
+    file.write_all_at(&[0; 100_000], 0).unwrap();
+    let second = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
+    assert!(second.iter().any(|byte| *byte != 0) && first.len() == 24 << 10, "before it was overwritten");
+    // For HTTP/2 it is not.
+    let file = file_of(&content(100_000));
+    let mut chunks = readers[1].chunks(Blob::new(file.try_clone().unwrap()).unwrap());
+    poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
+    eventually("nothing is under way", || lane.free() == 1).await;
+    file.write_all_at(&[0; 100_000], 0).unwrap();
+    assert!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn without_a_runtime_it_is_an_error() {
+    let (_, _, readers) = readers(1);
+    let mut chunks = readers[0].chunks(blob_of(b"abc"));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(matches!(chunks.poll_chunk(&mut cx), Poll::Ready(Err(_))));
+}
+
+/// All of it is in memory, and yet others have their turns.
+#[tokio::test]
+async fn who_collects_a_large_file_lets_others_go_on() {
+    let (layer, ledger) = layer();
+    let file = file_of(&content(10_000_000));
+    let service =
+        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
+    let other = tokio::spawn(async {});
+    let mut left = 10_000_000;
+    while !other.is_finished() {
+        left -= next(&mut body).await.expect("not all of it before").unwrap().len();
+    }
+    assert!(left > 0);
+    drop(body);
+    assert_quiet(&ledger).await;
+}
+
+/// A thread is free only later: what nobody waits for any more is not run then.
+#[test]
+fn what_nobody_waits_for_is_not_begun() {
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (lane, gate, ran) = (Lane::new(2), Gate::new(), Arc::new(AtomicBool::new(false)));
+        let busy = tokio::spawn({
+            let (lane, gate) = (lane.clone(), gate.clone());
+            async move { lane.run(move || gate.wait()).await }
+        });
+        eventually("the only thread is busy", || gate.waiting() == 1).await;
+        let waiting = tokio::spawn({
+            let (lane, ran) = (lane.clone(), ran.clone());
+            async move { lane.run(move || ran.store(true, SeqCst)).await }
+        });
+        eventually("it has its turn, and no thread", || lane.free() == 0).await;
+        waiting.abort();
+        assert!(waiting.await.unwrap_err().is_cancelled());
+        gate.open();
+        busy.await.unwrap().unwrap();
+        eventually("all turns are free", || lane.free() == 2).await;
+        assert!(!ran.load(SeqCst));
+    });
+}

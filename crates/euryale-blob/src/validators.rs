@@ -1,0 +1,161 @@
+//! Entity tags and dates of change (RFC 9110 §8.8).
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use euryale_core::Blob;
+use http::header::{ETAG, Entry, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue};
+
+/// Clocks of file systems tick: every 1 to 10 ms on Linux, every 2 s on FAT. Within a tick a file may change again
+/// and keep its time, so a time that is younger than this is no strong validator yet (RFC 9110 §8.8.1).
+const TICK: Duration = Duration::from_secs(2);
+
+/// Times before 1980-01-02 were put there by tools that want the same archive from the same files: 0 and 1 s (Nix,
+/// OSTree), and the beginning of ZIP's time. They say nothing.
+const FIRST_TIME: Duration = Duration::from_secs(315_619_200);
+
+/// What the answer says of itself.
+#[derive(Debug)]
+pub(crate) struct Validators {
+    etag: Option<HeaderValue>,
+    /// In whole seconds, as it is sent.
+    modified: Option<SystemTime>,
+    has_settled: bool,
+}
+
+impl Validators {
+    /// Those that the response has, and for those that it has not, the blob's.
+    pub(crate) fn of(headers: &HeaderMap, blob: &Blob, now: SystemTime) -> Self {
+        let time = blob.modified().filter(|time| since_epoch(*time) >= FIRST_TIME);
+        let etag = match headers.get(ETAG) {
+            Some(given) => Some(given.clone()),
+            None => time.map(|time| etag_of(blob, time, has_settled(time, now))),
+        };
+        let modified = match headers.get(LAST_MODIFIED) {
+            Some(given) => given.to_str().ok().and_then(|date| httpdate::parse_http_date(date).ok()),
+            // Not in the future (RFC 9110 §8.8.2.1).
+            None => time.map(|time| UNIX_EPOCH + Duration::from_secs(since_epoch(time.min(now)).as_secs())),
+        };
+        Self { etag, modified, has_settled: modified.is_some_and(|time| has_settled(time, now)) }
+    }
+
+    /// Puts them where the response has none.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        if let (Some(etag), Entry::Vacant(entry)) = (&self.etag, headers.entry(ETAG)) {
+            entry.insert(etag.clone());
+        }
+        if let (Some(modified), Entry::Vacant(entry)) = (self.modified, headers.entry(LAST_MODIFIED))
+            && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(modified))
+        {
+            entry.insert(date);
+        }
+    }
+
+    /// Does a list of tags name this one? As strong tags, or weakly (RFC 9110 §8.8.3.2).
+    pub(crate) fn is_in<'a>(&self, lines: impl Iterator<Item = &'a HeaderValue>, how: Comparison) -> bool {
+        let own = self.etag.as_ref().and_then(|etag| tags(etag.as_bytes()).next());
+        for line in lines {
+            if line.as_bytes().trim_ascii() == b"*" {
+                return true;
+            }
+            if own.is_some_and(|own| tags(line.as_bytes()).any(|other| own.equals(other, how))) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Is the blob what the client knows by the value of an `If-Range` (RFC 9110 §13.1.5)? Only a strong tag says
+    /// so, or the very date, when the file can no longer have changed in the second that it names.
+    pub(crate) fn is_still(&self, known: &HeaderValue) -> bool {
+        if let Some(tag) = tags(known.as_bytes()).next() {
+            let own = self.etag.as_ref().and_then(|etag| tags(etag.as_bytes()).next());
+            return own.is_some_and(|own| own.equals(tag, Comparison::Strong));
+        }
+        self.has_settled && self.modified.is_some() && self.modified == date(known)
+    }
+
+    /// Was it changed after `time`? Not known without a time of change.
+    pub(crate) fn is_changed_since(&self, time: SystemTime) -> Option<bool> {
+        self.modified.map(|modified| modified > time)
+    }
+}
+
+/// A date in one of the three formats of RFC 9110 §5.6.7.
+pub(crate) fn date(value: &HeaderValue) -> Option<SystemTime> {
+    httpdate::parse_http_date(value.to_str().ok()?).ok()
+}
+
+/// From the time of change in nanoseconds and the length, as Apache and nginx do it, so that servers with the same
+/// files have the same tags: the number of the file is not in it.
+fn etag_of(blob: &Blob, time: SystemTime, is_strong: bool) -> HeaderValue {
+    let weak = if is_strong { "" } else { "W/" };
+    let (time, len) = (since_epoch(time).as_nanos(), blob.len());
+    let tag = match blob.offset() {
+        0 => format!("{weak}\"{time:x}-{len:x}\""),
+        offset => format!("{weak}\"{time:x}-{len:x}-{offset:x}\""),
+    };
+    HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
+}
+
+fn has_settled(time: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(time).is_ok_and(|age| age >= TICK)
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How tags are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Strong,
+    Weak,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tag<'a> {
+    weak: bool,
+    opaque: &'a [u8],
+}
+
+impl Tag<'_> {
+    fn equals(self, other: Tag<'_>, how: Comparison) -> bool {
+        let strong = !self.weak && !other.weak;
+        self.opaque == other.opaque && (strong || how == Comparison::Weak)
+    }
+}
+
+/// The tags of a list, which may have commas in them; what is no tag is passed over (RFC 9110 §8.8.3, §5.6.1).
+fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        loop {
+            rest = rest.trim_ascii_start();
+            let (weak, quoted) = match rest {
+                [] => return None,
+                [b'W', b'/', quoted @ ..] => (true, quoted),
+                _ => (false, rest),
+            };
+            if let [b'"', inner @ ..] = quoted
+                && let Some(end) = inner.iter().position(|&byte| !is_tag_byte(byte))
+                && inner[end] == b'"'
+            {
+                rest = after_comma(&inner[end + 1..]);
+                return Some(Tag { weak, opaque: &inner[..end] });
+            }
+            rest = after_comma(rest);
+        }
+    })
+}
+
+fn after_comma(text: &[u8]) -> &[u8] {
+    text.iter().position(|&byte| byte == b',').map_or(&[], |at| &text[at + 1..])
+}
+
+fn is_tag_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b'~' | 0x80..)
+}
