@@ -489,6 +489,32 @@ async fn another_cap_holds_at_run_time() {
     assert_quiet(pool.ledger()).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_cap_under_load_loses_no_job() {
+    let pool = pool(2);
+    let work = || {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            for _ in 0..200 {
+                pool.run(|connection| connection.id()).await.unwrap();
+            }
+        })
+    };
+    let tasks: Vec<_> = (0..32).map(|_| work()).collect();
+    let done = |jobs: u64| pool.ledger().publishers.seconds.count() >= jobs;
+    eventually("it is under load", || done(500)).await;
+    pool.resize(10);
+    eventually("and goes on", || done(3000)).await;
+    pool.resize(1);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(pool.ledger().publishers.seconds.count(), 32 * 200);
+    assert!(pool.ledger().publishers.running.peak() <= 10);
+    eventually("one connection is left", || pool.database().open() == 1).await;
+    assert_quiet(pool.ledger()).await;
+}
+
 #[tokio::test]
 async fn a_smaller_cap_drops_the_coldest_idle_connections() {
     let pool = with_three_idle().await;

@@ -19,6 +19,7 @@ use tower_service::Service;
 use crate::listener::PeerAddr;
 use crate::sendfile::{Windows, arm};
 use crate::socket::SocketCell;
+use crate::streams::{BlobStreams, Queued};
 
 /// Makes an [`Edge`] for every socket.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ impl<S: Clone> MakeEdge<S> {
     }
 
     pub(crate) fn make(&self, peer: PeerAddr, cell: Arc<SocketCell>, windows: Arc<Windows>) -> Edge<S> {
-        Edge { service: self.service.clone(), peer, cell, windows }
+        Edge { service: self.service.clone(), peer, cell, windows, streams: BlobStreams::new() }
     }
 }
 
@@ -43,6 +44,7 @@ pub(crate) struct Edge<S> {
     peer: PeerAddr,
     cell: Arc<SocketCell>,
     windows: Arc<Windows>,
+    streams: BlobStreams,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Edge<S>
@@ -70,6 +72,7 @@ where
             parsed,
             framing,
             windows: self.windows.clone(),
+            streams: self.streams.clone(),
         }
     }
 }
@@ -92,16 +95,19 @@ pin_project! {
         parsed: Instant,
         framing: Framing,
         windows: Arc<Windows>,
+        streams: BlobStreams,
     }
 }
 
 pin_project! {
-    /// Waiting ⇒ Called when the service is ready. Taken stands only between the two.
+    /// Waiting ⇒ Called when the service is ready; Called ⇒ Queued when there are too many blobs already. Taken stands
+    /// only between the first two.
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S, F> {
         Waiting { service: S, request: Request<Incoming> },
         Called { #[pin] future: F },
+        Queued { queued: Box<Queued> },
         Taken,
     }
 }
@@ -125,21 +131,37 @@ where
                 this.state.set(State::Called { future });
             }
         }
-        let StateProj::Called { future } = this.state.project() else {
-            return Poll::Pending;
+        let response = match this.state.as_mut().project() {
+            StateProj::Called { future } => ready!(future.poll(cx))?.map(Body::new),
+            StateProj::Queued { queued } => {
+                let response = ready!(queued.poll(cx));
+                this.cell.record(*this.parsed);
+                return Poll::Ready(Ok(response));
+            }
+            StateProj::Waiting { .. } | StateProj::Taken => return Poll::Pending,
         };
-        let mut response = ready!(future.poll(cx))?.map(Body::new);
-        match this.framing {
+        let response = match this.framing {
             Framing::Plain => {
                 arm(&response, this.windows);
                 this.cell.given(*this.parsed);
+                response
             }
-            Framing::Multiplexed => this.cell.record(*this.parsed),
+            Framing::Multiplexed => match this.streams.admit(response) {
+                Ok(response) => {
+                    this.cell.record(*this.parsed);
+                    response
+                }
+                Err(queued) => {
+                    this.state.set(State::Queued { queued });
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            },
             Framing::HeadOnly => {
-                response = without_body(response);
                 this.cell.record(*this.parsed);
+                without_body(response)
             }
-        }
+        };
         Poll::Ready(Ok(response))
     }
 }

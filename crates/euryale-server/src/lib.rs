@@ -65,8 +65,8 @@
 //!
 //! Sockets are not limited in number: how much work they may cause is the business of the queue for
 //! connections, which refuses at once when it is full. One HTTP/2 peer has at most
-//! [`Server::max_concurrent_streams`] requests. Bodies are read no faster than the service takes them and the
-//! peer reads them.
+//! [`Server::max_concurrent_streams`] requests, and 32 files under way: one more waits with its head. Bodies are
+//! read no faster than the service takes them and the peer reads them.
 //!
 //! # Errors
 //!
@@ -103,6 +103,7 @@ mod server;
 mod settings;
 mod shutdown;
 mod socket;
+mod streams;
 #[cfg(test)]
 mod tests;
 

@@ -58,7 +58,7 @@ impl Settings {
 
 impl SpoolLayer {
     /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for temporary
-    /// files beyond, which may stall for 30 s and must bring 60 KiB a minute.
+    /// files beyond, which may stall for 30 s and must bring 15 KiB a minute.
     pub fn new() -> Self {
         Self {
             settings: Settings {
@@ -67,7 +67,7 @@ impl SpoolLayer {
                 limits: Arc::new([]),
                 directory: std::env::temp_dir().into(),
                 stall: Duration::from_secs(30),
-                rate: Rate { bytes: 60 << 10, span: Duration::from_secs(60) },
+                rate: Rate { bytes: 15 << 10, span: Duration::from_secs(60) },
                 threads: WRITERS,
                 writers: Arc::new(Semaphore::new(WRITERS)),
                 admit: Vec::new(),
@@ -117,7 +117,8 @@ impl SpoolLayer {
         self
     }
 
-    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 60 KiB in 60 s.
+    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 15 KiB in 60 s,
+    /// a quarter of what the slowest honest client brings.
     pub fn rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.rate = Rate { bytes, span };
         self

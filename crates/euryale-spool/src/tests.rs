@@ -155,6 +155,19 @@ async fn a_body_that_trickles_is_given_up() {
     assert!(began.elapsed().as_secs() >= 60);
 }
 
+/// As the slowest client that is served: a little less than 1 KiB a second, for some minutes.
+#[tokio::test(start_paused = true)]
+async fn a_kibibyte_a_second_is_fast_enough() {
+    let (mut sender, body) = Channel::<Bytes>::new(1);
+    let answer = tokio::spawn(echo(SpoolLayer::new()).oneshot(http::Request::new(body)));
+    for _ in 0..300 {
+        tokio::time::advance(Duration::from_millis(1020)).await;
+        sender.send_data(Bytes::from_static(&[b'x'; 1024])).await.unwrap();
+    }
+    drop(sender);
+    assert_eq!(answer.await.unwrap().unwrap().len(), 300 * 1024);
+}
+
 #[tokio::test]
 async fn a_limit_may_differ_by_request() {
     let layer = SpoolLayer::new().limit(3).limit_for(|parts| parts.uri.path() == "/upload", 10);

@@ -6,6 +6,12 @@ use percent_encoding::percent_decode_str;
 const LONGEST_NAME: usize = 100;
 const LONGEST_PATH: usize = 500;
 
+/// Characters that turn the direction of what is written after them: a name would read as another one.
+const TURNS: [char; 9] = [
+    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
+    '\u{2069}',
+];
+
 /// The path that a request for writing names, decoded and checked.
 ///
 /// # Errors
@@ -54,7 +60,7 @@ fn check_name(name: &str) -> Result<(), String> {
         "A name must not be . or .., which stand for folders."
     } else if name.contains("@@") {
         "A name has no @@ in it: such addresses belong to the site itself."
-    } else if name.trim() != name || name.contains(char::is_control) {
+    } else if name.trim() != name || name.contains(char::is_control) || name.contains(TURNS) {
         "A name has no control characters, and no space at its ends."
     } else if name.chars().count() > LONGEST_NAME {
         return Err(format!("A name has at most {LONGEST_NAME} characters."));

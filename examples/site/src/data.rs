@@ -1,6 +1,7 @@
 //! The data folder: the database, and the blobs beside it.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::{chord, content, media};
 
 const DATABASE: &str = "site.db";
 const BLOBS: &str = "blobs";
+/// Which database the blobs belong to.
+const OWNER: &str = "blobs.id";
 
 /// How long a program that starts waits for another one that fills the same database.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +42,13 @@ impl Data {
     /// The same; a new one stays empty.
     pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
         let data = Self::bare(folder)?;
+        let belongs =
+            data.blobs_belong(folder).map_err(|error| cannot("look into the data folder", &error, folder))?;
+        if !belongs {
+            let remedy = "put the site.db back that knows them, or move the folder away";
+            let place = folder.join(BLOBS);
+            return Err(StartError::new("these files belong to another database", place.display(), remedy));
+        }
         data.sweep().map_err(|error| cannot("sweep the blobs", &error, folder))?;
         Ok(data)
     }
@@ -78,6 +88,28 @@ impl Data {
         let found = read(&connection)?;
         self.sqlite.abort(&mut connection)?;
         Ok(found)
+    }
+
+    /// Are the blobs those of this database? What no row names is swept away, so a database that is new because the
+    /// right one was not there must not have the last word.
+    fn blobs_belong(&self, folder: &Path) -> Result<bool, BoxError> {
+        let connection = self.sqlite.connect()?;
+        let id = store::identity(&connection)?;
+        let (blobs, owner) = (folder.join(BLOBS), folder.join(OWNER));
+        match fs::read_to_string(&owner) {
+            Ok(known) => Ok(known.trim() == id),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let is_empty = fs::read_dir(&blobs)?.next().is_none();
+                if !is_empty && !store::has_files(&connection)? {
+                    return Ok(false);
+                }
+                let mut file = fs::File::create(&owner)?;
+                writeln!(file, "{id}")?;
+                file.sync_all()?;
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn sweep(&self) -> Result<(), BoxError> {

@@ -18,7 +18,8 @@ use crate::store::{self, FileEntry};
 use crate::{address, date, media};
 
 /// Whoever may write here may bring a page or a picture with a script in it, and it must not run as the site's.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; sandbox";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; \
+     sandbox";
 
 /// The file, open: the worker is done when it knows which one that is.
 pub(crate) fn show(

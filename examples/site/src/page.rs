@@ -19,9 +19,10 @@ const TEMPLATES: [(&str, &str); 5] = [
     ("search", include_str!("../templates/search.html")),
 ];
 
-/// No script runs here, whatever a document holds.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'";
+/// No script runs here, whatever a document holds; and no other site shows a page in a frame, where a click on it
+/// would be one of this site's.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
 
 /// What a path may not hold as it is (RFC 3986 §3.3), what would end it, and what means something in HTML.
 const UNSAFE: &AsciiSet = &CONTROLS

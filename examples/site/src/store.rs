@@ -11,7 +11,8 @@ use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
 pub(crate) use self::files::{
-    FileEntry, file, files, is_named, put_file, put_scale, remove_file, remove_scales, scale,
+    FileEntry, file, files, has_files, identity, is_named, put_file, put_scale, remove_file, remove_scales,
+    scale,
 };
 pub(crate) use self::schema::STEPS;
 pub(crate) use self::search::{Hit, MARK, search};

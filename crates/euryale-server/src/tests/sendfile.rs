@@ -283,6 +283,41 @@ async fn cold_files_and_such_in_memory_arrive_as_well() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_http2_peer_has_32_files_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let (site, shelf) = Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
+        app.route("/page", get(async || "page"))
+    })
+    .await;
+    let mut client = connect(&site).await;
+    let mut asked = Vec::new();
+    for _ in 0..40 {
+        asked.push(tokio::spawn(client.send_request(request("GET", "/"))));
+    }
+    let heads = || asked.iter().filter(|asked| asked.is_finished()).count();
+    eventually(|| heads() == 32 && shelf.ledger.blobs.open.get() == 40).await;
+    let page = within(client.send_request(request("GET", "/page"))).await.unwrap();
+    assert_eq!(page.status(), 200, "what is no file has its way");
+    assert_eq!(heads(), 32);
+    // Whoever is let go lets another one come.
+    let (there, waiting): (Vec<_>, Vec<_>) =
+        asked.into_iter().partition(tokio::task::JoinHandle::is_finished);
+    for asked in there {
+        drop(within(asked).await.unwrap().unwrap());
+    }
+    // All at once: one that is not read holds up the window of the others.
+    let reading = waiting.into_iter().map(|asked| {
+        tokio::spawn(async { asked.await.unwrap().unwrap().into_body().collect().await.unwrap().to_bytes() })
+    });
+    for body in reading.collect::<Vec<_>>() {
+        assert!(within(body).await.unwrap() == bytes);
+    }
+    drop(client);
+    site.end_quiet(&shelf).await;
+}
+
 #[cfg(feature = "axum")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_plain_axum_as_well() {

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use euryale_core::{BoxError, Error, ErrorKind};
 use futures_core::Stream;
-use http::header::CONTENT_TYPE;
+use http::HeaderValue;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
 use multer::Multipart;
 
@@ -79,6 +80,9 @@ where
     let name = part.name().ok_or_else(|| malformed("a part of a form has no name"))?.to_owned();
     take(&mut room.text, name.len(), "a form of too much text")?;
     let Some(file_name) = part.file_name().map(str::to_owned) else {
+        if names_a_file(&part) {
+            return Err(malformed("the name of a file in a form is no UTF-8"));
+        }
         let mut text = Vec::new();
         while let Some(data) = feed.data(&mut part).await? {
             take(&mut room.text, data.len(), "a form of too much text")?;
@@ -102,6 +106,13 @@ where
     room.memory -= body.as_bytes().map_or(0, <[u8]>::len).min(room.memory);
     let is_chosen = !(file_name.is_empty() && body.is_empty());
     Ok(is_chosen.then(|| Field::new_file(name, Upload::new(file_name, content_type, body))))
+}
+
+/// Does the head of `part` speak of a file, although multer finds no name? Otherwise it would be taken for a text.
+fn names_a_file(part: &multer::Field<'_>) -> bool {
+    let disposition = part.headers().get(CONTENT_DISPOSITION).map_or(&b""[..], HeaderValue::as_bytes);
+    let wanted = b"filename";
+    disposition.windows(wanted.len()).any(|found| found.eq_ignore_ascii_case(wanted))
 }
 
 /// The parts, one after the other.

@@ -128,6 +128,10 @@ async fn what_is_no_form_is_malformed() {
     }
     let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
     assert_eq!(form(&long, "").await.unwrap_err().kind(), ErrorKind::Malformed);
+    let named = multipart(&[part("name=\"a\"; filename=\"caf\u{1}.txt\"", "x")]).into_bytes();
+    let named: Vec<u8> = named.into_iter().map(|byte| if byte == 1 { 0xe9 } else { byte }).collect();
+    let error = sent(layer(), MULTIPART, [named.as_slice()]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed, "a file is not taken for a text");
     let no_text = multipart(&[part("name=\"a\"", "\u{1}")]).replace('\u{1}', "\u{0}").into_bytes();
     let broken: Vec<u8> = no_text.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
     let error = sent(layer(), MULTIPART, [broken.as_slice()]).await.unwrap_err();

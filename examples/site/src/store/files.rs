@@ -113,3 +113,13 @@ pub(crate) fn is_named(connection: &Connection, name: &str) -> rusqlite::Result<
         )?
         .query_row([name], |row| row.get(0))
 }
+
+/// What this database calls itself.
+pub(crate) fn identity(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("SELECT id FROM identity", [], |row| row.get(0))
+}
+
+/// Does it know any file?
+pub(crate) fn has_files(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM file)", [], |row| row.get(0))
+}

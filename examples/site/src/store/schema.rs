@@ -1,7 +1,7 @@
 //! The schema, step by step.
 
 /// The steps, in order. One that was released is never changed: append another one.
-pub(crate) const STEPS: [&str; 4] = [DOCUMENTS, SEARCH, FILES, SCALES];
+pub(crate) const STEPS: [&str; 5] = [DOCUMENTS, SEARCH, FILES, SCALES, IDENTITY];
 
 const DOCUMENTS: &str = "
     CREATE TABLE document (
@@ -93,4 +93,10 @@ const SCALES: &str = "
     CREATE TRIGGER file_removed AFTER DELETE ON file BEGIN
         DELETE FROM scale WHERE original = old.blob;
     END;
+";
+
+/// Tells this database from every other one: the folder of blobs says which it belongs to.
+const IDENTITY: &str = "
+    CREATE TABLE identity (id TEXT NOT NULL) STRICT;
+    INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 ";

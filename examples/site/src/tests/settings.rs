@@ -181,3 +181,40 @@ fn a_folder_that_cannot_be_made_is_named() {
         assert!(error.contains(data.to_str().unwrap()) && error.contains("--data"), "{error}");
     }
 }
+
+#[test]
+fn files_whose_database_is_not_there_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Data::open(folder.path()).unwrap());
+    let blobs = || -> usize {
+        let writers =
+            std::fs::read_dir(folder.path().join("blobs")).unwrap().map(|entry| entry.unwrap().path());
+        writers.filter(|path| path.is_dir()).map(|path| std::fs::read_dir(path).unwrap().count()).sum()
+    };
+    let before = blobs();
+    assert!(before > content::PICTURES.len());
+    let away = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
+    let files: Vec<_> = ["site.db", "site.db-wal", "site.db-shm"]
+        .into_iter()
+        .filter(|name| std::fs::rename(folder.path().join(name), away.path().join(name)).is_ok())
+        .collect();
+    for _ in 0..2 {
+        let error = Data::open(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("these files belong to another database - "), "{error}");
+        assert!(error.contains(folder.path().to_str().unwrap()) && error.contains("site.db"), "{error}");
+        assert_eq!(blobs(), before);
+    }
+    // Older blobs say nothing of their database: one that knows no file is none.
+    std::fs::remove_file(folder.path().join("blobs.id")).unwrap();
+    assert!(Data::open(folder.path()).is_err());
+    for name in ["site.db", "site.db-wal", "site.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    for name in files {
+        std::fs::rename(away.path().join(name), folder.path().join(name)).unwrap();
+    }
+    for _ in 0..2 {
+        drop(Data::open(folder.path()).unwrap());
+        assert_eq!(blobs(), before, "and it is found again");
+    }
+}
