@@ -11,6 +11,7 @@ use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
     Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
 };
+use euryale_deferred::DeferredLayer;
 use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use tower::ServiceExt;
@@ -21,7 +22,8 @@ use tower_layer::Layer;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `Respond · Spool · Retry · ConnectionLimit · Publish`.
+/// The layers in their order, with one ledger: `Respond · AwaitDeferred · Spool · Retry ·
+/// ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
 ///
@@ -45,6 +47,7 @@ pub struct Stack<D: Database> {
     limit: ConnectionLimitLayer<D>,
     retry: ConflictPolicy,
     spool: SpoolLayer,
+    deferred: DeferredLayer,
     respond: RespondLayer,
     deadline: Option<Duration>,
     abort_if_gone: Option<Predicate>,
@@ -63,6 +66,7 @@ impl<D: Database> Stack<D> {
             limit: ConnectionLimitLayer::new(pool.clone()),
             retry: ConflictPolicy::new(),
             spool: SpoolLayer::new(),
+            deferred: DeferredLayer::new(),
             respond: RespondLayer::new(),
             deadline: None,
             abort_if_gone: None,
@@ -81,6 +85,12 @@ impl<D: Database> Stack<D> {
     /// well.
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
         self.spool = layer;
+        self
+    }
+
+    /// Other settings for deferred responses and for bodies that synchronous code writes. Its ledger is the stack's.
+    pub fn deferred(mut self, layer: DeferredLayer) -> Self {
+        self.deferred = layer;
         self
     }
 
@@ -116,12 +126,15 @@ impl<D: Database> Stack<D> {
     }
 
     fn check_threads(&self) {
-        let (cap, writers) = (self.pool.status().cap, self.spool.writer_threads());
+        let (cap, spool) = (self.pool.status().cap, self.spool.writer_threads());
+        let (deferred, writers) = (self.deferred.blocking_threads(), self.deferred.writer_threads());
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + writers > there {
+        if cap + spool + deferred + writers > there {
             tracing::warn!(
                 connections = cap,
-                spool_writers = writers,
+                spool_writers = spool,
+                deferred,
+                writers,
                 threads = there,
                 "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
             );
@@ -139,7 +152,8 @@ impl<D: Database> Stack<D> {
         };
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
-        let inner = self.spool.ledger(ledger).admit(self.pool).layer(inner);
+        let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
+        let inner = self.deferred.ledger(ledger).layer(inner);
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
             BoxCloneSyncService::new(self.respond.layer(inner));
         StackService::new(service.clone(), Internal::new(service.map_err(euryale_core::Error::from)))
@@ -160,6 +174,7 @@ impl<D: Database> fmt::Debug for Stack<D> {
             .field("pool", &self.pool)
             .field("retry", &self.retry)
             .field("spool", &self.spool)
+            .field("deferred", &self.deferred)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
