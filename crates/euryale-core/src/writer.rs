@@ -1,5 +1,8 @@
 //! A body that synchronous code writes.
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,8 @@
 //! Calls from a worker into the asynchronous world.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
