@@ -17,7 +17,7 @@ fn more_threads_than_there_are_is_said_when_a_stack_is_built() {
         log.lines()[before..].join(" ").contains("more blocking threads than its runtime has")
     };
     // And 4 that write request bodies.
-    assert!(!said(396, None) && said(397, None));
+    assert!(!said(204, None) && said(205, None));
     let threads = BlockingThreads::new().publishers(1000);
     assert!(!said(1000, Some(threads)) && said(1001, Some(threads)));
 }
