@@ -85,6 +85,10 @@ pub(crate) struct Settings {
 
 /// Blocking threads that read files for clients.
 const FILE_READS: usize = 64;
+
+/// Exports that are sent at a time. Each may hold as many files open as [`export`](crate::export) allows.
+pub(crate) const EXPORTS: usize = 8;
+
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
@@ -115,7 +119,7 @@ Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong fla
 impl Settings {
     /// What may block at a time.
     pub(crate) fn threads(&self) -> BlockingThreads {
-        BlockingThreads::new().publishers(self.connections).application(FILE_READS)
+        BlockingThreads::new().publishers(self.connections).writers(EXPORTS).application(FILE_READS)
     }
 
     /// The settings as TOML: keys are the names of the flags.
