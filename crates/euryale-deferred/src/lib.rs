@@ -29,11 +29,11 @@
 //!
 //! # Three lanes
 //!
-//! | what | where it runs | at a time, by default |
+//! | what | where it runs | at a time |
 //! |---|---|---|
-//! | [`Deferred::new`], an async block | on the runtime, in the request's own task | 10,000 ([`futures`](DeferredLayer::futures)) |
-//! | [`Deferred::blocking`], a function | in a blocking thread | 128 ([`blocking`](DeferredLayer::blocking)) |
-//! | [`Body::writer`](euryale_core::Body::writer) and [`Body::iter`](euryale_core::Body::iter) | in a blocking thread, beside the client that reads | 64 ([`writers`](DeferredLayer::writers)) |
+//! | [`Deferred::new`], an async block | on the runtime, in the request's own task | [`futures`]: 10,000 |
+//! | [`Deferred::blocking`], a function | in a blocking thread | [`blocking`]: 128 |
+//! | [`Body::writer`], [`Body::iter`] | in a blocking thread, beside the client that reads | [`writers`]: 64 |
 //!
 //! Work for the CPU that takes long belongs on as few threads as there are cores: [`CpuPool`].
 //!
@@ -69,9 +69,14 @@
 //!
 //! A panic of a deferred response, of a writer or of an iterator is caught. The deadline needs tokio's timer.
 //!
+//! [`Body::iter`]: euryale_core::Body::iter
+//! [`Body::writer`]: euryale_core::Body::writer
 //! [`Deferred`]: euryale_core::Deferred
 //! [`Deferred::new`]: euryale_core::Deferred::new
 //! [`Deferred::blocking`]: euryale_core::Deferred::blocking
+//! [`blocking`]: DeferredLayer::blocking
+//! [`futures`]: DeferredLayer::futures
+//! [`writers`]: DeferredLayer::writers
 
 #![forbid(unsafe_code)]
 

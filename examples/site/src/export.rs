@@ -80,7 +80,8 @@ fn collect(
         );
         return Ok(Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }
-    if texts.is_empty() && files.is_empty() {
+    // Without a slash it would be a part of every path.
+    if !path.starts_with('/') || texts.is_empty() && files.is_empty() {
         return Ok(Err(Refusal::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}."))));
     }
     let texts = texts.iter().map(|text| Entry::of_text(text, &files));

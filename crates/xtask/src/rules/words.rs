@@ -62,8 +62,8 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
 }
 
-/// Where blocking work has a bound: the pool's worker, the lanes for what comes after a transaction, the spool's writers,
-/// the server's reader of cold files, and core's fall-back for bodies without a layer.
+/// Where blocking work has a bound: the pool's worker, the lanes for what comes after a transaction, the spool's
+/// writers, the server's reader of cold files, and core's fall-back for bodies without a layer.
 const BLOCKING: [&str; 5] = [
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
