@@ -8,9 +8,10 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response as AxumResponse;
 use axum::routing::{any, get};
 use euryale::connection::ConnectionLimitLayer;
+use euryale::deferred::DeferredLayer;
 use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale::spool::SpoolLayer;
-use euryale::{Body, Error, Ledger, Pool, Request, Response, Stack};
+use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Stack};
 use euryale_test::{CountingDatabase, assert_quiet};
 use http_body_util::BodyExt;
 use tower::retry::RetryLayer;
@@ -63,6 +64,26 @@ async fn spool_alone() {
         .map_request(unspooled);
     assert_eq!(post(inside().layer(layers)).await, through());
     assert_eq!(ledger.spool.bytes.peak(), 4);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn deferred_alone() {
+    let ledger = Ledger::new();
+    let layers = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(DeferredLayer::new().ledger(ledger.clone()))
+        .map_err(|never: Infallible| Error::from(never));
+    assert_eq!(post(inside().layer(layers.clone())).await, through());
+    // One that is deferred, in axum's box.
+    let later = any(async |body: String| {
+        Response::from(Deferred::new(async move {
+            Ok::<_, Error>(Response::new(Body::from(format!("later {body}"))))
+        }))
+    });
+    let app = Router::new().route("/", later).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
+    assert_eq!(post(app.layer(layers)).await, (200, "later body".to_owned(), true));
+    assert_eq!(ledger.deferred.ok.get(), 1);
     assert_quiet(&ledger).await;
 }
 

@@ -5,6 +5,7 @@
 mod cap;
 mod compile_fail;
 mod composition;
+mod deferred;
 mod failures;
 mod framing;
 mod lanes;

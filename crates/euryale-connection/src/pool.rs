@@ -178,11 +178,12 @@ impl<D: Database> Pool<D> {
     }
 
     /// Closes the pool: nothing is admitted from now on, what is queued or running may end within `deadline`,
-    /// and then the connections are dropped, in a worker. After the deadline what is still queued is refused.
+    /// then the connections are dropped, in a worker, and the tasks that transactions spawned after their commit are
+    /// waited for. After the deadline what is still queued is refused.
     ///
     /// # Errors
-    /// [`StillBusy`] when jobs were still running at the deadline. They cannot be stopped; their workers drop
-    /// their connections when they end.
+    /// [`StillBusy`] when jobs or tasks were still running at the deadline. Jobs cannot be stopped; their workers drop
+    /// their connections when they end. Tasks end with the runtime.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
         self.shared.lock().queue.close();
         let began = tokio::time::Instant::now();
@@ -191,11 +192,17 @@ impl<D: Database> Pool<D> {
             job.refuse(Error::new(ErrorKind::Closed));
         }
         // A connection may be slow to close: it goes on without us.
-        let left = deadline.saturating_sub(began.elapsed());
-        let _ = tokio::time::timeout(left, worker::drop_connections(self.shared.take_idle())).await;
+        let left = || deadline.saturating_sub(began.elapsed());
+        let _ = tokio::time::timeout(left(), worker::drop_connections(self.shared.take_idle())).await;
         self.shared.dismiss();
-        let running = self.shared.lock().queue.permits();
-        if in_time || running == 0 { Ok(()) } else { Err(StillBusy { running }) }
+        // Jobs spawn them, so they end last.
+        self.shared.tasks.close();
+        let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.wait()).await.is_ok();
+        let (running, tasks) = (self.shared.lock().queue.permits(), self.shared.tasks.len());
+        if (in_time || running == 0) && (tasks_ended || tasks == 0) {
+            return Ok(());
+        }
+        Err(StillBusy { running, tasks })
     }
 
     async fn all_left(&self) {
@@ -236,17 +243,19 @@ impl<D: Database> Admit for Pool<D> {
     }
 }
 
-/// [`Pool::close`] reached its deadline with jobs still running.
+/// [`Pool::close`] reached its deadline with jobs or tasks still running.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StillBusy {
-    /// How many.
+    /// How many jobs.
     pub running: usize,
+    /// How many tasks of transactions that have committed.
+    pub tasks: usize,
 }
 
 impl fmt::Display for StillBusy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the pool is closed, but {} jobs still run", self.running)
+        write!(f, "the pool is closed, but {} jobs and {} tasks still run", self.running, self.tasks)
     }
 }
 

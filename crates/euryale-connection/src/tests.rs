@@ -352,6 +352,45 @@ async fn a_worker_that_waits_for_its_own_pool_is_told_so() {
     assert_quiet(pool.ledger()).await;
 }
 
+#[tokio::test]
+async fn a_transaction_that_waits_for_its_own_pool_is_told_so_however_it_waits() {
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(20);
+    let pool = pool(1);
+    let inner = pool.clone();
+    let kinds = pool.transaction(move |transaction| {
+        transaction.connection()?;
+        let own = transaction.block_on(LONG, inner.run(|_| ()))?.unwrap_err().kind();
+        // In a task it waits for the permit; here that is waited for, and has an end.
+        let task = inner.clone();
+        let task = async move { tokio::spawn(async move { task.run(|_| ()).await }).await };
+        let other = transaction.block_on(SHORT, task).unwrap_err().kind();
+        Ok((own, other, transaction.block_on(LONG, async { tokio::task::yield_now().await })?))
+    });
+    assert_eq!(kinds.await.unwrap(), (ErrorKind::WouldDeadlock, ErrorKind::Elapsed, ()));
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_are_waited_for_when_a_pool_is_closed() {
+    for seconds in [5, 20] {
+        let pool = pool(1);
+        let spawned = pool.transaction(move |transaction| {
+            transaction.spawn_after_commit(tokio::time::sleep(Duration::from_secs(seconds)));
+            Ok(())
+        });
+        spawned.await.unwrap();
+        assert_eq!(pool.ledger().tasks.running.get(), 1);
+        let closed = pool.close(Duration::from_secs(10)).await;
+        assert_eq!(
+            closed.map_err(|busy| (busy.running, busy.tasks)),
+            if seconds < 10 { Ok(()) } else { Err((0, 1)) }
+        );
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_quiet(pool.ledger()).await;
+    }
+}
+
 #[test]
 fn a_pool_outlives_its_runtime() {
     let pool = pool(1);

@@ -18,9 +18,11 @@ use crate::blocking::FallBack;
 use crate::deferred::{Deferred, DeferredBody, DeferredHandle};
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
+use crate::writer::{self, BodyWriter, IntoChunk, WriterBody};
 use crate::{BoxError, Ledger, Response, SpooledBody};
 
-/// The body of a response: bytes, an open file, a response still being computed, or any other body in a box.
+/// The body of a response: bytes, an open file, a response still being computed, what synchronous code writes, or any
+/// other body in a box.
 ///
 /// It works without any layer. What layers know to add to a file or to a deferred response they find by the
 /// handle that [`publish_handle`](Body::publish_handle) puts into the response's extensions.
@@ -34,6 +36,7 @@ enum Kind {
     Full(Option<Bytes>),
     Blob(BlobBody),
     Deferred(DeferredBody),
+    Writer(WriterBody),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
     /// Nothing, but of the size that the answer to a GET request would have.
     HeadOnly(SizeHint),
@@ -77,6 +80,37 @@ impl Body {
         Deferred::new(future).into()
     }
 
+    /// A body that `write` writes, after the transaction, in a thread that may block. It begins when the body is first
+    /// polled, and never for a HEAD request.
+    ///
+    /// It has no length of its own. An error or a panic breaks the body off: no client takes what it got for the whole.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use euryale_core::{Body, BodyWriter};
+    ///
+    /// let body = Body::writer(|writer: &mut BodyWriter| {
+    ///     (0..1000).try_for_each(|row| writeln!(writer, "{row};{}", row * row))
+    /// });
+    /// # drop(body);
+    /// ```
+    pub fn writer<F>(write: F) -> Self
+    where
+        F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
+    {
+        Self { kind: Kind::Writer(WriterBody::new(write)) }
+    }
+
+    /// A body of the chunks that `chunks` yields: bytes, or results of bytes. The iterator is made and read as a
+    /// [`writer`](Body::writer) runs: in a thread that may block, a window ahead of the client at most.
+    #[doc(alias = "IStreamIterator")]
+    pub fn iter<I>(chunks: I) -> Self
+    where
+        I: IntoIterator<Item: IntoChunk> + Send + 'static,
+    {
+        Self::writer(move |writer| writer::send_all(chunks, writer))
+    }
+
     /// Is this a response that is still to be computed?
     pub fn is_deferred(&self) -> bool {
         matches!(self.kind, Kind::Deferred(_))
@@ -101,7 +135,7 @@ impl Body {
         Self { kind: Kind::HeadOnly(http_body::Body::size_hint(&self)) }
     }
 
-    /// Puts the handle of a response's blob or deferred response into its extensions, and counts an open blob
+    /// Puts the handle of a response's blob, deferred response or writer into its extensions, and counts an open blob
     /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
         match &response.body().kind {
@@ -116,7 +150,13 @@ impl Body {
                 let deferred = deferred.clone();
                 response.extensions_mut().insert(DeferredHandle { deferred });
             }
-            Kind::Full(_) | Kind::Boxed(_) | Kind::Blob(_) | Kind::Deferred(_) | Kind::HeadOnly(_) => {}
+            Kind::Writer(WriterBody::Untouched(handle)) => {
+                let handle = handle.clone();
+                response.extensions_mut().insert(handle);
+            }
+            Kind::Full(_) | Kind::Boxed(_) | Kind::HeadOnly(_) => {}
+            // Polled already.
+            Kind::Blob(_) | Kind::Deferred(_) | Kind::Writer(_) => {}
         }
     }
 }
@@ -139,6 +179,7 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Blob(blob) => blob.poll_frame(cx),
             Kind::Deferred(deferred) => deferred.poll_frame(cx),
+            Kind::Writer(writer) => writer.poll_frame(cx),
             Kind::Boxed(body) => body.as_mut().poll_frame(cx),
             Kind::HeadOnly(_) => Poll::Ready(None),
         }
@@ -150,6 +191,7 @@ impl http_body::Body for Body {
             Kind::Blob(blob) => blob.remaining() == 0,
             Kind::Deferred(DeferredBody::Sending(body)) => body.is_end_stream(),
             Kind::Deferred(_) => false,
+            Kind::Writer(writer) => matches!(writer, WriterBody::Ended),
             Kind::Boxed(body) => body.is_end_stream(),
             // An ended body has length 0 for hyper, and that is what it would write.
             Kind::HeadOnly(_) => false,
@@ -161,7 +203,7 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Blob(blob) => SizeHint::with_exact(blob.remaining()),
             Kind::Deferred(DeferredBody::Sending(body)) => body.size_hint(),
-            Kind::Deferred(_) => SizeHint::default(),
+            Kind::Deferred(_) | Kind::Writer(_) => SizeHint::default(),
             Kind::Boxed(body) => body.size_hint(),
             Kind::HeadOnly(size) => *size,
         }
@@ -281,7 +323,13 @@ impl From<Blob> for Body {
 
 impl From<Deferred> for Body {
     fn from(deferred: Deferred) -> Self {
-        Self { kind: Kind::Deferred(DeferredBody::Untouched(TakeOnce::new(deferred))) }
+        TakeOnce::new(deferred).into()
+    }
+}
+
+impl From<TakeOnce<Deferred>> for Body {
+    fn from(deferred: TakeOnce<Deferred>) -> Self {
+        Self { kind: Kind::Deferred(DeferredBody::Untouched(deferred)) }
     }
 }
 
@@ -291,6 +339,7 @@ impl fmt::Debug for Body {
             Kind::Full(_) => "Body::Full",
             Kind::Blob(_) => "Body::Blob",
             Kind::Deferred(_) => "Body::Deferred",
+            Kind::Writer(_) => "Body::Writer",
             Kind::Boxed(_) => "Body::Boxed",
             Kind::HeadOnly(_) => "Body::HeadOnly",
         })

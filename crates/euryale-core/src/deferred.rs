@@ -3,39 +3,107 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
+use tracing::{Instrument, Span};
 
 use crate::handle::TakeOnce;
-use crate::{Body, BoxError, Response};
+use crate::panic::CatchPanic;
+use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 
 /// A response that is still being computed, after the worker is free.
 ///
 /// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are right. Without
 /// that layer the body waits by itself; the head is gone by then, so a status other than 2xx ends the body
 /// with an error.
+///
+/// A publisher answers with it as any other body; a handler of axum's answers with a `Response` made of it
+/// (`From`), whose extensions tell the layer what axum's own body hides.
+///
+/// # Errors
+/// What the future or the function returns, or a [`PanicMessage`]; and for [`blocking`](Deferred::blocking) an
+/// [`Error`](crate::Error) that says that it found no thread.
+#[doc(alias = "AsyncWorkerStreamIterator")]
 pub struct Deferred {
-    future: Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send>>,
+    way: Way,
 }
 
+enum Way {
+    Future(Pin<Box<dyn Future<Output = Computed> + Send>>),
+    Blocking { start: Option<Start>, runner: Option<Arc<dyn RunBlocking>> },
+    Running(Done<Computed>),
+}
+
+type Computed = Result<Response, BoxError>;
+type Start = Box<dyn FnOnce() -> (Work, Done<Computed>) + Send>;
+
 impl Deferred {
-    /// Takes a future that computes the response.
+    /// Takes a future that computes the response. It is polled in the span in which it was made, and dropped when the
+    /// client goes away.
     pub fn new<F, E>(future: F) -> Self
     where
         F: Future<Output = Result<Response, E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        Self { future: Box::pin(async move { future.await.map_err(Into::into) }) }
+        let future = async move { CatchPanic::new(future).await?.map_err(Into::into) };
+        Self { way: Way::Future(Box::pin(future.instrument(Span::current()))) }
+    }
+
+    /// Takes a function that computes the response, in a thread that may block. When the client goes away meanwhile
+    /// it runs to its end all the same, and what it returns is dropped.
+    pub fn blocking<F, E>(compute: F) -> Self
+    where
+        F: FnOnce() -> Result<Response, E> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let span = Span::current();
+        let start = Box::new(move || span.in_scope(|| Work::new(|| compute().map_err(Into::into))));
+        Self { way: Way::Blocking { start: Some(start), runner: None } }
+    }
+
+    /// Does it need a thread?
+    pub fn is_blocking(&self) -> bool {
+        !matches!(self.way, Way::Future(_))
+    }
+
+    /// If it needs a thread, has it run by `runner`, and not as was said before. Changes nothing when it runs already.
+    pub fn run_by(&mut self, by: Arc<dyn RunBlocking>) {
+        if let Way::Blocking { runner, .. } = &mut self.way {
+            *runner = Some(by);
+        }
     }
 }
 
 impl Future for Deferred {
-    type Output = Result<Response, BoxError>;
+    type Output = Computed;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.future.as_mut().poll(cx)
+        loop {
+            self.way = match &mut self.way {
+                Way::Future(future) => return future.as_mut().poll(cx),
+                Way::Running(done) => return Poll::Ready(ready!(Pin::new(done).poll(cx))?),
+                Way::Blocking { start, runner } => {
+                    // Polled after it was ready, as no caller may.
+                    let Some(start) = start.take() else { return Poll::Pending };
+                    let (work, done) = start();
+                    work.start(runner.take().as_ref())?;
+                    Way::Running(done)
+                }
+            };
+        }
+    }
+}
+
+impl From<Deferred> for Response {
+    /// The body and its handle; status and headers come with the response that is computed.
+    fn from(deferred: Deferred) -> Self {
+        let deferred = TakeOnce::new(deferred);
+        let mut response = Self::new(Body::from(deferred.clone()));
+        response.extensions_mut().insert(DeferredHandle { deferred });
+        response
     }
 }
 

@@ -81,6 +81,10 @@ pub enum ErrorKind {
     Malformed,
     /// A deferred response failed before its first byte.
     DeferredFailed,
+    /// Work that an answer needs took longer than its deadline.
+    Elapsed,
+    /// All threads, or all places, for work after the transaction are taken.
+    LaneFull,
     /// There is no room left for what the publisher writes, into the database or beside it.
     StorageFull,
     /// Any other error of the application's.
@@ -98,8 +102,9 @@ impl ErrorKind {
             | Self::Unavailable
             | Self::SpoolUnavailable
             | Self::Conflict
-            | Self::ConflictsExhausted => StatusCode::SERVICE_UNAVAILABLE,
-            Self::PublishElapsed => StatusCode::GATEWAY_TIMEOUT,
+            | Self::ConflictsExhausted
+            | Self::LaneFull => StatusCode::SERVICE_UNAVAILABLE,
+            Self::PublishElapsed | Self::Elapsed => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
             Self::SpoolFull | Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -144,6 +149,8 @@ impl ErrorKind {
             Self::PassLimit => "too many passes for promises",
             Self::Malformed => "the request is malformed",
             Self::DeferredFailed => "a deferred response failed",
+            Self::Elapsed => "work that the answer needs took too long",
+            Self::LaneFull => "too much work of this kind is being done already",
             Self::StorageFull => "no room left to write",
             Self::Application => "the publisher failed",
         }

@@ -1,6 +1,10 @@
 //! What a worker lends to a publication: a permit, and a connection when it is first asked for.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::runtime::Handle;
 
 use crate::ledger::DropReason;
 use crate::{BoxError, Database, Ledger};
@@ -26,7 +30,19 @@ pub trait LeaseSource<D: Database> {
 
     /// Where this pool's work is counted.
     fn ledger(&self) -> &Ledger;
+
+    /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is closed. By default
+    /// it is spawned on the runtime of this thread, and lost, with a word in the log, when there is none.
+    fn spawn(&self, task: Task) {
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(task)),
+            Err(error) => tracing::error!(%error, "a task of a committed transaction is lost"),
+        }
+    }
 }
+
+/// What goes on after a transaction has committed: [`Transaction::spawn_after_commit`](crate::Transaction).
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A permit and a connection, lent to one job while it runs in a worker.
 ///
@@ -92,6 +108,10 @@ impl<'a, D: Database> Lease<'a, D> {
     /// Where the pool counts.
     pub fn ledger(&self) -> &Ledger {
         self.source.ledger()
+    }
+
+    pub(crate) fn spawn(&self, task: Task) {
+        self.source.spawn(task);
     }
 
     /// The same lease, lent on for a shorter time.

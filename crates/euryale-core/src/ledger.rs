@@ -46,6 +46,10 @@ impl Ledger {
             ("connections in use", &self.connections.in_use),
             ("publishers running", &self.publishers.running),
             ("queue depth", &self.queue.depth),
+            ("deferred responses running", &self.deferred.running),
+            ("body writers running", &self.deferred.writers),
+            ("CPU work running", &self.deferred.cpu),
+            ("tasks running", &self.tasks.running),
             ("blobs open", &self.blobs.open),
             ("spool files", &self.spool.files),
             ("spool bytes", &self.spool.bytes),
@@ -91,6 +95,10 @@ pub struct Books {
     pub transactions: Transactions,
     /// Conflicts and attempts.
     pub conflicts: Conflicts,
+    /// What goes on for an answer after its transaction.
+    pub deferred: Deferred,
+    /// What was spawned by transactions that have committed.
+    pub tasks: Tasks,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
@@ -247,6 +255,42 @@ pub struct Conflicts {
     pub resolved: PerRoute,
     /// Requests that met a conflict in every attempt, by route.
     pub exhausted: PerRoute,
+}
+
+/// What goes on for an answer after its transaction.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Deferred {
+    /// Responses being computed now. A blocking one counts until its thread is free, whether or not its client waits.
+    pub running: Gauge,
+    /// Bodies being written by synchronous code now, or about to be.
+    pub writers: Gauge,
+    /// Work running in pools for the CPU.
+    pub cpu: Gauge,
+    /// Computed.
+    pub ok: Counter,
+    /// Failed before the head was sent.
+    pub error: Counter,
+    /// Panicked.
+    pub panic: Counter,
+    /// Took longer than the deadline.
+    pub elapsed: Counter,
+    /// Given up because the client went away.
+    pub cancelled: Counter,
+    /// Refused: too many of their kind were running.
+    pub full: Counter,
+}
+
+/// What was spawned by transactions that have committed.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Tasks {
+    /// Running now.
+    pub running: Gauge,
+    /// Spawned.
+    pub spawned: Counter,
+    /// Panicked.
+    pub panic: Counter,
 }
 
 /// Open files on their way to clients.

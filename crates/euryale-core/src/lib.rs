@@ -9,7 +9,7 @@
 //! | where rows are kept | [`Database`] |
 //! | "do not commit" | [`Abort`], [`OrAbort`] |
 //! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
-//! | what is sent back | [`Body`], [`Blob`] |
+//! | what is sent back | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
 //! | what went wrong | [`Error`], [`ErrorKind`] |
 //! | whose work this is, to people and to metrics | [`Route`] |
 //! | is everything given back? | [`Ledger`] |
@@ -65,6 +65,7 @@ mod claim;
 mod database;
 mod deferred;
 mod error;
+mod framing;
 mod handle;
 mod internal;
 mod lease;
@@ -75,6 +76,9 @@ mod publisher;
 mod route;
 mod spooled;
 mod transaction;
+mod window;
+mod work;
+mod writer;
 
 pub use self::abort::{Abort, OrAbort, Pending};
 pub use self::admit::Admit;
@@ -86,8 +90,9 @@ pub use self::claim::{Claim, Publication};
 pub use self::database::{Access, Database, Fault};
 pub use self::deferred::{Deferred, DeferredHandle};
 pub use self::error::{BoxError, Error, ErrorKind};
+pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};
-pub use self::lease::{Lease, LeaseSource, Unavailable};
+pub use self::lease::{Lease, LeaseSource, Task, Unavailable};
 pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;
 pub use self::participant::Participant;
@@ -95,3 +100,5 @@ pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_f
 pub use self::route::Route;
 pub use self::spooled::SpooledBody;
 pub use self::transaction::{AlreadyReading, Outcome, Transaction, TransactionOptions};
+pub use self::work::{Done, RunBlocking, Work};
+pub use self::writer::{BodyWriter, IntoChunk, WriterHandle};

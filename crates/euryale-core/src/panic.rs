@@ -2,7 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
 
 /// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For logs, never
 /// for clients.
@@ -39,6 +44,30 @@ impl fmt::Display for PanicMessage {
 }
 
 impl std::error::Error for PanicMessage {}
+
+pin_project! {
+    // A future of the application's; a panic of it becomes a message. Not polled again after one.
+    pub(crate) struct CatchPanic<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> CatchPanic<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self { future }
+    }
+}
+
+impl<F: Future> Future for CatchPanic<F> {
+    type Output = Result<F::Output, PanicMessage>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        PanicMessage::catch(|| this.future.poll(cx))
+            .map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
+    }
+}
 
 /// Drops a value of the application's; a panic of its `Drop` ends here.
 pub(crate) fn drop_quietly<T>(value: T) {

@@ -1,13 +1,17 @@
 //! One transaction, from the first use of its connection to its hooks.
 
 mod run;
+mod wait;
 
 use std::fmt;
+use std::future::Future;
+use std::time::Duration;
 
 pub use self::run::{Outcome, TransactionOptions};
 use crate::database::fault;
+use crate::lease::Task;
 use crate::ledger::DropReason;
-use crate::{Abort, Access, Attempt, BoxError, Database, Fault, Lease, Participant, Unavailable};
+use crate::{Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, Unavailable};
 
 /// One transaction, lent to a publisher for one publication.
 ///
@@ -29,6 +33,7 @@ pub struct Transaction<'a, D: Database> {
     after_commit: Vec<After>,
     after_abort: Vec<After>,
     participants: Vec<Box<dyn Participant>>,
+    tasks: Vec<Task>,
 }
 
 type BeforeCommit<D> = Box<dyn FnOnce(&mut Transaction<'_, D>) -> Result<(), Abort> + Send>;
@@ -47,6 +52,7 @@ impl<'a, D: Database> Transaction<'a, D> {
             after_commit: Vec::new(),
             after_abort: Vec::new(),
             participants: Vec::new(),
+            tasks: Vec::new(),
         }
     }
 
@@ -114,6 +120,51 @@ impl<'a, D: Database> Transaction<'a, D> {
     #[doc(alias = "addAfterCommitHook")]
     pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(hook));
+    }
+
+    /// Spawns `future` on the runtime once this transaction has committed; never when it is aborted or in doubt.
+    ///
+    /// It is in memory only: a crash, or the end of the process before the task's, loses it. What must not be lost is
+    /// written into the database, in this transaction. It runs in the span in which it was made, without a deadline
+    /// and without a client: bound it. It is counted while it runs, and the pool waits for it when it is closed.
+    /// A panic is logged and counted.
+    ///
+    /// ```
+    /// # use euryale_core::{Abort, Database, Transaction};
+    /// fn order<D: Database>(transaction: &mut Transaction<'_, D>) -> Result<(), Abort> {
+    ///     transaction.connection()?; // …
+    ///     transaction.spawn_after_commit(async { /* tell those who look at the list of orders */ });
+    ///     Ok(())
+    /// }
+    /// ```
+    #[doc(alias = "callFromThread")]
+    pub fn spawn_after_commit(&mut self, future: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(wait::task(self.lease.ledger(), future));
+    }
+
+    /// Waits in this worker, for `within` at most, for a future that the runtime's other threads drive.
+    ///
+    /// The lease is held all that time, which is what a promise or a deferred response avoids: for what takes
+    /// milliseconds, or must be known before the commit. The future is polled in this thread, in the span of the
+    /// request, and may borrow what the publisher has. A method of the transaction, because only in a worker may a
+    /// thread wait.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use euryale_core::{Abort, Database, Transaction};
+    /// # async fn check(_: &str) -> bool { true }
+    /// fn order<D: Database>(number: &str, transaction: &mut Transaction<'_, D>) -> Result<bool, Abort> {
+    ///     Ok(transaction.block_on(Duration::from_millis(50), check(number))?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Of kind [`Elapsed`](crate::ErrorKind::Elapsed), when the future was not ready in time. A future that itself
+    /// waits for a permit of a pool ends with [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) in its own result,
+    /// at once; when it waits for another task that does, `within` is what ends the wait.
+    #[doc(alias = "AsyncToSync")]
+    pub fn block_on<F: Future>(&self, within: Duration, future: F) -> Result<F::Output, Error> {
+        wait::block_on(within, future)
     }
 
     /// Runs `hook` once after this transaction has been aborted, in the worker. Not run when a commit is in

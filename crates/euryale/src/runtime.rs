@@ -20,7 +20,7 @@ const SPARE: usize = 16;
 /// use euryale::BlockingThreads;
 ///
 /// let threads = BlockingThreads::new().publishers(8);
-/// assert_eq!(threads.sum(), 44, "and 32 that read files, and 4 that write request bodies");
+/// assert_eq!(threads.sum(), 8 + 32 + 4 + 128 + 64, "and those for files, bodies, deferred responses and writers");
 /// let runtime = euryale::runtime(&threads)?;
 /// # drop(runtime);
 /// # Ok::<(), std::io::Error>(())
@@ -31,14 +31,17 @@ pub struct BlockingThreads {
     publishers: usize,
     files: usize,
     spool: usize,
+    deferred: usize,
+    writers: usize,
+    cpu: usize,
     application: usize,
 }
 
 impl BlockingThreads {
-    /// 2 publishers, 32 threads that read files, and 4 that write request bodies: what the parts of a stack have by
-    /// default.
+    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 128 that compute deferred responses and 64
+    /// that write bodies: what a pool and the layers have by default.
     pub fn new() -> Self {
-        Self { publishers: 2, files: 32, spool: 4, application: 0 }
+        Self { publishers: 2, files: 32, spool: 4, deferred: 128, writers: 64, cpu: 0, application: 0 }
     }
 
     /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together. Default: 2.
@@ -59,6 +62,25 @@ impl BlockingThreads {
         self
     }
 
+    /// As [`DeferredLayer::blocking`](crate::deferred::DeferredLayer::blocking). Default: 128.
+    pub fn deferred(mut self, threads: usize) -> Self {
+        self.deferred = threads;
+        self
+    }
+
+    /// As [`DeferredLayer::writers`](crate::deferred::DeferredLayer::writers). Default: 64.
+    pub fn writers(mut self, threads: usize) -> Self {
+        self.writers = threads;
+        self
+    }
+
+    /// As [`CpuPool::threads`](crate::CpuPool::threads), all pools together. Default: 0, for a stack has none by
+    /// itself.
+    pub fn cpu(mut self, threads: usize) -> Self {
+        self.cpu = threads;
+        self
+    }
+
     /// What the application itself runs in `spawn_blocking` at a time. Default: 0; there are always 16 to spare.
     pub fn application(mut self, threads: usize) -> Self {
         self.application = threads;
@@ -67,7 +89,7 @@ impl BlockingThreads {
 
     /// All of them.
     pub fn sum(&self) -> usize {
-        self.publishers + self.files + self.spool + self.application
+        self.publishers + self.files + self.spool + self.deferred + self.writers + self.cpu + self.application
     }
 }
 

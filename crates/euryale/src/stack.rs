@@ -12,6 +12,7 @@ use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
     Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
 };
+use euryale_deferred::DeferredLayer;
 use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use tower::ServiceExt;
@@ -22,8 +23,8 @@ use tower_layer::Layer;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `Respond · ServeBlob · Spool · Retry · ConnectionLimit ·
-/// Publish`.
+/// The layers in their order, with one ledger: `Respond · ServeBlob · AwaitDeferred · Spool · Retry ·
+/// ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
 ///
@@ -49,6 +50,7 @@ pub struct Stack<D: Database> {
     spool: SpoolLayer,
     blobs: ServeBlobLayer,
     offload: Option<OffloadLayer>,
+    deferred: DeferredLayer,
     respond: RespondLayer,
     deadline: Option<Duration>,
     abort_if_gone: Option<Predicate>,
@@ -69,6 +71,7 @@ impl<D: Database> Stack<D> {
             spool: SpoolLayer::new(),
             blobs: ServeBlobLayer::new(),
             offload: None,
+            deferred: DeferredLayer::new(),
             respond: RespondLayer::new(),
             deadline: None,
             abort_if_gone: None,
@@ -100,6 +103,12 @@ impl<D: Database> Stack<D> {
     /// Default: no.
     pub fn offload(mut self, layer: OffloadLayer) -> Self {
         self.offload = Some(layer);
+        self
+    }
+
+    /// Other settings for deferred responses and for bodies that synchronous code writes. Its ledger is the stack's.
+    pub fn deferred(mut self, layer: DeferredLayer) -> Self {
+        self.deferred = layer;
         self
     }
 
@@ -135,15 +144,18 @@ impl<D: Database> Stack<D> {
     }
 
     fn check_threads(&self) {
-        let (cap, writers) = (self.pool.status().cap, self.spool.writer_threads());
+        let (cap, spool) = (self.pool.status().cap, self.spool.writer_threads());
+        let (deferred, writers) = (self.deferred.blocking_threads(), self.deferred.writer_threads());
         let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
         let readers = self.blobs.reader_threads() + checks;
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + readers + writers > there {
+        if cap + readers + spool + deferred + writers > there {
             tracing::warn!(
                 connections = cap,
                 file_readers = readers,
-                spool_writers = writers,
+                spool_writers = spool,
+                deferred,
+                writers,
                 threads = there,
                 "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
             );
@@ -162,6 +174,7 @@ impl<D: Database> Stack<D> {
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
         let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
+        let inner = self.deferred.ledger(ledger.clone()).layer(inner);
         let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
         let inner = self.blobs.ledger(ledger).layer(inner);
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
@@ -184,6 +197,7 @@ impl<D: Database> fmt::Debug for Stack<D> {
             .field("pool", &self.pool)
             .field("retry", &self.retry)
             .field("spool", &self.spool)
+            .field("deferred", &self.deferred)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_request};
+use euryale::deferred::DeferredLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
@@ -15,10 +16,11 @@ use crate::blobs::Blobs;
 use crate::documents::Item;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
 use crate::{
-    access_log, assets, counter, cross_site, documents, edit, files, form, remove, route, scale, search, slow,
+    access_log, assets, counter, cross_site, deferred, documents, edit, export, files, form, remove, route,
+    scale, search, slow,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
@@ -48,7 +50,9 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .limit(form::LARGEST_FORM)
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
     let uploads = pool.lane(UPLOADS);
-    let stack = Stack::new(pool).blocking_threads(&settings.threads()).spool(spool).respond(respond);
+    let deferred = DeferredLayer::new().writers(settings::EXPORTS);
+    let stack = Stack::new(pool).blocking_threads(&settings.threads());
+    let stack = stack.spool(spool).deferred(deferred).respond(respond);
     let stack = match uploads {
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,
@@ -85,6 +89,14 @@ impl Publisher<Sqlite> for Site {
             "/@@slow" => {
                 self.allow(request, &[Method::GET])?;
                 slow::answer(&self.pages, request)
+            }
+            "/@@deferred" => {
+                self.allow(request, &[Method::GET])?;
+                deferred::answer(&self.pages, request)
+            }
+            "/@@export" => {
+                self.allow(request, &[Method::GET])?;
+                export::answer(&self.pages, &self.blobs, request, transaction)
             }
             "/@@counter" => {
                 self.allow(request, &[Method::GET, Method::POST])?;

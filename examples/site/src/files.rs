@@ -27,14 +27,17 @@ pub(crate) fn show(
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = match blobs.read(&file.blob) {
-        // Another one took its place since this transaction began, and the next attempt sees that one.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && transaction.attempt().number() == 1 => {
-            return Err(replaced().into());
-        }
-        blob => blob?,
-    };
+    let blob = blobs.read(&file.blob).map_err(|error| replaced_or(error, transaction))?;
     response(blob, file)
+}
+
+/// When a file that a row names is not there, another one took its place since the transaction began: the next
+/// attempt sees that one.
+pub(crate) fn replaced_or(error: io::Error, transaction: &Transaction<'_, Sqlite>) -> Abort {
+    if error.kind() == io::ErrorKind::NotFound && transaction.attempt().number() == 1 {
+        return replaced().into();
+    }
+    error.into()
 }
 
 /// `blob`, as what `file` says of it.

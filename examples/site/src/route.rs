@@ -10,6 +10,8 @@ use crate::form;
 pub(crate) fn name(mut request: Request) -> Request {
     let name = match (request.uri().path(), request.method()) {
         ("/@@slow", _) => "/@@slow",
+        ("/@@deferred", _) => "/@@deferred",
+        ("/@@export", _) => "/@@export",
         ("/@@counter", _) => "/@@counter",
         (path, _) if path.contains("/@@scale/") => "scale",
         (_, &Method::POST) if form::is_upload(request.headers()) => "upload",

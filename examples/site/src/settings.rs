@@ -84,6 +84,9 @@ pub(crate) struct Settings {
     pub(crate) task: Option<Task>,
 }
 
+/// Exports that are sent at a time. Each may hold as many files open as [`export`](crate::export) allows.
+pub(crate) const EXPORTS: usize = 8;
+
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
@@ -114,7 +117,7 @@ Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong fla
 impl Settings {
     /// What may block at a time.
     pub(crate) fn threads(&self) -> BlockingThreads {
-        BlockingThreads::new().publishers(self.connections).application(BLOCKING_THREADS)
+        BlockingThreads::new().publishers(self.connections).writers(EXPORTS).application(BLOCKING_THREADS)
     }
 
     /// The settings as TOML: keys are the names of the flags.

@@ -1,5 +1,6 @@
 //! What is kept: documents, files as far as the database knows them, and a counter.
 
+mod below;
 mod files;
 mod schema;
 mod search;
@@ -10,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
+pub(crate) use self::below::{Text, files_below, texts_below};
 pub(crate) use self::files::{
     FileEntry, file, files, has_files, identity, is_named, put_file, put_scale, remove_file, remove_scales,
     scale,

@@ -1,6 +1,7 @@
 //! The site over real sockets, in this process; `tests/process` has what only a process can show.
 
 mod counting;
+mod deferring;
 mod failing;
 mod killing;
 mod pages;

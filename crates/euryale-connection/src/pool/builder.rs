@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 
 use super::seats::Seats;
 use super::{Pool, Shared, State};
@@ -135,6 +136,7 @@ impl<D: Database> PoolBuilder<D> {
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),
             left: Notify::new(),
+            tasks: TaskTracker::new(),
             idle_timeout,
             warn_after,
             id: POOLS.fetch_add(1, Ordering::Relaxed),

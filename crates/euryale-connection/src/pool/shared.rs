@@ -8,6 +8,7 @@ use euryale_core::ledger::DropReason;
 use euryale_core::{Database, Error, ErrorKind, Ledger, PanicMessage};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::Lane;
 use super::seats::{About, Seats};
@@ -27,6 +28,8 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) called: AtomicBool,
     /// A worker gave its permit back.
     pub(crate) left: Notify,
+    /// What transactions spawned when they had committed.
+    pub(crate) tasks: TaskTracker,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) warn_after: Option<Duration>,
     pub(super) id: u64,

@@ -1,7 +1,7 @@
 //! Where a job's connection comes from.
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, LeaseSource, Ledger};
+use euryale_core::{BoxError, Database, LeaseSource, Ledger, Task};
 use tokio::time::Instant;
 
 use crate::job::{Job, drop_quietly};
@@ -52,5 +52,10 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    fn spawn(&self, task: Task) {
+        // A worker has a runtime for as long as it lives.
+        self.shared.tasks.spawn(task);
     }
 }

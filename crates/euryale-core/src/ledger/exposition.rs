@@ -42,6 +42,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
     }
     out.conflicts(&ledger.conflicts);
 
+    out.deferred(ledger);
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
     let sent = &ledger.blobs.sent;
     let paths = [("sendfile", &sent.sendfile), ("read", &sent.read), ("offload", &sent.offload)];
@@ -113,6 +114,25 @@ impl Exposition {
         for (value, count) in counts {
             self.line(format_args!("{name}{{{label}=\"{value}\"}} {count}"));
         }
+    }
+
+    fn deferred(&mut self, ledger: &Ledger) {
+        let (deferred, tasks) = (&ledger.deferred, &ledger.tasks);
+        self.peaked("euryale_deferred_running", "Deferred responses being computed.", &deferred.running);
+        self.peaked("euryale_writers_running", "Bodies written by synchronous code.", &deferred.writers);
+        self.gauge("euryale_cpu_running", "Work in pools for the CPU.", &deferred.cpu);
+        let ended = [
+            ("ok", &deferred.ok),
+            ("error", &deferred.error),
+            ("panic", &deferred.panic),
+            ("elapsed", &deferred.elapsed),
+            ("cancelled", &deferred.cancelled),
+            ("full", &deferred.full),
+        ];
+        self.counters("euryale_deferred_total", "Deferred responses that ended.", "outcome", ended);
+        self.gauge("euryale_tasks_running", "Tasks of committed transactions.", &tasks.running);
+        self.counter("euryale_tasks_spawned_total", "Tasks spawned after a commit.", &tasks.spawned);
+        self.counter("euryale_tasks_panicked_total", "Tasks that panicked.", &tasks.panic);
     }
 
     fn conflicts(&mut self, conflicts: &Conflicts) {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{After, AlreadyReading, Transaction};
+use super::{After, AlreadyReading, Transaction, wait};
 use crate::abort::Reason;
 use crate::database::fault;
 use crate::ledger::DropReason;
@@ -140,6 +140,10 @@ impl<D: Database> Transaction<'_, D> {
         }
         let hooks = std::mem::take(&mut self.after_commit);
         self.run_after(hooks, "after-commit");
+        for task in std::mem::take(&mut self.tasks) {
+            let task = wait::counted(self.lease.ledger(), task);
+            self.lease.spawn(task);
+        }
         self.lease.ledger().transactions.finish_failures.add(failures.len() as u64);
         for error in failures {
             tracing::error!(
@@ -294,5 +298,6 @@ impl<D: Database> Drop for Transaction<'_, D> {
         std::mem::take(&mut self.before_commit).into_iter().for_each(drop_quietly);
         std::mem::take(&mut self.after_commit).into_iter().for_each(drop_quietly);
         std::mem::take(&mut self.after_abort).into_iter().for_each(drop_quietly);
+        std::mem::take(&mut self.tasks).into_iter().for_each(drop_quietly);
     }
 }

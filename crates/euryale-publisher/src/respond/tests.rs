@@ -6,7 +6,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 23] = [
+const KINDS: [(ErrorKind, u16); 25] = [
     (ErrorKind::NoWorker, 503),
     (ErrorKind::SpoolUnavailable, 503),
     (ErrorKind::QueueFull, 503),
@@ -15,7 +15,9 @@ const KINDS: [(ErrorKind, u16); 23] = [
     (ErrorKind::Unavailable, 503),
     (ErrorKind::Conflict, 503),
     (ErrorKind::ConflictsExhausted, 503),
+    (ErrorKind::LaneFull, 503),
     (ErrorKind::PublishElapsed, 504),
+    (ErrorKind::Elapsed, 504),
     (ErrorKind::Panicked, 500),
     (ErrorKind::InDoubt, 500),
     (ErrorKind::ClientGone, 500),

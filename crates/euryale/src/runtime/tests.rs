@@ -10,8 +10,10 @@ use crate::Stack;
 
 #[test]
 fn the_sum_is_of_all_parts() {
-    assert_eq!(BlockingThreads::new().sum(), 38);
-    assert_eq!(BlockingThreads::new().publishers(3).files(11).spool(5).application(7).sum(), 26);
+    let threads = BlockingThreads::new();
+    assert_eq!(threads.sum(), 2 + 32 + 4 + 128 + 64);
+    let threads = threads.publishers(1).files(64).spool(2).deferred(4).writers(8).cpu(16).application(32);
+    assert_eq!(threads.sum(), 127);
 }
 
 /// Every lane full, and not one thread more than their bounds together: nothing waits for a thread.
@@ -19,10 +21,12 @@ fn the_sum_is_of_all_parts() {
 fn exactly_the_sum_is_enough() {
     const PUBLISHERS: usize = 3;
     const WRITERS: usize = 2;
+    let threads =
+        BlockingThreads::new().publishers(PUBLISHERS).files(0).spool(WRITERS).deferred(0).writers(0);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .max_blocking_threads(BlockingThreads::new().publishers(PUBLISHERS).files(0).spool(WRITERS).sum())
+        .max_blocking_threads(threads.sum())
         .build()
         .unwrap();
     runtime.block_on(async {

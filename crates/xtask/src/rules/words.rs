@@ -62,12 +62,14 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
 }
 
-/// Where blocking work has a bound: the pool's worker, the lane that reads blobs, the spool's writers, the server's
-/// reader of cold files, and core's fall-back for bodies without a layer.
-const BLOCKING: [&str; 5] = [
+/// Where blocking work has a bound: the pool's worker, the lane that reads blobs, the lanes for what comes after a
+/// transaction, the spool's writers, the server's reader of cold files, and core's fall-back for bodies without a
+/// layer.
+const BLOCKING: [&str; 6] = [
     "crates/euryale-blob/src/read.rs",
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
+    "crates/euryale-deferred/src/blocking.rs",
     "crates/euryale-server/src/sendfile/cold.rs",
     "crates/euryale-spool/src/write.rs",
 ];

@@ -19,7 +19,7 @@ pub(crate) struct FileEntry {
 }
 
 impl FileEntry {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             path: row.get(0)?,
             blob: row.get(1)?,

@@ -64,6 +64,8 @@ async fn methods_that_a_path_does_not_know_are_refused() {
         ("PATCH", "/guides", "DELETE, GET, HEAD, POST"),
         ("PUT", "/@@counter", "GET, HEAD, POST"),
         ("POST", "/@@slow", "GET, HEAD"),
+        ("POST", "/@@deferred", "GET, HEAD"),
+        ("PUT", "/@@export", "GET, HEAD"),
         ("BREW", "/history", "DELETE, GET, HEAD, POST"),
     ];
     for (method, path, allow) in cases {

@@ -21,7 +21,7 @@ pub(super) fn form(files: &[(&str, &str)]) -> String {
 }
 
 impl Site {
-    async fn upload(&self, path: &str, files: &[(&str, &str)]) -> Answer {
+    pub(super) async fn upload(&self, path: &str, files: &[(&str, &str)]) -> Answer {
         self.send("POST", path, MULTIPART, &form(files)).await
     }
 

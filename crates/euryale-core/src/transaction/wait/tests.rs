@@ -1,0 +1,54 @@
+use std::future::{Future, pending, poll_fn, ready};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::block_on;
+use crate::ErrorKind;
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(20);
+
+#[test]
+fn a_future_is_waited_for_but_not_for_ever() {
+    assert_eq!(block_on(LONG, ready(7)).unwrap(), 7);
+    assert_eq!(block_on(Duration::ZERO, ready(7)).unwrap(), 7, "it was ready");
+    let began = Instant::now();
+    assert_eq!(block_on(SHORT, pending::<()>()).unwrap_err().kind(), ErrorKind::Elapsed);
+    assert!((SHORT..LONG).contains(&began.elapsed()));
+    // One that is always awake, and never ready.
+    let busy = poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    });
+    assert_eq!(block_on(SHORT, busy).unwrap_err().kind(), ErrorKind::Elapsed);
+}
+
+#[test]
+fn a_wait_inside_a_wait_takes_nothing_from_it() {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let mut send = Some(send);
+    let mut receive = Box::pin(receive);
+    let both = poll_fn(|cx| {
+        let outer = receive.as_mut().poll(cx);
+        if let Some(send) = send.take() {
+            // The outer one is called while the inner one waits, which eats what unparks the thread.
+            let _ = send.send(7);
+            assert!(block_on(SHORT, pending::<()>()).is_err());
+        }
+        outer
+    });
+    assert_eq!(block_on(LONG, both).unwrap().unwrap(), 7);
+}
+
+#[tokio::test]
+async fn the_runtime_drives_what_a_worker_waits_for() {
+    let waited = tokio::task::spawn_blocking(|| {
+        let text = String::from("borrowed");
+        block_on(LONG, async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::spawn(async {}).await.unwrap();
+            text.len()
+        })
+    });
+    assert_eq!(waited.await.unwrap().unwrap(), 8);
+}

@@ -1,0 +1,158 @@
+//! What was written and not yet taken: as much as the window allows.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+/// Shared by a writer in its thread and the body on the runtime.
+pub(crate) struct Window {
+    state: Mutex<State>,
+    moved: Condvar,
+    size: usize,
+    stall: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whole pieces, in order, and behind them the piece that small writes are gathered in.
+    pieces: VecDeque<Bytes>,
+    tail: BytesMut,
+    len: usize,
+    waker: Option<Waker>,
+    side: Side,
+}
+
+/// Open ⇒ Gone when the body is dropped, Open ⇒ Stalled when it took nothing for too long.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Side {
+    #[default]
+    Open,
+    Gone,
+    Stalled,
+}
+
+impl Window {
+    pub(crate) fn new(size: usize, stall: Duration) -> Self {
+        Self { state: Mutex::default(), moved: Condvar::new(), size: size.max(1), stall }
+    }
+
+    /// Writes as much of `bytes` as there is room for, and waits for room for a first byte.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.room()?;
+        let len = bytes.len().min(self.size - state.len);
+        state.tail.extend_from_slice(&bytes[..len]);
+        let waker = state.grow(len);
+        drop(state);
+        wake(waker);
+        Ok(len)
+    }
+
+    /// Takes `bytes` without a copy, when there is room for a first byte.
+    pub(crate) fn push(&self, bytes: Bytes) -> io::Result<()> {
+        let mut state = self.room()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (tail, len) = (state.tail.split().freeze(), bytes.len());
+        state.pieces.extend((!tail.is_empty()).then_some(tail));
+        state.pieces.push_back(bytes);
+        let waker = state.grow(len);
+        drop(state);
+        wake(waker);
+        Ok(())
+    }
+
+    /// Is anybody still there?
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.lock().check()
+    }
+
+    fn room(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        // Of the real clock: this is a thread that blocks.
+        let mut until = None;
+        loop {
+            state.check()?;
+            if state.len < self.size {
+                return Ok(state);
+            }
+            let left = match until {
+                None => {
+                    until = Instant::now().checked_add(self.stall);
+                    self.stall
+                }
+                Some(until) => Instant::saturating_duration_since(&until, Instant::now()),
+            };
+            if left.is_zero() {
+                state.side = Side::Stalled;
+                let waker = state.waker.take();
+                drop(state);
+                wake(waker);
+                return Err(stalled());
+            }
+            state = self.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The next piece. Pending when nothing is there, also when nothing will come.
+    pub(crate) fn poll_piece(&self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let mut state = self.lock();
+        let piece = match state.pieces.pop_front() {
+            Some(piece) => piece,
+            None if state.side == Side::Stalled => return Poll::Ready(Err(stalled())),
+            None if state.tail.is_empty() => {
+                state.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            None => state.tail.split().freeze(),
+        };
+        state.len -= piece.len();
+        drop(state);
+        self.moved.notify_one();
+        Poll::Ready(Ok(piece))
+    }
+
+    /// Nobody will take anything any more.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        let left = State { side: Side::Gone, ..State::default() };
+        let unsent = std::mem::replace(&mut *state, left);
+        drop(state);
+        self.moved.notify_one();
+        drop(unsent);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn check(&self) -> io::Result<()> {
+        match self.side {
+            Side::Open => Ok(()),
+            Side::Gone => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone")),
+            Side::Stalled => Err(stalled()),
+        }
+    }
+
+    /// Whoever is given back is to be woken when the lock is free.
+    fn grow(&mut self, len: usize) -> Option<Waker> {
+        self.len += len;
+        self.waker.take()
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+fn stalled() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the client took nothing for too long")
+}

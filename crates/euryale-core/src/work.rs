@@ -1,0 +1,102 @@
+//! Work that blocks, and where it runs.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use crate::blocking::AnyThread;
+use crate::panic::{PanicMessage, drop_quietly};
+use crate::{Error, ErrorKind};
+
+/// Where the blocking part of a body or of a deferred response runs.
+///
+/// Without a layer it runs on tokio's blocking pool, beside at most 127 others in the process. A layer that has
+/// threads for it puts them into the [`Deferred`](crate::Deferred) or the [`WriterHandle`](crate::WriterHandle),
+/// as [`ReadBlob`](crate::ReadBlob) says how a blob is read.
+pub trait RunBlocking: Send + Sync + 'static {
+    /// Has `work` run, on a thread that may block. Never runs it in the caller's thread.
+    ///
+    /// # Errors
+    /// [`LaneFull`](ErrorKind::LaneFull) or [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
+    fn run(&self, work: Work) -> Result<(), Error>;
+}
+
+/// Something that blocks, to be run once, in the span in which it was made.
+pub struct Work {
+    run: Box<dyn FnOnce(Place) + Send>,
+}
+
+type Place = Box<dyn Any + Send>;
+
+impl Work {
+    /// Work, and the future of its result. When nobody waits for the result any more, work that has not begun never
+    /// does, and what is running goes on and its result is dropped in its own thread.
+    pub fn new<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Self, Done<T>) {
+        let (sender, receiver) = oneshot::channel();
+        let span = Span::current();
+        let run = Box::new(move |place: Place| {
+            let done = if sender.is_closed() {
+                drop_quietly(work);
+                None
+            } else {
+                Some(span.in_scope(|| PanicMessage::catch(work)))
+            };
+            // Whoever sees the result finds the place free.
+            drop(place);
+            if let Some(done) = done
+                && let Err(unwanted) = sender.send(done)
+            {
+                drop_quietly(unwanted);
+            }
+        });
+        (Self { run }, Done { receiver })
+    }
+
+    /// Runs it in this thread, gives `place` back, and then lets the result be seen.
+    pub fn run(self, place: impl Send + 'static) {
+        (self.run)(Box::new(place));
+    }
+
+    /// Starts it where `runner` says.
+    pub(crate) fn start(self, runner: Option<&Arc<dyn RunBlocking>>) -> Result<(), Error> {
+        match runner {
+            Some(runner) => runner.run(self),
+            None => AnyThread.run(self),
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
+}
+
+/// The result of [`Work`].
+///
+/// # Errors
+/// By kind: [`Panicked`](ErrorKind::Panicked); [`NoWorker`](ErrorKind::NoWorker) when the work was dropped before it
+/// ran.
+#[derive(Debug)]
+#[must_use]
+pub struct Done<T> {
+    receiver: oneshot::Receiver<Result<T, PanicMessage>>,
+}
+
+impl<T> Future for Done<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match ready!(Pin::new(&mut self.receiver).poll(cx)) {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(panic)) => Err(Error::with_source(ErrorKind::Panicked, panic)),
+            Err(_) => Err(Error::new(ErrorKind::NoWorker)),
+        })
+    }
+}

@@ -1,0 +1,259 @@
+//! A body that synchronous code writes.
+
+#[cfg(test)]
+mod tests;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::Frame;
+use tracing::Span;
+
+use crate::handle::TakeOnce;
+use crate::window::Window;
+use crate::work::Done;
+use crate::{BoxError, RunBlocking, Work};
+
+/// Where synchronous code writes a body, in a thread of its own, after the transaction.
+///
+/// What is written leaves at once, as soon as the client takes it: nothing is held back, so `flush` has nothing to
+/// do. Small writes are gathered while the client is slower than they are; whoever writes a few bytes at a time puts
+/// a [`BufWriter`](std::io::BufWriter) around it.
+///
+/// # Backpressure
+/// At most a window of bytes waits to be taken (default: 64 KiB). Then a write blocks, its thread with it.
+///
+/// # Errors
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client is gone, from a write or a flush.
+/// [`TimedOut`](io::ErrorKind::TimedOut) when it took nothing for a minute; the body then breaks off, whatever the
+/// writer does next.
+#[doc(alias = "IUnboundStreamIterator")]
+pub struct BodyWriter {
+    window: Arc<Window>,
+}
+
+impl BodyWriter {
+    /// Sends `bytes` without a copy, when there is room in the window for a first one of them.
+    ///
+    /// # Errors
+    /// As for a write.
+    pub fn send(&mut self, bytes: impl Into<Bytes>) -> io::Result<()> {
+        self.window.push(bytes.into())
+    }
+}
+
+impl Write for BodyWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        self.window.write(bytes)
+    }
+
+    /// Is the client still there? Nothing waits to be flushed.
+    fn flush(&mut self) -> io::Result<()> {
+        self.window.check()
+    }
+}
+
+impl fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyWriter")
+    }
+}
+
+/// Stands in the extensions of a response whose body is written by synchronous code, so that a layer can say where
+/// that runs.
+#[derive(Clone)]
+pub struct WriterHandle {
+    content: TakeOnce<Unstarted>,
+}
+
+struct Unstarted {
+    write: WriteBody,
+    runner: Option<Arc<dyn RunBlocking>>,
+    window: usize,
+    stall: Duration,
+    span: Span,
+}
+
+type WriteBody = Box<dyn FnOnce(&mut BodyWriter) -> io::Result<()> + Send>;
+
+impl WriterHandle {
+    fn new(write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static) -> Self {
+        let (window, stall) = (64 << 10, Duration::from_secs(60));
+        let unstarted =
+            Unstarted { write: Box::new(write), runner: None, window, stall, span: Span::current() };
+        Self { content: TakeOnce::new(unstarted) }
+    }
+
+    /// Has it run by `runner`, and not as was said before. Changes nothing when the body was polled; so do the others.
+    pub fn run_by(&self, runner: Arc<dyn RunBlocking>) {
+        // What was there before is dropped outside the lock.
+        let mut runner = Some(runner);
+        self.content.update(|content| std::mem::swap(&mut content.runner, &mut runner));
+    }
+
+    /// How many bytes may wait to be taken; at least 1. Default: 64 KiB.
+    pub fn window(&self, bytes: usize) {
+        self.content.update(|content| content.window = bytes);
+    }
+
+    /// For how long the client may take nothing while the window is full. Default: 60 s.
+    pub fn stall(&self, time: Duration) {
+        self.content.update(|content| content.stall = time);
+    }
+
+    /// Was the body polled, or dropped by a layer?
+    pub fn is_started(&self) -> bool {
+        self.content.is_taken()
+    }
+}
+
+impl fmt::Debug for WriterHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterHandle").field("started", &self.is_started()).finish()
+    }
+}
+
+/// The body. Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was taken; an
+/// error ⇒ Ended, and the same error from the body.
+pub(crate) enum WriterBody {
+    Untouched(WriterHandle),
+    Sending(Sending),
+    Ended,
+}
+
+pub(crate) struct Sending {
+    window: Arc<Window>,
+    done: Option<Done<io::Result<()>>>,
+    span: Span,
+}
+
+impl WriterBody {
+    pub(crate) fn new(write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static) -> Self {
+        Self::Untouched(WriterHandle::new(write))
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let piece = loop {
+            break match self {
+                Self::Untouched(handle) => match start(handle) {
+                    Ok(sending) => {
+                        *self = Self::Sending(sending);
+                        continue;
+                    }
+                    Err(error) => Some(Err(error)),
+                },
+                Self::Sending(sending) => ready!(sending.poll_piece(cx)),
+                Self::Ended => None,
+            };
+        };
+        if !matches!(piece, Some(Ok(_))) {
+            *self = Self::Ended;
+        }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
+    // Only a body takes it, and there is one.
+    let unstarted = handle.content.take().ok_or("the writer of this body was taken")?;
+    let Unstarted { write, runner, window, stall, span } = unstarted;
+    let window = Arc::new(Window::new(window, stall));
+    let mut writer = BodyWriter { window: Arc::clone(&window) };
+    let (work, done) = span.in_scope(|| Work::new(move || write(&mut writer)));
+    let sending = Sending { window, done: Some(done), span };
+    work.start(runner.as_ref()).inspect_err(|error| sending.log(error))?;
+    Ok(sending)
+}
+
+impl Sending {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        loop {
+            let piece = self.window.poll_piece(cx);
+            if let Poll::Ready(piece) = piece {
+                return Poll::Ready(Some(piece.map_err(|error| self.failed(error))));
+            }
+            // Nothing is there; and when the writer has ended, nothing will come.
+            let Some(done) = &mut self.done else { return Poll::Ready(None) };
+            let ended = ready!(Pin::new(done).poll(cx));
+            self.done = None;
+            match ended {
+                // What it wrote between the two looks is there now.
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Poll::Ready(Some(Err(self.failed(error)))),
+                Err(error) => return Poll::Ready(Some(Err(self.failed(error)))),
+            }
+        }
+    }
+
+    fn failed(&self, error: impl Into<BoxError>) -> BoxError {
+        let error = error.into();
+        self.log(&*error);
+        error
+    }
+
+    /// The head is gone, so no page will tell of it.
+    fn log(&self, error: &(dyn StdError + 'static)) {
+        self.span.in_scope(|| tracing::error!(error, "a body broke off"));
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.window.close();
+    }
+}
+
+/// What an iterator may yield as a body: bytes, or a result of them.
+pub trait IntoChunk: sealed::Sealed {
+    /// The bytes.
+    ///
+    /// # Errors
+    /// The iterator's. The body breaks off.
+    fn into_chunk(self) -> Result<Bytes, BoxError>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! chunks {
+    ($($kind:ty),*) => {$(
+        impl sealed::Sealed for $kind {}
+        impl IntoChunk for $kind {
+            fn into_chunk(self) -> Result<Bytes, BoxError> {
+                Ok(self.into())
+            }
+        }
+    )*};
+}
+
+chunks!(Bytes, Vec<u8>, String, &'static str, &'static [u8]);
+
+impl<T, E> sealed::Sealed for Result<T, E> {}
+
+impl<T: Into<Bytes>, E: Into<BoxError>> IntoChunk for Result<T, E> {
+    fn into_chunk(self) -> Result<Bytes, BoxError> {
+        self.map(Into::into).map_err(Into::into)
+    }
+}
+
+/// Writes what an iterator yields.
+pub(crate) fn send_all<I>(chunks: I, writer: &mut BodyWriter) -> io::Result<()>
+where
+    I: IntoIterator<Item: IntoChunk>,
+{
+    chunks.into_iter().try_for_each(|chunk| writer.send(chunk.into_chunk().map_err(io::Error::other)?))
+}

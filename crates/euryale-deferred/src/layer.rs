@@ -1,0 +1,147 @@
+//! Settings.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale_core::Ledger;
+use tower_layer::Layer;
+
+use crate::AwaitDeferred;
+use crate::blocking::Lane;
+
+/// Waits for deferred responses. See the [crate's documentation](crate).
+#[derive(Clone)]
+#[must_use]
+pub struct DeferredLayer {
+    pub(crate) settings: Settings,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) futures: Lane,
+    pub(crate) blocking: Lane,
+    pub(crate) writers: Lane,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) depth: u32,
+    pub(crate) window: usize,
+    pub(crate) stall: Duration,
+    pub(crate) ledger: Ledger,
+}
+
+impl DeferredLayer {
+    /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are written by
+    /// synchronous code, with windows of 64 KiB. Clones share these bounds.
+    pub fn new() -> Self {
+        Self {
+            settings: Settings {
+                futures: running(10_000),
+                blocking: running(128),
+                writers: writers(64),
+                deadline: Some(Duration::from_secs(60)),
+                depth: 8,
+                window: 64 << 10,
+                stall: Duration::from_secs(60),
+                ledger: Ledger::new(),
+            },
+        }
+    }
+
+    /// How many async responses are computed at a time; at least 1. Each costs its memory only. Default: 10,000.
+    pub fn futures(mut self, most: usize) -> Self {
+        self.settings.futures = running(most);
+        self
+    }
+
+    /// How many blocking responses are computed at a time, each in a thread; at least 1. Default: 128.
+    pub fn blocking(mut self, threads: usize) -> Self {
+        self.settings.blocking = running(threads);
+        self
+    }
+
+    /// How many bodies are written by synchronous code, or read from iterators, at a time; at least 1. Each holds a
+    /// thread for as long as its client reads. Default: 64.
+    pub fn writers(mut self, threads: usize) -> Self {
+        self.settings.writers = writers(threads);
+        self
+    }
+
+    /// How many blocking threads responses may want at a time.
+    #[must_use]
+    pub fn blocking_threads(&self) -> usize {
+        self.settings.blocking.places()
+    }
+
+    /// How many blocking threads bodies may want at a time.
+    #[must_use]
+    pub fn writer_threads(&self) -> usize {
+        self.settings.writers.places()
+    }
+
+    /// Within what time a response must be computed, all that it defers to included. The time in which its body is
+    /// sent does not count. Default: 60 s.
+    pub fn deadline(mut self, within: impl Into<Option<Duration>>) -> Self {
+        self.settings.deadline = within.into();
+        self
+    }
+
+    /// How often a computed response may be deferred once more. Default: 8.
+    pub fn depth(mut self, most: u32) -> Self {
+        self.settings.depth = most;
+        self
+    }
+
+    /// How many bytes synchronous code may be ahead of its client; at least 1. Default: 64 KiB.
+    pub fn window(mut self, bytes: usize) -> Self {
+        self.settings.window = bytes;
+        self
+    }
+
+    /// For how long the client of a body that synchronous code writes may take nothing. Default: 60 s.
+    pub fn stall(mut self, time: Duration) -> Self {
+        self.settings.stall = time;
+        self
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.ledger = ledger;
+        self
+    }
+}
+
+fn running(places: usize) -> Lane {
+    Lane::new(places, |ledger| &ledger.deferred.running)
+}
+
+fn writers(places: usize) -> Lane {
+    Lane::new(places, |ledger| &ledger.deferred.writers)
+}
+
+impl Default for DeferredLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for DeferredLayer {
+    type Service = AwaitDeferred<S>;
+
+    fn layer(&self, inner: S) -> AwaitDeferred<S> {
+        AwaitDeferred { inner, settings: Arc::new(self.settings.clone()) }
+    }
+}
+
+impl fmt::Debug for DeferredLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeferredLayer")
+            .field("futures", &self.settings.futures.places())
+            .field("blocking", &self.blocking_threads())
+            .field("writers", &self.writer_threads())
+            .field("deadline", &self.settings.deadline)
+            .field("depth", &self.settings.depth)
+            .field("window", &self.settings.window)
+            .field("stall", &self.settings.stall)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,47 @@
+//! The service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use euryale_core::{BoxError, Error, Response};
+use http::Method;
+use tower_service::Service;
+
+use crate::future::AwaitDeferredFuture;
+use crate::layer::Settings;
+
+/// Waits for deferred responses; made by [`DeferredLayer`](crate::DeferredLayer).
+#[derive(Clone)]
+pub struct AwaitDeferred<S> {
+    pub(crate) inner: S,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl<S, A, B> Service<http::Request<A>> for AwaitDeferred<S>
+where
+    S: Service<http::Request<A>, Response = http::Response<B>>,
+    S::Error: Into<Error>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = Error;
+    type Future = AwaitDeferredFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: http::Request<A>) -> Self::Future {
+        let head = *request.method() == Method::HEAD;
+        AwaitDeferredFuture::new(self.inner.call(request), head, Arc::clone(&self.settings))
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for AwaitDeferred<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwaitDeferred").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

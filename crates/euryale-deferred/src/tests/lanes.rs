@@ -1,0 +1,134 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use euryale_core::{Body, Deferred, Error, ErrorKind, Ledger, Response};
+use euryale_test::{Gate, assert_quiet, eventually};
+use http::Method;
+
+use super::{ask_with, ok, text};
+use crate::DeferredLayer;
+
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn who_finds_no_place_is_refused_at_once() {
+    let ledger = Ledger::new();
+    let layer = DeferredLayer::new().futures(2).blocking(2).writers(2).ledger(ledger.clone());
+    let gate = Gate::new();
+    let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
+    let held = |gate: Gate| {
+        Deferred::blocking(move || {
+            gate.wait();
+            ok("held")
+        })
+        .into()
+    };
+    let futures = [0, 1].map(|_| tokio::spawn(ask_with(layer.clone(), Method::GET, never)));
+    let blocking = [gate.clone(), gate.clone()]
+        .map(|gate| tokio::spawn(ask_with(layer.clone(), Method::GET, move || held(gate))));
+    eventually("all places are taken", || ledger.deferred.running.get() == 4).await;
+    let kind = async |answer: Response| {
+        ask_with(layer.clone(), Method::GET, || answer).await.err().map(|error| error.kind())
+    };
+    assert_eq!(kind(never()).await, Some(ErrorKind::LaneFull));
+    assert_eq!(kind(held(gate.clone())).await, Some(ErrorKind::LaneFull));
+    let writer = || Response::new(Body::writer(|_| Ok(())));
+    let writers =
+        [ask_with(layer.clone(), Method::GET, writer), ask_with(layer.clone(), Method::GET, writer)];
+    let [first, second] = writers;
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!(kind(writer()).await, Some(ErrorKind::LaneFull), "before its head is sent");
+    drop(first);
+    assert_eq!(kind(writer()).await, None, "one that is never read gives its place back");
+    assert!(text(second).await.is_empty());
+    assert_eq!(ledger.deferred.full.get(), 3);
+    gate.open();
+    for task in blocking {
+        assert_eq!(text(task.await.unwrap().unwrap()).await, "held");
+    }
+    futures.iter().for_each(tokio::task::JoinHandle::abort);
+    assert_quiet(&ledger).await;
+    assert_eq!((ledger.deferred.ok.get(), ledger.deferred.cancelled.get()), (2, 2));
+}
+
+#[tokio::test]
+async fn whoever_sees_a_result_finds_its_place_free() {
+    let layer = DeferredLayer::new().futures(1).blocking(1).writers(1);
+    for _ in 0..500 {
+        let answer = || Deferred::blocking(|| ok(Body::iter(["a", "b"]))).into();
+        let response = ask_with(layer.clone(), Method::GET, answer).await.unwrap();
+        assert_eq!(text(response).await, "ab");
+        let answer = || Deferred::new(async { ok("async") }).into();
+        assert_eq!(text(ask_with(layer.clone(), Method::GET, answer).await.unwrap()).await, "async");
+    }
+}
+
+#[tokio::test]
+async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its_place() {
+    let ledger = Ledger::new();
+    let layer = DeferredLayer::new().ledger(ledger.clone());
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let (gate, count) = (Gate::new(), || dropped.load(Ordering::SeqCst));
+
+    let kept = Dropped(dropped.clone());
+    let answer = || {
+        let wait = async move {
+            let _kept = kept;
+            std::future::pending::<Result<Response, Error>>().await
+        };
+        Deferred::new(wait).into()
+    };
+    let task = tokio::spawn(ask_with(layer.clone(), Method::GET, answer));
+    eventually("it runs", || ledger.deferred.running.get() == 1).await;
+    task.abort();
+    assert_quiet(&ledger).await;
+    assert_eq!(count(), 1);
+
+    let (kept, at) = (Dropped(dropped.clone()), gate.clone());
+    let answer = move || {
+        let compute = move || {
+            at.wait();
+            let mut response = Response::new(Body::from("nobody reads it"));
+            response.extensions_mut().insert(Arc::new(kept));
+            Ok::<_, Error>(response)
+        };
+        Deferred::blocking(compute).into()
+    };
+    let task = tokio::spawn(ask_with(layer, Method::GET, answer));
+    eventually("it is in its thread", || gate.waiting() == 1).await;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert_eq!((ledger.deferred.running.get(), count()), (1, 1), "its thread is not free");
+    gate.open();
+    assert_quiet(&ledger).await;
+    eventually("its result is dropped", || count() == 2).await;
+    assert_eq!(ledger.deferred.cancelled.get(), 2);
+}
+
+/// A runtime whose only blocking thread is busy: the work waits in tokio's queue.
+#[test]
+fn what_has_not_begun_when_the_client_goes_never_does() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let ledger = Ledger::new();
+        let layer = DeferredLayer::new().ledger(ledger.clone());
+        let gate = Gate::new();
+        let at = gate.clone();
+        let busy = tokio::task::spawn_blocking(move || at.wait());
+        eventually("the thread is busy", || gate.waiting() == 1).await;
+        let never = || -> Result<Response, Error> { panic!("started") };
+        let task = tokio::spawn(ask_with(layer, Method::GET, move || Deferred::blocking(never).into()));
+        eventually("it waits", || ledger.deferred.running.get() == 1).await;
+        task.abort();
+        gate.open();
+        busy.await.unwrap();
+        assert_quiet(&ledger).await;
+    });
+}

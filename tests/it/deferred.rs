@@ -1,0 +1,237 @@
+//! Responses that are computed, and bodies that are written, after the transaction.
+
+mod gone;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use euryale::deferred::DeferredLayer;
+use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Transaction};
+use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
+use euryale_tests::Site;
+use http::StatusCode;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+type Tx<'a, 'b> = &'a mut Transaction<'b, CountingDatabase>;
+
+fn ok() -> Result<Response, Error> {
+    Ok(Response::new(Body::from("OK")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a call that blocks is what is deferred")]
+fn blocks(time: Duration) {
+    std::thread::sleep(time);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_that_wait_long_on_two_connections() {
+    const TIME: Duration = Duration::from_millis(200);
+    let site = Site::start(2, |request: &Request, transaction: Tx<'_, '_>| {
+        transaction.connection()?;
+        Ok(Response::new(match request.uri().path() {
+            "/blocking" => Deferred::blocking(|| {
+                blocks(TIME);
+                ok()
+            })
+            .into(),
+            _ => Body::deferred(async {
+                tokio::time::sleep(TIME).await;
+                ok()
+            }),
+        }))
+    })
+    .await;
+    let address = site.address;
+    for path in ["/async", "/blocking"] {
+        let began = Instant::now();
+        let clients: Vec<_> = (0..100)
+            .map(|_| tokio::spawn(async move { RawClient::connect(address).await?.get(path).await }))
+            .collect();
+        for client in clients {
+            let answer = client.await.unwrap().unwrap();
+            assert_eq!((answer.status, answer.text().as_str()), (StatusCode::OK, "OK"));
+            assert_eq!(answer.headers["content-length"], "2");
+        }
+        assert!(began.elapsed() < Duration::from_secs(3), "{path}: {:?}", began.elapsed());
+    }
+    assert!(site.ledger().publishers.running.peak() <= 2);
+    assert!(site.ledger().deferred.running.peak() > 50);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failures_before_the_first_byte_are_pages() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let deadline = DeferredLayer::new().deadline(Duration::from_millis(20)).blocking(1);
+    let gate = Gate::new();
+    let at = gate.clone();
+    let publisher = move |request: &Request, _: Tx<'_, '_>| {
+        let at = at.clone();
+        Ok(Response::new(match request.uri().path() {
+            "/error" => Body::deferred(async { Err("upstream") }),
+            "/panic" => Body::deferred(async {
+                std::panic::resume_unwind(Box::new("as scripted")) as Result<_, Error>
+            }),
+            "/never" => Body::deferred(std::future::pending::<Result<Response, Error>>()),
+            _ => Deferred::blocking(move || {
+                at.wait();
+                ok()
+            })
+            .into(),
+        }))
+    };
+    let site = Site::with(pool, |stack| stack.deferred(deadline), publisher).await;
+    let mut client = RawClient::connect(site.address).await.unwrap();
+    for (path, status) in [("/error", 502), ("/panic", 500), ("/never", 504), ("/held", 504), ("/held", 503)]
+    {
+        let answer = client.get(path).await.unwrap();
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert!(answer.text().contains(&format!("\"status\":{status}")));
+        assert_eq!(answer.headers.contains_key("retry-after"), status == 503);
+    }
+    gate.open();
+    drop(client);
+    site.end().await;
+}
+
+/// A client that reads what comes, as it comes.
+struct Reader {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Reader {
+    async fn get(site: &Site, path: &str) -> Self {
+        let mut stream = TcpStream::connect(site.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
+        Self { stream, received: Vec::new() }
+    }
+
+    async fn until(&mut self, text: &str) {
+        while !String::from_utf8_lossy(&self.received).contains(text) {
+            assert!(self.stream.read_buf(&mut self.received).await.unwrap() > 0, "ended before {text}");
+        }
+    }
+
+    /// All that comes.
+    async fn received_all(mut self) -> String {
+        // A body that is broken off may end in a reset.
+        let _ = self.stream.read_to_end(&mut self.received).await;
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+
+    /// Is what comes a whole response?
+    async fn ends_whole(self) -> bool {
+        self.received_all().await.ends_with("\r\n0\r\n\r\n")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_sees_each_chunk_before_the_next_is_written() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let site = Site::start(1, move |_: &Request, _: Tx<'_, '_>| {
+        let at = at.clone();
+        Ok(Response::new(Body::writer(move |writer| {
+            (0..10).try_for_each(|number| {
+                at.wait();
+                writer.write_all(format!("chunk {number}.").as_bytes())
+            })
+        })))
+    })
+    .await;
+    let mut client = Reader::get(&site, "/").await;
+    for number in 0..10 {
+        gate.let_through(1);
+        client.until(&format!("chunk {number}.")).await;
+        assert_eq!(gate.passed(), number + 1);
+    }
+    assert!(client.ends_whole().await);
+    site.end().await;
+}
+
+/// Whether this ledger's one transaction has committed, and nothing of a worker is held.
+fn is_over(ledger: &Ledger) -> bool {
+    ledger.transactions.committed.get() == 1
+        && ledger.connections.in_use.get() == 0
+        && ledger.publishers.running.get() == 0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection() {
+    for path in ["/writer", "/iterator"] {
+        let pool = Pool::new(CountingDatabase::new(), 1);
+        let (gate, ledger) = (Gate::new(), pool.ledger().clone());
+        let at = gate.clone();
+        let publisher = move |request: &Request, transaction: Tx<'_, '_>| {
+            transaction.connection()?;
+            let (ledger, at) = (ledger.clone(), at.clone());
+            Ok(Response::new(match request.uri().path() {
+                "/writer" => Body::writer(move |writer| {
+                    assert!(is_over(&ledger));
+                    at.wait();
+                    writer.write_all(b"written")
+                }),
+                "/iterator" => Body::iter(std::iter::once_with(move || {
+                    assert!(is_over(&ledger));
+                    at.wait();
+                    "read"
+                })),
+                _ => Body::from("other"),
+            }))
+        };
+        let site = Site::with(pool, |stack| stack, publisher).await;
+        let client = Reader::get(&site, path).await;
+        eventually("it is being written", || gate.waiting() == 1).await;
+        // The only connection serves others meanwhile.
+        let mut other = RawClient::connect(site.address).await.unwrap();
+        assert_eq!(other.get("/other").await.unwrap().text(), "other");
+        gate.open();
+        assert!(client.ends_whole().await, "{path}");
+        drop(other);
+        site.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_stops_the_writer_and_one_that_hangs_up_ends_it() {
+    const WHOLE: usize = 1 << 30;
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = written.clone();
+    let failed = Arc::new(std::sync::Mutex::new(None));
+    let says = failed.clone();
+    let site = Site::start(1, move |_: &Request, _: Tx<'_, '_>| {
+        let (count, says) = (count.clone(), says.clone());
+        Ok(Response::new(Body::writer(move |writer| {
+            let chunk = [b'x'; 10_000];
+            while count.load(Ordering::SeqCst) < WHOLE {
+                if let Err(error) = writer.write_all(&chunk) {
+                    *says.lock().unwrap() = Some(error.kind());
+                    return Err(error);
+                }
+                count.fetch_add(chunk.len(), Ordering::SeqCst);
+            }
+            Ok(())
+        })))
+    })
+    .await;
+    let mut client = Reader::get(&site, "/").await;
+    client.until("xxxx").await;
+    // What the kernel and hyper take is bounded; then it stands still.
+    let mut before = usize::MAX;
+    while before != written.load(Ordering::SeqCst) {
+        before = written.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(before < 32 << 20, "{before} bytes written for a client that reads nothing");
+    assert_eq!(site.ledger().deferred.writers.get(), 1);
+    drop(client);
+    eventually("the writer was told", || failed.lock().unwrap().is_some()).await;
+    assert_eq!(*failed.lock().unwrap(), Some(std::io::ErrorKind::BrokenPipe));
+    site.end().await;
+}
