@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_request};
+use euryale::blob::FolderStore;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
@@ -11,7 +12,6 @@ use euryale_sqlite::Sqlite;
 use http::{HeaderValue, Method, StatusCode, header};
 use tower_http::csrf::CsrfLayer;
 
-use crate::blobs::Blobs;
 use crate::documents::Item;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
@@ -25,14 +25,14 @@ use crate::{
 pub(crate) const UPLOADS: &str = "uploads";
 
 /// Everything that is served at the public addresses.
-pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Router {
+pub(crate) fn app(pool: Pool<Sqlite>, blobs: FolderStore, settings: &Settings) -> Router {
     app_with(pool, blobs, settings, |site| site)
 }
 
 /// The same, published by what `around` makes of the site's publisher.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
-    blobs: Blobs,
+    blobs: FolderStore,
     settings: &Settings,
     around: impl FnOnce(Site) -> P,
 ) -> Router {
@@ -66,7 +66,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
 /// The publisher: synchronous, called in a worker, in a transaction.
 pub(crate) struct Site {
     pages: Arc<Pages>,
-    blobs: Blobs,
+    blobs: FolderStore,
     scales: scale::Known,
 }
 

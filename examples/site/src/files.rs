@@ -2,6 +2,7 @@
 
 use std::io;
 
+use euryale::blob::{BlobStore, FolderStore};
 use euryale::publisher::accepts_html;
 use euryale::spool::Upload;
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
@@ -11,7 +12,6 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-use crate::blobs::Blobs;
 use crate::page::{Pages, encoded, text};
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
@@ -22,11 +22,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'se
 
 /// The file, open: the worker is done when it knows which one that is.
 pub(crate) fn show(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = match blobs.read(&file.blob) {
+    let blob = match blobs.blob(&file.blob) {
         // Another one took its place since this transaction began, and the next attempt sees that one.
         Err(error) if error.kind() == io::ErrorKind::NotFound && transaction.attempt().number() == 1 => {
             return Err(replaced().into());
@@ -66,7 +66,7 @@ fn can_hold_scripts(content_type: &str) -> bool {
 /// A program is answered 201, with the place of the first one and the paths of all; a browser 303, to the folder.
 pub(crate) fn take(
     pages: &Pages,
-    blobs: &Blobs,
+    blobs: &FolderStore,
     path: &str,
     uploads: &[Upload],
     request: &Request,
@@ -108,7 +108,7 @@ pub(crate) fn take(
 
 /// The blob of `file`, and those of its scales, when nobody asks for them any more: before its row changes.
 pub(crate) fn remove_blobs(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     file: &FileEntry,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<(), Abort> {

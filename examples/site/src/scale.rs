@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
+use euryale::blob::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Request, Response, SpooledBody, Transaction};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use crate::blobs::Blobs;
 use crate::files;
 use crate::page::Pages;
 use crate::picture::{self, Scaled};
@@ -50,7 +50,7 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
 /// The picture at `path` in this width.
 pub(crate) fn answer(
     pages: &Pages,
-    blobs: &Blobs,
+    blobs: &FolderStore,
     known: &Known,
     (path, width): (String, &str),
     request: &Request,
@@ -77,7 +77,7 @@ pub(crate) fn answer(
                     format!("This file is {}: only PNG, JPEG and WebP are scaled.", original.content_type);
                 return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
             }
-            let blob = blobs.read(&original.blob)?;
+            let blob = blobs.blob(&original.blob)?;
             match picture::scaled(BufReader::new(blob.file()), width) {
                 Err(error) => {
                     tracing::info!(
@@ -99,13 +99,13 @@ pub(crate) fn answer(
 
 /// Sends the new picture at once: the file has no name yet, which it gets when the transaction commits.
 fn keep(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     original: &FileEntry,
     width: u32,
     scaled: &Scaled,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let mut file = blobs.nameless()?;
+    let mut file = tempfile::tempfile_in(blobs.folder())?;
     file.write_all(&scaled.bytes)?;
     file.seek(SeekFrom::Start(0))?;
     let blob = Blob::stable(file.try_clone()?)?;
