@@ -1,4 +1,4 @@
-//! Serves open files: validators, conditional requests, ranges, folders, and offload to a reverse proxy.
+//! Open files: kept together with a transaction, and served with validators, ranges, folders and offload to a proxy.
 //!
 //! A publisher answers with a [`Blob`](euryale_core::Blob), an open file, and is done: its worker and its connection
 //! are free before the first byte leaves. [`ServeBlobLayer`] stands inside `Respond` and outside everything that
@@ -61,8 +61,14 @@
 //! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the files of a folder
 //! without a publisher. [`ContentDisposition`] names a download.
 //!
-//! It replaces, from Zope: `OFS.Image`'s ranges, `plone.namedfile`'s downloads, `collective.xsendfile`, and the
-//! threads that an iterated file kept busy.
+//! # Keeping
+//!
+//! A [`BlobStore`] keeps what was uploaded under a name that goes into a row, in one transaction with it, so that a
+//! row always has its blob, whatever crashes when. [`FolderStore`] is one in a folder that several processes may
+//! share: a spooled file is linked into place without a copy. It works without the layers, and they without it.
+//!
+//! It replaces, from Zope: `OFS.Image`'s ranges, `plone.namedfile`'s downloads, `collective.xsendfile`, the threads
+//! that an iterated file kept busy, and ZODB's folder of blobs.
 //!
 //! # Cancellation
 //!
@@ -77,6 +83,7 @@
 //!
 //! None of its own (`type Error = S::Error`). A body ends in an error when its file cannot be read, or has become
 //! shorter (`UnexpectedEof`): the server then breaks the connection off, so that nobody takes a part for the whole.
+//! Stores have those of the file system.
 //!
 //! # Panics
 //!
@@ -101,6 +108,7 @@ mod offload;
 mod range;
 mod read;
 mod service;
+mod store;
 #[cfg(test)]
 mod tests;
 mod validators;
@@ -111,3 +119,4 @@ pub use self::future::ServeBlobFuture;
 pub use self::layer::ServeBlobLayer;
 pub use self::offload::{BlobPath, NoOffload, Offload, OffloadFuture, OffloadLayer, OffloadTo};
 pub use self::service::ServeBlob;
+pub use self::store::{BlobStore, FolderStore};

@@ -38,8 +38,8 @@ pub struct BlockingThreads {
 }
 
 impl BlockingThreads {
-    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 128 that compute deferred responses and 64
-    /// that write bodies: what a pool and the layers have by default.
+    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 128 that compute deferred responses and
+    /// 64 that write bodies: what a pool and the layers have by default.
     pub fn new() -> Self {
         Self { publishers: 2, files: 32, spool: 4, deferred: 128, writers: 64, cpu: 0, application: 0 }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_request};
+use euryale::blob::FolderStore;
 use euryale::deferred::DeferredLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
@@ -12,7 +13,6 @@ use euryale_sqlite::Sqlite;
 use http::{HeaderValue, Method, StatusCode, header};
 use tower_http::csrf::CsrfLayer;
 
-use crate::blobs::Blobs;
 use crate::documents::Item;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
@@ -27,14 +27,14 @@ use crate::{
 pub(crate) const UPLOADS: &str = "uploads";
 
 /// Everything that is served at the public addresses.
-pub(crate) fn app(pool: Pool<Sqlite>, blobs: Blobs, settings: &Settings) -> Router {
+pub(crate) fn app(pool: Pool<Sqlite>, blobs: FolderStore, settings: &Settings) -> Router {
     app_with(pool, blobs, settings, |site| site)
 }
 
 /// The same, published by what `around` makes of the site's publisher.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
-    blobs: Blobs,
+    blobs: FolderStore,
     settings: &Settings,
     around: impl FnOnce(Site) -> P,
 ) -> Router {
@@ -57,7 +57,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,
     };
-    let scales = scale::Known::default();
+    let scales = scale::Fresh::default();
     let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales }));
     assets::routes()
         .fallback_service(stack)
@@ -70,8 +70,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
 /// The publisher: synchronous, called in a worker, in a transaction.
 pub(crate) struct Site {
     pages: Arc<Pages>,
-    blobs: Blobs,
-    scales: scale::Known,
+    blobs: FolderStore,
+    scales: scale::Fresh,
 }
 
 impl Publisher<Sqlite> for Site {

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use euryale::blob::FolderStore;
 use euryale::{Access, BoxError, Database};
 use euryale_sqlite::{Connection, Sqlite};
 
-use crate::blobs::Blobs;
 use crate::error::StartError;
 use crate::store::{self, FileEntry, Format};
 use crate::{chord, content, media};
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(crate) struct Data {
     pub(crate) sqlite: Sqlite,
-    pub(crate) blobs: Blobs,
+    pub(crate) blobs: FolderStore,
 }
 
 impl Data {
@@ -55,7 +55,7 @@ impl Data {
 
     /// The same, with nothing done to it but that the schema is the newest.
     fn bare(folder: &Path) -> Result<Self, StartError> {
-        let made = std::fs::create_dir_all(folder).and_then(|()| Blobs::open(folder.join(BLOBS)));
+        let made = FolderStore::open(folder.join(BLOBS));
         let blobs = made.map_err(|error| {
             let remedy = "check its parent folder, or choose another one with --data";
             StartError::new(format!("cannot make the data folder: {error}"), folder.display(), remedy)

@@ -1,5 +1,6 @@
 //! Documents are made and changed: `?edit`, `?new`, and `POST`.
 
+use euryale::blob::FolderStore;
 use euryale::publisher::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite};
@@ -7,7 +8,6 @@ use http::{HeaderValue, StatusCode, header};
 use minijinja::context;
 
 use crate::address;
-use crate::blobs::Blobs;
 use crate::documents::sections;
 use crate::files;
 use crate::form::{self, Draft, Posted};
@@ -46,7 +46,7 @@ pub(crate) fn new(
 /// A program is answered 201 with `Location`, or 204 when it changed what was there; a browser 303.
 pub(crate) fn save(
     pages: &Pages,
-    blobs: &Blobs,
+    blobs: &FolderStore,
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {

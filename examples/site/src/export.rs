@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
+use euryale::blob::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Body, BodyWriter, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -14,7 +15,6 @@ use http::{HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tar::{Builder, EntryType, Header};
 
-use crate::blobs::Blobs;
 use crate::page::Pages;
 use crate::query::parameter;
 use crate::refusal::Refusal;
@@ -42,7 +42,7 @@ enum Content {
 /// The archive of `path` (default: the root).
 pub(crate) fn answer(
     pages: &Pages,
-    blobs: &Blobs,
+    blobs: &FolderStore,
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
@@ -61,7 +61,7 @@ pub(crate) fn answer(
 
 /// Everything at `path` and below, the files open; or why not.
 fn collect(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     path: &str,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Result<Vec<Entry>, Refusal>, Abort> {
@@ -88,7 +88,7 @@ fn collect(
     let mut entries: Vec<Entry> = texts.collect();
     for file in &files {
         // One that another transaction has replaced meanwhile is gone; then all is read again, at a later moment.
-        let blob = blobs.read(&file.blob).map_err(|error| crate::files::replaced_or(error, transaction))?;
+        let blob = blobs.blob(&file.blob).map_err(|error| crate::files::replaced_or(error, transaction))?;
         entries.push(Entry {
             name: relative(&file.path).to_owned(),
             modified: file.modified,

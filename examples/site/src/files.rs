@@ -2,6 +2,7 @@
 
 use std::io;
 
+use euryale::blob::{BlobStore, FolderStore};
 use euryale::publisher::accepts_html;
 use euryale::spool::Upload;
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
@@ -11,7 +12,6 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
-use crate::blobs::Blobs;
 use crate::page::{Pages, encoded, text};
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
@@ -23,11 +23,11 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'se
 
 /// The file, open: the worker is done when it knows which one that is.
 pub(crate) fn show(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = blobs.read(&file.blob).map_err(|error| replaced_or(error, transaction))?;
+    let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(error, transaction))?;
     response(blob, file)
 }
 
@@ -70,7 +70,7 @@ fn can_hold_scripts(content_type: &str) -> bool {
 /// A program is answered 201, with the place of the first one and the paths of all; a browser 303, to the folder.
 pub(crate) fn take(
     pages: &Pages,
-    blobs: &Blobs,
+    blobs: &FolderStore,
     path: &str,
     uploads: &[Upload],
     request: &Request,
@@ -78,11 +78,14 @@ pub(crate) fn take(
 ) -> Result<Response, Abort> {
     let refuse = |refusal: &Refusal| refusal.abort(pages, request);
     let targets = targets(path, uploads).map_err(|refusal| refuse(&refusal))?;
+    // Before the connection: while files reach the disk, nobody has to wait for the database.
+    let kept = uploads.iter().map(|upload| blobs.keep(upload.body().clone(), transaction));
+    let kept = kept.collect::<io::Result<Vec<_>>>()?;
     if !store::exists(transaction.connection()?, path)? {
         let detail = format!("There is no page at {path} to put files in. Make that first.");
         return Err(refuse(&Refusal::conflict(detail)));
     }
-    for (target, upload) in targets.iter().zip(uploads) {
+    for ((target, upload), blob) in targets.iter().zip(uploads).zip(kept) {
         let before = match existing(transaction.connection()?, target)? {
             Ok(before) => before,
             Err(refusal) => return Err(refuse(&refusal)),
@@ -92,7 +95,7 @@ pub(crate) fn take(
         }
         let file = FileEntry {
             path: target.clone(),
-            blob: blobs.keep(upload.body().clone(), transaction)?,
+            blob,
             size: upload.body().len(),
             content_type: media::of_name(target).to_owned(),
             modified: store::now(),
@@ -112,7 +115,7 @@ pub(crate) fn take(
 
 /// The blob of `file`, and those of its scales, when nobody asks for them any more: before its row changes.
 pub(crate) fn remove_blobs(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     file: &FileEntry,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<(), Abort> {

@@ -9,7 +9,6 @@ mod access_log;
 mod address;
 mod app;
 mod assets;
-mod blobs;
 mod chord;
 mod config;
 mod content;

@@ -1,5 +1,6 @@
 //! Documents and files are removed: `DELETE`, or for browsers a page that asks first.
 
+use euryale::blob::FolderStore;
 use euryale::publisher::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
@@ -7,7 +8,6 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use minijinja::context;
 
-use crate::blobs::Blobs;
 use crate::documents::{Item, sections};
 use crate::files;
 use crate::page::{Pages, View, encoded, href, html, text};
@@ -42,7 +42,7 @@ pub(crate) fn ask(
 /// A program is answered 204; a browser 303, to the folder.
 pub(crate) fn remove(
     pages: &Pages,
-    blobs: &Blobs,
+    blobs: &FolderStore,
     request: &Request,
     item: &Item,
     transaction: &mut Transaction<'_, Sqlite>,

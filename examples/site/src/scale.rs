@@ -1,15 +1,15 @@
 //! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob from then on.
 
-use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::io::{BufReader, Seek, SeekFrom, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use euryale::blob::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Request, Response, SpooledBody, Transaction};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use crate::blobs::Blobs;
 use crate::files;
 use crate::page::Pages;
 use crate::picture::{self, Scaled};
@@ -19,25 +19,29 @@ use crate::store::{self, FileEntry};
 /// Only these: each is a file that is kept.
 pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
 
-/// So many pictures are known to be there. Beyond that all are forgotten, which costs each a look.
-const MOST_KNOWN: usize = 10_000;
+/// So many are kept for another attempt.
+const MOST_FRESH: usize = 16;
 
-/// Which scales this process has seen: those only need to be read.
+/// Pictures that were just made, by the blob that they were made of, and whose transaction may come again after a
+/// conflict: then, as a writer, it must not take the time to make them once more, in which nobody else can write.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Mutex<HashSet<(String, u32)>>);
+pub(crate) struct Fresh(Mutex<VecDeque<Made>>);
 
-impl Known {
-    fn has(&self, path: &str, width: u32) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&(path.to_owned(), width))
+type Made = (String, u32, Arc<Scaled>);
+
+impl Fresh {
+    fn find(&self, original: &FileEntry, width: u32) -> Option<Arc<Scaled>> {
+        let fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = fresh.iter().find(|(blob, known, _)| *blob == original.blob && *known == width);
+        found.map(|(.., scaled)| Arc::clone(scaled))
     }
 
-    fn add(&self, path: String, width: u32) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN {
-            known.clear();
+    fn add(&self, original: &FileEntry, width: u32, scaled: &Arc<Scaled>) {
+        let mut fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if fresh.len() >= MOST_FRESH {
+            fresh.pop_front();
         }
-        known.insert((path, width));
+        fresh.push_back((original.blob.clone(), width, Arc::clone(scaled)));
     }
 }
 
@@ -48,10 +52,13 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
 }
 
 /// The picture at `path` in this width.
+///
+/// It begins as a reader, and becomes a writer when the picture is made: the database is not locked for others while
+/// that takes its time. If somebody else has written meanwhile, that is a conflict; the next attempt has the picture.
 pub(crate) fn answer(
     pages: &Pages,
-    blobs: &Blobs,
-    known: &Known,
+    blobs: &FolderStore,
+    fresh: &Fresh,
     (path, width): (String, &str),
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
@@ -61,51 +68,44 @@ pub(crate) fn answer(
         let widths = WIDTHS.map(|width| width.to_string()).join(", ");
         return refuse(StatusCode::NOT_FOUND, format!("Pictures have the widths {widths}."));
     };
-    if !known.has(&path, width) {
-        // It will write, most likely. Said before the first look, so that nothing has to be looked at twice.
-        transaction.writable()?;
-    }
     let connection = transaction.connection()?;
     let Some(original) = store::file(connection, &path)? else {
         return refuse(StatusCode::NOT_FOUND, "There is no picture at this address.".to_owned());
     };
-    let entry = match store::scale(connection, &original, width)? {
-        Some(entry) => entry,
-        None => {
-            if !picture::can_be_scaled(&original.content_type) {
-                let detail =
-                    format!("This file is {}: only PNG, JPEG and WebP are scaled.", original.content_type);
-                return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
-            }
-            let blob = blobs.read(&original.blob)?;
-            match picture::scaled(BufReader::new(blob.file()), width) {
-                Err(error) => {
-                    tracing::info!(
-                        path,
-                        error = &error as &dyn std::error::Error,
-                        "a picture cannot be scaled"
-                    );
-                    return refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string());
-                }
-                Ok(None) => original,
-                Ok(Some(scaled)) => return keep(blobs, &original, width, &scaled, transaction),
-            }
+    if let Some(entry) = store::scale(connection, &original, width)? {
+        return files::show(blobs, &entry, transaction);
+    }
+    if let Some(scaled) = fresh.find(&original, width) {
+        return keep(blobs, &original, width, &scaled, transaction);
+    }
+    if !picture::can_be_scaled(&original.content_type) {
+        let detail = format!("This file is {}: only PNG, JPEG and WebP are scaled.", original.content_type);
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
+    }
+    let blob = blobs.blob(&original.blob)?;
+    match picture::scaled(BufReader::new(blob.file()), width) {
+        Ok(None) => files::show(blobs, &original, transaction),
+        Ok(Some(scaled)) => {
+            let scaled = Arc::new(scaled);
+            fresh.add(&original, width, &scaled);
+            keep(blobs, &original, width, &scaled, transaction)
         }
-    };
-    let response = files::show(blobs, &entry, transaction)?;
-    known.add(path, width);
-    Ok(response)
+        Err(error) => {
+            tracing::info!(path, error = &error as &dyn std::error::Error, "a picture cannot be scaled");
+            refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+        }
+    }
 }
 
 /// Sends the new picture at once: the file has no name yet, which it gets when the transaction commits.
 fn keep(
-    blobs: &Blobs,
+    blobs: &FolderStore,
     original: &FileEntry,
     width: u32,
     scaled: &Scaled,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let mut file = blobs.nameless()?;
+    let mut file = tempfile::tempfile_in(blobs.folder())?;
     file.write_all(&scaled.bytes)?;
     file.seek(SeekFrom::Start(0))?;
     let blob = Blob::stable(file.try_clone()?)?;

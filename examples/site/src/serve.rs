@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use euryale::Pool;
+use euryale::blob::FolderStore;
 use euryale_server::{Admin, Drained, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::app::{UPLOADS, app};
-use crate::blobs::Blobs;
 use crate::data::Data;
 use crate::error::StartError;
 use crate::log;
@@ -69,7 +69,7 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
 async fn serve(
     listeners: Listeners,
     pool: Pool<Sqlite>,
-    blobs: Blobs,
+    blobs: FolderStore,
     settings: &Settings,
     shutdown: Shutdown,
 ) -> bool {

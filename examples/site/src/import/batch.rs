@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::{io, mem, thread};
 
 use euryale::BoxError;
+use euryale::blob::FolderStore;
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite;
 
 use super::text::Page;
-use crate::blobs::Blobs;
 use crate::data::Data;
 use crate::store::{self, FileEntry};
 
@@ -133,14 +133,14 @@ impl Item {
 /// A file among the blobs that no row names. Dropped, it is discarded.
 #[derive(Debug)]
 pub(super) struct Pending {
-    blobs: Blobs,
+    blobs: FolderStore,
     name: String,
     file: File,
     is_kept: bool,
 }
 
 impl Pending {
-    pub(super) fn create(blobs: &Blobs) -> io::Result<Self> {
+    pub(super) fn create(blobs: &FolderStore) -> io::Result<Self> {
         let (name, file) = blobs.create()?;
         Ok(Self { blobs: blobs.clone(), name, file, is_kept: false })
     }
@@ -163,7 +163,7 @@ impl Drop for Pending {
 }
 
 /// What is not discarded is swept away by the next start.
-fn discard(blobs: &Blobs, name: &str) {
+fn discard(blobs: &FolderStore, name: &str) {
     match blobs.discard(name) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!(%error, name, "a blob that is not needed stays until the next start");

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use euryale::Database;
+use euryale::blob::BlobStore;
 use tempfile::TempDir;
 
 use super::batch::{Batch, Item, Pending, Staged, Verdict};
@@ -241,7 +242,7 @@ fn commit(data: &Data, staged: Vec<Staged>) -> Vec<Verdict> {
 fn blobs_are_there_as_long_as_a_row_names_them() {
     let folder = tempfile::tempdir().unwrap();
     let data = Data::without_samples(folder.path()).unwrap();
-    let is_there = |blob: &str| data.blobs.read(blob).is_ok();
+    let is_there = |blob: &str| data.blobs.blob(blob).is_ok();
     let root = Item::Folder { path: "/".to_owned(), title: "Root".to_owned() };
     let root = Staged { source: "/".into(), item: root, pending: None };
     let (a, first) = staged(&data, "/a", 1);
@@ -271,7 +272,7 @@ fn a_commit_that_fails_leaves_its_blobs_to_the_next_start() {
     let mut batch = Batch::default();
     batch.add(file);
     assert!(batch.commit(&data).is_err());
-    assert!(data.blobs.read(&blob).is_ok(), "whether a row names it, nobody knows here");
+    assert!(data.blobs.blob(&blob).is_ok(), "whether a row names it, nobody knows here");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use clap::Parser;
+use euryale::blob::FolderStore;
 use euryale::{Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction};
 use euryale_server::{Server, Shutdown};
 use euryale_sqlite::Sqlite;
@@ -15,7 +16,6 @@ use tokio::net::TcpListener;
 
 use super::point::{GO_ON, Point, say};
 use crate::app::{self, Site, UPLOADS};
-use crate::blobs::Blobs;
 use crate::data::Data;
 use crate::files;
 use crate::form::{self, Posted};
@@ -73,7 +73,7 @@ async fn hold_answer(request: axum::extract::Request, next: Next) -> impl IntoRe
 struct Holding {
     site: Site,
     pages: Pages,
-    blobs: Blobs,
+    blobs: FolderStore,
 }
 
 impl Publisher<Sqlite> for Holding {

@@ -1,44 +1,53 @@
-//! What processes left over that have ended.
+//! What writers left over that have ended.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
 
-use euryale::BoxError;
+use euryale_core::BoxError;
 
-use super::gone;
-use super::writer::{LOCK, try_lock};
+use super::folder::gone;
+use super::writer::{self, LOCK, try_lock};
 
 /// Only folders of writers that have ended are looked at: nothing is added there any more, so what no row names now,
 /// no row will name.
 pub(super) fn sweep(
-    blobs: &Path,
+    store: &Path,
     mut is_named: impl FnMut(&str) -> Result<bool, BoxError>,
 ) -> Result<u64, BoxError> {
     let mut swept = 0;
-    for writer in fs::read_dir(blobs)? {
-        let writer = writer?;
-        let Some(_lock) = ended(&writer.path())? else { continue };
-        let (mut left, folder) = (false, writer.file_name());
-        for file in fs::read_dir(writer.path())? {
+    for entry in fs::read_dir(store)? {
+        let entry = entry?;
+        let Some(folder) = name(&entry, writer::is_folder) else { continue };
+        let Some(_lock) = ended(&entry.path())? else { continue };
+        let mut left = false;
+        for file in fs::read_dir(entry.path())? {
             let file = file?;
             if file.file_name() == LOCK {
                 continue;
             }
-            let name = format!("{}/{}", folder.to_string_lossy(), file.file_name().to_string_lossy());
-            if is_named(&name)? {
-                left = true;
-                continue;
+            let is_kept = match name(&file, writer::is_blob) {
+                Some(blob) => is_named(&format!("{folder}/{blob}"))?,
+                // Of nobody here.
+                None => true,
+            };
+            left |= is_kept;
+            if !is_kept {
+                swept += u64::from(gone(fs::remove_file(file.path()))?);
             }
-            swept += u64::from(gone(fs::remove_file(file.path()))?);
         }
         if !left {
-            fs::remove_file(writer.path().join(LOCK))?;
+            fs::remove_file(entry.path().join(LOCK))?;
             // Without its lock, it may be another sweep that takes it away.
-            gone(fs::remove_dir(writer.path()))?;
+            gone(fs::remove_dir(entry.path()))?;
         }
     }
     Ok(swept)
+}
+
+/// Its name, if it is one of these.
+fn name(entry: &DirEntry, is_ours: fn(&str) -> bool) -> Option<String> {
+    entry.file_name().into_string().ok().filter(|name| is_ours(name))
 }
 
 /// The lock of a writer's folder, if nobody holds it.

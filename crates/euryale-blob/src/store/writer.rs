@@ -1,4 +1,4 @@
-//! A process that adds files, as others see it: a folder with a lock that is held for as long as it lives.
+//! Who adds blobs, as others see it: a folder with a lock that is held for as long as the writer lives.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, TryLockError};
@@ -14,7 +14,7 @@ pub(super) const LOCK: &str = "lock";
 pub(super) struct Writer {
     name: String,
     files: u64,
-    // Unlocked when the process ends, however it ends.
+    // Unlocked when it is closed, and that is when the process ends, however it ends (flock(2)).
     _lock: File,
 }
 
@@ -39,9 +39,20 @@ impl Writer {
         format!("{}/{}", self.name, self.files)
     }
 
+    /// The names that were given are on the disk, of files that are there.
     pub(super) fn sync(&self, blobs: &Path) -> io::Result<()> {
         File::open(blobs.join(&self.name))?.sync_all()
     }
+}
+
+/// May this be the name of a writer's folder?
+pub(super) fn is_folder(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// May this be the name of a blob in it?
+pub(super) fn is_blob(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// None when a sweep was faster, and took the new folder for that of a process that has ended.

@@ -1,0 +1,244 @@
+//! Blobs as files of a folder.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use euryale_core::{Blob, BoxError, Database, SpooledBody, Transaction};
+
+use super::BlobStore;
+use super::participants::{Keep, Remove};
+use super::sweep;
+use super::writer::{self, Writer};
+
+/// A [`BlobStore`] in a folder, which several processes may share.
+///
+/// Bodies that are spooled on the same file system are linked into place: no byte is copied. So the spool's
+/// directory is best [the folder itself](FolderStore::folder). Other bodies are written at the vote.
+///
+/// ```
+/// use std::io::Write;
+/// use euryale_blob::{BlobStore, FolderStore};
+///
+/// # fn is_in_a_row(_: &str) -> Result<bool, euryale_core::BoxError> { Ok(true) }
+/// # fn main() -> Result<(), euryale_core::BoxError> {
+/// # let data = tempfile::tempdir()?;
+/// let store = FolderStore::open(data.path().join("blobs"))?;
+/// // At a start: what a crash left goes.
+/// let swept = store.sweep(|name| is_in_a_row(name))?;
+/// # assert_eq!(swept, 0);
+/// // Outside of requests, for an import. In a publisher: `store.keep(body, transaction)?`.
+/// let (name, mut file) = store.create()?;
+/// file.write_all(b"Stheno, Euryale, Medusa")?;
+/// file.sync_all()?;
+/// store.sync()?;
+/// // Now a row may name it, and it can be sent.
+/// assert_eq!(store.blob(&name)?.len(), 23);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # In the folder
+///
+/// Each *writer*, a handle with its clones that adds blobs, has a folder of its own there, with a random name, made
+/// when it adds the first one. In it are its blobs, numbered, and the file `lock`, which it holds a lock on. The
+/// name of a blob is `folder/number`. What else stands in the folder is left alone.
+///
+/// # Crash consistency
+///
+/// When a vote says yes, the bytes, the blob's entry in its folder and that folder's own entry are on the disk: each
+/// was brought there by `fsync`, the folders' as well, because that of a file does not bring its entry along
+/// (fsync(2), "Description"). [`FolderStore::open`] does the same for the folders that it makes. Then the database
+/// commits; so a row that is on the disk has its blob there.
+///
+/// | a process is killed, or the power fails | what is left |
+/// |---|---|
+/// | before the vote | nothing: the file has no name |
+/// | between vote and commit | a blob without a row: swept |
+/// | in the commit | what the database says: a blob with its row, or one that is swept |
+/// | between commit and removal | the blob that the row does not name any more: swept |
+///
+/// A removal is not brought to the disk. A file that is back after the power failed is without a row again.
+///
+/// # The sweep
+///
+/// [`FolderStore::sweep`] removes a blob only if both hold: the database does not name it, and the lock of its writer
+/// is free. Nothing is added to such a folder any more, so what no row names now, no row will. The system frees the
+/// lock when the process ends, however it ends. A transaction holds the writer, and so the lock, until it is over,
+/// even when all handles are dropped meanwhile.
+///
+/// The lock says that the writer has ended, not that its last commit has. A database in the same machine's files ends
+/// with its process, as SQLite does. A server may still finish a commit that it was sent before: sweep when it has
+/// ended the sessions of that process.
+///
+/// # Several processes
+///
+/// They may keep, read, remove and sweep at the same time. Those that share a folder must share the database, too: the
+/// sweep of one asks it about the blobs of all. A process that forks without `exec` shares its lock with the child,
+/// which holds it until both have ended (flock(2)).
+///
+/// Nobody else writes to the folder. It holds whatever was uploaded: its mode should let in the program, and the
+/// proxy that blobs are offloaded to.
+///
+/// # File systems
+///
+/// * **Locks** are those of [`File::try_lock`], flock(2) on Linux. A local file system has them. NFS has them between
+///   machines since Linux 2.6.12, unless it is mounted with `nolock` or `local_lock`; a client that is cut off loses
+///   them, and another one may then sweep what it is about to name. Share a folder within one machine.
+/// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux, bodies are copied
+///   at the vote, while the worker waits. So is a body that was linked before and taken back by an abort: a file
+///   without names cannot be linked a second time (linkat(2), `ENOENT`). See [`SpooledBody::persist`].
+/// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who downloads a blob that
+///   is removed gets all of it. NFS keeps this within one machine only.
+///
+/// # Errors
+///
+/// The file system's, as `io::Error`. No room on the disk (`StorageFull`, `QuotaExceeded`) makes a transaction end
+/// with the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
+#[derive(Clone)]
+#[doc(alias = "FilesystemHelper")]
+pub struct FolderStore {
+    folder: Arc<Path>,
+    /// Once it has added something.
+    writer: Arc<Mutex<Option<Writer>>>,
+}
+
+impl FolderStore {
+    /// In `folder`, which is made if it is not there, with those it stands in.
+    ///
+    /// A handle of its own: two that are opened are two writers. Clones are one.
+    ///
+    /// # Errors
+    /// When it is not there and cannot be made.
+    pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
+        let folder = folder.into();
+        make(&folder)?;
+        Ok(Self { folder: folder.into(), writer: Arc::default() })
+    }
+
+    /// Where it is. A file without a name that is made here can be linked into place. A committed blob stands at
+    /// `folder().join(name)`, which is its [`BlobPath`](crate::BlobPath).
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A new file, outside of any transaction, to be filled before a row names it: for an import.
+    ///
+    /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by [`FolderStore::sync`]. Until
+    /// then the store must be kept, or else others take it for that of a process that has ended.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(&self) -> io::Result<(String, File)> {
+        let name = self.new_name()?;
+        let file = File::create_new(self.folder.join(&name))?;
+        Ok((name, file))
+    }
+
+    /// The names of all that this writer [created](FolderStore::create) are on the disk.
+    ///
+    /// # Errors
+    /// When `fsync` fails: then no row may name them.
+    pub fn sync(&self) -> io::Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().map_or(Ok(()), |writer| writer.sync(&self.folder))
+    }
+
+    /// Removes a blob that no row names, outside of any transaction: one that was [created](FolderStore::create), or
+    /// that another one has replaced in a transaction that has committed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none. Otherwise it stays, without a row, until a sweep.
+    pub fn discard(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name)?)
+    }
+
+    /// Removes what `is_named` does not know, of writers that have ended. Says how many blobs that were.
+    ///
+    /// `is_named` asks the database whether a row has this name: all rows that may, in what is committed. Its answers
+    /// must not be older than the call. Blocks: for a start, before anything is served, or for a worker.
+    ///
+    /// # Errors
+    /// Of `is_named`, and of the file system. The sweep ends with the first one; whatever it did was right.
+    pub fn sweep(&self, is_named: impl FnMut(&str) -> Result<bool, BoxError>) -> Result<u64, BoxError> {
+        sweep::sweep(&self.folder, is_named)
+    }
+
+    fn new_name(&self) -> io::Result<String> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = match &mut *writer {
+            Some(writer) => writer,
+            none => none.insert(Writer::begin(&self.folder)?),
+        };
+        Ok(writer.new_name())
+    }
+
+    /// Where `name` stands. What is not the name of a blob leads nowhere, least of all out of the folder.
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        let is_blob = name
+            .split_once('/')
+            .is_some_and(|(folder, file)| writer::is_folder(folder) && writer::is_blob(file));
+        is_blob.then(|| self.folder.join(name)).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl BlobStore for FolderStore {
+    fn blob(&self, name: &str) -> io::Result<Blob> {
+        // Never changed once it has its name.
+        Blob::stable(File::open(self.path(name)?)?)
+    }
+
+    fn keep<D: Database>(
+        &self,
+        body: SpooledBody,
+        transaction: &mut Transaction<'_, D>,
+    ) -> io::Result<String> {
+        let name = self.new_name()?;
+        let path = self.folder.join(&name);
+        body.persist(&path)?;
+        transaction.join(Keep::new(path, self.clone()));
+        Ok(name)
+    }
+
+    fn remove<D: Database>(&self, name: &str, transaction: &mut Transaction<'_, D>) {
+        if let Ok(path) = self.path(name) {
+            transaction.join(Remove(path));
+        }
+    }
+}
+
+impl fmt::Debug for FolderStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FolderStore").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+/// The folder and those it stands in; the entries of those that are new are on the disk.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        make(parent)?;
+    }
+    match fs::create_dir(folder) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Did this remove it, or was it gone already? When one process ends a removal and another one sweeps, either may be
+/// the first.
+pub(super) fn gone(removed: io::Result<()>) -> io::Result<bool> {
+    match removed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,56 @@
+//! How a folder takes part in a transaction.
+
+use std::fs;
+use std::path::PathBuf;
+
+use euryale_core::{BoxError, Participant};
+
+use super::FolderStore;
+use super::folder::gone;
+
+/// A blob that is on the disk already, and goes if the transaction does.
+pub(super) struct Keep {
+    path: PathBuf,
+    // Holds the writer's lock until the transaction has ended: without it, others would sweep what no row names yet.
+    _store: FolderStore,
+}
+
+impl Keep {
+    pub(super) fn new(path: PathBuf, store: FolderStore) -> Self {
+        Self { path, _store: store }
+    }
+}
+
+impl Participant for Keep {
+    fn vote(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        // What stays is swept away.
+        if let Err(error) = fs::remove_file(&self.path) {
+            let path = self.path.display();
+            tracing::warn!(%error, %path, "a blob that was aborted stays until a sweep");
+        }
+    }
+}
+
+/// Nothing to vote on: the file goes when nobody can ask for it any more.
+pub(super) struct Remove(pub(super) PathBuf);
+
+impl Participant for Remove {
+    fn vote(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        gone(fs::remove_file(&self.0))?;
+        Ok(())
+    }
+
+    fn abort(&mut self) {}
+}

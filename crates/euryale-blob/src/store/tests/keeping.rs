@@ -1,0 +1,243 @@
+//! Stores in transactions, as their participants see them end.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use euryale_core::{Abort, BoxError, ErrorKind, Fault, Participant, SpooledBody};
+use euryale_test::{Behaviour, Step};
+
+use super::{BlobStore, Folder, FolderStore};
+
+#[tokio::test]
+async fn what_is_kept_is_on_the_disk_before_a_connection_is_asked_for_and_stays() {
+    let folder = Folder::new();
+    let before = folder.transaction(|store, transaction| {
+        let name = store.keep(SpooledBody::from("one"), transaction)?;
+        assert_eq!(store.blob(&name).unwrap().len(), 3, "nobody waits for the disk with the database locked");
+        Ok(name)
+    });
+    let name = before.await.unwrap();
+    assert_eq!(folder.text(&name), "one");
+    assert_eq!(folder.store.blob(&name).unwrap().len(), 3);
+    let [second, third] = folder.keep(["two", "three"]).await.unwrap();
+    assert_eq!([folder.text(&second), folder.text(&third)], ["two", "three"]);
+    assert_eq!(folder.names().len(), 5, "three files, a folder and its lock: {:?}", folder.names());
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_gone_after_an_abort() {
+    let folder = Folder::new();
+    folder.keep(["one"]).await.unwrap();
+    let before = folder.names();
+    let aborted: Result<(), _> = folder
+        .transaction(|store, transaction| {
+            store.keep(SpooledBody::from("two"), transaction)?;
+            Err(Abort::status(http::StatusCode::CONFLICT))
+        })
+        .await;
+    assert_eq!(aborted.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(folder.names(), before);
+    // After the votes.
+    for fault in [Fault::Conflict, Fault::Other] {
+        folder.database.script(Step::Commit, [Behaviour::Fail(fault)]);
+        folder.keep(["two", "three"]).await.unwrap_err();
+        assert_eq!(folder.names(), before, "{fault:?}");
+    }
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
+    let folder = Folder::new();
+    let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
+    file.write_all(b"spooled").unwrap();
+    let body = SpooledBody::file(file).unwrap();
+    let keep = || {
+        let body = body.clone();
+        folder.transaction(move |store, transaction| Ok(store.keep(body, transaction)?))
+    };
+    folder
+        .database
+        .script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Conflict)]);
+    for _ in 0..2 {
+        assert_eq!(keep().await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(folder.names().len(), 2, "a folder and its lock: {:?}", folder.names());
+    }
+    let [first, second] = [keep().await.unwrap(), keep().await.unwrap()];
+    assert_eq!([folder.text(&first), folder.text(&second)], ["spooled"; 2]);
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn a_vote_that_fails_undoes_those_before_it_and_no_file_of_others() {
+    let folder = Folder::new();
+    let [name] = folder.keep(["one"]).await.unwrap();
+    let (writer, _) = name.split_once('/').unwrap();
+    let taken = format!("{writer}/3");
+    fs::write(folder.path(&taken), "of others").unwrap();
+    let before = folder.names();
+    folder.database.story();
+    folder.keep(["two", "three", "four"]).await.unwrap_err();
+    assert_eq!(folder.database.story(), "begin write · abort");
+    assert_eq!((folder.names(), folder.text(&taken)), (before, "of others".to_owned()));
+    let [again] = folder.keep(["five"]).await.unwrap();
+    assert_eq!(folder.text(&again), "five");
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn what_is_removed_goes_after_the_commit_and_stays_after_an_abort() {
+    let folder = Folder::new();
+    let [name] = folder.keep(["one"]).await.unwrap();
+    let remove = |name: &str| {
+        let name = name.to_owned();
+        folder.transaction(move |store, transaction| {
+            store.remove(&name, transaction);
+            assert!(store.blob(&name).is_ok());
+            Ok(())
+        })
+    };
+    folder.database.script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Other)]);
+    for _ in 0..2 {
+        remove(&name).await.unwrap_err();
+        assert_eq!(folder.text(&name), "one");
+    }
+    remove(&name).await.unwrap();
+    assert!(!folder.names().contains(&name));
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn a_removal_of_what_is_gone_has_succeeded() {
+    let folder = Folder::new();
+    folder.leave("0", &["1"]);
+    let removed = folder.transaction(|store, transaction| {
+        store.remove("0/1", transaction);
+        // By another process, which starts now.
+        transaction.join(Swept(store.folder().join("0/1")));
+        Ok(())
+    });
+    removed.await.unwrap();
+    folder.end().await;
+}
+
+/// Has a file removed before those are told to end it that joined for that.
+struct Swept(PathBuf);
+
+impl Participant for Swept {
+    fn vote(&mut self) -> Result<(), BoxError> {
+        fs::remove_file(&self.0)?;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&mut self) {}
+}
+
+#[tokio::test]
+async fn in_doubt_everything_is_kept() {
+    let folder = Folder::new();
+    let [old] = folder.keep(["old"]).await.unwrap();
+    let before = folder.names();
+    folder.database.script(Step::Commit, [Behaviour::Fail(Fault::InDoubt)]);
+    let removed = old.clone();
+    let doubt = folder.transaction(move |store, transaction| {
+        store.keep(SpooledBody::from("new"), transaction)?;
+        store.remove(&removed, transaction);
+        Ok(())
+    });
+    assert_eq!(doubt.await.unwrap_err().kind(), ErrorKind::InDoubt);
+    let after = folder.names();
+    let new: Vec<_> = after.difference(&before).collect();
+    assert_eq!((new.len(), folder.text(new[0])), (1, "new".to_owned()));
+    assert_eq!(folder.text(&old), "old");
+    folder.end().await;
+}
+
+#[tokio::test]
+async fn a_writer_lives_until_its_last_transaction_has_ended() {
+    let folder = Folder::new();
+    let (store, root) = (FolderStore::open(folder.root.path()).unwrap(), folder.root.path().to_owned());
+    let kept = folder.pool.transaction(move |transaction| {
+        transaction.connection()?;
+        let name = store.keep(SpooledBody::from("one"), transaction)?;
+        drop(store);
+        // Between the vote and the commit, when no row names it yet.
+        transaction.join(Sweeping(root));
+        Ok(name)
+    });
+    assert_eq!(folder.text(&kept.await.unwrap()), "one");
+    assert_eq!(folder.store.sweep(|_| Ok(false)).unwrap(), 1, "then it has ended");
+    folder.end().await;
+}
+
+/// Another process starts while the others vote.
+struct Sweeping(PathBuf);
+
+impl Participant for Sweeping {
+    fn vote(&mut self) -> Result<(), BoxError> {
+        FolderStore::open(&self.0)?.sweep(|_| Ok(false))?;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn abort(&mut self) {}
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_a_blob_leads_nowhere() {
+    let folder = Folder::new();
+    folder.leave("0", &["1"]);
+    fs::write(folder.path("note"), "of nobody here").unwrap();
+    let absolute = folder.path("note").display().to_string();
+    let before = folder.path("0/1");
+    for name in
+        ["", "0", "0/", "/1", "note", "0/lock", "0/../note", "../0/1", "0/1/", "0//1", "./0/1", &absolute]
+    {
+        let kinds =
+            [folder.store.blob(name).unwrap_err().kind(), folder.store.discard(name).unwrap_err().kind()];
+        assert_eq!(kinds, [io::ErrorKind::NotFound; 2], "{name}");
+        let name = name.to_owned();
+        let removed = folder.transaction(move |store, transaction| {
+            store.remove(&name, transaction);
+            Ok(())
+        });
+        removed.await.unwrap();
+    }
+    assert!(before.exists() && folder.path("note").exists() && folder.path("0/lock").exists());
+    folder.end().await;
+}
+
+#[test]
+fn a_folder_is_made_with_those_it_stands_in() {
+    let root = tempfile::tempdir().unwrap();
+    let place = root.path().join("a/b/blobs");
+    for _ in 0..2 {
+        let store = FolderStore::open(&place).unwrap();
+        assert_eq!((store.folder(), place.is_dir()), (&*place, true));
+    }
+    fs::write(root.path().join("file"), "").unwrap();
+    let refused = FolderStore::open(root.path().join("file")).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+}
+
+#[test]
+fn clones_are_one_writer() {
+    let folder = Folder::new();
+    let [one, other] = [&folder.store, &folder.store.clone()].map(|store| store.create().unwrap().0);
+    assert_ne!(one, other);
+    assert_eq!(one.split('/').next(), other.split('/').next());
+    folder.store.sync().unwrap();
+    folder.store.discard(&one).unwrap();
+    assert_eq!(folder.store.blob(&one).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(folder.store.discard(&one).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert!(folder.store.blob(&other).is_ok());
+}

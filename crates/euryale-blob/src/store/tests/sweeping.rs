@@ -1,0 +1,115 @@
+//! What is swept away, and what never is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use super::{BlobStore, Folder, FolderStore, set};
+
+#[test]
+fn what_ended_processes_left_goes_if_nobody_names_it() {
+    let folder = Folder::new();
+    folder.leave("0", &["1", "2"]);
+    folder.leave("1", &["1"]);
+    // Killed before it had a lock, or in the middle of a sweep.
+    fs::create_dir(folder.path("2")).unwrap();
+    // Of nobody here.
+    fs::write(folder.path("3"), "a note").unwrap();
+    let mut asked = BTreeSet::new();
+    let swept = folder.store.sweep(|name| {
+        asked.insert(name.to_owned());
+        Ok(name == "0/2")
+    });
+    assert_eq!(swept.unwrap(), 2);
+    assert_eq!(asked, set(["0/1", "0/2", "1/1"]));
+    fs::remove_file(folder.path("3")).unwrap();
+    assert_eq!(folder.names(), set(["0", "0/2", "0/lock"]));
+}
+
+#[test]
+fn a_database_that_cannot_be_asked_stops_the_sweep() {
+    let folder = Folder::new();
+    folder.leave("0", &["1"]);
+    let before = folder.names();
+    assert!(folder.store.sweep(|_| Err("no answer".into())).is_err());
+    assert_eq!(folder.names(), before);
+}
+
+#[tokio::test]
+async fn a_writer_that_lives_is_left_alone_and_two_handles_are_two() {
+    let folder = Folder::new();
+    let [name] = folder.keep(["one"]).await.unwrap();
+    let other = FolderStore::open(folder.root.path()).unwrap();
+    let (created, _file) = other.create().unwrap();
+    assert_ne!(name.split('/').next(), created.split('/').next());
+    let before = folder.names();
+    for store in [&folder.store, &other, &FolderStore::open(folder.root.path()).unwrap()] {
+        let swept = store.sweep(|name| panic!("{name} is not asked for"));
+        assert_eq!((swept.unwrap(), folder.names()), (0, before.clone()));
+    }
+    folder.end().await;
+}
+
+#[test]
+fn a_file_that_goes_during_a_sweep_is_in_nobodys_way() {
+    let folder = Folder::new();
+    folder.leave("0", &["1", "2"]);
+    // Another process, that lives, has committed a removal and ends it now.
+    let swept = folder.store.sweep(|name| {
+        fs::remove_file(folder.path(name)).unwrap();
+        Ok(false)
+    });
+    assert_eq!(swept.unwrap(), 0);
+    assert!(folder.names().is_empty());
+}
+
+#[test]
+fn sweeps_at_the_same_time_are_in_nobodys_way() {
+    let folder = Folder::new();
+    for _ in 0..5 {
+        (0..50).for_each(|writer| folder.leave(&writer.to_string(), &["1", "2"]));
+        let swept: u64 = std::thread::scope(|scope| {
+            let sweeps = [(); 4].map(|()| scope.spawn(|| folder.store.sweep(|_| Ok(false)).unwrap()));
+            sweeps.map(|sweep| sweep.join().unwrap()).into_iter().sum()
+        });
+        assert_eq!((swept, folder.names()), (100, BTreeSet::new()));
+    }
+}
+
+#[test]
+fn writers_that_begin_during_sweeps_keep_what_they_write() {
+    let folder = Folder::new();
+    let done = AtomicBool::new(false);
+    let sweep = || {
+        while !done.load(SeqCst) {
+            folder.store.sweep(|_| Ok(false)).unwrap();
+        }
+    };
+    let begin = |_| {
+        let store = FolderStore::open(folder.root.path())?;
+        store.create().map(|(name, _)| (name, store))
+    };
+    let kept: Vec<io::Result<_>> = std::thread::scope(|scope| {
+        let sweeps = [(); 2].map(|()| scope.spawn(sweep));
+        let kept = (0..50).map(begin).collect();
+        done.store(true, SeqCst);
+        for sweep in sweeps {
+            sweep.join().unwrap();
+        }
+        kept
+    });
+    for kept in kept {
+        let (name, store) = kept.unwrap();
+        assert!(store.blob(&name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn what_no_writer_made_is_left_alone() {
+    let folder = Folder::new();
+    folder.leave("0", &["1", "1.orig", ".nfs01"]);
+    fs::create_dir(folder.path("lost+found")).unwrap();
+    assert_eq!(folder.store.sweep(|_| Ok(false)).unwrap(), 1);
+    assert_eq!(folder.names(), set(["0", "0/.nfs01", "0/1.orig", "0/lock", "lost+found"]));
+}
