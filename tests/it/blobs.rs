@@ -27,8 +27,11 @@ const LEN: usize = 3_000_017;
 
 /// So many bytes in which no two places look alike, others for each `seed`.
 fn content(seed: u64, len: usize) -> Vec<u8> {
-    let words = (0..len.div_ceil(8) as u64).map(|at| (at ^ (seed << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut bytes: Vec<u8> = words.flat_map(|word| (word ^ (word >> 29)).to_be_bytes()).collect();
+    let mut bytes = Vec::with_capacity(len + 8);
+    for at in 0..len.div_ceil(8) as u64 {
+        let word = (at ^ (seed << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bytes.extend_from_slice(&(word ^ (word >> 29)).to_be_bytes());
+    }
     bytes.truncate(len);
     bytes
 }
