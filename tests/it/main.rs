@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
+mod blobs;
 mod cap;
 mod compile_fail;
 mod composition;

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use euryale::{Ledger, Pool, Publisher, Stack};
 use euryale_server::{Drained, Server, Shutdown};
 use euryale_test::{CountingDatabase, assert_quiet};
@@ -41,14 +42,33 @@ impl Site {
         settings: impl FnOnce(Stack<CountingDatabase>) -> Stack<CountingDatabase>,
         publisher: impl Publisher<CountingDatabase>,
     ) -> Self {
-        let service = settings(Stack::new(pool.clone())).publish(publisher);
+        let stack = settings(Stack::new(pool.clone())).publish(publisher);
+        let (server, shutdown, address) = Self::server(&pool).await;
+        let serving = tokio::spawn(server.serve(stack, shutdown.clone()));
+        Self { address, pool, shutdown, serving }
+    }
+
+    /// Serves `publisher` as the fallback of a Router, inside the layers that `around` puts there.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    pub async fn behind(
+        around: impl FnOnce(Router) -> Router,
+        connections: usize,
+        publisher: impl Publisher<CountingDatabase>,
+    ) -> Self {
+        let pool = Pool::new(CountingDatabase::new(), connections);
+        let router = around(Router::new().fallback_service(Stack::new(pool.clone()).publish(publisher)));
+        let (server, shutdown, address) = Self::server(&pool).await;
+        let serving = tokio::spawn(server.serve(router, shutdown.clone()));
+        Self { address, pool, shutdown, serving }
+    }
+
+    async fn server(pool: &Pool<CountingDatabase>) -> (Server, Shutdown, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
         let address = listener.local_addr().expect("the address of a bound socket");
-        let shutdown = Shutdown::new();
         let server = Server::new().listen(listener).ledger(pool.ledger().clone());
-        let serving =
-            tokio::spawn(server.drain_deadline(Duration::from_secs(10)).serve(service, shutdown.clone()));
-        Self { address, pool, shutdown, serving }
+        (server.drain_deadline(Duration::from_secs(10)), Shutdown::new(), address)
     }
 
     /// Its ledger.

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
 
+mod browser;
+mod clients;
 mod database;
 mod descriptors;
 mod disk;
 mod import;
 mod killed;
+mod nginx;
 mod peer;
 mod settings;
+mod stalled;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,0 +1,91 @@
+//! A browser that plays a sound from the middle.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::process::Child;
+
+use super::{PATIENCE, Running, program};
+
+/// Goes to second 100 of 120, and plays from there. It is served from elsewhere: the site's own pages run no scripts.
+const PAGE: &str = "<!doctype html>
+<audio preload=metadata></audio>
+<script>
+const audio = document.querySelector('audio');
+const say = words => fetch('/said/' + words.join('/'));
+audio.onloadedmetadata = () => { audio.currentTime = 100; };
+audio.onseeked = () => { audio.onseeked = null; audio.play().catch(error => say(['error', error.name])); };
+audio.onerror = () => say(['error', audio.error.code]);
+audio.ontimeupdate = () => {
+    if (audio.seeking || audio.currentTime <= 100) return;
+    audio.ontimeupdate = null;
+    say(['played', audio.duration, audio.currentTime]);
+};
+audio.src = 'SOUND';
+</script>
+";
+
+/// A running browser. Dropped, it is ended by its id, with those that it started.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        super::signal(&self.0, "-TERM");
+        // What it ended with says nothing.
+        let _ = self.0.wait();
+    }
+}
+
+/// Gives out the page, and waits for what it says.
+fn heard(listener: &TcpListener, sound: &str) -> String {
+    loop {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+        // A browser also opens sockets that it then does not need.
+        let Some(first) = lines.next() else { continue };
+        while lines.next().is_some_and(|line| !line.is_empty()) {}
+        let page = PAGE.replace("SOUND", sound);
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n";
+        stream.write_all((head.to_owned() + &page).as_bytes()).unwrap();
+        if let Some(said) = first.strip_prefix("GET /said/") {
+            return said.split(' ').next().unwrap().to_owned();
+        }
+    }
+}
+
+#[test]
+fn it_goes_to_a_place_in_a_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&folder.path().join("data"), &[]);
+    let sound = format!("http://{}/pictures/chord.wav", site.public[0]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("http://{}/", listener.local_addr().unwrap());
+    let mut command = program("chromium");
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio"]);
+    command.args(["--no-proxy-server", "--autoplay-policy=no-user-gesture-required"]);
+    command.arg(format!("--user-data-dir={}", folder.path().join("profile").display())).arg(page);
+    // It says much, and nobody reads it.
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let browser = match command.spawn() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return euryale_test::skip("chromium is not installed");
+        }
+        child => Browser(child.unwrap()),
+    };
+    let said = heard(&listener, &sound);
+    let (duration, at) = said.strip_prefix("played/").and_then(|played| played.split_once('/')).expect(&said);
+    assert_eq!(duration, "120", "{said}");
+    let at: f64 = at.parse().unwrap();
+    assert!((100.0..=120.0).contains(&at), "{said}");
+    drop(browser);
+    site.counts("euryale_blobs_open", 0);
+    assert_eq!(site.metric("euryale_blobs_total{path=\"read\"}"), 0);
+    let said = site.end_well();
+    // The beginning of the file, and then from near the place: 100 s are 17,640,000 of its 21,168,044 bytes.
+    let asked: Vec<u64> = said
+        .lines()
+        .filter_map(|line| line.split_once("GET /pictures/chord.wav status=206 bytes=")?.1.split(' ').next())
+        .map(|bytes| bytes.parse().unwrap())
+        .collect();
+    assert!(asked.contains(&21_168_044) && asked.iter().any(|bytes| *bytes < 4_000_000), "{said}");
+}

@@ -1,0 +1,91 @@
+//! Many who begin a large download and then do not read.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::{PATIENCE, Running, ended, eventually};
+
+const CLIENTS: usize = 200;
+const LEN: u64 = 100 << 20;
+
+/// A data folder with one file of 100 MiB, at `/large.bin`. Most of it is a hole, which is sent as any other bytes.
+fn imported(folder: &Path) -> std::path::PathBuf {
+    let (from, data) = (folder.join("from"), folder.join("data"));
+    std::fs::create_dir(&from).unwrap();
+    let file = File::create_new(from.join("large.bin")).unwrap();
+    file.set_len(LEN).unwrap();
+    file.write_all_at(b"begin", 0).unwrap();
+    let output = ended(&["import", "--data", data.to_str().unwrap(), from.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    data
+}
+
+impl Running {
+    /// Memory that it has in use, in bytes.
+    fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// How many response heads were written, and how many of them within 250 ms.
+    fn heads(&self) -> (u64, u64) {
+        let fast = self.metric("euryale_response_head_seconds_bucket{le=\"0.25\"}");
+        (self.metric("euryale_response_head_seconds_count"), fast)
+    }
+}
+
+/// Asks for the file, and reads no further than its first bytes.
+fn stalls(site: &Running) -> TcpStream {
+    let mut peer = TcpStream::connect(site.public[0]).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    peer.write_all(b"GET /large.bin HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    let mut got = Vec::new();
+    while !got.ends_with(b"\r\n\r\nbegin") {
+        let mut byte = [0];
+        peer.read_exact(&mut byte).unwrap();
+        got.push(byte[0]);
+    }
+    assert!(got.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&got));
+    peer
+}
+
+#[test]
+fn they_hold_a_descriptor_each_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&imported(folder.path()), &[]);
+    let mut other = site.peer();
+    // What is opened once is open now: the database, and the file of the first one that asks.
+    assert_eq!(other.get("/").unwrap().status, 200);
+    drop(stalls(&site));
+    site.counts("euryale_blobs_open", 0);
+    let (resident, descriptors) = (site.resident(), site.descriptors());
+
+    let stalled: Vec<TcpStream> = (0..CLIENTS).map(|_| stalls(&site)).collect();
+    site.counts("euryale_blobs_open", CLIENTS);
+    site.counts("euryale_connections_in_use", 0);
+    site.counts("euryale_publishers_running", 0);
+    let (all, fast) = site.heads();
+    for _ in 0..200 {
+        assert_eq!(other.get("/").unwrap().status, 200);
+    }
+    let (all, fast) = (site.heads().0 - all, site.heads().1 - fast);
+    assert!(all >= 200 && fast * 100 >= all * 99, "{fast} of {all} within 250 ms");
+    // Whoever asked for the metrics may still be there.
+    eventually("a socket and a file each", || site.descriptors() <= descriptors + 2 * CLIENTS);
+    let grew = site.resident().saturating_sub(resident);
+    assert!(grew < 64 << 20, "{grew} bytes");
+    assert_eq!(site.metric("euryale_blobs_total{path=\"sendfile\"}"), CLIENTS as u64 + 1);
+
+    drop(stalled);
+    site.counts("euryale_blobs_open", 0);
+    eventually("the descriptors are given back", || site.descriptors() <= descriptors);
+    site.end_well();
+}

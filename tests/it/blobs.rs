@@ -1,0 +1,181 @@
+//! Files through whole stacks: the same bytes whatever stands around, at a cost that can be said.
+
+mod cost;
+mod middleware;
+mod parts;
+mod streaming;
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Router;
+use euryale::{Abort, Blob, Body, Publisher, Request, Response, Transaction};
+use euryale_test::{CountingDatabase, eventually};
+use euryale_tests::Site;
+use http::StatusCode;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+/// Not a multiple of anything.
+const LEN: usize = 3_000_017;
+
+/// So many bytes in which no two places look alike, others for each `seed`.
+fn content(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len + 8);
+    for at in 0..len.div_ceil(8) as u64 {
+        let word = (at ^ (seed << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bytes.extend_from_slice(&(word ^ (word >> 29)).to_be_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Publishes the files of a folder, each under its name, as text that never changes in place; and `/ping`.
+struct Shelf(PathBuf);
+
+impl Publisher<CountingDatabase> for Shelf {
+    fn publish(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, CountingDatabase>,
+    ) -> Result<Response, Abort> {
+        transaction.connection()?;
+        let name = request.uri().path().trim_start_matches('/');
+        if name == "ping" {
+            return Ok(Response::new(Body::from("pong")));
+        }
+        let file = match File::open(self.0.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Abort::status(StatusCode::NOT_FOUND));
+            }
+            file => file?,
+        };
+        let mut response = Response::new(Body::from(Blob::stable(file)?));
+        response.headers_mut().insert("content-type", "text/plain".parse()?);
+        response.headers_mut().insert("etag", "\"file\"".parse()?);
+        Ok(response)
+    }
+}
+
+/// What most applications have around them.
+fn usual(app: Router) -> Router {
+    app.layer(TraceLayer::new_for_http())
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// A stack with a folder of files, as the server has it, or inside middleware.
+async fn shelf(folder: &Path, around: Option<fn(Router) -> Router>) -> Site {
+    let shelf = Shelf(folder.to_owned());
+    match around {
+        Some(around) => Site::behind(around, 2, shelf).await,
+        None => Site::start(2, shelf).await,
+    }
+}
+
+/// A folder with the file `file` of these bytes.
+fn folder_of(bytes: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), bytes).unwrap();
+    folder
+}
+
+/// How many blobs, and how many of their bytes, left by which path.
+#[derive(Debug, PartialEq, Eq)]
+struct Sent {
+    sendfile: (u64, u64),
+    read: (u64, u64),
+}
+
+impl Sent {
+    fn of(site: &Site) -> Self {
+        let sent = &site.ledger().blobs.sent;
+        Self {
+            sendfile: (sent.sendfile.get(), sent.sendfile_bytes.get()),
+            read: (sent.read.get(), sent.read_bytes.get()),
+        }
+    }
+
+    /// Until these left: a peer has the last bytes a little before they are counted.
+    async fn is(site: &Site, sendfile: (u64, usize), read: (u64, usize)) {
+        let expected = Self { sendfile: (sendfile.0, sendfile.1 as u64), read: (read.0, read.1 as u64) };
+        eventually(&format!("{expected:?}"), || Self::of(site) == expected).await;
+    }
+}
+
+/// A client that reads as slowly as it is told to.
+struct Peer(BufReader<TcpStream>);
+
+impl Peer {
+    async fn connect(to: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(to).await.unwrap()))
+    }
+
+    /// Asks for `/file`, with these lines in the head.
+    async fn ask(&mut self, lines: &str) {
+        self.ask_for("file", lines).await;
+    }
+
+    async fn ask_for(&mut self, name: &str, lines: &str) {
+        let request = format!("GET /{name} HTTP/1.1\r\nhost: test\r\n{lines}\r\n");
+        self.0.write_all(request.as_bytes()).await.unwrap();
+    }
+
+    async fn head(&mut self) -> Head {
+        let mut text = String::new();
+        while !text.ends_with("\r\n\r\n") {
+            assert_ne!(self.0.read_line(&mut text).await.unwrap(), 0, "{text:?}");
+        }
+        Head(text)
+    }
+
+    async fn bytes(&mut self, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.0.read_exact(&mut bytes).await.unwrap();
+        bytes
+    }
+
+    /// A response whose length is in its head.
+    async fn answer(&mut self) -> (Head, Vec<u8>) {
+        let head = self.head().await;
+        let len = head.field("content-length").expect("a length").parse().unwrap();
+        (head, self.bytes(len).await)
+    }
+
+    /// The body of a response in chunks.
+    async fn chunked(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).await.unwrap();
+            let len = usize::from_str_radix(line.trim_end(), 16).unwrap();
+            let chunk = self.bytes(len + 2).await;
+            if len == 0 {
+                return body;
+            }
+            body.extend_from_slice(&chunk[..len]);
+        }
+    }
+}
+
+/// The head of a response as it came.
+#[derive(Debug)]
+struct Head(String);
+
+impl Head {
+    fn status(&self) -> u16 {
+        self.0.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let fields = self.0.lines().filter_map(|line| line.split_once(": "));
+        fields.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+    }
+}

@@ -1,0 +1,95 @@
+//! Middleware that changes bodies, around files: what arrives is right, and the fast path is taken where it can be.
+
+use std::io::Read;
+
+use axum::Router;
+use flate2::read::GzDecoder;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+
+use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
+
+/// Compression, and around it what most have.
+fn compressing(app: Router) -> Router {
+    usual(app.layer(CompressionLayer::new()))
+}
+
+/// So many bytes that can be compressed.
+fn text() -> Vec<u8> {
+    content(1, LEN).iter().map(|byte| b'a' + byte % 16).collect()
+}
+
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut decoded).unwrap();
+    decoded
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_compressed_is_read() {
+    let bytes = text();
+    let folder = folder_of(&bytes);
+    let site = shelf(folder.path(), Some(compressing)).await;
+    let mut peer = Peer::connect(site.address).await;
+    for times in 1..=2 {
+        peer.ask("accept-encoding: gzip\r\n").await;
+        let head = peer.head().await;
+        assert_eq!((head.status(), head.field("content-encoding")), (200, Some("gzip")), "{head:?}");
+        assert!(head.field("x-request-id").is_some() && head.field("content-length").is_none(), "{head:?}");
+        let compressed = peer.chunked().await;
+        assert!(compressed.len() < LEN * 3 / 4, "{}", compressed.len());
+        assert!(decoded(&compressed) == bytes);
+        Sent::is(&site, (0, 0), (times, LEN * usize::try_from(times).unwrap())).await;
+    }
+    drop(peer);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_compressed_leaves_by_sendfile() {
+    let bytes = text();
+    let folder = folder_of(&bytes);
+    let site = shelf(folder.path(), Some(compressing)).await;
+    let mut peer = Peer::connect(site.address).await;
+    peer.ask("").await;
+    assert!(peer.answer().await.1 == bytes);
+    Sent::is(&site, (1, LEN), (0, 0)).await;
+    // A part of the file is no part of what it would be compressed.
+    peer.ask("accept-encoding: gzip\r\nrange: bytes=100-\r\n").await;
+    let (head, body) = peer.answer().await;
+    assert_eq!((head.status(), head.field("content-encoding")), (206, None), "{head:?}");
+    assert!(body == bytes[100..]);
+    Sent::is(&site, (2, LEN + LEN - 100), (0, 0)).await;
+    drop(peer);
+    site.end().await;
+}
+
+/// tower-http knows a part by its `Content-Range`, and several parts have it inside: one says so to it.
+fn compressing_no_parts(app: Router) -> Router {
+    let but_parts = DefaultPredicate::new().and(NotForContentType::const_new("multipart/byteranges"));
+    usual(app.layer(CompressionLayer::new().compress_when(but_parts)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_parts_are_parts_of_the_file_in_any_case() {
+    let bytes = text();
+    let folder = folder_of(&bytes);
+    let shown = [compressing as fn(_) -> _, compressing_no_parts];
+    for (around, coding) in shown.into_iter().zip([Some("gzip"), None]) {
+        let site = shelf(folder.path(), Some(around)).await;
+        let mut peer = Peer::connect(site.address).await;
+        peer.ask("accept-encoding: gzip\r\nrange: bytes=0-999,5000-5999\r\n").await;
+        let head = peer.head().await;
+        assert_eq!((head.status(), head.field("content-encoding")), (206, coding), "{head:?}");
+        let body = match head.field("content-length") {
+            Some(len) => peer.bytes(len.parse().unwrap()).await,
+            None => decoded(&peer.chunked().await),
+        };
+        for part in [&bytes[..1000], &bytes[5000..6000]] {
+            assert!(body.windows(part.len()).any(|window| window == part));
+        }
+        Sent::is(&site, (0, 0), (1, 2000)).await;
+        drop(peer);
+        site.end().await;
+    }
+}
