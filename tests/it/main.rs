@@ -10,4 +10,5 @@ mod framing;
 mod lanes;
 mod overload;
 mod participants;
+mod promises;
 mod uploads;

@@ -10,9 +10,10 @@
 //!  └ server edge                  framing, time-outs, drain           async
 //!    └ Respond                    errors become responses             async
 //!      └ Spool                    the whole request body              async
-//!        └ Retry(ConflictPolicy)  pauses that hold no worker          async
-//!          └ ConnectionLimit      a bounded queue, lanes              async
-//!            └ Publish            in the pool's worker                a thread, a connection, a transaction
+//!        └ Republish              promises: publish again             async
+//!          └ Retry(ConflictPolicy)  pauses that hold no worker        async
+//!            └ ConnectionLimit    a bounded queue, lanes              async
+//!              └ Publish          in the pool's worker                a thread, a connection, a transaction
 //! ```
 //!
 //! [`Stack`] is this onion, prebuilt:
@@ -44,6 +45,7 @@
 //! |---|---|---|---|
 //! | `Respond` | [`publisher`] | no | `standard_error_message` |
 //! | `Spool` | [`spool`] | no | Medusa's collector, waitress's buffers |
+//! | `Republish` | [`promise`] | no | `collective.futures` |
 //! | tower's `Retry` with `ConflictPolicy` | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
 //! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | `Publish` | [`publisher`] | **yes** | ZPublisher |
@@ -76,6 +78,7 @@ pub use euryale_core::{
     Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant, Publication, Publisher,
     Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger, publisher_fn,
 };
+pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
 

@@ -20,7 +20,7 @@ const SPARE: usize = 16;
 /// use euryale::BlockingThreads;
 ///
 /// let threads = BlockingThreads::new().publishers(8);
-/// assert_eq!(threads.sum(), 12, "and 4 that write request bodies");
+/// assert_eq!(threads.sum(), 20, "and 4 that write request bodies, and 8 for promises that block");
 /// let runtime = euryale::runtime(&threads)?;
 /// # drop(runtime);
 /// # Ok::<(), std::io::Error>(())
@@ -30,13 +30,15 @@ const SPARE: usize = 16;
 pub struct BlockingThreads {
     publishers: usize,
     spool: usize,
+    promises: usize,
     application: usize,
 }
 
 impl BlockingThreads {
-    /// 2 publishers, and 4 threads that write request bodies: what a pool and a spool have by default.
+    /// 2 publishers, 4 threads that write request bodies, and 8 for promises that block: what a pool and the layers have
+    /// by default.
     pub fn new() -> Self {
-        Self { publishers: 2, spool: 4, application: 0 }
+        Self { publishers: 2, spool: 4, promises: 8, application: 0 }
     }
 
     /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together. Default: 2.
@@ -51,6 +53,12 @@ impl BlockingThreads {
         self
     }
 
+    /// As [`RepublishLayer::threads`](crate::promise::RepublishLayer::threads). Default: 8.
+    pub fn promises(mut self, threads: usize) -> Self {
+        self.promises = threads;
+        self
+    }
+
     /// What the application itself runs in `spawn_blocking` at a time. Default: 0; there are always 16 to spare.
     pub fn application(mut self, threads: usize) -> Self {
         self.application = threads;
@@ -59,7 +67,7 @@ impl BlockingThreads {
 
     /// All of them.
     pub fn sum(&self) -> usize {
-        self.publishers + self.spool + self.application
+        self.publishers + self.spool + self.promises + self.application
     }
 }
 

@@ -11,6 +11,7 @@ use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
     Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
 };
+use euryale_promise::RepublishLayer;
 use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use tower::ServiceExt;
@@ -21,7 +22,8 @@ use tower_layer::Layer;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `Respond · Spool · Retry · ConnectionLimit · Publish`.
+/// The layers in their order, with one ledger: `Respond · Spool · Republish · Retry · ConnectionLimit ·
+/// Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
 ///
@@ -44,6 +46,7 @@ pub struct Stack<D: Database> {
     pool: Pool<D>,
     limit: ConnectionLimitLayer<D>,
     retry: ConflictPolicy,
+    republish: RepublishLayer,
     spool: SpoolLayer,
     respond: RespondLayer,
     deadline: Option<Duration>,
@@ -62,6 +65,7 @@ impl<D: Database> Stack<D> {
         Self {
             limit: ConnectionLimitLayer::new(pool.clone()),
             retry: ConflictPolicy::new(),
+            republish: RepublishLayer::new(),
             spool: SpoolLayer::new(),
             respond: RespondLayer::new(),
             deadline: None,
@@ -74,6 +78,12 @@ impl<D: Database> Stack<D> {
     /// Other settings for conflicts. Its ledger is the stack's.
     pub fn retry(mut self, policy: ConflictPolicy) -> Self {
         self.retry = policy;
+        self
+    }
+
+    /// Other settings for promises. Its ledger is the stack's.
+    pub fn republish(mut self, layer: RepublishLayer) -> Self {
+        self.republish = layer;
         self
     }
 
@@ -117,11 +127,13 @@ impl<D: Database> Stack<D> {
 
     fn check_threads(&self) {
         let (cap, writers) = (self.pool.status().cap, self.spool.writer_threads());
+        let promises = self.republish.promise_threads();
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + writers > there {
+        if cap + writers + promises > there {
             tracing::warn!(
                 connections = cap,
                 spool_writers = writers,
+                blocking_promises = promises,
                 threads = there,
                 "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
             );
@@ -139,6 +151,7 @@ impl<D: Database> Stack<D> {
         };
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
+        let inner = self.republish.ledger(ledger.clone()).layer(inner);
         let inner = self.spool.ledger(ledger).admit(self.pool).layer(inner);
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
             BoxCloneSyncService::new(self.respond.layer(inner));
@@ -159,6 +172,7 @@ impl<D: Database> fmt::Debug for Stack<D> {
         f.debug_struct("Stack")
             .field("pool", &self.pool)
             .field("retry", &self.retry)
+            .field("republish", &self.republish)
             .field("spool", &self.spool)
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()

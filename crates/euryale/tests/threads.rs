@@ -16,8 +16,8 @@ fn more_threads_than_there_are_is_said_when_a_stack_is_built() {
         drop(stack.publish_fn(|_, _| Ok(Response::new(Body::empty()))));
         log.lines()[before..].join(" ").contains("more blocking threads than its runtime has")
     };
-    // And 4 that write request bodies.
-    assert!(!said(396, None) && said(397, None));
+    // And 4 that write request bodies, and 8 for promises.
+    assert!(!said(388, None) && said(389, None));
     let threads = BlockingThreads::new().publishers(1000);
     assert!(!said(1000, Some(threads)) && said(1001, Some(threads)));
 }

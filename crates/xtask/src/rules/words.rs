@@ -62,11 +62,12 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
 }
 
-/// Where blocking work has a bound: the pool's worker, the spool's writers, the server's reader of cold files, and
-/// core's fall-back for bodies without a layer.
-const BLOCKING: [&str; 4] = [
+/// Where blocking work has a bound: the pool's worker, the spool's writers, blocking promises, the server's reader of
+/// cold files, and core's fall-back for bodies without a layer.
+const BLOCKING: [&str; 5] = [
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
+    "crates/euryale-promise/src/blocking.rs",
     "crates/euryale-server/src/sendfile/cold.rs",
     "crates/euryale-spool/src/write.rs",
 ];
