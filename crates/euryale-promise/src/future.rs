@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Attempt, Error, ErrorKind};
+use euryale_core::{Attempt, Error, ErrorKind, History, SnapshotPin};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -35,6 +35,9 @@ where
     let mut settled = Vec::new();
     let mut timings = Timings::default();
     let mut pass = 1;
+    if engine.settings.pin_snapshots && request.method().is_safe() {
+        request.extensions_mut().insert(SnapshotPin::new());
+    }
     loop {
         request.extensions_mut().insert(Scope::new(&engine, &settled, &runtime));
         poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
@@ -97,7 +100,7 @@ async fn settle(
 }
 
 /// The next pass follows after this attempt and all the conflicts before it.
-fn history(attempt: &Attempt, wrote: bool) -> euryale_core::History {
+fn history(attempt: &Attempt, wrote: bool) -> History {
     let mut history = attempt.history().after_suspension();
     history.wrote |= wrote;
     history

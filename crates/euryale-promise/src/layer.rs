@@ -37,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) suspended: Arc<Semaphore>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) server_timing: bool,
+    pub(crate) pin_snapshots: bool,
     pub(crate) ledger: Ledger,
 }
 
@@ -61,6 +62,7 @@ impl RepublishLayer {
                 suspended: bound(16_384),
                 shared: Arc::new(Shared::new(CACHE, ERROR_TTL)),
                 server_timing: true,
+                pin_snapshots: false,
                 ledger: Ledger::new(),
             },
             cache: CACHE,
@@ -141,6 +143,14 @@ impl RepublishLayer {
     /// milliseconds. Default: they do.
     pub fn server_timing(mut self, says: bool) -> Self {
         self.settings.server_timing = says;
+        self
+    }
+
+    /// Whether all passes of a request with a safe method read the state of the database that the first one saw, where
+    /// the database can (SQLite's feature `snapshot`). A pass that writes sees the present state, and so does one whose
+    /// snapshot is gone; the ledger counts these. Default: each pass sees the state of its time.
+    pub fn pin_snapshots(mut self, pin: bool) -> Self {
+        self.settings.pin_snapshots = pin;
         self
     }
 
