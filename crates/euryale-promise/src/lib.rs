@@ -2,7 +2,7 @@
 //!
 //! [`RepublishLayer`] stands between `Spool`, which makes a request's body one that can be read again, and `Retry` with
 //! `ConflictPolicy`. It holds no worker and no connection, and neither does a request that waits for its promises: it
-//! costs memory only, about 2 KiB. What a publisher has of it is [`PromisesExt::promises`] on its request:
+//! costs memory only, about 4 KiB with one promise. What a publisher has of it is [`PromisesExt::promises`] on its request:
 //!
 //! ```
 //! use std::convert::Infallible;

@@ -97,7 +97,9 @@ impl Shared {
             Found::Stale(_) | Found::Nothing => {}
         }
         let evicted = state.make_room(key, self.capacity, now);
+        let looks = state.looks;
         let entry = state.entries.entry(key.clone()).or_default();
+        entry.used = looks;
         let boarded = match entry.flight.upgrade() {
             Some(flight) => Boarded::Joined(flight),
             None => {

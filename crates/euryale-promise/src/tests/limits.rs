@@ -101,44 +101,6 @@ async fn requests_set_aside_are_bounded() {
     site.quiet().await;
 }
 
-/// The measure of "memory only": how many bytes one more request in this state takes.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn ten_thousand_requests_set_aside_cost_memory_only() {
-    const REQUESTS: usize = 10_000;
-    let resident = || {
-        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-        statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
-    };
-    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
-    let site = endless(RepublishLayer::new());
-    let suspend = |count: usize| {
-        (0..count).map(|_| {
-            let site = site.clone();
-            tokio::spawn(async move { site.ask("/1").await.map(drop) })
-        })
-    };
-    let first: Vec<_> = suspend(500).collect();
-    eventually("the first are set aside", || site.ledger().promises.suspended.get() == 500).await;
-    let (bytes_before, threads_before) = (resident(), threads());
-    let mut rest = Vec::with_capacity(REQUESTS);
-    // The queue holds 1,024.
-    for batch in 1..=REQUESTS / 500 {
-        rest.extend(suspend(500));
-        let count = (batch as i64 + 1) * 500;
-        eventually("all are set aside", || site.ledger().promises.suspended.get() == count).await;
-    }
-    let each = (resident() - bytes_before) / REQUESTS;
-    println!("{each} bytes for each request set aside");
-    assert!(each < 6000, "{each} bytes each, with a task and a promise's");
-    assert!(threads() <= threads_before + 1, "{} threads", threads());
-    assert_eq!((site.pool.status().running, site.pool.status().queued), (0, 0));
-    for request in first.into_iter().chain(rest) {
-        request.abort();
-    }
-    site.quiet().await;
-}
-
 /// A suspension of somebody else's goes on to whoever knows it.
 #[tokio::test]
 async fn a_foreign_suspension_is_passed_on() {
