@@ -40,7 +40,9 @@ async fn three_answers_of_300_ms_each() {
     assert_eq!(answer.text(), "0 1 4 in pass 2");
     assert!(took >= Duration::from_millis(300) && took <= Duration::from_millis(400), "{took:?}");
     let timing = answer.headers["server-timing"].to_str().unwrap();
-    assert_eq!(timing.matches("answer;dur=30").count(), 3, "{timing}");
+    let times =
+        timing.split(", ").map(|metric| metric.strip_prefix("answer;dur=").unwrap().parse::<f64>().unwrap());
+    assert_eq!(times.filter(|ms| (300.0..400.0).contains(ms)).count(), 3, "{timing}");
     let ledger = site.ledger();
     let held = ledger.publishers.seconds.sum();
     assert!(held < Duration::from_millis(20), "a worker was held for {held:?}");
@@ -104,6 +106,9 @@ impl Upstream {
             loop {
                 let (mut peer, _) = listener.accept().await.unwrap();
                 tokio::spawn(async move {
+                    if !matches!(self, Self::Resets) {
+                        peer.read_u8().await?;
+                    }
                     match self {
                         Self::Answers => peer.write_all(b"42").await,
                         Self::Slow => {
@@ -147,7 +152,7 @@ async fn an_upstream_that_fails_is_a_value_and_a_page() {
         (Upstream::Slow, "42"),
         (Upstream::Hangs, "a promise was not resolved in time"),
         (Upstream::Resets, "a promise failed: Connection reset by peer"),
-        (Upstream::Garbage, "a promise failed: stream did not contain valid UTF-8"),
+        (Upstream::Garbage, "a promise failed: invalid utf-8"),
         (Upstream::Gone, "a promise failed: Connection refused"),
     ];
     for (upstream, expected) in cases {
