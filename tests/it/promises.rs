@@ -17,7 +17,7 @@ const ANSWER: Key<u64> = Key::new("answer");
 /// `/{n}/{ms}`: a page that needs `n` answers, each after `ms`.
 fn page(request: &Request, transaction: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
     transaction.connection()?;
-    let mut parts = request.uri().path()[1..].split('/').map(|part| part.parse::<u64>());
+    let mut parts = request.uri().path()[1..].split('/').map(str::parse::<u64>);
     let (n, ms) = (parts.next().unwrap()?, parts.next().unwrap()?);
     let promises = request.promises();
     let answers = promises.all((0..n).map(|i| {

@@ -15,7 +15,7 @@ pub struct Promised<'a, T> {
     attempt: Attempt,
     value: Option<Value>,
     // Of the pass, as `Promises` is: what runs a promise cannot hold one.
-    of: PhantomData<(&'a (), fn() -> T)>,
+    of: PhantomData<OfPass<'a, T>>,
 }
 
 impl<T: Send + Sync + 'static> Promised<'_, T> {
@@ -43,6 +43,8 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
         self.value.clone().map(typed)
     }
 }
+
+type OfPass<'a, T> = (&'a (), fn() -> T);
 
 /// A key carries the type of its value, so the type fits.
 pub(crate) fn typed<T: Send + Sync + 'static>(value: Value) -> Result<Arc<T>, PromiseError> {

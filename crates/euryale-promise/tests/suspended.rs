@@ -1,5 +1,6 @@
 //! Requests set aside cost memory, and nothing else. In a program of its own: what is measured is the process's.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
 use std::convert::Infallible;
 use std::future::pending;

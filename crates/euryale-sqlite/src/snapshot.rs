@@ -23,8 +23,8 @@ unsafe impl Send for Snapshot {}
 unsafe impl Sync for Snapshot {}
 
 impl Snapshot {
-    /// That of the transaction open on `raw`; `None` when SQLite cannot name it: nothing was written to the log since it
-    /// was created, or the transaction writes.
+    /// That of the transaction open on `raw`; `None` when SQLite cannot name it: nothing was written to the log since
+    /// it was created, or the transaction writes.
     pub(crate) fn get(raw: &rusqlite::Connection) -> rusqlite::Result<Option<Self>> {
         let mut snapshot = ptr::null_mut();
         // SAFETY: the handle and the name are valid for the call, and `snapshot` takes the pointer.

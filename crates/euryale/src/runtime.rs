@@ -35,8 +35,8 @@ pub struct BlockingThreads {
 }
 
 impl BlockingThreads {
-    /// 2 publishers, 4 threads that write request bodies, and 8 for promises that block: what a pool and the layers have
-    /// by default.
+    /// 2 publishers, 4 threads that write request bodies, and 8 for promises that block: what a pool and the layers
+    /// have by default.
     pub fn new() -> Self {
         Self { publishers: 2, spool: 4, promises: 8, application: 0 }
     }

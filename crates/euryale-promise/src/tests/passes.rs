@@ -193,7 +193,10 @@ async fn a_further_pass_goes_ahead_of_new_work() {
             }
             if path == "/promise" {
                 let resolve = Arc::clone(&resolve);
-                let wait = || async move { Ok::<_, Infallible>(resolve.notified().await) };
+                let wait = || async move {
+                    resolve.notified().await;
+                    Ok::<_, Infallible>(())
+                };
                 request.promises().ask("resolve", wait).ready()??;
             }
             say("")

@@ -13,7 +13,8 @@ use super::{Problem, Respond};
 ///
 /// | kind of error | status |
 /// |---|---|
-/// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted, too many suspended | 503 with Retry-After |
+/// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted | 503 with Retry-After |
+/// | too many requests wait for promises | 503 with Retry-After |
 /// | publish deadline | 504 |
 /// | publisher panicked or failed, commit in doubt | 500 |
 /// | body too large, stalled, no room for it | 413, 408, 507 |
