@@ -75,8 +75,8 @@ pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Access, Admit, Attempt, Blob, Body, BoxError, Claim, CommitGate, Database, Error, ErrorKind,
-    Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant, Publication, Publisher,
-    Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger, publisher_fn,
+    Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant, Pending, Publication,
+    Publisher, Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger, publisher_fn,
 };
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;

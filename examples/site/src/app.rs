@@ -13,12 +13,14 @@ use tower_http::csrf::CsrfLayer;
 
 use crate::blobs::Blobs;
 use crate::documents::Item;
+use crate::feed::Feeds;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
 use crate::settings::Settings;
 use crate::store::{Document, FileEntry};
 use crate::{
-    access_log, assets, counter, cross_site, documents, edit, files, form, remove, route, scale, search, slow,
+    access_log, assets, counter, cross_site, documents, edit, files, form, promises, remove, route, scale,
+    search, slow,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
@@ -54,7 +56,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         None => stack,
     };
     let scales = scale::Known::default();
-    let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales }));
+    let stack =
+        stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds: Feeds::new(settings) }));
     assets::routes()
         .fallback_service(stack)
         .layer(map_request(async |request| route::name(request)))
@@ -68,6 +71,7 @@ pub(crate) struct Site {
     pages: Arc<Pages>,
     blobs: Blobs,
     scales: scale::Known,
+    feeds: Feeds,
 }
 
 impl Publisher<Sqlite> for Site {
@@ -85,6 +89,14 @@ impl Publisher<Sqlite> for Site {
             "/@@slow" => {
                 self.allow(request, &[Method::GET])?;
                 slow::answer(&self.pages, request)
+            }
+            "/@@promises" => {
+                self.allow(request, &[Method::GET])?;
+                promises::answer(&self.pages, request)
+            }
+            "/@@feed" => {
+                self.allow(request, &[Method::GET])?;
+                self.feeds.answer(&self.pages, request, transaction)
             }
             "/@@counter" => {
                 self.allow(request, &[Method::GET, Method::POST])?;
@@ -121,7 +133,13 @@ impl Site {
         }
         match self.words(request)? {
             Some(words) => search::answer(&self.pages, &document, &words, transaction),
-            None => documents::show(&self.pages, &document, transaction),
+            None => {
+                let news = match document.path.as_str() {
+                    "/" => self.feeds.news(&self.pages, request)?,
+                    _ => String::new(),
+                };
+                documents::show(&self.pages, &document, &news, transaction)
+            }
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) fn name(mut request: Request) -> Request {
     let name = match (request.uri().path(), request.method()) {
         ("/@@slow", _) => "/@@slow",
         ("/@@counter", _) => "/@@counter",
+        ("/@@promises", _) => "/@@promises",
+        ("/@@feed", _) => "/@@feed",
         (path, _) if path.contains("/@@scale/") => "scale",
         (_, &Method::POST) if form::is_upload(request.headers()) => "upload",
         (_, &Method::GET | &Method::HEAD) => "read",
