@@ -18,6 +18,8 @@ use minijinja::{Value, context};
 use reqwest::Url;
 
 use self::address::Refused;
+#[cfg(test)]
+pub(crate) use self::address::is_public;
 use self::fetch::{Client, Fetched};
 use crate::documents::sections;
 use crate::page::{Pages, Problem, View, html};
