@@ -1,7 +1,7 @@
 //! What a pass costs beyond what its publications cost anyway: `cargo bench -p euryale-promise`.
 //!
-//! `two plain publications` and `two passes` run the same publisher twice, on the same pool; the difference is the price
-//! of asking, suspending, running a promise that is there at once, and publishing again.
+//! `two plain publications` and `two passes` run the same publisher twice, on the same pool; the difference is the
+//! price of asking, suspending, running a promise that is there at once, and publishing again.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a measurement, and not a library")]
 
 use std::convert::Infallible;

@@ -88,9 +88,6 @@ async fn settle(
     };
     let _suspended = GaugeGuard::new(&engine.settings.ledger, |ledger| &ledger.promises.suspended, 1);
     for Kept { key, value, took } in engine.keep(asked, until).await {
-        if let Err(error) = &value {
-            tracing::warn!(%key, "{error}");
-        }
         if engine.settings.server_timing {
             timings.kept(&key, &value, took);
         }

@@ -63,14 +63,14 @@
 //! # Cancellation
 //!
 //! When the client goes away, promises are cancelled and there is no further pass; a publication in the queue leaves
-//! it, and one that runs is finished. A promise that blocks keeps its thread until it returns. A shared one is cancelled
-//! when all have gone who wait for it.
+//! it, and one that runs is finished. A promise that blocks keeps its thread until it returns. A shared one is
+//! cancelled when all have gone who wait for it.
 //!
 //! # Backpressure
 //!
 //! Promises that run, those that block, requests set aside, and shared values are bounded for all requests together;
-//! passes and promises for each request. What waits for a place to run in waits at most for its deadline. Promises that make
-//! requests to the same stack take places in its queue as all others do, and none is held meanwhile.
+//! passes and promises for each request. What waits for a place to run in waits at most for its deadline. Promises
+//! that make requests to the same stack take places in its queue as all others do, and none is held meanwhile.
 //!
 //! # Errors
 //!

@@ -55,7 +55,7 @@ impl Engine {
     async fn keep_one(self: &Arc<Self>, ask: Ask, began: Instant, until: Instant) -> Value {
         let until = until.min(later(began, self.deadline(&ask)));
         match ask.terms.shared {
-            None => self.run(ask.job, until).await,
+            None => self.run(&ask.key, ask.job, until).await,
             Some(sharing) => self.board(ask, sharing, until).await,
         }
     }
@@ -106,7 +106,7 @@ impl Engine {
         let (engine, landing) = (Arc::clone(self), key.clone());
         self.settings.shared.board(&key, anew, move |sender| {
             let flight = async move {
-                let value = engine.run(job, until).await;
+                let value = engine.run(&landing, job, until).await;
                 engine.settings.shared.land(&landing, &value, sharing);
                 sender.send_replace(Some(value));
             };
@@ -114,10 +114,14 @@ impl Engine {
         })
     }
 
-    async fn run(&self, job: Job, until: Instant) -> Value {
+    /// Runs one, counts how it ends, and says so when it fails: once, whoever waits for it.
+    async fn run(&self, key: &KeyId, job: Job, until: Instant) -> Value {
         let tally = Tally::new(&self.settings.ledger);
         let value = timeout_at(until, self.perform(job)).await.unwrap_or(Err(PromiseError::Elapsed));
         tally.count(&value);
+        if let Err(error) = &value {
+            tracing::warn!(%key, "{error}");
+        }
         value
     }
 

@@ -113,10 +113,11 @@
 //! saw (`RepublishLayer::pin_snapshots`), although no connection is held between them. It is for transactions that
 //! only read: a write would be refused with `SQLITE_BUSY_SNAPSHOT`, so one that says that it writes sees the present.
 //!
-//! The state lives in the log, and a checkpoint that starts the log anew takes it away: then the pass sees the present
-//! state, and the ledger counts it (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot name the
-//! state while nothing has been written since the log was created, which the first connection does; that
-//! counts as `unsupported`, as does everything without the feature. See <https://www.sqlite.org/c3ref/snapshot_get.html>.
+//! The state lives in the log, and a checkpoint that starts the log anew takes it away: then the pass sees the
+//! present state, and the ledger counts it (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot
+//! name the state while nothing has been written since the log was created, which the first connection does; that
+//! counts as `unsupported`, as does everything without the feature. See
+//! <https://www.sqlite.org/c3ref/snapshot_get.html>.
 //!
 //! SQLite must be compiled for it: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in the environment of the build, in
 //! `[env]` of `.cargo/config.toml` for one. A library cannot do that for its users; without it, programs do not link.

@@ -55,9 +55,9 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             false => cargo("tests", "test --workspace --tests --locked"),
         });
         steps.push(cargo("doctests", "test --workspace --doc --locked"));
-        // The workspace's run is the one without the feature.
-        steps.push(cargo("snapshot", "test --package euryale-sqlite --features snapshot --lib --locked"));
     }
+    // The workspace's run is the one without the feature.
+    steps.push(cargo("snapshot", "test --package euryale-sqlite --features snapshot --lib --locked"));
     steps.push(Step {
         name: "docs",
         action: Action::Cargo {

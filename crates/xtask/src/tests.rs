@@ -388,7 +388,7 @@ fn tests_run_once_and_can_be_left_out() {
             .collect::<Vec<_>>()
     };
     assert_eq!(names(true), ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "deny"]);
-    assert_eq!(names(false), ["fmt", "tidy", "clippy", "docs", "deny"]);
+    assert_eq!(names(false), ["fmt", "tidy", "clippy", "snapshot", "docs", "deny"]);
 }
 
 #[test]

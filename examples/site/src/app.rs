@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn_with_state, map_request};
+use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
@@ -51,6 +52,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
     let uploads = pool.lane(UPLOADS);
     let stack = Stack::new(pool).blocking_threads(&settings.threads()).spool(spool).respond(respond);
+    // What is shared are feeds, of up to some MiB.
+    let stack = stack.republish(RepublishLayer::new().shared_values(64));
     let stack = match uploads {
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,

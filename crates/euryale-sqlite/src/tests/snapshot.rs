@@ -26,7 +26,7 @@ fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
 fn counts(worker: &Worker) -> [u64; 3] {
     let promises = &worker.ledger.promises;
     [&promises.snapshots_pinned, &promises.snapshots_gone, &promises.snapshots_unsupported]
-        .map(|counter| counter.get())
+        .map(euryale_core::ledger::Counter::get)
 }
 
 fn write(sqlite: &Sqlite) {
