@@ -3,6 +3,7 @@ mod limits;
 mod passes;
 mod phases;
 mod shared;
+mod snapshots;
 mod values;
 
 use std::sync::Arc;
