@@ -9,6 +9,7 @@ use axum::response::Response as AxumResponse;
 use axum::routing::{any, get};
 use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::DeferredLayer;
+use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale::spool::SpoolLayer;
 use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Stack};
@@ -93,6 +94,17 @@ async fn retry_alone() {
         .layer(RespondLayer::new())
         .layer(SpoolLayer::new())
         .layer(RetryLayer::new(ConflictPolicy::new()))
+        .map_request(unspooled)
+        .map_err(|never: Infallible| Error::from(never));
+    assert_eq!(post(inside().layer(layers)).await, through());
+}
+
+#[tokio::test]
+async fn republish_alone() {
+    let layers = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .layer(SpoolLayer::new())
+        .layer(RepublishLayer::new())
         .map_request(unspooled)
         .map_err(|never: Infallible| Error::from(never));
     assert_eq!(post(inside().layer(layers)).await, through());

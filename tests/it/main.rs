@@ -12,4 +12,5 @@ mod framing;
 mod lanes;
 mod overload;
 mod participants;
+mod promises;
 mod uploads;

@@ -130,7 +130,8 @@ impl fmt::Debug for Attempt {
     }
 }
 
-/// Asked after the publisher has returned and before anything is committed.
+/// Asked after the publisher has returned and before anything is committed; of a doomed transaction, too, whose answer
+/// would be sent.
 ///
 /// So unresolved promises stop a commit without the publisher knowing what a promise is.
 pub trait CommitGate: Send + Sync + 'static {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::BoxError;
+use crate::{BoxError, Snapshot};
 
 /// How a transaction is going to use the database. A hint, not a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +71,25 @@ pub trait Database: Send + Sync + 'static {
     /// Says what one error (not its sources) means.
     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault;
 
+    /// Names the state that the open transaction sees, which has only read. Default: a store has no such names.
+    ///
+    /// # Errors
+    /// The store's own error; it is logged, and the passes after this one see the state of their time.
+    fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
+        let _ = connection;
+        Ok(None)
+    }
+
+    /// Begins a reading transaction that sees `snapshot`, made by this store on any connection. `false`: that state
+    /// is gone, and no transaction was begun. Default: it is.
+    ///
+    /// # Errors
+    /// The store's own error, classified as one of [`begin`](Database::begin).
+    fn begin_at(&self, connection: &mut Self::Connection, snapshot: &Snapshot) -> Result<bool, BoxError> {
+        let _ = (connection, snapshot);
+        Ok(false)
+    }
+
     /// Asked after each job, before the connection serves another one. `false` drops it.
     fn is_reusable(&self, connection: &mut Self::Connection) -> bool {
         let _ = connection;
@@ -107,6 +126,14 @@ impl<D: Database> Database for Arc<D> {
 
     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
         (**self).classify(error)
+    }
+
+    fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
+        (**self).snapshot(connection)
+    }
+
+    fn begin_at(&self, connection: &mut Self::Connection, snapshot: &Snapshot) -> Result<bool, BoxError> {
+        (**self).begin_at(connection, snapshot)
     }
 
     fn is_reusable(&self, connection: &mut Self::Connection) -> bool {

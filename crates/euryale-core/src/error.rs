@@ -77,6 +77,10 @@ pub enum ErrorKind {
     SpoolUnavailable,
     /// The request's promises needed more passes than are allowed.
     PassLimit,
+    /// The request asked for more promises than are allowed.
+    PromiseLimit,
+    /// Too many requests wait for promises already.
+    SuspendedFull,
     /// The request is malformed.
     Malformed,
     /// A deferred response failed before its first byte.
@@ -101,6 +105,7 @@ impl ErrorKind {
             | Self::NoWorker
             | Self::Unavailable
             | Self::SpoolUnavailable
+            | Self::SuspendedFull
             | Self::Conflict
             | Self::ConflictsExhausted
             | Self::LaneFull => StatusCode::SERVICE_UNAVAILABLE,
@@ -108,7 +113,7 @@ impl ErrorKind {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyStalled => StatusCode::REQUEST_TIMEOUT,
             Self::SpoolFull | Self::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-            Self::PassLimit => StatusCode::LOOP_DETECTED,
+            Self::PassLimit | Self::PromiseLimit => StatusCode::LOOP_DETECTED,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::DeferredFailed => StatusCode::BAD_GATEWAY,
             Self::Panicked
@@ -147,6 +152,8 @@ impl ErrorKind {
             Self::SpoolFull => "no room left for the request body",
             Self::SpoolUnavailable => "the request body cannot be kept",
             Self::PassLimit => "too many passes for promises",
+            Self::PromiseLimit => "too many promises",
+            Self::SuspendedFull => "too many requests wait for promises",
             Self::Malformed => "the request is malformed",
             Self::DeferredFailed => "a deferred response failed",
             Self::Elapsed => "work that the answer needs took too long",

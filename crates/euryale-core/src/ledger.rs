@@ -50,6 +50,8 @@ impl Ledger {
             ("body writers running", &self.deferred.writers),
             ("CPU work running", &self.deferred.cpu),
             ("tasks running", &self.tasks.running),
+            ("promises running", &self.promises.running),
+            ("requests suspended", &self.promises.suspended),
             ("blobs open", &self.blobs.open),
             ("spool files", &self.spool.files),
             ("spool bytes", &self.spool.bytes),
@@ -99,6 +101,8 @@ pub struct Books {
     pub deferred: Deferred,
     /// What was spawned by transactions that have committed.
     pub tasks: Tasks,
+    /// Promises, and the requests that wait for them.
+    pub promises: Promises,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
@@ -291,6 +295,36 @@ pub struct Tasks {
     pub spawned: Counter,
     /// Panicked.
     pub panic: Counter,
+}
+
+/// Promises, and the requests that wait for them.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Promises {
+    /// Publications that followed a suspension.
+    pub passes: Counter,
+    /// Promises whose code runs now.
+    pub running: Gauge,
+    /// Requests set aside now: they hold memory and nothing else.
+    pub suspended: Gauge,
+    /// Resolved with a value.
+    pub ok: Counter,
+    /// Resolved with an error.
+    pub error: Counter,
+    /// Resolved with a panic.
+    pub panic: Counter,
+    /// Resolved by their deadline.
+    pub elapsed: Counter,
+    /// Never resolved: nobody waited any more.
+    pub cancelled: Counter,
+    /// Resolved with what was asked for by another request.
+    pub shared: Counter,
+    /// Passes that saw the snapshot of the first one.
+    pub snapshots_pinned: Counter,
+    /// Passes that could not, because the snapshot is gone.
+    pub snapshots_gone: Counter,
+    /// Passes that could not, because the database has no such snapshots.
+    pub snapshots_unsupported: Counter,
 }
 
 /// Open files on their way to clients.

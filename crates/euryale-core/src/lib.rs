@@ -9,6 +9,7 @@
 //! | where rows are kept | [`Database`] |
 //! | "do not commit" | [`Abort`], [`OrAbort`] |
 //! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
+//! | several transactions that read one state | [`Snapshot`], [`SnapshotPin`] |
 //! | what is sent back | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
 //! | what went wrong | [`Error`], [`ErrorKind`] |
 //! | whose work this is, to people and to metrics | [`Route`] |
@@ -74,6 +75,7 @@ mod panic;
 mod participant;
 mod publisher;
 mod route;
+mod snapshot;
 mod spooled;
 mod transaction;
 mod window;
@@ -98,6 +100,7 @@ pub use self::panic::PanicMessage;
 pub use self::participant::Participant;
 pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
 pub use self::route::Route;
+pub use self::snapshot::{Snapshot, SnapshotPin};
 pub use self::spooled::SpooledBody;
 pub use self::transaction::{AlreadyReading, Outcome, Transaction, TransactionOptions};
 pub use self::work::{Done, RunBlocking, Work};

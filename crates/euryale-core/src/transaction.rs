@@ -11,7 +11,10 @@ pub use self::run::{Outcome, TransactionOptions};
 use crate::database::fault;
 use crate::lease::Task;
 use crate::ledger::DropReason;
-use crate::{Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, Unavailable};
+use crate::panic::PanicMessage;
+use crate::{
+    Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, SnapshotPin, Unavailable,
+};
 
 /// One transaction, lent to a publisher for one publication.
 ///
@@ -26,6 +29,7 @@ pub struct Transaction<'a, D: Database> {
     lease: Lease<'a, D>,
     attempt: Attempt,
     access: Access,
+    pin: Option<SnapshotPin>,
     begun: bool,
     wrote: bool,
     doomed: bool,
@@ -40,12 +44,13 @@ type BeforeCommit<D> = Box<dyn FnOnce(&mut Transaction<'_, D>) -> Result<(), Abo
 type After = Box<dyn FnOnce() + Send>;
 
 impl<'a, D: Database> Transaction<'a, D> {
-    fn new(lease: Lease<'a, D>, attempt: Attempt, access: Access) -> Self {
+    fn new(lease: Lease<'a, D>, attempt: Attempt, access: Access, pin: Option<SnapshotPin>) -> Self {
         Self {
             lease,
             wrote: attempt.history().wrote,
             attempt,
             access,
+            pin,
             begun: false,
             doomed: false,
             before_commit: Vec::new(),
@@ -71,8 +76,13 @@ impl<'a, D: Database> Transaction<'a, D> {
     fn begin(&mut self) -> Result<(), Unavailable> {
         self.lease.connection()?;
         let access = self.access;
-        let began =
-            self.lease.with(|database, connection| database.begin(connection, access)).unwrap_or(Ok(()));
+        let began = match self.begin_pinned() {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.lease.with(|database, connection| database.begin(connection, access)).unwrap_or(Ok(()))
+            }
+            Err(error) => Err(error),
+        };
         if let Err(source) = began {
             // A busy database is no fault of the connection's; anything else may be.
             if fault(self.lease.database(), &*source) != Fault::Conflict {
@@ -83,6 +93,42 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.begun = true;
         self.lease.ledger().transactions.begun.add(1);
         Ok(())
+    }
+
+    /// Begins with the snapshot of an earlier pass, if there is one for this transaction.
+    fn begin_pinned(&mut self) -> Result<bool, BoxError> {
+        let Some(pin) = self.pin.as_ref().filter(|_| self.access == Access::Read) else { return Ok(false) };
+        let Some(snapshot) = pin.snapshot() else { return Ok(false) };
+        let began = self.lease.with(|database, connection| database.begin_at(connection, &snapshot));
+        let promises = &self.lease.ledger().promises;
+        match began.unwrap_or(Ok(false)) {
+            Ok(true) => promises.snapshots_pinned.add(1),
+            Ok(false) => {
+                promises.snapshots_gone.add(1);
+                pin.put(None);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Leaves the snapshot of a pass that is suspended to those after it.
+    fn leave_snapshot(&mut self) {
+        let has_only_read = self.begun && self.access == Access::Read && !self.wrote;
+        let Some(pin) = self.pin.as_ref().filter(|pin| has_only_read && pin.is_wanted()) else { return };
+        let snapshot = PanicMessage::catch(|| self.lease.with(D::snapshot));
+        let snapshot = match snapshot.unwrap_or_else(|panic| Some(Err(panic.into()))).unwrap_or(Ok(None)) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                tracing::warn!(error = &*error as &dyn std::error::Error, "no snapshot for the next pass");
+                None
+            }
+        };
+        if snapshot.is_none() {
+            self.lease.ledger().promises.snapshots_unsupported.add(1);
+        }
+        pin.put(snapshot);
     }
 
     /// Says that this transaction will write, whatever the request's method: it begins as a writer, and so do

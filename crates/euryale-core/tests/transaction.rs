@@ -165,7 +165,7 @@ fn the_order_of_events() {
                 transaction.doom();
                 Ok("done")
             },
-            format!("{begun} · abort · undo · after abort"),
+            format!("{begun} · gate · abort · undo · after abort"),
             None,
         ),
         (

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use euryale_core::{
     Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher, Request,
-    Response, Transaction, TransactionOptions,
+    Response, SnapshotPin, Transaction, TransactionOptions,
 };
 use http::StatusCode;
 use tower_service::Service;
@@ -106,7 +106,8 @@ where
     let published_as = Published::with(request.method_mut());
     request.extensions_mut().insert(attempt.clone());
 
-    let options = TransactionOptions::new(attempt, access).abort_if_gone(abort_if_gone);
+    let pin = request.extensions().get::<SnapshotPin>().cloned();
+    let options = TransactionOptions::new(attempt, access).abort_if_gone(abort_if_gone).pin(pin);
     let outcome = Transaction::run(lease, options, |transaction| {
         Ok(sendable(publisher.publish(&request, transaction)?)?)
     })?;

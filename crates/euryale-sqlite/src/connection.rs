@@ -10,6 +10,8 @@ use rusqlite::ffi;
 use crate::error::{FileReplaced, TransactionEnded};
 use crate::file::FileId;
 use crate::phase::{Phase, PhaseCell};
+#[cfg(feature = "snapshot")]
+use crate::snapshot::Snapshot;
 use crate::turn::{Turn, Turns};
 
 const BEGIN_READ: &str = "BEGIN DEFERRED";
@@ -77,9 +79,7 @@ impl Connection {
     }
 
     pub(crate) fn begin(&mut self, path: &Path, access: Access) -> Result<(), BoxError> {
-        if !FileId::of(path).is_ok_and(|file| file == self.file) {
-            return Err(FileReplaced::new(path).into());
-        }
+        self.check_file(path)?;
         match access {
             Access::Read => {
                 self.run(BEGIN_READ)?;
@@ -96,9 +96,44 @@ impl Connection {
                 }
             }
         }
+        self.has_begun();
+        Ok(())
+    }
+
+    /// Begins to read the state of `snapshot`. `false`: it is gone, and nothing was begun.
+    #[cfg(feature = "snapshot")]
+    pub(crate) fn begin_at(&mut self, path: &Path, snapshot: &Snapshot) -> Result<bool, BoxError> {
+        self.check_file(path)?;
+        // A connection that has read nothing yet cannot open one.
+        self.first_read()?;
+        self.run(BEGIN_READ)?;
+        match snapshot.open(&self.raw) {
+            Ok(true) => {
+                self.has_begun();
+                Ok(true)
+            }
+            Ok(false) => {
+                self.abort()?;
+                Ok(false)
+            }
+            Err(error) => {
+                self.abort()?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn check_file(&self, path: &Path) -> Result<(), FileReplaced> {
+        if FileId::of(path).is_ok_and(|file| file == self.file) {
+            Ok(())
+        } else {
+            Err(FileReplaced::new(path))
+        }
+    }
+
+    fn has_begun(&mut self) {
         self.phase.set(Phase::Begun);
         self.begun = self.begun.saturating_add(1);
-        Ok(())
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), BoxError> {

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+#[cfg(feature = "snapshot")]
+use euryale_core::Snapshot;
 use euryale_core::{Access, BoxError, Database, Fault};
 use rusqlite::ffi::{self, ErrorCode};
 
@@ -40,6 +42,21 @@ impl Database for Sqlite {
         match code(error) {
             Some(code) => fault(code),
             None => Fault::Other,
+        }
+    }
+
+    /// The state that the open transaction sees. `None` while SQLite cannot name it; see the crate's documentation.
+    #[cfg(feature = "snapshot")]
+    fn snapshot(&self, connection: &mut Connection) -> Result<Option<Snapshot>, BoxError> {
+        Ok(crate::snapshot::Snapshot::get(connection)?.map(Snapshot::new))
+    }
+
+    /// Begins as [`begin`](Self::begin) does with `Access::Read`, and sees the state of `snapshot`.
+    #[cfg(feature = "snapshot")]
+    fn begin_at(&self, connection: &mut Connection, snapshot: &Snapshot) -> Result<bool, BoxError> {
+        match snapshot.downcast_ref() {
+            Some(snapshot) => connection.begin_at(self.path(), snapshot),
+            None => Ok(false),
         }
     }
 

@@ -106,8 +106,24 @@
 //! Without one, use the re-exported [`rusqlite`].
 //!
 //! Feature `bundled` (default) compiles SQLite in. Without it the system's library is linked.
+//!
+//! # One state for several transactions
+//!
+//! With the feature `snapshot`, the passes of a request that waits for promises can see the state that its first pass
+//! saw (`RepublishLayer::pin_snapshots`), although no connection is held between them. It is for transactions that
+//! only read: a write would be refused with `SQLITE_BUSY_SNAPSHOT`, so one that says that it writes sees the present.
+//!
+//! The state lives in the log, and a checkpoint that starts the log anew takes it away: then the pass sees the
+//! present state, and the ledger counts it (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot
+//! name the state while nothing has been written since the log was created, which the first connection does; that
+//! counts as `unsupported`, as does everything without the feature. See
+//! <https://www.sqlite.org/c3ref/snapshot_get.html>.
+//!
+//! SQLite must be compiled for it: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in the environment of the build, in
+//! `[env]` of `.cargo/config.toml` for one. A library cannot do that for its users; without it, programs do not link.
 
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "snapshot"), forbid(unsafe_code))]
+#![cfg_attr(feature = "snapshot", deny(unsafe_code))]
 
 mod connection;
 mod database;
@@ -115,6 +131,8 @@ mod error;
 mod file;
 mod migrate;
 mod phase;
+#[cfg(feature = "snapshot")]
+mod snapshot;
 mod sqlite;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 mod conflict;
 mod open;
 mod schema;
+mod snapshot;
 mod transaction;
 
 use std::error::Error as StdError;
@@ -78,8 +79,15 @@ impl Worker {
         access: Access,
         f: impl FnOnce(&mut Transaction<'_, Sqlite>) -> Result<T, Abort>,
     ) -> Result<Outcome<T>, Error> {
+        self.run_with(TransactionOptions::new(Attempt::new(History::default()), access), f)
+    }
+
+    fn run_with<T>(
+        &mut self,
+        options: TransactionOptions,
+        f: impl FnOnce(&mut Transaction<'_, Sqlite>) -> Result<T, Abort>,
+    ) -> Result<Outcome<T>, Error> {
         let mut lease = Lease::new(&mut self.source, &mut self.connection);
-        let options = TransactionOptions::new(Attempt::new(History::default()), access);
         let result = Transaction::run(&mut lease, options, f);
         assert_eq!(self.ledger.unsettled(), [""; 0]);
         if let Some(connection) = &mut self.connection {

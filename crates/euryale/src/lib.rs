@@ -7,14 +7,15 @@
 //!
 //! ```text
 //!  socket
-//!  └ server edge                      framing, time-outs, drain           async
-//!    └ Respond                        errors become responses             async
-//!      └ ServeBlob                    validators and ranges of files      async
-//!        └ AwaitDeferred              a response that is still computed   async
-//!          └ Spool                    the whole request body              async
-//!            └ Retry(ConflictPolicy)  pauses that hold no worker          async
-//!              └ ConnectionLimit      a bounded queue, lanes              async
-//!                └ Publish            in the pool's worker                a thread, a connection, a transaction
+//!  └ server edge                        framing, time-outs, drain           async
+//!    └ Respond                          errors become responses             async
+//!      └ ServeBlob                      validators and ranges of files      async
+//!        └ AwaitDeferred                a response that is still computed   async
+//!          └ Spool                      the whole request body              async
+//!            └ Republish                promises: publish again             async
+//!              └ Retry(ConflictPolicy)  pauses that hold no worker          async
+//!                └ ConnectionLimit      a bounded queue, lanes              async
+//!                  └ Publish            in the pool's worker                a thread, a connection, a transaction
 //! ```
 //!
 //! [`Stack`] is this onion, prebuilt:
@@ -48,6 +49,7 @@
 //! | `ServeBlob` | [`blob`] | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile` |
 //! | `AwaitDeferred` | [`deferred`] | no | asynchronous stream iterators |
 //! | `Spool` | [`spool`] | no | Medusa's collector, waitress's buffers |
+//! | `Republish` | [`promise`] | no | `collective.futures` |
 //! | tower's `Retry` with `ConflictPolicy` | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
 //! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | `Publish` | [`publisher`] | **yes** | ZPublisher |
@@ -79,11 +81,12 @@ pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Access, Admit, Attempt, Blob, Body, BodyWriter, BoxError, Claim, CommitGate, Database, Deferred,
     Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant,
-    Publication, Publisher, Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger,
+    Pending, Publication, Publisher, Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger,
     publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;
+pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
 

@@ -20,7 +20,7 @@ const SPARE: usize = 16;
 /// use euryale::BlockingThreads;
 ///
 /// let threads = BlockingThreads::new().publishers(8);
-/// assert_eq!(threads.sum(), 8 + 32 + 4 + 128 + 64, "and those for files, bodies, deferred responses and writers");
+/// assert_eq!(threads.sum(), 8 + 32 + 4 + 8 + 128 + 64, "and those for files, bodies, promises and what comes after");
 /// let runtime = euryale::runtime(&threads)?;
 /// # drop(runtime);
 /// # Ok::<(), std::io::Error>(())
@@ -34,14 +34,24 @@ pub struct BlockingThreads {
     deferred: usize,
     writers: usize,
     cpu: usize,
+    promises: usize,
     application: usize,
 }
 
 impl BlockingThreads {
-    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 128 that compute deferred responses and
-    /// 64 that write bodies: what a pool and the layers have by default.
+    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 8 for promises that block, 128 that
+    /// compute deferred responses and 64 that write bodies: what a pool and the layers have by default.
     pub fn new() -> Self {
-        Self { publishers: 2, files: 32, spool: 4, deferred: 128, writers: 64, cpu: 0, application: 0 }
+        Self {
+            publishers: 2,
+            files: 32,
+            spool: 4,
+            promises: 8,
+            deferred: 128,
+            writers: 64,
+            cpu: 0,
+            application: 0,
+        }
     }
 
     /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together. Default: 2.
@@ -81,6 +91,12 @@ impl BlockingThreads {
         self
     }
 
+    /// As [`RepublishLayer::threads`](crate::promise::RepublishLayer::threads). Default: 8.
+    pub fn promises(mut self, threads: usize) -> Self {
+        self.promises = threads;
+        self
+    }
+
     /// What the application itself runs in `spawn_blocking` at a time. Default: 0; there are always 16 to spare.
     pub fn application(mut self, threads: usize) -> Self {
         self.application = threads;
@@ -89,7 +105,8 @@ impl BlockingThreads {
 
     /// All of them.
     pub fn sum(&self) -> usize {
-        self.publishers + self.files + self.spool + self.deferred + self.writers + self.cpu + self.application
+        let before = self.publishers + self.files + self.spool + self.promises;
+        before + self.deferred + self.writers + self.cpu + self.application
     }
 }
 

@@ -13,6 +13,7 @@ use euryale_core::{
     Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
+use euryale_promise::RepublishLayer;
 use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use tower::ServiceExt;
@@ -23,7 +24,7 @@ use tower_layer::Layer;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `Respond · ServeBlob · AwaitDeferred · Spool · Retry ·
+/// The layers in their order, with one ledger: `Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry ·
 /// ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
@@ -47,6 +48,7 @@ pub struct Stack<D: Database> {
     pool: Pool<D>,
     limit: ConnectionLimitLayer<D>,
     retry: ConflictPolicy,
+    republish: RepublishLayer,
     spool: SpoolLayer,
     blobs: ServeBlobLayer,
     offload: Option<OffloadLayer>,
@@ -68,6 +70,7 @@ impl<D: Database> Stack<D> {
         Self {
             limit: ConnectionLimitLayer::new(pool.clone()),
             retry: ConflictPolicy::new(),
+            republish: RepublishLayer::new(),
             spool: SpoolLayer::new(),
             blobs: ServeBlobLayer::new(),
             offload: None,
@@ -83,6 +86,12 @@ impl<D: Database> Stack<D> {
     /// Other settings for conflicts. Its ledger is the stack's.
     pub fn retry(mut self, policy: ConflictPolicy) -> Self {
         self.retry = policy;
+        self
+    }
+
+    /// Other settings for promises. Its ledger is the stack's.
+    pub fn republish(mut self, layer: RepublishLayer) -> Self {
+        self.republish = layer;
         self
     }
 
@@ -148,12 +157,14 @@ impl<D: Database> Stack<D> {
         let (deferred, writers) = (self.deferred.blocking_threads(), self.deferred.writer_threads());
         let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
         let readers = self.blobs.reader_threads() + checks;
+        let promises = self.republish.promise_threads();
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + readers + spool + deferred + writers > there {
+        if cap + readers + spool + promises + deferred + writers > there {
             tracing::warn!(
                 connections = cap,
                 file_readers = readers,
                 spool_writers = spool,
+                blocking_promises = promises,
                 deferred,
                 writers,
                 threads = there,
@@ -173,6 +184,7 @@ impl<D: Database> Stack<D> {
         };
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
+        let inner = self.republish.ledger(ledger.clone()).layer(inner);
         let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
         let inner = self.deferred.ledger(ledger.clone()).layer(inner);
         let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
@@ -196,6 +208,7 @@ impl<D: Database> fmt::Debug for Stack<D> {
         f.debug_struct("Stack")
             .field("pool", &self.pool)
             .field("retry", &self.retry)
+            .field("republish", &self.republish)
             .field("spool", &self.spool)
             .field("deferred", &self.deferred)
             .field("deadline", &self.deadline)

@@ -62,6 +62,8 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
         });
         steps.push(cargo("doctests", "test --workspace --doc --locked"));
     }
+    // The workspace's run is the one without the feature.
+    steps.push(cargo("snapshot", "test --package euryale-sqlite --features snapshot --lib --locked"));
     steps.push(Step {
         name: "docs",
         action: Action::Cargo {

@@ -388,8 +388,9 @@ fn tests_run_once_and_can_be_left_out() {
             .map(|step| step.name)
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(true), ["fmt", "tidy", "clippy", "tests", "doctests", "docs", "deny", "instructions"]);
-    assert_eq!(names(false), ["fmt", "tidy", "clippy", "docs", "deny", "instructions"]);
+    let all = ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "deny", "instructions"];
+    assert_eq!(names(true), all);
+    assert_eq!(names(false), ["fmt", "tidy", "clippy", "snapshot", "docs", "deny", "instructions"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::middleware::{from_fn_with_state, map_request};
 use euryale::blob::FolderStore;
 use euryale::deferred::DeferredLayer;
+use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
@@ -14,13 +15,14 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tower_http::csrf::CsrfLayer;
 
 use crate::documents::Item;
+use crate::feed::Feeds;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
 use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
 use crate::{
-    access_log, assets, counter, cross_site, deferred, documents, edit, export, files, form, remove, route,
-    scale, search, slow,
+    access_log, assets, counter, cross_site, deferred, documents, edit, export, files, form, promises,
+    remove, route, scale, search, slow,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
@@ -53,12 +55,14 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let deferred = DeferredLayer::new().writers(settings::EXPORTS);
     let stack = Stack::new(pool).blocking_threads(&settings.threads());
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
+    // What is shared are feeds, of up to some MiB.
+    let stack = stack.republish(RepublishLayer::new().shared_values(64));
     let stack = match uploads {
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,
     };
-    let scales = scale::Fresh::default();
-    let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales }));
+    let (scales, feeds) = (scale::Fresh::default(), Feeds::new(settings));
+    let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds }));
     assets::routes()
         .fallback_service(stack)
         .layer(map_request(async |request| route::name(request)))
@@ -72,6 +76,7 @@ pub(crate) struct Site {
     pages: Arc<Pages>,
     blobs: FolderStore,
     scales: scale::Fresh,
+    feeds: Feeds,
 }
 
 impl Publisher<Sqlite> for Site {
@@ -97,6 +102,14 @@ impl Publisher<Sqlite> for Site {
             "/@@export" => {
                 self.allow(request, &[Method::GET])?;
                 export::answer(&self.pages, &self.blobs, request, transaction)
+            }
+            "/@@promises" => {
+                self.allow(request, &[Method::GET])?;
+                promises::answer(&self.pages, request)
+            }
+            "/@@feed" => {
+                self.allow(request, &[Method::GET])?;
+                self.feeds.answer(&self.pages, request, transaction)
             }
             "/@@counter" => {
                 self.allow(request, &[Method::GET, Method::POST])?;
@@ -133,7 +146,13 @@ impl Site {
         }
         match self.words(request)? {
             Some(words) => search::answer(&self.pages, &document, &words, transaction),
-            None => documents::show(&self.pages, &document, transaction),
+            None => {
+                let news = match document.path.as_str() {
+                    "/" => self.feeds.news(&self.pages, request)?,
+                    _ => String::new(),
+                };
+                documents::show(&self.pages, &document, &news, transaction)
+            }
         }
     }
 

@@ -40,10 +40,11 @@ pub(crate) fn find(
     Err(Abort::response(pages.problem(&problem, request.headers())))
 }
 
-/// The page of a document.
+/// The page of a document, with more HTML below its text.
 pub(crate) fn show(
     pages: &Pages,
     document: &Document,
+    below: &str,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
@@ -60,7 +61,7 @@ pub(crate) fn show(
         path: Some(&document.path),
         sections: &sections,
         ancestors: &store::ancestors(connection, &document.path)?,
-        body,
+        body: body + below,
         children: &children,
         files: &store::files(connection, &document.path)?,
         modified: Some(&document.modified),

@@ -11,9 +11,11 @@ use crate::assets;
 use crate::store::{Entry, FileEntry};
 use crate::{picture, size};
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("page", include_str!("../templates/page.html")),
+    ("feed", include_str!("../templates/feed.html")),
     ("form", include_str!("../templates/form.html")),
+    ("news", include_str!("../templates/news.html")),
     ("remove", include_str!("../templates/remove.html")),
     ("upload", include_str!("../templates/upload.html")),
     ("search", include_str!("../templates/search.html")),

@@ -13,6 +13,8 @@ pub(crate) fn name(mut request: Request) -> Request {
         ("/@@deferred", _) => "/@@deferred",
         ("/@@export", _) => "/@@export",
         ("/@@counter", _) => "/@@counter",
+        ("/@@promises", _) => "/@@promises",
+        ("/@@feed", _) => "/@@feed",
         (path, _) if path.contains("/@@scale/") => "scale",
         (_, &Method::POST) if form::is_upload(request.headers()) => "upload",
         (_, &Method::GET | &Method::HEAD) => "read",

@@ -65,6 +65,21 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
 
+    /// Host from which /@@feed fetches feeds, if its address is public; may be given several times
+    #[arg(long, env = "EURYALE_FEED_HOST", value_name = "HOST", value_delimiter = ',')]
+    #[arg(default_value = "blog.rust-lang.org")]
+    pub(crate) feed_host: Vec<String>,
+
+    /// Host from which feeds are fetched, whatever its address is; may be given several times
+    #[arg(long, env = "EURYALE_PRIVATE_FEED_HOST", value_name = "HOST", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) private_feed_host: Vec<String>,
+
+    /// Feed of which the home page shows the newest, from one of these hosts
+    #[arg(long, env = "EURYALE_NEWS", value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) news: Option<String>,
+
     /// What the log looks like
     #[arg(long, global = true, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,

@@ -5,6 +5,7 @@ mod deferring;
 mod failing;
 mod killing;
 mod pages;
+mod promising;
 mod scaling;
 mod searching;
 mod settings;
@@ -37,6 +38,10 @@ struct Site {
 
 impl Site {
     async fn start(connections: usize) -> Self {
+        Self::start_with(connections, &[]).await
+    }
+
+    async fn start_with(connections: usize, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let Data { sqlite, blobs } = Data::open(folder.path()).unwrap();
         let pool = Pool::builder(sqlite).connections(connections).lane(app::UPLOADS, 1).build();
@@ -44,8 +49,9 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let settings =
-            Settings::parse_from(["site", "--max-upload=16M", &format!("--connections={connections}")]);
+        let connections = format!("--connections={connections}");
+        let all = ["site", "--max-upload=16M", &connections].into_iter().chain(flags.iter().copied());
+        let settings = Settings::parse_from(all);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
         let serving = tokio::spawn(server.serve(app::app(pool, blobs, &settings), shutdown.clone()));
         Self { address, ledger, folder, shutdown, serving }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Conflicts, Counter, DropReason, Gauge, Histogram, Ledger};
+use super::{Conflicts, Counter, DropReason, Gauge, Histogram, Ledger, Promises};
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = Exposition(String::with_capacity(8 << 10));
@@ -43,6 +43,8 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.conflicts(&ledger.conflicts);
 
     out.deferred(ledger);
+    out.promises(&ledger.promises);
+
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
     let sent = &ledger.blobs.sent;
     let paths = [("sendfile", &sent.sendfile), ("read", &sent.read), ("offload", &sent.offload)];
@@ -144,6 +146,34 @@ impl Exposition {
                 self.line(format_args!("{name}{{outcome=\"{outcome}\",route=\"{route}\"}} {count}"));
             }
         }
+    }
+
+    fn promises(&mut self, promises: &Promises) {
+        let passes = &promises.passes;
+        self.counter("euryale_promise_passes_total", "Publications that followed a suspension.", passes);
+        self.gauge("euryale_promises_running", "Promises whose code runs.", &promises.running);
+        let outcomes = [
+            ("ok", &promises.ok),
+            ("error", &promises.error),
+            ("panic", &promises.panic),
+            ("elapsed", &promises.elapsed),
+            ("cancelled", &promises.cancelled),
+            ("shared", &promises.shared),
+        ];
+        self.counters("euryale_promises_total", "Promises that ended.", "outcome", outcomes);
+        let suspended = &promises.suspended;
+        self.gauge(
+            "euryale_requests_suspended",
+            "Requests set aside until their promises resolve.",
+            suspended,
+        );
+        let snapshots = [
+            ("pinned", &promises.snapshots_pinned),
+            ("gone", &promises.snapshots_gone),
+            ("unsupported", &promises.snapshots_unsupported),
+        ];
+        let help = "Passes that were to see the snapshot of the first one.";
+        self.counters("euryale_promise_snapshots_total", help, "outcome", snapshots);
     }
 
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {

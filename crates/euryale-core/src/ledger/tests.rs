@@ -46,12 +46,15 @@ fn the_exposition_is_prometheus_text() {
     ledger.connections.dropped.add(DropReason::Panicked, 2);
     ledger.publishers.running.add(3);
     ledger.publishers.running.add(-3);
+    ledger.promises.elapsed.add(4);
     ledger.queue.wait_seconds.record(Duration::from_millis(2));
     let text = ledger.exposition();
     for line in [
         "euryale_connections_dropped_total{reason=\"panicked\"} 2",
         "euryale_publishers_running 0",
         "euryale_publishers_running_peak 3",
+        "euryale_promises_total{outcome=\"elapsed\"} 4",
+        "euryale_requests_suspended 0",
         "euryale_queue_wait_seconds_bucket{le=\"0.001\"} 0",
         "euryale_queue_wait_seconds_bucket{le=\"0.0025\"} 1",
         "euryale_queue_wait_seconds_bucket{le=\"+Inf\"} 1",

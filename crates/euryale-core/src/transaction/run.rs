@@ -9,7 +9,7 @@ use crate::ledger::DropReason;
 use crate::panic::{PanicMessage, drop_quietly};
 use crate::{
     Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Response,
-    Unavailable,
+    SnapshotPin, Unavailable,
 };
 
 /// How a transaction is run.
@@ -19,17 +19,24 @@ pub struct TransactionOptions {
     attempt: Attempt,
     access: Access,
     abort_if_gone: bool,
+    pin: Option<SnapshotPin>,
 }
 
 impl TransactionOptions {
     /// A transaction of this attempt that begins with this access.
     pub fn new(attempt: Attempt, access: Access) -> Self {
-        Self { attempt, access, abort_if_gone: false }
+        Self { attempt, access, abort_if_gone: false, pin: None }
     }
 
     /// Aborts when the client is gone before the votes. By default a publication is finished and committed.
     pub fn abort_if_gone(mut self, abort: bool) -> Self {
         self.abort_if_gone = abort;
+        self
+    }
+
+    /// Reads the state that an earlier pass saw, or leaves its own to a later one. Default: the state of its time.
+    pub fn pin(mut self, pin: impl Into<Option<SnapshotPin>>) -> Self {
+        self.pin = pin.into();
         self
     }
 }
@@ -63,18 +70,14 @@ impl<D: Database> Transaction<'_, D> {
         options: TransactionOptions,
         f: impl FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort>,
     ) -> Result<Outcome<T>, Error> {
-        let TransactionOptions { attempt, access, abort_if_gone } = options;
-        let mut transaction = Transaction::new(lease.reborrow(), attempt, access);
+        let TransactionOptions { attempt, access, abort_if_gone, pin } = options;
+        let mut transaction = Transaction::new(lease.reborrow(), attempt, access, pin);
 
         let value = match PanicMessage::catch(|| f(&mut transaction)) {
             Ok(Ok(value)) => value,
             Ok(Err(abort)) => return transaction.refuse(abort),
             Err(panic) => return Err(transaction.fail(panic)),
         };
-        if transaction.doomed {
-            transaction.roll_back();
-            return Ok(Outcome::Doomed(value));
-        }
         match PanicMessage::catch(|| transaction.prepare(abort_if_gone)) {
             Ok(Ok(Ready::Vote)) => {}
             Ok(Ok(Ready::Doomed)) => {
@@ -90,10 +93,12 @@ impl<D: Database> Transaction<'_, D> {
     /// Gates, hooks and votes: everything that may still say no.
     fn prepare(&mut self, abort_if_gone: bool) -> Result<Ready, Abort> {
         let attempt = self.attempt.clone();
+        // Its hooks have nothing to prepare, but what a gate says takes the place of its answer.
+        let was_doomed = self.doomed;
         // A hook may register another one, and add a gate.
         loop {
             attempt.check_gates()?;
-            if self.before_commit.is_empty() {
+            if was_doomed || self.before_commit.is_empty() {
                 break;
             }
             for hook in std::mem::take(&mut self.before_commit) {
@@ -161,7 +166,10 @@ impl<D: Database> Transaction<'_, D> {
                 self.roll_back();
                 return Ok(Outcome::Refused(*response));
             }
-            Reason::Suspend(pending) => Error::suspended(pending).set_wrote(self.wrote),
+            Reason::Suspend(pending) => {
+                self.leave_snapshot();
+                Error::suspended(pending).set_wrote(self.wrote)
+            }
             Reason::Error(error) => {
                 let fault = self.fault(&*error).unwrap_or(Fault::Other);
                 self.translate(error, fault)

@@ -14,11 +14,12 @@ use super::{Problem, Respond};
 /// | kind of error | status |
 /// |---|---|
 /// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted | 503 with Retry-After |
+/// | too many requests wait for promises | 503 with Retry-After |
 /// | publish deadline | 504 |
 /// | publisher panicked or failed, commit in doubt | 500 |
 /// | body too large, stalled | 413, 408 |
 /// | no room for the body, or for what the publisher writes | 507 |
-/// | too many passes | 508 |
+/// | too many passes, too many promises | 508 |
 /// | malformed request | 400 |
 /// | deferred failed before its first byte | 502 |
 ///

@@ -6,7 +6,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 25] = [
+const KINDS: [(ErrorKind, u16); 27] = [
     (ErrorKind::NoWorker, 503),
     (ErrorKind::SpoolUnavailable, 503),
     (ErrorKind::QueueFull, 503),
@@ -31,6 +31,8 @@ const KINDS: [(ErrorKind, u16); 25] = [
     (ErrorKind::SpoolFull, 507),
     (ErrorKind::StorageFull, 507),
     (ErrorKind::PassLimit, 508),
+    (ErrorKind::PromiseLimit, 508),
+    (ErrorKind::SuspendedFull, 503),
     (ErrorKind::Malformed, 400),
 ];
 

@@ -1,6 +1,9 @@
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use euryale_connection::Pool;
 use euryale_core::{Body, Response};
+use euryale_promise::{PromisesExt, RepublishLayer};
 use euryale_spool::SpoolLayer;
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tower::ServiceExt;
@@ -11,9 +14,9 @@ use crate::Stack;
 #[test]
 fn the_sum_is_of_all_parts() {
     let threads = BlockingThreads::new();
-    assert_eq!(threads.sum(), 2 + 32 + 4 + 128 + 64);
-    let threads = threads.publishers(1).files(64).spool(2).deferred(4).writers(8).cpu(16).application(32);
-    assert_eq!(threads.sum(), 127);
+    assert_eq!(threads.sum(), 2 + 32 + 4 + 8 + 128 + 64);
+    let threads = threads.publishers(1).files(64).spool(2).promises(128);
+    assert_eq!(threads.deferred(4).writers(8).cpu(16).application(32).sum(), 255);
 }
 
 /// Every lane full, and not one thread more than their bounds together: nothing waits for a thread.
@@ -21,12 +24,12 @@ fn the_sum_is_of_all_parts() {
 fn exactly_the_sum_is_enough() {
     const PUBLISHERS: usize = 3;
     const WRITERS: usize = 2;
-    let threads =
-        BlockingThreads::new().publishers(PUBLISHERS).files(0).spool(WRITERS).deferred(0).writers(0);
+    const PROMISES: usize = 2;
+    let threads = BlockingThreads::new().publishers(PUBLISHERS).spool(WRITERS).promises(PROMISES);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .max_blocking_threads(threads.sum())
+        .max_blocking_threads(threads.files(0).deferred(0).writers(0).sum())
         .build()
         .unwrap();
     runtime.block_on(async {
@@ -34,9 +37,19 @@ fn exactly_the_sum_is_enough() {
         let pool = Pool::new(CountingDatabase::new(), PUBLISHERS);
         let ledger = pool.ledger().clone();
         let spool = SpoolLayer::new().memory(1000).writers(WRITERS);
-        let stack = Stack::new(pool.clone()).spool(spool).publish_fn({
+        let republish = RepublishLayer::new().threads(PROMISES);
+        let stack = Stack::new(pool.clone()).spool(spool).republish(republish).publish_fn({
             let gate = gate.clone();
             move |request, transaction| {
+                if request.uri().path() == "/promise" {
+                    let gate = gate.clone();
+                    let wait = move || {
+                        gate.wait();
+                        Ok::<_, Infallible>(())
+                    };
+                    request.promises().ask_blocking("gate", wait).ready()??;
+                    return Ok(Response::default());
+                }
                 transaction.connection()?;
                 gate.wait();
                 Ok(Response::new(Body::from(request.body().len().to_string())))
@@ -46,8 +59,17 @@ fn exactly_the_sum_is_enough() {
             let body = http_body_util::Full::new(Bytes::from(vec![b'x'; bytes]));
             tokio::spawn(stack.clone().oneshot(http::Request::post("/").body(body).unwrap()))
         };
-        let mut answers: Vec<_> = (0..PUBLISHERS).map(|_| send(10)).collect();
-        eventually("all publishers wait at the gate", || gate.waiting() == PUBLISHERS).await;
+        let suspend = || {
+            let body = http_body_util::Full::new(Bytes::new());
+            tokio::spawn(stack.clone().oneshot(http::Request::get("/promise").body(body).unwrap()))
+        };
+        let mut answers: Vec<_> = (0..3 * PROMISES).map(|_| suspend()).collect();
+        eventually("all threads for promises wait at the gate", || {
+            gate.waiting() == PROMISES && ledger.promises.suspended.get() == 3 * PROMISES as i64
+        })
+        .await;
+        answers.extend((0..PUBLISHERS).map(|_| send(10)));
+        eventually("all publishers wait at the gate", || gate.waiting() == PROMISES + PUBLISHERS).await;
         // Each is written by several turns of the lane.
         answers.extend((0..4 * WRITERS).map(|_| send(2_000_000)));
         eventually("all bodies are in files", || pool.status().queued == 4 * WRITERS).await;

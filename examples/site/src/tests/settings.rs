@@ -16,8 +16,9 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 4] = [
+    let cases: [&[&str]; 5] = [
         &[],
+        &["--feed-host=a.test,b.test", "--private-feed-host=c.test", "--news=http://c.test/feed"],
         &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s", "--log=json"],
         &["--max-upload=1536M"],
         &["--listen", "127.0.0.1:1,[::1]:2", "--listen=0.0.0.0:3", "--admin=[::1]:0", "--data=a \"b\"\\ü"],
@@ -25,7 +26,9 @@ fn what_is_printed_can_be_given_again() {
     for flags in cases {
         let settings = parse(flags).unwrap();
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
-        assert_eq!(printed.len(), 9, "every setting is printed");
+        let optional =
+            flags.iter().filter(|flag| flag.starts_with("--private-feed") || flag.starts_with("--news"));
+        assert_eq!(printed.len(), 10 + optional.count(), "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {

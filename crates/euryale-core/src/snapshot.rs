@@ -1,0 +1,76 @@
+//! The state of a store at one time, kept from one transaction to another.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A name for the state that a reading transaction sees, by which a later one may see the same. Clones are the same.
+///
+/// Made by [`Database::snapshot`](crate::Database::snapshot), and opaque to all but that store. It holds no connection
+/// and no transaction.
+#[derive(Clone)]
+pub struct Snapshot {
+    name: Arc<dyn Any + Send + Sync>,
+}
+
+impl Snapshot {
+    /// What the store knows it by.
+    pub fn new(name: impl Any + Send + Sync) -> Self {
+        Self { name: Arc::new(name) }
+    }
+
+    /// What the store knows it by, if it is a `T`.
+    pub fn downcast_ref<T: Any>(&self) -> Option<&T> {
+        self.name.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+/// Stands in the extensions of a request whose passes are to read one state of the store; clones share it.
+///
+/// The first pass that suspends leaves its snapshot here, if it only read; later passes that only read begin with it.
+/// When the snapshot is gone by then, that pass and those after it see the present state, and it is counted.
+#[derive(Clone, Debug, Default)]
+pub struct SnapshotPin {
+    pinned: Arc<Mutex<Pinned>>,
+}
+
+#[derive(Debug, Default)]
+enum Pinned {
+    #[default]
+    Nothing,
+    At(Snapshot),
+    /// There was none, or it is gone.
+    Missing,
+}
+
+impl SnapshotPin {
+    /// No snapshot yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
+        match &*self.lock() {
+            Pinned::At(snapshot) => Some(snapshot.clone()),
+            Pinned::Nothing | Pinned::Missing => None,
+        }
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        matches!(&*self.lock(), Pinned::Nothing)
+    }
+
+    pub(crate) fn put(&self, snapshot: Option<Snapshot>) {
+        *self.lock() = snapshot.map_or(Pinned::Missing, Pinned::At);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pinned> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,192 @@
+//! Settings of the layer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale_core::Ledger;
+use tokio::sync::Semaphore;
+use tower_layer::Layer;
+
+use crate::Republish;
+use crate::run::Engine;
+use crate::shared::Shared;
+
+/// Sets aside requests whose publisher waits for promises, and publishes them again. See the
+/// [crate's documentation](crate).
+///
+/// Clones, and all services made of one layer, share its bounds and its shared promises.
+#[derive(Clone)]
+#[doc(alias = "IRetry")]
+#[must_use]
+pub struct RepublishLayer {
+    settings: Settings,
+    cache: usize,
+    error_ttl: Duration,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) passes: u32,
+    pub(crate) promises: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) request_deadline: Duration,
+    pub(crate) running: Arc<Semaphore>,
+    thread_count: usize,
+    pub(crate) threads: Arc<Semaphore>,
+    pub(crate) suspended: Arc<Semaphore>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) server_timing: bool,
+    pub(crate) pin_snapshots: bool,
+    pub(crate) ledger: Ledger,
+}
+
+/// Threads for promises that block, by default.
+const THREADS: usize = 8;
+const CACHE: usize = 1024;
+const ERROR_TTL: Duration = Duration::from_secs(1);
+
+impl RepublishLayer {
+    /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all requests together
+    /// 4,096 promises running and 8 that block, and 16,384 requests set aside.
+    pub fn new() -> Self {
+        Self {
+            settings: Settings {
+                passes: 8,
+                promises: 16,
+                deadline: Duration::from_secs(10),
+                request_deadline: Duration::from_secs(60),
+                running: bound(4096),
+                thread_count: THREADS,
+                threads: bound(THREADS),
+                suspended: bound(16_384),
+                shared: Arc::new(Shared::new(CACHE, ERROR_TTL)),
+                server_timing: true,
+                pin_snapshots: false,
+                ledger: Ledger::new(),
+            },
+            cache: CACHE,
+            error_ttl: ERROR_TTL,
+        }
+    }
+
+    /// How often a request is published at most; at least once. A suspension of the last pass is answered 508.
+    /// Default: 8.
+    pub fn passes(mut self, passes: u32) -> Self {
+        self.settings.passes = passes.max(1);
+        self
+    }
+
+    /// How many promises a request may ask for in all its passes. One more, and it is answered 508, without running
+    /// those of that pass. Default: 16.
+    pub fn promises(mut self, promises: usize) -> Self {
+        self.settings.promises = promises;
+        self
+    }
+
+    /// Within what time a promise is resolved that says nothing else, from the end of its pass. Default: 10 s.
+    pub fn promise_deadline(mut self, within: Duration) -> Self {
+        self.settings.deadline = within;
+        self
+    }
+
+    /// Within what time all promises of a request are resolved, from the time it came here, its waits for a connection
+    /// included. Then it is published once more, with [`Elapsed`](crate::PromiseError::Elapsed) for what is missing;
+    /// if that pass suspends again, it is answered 508. Default: 60 s.
+    pub fn request_deadline(mut self, within: Duration) -> Self {
+        self.settings.request_deadline = within;
+        self
+    }
+
+    /// How many promises that do not block run at a time, for all requests together; others wait for a place.
+    /// Default: 4,096.
+    pub fn running(mut self, promises: usize) -> Self {
+        self.settings.running = bound(promises);
+        self
+    }
+
+    /// How many promises that block run at a time, each on a thread of the runtime's. Default: 8.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.settings.thread_count = threads;
+        self.settings.threads = bound(threads);
+        self
+    }
+
+    /// What [`threads`](RepublishLayer::threads) says: so many of the runtime's blocking threads this layer may want.
+    pub fn promise_threads(&self) -> usize {
+        self.settings.thread_count
+    }
+
+    /// How many requests may be set aside at a time. One more is answered 503. Default: 16,384.
+    pub fn suspended(mut self, requests: usize) -> Self {
+        self.settings.suspended = bound(requests);
+        self
+    }
+
+    /// How many shared values are kept; the one used longest ago goes first. How large they are is the publisher's
+    /// matter. Default: 1,024.
+    pub fn shared_values(mut self, values: usize) -> Self {
+        self.cache = values.max(1);
+        self.settings.shared = Arc::new(Shared::new(self.cache, self.error_ttl));
+        self
+    }
+
+    /// How long other requests get the error, panic or time-out of a shared promise before one tries again; never
+    /// longer than they would get a value. Default: 1 s.
+    pub fn error_ttl(mut self, ttl: Duration) -> Self {
+        self.error_ttl = ttl;
+        self.settings.shared = Arc::new(Shared::new(self.cache, ttl));
+        self
+    }
+
+    /// Whether responses say in `Server-Timing` (W3C) how long each promise took, by the names of the keys, in
+    /// milliseconds. Default: they do.
+    pub fn server_timing(mut self, says: bool) -> Self {
+        self.settings.server_timing = says;
+        self
+    }
+
+    /// Whether all passes of a request with a safe method read the state of the database that the first one saw, where
+    /// the database can (SQLite's feature `snapshot`). A pass that writes sees the present state, and so does one whose
+    /// snapshot is gone; the ledger counts these. Default: each pass sees the state of its time.
+    pub fn pin_snapshots(mut self, pin: bool) -> Self {
+        self.settings.pin_snapshots = pin;
+        self
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.ledger = ledger;
+        self
+    }
+}
+
+fn bound(n: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))
+}
+
+impl Default for RepublishLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for RepublishLayer {
+    type Service = Republish<S>;
+
+    fn layer(&self, inner: S) -> Republish<S> {
+        Republish { inner, engine: Arc::new(Engine { settings: self.settings.clone() }) }
+    }
+}
+
+impl fmt::Debug for RepublishLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RepublishLayer")
+            .field("passes", &self.settings.passes)
+            .field("promises", &self.settings.promises)
+            .field("promise_deadline", &self.settings.deadline)
+            .field("request_deadline", &self.settings.request_deadline)
+            .field("threads", &self.settings.thread_count)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! What a publisher holds of a promise.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use euryale_core::{Attempt, Pending};
+
+use crate::PromiseError;
+use crate::asks::{Value, pending};
+
+/// A promise, as this pass sees it: resolved, or asked for.
+#[must_use = "a promise that nobody waits for stops the commit all the same: see `ready` and `get`"]
+pub struct Promised<'a, T> {
+    attempt: Attempt,
+    value: Option<Value>,
+    // Of the pass, as `Promises` is: what runs a promise cannot hold one.
+    of: PhantomData<OfPass<'a, T>>,
+}
+
+impl<T: Send + Sync + 'static> Promised<'_, T> {
+    pub(crate) fn new(attempt: &Attempt, value: Option<Value>) -> Self {
+        Self { attempt: attempt.clone(), value, of: PhantomData }
+    }
+
+    /// What it resolved to, or what ends this pass with `?`: everything asked for so far is resolved, and then the
+    /// request is published again.
+    ///
+    /// So ask for all that is needed, and call this afterwards: promises run side by side. `.ready()??` also gives up
+    /// when the promise failed; see [`PromiseError`].
+    ///
+    /// # Errors
+    /// Not resolved yet.
+    pub fn ready(self) -> Result<Result<Arc<T>, PromiseError>, Pending> {
+        self.get().ok_or_else(|| pending(&self.attempt))
+    }
+
+    /// What it resolved to; `None` while it is not there, for a publisher that shows something else then.
+    ///
+    /// The pass is still thrown away at its end, and the request published again, unless the publisher says
+    /// [`serve_placeholders`](crate::Promises::serve_placeholders).
+    pub fn get(&self) -> Option<Result<Arc<T>, PromiseError>> {
+        self.value.clone().map(typed)
+    }
+}
+
+type OfPass<'a, T> = (&'a (), fn() -> T);
+
+/// A key carries the type of its value, so the type fits.
+pub(crate) fn typed<T: Send + Sync + 'static>(value: Value) -> Result<Arc<T>, PromiseError> {
+    value?.downcast().map_err(|_| PromiseError::failed("a promise resolved to another type"))
+}
+
+impl<T> fmt::Debug for Promised<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Promised").field("is_resolved", &self.value.is_some()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,200 @@
+//! Runs promises, within their deadlines and the layer's bounds.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale_core::ledger::GaugeGuard;
+use euryale_core::{Ledger, PanicMessage};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
+
+use crate::asks::{Ask, Job, Running, Sharing, Value};
+use crate::key::KeyId;
+use crate::layer::Settings;
+use crate::shared::Boarded;
+use crate::{PromiseError, blocking};
+
+pub(crate) struct Engine {
+    pub(crate) settings: Settings,
+}
+
+/// A promise that is kept, one way or the other.
+pub(crate) struct Kept {
+    pub(crate) key: KeyId,
+    pub(crate) value: Value,
+    /// From the end of the pass.
+    pub(crate) took: Duration,
+}
+
+impl Engine {
+    /// Runs all of them side by side, and waits for the last, at most `until` then. Dropped, it cancels them.
+    pub(crate) async fn keep(self: &Arc<Self>, asked: Vec<Ask>, until: Instant) -> Vec<Kept> {
+        let began = Instant::now();
+        let mut tasks = JoinSet::new();
+        let mut kept = Vec::with_capacity(asked.len());
+        for (index, ask) in asked.into_iter().enumerate() {
+            let lost = Err(PromiseError::NoThread);
+            kept.push(Kept { key: ask.key.clone(), value: lost, took: Duration::ZERO });
+            let engine = Arc::clone(self);
+            let task = async move { (index, engine.keep_one(ask, began, until).await, began.elapsed()) };
+            tasks.spawn(task.in_current_span());
+        }
+        while let Some(joined) = tasks.join_next().await {
+            // A task that is lost has met a panic in a drop, or the end of the runtime.
+            if let Ok((index, value, took)) = joined
+                && let Some(kept) = kept.get_mut(index)
+            {
+                (kept.value, kept.took) = (value, took);
+            }
+        }
+        kept
+    }
+
+    async fn keep_one(self: &Arc<Self>, ask: Ask, began: Instant, until: Instant) -> Value {
+        let until = until.min(later(began, self.deadline(&ask)));
+        match ask.terms.shared {
+            None => self.run(&ask.key, ask.job, until).await,
+            Some(sharing) => self.board(ask, sharing, until).await,
+        }
+    }
+
+    fn deadline(&self, ask: &Ask) -> Duration {
+        ask.terms.deadline.unwrap_or(self.settings.deadline)
+    }
+
+    /// Waits with others for a shared promise, which runs in a task of its own: it goes on when one of them leaves.
+    async fn board(self: &Arc<Self>, ask: Ask, sharing: Sharing, until: Instant) -> Value {
+        let tally = Tally::new(&self.settings.ledger);
+        let flight = match self.start(ask, sharing, false) {
+            Boarded::There(value) => {
+                tally.shared();
+                return value;
+            }
+            // The flight counts itself.
+            Boarded::Started(flight) => {
+                tally.counted();
+                return timeout_at(until, flight.landed()).await.unwrap_or(Err(PromiseError::Elapsed));
+            }
+            Boarded::Joined(flight) => flight,
+        };
+        match timeout_at(until, flight.landed()).await {
+            Ok(value) => {
+                tally.shared();
+                value
+            }
+            Err(_) => {
+                let value = Err(PromiseError::Elapsed);
+                tally.count(&value);
+                value
+            }
+        }
+    }
+
+    /// Brings a new value for one that is stale, if nobody else does.
+    pub(crate) async fn refresh(self: &Arc<Self>, ask: Ask, sharing: Sharing) {
+        if let Boarded::Started(flight) = self.start(ask, sharing, true) {
+            drop(flight.landed().await);
+        }
+    }
+
+    fn start(self: &Arc<Self>, ask: Ask, sharing: Sharing, anew: bool) -> Boarded {
+        // The flight has the whole time of a promise, however little its first request has left.
+        let until = later(Instant::now(), self.deadline(&ask));
+        let Ask { key, job, .. } = ask;
+        let (engine, landing) = (Arc::clone(self), key.clone());
+        self.settings.shared.board(&key, anew, move |sender| {
+            let flight = async move {
+                let value = engine.run(&landing, job, until).await;
+                engine.settings.shared.land(&landing, &value, sharing);
+                sender.send_replace(Some(value));
+            };
+            tokio::spawn(flight.in_current_span()).abort_handle()
+        })
+    }
+
+    /// Runs one, counts how it ends, and says so when it fails: once, whoever waits for it.
+    async fn run(&self, key: &KeyId, job: Job, until: Instant) -> Value {
+        let tally = Tally::new(&self.settings.ledger);
+        let value = timeout_at(until, self.perform(job)).await.unwrap_or(Err(PromiseError::Elapsed));
+        tally.count(&value);
+        if let Err(error) = &value {
+            tracing::warn!(%key, "{error}");
+        }
+        value
+    }
+
+    async fn perform(&self, job: Job) -> Value {
+        let make = match job {
+            Job::Async(make) => make,
+            Job::Blocking(job) => {
+                return blocking::run(&self.settings.threads, &self.settings.ledger, job).await;
+            }
+        };
+        let Ok(_place) = self.settings.running.acquire().await else { return Err(PromiseError::NoThread) };
+        let _running = GaugeGuard::new(&self.settings.ledger, |ledger| &ledger.promises.running, 1);
+        caught(make).await
+    }
+}
+
+/// A panic becomes a value.
+async fn caught(make: Box<dyn FnOnce() -> Running + Send>) -> Value {
+    let panicked = |panic: PanicMessage| Err(PromiseError::Panicked(panic.into()));
+    let mut running = match PanicMessage::catch(make) {
+        Ok(running) => running,
+        Err(panic) => return panicked(panic),
+    };
+    let polled = poll_fn(|cx| match PanicMessage::catch(|| running.as_mut().poll(cx)) {
+        Ok(polled) => polled.map(Ok),
+        Err(panic) => std::task::Poll::Ready(Err(panic)),
+    });
+    polled.await.unwrap_or_else(panicked)
+}
+
+/// `duration` after `instant`, or what is as good as never.
+pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    instant + duration.min(NEVER)
+}
+
+/// Counts how one promise ended. Dropped before: cancelled.
+struct Tally<'a> {
+    ledger: &'a Ledger,
+    is_counted: bool,
+}
+
+impl<'a> Tally<'a> {
+    fn new(ledger: &'a Ledger) -> Self {
+        Self { ledger, is_counted: false }
+    }
+
+    fn count(mut self, value: &Value) {
+        self.is_counted = true;
+        let promises = &self.ledger.promises;
+        let counter = match value {
+            Ok(_) => &promises.ok,
+            Err(PromiseError::Panicked(_)) => &promises.panic,
+            Err(PromiseError::Elapsed) => &promises.elapsed,
+            Err(_) => &promises.error,
+        };
+        counter.add(1);
+    }
+
+    fn shared(mut self) {
+        self.is_counted = true;
+        self.ledger.promises.shared.add(1);
+    }
+
+    fn counted(mut self) {
+        self.is_counted = true;
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            self.ledger.promises.cancelled.add(1);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Promises that requests share: one flight for each key, and a bounded number of values.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::PromiseError;
+use crate::asks::{Sharing, Value};
+use crate::key::KeyId;
+use crate::run::later;
+
+pub(crate) struct Shared {
+    capacity: usize,
+    error_ttl: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    entries: HashMap<KeyId, Entry>,
+    /// Counts looks, so that the entry used longest ago is known.
+    looks: u64,
+}
+
+#[derive(Default)]
+struct Entry {
+    kept: Option<Kept>,
+    flight: Weak<Flight>,
+    used: u64,
+}
+
+struct Kept {
+    value: Value,
+    fresh_until: Instant,
+    stale_until: Instant,
+}
+
+pub(crate) enum Found {
+    Fresh(Value),
+    Stale(Value),
+    Nothing,
+}
+
+/// A promise on its way. It is cancelled when nobody holds it any more.
+pub(crate) struct Flight {
+    task: AbortHandle,
+    result: watch::Receiver<Option<Value>>,
+}
+
+impl Flight {
+    pub(crate) async fn landed(&self) -> Value {
+        let mut result = self.result.clone();
+        let landed = result.wait_for(Option::is_some).await.ok().and_then(|value| value.clone());
+        // Its task is gone without a result only when the runtime is.
+        landed.unwrap_or(Err(PromiseError::NoThread))
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A value that is there, or a flight to wait for.
+pub(crate) enum Boarded {
+    There(Value),
+    Joined(Arc<Flight>),
+    Started(Arc<Flight>),
+}
+
+impl Shared {
+    pub(crate) fn new(capacity: usize, error_ttl: Duration) -> Self {
+        Self { capacity, error_ttl, state: Mutex::default() }
+    }
+
+    pub(crate) fn find(&self, key: &KeyId, now: Instant) -> Found {
+        self.lock().find(key, now)
+    }
+
+    /// Joins the flight for `key`, or starts one. `anew`: although the value is stale only.
+    pub(crate) fn board(
+        &self,
+        key: &KeyId,
+        anew: bool,
+        start: impl FnOnce(watch::Sender<Option<Value>>) -> AbortHandle,
+    ) -> Boarded {
+        let now = Instant::now();
+        let mut state = self.lock();
+        match state.find(key, now) {
+            Found::Stale(value) if !anew => return Boarded::There(value),
+            Found::Fresh(value) => return Boarded::There(value),
+            Found::Stale(_) | Found::Nothing => {}
+        }
+        let evicted = state.make_room(key, self.capacity, now);
+        let looks = state.looks;
+        let entry = state.entries.entry(key.clone()).or_default();
+        entry.used = looks;
+        let boarded = match entry.flight.upgrade() {
+            Some(flight) => Boarded::Joined(flight),
+            None => {
+                let (sender, result) = watch::channel(None);
+                let flight = Arc::new(Flight { task: start(sender), result });
+                entry.flight = Arc::downgrade(&flight);
+                Boarded::Started(flight)
+            }
+        };
+        drop(state);
+        // Values are the application's, and so are their drops.
+        drop(evicted);
+        boarded
+    }
+
+    /// Keeps what came. Who joins from now on finds the value, or starts anew.
+    pub(crate) fn land(&self, key: &KeyId, value: &Value, sharing: Sharing) {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let Some(entry) = state.entries.get_mut(key) else { return };
+        entry.flight = Weak::new();
+        let replaced = match (value, &mut entry.kept) {
+            (Err(_), Some(kept)) if kept.value.is_ok() && now < kept.stale_until => {
+                // No other attempt for a while.
+                kept.fresh_until = later(now, self.error_ttl).min(kept.stale_until);
+                None
+            }
+            (value, kept) => {
+                let (fresh, stale) = match value {
+                    Ok(_) => (sharing.fresh, sharing.stale),
+                    Err(_) => (sharing.fresh.min(self.error_ttl), Duration::ZERO),
+                };
+                let fresh_until = later(now, fresh);
+                let stale_until = later(fresh_until, stale);
+                kept.replace(Kept { value: value.clone(), fresh_until, stale_until })
+            }
+        };
+        drop(state);
+        drop(replaced);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Only our own code runs under it, and the start of tasks.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn find(&mut self, key: &KeyId, now: Instant) -> Found {
+        self.looks += 1;
+        let Some(entry) = self.entries.get_mut(key) else { return Found::Nothing };
+        entry.used = self.looks;
+        match &entry.kept {
+            Some(kept) if now < kept.fresh_until => Found::Fresh(kept.value.clone()),
+            Some(kept) if now < kept.stale_until => Found::Stale(kept.value.clone()),
+            _ => Found::Nothing,
+        }
+    }
+
+    /// When there is no place for another key: what is over goes first, then an eighth of all, used longest ago. What
+    /// is awaited stays.
+    fn make_room(&mut self, key: &KeyId, capacity: usize, now: Instant) -> Vec<Entry> {
+        if self.entries.len() < capacity || self.entries.contains_key(key) {
+            return Vec::new();
+        }
+        let is_over = |entry: &Entry| entry.kept.as_ref().is_none_or(|kept| kept.stale_until <= now);
+        let idle = |(_, entry): &(&KeyId, &Entry)| entry.flight.strong_count() == 0;
+        let mut idle: Vec<(bool, u64, KeyId)> = self
+            .entries
+            .iter()
+            .filter(idle)
+            .map(|(key, entry)| (!is_over(entry), entry.used, key.clone()))
+            .collect();
+        idle.sort_unstable_by_key(|(is_wanted, used, _)| (*is_wanted, *used));
+        let over = idle.partition_point(|(is_wanted, ..)| !is_wanted);
+        let least = self.entries.len() + 1 - capacity;
+        let going = idle.into_iter().take(over.max(least).max(capacity / 8));
+        going.filter_map(|(.., key)| self.entries.remove(&key)).collect()
+    }
+}

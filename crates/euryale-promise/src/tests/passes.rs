@@ -1,0 +1,225 @@
+//! What a pass leaves behind, and what it does not.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use euryale_core::{Abort, Attempt, Fault, SpooledBody};
+use euryale_test::{Gate, TestError, eventually};
+use http::Method;
+use tower::ServiceExt;
+
+use super::{Site, say, text};
+use crate::{Key, PromisesExt, RepublishLayer};
+
+async fn one() -> Result<u32, Infallible> {
+    Ok(1)
+}
+
+#[tokio::test]
+async fn a_suspended_pass_is_rolled_back_and_thrown_away_whole() {
+    let site = Site::new(RepublishLayer::new(), |request, transaction| {
+        transaction.writable()?;
+        transaction.connection()?;
+        let database = transaction.database().clone();
+        let pass = request.promises().pass();
+        database.record(format!("pass {pass}"));
+        for (word, register) in [("committed", false), ("aborted", true)] {
+            let database = database.clone();
+            let note = move || database.record(format!("{word} {pass}"));
+            if register { transaction.after_abort(note) } else { transaction.after_commit(note) }
+        }
+        let promised = request.promises().ask("one", one);
+        if request.uri().path() == "/ready" {
+            let _ = promised.ready()?;
+        }
+        let mut response = say(pass)?;
+        response.headers_mut().insert(http::header::SET_COOKIE, format!("pass={pass}").parse().unwrap());
+        Ok(response)
+    });
+    for path in ["/ready", "/returned"] {
+        let response = site.ask(path).await.unwrap();
+        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().cloned().collect();
+        assert_eq!(cookies, ["pass=2"]);
+        assert_eq!(text(response).await, "2");
+        let story = site.database.story();
+        let story = story.strip_prefix("connect · ").unwrap_or(&story);
+        let first = "begin write · pass 1 · abort · aborted 1";
+        assert_eq!(story, format!("{first} · begin write · pass 2 · commit · committed 2"), "{path}");
+    }
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn a_doomed_pass_is_no_answer_either() {
+    let site = Site::new(RepublishLayer::new(), |request, transaction| {
+        transaction.connection()?;
+        transaction.doom();
+        let number = request.promises().ask("one", one).get();
+        say(number.map_or(0, |number| *number.unwrap()))
+    });
+    assert_eq!(site.text("/").await, "1");
+    assert_eq!(
+        (site.ledger().transactions.aborted.get(), site.ledger().transactions.committed.get()),
+        (2, 0)
+    );
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn a_hook_may_ask_too() {
+    let site = Site::new(RepublishLayer::new(), |request, transaction| {
+        transaction.connection()?;
+        // Asked, dropped, and asked again by a hook: the gate is asked each time.
+        request.promises().ask("one", one).get();
+        request.promises().serve_placeholders();
+        let attempt: Attempt = transaction.attempt().clone();
+        let mut again = http::Request::new(());
+        *again.extensions_mut() = request.extensions().clone();
+        again.extensions_mut().insert(attempt);
+        transaction.before_commit(move |_| {
+            again.promises().ask("two", one).get();
+            Ok(())
+        });
+        say(request.promises().pass())
+    });
+    assert_eq!(site.text("/").await, "2");
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn errors_and_other_aborts_are_answers() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        request.promises().ask("one", one).get();
+        match request.uri().path() {
+            "/missing" => Err(Abort::status(http::StatusCode::NOT_FOUND)),
+            "/panic" => std::panic::resume_unwind(Box::new("in the publisher")),
+            _ => Err(TestError(Fault::Other).into()),
+        }
+    });
+    assert_eq!(site.ask("/missing").await.unwrap().status(), 404);
+    assert_eq!(site.text("/panic").await, "Panicked");
+    assert_eq!(site.text("/").await, "Application");
+    assert_eq!(site.ledger().conflicts.attempts.get(), 3);
+    assert_eq!(site.ledger().promises.ok.get(), 0);
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn a_placeholder_is_an_answer_when_the_publisher_says_so() {
+    let site = Site::new(RepublishLayer::new(), |request, transaction| {
+        transaction.connection()?;
+        let promises = request.promises();
+        let promised = promises.ask("one", one);
+        if request.uri().path() == "/now" {
+            promises.serve_placeholders();
+        }
+        say(promised.get().map_or("soon".to_owned(), |number| number.unwrap().to_string()))
+    });
+    assert_eq!(site.text("/now").await, "soon");
+    assert_eq!((site.ledger().conflicts.attempts.get(), site.ledger().transactions.committed.get()), (1, 1));
+    assert_eq!(site.text("/").await, "1");
+    assert_eq!((site.ledger().conflicts.attempts.get(), site.ledger().transactions.committed.get()), (3, 2));
+    assert_eq!(site.ledger().promises.ok.get(), 1);
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn any_method_with_its_body() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let number = request.promises().ask("one", one).ready()??;
+        let body = String::from_utf8_lossy(&request.body().to_bytes()?).into_owned();
+        let mut response = say(format!("{} {body} {number}", request.method()))?;
+        response.headers_mut().insert("x-pass", request.promises().pass().into());
+        Ok(response)
+    });
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MKCOL"] {
+        let method: Method = method.parse().unwrap();
+        let request = http::Request::builder().method(&method).body(SpooledBody::from("body")).unwrap();
+        let response = site.service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["x-pass"], "2", "{method}");
+        if method != Method::HEAD {
+            assert_eq!(text(response).await, format!("{method} body 1"));
+        }
+    }
+    site.quiet().await;
+}
+
+/// Conflicts and passes are counted apart, and a conflict runs no promise again.
+#[tokio::test(start_paused = true)]
+async fn a_conflict_in_each_pass() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let site = Site::new(RepublishLayer::new(), {
+        let ran = Arc::clone(&ran);
+        move |request, transaction| {
+            transaction.connection()?;
+            let (attempt, promises) = (transaction.attempt(), request.promises());
+            transaction.database().record(format!("pass {} attempt {}", attempt.pass(), attempt.number()));
+            let before_this_pass = 3 * (attempt.pass() - 1);
+            if attempt.number() - before_this_pass <= 3 {
+                return Err(TestError(Fault::Conflict).into());
+            }
+            let ran = Arc::clone(&ran);
+            let count = move || async move { Ok::<_, Infallible>(ran.fetch_add(1, SeqCst)) };
+            say(promises.ask(Key::new("count"), count).ready()??)
+        }
+    });
+    assert_eq!(site.text("/").await, "0");
+    assert_eq!(ran.load(SeqCst), 1);
+    let ledger = site.ledger();
+    assert_eq!(ledger.conflicts.attempts.get(), 8, "three conflicts and a suspension, three and an answer");
+    let story = site.database.story();
+    let passes: Vec<&str> = story.split(" · ").filter(|event| event.starts_with("pass")).collect();
+    assert_eq!(passes[3..5], ["pass 1 attempt 4", "pass 2 attempt 4"]);
+    assert_eq!(
+        story.matches("begin read").count(),
+        1,
+        "who met a conflict by writing begins as a writer, in all passes"
+    );
+    site.quiet().await;
+}
+
+/// One connection: held by `/held`, while a new request waits and an old one comes back from its promise.
+#[tokio::test]
+async fn a_further_pass_goes_ahead_of_new_work() {
+    let (gate, resolve) = (Gate::new(), Arc::new(tokio::sync::Notify::new()));
+    let site = Site::new(RepublishLayer::new(), {
+        let (gate, resolve) = (gate.clone(), Arc::clone(&resolve));
+        move |request, transaction| {
+            let path = request.uri().path().to_owned();
+            transaction.database().record(format!("{path} {}", request.promises().pass()));
+            if path == "/held" {
+                gate.wait();
+            }
+            if path == "/promise" {
+                let resolve = Arc::clone(&resolve);
+                let wait = || async move {
+                    resolve.notified().await;
+                    Ok::<_, Infallible>(())
+                };
+                request.promises().ask("resolve", wait).ready()??;
+            }
+            say("")
+        }
+    });
+    let ask = |path: &'static str| {
+        let site = site.clone();
+        tokio::spawn(async move { site.text(path).await })
+    };
+    let mut requests = vec![ask("/promise")];
+    eventually("it is set aside", || site.ledger().promises.running.get() == 1).await;
+    requests.push(ask("/held"));
+    eventually("the connection is held", || gate.waiting() == 1).await;
+    for count in 1..=3 {
+        requests.push(ask("/new"));
+        eventually("new work waits", || site.pool.status().queued == count).await;
+    }
+    resolve.notify_one();
+    eventually("the old one is back", || site.pool.status().queued == 4).await;
+    gate.open();
+    for request in requests {
+        assert_eq!(request.await.unwrap(), "");
+    }
+    assert_eq!(site.database.story(), "/promise 1 · /held 1 · /promise 2 · /new 1 · /new 1 · /new 1");
+    site.quiet().await;
+}

@@ -1,0 +1,234 @@
+//! The client goes in each phase, whatever becomes of promises and passes.
+
+use std::convert::Infallible;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use euryale_core::Fault;
+use euryale_test::{Gate, TestError, eventually};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use super::{Site, say, word};
+use crate::{PromisesExt, RepublishLayer};
+
+/// Where the request is when its client goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Queued,
+    Pass1,
+    PromisesRunning,
+    QueuedAgain,
+    Pass2,
+    /// Not at all.
+    Never,
+}
+
+/// What the promise does, once it is let.
+#[derive(Clone, Copy, Debug)]
+enum Promise {
+    Resolves,
+    Fails,
+    Panics,
+    Never,
+    Blocks,
+    Shared,
+}
+
+/// How the second pass ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Ok,
+    Error,
+    Panic,
+    Again,
+}
+
+const PHASES: [Phase; 6] =
+    [Phase::Queued, Phase::Pass1, Phase::PromisesRunning, Phase::QueuedAgain, Phase::Pass2, Phase::Never];
+const PROMISES: [Promise; 6] =
+    [Promise::Resolves, Promise::Fails, Promise::Panics, Promise::Never, Promise::Blocks, Promise::Shared];
+const ENDS: [End; 4] = [End::Ok, End::Error, End::Panic, End::Again];
+
+struct Scene {
+    site: Site,
+    /// `/hold` waits here, and keeps the one connection.
+    hold: Gate,
+    passes: [Gate; 2],
+    promise: Arc<Semaphore>,
+    blocking: Gate,
+}
+
+impl Scene {
+    fn new(promise: Promise, end: End) -> Self {
+        let (hold, passes, blocking) = (Gate::new(), [Gate::new(), Gate::new()], Gate::new());
+        let open = Arc::new(Semaphore::new(0));
+        // Short, for the promise that never ends.
+        let site = Site::new(RepublishLayer::new(), {
+            let (hold, passes, blocking, open) =
+                (hold.clone(), passes.clone(), blocking.clone(), Arc::clone(&open));
+            move |request, transaction| {
+                transaction.connection()?;
+                if request.uri().path() == "/hold" {
+                    hold.wait();
+                    return say("held");
+                }
+                let mut promises = request.promises();
+                let pass = promises.pass() as usize;
+                if let Some(gate) = passes.get(pass - 1) {
+                    gate.wait();
+                }
+                if matches!(promise, Promise::Shared) {
+                    promises = promises.shared(std::time::Duration::ZERO);
+                }
+                let (open, blocking) = (Arc::clone(&open), blocking.clone());
+                let promised = match promise {
+                    Promise::Blocks => promises.ask_blocking("promise", move || {
+                        blocking.wait();
+                        Ok::<_, Infallible>(1)
+                    }),
+                    _ => promises.ask("promise", move || async move {
+                        open.acquire().await.unwrap().forget();
+                        match promise {
+                            Promise::Fails => Err("no"),
+                            Promise::Panics => resume_unwind(Box::new("no")),
+                            Promise::Never => std::future::pending().await,
+                            _ => Ok(1),
+                        }
+                    }),
+                };
+                let value = word(promised.ready()?);
+                match end {
+                    End::Ok => say(value),
+                    End::Error => Err(TestError(Fault::Other).into()),
+                    End::Panic => resume_unwind(Box::new("pass 2")),
+                    End::Again => {
+                        let _ =
+                            request.promises().ask("again", || async { Ok::<_, Infallible>(2) }).ready()?;
+                        say(value)
+                    }
+                }
+            }
+        });
+        Self { site, hold, passes, promise: open, blocking }
+    }
+
+    fn start(&self, path: &'static str) -> JoinHandle<String> {
+        let site = self.site.clone();
+        tokio::spawn(async move { site.text(path).await })
+    }
+
+    async fn hold(&self) -> JoinHandle<String> {
+        let holder = self.start("/hold");
+        eventually("the connection is held", || self.hold.waiting() == 1).await;
+        holder
+    }
+
+    /// Lets things happen until the request is where it is to be.
+    async fn advance(&self, request: &JoinHandle<String>, to: Phase) {
+        let (passes, pool) = (&self.passes, &self.site.pool);
+        let promises = &self.site.ledger().promises;
+        if to == Phase::Queued {
+            return eventually("it waits", || pool.status().queued == 1).await;
+        }
+        self.hold.let_through(1);
+        eventually("pass 1", || passes[0].waiting() == 1).await;
+        if to == Phase::Pass1 {
+            return;
+        }
+        passes[0].open();
+        eventually("its promise runs", || promises.running.get() == 1).await;
+        if to == Phase::PromisesRunning {
+            return;
+        }
+        // Behind this one it waits a second time.
+        eventually("the connection is free", || pool.status().running == 0).await;
+        let holder = self.hold().await;
+        self.promise.add_permits(1);
+        self.blocking.let_through(1);
+        eventually("it waits again", || pool.status().queued == 1).await;
+        if to == Phase::QueuedAgain {
+            return;
+        }
+        self.hold.let_through(1);
+        assert_eq!(holder.await.unwrap(), "held");
+        eventually("pass 2", || passes[1].waiting() == 1).await;
+        if to == Phase::Never {
+            passes[1].open();
+            eventually("the end", || request.is_finished()).await;
+        }
+    }
+
+    fn open_all(&self) {
+        self.hold.open();
+        self.passes.iter().for_each(Gate::open);
+        self.blocking.open();
+    }
+}
+
+#[tokio::test]
+async fn the_client_goes_in_each_phase() {
+    for phase in PHASES {
+        for promise in PROMISES {
+            // It never comes to these: its deadline is a test of its own.
+            let is_endless = matches!(promise, Promise::Never);
+            if is_endless && matches!(phase, Phase::QueuedAgain | Phase::Pass2 | Phase::Never) {
+                continue;
+            }
+            for end in ENDS {
+                one(phase, promise, end).await;
+            }
+        }
+    }
+}
+
+async fn one(phase: Phase, promise: Promise, end: End) {
+    let what = format!("{phase:?}, {promise:?}, {end:?}");
+    let scene = Scene::new(promise, end);
+    let ledger = scene.site.ledger();
+    let holder = scene.hold().await;
+    let request = scene.start("/");
+    scene.advance(&request, phase).await;
+    request.abort();
+    let answer = request.await;
+    assert_eq!(answer.is_ok(), phase == Phase::Never, "{what}");
+    if !matches!(promise, Promise::Blocks) {
+        eventually("no promise runs", || ledger.promises.running.get() == 0).await;
+    }
+    eventually("nothing is set aside", || ledger.promises.suspended.get() == 0).await;
+    scene.open_all();
+    assert!(holder.await.is_ok());
+    scene.site.quiet().await;
+
+    // Publications of `/hold` are counted, too.
+    let published = match phase {
+        Phase::Queued => 1,
+        Phase::Pass1 | Phase::PromisesRunning => 2,
+        Phase::QueuedAgain => 3,
+        Phase::Pass2 => 4,
+        Phase::Never if end == End::Again => 5,
+        Phase::Never => 4,
+    };
+    eventually("holders end", || scene.site.pool.status().running == 0).await;
+    assert_eq!(ledger.conflicts.attempts.get(), published, "no further pass: {what}");
+    let promises = &ledger.promises;
+    let counted = [
+        &promises.ok,
+        &promises.error,
+        &promises.panic,
+        &promises.elapsed,
+        &promises.cancelled,
+        &promises.shared,
+    ];
+    let asked = match phase {
+        Phase::Queued | Phase::Pass1 => 0,
+        Phase::Never if end == End::Again => 2,
+        _ => 1,
+    };
+    assert_eq!(
+        counted.iter().map(|counter| counter.get()).sum::<u64>(),
+        asked,
+        "each promise ends once: {what}"
+    );
+    assert_eq!(promises.cancelled.get(), u64::from(phase == Phase::PromisesRunning), "{what}");
+}

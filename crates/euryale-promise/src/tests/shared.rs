@@ -1,0 +1,207 @@
+//! Promises that requests share.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
+
+use euryale_test::eventually;
+use tokio::sync::Semaphore;
+
+use super::{Site, say, word};
+use crate::{Key, PromisesExt, RepublishLayer};
+
+const SECOND: Duration = Duration::from_secs(1);
+const CALL: Key<u32> = Key::new("call");
+
+/// Something far away that counts how often it is called, answers when it is let, and refuses while it is down.
+#[derive(Clone)]
+struct Upstream {
+    calls: Arc<AtomicU32>,
+    down: Arc<AtomicU32>,
+    open: Arc<Semaphore>,
+}
+
+impl Upstream {
+    fn new(answers: usize) -> Self {
+        Self { calls: Arc::default(), down: Arc::default(), open: Arc::new(Semaphore::new(answers)) }
+    }
+
+    async fn call(self) -> Result<u32, String> {
+        let call = self.calls.fetch_add(1, SeqCst) + 1;
+        self.open.acquire().await.unwrap().forget();
+        if self.down.load(SeqCst) > 0 { Err("down".to_owned()) } else { Ok(call) }
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(SeqCst)
+    }
+}
+
+/// `/fresh/stale/key`: seconds, seconds and a detail.
+fn site(layer: RepublishLayer, upstream: &Upstream) -> Site {
+    let upstream = upstream.clone();
+    Site::new(layer, move |request, _| {
+        let mut parts = request.uri().path()[1..].split('/');
+        let mut seconds = || parts.next().unwrap().parse().map(Duration::from_secs);
+        let (fresh, stale) = (seconds()?, seconds()?);
+        let promises = request.promises().shared(fresh).stale_while_revalidate(stale);
+        let upstream = upstream.clone();
+        let promised = promises.ask(CALL.with(parts.next().unwrap_or("")), || upstream.call());
+        say(format!("{} in pass {}", word(promised.ready()?), promises.pass()))
+    })
+}
+
+const MANY: usize = 1_000_000;
+
+#[tokio::test]
+async fn a_hundred_requests_and_one_call() {
+    let upstream = Upstream::new(0);
+    let site = site(RepublishLayer::new(), &upstream);
+    let requests: Vec<_> = (0..100)
+        .map(|_| {
+            let site = site.clone();
+            tokio::spawn(async move { site.text("/60/0").await })
+        })
+        .collect();
+    eventually("all wait", || site.ledger().promises.suspended.get() == 100).await;
+    eventually("one calls", || upstream.calls() == 1).await;
+    assert_eq!(site.ledger().promises.running.get(), 1);
+    upstream.open.add_permits(MANY);
+    for request in requests {
+        assert_eq!(request.await.unwrap(), "1 in pass 2");
+    }
+    assert_eq!(site.text("/60/0").await, "1 in pass 1", "there already: no second pass");
+    assert_eq!(upstream.calls(), 1);
+    let promises = &site.ledger().promises;
+    assert_eq!((promises.ok.get(), promises.shared.get()), (1, 100));
+    site.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_has_its_time() {
+    let upstream = Upstream::new(MANY);
+    let site = site(RepublishLayer::new(), &upstream);
+    assert_eq!(site.text("/60/0").await, "1 in pass 2");
+    tokio::time::advance(59 * SECOND).await;
+    assert_eq!(site.text("/60/0").await, "1 in pass 1");
+    assert_eq!(site.text("/60/0/other").await, "2 in pass 2", "another key");
+    tokio::time::advance(2 * SECOND).await;
+    assert_eq!(site.text("/60/0").await, "3 in pass 2");
+    // With no time at all only the flight is shared.
+    assert_eq!(site.text("/0/0/none").await, "4 in pass 2");
+    assert_eq!(site.text("/0/0/none").await, "5 in pass 2");
+    site.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_has_a_shorter_time() {
+    let upstream = Upstream::new(MANY);
+    upstream.down.store(1, SeqCst);
+    let site = site(RepublishLayer::new().error_ttl(2 * SECOND), &upstream);
+    assert_eq!(site.text("/60/0").await, "a promise failed: down in pass 2");
+    tokio::time::advance(SECOND).await;
+    assert_eq!(site.text("/60/0").await, "a promise failed: down in pass 1");
+    assert_eq!(upstream.calls(), 1);
+    tokio::time::advance(2 * SECOND).await;
+    upstream.down.store(0, SeqCst);
+    assert_eq!(site.text("/60/0").await, "2 in pass 2");
+    site.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_value_is_given_while_one_promise_brings_another() {
+    let upstream = Upstream::new(1);
+    let site = site(RepublishLayer::new().promise_deadline(1000 * SECOND), &upstream);
+    assert_eq!(site.text("/10/60").await, "1 in pass 2");
+    tokio::time::advance(11 * SECOND).await;
+    for _ in 0..3 {
+        assert_eq!(site.text("/10/60").await, "1 in pass 1");
+    }
+    eventually("one refreshes", || upstream.calls() == 2).await;
+    upstream.open.add_permits(1);
+    site.quiet().await;
+    assert_eq!(site.text("/10/60").await, "2 in pass 1");
+    // Down: the old value stays, and is tried again after the time of an error.
+    upstream.open.add_permits(MANY);
+    upstream.down.store(1, SeqCst);
+    tokio::time::advance(11 * SECOND).await;
+    for _ in 0..3 {
+        assert_eq!(site.text("/10/60").await, "2 in pass 1");
+        eventually("it failed", || upstream.calls() == 3).await;
+        site.quiet().await;
+    }
+    tokio::time::advance(2 * SECOND).await;
+    assert_eq!(site.text("/10/60").await, "2 in pass 1");
+    eventually("tried again", || upstream.calls() == 4).await;
+    site.quiet().await;
+    tokio::time::advance(60 * SECOND).await;
+    assert_eq!(site.text("/10/60").await, "a promise failed: down in pass 2", "too old by now");
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn who_asked_first_may_leave_and_the_last_one_ends_it() {
+    let upstream = Upstream::new(0);
+    let site = site(RepublishLayer::new(), &upstream);
+    let ask = || {
+        let site = site.clone();
+        tokio::spawn(async move { site.text("/60/0").await })
+    };
+    let first = ask();
+    eventually("it calls", || upstream.calls() == 1).await;
+    let second = ask();
+    eventually("two wait", || site.ledger().promises.suspended.get() == 2).await;
+    first.abort();
+    eventually("one waits", || site.ledger().promises.suspended.get() == 1).await;
+    assert_eq!(site.ledger().promises.running.get(), 1, "somebody still waits");
+    upstream.open.add_permits(1);
+    assert_eq!(second.await.unwrap(), "1 in pass 2");
+    let third = {
+        let site = site.clone();
+        tokio::spawn(async move { site.text("/60/0/another").await })
+    };
+    eventually("it calls", || upstream.calls() == 2).await;
+    third.abort();
+    site.quiet().await;
+    assert_eq!(site.ledger().promises.cancelled.get(), 1, "nobody waits any more");
+}
+
+#[tokio::test]
+async fn the_number_of_values_is_bounded() {
+    let upstream = Upstream::new(MANY);
+    let site = site(RepublishLayer::new().shared_values(8), &upstream);
+    assert_eq!(site.text("/60/0/kept").await, "1 in pass 2");
+    for number in 0..20 {
+        assert_eq!(site.text(&format!("/60/0/{number}")).await, format!("{} in pass 2", number + 2));
+        assert_eq!(site.text("/60/0/kept").await, "1 in pass 1", "used all the time");
+    }
+    assert_eq!(site.text("/60/0/19").await, "21 in pass 1");
+    assert_eq!(site.text("/60/0/0").await, "22 in pass 2", "not used for long");
+    site.quiet().await;
+}
+
+/// One value in all passes of a request, however short its time is.
+#[tokio::test(start_paused = true)]
+async fn a_request_sees_one_value() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let site = Site::new(RepublishLayer::new(), {
+        let calls = Arc::clone(&calls);
+        move |request, _| {
+            let promises = request.promises();
+            let calls = Arc::clone(&calls);
+            let call = move || async move { Ok::<_, Infallible>(calls.fetch_add(1, SeqCst)) };
+            let shared = promises.shared(SECOND).ask(CALL, call);
+            let promises = request.promises();
+            let slow = promises.ask("slow", || async {
+                tokio::time::sleep(5 * SECOND).await;
+                Ok::<_, Infallible>(())
+            });
+            slow.ready()??;
+            say(format!("{} in pass {}", shared.ready()??, promises.pass()))
+        }
+    });
+    assert_eq!(site.text("/").await, "0 in pass 2");
+    assert_eq!(site.text("/").await, "1 in pass 2");
+    site.quiet().await;
+}

@@ -1,0 +1,143 @@
+//! What a promise may resolve to.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+use euryale_core::{ErrorKind, Fault, Request};
+use euryale_test::TestError;
+use tokio::time::Instant;
+
+use super::{Lent, Site, say, word};
+use crate::{PromiseError, PromisesExt, RepublishLayer};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Four promises that fail in four ways beside one that does not.
+fn failing(request: &Request, _: Lent<'_, '_>) -> Result<euryale_core::Response, euryale_core::Abort> {
+    let promises = request.promises();
+    let ok = promises.ask("ok", || async { Ok::<_, Infallible>(1) });
+    let error = promises.ask("error", || async { Err::<u8, _>(io::Error::other("refused")) });
+    let panic = promises.ask("panic", || async {
+        if true {
+            resume_unwind(Box::new("later"));
+        }
+        Ok::<_, Infallible>(2)
+    });
+    let at_once = promises.ask("at once", || {
+        if true {
+            resume_unwind(Box::new("at once"));
+        }
+        async { Ok::<_, Infallible>(2) }
+    });
+    let never = promises.deadline(SECOND).ask("never", pending::<Result<u8, Infallible>>);
+    let words = [
+        word(ok.ready()?),
+        word(error.ready()?),
+        word(panic.ready()?),
+        word(at_once.ready()?),
+        word(never.ready()?),
+    ];
+    say(words.join(", "))
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_values() {
+    let site = Site::new(RepublishLayer::new(), failing);
+    let began = Instant::now();
+    let answer = site.ask("/").await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 1);
+    let timing = answer.headers()["server-timing"].to_str().unwrap().to_owned();
+    assert_eq!(
+        super::text(answer).await,
+        "1, a promise failed: refused, a promise panicked: later, a promise panicked: at once, \
+         a promise was not resolved in time"
+    );
+    assert!(
+        timing.ends_with("at-once;dur=0.0;desc=\"failed\", never;dur=1000.0;desc=\"elapsed\""),
+        "{timing}"
+    );
+    let promises = &site.ledger().promises;
+    assert_eq!(
+        (promises.ok.get(), promises.error.get(), promises.panic.get(), promises.elapsed.get()),
+        (1, 1, 2, 1)
+    );
+    assert_eq!(promises.cancelled.get(), 0);
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn blocking_promises_fail_in_the_same_ways() {
+    let site = Site::new(RepublishLayer::new().threads(1), |request, _| {
+        let promises = request.promises();
+        let ok = promises.ask_blocking("ok", || Ok::<_, Infallible>(1));
+        let error = promises.ask_blocking("error", || Err::<u8, _>("refused"));
+        let panic =
+            promises.ask_blocking("panic", || -> Result<u8, Infallible> { resume_unwind(Box::new("x")) });
+        say([word(ok.ready()?), word(error.ready()?), word(panic.ready()?)].join(", "))
+    });
+    assert_eq!(site.text("/").await, "1, a promise failed: refused, a promise panicked: x");
+    site.quiet().await;
+}
+
+/// A time-out does not stop what blocks: it keeps its thread, and the next one waits for it.
+#[tokio::test]
+async fn a_blocking_promise_keeps_its_thread() {
+    let gate = euryale_test::Gate::new();
+    let site = Site::new(RepublishLayer::new().threads(1).promise_deadline(Duration::from_millis(20)), {
+        let gate = gate.clone();
+        move |request, _| {
+            let gate = gate.clone();
+            let wait = move || {
+                gate.wait();
+                Ok::<_, Infallible>(1)
+            };
+            say(word(request.promises().ask_blocking("gate", wait).ready()?))
+        }
+    });
+    let late = "a promise was not resolved in time";
+    assert_eq!(site.text("/").await, late);
+    assert_eq!((gate.waiting(), site.ledger().promises.running.get()), (1, 1));
+    assert_eq!(site.text("/").await, late);
+    assert_eq!(gate.waiting(), 1, "the second never started");
+    gate.open();
+    site.quiet().await;
+    assert_eq!((gate.passed(), site.ledger().promises.elapsed.get()), (1, 2));
+    assert_eq!(site.text("/").await, "1");
+    site.quiet().await;
+}
+
+/// What goes wrong in a promise is no conflict of this transaction's.
+#[tokio::test]
+async fn a_failure_passed_on_is_an_error_of_the_application() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let conflict = || async { Err::<u8, _>(TestError(Fault::Conflict)) };
+        say(request.promises().ask("elsewhere", conflict).ready()??)
+    });
+    let error = site.ask("/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(site.ledger().conflicts.attempts.get(), 2, "two passes, and no other attempt");
+    site.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_of_the_request_cuts_those_of_its_promises() {
+    let layer = RepublishLayer::new().request_deadline(3 * SECOND);
+    let site = Site::new(layer, |request, _| {
+        let promises = request.promises();
+        let never = promises.ask("never", pending::<Result<u8, Infallible>>).ready()?;
+        assert!(matches!(never, Err(PromiseError::Elapsed)));
+        if request.uri().path() == "/more" {
+            let _ = promises.ask("more", || async { Ok::<_, Infallible>(1) }).ready()?;
+        }
+        say(promises.pass())
+    });
+    let began = Instant::now();
+    assert_eq!(site.text("/").await, "2");
+    assert_eq!(began.elapsed().as_secs(), 3);
+    assert_eq!(site.text("/more").await, "PassLimit", "no time left for another round");
+    assert_eq!(began.elapsed().as_secs(), 6);
+    site.quiet().await;
+}

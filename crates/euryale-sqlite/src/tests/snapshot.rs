@@ -1,0 +1,109 @@
+//! Several transactions that see one state, and what happens when they cannot.
+
+use euryale_core::{
+    Abort, Access, Attempt, BoxError, Database, ErrorKind, History, Pending, SnapshotPin, TransactionOptions,
+};
+
+use super::{Worker, counter, increment_and_commit, value};
+use crate::Sqlite;
+
+fn pass(pin: &SnapshotPin) -> TransactionOptions {
+    TransactionOptions::new(Attempt::new(History::default()), Access::Read).pin(pin.clone())
+}
+
+/// What a pass sees that is suspended.
+fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
+    let mut seen = -1;
+    let result = worker.run_with(pass(pin), |transaction| -> Result<(), Abort> {
+        seen = value(transaction.connection()?);
+        Err(Pending::new(()).into())
+    });
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Suspended);
+    seen
+}
+
+/// Pinned, gone, unsupported.
+fn counts(worker: &Worker) -> [u64; 3] {
+    let promises = &worker.ledger.promises;
+    [&promises.snapshots_pinned, &promises.snapshots_gone, &promises.snapshots_unsupported]
+        .map(euryale_core::ledger::Counter::get)
+}
+
+fn write(sqlite: &Sqlite) {
+    let mut writer = sqlite.connect().unwrap();
+    increment_and_commit(sqlite, &mut writer);
+}
+
+#[cfg(not(feature = "snapshot"))]
+#[test]
+fn without_the_feature_each_pass_sees_its_own_state() {
+    let (_folder, sqlite) = counter();
+    let (mut worker, pin) = (Worker::new(&sqlite), SnapshotPin::new());
+    assert_eq!(suspended(&mut worker, &pin), 0);
+    write(&sqlite);
+    assert_eq!(suspended(&mut worker, &pin), 1);
+    assert_eq!(counts(&worker), [0, 0, 1], "once for a request");
+}
+
+#[cfg(feature = "snapshot")]
+#[test]
+fn later_passes_see_the_state_of_the_first_on_any_connection() {
+    let (_folder, sqlite) = counter();
+    // Keeps the log from being removed with the last connection.
+    let keeper = sqlite.connect().unwrap();
+    write(&sqlite);
+    let pin = SnapshotPin::new();
+    let (mut first, mut second) = (Worker::new(&sqlite), Worker::new(&sqlite));
+    assert_eq!(suspended(&mut first, &pin), 1);
+    write(&sqlite);
+    assert_eq!(suspended(&mut second, &pin), 1, "by a connection that has read nothing before");
+    write(&sqlite);
+    assert_eq!(suspended(&mut first, &pin), 1);
+    assert_eq!(counts(&first), [1, 0, 0]);
+    assert_eq!(counts(&second), [1, 0, 0]);
+    // Another request, on the same connection: the present.
+    assert_eq!(suspended(&mut first, &SnapshotPin::new()), 3);
+    // So does a pass that writes.
+    let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write).pin(pin);
+    let seen = first.run_with(options, |transaction| Ok(value(transaction.connection()?)));
+    assert!(matches!(seen, Ok(euryale_core::Outcome::Committed(3))), "{seen:?}");
+    drop(keeper);
+}
+
+#[cfg(feature = "snapshot")]
+#[test]
+fn a_snapshot_that_a_checkpoint_took_away() {
+    let (_folder, sqlite) = counter();
+    let keeper = sqlite.connect().unwrap();
+    write(&sqlite);
+    let (mut worker, pin) = (Worker::new(&sqlite), SnapshotPin::new());
+    assert_eq!(suspended(&mut worker, &pin), 1);
+    keeper.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    write(&sqlite);
+    assert_eq!(suspended(&mut worker, &pin), 2, "the present state");
+    assert_eq!(counts(&worker), [0, 1, 0]);
+    write(&sqlite);
+    assert_eq!(suspended(&mut worker, &pin), 3);
+    assert_eq!(counts(&worker), [0, 1, 0], "once for a request");
+}
+
+#[cfg(feature = "snapshot")]
+#[test]
+fn a_state_that_sqlite_cannot_name() {
+    let (_folder, sqlite) = counter();
+    let (mut worker, pin) = (Worker::new(&sqlite), SnapshotPin::new());
+    assert_eq!(suspended(&mut worker, &pin), 0, "the log is new");
+    write(&sqlite);
+    assert_eq!(suspended(&mut worker, &pin), 1);
+    assert_eq!(counts(&worker), [0, 0, 1]);
+}
+
+/// What another store made says nothing here.
+#[test]
+fn a_foreign_snapshot() -> Result<(), BoxError> {
+    let (_folder, sqlite) = counter();
+    let mut connection = sqlite.connect()?;
+    assert!(!sqlite.begin_at(&mut connection, &euryale_core::Snapshot::new("foreign"))?);
+    assert!(sqlite.is_reusable(&mut connection));
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `/@@feed?url=`: a news feed from elsewhere, and the newest of one on the home page.
+//!
+//! Fetched by a promise that all requests share for a minute, and taken apart by another one, which blocks: text of
+//! strangers is no work for a runtime thread.
+
+mod address;
+mod fetch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale::promise::{Key, PromiseError, Promises, PromisesExt};
+use euryale::{Abort, Pending, Request, Response, Transaction};
+use euryale_sqlite::Sqlite;
+use feed_rs::model::Feed;
+use http::StatusCode;
+use minijinja::{Value, context};
+use reqwest::Url;
+
+use self::address::Refused;
+#[cfg(test)]
+pub(crate) use self::address::is_public;
+use self::fetch::{Client, Fetched};
+use crate::documents::sections;
+use crate::page::{Pages, Problem, View, html};
+use crate::query::parameter;
+use crate::settings::Settings;
+
+const FETCHED: Key<Fetched> = Key::new("feed");
+const PARSED: Key<Feed> = Key::new("parse");
+
+const FRESH: Duration = Duration::from_secs(60);
+/// So long the home page shows what it has while something newer is fetched.
+const STALE: Duration = Duration::from_secs(24 * 3600);
+/// So long the home page waits when it has nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many entries are shown.
+const MOST: usize = 20;
+const MOST_NEWS: usize = 3;
+
+/// Where feeds may come from, and how.
+pub(crate) struct Feeds {
+    client: Client,
+    news: Option<String>,
+}
+
+impl Feeds {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self { client: Client::new(settings), news: settings.news.clone() }
+    }
+
+    /// The page of the feed that is asked for.
+    pub(crate) fn answer(
+        &self,
+        pages: &Pages,
+        request: &Request,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Result<Response, Abort> {
+        let refuse = |status: StatusCode, detail: &str| {
+            Abort::response(pages.problem(&Problem::new(status, detail), request.headers()))
+        };
+        let wanted = "the address of a feed, beginning with http:// or https://";
+        let url = parameter::<String>(request.uri(), "url", wanted);
+        let url = url.and_then(|url| url.ok_or_else(|| format!("The parameter url must be {wanted}.")));
+        let url = url.map_err(|detail| refuse(StatusCode::BAD_REQUEST, &detail))?;
+        let url = self.client.allow(&url).map_err(|refused| match refused {
+            Refused::NoUrl => {
+                refuse(StatusCode::BAD_REQUEST, &format!("The parameter url must be {wanted}."))
+            }
+            Refused::Host => refuse(StatusCode::FORBIDDEN, "This site fetches no feeds from there."),
+        })?;
+        let feed = match self.feed(&request.promises().shared(FRESH), &url)? {
+            Ok(feed) => feed,
+            Err(PromiseError::Elapsed) => {
+                return Err(refuse(StatusCode::GATEWAY_TIMEOUT, "The feed did not come in time."));
+            }
+            Err(error) => {
+                tracing::info!(%url, "no feed: {error}");
+                return Err(refuse(
+                    StatusCode::BAD_GATEWAY,
+                    "What came from there is no feed, or nothing came.",
+                ));
+            }
+        };
+        let title = feed.title.as_ref().map_or("Feed", |title| &title.content);
+        let context = context! { url => url.as_str(), entries => entries(&feed, MOST) };
+        let sections = sections(transaction.connection()?)?;
+        let body = pages.fragment("feed", context)?;
+        Ok(html(StatusCode::OK, pages.render(&View { title, sections: &sections, body, ..View::default() })?))
+    }
+
+    /// The newest of the feed that the settings name, as HTML for the home page; nothing when they name none.
+    pub(crate) fn news(&self, pages: &Pages, request: &Request) -> Result<String, Abort> {
+        let Some(url) = &self.news else { return Ok(String::new()) };
+        let promises = request.promises().shared(FRESH).stale_while_revalidate(STALE).deadline(PATIENCE);
+        let feed = match self.client.allow(url) {
+            Ok(url) => self.feed(&promises, &url)?.ok(),
+            Err(_) => None,
+        };
+        let entries = feed.map(|feed| entries(&feed, MOST_NEWS)).unwrap_or_default();
+        Ok(pages.fragment("news", context! { entries })?)
+    }
+
+    /// Fetched in one pass, taken apart in the next; both are there at once for those who come later.
+    fn feed(&self, promises: &Promises<'_>, url: &Url) -> Result<Result<Arc<Feed>, PromiseError>, Pending> {
+        let client = self.client.clone();
+        let fetch = {
+            let url = url.clone();
+            move || async move { client.fetch(url).await }
+        };
+        let fetched = match promises.ask(FETCHED.with(url), fetch).ready()? {
+            Ok(fetched) => fetched,
+            Err(error) => return Ok(Err(error)),
+        };
+        // Of this text, and of no other that came from there.
+        let key = PARSED.with(format_args!("{url} {}", fetched.number));
+        let parse = move || feed_rs::parser::parse(&*fetched.bytes);
+        promises.ask_blocking(key, parse).ready()
+    }
+}
+
+/// For templates. Only links that a browser may follow are links.
+fn entries(feed: &Feed, most: usize) -> Vec<Value> {
+    let entry = |entry: &feed_rs::model::Entry| {
+        let title = entry.title.as_ref().map_or("(without a title)", |title| &title.content);
+        let link = entry.links.iter().map(|link| link.href.as_str());
+        let href = link.clone().find(|href| href.starts_with("https://") || href.starts_with("http://"));
+        let date = entry.published.or(entry.updated).map(|date| date.format("%Y-%m-%d").to_string());
+        context! { title, href, date }
+    };
+    feed.entries.iter().take(most).map(entry).collect()
+}

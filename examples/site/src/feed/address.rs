@@ -1,0 +1,51 @@
+//! Which addresses of others this program may ask. A URL in a request is a stranger's wish: without this, it would open
+//! every door that is open to this machine.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Why a feed is not fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is no address of a feed.
+    NoUrl,
+    /// Its host is not on the list.
+    Host,
+}
+
+/// Is it an address of the public Internet (IANA's registries of special-purpose addresses, RFC 6890)?
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = match (a, b) {
+        // This network, loopback, private use, and what is reserved, for groups and for broadcast.
+        (0 | 10 | 127 | 224..=255, _) => true,
+        // Shared by carriers, link-local, private use, benchmarks.
+        (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168) | (198, 18 | 19) => true,
+        (192, 0) => c == 0 || c == 2,
+        (198, 51) => c == 100,
+        (203, 0) => c == 113,
+        _ => false,
+    };
+    !is_special
+}
+
+/// Only 2000::/3 is given out; what stands for an IPv4 address is as public as that.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    if let Some(mapped) = address.to_ipv4_mapped() {
+        return is_public_v4(mapped);
+    }
+    let v4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => is_public_v4(v4(high, low)),
+        [0x2002, high, low, ..] => is_public_v4(v4(high, low)),
+        // Protocol assignments (Teredo among them), and documentation.
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        [first, ..] => (0x2000..0x4000).contains(&first),
+    }
+}

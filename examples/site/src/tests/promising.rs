@@ -1,0 +1,228 @@
+//! `/@@promises`, `/@@feed` and the news on the home page.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::{Site, header};
+use crate::feed::is_public;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_answers_in_two_publications() {
+    let site = Site::start(2).await;
+    let began = Instant::now();
+    let answer = site.get("/@@promises").await;
+    let took = began.elapsed();
+    let lines: Vec<String> = (1..=3).map(|number| format!("answer 1.{number} took 300 ms\n")).collect();
+    assert_eq!(answer.text(), format!("{}published 2 times\n", lines.concat()));
+    assert!(took >= Duration::from_millis(300) && took <= Duration::from_millis(450), "{took:?}");
+    assert_eq!(header(&answer, "server-timing").matches("answer;dur=3").count(), 3);
+    let held = site.ledger.publishers.seconds.sum();
+    assert!(held < Duration::from_millis(20), "a worker was held for {held:?}");
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_and_failures() {
+    let site = Site::start(1).await;
+    let answer = site.get("/@@promises?n=2&ms=1&rounds=3&fail=1").await;
+    let failed = "a promise failed: refused elsewhere";
+    let rounds = (1..=3)
+        .map(|round| format!("answer {round}.1 took 1 ms\nanswer {round}.2: {failed}\n"))
+        .collect::<String>();
+    assert_eq!(answer.text(), format!("{rounds}published 4 times\n"));
+    assert_eq!(site.get("/@@promises?n=1&ms=0&rounds=7").await.status, 200);
+    assert_eq!(site.get("/@@promises?n=1&ms=0&rounds=8").await.status, 508, "nine passes");
+    assert_eq!(site.get("/@@promises?n=17&ms=0").await.status, 508);
+    for query in ["n=0", "n=101", "ms=-1", "ms=60001", "rounds=0", "fail=2", "n=x", "n=1&n=2"] {
+        assert_eq!(site.get(&format!("/@@promises?{query}")).await.status, 400, "{query}");
+    }
+    assert_eq!(site.post("/@@promises").await.status, 405);
+    site.end().await;
+}
+
+const FEED: &str = r#"<?xml version="1.0"?><rss version="2.0"><channel><title>Far &amp; away</title>
+<item><title>One &lt;b&gt;</title><link>http://far.test/1</link><pubDate>Sat, 21 Nov 2026 10:00:00 GMT</pubDate></item>
+<item><title>Two</title><link>javascript:alert(1)</link></item></channel></rss>"#;
+
+/// Answers what its path says, on an address of this machine; counts.
+async fn upstream() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    tokio::spawn(async move {
+        loop {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, SeqCst);
+            tokio::spawn(async move {
+                let mut request = [0; 1024];
+                let length = peer.read(&mut request).await?;
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let (status, location, body) = match request.split(' ').nth(1) {
+                    Some("/feed") => ("200 OK", "", FEED.to_owned()),
+                    Some("/slow") => {
+                        tokio::time::sleep(Duration::from_millis(300)).await;
+                        ("200 OK", "", FEED.to_owned())
+                    }
+                    Some("/garbage") => ("200 OK", "", "\0 no feed".to_owned()),
+                    Some("/large") => ("200 OK", "", " ".repeat(3 << 20)),
+                    Some("/elsewhere") => {
+                        ("302 Found", "location: http://other.test/feed\r\n", String::new())
+                    }
+                    Some("/moved") => ("302 Found", "location: /feed\r\n", String::new()),
+                    _ => ("404 Not Found", "", String::new()),
+                };
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 {status}\r\n{location}content-length: {length}\r\nconnection: close\r\n\r\n"
+                );
+                peer.write_all((head + &body).as_bytes()).await
+            });
+        }
+    });
+    (format!("http://{address}"), calls)
+}
+
+fn feed_of(url: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("url", url).finish();
+    format!("/@@feed?{query}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_is_fetched_once_for_all() {
+    let (upstream, calls) = upstream().await;
+    let site = Site::start_with(2, &["--private-feed-host=127.0.0.1"]).await;
+    let path = feed_of(&format!("{upstream}/slow"));
+    let mut requests = Vec::new();
+    for _ in 0..50 {
+        let (mut peer, path) = (site.peer().await, path.clone());
+        requests.push(tokio::spawn(async move { peer.get(&path).await.unwrap() }));
+    }
+    for request in requests {
+        let page = request.await.unwrap();
+        assert_eq!(page.status, 200);
+        let text = page.text();
+        assert!(text.contains("<h1>Far &amp; away</h1>"), "{text}");
+        assert!(
+            text.contains(
+                r#"<a href="http:&#x2f;&#x2f;far.test&#x2f;1" rel="noopener nofollow">One &lt;b&gt;</a>"#
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("2026-11-21") && text.contains("Two") && !text.contains("javascript:"),
+            "{text}"
+        );
+    }
+    assert_eq!(calls.load(SeqCst), 1);
+    let attempts = site.ledger.conflicts.attempts.get();
+    assert_eq!(site.get(&path).await.status, 200);
+    assert_eq!(site.ledger.conflicts.attempts.get(), attempts + 1, "there already: one pass");
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_does_not_come() {
+    let (upstream, calls) = upstream().await;
+    let site = Site::start_with(1, &["--private-feed-host=127.0.0.1"]).await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (url, status) in [
+        (format!("{upstream}/moved"), 200),
+        (format!("{upstream}/missing"), 502),
+        (format!("{upstream}/garbage"), 502),
+        (format!("{upstream}/large"), 502),
+        (format!("{upstream}/elsewhere"), 502),
+        (format!("http://{gone}/feed"), 502),
+    ] {
+        assert_eq!(site.get(&feed_of(&url)).await.status, status, "{url}");
+    }
+    let called = calls.load(SeqCst);
+    for (url, status) in [
+        ("http://10.0.0.1/feed", 403),
+        ("http://localhost/feed", 403),
+        ("http://[::1]/feed", 403),
+        ("http://127.1/feed", 502),
+        ("https://example.org/feed", 403),
+        ("file:///etc/passwd", 400),
+        ("feed", 400),
+        ("", 400),
+    ] {
+        assert_eq!(site.get(&feed_of(url)).await.status, status, "{url}");
+    }
+    assert_eq!(site.get("/@@feed").await.status, 400);
+    assert_eq!(calls.load(SeqCst), called);
+    site.end().await;
+}
+
+/// A host on the list may point anywhere: its address is looked at when it is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_host_with_a_private_address() {
+    let (upstream, calls) = upstream().await;
+    let site = Site::start_with(1, &["--feed-host=localhost,127.0.0.1"]).await;
+    let port = upstream.rsplit(':').next().unwrap();
+    assert_eq!(site.get(&feed_of(&format!("http://localhost:{port}/feed"))).await.status, 502);
+    assert_eq!(site.get(&feed_of(&format!("{upstream}/feed"))).await.status, 403);
+    assert_eq!(calls.load(SeqCst), 0);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_on_the_home_page() {
+    let (upstream, calls) = upstream().await;
+    let flags = |path: &str| [format!("--news={upstream}{path}"), "--private-feed-host=127.0.0.1".to_owned()];
+    let site = Site::start_with(2, &flags("/feed").each_ref().map(String::as_str)).await;
+    for _ in 0..3 {
+        let page = site.get("/").await.text();
+        assert!(page.contains("<h2 id=\"news\">News</h2>") && page.contains("One &lt;b&gt;"), "{page}");
+    }
+    assert!(!site.get("/guides").await.text().contains("id=\"news\""));
+    assert_eq!(calls.load(SeqCst), 1);
+    site.end().await;
+
+    let site = Site::start_with(2, &flags("/missing").each_ref().map(String::as_str)).await;
+    let page = site.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("There is no news right now."));
+    site.end().await;
+}
+
+#[test]
+fn addresses_of_the_public_internet() {
+    for address in
+        ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1"]
+    {
+        assert!(is_public(address.parse().unwrap()), "{address}");
+    }
+    for address in [
+        "0.0.0.0",
+        "10.1.2.3",
+        "127.0.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.0.1",
+        "192.0.2.1",
+        "198.18.0.1",
+        "198.51.100.7",
+        "203.0.113.9",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+        "2001::1",
+    ] {
+        assert!(!is_public(address.parse().unwrap()), "{address}");
+    }
+}

@@ -1,0 +1,24 @@
+//! A `Republish` inside the cap: it would hold one permit while it waits for another. It takes requests, not
+//! publications.
+
+use euryale::connection::{ConnectionLimitLayer, Pool};
+use euryale::promise::RepublishLayer;
+use euryale::publisher::Publish;
+use euryale::{Abort, Body, Request, Response, Transaction};
+use euryale_test::CountingDatabase;
+use tower::{Service, ServiceBuilder};
+
+fn page(_: &Request, _: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+    Ok(Response::new(Body::empty()))
+}
+
+/// Stands for whatever takes a service: a server, a router.
+fn serve(_: impl Service<Request>) {}
+
+fn main() {
+    let service = ServiceBuilder::new()
+        .layer(ConnectionLimitLayer::new(Pool::new(CountingDatabase::new(), 1)))
+        .layer(RepublishLayer::new())
+        .service(Publish::new(page));
+    serve(service);
+}
