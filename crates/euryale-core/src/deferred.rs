@@ -24,8 +24,8 @@ use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 /// (`From`), whose extensions tell the layer what axum's own body hides.
 ///
 /// # Errors
-/// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for [`blocking`](Deferred::blocking) an
-/// [`Error`](crate::Error) that says that it found no thread.
+/// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for
+/// [`blocking`](Deferred::blocking) an [`Error`](crate::Error) that says that it found no thread.
 #[doc(alias = "AsyncWorkerStreamIterator")]
 pub struct Deferred {
     way: Way,
