@@ -125,8 +125,8 @@ impl Reader {
         String::from_utf8_lossy(&self.received).into_owned()
     }
 
-    /// Is what comes a whole response?
-    async fn ends_whole(self) -> bool {
+    /// Does what comes end as a whole response does?
+    async fn ends_cleanly(self) -> bool {
         self.received_all().await.ends_with("\r\n0\r\n\r\n")
     }
 }
@@ -151,7 +151,7 @@ async fn the_client_sees_each_chunk_before_the_next_is_written() {
         client.until(&format!("chunk {number}.")).await;
         assert_eq!(gate.passed(), number + 1);
     }
-    assert!(client.ends_whole().await);
+    assert!(client.ends_cleanly().await);
     site.end().await;
 }
 
@@ -192,7 +192,7 @@ async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection(
         let mut other = RawClient::connect(site.address).await.unwrap();
         assert_eq!(other.get("/other").await.unwrap().text(), "other");
         gate.open();
-        assert!(client.ends_whole().await, "{path}");
+        assert!(client.ends_cleanly().await, "{path}");
         drop(other);
         site.end().await;
     }

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame};
 use tracing::{Instrument, Span};
 
 use crate::handle::TakeOnce;
-use crate::panic::CatchPanic;
+use crate::panic::{CatchPanic, drop_quietly};
 use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 
 /// A response that is still being computed, after the worker is free.
@@ -24,8 +24,8 @@ use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 /// (`From`), whose extensions tell the layer what axum's own body hides.
 ///
 /// # Errors
-/// What the future or the function returns, or a [`PanicMessage`]; and for [`blocking`](Deferred::blocking) an
-/// [`Error`](crate::Error) that says that it found no thread.
+/// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for
+/// [`blocking`](Deferred::blocking) an [`Error`](crate::Error) that says that it found no thread.
 #[doc(alias = "AsyncWorkerStreamIterator")]
 pub struct Deferred {
     way: Way,
@@ -104,6 +104,14 @@ impl From<Deferred> for Response {
         let mut response = Self::new(Body::from(deferred.clone()));
         response.extensions_mut().insert(DeferredHandle { deferred });
         response
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        // Whoever drops it because a client is gone has other clients.
+        let ended = Way::Blocking { start: None, runner: None };
+        drop_quietly(std::mem::replace(&mut self.way, ended));
     }
 }
 

@@ -103,12 +103,12 @@ impl Window {
         let mut state = self.lock();
         let piece = match state.pieces.pop_front() {
             Some(piece) => piece,
+            None if !state.tail.is_empty() => state.tail.split().freeze(),
             None if state.side == Side::Stalled => return Poll::Ready(Err(stalled())),
-            None if state.tail.is_empty() => {
+            None => {
                 state.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            None => state.tail.split().freeze(),
         };
         state.len -= piece.len();
         drop(state);

@@ -57,7 +57,7 @@ where
                 StateProj::Called { inner } => {
                     let response = ready!(inner.poll(cx)).map_err(Into::into)?;
                     match look(response.map(Body::new), *this.head, this.settings)? {
-                        Found::Answer(response) => return Poll::Ready(Ok(*response)),
+                        Found::Answer(response) => return Poll::Ready(Ok(response)),
                         Found::Deferred(first, deferred) => {
                             Box::pin(resolve(*first, deferred, Arc::clone(this.settings)))
                         }

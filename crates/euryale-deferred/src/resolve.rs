@@ -15,7 +15,7 @@ use crate::layer::Settings;
 
 /// What a response is.
 pub(crate) enum Found {
-    Answer(Box<Response>),
+    Answer(Response),
     /// Still to be computed, and what came with it.
     Deferred(Box<Parts>, Deferred),
 }
@@ -31,20 +31,20 @@ pub(crate) fn look(mut response: Response, head: bool, settings: &Settings) -> R
         let (first, body) = response.into_parts();
         if head {
             // Not started; its length is not known.
-            return Ok(Found::Answer(Box::new(Response::from_parts(first, body.head_only()))));
+            return Ok(Found::Answer(Response::from_parts(first, body.head_only())));
         }
         return Ok(Found::Deferred(Box::new(first), deferred));
     }
     if let Some(writer) = response.extensions().get::<WriterHandle>().filter(|writer| !writer.is_started()) {
         if head {
-            return Ok(Found::Answer(Box::new(response.map(Body::head_only))));
+            return Ok(Found::Answer(response.map(Body::head_only)));
         }
         let place = settings.writers.enter(&settings.ledger)?;
         writer.run_by(Arc::new(Reserved::new(place)));
         writer.window(settings.window);
         writer.stall(settings.stall);
     }
-    Ok(Found::Answer(Box::new(response)))
+    Ok(Found::Answer(response))
 }
 
 /// Waits for the response, and for those that it defers to.
@@ -83,7 +83,7 @@ async fn compute(
         let response = one(deferred, settings).await?;
         let response = merged(first, response);
         match look(response, false, settings)? {
-            Found::Answer(response) => return Ok(*response),
+            Found::Answer(response) => return Ok(response),
             Found::Deferred(parts, next) => (first, deferred) = (*parts, next),
         }
     }

@@ -122,6 +122,7 @@ fn what_has_not_begun_when_the_client_goes_never_does() {
         let layer = DeferredLayer::new().ledger(ledger.clone());
         let gate = Gate::new();
         let at = gate.clone();
+        #[expect(clippy::disallowed_methods, reason = "what takes the thread")]
         let busy = tokio::task::spawn_blocking(move || at.wait());
         eventually("the thread is busy", || gate.waiting() == 1).await;
         let never = || -> Result<Response, Error> { panic!("started") };
