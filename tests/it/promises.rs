@@ -125,7 +125,7 @@ impl Upstream {
                         Self::Garbage => peer.write_all(b"\xff\0forty-two").await,
                         // Closed with something unread: that is a reset.
                         Self::Resets => {
-                            peer.readable().await?;
+                            peer.peek(&mut [0]).await?;
                             Ok(())
                         }
                         Self::Gone => Ok(()),
