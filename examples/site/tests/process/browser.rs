@@ -37,8 +37,15 @@ impl Drop for Browser {
 
 /// Gives out the page, and waits for what it says.
 fn heard(listener: &TcpListener, sound: &str) -> String {
+    listener.set_nonblocking(true).unwrap();
     loop {
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut came = None;
+        super::eventually("the browser asks", || {
+            came = listener.accept().ok();
+            came.is_some()
+        });
+        let (mut stream, _) = came.unwrap();
+        stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
         // A browser also opens sockets that it then does not need.
