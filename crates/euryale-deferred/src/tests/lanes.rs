@@ -113,7 +113,6 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
 
 /// A runtime whose only blocking thread is busy: the work waits in tokio's queue.
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the test keeps the only thread busy")]
 fn what_has_not_begun_when_the_client_goes_never_does() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
