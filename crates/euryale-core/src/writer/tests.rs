@@ -70,7 +70,6 @@ async fn a_slow_client_holds_the_writer_at_its_window() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the test waits for what a writer says")]
 async fn when_the_client_is_gone_a_write_fails_also_one_that_waits() {
     for waits in [true, false] {
         let gate = Gate::new();

@@ -41,7 +41,6 @@ fn a_wait_inside_a_wait_takes_nothing_from_it() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the test's worker")]
 async fn the_runtime_drives_what_a_worker_waits_for() {
     #[expect(clippy::disallowed_methods, reason = "it stands for a worker")]
     let waited = tokio::task::spawn_blocking(|| {
