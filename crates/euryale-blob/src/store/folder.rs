@@ -16,7 +16,7 @@ use super::writer::{self, Writer};
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
 /// Bodies that are spooled on the same file system are linked into place: no byte is copied. So the spool's
-/// directory is best [the folder itself](FolderStore::folder). Other bodies are written at the vote.
+/// directory is best [the folder itself](FolderStore::folder). Other bodies are written when they are kept.
 ///
 /// ```
 /// use std::io::Write;
@@ -48,15 +48,15 @@ use super::writer::{self, Writer};
 ///
 /// # Crash consistency
 ///
-/// When a vote says yes, the bytes, the blob's entry in its folder and that folder's own entry are on the disk: each
+/// When a body is kept, the bytes, the blob's entry in its folder and that folder's own entry are on the disk: each
 /// was brought there by `fsync`, the folders' as well, because that of a file does not bring its entry along
 /// (fsync(2), "Description"). [`FolderStore::open`] does the same for the folders that it makes. Then the database
 /// commits; so a row that is on the disk has its blob there.
 ///
 /// | a process is killed, or the power fails | what is left |
 /// |---|---|
-/// | before the vote | nothing: the file has no name |
-/// | between vote and commit | a blob without a row: swept |
+/// | before it is kept | nothing: the file has no name |
+/// | between that and the commit | a blob without a row: swept |
 /// | in the commit | what the database says: a blob with its row, or one that is swept |
 /// | between commit and removal | the blob that the row does not name any more: swept |
 ///
@@ -88,7 +88,7 @@ use super::writer::{self, Writer};
 ///   machines since Linux 2.6.12, unless it is mounted with `nolock` or `local_lock`; a client that is cut off loses
 ///   them, and another one may then sweep what it is about to name. Share a folder within one machine.
 /// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux, bodies are copied
-///   at the vote, while the worker waits. So is a body that was linked before and taken back by an abort: a file
+///   when they are kept, while the worker waits. So is a body that was linked before and taken back by an abort: a file
 ///   without names cannot be linked a second time (linkat(2), `ENOENT`). See [`SpooledBody::persist`].
 /// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who downloads a blob that
 ///   is removed gets all of it. NFS keeps this within one machine only.
