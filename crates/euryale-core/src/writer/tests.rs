@@ -116,17 +116,19 @@ async fn an_error_or_a_panic_breaks_the_body_off() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
-    let (handle, mut body) = handle(Body::writer(|writer| {
+    let (given_up, is_given_up) = tokio::sync::oneshot::channel();
+    let (handle, mut body) = handle(Body::writer(move |writer| {
         writer.write_all(&[0; 10])?;
         let error = writer.write_all(b"more than there is room for").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let _ = given_up.send(());
         Ok(())
     }));
     handle.window(10);
     handle.stall(Duration::from_millis(250));
     // The first poll starts it.
     assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 10);
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    is_given_up.await.unwrap();
     assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 10, "what there was room for");
     assert!(next(&mut body).await.unwrap().unwrap_err().to_string().contains("took nothing"));
     assert!(next(&mut body).await.is_none());
