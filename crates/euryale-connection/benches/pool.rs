@@ -5,41 +5,16 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use euryale_connection::Pool;
-use euryale_core::{Access, BoxError, Database, Fault};
+
+use euryale_test::NullDatabase;
 use tokio::runtime::Builder;
-
-struct Null;
-
-impl Database for Null {
-    type Connection = ();
-
-    fn connect(&self) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
-        Fault::Other
-    }
-}
 
 fn hops(criterion: &mut Criterion) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut group = criterion.benchmark_group("pool");
     let pool = {
         let _entered = runtime.enter();
-        Pool::new(Null, 2)
+        Pool::new(NullDatabase, 2)
     };
     group.bench_function("run", |bencher| {
         bencher.iter(|| runtime.block_on(async { black_box(pool.run(|_connection| 7).await) }));

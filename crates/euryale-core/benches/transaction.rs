@@ -4,34 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
-use euryale_core::{Access, Attempt, BoxError, Database, Fault, History, Transaction, TransactionOptions};
-use euryale_test::Lender;
-
-struct Null;
-
-impl Database for Null {
-    type Connection = ();
-
-    fn connect(&self) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
-        Fault::Other
-    }
-}
+use euryale_core::{Access, Attempt, History, Transaction, TransactionOptions};
+use euryale_test::{Lender, NullDatabase};
 
 fn options() -> TransactionOptions {
     TransactionOptions::new(Attempt::new(History::default()), Access::Write)
@@ -39,7 +13,7 @@ fn options() -> TransactionOptions {
 
 fn transactions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("transaction");
-    let mut lender = Lender::new(Null);
+    let mut lender = Lender::new(NullDatabase);
     group.bench_function("without its connection", |bencher| {
         bencher.iter(|| black_box(Transaction::run(&mut lender.lease(), options(), |_| Ok(7))));
     });

@@ -8,49 +8,22 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
 use euryale_core::{
-    Access, Body, BoxError, Claim, Database, Error, Fault, Lease, Publication, Request, Response,
-    SpooledBody, publisher_fn,
+    Body, Claim, Database, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn,
 };
 use euryale_publisher::{Publish, RespondLayer};
-use euryale_test::Lender;
+use euryale_test::{Lender, NullDatabase};
 use tower::{Service, service_fn};
 use tower_layer::Layer;
 
-struct Null;
-
-impl Database for Null {
-    type Connection = ();
-
-    fn connect(&self) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
-        Fault::Other
-    }
-}
-
 /// A claim that runs its job at once, in this thread.
-struct Here(Lender<Null>);
+struct Here(Lender<NullDatabase>);
 
 impl Claim for Here {
-    type Database = Null;
+    type Database = NullDatabase;
 
     fn run<T, F>(mut self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
-        F: FnOnce(&mut Lease<'_, Null>) -> T + Send + 'static,
+        F: FnOnce(&mut Lease<'_, NullDatabase>) -> T + Send + 'static,
         T: Send + 'static,
     {
         let done: Ready<Result<T, Error>> = ready(Ok(job(&mut self.0.lease())));
@@ -67,13 +40,15 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 fn publications(criterion: &mut Criterion) {
-    let mut publish = Publish::new(publisher_fn::<Null, _>(|_request, transaction| {
+    let mut publish = Publish::new(publisher_fn::<NullDatabase, _>(|_request, transaction| {
         transaction.connection()?;
         Ok(Response::new(Body::from("hello")))
     }));
     criterion.bench_function("publish", |bencher| {
-        let publication =
-            || Publication { request: Request::new(SpooledBody::empty()), claim: Here(Lender::new(Null)) };
+        let publication = || Publication {
+            request: Request::new(SpooledBody::empty()),
+            claim: Here(Lender::new(NullDatabase)),
+        };
         bencher.iter_batched(publication, |it| black_box(now(publish.call(it))), BatchSize::SmallInput);
     });
 

@@ -26,6 +26,7 @@ mod database;
 mod gate;
 mod lender;
 mod log;
+mod null;
 mod publisher;
 mod quiet;
 mod skip;
@@ -35,6 +36,7 @@ pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestErro
 pub use self::gate::Gate;
 pub use self::lender::Lender;
 pub use self::log::Log;
+pub use self::null::NullDatabase;
 pub use self::publisher::ScriptedPublisher;
 pub use self::quiet::{assert_quiet, eventually};
 pub use self::skip::skip;

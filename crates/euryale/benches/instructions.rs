@@ -14,12 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale::spool::SpoolLayer;
 use euryale::{
-    Access, Attempt, Body, BoxError, Claim, Database, Error, Fault, History, Lease, Pool, Publication,
-    Request, Response, SpooledBody,
+    Access, Attempt, Body, Claim, Error, History, Lease, Pool, Publication, Request, Response, SpooledBody,
 };
 use euryale_core::{Transaction, TransactionOptions, publisher_fn};
 use euryale_publisher::{Publish, RespondLayer};
-use euryale_test::{Gate, Lender, eventually};
+use euryale_test::{Gate, Lender, NullDatabase, eventually};
 use http_body::Frame;
 use tower::{Service, service_fn};
 use tower_layer::Layer;
@@ -52,32 +51,6 @@ fn main() {
     run();
 }
 
-struct Null;
-
-impl Database for Null {
-    type Connection = ();
-
-    fn connect(&self) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
-        Ok(())
-    }
-
-    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
-        Fault::Other
-    }
-}
-
 /// A future that waits for nothing.
 fn now<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
@@ -88,7 +61,7 @@ fn now<F: Future>(future: F) -> F::Output {
 
 /// One transaction that uses its connection, after a first one that has paid for what is made once.
 fn transaction() {
-    let mut lender = Lender::new(Null);
+    let mut lender = Lender::new(NullDatabase);
     let mut run = || {
         let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write);
         let outcome = Transaction::run(&mut lender.lease(), options, |transaction| {
@@ -102,14 +75,14 @@ fn transaction() {
 }
 
 /// A claim that runs its job at once, in this thread.
-struct Here(Lender<Null>);
+struct Here(Lender<NullDatabase>);
 
 impl Claim for Here {
-    type Database = Null;
+    type Database = NullDatabase;
 
     fn run<T, F>(mut self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
-        F: FnOnce(&mut Lease<'_, Null>) -> T + Send + 'static,
+        F: FnOnce(&mut Lease<'_, NullDatabase>) -> T + Send + 'static,
         T: Send + 'static,
     {
         let done: Ready<Result<T, Error>> = ready(Ok(job(&mut self.0.lease())));
@@ -119,7 +92,7 @@ impl Claim for Here {
 
 /// `Publish`, with the transaction and the framing of the response.
 fn publish() {
-    let publisher = publisher_fn::<Null, _>(|_request, transaction| {
+    let publisher = publisher_fn::<NullDatabase, _>(|_request, transaction| {
         transaction.connection()?;
         let mut response = Response::new(Body::from("hello"));
         for name in ["content-type", "content-length", "connection", "x-accel-redirect", "cache-control"] {
@@ -130,7 +103,7 @@ fn publish() {
     });
     let mut service = Publish::new(publisher);
     let mut publications: Vec<_> =
-        (0..2).map(|_| Publication { request: request(), claim: Here(Lender::new(Null)) }).collect();
+        (0..2).map(|_| Publication { request: request(), claim: Here(Lender::new(NullDatabase)) }).collect();
     let mut run = || {
         let publication = publications.pop().expect("a publication");
         black_box(now(service.call(publication)).expect("a response"));
@@ -198,7 +171,7 @@ fn spool(kib: usize) {
 fn queue() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
     let _entered = runtime.enter();
-    let pool = Pool::builder(Null).connections(1).max_queue(2_000).max_wait(None::<Duration>).build();
+    let pool = Pool::builder(NullDatabase).connections(1).max_queue(2_000).max_wait(None::<Duration>).build();
     let gate = Gate::new();
     let held = gate.clone();
     let stuck = runtime.spawn(pool.run(move |_connection| held.wait()));
