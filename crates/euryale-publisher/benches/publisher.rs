@@ -7,9 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
-use euryale_core::{
-    Body, Claim, Database, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn,
-};
+use euryale_core::{Body, Claim, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn};
 use euryale_publisher::{Publish, RespondLayer};
 use euryale_test::{Lender, NullDatabase};
 use tower::{Service, service_fn};
