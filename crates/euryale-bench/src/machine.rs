@@ -45,7 +45,10 @@ pub(crate) fn locked(packages: &[&str]) -> String {
 
 pub(crate) fn locked_version(lock: &str, package: &str) -> String {
     let start = format!("name = \"{package}\"");
-    let mut lines = lock.lines().skip_while(|line| *line != start);
-    let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    let lines: Vec<&str> = lock.lines().collect();
+    // Of several the last, which is the newest: others come with what still asks for an older one.
+    let name = lines.iter().rposition(|line| *line == start);
+    let line = name.and_then(|name| lines.get(name + 1));
+    let version = line.and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
     version.unwrap_or("unknown").to_owned()
 }

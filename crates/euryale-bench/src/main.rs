@@ -17,7 +17,6 @@ mod load;
 mod machine;
 mod measure;
 mod netns;
-mod null;
 mod peers;
 mod report;
 mod rounds;

@@ -7,7 +7,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::Command;
 
-pub(crate) use self::python::{VENVS, Venv, cache, program};
+pub(crate) use self::python::{INSTALLED, VENVS, Venv, cache};
 pub(crate) use self::server::{Server, other, own};
 use crate::machine;
 
@@ -61,6 +61,7 @@ pub(crate) const ALL: &[Peer] = &[
     built_in("stack", "`Stack` on `axum::serve`; the publisher uses its connection", true, OURS),
     built_in("stack-lazy", "as `stack`; the publisher never asks for its connection", true, OURS),
     built_in("euryale", "`Stack` on our own server", true, OURS),
+    built_in("euryale-read", "as `euryale`; files are read and written, not sent by the kernel", true, OURS),
     built_in("deadpool", "axum; deadpool's manager of rusqlite", false, &["axum", "deadpool", "rusqlite"]),
     built_in(
         "tower-http",
@@ -84,6 +85,12 @@ pub(crate) const ALL: &[Peer] = &[
     python("granian", "WSGI, one process, blocking threads as the cap", &python::GRANIAN),
     python("gunicorn", "one process, threads as the cap", &python::GUNICORN),
     python("waitress", "threads as the cap", &python::WAITRESS),
+    python(
+        "zope",
+        "Zope under waitress, threads as the cap; a view published in a transaction",
+        &python::ZOPE,
+    ),
+    python("twisted", "Twisted's own web server, one thread", &python::TWISTED),
     built_in("sound", "answers as it should", false, &[]),
     built_in("late", "answers after 50 ms", false, &[]),
     built_in("wrong-page", "answers fast, but wrong", false, &[]),
@@ -107,7 +114,7 @@ impl Peer {
         let missing = match &self.how {
             How::BuiltIn(_) => return None,
             How::Nginx { .. } => which("nginx").is_none().then_some("nginx"),
-            How::Python(venv) => (!program(venv, venv.program).is_file()).then_some(venv.name),
+            How::Python(venv) => (!venv.is_installed()).then_some(venv.name),
             How::Nowhere => Some("a program that nobody has"),
         };
         Some(format!("{} is not installed; `-- setup` installs the servers", missing?))

@@ -24,6 +24,14 @@ pub(crate) enum View {
     Write,
     /// One second of outside work, in the worker
     Slow,
+    /// The same work after the transaction, by a call that blocks
+    Deferred,
+    /// The same, by one that does not
+    DeferredAsync,
+    /// The same, by a promise between two publications
+    Promise,
+    /// Three promises of 300 ms, side by side between two publications
+    Promises,
     /// The files of the folder; `/` is the small page
     Files,
     /// The length of the request's body; `/` is the small page
@@ -37,6 +45,10 @@ impl View {
             Self::Read => "read",
             Self::Write => "write",
             Self::Slow => "slow",
+            Self::Deferred => "deferred",
+            Self::DeferredAsync => "deferred-async",
+            Self::Promise => "promise",
+            Self::Promises => "promises",
             Self::Files => "files",
             Self::Upload => "upload",
         }

@@ -38,7 +38,8 @@ pub(crate) fn run(peer: &str, scene: &Scene, congestion: Option<&str>) -> Result
     let listener = listen(congestion)?;
     let port = listener.local_addr()?.port();
     match peer {
-        "euryale" => return euryale::serve(listener, scene),
+        "euryale" => return euryale::serve(listener, scene, true),
+        "euryale-read" => return euryale::serve(listener, scene, false),
         "actix-files" => return actix::serve(listener, scene),
         _ => {}
     }

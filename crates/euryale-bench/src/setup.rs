@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-use crate::peers::{VENVS, cache, which};
+use crate::peers::{INSTALLED, VENVS, cache, which};
 
 /// Programs, and the Debian packages that bring them.
 const DEBIAN: [(&str, &str); 6] = [
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     std::fs::create_dir_all(cache()).with_context(|| format!("making {}", cache().display()))?;
     for venv in VENVS {
         let folder = venv.folder();
-        if folder.join("bin").join(venv.program).is_file() {
+        if venv.is_installed() {
             println!("{}: there", folder.display());
             continue;
         }
@@ -30,7 +30,10 @@ pub(crate) fn run() -> Result<ExitCode> {
         let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         let pip = folder.join("bin").join("pip");
         let installed = made && succeeds(Command::new(pip).args(["install", "--quiet"]).args(venv.packages));
-        if !installed {
+        if installed {
+            std::fs::write(folder.join(INSTALLED), "")
+                .with_context(|| format!("writing {}", folder.display()))?;
+        } else {
             println!("{}: not installed; its peer will be left out", venv.name);
             good = false;
         }

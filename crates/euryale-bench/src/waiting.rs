@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use euryale::{Body, Pool, Response, Stack, StackService};
-use euryale_test::{Gate, eventually};
+use euryale_test::{Gate, NullDatabase, eventually};
 use tokio::task::JoinSet;
 use tower::Service;
 
 use crate::measure;
-use crate::null::Null;
 use crate::statistics::Spread;
 
 /// So many requests wait.
@@ -46,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 async fn at_depth(depth: usize) -> Result<Row> {
-    let pool = Pool::builder(Null).connections(2).max_queue(depth + 1).build();
+    let pool = Pool::builder(NullDatabase).connections(2).max_queue(depth + 1).build();
     let gate = Gate::new();
     let held = gate.clone();
     let mut service = Stack::new(pool.clone()).publish_fn(move |_, _| {

@@ -107,12 +107,7 @@ pub(crate) const ALL: &[Workload] = &[
         goal: "the same for each, however many wait",
         state: State::Waiting,
     },
-    Workload {
-        name: "promise",
-        about: "1,000 × 3 promises of 300 ms on 2 connections.",
-        goal: "≤ 1.5 s; the cost of a pass",
-        state: State::Later("the promises layer"),
-    },
+    slow::PROMISE,
     Workload {
         name: "theme",
         about: "A page of 65 KB, themed by rules, beside diazo with lxml.",

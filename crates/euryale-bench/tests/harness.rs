@@ -231,7 +231,7 @@ fn the_list_says_what_waits_for_what() {
         assert!(lines.iter().any(|line| line.starts_with(start)), "no {start} in {lines:#?}");
     }
     assert!(
-        lines.iter().any(|line| line == "  cannot run yet: it waits for the promises layer"),
+        lines.iter().any(|line| line == "  cannot run yet: it waits for the transform and theme layers"),
         "{lines:#?}"
     );
 }

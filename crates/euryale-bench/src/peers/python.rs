@@ -9,7 +9,12 @@ use anyhow::Result;
 use super::{other, output};
 use crate::scene::Scene;
 
-const APP: &str = include_str!("../../peers/app.py");
+/// What is served, beside the server's own configuration.
+const APPS: [(&str, &str); 3] = [
+    ("app.py", include_str!("../../peers/app.py")),
+    ("zope_app.py", include_str!("../../peers/zope_app.py")),
+    ("twisted_app.py", include_str!("../../peers/twisted_app.py")),
+];
 
 /// A virtual environment, and the server in it.
 pub(crate) struct Venv {
@@ -78,10 +83,32 @@ pub(super) const WAITRESS: Venv = Venv {
     ],
 };
 
-/// Installed for workloads that are still to come.
-const ZOPE: Venv = Venv { name: "zope", packages: &["Zope", "waitress"], program: "runwsgi", arguments: &[] };
-const TWISTED: Venv = Venv { name: "twisted", packages: &["Twisted"], program: "twist", arguments: &[] };
+pub(super) const ZOPE: Venv = Venv {
+    name: "zope",
+    packages: &["Zope", "waitress"],
+    program: "waitress-serve",
+    arguments: &[
+        "--host=127.0.0.1",
+        "--port=@PORT@",
+        "--threads=@CAP@",
+        "--connection-limit=20000",
+        "--call",
+        "zope_app:made",
+    ],
+};
+
+pub(super) const TWISTED: Venv = Venv {
+    name: "twisted",
+    packages: &["Twisted"],
+    program: "python",
+    arguments: &["twisted_app.py", "@PORT@"],
+};
+
+/// Installed for a workload that is still to come.
 const DIAZO: Venv = Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
+
+/// A file that says that everything was installed.
+pub(crate) const INSTALLED: &str = "installed";
 
 /// What `setup` makes.
 pub(crate) const VENVS: [&Venv; 6] = [&GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &TWISTED, &DIAZO];
@@ -89,6 +116,11 @@ pub(crate) const VENVS: [&Venv; 6] = [&GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &TW
 impl Venv {
     pub(crate) fn folder(&self) -> PathBuf {
         cache().join(self.name)
+    }
+
+    /// Is everything there that pip was asked for? An interpreter alone may be left of a `setup` that was broken off.
+    pub(crate) fn is_installed(&self) -> bool {
+        self.folder().join(INSTALLED).is_file()
     }
 
     pub(crate) fn version(&self) -> String {
@@ -117,7 +149,9 @@ pub(crate) fn cache() -> PathBuf {
 
 /// The server on this port.
 pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> {
-    fs::write(scene.folder.join("app.py"), APP)?;
+    for (name, text) in APPS {
+        fs::write(scene.folder.join(name), text)?;
+    }
     let mut command = other(&program(venv, venv.program))?;
     let (port, cap) = (port.to_string(), scene.cap.to_string());
     let fill = |argument: &&str| argument.replace("@PORT@", &port).replace("@CAP@", &cap);

@@ -1,22 +1,25 @@
 //! Ours: the stack, alone on `axum::serve` beside its peers, and on our own server.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use euryale::promise::{Key, PromisesExt};
 use euryale::spool::SpoolLayer;
 use euryale::{
-    Abort, Blob, BlockingThreads, Body, Database, Pool, Request, Response, Stack, StackService, Transaction,
+    Abort, Blob, BlockingThreads, Body, Database, Deferred, Pool, Request, Response, Stack, StackService,
+    Transaction,
 };
 use euryale_server::{Admin, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
+use euryale_test::NullDatabase;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
 use super::schemes;
-use crate::null::Null;
 use crate::scene::{Scene, View};
 
 /// More than any workload has waiting at a time: a full queue would refuse, and a refusal fails a run.
@@ -24,12 +27,15 @@ const MAX_QUEUE: usize = 20_000;
 const MAX_WAIT: Duration = Duration::from_secs(300);
 /// Idle sockets must outlast a run.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long each of several promises takes.
+const PROMISE: Duration = Duration::from_millis(300);
+const WAITED: Key<()> = Key::new("waited");
 /// As large as an upload may be.
 const LARGEST: u64 = 64 << 30;
 
 /// A page whose publisher uses its connection: begin and commit.
 pub(super) fn page(cap: usize) -> StackService {
-    on(Pool::new(Null, cap)).publish_fn(|_request, transaction| {
+    on(Pool::new(NullDatabase, cap)).publish_fn(|_request, transaction| {
         transaction.connection()?;
         Ok(plain(schemes::page()))
     })
@@ -37,7 +43,7 @@ pub(super) fn page(cap: usize) -> StackService {
 
 /// A page whose publisher never asks for its connection.
 pub(super) fn lazy_page(cap: usize) -> StackService {
-    on(Pool::new(Null, cap)).publish_fn(|_request, _transaction| Ok(plain(schemes::page())))
+    on(Pool::new(NullDatabase, cap)).publish_fn(|_request, _transaction| Ok(plain(schemes::page())))
 }
 
 /// A row, read or changed.
@@ -94,20 +100,21 @@ fn plain(page: String) -> Response {
     response
 }
 
-/// The whole product: our server, with its admin listener, around the stack.
-pub(super) fn serve(listener: TcpListener, scene: &Scene) -> Result<()> {
+/// The whole product: our server, with its admin listener, around the stack. Files go out with `sendfile` only when
+/// they are `stable`.
+pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Result<()> {
     let threads = BlockingThreads::new().publishers(scene.cap).application(16);
     let runtime = euryale::runtime(&threads)?;
     runtime.block_on(async {
         match scene.view {
             View::Read | View::Write => run(listener, rows(scene)?, scene, row(scene.view)).await,
-            _ => run(listener, pool(scene.cap), scene, view(scene)).await,
+            _ => run(listener, pool(scene.cap), scene, view(scene, stable)).await,
         }
     })
 }
 
-fn pool(cap: usize) -> Pool<Null> {
-    Pool::builder(Null).connections(cap).max_queue(MAX_QUEUE).max_wait(MAX_WAIT).build()
+fn pool(cap: usize) -> Pool<NullDatabase> {
+    Pool::builder(NullDatabase).connections(cap).max_queue(MAX_QUEUE).max_wait(MAX_WAIT).build()
 }
 
 async fn run<D, P>(listener: TcpListener, pool: Pool<D>, scene: &Scene, publisher: P) -> Result<()>
@@ -134,21 +141,49 @@ where
 
 fn view(
     scene: &Scene,
-) -> impl Fn(&Request, &mut Transaction<'_, Null>) -> Result<Response, Abort> + Send + Sync + 'static {
+    stable: bool,
+) -> impl Fn(&Request, &mut Transaction<'_, NullDatabase>) -> Result<Response, Abort> + Send + Sync + 'static
+{
     let (view, folder) = (scene.view, scene.folder.clone());
     move |request, transaction| {
         transaction.connection()?;
         match (view, request.uri().path()) {
             (View::Slow, _) => Ok(plain(schemes::slow())),
+            (View::Deferred, _) => Ok(Response::new(Deferred::blocking(|| answered(schemes::slow())).into())),
+            (View::DeferredAsync, _) => Ok(Response::new(Body::deferred(async {
+                tokio::time::sleep(schemes::WORK).await;
+                answered(schemes::page())
+            }))),
+            (View::Promise, _) => promised(request, 1, schemes::WORK),
+            (View::Promises, _) => promised(request, 3, PROMISE),
             (View::Upload, "/upload") => Ok(plain(request.body().len().to_string())),
-            (View::Files, path) if path != "/" => file(&folder, path),
+            (View::Files, path) if path != "/" => file(&folder, path, stable),
             _ => Ok(plain(schemes::page())),
         }
     }
 }
 
+fn answered(page: String) -> Result<Response, Infallible> {
+    Ok(plain(page))
+}
+
+/// The first publication ends with what it asked for; the second one answers.
+fn promised(request: &Request, count: usize, time: Duration) -> Result<Response, Abort> {
+    let promises = request.promises();
+    let asked = (0..count).map(|number| {
+        promises.ask(WAITED.with(number), move || async move {
+            tokio::time::sleep(time).await;
+            Ok::<_, Infallible>(())
+        })
+    });
+    for waited in promises.all(asked)? {
+        waited?;
+    }
+    Ok(plain(schemes::page()))
+}
+
 /// As the site does it: an open file goes out with the response, and the worker is free.
-fn file(folder: &Path, path: &str) -> Result<Response, Abort> {
+fn file(folder: &Path, path: &str, stable: bool) -> Result<Response, Abort> {
     let name = path.trim_start_matches('/');
     if name.contains('/') || name.contains("..") {
         return Err(Abort::status(StatusCode::NOT_FOUND));
@@ -156,5 +191,6 @@ fn file(folder: &Path, path: &str) -> Result<Response, Abort> {
     let Ok(file) = File::open(folder.join(name)) else {
         return Err(Abort::status(StatusCode::NOT_FOUND));
     };
-    Ok(Response::new(Body::from(Blob::stable(file)?)))
+    let blob = if stable { Blob::stable(file)? } else { Blob::new(file)? };
+    Ok(Response::new(Body::from(blob)))
 }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use axum::Router;
 use crossbeam_channel::unbounded;
 use euryale::Pool;
+use euryale_test::NullDatabase;
 use http::StatusCode;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::null::Null;
 use crate::scene::{PAGE, View};
+
+/// How long outside work takes.
+pub(super) const WORK: Duration = Duration::from_secs(1);
 
 /// What a worker does for a request.
 pub(super) type Work = fn() -> String;
@@ -26,7 +29,7 @@ pub(super) fn page() -> String {
 
 #[expect(clippy::disallowed_methods, reason = "the outside work that keeps a worker")]
 pub(super) fn slow() -> String {
-    std::thread::sleep(Duration::from_secs(1));
+    std::thread::sleep(WORK);
     PAGE.to_owned()
 }
 
@@ -82,14 +85,14 @@ pub(super) fn threads(cap: usize, work: Work) -> Router {
 }
 
 pub(super) fn pool_run(cap: usize) -> Router {
-    on_pool(Pool::new(Null, cap))
+    on_pool(Pool::new(NullDatabase, cap))
 }
 
 pub(super) fn pool_run_untimed(cap: usize) -> Router {
-    on_pool(Pool::builder(Null).connections(cap).max_wait(None::<Duration>).build())
+    on_pool(Pool::builder(NullDatabase).connections(cap).max_wait(None::<Duration>).build())
 }
 
-fn on_pool(pool: Pool<Null>) -> Router {
+fn on_pool(pool: Pool<NullDatabase>) -> Router {
     serve(move || {
         let work = pool.run(|_connection| page());
         async move { work.await.map_err(unavailable) }

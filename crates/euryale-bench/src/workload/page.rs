@@ -43,6 +43,7 @@ fn trivial(cap: usize, load: &Load) -> Plan {
         "granian",
         "gunicorn",
         "waitress",
+        "zope",
     ]
     .map(|peer| case(peer, View::Page, cap, load))
     .into();

@@ -1,6 +1,7 @@
 //! The socket that knows windows.
 
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,14 +18,19 @@ use super::windows::{Place, Windows};
 pub struct SendfileIo {
     stream: TcpStream,
     windows: Arc<Windows>,
+    /// The beginning of a file was sent, and other sockets have their turn.
+    yields: bool,
 }
 
+/// What is sent of a file at first. A socket may take megabytes at a time: of many downloads that begin together, the last
+/// would have its head when all others have theirs. A browser needs the head, and the first bytes, to go on.
+const FIRST: usize = 256 << 10;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
     pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
-        Self { stream, windows }
+        Self { stream, windows, yields: false }
     }
 
     #[cfg(feature = "axum")]
@@ -33,7 +39,13 @@ impl SendfileIo {
     }
 
     /// Some of the file, as much as the socket takes.
-    fn poll_send_file(&self, cx: &mut Context<'_>, place: &Place, len: usize) -> Poll<io::Result<usize>> {
+    fn poll_send_file(&mut self, cx: &mut Context<'_>, place: &Place, len: usize) -> Poll<io::Result<usize>> {
+        if mem::take(&mut self.yields) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let begins = place.offset == place.blob.offset();
+        let len = if begins { len.min(FIRST) } else { len };
         let sent = ready!(self.poll_io(cx, || {
             let mut offset = place.offset;
             sendfile(&self.stream, place.blob.file(), Some(&mut offset), len).map_err(io::Error::from)
@@ -43,6 +55,7 @@ impl SendfileIo {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was");
             return Poll::Ready(Err(error));
         }
+        self.yields = begins && (sent as u64) < place.blob.len();
         self.windows.ledger.blobs.sent.sendfile_bytes.add(sent as u64);
         Poll::Ready(Ok(sent))
     }
