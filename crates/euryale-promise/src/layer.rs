@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Ledger;
+use euryale_core::{BlockingLane, Ledger};
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
@@ -32,8 +32,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) request_deadline: Duration,
     pub(crate) running: Arc<Semaphore>,
-    thread_count: usize,
-    pub(crate) threads: Arc<Semaphore>,
+    pub(crate) lane: BlockingLane,
     pub(crate) suspended: Arc<Semaphore>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) server_timing: bool,
@@ -50,6 +49,7 @@ impl RepublishLayer {
     /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all requests together
     /// 4,096 promises running and 8 that block, and 16,384 requests set aside.
     pub fn new() -> Self {
+        let ledger = Ledger::new();
         Self {
             settings: Settings {
                 passes: 8,
@@ -57,13 +57,12 @@ impl RepublishLayer {
                 deadline: Duration::from_secs(10),
                 request_deadline: Duration::from_secs(60),
                 running: bound(4096),
-                thread_count: THREADS,
-                threads: bound(THREADS),
+                lane: BlockingLane::new("promises", THREADS).ledger(&ledger),
                 suspended: bound(16_384),
                 shared: Arc::new(Shared::new(CACHE, ERROR_TTL)),
                 server_timing: true,
                 pin_snapshots: false,
-                ledger: Ledger::new(),
+                ledger,
             },
             cache: CACHE,
             error_ttl: ERROR_TTL,
@@ -105,16 +104,15 @@ impl RepublishLayer {
         self
     }
 
-    /// How many promises that block run at a time, each on a thread of the runtime's. Default: 8.
+    /// How many promises that block run at a time, each on a thread of the runtime's; at least 1. Default: 8.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.settings.thread_count = threads;
-        self.settings.threads = bound(threads);
+        self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
     /// What [`threads`](RepublishLayer::threads) says: so many of the runtime's blocking threads this layer may want.
     pub fn promise_threads(&self) -> usize {
-        self.settings.thread_count
+        self.settings.lane.threads()
     }
 
     /// How many requests may be set aside at a time. One more is answered 503. Default: 16,384.
@@ -156,6 +154,7 @@ impl RepublishLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.lane = self.settings.lane.ledger(&ledger);
         self.settings.ledger = ledger;
         self
     }
@@ -186,7 +185,7 @@ impl fmt::Debug for RepublishLayer {
             .field("promises", &self.settings.promises)
             .field("promise_deadline", &self.settings.deadline)
             .field("request_deadline", &self.settings.request_deadline)
-            .field("threads", &self.settings.thread_count)
+            .field("threads", &self.promise_threads())
             .finish_non_exhaustive()
     }
 }

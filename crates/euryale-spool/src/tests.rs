@@ -217,7 +217,7 @@ async fn a_slow_disk_is_not_charged_to_the_client() {
     let (mut sender, body) = Channel::<Bytes>::new(4);
     // Two writers share one turn: the second body waits for the first one's, which is longer than the time-out.
     let layer = SpoolLayer::new().memory(1).writers(1).stall(Duration::from_secs(5));
-    let turn = layer.settings.writers.clone().acquire_owned().await.unwrap();
+    let turn = layer.settings.lane.try_enter().unwrap();
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
     sender.send_data(Bytes::from("first")).await.unwrap();
     tokio::task::yield_now().await;
