@@ -40,6 +40,7 @@ async fn an_announced_length_over_the_limit_is_refused_before_reading() {
     let body = Full::new(Bytes::from("eleven byte"));
     let error = echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.told(), Some("What is sent to this address may have at most 10 bytes."));
 }
 
 #[tokio::test]
@@ -50,6 +51,7 @@ async fn a_body_that_grows_over_the_limit_is_refused() {
     }
     let error = echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.told(), Some("What is sent to this address may have at most 10 bytes."));
 }
 
 #[tokio::test]
