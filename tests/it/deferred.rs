@@ -197,6 +197,35 @@ async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection(
     }
 }
 
+/// A client that was told a length gets all of it, or sees that it did not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
+    let site = Site::start(1, |request: &Request, _: Tx<'_, '_>| {
+        let text = match request.uri().path() {
+            "/short" => "12345",
+            "/long" => "1234567",
+            _ => "123456",
+        };
+        Ok(Response::new(Body::writer_of_length(6, move |writer| writer.write_all(text.as_bytes()))))
+    })
+    .await;
+    for (path, is_whole) in [("/exact", true), ("/short", false), ("/long", false)] {
+        let answer = Reader::get(&site, path).await.received_all().await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        assert!(head.contains("content-length: 6"), "{path}: {answer}");
+        assert!(!head.contains("transfer-encoding"), "{path}: {answer}");
+        assert_eq!(body.len() == 6, is_whole, "{path}: {answer}");
+    }
+    let mut client = RawClient::connect(site.address).await.unwrap();
+    let head = {
+        client.send("HEAD /exact HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client.read_answer(true).await.unwrap()
+    };
+    assert_eq!((head.headers["content-length"].as_bytes(), head.text().as_str()), (&b"6"[..], ""));
+    drop(client);
+    site.end().await;
+}
+
 /// What the kernel and hyper take is bounded; then the writer stands still until it is given up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_stops_the_writer() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_test::{Gate, eventually};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use super::BodyWriter;
@@ -110,6 +111,43 @@ async fn an_error_or_a_panic_breaks_the_body_off() {
         assert_eq!(next(&mut body).await.unwrap().unwrap(), "first");
         assert!(next(&mut body).await.unwrap().is_err(), "no clean end");
         assert!(next(&mut body).await.is_none(), "once is enough");
+    }
+}
+
+#[tokio::test]
+async fn a_length_that_was_announced_is_kept_or_the_body_breaks_off() {
+    for (length, pieces, ends) in [
+        (6, vec!["abc", "def"], "whole"),
+        (6, vec!["abcdef"], "whole"),
+        (7, vec!["abc", "def"], "shorter than was announced, by 1 bytes"),
+        (5, vec!["abc", "def"], "longer than was announced"),
+        (6, vec!["abc", "def", "g"], "longer than was announced"),
+        (6, vec!["abc", "def", "!"], "as scripted"),
+        (1, vec![], "shorter than was announced, by 1 bytes"),
+    ] {
+        let sent = pieces.clone();
+        let mut body = Body::writer_of_length(length, move |writer| {
+            sent.iter().try_for_each(|piece| match *piece {
+                "!" => Err(io::Error::other("as scripted")),
+                piece => writer.send(piece),
+            })
+        });
+        let mut received = 0;
+        let end = loop {
+            assert_eq!(body.size_hint().exact(), Some(length - received), "{pieces:?}");
+            match next(&mut body).await {
+                Some(Ok(piece)) => received += piece.len() as u64,
+                Some(Err(error)) => break error.to_string(),
+                None => break "whole".to_owned(),
+            }
+        };
+        assert!(end.contains(ends), "{length} {pieces:?}: {end}");
+        assert_eq!(
+            received == length,
+            end == "whole",
+            "{length} {pieces:?}: nobody may take {received} for all"
+        );
+        assert!(body.is_end_stream() && next(&mut body).await.is_none());
     }
 }
 
