@@ -36,7 +36,7 @@ enum Kind {
     Full(Option<Bytes>),
     Blob(BlobBody),
     Deferred(DeferredBody),
-    Writer(WriterBody),
+    Writer(Box<WriterBody>),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
     /// Nothing, but of the size that the answer to a GET request would have.
     HeadOnly(SizeHint),
@@ -99,7 +99,7 @@ impl Body {
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
     {
-        Self { kind: Kind::Writer(WriterBody::new(write)) }
+        Self { kind: Kind::Writer(Box::new(WriterBody::new(write))) }
     }
 
     /// As [`writer`](Body::writer), for a body of `length` bytes, which clients are told: they show how far a download
@@ -111,7 +111,7 @@ impl Body {
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
     {
-        Self { kind: Kind::Writer(WriterBody::new(write).of_length(length)) }
+        Self { kind: Kind::Writer(Box::new(WriterBody::new(write).of_length(length))) }
     }
 
     /// A body of the chunks that `chunks` yields: bytes, or results of bytes. The iterator is made and read as a

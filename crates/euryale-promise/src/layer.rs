@@ -22,6 +22,7 @@ use crate::shared::Shared;
 pub struct RepublishLayer {
     settings: Settings,
     cache: usize,
+    weight: usize,
     error_ttl: Duration,
 }
 
@@ -43,6 +44,7 @@ pub(crate) struct Settings {
 /// Threads for promises that block, by default.
 const THREADS: usize = 8;
 const CACHE: usize = 1024;
+const WEIGHT: usize = 64 << 20;
 const ERROR_TTL: Duration = Duration::from_secs(1);
 
 impl RepublishLayer {
@@ -59,12 +61,13 @@ impl RepublishLayer {
                 running: bound(4096),
                 lane: BlockingLane::new("promises", THREADS).ledger(&ledger),
                 suspended: bound(16_384),
-                shared: Arc::new(Shared::new(CACHE, ERROR_TTL)),
+                shared: Arc::new(Shared::new(CACHE, WEIGHT, ERROR_TTL)),
                 server_timing: true,
                 pin_snapshots: false,
                 ledger,
             },
             cache: CACHE,
+            weight: WEIGHT,
             error_ttl: ERROR_TTL,
         }
     }
@@ -121,19 +124,32 @@ impl RepublishLayer {
         self
     }
 
-    /// How many shared values are kept; the one used longest ago goes first. How large they are is the publisher's
-    /// matter. Default: 1,024.
+    /// How many shared values are kept; the one used longest ago goes first. Default: 1,024.
     pub fn shared_values(mut self, values: usize) -> Self {
         self.cache = values.max(1);
-        self.settings.shared = Arc::new(Shared::new(self.cache, self.error_ttl));
-        self
+        self.anew()
+    }
+
+    /// How much memory shared values may take together, in bytes, as their keys [weigh](crate::Key::weighed) them; the
+    /// one used longest ago goes first. One that is heavier than that by itself is given to those who wait for it, and
+    /// not kept. Default: 64 MiB.
+    ///
+    /// Values of one request have no such bound: when one could be weighed it would be in memory already. Bound what a
+    /// promise reads where it reads it.
+    pub fn shared_weight(mut self, bytes: usize) -> Self {
+        self.weight = bytes;
+        self.anew()
     }
 
     /// How long other requests get the error, panic or time-out of a shared promise before one tries again; never
     /// longer than they would get a value. Default: 1 s.
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
-        self.settings.shared = Arc::new(Shared::new(self.cache, ttl));
+        self.anew()
+    }
+
+    fn anew(mut self) -> Self {
+        self.settings.shared = Arc::new(Shared::new(self.cache, self.weight, self.error_ttl));
         self
     }
 
