@@ -3,7 +3,6 @@
 mod gone;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use euryale::deferred::DeferredLayer;

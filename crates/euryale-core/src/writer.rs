@@ -129,8 +129,8 @@ pub(crate) struct WriterBody {
     announced: Option<Announced>,
 }
 
-/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was taken; an error ⇒ Ended,
-/// and the same error from the body.
+/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was taken; an error ⇒
+/// Ended, and the same error from the body.
 enum State {
     Untouched(WriterHandle),
     Sending(Sending),

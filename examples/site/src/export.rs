@@ -89,7 +89,7 @@ fn collect(
     for file in &files {
         // One that another transaction has replaced meanwhile is gone; then all is read again, at a later moment.
         let blob =
-            blobs.blob(&file.blob).map_err(|error| crate::files::replaced_or(error, file, transaction))?;
+            blobs.blob(&file.blob).map_err(|error| crate::files::replaced_or(&error, file, transaction))?;
         entries.push(Entry {
             name: relative(&file.path).to_owned(),
             modified: file.modified,

@@ -27,14 +27,14 @@ pub(crate) fn show(
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(error, file, transaction))?;
+    let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(&error, file, transaction))?;
     response(blob, file)
 }
 
 /// When a file that a row names is not there, another one took its place since the transaction began: the next
 /// attempt sees that one. Which blob it was is for the log.
 pub(crate) fn replaced_or(
-    error: io::Error,
+    error: &io::Error,
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Abort {

@@ -23,7 +23,8 @@ use super::writer::{self, Writer};
 /// use std::io::Write;
 /// use euryale_blob::{BlobStore, FolderStore};
 ///
-/// # fn in_rows(_: &[String]) -> Result<std::collections::HashSet<String>, euryale_core::BoxError> { Ok(Default::default()) }
+/// # use std::collections::HashSet;
+/// # fn in_rows(_: &[String]) -> Result<HashSet<String>, euryale_core::BoxError> { Ok(HashSet::new()) }
 /// # fn main() -> Result<(), euryale_core::BoxError> {
 /// # let data = tempfile::tempdir()?;
 /// let store = FolderStore::open(data.path().join("blobs"))?;
@@ -161,7 +162,8 @@ impl FolderStore {
     /// Removes what `named` does not know, of writers that have ended. Says how many blobs that were.
     ///
     /// `named` asks the database which of these names, up to 1,000, stand in a row: in any row that may, in what is
-    /// committed. Its answers must not be older than the call. Blocks: for a start, before anything is served, or for a worker.
+    /// committed. Its answers must not be older than the call. Blocks: for a start, before anything is served, or for
+    /// a worker.
     ///
     /// # Errors
     /// Of `named`, and of the file system. The sweep ends with the first one; whatever it did was right.

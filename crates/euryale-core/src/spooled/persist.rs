@@ -12,7 +12,8 @@ impl SpooledBody {
     /// A body that stands in a file is linked into place where the system can do that (on Linux, when `path` is
     /// on the file system of the spool's folder): no byte is copied, and the body stays what it is. Any other is
     /// copied; and so is a file that had a name and lost it, as by an abort, since Linux lets no such file have
-    /// another one (linkat(2), `ENOENT`). File systems that share blocks (Btrfs, XFS) do so then. When this returns, the file and its entry in the folder are on the disk.
+    /// another one (linkat(2), `ENOENT`). File systems that share blocks (Btrfs, XFS) do so then. When this
+    /// returns, the file and its entry in the folder are on the disk.
     ///
     /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else writes to in
     /// bad faith.

@@ -97,7 +97,8 @@ impl Problem {
 }
 
 /// For a request whose answer failed when its transaction was over.
-const DONE: &str = "What you sent was received and may be done; only the answer could not be made. Look before you send it again.";
+const DONE: &str = "What you sent was received and may be done; only the answer could not be made. \
+                    Look before you send it again.";
 
 fn detail(status: StatusCode) -> &'static str {
     match status {
