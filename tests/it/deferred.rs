@@ -211,7 +211,8 @@ async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
     for (path, is_whole) in [("/exact", true), ("/short", false), ("/long", false)] {
         let answer = Reader::get(&site, path).await.received_all().await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        assert!(head.contains("content-length: 6"), "{path}: {answer}");
+        // What breaks off before the head has left is cut with it.
+        assert!(answer.is_empty() || head.contains("content-length: 6"), "{path}: {answer}");
         assert!(!head.contains("transfer-encoding"), "{path}: {answer}");
         assert_eq!(body.len() == 6, is_whole, "{path}: {answer}");
     }
