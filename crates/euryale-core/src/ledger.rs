@@ -15,6 +15,7 @@
 //! ```
 
 mod exposition;
+mod lanes;
 mod meter;
 mod per_route;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod tests;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
 pub use self::per_route::PerRoute;
 
@@ -61,6 +63,10 @@ impl Ledger {
             .filter(|(_, gauge)| gauge.get() != 0)
             .map(|(name, gauge)| format!("{name}: {}", gauge.get()))
             .collect();
+        for (name, lane) in self.lanes.all() {
+            let held = lane.running.get() + lane.waiting.get();
+            unsettled.extend((held != 0).then(|| format!("lane {name}: {held}")));
+        }
         let begun = self.transactions.begun.get();
         let ended = self.transactions.ended();
         if begun != ended {
@@ -103,6 +109,8 @@ pub struct Books {
     pub tasks: Tasks,
     /// Promises, and the requests that wait for them.
     pub promises: Promises,
+    /// Blocking lanes, by name.
+    pub lanes: Lanes,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
