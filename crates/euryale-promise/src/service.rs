@@ -39,9 +39,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> RepublishFuture<R> {
         let (inner, engine) = (self.inner.clone(), Arc::clone(&self.engine));
-        let f = passes(inner, engine, request);
-        eprintln!("SIZE {}", std::mem::size_of_val(&f));
-        RepublishFuture { inner: Box::pin(f) }
+        RepublishFuture { inner: Box::pin(passes(inner, engine, request)) }
     }
 }
 
