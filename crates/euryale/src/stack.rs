@@ -10,7 +10,7 @@ use std::time::Duration;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
+    Abort, Body, Database, Internal, Ledger, Publisher, Request, Response, Transaction, publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
@@ -188,10 +188,11 @@ impl<D: Database> Stack<D> {
         let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
         let inner = self.deferred.ledger(ledger.clone()).layer(inner);
         let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
-        let inner = self.blobs.ledger(ledger).layer(inner);
+        let inner = self.blobs.ledger(ledger.clone()).layer(inner);
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
             BoxCloneSyncService::new(self.respond.layer(inner));
-        StackService::new(service.clone(), Internal::new(service.map_err(euryale_core::Error::from)))
+        let internal = Internal::new(service.clone().map_err(euryale_core::Error::from));
+        StackService::new(service, internal.with_room(move || free_connections(&ledger)))
     }
 
     /// The service: publishes with a closure, whose arguments need no types here.
@@ -201,6 +202,12 @@ impl<D: Database> Stack<D> {
     {
         self.publish(publisher_fn(publisher))
     }
+}
+
+/// The connections that no job has or waits for.
+fn free_connections(ledger: &Ledger) -> usize {
+    let taken = ledger.publishers.running.get() + ledger.queue.depth.get();
+    usize::try_from(ledger.connections.cap.get() - taken).unwrap_or(0)
 }
 
 impl<D: Database> fmt::Debug for Stack<D> {
