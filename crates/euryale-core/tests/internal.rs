@@ -4,7 +4,7 @@ use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use euryale_core::{Abort, Attempt, Body, Error, History, Internal, InternalRequest, Response, SnapshotPin};
+use euryale_core::{Attempt, Body, Error, History, Internal, Response, SnapshotPin};
 use http::Extensions;
 use tower_service::Service;
 
