@@ -1,0 +1,53 @@
+//! The service.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use euryale_core::{BoxError, Response};
+use tower_service::Service;
+
+use crate::chain::Chain;
+use crate::{Page, TransformChainFuture};
+
+/// Transforms responses; made by [`TransformChainLayer`](crate::TransformChainLayer).
+#[derive(Clone)]
+pub struct TransformChain<S> {
+    inner: S,
+    chain: Arc<Chain>,
+}
+
+impl<S> TransformChain<S> {
+    pub(crate) fn new(inner: S, chain: Arc<Chain>) -> Self {
+        Self { inner, chain }
+    }
+}
+
+impl<S, A, B> Service<http::Request<A>> for TransformChain<S>
+where
+    S: Service<http::Request<A>, Response = http::Response<B>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = TransformChainFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<A>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let page = Page::new(parts.clone(), self.chain.cpu().clone());
+        let request = http::Request::from_parts(parts, body);
+        TransformChainFuture::new(self.inner.call(request), page, Arc::clone(&self.chain))
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TransformChain<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransformChain").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,111 @@
+//! What becomes of one transform on one page: how long it takes, and whether it fails.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use euryale_core::ledger::TransformMeters;
+use euryale_core::{BoxError, PanicMessage};
+use tracing::Span;
+
+/// One transform on one page.
+pub(crate) struct Watch {
+    name: Arc<str>,
+    critical: bool,
+    failed: AtomicBool,
+    nanoseconds: AtomicU64,
+    meters: Arc<TransformMeters>,
+    span: Span,
+}
+
+impl Watch {
+    pub(crate) fn new(name: &Arc<str>, critical: bool, meters: &Arc<TransformMeters>) -> Self {
+        Self {
+            span: tracing::debug_span!("transform", name = &**name),
+            name: Arc::clone(name),
+            critical,
+            failed: AtomicBool::new(false),
+            nanoseconds: AtomicU64::new(0),
+            meters: Arc::clone(meters),
+        }
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(crate) fn is_critical(&self) -> bool {
+        self.critical
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Runs a part of a streaming rewrite, unless an earlier part of it failed. Only a critical transform's failure is
+    /// an error: it ends the pass.
+    pub(crate) fn call(&self, part: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+        if self.has_failed() {
+            return Ok(());
+        }
+        let Err(error) = self.time(part) else { return Ok(()) };
+        self.fail(&*error);
+        if self.critical { Err(CriticalFailed(Arc::clone(&self.name)).into()) } else { Ok(()) }
+    }
+
+    /// Runs a part of it, and counts the time. A panic is an error.
+    pub(crate) fn time<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
+        let began = Instant::now();
+        let done = self.span.in_scope(|| PanicMessage::catch(part));
+        self.took(began.elapsed());
+        done.unwrap_or_else(|panic| Err(panic.into()))
+    }
+
+    pub(crate) fn took(&self, time: Duration) {
+        self.nanoseconds.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Says so, once.
+    pub(crate) fn fail(&self, error: &(dyn std::error::Error + 'static)) {
+        if self.failed.swap(true, Relaxed) {
+            return;
+        }
+        self.meters.failures.add(1);
+        let (transform, critical) = (&*self.name, self.critical);
+        self.span.in_scope(|| tracing::error!(transform, critical, "a transform failed: {}", Chain(error)));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.meters.seconds.record(Duration::from_nanos(self.nanoseconds.load(Relaxed)));
+    }
+}
+
+/// A transform without which the page must not be sent.
+#[derive(Debug)]
+pub(crate) struct CriticalFailed(pub(crate) Arc<str>);
+
+impl fmt::Display for CriticalFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the critical transform `{}` failed", self.0)
+    }
+}
+
+impl std::error::Error for CriticalFailed {}
+
+/// An error and its sources on one line.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
