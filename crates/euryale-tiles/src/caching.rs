@@ -17,7 +17,8 @@ pub(crate) struct Caching {
 impl Caching {
     /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5).
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut caching = Self { vary: headers.get_all(header::VARY).iter().cloned().collect(), ..Self::default() };
+        let mut caching =
+            Self { vary: headers.get_all(header::VARY).iter().cloned().collect(), ..Self::default() };
         for (name, value) in directives(headers) {
             let seconds = || value.and_then(|value| value.trim_matches('"').parse().ok());
             match name.to_ascii_lowercase().as_str() {
@@ -57,7 +58,8 @@ impl Caching {
     /// not say so itself.
     pub(crate) fn apply(mut self, headers: &mut HeaderMap) {
         let own = Self::of(headers);
-        let is_public = own.max_age.is_some() || own.s_maxage.is_some() || headers.contains_key(header::EXPIRES);
+        let is_public =
+            own.max_age.is_some() || own.s_maxage.is_some() || headers.contains_key(header::EXPIRES);
         self.and(&own);
         for name in [header::ETAG, header::LAST_MODIFIED] {
             // They are the page's own, and say nothing of its parts.
@@ -109,10 +111,10 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 
 fn directives(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
     let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim).filter(|text| !text.is_empty()).map(|directive| {
-        match directive.split_once('=') {
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|text| !text.is_empty()).map(
+        |directive| match directive.split_once('=') {
             Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
             None => (directive, None),
-        }
-    })
+        },
+    )
 }

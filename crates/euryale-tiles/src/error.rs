@@ -83,3 +83,5 @@ impl fmt::Display for TileError {
 }
 
 impl std::error::Error for TileError {}
+
+impl std::error::Error for TileErrorKind {}

@@ -6,21 +6,24 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use euryale_core::{Body, Internal, InternalRequest, PanicMessage, Response};
+use euryale_transform::Cpu;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Extensions, HeaderMap, StatusCode, Uri, request as parts};
 use http_body::Body as _;
 
 use crate::address::resolve;
 use crate::caching::Caching;
-use crate::request;
 use crate::settings::Settings;
-use crate::TileErrorKind;
+use crate::{TileErrorKind, request};
 
-/// What was asked for, when it is there.
-pub(crate) struct Document {
-    pub(crate) text: String,
+/// What was asked for, when it is there, and what `T` makes of it.
+pub(crate) struct Document<T> {
+    pub(crate) content: T,
     pub(crate) caching: Caching,
 }
+
+/// What may be made of a document: it is work for the CPU.
+type Make<T> = fn(String) -> Result<T, TileErrorKind>;
 
 /// Who asks.
 #[derive(Clone)]
@@ -28,7 +31,11 @@ pub(crate) struct Asker {
     pub(crate) page: Arc<parts::Parts>,
     pub(crate) internal: Internal,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) cpu: Cpu,
 }
+
+/// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading this.
+const LARGE: usize = 64 << 10;
 
 impl Asker {
     /// The mark of a sub-request that is `nesting` documents below the page.
@@ -56,9 +63,14 @@ impl Asker {
     /// Fetches a document, which is HTML; follows redirects within the site, each of them one deeper.
     ///
     /// A panic of what answers, outside of workers, is its failure.
-    pub(crate) async fn fetch(self, address: Uri, nesting: u32) -> Result<Document, TileErrorKind> {
+    pub(crate) async fn fetch<T: Send + 'static>(
+        self,
+        address: Uri,
+        nesting: u32,
+        make: Make<T>,
+    ) -> Result<Document<T>, TileErrorKind> {
         let deadline = self.settings.deadline;
-        let mut fetched = pin!(tokio::time::timeout(deadline, self.follow(address, nesting)));
+        let mut fetched = pin!(tokio::time::timeout(deadline, self.follow(address, nesting, make)));
         let fetched = poll_fn(|cx| match PanicMessage::catch(|| fetched.as_mut().poll(cx)) {
             Ok(polled) => polled,
             Err(panic) => {
@@ -69,12 +81,18 @@ impl Asker {
         fetched.await.unwrap_or(Err(TileErrorKind::Elapsed))
     }
 
-    async fn follow(self, mut address: Uri, mut nesting: u32) -> Result<Document, TileErrorKind> {
+    async fn follow<T: Send + 'static>(
+        &self,
+        mut address: Uri,
+        mut nesting: u32,
+        make: Make<T>,
+    ) -> Result<Document<T>, TileErrorKind> {
         loop {
             self.check(&address, nesting)?;
             let response = self.ask(&address, nesting).await?;
             if !response.status().is_redirection() {
-                return self.read(response).await;
+                let (text, caching) = self.read(response).await?;
+                return Ok(Document { content: self.compute(text, make).await?, caching });
             }
             let status = TileErrorKind::Status(response.status());
             let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).ok_or(status)?;
@@ -96,12 +114,24 @@ impl Asker {
         })
     }
 
-    async fn read(&self, response: Response) -> Result<Document, TileErrorKind> {
+    /// Makes something of a text, where it belongs.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        text: String,
+        make: impl FnOnce(String) -> Result<T, TileErrorKind> + Send + 'static,
+    ) -> Result<T, TileErrorKind> {
+        if text.len() < LARGE {
+            return make(text);
+        }
+        self.cpu.run(move || make(text)).await.unwrap_or(Err(TileErrorKind::Failed))
+    }
+
+    async fn read(&self, response: Response) -> Result<(String, Caching), TileErrorKind> {
         let (head, body) = response.into_parts();
         let caching = Caching::of(&head.headers);
         match head.status {
             StatusCode::OK => {}
-            StatusCode::NO_CONTENT => return Ok(Document { text: String::new(), caching }),
+            StatusCode::NO_CONTENT => return Ok((String::new(), caching)),
             status => return Err(TileErrorKind::Status(status)),
         }
         if head.headers.contains_key(CONTENT_ENCODING) || !is_html(&head.headers) {
@@ -109,7 +139,7 @@ impl Asker {
         }
         let bytes = collect(body, declared(&head.headers), self.settings.tile_limit).await?;
         let text = String::from_utf8(bytes).map_err(|_| TileErrorKind::NotText)?;
-        Ok(Document { text, caching })
+        Ok((text, caching))
     }
 }
 

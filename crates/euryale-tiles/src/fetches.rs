@@ -21,25 +21,25 @@ pub(crate) type Slot = usize;
 pub(crate) struct Fetches {
     asker: Asker,
     slots: Vec<Fetched>,
-    /// By what the page says; several references may name one address.
     known: HashMap<Uri, Slot>,
     queue: VecDeque<Slot>,
     running: Vec<Running>,
     /// How much of what the page may fetch is left, in bytes.
     left: usize,
-    pub(crate) caching: Caching,
+    /// What all that was fetched says of itself.
+    caching: Caching,
 }
 
 /// Waiting ⇒ There | Failed.
-pub(crate) enum Fetched {
+enum Fetched {
     Waiting { address: Uri, nesting: u32 },
-    There { fragment: Fragment, nesting: u32 },
+    There(Fragment),
     Failed(TileError),
 }
 
 struct Running {
     slot: Slot,
-    future: Pin<Box<dyn Future<Output = Result<Document, TileErrorKind>> + Send>>,
+    future: Pin<Box<dyn Future<Output = Result<Document<Fragment>, TileErrorKind>> + Send>>,
 }
 
 impl Fetches {
@@ -49,44 +49,50 @@ impl Fetches {
         Self { asker, slots, known, queue, running, left, caching: Caching::default() }
     }
 
-    pub(crate) fn slot(&self, slot: Slot) -> &Fetched {
-        &self.slots[slot]
-    }
-
-    /// The slot of a reference in a document that is `nesting` below the page; asked for the first time, it is fetched.
-    pub(crate) fn ask(&mut self, reference: &str, nesting: u32) -> Slot {
-        let checked = resolve(&self.asker.page.uri, reference)
-            .and_then(|address| self.asker.check(&address, nesting).map(|()| address));
-        let address = match checked {
-            Ok(address) => address,
-            Err(kind) => return self.fail_new(TileError::new(reference, kind)),
-        };
-        if let Some(slot) = self.known.get(&address) {
-            return *slot;
+    /// What is at a reference in a document that is `nesting` below the page.
+    pub(crate) fn find(&self, reference: &str, nesting: u32) -> Result<(Slot, &Fragment), TileError> {
+        let error = |kind| TileError::new(reference, kind);
+        let address = self.address(reference, nesting).map_err(error)?;
+        let slot = *self.known.get(&address).ok_or_else(|| error(TileErrorKind::TooMany))?;
+        match &self.slots[slot] {
+            Fetched::There(fragment) => Ok((slot, fragment)),
+            Fetched::Failed(known) => Err(known.clone()),
+            Fetched::Waiting { .. } => Err(error(TileErrorKind::Elapsed)),
         }
-        if self.known.len() >= self.asker.settings.most {
-            return self.fail_new(TileError::new(reference, TileErrorKind::TooMany));
+    }
+
+    pub(crate) fn fragment(&self, slot: Slot) -> Option<&Fragment> {
+        match &self.slots[slot] {
+            Fetched::There(fragment) => Some(fragment),
+            Fetched::Failed(_) | Fetched::Waiting { .. } => None,
         }
-        let slot = self.slots.len();
-        self.known.insert(address.clone(), slot);
-        self.slots.push(Fetched::Waiting { address, nesting });
-        self.queue.push_back(slot);
-        slot
     }
 
-    fn fail_new(&mut self, error: TileError) -> Slot {
-        self.slots.push(self.failed(error));
-        self.caching.and(&Caching::of_failure());
-        self.slots.len() - 1
+    pub(crate) fn into_caching(self) -> Caching {
+        self.caching
     }
 
-    fn failed(&self, error: TileError) -> Fetched {
-        tracing::warn!(page = self.asker.page.uri.path(), "{error}");
-        Fetched::Failed(error)
+    /// Has all tiles of a document fetched that is `nesting` below the page, if they may be and are not yet.
+    pub(crate) fn want(&mut self, document: &Fragment, nesting: u32) {
+        for reference in document.references() {
+            let Ok(address) = self.address(reference, nesting) else { continue };
+            if self.known.contains_key(&address) || self.known.len() >= self.asker.settings.most {
+                continue;
+            }
+            self.queue.push_back(self.slots.len());
+            self.known.insert(address.clone(), self.slots.len());
+            self.slots.push(Fetched::Waiting { address, nesting });
+        }
     }
 
-    /// Waits for all that was asked for, and for what that asks for in its turn. What is not there `until` then fails,
-    /// and is waited for no longer.
+    fn address(&self, reference: &str, nesting: u32) -> Result<Uri, TileErrorKind> {
+        let address = resolve(&self.asker.page.uri, reference)?;
+        self.asker.check(&address, nesting)?;
+        Ok(address)
+    }
+
+    /// Waits for all that is wanted, and for what that wants in its turn. What is not there `until` then is waited for
+    /// no longer.
     pub(crate) async fn all(&mut self, until: Instant) {
         if timeout_at(until, poll_fn(|cx| self.poll(cx))).await.is_err() {
             self.running.clear();
@@ -110,7 +116,7 @@ impl Fetches {
                     Poll::Pending => at += 1,
                 }
             }
-            // What was started takes its place in the queue when it is polled, and then the free connections are fewer.
+            // What was started takes its place in the queue when it is polled: then fewer connections are free.
             if !self.start() {
                 break;
             }
@@ -118,7 +124,7 @@ impl Fetches {
         if self.running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// One at least: who has none under way waits in the queue as any request does, and holds nothing meanwhile.
+    /// Starts what there is room for. One at least: it waits in the queue as any request does, and holds nothing.
     fn start(&mut self) -> bool {
         let room = self.asker.internal.room().unwrap_or(usize::MAX);
         let room = room.max(usize::from(self.running.is_empty()));
@@ -126,30 +132,29 @@ impl Fetches {
         let starting = room.min(most).min(self.queue.len());
         for slot in self.queue.drain(..starting) {
             let Fetched::Waiting { address, nesting } = &self.slots[slot] else { continue };
-            let span = tracing::debug_span!("tile", %address);
-            let future = self.asker.clone().fetch(address.clone(), *nesting).instrument(span);
-            self.running.push(Running { slot, future: Box::pin(future) });
+            let span = tracing::debug_span!("tile", path = address.path());
+            let fetched = self.asker.clone().fetch(address.clone(), *nesting, Fragment::tile);
+            self.running.push(Running { slot, future: Box::pin(fetched.instrument(span)) });
         }
         starting > 0
     }
 
     /// Fills a slot that waits.
-    fn end(&mut self, slot: Slot, document: Result<Document, TileErrorKind>) {
+    fn end(&mut self, slot: Slot, document: Result<Document<Fragment>, TileErrorKind>) {
         let Fetched::Waiting { address, nesting } = &self.slots[slot] else { return };
         let (name, nesting) = (address.path_and_query().map_or("/", |target| target.as_str()), *nesting);
-        match document.and_then(|document| self.keep(document)) {
-            Ok((fragment, caching)) => {
-                self.caching.and(&caching);
-                let inner: Vec<String> = fragment.references().map(str::to_owned).collect();
-                self.slots[slot] = Fetched::There { fragment, nesting };
-                for reference in inner {
-                    self.ask_within(&reference, nesting + 1);
-                }
+        let kept = document.and_then(|document| match self.left.checked_sub(document.content.len()) {
+            Some(left) => Ok((document, left)),
+            None => Err(TileErrorKind::TooLarge),
+        });
+        match kept {
+            Ok((document, left)) => {
+                self.left = left;
+                self.caching.and(&document.caching);
+                self.want(&document.content, nesting + 1);
+                self.slots[slot] = Fetched::There(document.content);
             }
-            Err(kind) => {
-                self.slots[slot] = self.failed(TileError::new(name, kind));
-                self.caching.and(&Caching::of_failure());
-            }
+            Err(kind) => self.slots[slot] = Fetched::Failed(TileError::new(name, kind)),
         }
     }
 }

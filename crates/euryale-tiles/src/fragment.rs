@@ -1,14 +1,12 @@
 //! Documents, taken apart.
 
-use bytes::Bytes;
-
 use crate::TileErrorKind;
 use crate::outline::{Outline, Placeholder, Span};
 
 /// A document in pieces: what is sent as it is, and what stands for something else.
 #[derive(Debug)]
 pub(crate) struct Fragment {
-    text: Bytes,
+    text: String,
     /// All of a page; the body of a tile, or the whole of one that has neither head nor body.
     pub(crate) body: Vec<Piece>,
     /// The head of a tile, for the head of a page.
@@ -32,11 +30,10 @@ impl Fragment {
     /// Takes a page apart.
     pub(crate) fn page(text: String, outline: &Outline) -> Self {
         let mut cuts = tiles(outline);
-        if let Some(at) = heads_at(outline) {
-            cuts.push((at..at, Some(Piece::Heads)));
-        }
+        let at = heads_at(outline);
+        cuts.push((at..at, Some(Piece::Heads)));
         let body = pieces(0..text.len(), cuts);
-        Self { text: text.into(), body, head: Vec::new(), head_beside: Vec::new(), has_head: false }
+        Self { text, body, head: Vec::new(), head_beside: Vec::new(), has_head: false }
     }
 
     /// Takes a tile apart.
@@ -60,7 +57,7 @@ impl Fragment {
         let head = outline.head.clone().unwrap_or_default();
         let (head, head_beside) = (pieces(head.clone(), tiles(&outline)), pieces(head, beside));
         let has_head = outline.head.is_some();
-        Ok(Self { body: pieces(body, in_body), head, head_beside, has_head, text: text.into() })
+        Ok(Self { body: pieces(body, in_body), head, head_beside, has_head, text })
     }
 
     /// What stands for a placeholder in a head: the tile's head, or all of one without head and body.
@@ -68,8 +65,8 @@ impl Fragment {
         if self.has_head { &self.head } else { &self.body }
     }
 
-    pub(crate) fn bytes(&self, span: &Span) -> Bytes {
-        self.text.slice(span.clone())
+    pub(crate) fn text(&self, span: &Span) -> &str {
+        &self.text[span.clone()]
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,9 +82,9 @@ impl Fragment {
     }
 }
 
-/// At the end of the head; where it has no end tag, before the body's tag.
-fn heads_at(outline: &Outline) -> Option<usize> {
-    outline.head.as_ref().map(|head| head.end).or(outline.body_tag)
+/// At the end of the head; of a page without head and body, before what they would hold.
+fn heads_at(outline: &Outline) -> usize {
+    outline.head.as_ref().map(|head| head.end).or(outline.body_tag).unwrap_or(outline.top)
 }
 
 fn tiles(outline: &Outline) -> Vec<(Span, Option<Piece>)> {

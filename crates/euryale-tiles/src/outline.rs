@@ -24,6 +24,8 @@ pub(crate) struct Outline {
     pub(crate) body: Option<Span>,
     /// Where the body's own tag begins.
     pub(crate) body_tag: Option<usize>,
+    /// Where the doctype and the root's start tag end.
+    pub(crate) top: usize,
     /// Where the root's own tags are, and the doctype's: no part of a fragment.
     pub(crate) shell: Vec<Span>,
     /// The placeholders, in their order, none within another.
@@ -85,7 +87,7 @@ impl Outline {
         }
         let doctype = Rc::clone(&outline);
         settings = settings.append_document_content_handler(lol_html::doctype!(move |found| {
-            doctype.borrow_mut().shell.push(found.source_location().bytes());
+            doctype.borrow_mut().begin(found.source_location().bytes());
             Ok(())
         }));
         let mut reader = HtmlRewriter::new(settings, |_: &[u8]| {});
@@ -93,6 +95,11 @@ impl Outline {
         let mut outline = outline.take();
         outline.tidy(text.len());
         Ok(outline)
+    }
+
+    fn begin(&mut self, tag: Span) {
+        self.top = self.top.max(tag.end);
+        self.shell.push(tag);
     }
 
     /// What is in a placeholder goes with it. All is in the order of its beginnings.
@@ -124,7 +131,7 @@ fn found_root(outline: &Shared, root: &mut Element<'_, '_>) {
     if found.layout.is_none() {
         found.layout = root.get_attribute("data-layout").map(|reference| unescape(&reference));
     }
-    found.shell.push(root.source_location().bytes());
+    found.begin(root.source_location().bytes());
     drop(found);
     let outline = Rc::clone(outline);
     at_end(root, move |end| outline.borrow_mut().shell.push(end));
@@ -186,11 +193,14 @@ fn found_once(outline: &Shared, element: &mut Element<'_, '_>) {
     outline.borrow_mut().once.push(element.source_location().bytes());
 }
 
-/// Where the element's own end tag is; one that is only implied is not found.
+/// Where the element's own end tag is. One that is only implied is not found: the parser shows what ends a parent.
 fn at_end(element: &mut Element<'_, '_>, found: impl FnOnce(Span) + 'static) {
+    let name = element.tag_name();
     if let Some(handlers) = element.end_tag_handlers() {
         handlers.push(Box::new(move |end| {
-            found(end.source_location().bytes());
+            if end.name() == name {
+                found(end.source_location().bytes());
+            }
             Ok(())
         }));
     }

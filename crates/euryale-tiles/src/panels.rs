@@ -38,7 +38,7 @@ pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String 
 
 fn places<'a>(page: &Outline, layout: &'a Outline) -> impl Iterator<Item = (&'a str, &'a Span)> {
     let has = |outline: &Outline| outline.panels.iter().any(|(name, _)| name == "content");
-    let content = layout.content.as_ref().filter(|span| has(page) && !has(layout));
+    let content = layout.content.as_ref().filter(|_| has(page) && !has(layout));
     let panels = layout.panels.iter().map(|(name, span)| (name.as_str(), span));
     panels.chain(content.map(|span| ("content", span)))
 }

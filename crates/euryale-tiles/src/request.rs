@@ -63,8 +63,11 @@ fn headers(page: &HeaderMap) -> HeaderMap {
             || text.starts_with("x-accel-")
             || named.iter().any(|other| other.eq_ignore_ascii_case(text))
     };
-    let mut headers: HeaderMap =
-        page.iter().filter(|(name, _)| !is_own(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut headers: HeaderMap = page
+        .iter()
+        .filter(|(name, _)| !is_own(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
     headers
 }

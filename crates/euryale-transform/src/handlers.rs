@@ -6,9 +6,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use euryale_core::BoxError;
+use lol_html::Selector;
 use lol_html::html_content::{Comment, Doctype, DocumentEnd, EndTag, TextChunk};
 use lol_html::send::{self, DocumentContentHandlers, ElementContentHandlers, Settings};
-use lol_html::Selector;
 
 use crate::watch::Watch;
 
