@@ -89,6 +89,7 @@ pub use euryale_deferred::CpuPool;
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
+pub use euryale_tiles as tiles;
 
 pub use self::runtime::{BlockingThreads, runtime};
 pub use self::stack::{Stack, StackService};
