@@ -6,9 +6,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use euryale_core::BoxError;
+use lol_html::Selector;
 use lol_html::html_content::{Comment, Doctype, DocumentEnd, EndTag, TextChunk};
 use lol_html::send::{self, DocumentContentHandlers, ElementContentHandlers, Settings};
-use lol_html::Selector;
 
 use crate::watch::Watch;
 
@@ -88,6 +88,14 @@ impl Handlers {
             .end(move |end: &mut DocumentEnd<'_>| watch.call(|| handler(end)));
         self.document.push(handlers);
         self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.elements.is_empty() && self.document.is_empty()
+    }
+
+    pub(crate) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
     }
 
     pub(crate) fn add_to(self, settings: Settings<'static, 'static>) -> Settings<'static, 'static> {
