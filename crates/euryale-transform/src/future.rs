@@ -10,8 +10,7 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError, Response};
 use pin_project_lite::pin_project;
 
-use crate::Page;
-use crate::chain::{Chain, Found};
+use crate::chain::{Asked, Chain, Found};
 
 pin_project! {
     /// The future of [`TransformChain`](crate::TransformChain). Dropping it drops the transforms; what they compute on
@@ -26,14 +25,14 @@ pin_project! {
     /// Called ⇒ the response, or Transforming when a transform applies; Transforming ⇒ the response.
     #[project = StateProj]
     enum State<F> {
-        Called { #[pin] inner: F, page: Option<Box<Page>>, chain: Arc<Chain> },
+        Called { #[pin] inner: F, asked: Option<Box<Asked>>, chain: Arc<Chain> },
         Transforming { response: Pin<Box<dyn Future<Output = Response> + Send>> },
     }
 }
 
 impl<F> TransformChainFuture<F> {
-    pub(crate) fn new(inner: F, page: Page, chain: Arc<Chain>) -> Self {
-        Self { state: State::Called { inner, page: Some(Box::new(page)), chain } }
+    pub(crate) fn new(inner: F, asked: Asked, chain: Arc<Chain>) -> Self {
+        Self { state: State::Called { inner, asked: Some(Box::new(asked)), chain } }
     }
 }
 
@@ -49,13 +48,15 @@ where
         let mut this = self.project();
         loop {
             let response = match this.state.as_mut().project() {
-                StateProj::Called { inner, page, chain } => {
+                StateProj::Called { inner, asked, chain } => {
                     let response = ready!(inner.poll(cx))?.map(Body::new);
                     // Polled after it was ready, as no caller may.
-                    let Some(page) = page.take() else { return Poll::Pending };
-                    match chain.look(&page, response) {
+                    let Some(asked) = asked.take() else { return Poll::Pending };
+                    match chain.look(&asked, response) {
                         Found::Nothing(response) => return Poll::Ready(Ok(response)),
-                        Found::Work(plan, response) => Arc::clone(chain).transform(*page, plan, response),
+                        Found::Work(plan, response) => {
+                            Arc::clone(chain).transform(asked.page, plan, response)
+                        }
                     }
                 }
                 StateProj::Transforming { response } => return response.as_mut().poll(cx).map(Ok),

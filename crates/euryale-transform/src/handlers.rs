@@ -90,6 +90,14 @@ impl Handlers {
         self
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.elements.is_empty() && self.document.is_empty()
+    }
+
+    pub(crate) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
+    }
+
     pub(crate) fn add_to(self, settings: Settings<'static, 'static>) -> Settings<'static, 'static> {
         let settings = self.elements.into_iter().fold(settings, |settings, (selector, handlers)| {
             settings.append_element_content_handler((Cow::Owned(selector), handlers))

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Ledger;
+use euryale_core::{Body, Ledger, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode, request};
 use tower_layer::Layer;
 
 use crate::chain::Chain;
 use crate::transform::Kind;
-use crate::{Cpu, EditHead, Rewrite, TransformChain, TransformPage};
+use crate::{Cpu, EditHead, Page, Rewrite, TransformChain, TransformPage};
 
 /// Transforms responses. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -19,9 +21,12 @@ pub struct TransformChainLayer {
     pub(crate) settings: Settings,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) cpu: Cpu,
+    pub(crate) budget: Duration,
+    pub(crate) trusts_off: Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>,
+    pub(crate) failed: Arc<dyn Fn(&Page) -> Response + Send + Sync>,
     pub(crate) body_limit: usize,
     pub(crate) deadline: Duration,
     pub(crate) ledger: Ledger,
@@ -33,6 +38,9 @@ impl TransformChainLayer {
         let ledger = Ledger::new();
         let settings = Settings {
             cpu: Cpu::new(ledger.clone()),
+            budget: Duration::from_millis(1),
+            trusts_off: Arc::new(|_| false),
+            failed: Arc::new(|_| failed()),
             body_limit: 4 << 20,
             deadline: Duration::from_secs(10),
             ledger,
@@ -72,6 +80,33 @@ impl TransformChainLayer {
         self
     }
 
+    /// How long a page may be rewritten on a runtime thread; what is left then is done on the threads for the CPU. So
+    /// is the first page, and so are those after one that took longer: what is slow is not known before. Default: 1 ms.
+    /// Zero: all of it.
+    ///
+    /// A handler cannot be interrupted: one that may never return needs zero, and then costs a thread.
+    pub fn budget(mut self, each: Duration) -> Self {
+        self.settings.budget = each;
+        self
+    }
+
+    /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the extensions. Its value
+    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default: nobody's.
+    pub fn trust_off_switch(
+        mut self,
+        is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.trusts_off = Arc::new(is_trusted);
+        self
+    }
+
+    /// What is sent instead of a page without its critical transforms. It must not block. Default: 500, as a problem
+    /// in JSON (RFC 9457).
+    pub fn failed(mut self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
+        self.settings.failed = Arc::new(answer);
+        self
+    }
+
     /// How many threads compute at a time; at least 1. Default: as many as there are cores.
     pub fn cpu_threads(mut self, threads: usize) -> Self {
         self.settings.cpu = self.settings.cpu.threads(threads);
@@ -102,6 +137,16 @@ impl Default for TransformChainLayer {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn failed() -> Response {
+    let text = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}\n";
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 impl<S> Layer<S> for TransformChainLayer {

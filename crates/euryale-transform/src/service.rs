@@ -8,8 +8,8 @@ use bytes::Bytes;
 use euryale_core::{BoxError, Response};
 use tower_service::Service;
 
+use crate::TransformChainFuture;
 use crate::chain::Chain;
-use crate::{Page, TransformChainFuture};
 
 /// Transforms responses; made by [`TransformChainLayer`](crate::TransformChainLayer).
 #[derive(Clone)]
@@ -39,10 +39,8 @@ where
     }
 
     fn call(&mut self, request: http::Request<A>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let page = Page::new(parts.clone(), self.chain.cpu().clone());
-        let request = http::Request::from_parts(parts, body);
-        TransformChainFuture::new(self.inner.call(request), page, Arc::clone(&self.chain))
+        let (asked, request) = self.chain.ask(request);
+        TransformChainFuture::new(self.inner.call(request), asked, Arc::clone(&self.chain))
     }
 }
 

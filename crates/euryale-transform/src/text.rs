@@ -1,5 +1,8 @@
 //! Pages as text.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use encoding_rs::{Encoding, UTF_8};
 use http::HeaderMap;
 use http::HeaderValue;
@@ -30,15 +33,13 @@ pub(crate) fn is_html(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The bytes as text, or themselves if they are none.
-pub(crate) fn decode(bytes: Vec<u8>, charset: &'static Encoding) -> Result<String, Vec<u8>> {
+/// The page as text, if it is that.
+pub(crate) fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<String> {
+    let bytes = page.concat();
     if charset == UTF_8 {
-        return String::from_utf8(bytes).map_err(std::string::FromUtf8Error::into_bytes);
+        return String::from_utf8(bytes).ok();
     }
-    match charset.decode_without_bom_handling_and_without_replacement(&bytes) {
-        Some(text) => Ok(text.into_owned()),
-        None => Err(bytes),
-    }
+    charset.decode_without_bom_handling_and_without_replacement(&bytes).map(Cow::into_owned)
 }
 
 /// Declares that the page is UTF-8 now, if it declared something else.

@@ -22,17 +22,13 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(name: &Arc<str>, critical: bool, meters: &Arc<TransformMeters>) -> Self {
         Self {
-            span: tracing::debug_span!("transform", name = &**name),
+            span: tracing::debug_span!("transform", name = &**name, ms = tracing::field::Empty),
             name: Arc::clone(name),
             critical,
             failed: AtomicBool::new(false),
             nanoseconds: AtomicU64::new(0),
             meters: Arc::clone(meters),
         }
-    }
-
-    pub(crate) fn span(&self) -> &Span {
-        &self.span
     }
 
     pub(crate) fn is_critical(&self) -> bool {
@@ -50,20 +46,31 @@ impl Watch {
             return Ok(());
         }
         let Err(error) = self.time(part) else { return Ok(()) };
-        self.fail(&*error);
-        if self.critical { Err(CriticalFailed(Arc::clone(&self.name)).into()) } else { Ok(()) }
+        self.failed(&*error).map_err(BoxError::from)
     }
 
-    /// Runs a part of it, and counts the time. A panic is an error.
+    /// Runs a part of it. A panic is an error.
+    pub(crate) fn run<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
+        let done = self.span.in_scope(|| PanicMessage::catch(part));
+        done.unwrap_or_else(|panic| Err(panic.into()))
+    }
+
+    /// The same, and counts the time.
     pub(crate) fn time<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
         let began = Instant::now();
-        let done = self.span.in_scope(|| PanicMessage::catch(part));
+        let done = self.run(part);
         self.took(began.elapsed());
-        done.unwrap_or_else(|panic| Err(panic.into()))
+        done
     }
 
     pub(crate) fn took(&self, time: Duration) {
         self.nanoseconds.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// It failed. That is only an error if it is critical.
+    pub(crate) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Result<(), CriticalFailed> {
+        self.fail(error);
+        if self.critical { Err(CriticalFailed) } else { Ok(()) }
     }
 
     /// Says so, once.
@@ -79,17 +86,19 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.meters.seconds.record(Duration::from_nanos(self.nanoseconds.load(Relaxed)));
+        let took = Duration::from_nanos(self.nanoseconds.load(Relaxed));
+        self.meters.seconds.record(took);
+        self.span.record("ms", took.as_secs_f64() * 1e3);
     }
 }
 
-/// A transform without which the page must not be sent.
+/// A transform failed without which the page must not be sent.
 #[derive(Debug)]
-pub(crate) struct CriticalFailed(pub(crate) Arc<str>);
+pub(crate) struct CriticalFailed;
 
 impl fmt::Display for CriticalFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the critical transform `{}` failed", self.0)
+        f.write_str("a critical transform failed")
     }
 }
 
