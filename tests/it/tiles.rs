@@ -72,7 +72,7 @@ async fn site(connections: usize, tiles: Tiles) -> (Site, Gate) {
     let stack =
         Stack::new(pool.clone()).publish_fn(move |request, transaction| views.publish(request, transaction));
     let internal = stack.internal().clone();
-    let chain = TransformChainLayer::new().transform_page(tiles).ledger(pool.ledger().clone());
+    let chain = TransformChainLayer::new().compose_page(tiles).ledger(pool.ledger().clone());
     let service = ServiceBuilder::new().map_request(move |mut request: axum::extract::Request| {
         request.extensions_mut().insert(internal.clone());
         request

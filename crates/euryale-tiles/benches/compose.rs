@@ -43,7 +43,7 @@ fn compose(criterion: &mut Criterion) {
         async { Ok::<_, Infallible>(response) }
     });
     let internal = Internal::new(inner.clone().map_err(Error::from));
-    let chain = TransformChainLayer::new().transform_page(Tiles::new()).layer(inner);
+    let chain = TransformChainLayer::new().compose_page(Tiles::new()).layer(inner);
     let mut group = criterion.benchmark_group("tiles");
     for (name, path) in [("the page as it is", "/plain"), ("five tiles", "/composed")] {
         group.bench_function(name, |bencher| {

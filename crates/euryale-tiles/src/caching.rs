@@ -36,8 +36,8 @@ impl Caching {
         caching
     }
 
-    /// That of a page in which something is missing: it is not to be kept.
-    pub(crate) fn of_failure() -> Self {
+    /// That of a page that is not to be kept: something is missing in it, or nobody knows yet what its parts will say.
+    pub(crate) fn never() -> Self {
         Self { no_store: true, ..Self::default() }
     }
 

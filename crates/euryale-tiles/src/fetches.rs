@@ -1,22 +1,22 @@
 //! All that one page fetches: each address once, so many at a time as there are free connections.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Uri;
-use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
+use crate::TileErrorKind;
 use crate::address::resolve;
 use crate::caching::Caching;
 use crate::fetch::{Asker, Document};
 use crate::fragment::Fragment;
-use crate::{TileError, TileErrorKind};
 
 /// A place in [`Fetches`].
-pub(crate) type Slot = usize;
+type Slot = usize;
 
 pub(crate) struct Fetches {
     asker: Asker,
@@ -33,8 +33,15 @@ pub(crate) struct Fetches {
 /// Waiting ⇒ There | Failed.
 enum Fetched {
     Waiting { address: Uri, nesting: u32 },
-    There(Fragment),
-    Failed(TileError),
+    There(Arc<Fragment>),
+    Failed(TileErrorKind),
+}
+
+/// What is at a reference.
+pub(crate) enum Found {
+    NotYet,
+    There(Arc<Fragment>),
+    Failed(TileErrorKind),
 }
 
 struct Running {
@@ -50,26 +57,22 @@ impl Fetches {
     }
 
     /// What is at a reference in a document that is `nesting` below the page.
-    pub(crate) fn find(&self, reference: &str, nesting: u32) -> Result<(Slot, &Fragment), TileError> {
-        let error = |kind| TileError::new(reference, kind);
-        let address = self.address(reference, nesting).map_err(error)?;
-        let slot = *self.known.get(&address).ok_or_else(|| error(TileErrorKind::TooMany))?;
-        match &self.slots[slot] {
-            Fetched::There(fragment) => Ok((slot, fragment)),
-            Fetched::Failed(known) => Err(known.clone()),
-            Fetched::Waiting { .. } => Err(error(TileErrorKind::Elapsed)),
+    pub(crate) fn find(&self, reference: &str, nesting: u32) -> Found {
+        let address = match self.address(reference, nesting) {
+            Ok(address) => address,
+            Err(kind) => return Found::Failed(kind),
+        };
+        match self.known.get(&address).map(|slot| &self.slots[*slot]) {
+            Some(Fetched::There(fragment)) => Found::There(Arc::clone(fragment)),
+            Some(Fetched::Failed(kind)) => Found::Failed(*kind),
+            Some(Fetched::Waiting { .. }) => Found::NotYet,
+            None => Found::Failed(TileErrorKind::TooMany),
         }
     }
 
-    pub(crate) fn fragment(&self, slot: Slot) -> Option<&Fragment> {
-        match &self.slots[slot] {
-            Fetched::There(fragment) => Some(fragment),
-            Fetched::Failed(_) | Fetched::Waiting { .. } => None,
-        }
-    }
-
-    pub(crate) fn into_caching(self) -> Caching {
-        self.caching
+    /// What all that was fetched says of itself.
+    pub(crate) fn caching(&self) -> &Caching {
+        &self.caching
     }
 
     /// Has all tiles of a document fetched that is `nesting` below the page, if they may be and are not yet.
@@ -91,20 +94,17 @@ impl Fetches {
         Ok(address)
     }
 
-    /// Waits for all that is wanted, and for what that wants in its turn. What is not there `until` then is waited for
-    /// no longer.
-    pub(crate) async fn all(&mut self, until: Instant) {
-        if timeout_at(until, poll_fn(|cx| self.poll(cx))).await.is_err() {
-            self.running.clear();
-            self.queue.clear();
-            for slot in 0..self.slots.len() {
-                self.end(slot, Err(TileErrorKind::Elapsed));
-            }
+    /// Waits no longer: what is not there yet has failed.
+    pub(crate) fn give_up(&mut self) {
+        self.running.clear();
+        self.queue.clear();
+        for slot in 0..self.slots.len() {
+            self.end(slot, Err(TileErrorKind::Elapsed));
         }
     }
 
     /// Ready when nothing is waited for.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut at = 0;
             while let Some(running) = self.running.get_mut(at) {
@@ -142,7 +142,7 @@ impl Fetches {
     /// Fills a slot that waits.
     fn end(&mut self, slot: Slot, document: Result<Document<Fragment>, TileErrorKind>) {
         let Fetched::Waiting { address, nesting } = &self.slots[slot] else { return };
-        let (name, nesting) = (address.path_and_query().map_or("/", |target| target.as_str()), *nesting);
+        let below = nesting + 1;
         let kept = document.and_then(|document| match self.left.checked_sub(document.content.len()) {
             Some(left) => Ok((document, left)),
             None => Err(TileErrorKind::TooLarge),
@@ -151,10 +151,13 @@ impl Fetches {
             Ok((document, left)) => {
                 self.left = left;
                 self.caching.and(&document.caching);
-                self.want(&document.content, nesting + 1);
-                self.slots[slot] = Fetched::There(document.content);
+                self.want(&document.content, below);
+                self.slots[slot] = Fetched::There(Arc::new(document.content));
             }
-            Err(kind) => self.slots[slot] = Fetched::Failed(TileError::new(name, kind)),
+            Err(kind) => {
+                tracing::debug!(%address, "{kind}");
+                self.slots[slot] = Fetched::Failed(kind);
+            }
         }
     }
 }

@@ -22,7 +22,7 @@
 //!     response.extensions_mut().insert(HasTiles);
 //!     Ok::<_, Error>(response)
 //! });
-//! let chain = TransformChainLayer::new().transform_page(Tiles::new());
+//! let chain = TransformChainLayer::new().compose_page(Tiles::new());
 //! let service = ServiceBuilder::new().layer(chain).service(site.clone());
 //! let request = Request::get("/").extension(Internal::new(site)).body(Body::empty()).unwrap();
 //! let page = service.oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
@@ -80,7 +80,8 @@
 //! Each tile takes an ordinary place in the queue of the pool, and nothing is held while it waits. A page fetches as many
 //! at a time as there are free connections ([`Internal::room`](euryale_core::Internal::room)), at most
 //! [`parallel`](Tiles::parallel), and one after the other when none is free: with one connection all of them arrive,
-//! too. The page is kept in memory until its last tile is there.
+//! too. The page is kept in memory until its last tile is there, or, with [`late_after`](Tiles::late_after), until it is
+//! sent: then its earlier part goes out while a slow tile is awaited.
 //!
 //! # Errors
 //!
@@ -100,6 +101,7 @@ mod error;
 mod fetch;
 mod fetches;
 mod fragment;
+mod late;
 mod outline;
 mod panels;
 mod place;

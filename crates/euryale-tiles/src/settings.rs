@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) page_limit: usize,
     pub(crate) deadline: Duration,
     pub(crate) page_deadline: Duration,
+    pub(crate) late_after: Option<Duration>,
     pub(crate) route: Route,
 }
 
@@ -37,6 +38,7 @@ impl Settings {
             page_limit: 4 << 20,
             deadline: Duration::from_secs(5),
             page_deadline: Duration::from_secs(8),
+            late_after: None,
             route: Route::new("tile"),
         }
     }
@@ -102,9 +104,17 @@ impl Tiles {
     }
 
     /// How long all tiles of a page may take, its layout included; what is not there then is missing. Keep it below the
-    /// chain's own deadline, at which the page is sent without any. Default: 8 s.
+    /// chain's own deadline, at which the page is sent as it was. Default: 8 s.
     pub fn page_deadline(self, within: Duration) -> Self {
         self.with(|settings| settings.page_deadline = within)
+    }
+
+    /// After so long the page is sent as far as it is there, and goes on as its tiles come. What such a tile has in its
+    /// head then stands before it, and the page may not be stored: nobody knows what its tiles will say of that. A
+    /// transform of whole pages behind this one waits for all of it. Default: a page is sent when all of it is there.
+    pub fn late_after(self, time: impl Into<Option<Duration>>) -> Self {
+        let time = time.into();
+        self.with(|settings| settings.late_after = time)
     }
 
     /// The name of the route under which requests for tiles are counted. Default: `tile`.
@@ -131,6 +141,7 @@ impl fmt::Debug for Settings {
             .field("page_limit", &self.page_limit)
             .field("deadline", &self.deadline)
             .field("page_deadline", &self.page_deadline)
+            .field("late_after", &self.late_after)
             .field("route", &self.route)
             .finish_non_exhaustive()
     }

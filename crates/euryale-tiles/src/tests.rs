@@ -3,6 +3,7 @@ mod composing;
 mod documents;
 mod fetching;
 mod internal;
+mod late;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -105,19 +106,24 @@ impl Site {
         &self,
         tiles: Tiles,
         internal: Internal,
-        mut request: Request<()>,
+        request: Request<()>,
     ) -> (http::response::Parts, String) {
+        let (head, body) = self.open(tiles, internal, request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        assert_quiet(&self.ledger).await;
+        (head, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The answer, of which nothing is read yet.
+    async fn open(&self, tiles: Tiles, internal: Internal, mut request: Request<()>) -> Response {
         request.extensions_mut().insert(internal);
-        let chain = TransformChainLayer::new().transform_page(tiles).ledger(self.ledger.clone());
+        let chain = TransformChainLayer::new().compose_page(tiles).ledger(self.ledger.clone());
         let site = self.clone();
         let service = ServiceBuilder::new().layer(chain).service(service_fn(move |request: Request<()>| {
             let answer = site.answer(request.map(|()| Body::empty()));
             async { Ok::<_, Infallible>(answer.await.unwrap()) }
         }));
-        let (head, body) = service.oneshot(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        assert_quiet(&self.ledger).await;
-        (head, String::from_utf8(body.to_vec()).unwrap())
+        service.oneshot(request).await.unwrap()
     }
 
     async fn get(&self, tiles: Tiles) -> String {

@@ -1,17 +1,18 @@
 //! The transform.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use euryale_core::{BoxError, Internal};
-use euryale_transform::{Page, Transform, TransformPage};
+use euryale_core::{Body, BoxError, Internal};
+use euryale_transform::{ComposePage, Page, Transform};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
 
 use crate::address::resolve;
 use crate::caching::Caching;
 use crate::fetch::{Asker, Document};
-use crate::fetches::Fetches;
 use crate::fragment::Fragment;
+use crate::late::Late;
 use crate::outline::Outline;
 use crate::panels;
 use crate::place::Placing;
@@ -53,42 +54,56 @@ impl Transform for Tiles {
     }
 }
 
-impl TransformPage for Tiles {
-    async fn transform(&self, page: &Page, response: Response<String>) -> Result<Response<String>, BoxError> {
+impl ComposePage for Tiles {
+    async fn compose(&self, page: &Page, response: Response<String>) -> Result<Response<Body>, BoxError> {
         let (mut head, text) = response.into_parts();
         if !text.contains("data-tile") && !text.contains("data-layout") {
-            return Ok(Response::from_parts(head, text));
+            return Ok(Response::from_parts(head, text.into()));
         }
         let internal = page.request().extensions.get::<Internal>();
         let asker = Asker {
-            internal: internal.ok_or(TileError::new("", TileErrorKind::NoStack))?.clone(),
+            internal: internal.ok_or(TileErrorKind::NoStack)?.clone(),
             page: Arc::new(page.request().clone()),
             settings: Arc::clone(&self.settings),
             cpu: page.cpu().clone(),
         };
         let until = Instant::now() + self.settings.page_deadline;
-        let (text, caching) = compose(asker, text, until).await?;
+        let late = self.settings.late_after.map_or(until, |time| until.min(Instant::now() + time));
+        let (placing, mut caching, is_late) = begin(asker, text, until, late).await?;
+        let body = if is_late {
+            caching.and(&Caching::never());
+            Body::new(Late::new(placing, until))
+        } else {
+            let (all, of_tiles) = whole(placing);
+            caching.and(&of_tiles);
+            all.into()
+        };
         caching.apply(&mut head.headers);
-        Ok(Response::from_parts(head, text))
+        Ok(Response::from_parts(head, body))
     }
 }
 
-/// First the layout, then the tiles of what comes out of it, then those in them.
-async fn compose(asker: Asker, text: String, until: Instant) -> Result<(String, Caching), BoxError> {
+/// First the layout, then the tiles of what comes out of it, and those in them. Are some awaited still, when others are
+/// late?
+async fn begin(
+    asker: Asker,
+    text: String,
+    until: Instant,
+    late: Instant,
+) -> Result<(Placing, Caching, bool), TileErrorKind> {
     let (text, outline) = asker.compute(text, outlined).await?;
-    let (text, outline, mut caching) = laid_out(&asker, text, outline, until).await?;
-    let page = Fragment::page(text, &outline);
-    let mut fetches = Fetches::new(asker.clone());
-    fetches.want(&page, 0);
-    fetches.all(until).await;
-    let mut placing = Placing::new(&fetches, &asker.settings, &asker.page);
-    let composed = placing.page(&page);
-    for error in &placing.errors {
-        tracing::warn!(page = asker.page.uri.path(), "{error}");
-        caching.and(&Caching::of_failure());
+    let (text, outline, caching) = laid_out(&asker, text, outline, until).await?;
+    let mut placing = Placing::new(asker, Fragment::page(text, &outline));
+    let in_time = timeout_at(late, poll_fn(|cx| placing.poll(cx))).await.is_ok();
+    if !in_time && late == until {
+        placing.give_up();
     }
-    caching.and(&fetches.into_caching());
-    Ok((composed, caching))
+    placing.place();
+    Ok((placing, caching, !in_time && late < until))
+}
+
+fn whole(mut placing: Placing) -> (String, Caching) {
+    (placing.take(usize::MAX), placing.caching())
 }
 
 fn outlined(text: String) -> Result<(String, Outline), TileErrorKind> {
@@ -102,7 +117,7 @@ async fn laid_out(
     text: String,
     outline: Outline,
     until: Instant,
-) -> Result<(String, Outline, Caching), BoxError> {
+) -> Result<(String, Outline, Caching), TileErrorKind> {
     let Some(reference) = &outline.layout else { return Ok((text, outline, Caching::default())) };
     match fetched_layout(asker, reference, until).await {
         Ok(Document { content: (layout, layout_outline), caching }) => {
@@ -112,7 +127,7 @@ async fn laid_out(
         }
         Err(kind) => {
             tracing::warn!(page = asker.page.uri.path(), "layout: {}", TileError::new(reference, kind));
-            Ok((text, outline, Caching::of_failure()))
+            Ok((text, outline, Caching::never()))
         }
     }
 }

@@ -158,7 +158,7 @@ async fn without_a_stack_a_page_is_as_it_was() {
     use euryale_core::Internal;
     use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-    let chain = euryale_transform::TransformChainLayer::new().transform_page(tiles().pages(|_, _| true));
+    let chain = euryale_transform::TransformChainLayer::new().compose_page(tiles().pages(|_, _| true));
     let service = ServiceBuilder::new().layer(chain).service(service_fn(async |request: Request<()>| {
         assert!(request.extensions().get::<Internal>().is_none());
         Ok::<_, std::convert::Infallible>(html("<b data-tile=/t></b>"))
