@@ -1,6 +1,6 @@
 //! Where a tile is.
 
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{Uri, uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -43,16 +43,15 @@ pub(crate) fn resolve(base: &Uri, reference: &str) -> Result<Uri, TileErrorKind>
 /// Scheme and authority are those of the page: what asks for the host of a request finds it where it was.
 fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
     let mut parts = uri::Parts::default();
-    parts.scheme = base.scheme().map(Scheme::clone);
-    parts.authority = base.authority().map(Authority::clone);
+    parts.scheme = base.scheme().cloned();
+    parts.authority = base.authority().cloned();
     parts.path_and_query = Some(target);
     Uri::from_parts(parts).ok()
 }
 
 /// RFC 3986 §3.1.
 fn has_scheme(reference: &str) -> bool {
-    let end = reference.find([':', '/', '?']).filter(|at| reference.as_bytes()[*at] == b':');
-    end.is_some()
+    reference.find([':', '/', '?']).is_some_and(|at| reference.as_bytes()[at] == b':')
 }
 
 /// RFC 3986 §5.2.4, of an absolute path.

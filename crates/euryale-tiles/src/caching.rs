@@ -83,10 +83,10 @@ impl Caching {
         }
         const OURS: [&str; 5] = ["no-store", "private", "no-cache", "max-age", "s-maxage"];
         let mut all: Vec<String> = Vec::new();
-        let shared_only = |name: &str| name.eq_ignore_ascii_case("public");
         for (name, value) in directives(headers) {
             let is_ours = OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours));
-            if !is_ours && !(self.private && shared_only(name)) {
+            let is_refuted = self.private && name.eq_ignore_ascii_case("public");
+            if !is_ours && !is_refuted {
                 all.push(value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")));
             }
         }

@@ -10,10 +10,14 @@ use http::{Uri, request, response};
 
 use crate::{HasTiles, TileError, Tiles};
 
+type Pages = dyn Fn(&Page, &response::Parts) -> bool + Send + Sync;
+type Allow = dyn Fn(&Uri) -> bool + Send + Sync;
+type ErrorTile = dyn Fn(&request::Parts, &TileError) -> String + Send + Sync;
+
 pub(crate) struct Settings {
-    pub(crate) pages: Box<dyn Fn(&Page, &response::Parts) -> bool + Send + Sync>,
-    pub(crate) allow: Option<Box<dyn Fn(&Uri) -> bool + Send + Sync>>,
-    pub(crate) error_tile: Box<dyn Fn(&request::Parts, &TileError) -> String + Send + Sync>,
+    pub(crate) pages: Box<Pages>,
+    pub(crate) allow: Option<Box<Allow>>,
+    pub(crate) error_tile: Box<ErrorTile>,
     pub(crate) parallel: usize,
     pub(crate) depth: u32,
     pub(crate) most: usize,

@@ -118,6 +118,10 @@ impl Site {
     async fn open(&self, tiles: Tiles, internal: Internal, mut request: Request<()>) -> Response {
         request.extensions_mut().insert(internal);
         let chain = TransformChainLayer::new().compose_page(tiles).ledger(self.ledger.clone());
+        self.through(chain, request).await
+    }
+
+    async fn through(&self, chain: TransformChainLayer, request: Request<()>) -> Response {
         let site = self.clone();
         let service = ServiceBuilder::new().layer(chain).service(service_fn(move |request: Request<()>| {
             let answer = site.answer(request.map(|()| Body::empty()));

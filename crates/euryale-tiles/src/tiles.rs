@@ -26,8 +26,7 @@ pub struct Tiles {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// Stands in the extensions of a response whose page has tiles or a layout: put there by a publisher that wants it to be
-/// composed.
+/// Stands in the extensions of a response whose page has tiles or a layout; put there by a publisher.
 ///
 /// Without it a placeholder is an element as any other: what somebody wrote into a page of his own asks for nothing.
 #[doc(alias = "IBlocksTransformEnabled")]

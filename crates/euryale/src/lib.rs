@@ -54,6 +54,8 @@
 //! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | `Publish` | [`publisher`] | **yes** | ZPublisher |
 //!
+//! [`tiles`] is a transform: pages that are made of others.
+//!
 //! # Cancellation
 //!
 //! A client that goes away takes its waiting request out of the queue; a running publication is finished.

@@ -84,7 +84,8 @@ async fn one_broken_tile_breaks_one_tile() {
         ("/secret", Some("its address is not allowed")),
     ] {
         let page = format!(
-            "<head><link data-tile={path}></head><b data-tile=/good></b>-<b data-tile={path}></b>-<b data-tile=/good?2></b>"
+            "<head><link data-tile={path}></head><b data-tile=/good></b>-<b data-tile={path}>\
+                </b>-<b data-tile=/good?2></b>"
         );
         let site = broken().tile("/page", &page);
         let tiles = tiles().pages(|_, _| true).tile_limit(1000).allow(|address| address.path() != "/secret");

@@ -9,14 +9,16 @@ use crate::Tiles;
 #[tokio::test]
 async fn heads_and_bodies_come_into_their_places() {
     let site = Site::new(
-        "<html><head><title>Page</title><link data-tile=/css></head><body><div data-tile=./one>old</div>-<div data-tile=/two></div>-<p data-tile=/two></p></body></html>",
+        "<html><head><title>Page</title><link data-tile=/css></head><body>\
+            <div data-tile=./one>old</div>-<div data-tile=/two></div>-<p data-tile=/two></p></body></html>",
     )
     .tile("/css", "<html><head><link href=site.css></head></html>")
     .tile("/one", "<html><head><title>One</title><style>1</style></head><body><b>1</b></body></html>")
     .tile("/two", "<html><head><style>2</style></head><body><i>2</i></body></html>");
     assert_eq!(
         site.get(tiles()).await,
-        "<html><head><title>Page</title><link href=site.css><style>1</style><style>2</style></head><body><b>1</b>-<i>2</i>-<i>2</i></body></html>"
+        "<html><head><title>Page</title><link href=site.css><style>1</style><style>2</style></head><body>\
+            <b>1</b>-<i>2</i>-<i>2</i></body></html>"
     );
     assert_eq!(site.asked(), ["/css", "/one", "/two"], "equal addresses are asked for once");
 }
@@ -41,14 +43,20 @@ async fn tiles_in_tiles_are_resolved_against_the_page() {
 #[tokio::test]
 async fn a_page_has_a_layout() {
     let site = Site::new(
-        "<html data-layout=/layout><head><title>P</title></head><body>gone<div data-panel=main>p <b data-tile=/t></b></div></body></html>",
+        "<html data-layout=/layout><head><title>P</title></head>\
+            <body>gone<div data-panel=main>p <b data-tile=/t></b></div></body></html>",
     )
-    .tile("/layout", "<html data-layout=/layout><head><title>L</title></head><body><nav data-tile=/nav></nav><div data-panel=main></div></body></html>")
+    .tile(
+        "/layout",
+        "<html data-layout=/layout><head><title>L</title></head><body><nav data-tile=/nav>\
+        </nav><div data-panel=main></div></body></html>",
+    )
     .tile("/t", "t")
     .tile("/nav", "n");
     assert_eq!(
         site.get(tiles()).await,
-        "<html data-layout=/layout><head><title>P</title></head><body>n<div data-panel=main>p t</div></body></html>"
+        "<html data-layout=/layout><head><title>P</title></head><body>n<div data-panel=main>p t</div>\
+            </body></html>"
     );
     assert_eq!(site.asked(), ["/layout", "/nav", "/t"]);
 }

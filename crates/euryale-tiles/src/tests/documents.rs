@@ -29,7 +29,8 @@ fn placeholders_are_found() {
     for (text, pieces) in [
         ("<p>no tile</p>", "{}<p>no tile</p>"),
         (
-            "<!doctype html><html><head><link data-tile=./css></head><body><div data-tile=\"/a?b=1&amp;c=2\">x</div>y</body></html>",
+            "<!doctype html><html><head><link data-tile=./css></head><body>\
+                <div data-tile=\"/a?b=1&amp;c=2\">x</div>y</body></html>",
             "<!doctype html><html><head>{./css^}{}</head><body>{/a?b=1&c=2}y</body></html>",
         ),
         // One within another goes with it.
@@ -39,8 +40,10 @@ fn placeholders_are_found() {
         ("<DIV DATA-TILE=/a></DIV>", "{}{/a}"),
         // No elements.
         (
-            "<!-- <p data-tile=/a></p> --><script>'<p data-tile=/a></p>'</script><textarea><p data-tile=/a></textarea>",
-            "{}<!-- <p data-tile=/a></p> --><script>'<p data-tile=/a></p>'</script><textarea><p data-tile=/a></textarea>",
+            "<!-- <p data-tile=/a></p> --><script>'<p data-tile=/a></p>'</script><textarea>\
+                <p data-tile=/a></textarea>",
+            "{}<!-- <p data-tile=/a></p> --><script>'<p data-tile=/a></p>'</script><textarea>\
+                <p data-tile=/a></textarea>",
         ),
         // A head without an end tag, and a page without one.
         ("<html><head><link data-tile=/a><body data-tile=/b>", "<html><head>{/a^}{}{/b}"),
@@ -57,7 +60,8 @@ fn a_tile_has_a_head_and_a_body() {
     let whole = |beside: &str, body: &str, head: &str| (beside.to_owned(), body.to_owned(), head.to_owned());
     for (text, pieces) in [
         (
-            "<!doctype html><html><head><title>t</title><meta charset=utf-8><base href=/x><link href=a.css></head><body class=x><p>b</p></body></html>\n",
+            "<!doctype html><html><head><title>t</title><meta charset=utf-8><base href=/x>\
+                <link href=a.css></head><body class=x><p>b</p></body></html>\n",
             whole(
                 "<link href=a.css>",
                 "<p>b</p>",
@@ -97,10 +101,15 @@ fn a_page_is_put_into_its_layout() {
     };
     assert_eq!(
         merged(
-            "<html data-layout=/l><head><title>Page</title><meta charset=utf-8><link href=p.css></head><body>gone<div data-panel=one>1 <b data-tile=/t></b></div><p data-panel=three>3</p></body></html>",
-            "<html><head><meta charset=utf-8><title>Layout</title></head><body><h1>Kept</h1><div class=x data-panel=one>default 1</div><div data-panel=two>default 2</div></body></html>",
+            "<html data-layout=/l><head><title>Page</title><meta charset=utf-8><link href=p.css></head>\
+                <body>gone<div data-panel=one>1 <b data-tile=/t></b></div><p data-panel=three>3</p>\
+                </body></html>",
+            "<html><head><meta charset=utf-8><title>Layout</title></head><body><h1>Kept</h1>\
+                <div class=x data-panel=one>default 1</div><div data-panel=two>default 2</div></body></html>",
         ),
-        "<html><head><meta charset=utf-8><title>Page</title><link href=p.css></head><body><h1>Kept</h1><div class=x data-panel=one>1 <b data-tile=/t></b></div><div data-panel=two>default 2</div></body></html>",
+        "<html><head><meta charset=utf-8><title>Page</title><link href=p.css></head><body><h1>Kept</h1>\
+            <div class=x data-panel=one>1 <b data-tile=/t></b></div><div data-panel=two>default 2</div>\
+            </body></html>",
     );
     // The panel `content` has a place of its own.
     assert_eq!(

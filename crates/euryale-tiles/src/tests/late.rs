@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use euryale_core::Body;
+use euryale_core::{Body, BoxError};
+use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage};
 use http::Request;
 use http::header::CACHE_CONTROL;
 use http_body_util::BodyExt;
@@ -12,7 +13,8 @@ use tokio::time::{Instant, sleep};
 
 use super::{Site, html, tiles};
 
-const PAGE: &str = "<head><title>p</title></head><body>1<b data-tile=/fast></b>2<b data-tile=/slow></b>3<b data-tile=/fast?2></b>4</body>";
+const PAGE: &str = "<head><title>p</title></head><body>1<b data-tile=/fast></b>2<b data-tile=/slow>\
+    </b>3<b data-tile=/fast?2></b>4</body>";
 
 /// `/slow` takes 300 ms; counts those that run.
 fn site() -> (Site, Arc<AtomicUsize>) {
@@ -77,6 +79,41 @@ async fn tiles_that_are_in_time_are_not_late() {
         assert_eq!(text, whole);
         assert!(!head.headers.contains_key(CACHE_CONTROL));
     }
+}
+
+struct Shout;
+
+impl Transform for Shout {
+    fn name(&self) -> &'static str {
+        "shout"
+    }
+
+    fn order(&self) -> i32 {
+        8850
+    }
+}
+
+impl TransformPage for Shout {
+    async fn transform(
+        &self,
+        _: &Page,
+        page: http::Response<String>,
+    ) -> Result<http::Response<String>, BoxError> {
+        Ok(page.map(|text| text.to_uppercase()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_theme_waits_for_late_tiles() {
+    let (site, _) = site();
+    let tiles = tiles().late_after(Duration::from_millis(50));
+    let chain =
+        TransformChainLayer::new().transform_page(Shout).compose_page(tiles).ledger(site.ledger.clone());
+    let mut request = get();
+    request.extensions_mut().insert(site.internal());
+    let body = site.through(chain, request).await.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    assert!(text.ends_with("1F2<STYLE>S</STYLE><STYLE>I</STYLE>SI3F4</BODY>"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
