@@ -114,7 +114,8 @@ impl Sqlite {
         self
     }
 
-    /// Keeps what each transaction writes, for [`Connection::write_set`]: a lock and a look into a map for each row. The
+    /// Keeps what each transaction writes, for [`Connection::write_set`]: a lock and a look into a map for each
+    /// row. The
     /// update hook of the connection is this crate's then. Default: no.
     pub fn write_sets(mut self) -> Self {
         self.keeps_writes = true;

@@ -21,12 +21,14 @@ pub struct TransformChainLayer {
     pub(crate) settings: Settings,
 }
 
+type Answer = Arc<dyn Fn(&Page) -> Response + Send + Sync>;
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) cpu: Cpu,
     pub(crate) budget: Duration,
     pub(crate) trusts_off: Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>,
-    failed: Option<Arc<dyn Fn(&Page) -> Response + Send + Sync>>,
+    failed: Option<Answer>,
     pub(crate) body_limit: usize,
     pub(crate) deadline: Duration,
     pub(crate) ledger: Ledger,
@@ -91,7 +93,8 @@ impl TransformChainLayer {
     }
 
     /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the extensions. Its value
-    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default: nobody's.
+    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default:
+    /// nobody's.
     pub fn trust_off_switch(
         mut self,
         is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,

@@ -32,7 +32,8 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`: HTML cannot be parsed in it.
+    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`: HTML cannot be
+    /// parsed in it.
     pub(crate) fn new(
         charset: &'static Encoding,
         is_declared: bool,

@@ -18,7 +18,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, response};
 use http_body_util::BodyExt;
 use tower::util::BoxCloneSyncService;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::html_content::ContentType;
 use crate::{
@@ -153,7 +153,7 @@ where
         let response = answer(&request);
         async move { Ok::<_, Infallible>(response) }
     });
-    BoxCloneSyncService::new(layer.layer(service))
+    BoxCloneSyncService::new(ServiceBuilder::new().layer(layer).service(service))
 }
 
 async fn get<F>(layer: TransformChainLayer, answer: F) -> Response

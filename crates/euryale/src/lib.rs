@@ -59,9 +59,10 @@
 //! # With tower-http's layers
 //!
 //! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
-//! browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin that CORS lets read answers is trusted to send
-//! requests only if it is named twice. Compression is outermost, and **never for files**: they would be read instead of sent by
-//! `sendfile(2)`, and `multipart/byteranges`, which tower-http does not know for parts, would be compressed with the ranges in it.
+//! browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin that CORS lets read answers is
+//! trusted to send requests only if it is named twice. Compression is outermost, and **never for files**: they
+//! would be read instead of sent by `sendfile(2)`, and `multipart/byteranges`, which tower-http does not know for
+//! parts, would be compressed with the ranges in it.
 //!
 //! ```
 //! use euryale::{BlobHandle, Body, Pool, Response, Stack};
@@ -73,7 +74,8 @@
 //! use tower_http::csrf::CsrfLayer;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let site = Stack::new(Pool::new(CountingDatabase::new(), 2)).publish_fn(|_, _| Ok(Response::new(Body::from("hello"))));
+//! let pool = Pool::new(CountingDatabase::new(), 2);
+//! let site = Stack::new(pool).publish_fn(|_, _| Ok(Response::new(Body::from("hello"))));
 //!
 //! let no_file = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
 //!     extensions.get::<BlobHandle>().is_none()
@@ -83,7 +85,11 @@
 //! let app: axum::Router = axum::Router::new()
 //!     .fallback_service(site)
 //!     .layer(CsrfLayer::new().add_trusted_origin(friend)?)
-//!     .layer(CorsLayer::new().allow_origin(HeaderValue::from_static(friend)).allow_methods([Method::GET, Method::POST]))
+//!     .layer(
+//!         CorsLayer::new()
+//!             .allow_origin(HeaderValue::from_static(friend))
+//!             .allow_methods([Method::GET, Method::POST]),
+//!     )
 //!     .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(no_parts).and(no_file)));
 //! # let _ = app;
 //! # Ok(())

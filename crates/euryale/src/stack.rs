@@ -26,7 +26,8 @@ use tower_layer::Layer;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry ·
+/// The layers in their order, with one ledger: `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool
+/// · Republish · Retry ·
 /// ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.

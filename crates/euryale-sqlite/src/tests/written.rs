@@ -14,6 +14,11 @@ fn guard(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), Abort> {
     Ok(())
 }
 
+fn write(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), Abort> {
+    increment(transaction.connection()?)?;
+    Ok(())
+}
+
 /// A transaction that `write` writes in, under the guard; and what its counter is afterwards.
 fn guarded(
     write: impl FnOnce(&mut Transaction<'_, Sqlite>) -> Result<(), Abort>,
@@ -30,14 +35,14 @@ fn guarded(
 
 #[test]
 fn a_write_on_read_is_aborted_unless_it_was_declared() {
-    let (outcome, value) = guarded(|transaction| Ok(drop(increment(transaction.connection()?)?)));
+    let (outcome, value) = guarded(write);
     assert!(!matches!(outcome, Ok(Outcome::Committed(()))) && value == 0, "{outcome:?}");
     let (outcome, value) = guarded(|transaction| {
         transaction.writable()?;
-        Ok(drop(increment(transaction.connection()?)?))
+        write(transaction)
     });
     assert!(matches!(outcome, Ok(Outcome::Committed(()))) && value == 1, "{outcome:?}");
-    let (outcome, value) = guarded(|transaction| Ok(drop(transaction.connection()?)));
+    let (outcome, value) = guarded(|transaction| transaction.connection().map(|_| ()).map_err(Abort::from));
     assert!(matches!(outcome, Ok(Outcome::Committed(()))) && value == 0, "it only read: {outcome:?}");
     let (outcome, _) = guarded(|_| Ok(()));
     assert!(matches!(outcome, Ok(Outcome::Committed(()))), "nor did this: {outcome:?}");
@@ -51,14 +56,14 @@ fn an_attempt_after_a_conflict_has_declared_nothing() {
     let conflict = worker.run(Access::Read, |transaction| {
         transaction.connection()?;
         increment_and_commit(&sqlite, &mut other);
-        Ok(drop(increment(transaction.connection()?)?))
+        write(transaction)
     });
     assert_eq!(conflict.unwrap_err().kind(), ErrorKind::Conflict);
     let options =
         TransactionOptions::new(Attempt::new(History::default().after_conflict(true)), Access::Write);
     let outcome = worker.run_with(options, |transaction| {
         transaction.before_commit(guard);
-        Ok(drop(increment(transaction.connection()?)?))
+        write(transaction)
     });
     assert!(!matches!(outcome, Ok(Outcome::Committed(()))), "{outcome:?}");
     assert_eq!(value(&other), 1);

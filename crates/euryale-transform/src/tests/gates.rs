@@ -22,9 +22,11 @@ fn html(status: StatusCode, headers: &[(&'static str, &str)]) -> Response {
     response
 }
 
+type Answer = Box<dyn Fn() -> Response + Send + Sync>;
+
 #[tokio::test]
 async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
-    let untouched: Vec<(&str, Box<dyn Fn() -> Response + Send + Sync>)> = vec![
+    let untouched: Vec<(&str, Answer)> = vec![
         ("205", Box::new(|| html(StatusCode::RESET_CONTENT, &[]))),
         ("204", Box::new(|| html(StatusCode::NO_CONTENT, &[]))),
         ("206", Box::new(|| html(StatusCode::PARTIAL_CONTENT, &[("content-range", "bytes 0-11/20")]))),

@@ -63,7 +63,8 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
 }
 
 /// Where blocking work has a bound: the pool's worker, the lane that reads blobs, the lanes for what comes after a
-/// transaction, blocking promises, the spool's writers, transforms that compute for long, the server's reader of cold files, and core's fall-back for
+/// transaction, blocking promises, the spool's writers, transforms that compute for long, the server's reader
+/// of cold files, and core's fall-back for
 /// bodies without a layer.
 const BLOCKING: [&str; 8] = [
     "crates/euryale-blob/src/read.rs",
