@@ -2,15 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use euryale::tiles::{HasTiles, Tiles};
-use euryale::{Abort, Body, InternalRequest, Pool, Request, Response, Stack, Transaction};
+use euryale::transform::TransformChainLayer;
+use euryale::{Abort, Body, InternalRequest, Pool, Publisher, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
 use euryale_tests::Site;
-use euryale_transform::TransformChainLayer;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use tower::{Layer, ServiceBuilder};
 
 fn html(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
@@ -24,7 +22,7 @@ struct Views {
     gate: Gate,
 }
 
-impl Views {
+impl Publisher<CountingDatabase> for Views {
     fn publish(
         &self,
         request: &Request,
@@ -69,16 +67,8 @@ fn take(time: Duration) {
 async fn site(connections: usize, tiles: Tiles) -> (Site, Gate) {
     let (pool, views) = (Pool::new(CountingDatabase::new(), connections), Views::default());
     let gate = views.gate.clone();
-    let stack =
-        Stack::new(pool.clone()).publish_fn(move |request, transaction| views.publish(request, transaction));
-    let internal = stack.internal().clone();
-    let chain = TransformChainLayer::new().compose_page(tiles).ledger(pool.ledger().clone());
-    let service = ServiceBuilder::new().map_request(move |mut request: axum::extract::Request| {
-        request.extensions_mut().insert(internal.clone());
-        request
-    });
-    let service = service.service(chain.layer(stack));
-    (Site::serving(pool, Router::new().fallback_service(service)).await, gate)
+    let chain = TransformChainLayer::new().compose_page(tiles);
+    (Site::with(pool, |stack| stack.transforms(chain), views).await, gate)
 }
 
 /// A page, without what is around its tiles.

@@ -59,14 +59,6 @@ impl Site {
     ) -> Self {
         let pool = Pool::new(CountingDatabase::new(), connections);
         let router = around(Router::new().fallback_service(Stack::new(pool.clone()).publish(publisher)));
-        Self::serving(pool, router).await
-    }
-
-    /// Serves `router`, which is on `pool`.
-    ///
-    /// # Panics
-    /// When no port can be had.
-    pub async fn serving(pool: Pool<CountingDatabase>, router: Router) -> Self {
         let (server, shutdown, address) = Self::server(&pool).await;
         let serving = tokio::spawn(server.serve(router, shutdown.clone()));
         Self { address, pool, shutdown, serving }

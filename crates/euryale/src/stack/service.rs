@@ -24,11 +24,6 @@ impl StackService {
     ) -> Self {
         Self { inner, internal }
     }
-
-    /// For requests that the application makes to itself when no request is at hand.
-    pub fn internal(&self) -> &Internal {
-        &self.internal
-    }
 }
 
 impl<B> Service<http::Request<B>> for StackService
