@@ -143,3 +143,14 @@ async fn a_client_that_goes_takes_late_tiles_along() {
     assert_eq!(running.load(Ordering::SeqCst), 0);
     euryale_test::assert_quiet(&site.ledger).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_given_up_is_dropped_before_the_page_is_read() {
+    let (site, running) = site();
+    let tiles = tiles().late_after(Duration::from_millis(50)).page_deadline(Duration::from_millis(200));
+    let mut body = site.open(tiles, site.internal(), get()).await.into_body();
+    frame(&mut body).await;
+    assert_eq!(running.load(Ordering::SeqCst), 1);
+    assert!(frame(&mut body).await.contains("did not come in time"));
+    assert_eq!(running.load(Ordering::SeqCst), 0);
+}
