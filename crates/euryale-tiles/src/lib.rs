@@ -56,7 +56,7 @@
 //!
 //! A tile is asked for with GET, by the client of the page: cookies, language, credentials, and whatever else is in
 //! headers and extensions, are those of the page's request. Conditions, ranges, codings, and what describes the page's
-//! own body and socket, are not. Equal addresses of one page are asked for once.
+//! own body and socket, are not. Equal addresses of one page are asked for once. Their route is `tile`.
 //!
 //! A view that is there for tiles only begins with
 //! [`InternalRequest::require`](euryale_core::InternalRequest::require). No header and no URL from outside can pass for

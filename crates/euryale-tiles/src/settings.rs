@@ -121,11 +121,6 @@ impl Tiles {
         self.with(|settings| settings.late_after = time)
     }
 
-    /// The name of the route under which requests for tiles are counted. Default: `tile`.
-    pub fn route(self, route: Route) -> Self {
-        self.with(|settings| settings.route = route)
-    }
-
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         // Nobody shares it before it composes its first page.
         if let Some(settings) = Arc::get_mut(&mut self.settings) {
