@@ -13,4 +13,5 @@ mod lanes;
 mod overload;
 mod participants;
 mod promises;
+mod tiles;
 mod uploads;

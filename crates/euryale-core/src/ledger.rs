@@ -18,6 +18,7 @@ mod exposition;
 mod lanes;
 mod meter;
 mod per_route;
+mod per_transform;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use std::sync::Arc;
 pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
 pub use self::per_route::PerRoute;
+pub use self::per_transform::{PerTransform, TransformMeters};
 
 /// A handle to one set of counters. Never a static: several stacks, and several tests, live in one process.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,7 @@ impl Ledger {
             ("deferred responses running", &self.deferred.running),
             ("body writers running", &self.deferred.writers),
             ("CPU work running", &self.deferred.cpu),
+            ("transforms running", &self.transforms.running),
             ("tasks running", &self.tasks.running),
             ("promises running", &self.promises.running),
             ("requests suspended", &self.promises.suspended),
@@ -111,6 +114,8 @@ pub struct Books {
     pub promises: Promises,
     /// Blocking lanes, by name.
     pub lanes: Lanes,
+    /// What makes pages of pages.
+    pub transforms: Transforms,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
@@ -333,6 +338,18 @@ pub struct Promises {
     pub snapshots_gone: Counter,
     /// Passes that could not, because the database has no such snapshots.
     pub snapshots_unsupported: Counter,
+}
+
+/// What makes pages of pages, after their transaction.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Transforms {
+    /// Pages in the hands of a chain of transforms now.
+    pub running: Gauge,
+    /// Pages that were parsed by streaming rewrites: once for all that follow each other.
+    pub parsed: Counter,
+    /// What each transform took, and how often it failed.
+    pub by_name: PerTransform,
 }
 
 /// Open files on their way to clients.
