@@ -10,7 +10,7 @@ use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 /// Below that a packet is a packet.
-const WORTH_IT: u16 = 1024;
+const WORTH_IT: u64 = 1024;
 
 /// What compresses well, and is made at once. `multipart/byteranges`, which tower-http does not know for parts, is not
 /// among it.

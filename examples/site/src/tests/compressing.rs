@@ -17,7 +17,7 @@ async fn a_page_is_compressed_for_who_wants_it() {
     for path in ["/", "/missing"] {
         let answer = site.send("GET", path, GZIP, "").await;
         assert_eq!(header(&answer, "content-encoding"), "gzip", "{path}");
-        assert!(header(&answer, "vary").contains("accept-encoding"), "{path}");
+        assert!(answer.headers.get_all("vary").iter().any(|name| name == "accept-encoding"), "{path}");
         let mut text = String::new();
         GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap();
         assert!(text.contains("</html>") && text.len() > answer.body.len(), "{path}");
