@@ -36,7 +36,14 @@ where
             Ok((raw, peer)) => {
                 backoff = Backoff::new();
                 let Some(permit) = place(&shared).await else { return };
-                shared.tasks.spawn(welcome(raw, peer, permit, make.clone(), shared.clone()));
+                shared.tasks.spawn(welcome(
+                    raw,
+                    peer,
+                    listener.before.clone(),
+                    permit,
+                    make.clone(),
+                    shared.clone(),
+                ));
             }
             Err(error) if is_the_peers(error.kind()) => {
                 tracing::debug!(%error, "a peer was gone before it was accepted");

@@ -3,8 +3,9 @@
 //! It is the outermost part: everything else is the `service` that [`Server::serve`] is given, an axum
 //! `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
 //!
-//! * HTTP/1.1 and HTTP/2 (prior knowledge) on TCP, through hyper; several listeners; accept errors back off
-//!   and never end the server.
+//! * HTTP/1.1 and HTTP/2 (prior knowledge, or chosen in the handshake) through hyper, on TCP and Unix sockets
+//!   ([`UnixSocket`]), with TLS ([`Tls`], feature `tls`) or without; several listeners; the PROXY protocol
+//!   ([`Listener::proxy_protocol`]); accept errors back off and never end the server.
 //! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, that do not read or only stay, are
 //!   closed in time, each for a reason that the metrics name ([`Server::head_timeout`] and its neighbours).
 //! * Heads that others might read otherwise are answered 400: two hosts or none, codings other than `chunked`, names
@@ -82,8 +83,8 @@
 //!
 //! # Behind a proxy
 //!
-//! [`Peer`](euryale_core::Peer) is the proxy. Forwarded headers are not looked at here. Keep [`Server::idle_timeout`] above
-//! the time for which the proxy keeps idle sockets.
+//! [`Peer`](euryale_core::Peer) is the proxy, or whom it speaks for by the PROXY protocol. Forwarded headers are not
+//! looked at here. Keep [`Server::idle_timeout`] above the time for which the proxy keeps idle sockets.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -101,6 +102,7 @@ mod incoming;
 mod listener;
 mod outgoing;
 mod per_peer;
+mod proxy_protocol;
 mod running;
 #[cfg(target_os = "linux")]
 mod sendfile;
@@ -114,15 +116,25 @@ mod socket;
 mod streams;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod welcome;
 
 pub use self::admin::{Admin, Readiness};
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
+#[cfg(unix)]
+pub use self::listener::UnixSocket;
 pub use self::running::Drained;
 #[cfg(target_os = "linux")]
 pub use self::sendfile::SendfileIo;
 pub use self::server::Server;
 pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use self::tls::Tls;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use tokio_rustls::rustls;

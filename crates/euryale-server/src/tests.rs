@@ -8,10 +8,14 @@ mod head_seconds;
 mod http1;
 mod http2;
 mod limits;
+#[cfg(unix)]
+mod listeners;
 mod refused;
 #[cfg(target_os = "linux")]
 mod sendfile;
 mod silence;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;

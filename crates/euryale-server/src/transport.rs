@@ -150,41 +150,34 @@ impl AsyncWrite for Transport {
     }
 }
 
+/// The same before there is TLS.
+macro_rules! raw {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp($stream) => $call,
+            #[cfg(unix)]
+            Self::Unix($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Raw {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        raw!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
 #[cfg(feature = "tls")]
-mod beneath_tls {
-    use super::{AsyncRead, AsyncWrite, Context, Pin, Poll, Raw, ReadBuf, io};
-
-    macro_rules! each {
-        ($self:ident, $stream:ident => $call:expr) => {
-            match $self.get_mut() {
-                Self::Tcp($stream) => $call,
-                #[cfg(unix)]
-                Self::Unix($stream) => $call,
-            }
-        };
+impl AsyncWrite for Raw {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        raw!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
-    impl AsyncRead for Raw {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buf: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            each!(self, stream => Pin::new(stream).poll_read(cx, buf))
-        }
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        raw!(self, stream => Pin::new(stream).poll_flush(cx))
     }
 
-    impl AsyncWrite for Raw {
-        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            each!(self, stream => Pin::new(stream).poll_write(cx, buf))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            each!(self, stream => Pin::new(stream).poll_flush(cx))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            each!(self, stream => Pin::new(stream).poll_shutdown(cx))
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        raw!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
