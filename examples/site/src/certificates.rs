@@ -33,8 +33,7 @@ pub(crate) fn read(edge: &Edge) -> Result<Option<ServerConfig>, StartError> {
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("cannot read the key", key, &error))?;
     ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map(|config| config.with_no_client_auth())
-        .and_then(|config| config.with_single_cert(chain, key))
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
         .map(Some)
         .map_err(|error| wrong("the certificates cannot be used", certificates, &error))
 }

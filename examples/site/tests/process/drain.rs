@@ -3,33 +3,35 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
-use std::time::Duration;
 
 use super::peer::Peer;
-use super::{PATIENCE, Running, send};
+use super::{PATIENCE, Running, eventually, get, send};
 
 const EACH: usize = 20;
 
-/// Reads to the end, no faster than a tenth of a second for each 4 MiB.
-fn download(site: &Running, began: &Barrier) -> Vec<u8> {
-    let mut peer = send(site.public[0], "/pictures/chord.wav").unwrap();
-    let mut got = vec![0; 1 << 20];
-    peer.read_exact(&mut got).unwrap();
-    began.wait();
-    loop {
-        let mut part = vec![0; 4 << 20];
-        let count = peer.read(&mut part).unwrap();
-        if count == 0 {
-            return got;
-        }
-        got.extend_from_slice(&part[..count]);
-        if got.len() % (4 << 20) < count {
-            std::thread::sleep(Duration::from_millis(100));
-        }
+/// Where all wait for each other: when everything has begun, and when the drain has.
+struct Steps {
+    began: Barrier,
+    draining: Barrier,
+}
+
+impl Steps {
+    fn pass(&self) {
+        self.began.wait();
+        self.draining.wait();
     }
 }
 
-fn upload(site: &Running, began: &Barrier, number: usize) -> String {
+fn download(site: &Running, steps: &Steps) -> Vec<u8> {
+    let mut peer = send(site.public[0], "/pictures/chord.wav").unwrap();
+    let mut got = vec![0; 1 << 20];
+    peer.read_exact(&mut got).unwrap();
+    steps.pass();
+    peer.read_to_end(&mut got).unwrap();
+    got
+}
+
+fn upload(site: &Running, steps: &Steps, number: usize) -> String {
     let mut peer = TcpStream::connect(site.public[0]).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     let content = vec![b'u'; 2 << 20];
@@ -46,8 +48,7 @@ fn upload(site: &Running, began: &Barrier, number: usize) -> String {
     .unwrap();
     let (first, second) = content.split_at(content.len() / 2);
     peer.write_all(first).unwrap();
-    began.wait();
-    std::thread::sleep(Duration::from_millis(300));
+    steps.pass();
     // Who is refused is told, even while he sends.
     let _ = peer.write_all(&[second, b"\r\n--b--\r\n"].concat());
     let mut answer = String::new();
@@ -55,9 +56,9 @@ fn upload(site: &Running, began: &Barrier, number: usize) -> String {
     answer
 }
 
-fn suspended(site: &Running, began: &Barrier) -> String {
+fn suspended(site: &Running, steps: &Steps) -> String {
     let mut peer = send(site.public[0], "/@@promises?n=3&ms=1500").unwrap();
-    began.wait();
+    steps.pass();
     let mut answer = String::new();
     peer.read_to_string(&mut answer).unwrap();
     answer
@@ -68,16 +69,19 @@ fn whatever_is_under_way_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--drain=30s"]);
     let (_, chord) = site.chord();
-    let began = Barrier::new(3 * EACH + 1);
+    let barrier = || Barrier::new(3 * EACH + 1);
+    let steps = Steps { began: barrier(), draining: barrier() };
     std::thread::scope(|scope| {
-        let (site, began) = (&site, &began);
-        let downloads: Vec<_> = (0..EACH).map(|_| scope.spawn(move || download(site, began))).collect();
+        let (site, steps) = (&site, &steps);
+        let downloads: Vec<_> = (0..EACH).map(|_| scope.spawn(move || download(site, steps))).collect();
         let uploads: Vec<_> =
-            (0..EACH).map(|number| scope.spawn(move || upload(site, began, number))).collect();
-        let suspended: Vec<_> = (0..EACH).map(|_| scope.spawn(move || suspended(site, began))).collect();
-        began.wait();
+            (0..EACH).map(|number| scope.spawn(move || upload(site, steps, number))).collect();
+        let suspended: Vec<_> = (0..EACH).map(|_| scope.spawn(move || suspended(site, steps))).collect();
+        steps.began.wait();
         site.counts("euryale_requests_suspended", EACH);
         site.signal("-TERM");
+        eventually("it drains", || get(site.admin, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+        steps.draining.wait();
         for download in downloads {
             let got = download.join().unwrap();
             let begin = got.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
