@@ -48,6 +48,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     // What is spooled beside the blobs is linked to them.
     let spool = SpoolLayer::new()
         .directory(blobs.folder())
+        .stall(settings.edge.body_timeout)
         .forms(form::limits())
         .limit(form::LARGEST_FORM)
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);

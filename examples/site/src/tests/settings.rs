@@ -16,8 +16,9 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 6] = [
         &[],
+        &["--listen=unix:/a/b,tls:[::1]:3", "--half-close", "--unix-mode=600", "--proxy-protocol=10.0.0.0/8"],
         &["--feed-host=a.test,b.test", "--private-feed-host=c.test", "--news=http://c.test/feed"],
         &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s", "--log=json"],
         &["--max-upload=1536M"],
@@ -26,9 +27,10 @@ fn what_is_printed_can_be_given_again() {
     for flags in cases {
         let settings = parse(flags).unwrap();
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
-        let optional =
-            flags.iter().filter(|flag| flag.starts_with("--private-feed") || flag.starts_with("--news"));
-        assert_eq!(printed.len(), 10 + optional.count(), "every setting is printed");
+        let optional = flags
+            .iter()
+            .filter(|flag| ["--private", "--news", "--proxy"].iter().any(|name| flag.starts_with(name)));
+        assert_eq!(printed.len(), 24 + optional.count(), "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {

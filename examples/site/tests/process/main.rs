@@ -7,6 +7,8 @@ mod clients;
 mod database;
 mod descriptors;
 mod disk;
+mod drain;
+mod edge;
 mod import;
 mod killed;
 mod nginx;
@@ -90,6 +92,8 @@ struct Running {
     child: Child,
     public: Vec<SocketAddr>,
     admin: SocketAddr,
+    /// Its first line.
+    greeting: String,
     said: Arc<Mutex<String>>,
     listening: Option<JoinHandle<()>>,
 }
@@ -134,7 +138,7 @@ impl Running {
         let urls = line.split("http://").skip(1).filter_map(|rest| rest.split('/').next());
         let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
         let admin = public.pop().unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
-        Self { child, public, admin, said, listening: Some(listening) }
+        Self { child, public, admin, greeting: line, said, listening: Some(listening) }
     }
 
     fn signal(&self, name: &str) {
