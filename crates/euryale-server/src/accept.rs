@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::BoxError;
+use euryale_core::{BoxError, Peer, PeerAddr};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tower_service::Service;
 
 use crate::conversation::converse;
 use crate::edge::MakeEdge;
-use crate::listener::{Listener, PeerAddr};
+use crate::listener::Listener;
 use crate::running::Shared;
 use crate::sendfile::{self, Windows};
 use crate::socket::{ServerIo, SocketCell};
@@ -44,7 +44,7 @@ where
                 let windows = Windows::new(shared.ledger.clone());
                 let io = sendfile::wrap(stream, &windows);
                 let io = ServerIo::new(io, cell.clone(), shared.sockets.token());
-                let edge = make.make(PeerAddr(peer), cell.clone(), windows);
+                let edge = make.make(Peer::new(PeerAddr::Tcp(peer)), cell.clone(), windows);
                 shared.tasks.spawn(converse(shared.clone(), io, edge, cell));
             }
             Err(error) if is_the_peers(error.kind()) => {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use euryale_core::{Body, BoxError};
+use euryale_core::{Body, BoxError, Peer};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -16,7 +16,6 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::listener::PeerAddr;
 use crate::sendfile::{Windows, arm};
 use crate::socket::SocketCell;
 use crate::streams::{BlobStreams, Queued};
@@ -32,7 +31,7 @@ impl<S: Clone> MakeEdge<S> {
         Self { service }
     }
 
-    pub(crate) fn make(&self, peer: PeerAddr, cell: Arc<SocketCell>, windows: Arc<Windows>) -> Edge<S> {
+    pub(crate) fn make(&self, peer: Peer, cell: Arc<SocketCell>, windows: Arc<Windows>) -> Edge<S> {
         Edge { service: self.service.clone(), peer, cell, windows, streams: BlobStreams::new() }
     }
 }
@@ -41,7 +40,7 @@ impl<S: Clone> MakeEdge<S> {
 #[derive(Debug)]
 pub(crate) struct Edge<S> {
     service: S,
-    peer: PeerAddr,
+    peer: Peer,
     cell: Arc<SocketCell>,
     windows: Arc<Windows>,
     streams: BlobStreams,
@@ -60,7 +59,7 @@ where
     fn call(&self, mut request: Request<Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
         self.cell.asked();
-        request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.peer.clone());
         let framing = match (request.version(), request.method()) {
             (Version::HTTP_2, &Method::HEAD) => Framing::HeadOnly,
             (Version::HTTP_2, _) => Framing::Multiplexed,

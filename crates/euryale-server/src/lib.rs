@@ -80,7 +80,7 @@
 //!
 //! # Behind a proxy
 //!
-//! [`PeerAddr`] is the proxy. Forwarded headers are not looked at here. Keep [`Server::head_timeout`] above
+//! [`Peer`](euryale_core::Peer) is the proxy. Forwarded headers are not looked at here. Keep [`Server::head_timeout`] above
 //! the time for which the proxy keeps idle sockets.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -108,7 +108,7 @@ mod streams;
 mod tests;
 
 pub use self::admin::{Admin, Readiness};
-pub use self::listener::{Listener, PeerAddr};
+pub use self::listener::Listener;
 pub use self::running::Drained;
 #[cfg(target_os = "linux")]
 pub use self::sendfile::SendfileIo;

@@ -36,9 +36,3 @@ impl fmt::Debug for Listener {
         f.debug_tuple("Listener").field(&self.tcp.local_addr().ok()).finish()
     }
 }
-
-/// The network address of the peer, in the extensions of every request.
-///
-/// Behind a proxy this is the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PeerAddr(pub SocketAddr);

@@ -140,7 +140,7 @@ impl Server {
     ///
     /// `service` is an axum `Router`, or any clonable service that takes hyper's body and never fails. It is
     /// cloned for every socket and for every request. In the extensions of each request it finds
-    /// [`PeerAddr`](crate::PeerAddr).
+    /// [`Peer`](euryale_core::Peer).
     ///
     /// The drain closes the listeners first. Idle sockets close at once; others finish the response in flight
     /// (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY) until the

@@ -3,7 +3,7 @@ use axum::extract::Path;
 use axum::routing::get;
 
 use super::*;
-use crate::PeerAddr;
+use euryale_core::Peer as Sender;
 
 fn echo() -> Router {
     Router::new().route("/{word}", get(|Path(word): Path<String>| async move { word }))
@@ -72,8 +72,8 @@ async fn head_has_the_length_of_get_and_no_body() {
 #[tokio::test]
 async fn requests_know_their_peer() {
     let app = tower::service_fn(|request: Request<Incoming>| async move {
-        let peer = request.extensions().get::<PeerAddr>().copied();
-        Ok(Response::new(peer.unwrap().0.to_string()))
+        let peer = request.extensions().get::<Sender>().cloned();
+        Ok(Response::new(peer.unwrap().address().to_string()))
     });
     let site = Site::start(Server::new(), app).await;
     let mut peer = site.peer().await;

@@ -9,7 +9,6 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::*;
-use crate::PeerAddr;
 
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -60,7 +59,7 @@ impl http_body::Body for Once {
 async fn prior_knowledge_is_served() {
     let app = tower::service_fn(|request: Request<Incoming>| async move {
         assert_eq!(request.version(), Version::HTTP_2);
-        assert!(request.extensions().get::<PeerAddr>().is_some());
+        assert!(request.extensions().get::<euryale_core::Peer>().is_some());
         Ok(Response::new(Body::from(request.uri().path().to_owned())))
     });
     let site = Site::start(Server::new(), app).await;
