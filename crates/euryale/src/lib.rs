@@ -8,6 +8,7 @@
 //! ```text
 //!  socket
 //!  └ server edge                        framing, time-outs, drain           async
+//!    (Forwarded, VirtualHost)           what trusted proxies say            async
 //!    └ Respond                          errors become responses             async
 //!      └ ServeBlob                      validators and ranges of files      async
 //!        └ AwaitDeferred                a response that is still computed   async
@@ -45,6 +46,7 @@
 //!
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
+//! | `Forwarded`, `VirtualHost` | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
 //! | `Respond` | [`publisher`] | no | `standard_error_message` |
 //! | `ServeBlob` | [`blob`] | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile` |
 //! | `AwaitDeferred` | [`deferred`] | no | asynchronous stream iterators |
@@ -86,6 +88,7 @@ pub use euryale_core::{
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;
+pub use euryale_forwarded as forwarded;
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
