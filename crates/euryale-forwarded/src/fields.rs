@@ -1,5 +1,8 @@
 //! The header fields by which proxies tell whom they speak for.
 
+use std::fmt;
+use std::str::FromStr;
+
 use http::{HeaderMap, HeaderName};
 
 use crate::refusal::Malformed;
@@ -25,7 +28,7 @@ pub enum Field {
 
 impl Field {
     /// The five that are no standard.
-    pub(crate) const X_FORWARDED: [Self; 5] = [
+    pub const X_FORWARDED: [Self; 5] = [
         Self::XForwardedFor,
         Self::XForwardedProto,
         Self::XForwardedHost,
@@ -33,7 +36,8 @@ impl Field {
         Self::XForwardedPrefix,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Its name, as HTTP/2 writes it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
             Self::XForwardedFor => "x-forwarded-for",
@@ -44,6 +48,34 @@ impl Field {
         }
     }
 }
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// By its name, in any case.
+impl FromStr for Field {
+    type Err = UnknownField;
+
+    fn from_str(text: &str) -> Result<Self, UnknownField> {
+        let mut all = [Self::Forwarded].into_iter().chain(Self::X_FORWARDED);
+        all.find(|field| field.name().eq_ignore_ascii_case(text)).ok_or(UnknownField)
+    }
+}
+
+/// What was to be the name of a [`Field`] is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownField;
+
+impl fmt::Display for UnknownField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the fields are forwarded and x-forwarded-for, -proto, -host, -port and -prefix")
+    }
+}
+
+impl std::error::Error for UnknownField {}
 
 /// Other fields that some proxies or frameworks take for the truth, and those that would look like marks of our own.
 const OTHERS: [&str; 4] = ["forwarded", "x-real-ip", "x-original-url", "x-rewrite-url"];

@@ -90,7 +90,7 @@ mod trusted;
 mod virtual_host;
 
 pub use self::client::Client;
-pub use self::fields::Field;
+pub use self::fields::{Field, UnknownField};
 pub use self::future::ForwardedFuture;
 pub use self::layer::ForwardedLayer;
 pub use self::public_url::PublicUrl;

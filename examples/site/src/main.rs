@@ -25,6 +25,7 @@ mod export;
 mod feed;
 mod files;
 mod form;
+mod healthcheck;
 mod import;
 mod log;
 mod markdown;
@@ -32,6 +33,7 @@ mod media;
 mod page;
 mod picture;
 mod promises;
+mod public;
 mod query;
 mod refusal;
 mod remove;
@@ -43,9 +45,11 @@ mod serve;
 mod settings;
 mod size;
 mod slow;
+mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod visitor;
 
 use std::process::ExitCode;
 
@@ -77,6 +81,7 @@ fn run(settings: &Settings) -> Result<ExitCode, StartError> {
             Ok(ExitCode::SUCCESS)
         }
         None => serve::run(settings),
+        Some(Task::Healthcheck) => healthcheck::run(settings),
         Some(Task::Import { folder }) => import::run(settings, folder),
     }
 }

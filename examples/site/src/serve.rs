@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use euryale::Pool;
 use euryale::blob::FolderStore;
+use euryale_agent_check::Resume;
 use euryale_server::{Admin, Drained, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
 use tokio::net::TcpListener;
@@ -19,6 +20,7 @@ use crate::error::StartError;
 use crate::log;
 use crate::say::say;
 use crate::settings::Settings;
+use crate::standing::Stands;
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -74,7 +76,11 @@ async fn serve(
     shutdown: Shutdown,
 ) -> bool {
     let drain = settings.drain;
-    let admin = Admin::new(pool.ledger().clone(), Readiness::new(&shutdown));
+    let (readiness, resume) = (Readiness::new(&shutdown), Resume::new());
+    let stands = Stands::new(pool.clone(), readiness.clone(), shutdown.clone(), resume.clone());
+    // Balancers are told of the drain to its end.
+    let agent = listeners.agent.map(|listener| tokio::spawn(stands.agent().serve(listener)));
+    let admin = Admin::new(pool.ledger().clone(), readiness).report("/-/resume", move || stands.report());
     let server =
         Server::new().ledger(pool.ledger().clone()).admin(listeners.admin, admin).drain_deadline(drain);
     let server = listeners.public.into_iter().fold(server, Server::listen);
@@ -83,8 +89,11 @@ async fn serve(
         Instant::now()
     };
     let (drained, began) =
-        tokio::join!(server.serve(app(pool.clone(), blobs, settings), shutdown.clone()), began);
+        tokio::join!(server.serve(app(pool.clone(), blobs, settings, resume), shutdown.clone()), began);
     let closed = close(&pool, drain.saturating_sub(began.elapsed()), &shutdown).await;
+    if let Some(agent) = agent {
+        agent.abort();
+    }
     Drained::is_complete(&drained) && closed
 }
 
@@ -105,6 +114,7 @@ async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool
 struct Listeners {
     public: Vec<TcpListener>,
     admin: TcpListener,
+    agent: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -113,7 +123,12 @@ impl Listeners {
         for address in &settings.listen {
             public.push(bind(*address, "--listen").await?);
         }
-        Ok(Self { public, admin: bind(settings.admin, "--admin").await? })
+        let admin = bind(settings.admin, "--admin").await?;
+        let agent = match settings.agent {
+            Some(address) => Some(bind(address, "--agent").await?),
+            None => None,
+        };
+        Ok(Self { public, admin, agent })
     }
 
     fn greeting(&self, data: &Path) -> String {
@@ -121,7 +136,9 @@ impl Listeners {
         let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}/"));
         let urls: Vec<String> = self.public.iter().flat_map(url).collect();
         let admin = url(&self.admin).unwrap_or_default();
-        format!("Serving {} from {} - operators: {admin}readyz\n", urls.join(" and "), data.display())
+        let agent = self.agent.as_ref().and_then(|listener| listener.local_addr().ok());
+        let agent = agent.map(|address| format!(", agent: {address}")).unwrap_or_default();
+        format!("Serving {} from {} - operators: {admin}readyz{agent}\n", urls.join(" and "), data.display())
     }
 }
 

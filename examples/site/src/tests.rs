@@ -6,6 +6,7 @@ mod failing;
 mod killing;
 mod pages;
 mod promising;
+mod proxying;
 mod scaling;
 mod searching;
 mod settings;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use clap::Parser;
 use euryale::{Ledger, Pool};
+use euryale_agent_check::Resume;
 use euryale_server::{Drained, Server, Shutdown};
 use euryale_test::{Answer, RawClient, assert_quiet};
 use tempfile::TempDir;
@@ -53,7 +55,8 @@ impl Site {
         let all = ["site", "--max-upload=16M", &connections].into_iter().chain(flags.iter().copied());
         let settings = Settings::parse_from(all);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let serving = tokio::spawn(server.serve(app::app(pool, blobs, &settings), shutdown.clone()));
+        let serving =
+            tokio::spawn(server.serve(app::app(pool, blobs, &settings, Resume::new()), shutdown.clone()));
         Self { address, ledger, folder, shutdown, serving }
     }
 
