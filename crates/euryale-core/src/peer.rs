@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Who sent a request, as the server saw it: in the extensions of every request.
 ///
-/// This is the network's view, which no header of the request can change: behind a reverse proxy it is the proxy. Layers
-/// that trust certain proxies decide by [`address`](Self::address). Cloning is cheap.
+/// This is the network's view, which no header of the request can change: behind a reverse proxy it is the proxy.
+/// Layers that trust certain proxies decide by [`address`](Self::address). Cloning is cheap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Peer(Arc<Facts>);
 

@@ -58,7 +58,7 @@ where
             let part = tokio::time::timeout(self.pace.patience(), next)
                 .await
                 .map_err(|_| Error::new(ErrorKind::BodyStalled))?;
-            let Some(data) = part.map_err(|error| Error::with_source(ErrorKind::Malformed, error))? else {
+            let Some(data) = part.map_err(reason)? else {
                 return Ok(None);
             };
             let len = data.len() as u64;
@@ -68,6 +68,14 @@ where
                 return Ok(Some(data));
             }
         }
+    }
+}
+
+/// A server that gave the body up says why.
+fn reason(error: BoxError) -> Error {
+    match error.downcast::<Error>() {
+        Ok(own) => *own,
+        Err(foreign) => Error::with_source(ErrorKind::Malformed, foreign),
     }
 }
 

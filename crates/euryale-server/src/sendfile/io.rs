@@ -27,6 +27,10 @@ impl SendfileIo {
         Self { stream, windows }
     }
 
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     #[cfg(feature = "axum")]
     pub(crate) fn windows(&self) -> &Arc<Windows> {
         &self.windows

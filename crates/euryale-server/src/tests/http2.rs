@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use super::*;
 
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+pub(super) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 const END_STREAM: u8 = 1;
 
 pub(super) async fn connect(site: &Site) -> SendRequest<Empty<Bytes>> {
@@ -73,7 +73,7 @@ async fn prior_knowledge_is_served() {
     assert_eq!(site.ledger.response_head_seconds.count(), 2);
     drop(client);
     site.all_closed().await;
-    assert_eq!(site.closed(), [1, 0, 0, 0]);
+    assert_eq!(site.closed(), "finished 1");
     site.end().await;
 }
 
@@ -118,7 +118,7 @@ async fn head_sends_no_data() {
         peer.send([PREFACE, SETTINGS].concat()).await;
         peer.send([&[0, 0, length, 1, 4 | END_STREAM, 0, 0, 0, 1], block.as_slice()].concat()).await;
         let flags = loop {
-            let (kind, flags) = frame(&mut peer).await;
+            let (kind, flags, _) = next_frame(&mut peer).await.unwrap();
             assert_ne!(kind, 0, "DATA");
             if kind == 1 {
                 break flags;
@@ -129,14 +129,31 @@ async fn head_sends_no_data() {
     site.end().await;
 }
 
-/// Type and flags of the next frame (RFC 9113 §4.1).
-async fn frame(peer: &mut Peer) -> (u8, u8) {
+/// Type, flags and payload of the next frame (RFC 9113 §4.1); None at the end.
+pub(super) async fn next_frame(peer: &mut Peer) -> Option<(u8, u8, Vec<u8>)> {
     let mut head = [0; 9];
-    within(peer.stream.read_exact(&mut head)).await.unwrap();
+    within(peer.stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; length as usize];
-    within(peer.stream.read_exact(&mut payload)).await.unwrap();
-    (head[3], head[4])
+    within(peer.stream.read_exact(&mut payload)).await.ok()?;
+    Some((head[3], head[4], payload))
+}
+
+/// A body that never ends. Its guard tells when it is dropped.
+pub(super) struct Endless {
+    pub(super) _guard: Dropped,
+}
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 1024])))))
+    }
 }
 
 #[tokio::test]
