@@ -12,7 +12,7 @@
 //!
 //! | it says | when |
 //! |---|---|
-//! | `up ready 75% maxconn:3` | it takes requests; how much of its weight counts, and how many at a time: [`Answer::of`] |
+//! | `up ready 75% maxconn:8` | it takes requests; how much of its weight counts, and how many at a time: [`Answer::of`] |
 //! | `down #why` | it is not ready, or every worker is stuck |
 //! | `drain` | it is about to end: no new ones, those that are there may finish |
 //! | `maint` | it was taken out on purpose |
@@ -33,7 +33,7 @@
 //!     queued: 0,
 //!     oldest_wait: Duration::ZERO,
 //! };
-//! assert_eq!(Answer::of(&load, Duration::from_secs(2)).to_string(), "up ready 75% maxconn:6");
+//! assert_eq!(Answer::of(&load, Duration::from_secs(2)).to_string(), "up ready 75% maxconn:8");
 //! ```
 //!
 //! For other balancers there is [`Resume`]: the same as JSON, and how fast requests of each class are answered here.

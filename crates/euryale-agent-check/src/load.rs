@@ -54,10 +54,10 @@ pub enum Answer {
 impl Answer {
     /// What `load` is worth.
     ///
-    /// | | weight | maxconn |
-    /// |---|---|---|
-    /// | nobody waits | the share of workers that are not stuck, less half of the share that is busy | free workers, and as many waiting as there are sound ones |
-    /// | some wait | that, less up to three quarters with the age of the oldest: all of them when it is `patience` | the same, less those that wait |
+    /// * **weight**: the share of workers that are not stuck, less half of the share that is busy. When requests wait, less
+    ///   up to three quarters of that: all three when the oldest has waited for `patience`.
+    /// * **maxconn**: a request for each worker, and one more that waits for each that is not stuck; of the latter up to
+    ///   three quarters less, in the same way. The balancer counts those that are there by itself.
     ///
     /// With every worker stuck it is down: what comes would only wait. Requests that hold no worker, such as downloads,
     /// uploads and those that wait for promises, count for nothing, so a node that streams a hundred files is as free
@@ -83,7 +83,7 @@ impl Answer {
         let late = usize::try_from(load.oldest_wait.as_millis().min(patience) * 75 / patience).unwrap_or(75);
         let late = if load.queued == 0 { 0 } else { late };
         let weight = (free * (100 - late) / 100).clamp(1, 100);
-        let maxconn = (2 * sound - busy).saturating_sub(load.queued).max(1);
+        let maxconn = workers + (sound * (100 - late)).div_ceil(100);
         Self::Up { weight: u8::try_from(weight).unwrap_or(100), maxconn }
     }
 }

@@ -1,0 +1,71 @@
+use std::fs;
+
+use super::program::{Proxy, of_debian};
+use super::{Sites, behaves, configuration, free_port, offloads};
+
+/// What Debian's apache2.conf does around a site, with the modules that the configuration names and those that are
+/// there by default.
+const AROUND: &str = "
+ServerRoot FOLDER
+ServerName localhost
+PidFile FOLDER/pid
+Mutex file:FOLDER
+ErrorLog /dev/stderr
+Listen ADDRESS
+";
+
+const MODULES: [&str; 14] = [
+    "mpm_event",
+    "authz_core",
+    "headers",
+    "lbmethod_bybusyness",
+    "proxy",
+    "proxy_balancer",
+    "proxy_http",
+    "proxy_wstunnel",
+    "rewrite",
+    "slotmem_shm",
+    "xsendfile",
+    "mime",
+    "env",
+    "setenvif",
+];
+
+#[test]
+fn the_site_behind_apache() {
+    let mut sites = Sites::start(&["--offload=/"]);
+    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let blobs = sites.data().join("blobs");
+    let text = configuration(
+        "apache/euryale.conf",
+        &[
+            ("*:80>", &format!("{address}>")),
+            ("127.0.0.1:8080", &sites.address(0)),
+            ("127.0.0.1:8090", &sites.address(1)),
+            ("/srv/euryale/blobs", blobs.to_str().unwrap()),
+        ],
+    );
+    let around = AROUND.replace("FOLDER", folder.path().to_str().unwrap());
+    let mut main = around.replace("ADDRESS", &address.to_string());
+    for module in MODULES {
+        main += &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
+    }
+    if is_root() {
+        main += "User www-data\nGroup www-data\n";
+    }
+    fs::write(folder.path().join("apache2.conf"), main + &text).unwrap();
+    let mut command = of_debian("apache2");
+    // One process: there are no children to be left behind.
+    command.arg("-X").arg("-f").arg(folder.path().join("apache2.conf"));
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    // It asks each of them anew.
+    behaves(&proxy, &mut sites, |_| true);
+    offloads(&proxy, &sites);
+    drop(proxy);
+    sites.end();
+}
+
+/// Apache refuses to serve as root, and becomes another user if it is.
+fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
+}
