@@ -111,7 +111,7 @@ fn downloads_hold_nothing() {
         downloads.push(stream);
     }
     sites.one(0).counts("euryale_blobs_open", DOWNLOADS);
-    let pages = Crowd::ask(&proxy, 8, "/guides");
+    let pages = Crowd::ask(&proxy, 8, "/");
     pages.answered(200);
     let failed = pages.end();
     assert!(failed.is_empty(), "{:#?}\n{}", &failed[..failed.len().min(3)], proxy.said());
