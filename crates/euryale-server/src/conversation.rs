@@ -74,7 +74,8 @@ where
                 return Poll::Ready(ending_of(result, is_draining));
             }
             if cutting.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ending::Cut);
+                // Known before the requests are dropped, which say so.
+                return Poll::Ready(cell.end(Ending::Cut));
             }
             if !is_draining && draining.as_mut().poll(cx).is_ready() {
                 is_draining = true;

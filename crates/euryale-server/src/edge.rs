@@ -64,7 +64,8 @@ where
 
     fn call(&self, request: Request<hyper::body::Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
-        let running = self.cell.asked(request.version() == Version::HTTP_2);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let running = self.cell.asked(request.version() == Version::HTTP_2, method, uri);
         let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
         let verdict = framing::check(&mut request);
         request.extensions_mut().insert(self.peer.clone());

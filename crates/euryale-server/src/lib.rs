@@ -13,7 +13,9 @@
 //! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx: whatever
 //!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the
 //!   feature `axum`, plain `axum::serve` does that, too.
-//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]).
+//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
+//!   the log.
+//! * Sockets from systemd, and word to it (`systemd`, a feature).
 //! * Health and metrics on a listener of their own, which answers while every worker is stuck ([`Admin`]).
 //!
 //! # Example
@@ -114,6 +116,9 @@ mod settings;
 mod shutdown;
 mod socket;
 mod streams;
+#[cfg(all(feature = "systemd", unix))]
+#[cfg_attr(docsrs, doc(cfg(feature = "systemd")))]
+pub mod systemd;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]

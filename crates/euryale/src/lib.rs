@@ -82,9 +82,9 @@ pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Access, Admit, Attempt, Blob, Body, BodyWriter, BoxError, Claim, CommitGate, Database, Deferred,
-    Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant,
-    Pending, Publication, Publisher, Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger,
-    publisher_fn,
+    Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant, Peer,
+    PeerAddr, Pending, Publication, Publisher, Request, Response, Route, SpooledBody, Transaction,
+    Unavailable, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;

@@ -18,7 +18,6 @@ use euryale_sqlite::Sqlite;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use tower_http::csrf::CsrfLayer;
-use tower_layer::Layer;
 
 use crate::documents::Item;
 use crate::feed::Feeds;
@@ -55,6 +54,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     // What is spooled beside the blobs is linked to them.
     let spool = SpoolLayer::new()
         .directory(blobs.folder())
+        .stall(settings.edge.body_timeout)
         .forms(form::limits())
         .limit(form::LARGEST_FORM)
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
@@ -74,7 +74,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     };
     let (scales, feeds) = (scale::Fresh::default(), Feeds::new(settings));
     let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds }));
-    let site = assets::routes()
+    assets::routes()
         .route("/@@visitor", get(visitor::answer))
         .fallback_service(stack)
         .layer(from_fn_with_state(resume, standing::record))
@@ -82,16 +82,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
         .layer(from_fn(public::remember))
-        .layer(from_fn_with_state(settings.log, access_log::log));
-    // What changes a path has to stand around the routes, not behind them.
-    let site = match public::virtual_hosts(settings) {
-        Some(layer) => {
-            let own_names = Router::new().fallback_service(site).layer(map_request(public::own_names));
-            Router::new().fallback_service(layer.layer(own_names))
-        }
-        None => site,
-    };
-    Router::new().fallback_service(public::forwarded(settings).layer(site))
+        .layer(from_fn_with_state(settings.log, access_log::log))
 }
 
 /// Whoever was believed as to who asks is believed as to what it can send.

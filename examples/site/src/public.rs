@@ -1,11 +1,13 @@
 //! Where the browser sees the site: below a prefix, or a part of it as the whole.
 
+use axum::Router;
 use axum::extract::Request;
-use axum::middleware::Next;
+use axum::middleware::{Next, map_request};
 use axum::response::Response;
 use euryale::forwarded::{ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer};
 use http::Extensions;
 use http::uri::PathAndQuery;
+use tower_layer::Layer;
 
 use crate::settings::Settings;
 
@@ -15,13 +17,13 @@ tokio::task_local! {
 }
 
 /// Whom the site believes, and what.
-pub(crate) fn forwarded(settings: &Settings) -> ForwardedLayer {
+fn forwarded(settings: &Settings) -> ForwardedLayer {
     let proxies: TrustedProxies = settings.trusted_proxy.iter().copied().collect();
     ForwardedLayer::new(proxies).fields(settings.forwarded_field.iter().copied())
 }
 
 /// Who may write virtual hosts into paths, and the table of hosts. None: nobody, and there is none.
-pub(crate) fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
+fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
     if settings.virtual_host_proxy.is_empty() && settings.virtual_host.is_empty() {
         return None;
     }
@@ -29,6 +31,19 @@ pub(crate) fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
     // Each line was read before, as a setting.
     let table: HostTable = settings.virtual_host.join("\n").parse().unwrap_or_default();
     Some(VirtualHostLayer::new(proxies).table(table))
+}
+
+/// What a proxy says is understood before anything looks at a request: in `site` with all its routes.
+pub(crate) fn around(site: Router, settings: &Settings) -> Router {
+    let site = match virtual_hosts(settings) {
+        // What changes a path has to stand around the routes, not behind them.
+        Some(layer) => {
+            let own_names = Router::new().fallback_service(site).layer(map_request(own_names));
+            Router::new().fallback_service(layer.layer(own_names))
+        }
+        None => site,
+    };
+    Router::new().fallback_service(forwarded(settings).layer(site))
 }
 
 /// Puts into reach of whatever answers this request where the browser sees the site.
@@ -55,7 +70,7 @@ pub(crate) fn elsewhere(extensions: &Extensions) -> Option<PublicUrl> {
 
 /// Names with `@@` belong to the site, and are there for whoever sees but a part of it: as views are in Zope, which a
 /// folder has from its site.
-pub(crate) async fn own_names(mut request: Request) -> Request {
+async fn own_names(mut request: Request) -> Request {
     let root = elsewhere(request.extensions()).map(|url| url.root().to_owned()).unwrap_or_default();
     let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let own = target.strip_prefix(&root).filter(|own| !root.is_empty() && own.starts_with("/@@"));

@@ -12,7 +12,9 @@ use euryale::forwarded::{Field, HostTable, InvalidLine, TrustedProxy};
 use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
+use crate::edge::Edge;
 use crate::error::StartError;
+use crate::listen::Listen;
 use crate::log::Format;
 use crate::{duration, size};
 
@@ -26,10 +28,10 @@ EURYALE_LOG, or RUST_LOG,\nsays what is logged, for example \"warn\" or \"info,s
 #[command(name = "site", version, after_help = MORE)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Settings {
-    /// Address and port to serve on; may be given several times
+    /// Address and port to serve on, plain, with TLS as tls:ADDRESS, or unix:PATH; may be given several times
     #[arg(long, env = "EURYALE_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:8080")]
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listen>,
 
     /// Address and port for operators: /livez, /readyz and /metrics
     #[arg(
@@ -124,6 +126,10 @@ pub(crate) struct Settings {
     #[arg(long, global = true, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,
 
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) edge: Edge,
+
     /// File of settings, in TOML
     #[arg(long, global = true, env = "EURYALE_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -198,11 +204,11 @@ fn as_texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S:
     serializer.collect_seq(values.iter().map(T::to_string))
 }
 
-fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&duration::text(*duration))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn as_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&size::text(*bytes))
 }

@@ -1,5 +1,6 @@
 //! How this process stands, for balancers.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -16,15 +17,26 @@ const STUCK: Duration = Duration::from_secs(60);
 /// How this process stands.
 #[derive(Clone)]
 pub(crate) struct Stands {
-    pool: Pool<Sqlite>,
+    /// Once the site is open.
+    pool: Arc<OnceLock<Pool<Sqlite>>>,
+    ledger: Ledger,
     readiness: Readiness,
     shutdown: Shutdown,
     resume: Resume,
 }
 
 impl Stands {
-    pub(crate) fn new(pool: Pool<Sqlite>, readiness: Readiness, shutdown: Shutdown, resume: Resume) -> Self {
-        Self { pool, readiness, shutdown, resume }
+    pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown) -> Self {
+        Self { pool: Arc::default(), ledger, readiness, shutdown, resume: Resume::new() }
+    }
+
+    /// From now on this is the pool that is asked.
+    pub(crate) fn open(&self, pool: &Pool<Sqlite>) {
+        self.pool.get_or_init(|| pool.clone());
+    }
+
+    pub(crate) fn resume(&self) -> Resume {
+        self.resume.clone()
     }
 
     fn standing(&self) -> Standing {
@@ -38,9 +50,13 @@ impl Stands {
     }
 
     fn load(&self) -> Load {
-        let status = self.pool.status();
+        let standing = self.standing();
+        let Some(pool) = self.pool.get() else {
+            return Load { standing, workers: 0, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
+        };
+        let status = pool.status();
         Load {
-            standing: self.standing(),
+            standing,
             workers: status.cap,
             busy: status.running,
             stuck: status.holders.iter().filter(|holder| holder.age >= STUCK).count(),
@@ -51,7 +67,7 @@ impl Stands {
 
     /// For HAProxy.
     pub(crate) fn agent(&self) -> AgentCheck {
-        let (stands, ledger) = (self.clone(), self.pool.ledger().clone());
+        let (stands, ledger) = (self.clone(), self.ledger.clone());
         AgentCheck::new(move || stands.load()).connections(move || without_worker(&ledger))
     }
 

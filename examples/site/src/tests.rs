@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::app;
 use crate::data::Data;
+use crate::public;
 use crate::settings::Settings;
 
 /// A site that serves a new folder.
@@ -55,8 +56,10 @@ impl Site {
         let all = ["site", "--max-upload=16M", &connections].into_iter().chain(flags.iter().copied());
         let settings = Settings::parse_from(all);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let serving =
-            tokio::spawn(server.serve(app::app(pool, blobs, &settings, Resume::new()), shutdown.clone()));
+        let serving = tokio::spawn(server.serve(
+            public::around(app::app(pool, blobs, &settings, Resume::new()), &settings),
+            shutdown.clone(),
+        ));
         Self { address, ledger, folder, shutdown, serving }
     }
 

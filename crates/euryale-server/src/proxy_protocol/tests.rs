@@ -113,7 +113,12 @@ fn oracle(bytes: &[u8]) -> Option<Option<SocketAddr>> {
 
 proptest! {
     #[test]
-    fn whoever_writes_a_header_is_understood(source: SocketAddr, destination: SocketAddr, text: bool, tail in "[ -~]{0,20}") {
+    fn whoever_writes_a_header_is_understood(
+        source: SocketAddr,
+        destination: SocketAddr,
+        text: bool,
+        tail in "[ -~]{0,20}",
+    ) {
         let header = match (source, destination, text) {
             (SocketAddr::V4(_), SocketAddr::V4(_), true) => {
                 let (from, to) = (source.ip(), destination.ip());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::time::{Duration, Instant};
 
 use euryale_core::Ledger;
+use http::{Method, Uri};
 
 use super::ending::Ending;
 
@@ -107,13 +108,13 @@ impl SocketCell {
     }
 
     /// hyper has parsed a head. The guard is kept until hyper has the whole response.
-    pub(crate) fn asked(self: &Arc<Self>, is_http2: bool) -> Running {
+    pub(crate) fn asked(self: &Arc<Self>, is_http2: bool, method: Method, uri: Uri) -> Running {
         self.http2.store(is_http2, Relaxed);
         self.asked.fetch_add(1, Relaxed);
         self.running.fetch_add(1, Relaxed);
         self.fed.store(false, Relaxed);
         self.unread.store(false, Relaxed);
-        Running { cell: Arc::clone(self), is_answered: false }
+        Running { cell: Arc::clone(self), is_answered: false, method, uri, began: Instant::now() }
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -229,6 +230,9 @@ impl SocketCell {
 pub(crate) struct Running {
     cell: Arc<SocketCell>,
     is_answered: bool,
+    method: Method,
+    uri: Uri,
+    began: Instant,
 }
 
 impl Running {
@@ -245,6 +249,11 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.cell.running.fetch_sub(1, Relaxed);
+        if self.cell.ending.load(Relaxed) == Ending::Cut as u8 {
+            let phase = if self.is_answered { "sending" } else { "working" };
+            let (method, path, age) = (&self.method, self.uri.path(), self.began.elapsed());
+            tracing::warn!(%method, path, phase, ?age, "cut");
+        }
         if !self.is_answered && self.cell.is_http2() {
             self.cell.resets.count(self.cell.born.elapsed());
         }

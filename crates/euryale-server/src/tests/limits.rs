@@ -67,7 +67,7 @@ async fn paced_resets_end_the_socket() {
         peer.send([0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a']).await;
         gate.arrived().await;
         peer.send([0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 8]).await;
-        let _ = within(dropped.acquire()).await.unwrap().forget();
+        within(dropped.acquire()).await.unwrap().forget();
     }
     let mut last = None;
     while let Some((kind, _, payload)) = next_frame(&mut peer).await {

@@ -16,7 +16,8 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed when they were not made.
-const OPTIONAL: [&str; 7] = [
+const OPTIONAL: [&str; 8] = [
+    "--proxy-protocol",
     "--private-feed",
     "--news",
     "--trusted-proxy",
@@ -28,7 +29,7 @@ const OPTIONAL: [&str; 7] = [
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 7] = [
+    let cases: [&[&str]; 8] = [
         &["--trusted-proxy=10.0.0.0/8,::1", "--trusted-proxy=unix", "--forwarded-field=forwarded"],
         &[
             "--virtual-host-proxy=127.0.0.1",
@@ -37,6 +38,7 @@ fn what_is_printed_can_be_given_again() {
             "--agent=[::1]:0",
         ],
         &[],
+        &["--listen=unix:/a/b,tls:[::1]:3", "--half-close", "--unix-mode=600", "--proxy-protocol=10.0.0.0/8"],
         &["--feed-host=a.test,b.test", "--private-feed-host=c.test", "--news=http://c.test/feed"],
         &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s", "--log=json"],
         &["--max-upload=1536M"],
@@ -47,7 +49,7 @@ fn what_is_printed_can_be_given_again() {
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
         let optional = flags.iter().filter(|flag| OPTIONAL.iter().any(|name| flag.starts_with(name)));
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
-        assert_eq!(printed.len(), 11 + optional.len(), "every setting is printed");
+        assert_eq!(printed.len(), 25 + optional.len(), "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {

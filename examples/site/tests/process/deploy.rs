@@ -10,6 +10,7 @@ mod syntax;
 mod varnish;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -116,6 +117,7 @@ fn behaves(proxy: &Proxy, sites: &mut Sites, is_back: impl Fn(usize) -> bool) {
     has_links_and_redirects(proxy);
     refuses_a_large_upload(proxy);
     sends_parts_of_files(proxy, sites);
+    passes_websockets(proxy);
     restarts_unseen(proxy, sites, 50, is_back);
 }
 
@@ -196,6 +198,35 @@ fn sends_parts_of_files(proxy: &Proxy, sites: &Sites) {
         assert_eq!((part.status, part.body == direct.body[1000..2000]), (206, true), "{:?}", part.headers);
         let head = browser.ask("HEAD", &format!("{prefix}{FILE}"), "", b"");
         assert_eq!((head.status, head.body.len()), (200, 0));
+    }
+}
+
+/// A word goes to the site and back (RFC 6455 §1.3, §5.7), from a page of the very host.
+fn passes_websockets(proxy: &Proxy) {
+    let browser = Browser::new(proxy);
+    let host = browser.host();
+    for prefix in ["", "/app"] {
+        let mut stream = browser.connect().unwrap();
+        let head = format!(
+            "GET {prefix}/@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\nconnection: Upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        assert!(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
+        // "Hello", masked, as the RFC has it.
+        stream.write_all(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]).unwrap();
+        let mut frame = [0; 7];
+        stream.read_exact(&mut frame).unwrap();
+        assert_eq!(&frame, b"\x81\x05Hello");
     }
 }
 

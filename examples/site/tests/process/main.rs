@@ -8,6 +8,8 @@ mod database;
 mod deploy;
 mod descriptors;
 mod disk;
+mod drain;
+mod edge;
 mod import;
 mod killed;
 mod nginx;
@@ -63,6 +65,8 @@ struct Running {
     public: Vec<SocketAddr>,
     admin: SocketAddr,
     agent: Option<SocketAddr>,
+    /// Its first line.
+    greeting: String,
     said: Arc<Mutex<String>>,
     listening: Option<JoinHandle<()>>,
 }
@@ -109,7 +113,7 @@ impl Running {
         let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
         let admin = public.pop().unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
         let agent = line.split("agent: ").nth(1).map(|address| address.trim().parse().unwrap());
-        Self { child, public, admin, agent, said, listening: Some(listening) }
+        Self { child, public, admin, agent, greeting: line, said, listening: Some(listening) }
     }
 
     fn signal(&self, name: &str) {
