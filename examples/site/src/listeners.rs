@@ -18,6 +18,7 @@ const BACKLOG: u32 = 4096;
 pub(crate) struct Listeners {
     pub(crate) public: Vec<Listener>,
     pub(crate) admin: TcpListener,
+    pub(crate) agent: Option<TcpListener>,
     /// Of those that speak TLS.
     pub(crate) tls: Option<Tls>,
     /// Where they are, for people.
@@ -54,13 +55,19 @@ impl Listeners {
             public = public.into_iter().map(expect).collect();
         }
         let admin = tcp(settings.admin, false).map_err(|error| cannot(&error, settings.admin, "--admin"))?;
-        Ok(Self { public, admin, tls, names })
+        let agent = settings
+            .agent
+            .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
+        Ok(Self { public, admin, agent: agent.transpose()?, tls, names })
     }
 
     pub(crate) fn greeting(&self, data: &Path) -> String {
         // Asking a bound socket for its address does not fail.
         let admin = self.admin.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
-        format!("Serving {} from {} - operators: {admin}readyz\n", self.names.join(" and "), data.display())
+        let agent = self.agent.as_ref().and_then(|listener| listener.local_addr().ok());
+        let agent = agent.map(|address| format!(", agent: {address}")).unwrap_or_default();
+        let names = self.names.join(" and ");
+        format!("Serving {names} from {} - operators: {admin}readyz{agent}\n", data.display())
     }
 }
 

@@ -29,6 +29,7 @@ mod export;
 mod feed;
 mod files;
 mod form;
+mod healthcheck;
 mod import;
 mod listen;
 mod listeners;
@@ -38,6 +39,7 @@ mod media;
 mod page;
 mod picture;
 mod promises;
+mod public;
 mod query;
 mod refusal;
 mod reload;
@@ -50,9 +52,11 @@ mod serve;
 mod settings;
 mod size;
 mod slow;
+mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod visitor;
 
 use std::process::ExitCode;
 
@@ -84,6 +88,7 @@ fn run(settings: &Settings) -> Result<ExitCode, StartError> {
             Ok(ExitCode::SUCCESS)
         }
         None => serve::run(settings),
+        Some(Task::Healthcheck) => healthcheck::run(settings),
         Some(Task::Import { folder }) => import::run(settings, folder),
     }
 }

@@ -20,7 +20,8 @@ use crate::listeners::Listeners;
 use crate::log;
 use crate::say::say;
 use crate::settings::Settings;
-use crate::{echo, reload};
+use crate::standing::Stands;
+use crate::{echo, public, reload};
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -54,7 +55,7 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
     let listeners = Listeners::bind(settings)?;
     drop(guard);
     let greeting = listeners.greeting(&settings.data);
-    let operators = Operators::start(runtime, listeners.admin, &shutdown, settings.drain);
+    let operators = Operators::start(runtime, (listeners.admin, listeners.agent), &shutdown, settings.drain);
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
     let pool = Pool::builder(sqlite)
         .ledger(operators.ledger.clone())
@@ -63,7 +64,10 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
         .max_wait(settings.max_wait)
         .lane(UPLOADS, (settings.connections / 2).max(1))
         .build();
-    let app = echo::beside(app(pool.clone(), blobs, settings), &shutdown);
+    let stands = &operators.stands;
+    stands.open(&pool);
+    let app = echo::beside(app(pool.clone(), blobs, settings, stands.resume()), &shutdown);
+    let app = public::around(app, settings);
     let server = settings.edge.server().ledger(operators.ledger.clone()).drain_deadline(settings.drain);
     let server = listeners.public.into_iter().fold(server, Server::listen);
     runtime.block_on(async {
@@ -85,24 +89,37 @@ struct Operators {
     /// The site is opened, and serves.
     opened: Arc<AtomicBool>,
     end: Shutdown,
+    stands: Stands,
+    agent: Option<JoinHandle<()>>,
     serving: JoinHandle<Drained>,
 }
 
 impl Operators {
-    fn start(runtime: &Runtime, admin: TcpListener, shutdown: &Shutdown, drain: Duration) -> Self {
+    fn start(
+        runtime: &Runtime,
+        (admin, agent): (TcpListener, Option<TcpListener>),
+        shutdown: &Shutdown,
+        drain: Duration,
+    ) -> Self {
         let (ledger, opened, end) = (Ledger::new(), Arc::new(AtomicBool::new(false)), Shutdown::new());
         let readiness = Readiness::new(shutdown).probe({
             let opened = Arc::clone(&opened);
             move || opened.load(Ordering::Relaxed)
         });
         runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
-        let answers = Admin::new(ledger.clone(), readiness);
+        let stands = Stands::new(ledger.clone(), readiness.clone(), shutdown.clone());
+        let agent = agent.map(|listener| runtime.spawn(stands.agent().serve(listener)));
+        let reporting = stands.clone();
+        let answers = Admin::new(ledger.clone(), readiness).report("/-/resume", move || reporting.report());
         let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
         let serving = runtime.spawn(server.serve(answers, end.clone()));
-        Self { ledger, opened, end, serving }
+        Self { ledger, opened, end, stands, agent, serving }
     }
 
     async fn end(self) {
+        if let Some(agent) = self.agent {
+            agent.abort();
+        }
         self.end.drain();
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "operators were no longer answered");

@@ -1,5 +1,6 @@
 //! What the program can be told: each setting as a flag, as an `EURYALE_*` variable, and in a file.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
+use euryale::forwarded::{Field, HostTable, InvalidLine, TrustedProxy};
 use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
@@ -32,8 +34,19 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<Listen>,
 
     /// Address and port for operators: /livez, /readyz and /metrics
-    #[arg(long, env = "EURYALE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(
+        long,
+        global = true,
+        env = "EURYALE_ADMIN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8081"
+    )]
     pub(crate) admin: SocketAddr,
+
+    /// Address and port for HAProxy's agent checks: how much this process can take
+    #[arg(long, env = "EURYALE_AGENT", value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<SocketAddr>,
 
     /// Folder of the database and the files; made if it is not there, and filled with samples to serve
     #[arg(long, global = true, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
@@ -66,6 +79,33 @@ pub(crate) struct Settings {
     #[arg(value_parser = duration::parse)]
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
+
+    /// Proxy that is believed in X-Forwarded-* or Forwarded: an address, a network (10.0.0.0/8), or unix; several
+    #[arg(long, env = "EURYALE_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub(crate) trusted_proxy: Vec<TrustedProxy>,
+
+    /// Field that each trusted proxy sets or takes away, and that counts; several
+    #[arg(long, env = "EURYALE_FORWARDED_FIELD", value_name = "FIELD", value_delimiter = ',')]
+    #[arg(default_values_t = Field::X_FORWARDED)]
+    #[serde(serialize_with = "as_texts")]
+    pub(crate) forwarded_field: Vec<Field>,
+
+    /// Proxy that writes /VirtualHostBase/…/VirtualHostRoot into every path, as for Zope; several
+    #[arg(long, env = "EURYALE_VIRTUAL_HOST_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub(crate) virtual_host_proxy: Vec<TrustedProxy>,
+
+    /// Folder that a host shows as the whole site: example.org/guides, or *.example.org/guides; several
+    #[arg(long, env = "EURYALE_VIRTUAL_HOST", value_name = "HOST/PATH", value_delimiter = ',')]
+    #[arg(value_parser = host_line)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) virtual_host: Vec<String>,
+
+    /// Leave files to trusted proxies that offer it (X-Sendfile-Type); for X-Accel-Redirect they are below this path
+    #[arg(long, env = "EURYALE_OFFLOAD", value_name = "PATH", value_parser = offload_path)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) offload: Option<String>,
 
     /// Host from which /@@feed fetches feeds, if its address is public; may be given several times
     #[arg(long, env = "EURYALE_FEED_HOST", value_name = "HOST", value_delimiter = ',')]
@@ -111,6 +151,8 @@ pub(crate) const EXPORTS: usize = 8;
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
+    /// Ask a running site whether it is ready, at its --admin address: exit code 0 or 1. For containers
+    Healthcheck,
     /// Import a folder: Markdown and HTML become documents, all else files, at the same paths
     #[command(after_help = IMPORT)]
     Import {
@@ -147,6 +189,19 @@ impl Settings {
             StartError::new("cannot print the settings", error, "name the data folder in UTF-8")
         })
     }
+}
+
+/// Read here to be refused here; all of them are one table.
+fn host_line(text: &str) -> Result<String, InvalidLine> {
+    text.parse::<HostTable>().map(|_| text.to_owned())
+}
+
+fn offload_path(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
+}
+
+fn as_texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(T::to_string))
 }
 
 pub(crate) fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
