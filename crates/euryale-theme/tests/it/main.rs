@@ -1,0 +1,4 @@
+//! Themes as programs use them.
+
+mod cases;
+mod normal;
