@@ -27,6 +27,7 @@ mod setup;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod theming;
 mod waiting;
 mod workload;
 
@@ -93,6 +94,7 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
         match workload.state {
             State::Later(what) => println!("# {}\n\nCannot run yet: it waits for {what}.\n", workload.name),
             State::Waiting => waiting::run()?,
+            State::Theming => theming::run(options)?,
             State::Rounds(plans) => {
                 let report = rounds(workload, plans(options), &conditions);
                 children::give_way_to_signals();

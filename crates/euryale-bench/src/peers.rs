@@ -7,7 +7,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::Command;
 
-pub(crate) use self::python::{VENVS, Venv, cache, program};
+pub(crate) use self::python::{DIAZO, VENVS, Venv, cache, diazo, program};
 pub(crate) use self::server::{Server, other, own};
 use crate::machine;
 

@@ -194,7 +194,7 @@ fn plans() -> Vec<Plan> {
     let options = options(&["all"]);
     let of = |state: &State| match state {
         State::Rounds(plans) => plans(&options),
-        State::Waiting | State::Later(_) => Vec::new(),
+        State::Waiting | State::Theming | State::Later(_) => Vec::new(),
     };
     workload::ALL.iter().flat_map(|workload| of(&workload.state)).collect()
 }

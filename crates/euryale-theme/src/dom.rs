@@ -6,6 +6,8 @@
 mod name;
 mod parse;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod text;
 mod write;
 

@@ -8,6 +8,8 @@ mod functions;
 mod lexer;
 mod parser;
 mod steps;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub(crate) use self::css::parse as parse_css;

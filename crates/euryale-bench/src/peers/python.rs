@@ -81,7 +81,9 @@ pub(super) const WAITRESS: Venv = Venv {
 /// Installed for workloads that are still to come.
 const ZOPE: Venv = Venv { name: "zope", packages: &["Zope", "waitress"], program: "runwsgi", arguments: &[] };
 const TWISTED: Venv = Venv { name: "twisted", packages: &["Twisted"], program: "twist", arguments: &[] };
-const DIAZO: Venv = Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
+/// No server: themes pages for the workload `theme`.
+pub(crate) const DIAZO: Venv =
+    Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
 
 /// What `setup` makes.
 pub(crate) const VENVS: [&Venv; 6] = [&GRANIAN, &GUNICORN, &WAITRESS, &ZOPE, &TWISTED, &DIAZO];
@@ -101,6 +103,15 @@ impl Venv {
             output(&python, &["--version"])
         )
     }
+}
+
+/// The Python that has Diazo, or what is missing.
+pub(crate) fn diazo() -> std::result::Result<PathBuf, String> {
+    let python = program(&DIAZO, "python");
+    if program(&DIAZO, DIAZO.program).is_file() {
+        return Ok(python);
+    }
+    Err(format!("{} is not installed; `-- setup` installs it", DIAZO.name))
 }
 
 /// A program of a virtual environment.

@@ -17,7 +17,7 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
                 line(&mut out, format_args!("  cannot run yet: it waits for {what}"));
                 continue;
             }
-            State::Waiting => continue,
+            State::Waiting | State::Theming => continue,
             State::Rounds(plans) => plans(options),
         };
         let mut names = Vec::new();
