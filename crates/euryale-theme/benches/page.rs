@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p euryale-theme`
 
+#![allow(missing_docs, reason = "a measurement, and not a library")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -15,7 +15,7 @@ use crate::rules::TestId;
 use crate::xpath::{Budget, Exhausted, Scope, Value};
 
 /// Nodes that the rules may look at in one page.
-const BUDGET: u64 = 50_000_000;
+const BUDGET: u64 = 20_000_000;
 /// Bytes of a themed page: rules that copy a page into itself end here.
 const MAX_OUT: usize = 64 << 20;
 

@@ -3,8 +3,11 @@
 //! Nothing is copied and nothing is decoded while a page is parsed: a node knows where it begins and ends. Nodes lie in
 //! document order, so that the descendants of a node are a range, and what no rule touches is passed on byte for byte.
 
+mod closing;
 mod name;
 mod parse;
+mod raw;
+mod skeleton;
 mod tags;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Themes as in Diazo: rules put the content of a page into a designer's HTML.
 //!
-//! A [`Theme`] is compiled once, from rules files and the HTML that they name, and then themes any number of pages: HTML
+//! A [`Theme`] is compiled once, from rules files and the HTML that they name, and then themes any number of pages:
+//! HTML
 //! in, HTML out, about 0.2 ms for one of 60 KiB, 30 times as fast as Diazo with lxml. It is a library that needs no
 //! stack; [`ThemeTransform`] is its place in one: order 8850 in the chain of transforms, after the transaction. No
 //! worker and no connection are held.
@@ -28,7 +29,7 @@
 //! let themed = theme.apply(page, &Context::new("/news").parameter("role", "reader"))?;
 //! assert!(themed.contains("<title>News</title>") && themed.contains(r#"href="/theme/style.css""#));
 //! assert!(themed.contains(r#"<main id="main"><p>Today</p></main>"#));
-//! assert_eq!(theme.apply(page, &Context::new("/raw"))?, "<title>News</title><body><p>Today</p></body>");
+//! assert!(theme.apply(page, &Context::new("/raw"))?.contains("<body><p>Today</p></body>"));
 //! # Ok(())
 //! # }
 //! ```
@@ -68,8 +69,9 @@
 //!
 //! # Errors
 //!
-//! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each other, two million nodes,
-//! 50 million looks at a node, 64 MiB of themed page. HTML is never refused for being wrong. Rules files of up to
+//! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each other, two million
+//! nodes,
+//! 20 million looks at a node, 64 MiB of themed page. HTML is never refused for being wrong. Rules files of up to
 //! 8 MiB are read; entities that multiply, files that include themselves and nests without end are errors.
 //!
 //! # Panics

@@ -6,7 +6,9 @@ mod css;
 mod eval;
 mod functions;
 mod lexer;
+mod location;
 mod parser;
+mod predicate;
 mod steps;
 #[cfg(test)]
 mod tests;

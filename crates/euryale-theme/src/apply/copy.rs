@@ -29,7 +29,7 @@ impl Page<'_> {
         } else {
             match (marks.of(id), dom.node(id).kind) {
                 (Some(mark), Kind::Element) => {
-                    self.copy_marked(out, Here { document, node: id }, dom, marks, mark)?
+                    self.copy_marked(out, Here { document, node: id }, dom, marks, mark)?;
                 }
                 (Some(Mark { main: Main::Drop | Main::Strip, .. }), _) => {}
                 (_, Kind::Element) => {

@@ -11,7 +11,7 @@ use crate::rules::{Action, Names, Place, ThemeHtml, ThemeRule};
 use crate::xpath::{Budget, Expr, Scope};
 
 /// Nodes that all rules may look at in one theme.
-const BUDGET: u64 = 50_000_000;
+const BUDGET: u64 = 20_000_000;
 
 /// A theme, ready to be written.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ impl Compiler<'_> {
         match (always.next(), always.next()) {
             (Some(first), Some(second)) => {
                 let what = format!(
-                    "two rules without a condition replace <{}> of the theme (the first is in line {}): give one of them an if",
+                    "two rules without a condition replace <{}> (the first is in line {}): give one of them an if",
                     self.dom.written_name(id),
                     first.place.line
                 );
@@ -236,7 +236,7 @@ impl Compiler<'_> {
             by_name || rule.gives_attributes()
         };
         let mut html = String::new();
-        if rules.iter().any(|rule| changes(&rule)) {
+        if rules.iter().any(changes) {
             out.0.push(Op::Start(Start::new(name, given(), rules).into()));
         } else if self.prefix.is_empty() {
             dom.write_start(&mut html, id);

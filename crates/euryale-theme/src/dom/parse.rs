@@ -6,16 +6,15 @@
 //! rules are written against what is in the page.
 
 use super::name::{
-    A, BODY, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, HEAD, HTML, LI, MATH, NOSCRIPT,
-    OL, OPTGROUP, OPTION, P, PLAINTEXT, RP, RT, SELECT, SVG, TABLE, TBODY, TD, TEMPLATE, TFOOT, TH, THEAD,
-    TR, UL,
+    BODY, COLGROUP, DD, DT, HEAD, HTML, LI, MATH, NOSCRIPT, OPTGROUP, OPTION, P, RP, RT, SVG, TBODY, TD,
+    TFOOT, TH, THEAD, TR,
 };
 use super::tags::{Opened, is_space, name_end};
 use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
 
 /// How far the skeleton of the page has come.
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
-enum Phase {
+pub(super) enum Phase {
     BeforeHtml,
     BeforeHead,
     InHead,
@@ -25,22 +24,22 @@ enum Phase {
 }
 
 #[derive(Clone, Copy)]
-struct Open {
-    id: Id,
-    name: Name,
-    traits: Traits,
+pub(super) struct Open {
+    pub(super) id: Id,
+    pub(super) name: Name,
+    pub(super) traits: Traits,
     last_child: Id,
 }
 
 pub(super) struct Parser<'s> {
     pub(super) dom: Dom<'s>,
-    open: Vec<Open>,
-    phase: Phase,
+    pub(super) open: Vec<Open>,
+    pub(super) phase: Phase,
     /// `<div/>` has no children, as in XHTML.
     xhtml: bool,
     /// Open elements of SVG and MathML roots, and of `p`.
-    foreign: usize,
-    paragraphs: usize,
+    pub(super) foreign: usize,
+    pub(super) paragraphs: usize,
 }
 
 impl<'s> Parser<'s> {
@@ -98,7 +97,7 @@ impl<'s> Parser<'s> {
         Ok(self.dom)
     }
 
-    fn push(&mut self, kind: Kind, name: Name, start: usize, end: usize) -> Result<Id, Excess> {
+    pub(super) fn push(&mut self, kind: Kind, name: Name, start: usize, end: usize) -> Result<Id, Excess> {
         let id = self.dom.nodes.len() as Id;
         if self.dom.nodes.len() + self.dom.attributes.len() >= MAX_NODES {
             return Err(Excess::Nodes);
@@ -128,7 +127,7 @@ impl<'s> Parser<'s> {
         Ok(id)
     }
 
-    fn enter(&mut self, id: Id, name: Name, traits: Traits) -> Result<(), Excess> {
+    pub(super) fn enter(&mut self, id: Id, name: Name, traits: Traits) -> Result<(), Excess> {
         if self.open.len() > MAX_DEPTH {
             return Err(Excess::Depth);
         }
@@ -142,7 +141,7 @@ impl<'s> Parser<'s> {
     }
 
     /// Takes the innermost open element off; its places are known.
-    fn leave(&mut self) {
+    pub(super) fn leave(&mut self) {
         let Some(top) = self.open.pop() else { return };
         match top.name {
             SVG | MATH => self.foreign -= 1,
@@ -158,7 +157,7 @@ impl<'s> Parser<'s> {
     }
 
     /// Takes it off without an end tag of its own.
-    fn leave_implied(&mut self, at: usize) {
+    pub(super) fn leave_implied(&mut self, at: usize) {
         let Some(top) = self.open.last().copied() else { return };
         let node = &mut self.dom.nodes[top.id as usize];
         node.end = at as u32;
@@ -176,54 +175,14 @@ impl<'s> Parser<'s> {
     }
 
     /// The innermost open element is no longer what its source says.
-    fn disturb(&mut self) {
+    pub(super) fn disturb(&mut self) {
         if let Some(top) = self.open.last() {
             self.dom.nodes[top.id as usize].tidy = false;
         }
     }
 
-    fn implied(&mut self, name: Name, at: usize) -> Result<(), Excess> {
-        let id = self.push(Kind::Element, name, at, at)?;
-        self.dom.nodes[id as usize].tidy = false;
-        self.enter(id, name, Traits::of(name))
-    }
-
-    fn ensure_head(&mut self, at: usize) -> Result<(), Excess> {
-        if self.phase == Phase::BeforeHtml {
-            self.implied(HTML, at)?;
-        }
-        if self.phase < Phase::InHead {
-            self.implied(HEAD, at)?;
-            self.phase = Phase::InHead;
-        }
-        Ok(())
-    }
-
-    fn ensure_body(&mut self, at: usize) -> Result<(), Excess> {
-        if self.phase < Phase::InBody {
-            self.end_head(at)?;
-            self.implied(BODY, at)?;
-            self.phase = Phase::InBody;
-        }
-        Ok(())
-    }
-
-    fn end_head(&mut self, at: usize) -> Result<(), Excess> {
-        self.ensure_head(at)?;
-        while self.open.len() > 3 {
-            self.leave_implied(at);
-        }
-        if self.open.len() == 3 {
-            match self.phase {
-                Phase::AfterHead => self.leave(),
-                _ => self.leave_implied(at),
-            }
-        }
-        Ok(())
-    }
-
     /// Does what comes next go into the head's own elements, whatever it is?
-    fn is_inside_head_element(&self) -> bool {
+    pub(super) fn is_inside_head_element(&self) -> bool {
         self.phase == Phase::InHead && self.open.len() > 3
     }
 
@@ -301,135 +260,7 @@ impl<'s> Parser<'s> {
         Ok(tag.end)
     }
 
-    /// Closes and opens what a start tag closes and implies. Is it one that opens something?
-    fn prepare(&mut self, name: Name, traits: Traits, at: usize) -> Result<bool, Excess> {
-        match name {
-            HTML => return Ok(self.phase == Phase::BeforeHtml),
-            HEAD => {
-                if self.phase == Phase::BeforeHtml {
-                    self.implied(HTML, at)?;
-                    self.phase = Phase::BeforeHead;
-                }
-                return Ok(self.phase == Phase::BeforeHead);
-            }
-            BODY => {
-                if self.phase >= Phase::InBody {
-                    return Ok(false);
-                }
-                self.end_head(at)?;
-                return Ok(true);
-            }
-            _ => {}
-        }
-        if self.is_inside_head_element() {
-            return Ok(true);
-        }
-        if self.phase < Phase::InBody {
-            if traits.has(Traits::HEAD) {
-                self.ensure_head(at)?;
-                if self.phase == Phase::AfterHead {
-                    self.disturb();
-                }
-            } else {
-                self.ensure_body(at)?;
-            }
-        } else if self.phase == Phase::AfterBody {
-            self.disturb();
-        }
-        if self.foreign == 0 {
-            if self.paragraphs > 0 && traits.has(Traits::CLOSES_P) {
-                self.close_in_scope(
-                    at,
-                    |name| name == P,
-                    |open| open.traits.has(Traits::SCOPE) || open.name == BUTTON,
-                );
-            }
-            if traits.has(Traits::CLOSES_KIN) {
-                self.close_kin(name, at);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Closes the innermost open element that `is_it`, unless `stops` comes first.
-    fn close_in_scope(&mut self, at: usize, is_it: impl Fn(Name) -> bool, stops: impl Fn(&Open) -> bool) {
-        for index in (3..self.open.len()).rev() {
-            if is_it(self.open[index].name) {
-                while self.open.len() > index {
-                    self.leave_implied(at);
-                }
-                return;
-            }
-            if stops(&self.open[index]) {
-                return;
-            }
-        }
-    }
-
-    /// What a start tag closes of its own kind (HTML §13.1.2.4, optional tags).
-    fn close_kin(&mut self, name: Name, at: usize) {
-        let scope = |open: &Open| open.traits.has(Traits::SCOPE);
-        let table = |open: &Open| matches!(open.name, TABLE | TEMPLATE);
-        match name {
-            LI => self.close_in_scope(at, |n| n == LI, |open| scope(open) || matches!(open.name, UL | OL)),
-            DD | DT => self.close_in_scope(at, |n| matches!(n, DD | DT), scope),
-            H1 | H2 | H3 | H4 | H5 | H6 => {
-                if self.open.last().is_some_and(|top| matches!(top.name, H1 | H2 | H3 | H4 | H5 | H6)) {
-                    self.leave_implied(at);
-                }
-            }
-            OPTION => self.close_in_scope(at, |n| n == OPTION, |open| matches!(open.name, SELECT | OPTGROUP)),
-            OPTGROUP => self.close_in_scope(at, |n| n == OPTGROUP, |open| open.name == SELECT),
-            RP | RT => {
-                self.close_in_scope(at, |n| matches!(n, RP | RT), |open| open.traits.has(Traits::SPECIAL))
-            }
-            A => self.close_in_scope(at, |n| n == A, |open| open.traits.has(Traits::SPECIAL)),
-            BUTTON => self.close_in_scope(at, |n| n == BUTTON, scope),
-            TD | TH => self.close_in_scope(at, |n| matches!(n, TD | TH), table),
-            TR => self.close_in_scope(at, |n| matches!(n, TR | CAPTION | COLGROUP), table),
-            TBODY | THEAD | TFOOT => {
-                let sections = |n| matches!(n, TBODY | THEAD | TFOOT | CAPTION | COLGROUP);
-                self.close_in_scope(at, sections, table);
-            }
-            COL | COLGROUP | CAPTION => {
-                self.close_in_scope(at, |n| matches!(n, CAPTION) || (n == COLGROUP && name != COL), table);
-            }
-            _ => {}
-        }
-    }
-
-    fn raw_text(&mut self, written: &[u8], name: Name, from: usize) -> Result<usize, Excess> {
-        let source = self.dom.source.as_bytes();
-        let mut at = from;
-        let end = loop {
-            match memchr::memchr(b'<', &source[at..]) {
-                Some(found) if name != PLAINTEXT => {
-                    let tag = at + found;
-                    let rest = &source[tag + 1..];
-                    let is_end = rest.first() == Some(&b'/')
-                        && rest.len() > written.len() + 1
-                        && rest[1..=written.len()].eq_ignore_ascii_case(written)
-                        && (is_space(rest[written.len() + 1])
-                            || matches!(rest[written.len() + 1], b'/' | b'>'));
-                    if is_end {
-                        break tag;
-                    }
-                    at = tag + 1;
-                }
-                _ => break source.len(),
-            }
-        };
-        if end > from {
-            self.push(Kind::Text, Name::of(b""), from, end)?;
-        }
-        if end == source.len() {
-            self.leave_implied(end);
-            return Ok(end);
-        }
-        self.end_tag(end)
-    }
-
-    fn end_tag(&mut self, start: usize) -> Result<usize, Excess> {
+    pub(super) fn end_tag(&mut self, start: usize) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
         match source.get(start + 2) {
             Some(byte) if byte.is_ascii_alphabetic() => {}
@@ -467,86 +298,5 @@ impl<'s> Parser<'s> {
             _ => self.disturb(),
         }
         Ok(tag.end)
-    }
-
-    /// The end tag of `html`, `head` or `body`, which stays open.
-    fn set_end(&mut self, index: usize, start: usize, end: usize) {
-        if let Some(open) = self.open.get(index) {
-            let node = &mut self.dom.nodes[open.id as usize];
-            (node.closing, node.end) = (start as u32, end as u32);
-        }
-    }
-
-    fn close(&mut self, name: Name, start: usize, end: usize) -> bool {
-        let special = Traits::of(name).has(Traits::SPECIAL);
-        let of_table = matches!(name, TABLE | TBODY | THEAD | TFOOT | TR | TD | TH | CAPTION | COLGROUP);
-        for index in (3..self.open.len()).rev() {
-            let open = self.open[index];
-            if open.name == name {
-                while self.open.len() > index + 1 {
-                    self.leave_implied(start);
-                }
-                let node = &mut self.dom.nodes[open.id as usize];
-                (node.closing, node.end) = (start as u32, end as u32);
-                self.leave();
-                return true;
-            }
-            let stops = match (of_table, special) {
-                (true, _) => matches!(open.name, TABLE | TEMPLATE),
-                (false, true) => open.traits.has(Traits::SCOPE),
-                (false, false) => open.traits.has(Traits::SPECIAL),
-            };
-            if stops {
-                return false;
-            }
-        }
-        false
-    }
-
-    /// Comments, the doctype, and what is read as a comment.
-    fn declaration(&mut self, start: usize) -> Result<usize, Excess> {
-        let source = self.dom.source.as_bytes();
-        let rest = &source[start..];
-        if rest.starts_with(b"<!--") {
-            let body = &rest[4..];
-            if body.starts_with(b">") || body.starts_with(b"->") {
-                return self.bogus_comment(start);
-            }
-            let end = memchr::memmem::find(body, b"-->").map_or(source.len(), |end| start + 4 + end + 3);
-            return self.comment(start, end, end == source.len() && !rest.ends_with(b"-->"));
-        }
-        if rest.len() > 9 && rest[2..9].eq_ignore_ascii_case(b"doctype") {
-            let end = memchr::memchr(b'>', rest).map_or(source.len(), |end| start + end + 1);
-            if self.phase == Phase::BeforeHtml {
-                self.push(Kind::Doctype, Name::of(b""), start, end)?;
-            } else {
-                self.disturb();
-            }
-            return Ok(end);
-        }
-        if self.foreign > 0 && rest.starts_with(b"<![CDATA[") {
-            let end = memchr::memmem::find(rest, b"]]>").map_or(source.len(), |end| start + end + 3);
-            self.push(Kind::Text, Name::of(b""), start, end)?;
-            return Ok(end);
-        }
-        self.bogus_comment(start)
-    }
-
-    fn bogus_comment(&mut self, start: usize) -> Result<usize, Excess> {
-        let source = self.dom.source.as_bytes();
-        let end = memchr::memchr(b'>', &source[start..]).map_or(source.len(), |end| start + end + 1);
-        self.comment(start, end, source[end - 1] != b'>')
-    }
-
-    fn comment(&mut self, start: usize, end: usize, unfinished: bool) -> Result<usize, Excess> {
-        if self.phase == Phase::AfterBody {
-            self.disturb();
-        }
-        let id = self.push(Kind::Comment, Name::of(b""), start, end)?;
-        if unfinished {
-            self.dom.nodes[id as usize].tidy = false;
-            self.disturb();
-        }
-        Ok(end)
     }
 }

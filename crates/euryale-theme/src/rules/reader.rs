@@ -70,7 +70,7 @@ impl Reader {
     /// Reads a text file that belongs to the theme; `asked` names the element that does.
     fn text(&mut self, path: &Path, asked: Option<&LoadError>) -> Result<String, LoadError> {
         let fail = |what: String| match asked {
-            Some(place) => LoadError::new(&place.file().to_owned(), place.line(), what),
+            Some(place) => LoadError::new(place.file(), place.line(), what),
             None => LoadError::new(path, None, what),
         };
         if self.rules.files.len() == MAX_FILES {

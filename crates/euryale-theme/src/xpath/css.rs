@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
         let end = loop {
             match chars.next() {
                 Some((_, c)) if c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii() => {
-                    name.push(c)
+                    name.push(c);
                 }
                 Some((_, '\\')) => name.extend(chars.next().map(|(_, c)| c)),
                 Some((at, _)) => break at,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 
 use super::steps::{filter, follow};
-use super::value::{Item, Value, number_of};
+use super::value::{Item, Value};
 use super::{Comparison, Expr, Operator, Path};
 use crate::dom::{Dom, Id, ROOT};
 
@@ -61,7 +61,7 @@ impl<'a> Scope<'a> {
                 Value::Truth(self.compare(*comparison, self.value(a)?, self.value(b)?)?)
             }
             Expr::Arithmetic(operator, a, b) => {
-                let (a, b) = (self.value(a)?.into_number(self.dom), self.value(b)?.into_number(self.dom));
+                let (a, b) = (self.value(a)?.into_number(self)?, self.value(b)?.into_number(self)?);
                 Value::Number(match operator {
                     Operator::Add => a + b,
                     Operator::Subtract => a - b,
@@ -70,7 +70,7 @@ impl<'a> Scope<'a> {
                     Operator::Modulo => a % b,
                 })
             }
-            Expr::Negate(a) => Value::Number(-self.value(a)?.into_number(self.dom)),
+            Expr::Negate(a) => Value::Number(-self.value(a)?.into_number(self)?),
             Expr::Union(a, b) => {
                 let mut nodes = self.nodes(a)?;
                 nodes.extend(self.nodes(b)?);
@@ -108,55 +108,75 @@ impl<'a> Scope<'a> {
         Ok(self.value(expr)?.is_true())
     }
 
+    /// What an item says; longer texts cost more.
+    pub(super) fn text(self, item: Item) -> Result<Cow<'a, str>, Exhausted> {
+        let node = self.dom.node(item.node);
+        self.budget.spend((node.after - item.node) as usize)?;
+        Ok(item.text(self.dom))
+    }
+
     /// Comparisons with sets of nodes hold if they hold for one of them (XPath 1.0 §3.4).
     fn compare(self, comparison: Comparison, a: Value<'a>, b: Value<'a>) -> Result<bool, Exhausted> {
-        let dom = self.dom;
-        Ok(match (a, b) {
+        match (a, b) {
             (Value::Nodes(nodes), other @ Value::Truth(_)) => {
-                compare_atoms(comparison, Value::Truth(!nodes.is_empty()), other, dom)
+                self.compare_atoms(comparison, Value::Truth(!nodes.is_empty()), other)
             }
             (other @ Value::Truth(_), Value::Nodes(nodes)) => {
-                compare_atoms(comparison, other, Value::Truth(!nodes.is_empty()), dom)
+                self.compare_atoms(comparison, other, Value::Truth(!nodes.is_empty()))
             }
             (Value::Nodes(left), Value::Nodes(right)) => {
                 self.budget.spend(left.len().saturating_mul(right.len()))?;
-                let right: Vec<_> = right.iter().map(|item| item.text(dom)).collect();
-                left.iter().any(|item| {
-                    let text = item.text(dom);
-                    right.iter().any(|other| {
-                        compare_atoms(comparison, Value::Text(text.clone()), Value::Text(other.clone()), dom)
-                    })
-                })
+                let right = right.into_iter().map(|item| self.text(item));
+                let right = right.collect::<Result<Vec<_>, Exhausted>>()?;
+                for item in left {
+                    let text = self.text(item)?;
+                    for other in &right {
+                        if self.compare_atoms(
+                            comparison,
+                            Value::Text(text.clone()),
+                            Value::Text(other.clone()),
+                        )? {
+                            return Ok(true);
+                        }
+                    }
+                }
+                Ok(false)
             }
-            (Value::Nodes(nodes), other) => nodes
-                .iter()
-                .any(|item| compare_atoms(comparison, Value::Text(item.text(dom)), other.clone(), dom)),
-            (other, Value::Nodes(nodes)) => nodes
-                .iter()
-                .any(|item| compare_atoms(comparison, other.clone(), Value::Text(item.text(dom)), dom)),
-            (a, b) => compare_atoms(comparison, a, b, dom),
-        })
+            (Value::Nodes(nodes), other) => {
+                for item in nodes {
+                    if self.compare_atoms(comparison, Value::Text(self.text(item)?), other.clone())? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            (other, Value::Nodes(nodes)) => {
+                for item in nodes {
+                    if self.compare_atoms(comparison, other.clone(), Value::Text(self.text(item)?))? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            (a, b) => self.compare_atoms(comparison, a, b),
+        }
     }
-}
 
-fn compare_atoms<'a>(comparison: Comparison, a: Value<'a>, b: Value<'a>, dom: &Dom<'a>) -> bool {
-    if let Comparison::Equal | Comparison::Unequal = comparison {
-        let equal = match (&a, &b) {
-            (Value::Truth(_), _) | (_, Value::Truth(_)) => a.is_true() == b.is_true(),
-            (Value::Text(a), Value::Text(b)) => a == b,
-            _ => a.into_number(dom) == b.into_number(dom),
-        };
-        return equal == (comparison == Comparison::Equal);
-    }
-    let number = |value: Value<'a>| match value {
-        Value::Text(text) => number_of(&text),
-        other => other.into_number(dom),
-    };
-    let (a, b) = (number(a), number(b));
-    match comparison {
-        Comparison::Less => a < b,
-        Comparison::AtMost => a <= b,
-        Comparison::Greater => a > b,
-        _ => a >= b,
+    fn compare_atoms(self, comparison: Comparison, a: Value<'a>, b: Value<'a>) -> Result<bool, Exhausted> {
+        if let Comparison::Equal | Comparison::Unequal = comparison {
+            let equal = match (&a, &b) {
+                (Value::Truth(_), _) | (_, Value::Truth(_)) => a.is_true() == b.is_true(),
+                (Value::Text(a), Value::Text(b)) => a == b,
+                _ => a.into_number(self)? == b.into_number(self)?,
+            };
+            return Ok(equal == (comparison == Comparison::Equal));
+        }
+        let (a, b) = (a.into_number(self)?, b.into_number(self)?);
+        Ok(match comparison {
+            Comparison::Less => a < b,
+            Comparison::AtMost => a <= b,
+            Comparison::Greater => a > b,
+            _ => a >= b,
+        })
     }
 }

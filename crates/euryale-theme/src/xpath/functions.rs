@@ -71,14 +71,14 @@ impl Function {
         let dom = scope.dom;
         let text = |index: usize| -> Result<Cow<'a, str>, Exhausted> {
             match arguments.get(index) {
-                Some(expr) => Ok(scope.value(expr)?.into_text(dom)),
-                None => Ok(scope.item.text(dom)),
+                Some(expr) => scope.value(expr)?.into_text(scope),
+                None => scope.text(scope.item),
             }
         };
         let number = |index: usize| -> Result<f64, Exhausted> {
             match arguments.get(index) {
-                Some(expr) => Ok(scope.value(expr)?.into_number(dom)),
-                None => Ok(Value::Text(scope.item.text(dom)).into_number(dom)),
+                Some(expr) => scope.value(expr)?.into_number(scope),
+                None => Value::Text(scope.text(scope.item)?).into_number(scope),
             }
         };
         let nodes =
@@ -94,8 +94,9 @@ impl Function {
             Self::Number => Value::Number(number(0)?),
             Self::Count => Value::Number(nodes(0)?.len() as f64),
             Self::Sum => {
-                let texts = nodes(0)?.into_iter().map(|item| Value::Text(item.text(dom)));
-                Value::Number(texts.map(|text| text.into_number(dom)).sum())
+                let numbers =
+                    nodes(0)?.into_iter().map(|item| Value::Text(scope.text(item)?).into_number(scope));
+                Value::Number(numbers.sum::<Result<f64, Exhausted>>()?)
             }
             Self::Last => Value::Number(scope.size as f64),
             Self::Position => Value::Number(scope.position as f64),

@@ -1,8 +1,8 @@
 //! From words to an expression (XPath 1.0 §2 and §3).
 
 use super::lexer::{Token, tokens};
-use super::{Axis, Comparison, Expr, Function, Operator, Path, Predicate, Step, Test};
-use crate::dom::Name;
+use super::location::is_node_type;
+use super::{Comparison, Expr, Function, Operator, Predicate};
 
 /// Expressions in expressions.
 const MAX_DEPTH: usize = 40;
@@ -20,13 +20,13 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
     }
 }
 
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
+pub(super) struct Parser {
+    pub(super) tokens: Vec<Token>,
+    pub(super) at: usize,
     depth: usize,
 }
 
-fn show(token: &Token) -> String {
+pub(super) fn show(token: &Token) -> String {
     match token {
         Token::Sign(sign) => format!("`{sign}`"),
         Token::Name(name) => format!("`{name}`"),
@@ -37,25 +37,25 @@ fn show(token: &Token) -> String {
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
+    pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
 
-    fn is(&self, sign: &str) -> bool {
+    pub(super) fn is(&self, sign: &str) -> bool {
         matches!(self.peek(), Some(Token::Sign(found)) if *found == sign)
     }
 
-    fn follows(&self, ahead: usize, sign: &str) -> bool {
+    pub(super) fn follows(&self, ahead: usize, sign: &str) -> bool {
         matches!(self.tokens.get(self.at + ahead), Some(Token::Sign(found)) if *found == sign)
     }
 
-    fn take(&mut self, sign: &str) -> bool {
+    pub(super) fn take(&mut self, sign: &str) -> bool {
         let is = self.is(sign);
         self.at += usize::from(is);
         is
     }
 
-    fn expect(&mut self, sign: &str) -> Result<(), String> {
+    pub(super) fn expect(&mut self, sign: &str) -> Result<(), String> {
         if self.take(sign) {
             return Ok(());
         }
@@ -212,106 +212,7 @@ impl Parser {
         Ok(Expr::Call(function, arguments))
     }
 
-    fn location(&mut self) -> Result<Path, String> {
-        let absolute = self.is("/") || self.is("//");
-        let mut steps = Vec::new();
-        if self.is("/") && !self.step_follows(1) {
-            self.at += 1;
-            return Ok(Path { absolute, steps });
-        }
-        if !absolute {
-            let step = self.step()?;
-            push(&mut steps, step);
-        }
-        self.steps(&mut steps)?;
-        Ok(Path { absolute, steps })
-    }
-
-    fn step_follows(&self, ahead: usize) -> bool {
-        match self.tokens.get(self.at + ahead) {
-            Some(Token::Name(_)) => true,
-            Some(Token::Sign(sign)) => matches!(*sign, "*" | "@" | "." | ".."),
-            _ => false,
-        }
-    }
-
-    fn steps(&mut self, steps: &mut Vec<Step>) -> Result<(), String> {
-        loop {
-            if self.take("//") {
-                steps.push(Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new() });
-            } else if !self.take("/") {
-                return Ok(());
-            }
-            let step = self.step()?;
-            push(steps, step);
-        }
-    }
-
-    fn step(&mut self) -> Result<Step, String> {
-        let plain = |axis| Ok(Step { axis, test: Test::Node, predicates: Vec::new() });
-        if self.take(".") {
-            return plain(Axis::Self_);
-        }
-        if self.take("..") {
-            return plain(Axis::Parent);
-        }
-        let axis = if self.take("@") { Axis::Attribute } else { self.axis()? };
-        let test = self.test(axis)?;
-        Ok(Step { axis, test, predicates: self.predicates()? })
-    }
-
-    fn axis(&mut self) -> Result<Axis, String> {
-        let name = match self.peek() {
-            Some(Token::Name(name)) if self.follows(1, "::") => name.clone(),
-            _ => return Ok(Axis::Child),
-        };
-        self.at += 2;
-        Ok(match name.as_str() {
-            "ancestor" => Axis::Ancestor,
-            "ancestor-or-self" => Axis::AncestorOrSelf,
-            "attribute" => Axis::Attribute,
-            "child" => Axis::Child,
-            "descendant" => Axis::Descendant,
-            "descendant-or-self" => Axis::DescendantOrSelf,
-            "following" => Axis::Following,
-            "following-sibling" => Axis::FollowingSibling,
-            "parent" => Axis::Parent,
-            "preceding" => Axis::Preceding,
-            "preceding-sibling" => Axis::PrecedingSibling,
-            "self" => Axis::Self_,
-            _ => return Err(format!("no axis {name}")),
-        })
-    }
-
-    fn test(&mut self, axis: Axis) -> Result<Test, String> {
-        let token = self.peek().cloned();
-        self.at += 1;
-        match token {
-            Some(Token::Sign("*")) => Ok(Test::Any),
-            Some(Token::Name(name)) if is_node_type(&name) && self.is("(") => {
-                self.at += 1;
-                if name == "processing-instruction" && matches!(self.peek(), Some(Token::Literal(_))) {
-                    self.at += 1;
-                }
-                self.expect(")")?;
-                Ok(match name.as_str() {
-                    "text" => Test::Text,
-                    "comment" => Test::Comment,
-                    "node" => Test::Node,
-                    _ => Test::Nothing,
-                })
-            }
-            Some(Token::Name(name)) if axis == Axis::Attribute => {
-                Ok(Test::Named(Name::of(name.as_bytes()), name))
-            }
-            Some(Token::Name(name)) if name.contains(':') => Ok(Test::Nothing),
-            Some(Token::Name(name)) => Ok(Test::Named(Name::of(name.as_bytes()), name)),
-            Some(token) => Err(format!("a name expected before {}", show(&token))),
-            None => Err("the path ends too early".to_owned()),
-        }
-    }
-
-    fn predicates(&mut self) -> Result<Vec<Predicate>, String> {
+    pub(super) fn predicates(&mut self) -> Result<Vec<Predicate>, String> {
         let mut predicates = Vec::new();
         while self.take("[") {
             let expr = self.or()?;
@@ -320,83 +221,4 @@ impl Parser {
         }
         Ok(predicates)
     }
-}
-
-fn is_node_type(name: &str) -> bool {
-    matches!(name, "text" | "comment" | "node" | "processing-instruction")
-}
-
-/// Adds a step. `//a` is two steps, and one when no predicate asks for a position among siblings.
-fn push(steps: &mut Vec<Step>, mut step: Step) {
-    if step.axis == Axis::Child
-        && !step.predicates.iter().any(Predicate::is_positional)
-        && let Some(last) = steps.last()
-        && last.axis == Axis::DescendantOrSelf
-        && matches!(last.test, Test::Node)
-        && last.predicates.is_empty()
-    {
-        steps.pop();
-        step.axis = Axis::Descendant;
-    }
-    steps.push(step);
-}
-
-impl Predicate {
-    /// The predicates that rule files are full of are looked up, not computed.
-    fn of(expr: Expr) -> Self {
-        match expr {
-            Expr::Number(number) if number >= 1.0 && number.fract() == 0.0 => Self::Position(number as usize),
-            Expr::Compare(Comparison::Equal, left, right) => match (*left, *right) {
-                (Expr::Path(path), Expr::Literal(text)) | (Expr::Literal(text), Expr::Path(path))
-                    if path.attribute().is_some() =>
-                {
-                    match path.attribute() {
-                        Some("id") => Self::Id(text),
-                        Some(name) => Self::AttributeIs(name.to_owned(), text),
-                        None => Self::Expr(Box::new(Expr::Literal(text))),
-                    }
-                }
-                (left, right) => {
-                    Self::Expr(Box::new(Expr::Compare(Comparison::Equal, Box::new(left), Box::new(right))))
-                }
-            },
-            Expr::Path(path) => match path.attribute() {
-                Some(name) => Self::HasAttribute(name.to_owned()),
-                None => Self::Expr(Box::new(Expr::Path(path))),
-            },
-            Expr::Call(Function::Contains, arguments) => match class_word(&arguments) {
-                Some(class) => Self::Class(class),
-                None => Self::Expr(Box::new(Expr::Call(Function::Contains, arguments))),
-            },
-            expr => Self::Expr(Box::new(expr)),
-        }
-    }
-}
-
-impl Path {
-    /// The name, if it is nothing but `@name`.
-    fn attribute(&self) -> Option<&str> {
-        match self.steps.as_slice() {
-            [Step { axis: Axis::Attribute, test: Test::Named(_, name), predicates }]
-                if !self.absolute && predicates.is_empty() =>
-            {
-                Some(name)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// The word in `contains(concat(' ', normalize-space(@class), ' '), ' word ')`.
-fn class_word(arguments: &[Expr]) -> Option<String> {
-    let [Expr::Call(Function::Concat, parts), Expr::Literal(word)] = arguments else { return None };
-    let [Expr::Literal(before), middle, Expr::Literal(after)] = parts.as_slice() else { return None };
-    let path = match middle {
-        Expr::Call(Function::NormalizeSpace, inner) => inner.first()?,
-        other => other,
-    };
-    let Expr::Path(path) = path else { return None };
-    let word = word.strip_prefix(' ')?.strip_suffix(' ')?;
-    let plain = !word.is_empty() && !word.contains(char::is_whitespace);
-    (plain && before == " " && after == " " && path.attribute() == Some("class")).then(|| word.to_owned())
 }

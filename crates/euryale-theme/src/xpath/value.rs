@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::eval::{Exhausted, Scope};
 use crate::dom::{Dom, Id, Kind, NONE, decode};
 
 /// A node or one of its attributes. They order as they stand in the document.
@@ -82,25 +83,28 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn into_text(self, dom: &Dom<'a>) -> Cow<'a, str> {
-        match self {
-            Self::Nodes(nodes) => nodes.first().map_or(Cow::Borrowed(""), |first| first.text(dom)),
+    pub(super) fn into_text(self, scope: Scope<'a>) -> Result<Cow<'a, str>, Exhausted> {
+        Ok(match self {
+            Self::Nodes(nodes) => match nodes.first() {
+                Some(first) => scope.text(*first)?,
+                None => Cow::Borrowed(""),
+            },
             Self::Truth(truth) => Cow::Borrowed(if truth { "true" } else { "false" }),
             Self::Number(number) => Cow::Owned(show(number)),
             Self::Text(text) => text,
-        }
+        })
     }
 
-    pub(super) fn into_number(self, dom: &Dom<'a>) -> f64 {
-        match self {
+    pub(super) fn into_number(self, scope: Scope<'a>) -> Result<f64, Exhausted> {
+        Ok(match self {
             Self::Number(number) => number,
             Self::Truth(truth) => f64::from(u8::from(truth)),
-            other => number_of(&other.into_text(dom)),
-        }
+            other => number_of(&other.into_text(scope)?),
+        })
     }
 }
 
-pub(super) fn number_of(text: &str) -> f64 {
+fn number_of(text: &str) -> f64 {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
     // Rust reads more than XPath does: exponents, `inf`, a plus sign.
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));

@@ -13,7 +13,9 @@ use http::Request;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 
-const RULES: &str = r##"<rules xmlns="http://namespaces.plone.org/diazo" xmlns:css="http://namespaces.plone.org/diazo/css">
+const RULES: &str = r##"<rules
+    xmlns="http://namespaces.plone.org/diazo"
+    xmlns:css="http://namespaces.plone.org/diazo/css">
   <theme href="theme.html"/>
   <notheme if-path="/raw"/>
   <replace css:theme-children="#main" css:content-children="body"/>
