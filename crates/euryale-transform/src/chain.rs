@@ -92,7 +92,7 @@ impl Chain {
     }
 
     pub(crate) fn failed(&self, page: &Page) -> Response {
-        let mut response = (self.settings.failed)(page);
+        let mut response = self.settings.failed(page);
         response.extensions_mut().insert(ErrorKind::TransformFailed);
         response
     }
@@ -184,6 +184,10 @@ impl Step {
 
     pub(crate) fn watch(&self) -> Watch {
         Watch::new(&self.name, self.critical, &self.meters)
+    }
+
+    pub(crate) fn is_critical(&self) -> bool {
+        self.critical
     }
 
     fn place(&self) -> (i32, &str) {

@@ -10,6 +10,7 @@ use lol_html::Selector;
 use lol_html::html_content::{Comment, Doctype, DocumentEnd, EndTag, TextChunk};
 use lol_html::send::{self, DocumentContentHandlers, ElementContentHandlers, Settings};
 
+use crate::text::IsText;
 use crate::watch::Watch;
 
 /// The handlers of one transform for one page. See [`Rewrite`](crate::Rewrite).
@@ -18,13 +19,15 @@ use crate::watch::Watch;
 /// are not called any more, those of others are.
 pub struct Handlers {
     watch: Arc<Watch>,
+    is_text: IsText,
+    reads_text: bool,
     elements: Vec<(Selector, ElementContentHandlers<'static>)>,
     document: Vec<DocumentContentHandlers<'static>>,
 }
 
 impl Handlers {
-    pub(crate) fn new(watch: Arc<Watch>) -> Self {
-        Self { watch, elements: Vec::new(), document: Vec::new() }
+    pub(crate) fn new(watch: Arc<Watch>, is_text: IsText) -> Self {
+        Self { watch, is_text, reads_text: false, elements: Vec::new(), document: Vec::new() }
     }
 
     /// Calls `handler` for each element that `selector` selects, when its start tag has been read.
@@ -47,9 +50,12 @@ impl Handlers {
     where
         F: FnMut(&mut TextChunk<'_>) -> Result<(), BoxError> + Send + 'static,
     {
-        let watch = Arc::clone(&self.watch);
-        let handlers = ElementContentHandlers::default()
-            .text(move |text: &mut TextChunk<'_>| watch.call(|| handler(text)));
+        let (watch, is_text) = (Arc::clone(&self.watch), self.is_text.clone());
+        let handlers = ElementContentHandlers::default().text(move |text: &mut TextChunk<'_>| {
+            is_text.check()?;
+            watch.call(|| handler(text))
+        });
+        self.reads_text = true;
         self.elements.push((selector.clone(), handlers));
         self
     }
@@ -88,6 +94,10 @@ impl Handlers {
             .end(move |end: &mut DocumentEnd<'_>| watch.call(|| handler(end)));
         self.document.push(handlers);
         self
+    }
+
+    pub(crate) fn reads_text(&self) -> bool {
+        self.reads_text
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -21,12 +21,14 @@ pub struct TransformChainLayer {
     pub(crate) settings: Settings,
 }
 
+type Answer = Arc<dyn Fn(&Page) -> Response + Send + Sync>;
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) cpu: Cpu,
     pub(crate) budget: Duration,
     pub(crate) trusts_off: Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>,
-    pub(crate) failed: Arc<dyn Fn(&Page) -> Response + Send + Sync>,
+    failed: Option<Answer>,
     pub(crate) body_limit: usize,
     pub(crate) deadline: Duration,
     pub(crate) ledger: Ledger,
@@ -40,7 +42,7 @@ impl TransformChainLayer {
             cpu: Cpu::new(ledger.clone()),
             budget: Duration::from_millis(1),
             trusts_off: Arc::new(|_| false),
-            failed: Arc::new(|_| failed()),
+            failed: None,
             body_limit: 4 << 20,
             deadline: Duration::from_secs(10),
             ledger,
@@ -91,7 +93,8 @@ impl TransformChainLayer {
     }
 
     /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the extensions. Its value
-    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default: nobody's.
+    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default:
+    /// nobody's.
     pub fn trust_off_switch(
         mut self,
         is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
@@ -103,8 +106,13 @@ impl TransformChainLayer {
     /// What is sent instead of a page without its critical transforms. It must not block. Default: 500, as a problem
     /// in JSON (RFC 9457).
     pub fn failed(mut self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
-        self.settings.failed = Arc::new(answer);
+        self.settings.failed = Some(Arc::new(answer));
         self
+    }
+
+    /// The same, unless it was said before: for what puts layers together.
+    pub fn or_failed(self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
+        if self.settings.failed.is_some() { self } else { self.failed(answer) }
     }
 
     /// How many threads compute at a time; at least 1. Default: as many as there are cores.
@@ -136,6 +144,12 @@ impl TransformChainLayer {
 impl Default for TransformChainLayer {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Settings {
+    pub(crate) fn failed(&self, page: &Page) -> Response {
+        self.failed.as_ref().map_or_else(failed, |answer| answer(page))
     }
 }
 

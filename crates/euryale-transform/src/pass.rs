@@ -12,6 +12,7 @@ use lol_html::send::{HtmlRewriter, Settings};
 use lol_html::{AsciiCompatibleEncoding, MemorySettings, OutputSink};
 
 use crate::Handlers;
+use crate::text::{IsText, Reader};
 use crate::watch::{CriticalFailed, Watch};
 
 /// What the parser may hold of one page: an endless tag, and how deep its elements are nested.
@@ -21,6 +22,8 @@ const MEMORY: usize = 1 << 20;
 pub(crate) struct Pass {
     // None: what comes passes as it is.
     rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
+    // Where handlers are shown text.
+    reader: Option<Reader>,
     written: Sink,
     watches: Vec<Arc<Watch>>,
     broken: Option<BoxError>,
@@ -29,13 +32,17 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// `is_declared`: the head says which charset it is; otherwise the page itself may.
+    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`: HTML cannot be
+    /// parsed in it.
     pub(crate) fn new(
         charset: &'static Encoding,
         is_declared: bool,
         handlers: Vec<Handlers>,
-    ) -> Result<Self, BoxError> {
-        let charset = AsciiCompatibleEncoding::new(charset).ok_or("HTML cannot be parsed in this charset")?;
+        is_text: IsText,
+    ) -> Option<Self> {
+        let reads_text = handlers.iter().any(Handlers::reads_text);
+        let reader = reads_text.then(|| Reader::new(charset, is_text));
+        let charset = AsciiCompatibleEncoding::new(charset)?;
         let memory = MemorySettings::new()
             .with_max_allowed_memory_usage(MEMORY)
             .with_graceful_bail_out_on_memory_limit_exceeded(true);
@@ -49,7 +56,7 @@ impl Pass {
         let settings = handlers.into_iter().fold(settings, |settings, handlers| handlers.add_to(settings));
         let written = Sink::default();
         let rewriter = Some(Box::new(HtmlRewriter::new(settings, written.clone())));
-        Ok(Self { rewriter, written, watches, broken: None, ended: false, busy: Duration::ZERO })
+        Some(Self { rewriter, reader, written, watches, broken: None, ended: false, busy: Duration::ZERO })
     }
 
     /// Rewrites the next piece, or the end.
@@ -62,6 +69,9 @@ impl Pass {
             self.written.push(piece.unwrap_or_default());
             return;
         };
+        if let Some(reader) = &mut self.reader {
+            reader.read(piece.unwrap_or_default(), piece.is_none());
+        }
         let fed = PanicMessage::catch(|| match piece {
             Some(piece) => rewriter.write(piece).map(|()| Some(rewriter)),
             None => rewriter.end().map(|()| None),

@@ -71,7 +71,7 @@ impl http_body::Body for Replay {
 pub(crate) enum Collected {
     All(Vec<Bytes>),
     TooLarge(Body),
-    Failed(Body),
+    Failed(Vec<Bytes>, BoxError),
 }
 
 pub(crate) async fn collect(mut body: Body, limit: usize) -> Collected {
@@ -91,7 +91,7 @@ pub(crate) async fn collect(mut body: Body, limit: usize) -> Collected {
             }
             // Trailers are about the page as it was.
             Ok(Err(_)) => {}
-            Err(error) => return Collected::Failed(Replay::failed(read, error)),
+            Err(error) => return Collected::Failed(read, error),
         }
     }
     Collected::All(read)

@@ -157,10 +157,10 @@ impl Rewriting {
 
     /// Parses the next piece: here, or on a thread for the CPU when the budget is spent.
     fn feed(&mut self, mut pass: Box<Pass>) -> State {
-        let is_over = self.spent >= self.place.budget.each;
+        let is_over = self.spent >= self.place.budget.each && !pass.does_nothing();
         let most = if is_over { PIECE_AWAY } else { PIECE_HERE };
         let piece = (!self.unread.is_empty()).then(|| self.unread.split_to(most.min(self.unread.len())));
-        if is_over && !pass.does_nothing() {
+        if is_over {
             return State::Away(Away::start(pass, piece, &self.place));
         }
         let before = pass.busy();

@@ -9,7 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{Body, BoxError, Error, ErrorKind, Response};
-use http::header::{ETAG, IF_NONE_MATCH};
+use http::header::{ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use http::response::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use http_body::Body as _;
@@ -121,18 +121,22 @@ impl Run {
             Collected::All(read) => read,
             Collected::TooLarge(body) => {
                 state.body = body;
+                state.untag();
                 return watch.failed(&TooLarge(self.chain.settings.body_limit));
             }
             // It breaks off for the client, too.
-            Collected::Failed(body) => {
-                state.body = body;
-                return Ok(());
+            Collected::Failed(read, error) => {
+                // It breaks off for the client, too; but not even so is a part of it sent without this transform.
+                let failed = if step.is_critical() { watch.failed(&*error) } else { Ok(()) };
+                state.body = Replay::failed(read, error);
+                return failed;
             }
         };
         let charset = text::charset(&state.head.headers);
         let Some(page) = charset.and_then(|charset| text::decode(&read, charset)) else {
             state.body = Replay::body(read, Body::empty());
-            return watch.failed(&NoText);
+            state.untag();
+            return watch.failed(&text::NoText);
         };
         let response = http::Response::from_parts(state.head.clone(), page);
         match self.wait(&watch, transform, response).await {
@@ -146,6 +150,7 @@ impl Run {
             }
             Err(error) => {
                 state.body = Replay::body(read, Body::empty());
+                state.untag();
                 watch.failed(&*error)
             }
         }
@@ -176,38 +181,47 @@ impl Run {
     }
 
     async fn rewrite(&self, steps: &[usize], state: &mut State) -> Result<(), CriticalFailed> {
+        let is_text = text::IsText::default();
         let mut handlers = Vec::new();
         let mut working = Vec::new();
         for &at in steps {
             let step = self.chain.step(at);
             let Kind::Rewrite(transform) = &step.kind else { continue };
             let watch = Arc::new(step.watch());
-            let mut own = Handlers::new(Arc::clone(&watch));
+            let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
                 Ok(()) if own.is_empty() => {}
                 Ok(()) => {
                     handlers.push(own);
                     working.push((at, watch));
                 }
-                Err(error) => watch.failed(&*error)?,
+                Err(error) => {
+                    state.untag();
+                    watch.failed(&*error)?;
+                }
             }
         }
-        let (false, Some(charset)) = (handlers.is_empty(), text::charset(&state.head.headers)) else {
+        if handlers.is_empty() {
             return Ok(());
+        }
+        let charset = text::charset(&state.head.headers);
+        let is_declared = text::declared(&state.head.headers).is_some();
+        let Some(pass) = charset.and_then(|charset| Pass::new(charset, is_declared, handlers, is_text))
+        else {
+            state.untag();
+            return working.iter().try_for_each(|(_, watch)| watch.failed(&text::NoText));
         };
         let is_critical = working.iter().any(|(_, watch)| watch.is_critical());
-        let is_declared = text::declared(&state.head.headers).is_some();
-        let settings = &self.chain.settings;
-        settings.ledger.transforms.parsed.add(1);
-        let Ok(pass) = Pass::new(charset, is_declared, handlers) else { return Ok(()) };
+        self.chain.settings.ledger.transforms.parsed.add(1);
         let source = mem::take(&mut state.body);
         let rewriting = Rewriting::new(source, pass, self.chain.rewriting(), Arc::clone(&self.running));
         let (body, is_rewritten) = begin(rewriting, is_critical).await?;
         state.body = body;
         if is_rewritten {
-            // Who failed already has no part in the tag.
-            let done = working.iter().filter(|(_, watch)| !watch.has_failed()).map(|(at, _)| *at);
-            self.reframe(done.collect::<Vec<_>>(), state);
+            self.reframe(working.iter().map(|(at, _)| *at), state);
+        }
+        if working.iter().any(|(_, watch)| watch.has_failed()) {
+            state.untag();
         }
         Ok(())
     }
@@ -221,6 +235,15 @@ struct State {
     tag: Option<HeaderValue>,
     /// The places of the transforms that it went through.
     done: u64,
+}
+
+impl State {
+    /// A transform failed: nobody is to be told, when it works again, that nothing has changed.
+    fn untag(&mut self) {
+        self.tag = None;
+        self.head.headers.remove(ETAG);
+        self.head.headers.remove(LAST_MODIFIED);
+    }
 }
 
 /// Rewrites what is there of the page already, up to a bound. Then its head may be sent; with a length, if that was
@@ -251,10 +274,15 @@ async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), 
             Ok((Replay::body(made, Body::new(rewriting)), true))
         }
         Err(error) => match rewriting.into_source() {
-            // The source's own error, which breaks off what was read of it.
+            _ if patient => {
+                tracing::error!(
+                    error = &*error as &dyn std::error::Error,
+                    "a page ended before a critical transform"
+                );
+                Err(CriticalFailed)
+            }
+            // Nothing was sent: the page as it came, be it that it breaks off.
             (read, None) => Ok((Replay::failed(read, error), false)),
-            (_, Some(_)) if patient => Err(CriticalFailed),
-            // Nothing was sent: the page as it came.
             (read, Some(rest)) => Ok((Replay::body(read, rest), false)),
         },
     }
@@ -275,15 +303,3 @@ impl std::fmt::Display for TooLarge {
 }
 
 impl std::error::Error for TooLarge {}
-
-/// The page is not what its charset says.
-#[derive(Debug)]
-struct NoText;
-
-impl std::fmt::Display for NoText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the page is no text in the charset that it declares")
-    }
-}
-
-impl std::error::Error for NoText {}

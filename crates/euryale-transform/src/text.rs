@@ -1,12 +1,14 @@
 //! Pages as text.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
-use encoding_rs::{Encoding, UTF_8};
-use http::HeaderMap;
-use http::HeaderValue;
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 /// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` when it is none that HTML
 /// can be read in as it comes (RFC 9110 §8.3.2, WHATWG Encoding).
@@ -52,3 +54,55 @@ pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
         headers.insert(CONTENT_TYPE, value);
     }
 }
+
+/// Has all of the page so far been text? lol_html writes a text that it has shown to a handler anew, with U+FFFD for
+/// what it cannot decode: a handler that asks here first, and fails, has the page pass as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IsText {
+    is_bad: Arc<AtomicBool>,
+}
+
+impl IsText {
+    pub(crate) fn check(&self) -> Result<(), NoText> {
+        if self.is_bad.load(Relaxed) { Err(NoText) } else { Ok(()) }
+    }
+}
+
+/// Reads a page along with the parser, for [`IsText`].
+pub(crate) struct Reader {
+    decoder: Decoder,
+    is_text: IsText,
+    scratch: Box<[u8]>,
+}
+
+impl Reader {
+    pub(crate) fn new(charset: &'static Encoding, is_text: IsText) -> Self {
+        let decoder = charset.new_decoder_without_bom_handling();
+        Self { decoder, is_text, scratch: vec![0; 4 << 10].into() }
+    }
+
+    pub(crate) fn read(&mut self, mut piece: &[u8], is_last: bool) {
+        while self.is_text.check().is_ok() {
+            let (result, read, _) =
+                self.decoder.decode_to_utf8_without_replacement(piece, &mut self.scratch, is_last);
+            piece = &piece[read..];
+            match result {
+                DecoderResult::InputEmpty => return,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => self.is_text.is_bad.store(true, Relaxed),
+            }
+        }
+    }
+}
+
+/// The page is not what its charset says.
+#[derive(Debug)]
+pub(crate) struct NoText;
+
+impl fmt::Display for NoText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the page is no text in the charset that it declares")
+    }
+}
+
+impl std::error::Error for NoText {}
