@@ -25,8 +25,8 @@ use crate::scene::{Scene, View};
 /// More than any workload has waiting at a time: a full queue would refuse, and a refusal fails a run.
 const MAX_QUEUE: usize = 20_000;
 const MAX_WAIT: Duration = Duration::from_secs(300);
-/// Idle sockets must outlast a run.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// Whoever waits, reads slowly or not at all in a run must outlast it.
+const RUN: Duration = Duration::from_secs(600);
 /// How long each of several promises takes.
 const PROMISE: Duration = Duration::from_millis(300);
 const WAITED: Key<()> = Key::new("waited");
@@ -132,7 +132,11 @@ where
         .listen(listener)
         .admin(admin, Admin::new(ledger.clone(), Readiness::new(&shutdown)))
         .ledger(ledger)
-        .head_timeout(HEAD_TIMEOUT);
+        .head_timeout(RUN)
+        .idle_timeout(RUN)
+        .write_timeout(RUN)
+        .body_timeout(RUN)
+        .body_rate(0, RUN);
     let service = Stack::new(pool).spool(spool).publish_fn(publisher);
     println!("{port} {admin_port}");
     server.serve(service, shutdown).await;
