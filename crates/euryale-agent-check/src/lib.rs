@@ -12,7 +12,7 @@
 //!
 //! | it says | when |
 //! |---|---|
-//! | `up ready 75% maxconn:8` | it takes requests: by this share of its weight, and so many at a time ([`Answer::of`]) |
+//! | `up ready 75% maxconn:8` | it takes requests: by which share of its weight, and how many ([`Answer::of`]) |
 //! | `down #why` | it is not ready, or every worker is stuck |
 //! | `drain` | it is about to end: no new ones, those that are there may finish |
 //! | `maint` | it was taken out on purpose |
