@@ -179,7 +179,12 @@ fn refuses_a_large_upload(proxy: &Proxy) {
     body.resize(500 << 10, b'x');
     body.extend(b"\r\n--b--\r\n");
     let answer = browser.post("/app/", "content-type: multipart/form-data; boundary=b\r\n", &body);
-    assert_eq!((answer.status, answer.header("location")), (201, Some("/app/f.bin")), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (201, Some("/app/f.bin")),
+        "{answer:?}\n{}",
+        proxy.said()
+    );
 }
 
 const FILE: &str = "/pictures/chord.wav";

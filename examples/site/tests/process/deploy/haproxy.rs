@@ -38,7 +38,13 @@ fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
 
 /// Of a server: its status and its weight.
 fn server(folder: &Path, name: &str) -> (String, u32) {
-    let mut console = UnixStream::connect(folder.join("console")).unwrap();
+    // It takes a few at a time.
+    let mut console = None;
+    eventually("the console answers", || {
+        console = UnixStream::connect(folder.join("console")).ok();
+        console.is_some()
+    });
+    let mut console = console.unwrap();
     console.write_all(b"show stat\n").unwrap();
     let mut table = String::new();
     console.read_to_string(&mut table).unwrap();
