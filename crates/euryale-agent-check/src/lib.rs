@@ -4,7 +4,7 @@
 //!
 //! A balancer sees connections, not workers. It cannot know that a node with fifty downloads has every worker free, nor
 //! that one with two requests has none, and `maxconn` at the number of workers makes downloads block pages. With an
-//! agent the node says itself what it can take, twice a second or as often as it is asked:
+//! agent the node says itself what it can take, as often as it is asked:
 //!
 //! ```text
 //! server a 10.0.0.7:8080 check weight 100 agent-check agent-port 8082 agent-inter 500ms
@@ -12,7 +12,7 @@
 //!
 //! | it says | when |
 //! |---|---|
-//! | `up ready 75% maxconn:8` | it takes requests; how much of its weight counts, and how many at a time: [`Answer::of`] |
+//! | `up ready 75% maxconn:8` | it takes requests: by which share of its weight, and how many ([`Answer::of`]) |
 //! | `down #why` | it is not ready, or every worker is stuck |
 //! | `drain` | it is about to end: no new ones, those that are there may finish |
 //! | `maint` | it was taken out on purpose |

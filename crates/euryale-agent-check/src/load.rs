@@ -54,10 +54,10 @@ pub enum Answer {
 impl Answer {
     /// What `load` is worth.
     ///
-    /// * **weight**: the share of workers that are not stuck, less half of the share that is busy. When requests wait, less
-    ///   up to three quarters of that: all three when the oldest has waited for `patience`.
-    /// * **maxconn**: a request for each worker, and one more that waits for each that is not stuck; of the latter up to
-    ///   three quarters less, in the same way. The balancer counts those that are there by itself.
+    /// * **weight**: the share of workers that are not stuck, less half of the share that is busy. When requests wait,
+    ///   less up to three quarters of that: all three when the oldest has waited for `patience`.
+    /// * **maxconn**: a request for each worker, and one more that waits for each that is not stuck; of the latter up
+    ///   to three quarters less, in the same way. The balancer counts those that are there by itself.
     ///
     /// With every worker stuck it is down: what comes would only wait. Requests that hold no worker, such as downloads,
     /// uploads and those that wait for promises, count for nothing, so a node that streams a hundred files is as free

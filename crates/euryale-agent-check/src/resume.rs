@@ -73,7 +73,7 @@ impl Resume {
     /// A JSON object with a member for each class:
     ///
     /// * `per_second`: how many requests there are in a second, lately;
-    /// * `skill`: how many a second of work is enough for, one after the other: the higher, the faster they are answered;
+    /// * `skill`: for how many a second is enough, one after the other: the higher, the faster they are answered;
     /// * `weight`: how sure that is, in requests that count in full.
     #[must_use]
     pub fn classes_json(&self) -> String {

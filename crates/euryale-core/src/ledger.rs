@@ -395,6 +395,8 @@ pub struct Spool {
 pub struct Sockets {
     /// Open now.
     pub open: Gauge,
+    /// Open, and asked for nothing for a moment: they hold no buffers.
+    pub resting: Gauge,
     /// Closed by the end of the conversation.
     pub finished: Counter,
     /// Closed because nothing was asked any more.

@@ -18,10 +18,15 @@ pub(crate) struct Limits {
     pub(crate) write: Duration,
 }
 
+/// Without a request for so long, a socket of HTTP/1 rests: it needs nothing of what hyper has for it. Short, so that few
+/// idle sockets have buffers at a time; long enough that one on which requests follow each other never rests.
+pub(crate) const REST: Duration = Duration::from_millis(100);
+
 impl Limits {
     /// None: as long as it takes.
-    fn of(self, phase: Phase) -> Option<Duration> {
+    fn of(self, phase: Phase, is_http2: bool) -> Option<Duration> {
         match phase {
+            Phase::Idle if !is_http2 => Some(self.idle.min(REST)),
             Phase::Silent | Phase::FirstHead | Phase::Head => Some(self.head),
             Phase::Idle => Some(self.idle),
             Phase::Writing | Phase::Retiring => Some(self.write),
@@ -69,7 +74,7 @@ impl Clock {
         let mut this = self.project();
         if *this.phase != phase {
             *this.phase = phase;
-            let limit = this.limits.of(phase.0);
+            let limit = this.limits.of(phase.0, is_http2);
             *this.deadline = match phase.0 {
                 // The first head's time begins when the peer comes.
                 Phase::Silent | Phase::FirstHead => Some(*this.begun + this.limits.head),

@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::BoxError;
+use euryale_core::ledger::GaugeGuard;
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, REST};
 use crate::edge::Edge;
 use crate::farewell::part;
 use crate::incoming::Incoming;
@@ -25,10 +26,11 @@ use crate::streams;
 use crate::transport::Transport;
 
 /// Lets hyper speak with one peer. Ends when hyper does (which after an upgrade leaves the socket to its new
-/// owner), when the peer takes too long for something, or when the drain cuts.
+/// owner), when the peer takes too long for something, or when the drain cuts. Between requests that do not follow each
+/// other the socket rests, without hyper.
 pub(crate) async fn converse<S, B>(
     shared: &Shared,
-    socket: Socket<Transport>,
+    mut socket: Socket<Transport>,
     edge: Edge<S>,
     cell: Arc<SocketCell>,
 ) where
@@ -37,16 +39,36 @@ pub(crate) async fn converse<S, B>(
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let (io, mut given_back) = ServerIo::new(socket);
-    let ending = cell.end(speak(shared, io, edge, &cell).await);
-    // An upgraded socket belongs to its route.
-    if let Ok(socket) = given_back.try_recv() {
+    loop {
+        let (io, mut given_back) = ServerIo::new(socket);
+        let spoken = speak(shared, io, edge.clone(), &cell).await;
+        let given_back = given_back.try_recv();
+        let ending = match (spoken, &given_back) {
+            (Spoken::Ended(ending), _) => Some(ending),
+            (Spoken::Rests, Ok(socket)) => rest(shared, socket, &cell).await,
+            // It can only be hyper that has it still, which was dropped.
+            (Spoken::Rests, Err(_)) => Some(Ending::Failed),
+        };
+        let ending = ending.map(|ending| cell.end(ending));
+        // An upgraded socket belongs to its route.
+        let Ok(back) = given_back else { return };
+        let Some(ending) = ending else {
+            socket = back;
+            continue;
+        };
         tokio::select! {
             biased;
             () = shared.cut.cancelled() => {}
-            () = part(socket, ending, &cell) => {}
+            () = part(back, ending, &cell) => {}
         }
+        return;
     }
+}
+
+enum Spoken {
+    Ended(Ending),
+    /// Nothing is asked, nothing is left to say, and nothing was read that is not answered.
+    Rests,
 }
 
 async fn speak<S, B>(
@@ -54,7 +76,7 @@ async fn speak<S, B>(
     io: ServerIo<Transport>,
     edge: Edge<S>,
     cell: &Arc<SocketCell>,
-) -> Ending
+) -> Spoken
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -63,7 +85,8 @@ where
 {
     // Tokens of its own: a wait on a shared one locks, at every wake-up, what all sockets share.
     let (drain, cut) = (shared.drain.child_token(), shared.cut.child_token());
-    let mut hyper = pin!(shared.http.serve_connection_with_upgrades(TokioIo::new(io), edge));
+    // On the heap, which has it back when the socket rests.
+    let mut hyper = Box::pin(shared.http.serve_connection_with_upgrades(TokioIo::new(io), edge));
     let mut draining = pin!(drain.cancelled());
     let mut cutting = pin!(cut.cancelled());
     let mut clock = pin!(Clock::new(shared.limits));
@@ -71,11 +94,11 @@ where
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
-                return Poll::Ready(ending_of(result, is_draining));
+                return Poll::Ready(Spoken::Ended(ending_of(result, is_draining)));
             }
             if cutting.as_mut().poll(cx).is_ready() {
                 // Known before the requests are dropped, which say so.
-                return Poll::Ready(cell.end(Ending::Cut));
+                return Poll::Ready(Spoken::Ended(cell.end(Ending::Cut)));
             }
             if !is_draining && draining.as_mut().poll(cx).is_ready() {
                 is_draining = true;
@@ -83,7 +106,7 @@ where
                 continue;
             }
             if cell.recent_resets() > shared.max_resets {
-                return Poll::Ready(Ending::Resets);
+                return Poll::Ready(Spoken::Ended(Ending::Resets));
             }
             match clock.as_mut().poll(cx, cell.phase(), cell.is_http2()) {
                 Poll::Pending => return Poll::Pending,
@@ -92,11 +115,24 @@ where
                     cell.retire();
                     hyper.as_mut().graceful_shutdown();
                 }
-                Poll::Ready(phase) => return Poll::Ready(late(phase)),
+                Poll::Ready(Phase::Idle) => return Poll::Ready(Spoken::Rests),
+                Poll::Ready(phase) => return Poll::Ready(Spoken::Ended(late(phase))),
             }
         }
     })
     .await
+}
+
+/// Waits for the next request without reading any of it. None: something came.
+async fn rest(shared: &Shared, socket: &Socket<Transport>, cell: &SocketCell) -> Option<Ending> {
+    let _resting = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.resting, 1);
+    tokio::select! {
+        biased;
+        () = shared.cut.cancelled() => Some(Ending::Cut),
+        () = shared.drain.cancelled() => Some(Ending::Finished),
+        () = socket.io.readable() => None,
+        () = tokio::time::sleep(shared.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
+    }
 }
 
 /// How it ends when a phase lasted too long.
@@ -104,8 +140,8 @@ fn late(phase: Phase) -> Ending {
     match phase {
         Phase::Silent => Ending::Silent,
         Phase::FirstHead | Phase::Head => Ending::HeadElapsed,
-        Phase::Idle => Ending::Idle,
-        Phase::Writing | Phase::Retiring | Phase::Busy => Ending::Stalled,
+        // Who is idle rests, or retires.
+        Phase::Idle | Phase::Writing | Phase::Retiring | Phase::Busy => Ending::Stalled,
     }
 }
 

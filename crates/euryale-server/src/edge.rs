@@ -42,7 +42,7 @@ impl<S: Clone> MakeEdge<S> {
 }
 
 /// The innermost that still knows the socket: names the peer, gives the body its type, measures the head.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Edge<S> {
     service: S,
     peer: Peer,

@@ -11,6 +11,7 @@ mod limits;
 #[cfg(unix)]
 mod listeners;
 mod refused;
+mod resting;
 #[cfg(target_os = "linux")]
 mod sendfile;
 mod silence;

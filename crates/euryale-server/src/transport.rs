@@ -41,6 +41,12 @@ impl Transport {
         }
     }
 
+    /// Until something comes, be it the end. Nothing is read.
+    pub(crate) async fn readable(&self) {
+        // What went wrong is told to whoever reads.
+        let _ = self.raw().readable().await;
+    }
+
     /// Takes bytes off the wire, as they are there, and forgets them. None: the peer has ended, or broken off.
     pub(crate) async fn discard(&self, buffer: &mut [u8]) -> Option<usize> {
         let raw = self.raw();

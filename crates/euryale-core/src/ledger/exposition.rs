@@ -61,6 +61,11 @@ pub(super) fn write(ledger: &Ledger) -> String {
 
     let sockets = &ledger.sockets;
     out.gauge("euryale_sockets_open", "Open sockets.", &sockets.open);
+    out.gauge(
+        "euryale_sockets_resting",
+        "Open sockets without a request and without buffers.",
+        &sockets.resting,
+    );
     let closed = [
         ("finished", &sockets.finished),
         ("idle", &sockets.idle),

@@ -24,8 +24,8 @@ use crate::peer::FindPeer;
 /// | named here | counts; one that cannot be read is answered 400 |
 /// | anybody else | is a path like any other, and names nothing |
 ///
-/// A proxy that is named here must write `VirtualHostBase` and `VirtualHostRoot` into **every** path: what stands behind
-/// them is the client's, and else the client itself would write them.
+/// A proxy that is named here must write `VirtualHostBase` and `VirtualHostRoot` into **every** path: what stands
+/// behind them is the client's, and else the client itself would write them.
 #[derive(Clone)]
 #[must_use]
 pub struct VirtualHostLayer {

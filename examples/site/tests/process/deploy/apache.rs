@@ -1,6 +1,4 @@
-use std::cell::Cell;
 use std::fs;
-use std::time::{Duration, Instant};
 
 use super::program::{Proxy, of_debian};
 use super::{Sites, behaves, configuration, free_port, offloads};
@@ -30,12 +28,9 @@ const MODULES: [&str; 12] = [
     "xsendfile",
 ];
 
-/// `retry` of the configuration, which has whole seconds, and the one that has begun.
-const LEFT_OUT: Duration = Duration::from_millis(2100);
-
 #[test]
 fn the_site_behind_apache() {
-    let mut sites = Sites::start(&["--offload=/"]);
+    let sites = Sites::start(&["--offload=/"]);
     let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
     let blobs = sites.data().join("blobs");
     let text = configuration(
@@ -60,13 +55,7 @@ fn the_site_behind_apache() {
     // One process: there are no children to be left behind.
     command.arg("-X").arg("-f").arg(folder.path().join("apache2.conf"));
     let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
-    // Whom it found closed it leaves out for a second, and says so to nobody.
-    let since = Cell::new(None);
-    behaves(&proxy, &mut sites, |at| {
-        let (restarted, began) = since.get().filter(|(of, _)| *of == at).unwrap_or((at, Instant::now()));
-        since.set(Some((restarted, began)));
-        began.elapsed() > LEFT_OUT
-    });
+    behaves(&proxy, &sites);
     offloads(&proxy, &sites);
     drop(proxy);
     sites.end();

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads};
+use super::{Sites, behaves, configuration, free_port, offloads, restarts_unseen};
 
 #[test]
 fn the_site_behind_caddy() {
@@ -21,8 +21,9 @@ fn the_site_behind_caddy() {
     let mut command = of_debian("caddy");
     command.args(["run", "--adapter=caddyfile", "--config"]).arg(file).env("HOME", folder.path());
     let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    behaves(&proxy, &sites);
     // It asks each of them anew.
-    behaves(&proxy, &mut sites, |_| true);
+    restarts_unseen(&proxy, &mut sites, 50, |_| true);
     offloads(&proxy, &sites);
     drop(proxy);
     sites.end();

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads};
+use super::{Sites, behaves, configuration, free_port, offloads, restarts_unseen};
 
 /// What Debian's nginx.conf does around the files of `conf.d`.
 const AROUND: &str = "
@@ -42,8 +42,9 @@ fn the_site_behind_nginx() {
     let mut command = of_debian("nginx");
     command.args(["-p", name, "-e", "stderr", "-c"]).arg(main);
     let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    behaves(&proxy, &sites);
     // It asks each of them anew.
-    behaves(&proxy, &mut sites, |_| true);
+    restarts_unseen(&proxy, &mut sites, 50, |_| true);
     offloads(&proxy, &sites);
     drop(proxy);
     sites.end();

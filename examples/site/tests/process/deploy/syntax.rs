@@ -22,20 +22,22 @@ fn traefiks_files_can_be_read() {
     }
 }
 
-/// systemd itself looks at the unit. Its program is ours: that of Debian's package is not there.
+/// systemd itself looks at the units. Its program is ours: that of Debian's package is not there.
 #[test]
 fn systemd_finds_nothing_in_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let unit = folder.path().join("euryale-site.service");
     let text = configuration("systemd/euryale-site.service", &[("/usr/local/bin/site", crate::SITE)]);
     fs::write(&unit, text).unwrap();
+    let socket = folder.path().join("euryale-site.socket");
+    fs::write(&socket, configuration("systemd/euryale-site.socket", &[])).unwrap();
     let mut command = of_debian("systemd-analyze");
-    match command.args(["verify", "--man=no", "--recursive-errors=no"]).arg(&unit).output() {
+    match command.args(["verify", "--man=no", "--recursive-errors=no"]).args([&unit, &socket]).output() {
         Err(error) if error.kind() == ErrorKind::NotFound => euryale_test::skip("systemd is not installed"),
         output => {
             let output = output.unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && !said.contains("euryale-site.service:"), "{said}");
+            assert!(output.status.success() && !said.contains("euryale-site."), "{said}");
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port};
+use super::{Sites, behaves, configuration, free_port, restarts_unseen};
 
 #[test]
 fn the_site_behind_varnish() {
@@ -28,8 +28,9 @@ fn the_site_behind_varnish() {
     ]);
     command.arg("-n").arg(folder.path().join("work")).arg("-f").arg(file);
     let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    behaves(&proxy, &sites);
     // It asks each of them anew.
-    behaves(&proxy, &mut sites, |_| true);
+    restarts_unseen(&proxy, &mut sites, 50, |_| true);
     drop(proxy);
     sites.end();
 }

@@ -1,0 +1,97 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+
+use super::*;
+
+async fn site(idle: Duration) -> Site {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let app = Router::new()
+        .route("/", get(move || async move { asked.fetch_add(1, Ordering::SeqCst).to_string() }));
+    Site::start(Server::new().idle_timeout(idle), app).await
+}
+
+async fn rested(site: &Site, count: i64) {
+    eventually(|| site.ledger.sockets.resting.get() == count).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_rested_is_asked_again() {
+    let site = site(Duration::from_secs(30)).await;
+    let mut peer = site.peer().await;
+    for n in 0..3 {
+        assert_eq!(peer.get("/").await.1, n.to_string());
+        rested(&site, 1).await;
+    }
+    // Two heads at once, and the first of them in two parts, for which it does not rest.
+    peer.send("GET / HTTP/1.1\r\nho").await;
+    rested(&site, 0).await;
+    peer.send("st: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!((peer.response().await.1, peer.response().await.1), ("3".to_owned(), "4".to_owned()));
+    rested(&site, 1).await;
+    drop(peer);
+    site.all_closed().await;
+    assert_eq!(site.closed(), "finished 1");
+    assert_eq!(site.ledger.sockets.resting.get(), 0);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn who_rests_is_closed_when_the_idle_time_is_over() {
+    let site = site(Duration::from_millis(300)).await;
+    let mut peer = site.peer().await;
+    let began = tokio::time::Instant::now();
+    peer.get("/").await;
+    assert_eq!(peer.rest().await, b"");
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    site.all_closed().await;
+    assert_eq!(site.closed(), "idle 1");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn an_idle_time_shorter_than_a_rest_holds() {
+    let site = site(Duration::from_millis(20)).await;
+    let mut peer = site.peer().await;
+    peer.get("/").await;
+    assert_eq!(peer.rest().await, b"");
+    site.all_closed().await;
+    assert_eq!(site.closed(), "idle 1");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_who_rests() {
+    let site = site(Duration::from_secs(30)).await;
+    let mut peers = Vec::new();
+    for _ in 0..20 {
+        let mut peer = site.peer().await;
+        peer.get("/").await;
+        peers.push(peer);
+    }
+    rested(&site, 20).await;
+    site.shutdown.drain();
+    for peer in &mut peers {
+        assert_eq!(peer.rest().await, b"");
+    }
+    let drained = site.end().await;
+    assert_eq!((drained.finished, drained.cut), (20, 0));
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_rest() {
+    let site = site(Duration::from_secs(30)).await;
+    let mut peer = site.peer().await;
+    peer.get("/").await;
+    rested(&site, 1).await;
+    peer.send("G").await;
+    rested(&site, 0).await;
+    let mut other = site.peer().await;
+    other.get("/").await;
+    rested(&site, 1).await;
+    assert_eq!(site.ledger.sockets.open.get(), 2);
+    peer.send("ET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(peer.response().await.1, "2");
+    site.end().await;
+}
