@@ -1,5 +1,7 @@
 //! What services return.
 
+mod answer;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
