@@ -26,18 +26,18 @@ impl IntoResponse for Deferred {
     }
 }
 
-/// As [`Error::into_response`].
+/// As `Response::from(error)`: its status, and a problem in JSON.
 impl IntoResponse for Error {
     fn into_response(self) -> AxumResponse {
-        sent(Self::into_response(self))
+        sent(self.into())
     }
 }
 
-/// The abort's response, or its error as [`Error::into_response`] answers it. `?` makes an `Abort` of every error, so
+/// The abort's response, or that of its error. `?` makes an `Abort` of every error, so
 /// `Result<T, Abort>` is what a handler can return.
 impl IntoResponse for Abort {
     fn into_response(self) -> AxumResponse {
-        sent(Error::from(self).into_response())
+        sent(Error::from(self).into())
     }
 }
 

@@ -11,34 +11,8 @@ use crate::handle::TakeOnce;
 use crate::{Abort, Body, Response, abort};
 
 impl Error {
-    /// A response for this error where no `RespondLayer` makes one: status, Retry-After and a problem in JSON (RFC
-    /// 9457); or the response that it carries. It says nothing about the inside.
-    ///
-    /// The error itself stands in the response's extensions, and its [`ErrorKind`] beside it. A layer outside takes it
-    /// by [`raise`](Error::raise); if none does, it is logged when the response has gone.
-    pub fn into_response(mut self) -> Response {
-        if let Some(response) = self.take_response() {
-            return response;
-        }
-        let (kind, status) = (self.kind(), self.kind().status());
-        let title = status.canonical_reason().unwrap_or("Error");
-        let problem =
-            format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}}}\n", status.as_u16());
-        let mut response = Response::new(Body::from(problem));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(after) = kind.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
-        }
-        response.extensions_mut().insert(kind);
-        response.extensions_mut().insert(Untold(TakeOnce::new(Unlogged(Some(self)))));
-        response
-    }
-
-    /// The other way: the error of a service, or the one that [`into_response`](Error::into_response) has left in its
-    /// response. Trusted only while the response still has the error's status.
+    /// The error of a service, or the one that `Response::from(error)` has left in a response. Trusted only while the
+    /// response still has the error's status.
     ///
     /// Stands between a layer of ours and a router of axum's, whose own error is `Infallible`:
     /// `ServiceBuilder::map_result(Error::raise)`. So a conflict that a handler met is retried, and what it asked for
@@ -55,6 +29,34 @@ impl Error {
             // Somebody made another response of it, and so has dealt with it.
             _ => Ok(response),
         }
+    }
+}
+
+impl From<Error> for Response {
+    /// For a place where no `RespondLayer` answers: status, Retry-After and a problem in JSON (RFC 9457); or the
+    /// response that the error carries. It says nothing about the inside.
+    ///
+    /// The error itself stands in the response's extensions, and its [`ErrorKind`] beside it. A layer outside takes it
+    /// by [`Error::raise`]; if none does, it is logged when the response has gone.
+    fn from(mut error: Error) -> Self {
+        if let Some(response) = error.take_response() {
+            return response;
+        }
+        let (kind, status) = (error.kind(), error.kind().status());
+        let title = status.canonical_reason().unwrap_or("Error");
+        let problem =
+            format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}}}\n", status.as_u16());
+        let mut response = Self::new(Body::from(problem));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = kind.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        response.extensions_mut().insert(kind);
+        response.extensions_mut().insert(Untold(TakeOnce::new(Unlogged(Some(error)))));
+        response
     }
 }
 
