@@ -21,9 +21,13 @@ fn forecast(request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Res
     let mut towns = transaction.connection()?.prepare_cached("SELECT name FROM town ORDER BY name")?;
     let towns: Vec<String> = towns.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     let promises = request.promises();
-    let asked = towns.iter().cloned().map(|town| promises.ask(DEGREES.with(&town), || degrees(town)));
+    let ask = |town: &String| {
+        let (key, town) = (DEGREES.with(town), town.clone());
+        promises.ask(key, || degrees(town))
+    };
+    let answers = promises.all(towns.iter().map(ask))?;
     let mut page = String::new();
-    for (town, degrees) in towns.iter().zip(promises.all(asked)?) {
+    for (town, degrees) in towns.iter().zip(answers) {
         page += &format!("{town} {}\n", degrees?);
     }
     Ok(Response::new(Body::from(page)))
