@@ -43,7 +43,7 @@ pub enum Fault {
     message = "`{Self}` is not a `Database`",
     label = "this says not how to connect, begin, commit and abort",
     note = "SQLite: `euryale_sqlite::Sqlite`",
-    note = "what has an `r2d2::ManageConnection` (diesel, postgres): `R2d2::new(manager)`, of euryale-connection's feature `r2d2`"
+    note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of euryale-connection"
 )]
 pub trait Database: Send + Sync + 'static {
     /// One connection, with the caches that make it worth keeping.

@@ -18,7 +18,7 @@ impl Error {
     /// `ServiceBuilder::map_result(Error::raise)`. So a conflict that a handler met is retried, and what it asked for
     /// is resolved. `RespondLayer` does it by itself.
     ///
-    /// Below axum's middleware from `from_fn`, which takes no errors, `HandleErrorLayer::new(async |error: Error| error)`
+    /// Middleware from axum's `from_fn` takes no errors. Below it `HandleErrorLayer::new(async |error: Error| error)`
     /// makes responses of them, and this above it errors again.
     ///
     /// # Errors
