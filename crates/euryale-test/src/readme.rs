@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn commands_are_found_with_what_they_print() {
-        let text = "```console\n$ cargo run\n$ curl a \\\n    b\none\ntwo\n\n$ curl c\n```\n```sh\n$ curl d\n```\n";
+        let text =
+            "```console\n$ cargo run\n$ curl a \\\n    b\none\ntwo\n\n$ curl c\n```\n```sh\n$ curl d\n```\n";
         let expected = [("curl a b".to_owned(), vec!["one", "two", ""]), ("curl c".to_owned(), vec![])];
         assert_eq!(commands(text), expected);
     }
