@@ -14,6 +14,8 @@ use euryale::deferred::DeferredLayer;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale::spool::SpoolLayer;
+use euryale::transform::html_content::ContentType;
+use euryale::transform::{Handlers, Page, Rewrite, Transform, TransformChainLayer};
 use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Stack};
 use euryale_test::{CountingDatabase, assert_quiet};
 use http_body_util::BodyExt;
@@ -94,6 +96,41 @@ async fn deferred_alone() {
     let app = Router::new().route("/", later).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
     assert_eq!(post(app.layer(layers)).await, (200, "later body".to_owned(), true));
     assert_eq!(ledger.deferred.ok.get(), 1);
+    assert_quiet(&ledger).await;
+}
+
+/// Appends to each page.
+struct Ending;
+
+impl Transform for Ending {
+    fn name(&self) -> &str {
+        "ending"
+    }
+
+    fn order(&self) -> i32 {
+        1
+    }
+}
+
+impl Rewrite for Ending {
+    fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), euryale::BoxError> {
+        handlers.end(|end| {
+            end.append("!", ContentType::Text);
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn transforms_alone() {
+    let ledger = Ledger::new();
+    let chain = TransformChainLayer::new().rewrite(Ending).ledger(ledger.clone());
+    assert_eq!(post(inside().layer(chain.clone())).await, through(), "no HTML");
+    let html = any(|body: String| async move { axum::response::Html(format!("html {body}")) });
+    let app = Router::new().route("/", html).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
+    assert_eq!(post(app.layer(chain)).await, (200, "html body!".to_owned(), true));
+    assert_eq!(ledger.transforms.parsed.get(), 1);
     assert_quiet(&ledger).await;
 }
 

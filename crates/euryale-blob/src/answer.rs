@@ -118,7 +118,10 @@ fn offers_ranges(headers: &mut HeaderMap) -> bool {
 }
 
 fn head_only(mut response: Response, len: u64) -> Response {
-    forget_blob(&mut response);
+    // The handle stays, without its blob: what stands outside sees that GET is answered with one.
+    if let Some(handle) = response.extensions().get::<BlobHandle>() {
+        handle.take();
+    }
     response.headers_mut().insert(CONTENT_LENGTH, len.into());
     response.map(|_| Body::new(Unread(len)).head_only())
 }

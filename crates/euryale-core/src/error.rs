@@ -91,6 +91,8 @@ pub enum ErrorKind {
     Elapsed,
     /// All threads, or all places, for work after the transaction are taken.
     LaneFull,
+    /// A transform failed that no page may be sent without.
+    TransformFailed,
     /// There is no room left for what the publisher writes, into the database or beside it.
     StorageFull,
     /// Any other error of the application's.
@@ -124,6 +126,7 @@ impl ErrorKind {
             | Self::Suspended
             | Self::Refused
             | Self::WouldDeadlock
+            | Self::TransformFailed
             | Self::Application => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -160,6 +163,7 @@ impl ErrorKind {
             Self::DeferredFailed => "a deferred response failed",
             Self::Elapsed => "work that the answer needs took too long",
             Self::LaneFull => "too much work of this kind is being done already",
+            Self::TransformFailed => "a critical transform failed",
             Self::StorageFull => "no room left to write",
             Self::Application => "the publisher failed",
         }

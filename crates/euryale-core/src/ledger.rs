@@ -17,6 +17,7 @@
 mod exposition;
 mod meter;
 mod per_route;
+mod per_transform;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
 pub use self::per_route::PerRoute;
+pub use self::per_transform::{PerTransform, TransformMeters};
 
 /// A handle to one set of counters. Never a static: several stacks, and several tests, live in one process.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +51,7 @@ impl Ledger {
             ("deferred responses running", &self.deferred.running),
             ("body writers running", &self.deferred.writers),
             ("CPU work running", &self.deferred.cpu),
+            ("transforms running", &self.transforms.running),
             ("tasks running", &self.tasks.running),
             ("promises running", &self.promises.running),
             ("requests suspended", &self.promises.suspended),
@@ -103,6 +106,8 @@ pub struct Books {
     pub tasks: Tasks,
     /// Promises, and the requests that wait for them.
     pub promises: Promises,
+    /// What makes pages of pages.
+    pub transforms: Transforms,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
@@ -325,6 +330,18 @@ pub struct Promises {
     pub snapshots_gone: Counter,
     /// Passes that could not, because the database has no such snapshots.
     pub snapshots_unsupported: Counter,
+}
+
+/// What makes pages of pages, after their transaction.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Transforms {
+    /// Pages in the hands of a chain of transforms now.
+    pub running: Gauge,
+    /// Pages that were parsed by streaming rewrites: once for all that follow each other.
+    pub parsed: Counter,
+    /// What each transform took, and how often it failed.
+    pub by_name: PerTransform,
 }
 
 /// Open files on their way to clients.

@@ -32,6 +32,7 @@ pub struct Transaction<'a, D: Database> {
     pin: Option<SnapshotPin>,
     begun: bool,
     wrote: bool,
+    declared_writable: bool,
     doomed: bool,
     before_commit: Vec<BeforeCommit<D>>,
     after_commit: Vec<After>,
@@ -52,6 +53,7 @@ impl<'a, D: Database> Transaction<'a, D> {
             access,
             pin,
             begun: false,
+            declared_writable: false,
             doomed: false,
             before_commit: Vec::new(),
             after_commit: Vec::new(),
@@ -139,11 +141,23 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy` stands above.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
+        self.declared_writable = true;
         if self.begun && self.access == Access::Read {
             return Err(AlreadyReading);
         }
         self.access = Access::Write;
         Ok(())
+    }
+
+    /// Did the publisher say [`writable`](Self::writable)? In this attempt: one that begins as a writer because
+    /// the attempt before it wrote has said nothing yet.
+    pub fn declared_writable(&self) -> bool {
+        self.declared_writable
+    }
+
+    /// Was the connection asked for? Only then is there anything to commit.
+    pub fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// This transaction will be aborted at its end, whatever the publisher returns; its response is sent all

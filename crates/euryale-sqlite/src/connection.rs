@@ -13,6 +13,7 @@ use crate::phase::{Phase, PhaseCell};
 #[cfg(feature = "snapshot")]
 use crate::snapshot::Snapshot;
 use crate::turn::{Turn, Turns};
+use crate::written::{WriteSet, Writes};
 
 const BEGIN_READ: &str = "BEGIN DEFERRED";
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
@@ -59,6 +60,8 @@ pub struct Connection {
     phase: PhaseCell,
     file: FileId,
     begun: u64,
+    changes_before: u64,
+    writes: Option<Writes>,
     turns: Turns,
     busy_timeout: Duration,
     // Dropped after the connection, which rolls back what it began.
@@ -73,9 +76,11 @@ impl Connection {
         file: FileId,
         turns: Turns,
         busy_timeout: Duration,
+        keeps_writes: bool,
     ) -> rusqlite::Result<Self> {
         let phase = PhaseCell::attach(&mut raw)?;
-        Ok(Self { raw, phase, file, begun: 0, turns, busy_timeout, turn: None })
+        let writes = if keeps_writes { Some(Writes::attach(&mut raw)?) } else { None };
+        Ok(Self { raw, phase, file, begun: 0, changes_before: 0, writes, turns, busy_timeout, turn: None })
     }
 
     pub(crate) fn begin(&mut self, path: &Path, access: Access) -> Result<(), BoxError> {
@@ -134,6 +139,22 @@ impl Connection {
     fn has_begun(&mut self) {
         self.phase.set(Phase::Begun);
         self.begun = self.begun.saturating_add(1);
+        self.changes_before = self.raw.total_changes();
+        if let Some(writes) = &self.writes {
+            writes.clear();
+        }
+    }
+
+    /// Has the transaction inserted, updated or deleted a row, by a trigger, too, and be it undone to a savepoint?
+    /// Changes of the schema do not count (<https://www.sqlite.org/c3ref/total_changes.html>).
+    pub fn has_written(&self) -> bool {
+        self.raw.total_changes() != self.changes_before
+    }
+
+    /// What the transaction has written so far. Nothing, unless [`Sqlite::write_sets`](crate::Sqlite::write_sets) was
+    /// asked for.
+    pub fn write_set(&self) -> WriteSet {
+        self.writes.as_ref().map(Writes::get).unwrap_or_default()
     }
 
     pub(crate) fn commit(&mut self) -> Result<(), BoxError> {

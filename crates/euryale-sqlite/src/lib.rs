@@ -97,6 +97,35 @@
 //! One writer at a time is SQLite's rule; the others wait in `begin` with worker and connection, which is
 //! why [`busy_timeout`](Sqlite::busy_timeout) is short. The queue stands in the pool.
 //!
+//! # What a transaction has written
+//!
+//! A `before_commit` hook may ask [`has_written`](Connection::has_written), and with [`Sqlite::write_sets`] also
+//! [`what`](Connection::write_set), and abort. A guard against pages that write when they are only asked for:
+//!
+//! ```
+//! use euryale_core::{Abort, Publisher, Request, Response, Transaction};
+//! use euryale_sqlite::Sqlite;
+//!
+//! struct Guarded<P>(P);
+//!
+//! impl<P: Publisher<Sqlite>> Publisher<Sqlite> for Guarded<P> {
+//!     fn publish(&self, request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
+//!         if request.method().is_safe() {
+//!             transaction.before_commit(|transaction| {
+//!                 let is_declared = transaction.declared_writable();
+//!                 if !is_declared && transaction.has_begun() && transaction.connection()?.has_written() {
+//!                     return Err(Abort::status(http::StatusCode::FORBIDDEN)); // or a page that asks to confirm
+//!                 }
+//!                 Ok(())
+//!             });
+//!         }
+//!         self.0.publish(request, transaction)
+//!     }
+//! }
+//! # fn is_publisher<P: Publisher<Sqlite>>(_: P) {}
+//! # is_publisher(Guarded(euryale_core::publisher_fn::<Sqlite, _>(|_, _| Err(Abort::status(http::StatusCode::OK)))));
+//! ```
+//!
 //! # Beside other crates on SQLite
 //!
 //! Cargo allows one `libsqlite3-sys` in a lockfile, and each minor version of rusqlite has its own. This
@@ -137,6 +166,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod written;
 
 pub use rusqlite;
 
@@ -144,3 +174,4 @@ pub use self::connection::Connection;
 pub use self::error::{FileReplaced, OpenError, TransactionEnded};
 pub use self::migrate::MigrateError;
 pub use self::sqlite::{Sqlite, Synchronous};
+pub use self::written::{Rows, WriteSet};

@@ -36,6 +36,7 @@ pub struct Sqlite {
     synchronous: Synchronous,
     on_connect: Vec<Arc<OnConnect>>,
     turns: Turns,
+    keeps_writes: bool,
 }
 
 /// What has reached the disk when a commit returns, and so what a response after it promises
@@ -76,6 +77,7 @@ impl Sqlite {
             synchronous: Synchronous::default(),
             on_connect: Vec::new(),
             turns: Turns::default(),
+            keeps_writes: false,
         })
     }
 
@@ -109,6 +111,14 @@ impl Sqlite {
     /// What has reached the disk when a commit returns. Default: [`Synchronous::Full`].
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
+        self
+    }
+
+    /// Keeps what each transaction writes, for [`Connection::write_set`]: a lock and a look into a map for each
+    /// row. The
+    /// update hook of the connection is this crate's then. Default: no.
+    pub fn write_sets(mut self) -> Self {
+        self.keeps_writes = true;
         self
     }
 
@@ -151,7 +161,8 @@ impl Sqlite {
         }
         // Once more: a hook may have changed it.
         ensure_wal(&raw, &self.path)?;
-        Connection::new(raw, file, self.turns.clone(), busy_timeout).map_err(|error| self.sqlite_error(error))
+        Connection::new(raw, file, self.turns.clone(), busy_timeout, self.keeps_writes)
+            .map_err(|error| self.sqlite_error(error))
     }
 
     /// The file, opened and not yet looked into.

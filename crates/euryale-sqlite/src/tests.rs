@@ -3,6 +3,7 @@ mod open;
 mod schema;
 mod snapshot;
 mod transaction;
+mod written;
 
 use std::error::Error as StdError;
 use std::time::Duration;

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale::spool::SpoolLayer;
+use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
 use euryale::{
-    Access, Attempt, Body, Claim, Error, History, Lease, Pool, Publication, Request, Response, SpooledBody,
+    Access, Attempt, Body, BoxError, Claim, Error, History, Lease, Pool, Publication, Request, Response,
+    SpooledBody,
 };
 use euryale_core::{Transaction, TransactionOptions, publisher_fn};
 use euryale_publisher::{Publish, RespondLayer};
@@ -29,7 +31,7 @@ fn measured(work: &mut dyn FnMut()) {
     work();
 }
 
-const INPUTS: [(&str, fn()); 7] = [
+const INPUTS: [(&str, fn()); 9] = [
     ("transaction", transaction),
     ("publish", publish),
     ("respond", respond),
@@ -37,6 +39,8 @@ const INPUTS: [(&str, fn()); 7] = [
     ("spool-1-KiB", || spool(1)),
     ("spool-64-KiB", || spool(64)),
     ("queue", queue),
+    ("transform-declined", || transform("application/json")),
+    ("transform-4-rewrites", || transform("text/html")),
 ];
 
 fn main() {
@@ -49,6 +53,54 @@ fn main() {
     let input = INPUTS.iter().find(|(known, _)| *known == name);
     let Some((_, run)) = input else { panic!("no input {name}") };
     run();
+}
+
+/// Does nothing to each heading.
+struct Headings(Selector, &'static str);
+
+impl Transform for Headings {
+    fn name(&self) -> &str {
+        self.1
+    }
+
+    fn order(&self) -> i32 {
+        1
+    }
+}
+
+impl Rewrite for Headings {
+    fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
+        handlers.element(&self.0, |_| Ok(()));
+        Ok(())
+    }
+}
+
+/// A chain of four streaming rewrites, with a page of 16 KiB and with something else.
+fn transform(content_type: &'static str) {
+    let chain = ["a", "b", "c", "d"].into_iter().fold(TransformChainLayer::new(), |chain, name| {
+        chain.rewrite(Headings("h2".parse().expect("a selector"), name))
+    });
+    let text = "<h2>heading</h2><p class=\"text\">text with a <a href=\"/\">link</a></p>\n".repeat(240);
+    let page = Bytes::from(text);
+    let inner = service_fn(move |_: http::Request<()>| {
+        let mut response = Response::new(Body::from(page.clone()));
+        response.headers_mut().insert("content-type", http::HeaderValue::from_static(content_type));
+        ready(Ok::<_, Infallible>(response))
+    });
+    let mut service = chain.budget(Duration::from_secs(100)).layer(inner);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let request = || http::Request::builder().header("accept", "text/html").body(()).expect("a request");
+    // The first page is parsed on another thread.
+    let _ = runtime.block_on(service.call(request()));
+    let _entered = runtime.enter();
+    let request = black_box(request());
+    let mut request = Some(request);
+    measured(&mut || {
+        if let Some(request) = request.take() {
+            let response = now(service.call(request));
+            assert!(response.is_ok());
+        }
+    });
 }
 
 /// A future that waits for nothing.

@@ -7,15 +7,16 @@
 //!
 //! ```text
 //!  socket
-//!  └ server edge                        framing, time-outs, drain           async
-//!    └ Respond                          errors become responses             async
-//!      └ ServeBlob                      validators and ranges of files      async
-//!        └ AwaitDeferred                a response that is still computed   async
-//!          └ Spool                      the whole request body              async
-//!            └ Republish                promises: publish again             async
-//!              └ Retry(ConflictPolicy)  pauses that hold no worker          async
-//!                └ ConnectionLimit      a bounded queue, lanes              async
-//!                  └ Publish            in the pool's worker                a thread, a connection, a transaction
+//!  └ server edge                          framing, time-outs, drain           async
+//!    └ TransformChain                     pages are transformed               async, and threads for the CPU
+//!      └ Respond                          errors become responses             async
+//!        └ ServeBlob                      validators and ranges of files      async
+//!          └ AwaitDeferred                a response that is still computed   async
+//!            └ Spool                      the whole request body              async
+//!              └ Republish                promises: publish again             async
+//!                └ Retry(ConflictPolicy)  pauses that hold no worker          async
+//!                  └ ConnectionLimit      a bounded queue, lanes              async
+//!                    └ Publish            in the pool's worker                a thread, a connection, a transaction
 //! ```
 //!
 //! [`Stack`] is this onion, prebuilt:
@@ -45,6 +46,7 @@
 //!
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
+//! | `TransformChain` | [`transform`] | no | `plone.transformchain` |
 //! | `Respond` | [`publisher`] | no | `standard_error_message` |
 //! | `ServeBlob` | [`blob`] | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile` |
 //! | `AwaitDeferred` | [`deferred`] | no | asynchronous stream iterators |
@@ -53,6 +55,46 @@
 //! | tower's `Retry` with `ConflictPolicy` | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
 //! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | `Publish` | [`publisher`] | **yes** | ZPublisher |
+//!
+//! # With tower-http's layers
+//!
+//! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
+//! browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin that CORS lets read answers is
+//! trusted to send requests only if it is named twice. Compression is outermost, and **never for files**: they
+//! would be read instead of sent by `sendfile(2)`, and `multipart/byteranges`, which tower-http does not know for
+//! parts, would be compressed with the ranges in it.
+//!
+//! ```
+//! use euryale::{BlobHandle, Body, Pool, Response, Stack};
+//! use euryale_test::CountingDatabase;
+//! use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version};
+//! use tower_http::compression::CompressionLayer;
+//! use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+//! use tower_http::cors::CorsLayer;
+//! use tower_http::csrf::CsrfLayer;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pool = Pool::new(CountingDatabase::new(), 2);
+//! let site = Stack::new(pool).publish_fn(|_, _| Ok(Response::new(Body::from("hello"))));
+//!
+//! let no_file = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
+//!     extensions.get::<BlobHandle>().is_none()
+//! };
+//! let no_parts = NotForContentType::const_new("multipart/byteranges");
+//! let friend = "https://friend.example";
+//! let app: axum::Router = axum::Router::new()
+//!     .fallback_service(site)
+//!     .layer(CsrfLayer::new().add_trusted_origin(friend)?)
+//!     .layer(
+//!         CorsLayer::new()
+//!             .allow_origin(HeaderValue::from_static(friend))
+//!             .allow_methods([Method::GET, Method::POST]),
+//!     )
+//!     .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(no_parts).and(no_file)));
+//! # let _ = app;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Cancellation
 //!
@@ -79,16 +121,17 @@ pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
-    Abort, Access, Admit, Attempt, Blob, Body, BodyWriter, BoxError, Claim, CommitGate, Database, Deferred,
-    Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort, Participant,
-    Pending, Publication, Publisher, Request, Response, Route, SpooledBody, Transaction, Unavailable, ledger,
-    publisher_fn,
+    Abort, Access, Admit, Attempt, Blob, BlobHandle, Body, BodyWriter, BoxError, Claim, CommitGate, Database,
+    Deferred, Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort,
+    Participant, Pending, Publication, Publisher, Request, Response, Route, SpooledBody, Transaction,
+    Unavailable, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
+pub use euryale_transform as transform;
 
 pub use self::runtime::{BlockingThreads, runtime};
 pub use self::stack::{Stack, StackService};

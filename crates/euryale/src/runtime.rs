@@ -84,8 +84,9 @@ impl BlockingThreads {
         self
     }
 
-    /// As [`CpuPool::threads`](crate::CpuPool::threads), all pools together. Default: 0, for a stack has none by
-    /// itself.
+    /// As [`CpuPool::threads`](crate::CpuPool::threads) and
+    /// [`TransformChainLayer::cpu_threads`](crate::transform::TransformChainLayer::cpu_threads), all together. Default:
+    /// 0, for a stack has none by itself.
     pub fn cpu(mut self, threads: usize) -> Self {
         self.cpu = threads;
         self

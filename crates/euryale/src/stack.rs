@@ -10,12 +10,14 @@ use std::time::Duration;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Body, Database, Internal, Publisher, Request, Response, Transaction, publisher_fn,
+    Abort, Body, Database, Error, ErrorKind, Internal, Publisher, Request, Response, Transaction,
+    publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
 use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
+use euryale_transform::TransformChainLayer;
 use tower::ServiceExt;
 use tower::retry::RetryLayer;
 use tower::util::{BoxCloneSyncService, option_layer};
@@ -24,7 +26,8 @@ use tower_layer::Layer;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry ·
+/// The layers in their order, with one ledger: `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool
+/// · Republish · Retry ·
 /// ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
@@ -54,6 +57,7 @@ pub struct Stack<D: Database> {
     offload: Option<OffloadLayer>,
     deferred: DeferredLayer,
     respond: RespondLayer,
+    transforms: Option<TransformChainLayer>,
     deadline: Option<Duration>,
     abort_if_gone: Option<Predicate>,
     threads: Option<BlockingThreads>,
@@ -76,6 +80,7 @@ impl<D: Database> Stack<D> {
             offload: None,
             deferred: DeferredLayer::new(),
             respond: RespondLayer::new(),
+            transforms: None,
             deadline: None,
             abort_if_gone: None,
             threads: None,
@@ -127,6 +132,13 @@ impl<D: Database> Stack<D> {
         self
     }
 
+    /// Transforms pages, error pages included, outside all other layers; sub-requests through [`Internal`] enter
+    /// inside. Its ledger is the stack's. Default: no such layer.
+    pub fn transforms(mut self, layer: TransformChainLayer) -> Self {
+        self.transforms = Some(layer);
+        self
+    }
+
     /// See [`ConnectionLimitLayer::lane`].
     pub fn lane(mut self, lane: Lane, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
         self.limit = self.limit.lane(lane, predicate);
@@ -158,8 +170,9 @@ impl<D: Database> Stack<D> {
         let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
         let readers = self.blobs.reader_threads() + checks;
         let promises = self.republish.promise_threads();
+        let transforms = self.transforms.as_ref().map_or(0, TransformChainLayer::blocking_threads);
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
-        if cap + readers + spool + promises + deferred + writers > there {
+        if cap + readers + spool + promises + deferred + writers + transforms > there {
             tracing::warn!(
                 connections = cap,
                 file_readers = readers,
@@ -167,6 +180,7 @@ impl<D: Database> Stack<D> {
                 blocking_promises = promises,
                 deferred,
                 writers,
+                transforms,
                 threads = there,
                 "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
             );
@@ -188,10 +202,20 @@ impl<D: Database> Stack<D> {
         let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
         let inner = self.deferred.ledger(ledger.clone()).layer(inner);
         let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
-        let inner = self.blobs.ledger(ledger).layer(inner);
+        let inner = self.blobs.ledger(ledger.clone()).layer(inner);
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
             BoxCloneSyncService::new(self.respond.layer(inner));
-        StackService::new(service.clone(), Internal::new(service.map_err(euryale_core::Error::from)))
+        let internal = Internal::new(service.clone().map_err(Error::from));
+        let service = match self.transforms {
+            Some(layer) => {
+                let respond = self.respond;
+                let failed = Error::new(ErrorKind::TransformFailed);
+                let layer = layer.or_failed(move |page| respond.answer(&failed, page.request()));
+                BoxCloneSyncService::new(layer.ledger(ledger).layer(service))
+            }
+            None => service,
+        };
+        StackService::new(service, internal)
     }
 
     /// The service: publishes with a closure, whose arguments need no types here.

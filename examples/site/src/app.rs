@@ -21,8 +21,8 @@ use crate::query::{names, parameter};
 use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
 use crate::{
-    access_log, assets, counter, cross_site, deferred, documents, edit, export, files, form, promises,
-    remove, route, scale, search, slow,
+    access_log, assets, compress, counter, cross_site, deferred, documents, edit, export, files, form,
+    promises, remove, route, scale, search, slow,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
@@ -68,6 +68,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(map_request(async |request| route::name(request)))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
+        .layer(compress::layer())
         .layer(from_fn_with_state(settings.log, access_log::log))
 }
 

@@ -10,6 +10,7 @@ mod address;
 mod app;
 mod assets;
 mod chord;
+mod compress;
 mod config;
 mod content;
 mod counter;

@@ -27,10 +27,11 @@ impl Error {
         let response = result.map_err(Into::into)?;
         let Some(untold) = response.extensions().get::<Untold>() else { return Ok(response) };
         let status = response.status();
-        match untold.0.take().and_then(|mut unlogged| unlogged.0.take()) {
-            Some(error) if error.kind().status() == status => Err(error),
-            // Somebody made another response of it, and so has dealt with it.
-            _ => Ok(response),
+        let Some(mut unlogged) = untold.0.take() else { return Ok(response) };
+        match unlogged.0.take_if(|error| error.kind().status() == status) {
+            Some(error) => Err(error),
+            // Somebody has made another answer of it. It is told now.
+            None => Ok(response),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Conflicts, Counter, DropReason, Gauge, Histogram, Ledger, Promises};
+use super::{Conflicts, Counter, DropReason, Gauge, Histogram, Ledger, Promises, Transforms};
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = Exposition(String::with_capacity(8 << 10));
@@ -44,6 +44,8 @@ pub(super) fn write(ledger: &Ledger) -> String {
 
     out.deferred(ledger);
     out.promises(&ledger.promises);
+
+    out.transforms(&ledger.transforms);
 
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
     let sent = &ledger.blobs.sent;
@@ -176,15 +178,39 @@ impl Exposition {
         self.counters("euryale_promise_snapshots_total", help, "outcome", snapshots);
     }
 
+    fn transforms(&mut self, transforms: &Transforms) {
+        self.peaked("euryale_transforms_running", "Pages being transformed.", &transforms.running);
+        let help = "Pages parsed by streaming rewrites.";
+        self.counter("euryale_transform_pages_parsed_total", help, &transforms.parsed);
+        let by_name = transforms.by_name.all();
+        let name = "euryale_transform_seconds";
+        self.head(name, "What a transform took of the time of a page.", "histogram");
+        for (transform, meters) in &by_name {
+            self.buckets(name, &format!("transform=\"{}\"", Escaped(transform)), &meters.seconds);
+        }
+        let name = "euryale_transform_failures_total";
+        self.head(name, "Pages on which a transform failed.", "counter");
+        for (transform, meters) in &by_name {
+            let (transform, failures) = (Escaped(transform), meters.failures.get());
+            self.line(format_args!("{name}{{transform=\"{transform}\"}} {failures}"));
+        }
+    }
+
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
         self.head(name, help, "histogram");
+        self.buckets(name, "", histogram);
+    }
+
+    fn buckets(&mut self, name: &str, label: &str, histogram: &Histogram) {
+        let (comma, labels) =
+            if label.is_empty() { ("", String::new()) } else { (",", format!("{{{label}}}")) };
         for (bound, count) in histogram.cumulative() {
-            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
+            self.line(format_args!("{name}_bucket{{{label}{comma}le=\"{bound}\"}} {count}"));
         }
         let count = histogram.count();
-        self.line(format_args!("{name}_bucket{{le=\"+Inf\"}} {count}"));
-        self.line(format_args!("{name}_sum {}", histogram.sum().as_secs_f64()));
-        self.line(format_args!("{name}_count {count}"));
+        self.line(format_args!("{name}_bucket{{{label}{comma}le=\"+Inf\"}} {count}"));
+        self.line(format_args!("{name}_sum{labels} {}", histogram.sum().as_secs_f64()));
+        self.line(format_args!("{name}_count{labels} {count}"));
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use euryale_core::Response;
+use euryale_core::{Error, Response};
+use http::request;
 use tower_layer::Layer;
 
 use super::log::Throttle;
+use super::page::{self, Asked};
 use super::{Problem, Respond};
 
 /// Turns errors into responses; infallible from there on outwards.
@@ -16,7 +18,7 @@ use super::{Problem, Respond};
 /// | queue full, waited too long, pool closed, database unavailable, conflicts exhausted | 503 with Retry-After |
 /// | too many requests wait for promises | 503 with Retry-After |
 /// | publish deadline | 504 |
-/// | publisher panicked or failed, commit in doubt | 500 |
+/// | publisher panicked or failed, commit in doubt, critical transform failed | 500 |
 /// | body too large, stalled | 413, 408 |
 /// | no room for the body, or for what the publisher writes | 507 |
 /// | too many passes, too many promises | 508 |
@@ -47,6 +49,11 @@ impl RespondLayer {
     pub fn page(mut self, page: impl Fn(&Problem) -> Response + Send + Sync + 'static) -> Self {
         self.page = Some(Arc::new(page));
         self
+    }
+
+    /// The response to an error that stands outside this layer, where nothing turns it into one.
+    pub fn answer(&self, error: &Error, request: &request::Parts) -> Response {
+        page::respond(&Problem::new(error, &Asked::of_parts(request)), self.page.as_ref())
     }
 }
 

@@ -21,6 +21,11 @@ impl Asked {
         let html = accepts_html(request.headers());
         Self { method: request.method().clone(), uri: request.uri().clone(), html }
     }
+
+    pub(super) fn of_parts(request: &http::request::Parts) -> Self {
+        let html = accepts_html(&request.headers);
+        Self { method: request.method.clone(), uri: request.uri.clone(), html }
+    }
 }
 
 /// Does a request name HTML among what it accepts, as browsers do?

@@ -1,3 +1,5 @@
+mod transforms;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -63,9 +63,10 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
 }
 
 /// Where blocking work has a bound: the pool's worker, the lane that reads blobs, the lanes for what comes after a
-/// transaction, blocking promises, the spool's writers, the server's reader of cold files, and core's fall-back for
+/// transaction, blocking promises, the spool's writers, transforms that compute for long, the server's reader
+/// of cold files, and core's fall-back for
 /// bodies without a layer.
-const BLOCKING: [&str; 7] = [
+const BLOCKING: [&str; 8] = [
     "crates/euryale-blob/src/read.rs",
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
@@ -73,6 +74,7 @@ const BLOCKING: [&str; 7] = [
     "crates/euryale-promise/src/blocking.rs",
     "crates/euryale-server/src/sendfile/cold.rs",
     "crates/euryale-spool/src/write.rs",
+    "crates/euryale-transform/src/cpu.rs",
 ];
 
 /// One file each, with its argument on top: the map of files that are sent, and SQLite's snapshots.

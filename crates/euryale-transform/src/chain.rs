@@ -1,0 +1,229 @@
+//! The transforms in their order, and which of them a response goes through.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::sync::Arc;
+
+use euryale_core::ledger::{GaugeGuard, TransformMeters};
+use euryale_core::{BlobHandle, Body, ErrorKind, PanicMessage, Response};
+use http::header::{CONTENT_ENCODING, CONTENT_RANGE};
+use http::{HeaderValue, Method, StatusCode, response};
+use http_body::Body as _;
+
+use crate::layer::Settings;
+use crate::rewriting::{Budget, Where};
+use crate::run::Run;
+use crate::tag::{self, Known, Suffix};
+use crate::transform::{Kind, Transform};
+use crate::watch::Watch;
+use crate::{Page, TransformsOff, text};
+
+pub(crate) struct Chain {
+    steps: Vec<Step>,
+    budget: Arc<Budget>,
+    pub(crate) settings: Settings,
+}
+
+/// The request header of the off switch.
+const OFF: &str = "transform-off";
+
+/// What is remembered of a request.
+pub(crate) struct Asked {
+    pub(crate) page: Page,
+    off: Option<TransformsOff>,
+    known: Vec<Known>,
+}
+
+impl Asked {
+    fn has_off(&self, step: &Step, head: &response::Parts) -> bool {
+        let (request, response) = (&self.page.request().extensions, &head.extensions);
+        let said = [self.off.as_ref(), request.get::<TransformsOff>(), response.get::<TransformsOff>()];
+        said.into_iter().flatten().any(|off| off.covers(&step.name))
+    }
+}
+
+/// One transform, and what is asked of it once.
+pub(crate) struct Step {
+    pub(crate) kind: Kind,
+    name: Arc<str>,
+    critical: bool,
+    meters: Arc<TransformMeters>,
+}
+
+/// What a response goes through.
+pub(crate) enum Found {
+    Nothing(Response),
+    Work(Plan, Response),
+}
+
+/// The steps that apply, by their places in the chain.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<usize>,
+    /// A bit for each of them that is about the body.
+    pub(crate) bodies: u64,
+    /// A critical one could not even say whether it applies.
+    pub(crate) is_broken: bool,
+}
+
+/// Places beyond have no bit: what they take part in has no tag.
+const PLACES: usize = 63;
+
+impl Chain {
+    pub(crate) fn new(transforms: Vec<Kind>, settings: Settings) -> Self {
+        let mut steps: Vec<_> = transforms.into_iter().map(|kind| Step::new(kind, &settings)).collect();
+        // Stable: of equals the one that was added first stays first.
+        steps.sort_by(|one, other| one.place().cmp(&other.place()));
+        Self { steps, budget: Arc::new(Budget::new(settings.budget)), settings }
+    }
+
+    pub(crate) fn step(&self, at: usize) -> &Step {
+        &self.steps[at]
+    }
+
+    /// The bit of a place.
+    pub(crate) fn place(at: usize) -> u64 {
+        1 << at.min(PLACES)
+    }
+
+    pub(crate) fn rewriting(&self) -> Where {
+        let Settings { cpu, deadline, .. } = &self.settings;
+        Where { cpu: cpu.clone(), budget: Arc::clone(&self.budget), deadline: *deadline }
+    }
+
+    pub(crate) fn failed(&self, page: &Page) -> Response {
+        let mut response = self.settings.failed(page);
+        response.extensions_mut().insert(ErrorKind::TransformFailed);
+        response
+    }
+
+    /// The tag of what the transforms at these places make of the page with `tag`.
+    pub(crate) fn tag(&self, places: u64, tag: Option<&HeaderValue>) -> Option<HeaderValue> {
+        tag.and_then(|tag| self.suffix(places)?.outer(tag))
+    }
+
+    /// What the transforms at these places add to a tag, if all of them have a version.
+    fn suffix(&self, places: u64) -> Option<Suffix> {
+        let mut names = Vec::new();
+        for at in (0..64).filter(|at| places & (1 << at) != 0) {
+            let step = self.steps.get(at).filter(|_| at < PLACES)?;
+            let version = PanicMessage::catch(|| step.transform().version().map(Cow::into_owned));
+            names.extend([step.name.to_string(), version.ok()??]);
+        }
+        Some(Suffix::new(places, names.iter().map(String::as_str)))
+    }
+
+    /// What is remembered of a request; and the request for the service inside.
+    pub(crate) fn ask<A>(&self, request: http::Request<A>) -> (Asked, http::Request<A>) {
+        let (mut parts, body) = request.into_parts();
+        // Nobody inside is to see what does not count.
+        let off = parts.headers.remove(OFF).filter(|_| (self.settings.trusts_off)(&parts));
+        let off = off.and_then(|value| TransformsOff::of_header(&value));
+        let page = Page::new(parts.clone(), self.settings.cpu.clone());
+        let mut known = Vec::new();
+        if off.is_none() && matches!(parts.method, Method::GET | Method::HEAD) {
+            let is_current = |suffix: &Suffix| self.suffix(suffix.places).as_ref() == Some(suffix);
+            known = tag::inward(&mut parts.headers, is_current);
+        }
+        (Asked { page, off, known }, http::Request::from_parts(parts, body))
+    }
+
+    /// Asks each transform that may whether it applies.
+    pub(crate) fn look(&self, asked: &Asked, mut response: Response) -> Found {
+        Body::publish_handle(&mut response, &self.settings.ledger);
+        if response.status() == StatusCode::NOT_MODIFIED {
+            tag::outward(response.headers_mut(), &asked.known);
+        }
+        let is_page = is_page(&response, asked.page.request().method == Method::HEAD);
+        let is_final = !response.status().is_informational();
+        let (head, body) = response.into_parts();
+        let mut plan = Plan::default();
+        for (at, step) in self.steps.iter().enumerate() {
+            let is_head = matches!(step.kind, Kind::Head(_));
+            if !(is_page || is_head && is_final) || asked.has_off(step, &head) {
+                continue;
+            }
+            match PanicMessage::catch(|| step.transform().applies(&asked.page, &head)) {
+                Ok(true) => {
+                    plan.steps.push(at);
+                    plan.bodies |= if is_head { 0 } else { Self::place(at) };
+                }
+                Ok(false) => {}
+                Err(panic) => plan.is_broken |= step.watch().failed(&panic).is_err(),
+            }
+        }
+        let response = Response::from_parts(head, body);
+        if plan.steps.is_empty() && !plan.is_broken {
+            return Found::Nothing(response);
+        }
+        Found::Work(plan, response)
+    }
+
+    pub(crate) fn transform(
+        self: Arc<Self>,
+        page: Page,
+        plan: Plan,
+        response: Response,
+    ) -> impl Future<Output = Response> + Send {
+        let running = GaugeGuard::new(&self.settings.ledger, |ledger| &ledger.transforms.running, 1);
+        Run::new(self, page, running).through(plan, response)
+    }
+}
+
+impl Step {
+    fn new(kind: Kind, settings: &Settings) -> Self {
+        let transform = kind.transform();
+        let (name, critical) = (Arc::from(transform.name()), transform.is_critical());
+        let meters = settings.ledger.transforms.by_name.of(transform.name());
+        Self { kind, name, critical, meters }
+    }
+
+    pub(crate) fn transform(&self) -> &dyn Transform {
+        self.kind.transform()
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch::new(&self.name, self.critical, &self.meters)
+    }
+
+    pub(crate) fn is_critical(&self) -> bool {
+        self.critical
+    }
+
+    fn place(&self) -> (i32, &str) {
+        (self.transform().order(), &self.name)
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chain").field("steps", &self.steps).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Step").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Is it HTML that is sent whole and uncoded?
+fn is_page(response: &Response, is_head: bool) -> bool {
+    let (status, headers) = (response.status(), response.headers());
+    let is_whole = !status.is_informational()
+        && !matches!(
+            status,
+            StatusCode::NO_CONTENT
+                | StatusCode::RESET_CONTENT
+                | StatusCode::PARTIAL_CONTENT
+                | StatusCode::NOT_MODIFIED
+        );
+    is_whole
+        && text::is_html(headers)
+        && text::charset(headers).is_some()
+        && !headers.contains_key(CONTENT_ENCODING)
+        && !headers.contains_key(CONTENT_RANGE)
+        && response.extensions().get::<BlobHandle>().is_none()
+        // Of an answer to HEAD the body may have been taken away.
+        && (is_head || !response.body().is_end_stream())
+}

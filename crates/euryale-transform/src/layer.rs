@@ -1,0 +1,179 @@
+//! Settings.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale_core::{Body, Ledger, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode, request};
+use tower_layer::Layer;
+
+use crate::chain::Chain;
+use crate::transform::Kind;
+use crate::{Cpu, EditHead, Page, Rewrite, TransformChain, TransformPage};
+
+/// Transforms responses. See the [crate's documentation](crate).
+#[derive(Clone)]
+#[must_use]
+pub struct TransformChainLayer {
+    transforms: Vec<Kind>,
+    pub(crate) settings: Settings,
+}
+
+type Answer = Arc<dyn Fn(&Page) -> Response + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) cpu: Cpu,
+    pub(crate) budget: Duration,
+    pub(crate) trusts_off: Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>,
+    failed: Option<Answer>,
+    pub(crate) body_limit: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) ledger: Ledger,
+}
+
+impl TransformChainLayer {
+    /// No transform yet. Whole pages of up to 4 MiB, 10 s for each, as many threads for the CPU as there are cores.
+    pub fn new() -> Self {
+        let ledger = Ledger::new();
+        let settings = Settings {
+            cpu: Cpu::new(ledger.clone()),
+            budget: Duration::from_millis(1),
+            trusts_off: Arc::new(|_| false),
+            failed: None,
+            body_limit: 4 << 20,
+            deadline: Duration::from_secs(10),
+            ledger,
+        };
+        Self { transforms: Vec::new(), settings }
+    }
+
+    /// Adds a transform of heads.
+    pub fn edit_head(self, transform: impl EditHead) -> Self {
+        self.with(Kind::Head(Arc::new(transform)))
+    }
+
+    /// Adds a streaming rewrite of HTML.
+    pub fn rewrite(self, transform: impl Rewrite) -> Self {
+        self.with(Kind::Rewrite(Arc::new(transform)))
+    }
+
+    /// Adds a transform of whole pages.
+    pub fn transform_page(self, transform: impl TransformPage) -> Self {
+        self.with(Kind::Whole(Arc::new(transform)))
+    }
+
+    fn with(mut self, transform: Kind) -> Self {
+        self.transforms.push(transform);
+        self
+    }
+
+    /// How large a page may be that is transformed as a whole, in bytes; a larger one is sent as it is. Default: 4 MiB.
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.settings.body_limit = bytes;
+        self
+    }
+
+    /// How long one transform of a whole page may take, its wait for a thread included. Default: 10 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// How long a page may be rewritten on a runtime thread; what is left then is done on the threads for the CPU. So
+    /// is the first page, and so are those after one that took longer: what is slow is not known before. Default: 1 ms.
+    /// Zero: all of it.
+    ///
+    /// A handler cannot be interrupted: one that may never return needs zero, and then costs a thread.
+    pub fn budget(mut self, each: Duration) -> Self {
+        self.settings.budget = each;
+        self
+    }
+
+    /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the extensions. Its value
+    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default:
+    /// nobody's.
+    pub fn trust_off_switch(
+        mut self,
+        is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.trusts_off = Arc::new(is_trusted);
+        self
+    }
+
+    /// What is sent instead of a page without its critical transforms. It must not block. Default: 500, as a problem
+    /// in JSON (RFC 9457).
+    pub fn failed(mut self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
+        self.settings.failed = Some(Arc::new(answer));
+        self
+    }
+
+    /// The same, unless it was said before: for what puts layers together.
+    pub fn or_failed(self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
+        if self.settings.failed.is_some() { self } else { self.failed(answer) }
+    }
+
+    /// How many threads compute at a time; at least 1. Default: as many as there are cores.
+    pub fn cpu_threads(mut self, threads: usize) -> Self {
+        self.settings.cpu = self.settings.cpu.threads(threads);
+        self
+    }
+
+    /// How many may wait for one of these threads; a transform that finds more fails. Default: 1024.
+    pub fn max_queue(mut self, most: usize) -> Self {
+        self.settings.cpu = self.settings.cpu.max_queue(most);
+        self
+    }
+
+    /// How many blocking threads it may want at a time.
+    #[must_use]
+    pub fn blocking_threads(&self) -> usize {
+        self.settings.cpu.thread_count()
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.cpu = self.settings.cpu.ledger(ledger.clone());
+        self.settings.ledger = ledger;
+        self
+    }
+}
+
+impl Default for TransformChainLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Settings {
+    pub(crate) fn failed(&self, page: &Page) -> Response {
+        self.failed.as_ref().map_or_else(failed, |answer| answer(page))
+    }
+}
+
+fn failed() -> Response {
+    let text = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500}\n";
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl<S> Layer<S> for TransformChainLayer {
+    type Service = TransformChain<S>;
+
+    fn layer(&self, inner: S) -> TransformChain<S> {
+        TransformChain::new(inner, Arc::new(Chain::new(self.transforms.clone(), self.settings.clone())))
+    }
+}
+
+impl fmt::Debug for TransformChainLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.transforms.iter().map(|kind| kind.transform().name()).collect();
+        f.debug_struct("TransformChainLayer").field("transforms", &names).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! One parse of a page, for all the handlers of the rewrites that follow each other.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use encoding_rs::Encoding;
+use euryale_core::{BoxError, PanicMessage};
+use lol_html::errors::RewritingError;
+use lol_html::send::{HtmlRewriter, Settings};
+use lol_html::{AsciiCompatibleEncoding, MemorySettings, OutputSink};
+
+use crate::Handlers;
+use crate::text::{IsText, Reader};
+use crate::watch::{CriticalFailed, Watch};
+
+/// What the parser may hold of one page: an endless tag, and how deep its elements are nested.
+const MEMORY: usize = 1 << 20;
+
+/// A page that is being rewritten.
+pub(crate) struct Pass {
+    // None: what comes passes as it is.
+    rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
+    // Where handlers are shown text.
+    reader: Option<Reader>,
+    written: Sink,
+    watches: Vec<Arc<Watch>>,
+    broken: Option<BoxError>,
+    ended: bool,
+    busy: Duration,
+}
+
+impl Pass {
+    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`: HTML cannot be
+    /// parsed in it.
+    pub(crate) fn new(
+        charset: &'static Encoding,
+        is_declared: bool,
+        handlers: Vec<Handlers>,
+        is_text: IsText,
+    ) -> Option<Self> {
+        let reads_text = handlers.iter().any(Handlers::reads_text);
+        let reader = reads_text.then(|| Reader::new(charset, is_text));
+        let charset = AsciiCompatibleEncoding::new(charset)?;
+        let memory = MemorySettings::new()
+            .with_max_allowed_memory_usage(MEMORY)
+            .with_graceful_bail_out_on_memory_limit_exceeded(true);
+        let settings = Settings::new_send()
+            .with_memory_settings(memory)
+            .with_graceful_bail_out_on_content_handler_error(true)
+            .with_strict(false)
+            .with_adjust_charset_on_meta_tag(!is_declared)
+            .with_encoding(charset);
+        let watches = handlers.iter().map(Handlers::watch).collect();
+        let settings = handlers.into_iter().fold(settings, |settings, handlers| handlers.add_to(settings));
+        let written = Sink::default();
+        let rewriter = Some(Box::new(HtmlRewriter::new(settings, written.clone())));
+        Some(Self { rewriter, reader, written, watches, broken: None, ended: false, busy: Duration::ZERO })
+    }
+
+    /// Rewrites the next piece, or the end.
+    pub(crate) fn feed(&mut self, piece: Option<&[u8]>) {
+        let began = Instant::now();
+        if piece.is_none() {
+            self.ended = true;
+        }
+        let Some(mut rewriter) = self.rewriter.take() else {
+            self.written.push(piece.unwrap_or_default());
+            return;
+        };
+        if let Some(reader) = &mut self.reader {
+            reader.read(piece.unwrap_or_default(), piece.is_none());
+        }
+        let fed = PanicMessage::catch(|| match piece {
+            Some(piece) => rewriter.write(piece).map(|()| Some(rewriter)),
+            None => rewriter.end().map(|()| None),
+        });
+        self.busy += began.elapsed();
+        match fed {
+            Ok(Ok(rewriter)) => self.rewriter = rewriter,
+            // All that was fed has been written, by and by as it was; and so is what comes.
+            Ok(Err(error)) => self.fail(error),
+            // Nobody knows how much of what was fed has been written.
+            Err(panic) => {
+                self.all_fail(&panic);
+                self.broken = Some(panic.into());
+            }
+        }
+    }
+
+    fn fail(&mut self, error: RewritingError) {
+        let error: BoxError = match error {
+            RewritingError::ContentHandlerError(error) => error,
+            other => other.into(),
+        };
+        if error.is::<CriticalFailed>() {
+            self.broken = Some(error);
+        } else {
+            self.give_up(error);
+        }
+    }
+
+    /// None of the transforms does anything any more. That is the end of the page if one of them is critical.
+    pub(crate) fn give_up(&mut self, error: BoxError) {
+        self.all_fail(&*error);
+        if self.watches.iter().any(|watch| watch.is_critical()) {
+            self.broken = Some(error);
+        }
+    }
+
+    fn all_fail(&self, error: &(dyn std::error::Error + 'static)) {
+        for watch in &self.watches {
+            watch.fail(error);
+        }
+    }
+
+    /// What has been written since it was asked last.
+    pub(crate) fn take_written(&mut self) -> Bytes {
+        Bytes::from(std::mem::take(&mut *self.written.lock()))
+    }
+
+    /// Why nothing may be sent any more.
+    pub(crate) fn take_broken(&mut self) -> Option<BoxError> {
+        self.broken.take()
+    }
+
+    pub(crate) fn watches(&self) -> &[Arc<Watch>] {
+        &self.watches
+    }
+
+    /// Is no handler called any more?
+    pub(crate) fn does_nothing(&self) -> bool {
+        self.is_idle() || self.watches.iter().all(|watch| watch.has_failed())
+    }
+
+    /// Passes what comes as it is?
+    pub(crate) fn is_idle(&self) -> bool {
+        self.rewriter.is_none()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// How long it has worked.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}
+
+/// Where lol_html writes to.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        self.lock().extend_from_slice(bytes);
+    }
+}
+
+impl OutputSink for Sink {
+    fn handle_chunk(&mut self, chunk: &[u8]) {
+        self.push(chunk);
+    }
+}

@@ -1,0 +1,291 @@
+//! The body of a page that is rewritten while it is sent.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use euryale_core::ledger::GaugeGuard;
+use euryale_core::{Body, BoxError, Error, ErrorKind};
+use http_body::Frame;
+
+use crate::Cpu;
+use crate::pass::Pass;
+use crate::watch::Watch;
+
+/// How much is parsed at a time on a runtime thread, and how much on one for the CPU.
+const PIECE_HERE: usize = 16 << 10;
+const PIECE_AWAY: usize = 256 << 10;
+
+/// How much of the source is kept until the first byte is sent.
+const MOST_KEPT: usize = 256 << 10;
+
+/// After a page over the budget, so many begin on a thread for the CPU.
+const DISTRUST: u32 = 16;
+
+/// What one poll may take of a runtime thread, by what pages took before.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    each: Duration,
+    distrusted: AtomicU32,
+}
+
+impl Budget {
+    /// What is not known yet is not trusted.
+    pub(crate) fn new(each: Duration) -> Self {
+        Self { each, distrusted: AtomicU32::new(1) }
+    }
+
+    fn begin(&self) -> Duration {
+        if self.distrusted.load(Relaxed) > 0 { self.each } else { Duration::ZERO }
+    }
+
+    fn end(&self, took: Duration) {
+        let next = |left: u32| Some(if took > self.each { DISTRUST } else { left.saturating_sub(1) });
+        // The closure never refuses.
+        let _ = self.distrusted.fetch_update(Relaxed, Relaxed, next);
+    }
+}
+
+/// Where and for how long pages are rewritten.
+#[derive(Clone, Debug)]
+pub(crate) struct Where {
+    pub(crate) cpu: Cpu,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) deadline: Duration,
+}
+
+pub(crate) struct Rewriting {
+    source: Body,
+    // Read, and not parsed yet.
+    unread: Bytes,
+    source_ended: bool,
+    source_failed: bool,
+    state: State,
+    spent: Duration,
+    place: Where,
+    kept: Option<Vec<Bytes>>,
+    kept_bytes: usize,
+    watches: Vec<Arc<Watch>>,
+    _running: Arc<GaugeGuard>,
+}
+
+/// Here ⇒ Away when the budget is spent; Away ⇒ Here with each piece. Ended: after the last byte, or an error.
+enum State {
+    Here(Box<Pass>),
+    Away(Away),
+    Ended,
+}
+
+/// A piece that is parsed by a thread for the CPU.
+struct Away {
+    slot: Arc<Slot>,
+    done: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
+}
+
+/// The pass and its next piece, until a thread has it; and the pass again, when that thread gives it back.
+struct Slot(Mutex<Option<(Box<Pass>, Next)>>);
+
+enum Next {
+    Piece(Option<Bytes>),
+    Fed,
+}
+
+impl Slot {
+    fn take(&self) -> Option<(Box<Pass>, Next)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn put(&self, pass: Box<Pass>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((pass, Next::Fed));
+    }
+}
+
+impl Rewriting {
+    pub(crate) fn new(source: Body, pass: Pass, place: Where, running: Arc<GaugeGuard>) -> Self {
+        let watches = pass.watches().to_vec();
+        Self {
+            source,
+            unread: Bytes::new(),
+            source_ended: false,
+            source_failed: false,
+            state: State::Here(Box::new(pass)),
+            spent: place.budget.begin(),
+            place,
+            kept: Some(Vec::new()),
+            kept_bytes: 0,
+            watches,
+            _running: running,
+        }
+    }
+
+    /// Is it waiting for us, and not for the source?
+    pub(crate) fn is_computing(&self) -> bool {
+        matches!(self.state, State::Away(_))
+    }
+
+    /// From now on what was read is not kept: something is sent.
+    pub(crate) fn forget(&mut self) {
+        self.kept = None;
+    }
+
+    /// Is as much kept as may be?
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept_bytes >= MOST_KEPT
+    }
+
+    /// The page as it came: what was read and the rest, which is `None` when it was the source that failed. For a
+    /// page of which nothing was sent.
+    pub(crate) fn into_source(self) -> (Vec<Bytes>, Option<Body>) {
+        let read = self.kept.unwrap_or_default();
+        match self.source_failed {
+            true => (read, None),
+            false if self.source_ended => (read, Some(Body::empty())),
+            false => (read, Some(self.source)),
+        }
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        self.kept_bytes += data.len();
+        if let Some(kept) = &mut self.kept {
+            kept.push(data.clone());
+        }
+    }
+
+    /// Parses the next piece: here, or on a thread for the CPU when the budget is spent.
+    fn feed(&mut self, mut pass: Box<Pass>) -> State {
+        let is_over = self.spent >= self.place.budget.each && !pass.does_nothing();
+        let most = if is_over { PIECE_AWAY } else { PIECE_HERE };
+        let piece = (!self.unread.is_empty()).then(|| self.unread.split_to(most.min(self.unread.len())));
+        if is_over {
+            return State::Away(Away::start(pass, piece, &self.place));
+        }
+        let before = pass.busy();
+        pass.feed(piece.as_deref());
+        self.spent += pass.busy().saturating_sub(before);
+        State::Here(pass)
+    }
+
+    /// The pass that a thread had, or why there is none any more.
+    fn came_back(&self, slot: &Slot, done: Result<(), Error>) -> Result<Box<Pass>, BoxError> {
+        match (slot.take(), done) {
+            (Some((pass, Next::Fed)), _) => Ok(pass),
+            (Some((mut pass, Next::Piece(piece))), done) => {
+                // No thread was free for it in time: without its handlers it costs little.
+                pass.give_up(done.err().unwrap_or_else(|| Error::new(ErrorKind::NoWorker)).into());
+                pass.feed(piece.as_deref());
+                Ok(pass)
+            }
+            // The thread has it, and may have it for ever.
+            (None, done) => {
+                let error = done.err().unwrap_or_else(|| Error::new(ErrorKind::NoWorker));
+                for watch in &self.watches {
+                    watch.fail(&error);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    fn end(&mut self, took: Duration) {
+        self.place.budget.end(took);
+        self.state = State::Ended;
+    }
+}
+
+impl Away {
+    fn start(pass: Box<Pass>, piece: Option<Bytes>, place: &Where) -> Self {
+        let shared = Arc::new(Slot(Mutex::new(Some((pass, Next::Piece(piece))))));
+        let (theirs, cpu, deadline) = (Arc::clone(&shared), place.cpu.clone(), place.deadline);
+        let work = async move {
+            cpu.run(move || {
+                if let Some((mut pass, Next::Piece(piece))) = theirs.take() {
+                    pass.feed(piece.as_deref());
+                    theirs.put(pass);
+                }
+            })
+            .await
+        };
+        let done = async move {
+            tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed)))
+        };
+        Self { slot: shared, done: Box::pin(done) }
+    }
+}
+
+impl http_body::Body for Rewriting {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        loop {
+            let mut pass = match &mut this.state {
+                State::Ended => return Poll::Ready(None),
+                State::Away(away) => {
+                    let done = ready!(away.done.as_mut().poll(cx));
+                    let slot = Arc::clone(&away.slot);
+                    match this.came_back(&slot, done) {
+                        Ok(pass) => pass,
+                        Err(error) => {
+                            this.end(Duration::MAX);
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                    }
+                }
+                State::Here(_) => match std::mem::replace(&mut this.state, State::Ended) {
+                    State::Here(pass) => pass,
+                    _ => return Poll::Ready(None),
+                },
+            };
+            if let Some(error) = pass.take_broken() {
+                this.end(Duration::MAX);
+                return Poll::Ready(Some(Err(error)));
+            }
+            let written = pass.take_written();
+            if !written.is_empty() {
+                this.state = State::Here(pass);
+                return Poll::Ready(Some(Ok(Frame::data(written))));
+            }
+            if pass.has_ended() {
+                this.end(pass.busy());
+                return Poll::Ready(None);
+            }
+            if pass.is_idle() && !this.unread.is_empty() {
+                let rest = std::mem::take(&mut this.unread);
+                this.state = State::Here(pass);
+                return Poll::Ready(Some(Ok(Frame::data(rest))));
+            }
+            if !this.unread.is_empty() || this.source_ended {
+                this.state = this.feed(pass);
+                continue;
+            }
+            this.state = State::Here(pass);
+            match ready!(Pin::new(&mut this.source).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    // Trailers are about the page as it was.
+                    if let Ok(data) = frame.into_data() {
+                        this.keep(&data);
+                        this.unread = data;
+                    }
+                }
+                Some(Err(error)) => {
+                    this.source_failed = true;
+                    this.state = State::Ended;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => this.source_ended = true,
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+}

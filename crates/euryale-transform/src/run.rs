@@ -1,0 +1,305 @@
+//! One response on its way through the chain.
+
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use euryale_core::ledger::GaugeGuard;
+use euryale_core::{Body, BoxError, Error, ErrorKind, Response};
+use http::header::{ETAG, IF_NONE_MATCH, LAST_MODIFIED};
+use http::response::Parts;
+use http::{HeaderValue, Method, StatusCode};
+use http_body::Body as _;
+
+use crate::chain::{Chain, Plan, Step};
+use crate::pass::Pass;
+use crate::replay::{Collected, Replay, collect};
+use crate::rewriting::Rewriting;
+use crate::transform::{Kind, Transformed, Whole};
+use crate::watch::{CriticalFailed, Watch};
+use crate::{Handlers, Page, framing, tag, text};
+
+/// So much of a rewritten page may be made before its head is sent: a page that ends before has a length.
+const AHEAD: usize = 64 << 10;
+
+pub(crate) struct Run {
+    chain: Arc<Chain>,
+    page: Page,
+    running: Arc<GaugeGuard>,
+}
+
+impl Run {
+    pub(crate) fn new(chain: Arc<Chain>, page: Page, running: GaugeGuard) -> Self {
+        Self { chain, page, running: Arc::new(running) }
+    }
+
+    pub(crate) async fn through(self, plan: Plan, response: Response) -> Response {
+        let response = if plan.is_broken { Err(CriticalFailed) } else { self.steps(&plan, response).await };
+        response.unwrap_or_else(|CriticalFailed| self.chain.failed(&self.page))
+    }
+
+    async fn steps(&self, plan: &Plan, response: Response) -> Result<Response, CriticalFailed> {
+        let tag = response.headers().get(ETAG).cloned();
+        let response = if plan.bodies == 0 {
+            response
+        } else if let Some(tag) = self.known_tag(plan, &response) {
+            framing::not_modified(response.into_parts().0, tag)
+        } else if self.page.request().method == Method::HEAD {
+            // Its length is not known, and would be the publisher's.
+            let (mut head, _) = response.into_parts();
+            framing::transformed(&mut head.headers, self.chain.tag(plan.bodies, tag.as_ref()));
+            Response::from_parts(head, Body::writer(|_| Ok(())).head_only())
+        } else {
+            self.body(plan, tag, response).await?
+        };
+        let (mut head, body) = response.into_parts();
+        for &at in &plan.steps {
+            self.edit_head(self.chain.step(at), &mut head)?;
+        }
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// The tag that the page will have, if the client says that it has it.
+    fn known_tag(&self, plan: &Plan, response: &Response) -> Option<HeaderValue> {
+        let request = self.page.request();
+        let is_asked = request.headers.contains_key(IF_NONE_MATCH) && response.status() == StatusCode::OK;
+        let asks = is_asked && matches!(request.method, Method::GET | Method::HEAD);
+        let tag = response.headers().get(ETAG).filter(|_| asks)?;
+        self.chain.tag(plan.bodies, Some(tag)).filter(|tag| tag::is_known(&request.headers, tag))
+    }
+
+    async fn body(
+        &self,
+        plan: &Plan,
+        tag: Option<HeaderValue>,
+        response: Response,
+    ) -> Result<Response, CriticalFailed> {
+        let (head, body) = response.into_parts();
+        let mut state = State { tag, head, body, done: 0 };
+        let mut rewrites = Vec::new();
+        for &at in &plan.steps {
+            let step = self.chain.step(at);
+            match &step.kind {
+                Kind::Rewrite(_) => rewrites.push(at),
+                Kind::Whole(transform) => {
+                    self.rewrite(&mem::take(&mut rewrites), &mut state).await?;
+                    self.whole(at, &**transform, &mut state).await?;
+                }
+                // The head is edited last, when it is known what becomes of the body.
+                Kind::Head(_) => {}
+            }
+        }
+        self.rewrite(&rewrites, &mut state).await?;
+        Ok(Response::from_parts(state.head, state.body))
+    }
+
+    fn edit_head(&self, step: &Step, head: &mut Parts) -> Result<(), CriticalFailed> {
+        let Kind::Head(transform) = &step.kind else { return Ok(()) };
+        let (watch, mut edited) = (step.watch(), head.clone());
+        match watch.time(|| transform.edit_head(&self.page, &mut edited)) {
+            Ok(()) => *head = edited,
+            Err(error) => watch.failed(&*error)?,
+        }
+        Ok(())
+    }
+
+    /// A head for a page that went through one transform more.
+    fn reframe(&self, at: impl IntoIterator<Item = usize>, state: &mut State) {
+        for at in at {
+            state.done |= Chain::place(at);
+        }
+        framing::transformed(&mut state.head.headers, self.chain.tag(state.done, state.tag.as_ref()));
+    }
+
+    async fn whole(&self, at: usize, transform: &dyn Whole, state: &mut State) -> Result<(), CriticalFailed> {
+        let step = self.chain.step(at);
+        let watch = step.watch();
+        let read = match collect(mem::take(&mut state.body), self.chain.settings.body_limit).await {
+            Collected::All(read) => read,
+            Collected::TooLarge(body) => {
+                state.body = body;
+                state.untag();
+                return watch.failed(&TooLarge(self.chain.settings.body_limit));
+            }
+            // It breaks off for the client, too.
+            Collected::Failed(read, error) => {
+                // It breaks off for the client, too; but not even so is a part of it sent without this transform.
+                let failed = if step.is_critical() { watch.failed(&*error) } else { Ok(()) };
+                state.body = Replay::failed(read, error);
+                return failed;
+            }
+        };
+        let charset = text::charset(&state.head.headers);
+        let Some(page) = charset.and_then(|charset| text::decode(&read, charset)) else {
+            state.body = Replay::body(read, Body::empty());
+            state.untag();
+            return watch.failed(&text::NoText);
+        };
+        let response = http::Response::from_parts(state.head.clone(), page);
+        match self.wait(&watch, transform, response).await {
+            Ok(response) => {
+                let (head, page) = response.into_parts();
+                state.head = head;
+                state.body = page.into();
+                text::declare_utf8(&mut state.head.headers);
+                self.reframe([at], state);
+                Ok(())
+            }
+            Err(error) => {
+                state.body = Replay::body(read, Body::empty());
+                state.untag();
+                watch.failed(&*error)
+            }
+        }
+    }
+
+    /// Waits for a whole page, in the transform's span, for so long.
+    async fn wait(
+        &self,
+        watch: &Watch,
+        transform: &dyn Whole,
+        response: http::Response<String>,
+    ) -> Result<http::Response<String>, BoxError> {
+        let mut transformed: Transformed<'_> = watch.run(|| Ok(transform.start(&self.page, response)))?;
+        let mut deadline = pin!(tokio::time::sleep(self.chain.settings.deadline));
+        let began = tokio::time::Instant::now();
+        let done = poll_fn(|cx| {
+            let polled = watch.run(|| Ok(transformed.as_mut().poll(cx)));
+            match polled {
+                Ok(Poll::Ready(done)) => return Poll::Ready(done),
+                Err(panic) => return Poll::Ready(Err(panic)),
+                Ok(Poll::Pending) => {}
+            }
+            deadline.as_mut().poll(cx).map(|()| Err(Error::new(ErrorKind::Elapsed).into()))
+        });
+        let done = done.await;
+        watch.took(began.elapsed());
+        done
+    }
+
+    async fn rewrite(&self, steps: &[usize], state: &mut State) -> Result<(), CriticalFailed> {
+        let is_text = text::IsText::default();
+        let mut handlers = Vec::new();
+        let mut working = Vec::new();
+        for &at in steps {
+            let step = self.chain.step(at);
+            let Kind::Rewrite(transform) = &step.kind else { continue };
+            let watch = Arc::new(step.watch());
+            let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
+            match watch.time(|| transform.rewrite(&self.page, &mut own)) {
+                Ok(()) if own.is_empty() => {}
+                Ok(()) => {
+                    handlers.push(own);
+                    working.push((at, watch));
+                }
+                Err(error) => {
+                    state.untag();
+                    watch.failed(&*error)?;
+                }
+            }
+        }
+        if handlers.is_empty() {
+            return Ok(());
+        }
+        let charset = text::charset(&state.head.headers);
+        let is_declared = text::declared(&state.head.headers).is_some();
+        let Some(pass) = charset.and_then(|charset| Pass::new(charset, is_declared, handlers, is_text))
+        else {
+            state.untag();
+            return working.iter().try_for_each(|(_, watch)| watch.failed(&text::NoText));
+        };
+        let is_critical = working.iter().any(|(_, watch)| watch.is_critical());
+        self.chain.settings.ledger.transforms.parsed.add(1);
+        let source = mem::take(&mut state.body);
+        let rewriting = Rewriting::new(source, pass, self.chain.rewriting(), Arc::clone(&self.running));
+        let (body, is_rewritten) = begin(rewriting, is_critical).await?;
+        state.body = body;
+        if is_rewritten {
+            self.reframe(working.iter().map(|(at, _)| *at), state);
+        }
+        if working.iter().any(|(_, watch)| watch.has_failed()) {
+            state.untag();
+        }
+        Ok(())
+    }
+}
+
+/// How far a response has come.
+struct State {
+    head: Parts,
+    body: Body,
+    /// The tag that it came with.
+    tag: Option<HeaderValue>,
+    /// The places of the transforms that it went through.
+    done: u64,
+}
+
+impl State {
+    /// A transform failed: nobody is to be told, when it works again, that nothing has changed.
+    fn untag(&mut self) {
+        self.tag = None;
+        self.head.headers.remove(ETAG);
+        self.head.headers.remove(LAST_MODIFIED);
+    }
+}
+
+/// Rewrites what is there of the page already, up to a bound. Then its head may be sent; with a length, if that was
+/// all. `patient`: waits for the source, too, because a failure after the head is a page that breaks off.
+async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), CriticalFailed> {
+    let (mut made, mut length) = (Vec::new(), 0);
+    let ended = poll_fn(|cx| {
+        while length < AHEAD && !rewriting.is_full() {
+            match Pin::new(&mut rewriting).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        length += data.len();
+                        made.push(data);
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(true)),
+                Poll::Pending if patient || rewriting.is_computing() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Ok(false))
+    });
+    match ended.await {
+        Ok(true) => Ok((one(made).into(), true)),
+        Ok(false) => {
+            rewriting.forget();
+            Ok((Replay::body(made, Body::new(rewriting)), true))
+        }
+        Err(error) => match rewriting.into_source() {
+            _ if patient => {
+                tracing::error!(
+                    error = &*error as &dyn std::error::Error,
+                    "a page ended before a critical transform"
+                );
+                Err(CriticalFailed)
+            }
+            // Nothing was sent: the page as it came, be it that it breaks off.
+            (read, None) => Ok((Replay::failed(read, error), false)),
+            (read, Some(rest)) => Ok((Replay::body(read, rest), false)),
+        },
+    }
+}
+
+fn one(mut chunks: Vec<Bytes>) -> Bytes {
+    if chunks.len() == 1 { chunks.swap_remove(0) } else { chunks.concat().into() }
+}
+
+/// The page is larger than transforms of whole pages take.
+#[derive(Debug)]
+struct TooLarge(usize);
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the page is larger than {} bytes", self.0)
+    }
+}
+
+impl std::error::Error for TooLarge {}

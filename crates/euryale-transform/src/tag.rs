@@ -1,0 +1,109 @@
+//! The `ETag` of a transformed page, and what it was before.
+//!
+//! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the chain), and a hash of
+//! their names and versions. It is weak, because the same text may be written in several ways (RFC 9110 §8.8.1).
+//! Whoever asks with it asks the service inside with `"abc"`, as long as the transforms are still the same.
+
+use http::header::{ETAG, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue};
+
+/// What a set of transforms adds to a tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Suffix {
+    pub(crate) places: u64,
+    hash: u64,
+}
+
+impl Suffix {
+    /// `versions`: names and versions of the transforms at these places.
+    pub(crate) fn new<'a>(places: u64, versions: impl IntoIterator<Item = &'a str>) -> Self {
+        // FNV-1a: the same in every process and every build.
+        let bytes = versions.into_iter().flat_map(|text| text.bytes().chain([0]));
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Self { places, hash }
+    }
+
+    /// The tag of the page that these transforms make of the one with `tag`.
+    pub(crate) fn outer(&self, tag: &HeaderValue) -> Option<HeaderValue> {
+        let opaque = tags(tag.as_bytes()).next()?;
+        let opaque = std::str::from_utf8(opaque).ok()?;
+        let Self { places, hash } = self;
+        HeaderValue::try_from(format!("W/\"{opaque}~{places:x}.{hash:016x}\"")).ok()
+    }
+
+    /// The tag before the transforms, and what they added.
+    fn split(opaque: &[u8]) -> Option<(&str, Self)> {
+        let (inner, suffix) = std::str::from_utf8(opaque).ok()?.rsplit_once('~')?;
+        let (places, hash) = suffix.split_once('.')?;
+        let places = u64::from_str_radix(places, 16).ok()?;
+        Some((inner, Self { places, hash: u64::from_str_radix(hash, 16).ok()? }))
+    }
+}
+
+/// A tag that the client has, and what it is to the service inside.
+#[derive(Debug)]
+pub(crate) struct Known {
+    inner: Box<str>,
+    outer: Box<str>,
+}
+
+/// So many tags are looked at of a request, each of which costs a hash: a client has one or two.
+const MOST: usize = 8;
+
+/// Rewrites `If-None-Match` for the service inside: tags that still are those of transformed pages, as
+/// `is_current` says, stand for the pages before.
+pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bool) -> Vec<Known> {
+    let mut known = Vec::new();
+    for line in headers.get_all(IF_NONE_MATCH).iter().take(MOST) {
+        for outer in tags(line.as_bytes()).take(MOST) {
+            if let (Some((inner, suffix)), Ok(outer)) = (Suffix::split(outer), std::str::from_utf8(outer))
+                && is_current(&suffix)
+            {
+                known.push(Known { inner: inner.into(), outer: outer.into() });
+            }
+        }
+    }
+    for Known { inner, .. } in &known {
+        if let Ok(value) = HeaderValue::try_from(format!("\"{inner}\"")) {
+            headers.append(IF_NONE_MATCH, value);
+        }
+    }
+    known
+}
+
+/// The service inside answered 304: the client gets the tag that it has.
+pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
+    let said = headers.get(ETAG).and_then(|tag| tags(tag.as_bytes()).next());
+    let meant = match said {
+        Some(said) => known.iter().find(|known| known.inner.as_bytes() == said),
+        // It should have said which (RFC 9110 §15.4.5).
+        None => known.first().filter(|_| known.len() == 1),
+    };
+    if let Some(value) = meant.and_then(|known| HeaderValue::try_from(format!("W/\"{}\"", known.outer)).ok())
+    {
+        headers.insert(ETAG, value);
+    }
+}
+
+/// Does a client that sent these headers have the page with `tag` (RFC 9110 §13.1.2)?
+pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let Some(own) = tags(tag.as_bytes()).next() else { return false };
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .any(|line| line.as_bytes().trim_ascii() == b"*" || tags(line.as_bytes()).any(|other| other == own))
+}
+
+/// The opaque parts of a list of tags; what is no tag is passed over (RFC 9110 §8.8.3, §5.6.1).
+fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let begin = rest.iter().position(|&byte| byte == b'"')? + 1;
+        let length = rest[begin..].iter().position(|&byte| byte == b'"')?;
+        let tag = &rest[begin..begin + length];
+        rest = &rest[begin + length + 1..];
+        Some(tag)
+    })
+}

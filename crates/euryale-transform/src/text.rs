@@ -1,0 +1,108 @@
+//! Pages as text.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bytes::Bytes;
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+
+/// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` when it is none that HTML
+/// can be read in as it comes (RFC 9110 §8.3.2, WHATWG Encoding).
+pub(crate) fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
+    let Some(declared) = declared(headers) else { return Some(UTF_8) };
+    Encoding::for_label_no_replacement(declared.as_bytes()).filter(|encoding| encoding.is_ascii_compatible())
+}
+
+/// The charset as it is declared.
+pub(crate) fn declared(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    value.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// Is it HTML, by its `Content-Type`?
+pub(crate) fn is_html(headers: &HeaderMap) -> bool {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media.and_then(|media| media.split(';').next()).map(str::trim);
+    essence.is_some_and(|essence| {
+        essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
+    })
+}
+
+/// The page as text, if it is that.
+pub(crate) fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<String> {
+    let bytes = page.concat();
+    if charset == UTF_8 {
+        return String::from_utf8(bytes).ok();
+    }
+    charset.decode_without_bom_handling_and_without_replacement(&bytes).map(Cow::into_owned)
+}
+
+/// Declares that the page is UTF-8 now, if it declared something else.
+pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
+    let Some(declared) = declared(headers).filter(|declared| !declared.eq_ignore_ascii_case("utf-8")) else {
+        return;
+    };
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return };
+    if let Ok(value) = HeaderValue::try_from(value.replace(declared, "utf-8")) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+}
+
+/// Has all of the page so far been text? lol_html writes a text that it has shown to a handler anew, with U+FFFD for
+/// what it cannot decode: a handler that asks here first, and fails, has the page pass as it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct IsText {
+    is_bad: Arc<AtomicBool>,
+}
+
+impl IsText {
+    pub(crate) fn check(&self) -> Result<(), NoText> {
+        if self.is_bad.load(Relaxed) { Err(NoText) } else { Ok(()) }
+    }
+}
+
+/// Reads a page along with the parser, for [`IsText`].
+pub(crate) struct Reader {
+    decoder: Decoder,
+    is_text: IsText,
+    scratch: Box<[u8]>,
+}
+
+impl Reader {
+    pub(crate) fn new(charset: &'static Encoding, is_text: IsText) -> Self {
+        let decoder = charset.new_decoder_without_bom_handling();
+        Self { decoder, is_text, scratch: vec![0; 4 << 10].into() }
+    }
+
+    pub(crate) fn read(&mut self, mut piece: &[u8], is_last: bool) {
+        while self.is_text.check().is_ok() {
+            let (result, read, _) =
+                self.decoder.decode_to_utf8_without_replacement(piece, &mut self.scratch, is_last);
+            piece = &piece[read..];
+            match result {
+                DecoderResult::InputEmpty => return,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => self.is_text.is_bad.store(true, Relaxed),
+            }
+        }
+    }
+}
+
+/// The page is not what its charset says.
+#[derive(Debug)]
+pub(crate) struct NoText;
+
+impl fmt::Display for NoText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the page is no text in the charset that it declares")
+    }
+}
+
+impl std::error::Error for NoText {}

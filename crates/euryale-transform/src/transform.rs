@@ -1,0 +1,155 @@
+//! What a transform is.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use euryale_core::BoxError;
+use http::response;
+
+use crate::{Handlers, Page};
+
+/// What all transforms say of themselves. What they do is one of [`EditHead`], [`Rewrite`] and [`TransformPage`].
+///
+/// ```
+/// use euryale_core::BoxError;
+/// use euryale_transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
+///
+/// /// Tells browsers to open links to other sites in a new tab.
+/// struct Outwards {
+///     links: Selector,
+/// }
+///
+/// impl Transform for Outwards {
+///     fn name(&self) -> &str {
+///         "outwards"
+///     }
+///
+///     fn order(&self) -> i32 {
+///         9500
+///     }
+///
+///     fn version(&self) -> Option<std::borrow::Cow<'_, str>> {
+///         Some("1".into())
+///     }
+/// }
+///
+/// impl Rewrite for Outwards {
+///     fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
+///         handlers.element(&self.links, |link| Ok(link.set_attribute("target", "_blank")?));
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), BoxError> {
+/// let chain = TransformChainLayer::new().rewrite(Outwards { links: "a[href^='https:']".parse()? });
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "ITransform")]
+pub trait Transform: Send + Sync + 'static {
+    /// For the log, the metrics and the off switch; ties of [`order`](Self::order) are broken by it. Few and fixed:
+    /// each name is a series.
+    fn name(&self) -> &str;
+
+    /// Its place in the chain, smallest first. Those of plone.transformchain: 8000 parse, 8500 tiles, 8850 theme,
+    /// 9000 CSRF tokens, 12000 cache headers.
+    fn order(&self) -> i32;
+
+    /// Has it anything to do with this response? Asked before any of the body is read, with the head as it came
+    /// from inside. A transform of bodies is only asked about HTML pages that are sent whole and uncoded.
+    fn applies(&self, _page: &Page, _response: &response::Parts) -> bool {
+        true
+    }
+
+    /// Must no page be sent without it? Then its failure is a response of its own, 500. Default: no, and the page is
+    /// sent as it was before this transform.
+    fn is_critical(&self) -> bool {
+        false
+    }
+
+    /// A text that changes whenever the transform would make something else of the same page: the hash of a theme,
+    /// the number of a release. It becomes a part of the page's `ETag`.
+    ///
+    /// `None`, the default, says that no text does (what it adds depends on the time, on the user, on other pages),
+    /// and then the page has no `ETag` any more: a wrong one would have clients keep what is out of date.
+    fn version(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Changes the head of a response, of any kind: pages, files, errors, 304.
+pub trait EditHead: Transform {
+    /// Changes it. Runs on a runtime thread, and must not block.
+    ///
+    /// # Errors
+    /// Any: the head is sent as it was before.
+    fn edit_head(&self, page: &Page, response: &mut response::Parts) -> Result<(), BoxError>;
+}
+
+/// Rewrites a page while it is streamed, by handlers for elements, text and comments.
+///
+/// Those that follow each other in the chain share **one** parse of the page. Each sees the page as it came: what
+/// another one inserts is not parsed again. Of two handlers for one element that of the earlier transform runs first.
+pub trait Rewrite: Transform {
+    /// Adds the handlers for one page; they may keep state in what they capture.
+    ///
+    /// # Errors
+    /// Any: none of this transform's handlers is used for the page.
+    fn rewrite(&self, page: &Page, handlers: &mut Handlers) -> Result<(), BoxError>;
+}
+
+/// Makes a whole page of a whole page.
+///
+/// The page is text: it was decoded by the charset that it declares in its `Content-Type`, UTF-8 otherwise. A page that
+/// is too large, or no text, is sent as it is. What is returned is sent as UTF-8, and its length is the stack's
+/// business.
+pub trait TransformPage: Transform {
+    /// Makes the new page; the head may be changed as well. Write it as an `async fn`.
+    ///
+    /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests through
+    /// [`Internal`](euryale_core::Internal), which is in the extensions of [`Page::request`], or for
+    /// [`Page::cpu`], where all belongs that computes for long. No worker and no connection are held meanwhile. It is
+    /// dropped when the client goes away, or when it takes longer than the chain allows.
+    ///
+    /// # Errors
+    /// Any: the page is sent as it was before.
+    fn transform(
+        &self,
+        page: &Page,
+        response: http::Response<String>,
+    ) -> impl Future<Output = Result<http::Response<String>, BoxError>> + Send;
+}
+
+pub(crate) type Transformed<'a> =
+    Pin<Box<dyn Future<Output = Result<http::Response<String>, BoxError>> + Send + 'a>>;
+
+/// A [`TransformPage`] whose future is in a box.
+pub(crate) trait Whole: Transform {
+    fn start<'a>(&'a self, page: &'a Page, response: http::Response<String>) -> Transformed<'a>;
+}
+
+impl<T: TransformPage> Whole for T {
+    fn start<'a>(&'a self, page: &'a Page, response: http::Response<String>) -> Transformed<'a> {
+        Box::pin(self.transform(page, response))
+    }
+}
+
+/// A transform of any kind.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Head(Arc<dyn EditHead>),
+    Rewrite(Arc<dyn Rewrite>),
+    Whole(Arc<dyn Whole>),
+}
+
+impl Kind {
+    pub(crate) fn transform(&self) -> &dyn Transform {
+        match self {
+            Self::Head(transform) => &**transform,
+            Self::Rewrite(transform) => &**transform,
+            Self::Whole(transform) => &**transform,
+        }
+    }
+}

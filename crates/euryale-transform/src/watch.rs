@@ -1,0 +1,120 @@
+//! What becomes of one transform on one page: how long it takes, and whether it fails.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use euryale_core::ledger::TransformMeters;
+use euryale_core::{BoxError, PanicMessage};
+use tracing::Span;
+
+/// One transform on one page.
+pub(crate) struct Watch {
+    name: Arc<str>,
+    critical: bool,
+    failed: AtomicBool,
+    nanoseconds: AtomicU64,
+    meters: Arc<TransformMeters>,
+    span: Span,
+}
+
+impl Watch {
+    pub(crate) fn new(name: &Arc<str>, critical: bool, meters: &Arc<TransformMeters>) -> Self {
+        Self {
+            span: tracing::debug_span!("transform", name = &**name, ms = tracing::field::Empty),
+            name: Arc::clone(name),
+            critical,
+            failed: AtomicBool::new(false),
+            nanoseconds: AtomicU64::new(0),
+            meters: Arc::clone(meters),
+        }
+    }
+
+    pub(crate) fn is_critical(&self) -> bool {
+        self.critical
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    /// Runs a part of a streaming rewrite, unless an earlier part of it failed. Only a critical transform's failure is
+    /// an error: it ends the pass.
+    pub(crate) fn call(&self, part: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
+        if self.has_failed() {
+            return Ok(());
+        }
+        let Err(error) = self.time(part) else { return Ok(()) };
+        self.failed(&*error).map_err(BoxError::from)
+    }
+
+    /// Runs a part of it. A panic is an error.
+    pub(crate) fn run<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
+        let done = self.span.in_scope(|| PanicMessage::catch(part));
+        done.unwrap_or_else(|panic| Err(panic.into()))
+    }
+
+    /// The same, and counts the time.
+    pub(crate) fn time<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
+        let began = Instant::now();
+        let done = self.run(part);
+        self.took(began.elapsed());
+        done
+    }
+
+    pub(crate) fn took(&self, time: Duration) {
+        self.nanoseconds.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// It failed. That is only an error if it is critical.
+    pub(crate) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Result<(), CriticalFailed> {
+        self.fail(error);
+        if self.critical { Err(CriticalFailed) } else { Ok(()) }
+    }
+
+    /// Says so, once.
+    pub(crate) fn fail(&self, error: &(dyn std::error::Error + 'static)) {
+        if self.failed.swap(true, Relaxed) {
+            return;
+        }
+        self.meters.failures.add(1);
+        let (transform, critical) = (&*self.name, self.critical);
+        self.span.in_scope(|| tracing::error!(transform, critical, "a transform failed: {}", Chain(error)));
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let took = Duration::from_nanos(self.nanoseconds.load(Relaxed));
+        self.meters.seconds.record(took);
+        self.span.record("ms", took.as_secs_f64() * 1e3);
+    }
+}
+
+/// A transform failed without which the page must not be sent.
+#[derive(Debug)]
+pub(crate) struct CriticalFailed;
+
+impl fmt::Display for CriticalFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a critical transform failed")
+    }
+}
+
+impl std::error::Error for CriticalFailed {}
+
+/// An error and its sources on one line.
+struct Chain<'a>(&'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
