@@ -3,8 +3,6 @@
 mod gone;
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use euryale::deferred::DeferredLayer;
@@ -198,40 +196,74 @@ async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection(
     }
 }
 
+/// A client that was told a length gets all of it, or sees that it did not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_does_not_read_stops_the_writer_and_one_that_hangs_up_ends_it() {
-    const WHOLE: usize = 1 << 30;
-    let written = Arc::new(AtomicUsize::new(0));
-    let count = written.clone();
-    let failed = Arc::new(std::sync::Mutex::new(None));
-    let says = failed.clone();
-    let site = Site::start(1, move |_: &Request, _: Tx<'_, '_>| {
-        let (count, says) = (count.clone(), says.clone());
-        Ok(Response::new(Body::writer(move |writer| {
-            let chunk = [b'x'; 10_000];
-            while count.load(Ordering::SeqCst) < WHOLE {
-                if let Err(error) = writer.write_all(&chunk) {
-                    *says.lock().unwrap() = Some(error.kind());
-                    return Err(error);
-                }
-                count.fetch_add(chunk.len(), Ordering::SeqCst);
-            }
-            Ok(())
-        })))
+async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
+    let site = Site::start(1, |request: &Request, _: Tx<'_, '_>| {
+        let text = match request.uri().path() {
+            "/short" => "12345",
+            "/long" => "1234567",
+            _ => "123456",
+        };
+        Ok(Response::new(Body::writer_of_length(6, move |writer| writer.write_all(text.as_bytes()))))
     })
     .await;
+    for (path, is_whole) in [("/exact", true), ("/short", false), ("/long", false)] {
+        let answer = Reader::get(&site, path).await.received_all().await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        // What breaks off before the head has left is cut with it.
+        assert!(answer.is_empty() || head.contains("content-length: 6"), "{path}: {answer}");
+        assert!(!head.contains("transfer-encoding"), "{path}: {answer}");
+        assert_eq!(body.len() == 6, is_whole, "{path}: {answer}");
+    }
+    let mut client = RawClient::connect(site.address).await.unwrap();
+    let head = {
+        client.send("HEAD /exact HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client.read_answer(true).await.unwrap()
+    };
+    assert_eq!((head.headers["content-length"].as_bytes(), head.text().as_str()), (&b"6"[..], ""));
+    drop(client);
+    site.end().await;
+}
+
+/// What the kernel and hyper take is bounded; then the writer stands still until it is given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_stops_the_writer() {
+    let (written, error) = read_little_of_much(Duration::from_millis(250), false).await;
+    assert!(written < 32 << 20, "{written} bytes written for a client that reads nothing");
+    assert_eq!(error, std::io::ErrorKind::TimedOut);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hangs_up_ends_the_writer() {
+    let (_, error) = read_little_of_much(Duration::from_secs(60), true).await;
+    assert_eq!(error, std::io::ErrorKind::BrokenPipe);
+}
+
+/// How much a writer has written, and what it was told, when its client has read a few bytes.
+async fn read_little_of_much(stall: Duration, hangs_up: bool) -> (usize, std::io::ErrorKind) {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let publisher = move |_: &Request, _: Tx<'_, '_>| {
+        let tell = tell.clone();
+        Ok(Response::new(Body::writer(move |writer| {
+            let chunk = [b'x'; 10_000];
+            let mut written = 0;
+            loop {
+                if let Err(error) = writer.write_all(&chunk) {
+                    let _ = tell.send((written, error.kind()));
+                    return Err(error);
+                }
+                written += chunk.len();
+            }
+        })))
+    };
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let site = Site::with(pool, |stack| stack.deferred(DeferredLayer::new().stall(stall)), publisher).await;
     let mut client = Reader::get(&site, "/").await;
     client.until("xxxx").await;
-    // What the kernel and hyper take is bounded; then it stands still.
-    let mut before = usize::MAX;
-    while before != written.load(Ordering::SeqCst) {
-        before = written.load(Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert!(before < 32 << 20, "{before} bytes written for a client that reads nothing");
-    assert_eq!(site.ledger().deferred.writers.get(), 1);
+    let client = (!hangs_up).then_some(client);
+    let said = told.recv().await.unwrap();
     drop(client);
-    eventually("the writer was told", || failed.lock().unwrap().is_some()).await;
-    assert_eq!(*failed.lock().unwrap(), Some(std::io::ErrorKind::BrokenPipe));
     site.end().await;
+    said
 }

@@ -14,4 +14,5 @@ mod lanes;
 mod overload;
 mod participants;
 mod promises;
+mod tiles;
 mod uploads;

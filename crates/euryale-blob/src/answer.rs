@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use euryale_core::{Blob, BlobHandle, Body, Ledger, ReadBlob, Response};
+use euryale_core::{Blob, BlobHandle, BlockingLane, Body, Ledger, ReadBlob, Response};
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
@@ -16,13 +16,12 @@ use crate::body::{Multipart, Unread};
 use crate::chunks::Reader;
 use crate::conditions::{Verdict, judge};
 use crate::range::{Selection, Span};
-use crate::read::Lane;
 use crate::validators::Validators;
 
 /// How blobs are served.
 #[derive(Debug)]
 pub(crate) struct Serving {
-    pub(crate) lane: Lane,
+    pub(crate) lane: BlockingLane,
     pub(crate) ledger: Ledger,
     ahead: Arc<Reader>,
     lazy: Arc<Reader>,
@@ -38,7 +37,7 @@ const CACHING: [HeaderName; 6] = [CACHE_CONTROL, EXPIRES, AGE, ETAG, LAST_MODIFI
 const SURROGATES: [&str; 2] = ["cdn-cache-control", "surrogate-control"];
 
 impl Serving {
-    pub(crate) fn new(lane: Lane, ledger: Ledger) -> Self {
+    pub(crate) fn new(lane: BlockingLane, ledger: Ledger) -> Self {
         let (ahead, lazy) = (Reader::ahead(&lane, &ledger), Reader::lazy(&lane, &ledger));
         Self { ahead: Arc::new(ahead), lazy: Arc::new(lazy), lane, ledger }
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobChunks, Ledger, ReadBlob};
+use euryale_core::{Blob, BlobChunks, BlockingLane, Ledger, ReadBlob};
 use rustix::io::Errno;
 use tokio::task::coop;
 
 use crate::buffers::{Buffers, Lent};
-use crate::read::{Lane, read_at, read_resident};
+use crate::read::{read_at, read_resident};
 
 /// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled peer holds.
 const AHEAD: usize = 24 << 10;
@@ -27,7 +27,7 @@ const KEEP: usize = 64;
 /// Reads blobs in one of two manners.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
-    lane: Lane,
+    lane: BlockingLane,
     buffers: Arc<Buffers>,
     ahead: bool,
     probe: bool,
@@ -36,16 +36,16 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// For HTTP/1: a chunk that had to come from a disk is followed by reading the next one before it is asked for.
-    pub(crate) fn ahead(lane: &Lane, ledger: &Ledger) -> Self {
+    pub(crate) fn ahead(lane: &BlockingLane, ledger: &Ledger) -> Self {
         Self::new(lane, ledger, AHEAD, true)
     }
 
     /// For HTTP/2: nothing is read before there is room for it in the window of the stream.
-    pub(crate) fn lazy(lane: &Lane, ledger: &Ledger) -> Self {
+    pub(crate) fn lazy(lane: &BlockingLane, ledger: &Ledger) -> Self {
         Self::new(lane, ledger, LAZY, false)
     }
 
-    fn new(lane: &Lane, ledger: &Ledger, size: usize, ahead: bool) -> Self {
+    fn new(lane: &BlockingLane, ledger: &Ledger, size: usize, ahead: bool) -> Self {
         let buffers = Buffers::new(size, KEEP);
         Self { lane: lane.clone(), buffers, ahead, probe: true, ledger: ledger.clone() }
     }
@@ -205,6 +205,7 @@ impl Chunks {
         let (lane, buffers, lent) =
             (self.reader.lane.clone(), Arc::clone(&self.reader.buffers), self.lent.clone());
         let (blob, want, at) = (self.blob.clone(), self.want(), self.blob.offset() + self.at);
-        Box::pin(async move { lane.run(move || read_at(&blob, buffers.take(&lent), want, at)).await? })
+        let read = move || read_at(&blob, buffers.take(&lent), want, at);
+        Box::pin(async move { lane.run(read).await.map_err(io::Error::other)? })
     }
 }

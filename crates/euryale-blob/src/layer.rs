@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use euryale_core::Ledger;
+use euryale_core::{BlockingLane, Ledger};
 use tower_layer::Layer;
 
 use crate::ServeBlob;
 use crate::answer::Serving;
-use crate::read::Lane;
 
 /// Serves blobs. See the [crate's documentation](crate).
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ServeBlobLayer {
-    lane: Lane,
+    lane: BlockingLane,
     ledger: Ledger,
 }
 
@@ -23,12 +22,13 @@ const READERS: usize = 32;
 impl ServeBlobLayer {
     /// 32 blocking threads that read, and a ledger of its own.
     pub fn new() -> Self {
-        Self { lane: Lane::new(READERS), ledger: Ledger::new() }
+        let ledger = Ledger::new();
+        Self { lane: BlockingLane::new("blobs", READERS).ledger(&ledger), ledger }
     }
 
     /// How many blocking threads read blobs at a time; at least 1. Clones of the layer share them. Default: 32.
     pub fn readers(mut self, threads: usize) -> Self {
-        self.lane = Lane::new(threads);
+        self.lane = self.lane.resized(threads);
         self
     }
 
@@ -40,6 +40,7 @@ impl ServeBlobLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.lane = self.lane.ledger(&ledger);
         self.ledger = ledger;
         self
     }

@@ -58,6 +58,24 @@
 //! blocking threads, in the order of asking. Nobody seeks: parts and requests share a descriptor. A stalled peer
 //! holds at most 48 KiB over HTTP/1, and over HTTP/2, where nothing is read before its window has room, 16 KiB.
 //!
+//! # Beside compression
+//!
+//! tower-http's `CompressionLayer` outside of it leaves a part alone, which it knows by its `Content-Range`. Several
+//! parts have that field inside, so their body is compressed: right by RFC 9110 §8.4, and not what a client expects
+//! that puts parts together. Say that they are not worth it:
+//!
+//! ```
+//! use tower_http::compression::CompressionLayer;
+//! use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+//!
+//! let compression = CompressionLayer::new()
+//!     .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("multipart/byteranges")));
+//! # drop(compression);
+//! ```
+//!
+//! What is compressed is read by our threads, and not sent by `sendfile`. A file that [`ServeFolder`] finds compressed
+//! beforehand may be: its blob names its [coding](euryale_core::Blob::coding).
+//!
 //! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the files of a folder
 //! without a publisher. [`ContentDisposition`] names a download.
 //!

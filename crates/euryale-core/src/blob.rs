@@ -33,6 +33,7 @@ pub struct Blob {
     len: u64,
     modified: Option<SystemTime>,
     stable: bool,
+    coding: Option<&'static str>,
     // Held for as long as any clone of the blob, and dropped after its file.
     _counted: Option<Arc<GaugeGuard>>,
     kept: Option<Kept>,
@@ -54,6 +55,7 @@ impl Blob {
             len: metadata.len(),
             modified: metadata.modified().ok(),
             stable: false,
+            coding: None,
             _counted: None,
             kept: None,
         })
@@ -66,6 +68,13 @@ impl Blob {
     /// As for [`new`](Blob::new).
     pub fn stable(file: File) -> io::Result<Self> {
         Ok(Self { stable: true, ..Self::new(file)? })
+    }
+
+    /// The same, its bytes being a representation in this content coding (RFC 9110 §8.4.1), as `gzip`: for a file that
+    /// was compressed beforehand. Whoever makes it a body says so in `Content-Encoding`.
+    #[must_use]
+    pub fn coded(self, coding: &'static str) -> Self {
+        Self { coding: Some(coding), ..self }
     }
 
     /// A part of this blob; what lies beyond its end is cut off.
@@ -103,6 +112,11 @@ impl Blob {
     /// Is the file never truncated in place?
     pub fn is_stable(&self) -> bool {
         self.stable
+    }
+
+    /// The content coding that its bytes are in, if they are in one.
+    pub fn coding(&self) -> Option<&'static str> {
+        self.coding
     }
 
     /// Holds `kept` until the last clone of this blob is dropped.
@@ -161,8 +175,8 @@ pub trait BlobChunks: Send + 'static {
 /// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it after any
 /// middleware has wrapped the body.
 ///
-/// Trust it only while the body is still the one that it describes: no `Content-Encoding`, and an exact size that
-/// equals the blob's; and, to answer with a part of it, status 200.
+/// Trust it only while the body is still the one that it describes: no `Content-Encoding` but the blob's own
+/// [coding](Blob::coding), and an exact size that equals the blob's; and, to answer with a part of it, status 200.
 #[derive(Clone)]
 pub struct BlobHandle {
     content: TakeOnce<Content>,

@@ -7,8 +7,7 @@ use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::blob::BlobChunks;
 use crate::panic::PanicMessage;
-use crate::{Blob, BoxError, Error, ErrorKind, RunBlocking, Work};
+use crate::{Blob, BlockingLane};
 
 /// How much is read at a time.
 const CHUNK: u64 = 64 << 10;
@@ -89,45 +88,4 @@ pub fn close_elsewhere(file: File) {
 
 /// Threads for work that met no layer. What blocks takes threads of the process from all others, so their bound is
 /// the process's, too: a writer whose client reads nothing holds one for as long as it is let.
-pub(crate) struct AnyThread;
-
-const THREADS: usize = 128;
-
-static RUNNING: AtomicUsize = AtomicUsize::new(0);
-
-struct Running;
-
-impl Running {
-    fn begin() -> Option<Self> {
-        let one_more = |running| (running < THREADS).then_some(running + 1);
-        RUNNING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        RUNNING.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl RunBlocking for AnyThread {
-    #[expect(clippy::disallowed_methods, reason = "this file is the fall-back of bodies that met no layer")]
-    fn run(&self, work: Work) -> Result<(), Error> {
-        let no_worker = |error: BoxError| Error::with_source(ErrorKind::NoWorker, error);
-        let runtime = Handle::try_current().map_err(|error| no_worker(error.into()))?;
-        let running = Running::begin().ok_or_else(|| Error::new(ErrorKind::LaneFull))?;
-        // Without a thread tokio panics, and keeps the closure until it has one: the work must not stay in it.
-        let kept = Arc::new(Mutex::new(Some((work, running))));
-        let take = |kept: &Mutex<Option<_>>| kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let taken = Arc::clone(&kept);
-        let run = move || {
-            if let Some((work, running)) = take(&taken) {
-                work.run(running);
-            }
-        };
-        PanicMessage::catch(|| runtime.spawn_blocking(run)).map(drop).map_err(|panic| {
-            drop(take(&kept));
-            no_worker(panic.into())
-        })
-    }
-}
+pub(crate) static ANY_THREAD: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("no layer", 128));

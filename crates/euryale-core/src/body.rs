@@ -36,7 +36,7 @@ enum Kind {
     Full(Option<Bytes>),
     Blob(BlobBody),
     Deferred(DeferredBody),
-    Writer(WriterBody),
+    Writer(Box<WriterBody>),
     Boxed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
     /// Nothing, but of the size that the answer to a GET request would have.
     HeadOnly(SizeHint),
@@ -83,7 +83,8 @@ impl Body {
     /// A body that `write` writes, after the transaction, in a thread that may block. It begins when the body is first
     /// polled, and never for a HEAD request.
     ///
-    /// It has no length of its own. An error or a panic breaks the body off: no client takes what it got for the whole.
+    /// It has no length of its own; see [`writer_of_length`](Body::writer_of_length). An error or a panic breaks the
+    /// body off: no client takes what it got for the whole.
     ///
     /// ```
     /// use std::io::Write;
@@ -98,7 +99,19 @@ impl Body {
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
     {
-        Self { kind: Kind::Writer(WriterBody::new(write)) }
+        Self { kind: Kind::Writer(Box::new(WriterBody::new(write))) }
+    }
+
+    /// As [`writer`](Body::writer), for a body of `length` bytes, which clients are told: they show how far a download
+    /// is, and a HEAD request is answered with it.
+    ///
+    /// A writer that fails, or writes fewer bytes or more, breaks the body off. What makes the body whole is therefore
+    /// sent when the writer has returned. Of a body of no bytes nobody need ask for any: its writer may never run.
+    pub fn writer_of_length<F>(length: u64, write: F) -> Self
+    where
+        F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
+    {
+        Self { kind: Kind::Writer(Box::new(WriterBody::new(write).of_length(length))) }
     }
 
     /// A body of the chunks that `chunks` yields: bytes, or results of bytes. The iterator is made and read as a
@@ -156,13 +169,14 @@ impl Body {
                 let deferred = deferred.clone();
                 response.extensions_mut().insert(DeferredHandle { deferred });
             }
-            Kind::Writer(WriterBody::Untouched(handle)) => {
-                let handle = handle.clone();
-                response.extensions_mut().insert(handle);
+            Kind::Writer(writer) => {
+                if let Some(handle) = writer.handle().cloned() {
+                    response.extensions_mut().insert(handle);
+                }
             }
             Kind::Full(_) | Kind::Boxed(_) | Kind::HeadOnly(_) => {}
             // Polled already.
-            Kind::Blob(_) | Kind::Deferred(_) | Kind::Writer(_) => {}
+            Kind::Blob(_) | Kind::Deferred(_) => {}
         }
     }
 }
@@ -197,7 +211,7 @@ impl http_body::Body for Body {
             Kind::Blob(blob) => blob.remaining() == 0,
             Kind::Deferred(DeferredBody::Sending(body)) => body.is_end_stream(),
             Kind::Deferred(_) => false,
-            Kind::Writer(writer) => matches!(writer, WriterBody::Ended),
+            Kind::Writer(writer) => writer.is_ended(),
             Kind::Boxed(body) => body.is_end_stream(),
             // An ended body has length 0 for hyper, and that is what it would write.
             Kind::HeadOnly(_) => false,
@@ -209,7 +223,8 @@ impl http_body::Body for Body {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Blob(blob) => SizeHint::with_exact(blob.remaining()),
             Kind::Deferred(DeferredBody::Sending(body)) => body.size_hint(),
-            Kind::Deferred(_) | Kind::Writer(_) => SizeHint::default(),
+            Kind::Deferred(_) => SizeHint::default(),
+            Kind::Writer(writer) => writer.size_hint(),
             Kind::Boxed(body) => body.size_hint(),
             Kind::HeadOnly(size) => *size,
         }

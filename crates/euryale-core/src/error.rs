@@ -2,6 +2,7 @@
 
 mod answer;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,8 @@ struct Inner {
     kind: ErrorKind,
     source: Option<BoxError>,
     wrote: bool,
+    after_transaction: bool,
+    told: Option<Cow<'static, str>>,
     // An error must be `Sync`; what it carries need not be.
     carried: Mutex<Carried>,
 }
@@ -131,7 +134,8 @@ impl ErrorKind {
         }
     }
 
-    /// After how long the client may try again: for every 503 (RFC 9110 §10.2.3).
+    /// After how long the client may try again: for every 503 (RFC 9110 §10.2.3), unless the transaction is
+    /// [over](Error::is_after_transaction) and the method is not safe.
     pub fn retry_after(self) -> Option<Duration> {
         (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1))
     }
@@ -198,7 +202,9 @@ impl Error {
     }
 
     fn build(kind: ErrorKind, source: Option<BoxError>, carried: Carried) -> Self {
-        Self { inner: Box::new(Inner { kind, source, wrote: false, carried: Mutex::new(carried) }) }
+        let carried = Mutex::new(carried);
+        let inner = Inner { kind, source, wrote: false, after_transaction: false, told: None, carried };
+        Self { inner: Box::new(inner) }
     }
 
     /// What happened.
@@ -211,6 +217,32 @@ impl Error {
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.inner.kind = kind;
         self
+    }
+
+    /// The same error, met when the request's transaction was over: what it did is done. `RespondLayer` then invites
+    /// nobody to send a request again whose method is not safe.
+    #[must_use]
+    pub fn after_transaction(mut self) -> Self {
+        self.inner.after_transaction = true;
+        self
+    }
+
+    /// Was it met when the request's transaction was over?
+    pub fn is_after_transaction(&self) -> bool {
+        self.inner.after_transaction
+    }
+
+    /// The same error, with a sentence for the client, which takes the place of the one that its kind has: which limit
+    /// was met, and where it is. Nothing of the inside; that belongs into the source.
+    #[must_use]
+    pub fn telling(mut self, sentence: impl Into<Cow<'static, str>>) -> Self {
+        self.inner.told = Some(sentence.into());
+        self
+    }
+
+    /// What the client is to be told.
+    pub fn told(&self) -> Option<&str> {
+        self.inner.told.as_deref()
     }
 
     /// The transaction that met this error wrote, or tried to: the next attempt begins as a writer.

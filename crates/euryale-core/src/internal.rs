@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tower_service::Service;
 
-use crate::{Attempt, Body, Error, History, Response};
+use crate::{Abort, Attempt, Body, Error, History, Response, SnapshotPin};
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
@@ -18,16 +18,49 @@ type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 #[derive(Clone)]
 pub struct Internal {
     service: Arc<dyn CloneAndCall>,
+    room: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
 }
 
 /// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and no URL can
 /// forge it.
+///
+/// A view that is not for the world begins with [`require`](InternalRequest::require):
+///
+/// ```
+/// use euryale_core::{Abort, Body, Database, InternalRequest, Request, Response, Transaction};
+///
+/// fn news<D: Database>(request: &Request, _: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+///     InternalRequest::require(request)?; // 404 from outside
+///     Ok(Response::new(Body::from("<p>News</p>")))
+/// }
+/// # fn is_publisher<D: Database, P: euryale_core::Publisher<D>>(_: P) {}
+/// # fn check<D: Database>() { is_publisher::<D, _>(news::<D>) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InternalRequest {
     depth: u32,
 }
 
 impl InternalRequest {
+    /// The mark in these extensions of a request, if it was made through [`Internal`].
+    pub fn of(extensions: &http::Extensions) -> Option<Self> {
+        extensions.get().copied()
+    }
+
+    /// The mark of a sub-request that is made on behalf of a request whose extensions are `from`.
+    #[must_use]
+    pub fn below(from: &http::Extensions) -> Self {
+        Self { depth: Self::of(from).map_or(0, |mark| mark.depth).saturating_add(1) }
+    }
+
+    /// For a publisher that answers the application only.
+    ///
+    /// # Errors
+    /// 404 for a request from outside, which learns nothing: not even that there is something.
+    pub fn require<B>(request: &http::Request<B>) -> Result<Self, Abort> {
+        Self::of(request.extensions()).ok_or_else(|| Abort::status(http::StatusCode::NOT_FOUND))
+    }
+
     /// How many sub-requests deep it is: 1 for one that a request from outside made.
     pub fn depth(&self) -> u32 {
         self.depth
@@ -42,7 +75,21 @@ impl Internal {
         S::Error: Into<Error>,
         S::Future: Send,
     {
-        Self { service: Arc::new(service) }
+        Self { service: Arc::new(service), room: None }
+    }
+
+    /// Asks `room` how many sub-requests would be published at once if they were made now: the connections that nobody
+    /// uses or waits for.
+    #[must_use]
+    pub fn with_room(mut self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        self.room = Some(Arc::new(room));
+        self
+    }
+
+    /// How many sub-requests would be published at once if they were made now, if that is known. A hint: others make
+    /// requests, too, and more than that wait in the queue.
+    pub fn room(&self) -> Option<usize> {
+        self.room.as_ref().map(|room| room())
     }
 
     /// Makes a sub-request on behalf of a request whose extensions are `from`.
@@ -54,11 +101,12 @@ impl Internal {
         mut request: http::Request<Body>,
         from: &http::Extensions,
     ) -> Result<Response, Error> {
-        let depth = from.get::<InternalRequest>().map_or(0, |mark| mark.depth) + 1;
+        let mark = InternalRequest::below(from);
         // It has a life of its own: what an outer request went through says nothing about it.
         request.extensions_mut().remove::<History>();
         request.extensions_mut().remove::<Attempt>();
-        request.extensions_mut().insert(InternalRequest { depth });
+        request.extensions_mut().remove::<SnapshotPin>();
+        request.extensions_mut().insert(mark);
         request.extensions_mut().insert(self.clone());
         self.service.clone_and_call(request).await
     }

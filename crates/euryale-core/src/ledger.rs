@@ -15,6 +15,7 @@
 //! ```
 
 mod exposition;
+mod lanes;
 mod meter;
 mod per_route;
 mod per_transform;
@@ -24,6 +25,7 @@ mod tests;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
 pub use self::per_route::PerRoute;
 pub use self::per_transform::{PerTransform, TransformMeters};
@@ -64,6 +66,10 @@ impl Ledger {
             .filter(|(_, gauge)| gauge.get() != 0)
             .map(|(name, gauge)| format!("{name}: {}", gauge.get()))
             .collect();
+        for (name, lane) in self.lanes.all() {
+            let held = lane.running.get() + lane.waiting.get();
+            unsettled.extend((held != 0).then(|| format!("lane {name}: {held}")));
+        }
         let begun = self.transactions.begun.get();
         let ended = self.transactions.ended();
         if begun != ended {
@@ -106,6 +112,8 @@ pub struct Books {
     pub tasks: Tasks,
     /// Promises, and the requests that wait for them.
     pub promises: Promises,
+    /// Blocking lanes, by name.
+    pub lanes: Lanes,
     /// What makes pages of pages.
     pub transforms: Transforms,
     /// Open files on their way to clients.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use crate::blocking::AnyThread;
+use crate::blocking::ANY_THREAD;
 use crate::panic::{PanicMessage, drop_quietly};
 use crate::{Error, ErrorKind};
 
@@ -67,7 +67,7 @@ impl Work {
     pub(crate) fn start(self, runner: Option<&Arc<dyn RunBlocking>>) -> Result<(), Error> {
         match runner {
             Some(runner) => runner.run(self),
-            None => AnyThread.run(self),
+            None => ANY_THREAD.try_enter()?.run(self),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use tracing::Span;
 
 use crate::handle::TakeOnce;
@@ -123,12 +123,25 @@ impl fmt::Debug for WriterHandle {
     }
 }
 
-/// The body. Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was taken; an
-/// error ⇒ Ended, and the same error from the body.
-pub(crate) enum WriterBody {
+/// The body.
+pub(crate) struct WriterBody {
+    state: State,
+    announced: Option<Announced>,
+}
+
+/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was taken; an error ⇒
+/// Ended, and the same error from the body.
+enum State {
     Untouched(WriterHandle),
     Sending(Sending),
     Ended,
+}
+
+/// A length that the client was told.
+struct Announced {
+    left: u64,
+    /// The last of it, which makes the body whole, stays here until the writer has ended well.
+    last: Option<Bytes>,
 }
 
 pub(crate) struct Sending {
@@ -139,7 +152,26 @@ pub(crate) struct Sending {
 
 impl WriterBody {
     pub(crate) fn new(write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static) -> Self {
-        Self::Untouched(WriterHandle::new(write))
+        Self { state: State::Untouched(WriterHandle::new(write)), announced: None }
+    }
+
+    pub(crate) fn of_length(self, length: u64) -> Self {
+        Self { announced: Some(Announced { left: length, last: None }), ..self }
+    }
+
+    /// None when it was polled.
+    pub(crate) fn handle(&self) -> Option<&WriterHandle> {
+        if let State::Untouched(handle) = &self.state { Some(handle) } else { None }
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        let len = |last: &Bytes| last.len() as u64;
+        let left = |announced: &Announced| announced.left + announced.last.as_ref().map_or(0, len);
+        self.announced.as_ref().map(left).map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
     pub(crate) fn poll_frame(
@@ -147,24 +179,78 @@ impl WriterBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let piece = loop {
-            break match self {
-                Self::Untouched(handle) => match start(handle) {
+            break match &mut self.state {
+                State::Untouched(handle) => match start(handle) {
                     Ok(sending) => {
-                        *self = Self::Sending(sending);
+                        self.state = State::Sending(sending);
                         continue;
                     }
                     Err(error) => Some(Err(error)),
                 },
-                Self::Sending(sending) => ready!(sending.poll_piece(cx)),
-                Self::Ended => None,
+                State::Sending(sending) => match ready!(sending.poll_piece(cx)).transpose() {
+                    Ok(piece) => match measured(piece, &mut self.announced) {
+                        Ok(Measured::Wait) => continue,
+                        Ok(Measured::Send(piece)) => Some(Ok(piece)),
+                        Ok(Measured::End(last)) => {
+                            self.state = State::Ended;
+                            last.map(Ok)
+                        }
+                        Err(error) => Some(Err(sending.failed(error))),
+                    },
+                    Err(error) => Some(Err(error)),
+                },
+                State::Ended => None,
             };
         };
-        if !matches!(piece, Some(Ok(_))) {
-            *self = Self::Ended;
+        if matches!(piece, Some(Err(_))) {
+            (self.state, self.announced) = (State::Ended, None);
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 }
+
+enum Measured {
+    Send(Bytes),
+    Wait,
+    /// The end, and what was kept back until then.
+    End(Option<Bytes>),
+}
+
+/// What to do with a piece, or with the end. A client that was told a length takes so many bytes for the whole: so the
+/// last of them are sent when nothing can go wrong any more.
+fn measured(piece: Option<Bytes>, announced: &mut Option<Announced>) -> Result<Measured, WrongLength> {
+    let Some(announced) = announced else { return Ok(piece.map_or(Measured::End(None), Measured::Send)) };
+    let Some(piece) = piece else {
+        return match announced.left {
+            0 => Ok(Measured::End(announced.last.take())),
+            left => Err(WrongLength::Short { left }),
+        };
+    };
+    announced.left = announced.left.checked_sub(piece.len() as u64).ok_or(WrongLength::Long)?;
+    if announced.left > 0 {
+        return Ok(Measured::Send(piece));
+    }
+    announced.last = Some(piece);
+    Ok(Measured::Wait)
+}
+
+/// A body had another length than was announced.
+#[derive(Debug)]
+enum WrongLength {
+    Short { left: u64 },
+    Long,
+}
+
+impl fmt::Display for WrongLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short { left } => write!(f, "a body is shorter than was announced, by {left} bytes"),
+            Self::Long => f.write_str("a body is longer than was announced"),
+        }
+    }
+}
+
+impl StdError for WrongLength {}
 
 fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
     // Only a body takes it, and there is one.

@@ -1,14 +1,9 @@
 //! Work for the CPU.
 
-use std::cell::Cell;
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
-use euryale_core::{Error, ErrorKind, Ledger, Work};
-
-use crate::blocking::{self, Lane, Place};
+use euryale_core::ledger::GaugeGuard;
+use euryale_core::{BlockingLane, Error, ErrorKind, Ledger};
 
 /// As many blocking threads as there are cores, and a short queue: for what computes for long, such as a PDF or a
 /// picture. Clones are handles to the same pool.
@@ -28,42 +23,35 @@ use crate::blocking::{self, Lane, Place};
 ///
 /// # Cancellation
 /// Work whose future is dropped while it waits never runs. What runs keeps its thread until it returns.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use]
 pub struct CpuPool {
-    lane: Lane,
-    max_queue: usize,
-    waiting: Arc<AtomicUsize>,
+    lane: BlockingLane,
     ledger: Ledger,
-}
-
-thread_local! {
-    /// The pool whose thread this is, by the address of what its handles share.
-    static POOL: Cell<usize> = const { Cell::new(0) };
 }
 
 impl CpuPool {
     /// A pool of as many threads as there are cores, where 64 may wait.
     pub fn new() -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        let (max_queue, waiting, ledger) = (64, Arc::default(), Ledger::new());
-        Self { lane: lane(cores), max_queue, waiting, ledger }
+        let (cores, ledger) = (available_parallelism().map_or(1, usize::from), Ledger::new());
+        Self { lane: BlockingLane::new("cpu", cores).max_waiting(64).ledger(&ledger), ledger }
     }
 
     /// How many run at a time; at least 1. Default: as many as there are cores.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.lane = lane(threads);
+        self.lane = self.lane.resized(threads);
         self
     }
 
     /// How many may wait; what comes then is refused. Default: 64.
     pub fn max_queue(mut self, most: usize) -> Self {
-        self.max_queue = most;
+        self.lane = self.lane.max_waiting(most);
         self
     }
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.lane = self.lane.ledger(&ledger);
         self.ledger = ledger;
         self
     }
@@ -71,7 +59,7 @@ impl CpuPool {
     /// How many blocking threads it may want at a time.
     #[must_use]
     pub fn cpu_threads(&self) -> usize {
-        self.lane.places()
+        self.lane.threads()
     }
 
     /// Runs `work` when one of the threads is free: in the order in which they were asked.
@@ -84,82 +72,16 @@ impl CpuPool {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let id = self.id();
-        if POOL.get() == id {
-            return Err(Error::new(ErrorKind::WouldDeadlock));
-        }
-        let place = match self.lane.try_enter(&self.ledger) {
-            Some(place) => place,
-            None => self.wait().await?,
+        let full = |error: &Error| {
+            self.ledger.deferred.full.add(u64::from(error.kind() == ErrorKind::LaneFull));
         };
-        let (work, done) = Work::new(move || {
-            let _mark = Mark::set(id);
-            work()
-        });
-        blocking::run(work, place)?;
-        done.await
-    }
-
-    async fn wait(&self) -> Result<Place, Error> {
-        let Some(_waiting) = Waiting::begin(&self.waiting, self.max_queue) else {
-            self.ledger.deferred.full.add(1);
-            return Err(Error::new(ErrorKind::LaneFull));
-        };
-        self.lane.wait(&self.ledger).await
-    }
-
-    fn id(&self) -> usize {
-        Arc::as_ptr(&self.waiting).addr()
+        let turn = self.lane.enter().await.inspect_err(full)?;
+        turn.counted(GaugeGuard::new(&self.ledger, |ledger| &ledger.deferred.cpu, 1)).start(work)?.await
     }
 }
 
 impl Default for CpuPool {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl fmt::Debug for CpuPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CpuPool")
-            .field("threads", &self.cpu_threads())
-            .field("waiting", &self.waiting.load(Ordering::Relaxed))
-            .finish_non_exhaustive()
-    }
-}
-
-fn lane(threads: usize) -> Lane {
-    Lane::new(threads, |ledger| &ledger.deferred.cpu)
-}
-
-/// One of those that wait.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let one_more = |waiting| (waiting < most).then_some(waiting + 1);
-        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(waiting))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Marks this thread as one of a pool's, for as long as it lives.
-struct Mark;
-
-impl Mark {
-    fn set(pool: usize) -> Self {
-        POOL.set(pool);
-        Self
-    }
-}
-
-impl Drop for Mark {
-    fn drop(&mut self) {
-        POOL.set(0);
     }
 }

@@ -56,14 +56,19 @@ where
             let resolved: Resolved = match this.state.as_mut().project() {
                 StateProj::Called { inner } => {
                     let response = ready!(inner.poll(cx)).map_err(Into::into)?;
-                    match look(response.map(Body::new), *this.head, this.settings)? {
+                    let found = look(response.map(Body::new), *this.head, this.settings);
+                    match found.map_err(Error::after_transaction)? {
                         Found::Answer(response) => return Poll::Ready(Ok(response)),
                         Found::Deferred(first, deferred) => {
                             Box::pin(resolve(*first, deferred, Arc::clone(this.settings)))
                         }
                     }
                 }
-                StateProj::Waiting { resolved } => return resolved.as_mut().poll(cx),
+                // Whatever it is, the transaction is over.
+                StateProj::Waiting { resolved } => {
+                    let resolved = ready!(resolved.as_mut().poll(cx));
+                    return Poll::Ready(resolved.map_err(Error::after_transaction));
+                }
             };
             this.state.set(State::Waiting { resolved });
         }

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Ledger;
+use euryale_core::{BlockingLane, Ledger};
+use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
 use crate::AwaitDeferred;
-use crate::blocking::Lane;
 
 /// Waits for deferred responses. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -19,9 +19,9 @@ pub struct DeferredLayer {
 
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) futures: Lane,
-    pub(crate) blocking: Lane,
-    pub(crate) writers: Lane,
+    pub(crate) futures: Arc<Semaphore>,
+    pub(crate) blocking: BlockingLane,
+    pub(crate) writers: BlockingLane,
     pub(crate) deadline: Option<Duration>,
     pub(crate) depth: u32,
     pub(crate) window: usize,
@@ -33,49 +33,50 @@ impl DeferredLayer {
     /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are written by
     /// synchronous code, with windows of 64 KiB. Clones share these bounds.
     pub fn new() -> Self {
+        let ledger = Ledger::new();
         Self {
             settings: Settings {
-                futures: running(10_000),
-                blocking: running(128),
-                writers: writers(64),
+                futures: places(10_000),
+                blocking: BlockingLane::new("deferred", 128).ledger(&ledger),
+                writers: BlockingLane::new("writers", 64).ledger(&ledger),
                 deadline: Some(Duration::from_secs(60)),
                 depth: 8,
                 window: 64 << 10,
                 stall: Duration::from_secs(60),
-                ledger: Ledger::new(),
+                ledger,
             },
         }
     }
 
     /// How many async responses are computed at a time; at least 1. Each costs its memory only. Default: 10,000.
     pub fn futures(mut self, most: usize) -> Self {
-        self.settings.futures = running(most);
+        self.settings.futures = places(most);
         self
     }
 
     /// How many blocking responses are computed at a time, each in a thread; at least 1. Default: 128.
     pub fn blocking(mut self, threads: usize) -> Self {
-        self.settings.blocking = running(threads);
+        self.settings.blocking = self.settings.blocking.resized(threads);
         self
     }
 
     /// How many bodies are written by synchronous code, or read from iterators, at a time; at least 1. Each holds a
     /// thread for as long as its client reads. Default: 64.
     pub fn writers(mut self, threads: usize) -> Self {
-        self.settings.writers = writers(threads);
+        self.settings.writers = self.settings.writers.resized(threads);
         self
     }
 
     /// How many blocking threads responses may want at a time.
     #[must_use]
     pub fn blocking_threads(&self) -> usize {
-        self.settings.blocking.places()
+        self.settings.blocking.threads()
     }
 
     /// How many blocking threads bodies may want at a time.
     #[must_use]
     pub fn writer_threads(&self) -> usize {
-        self.settings.writers.places()
+        self.settings.writers.threads()
     }
 
     /// Within what time a response must be computed, all that it defers to included. The time in which its body is
@@ -105,17 +106,15 @@ impl DeferredLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.blocking = self.settings.blocking.ledger(&ledger);
+        self.settings.writers = self.settings.writers.ledger(&ledger);
         self.settings.ledger = ledger;
         self
     }
 }
 
-fn running(places: usize) -> Lane {
-    Lane::new(places, |ledger| &ledger.deferred.running)
-}
-
-fn writers(places: usize) -> Lane {
-    Lane::new(places, |ledger| &ledger.deferred.writers)
+fn places(most: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)))
 }
 
 impl Default for DeferredLayer {
@@ -135,7 +134,7 @@ impl<S> Layer<S> for DeferredLayer {
 impl fmt::Debug for DeferredLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeferredLayer")
-            .field("futures", &self.settings.futures.places())
+            .field("futures", &self.settings.futures.available_permits())
             .field("blocking", &self.blocking_threads())
             .field("writers", &self.writer_threads())
             .field("deadline", &self.settings.deadline)

@@ -55,8 +55,12 @@
 //! # Backpressure
 //!
 //! Each lane is bounded, and who finds it full is answered 503 at once. Its transaction has been committed by then:
-//! size the lanes so that it is the exception. Writers and iterators take their place before the head is sent and
-//! block at their window; who reads nothing for a minute is given up.
+//! size the lanes so that it is the exception. Such an error says so
+//! ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is sent without `Retry-After` when the
+//! method is not safe: whoever sent the request again would do it twice.
+//!
+//! Writers and iterators take their place before the head is sent and block at their window; who reads nothing for a
+//! minute is given up.
 //!
 //! # Errors
 //!

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use euryale_core::ledger::GaugeGuard;
 use euryale_core::{
     Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, Ledger, PanicMessage, Response, WriterHandle,
     own_framing,
@@ -10,7 +11,7 @@ use euryale_core::{
 use http::header::{CONTENT_ENCODING, SET_COOKIE};
 use http::response::Parts;
 
-use crate::blocking::{Place, Reserved};
+use crate::blocking::{Reserved, enter};
 use crate::layer::Settings;
 
 /// What a response is.
@@ -39,8 +40,8 @@ pub(crate) fn look(mut response: Response, head: bool, settings: &Settings) -> R
         if head {
             return Ok(Found::Answer(response.map(Body::head_only)));
         }
-        let place = settings.writers.enter(&settings.ledger)?;
-        writer.run_by(Arc::new(Reserved::new(place)));
+        let turn = enter(&settings.writers, &settings.ledger, |ledger| &ledger.deferred.writers)?;
+        writer.run_by(Arc::new(Reserved::new(turn)));
         writer.window(settings.window);
         writer.stall(settings.stall);
     }
@@ -92,13 +93,20 @@ async fn compute(
 
 /// One response, computed in its lane.
 async fn one(mut deferred: Deferred, settings: &Settings) -> Result<Response, Error> {
-    let _running: Option<Place> = if deferred.is_blocking() {
-        // It keeps its place until it returns, whatever becomes of us.
-        let place = settings.blocking.enter(&settings.ledger)?;
-        deferred.run_by(Arc::new(Reserved::new(place)));
+    let ledger = &settings.ledger;
+    let _running = if deferred.is_blocking() {
+        // It keeps its turn until it returns, whatever becomes of us.
+        let turn = enter(&settings.blocking, ledger, |ledger| &ledger.deferred.running)?;
+        deferred.run_by(Arc::new(Reserved::new(turn)));
         None
     } else {
-        Some(settings.futures.enter(&settings.ledger)?)
+        let place = Arc::clone(&settings.futures).try_acquire_owned();
+        let place = place.map_err(|_| {
+            ledger.deferred.full.add(1);
+            Error::new(ErrorKind::LaneFull)
+        })?;
+        // Given back in this order: whoever finds a place free finds it uncounted.
+        Some((GaugeGuard::new(ledger, |ledger| &ledger.deferred.running, 1), place))
     };
     let response = deferred.await.map_err(failed)?;
     if response.status().is_informational() {

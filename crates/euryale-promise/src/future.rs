@@ -20,52 +20,58 @@ use crate::timing::Timings;
 
 /// Publishing ⇒ the answer, or Suspended; Suspended ⇒ Publishing, or an error. At both awaits this future may be
 /// dropped: then a publication in the queue leaves it, one that runs is finished, and promises are cancelled.
-pub(crate) async fn passes<S, B, R>(
+///
+/// A block and not an `async fn`, whose future would have room for each argument twice.
+pub(crate) fn passes<S, B, R>(
     mut inner: S,
     engine: Arc<Engine>,
     mut request: http::Request<B>,
-) -> Result<http::Response<R>, Error>
+) -> impl Future<Output = Result<http::Response<R>, Error>>
 where
     S: Service<http::Request<B>, Response = http::Response<R>>,
     S::Error: Into<Error>,
     B: Clone,
 {
-    let until = later(Instant::now(), engine.settings.request_deadline);
-    let runtime = Handle::current();
-    let mut settled = Vec::new();
-    let mut timings = Timings::default();
-    let mut pass = 1;
-    if engine.settings.pin_snapshots && request.method().is_safe() {
-        request.extensions_mut().insert(SnapshotPin::new());
-    }
-    loop {
-        request.extensions_mut().insert(Scope::new(&engine, &settled, &runtime));
-        poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
-        let mut error = match inner.call(request.clone()).await {
-            Ok(mut response) => {
-                timings.write(response.headers_mut());
-                return Ok(response);
+    async move {
+        let until = later(Instant::now(), engine.settings.request_deadline);
+        let runtime = Handle::current();
+        let mut settled = Vec::new();
+        let mut timings = Timings::default();
+        let mut pass = 1;
+        if engine.settings.pin_snapshots && request.method().is_safe() {
+            request.extensions_mut().insert(SnapshotPin::new());
+        }
+        loop {
+            request.extensions_mut().insert(Scope::new(&engine, &settled, &runtime));
+            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
+            let mut error = match inner.call(request.clone()).await {
+                Ok(mut response) => {
+                    timings.write(response.headers_mut());
+                    return Ok(response);
+                }
+                Err(error) => error.into(),
+            };
+            let wrote = error.wrote();
+            let Some(pending) = error.take_pending() else { return Err(error) };
+            // What another layer's promises are is for that one to know.
+            let attempt = match pending.downcast::<Suspension>() {
+                Ok(suspension) => suspension.attempt,
+                Err(pending) => return Err(Error::suspended(pending)),
+            };
+            let asks = attempt.with(std::mem::take::<Asks>);
+            if asks.too_many {
+                return Err(refused(ErrorKind::PromiseLimit, &asks));
             }
-            Err(error) => error.into(),
-        };
-        let wrote = error.wrote();
-        let Some(pending) = error.take_pending() else { return Err(error) };
-        // What another layer's promises are is for that one to know.
-        let attempt = match pending.downcast::<Suspension>() {
-            Ok(suspension) => suspension.attempt,
-            Err(pending) => return Err(Error::suspended(pending)),
-        };
-        let asks = attempt.with(std::mem::take::<Asks>);
-        if asks.too_many {
-            return Err(refused(ErrorKind::PromiseLimit, &asks));
+            if pass >= engine.settings.passes || until <= Instant::now() {
+                return Err(refused(ErrorKind::PassLimit, &asks));
+            }
+            // On the heap, because most requests ask for nothing, and their futures should be small: the system's allocator
+            // is several times slower beyond 1 KiB.
+            Box::pin(settle(&engine, &mut settled, asks, until, &mut timings)).await?;
+            request.extensions_mut().insert(history(&attempt, wrote));
+            engine.settings.ledger.promises.passes.add(1);
+            pass += 1;
         }
-        if pass >= engine.settings.passes || until <= Instant::now() {
-            return Err(refused(ErrorKind::PassLimit, &asks));
-        }
-        settle(&engine, &mut settled, asks, until, &mut timings).await?;
-        request.extensions_mut().insert(history(&attempt, wrote));
-        engine.settings.ledger.promises.passes.add(1);
-        pass += 1;
     }
 }
 

@@ -77,7 +77,7 @@ impl Promises<'_> {
     }
 
     /// Drops what was asked for under `key` in this pass. `false`: nothing was.
-    pub fn cancel<T: 'static>(&self, key: impl Into<Key<T>>) -> bool {
+    pub fn cancel<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into().id();
         let cancelled = self.attempt().with(|asks: &mut Asks| {
             let at = asks.asked.iter().position(|ask| ask.key == key);
@@ -88,7 +88,7 @@ impl Promises<'_> {
 
     /// Forgets what `key` resolved to, in this pass and those after it; it can be submitted again. `false`: it was
     /// not resolved.
-    pub fn clear<T: 'static>(&self, key: impl Into<Key<T>>) -> bool {
+    pub fn clear<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into().id();
         let is_settled = self.scope().is_some_and(|scope| scope.settled(&key).is_some());
         self.attempt().with(|asks: &mut Asks| {
@@ -103,7 +103,7 @@ impl Promises<'_> {
     }
 
     /// [`cancel`](Promises::cancel) and [`clear`](Promises::clear). `false`: there was neither.
-    pub fn reset<T: 'static>(&self, key: impl Into<Key<T>>) -> bool {
+    pub fn reset<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into();
         let cancelled = self.cancel(key.clone());
         self.clear(key) || cancelled

@@ -1,10 +1,14 @@
 //! What a promise is known by.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+use euryale_core::PanicMessage;
+
+use crate::asks::Value;
 
 /// The key of a promise whose value is a `T`: a name, and what tells apart several of that name.
 ///
@@ -26,13 +30,14 @@ use std::sync::Arc;
 pub struct Key<T: ?Sized> {
     name: &'static str,
     detail: Option<Arc<str>>,
+    weigh: Option<fn(&T) -> usize>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: ?Sized> Key<T> {
     /// The key of this name.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, detail: None, of: PhantomData }
+        Self { name, detail: None, weigh: None, of: PhantomData }
     }
 
     /// The same name, for this one of several: an id, an address.
@@ -41,15 +46,32 @@ impl<T: ?Sized> Key<T> {
         Self { detail: Some(detail.to_string().into()), ..self }
     }
 
+    /// How much memory a value takes, in bytes, what it owns included: for those that are kept
+    /// ([`shared_weight`](crate::RepublishLayer::shared_weight)). Default: the size of its type.
+    ///
+    /// ```
+    /// # use euryale_promise::Key;
+    /// const PAGE: Key<String> = Key::new("page").weighed(String::capacity);
+    /// ```
+    #[must_use]
+    pub const fn weighed(mut self, weigh: fn(&T) -> usize) -> Self {
+        self.weigh = Some(weigh);
+        self
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 }
 
-impl<T: 'static> Key<T> {
+impl<T: Send + Sync + 'static> Key<T> {
     pub(crate) fn id(self) -> KeyId {
-        KeyId { of: TypeId::of::<T>(), name: self.name, detail: self.detail }
+        let weigh = self.weigh.map(|weigh| -> Weigh {
+            Arc::new(move |value: &Erased| value.downcast_ref::<T>().map_or(0, weigh))
+        });
+        let scale = Scale { size: size_of::<T>(), weigh };
+        KeyId { of: TypeId::of::<T>(), name: self.name, detail: self.detail, scale }
     }
 }
 
@@ -61,7 +83,7 @@ impl<T: ?Sized> From<&'static str> for Key<T> {
 
 impl<T: ?Sized> Clone for Key<T> {
     fn clone(&self) -> Self {
-        Self { name: self.name, detail: self.detail.clone(), of: PhantomData }
+        Self { name: self.name, detail: self.detail.clone(), weigh: self.weigh, of: PhantomData }
     }
 }
 
@@ -97,6 +119,39 @@ pub(crate) struct KeyId {
     of: TypeId,
     pub(crate) name: &'static str,
     detail: Option<Arc<str>>,
+    scale: Scale,
+}
+
+impl KeyId {
+    /// How much is kept with a value. An error counts for nothing: it stays for a second.
+    pub(crate) fn weight(&self, value: &Value) -> usize {
+        let Ok(value) = value else { return 0 };
+        let weighed = self.scale.weigh.as_ref().map(|weigh| PanicMessage::catch(|| weigh(&**value)));
+        // What cannot be weighed is not kept.
+        weighed.map_or(self.scale.size, |weight| weight.unwrap_or(usize::MAX))
+    }
+}
+
+type Erased = dyn Any + Send + Sync;
+type Weigh = Arc<dyn Fn(&Erased) -> usize + Send + Sync>;
+
+/// How values are weighed. Tells no keys apart.
+#[derive(Clone)]
+struct Scale {
+    size: usize,
+    weigh: Option<Weigh>,
+}
+
+impl PartialEq for Scale {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Scale {}
+
+impl Hash for Scale {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl fmt::Display for KeyId {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Ledger;
+use euryale_core::{BlockingLane, Ledger};
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
@@ -22,6 +22,7 @@ use crate::shared::Shared;
 pub struct RepublishLayer {
     settings: Settings,
     cache: usize,
+    weight: usize,
     error_ttl: Duration,
 }
 
@@ -32,8 +33,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) request_deadline: Duration,
     pub(crate) running: Arc<Semaphore>,
-    thread_count: usize,
-    pub(crate) threads: Arc<Semaphore>,
+    pub(crate) lane: BlockingLane,
     pub(crate) suspended: Arc<Semaphore>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) server_timing: bool,
@@ -44,12 +44,14 @@ pub(crate) struct Settings {
 /// Threads for promises that block, by default.
 const THREADS: usize = 8;
 const CACHE: usize = 1024;
+const WEIGHT: usize = 64 << 20;
 const ERROR_TTL: Duration = Duration::from_secs(1);
 
 impl RepublishLayer {
     /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all requests together
     /// 4,096 promises running and 8 that block, and 16,384 requests set aside.
     pub fn new() -> Self {
+        let ledger = Ledger::new();
         Self {
             settings: Settings {
                 passes: 8,
@@ -57,15 +59,15 @@ impl RepublishLayer {
                 deadline: Duration::from_secs(10),
                 request_deadline: Duration::from_secs(60),
                 running: bound(4096),
-                thread_count: THREADS,
-                threads: bound(THREADS),
+                lane: BlockingLane::new("promises", THREADS).ledger(&ledger),
                 suspended: bound(16_384),
-                shared: Arc::new(Shared::new(CACHE, ERROR_TTL)),
+                shared: Arc::new(Shared::new(CACHE, WEIGHT, ERROR_TTL)),
                 server_timing: true,
                 pin_snapshots: false,
-                ledger: Ledger::new(),
+                ledger,
             },
             cache: CACHE,
+            weight: WEIGHT,
             error_ttl: ERROR_TTL,
         }
     }
@@ -105,16 +107,15 @@ impl RepublishLayer {
         self
     }
 
-    /// How many promises that block run at a time, each on a thread of the runtime's. Default: 8.
+    /// How many promises that block run at a time, each on a thread of the runtime's; at least 1. Default: 8.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.settings.thread_count = threads;
-        self.settings.threads = bound(threads);
+        self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
     /// What [`threads`](RepublishLayer::threads) says: so many of the runtime's blocking threads this layer may want.
     pub fn promise_threads(&self) -> usize {
-        self.settings.thread_count
+        self.settings.lane.threads()
     }
 
     /// How many requests may be set aside at a time. One more is answered 503. Default: 16,384.
@@ -123,19 +124,32 @@ impl RepublishLayer {
         self
     }
 
-    /// How many shared values are kept; the one used longest ago goes first. How large they are is the publisher's
-    /// matter. Default: 1,024.
+    /// How many shared values are kept; the one used longest ago goes first. Default: 1,024.
     pub fn shared_values(mut self, values: usize) -> Self {
         self.cache = values.max(1);
-        self.settings.shared = Arc::new(Shared::new(self.cache, self.error_ttl));
-        self
+        self.anew()
+    }
+
+    /// How much memory shared values may take together, in bytes, as their keys [weigh](crate::Key::weighed) them; the
+    /// one used longest ago goes first. One that is heavier than that by itself is given to those who wait for it, and
+    /// not kept. Default: 64 MiB.
+    ///
+    /// Values of one request have no such bound: when one could be weighed it would be in memory already. Bound what a
+    /// promise reads where it reads it.
+    pub fn shared_weight(mut self, bytes: usize) -> Self {
+        self.weight = bytes;
+        self.anew()
     }
 
     /// How long other requests get the error, panic or time-out of a shared promise before one tries again; never
     /// longer than they would get a value. Default: 1 s.
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
-        self.settings.shared = Arc::new(Shared::new(self.cache, ttl));
+        self.anew()
+    }
+
+    fn anew(mut self) -> Self {
+        self.settings.shared = Arc::new(Shared::new(self.cache, self.weight, self.error_ttl));
         self
     }
 
@@ -156,6 +170,7 @@ impl RepublishLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.lane = self.settings.lane.ledger(&ledger);
         self.settings.ledger = ledger;
         self
     }
@@ -186,7 +201,7 @@ impl fmt::Debug for RepublishLayer {
             .field("promises", &self.settings.promises)
             .field("promise_deadline", &self.settings.deadline)
             .field("request_deadline", &self.settings.request_deadline)
-            .field("threads", &self.settings.thread_count)
+            .field("threads", &self.promise_threads())
             .finish_non_exhaustive()
     }
 }

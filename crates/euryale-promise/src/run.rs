@@ -129,7 +129,7 @@ impl Engine {
         let make = match job {
             Job::Async(make) => make,
             Job::Blocking(job) => {
-                return blocking::run(&self.settings.threads, &self.settings.ledger, job).await;
+                return blocking::run(&self.settings.lane, &self.settings.ledger, job).await;
             }
         };
         let Ok(_place) = self.settings.running.acquire().await else { return Err(PromiseError::NoThread) };

@@ -15,6 +15,7 @@ use crate::run::later;
 
 pub(crate) struct Shared {
     capacity: usize,
+    max_weight: usize,
     error_ttl: Duration,
     state: Mutex<State>,
 }
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     entries: HashMap<KeyId, Entry>,
+    /// Of all that is kept, in bytes.
+    weight: usize,
     /// Counts looks, so that the entry used longest ago is known.
     looks: u64,
 }
@@ -35,6 +38,7 @@ struct Entry {
 
 struct Kept {
     value: Value,
+    weight: usize,
     fresh_until: Instant,
     stale_until: Instant,
 }
@@ -74,8 +78,8 @@ pub(crate) enum Boarded {
 }
 
 impl Shared {
-    pub(crate) fn new(capacity: usize, error_ttl: Duration) -> Self {
-        Self { capacity, error_ttl, state: Mutex::default() }
+    pub(crate) fn new(capacity: usize, max_weight: usize, error_ttl: Duration) -> Self {
+        Self { capacity, max_weight, error_ttl, state: Mutex::default() }
     }
 
     pub(crate) fn find(&self, key: &KeyId, now: Instant) -> Found {
@@ -118,6 +122,7 @@ impl Shared {
     /// Keeps what came. Who joins from now on finds the value, or starts anew.
     pub(crate) fn land(&self, key: &KeyId, value: &Value, sharing: Sharing) {
         let now = Instant::now();
+        let weight = key.weight(value);
         let mut state = self.lock();
         let Some(entry) = state.entries.get_mut(key) else { return };
         entry.flight = Weak::new();
@@ -134,11 +139,18 @@ impl Shared {
                 };
                 let fresh_until = later(now, fresh);
                 let stale_until = later(fresh_until, stale);
-                kept.replace(Kept { value: value.clone(), fresh_until, stale_until })
+                let fits = weight <= self.max_weight;
+                let new = fits.then(|| Kept { value: value.clone(), weight, fresh_until, stale_until });
+                let added = new.as_ref().map_or(0, |new| new.weight);
+                let old = std::mem::replace(kept, new);
+                state.weight += added;
+                state.weight -= old.as_ref().map_or(0, |old| old.weight);
+                old
             }
         };
+        let evicted = state.lighten(key, self.max_weight);
         drop(state);
-        drop(replaced);
+        drop((replaced, evicted));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -177,6 +189,23 @@ impl State {
         let over = idle.partition_point(|(is_wanted, ..)| !is_wanted);
         let least = self.entries.len() + 1 - capacity;
         let going = idle.into_iter().take(over.max(least).max(capacity / 8));
-        going.filter_map(|(.., key)| self.entries.remove(&key)).collect()
+        let evicted: Vec<Entry> = going.filter_map(|(.., key)| self.entries.remove(&key)).collect();
+        self.weight -=
+            evicted.iter().filter_map(|entry| entry.kept.as_ref()).map(|kept| kept.weight).sum::<usize>();
+        evicted
+    }
+
+    /// While all together is too heavy, what was used longest ago goes. What has just come stays.
+    fn lighten(&mut self, key: &KeyId, max_weight: usize) -> Vec<Kept> {
+        let mut evicted = Vec::new();
+        while self.weight > max_weight {
+            let others =
+                self.entries.iter_mut().filter(|(other, entry)| *other != key && entry.kept.is_some());
+            let oldest = others.min_by_key(|(_, entry)| entry.used);
+            let Some(kept) = oldest.and_then(|(_, entry)| entry.kept.take()) else { break };
+            self.weight -= kept.weight;
+            evicted.push(kept);
+        }
+        evicted
     }
 }

@@ -68,7 +68,7 @@ impl ConflictPolicy {
         let route = request.extensions().get::<Route>();
         self.ledger.conflicts.resolved.add(route, 1);
         let since_start = SinceStart(&self.ledger);
-        let (route, attempts) = (route.map(tracing::field::display), self.done + 1);
+        let (route, attempts) = (route.map(tracing::field::display), history(request).conflicts + 1);
         tracing::info!(uri = %request.uri(), route, attempts, "a conflict was resolved {since_start}");
     }
 
@@ -76,7 +76,8 @@ impl ConflictPolicy {
         let route = request.extensions().get::<Route>();
         self.ledger.conflicts.exhausted.add(route, 1);
         let since_start = SinceStart(&self.ledger);
-        let (route, attempts) = (route.map(tracing::field::display), self.done + 1);
+        // The last conflict does not stand there: nobody publishes after it.
+        let (route, attempts) = (route.map(tracing::field::display), history(request).conflicts + 1);
         tracing::error!(uri = %request.uri(), route, attempts, "a conflict was not resolved {since_start}");
     }
 
@@ -102,7 +103,8 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
     ) -> Option<Backoff> {
         let error = match result {
             Err(error) if error.kind() == ErrorKind::Conflict => error,
-            Ok(_) if self.done > 0 => {
+            // Also one of an earlier pass, which this policy did not see.
+            Ok(_) if history(request).conflicts > 0 => {
                 self.resolved(request);
                 return None;
             }
@@ -117,7 +119,7 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
         }
         // Passes are counted by another layer, outside this one, and conflicts of earlier passes stand there
         // already.
-        let before = request.extensions().get::<History>().copied().unwrap_or_default();
+        let before = history(request);
         request.extensions_mut().insert(before.after_conflict(error.wrote()));
         let pause = self.pause(self.done);
         self.done += 1;
@@ -127,6 +129,10 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
     fn clone_request(&mut self, request: &http::Request<B>) -> Option<http::Request<B>> {
         Some(request.clone())
     }
+}
+
+fn history<B>(request: &http::Request<B>) -> History {
+    request.extensions().get::<History>().copied().unwrap_or_default()
 }
 
 /// The totals of a ledger, as ZPublisher logs them: one line says how bad it is.

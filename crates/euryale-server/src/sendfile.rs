@@ -17,9 +17,9 @@ mod windows;
 
 use std::sync::Arc;
 
-use euryale_core::BlobHandle;
-use http::Response;
+use euryale_core::{Blob, BlobHandle};
 use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Response};
 use http_body::Body;
 use tokio::net::TcpStream;
 
@@ -35,13 +35,15 @@ pub(crate) fn wrap(stream: TcpStream, windows: &Arc<Windows>) -> SendfileIo {
 /// way to here.
 pub(crate) fn arm<B: Body>(response: &Response<B>, windows: &Arc<Windows>) {
     let Some(handle) = response.extensions().get::<BlobHandle>() else { return };
-    if response.headers().contains_key(CONTENT_ENCODING)
-        || response.body().size_hint().exact() != Some(handle.len())
-    {
+    if response.body().size_hint().exact() != Some(handle.len()) {
         return;
     }
+    // A coding that is not the file's own is somebody's who reads the body.
+    let codings = response.headers().get_all(CONTENT_ENCODING);
+    let is_its_own =
+        |blob: &Blob| codings.iter().map(HeaderValue::as_bytes).eq(blob.coding().map(str::as_bytes));
     // Whoever reads the map of a file that is truncated is killed, and somebody may read it.
-    if handle.blob().is_some_and(|blob| blob.is_stable() && !blob.is_empty()) {
+    if handle.blob().is_some_and(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(&blob)) {
         handle.read_by(Arc::new(reader::ThroughWindows::new(windows)));
     }
 }

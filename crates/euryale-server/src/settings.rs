@@ -11,6 +11,10 @@ use crate::conversation::Tracked;
 /// sent, so that no runtime thread waits for a disk.
 pub const BLOCKING_THREADS: usize = 16;
 
+/// What is kept of a response's body for a peer that has opened its window and reads nothing, for each stream, in
+/// bytes: a frame. hyper keeps 400 KiB.
+const SEND_BUFFER: usize = 16 << 10;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) head_timeout: Duration,
@@ -44,6 +48,7 @@ impl Settings {
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.max_concurrent_streams)
+            .max_send_buf_size(SEND_BUFFER)
             .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
             .max_header_list_size(u32::try_from(self.max_header_size).unwrap_or(u32::MAX))
             .keep_alive_interval((!self.ping_interval.is_zero()).then_some(self.ping_interval))

@@ -48,9 +48,8 @@ impl Keeper {
     async fn move_to_file(&mut self) -> Result<(), Error> {
         if let Kept::Memory(first, rest) = &mut self.kept {
             let begun = [std::mem::take(first), rest.split().freeze()];
-            let (directory, threads) =
-                (Arc::clone(&self.settings.directory), Arc::clone(&self.settings.writers));
-            self.kept = Kept::File(FileWriter::create(directory, threads, begun).await.map_err(no_room)?);
+            let (directory, lane) = (Arc::clone(&self.settings.directory), self.settings.lane.clone());
+            self.kept = Kept::File(FileWriter::create(directory, lane, begun).await.map_err(no_room)?);
         }
         Ok(())
     }

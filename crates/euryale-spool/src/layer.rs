@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{Admit, Ledger};
+use euryale_core::{Admit, BlockingLane, Ledger};
 use http::request::Parts;
-use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
 #[cfg(feature = "forms")]
@@ -29,8 +28,7 @@ pub(crate) struct Settings {
     pub(crate) directory: Arc<Path>,
     pub(crate) stall: Duration,
     pub(crate) rate: Rate,
-    pub(crate) threads: usize,
-    pub(crate) writers: Arc<Semaphore>,
+    pub(crate) lane: BlockingLane,
     pub(crate) admit: Vec<Arc<dyn Admit>>,
     #[cfg(feature = "forms")]
     pub(crate) forms: Option<FormLimits>,
@@ -60,6 +58,7 @@ impl SpoolLayer {
     /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for temporary
     /// files beyond, which may stall for 30 s and must bring 15 KiB a minute.
     pub fn new() -> Self {
+        let ledger = Ledger::new();
         Self {
             settings: Settings {
                 memory: 512 << 10,
@@ -68,12 +67,11 @@ impl SpoolLayer {
                 directory: std::env::temp_dir().into(),
                 stall: Duration::from_secs(30),
                 rate: Rate { bytes: 15 << 10, span: Duration::from_secs(60) },
-                threads: WRITERS,
-                writers: Arc::new(Semaphore::new(WRITERS)),
+                lane: BlockingLane::new("spool", WRITERS).ledger(&ledger),
                 admit: Vec::new(),
                 #[cfg(feature = "forms")]
                 forms: None,
-                ledger: Ledger::new(),
+                ledger,
             },
         }
     }
@@ -126,15 +124,14 @@ impl SpoolLayer {
 
     /// How many blocking threads write bodies into files at a time; at least 1. Default: 4.
     pub fn writers(mut self, threads: usize) -> Self {
-        self.settings.threads = threads.max(1);
-        self.settings.writers = Arc::new(Semaphore::new(self.settings.threads));
+        self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
     /// How many blocking threads it may want at a time.
     #[must_use]
     pub fn writer_threads(&self) -> usize {
-        self.settings.threads
+        self.settings.lane.threads()
     }
 
     /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its extensions.
@@ -158,6 +155,7 @@ impl SpoolLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.lane = self.settings.lane.ledger(&ledger);
         self.settings.ledger = ledger;
         self
     }

@@ -31,6 +31,7 @@ where
 /// A body that must come fast enough, and must not grow too long.
 pub(crate) struct Source<B> {
     body: Pin<Box<B>>,
+    limit: u64,
     left: u64,
     pace: Pace,
 }
@@ -41,12 +42,13 @@ where
     B::Error: Into<BoxError>,
 {
     pub(crate) fn new(body: B, limit: u64, settings: &Settings) -> Self {
-        Self { body: Box::pin(body), left: limit, pace: Pace::begin(settings) }
+        Self { body: Box::pin(body), limit, left: limit, pace: Pace::begin(settings) }
     }
 
     /// No longer than this, from here on.
     #[cfg(feature = "forms")]
     pub(crate) fn shorten(&mut self, limit: u64) {
+        self.limit = self.limit.min(limit);
         self.left = self.left.min(limit);
     }
 
@@ -62,13 +64,19 @@ where
                 return Ok(None);
             };
             let len = data.len() as u64;
-            self.left = self.left.checked_sub(len).ok_or_else(|| Error::new(ErrorKind::BodyTooLarge))?;
+            self.left = self.left.checked_sub(len).ok_or_else(|| longer_than(self.limit))?;
             self.pace.came(len, asked.elapsed())?;
             if len > 0 {
                 return Ok(Some(data));
             }
         }
     }
+}
+
+/// What the client is told of the limit that it met.
+pub(crate) fn longer_than(limit: u64) -> Error {
+    Error::new(ErrorKind::BodyTooLarge)
+        .telling(format!("What is sent to this address may have at most {limit} bytes."))
 }
 
 /// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers of a

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Admit, Body, BoxError, Error, ErrorKind, Request};
+use euryale_core::{Admit, Body, BoxError, Error, Request};
 use tower_service::Service;
 
 use crate::content::Content;
 use crate::future::SpoolFuture;
 use crate::layer::Settings;
-use crate::read::Source;
+use crate::read::{Source, longer_than};
 
 /// Takes in whole request bodies; made by [`SpoolLayer`](crate::SpoolLayer).
 #[derive(Clone)]
@@ -50,7 +50,7 @@ where
         }
         let limit = self.settings.limit_of(&parts);
         if body.size_hint().lower() > limit {
-            return SpoolFuture::refused(Error::new(ErrorKind::BodyTooLarge));
+            return SpoolFuture::refused(longer_than(limit));
         }
         if let Err(refused) = self.settings.admit.iter().try_for_each(|admit| admit.check(&parts)) {
             return SpoolFuture::refused(refused);

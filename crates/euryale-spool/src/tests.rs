@@ -40,6 +40,7 @@ async fn an_announced_length_over_the_limit_is_refused_before_reading() {
     let body = Full::new(Bytes::from("eleven byte"));
     let error = echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.told(), Some("What is sent to this address may have at most 10 bytes."));
 }
 
 #[tokio::test]
@@ -50,6 +51,7 @@ async fn a_body_that_grows_over_the_limit_is_refused() {
     }
     let error = echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert_eq!(error.told(), Some("What is sent to this address may have at most 10 bytes."));
 }
 
 #[tokio::test]
@@ -217,7 +219,7 @@ async fn a_slow_disk_is_not_charged_to_the_client() {
     let (mut sender, body) = Channel::<Bytes>::new(4);
     // Two writers share one turn: the second body waits for the first one's, which is longer than the time-out.
     let layer = SpoolLayer::new().memory(1).writers(1).stall(Duration::from_secs(5));
-    let turn = layer.settings.writers.clone().acquire_owned().await.unwrap();
+    let turn = layer.settings.lane.try_enter().unwrap();
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
     sender.send_data(Bytes::from("first")).await.unwrap();
     tokio::task::yield_now().await;

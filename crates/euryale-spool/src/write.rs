@@ -6,35 +6,35 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use euryale_core::{PanicMessage, close_elsewhere};
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use euryale_core::{BlockingLane, Done, close_elsewhere};
 
 /// How much is written at a time. A hop to another thread and back costs about as much as writing 64 KiB into
 /// the page cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
+type Writing = Done<io::Result<Unfinished>>;
+
 /// A file that is being written, one chunk at a time, while the next one is read.
 pub(crate) struct FileWriter {
-    threads: Arc<Semaphore>,
+    lane: BlockingLane,
     gathered: BytesMut,
-    writing: JoinHandle<io::Result<Unfinished>>,
+    writing: Writing,
 }
 
 impl FileWriter {
     /// Creates the file in `directory` and writes `first` into it.
     pub(crate) async fn create(
         directory: Arc<Path>,
-        threads: Arc<Semaphore>,
+        lane: BlockingLane,
         first: [Bytes; 2],
     ) -> io::Result<Self> {
-        let writing = spawn(&threads, move || {
+        let writing = start(&lane, move || {
             let mut file = Unfinished::new(tempfile::tempfile_in(directory)?);
             first.iter().try_for_each(|bytes| file.write_all(bytes))?;
             Ok(file)
         })
         .await?;
-        Ok(Self { threads, gathered: BytesMut::new(), writing })
+        Ok(Self { lane, gathered: BytesMut::new(), writing })
     }
 
     /// Takes more bytes; waits for the disk only when it is a whole chunk behind.
@@ -49,7 +49,7 @@ impl FileWriter {
     async fn flush(&mut self) -> io::Result<()> {
         let mut file = written(&mut self.writing).await?;
         let chunk = self.gathered.split();
-        self.writing = spawn(&self.threads, move || file.write_all(&chunk).map(|()| file)).await?;
+        self.writing = start(&self.lane, move || file.write_all(&chunk).map(|()| file)).await?;
         Ok(())
     }
 
@@ -62,24 +62,17 @@ impl FileWriter {
     }
 }
 
-async fn written(writing: &mut JoinHandle<io::Result<Unfinished>>) -> io::Result<Unfinished> {
+async fn written(writing: &mut Writing) -> io::Result<Unfinished> {
     writing.await.map_err(io::Error::other)?
 }
 
-/// Runs `write` when a thread of the lane is free.
-#[expect(clippy::disallowed_methods, reason = "the lane of the spool: its semaphore bounds it")]
-async fn spawn(
-    threads: &Arc<Semaphore>,
+/// Begins to write when there is a thread for it. The next bytes are read meanwhile.
+async fn start(
+    lane: &BlockingLane,
     write: impl FnOnce() -> io::Result<Unfinished> + Send + 'static,
-) -> io::Result<JoinHandle<io::Result<Unfinished>>> {
-    let turn = Arc::clone(threads).acquire_owned().await;
-    let write = move || {
-        let file = write();
-        drop(turn);
-        file
-    };
-    // Without a thread tokio panics, and keeps the closure until it has one.
-    PanicMessage::catch(|| tokio::task::spawn_blocking(write)).map_err(io::Error::other)
+) -> io::Result<Writing> {
+    let turn = lane.enter().await;
+    turn.and_then(|turn| turn.start(write)).map_err(io::Error::other)
 }
 
 /// A file whose body has not come to its end. Who drops it, a client that is gone or a refusal half-way, may be on a

@@ -10,8 +10,8 @@ use http::{HeaderValue, StatusCode, request};
 use tower_layer::Layer;
 
 use crate::chain::Chain;
-use crate::transform::Kind;
-use crate::{Cpu, EditHead, Page, Rewrite, TransformChain, TransformPage};
+use crate::transform::{Composing, Kind};
+use crate::{ComposePage, Cpu, EditHead, Page, Rewrite, TransformChain, TransformPage};
 
 /// Transforms responses. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -63,6 +63,11 @@ impl TransformChainLayer {
     /// Adds a transform of whole pages.
     pub fn transform_page(self, transform: impl TransformPage) -> Self {
         self.with(Kind::Whole(Arc::new(transform)))
+    }
+
+    /// Adds a transform of whole pages that sends them while it makes them.
+    pub fn compose_page(self, transform: impl ComposePage) -> Self {
+        self.with(Kind::Whole(Arc::new(Composing(transform))))
     }
 
     fn with(mut self, transform: Kind) -> Self {

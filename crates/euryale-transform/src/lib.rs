@@ -145,4 +145,4 @@ pub use self::layer::TransformChainLayer;
 pub use self::off::TransformsOff;
 pub use self::page::Page;
 pub use self::service::TransformChain;
-pub use self::transform::{EditHead, Rewrite, Transform, TransformPage};
+pub use self::transform::{ComposePage, EditHead, Rewrite, Transform, TransformPage};

@@ -141,9 +141,7 @@ impl Run {
         let response = http::Response::from_parts(state.head.clone(), page);
         match self.wait(&watch, transform, response).await {
             Ok(response) => {
-                let (head, page) = response.into_parts();
-                state.head = head;
-                state.body = page.into();
+                (state.head, state.body) = response.into_parts();
                 text::declare_utf8(&mut state.head.headers);
                 self.reframe([at], state);
                 Ok(())
@@ -162,7 +160,7 @@ impl Run {
         watch: &Watch,
         transform: &dyn Whole,
         response: http::Response<String>,
-    ) -> Result<http::Response<String>, BoxError> {
+    ) -> Result<Response, BoxError> {
         let mut transformed: Transformed<'_> = watch.run(|| Ok(transform.start(&self.page, response)))?;
         let mut deadline = pin!(tokio::time::sleep(self.chain.settings.deadline));
         let began = tokio::time::Instant::now();

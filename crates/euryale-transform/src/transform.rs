@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use euryale_core::BoxError;
+use euryale_core::{Body, BoxError, Response};
 use http::response;
 
 use crate::{Handlers, Page};
@@ -122,17 +122,60 @@ pub trait TransformPage: Transform {
     ) -> impl Future<Output = Result<http::Response<String>, BoxError>> + Send;
 }
 
-pub(crate) type Transformed<'a> =
-    Pin<Box<dyn Future<Output = Result<http::Response<String>, BoxError>> + Send + 'a>>;
+/// Makes a page of a whole page, as [`TransformPage`] does, and may send its first part while the rest is still made.
+pub trait ComposePage: Transform {
+    /// Makes the new page. As [`TransformPage::transform`], but for the body, which is UTF-8: what is awaited in it has
+    /// no deadline of the chain's. A transform of whole pages that follows waits for all of it.
+    ///
+    /// # Errors
+    /// Any: the page is sent as it was before.
+    fn compose(
+        &self,
+        page: &Page,
+        response: http::Response<String>,
+    ) -> impl Future<Output = Result<Response, BoxError>> + Send;
+}
 
-/// A [`TransformPage`] whose future is in a box.
+pub(crate) type Transformed<'a> = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send + 'a>>;
+
+/// A [`TransformPage`] or a [`ComposePage`] whose future is in a box.
 pub(crate) trait Whole: Transform {
     fn start<'a>(&'a self, page: &'a Page, response: http::Response<String>) -> Transformed<'a>;
 }
 
 impl<T: TransformPage> Whole for T {
     fn start<'a>(&'a self, page: &'a Page, response: http::Response<String>) -> Transformed<'a> {
-        Box::pin(self.transform(page, response))
+        Box::pin(async { Ok(self.transform(page, response).await?.map(Body::from)) })
+    }
+}
+
+pub(crate) struct Composing<T>(pub(crate) T);
+
+impl<T: ComposePage> Whole for Composing<T> {
+    fn start<'a>(&'a self, page: &'a Page, response: http::Response<String>) -> Transformed<'a> {
+        Box::pin(self.0.compose(page, response))
+    }
+}
+
+impl<T: Transform> Transform for Composing<T> {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn order(&self) -> i32 {
+        self.0.order()
+    }
+
+    fn applies(&self, page: &Page, response: &response::Parts) -> bool {
+        self.0.applies(page, response)
+    }
+
+    fn is_critical(&self) -> bool {
+        self.0.is_critical()
+    }
+
+    fn version(&self) -> Option<Cow<'_, str>> {
+        self.0.version()
     }
 }
 

@@ -56,6 +56,8 @@
 //! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | `Publish` | [`publisher`] | **yes** | ZPublisher |
 //!
+//! [`tiles`] is a transform: pages that are made of others.
+//!
 //! # With tower-http's layers
 //!
 //! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
@@ -131,6 +133,7 @@ pub use euryale_deferred::CpuPool;
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;
+pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;
 
 pub use self::runtime::{BlockingThreads, runtime};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Body, Database, Error, ErrorKind, Internal, Publisher, Request, Response, Transaction,
+    Abort, Body, Database, Error, ErrorKind, Internal, Ledger, Publisher, Request, Response, Transaction,
     publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
@@ -206,6 +206,8 @@ impl<D: Database> Stack<D> {
         let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
             BoxCloneSyncService::new(self.respond.layer(inner));
         let internal = Internal::new(service.clone().map_err(Error::from));
+        let counted = ledger.clone();
+        let internal = internal.with_room(move || free_connections(&counted));
         let service = match self.transforms {
             Some(layer) => {
                 let respond = self.respond;
@@ -225,6 +227,12 @@ impl<D: Database> Stack<D> {
     {
         self.publish(publisher_fn(publisher))
     }
+}
+
+/// The connections that no job has or waits for.
+fn free_connections(ledger: &Ledger) -> usize {
+    let taken = ledger.publishers.running.get() + ledger.queue.depth.get();
+    usize::try_from(ledger.connections.cap.get() - taken).unwrap_or(0)
 }
 
 impl<D: Database> fmt::Debug for Stack<D> {

@@ -114,7 +114,7 @@ impl Data {
 
     fn sweep(&self) -> Result<(), BoxError> {
         let connection = self.sqlite.connect()?;
-        let swept = self.blobs.sweep(|name| Ok(store::is_named(&connection, name)?))?;
+        let swept = self.blobs.sweep(|names| Ok(store::named(&connection, names)?))?;
         if swept > 0 {
             tracing::info!(files = swept, "swept away what no page names");
         }

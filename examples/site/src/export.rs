@@ -88,7 +88,8 @@ fn collect(
     let mut entries: Vec<Entry> = texts.collect();
     for file in &files {
         // One that another transaction has replaced meanwhile is gone; then all is read again, at a later moment.
-        let blob = blobs.blob(&file.blob).map_err(|error| crate::files::replaced_or(error, transaction))?;
+        let blob =
+            blobs.blob(&file.blob).map_err(|error| crate::files::replaced_or(&error, file, transaction))?;
         entries.push(Entry {
             name: relative(&file.path).to_owned(),
             modified: file.modified,

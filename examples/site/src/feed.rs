@@ -26,8 +26,14 @@ use crate::page::{Pages, Problem, View, html};
 use crate::query::parameter;
 use crate::settings::Settings;
 
-const FETCHED: Key<Fetched> = Key::new("feed");
-const PARSED: Key<Feed> = Key::new("parse");
+const FETCHED: Key<Fetched> = Key::new("feed").weighed(|fetched| fetched.bytes.capacity());
+const PARSED: Key<Parsed> = Key::new("parse").weighed(|parsed| parsed.text);
+
+/// A feed, and how long its text was, by which it is weighed.
+struct Parsed {
+    feed: Feed,
+    text: usize,
+}
 
 const FRESH: Duration = Duration::from_secs(60);
 /// So long the home page shows what it has while something newer is fetched.
@@ -83,8 +89,8 @@ impl Feeds {
                 ));
             }
         };
-        let title = feed.title.as_ref().map_or("Feed", |title| &title.content);
-        let context = context! { url => url.as_str(), entries => entries(&feed, MOST) };
+        let title = feed.feed.title.as_ref().map_or("Feed", |title| &title.content);
+        let context = context! { url => url.as_str(), entries => entries(&feed.feed, MOST) };
         let sections = sections(transaction.connection()?)?;
         let body = pages.fragment("feed", context)?;
         Ok(html(StatusCode::OK, pages.render(&View { title, sections: &sections, body, ..View::default() })?))
@@ -98,12 +104,12 @@ impl Feeds {
             Ok(url) => self.feed(&promises, &url)?.ok(),
             Err(_) => None,
         };
-        let entries = feed.map(|feed| entries(&feed, MOST_NEWS)).unwrap_or_default();
+        let entries = feed.map(|feed| entries(&feed.feed, MOST_NEWS)).unwrap_or_default();
         Ok(pages.fragment("news", context! { entries })?)
     }
 
     /// Fetched in one pass, taken apart in the next; both are there at once for those who come later.
-    fn feed(&self, promises: &Promises<'_>, url: &Url) -> Result<Result<Arc<Feed>, PromiseError>, Pending> {
+    fn feed(&self, promises: &Promises<'_>, url: &Url) -> Result<Result<Arc<Parsed>, PromiseError>, Pending> {
         let client = self.client.clone();
         let fetch = {
             let url = url.clone();
@@ -115,7 +121,10 @@ impl Feeds {
         };
         // Of this text, and of no other that came from there.
         let key = PARSED.with(format_args!("{url} {}", fetched.number));
-        let parse = move || feed_rs::parser::parse(&*fetched.bytes);
+        let parse = move || {
+            let feed = feed_rs::parser::parse(&*fetched.bytes)?;
+            Ok::<_, feed_rs::parser::ParseFeedError>(Parsed { feed, text: fetched.bytes.len() })
+        };
         promises.ask_blocking(key, parse).ready()
     }
 }

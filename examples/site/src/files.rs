@@ -27,17 +27,21 @@ pub(crate) fn show(
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(error, transaction))?;
+    let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(&error, file, transaction))?;
     response(blob, file)
 }
 
 /// When a file that a row names is not there, another one took its place since the transaction began: the next
-/// attempt sees that one.
-pub(crate) fn replaced_or(error: io::Error, transaction: &Transaction<'_, Sqlite>) -> Abort {
+/// attempt sees that one. Which blob it was is for the log.
+pub(crate) fn replaced_or(
+    error: &io::Error,
+    file: &FileEntry,
+    transaction: &Transaction<'_, Sqlite>,
+) -> Abort {
     if error.kind() == io::ErrorKind::NotFound && transaction.attempt().number() == 1 {
         return replaced().into();
     }
-    error.into()
+    io::Error::new(error.kind(), format!("the blob {}: {error}", file.blob)).into()
 }
 
 /// `blob`, as what `file` says of it.

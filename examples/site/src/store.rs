@@ -13,7 +13,7 @@ use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
 pub(crate) use self::below::{Text, files_below, texts_below};
 pub(crate) use self::files::{
-    FileEntry, file, files, has_files, identity, is_named, put_file, put_scale, remove_file, remove_scales,
+    FileEntry, file, files, has_files, identity, named, put_file, put_scale, remove_file, remove_scales,
     scale,
 };
 pub(crate) use self::schema::STEPS;

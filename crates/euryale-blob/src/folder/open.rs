@@ -39,7 +39,8 @@ pub(super) fn find(root: &Path, name: &Name, codings: &[Coding], stable: bool) -
         if let Some(file) = beside
             && file.metadata()?.is_file()
         {
-            return Ok(Found::File { blob: blob(file, stable)?, coding: Some(coding) });
+            let blob = blob(file, stable)?.coded(coding.name());
+            return Ok(Found::File { blob, coding: Some(coding) });
         }
     }
     Ok(Found::File { blob: blob(file, stable)?, coding: None })

@@ -85,7 +85,7 @@ impl Settings {
             let media = media_of(&name.path);
             let (root, stable) = (settings.root.clone(), settings.stable);
             let found = settings.serving.lane.run(move || find(&root, &name, &codings, stable)).await;
-            match found.and_then(|found| found) {
+            match found.map_err(io::Error::other).and_then(|found| found) {
                 Ok(Found::File { blob, coding }) => Some(settings.file(&asked, blob, coding, media)),
                 Ok(Found::Folder) => Some(moved(slash)),
                 Ok(Found::Nothing) => None,

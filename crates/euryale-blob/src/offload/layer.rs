@@ -4,13 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use euryale_core::Ledger;
+use euryale_core::{BlockingLane, Ledger};
 use http::request::Parts;
 use tower_layer::Layer;
 
 use super::Offload;
 use super::place::Map;
-use crate::read::Lane;
 
 /// Leaves blobs to a reverse proxy that asked for it. Stands inside [`ServeBlob`](crate::ServeBlob), if there is one.
 ///
@@ -46,7 +45,7 @@ pub struct OffloadLayer {
 pub(super) struct Settings {
     pub(super) maps: Arc<[Map]>,
     pub(super) trusted: Option<Predicate>,
-    pub(super) lane: Lane,
+    pub(super) lane: BlockingLane,
     pub(super) ledger: Ledger,
 }
 
@@ -58,14 +57,9 @@ const CHECKS: usize = 4;
 impl OffloadLayer {
     /// No folders, and nobody is trusted.
     pub fn new() -> Self {
-        Self {
-            settings: Settings {
-                maps: Arc::new([]),
-                trusted: None,
-                lane: Lane::new(CHECKS),
-                ledger: Ledger::new(),
-            },
-        }
+        let ledger = Ledger::new();
+        let lane = BlockingLane::new("offload", CHECKS).ledger(&ledger);
+        Self { settings: Settings { maps: Arc::new([]), trusted: None, lane, ledger } }
     }
 
     /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path that is sent as it
@@ -86,7 +80,7 @@ impl OffloadLayer {
 
     /// How many blocking threads look for files at a time; at least 1. Default: 4.
     pub fn checks(mut self, threads: usize) -> Self {
-        self.settings.lane = Lane::new(threads);
+        self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
@@ -98,6 +92,7 @@ impl OffloadLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.settings.lane = self.settings.lane.ledger(&ledger);
         self.settings.ledger = ledger;
         self
     }

@@ -1,5 +1,6 @@
 //! Blobs as files of a folder.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -22,12 +23,13 @@ use super::writer::{self, Writer};
 /// use std::io::Write;
 /// use euryale_blob::{BlobStore, FolderStore};
 ///
-/// # fn is_in_a_row(_: &str) -> Result<bool, euryale_core::BoxError> { Ok(true) }
+/// # use std::collections::HashSet;
+/// # fn in_rows(_: &[String]) -> Result<HashSet<String>, euryale_core::BoxError> { Ok(HashSet::new()) }
 /// # fn main() -> Result<(), euryale_core::BoxError> {
 /// # let data = tempfile::tempdir()?;
 /// let store = FolderStore::open(data.path().join("blobs"))?;
 /// // At a start: what a crash left goes.
-/// let swept = store.sweep(|name| is_in_a_row(name))?;
+/// let swept = store.sweep(|names| in_rows(names))?;
 /// # assert_eq!(swept, 0);
 /// // Outside of requests, for an import. In a publisher: `store.keep(body, transaction)?`.
 /// let (name, mut file) = store.create()?;
@@ -89,7 +91,8 @@ use super::writer::{self, Writer};
 ///   them, and another one may then sweep what it is about to name. Share a folder within one machine.
 /// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux, bodies are copied
 ///   when they are kept, while the worker waits. So is a body that was linked before and taken back by an abort: a file
-///   without names cannot be linked a second time (linkat(2), `ENOENT`). See [`SpooledBody::persist`].
+///   that has lost its last name cannot be linked a second time (linkat(2), `ENOENT`). Btrfs and XFS share its blocks
+///   then. See [`SpooledBody::persist`].
 /// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who downloads a blob that
 ///   is removed gets all of it. NFS keeps this within one machine only.
 ///
@@ -156,15 +159,19 @@ impl FolderStore {
         fs::remove_file(self.path(name)?)
     }
 
-    /// Removes what `is_named` does not know, of writers that have ended. Says how many blobs that were.
+    /// Removes what `named` does not know, of writers that have ended. Says how many blobs that were.
     ///
-    /// `is_named` asks the database whether a row has this name: all rows that may, in what is committed. Its answers
-    /// must not be older than the call. Blocks: for a start, before anything is served, or for a worker.
+    /// `named` asks the database which of these names, up to 1,000, stand in a row: in any row that may, in what is
+    /// committed. Its answers must not be older than the call. Blocks: for a start, before anything is served, or for
+    /// a worker.
     ///
     /// # Errors
-    /// Of `is_named`, and of the file system. The sweep ends with the first one; whatever it did was right.
-    pub fn sweep(&self, is_named: impl FnMut(&str) -> Result<bool, BoxError>) -> Result<u64, BoxError> {
-        sweep::sweep(&self.folder, is_named)
+    /// Of `named`, and of the file system. The sweep ends with the first one; whatever it did was right.
+    pub fn sweep(
+        &self,
+        named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
+    ) -> Result<u64, BoxError> {
+        sweep::sweep(&self.folder, named)
     }
 
     fn new_name(&self) -> io::Result<String> {

@@ -1,5 +1,6 @@
 //! What writers left over that have ended.
 
+use std::collections::HashSet;
 use std::fs::{self, DirEntry, File};
 use std::io;
 use std::path::Path;
@@ -9,11 +10,14 @@ use euryale_core::BoxError;
 use super::folder::gone;
 use super::writer::{self, LOCK, try_lock};
 
+/// So many names are asked for at a time.
+const BATCH: usize = 1000;
+
 /// Only folders of writers that have ended are looked at: nothing is added there any more, so what no row names now,
 /// no row will name.
 pub(super) fn sweep(
     store: &Path,
-    mut is_named: impl FnMut(&str) -> Result<bool, BoxError>,
+    mut named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
 ) -> Result<u64, BoxError> {
     let mut swept = 0;
     for entry in fs::read_dir(store)? {
@@ -21,20 +25,30 @@ pub(super) fn sweep(
         let Some(folder) = name(&entry, writer::is_folder) else { continue };
         let Some(_lock) = ended(&entry.path())? else { continue };
         let mut left = false;
+        let mut batch = Vec::new();
+        let mut ask = |batch: &mut Vec<String>| -> Result<bool, BoxError> {
+            let kept = named(batch)?;
+            for blob in batch.drain(..).filter(|blob| !kept.contains(blob)) {
+                swept += u64::from(gone(fs::remove_file(store.join(blob)))?);
+            }
+            Ok(!kept.is_empty())
+        };
         for file in fs::read_dir(entry.path())? {
             let file = file?;
             if file.file_name() == LOCK {
                 continue;
             }
-            let is_kept = match name(&file, writer::is_blob) {
-                Some(blob) => is_named(&format!("{folder}/{blob}"))?,
+            match name(&file, writer::is_blob) {
+                Some(blob) => batch.push(format!("{folder}/{blob}")),
                 // Of nobody here.
-                None => true,
-            };
-            left |= is_kept;
-            if !is_kept {
-                swept += u64::from(gone(fs::remove_file(file.path()))?);
+                None => left = true,
             }
+            if batch.len() == BATCH {
+                left |= ask(&mut batch)?;
+            }
+        }
+        if !batch.is_empty() {
+            left |= ask(&mut batch)?;
         }
         if !left {
             fs::remove_file(entry.path().join(LOCK))?;

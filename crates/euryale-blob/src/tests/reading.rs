@@ -4,11 +4,10 @@ use std::future::poll_fn;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Poll;
 
 use bytes::Bytes;
-use euryale_core::{Blob, BlobChunks, Body, BoxError, Ledger, Response};
+use euryale_core::{Blob, BlobChunks, BlockingLane, Body, BoxError, Ledger, Response};
 use euryale_test::{Gate, assert_quiet, eventually};
 use http::{Request, Version};
 use http_body::Body as _;
@@ -17,7 +16,6 @@ use tower::ServiceExt;
 
 use super::{blob_of, content, file_of, layer, serving};
 use crate::chunks::Reader;
-use crate::read::Lane;
 
 async fn next(body: &mut Body) -> Option<Result<Bytes, BoxError>> {
     let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
@@ -32,8 +30,14 @@ async fn all(mut chunks: impl BlobChunks, len: u64) -> std::io::Result<Vec<u8>> 
     Ok(read)
 }
 
-fn readers(threads: usize) -> (Lane, Ledger, [Reader; 4]) {
-    let (lane, ledger) = (Lane::new(threads), Ledger::new());
+/// How many turns of the lane are held.
+fn turns(ledger: &Ledger) -> i64 {
+    ledger.lanes.of("readers").running.get()
+}
+
+fn readers(threads: usize) -> (BlockingLane, Ledger, [Reader; 4]) {
+    let ledger = Ledger::new();
+    let lane = BlockingLane::new("readers", threads).ledger(&ledger);
     let both = [Reader::ahead(&lane, &ledger), Reader::lazy(&lane, &ledger)];
     let [ahead, lazy] = both.clone().map(Reader::on_the_lane);
     let [hot_ahead, hot_lazy] = both;
@@ -42,7 +46,7 @@ fn readers(threads: usize) -> (Lane, Ledger, [Reader; 4]) {
 
 #[tokio::test]
 async fn each_manner_reads_the_same() {
-    let (lane, ledger, readers) = readers(4);
+    let (_, ledger, readers) = readers(4);
     for len in [1, 16 << 10, (24 << 10) - 1, 24 << 10, (24 << 10) + 1, 1_000_003] {
         let content = content(len);
         let blob = blob_of(&content);
@@ -58,7 +62,7 @@ async fn each_manner_reads_the_same() {
             );
         }
     }
-    eventually("all turns are free", || lane.free() == 4).await;
+    eventually("all turns are free", || turns(&ledger) == 0).await;
     assert_quiet(&ledger).await;
 }
 
@@ -85,7 +89,7 @@ async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
 /// queues 16 of them: two buffers.
 #[tokio::test]
 async fn a_peer_that_does_not_read_holds_two_buffers() {
-    let (lane, _, readers) = readers(2);
+    let (_, ledger, readers) = readers(2);
     for reader in [&readers[0], &readers[2]] {
         let blob = blob_of(&content(1_000_000));
         let mut chunks = reader.chunks(blob.clone());
@@ -94,7 +98,7 @@ async fn a_peer_that_does_not_read_holds_two_buffers() {
             queued.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
         }
         assert_eq!(queued.iter().map(Bytes::len).sum::<usize>(), 48 << 10);
-        eventually("nothing is under way", || lane.free() == 2).await;
+        eventually("nothing is under way", || turns(&ledger) == 0).await;
         assert_eq!(chunks.buffers(), 2, "and nothing is read ahead for it");
         queued.clear();
         let mut chunks = reader.chunks(blob);
@@ -234,7 +238,7 @@ async fn the_bound_of_the_lane_holds() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!((lane.free(), gate.waiting(), ledger.blobs.sent.read_bytes.get()), (0, 3, 0));
+    assert_eq!((turns(&ledger), gate.waiting(), ledger.blobs.sent.read_bytes.get()), (3, 3, 0));
     gate.open();
     for held in held {
         held.await.unwrap().unwrap();
@@ -242,7 +246,7 @@ async fn the_bound_of_the_lane_holds() {
     for stream in streams {
         assert!(stream.await.unwrap().unwrap() == content);
     }
-    eventually("all turns are free", || lane.free() == 3).await;
+    eventually("all turns are free", || turns(&ledger) == 0).await;
     assert_eq!(ledger.blobs.sent.read_bytes.get(), 30_000_000);
     assert_quiet(&ledger).await;
 }
@@ -282,18 +286,18 @@ async fn a_cancelled_body_leaves_nothing() {
     assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 24 << 10, "it has its turn after all");
     // The next chunk is on its way, asked for by nobody.
     drop(body);
-    eventually("its turn is free", || lane.free() == 1).await;
+    eventually("its turn is free", || turns(&ledger) == 0).await;
     assert_quiet(&ledger).await;
 }
 
 #[tokio::test]
 async fn a_chunk_from_a_disk_is_followed_by_the_next() {
-    let (lane, _, readers) = readers(1);
+    let (_, ledger, readers) = readers(1);
     let file = file_of(&content(100_000));
     let blob = Blob::new(file.try_clone().unwrap()).unwrap();
     let mut chunks = readers[0].chunks(blob.clone());
     let first = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
-    eventually("the next was read", || lane.free() == 1).await;
+    eventually("the next was read", || turns(&ledger) == 0).await;
     tokio::task::yield_now().await;
     file.write_all_at(&[0; 100_000], 0).unwrap();
     let second = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
@@ -302,7 +306,7 @@ async fn a_chunk_from_a_disk_is_followed_by_the_next() {
     let file = file_of(&content(100_000));
     let mut chunks = readers[1].chunks(Blob::new(file.try_clone().unwrap()).unwrap());
     poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
-    eventually("nothing is under way", || lane.free() == 1).await;
+    eventually("nothing is under way", || turns(&ledger) == 0).await;
     file.write_all_at(&[0; 100_000], 0).unwrap();
     assert!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().iter().all(|byte| *byte == 0));
 }
@@ -331,29 +335,4 @@ async fn who_collects_a_large_file_lets_others_go_on() {
     assert!(left > 0);
     drop(body);
     assert_quiet(&ledger).await;
-}
-
-/// A thread is free only later: what nobody waits for any more is not run then.
-#[test]
-fn what_nobody_waits_for_is_not_begun() {
-    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
-    runtime.block_on(async {
-        let (lane, gate, ran) = (Lane::new(2), Gate::new(), Arc::new(AtomicBool::new(false)));
-        let busy = tokio::spawn({
-            let (lane, gate) = (lane.clone(), gate.clone());
-            async move { lane.run(move || gate.wait()).await }
-        });
-        eventually("the only thread is busy", || gate.waiting() == 1).await;
-        let waiting = tokio::spawn({
-            let (lane, ran) = (lane.clone(), ran.clone());
-            async move { lane.run(move || ran.store(true, SeqCst)).await }
-        });
-        eventually("it has its turn, and no thread", || lane.free() == 0).await;
-        waiting.abort();
-        assert!(waiting.await.unwrap_err().is_cancelled());
-        gate.open();
-        busy.await.unwrap().unwrap();
-        eventually("all turns are free", || lane.free() == 2).await;
-        assert!(!ran.load(SeqCst));
-    });
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Conflicts, Counter, DropReason, Gauge, Histogram, Ledger, Promises, Transforms};
+use super::{Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Promises, Transforms};
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = Exposition(String::with_capacity(8 << 10));
@@ -44,6 +44,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
 
     out.deferred(ledger);
     out.promises(&ledger.promises);
+    out.lanes(&ledger.lanes);
 
     out.transforms(&ledger.transforms);
 
@@ -176,6 +177,26 @@ impl Exposition {
         ];
         let help = "Passes that were to see the snapshot of the first one.";
         self.counters("euryale_promise_snapshots_total", help, "outcome", snapshots);
+    }
+
+    fn lanes(&mut self, lanes: &Lanes) {
+        let lanes = lanes.all();
+        let mut family = |name: &str, help: &str, kind: &str, value: fn(&LaneMeter) -> i64| {
+            self.head(name, help, kind);
+            for (lane, meter) in &lanes {
+                self.line(format_args!("{name}{{lane=\"{lane}\"}} {}", value(meter)));
+            }
+        };
+        let running = "Turns of blocking lanes that are held.";
+        family("euryale_lane_running", running, "gauge", |meter| meter.running.get());
+        let peak = "The greatest value so far.";
+        family("euryale_lane_running_peak", peak, "gauge", |meter| meter.running.peak());
+        let waiting = "Work that waits for a turn in a blocking lane.";
+        family("euryale_lane_waiting", waiting, "gauge", |meter| meter.waiting.get());
+        let refused = "Work that a blocking lane had no room for.";
+        family("euryale_lane_refused_total", refused, "counter", |meter| {
+            i64::try_from(meter.refused.get()).unwrap_or(i64::MAX)
+        });
     }
 
     fn transforms(&mut self, transforms: &Transforms) {

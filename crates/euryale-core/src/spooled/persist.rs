@@ -11,7 +11,9 @@ impl SpooledBody {
     ///
     /// A body that stands in a file is linked into place where the system can do that (on Linux, when `path` is
     /// on the file system of the spool's folder): no byte is copied, and the body stays what it is. Any other is
-    /// copied. When this returns, the file and its entry in the folder are on the disk.
+    /// copied; and so is a file that had a name and lost it, as by an abort, since Linux lets no such file have
+    /// another one (linkat(2), `ENOENT`). File systems that share blocks (Btrfs, XFS) do so then. When this
+    /// returns, the file and its entry in the folder are on the disk.
     ///
     /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else writes to in
     /// bad faith.
@@ -44,10 +46,42 @@ impl SpooledBody {
             }
         }
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        io::copy(&mut self.clone(), &mut file)
-            .and_then(|_| file.sync_all())
-            .inspect_err(|_| drop(fs::remove_file(path)))
+        self.copy_to(&mut file).and_then(|()| file.sync_all()).inspect_err(|_| drop(fs::remove_file(path)))
     }
+}
+
+impl SpooledBody {
+    fn copy_to(&self, file: &mut File) -> io::Result<()> {
+        if let Some(own) = self.as_whole_file()
+            && copy_within_the_system(own, file, self.len())?
+        {
+            return Ok(());
+        }
+        io::copy(&mut self.clone(), file).map(drop)
+    }
+}
+
+/// Copies without a detour through this process, and by reference where the file system can. False: not at all.
+#[cfg(target_os = "linux")]
+fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> {
+    let mut at = 0;
+    while at < len {
+        let want = usize::try_from(len - at).unwrap_or(usize::MAX);
+        // With a place of its own: others may use the position of the file.
+        match rustix::fs::copy_file_range(from, Some(&mut at), to, None, want) {
+            // Between some file systems, and of some kernels and sandboxes, it does not exist.
+            Err(_) | Ok(0) if at == 0 => return Ok(false),
+            Err(error) => return Err(error.into()),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copy_within_the_system(_from: &File, _to: &File, _len: u64) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// A file without a name has an entry among those of the process, and what that points at can be linked.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_test::{Gate, eventually};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use super::BodyWriter;
@@ -53,14 +54,13 @@ async fn a_slow_client_holds_the_writer_at_its_window() {
         Ok(())
     }));
     handle.window(1050);
+    // The first poll starts it.
     let mut received = next(&mut body).await.unwrap().unwrap().len();
     assert!(handle.is_started());
     for _ in 0..5 {
         // It fills the window, and the part of a write that did not fit waits.
         let most = || (received + 1050) / 100 * 100;
         eventually("the window is full", || written.load(Ordering::SeqCst) == most()).await;
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        assert_eq!(written.load(Ordering::SeqCst), most());
         let piece = next(&mut body).await.unwrap().unwrap().len();
         assert!(piece <= 1050);
         received += piece;
@@ -115,6 +115,43 @@ async fn an_error_or_a_panic_breaks_the_body_off() {
 }
 
 #[tokio::test]
+async fn a_length_that_was_announced_is_kept_or_the_body_breaks_off() {
+    for (length, pieces, ends) in [
+        (6, vec!["abc", "def"], "whole"),
+        (6, vec!["abcdef"], "whole"),
+        (7, vec!["abc", "def"], "shorter than was announced, by 1 bytes"),
+        (5, vec!["abc", "def"], "longer than was announced"),
+        (6, vec!["abc", "def", "g"], "longer than was announced"),
+        (6, vec!["abc", "def", "!"], "as scripted"),
+        (1, vec![], "shorter than was announced, by 1 bytes"),
+    ] {
+        let sent = pieces.clone();
+        let mut body = Body::writer_of_length(length, move |writer| {
+            sent.iter().try_for_each(|piece| match *piece {
+                "!" => Err(io::Error::other("as scripted")),
+                piece => writer.send(piece),
+            })
+        });
+        let mut received = 0;
+        let end = loop {
+            assert_eq!(body.size_hint().exact(), Some(length - received), "{pieces:?}");
+            match next(&mut body).await {
+                Some(Ok(piece)) => received += piece.len() as u64,
+                Some(Err(error)) => break error.to_string(),
+                None => break "whole".to_owned(),
+            }
+        };
+        assert!(end.contains(ends), "{length} {pieces:?}: {end}");
+        assert_eq!(
+            received == length,
+            end == "whole",
+            "{length} {pieces:?}: nobody may take {received} for all"
+        );
+        assert!(body.is_end_stream() && next(&mut body).await.is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     let (given_up, is_given_up) = tokio::sync::oneshot::channel();
     let (handle, mut body) = handle(Body::writer(move |writer| {
@@ -132,6 +169,29 @@ async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 10, "what there was room for");
     assert!(next(&mut body).await.unwrap().unwrap_err().to_string().contains("took nothing"));
     assert!(next(&mut body).await.is_none());
+}
+
+/// A writer that is given up has waited for room: it has gone no further by then.
+#[tokio::test]
+async fn a_writer_is_never_ahead_of_its_window() {
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = written.clone();
+    let (given_up, is_given_up) = tokio::sync::oneshot::channel();
+    let (handle, mut body) = handle(Body::writer(move |writer| {
+        let error = loop {
+            match writer.write(&[b'x'; 100]) {
+                Ok(len) => count.fetch_add(len, Ordering::SeqCst),
+                Err(error) => break error,
+            };
+        };
+        let _ = given_up.send(());
+        Err(error)
+    }));
+    handle.window(1050);
+    handle.stall(Duration::from_millis(250));
+    let received = next(&mut body).await.unwrap().unwrap().len();
+    is_given_up.await.unwrap();
+    assert_eq!(written.load(Ordering::SeqCst), received + 1050);
 }
 
 #[tokio::test]

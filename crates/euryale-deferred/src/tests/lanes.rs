@@ -34,7 +34,9 @@ async fn who_finds_no_place_is_refused_at_once() {
         .map(|gate| tokio::spawn(ask_with(layer.clone(), Method::GET, move || held(gate))));
     eventually("all places are taken", || ledger.deferred.running.get() == 4).await;
     let kind = async |answer: Response| {
-        ask_with(layer.clone(), Method::GET, || answer).await.err().map(|error| error.kind())
+        let error = ask_with(layer.clone(), Method::GET, || answer).await.err()?;
+        assert!(error.is_after_transaction());
+        Some(error.kind())
     };
     assert_eq!(kind(never()).await, Some(ErrorKind::LaneFull));
     assert_eq!(kind(held(gate.clone())).await, Some(ErrorKind::LaneFull));

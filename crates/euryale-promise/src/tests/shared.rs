@@ -181,6 +181,39 @@ async fn the_number_of_values_is_bounded() {
     site.quiet().await;
 }
 
+/// Values of so many bytes as the path says, of which a hundred may be kept.
+#[tokio::test]
+async fn the_weight_of_values_is_bounded() {
+    const TEXT: Key<String> = Key::new("text").weighed(|text| match text.as_str() {
+        "0" => std::panic::resume_unwind(Box::new("as scripted")),
+        text => text.parse().unwrap(),
+    });
+    let site = Site::new(RepublishLayer::new().shared_weight(100), |request, _| {
+        let weight = request.uri().path()[1..].to_owned();
+        let promises = request.promises().shared(60 * SECOND);
+        let promised = promises.ask(TEXT.with(&weight), || async { Ok::<_, Infallible>(weight) });
+        say(format!("{} in pass {}", promised.ready()??, promises.pass()))
+    });
+    let in_pass = async |weight: u32, pass: u32| {
+        assert_eq!(site.text(&format!("/{weight}")).await, format!("{weight} in pass {pass}"));
+    };
+    for weight in [40, 30, 29] {
+        in_pass(weight, 2).await;
+    }
+    in_pass(40, 1).await;
+    in_pass(20, 2).await;
+    in_pass(40, 1).await;
+    in_pass(29, 1).await;
+    in_pass(30, 2).await;
+    in_pass(20, 2).await;
+    for weight in [101, 0] {
+        in_pass(weight, 2).await;
+        in_pass(weight, 2).await;
+    }
+    in_pass(20, 1).await;
+    site.quiet().await;
+}
+
 /// One value in all passes of a request, however short its time is.
 #[tokio::test(start_paused = true)]
 async fn a_request_sees_one_value() {

@@ -89,6 +89,28 @@ async fn no_retries_means_none() {
     assert_eq!((answer.unwrap_err().kind(), calls.len()), (ErrorKind::ConflictsExhausted, 1));
 }
 
+/// A pass that met a conflict, and then waited for a promise: its request is answered by a later pass.
+#[tokio::test]
+async fn a_conflict_of_an_earlier_pass_is_resolved_by_the_one_that_answers() {
+    let ledger = Ledger::new();
+    let answers = Arc::new(Mutex::new(vec![Ok(()), Err(ErrorKind::Suspended), Err(ErrorKind::Conflict)]));
+    let service = RetryLayer::new(ConflictPolicy::new().ledger(ledger.clone()));
+    let service = ServiceBuilder::new().layer(service).service(service_fn({
+        let answers = answers.clone();
+        move |request: Request| {
+            let history = request.extensions().get::<History>().copied().unwrap_or_default();
+            let answer = answers.lock().unwrap().pop().unwrap();
+            std::future::ready(answer.map(|()| history).map_err(Error::new))
+        }
+    }));
+    assert_eq!(service.clone().oneshot(Request::default()).await.unwrap_err().kind(), ErrorKind::Suspended);
+    assert_eq!(ledger.conflicts.resolved.get(), 0, "it was not answered yet");
+    let mut request = Request::default();
+    request.extensions_mut().insert(History::default().after_conflict(false).after_suspension());
+    assert_eq!(service.oneshot(request).await.unwrap().conflicts, 1);
+    assert_eq!((ledger.conflicts.resolved.get(), ledger.conflicts.exhausted.get()), (1, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn conflicts_of_earlier_passes_are_kept_and_cost_no_retry() {
     let histories = Arc::new(Mutex::new(Vec::new()));

@@ -25,6 +25,10 @@ use super::{Problem, Respond};
 /// | malformed request | 400 |
 /// | deferred failed before its first byte | 502 |
 ///
+/// When the [transaction was over](euryale_core::Error::is_after_transaction) and the method is not safe, there is no
+/// Retry-After, and the text says that what was sent may be done: a lane for deferred responses that is full must not
+/// make a client do it twice.
+///
 /// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept HTML. It
 /// says nothing about the inside; that is in the log, with the error's chain of sources. The
 /// [`ErrorKind`](euryale_core::ErrorKind) stands in the response's extensions.

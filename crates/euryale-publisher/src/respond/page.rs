@@ -1,5 +1,7 @@
 //! What the client is told.
 
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use euryale_core::{Body, Error, ErrorKind, Response};
@@ -53,46 +55,34 @@ pub struct Problem {
     pub retry_after: Option<Duration>,
     /// What was asked for.
     pub uri: Uri,
+    detail: Cow<'static, str>,
     wants_html: bool,
 }
 
 impl Problem {
     pub(super) fn new(error: &Error, asked: &Asked) -> Self {
         let kind = error.kind();
-        Self {
-            kind,
-            status: kind.status(),
-            retry_after: kind.retry_after(),
-            uri: asked.uri.clone(),
-            wants_html: asked.html,
-        }
+        let status = kind.status();
+        // RFC 9110 §9.2.2: what is done again is done twice.
+        let is_done = error.is_after_transaction() && !asked.method.is_safe();
+        let detail = match error.told() {
+            Some(told) => Cow::Owned(told.to_owned()),
+            None if is_done => Cow::Borrowed(DONE),
+            None => Cow::Borrowed(detail(status)),
+        };
+        let retry_after = if is_done { None } else { kind.retry_after() };
+        Self { kind, status, retry_after, uri: asked.uri.clone(), detail, wants_html: asked.html }
     }
 
-    /// One sentence for people: what happened, and what to do.
-    pub fn detail(&self) -> &'static str {
-        match self.status {
-            StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
-            StatusCode::GATEWAY_TIMEOUT => {
-                "The server took too long to answer. What you sent may still be done."
-            }
-            StatusCode::BAD_GATEWAY => {
-                "Something that the server depends on gave no answer. Try again later."
-            }
-            StatusCode::PAYLOAD_TOO_LARGE => "What you sent is larger than this address accepts.",
-            StatusCode::REQUEST_TIMEOUT => "What you sent stopped arriving. Send it again.",
-            StatusCode::INSUFFICIENT_STORAGE => "The server has no room left for what you sent.",
-            StatusCode::LOOP_DETECTED => {
-                "The server could not complete this page in the number of steps it allows."
-            }
-            StatusCode::BAD_REQUEST => "The server could not make sense of what you sent.",
-            _ => "The server met an error that is not yours. It was logged.",
-        }
+    /// A sentence or two for people: what happened, and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
-    /// The problem as JSON (RFC 9457). No member needs escaping: all are our own words.
+    /// The problem as JSON (RFC 9457).
     fn json(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let (status, detail) = (self.status.as_u16(), self.detail());
+        let (status, detail) = (self.status.as_u16(), Json(self.detail()));
         let body = format!(
             "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"
         );
@@ -101,13 +91,59 @@ impl Problem {
 
     fn html(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let (status, detail) = (self.status.as_u16(), self.detail());
+        let (status, detail) = (self.status.as_u16(), Html(self.detail()));
         let body = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>{status} {title}</title>\n<h1>{title}</h1>\n<p>{detail}</p>\n</html>\n"
         );
         typed(body, "text/html; charset=utf-8")
+    }
+}
+
+/// For a request whose answer failed when its transaction was over.
+const DONE: &str = "What you sent was received and may be done; only the answer could not be made. \
+                    Look before you send it again.";
+
+fn detail(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
+        StatusCode::GATEWAY_TIMEOUT => "The server took too long to answer. What you sent may still be done.",
+        StatusCode::BAD_GATEWAY => "Something that the server depends on gave no answer. Try again later.",
+        StatusCode::PAYLOAD_TOO_LARGE => "What you sent is larger than this address accepts.",
+        StatusCode::REQUEST_TIMEOUT => "What you sent stopped arriving. Send it again.",
+        StatusCode::INSUFFICIENT_STORAGE => "The server has no room left for what you sent.",
+        StatusCode::LOOP_DETECTED => {
+            "The server could not complete this page in the number of steps it allows."
+        }
+        StatusCode::BAD_REQUEST => "The server could not make sense of what you sent.",
+        _ => "The server met an error that is not yours. It was logged.",
+    }
+}
+
+/// Text within quotes of JSON (RFC 8259 §7).
+struct Json<'a>(&'a str);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            '"' | '\\' => write!(f, "\\{char}"),
+            '\0'..='\x1f' => write!(f, "\\u{:04x}", u32::from(char)),
+            _ => f.write_char(char),
+        })
+    }
+}
+
+/// Text between tags.
+struct Html<'a>(&'a str);
+
+impl fmt::Display for Html<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| match char {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            _ => f.write_char(char),
+        })
     }
 }
 

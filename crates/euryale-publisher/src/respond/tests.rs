@@ -64,6 +64,38 @@ async fn each_kind_has_its_status_and_says_nothing_of_the_inside() {
 }
 
 #[tokio::test]
+async fn what_may_be_done_already_is_not_asked_for_again() {
+    for (method, is_over, again) in
+        [("GET", false, true), ("GET", true, true), ("POST", false, true), ("POST", true, false)]
+    {
+        let service =
+            ServiceBuilder::new().layer(RespondLayer::new()).service(service_fn(move |_: Request<()>| {
+                let error = Error::new(ErrorKind::LaneFull);
+                let error = if is_over { error.after_transaction() } else { error };
+                std::future::ready(Err::<Response, _>(error))
+            }));
+        let request = Request::builder().method(method).body(()).unwrap();
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers().contains_key(RETRY_AFTER), again, "{method} {is_over}");
+        let text = text(response).await;
+        assert_eq!(text.contains("Try again"), again, "{text}");
+        assert_eq!(text.contains("may be done"), !again, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_error_tells_is_told() {
+    let error =
+        || Error::with_source(ErrorKind::BodyTooLarge, "secret").telling("At most 3 of <b>, \"c\" & \\\n.");
+    let json = text(answer(RespondLayer::new(), "*/*", Err(error())).await).await;
+    assert!(json.contains(r#""detail":"At most 3 of <b>, \"c\" & \\\u000a.""#), "{json}");
+    let html = text(answer(RespondLayer::new(), "text/html", Err(error())).await).await;
+    assert!(html.contains("<p>At most 3 of &lt;b>, \"c\" &amp; \\\n.</p>"), "{html}");
+    assert!(!json.contains("secret") && !html.contains("secret"));
+}
+
+#[tokio::test]
 async fn browsers_get_a_page() {
     for (accept, html) in [
         ("text/html,application/xhtml+xml,*/*;q=0.8", true),

@@ -5,18 +5,17 @@ use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
-use euryale_core::{Blob, PanicMessage};
+use euryale_core::{Blob, BlockingLane, Ledger};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
 
 use crate::BLOCKING_THREADS;
 
 /// So many chunks are brought in from disks at a time, by all sockets of the process. More requests make no disk
 /// faster.
-static TURNS: Semaphore = Semaphore::const_new(BLOCKING_THREADS);
+static LANE: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
 /// How much is read at a time, into a buffer that nobody looks at.
 const PIECE: usize = 64 << 10;
@@ -24,14 +23,15 @@ const PIECE: usize = 64 << 10;
 /// Brings the pages of a blob into the page cache before they are sent.
 pub(super) struct Warmth {
     blob: Blob,
+    ledger: Ledger,
     coming: Option<Coming>,
 }
 
 type Coming = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 impl Warmth {
-    pub(super) fn new(blob: Blob) -> Self {
-        Self { blob, coming: None }
+    pub(super) fn new(blob: Blob, ledger: &Ledger) -> Self {
+        Self { blob, ledger: ledger.clone(), coming: None }
     }
 
     /// Ready when the `len` bytes from `at` on are in the page cache, as far as one can tell.
@@ -43,7 +43,7 @@ impl Warmth {
             if len == 0 || (is_warm(file, at) && is_warm(file, at + len as u64 - 1)) {
                 return Poll::Ready(Ok(()));
             }
-            self.coming = Some(Box::pin(bring(self.blob.clone(), at, len)));
+            self.coming = Some(bring(LANE.clone().ledger(&self.ledger), self.blob.clone(), at, len));
         }
         let Some(coming) = &mut self.coming else { return Poll::Ready(Ok(())) };
         let came = ready!(coming.as_mut().poll(cx));
@@ -64,10 +64,8 @@ fn is_warm(file: &File, at: u64) -> bool {
     }
 }
 
-async fn bring(blob: Blob, at: u64, len: usize) -> io::Result<()> {
-    // The semaphore is never closed.
-    let turn = TURNS.acquire().await.map_err(io::Error::other)?;
-    let reading = spawn(move || {
+fn bring(lane: BlockingLane, blob: Blob, at: u64, len: usize) -> Coming {
+    let read = move || {
         let mut buffer = vec![0; PIECE.min(len)];
         let end = at + len as u64;
         let mut at = at;
@@ -80,14 +78,7 @@ async fn bring(blob: Blob, at: u64, len: usize) -> io::Result<()> {
                 Err(error) => return Err(error),
             }
         }
-        drop(turn);
         Ok(())
-    })?;
-    reading.await.map_err(io::Error::other)?
-}
-
-#[expect(clippy::disallowed_methods, reason = "the lane of cold files: its semaphore bounds it")]
-fn spawn(read: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<JoinHandle<io::Result<()>>> {
-    // Without a thread tokio panics, and keeps the closure until it has one.
-    PanicMessage::catch(|| tokio::task::spawn_blocking(read)).map_err(io::Error::other)
+    };
+    Box::pin(async move { lane.run(read).await.map_err(io::Error::other)? })
 }

@@ -27,7 +27,7 @@ impl ThroughWindows {
 
 impl ReadBlob for ThroughWindows {
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
-        let warmth = Warmth::new(blob.clone());
+        let warmth = Warmth::new(blob.clone(), &self.windows.ledger);
         let bytes = self.windows.open(blob);
         if bytes.is_ok() {
             self.windows.ledger.blobs.sent.sendfile.add(1);

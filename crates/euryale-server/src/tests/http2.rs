@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::Router;
 use axum::routing::get;
 use euryale_core::Body;
@@ -158,5 +160,63 @@ async fn a_reset_drops_the_handler_and_leaves_the_socket() {
     let response = within(client.send_request(request("GET", "/hello"))).await.unwrap();
     assert_eq!(response.status(), 200);
     drop((client, response));
+    site.end().await;
+}
+
+/// A body without an end, which counts what was taken of it.
+struct Endless(Arc<AtomicUsize>);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let chunk = vec![b'x'; 16 << 10];
+        self.0.fetch_add(chunk.len(), Ordering::SeqCst);
+        std::task::Poll::Ready(Some(Ok(Frame::data(chunk.into()))))
+    }
+}
+
+/// It opens wide windows and reads nothing: what is in the server then is not bounded by its windows.
+#[tokio::test]
+async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
+    const STREAMS: usize = 100;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let body = match request.uri().path() {
+            "/ping" => Body::from("pong"),
+            _ => Body::new(Endless(count.clone())),
+        };
+        std::future::ready(Ok::<_, Infallible>(Response::new(body)))
+    });
+    let site = Site::start(Server::new(), service).await;
+    let mut peer = site.peer().await;
+    peer.send(PREFACE).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE 16 MiB, and a WINDOW_UPDATE of 1 GiB for the connection (RFC 9113 §6.5.2, §6.9).
+    peer.send([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0]).await;
+    peer.send([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x40, 0, 0, 0]).await;
+    for stream in 0..STREAMS {
+        // GET / of http, at `a`.
+        let head = [0x82, 0x86, 0x84, 0x41, 1, b'a'];
+        let id = u32::try_from(2 * stream + 1).unwrap().to_be_bytes();
+        peer.send([&[0, 0, 6, 1, 5][..], &id, &head].concat()).await;
+    }
+    // All tasks that can go on do so between a request of another peer and its answer.
+    let mut other = site.peer().await;
+    let (mut before, mut still) = (0, 0);
+    while still < 20 {
+        other.get("/ping").await;
+        let now = taken.load(Ordering::SeqCst);
+        still = if now == before && now > 0 { still + 1 } else { 0 };
+        before = now;
+    }
+    let sockets = 8 << 20;
+    assert!(before < sockets + STREAMS * (32 << 10), "{before} bytes for {STREAMS} streams that stall");
+    drop((peer, other));
+    site.all_closed().await;
     site.end().await;
 }

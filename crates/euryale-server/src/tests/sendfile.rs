@@ -116,6 +116,37 @@ async fn kept_alive_and_pipelined_every_byte_arrives() {
     site.end_quiet(&shelf).await;
 }
 
+/// Compressed beforehand; what else names a coding has changed the body, or may have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coded_file_is_sent_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = content(LEN);
+    let blob = || Blob::stable(file(folder.path(), &bytes)).unwrap();
+    for (blob, said, is_sent) in [
+        (blob().coded("gzip"), Some("gzip"), true),
+        (blob().coded("gzip"), Some("br"), false),
+        (blob().coded("gzip"), Some("gzip, gzip"), false),
+        (blob().coded("gzip"), None, false),
+        (blob(), Some("gzip"), false),
+    ] {
+        let say = move |mut response: axum::response::Response| async move {
+            if let Some(said) = said {
+                response.headers_mut().insert("content-encoding", said.parse().unwrap());
+            }
+            response
+        };
+        let (site, shelf) = Site::with_blob(blob, |app| app.layer(axum::middleware::map_response(say))).await;
+        let mut peer = site.peer().await;
+        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(peer.body().await == bytes);
+        if is_sent {
+            site.has_sent(1, LEN).await;
+        }
+        assert_eq!(site.sent().0, u64::from(is_sent), "{said:?}");
+        site.end_quiet(&shelf).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_of_a_file_begin_anywhere() {
     let folder = tempfile::tempdir().unwrap();

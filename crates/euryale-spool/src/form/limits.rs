@@ -1,6 +1,10 @@
 //! How large a form may be.
 
-/// How large a form may be. What is larger is answered 413.
+use std::fmt;
+
+use euryale_core::{Error, ErrorKind};
+
+/// How large a form may be. What is larger is answered 413, with the limit that it met.
 ///
 /// The form as a whole is a body, and has a body's limit.
 #[derive(Clone, Copy, Debug)]
@@ -48,4 +52,22 @@ impl Default for FormLimits {
     fn default() -> Self {
         Self::new()
     }
+}
+
+pub(super) const FIELDS: &str = "The form has too many fields";
+pub(super) const TEXT: &str = "The form has too many bytes of text";
+pub(super) const FILES: &str = "The form has too many files";
+pub(super) const FILE: &str = "A file of the form has too many bytes";
+pub(super) const HEAD: &str = "The head of a part of the form has too many bytes";
+pub(super) const NO_UTF8: &str = "The form is no UTF-8.";
+
+/// A form has more of something than it may have.
+pub(super) fn too_large(what: impl fmt::Display, limit: impl fmt::Display) -> Error {
+    let told = format!("{what}: {limit} is the limit.");
+    Error::with_source(ErrorKind::BodyTooLarge, told.clone()).telling(told)
+}
+
+/// What came is no form.
+pub(super) fn malformed(what: &'static str) -> Error {
+    Error::with_source(ErrorKind::Malformed, what).telling(what)
 }

@@ -16,6 +16,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
 use multer::Multipart;
 
+use super::limits::{FIELDS, FILE, FILES, HEAD, NO_UTF8, TEXT, malformed, too_large};
 use super::{Field, Form, FormLimits, Upload};
 use crate::keep::Keeper;
 use crate::layer::Settings;
@@ -39,8 +40,12 @@ where
 {
     let feed = Feed::new(source);
     let mut parts = Parts { multipart: Multipart::new(feed.clone(), boundary), feed: feed.clone() };
-    let mut room =
-        Room { fields: limits.fields, files: limits.files, text: limits.text, memory: settings.memory };
+    let mut room = Room {
+        fields: Left::of(limits.fields, FIELDS),
+        files: Left::of(limits.files, FILES),
+        text: Left::of(limits.text, TEXT),
+        memory: settings.memory,
+    };
     let mut fields = Vec::new();
     while let Some(part) = parts.next().await? {
         fields.extend(field(part, &feed, &mut room, limits.file, &settings).await?);
@@ -53,15 +58,27 @@ where
 
 /// What may still come.
 struct Room {
-    fields: usize,
-    files: usize,
-    text: usize,
+    fields: Left,
+    files: Left,
+    text: Left,
     memory: usize,
 }
 
-fn take(room: &mut usize, wanted: usize, what: &'static str) -> Result<(), Error> {
-    *room = room.checked_sub(wanted).ok_or_else(|| Error::with_source(ErrorKind::BodyTooLarge, what))?;
-    Ok(())
+struct Left {
+    left: usize,
+    limit: usize,
+    what: &'static str,
+}
+
+impl Left {
+    fn of(limit: usize, what: &'static str) -> Self {
+        Self { left: limit, limit, what }
+    }
+
+    fn take(&mut self, wanted: usize) -> Result<(), Error> {
+        self.left = self.left.checked_sub(wanted).ok_or_else(|| too_large(self.what, self.limit))?;
+        Ok(())
+    }
 }
 
 /// None for a file that was not chosen.
@@ -76,29 +93,29 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    take(&mut room.fields, 1, "a form of too many fields")?;
-    let name = part.name().ok_or_else(|| malformed("a part of a form has no name"))?.to_owned();
-    take(&mut room.text, name.len(), "a form of too much text")?;
+    room.fields.take(1)?;
+    let name = part.name().ok_or_else(|| malformed("A part of the form has no name."))?.to_owned();
+    room.text.take(name.len())?;
     let Some(file_name) = part.file_name().map(str::to_owned) else {
         if names_a_file(&part) {
-            return Err(malformed("the name of a file in a form is no UTF-8"));
+            return Err(malformed("The name of a file in the form is no UTF-8."));
         }
         let mut text = Vec::new();
         while let Some(data) = feed.data(&mut part).await? {
-            take(&mut room.text, data.len(), "a form of too much text")?;
+            room.text.take(data.len())?;
             text.extend_from_slice(&data);
         }
-        let text = String::from_utf8(text).map_err(|_| malformed("a form that is no UTF-8"))?;
+        let text = String::from_utf8(text).map_err(|_| malformed(NO_UTF8))?;
         return Ok(Some(Field::new_text(name, text)));
     };
-    take(&mut room.files, 1, "a form of too many files")?;
+    room.files.take(1)?;
     let content_type = part.headers().get(CONTENT_TYPE).cloned();
     let mut keeper = Keeper::new(Arc::clone(settings), room.memory);
     let mut len = 0;
     while let Some(data) = feed.data(&mut part).await? {
         len += data.len() as u64;
         if len > longest_file {
-            return Err(Error::with_source(ErrorKind::BodyTooLarge, "a form with too large a file"));
+            return Err(too_large(FILE, longest_file));
         }
         keeper.take(data).await?;
     }
@@ -220,10 +237,7 @@ where
         let piece = self.piece.split_to(self.piece.len().min(PIECE));
         self.idle += piece.len();
         if self.idle > LONGEST_HEAD {
-            return Poll::Ready(Err(Error::with_source(
-                ErrorKind::BodyTooLarge,
-                "the head of a part of a form is too long",
-            )));
+            return Poll::Ready(Err(too_large(HEAD, LONGEST_HEAD)));
         }
         Poll::Ready(Ok(Some(piece)))
     }
@@ -277,8 +291,4 @@ where
             }
         })
     }
-}
-
-fn malformed(what: &'static str) -> Error {
-    Error::with_source(ErrorKind::Malformed, what)
 }

@@ -155,11 +155,14 @@ async fn each_limit_is_met_exactly() {
         (text, MULTIPART, multipart(std::slice::from_ref(&long)), multipart(&[long.clone(), field])),
         (file, MULTIPART, multipart(&[upload]), multipart(&[part("name=\"a\"; filename=\"f\"", "12")])),
     ];
-    for (limits, content_type, fits, over) in cases {
+    let told = ["fields: 2 ", "fields: 2 ", "files: 2 ", "text: 2 ", "text: 2 ", "bytes: 1 "];
+    for ((limits, content_type, fits, over), told) in cases.into_iter().zip(told) {
         let layer = SpoolLayer::new().forms(limits);
         assert!(sent(layer.clone(), content_type, [fits.as_bytes()]).await.is_ok(), "{limits:?} {fits}");
         let error = sent(layer, content_type, [over.as_bytes()]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{limits:?} {over}");
+        let sentence = error.told().unwrap();
+        assert!(sentence.contains(told) && sentence.ends_with("is the limit."), "{sentence}");
     }
 }
 

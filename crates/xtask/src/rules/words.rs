@@ -62,19 +62,12 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
     Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
 }
 
-/// Where blocking work has a bound: the pool's worker, the lane that reads blobs, the lanes for what comes after a
-/// transaction, blocking promises, the spool's writers, transforms that compute for long, the server's reader
-/// of cold files, and core's fall-back for
-/// bodies without a layer.
-const BLOCKING: [&str; 8] = [
-    "crates/euryale-blob/src/read.rs",
+/// Where blocking work has a bound: the pool's worker, the lane that all else shares, and core's fall-back for bodies
+/// that met no layer.
+const BLOCKING: [&str; 3] = [
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
-    "crates/euryale-deferred/src/blocking.rs",
-    "crates/euryale-promise/src/blocking.rs",
-    "crates/euryale-server/src/sendfile/cold.rs",
-    "crates/euryale-spool/src/write.rs",
-    "crates/euryale-transform/src/cpu.rs",
+    "crates/euryale-core/src/lane.rs",
 ];
 
 /// One file each, with its argument on top: the map of files that are sent, and SQLite's snapshots.

@@ -1,5 +1,7 @@
 //! Files, as the database knows them.
 
+use std::collections::HashSet;
+
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
@@ -104,14 +106,17 @@ pub(crate) fn remove_scales(connection: &Connection, original: &FileEntry) -> ru
         .collect()
 }
 
-/// Does a file, or the scale of one, have the blob `name`?
-pub(crate) fn is_named(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+/// Which of these blobs does a file, or the scale of one, have?
+pub(crate) fn named(connection: &Connection, blobs: &[String]) -> rusqlite::Result<HashSet<String>> {
+    // Names of blobs are digits and slashes: nothing to escape.
+    let list = format!("[\"{}\"]", blobs.join("\",\""));
     connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM file WHERE blob = ?1)
-                 OR EXISTS (SELECT 1 FROM scale WHERE blob = ?1)",
+            "SELECT blob FROM file WHERE blob IN (SELECT value FROM json_each(?1))
+             UNION ALL SELECT blob FROM scale WHERE blob IN (SELECT value FROM json_each(?1))",
         )?
-        .query_row([name], |row| row.get(0))
+        .query_map([list], |row| row.get(0))?
+        .collect()
 }
 
 /// What this database calls itself.

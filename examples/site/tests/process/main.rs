@@ -19,6 +19,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -47,7 +48,35 @@ fn program(name: impl AsRef<OsStr>) -> Command {
 }
 
 fn ended(flags: &[&str]) -> Output {
-    site(flags).output().unwrap()
+    output(site(flags))
+}
+
+/// For programs that say little.
+fn output(mut command: Command) -> Output {
+    let mut child = command.spawn().unwrap();
+    exit_code(&mut child);
+    child.wait_with_output().unwrap()
+}
+
+/// Once it has ended by itself.
+fn exit_code(child: &mut Child) -> Option<i32> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() > until {
+            give_up(child);
+            panic!("it did not end within {PATIENCE:?}");
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn give_up(child: &mut Child) {
+    // It may have ended a moment ago.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn signal(child: &Child, name: &str) {
@@ -91,8 +120,17 @@ impl Running {
                 heard.push('\n');
             }
         });
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (tell, told) = channel();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            // Nobody listens any more when it came too late.
+            let _ = stdout.read_line(&mut line).map(|_| tell.send(line));
+        });
+        let line = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            give_up(&mut child);
+            panic!("it did not start within {PATIENCE:?}\n{}", said.lock().unwrap())
+        });
         let urls = line.split("http://").skip(1).filter_map(|rest| rest.split('/').next());
         let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
         let admin = public.pop().unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
@@ -105,8 +143,9 @@ impl Running {
 
     /// Its exit code, and what it said on standard error.
     fn end(mut self) -> (Option<i32>, String) {
+        let code = exit_code(&mut self.child);
         self.listening.take().unwrap().join().unwrap();
-        (self.child.wait().unwrap().code(), self.said())
+        (code, self.said())
     }
 
     /// What it said on standard error so far.
@@ -126,8 +165,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // After `end` it is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        give_up(&mut self.child);
     }
 }
 
@@ -308,7 +346,7 @@ fn wrong_flags_and_variables_are_refused() {
     let command = |variable: &str, value: &str| {
         let mut command = site(&["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]);
         command.arg(&data).env(variable, value);
-        command.output().unwrap()
+        output(command)
     };
     let cases = [
         ("EURYALE_CONNECTIONS", "0", 2, "--connections"),

@@ -1,5 +1,6 @@
 //! Stores in transactions, as their participants see them end.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -172,7 +173,7 @@ async fn a_writer_lives_until_its_last_transaction_has_ended() {
         Ok(name)
     });
     assert_eq!(folder.text(&kept.await.unwrap()), "one");
-    assert_eq!(folder.store.sweep(|_| Ok(false)).unwrap(), 1, "then it has ended");
+    assert_eq!(folder.store.sweep(|_| Ok(HashSet::new())).unwrap(), 1, "then it has ended");
     folder.end().await;
 }
 
@@ -181,7 +182,7 @@ struct Sweeping(PathBuf);
 
 impl Participant for Sweeping {
     fn vote(&mut self) -> Result<(), BoxError> {
-        FolderStore::open(&self.0)?.sweep(|_| Ok(false))?;
+        FolderStore::open(&self.0)?.sweep(|_| Ok(HashSet::new()))?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! What is swept away, and what never is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -17,14 +17,28 @@ fn what_ended_processes_left_goes_if_nobody_names_it() {
     // Of nobody here.
     fs::write(folder.path("3"), "a note").unwrap();
     let mut asked = BTreeSet::new();
-    let swept = folder.store.sweep(|name| {
-        asked.insert(name.to_owned());
-        Ok(name == "0/2")
+    let swept = folder.store.sweep(|names| {
+        asked.extend(names.iter().cloned());
+        Ok(names.iter().filter(|name| *name == "0/2").cloned().collect())
     });
     assert_eq!(swept.unwrap(), 2);
     assert_eq!(asked, set(["0/1", "0/2", "1/1"]));
     fs::remove_file(folder.path("3")).unwrap();
     assert_eq!(folder.names(), set(["0", "0/2", "0/lock"]));
+}
+
+#[test]
+fn many_are_asked_for_at_a_time() {
+    let folder = Folder::new();
+    let files: Vec<String> = (0..2500).map(|number| number.to_string()).collect();
+    folder.leave("0", &files.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut asked = Vec::new();
+    let swept = folder.store.sweep(|names| {
+        asked.push(names.len());
+        Ok(names.iter().filter(|name| name.ends_with('7')).cloned().collect())
+    });
+    assert_eq!((swept.unwrap(), asked), (2250, vec![1000, 1000, 500]));
+    assert_eq!(folder.names().len(), 250 + 2);
 }
 
 #[test]
@@ -45,7 +59,7 @@ async fn a_writer_that_lives_is_left_alone_and_two_handles_are_two() {
     assert_ne!(name.split('/').next(), created.split('/').next());
     let before = folder.names();
     for store in [&folder.store, &other, &FolderStore::open(folder.root.path()).unwrap()] {
-        let swept = store.sweep(|name| panic!("{name} is not asked for"));
+        let swept = store.sweep(|names| panic!("{names:?} are not asked for"));
         assert_eq!((swept.unwrap(), folder.names()), (0, before.clone()));
     }
     folder.end().await;
@@ -56,9 +70,9 @@ fn a_file_that_goes_during_a_sweep_is_in_nobodys_way() {
     let folder = Folder::new();
     folder.leave("0", &["1", "2"]);
     // Another process, that lives, has committed a removal and ends it now.
-    let swept = folder.store.sweep(|name| {
-        fs::remove_file(folder.path(name)).unwrap();
-        Ok(false)
+    let swept = folder.store.sweep(|names| {
+        names.iter().for_each(|name| fs::remove_file(folder.path(name)).unwrap());
+        Ok(HashSet::new())
     });
     assert_eq!(swept.unwrap(), 0);
     assert!(folder.names().is_empty());
@@ -70,7 +84,8 @@ fn sweeps_at_the_same_time_are_in_nobodys_way() {
     for _ in 0..5 {
         (0..50).for_each(|writer| folder.leave(&writer.to_string(), &["1", "2"]));
         let swept: u64 = std::thread::scope(|scope| {
-            let sweeps = [(); 4].map(|()| scope.spawn(|| folder.store.sweep(|_| Ok(false)).unwrap()));
+            let sweeps =
+                [(); 4].map(|()| scope.spawn(|| folder.store.sweep(|_| Ok(HashSet::new())).unwrap()));
             sweeps.map(|sweep| sweep.join().unwrap()).into_iter().sum()
         });
         assert_eq!((swept, folder.names()), (100, BTreeSet::new()));
@@ -83,7 +98,7 @@ fn writers_that_begin_during_sweeps_keep_what_they_write() {
     let done = AtomicBool::new(false);
     let sweep = || {
         while !done.load(SeqCst) {
-            folder.store.sweep(|_| Ok(false)).unwrap();
+            folder.store.sweep(|_| Ok(HashSet::new())).unwrap();
         }
     };
     let begin = |_| {
@@ -110,6 +125,6 @@ fn what_no_writer_made_is_left_alone() {
     let folder = Folder::new();
     folder.leave("0", &["1", "1.orig", ".nfs01"]);
     fs::create_dir(folder.path("lost+found")).unwrap();
-    assert_eq!(folder.store.sweep(|_| Ok(false)).unwrap(), 1);
+    assert_eq!(folder.store.sweep(|_| Ok(HashSet::new())).unwrap(), 1);
     assert_eq!(folder.names(), set(["0", "0/.nfs01", "0/1.orig", "0/lock", "lost+found"]));
 }

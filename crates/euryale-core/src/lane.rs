@@ -1,0 +1,267 @@
+//! Blocking threads, so many at a time, for one kind of work.
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::ledger::{GaugeGuard, LaneMeter};
+use crate::panic::PanicMessage;
+use crate::{Done, Error, ErrorKind, Ledger, Work};
+
+/// So many of tokio's blocking threads at a time, for one kind of work. Clones are handles to the same lane.
+///
+/// tokio's blocking pool has no bound that one could use: what finds no thread waits in one queue with all that
+/// blocks in the program, publishers included. A lane never gives that queue more than its own threads can do, and
+/// keeps the others waiting where they can leave. Add up the lanes of a program, and give its runtime so many
+/// threads: then no lane waits for another.
+///
+/// ```
+/// use euryale_core::{BlockingLane, Ledger};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let ledger = Ledger::new();
+/// let lane = BlockingLane::new("thumbnails", 2).max_waiting(64).ledger(&ledger);
+/// assert_eq!(lane.run(|| 6 * 7).await.unwrap(), 42);
+/// assert_eq!(ledger.lanes.of("thumbnails").running.peak(), 1);
+/// # }
+/// ```
+///
+/// # Cancellation
+/// Who is dropped while waiting leaves the lane. Work that has its turn, but no thread yet, is not begun when nobody
+/// wants its result any more. Work that runs cannot be stopped: it keeps its turn until it returns, and its result is
+/// dropped in its thread.
+///
+/// # Backpressure
+/// First come, first served. [`max_waiting`](Self::max_waiting) bounds those who wait; without it, whoever waits must
+/// be bounded by something else, as bodies are by their connections.
+///
+/// # Errors
+/// [`LaneFull`](ErrorKind::LaneFull), at once. [`NoWorker`](ErrorKind::NoWorker): the system refuses a thread, or this
+/// is no runtime of tokio's, or it is ending; the work never runs, and its turn is free.
+/// [`Panicked`](ErrorKind::Panicked), with a [`PanicMessage`] as its source: the thread goes on.
+/// [`WouldDeadlock`](ErrorKind::WouldDeadlock): a thread of this lane waits for it, and so perhaps for itself.
+#[derive(Clone)]
+#[must_use]
+pub struct BlockingLane {
+    name: &'static str,
+    turns: Arc<Semaphore>,
+    threads: usize,
+    waiting: Arc<AtomicUsize>,
+    max_waiting: usize,
+    meter: Arc<LaneMeter>,
+}
+
+thread_local! {
+    /// The lane whose thread this is, by the address of what its handles share.
+    static LANE: Cell<usize> = const { Cell::new(0) };
+}
+
+impl BlockingLane {
+    /// A lane of so many threads, at least 1, in which any number may wait. The ledger counts it by its name.
+    pub fn new(name: &'static str, threads: usize) -> Self {
+        let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
+        let (turns, waiting) = (Arc::new(Semaphore::new(threads)), Arc::default());
+        Self { name, turns, threads, waiting, max_waiting: usize::MAX, meter: Arc::default() }
+    }
+
+    /// How many may wait for a thread; one more is refused. Default: any number.
+    pub fn max_waiting(mut self, most: usize) -> Self {
+        self.max_waiting = most;
+        self
+    }
+
+    /// The same lane, counted in this ledger. Default: in none.
+    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+        self.meter = ledger.lanes.of(self.name);
+        self
+    }
+
+    /// Another lane of this name, of so many threads, as this one in all else.
+    pub fn resized(self, threads: usize) -> Self {
+        Self { max_waiting: self.max_waiting, meter: self.meter, ..Self::new(self.name, threads) }
+    }
+
+    /// How many of the runtime's blocking threads it may want at a time.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Runs `work` when it has its turn, in the span of now.
+    ///
+    /// # Errors
+    /// See [above](Self#errors).
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.enter().await?.start(work)?.await
+    }
+
+    /// A turn, when there is one.
+    ///
+    /// # Errors
+    /// [`LaneFull`](ErrorKind::LaneFull), [`WouldDeadlock`](ErrorKind::WouldDeadlock).
+    pub async fn enter(&self) -> Result<Turn, Error> {
+        if LANE.get() == self.id() {
+            return Err(Error::new(ErrorKind::WouldDeadlock));
+        }
+        if let Ok(permit) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Ok(self.turn(permit));
+        }
+        let _waiting = Waiting::begin(self).ok_or_else(|| self.full())?;
+        // It is never closed.
+        let permit = Arc::clone(&self.turns).acquire_owned().await;
+        permit.map(|permit| self.turn(permit)).map_err(|_| Error::new(ErrorKind::NoWorker))
+    }
+
+    /// A turn, now or not at all.
+    ///
+    /// # Errors
+    /// [`LaneFull`](ErrorKind::LaneFull).
+    pub fn try_enter(&self) -> Result<Turn, Error> {
+        let permit = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| self.full())?;
+        Ok(self.turn(permit))
+    }
+
+    fn turn(&self, permit: OwnedSemaphorePermit) -> Turn {
+        self.meter.running.add(1);
+        let running = Running(Arc::clone(&self.meter));
+        Turn { lane: self.id(), _also: None, _running: running, _permit: permit }
+    }
+
+    fn full(&self) -> Error {
+        self.meter.refused.add(1);
+        Error::new(ErrorKind::LaneFull)
+    }
+
+    fn id(&self) -> usize {
+        Arc::as_ptr(&self.turns).addr()
+    }
+}
+
+impl fmt::Debug for BlockingLane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockingLane")
+            .field("name", &self.name)
+            .field("threads", &self.threads)
+            .field("free", &self.turns.available_permits())
+            .field("waiting", &self.waiting.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A turn in a [`BlockingLane`]: good for one thread, once. Given back when it is dropped, or when its work is done.
+#[must_use]
+pub struct Turn {
+    lane: usize,
+    // Given back in this order: whoever finds a turn free finds it uncounted.
+    _also: Option<GaugeGuard>,
+    _running: Running,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// Counted by this guard, too, for as long as it is held.
+    pub fn counted(self, guard: GaugeGuard) -> Self {
+        Self { _also: Some(guard), ..self }
+    }
+
+    /// Has `work` run, in the span of now. Whoever sees the result finds the turn free.
+    ///
+    /// # Errors
+    /// [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
+    pub fn start<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Done<T>, Error> {
+        let (work, done) = Work::new(work);
+        self.run(work)?;
+        Ok(done)
+    }
+
+    /// Has `work` run, whose result somebody waits for already.
+    ///
+    /// # Errors
+    /// [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
+    #[expect(clippy::disallowed_methods, reason = "the lane: its turns bound it")]
+    pub fn run(self, work: Work) -> Result<(), Error> {
+        let runtime =
+            Handle::try_current().map_err(|error| Error::with_source(ErrorKind::NoWorker, error))?;
+        // Without a thread tokio panics, and keeps the closure until it has one: neither work nor turn must stay in it.
+        let kept = Arc::new(Mutex::new(Some((work, self))));
+        let taken = Arc::clone(&kept);
+        let run = move || {
+            if let Some((work, turn)) = take(&taken) {
+                let _mark = Mark::set(turn.lane);
+                work.run(turn);
+            }
+        };
+        PanicMessage::catch(|| runtime.spawn_blocking(run)).map(drop).map_err(|panic| {
+            drop(take(&kept));
+            Error::with_source(ErrorKind::NoWorker, panic)
+        })
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turn")
+    }
+}
+
+fn take<T>(kept: &Mutex<Option<T>>) -> Option<T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// One of those that run.
+struct Running(Arc<LaneMeter>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.add(-1);
+    }
+}
+
+/// One of those that wait.
+struct Waiting<'a>(&'a BlockingLane);
+
+impl<'a> Waiting<'a> {
+    fn begin(lane: &'a BlockingLane) -> Option<Self> {
+        let one_more = |waiting| (waiting < lane.max_waiting).then_some(waiting + 1);
+        lane.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        lane.meter.waiting.add(1);
+        Some(Self(lane))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.meter.waiting.add(-1);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Marks this thread as one of a lane's, for as long as it lives.
+struct Mark;
+
+impl Mark {
+    fn set(lane: usize) -> Self {
+        LANE.set(lane);
+        Self
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        LANE.set(0);
+    }
+}

@@ -1,0 +1,40 @@
+//! Counts of blocking lanes, by their names.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Counter, Gauge};
+
+/// The blocking lanes of a stack. See [`BlockingLane`](crate::BlockingLane).
+#[derive(Debug, Default)]
+pub struct Lanes {
+    meters: Mutex<BTreeMap<&'static str, Arc<LaneMeter>>>,
+}
+
+/// What is counted of a lane; of all lanes of its name together.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct LaneMeter {
+    /// Turns that are held now. A turn is held for a thread, or by what will want one soon.
+    pub running: Gauge,
+    /// Waiting for a turn now.
+    pub waiting: Gauge,
+    /// Refused: all turns were held, and no more may wait.
+    pub refused: Counter,
+}
+
+impl Lanes {
+    /// The meter of the lanes of this name, which stands in the ledger from now on. Takes a lock: ask once.
+    pub fn of(&self, name: &'static str) -> Arc<LaneMeter> {
+        Arc::clone(self.lock().entry(name).or_default())
+    }
+
+    /// All of them, in the order of their names.
+    pub fn all(&self) -> Vec<(&'static str, Arc<LaneMeter>)> {
+        self.lock().iter().map(|(name, meter)| (*name, Arc::clone(meter))).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Arc<LaneMeter>>> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

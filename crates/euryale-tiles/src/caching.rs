@@ -1,0 +1,120 @@
+//! What caches may do with a page that is made of several answers.
+
+use http::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
+
+/// What the parts of a page say: the strictest of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Caching {
+    no_store: bool,
+    private: bool,
+    no_cache: bool,
+    max_age: Option<u64>,
+    s_maxage: Option<u64>,
+    vary: Vec<HeaderValue>,
+}
+
+impl Caching {
+    /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5).
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut caching =
+            Self { vary: headers.get_all(header::VARY).iter().cloned().collect(), ..Self::default() };
+        for (name, value) in directives(headers) {
+            let seconds = || value.and_then(|value| value.trim_matches('"').parse().ok());
+            match name.to_ascii_lowercase().as_str() {
+                "no-store" => caching.no_store = true,
+                "private" => caching.private = true,
+                "no-cache" => caching.no_cache = true,
+                // An age that cannot be read is none (RFC 9111 §4.2.1).
+                "max-age" => caching.max_age = Some(seconds().unwrap_or(0)),
+                "s-maxage" => caching.s_maxage = Some(seconds().unwrap_or(0)),
+                _ => {}
+            }
+        }
+        // Whoever is given a cookie is known: what he is shown is for him.
+        caching.private |= headers.contains_key(header::SET_COOKIE);
+        caching
+    }
+
+    /// That of a page that is not to be kept: something is missing in it, or nobody knows yet what its parts will say.
+    pub(crate) fn never() -> Self {
+        Self { no_store: true, ..Self::default() }
+    }
+
+    pub(crate) fn and(&mut self, other: &Self) {
+        self.no_store |= other.no_store;
+        self.private |= other.private;
+        self.no_cache |= other.no_cache;
+        self.max_age = least(self.max_age, other.max_age);
+        self.s_maxage = least(self.s_maxage, other.s_maxage);
+        for vary in &other.vary {
+            if !self.vary.contains(vary) {
+                self.vary.push(vary.clone());
+            }
+        }
+    }
+
+    /// Narrows what the page's own headers say. What it does not say stays unsaid: no part makes a page fresh that does
+    /// not say so itself.
+    pub(crate) fn apply(mut self, headers: &mut HeaderMap) {
+        let own = Self::of(headers);
+        let is_public =
+            own.max_age.is_some() || own.s_maxage.is_some() || headers.contains_key(header::EXPIRES);
+        self.and(&own);
+        for name in [header::ETAG, header::LAST_MODIFIED] {
+            // They are the page's own, and say nothing of its parts.
+            headers.remove(name);
+        }
+        headers.remove(header::VARY);
+        for vary in self.vary.drain(..) {
+            headers.append(header::VARY, vary);
+        }
+        if let Some(value) = self.directives(headers, is_public) {
+            headers.insert(header::CACHE_CONTROL, value);
+            if self.no_store {
+                headers.remove(HeaderName::from_static("expires"));
+            }
+        }
+    }
+
+    fn directives(&self, headers: &HeaderMap, is_public: bool) -> Option<HeaderValue> {
+        if self.no_store {
+            return Some(HeaderValue::from_static("no-store"));
+        }
+        const OURS: [&str; 5] = ["no-store", "private", "no-cache", "max-age", "s-maxage"];
+        let mut all: Vec<String> = Vec::new();
+        for (name, value) in directives(headers) {
+            let is_ours = OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours));
+            let is_refuted = self.private && name.eq_ignore_ascii_case("public");
+            if !is_ours && !is_refuted {
+                all.push(value.map_or_else(|| name.to_owned(), |value| format!("{name}={value}")));
+            }
+        }
+        all.extend(self.private.then(|| "private".to_owned()));
+        all.extend(self.no_cache.then(|| "no-cache".to_owned()));
+        if is_public {
+            all.extend(self.max_age.map(|age| format!("max-age={age}")));
+            // A shared cache that is told nothing of its own keeps to `max-age`.
+            let shared = self.s_maxage.filter(|_| !self.private);
+            all.extend(least(shared, shared.and(self.max_age)).map(|age| format!("s-maxage={age}")));
+        }
+        if all.is_empty() { None } else { HeaderValue::try_from(all.join(", ")).ok() }
+    }
+}
+
+fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|text| !text.is_empty()).map(
+        |directive| match directive.split_once('=') {
+            Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
+            None => (directive, None),
+        },
+    )
+}

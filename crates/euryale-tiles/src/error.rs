@@ -1,0 +1,87 @@
+//! What breaks a tile.
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// Why a tile is not in the page. It is logged, and an error tile stands in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileError {
+    address: String,
+    kind: TileErrorKind,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TileErrorKind {
+    /// Its address is outside this site.
+    Foreign,
+    /// Its address is none.
+    Malformed,
+    /// [`Tiles::allow`](crate::Tiles::allow) does not allow it.
+    NotAllowed,
+    /// It is too deep in other tiles: it contains itself, perhaps.
+    TooDeep,
+    /// There are too many before it in this page.
+    TooMany,
+    /// It was answered with this status.
+    Status(StatusCode),
+    /// It is not HTML, or it is coded.
+    NotHtml,
+    /// It is not UTF-8.
+    NotText,
+    /// It is too large, or what this page has fetched already is.
+    TooLarge,
+    /// It did not come in time.
+    Elapsed,
+    /// What makes it failed without an answer, or broke its answer off.
+    Failed,
+    /// There is no [`Internal`](euryale_core::Internal) to ask.
+    NoStack,
+}
+
+impl TileError {
+    pub(crate) fn new(address: impl Into<String>, kind: TileErrorKind) -> Self {
+        Self { address: address.into(), kind }
+    }
+
+    /// Which tile: its path and query, or what the page says if that is no address in this site.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> TileErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for TileErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign => "its address is outside this site",
+            Self::Malformed => "its address is malformed",
+            Self::NotAllowed => "its address is not allowed",
+            Self::TooDeep => "it is too deep in other tiles",
+            Self::TooMany => "the page has too many tiles",
+            Self::Status(status) => return write!(f, "it was answered {}", status.as_u16()),
+            Self::NotHtml => "it is not HTML",
+            Self::NotText => "it is not UTF-8",
+            Self::TooLarge => "it is too large",
+            Self::Elapsed => "it did not come in time",
+            Self::Failed => "it failed",
+            Self::NoStack => "no stack serves this request",
+        })
+    }
+}
+
+impl fmt::Display for TileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tile {:?}: {}", self.address, self.kind)
+    }
+}
+
+impl std::error::Error for TileError {}
+
+impl std::error::Error for TileErrorKind {}

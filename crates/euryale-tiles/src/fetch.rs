@@ -1,0 +1,181 @@
+//! Fetches one document of the site.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use euryale_core::{Body, Internal, InternalRequest, PanicMessage, Response};
+use euryale_transform::Cpu;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::{Extensions, HeaderMap, StatusCode, Uri, request as parts};
+use http_body::Body as _;
+
+use crate::address::resolve;
+use crate::caching::Caching;
+use crate::settings::Settings;
+use crate::{TileErrorKind, request};
+
+/// What was asked for, when it is there, and what `T` makes of it.
+pub(crate) struct Document<T> {
+    pub(crate) content: T,
+    pub(crate) caching: Caching,
+}
+
+/// What may be made of a document: it is work for the CPU.
+type Make<T> = fn(String) -> Result<T, TileErrorKind>;
+
+/// Who asks.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    pub(crate) page: Arc<parts::Parts>,
+    pub(crate) internal: Internal,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) cpu: Cpu,
+}
+
+/// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading this.
+const LARGE: usize = 64 << 10;
+
+impl Asker {
+    /// The mark of a sub-request that is `nesting` documents below the page.
+    pub(crate) fn mark(&self, nesting: u32) -> InternalRequest {
+        let mut above = Extensions::new();
+        InternalRequest::of(&self.page.extensions).map(|mark| above.insert(mark));
+        for _ in 0..nesting {
+            let mark = InternalRequest::below(&above);
+            above.insert(mark);
+        }
+        InternalRequest::below(&above)
+    }
+
+    /// May the page have this one, so deep in it?
+    pub(crate) fn check(&self, address: &Uri, nesting: u32) -> Result<(), TileErrorKind> {
+        if self.mark(nesting).depth() > self.settings.depth {
+            return Err(TileErrorKind::TooDeep);
+        }
+        if self.settings.allow.as_ref().is_some_and(|allow| !allow(address)) {
+            return Err(TileErrorKind::NotAllowed);
+        }
+        Ok(())
+    }
+
+    /// Fetches a document, which is HTML; follows redirects within the site, each of them one deeper.
+    ///
+    /// A panic of what answers, outside of workers, is its failure.
+    pub(crate) async fn fetch<T: Send + 'static>(
+        self,
+        address: Uri,
+        nesting: u32,
+        make: Make<T>,
+    ) -> Result<Document<T>, TileErrorKind> {
+        let deadline = self.settings.deadline;
+        let mut fetched = pin!(tokio::time::timeout(deadline, self.follow(address, nesting, make)));
+        let fetched = poll_fn(|cx| match PanicMessage::catch(|| fetched.as_mut().poll(cx)) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                tracing::error!("{panic}");
+                Poll::Ready(Ok(Err(TileErrorKind::Failed)))
+            }
+        });
+        fetched.await.unwrap_or(Err(TileErrorKind::Elapsed))
+    }
+
+    async fn follow<T: Send + 'static>(
+        &self,
+        mut address: Uri,
+        mut nesting: u32,
+        make: Make<T>,
+    ) -> Result<Document<T>, TileErrorKind> {
+        loop {
+            self.check(&address, nesting)?;
+            let response = self.ask(&address, nesting).await?;
+            if !response.status().is_redirection() {
+                let (text, caching) = self.read(response).await?;
+                return Ok(Document { content: self.compute(text, make).await?, caching });
+            }
+            let status = TileErrorKind::Status(response.status());
+            let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).ok_or(status)?;
+            (address, nesting) = (resolve(&address, to)?, nesting + 1);
+        }
+    }
+
+    async fn ask(&self, address: &Uri, nesting: u32) -> Result<Response, TileErrorKind> {
+        let mut above = Extensions::new();
+        if let Some(outer) = nesting.checked_sub(1) {
+            above.insert(self.mark(outer));
+        } else if let Some(mark) = InternalRequest::of(&self.page.extensions) {
+            above.insert(mark);
+        }
+        let request = request::of(&self.page, address.clone(), &self.settings.route);
+        self.internal.request(request, &above).await.map_err(|error| {
+            tracing::debug!(%address, error = &error as &dyn std::error::Error, "a tile has no answer");
+            TileErrorKind::Status(error.kind().status())
+        })
+    }
+
+    /// Makes something of a text, where it belongs.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        text: String,
+        make: impl FnOnce(String) -> Result<T, TileErrorKind> + Send + 'static,
+    ) -> Result<T, TileErrorKind> {
+        if text.len() < LARGE {
+            return make(text);
+        }
+        self.cpu.run(move || make(text)).await.unwrap_or(Err(TileErrorKind::Failed))
+    }
+
+    async fn read(&self, response: Response) -> Result<(String, Caching), TileErrorKind> {
+        let (head, body) = response.into_parts();
+        let caching = Caching::of(&head.headers);
+        match head.status {
+            StatusCode::OK => {}
+            StatusCode::NO_CONTENT => return Ok((String::new(), caching)),
+            status => return Err(TileErrorKind::Status(status)),
+        }
+        if head.headers.contains_key(CONTENT_ENCODING) || !is_html(&head.headers) {
+            return Err(TileErrorKind::NotHtml);
+        }
+        let bytes = collect(body, declared(&head.headers), self.settings.tile_limit).await?;
+        let text = String::from_utf8(bytes).map_err(|_| TileErrorKind::NotText)?;
+        Ok((text, caching))
+    }
+}
+
+/// HTML, in UTF-8 if it says in what.
+fn is_html(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let mut parts = value.split(';').map(str::trim);
+    let is_html = parts.next().is_some_and(|essence| {
+        essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
+    });
+    let mut charsets = parts.filter_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    is_html && charsets.all(|charset| UTF_8.iter().any(|name| charset.eq_ignore_ascii_case(name)))
+}
+
+/// The labels that mean it, and that of its part (Encoding Standard §4.2).
+const UTF_8: [&str; 3] = ["utf-8", "utf8", "us-ascii"];
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn collect(body: Body, declared: Option<u64>, limit: usize) -> Result<Vec<u8>, TileErrorKind> {
+    let least = declared.unwrap_or(0).max(body.size_hint().lower());
+    if least > limit as u64 {
+        return Err(TileErrorKind::TooLarge);
+    }
+    let (mut body, mut bytes) = (pin!(body), Vec::new());
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|_| TileErrorKind::Failed)?.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Err(TileErrorKind::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}

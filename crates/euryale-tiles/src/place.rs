@@ -1,0 +1,175 @@
+//! Puts tiles into their places.
+
+use std::collections::HashSet;
+use std::mem;
+use std::task::{Context, Poll};
+
+use crate::caching::Caching;
+use crate::fetch::Asker;
+use crate::fetches::{Fetches, Found};
+use crate::fragment::{Fragment, Piece};
+use crate::{TileError, TileErrorKind};
+
+/// A page on its way: what is there of it, and what is waited for.
+pub(crate) struct Placing {
+    asker: Asker,
+    page: Fragment,
+    fetches: Fetches,
+    parts: Vec<Part>,
+    /// The first part that was not taken yet.
+    next: usize,
+    /// What tiles have in their heads, collected until the page's own head is sent.
+    heads: Option<Vec<String>>,
+    /// Of heads that are equal one is sent.
+    known_heads: HashSet<String>,
+    written: Written,
+}
+
+enum Part {
+    Page(Piece),
+    /// A tile, when it is there with all that is in it.
+    Placed(String),
+}
+
+/// What is being written, and how much there is of it.
+#[derive(Default)]
+struct Written {
+    text: String,
+    heads: Vec<String>,
+    placed: usize,
+    size: usize,
+    errors: Vec<TileError>,
+}
+
+/// Something that is needed is not there yet.
+struct NotYet;
+
+impl Placing {
+    /// Wants the tiles of a page; nothing is asked for before the first [`poll`](Self::poll).
+    pub(crate) fn new(asker: Asker, page: Fragment) -> Self {
+        let mut fetches = Fetches::new(asker.clone());
+        fetches.want(&page, 0);
+        let parts = page.body.iter().cloned().map(Part::Page).collect();
+        let (known_heads, written) = Default::default();
+        Self { asker, page, fetches, parts, next: 0, heads: Some(Vec::new()), known_heads, written }
+    }
+
+    /// Ready when all tiles are there, or have failed.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.fetches.poll(cx)
+    }
+
+    /// What is not there yet has failed.
+    pub(crate) fn give_up(&mut self) {
+        self.fetches.give_up();
+    }
+
+    /// What all tiles say that are in their places.
+    pub(crate) fn caching(&self) -> Caching {
+        let mut caching = self.fetches.caching().clone();
+        if !self.written.errors.is_empty() {
+            caching.and(&Caching::never());
+        }
+        caching
+    }
+
+    pub(crate) fn is_taken(&self) -> bool {
+        self.next == self.parts.len()
+    }
+
+    /// Puts each tile into its place that is there with all that is in it.
+    pub(crate) fn place(&mut self) {
+        for at in self.next..self.parts.len() {
+            let Part::Page(Piece::Tile { reference, in_head }) = &self.parts[at] else { continue };
+            let (reference, in_head) = (reference.clone(), *in_head);
+            let (placed, size, errors) = (self.written.placed, self.written.size, self.written.errors.len());
+            let is_there = self.tile(&reference, in_head, 0).is_ok();
+            let mut text = mem::take(&mut self.written.text);
+            let heads = mem::take(&mut self.written.heads);
+            if !is_there {
+                (self.written.placed, self.written.size) = (placed, size);
+                self.written.errors.truncate(errors);
+                continue;
+            }
+            for error in &self.written.errors[errors..] {
+                tracing::warn!(page = self.asker.page.uri.path(), "{error}");
+            }
+            match &mut self.heads {
+                Some(collected) => collected.extend(heads),
+                None => text.insert_str(0, &self.new_heads(heads)),
+            }
+            self.parts[at] = Part::Placed(text);
+        }
+    }
+
+    /// The page from where it was taken last, to the first tile that is not in its place, or to about so many bytes.
+    pub(crate) fn take(&mut self, most: usize) -> String {
+        let mut taken = String::new();
+        while self.next < self.parts.len() && taken.len() < most {
+            match &mut self.parts[self.next] {
+                Part::Placed(text) => taken.push_str(&mem::take(text)),
+                Part::Page(Piece::Text(span)) => taken.push_str(self.page.text(span)),
+                Part::Page(Piece::Heads) => {
+                    let heads = self.heads.take().unwrap_or_default();
+                    taken.push_str(&self.new_heads(heads));
+                }
+                Part::Page(Piece::Tile { .. }) => break,
+            }
+            self.next += 1;
+        }
+        taken
+    }
+
+    fn new_heads(&mut self, heads: Vec<String>) -> String {
+        heads.into_iter().filter(|head| self.known_heads.insert(head.trim().to_owned())).collect()
+    }
+
+    fn write(&mut self, document: &Fragment, pieces: &[Piece], nesting: u32) -> Result<(), NotYet> {
+        pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(span) => {
+                self.written.text.push_str(document.text(span));
+                Ok(())
+            }
+            Piece::Tile { reference, in_head } => self.tile(reference, *in_head, nesting),
+            Piece::Heads => Ok(()),
+        })
+    }
+
+    fn tile(&mut self, reference: &str, in_head: bool, nesting: u32) -> Result<(), NotYet> {
+        let found = match self.fetches.find(reference, nesting) {
+            Found::NotYet => return Err(NotYet),
+            Found::There(tile) => self.count(tile.len()).map(|()| tile),
+            Found::Failed(kind) => Err(kind),
+        };
+        match found {
+            Ok(tile) if in_head => self.write(&tile, tile.for_head(), nesting + 1),
+            Ok(tile) => {
+                let before = self.written.text.len();
+                self.write(&tile, &tile.head_beside, nesting + 1)?;
+                let head = self.written.text.split_off(before);
+                self.written.heads.push(head);
+                self.write(&tile, &tile.body, nesting + 1)
+            }
+            Err(kind) => {
+                let error = TileError::new(reference, kind);
+                // A text would end the head.
+                if !in_head {
+                    self.written.text.push_str(&(self.asker.settings.error_tile)(&self.asker.page, &error));
+                }
+                self.written.errors.push(error);
+                Ok(())
+            }
+        }
+    }
+
+    /// One tile more, of so many bytes. One that is in two places counts twice: tiles in tiles multiply.
+    fn count(&mut self, len: usize) -> Result<(), TileErrorKind> {
+        let settings = &self.asker.settings;
+        self.written.placed += 1;
+        if self.written.placed > settings.most {
+            return Err(TileErrorKind::TooMany);
+        }
+        self.written.size += len;
+        if self.written.size > settings.page_limit { Err(TileErrorKind::TooLarge) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,132 @@
+//! The request for a tile.
+
+use euryale_core::{Body, Route};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Uri, request};
+
+/// What a page's request says of itself only: of its body, of the form in which it wants its answer, of what it has
+/// already. RFC 9110 §13 and §14 (conditions and ranges), §8 and §12.5; RFC 9112 and RFC 9110 §7.6.1 (the socket).
+const OWN: [HeaderName; 28] = [
+    header::ACCEPT,
+    header::ACCEPT_CHARSET,
+    header::ACCEPT_ENCODING,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_LOCATION,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::EXPECT,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::ORIGIN,
+    header::PRAGMA,
+    header::RANGE,
+    header::SEC_WEBSOCKET_KEY,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::UPGRADE_INSECURE_REQUESTS,
+    HeaderName::from_static("keep-alive"),
+    // A proxy that would send the file itself: there is nobody to whom it could.
+    HeaderName::from_static("x-sendfile-type"),
+];
+
+/// A GET request for `uri` on behalf of the page that `page` asked for: the same cookies, language, credentials and
+/// client, and what the program knows of them in extensions.
+pub(crate) fn of(page: &request::Parts, uri: Uri, route: &Route) -> http::Request<Body> {
+    let mut request = http::Request::new(Body::empty());
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = uri;
+    *request.version_mut() = page.version;
+    *request.headers_mut() = headers(&page.headers);
+    *request.extensions_mut() = page.extensions.clone();
+    request.extensions_mut().insert(route.clone());
+    request
+}
+
+fn headers(page: &HeaderMap) -> HeaderMap {
+    // RFC 9110 §7.6.1: what is named here belongs to the socket as well.
+    let named = page.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let is_own = |name: &HeaderName| {
+        let text = name.as_str();
+        OWN.contains(name)
+            || text.starts_with("proxy-")
+            || text.starts_with("sec-fetch-")
+            || text.starts_with("x-accel-")
+            || named.iter().any(|other| other.eq_ignore_ascii_case(text))
+    };
+    let mut headers: HeaderMap = page
+        .iter()
+        .filter(|(name, _)| !is_own(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use euryale_core::Route;
+    use http::{Method, Request};
+
+    #[test]
+    fn the_client_is_the_same_and_the_request_is_not() {
+        let page = Request::post("/page")
+            .header("cookie", "a=1")
+            .header("cookie", "b=2")
+            .header("accept-language", "de")
+            .header("authorization", "Basic x")
+            .header("user-agent", "test")
+            .header("host", "site")
+            .header("x-forwarded-for", "192.0.2.1")
+            .header("accept", "image/png")
+            .header("accept-encoding", "gzip")
+            .header("if-none-match", "\"x\"")
+            .header("if-modified-since", "Sat, 01 Jan 2000 00:00:00 GMT")
+            .header("if-match", "*")
+            .header("if-unmodified-since", "Sat, 01 Jan 2000 00:00:00 GMT")
+            .header("if-range", "\"x\"")
+            .header("range", "bytes=0-1")
+            .header("content-length", "3")
+            .header("content-type", "text/plain")
+            .header("transfer-encoding", "chunked")
+            .header("expect", "100-continue")
+            .header("connection", "close, X-Hop")
+            .header("x-hop", "1")
+            .header("sec-fetch-mode", "navigate")
+            .header("x-sendfile-type", "X-Sendfile")
+            .header("x-accel-mapping", "/=/")
+            .extension("the program's")
+            .extension(Route::new("/page"))
+            .body(())
+            .unwrap();
+        let request = super::of(&page.into_parts().0, "/tile?x=1".parse().unwrap(), &Route::new("tile"));
+        assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::GET, "/tile?x=1"));
+        let mut headers: Vec<_> =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        headers.sort_unstable();
+        assert_eq!(
+            headers,
+            [
+                ("accept", "text/html"),
+                ("accept-language", "de"),
+                ("authorization", "Basic x"),
+                ("cookie", "a=1"),
+                ("cookie", "b=2"),
+                ("host", "site"),
+                ("user-agent", "test"),
+                ("x-forwarded-for", "192.0.2.1"),
+            ]
+        );
+        assert_eq!(request.extensions().get::<&str>(), Some(&"the program's"));
+        assert_eq!(request.extensions().get::<Route>().unwrap().name(), "tile");
+    }
+}

@@ -1,0 +1,147 @@
+//! Settings.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale_core::Route;
+use euryale_transform::Page;
+use http::{Uri, request, response};
+
+use crate::{HasTiles, TileError, Tiles};
+
+type Pages = dyn Fn(&Page, &response::Parts) -> bool + Send + Sync;
+type Allow = dyn Fn(&Uri) -> bool + Send + Sync;
+type ErrorTile = dyn Fn(&request::Parts, &TileError) -> String + Send + Sync;
+
+pub(crate) struct Settings {
+    pub(crate) pages: Box<Pages>,
+    pub(crate) allow: Option<Box<Allow>>,
+    pub(crate) error_tile: Box<ErrorTile>,
+    pub(crate) parallel: usize,
+    pub(crate) depth: u32,
+    pub(crate) most: usize,
+    pub(crate) tile_limit: usize,
+    pub(crate) page_limit: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) page_deadline: Duration,
+    pub(crate) late_after: Option<Duration>,
+    pub(crate) route: Route,
+}
+
+impl Settings {
+    fn new() -> Self {
+        Self {
+            pages: Box::new(|_, response| response.extensions.get::<HasTiles>().is_some()),
+            allow: None,
+            error_tile: Box::new(|_, _| ERROR_TILE.to_owned()),
+            parallel: 8,
+            depth: 10,
+            most: 100,
+            tile_limit: 512 << 10,
+            page_limit: 4 << 20,
+            deadline: Duration::from_secs(5),
+            page_deadline: Duration::from_secs(8),
+            late_after: None,
+            route: Route::new("tile"),
+        }
+    }
+}
+
+const ERROR_TILE: &str = r#"<p class="tile-error">This part of the page is not available.</p>"#;
+
+impl Tiles {
+    /// Composes the pages that say [`HasTiles`], with tiles of any address of the site.
+    pub fn new() -> Self {
+        Self { settings: Arc::new(Settings::new()) }
+    }
+
+    /// Composes the pages for which `pages` is true. Default: those whose response has [`HasTiles`] in its extensions.
+    pub fn pages(self, pages: impl Fn(&Page, &response::Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.pages = Box::new(pages))
+    }
+
+    /// Fetches only the addresses for which `allow` is true; the others are errors. Asked about layouts, and where a
+    /// redirect leads, as well. Default: all of this site.
+    pub fn allow(self, allow: impl Fn(&Uri) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.allow = Some(Box::new(allow)))
+    }
+
+    /// HTML in place of a tile that is not there, for a page that was asked for so; the empty string for nothing. Not
+    /// used in heads, where such a tile is left out. Default: a paragraph of the class `tile-error`, in English.
+    pub fn error_tile(
+        self,
+        error_tile: impl Fn(&request::Parts, &TileError) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|settings| settings.error_tile = Box::new(error_tile))
+    }
+
+    /// How many tiles of one page are fetched at a time at most; at least 1. No more than there are free connections,
+    /// in any case. Default: 8.
+    pub fn parallel(self, most: usize) -> Self {
+        self.with(|settings| settings.parallel = most.max(1))
+    }
+
+    /// How deep tiles may be in tiles: 1 for those of the page. A redirect is one deeper. Default: 10.
+    pub fn depth(self, most: u32) -> Self {
+        self.with(|settings| settings.depth = most)
+    }
+
+    /// How many tiles a page may have, those in other tiles and repeated ones included. Default: 100.
+    pub fn most(self, tiles: usize) -> Self {
+        self.with(|settings| settings.most = tiles)
+    }
+
+    /// How large a tile or a layout may be, in bytes. Default: 512 KiB.
+    pub fn tile_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.tile_limit = bytes)
+    }
+
+    /// How large all tiles of a page may be together, in bytes. Default: 4 MiB.
+    pub fn page_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.page_limit = bytes)
+    }
+
+    /// How long one tile, or a layout, may take, its wait for a connection included. Default: 5 s.
+    pub fn deadline(self, within: Duration) -> Self {
+        self.with(|settings| settings.deadline = within)
+    }
+
+    /// How long all tiles of a page may take, its layout included; what is not there then is missing. Keep it below the
+    /// chain's own deadline, at which the page is sent as it was. Default: 8 s.
+    pub fn page_deadline(self, within: Duration) -> Self {
+        self.with(|settings| settings.page_deadline = within)
+    }
+
+    /// After so long the page is sent as far as it is there, and goes on as its tiles come. What such a tile has in its
+    /// head then stands before it, and the page may not be stored: nobody knows what its tiles will say of that. A
+    /// transform of whole pages behind this one waits for all of it. Default: a page is sent when all of it is there.
+    pub fn late_after(self, time: impl Into<Option<Duration>>) -> Self {
+        let time = time.into();
+        self.with(|settings| settings.late_after = time)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        // Nobody shares it before it composes its first page.
+        if let Some(settings) = Arc::get_mut(&mut self.settings) {
+            change(settings);
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("parallel", &self.parallel)
+            .field("depth", &self.depth)
+            .field("most", &self.most)
+            .field("tile_limit", &self.tile_limit)
+            .field("page_limit", &self.page_limit)
+            .field("deadline", &self.deadline)
+            .field("page_deadline", &self.page_deadline)
+            .field("late_after", &self.late_after)
+            .field("route", &self.route)
+            .finish_non_exhaustive()
+    }
+}

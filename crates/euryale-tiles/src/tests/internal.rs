@@ -1,0 +1,26 @@
+//! Views for the application only.
+
+use euryale_core::{Abort, Body, Error, ErrorKind, InternalRequest};
+use http::Request;
+
+use super::{Site, html, tiles};
+
+fn fragment(request: &Request<Body>) -> Result<String, Abort> {
+    let mark = InternalRequest::require(request)?;
+    Ok(format!("depth {}", mark.depth()))
+}
+
+fn site() -> Site {
+    let view = |request: Request<Body>| async move {
+        // As a publisher's abort, whose response says 404.
+        fragment(&request).map(html).map_err(|_| Error::new(ErrorKind::Application))
+    };
+    Site::new("<b data-tile=/in></b> <b data-tile=/outer></b>")
+        .view("/in", view)
+        .tile("/outer", "<b data-tile=/in?2></b>")
+}
+
+#[tokio::test]
+async fn they_are_there_for_tiles() {
+    assert_eq!(site().get(tiles()).await, "depth 1 depth 2");
+}

@@ -1,0 +1,143 @@
+//! The transform.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use euryale_core::{Body, BoxError, Internal};
+use euryale_transform::{ComposePage, Page, Transform};
+use http::{Response, response};
+use tokio::time::{Instant, timeout_at};
+
+use crate::address::resolve;
+use crate::caching::Caching;
+use crate::fetch::{Asker, Document};
+use crate::fragment::Fragment;
+use crate::late::Late;
+use crate::outline::Outline;
+use crate::panels;
+use crate::place::Placing;
+use crate::settings::Settings;
+use crate::{TileError, TileErrorKind};
+
+/// Composes pages. See the [crate's documentation](crate).
+#[derive(Debug)]
+#[must_use]
+pub struct Tiles {
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// Stands in the extensions of a response whose page has tiles or a layout; put there by a publisher.
+///
+/// Without it a placeholder is an element as any other: what somebody wrote into a page of his own asks for nothing.
+#[doc(alias = "IBlocksTransformEnabled")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HasTiles;
+
+impl Default for Tiles {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transform for Tiles {
+    fn name(&self) -> &'static str {
+        "tiles"
+    }
+
+    fn order(&self) -> i32 {
+        8500
+    }
+
+    fn applies(&self, page: &Page, response: &response::Parts) -> bool {
+        (self.settings.pages)(page, response)
+    }
+}
+
+impl ComposePage for Tiles {
+    async fn compose(&self, page: &Page, response: Response<String>) -> Result<Response<Body>, BoxError> {
+        let (mut head, text) = response.into_parts();
+        if !text.contains("data-tile") && !text.contains("data-layout") {
+            return Ok(Response::from_parts(head, text.into()));
+        }
+        let internal = page.request().extensions.get::<Internal>();
+        let asker = Asker {
+            internal: internal.ok_or(TileErrorKind::NoStack)?.clone(),
+            page: Arc::new(page.request().clone()),
+            settings: Arc::clone(&self.settings),
+            cpu: page.cpu().clone(),
+        };
+        let until = Instant::now() + self.settings.page_deadline;
+        let late = self.settings.late_after.map_or(until, |time| until.min(Instant::now() + time));
+        let (placing, mut caching, is_late) = begin(asker, text, until, late).await?;
+        let body = if is_late {
+            caching.and(&Caching::never());
+            Body::new(Late::new(placing, until))
+        } else {
+            let (all, of_tiles) = whole(placing);
+            caching.and(&of_tiles);
+            all.into()
+        };
+        caching.apply(&mut head.headers);
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+/// First the layout, then the tiles of what comes out of it, and those in them. Are some awaited still, when others are
+/// late?
+async fn begin(
+    asker: Asker,
+    text: String,
+    until: Instant,
+    late: Instant,
+) -> Result<(Placing, Caching, bool), TileErrorKind> {
+    let (text, outline) = asker.compute(text, outlined).await?;
+    let (text, outline, caching) = laid_out(&asker, text, outline, until).await?;
+    let mut placing = Placing::new(asker, Fragment::page(text, &outline));
+    let in_time = timeout_at(late, poll_fn(|cx| placing.poll(cx))).await.is_ok();
+    if !in_time && late == until {
+        placing.give_up();
+    }
+    placing.place();
+    Ok((placing, caching, !in_time && late < until))
+}
+
+fn whole(mut placing: Placing) -> (String, Caching) {
+    (placing.take(usize::MAX), placing.caching())
+}
+
+fn outlined(text: String) -> Result<(String, Outline), TileErrorKind> {
+    let outline = Outline::of(&text)?;
+    Ok((text, outline))
+}
+
+/// The page in its layout, if it names one. Without the layout it is sent as it is.
+async fn laid_out(
+    asker: &Asker,
+    text: String,
+    outline: Outline,
+    until: Instant,
+) -> Result<(String, Outline, Caching), TileErrorKind> {
+    let Some(reference) = &outline.layout else { return Ok((text, outline, Caching::default())) };
+    match fetched_layout(asker, reference, until).await {
+        Ok(Document { content: (layout, layout_outline), caching }) => {
+            let merged = panels::merge((&text, &outline), (&layout, &layout_outline));
+            let (text, outline) = asker.compute(merged, outlined).await?;
+            Ok((text, outline, caching))
+        }
+        Err(kind) => {
+            tracing::warn!(page = asker.page.uri.path(), "layout: {}", TileError::new(reference, kind));
+            Ok((text, outline, Caching::never()))
+        }
+    }
+}
+
+async fn fetched_layout(
+    asker: &Asker,
+    reference: &str,
+    until: Instant,
+) -> Result<Document<(String, Outline)>, TileErrorKind> {
+    let address = resolve(&asker.page.uri, reference)?;
+    asker.check(&address, 0)?;
+    let fetched = asker.clone().fetch(address, 0, outlined);
+    timeout_at(until, fetched).await.unwrap_or(Err(TileErrorKind::Elapsed))
+}

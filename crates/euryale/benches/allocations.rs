@@ -1,0 +1,53 @@
+//! What a request allocates on its way through each layer alone, and through the whole stack; dhat counts, in all
+//! threads. `cargo bench -p euryale --bench allocations` prints the table.
+
+mod onion;
+
+use std::hint::black_box;
+
+use tower::ServiceExt;
+
+#[global_allocator]
+static COUNTED: dhat::Alloc = dhat::Alloc;
+
+const REQUESTS: u64 = 1000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let profile = std::env::args().any(|argument| argument == "--profile");
+    let _profiler =
+        if profile { dhat::Profiler::new_heap() } else { dhat::Profiler::builder().testing().build() };
+    println!("{:12} {:>12} {:>8}", "", "allocations", "bytes");
+    let print = |name: &str, (blocks, bytes): (f64, f64)| println!("{name:12} {blocks:12.1} {bytes:8.0}");
+    runtime.block_on(async {
+        let (blocks, bytes) = alone(onion::bare()).await;
+        print("bare", (blocks, bytes));
+        for (name, layer) in onion::LAYERS {
+            let with = alone(layer()).await;
+            print(name, (with.0 - blocks, with.1 - bytes));
+        }
+        let pool = onion::pool();
+        print("pool", counted(|| async { drop(pool.run(|_connection| black_box(7)).await) }).await);
+        let stack = onion::stack();
+        let published = || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
+        print("stack", counted(published).await);
+    });
+}
+
+async fn alone(service: onion::Onion) -> (f64, f64) {
+    counted(|| async { drop(service.clone().oneshot(black_box(onion::request())).await) }).await
+}
+
+/// Blocks and bytes of one of many calls.
+async fn counted<F: Future>(call: impl Fn() -> F) -> (f64, f64) {
+    for _ in 0..REQUESTS {
+        call().await;
+    }
+    let before = dhat::HeapStats::get();
+    for _ in 0..REQUESTS {
+        call().await;
+    }
+    let after = dhat::HeapStats::get();
+    let each = |before: u64, after: u64| (after - before) as f64 / REQUESTS as f64;
+    (each(before.total_blocks, after.total_blocks), each(before.total_bytes, after.total_bytes))
+}

@@ -1,0 +1,100 @@
+//! The layers of the onion, each alone around a service that answers at once: what a request costs on its way through
+//! a layer that has nothing to do for it.
+
+use std::future::{Ready, ready};
+
+use euryale::blob::ServeBlobLayer;
+use euryale::deferred::DeferredLayer;
+use euryale::promise::RepublishLayer;
+use euryale::publisher::{ConflictPolicy, RespondLayer};
+use euryale::spool::SpoolLayer;
+use euryale::{Body, Error, Pool, Request, Response, SpooledBody, Stack, StackService};
+use euryale_test::NullDatabase;
+use tower::retry::RetryLayer;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
+use tower_layer::Layer;
+
+/// A request as it comes from the edge.
+pub(crate) type Incoming = http::Request<Body>;
+pub(crate) type Onion = BoxCloneSyncService<Incoming, Response, Error>;
+
+pub(crate) fn request() -> Incoming {
+    let request =
+        http::Request::get("/documents/first").header("host", "localhost").header("accept", "text/html");
+    request.body(Body::empty()).expect("a request")
+}
+
+fn answer() -> Response {
+    let mut response = Response::new(Body::from("five characters"));
+    let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, text);
+    response
+}
+
+/// The innermost: answers at once.
+#[derive(Clone)]
+struct Core;
+
+impl<B> Service<http::Request<B>> for Core {
+    type Response = Response;
+    type Error = Error;
+    type Future = Ready<Result<Response, Error>>;
+
+    fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _request: http::Request<B>) -> Self::Future {
+        ready(Ok(answer()))
+    }
+}
+
+/// From the outermost service to the innermost, with nothing between.
+pub(crate) fn bare() -> Onion {
+    boxed(Core)
+}
+
+/// A layer of the onion, alone.
+pub(crate) const LAYERS: [(&str, fn() -> Onion); 6] = [
+    ("respond", || boxed(RespondLayer::new().layer(Core))),
+    ("blobs", || boxed(ServeBlobLayer::new().layer(Core))),
+    ("deferred", || boxed(DeferredLayer::new().layer(Core))),
+    ("spool", || boxed(SpoolLayer::new().layer(Core))),
+    ("republish", || boxed(spooled(RepublishLayer::new().layer(Core)))),
+    ("retry", || boxed(spooled(RetryLayer::new(ConflictPolicy::new()).layer(Core)))),
+];
+
+fn boxed<S>(service: S) -> Onion
+where
+    S: Service<Incoming, Response = Response, Error: Into<Error>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    BoxCloneSyncService::new(service.map_err(Into::into))
+}
+
+/// Gives a layer that stands below the spool an empty body, at no cost.
+fn spooled<S>(
+    service: S,
+) -> impl Service<Incoming, Response = Response, Error = Error, Future: Send> + Clone + Send + Sync
+where
+    S: Service<Request, Response = Response, Error = Error, Future: Send> + Clone + Send + Sync,
+{
+    service.map_request(|request: Incoming| request.map(|_body| SpooledBody::default()))
+}
+
+/// All of them around a pool and a publisher, which answers from a worker.
+pub(crate) fn stack() -> StackService {
+    Stack::new(Pool::new(NullDatabase, 1)).publish_fn(|_request, transaction| {
+        transaction.connection()?;
+        Ok(answer())
+    })
+}
+
+/// The pool alone: a worker answers.
+pub(crate) fn pool() -> Pool<NullDatabase> {
+    Pool::new(NullDatabase, 1)
+}
