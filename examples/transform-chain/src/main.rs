@@ -48,7 +48,10 @@ impl Transform for Footer {
 impl Rewrite for Footer {
     fn rewrite(&self, page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
         let footer = format!("<footer>{}</footer>", page.request().uri.path());
-        handlers.element(&self.0, move |body| Ok(body.append(&footer, ContentType::Html)));
+        handlers.element(&self.0, move |body| {
+            body.append(&footer, ContentType::Html);
+            Ok(())
+        });
         Ok(())
     }
 }

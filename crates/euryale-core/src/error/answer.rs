@@ -55,7 +55,8 @@ impl From<Error> for Response {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(after) = kind.retry_after() {
+        // The method is not known here, so nobody is invited to do again what may be done (RFC 9110 §9.2.2).
+        if let Some(after) = kind.retry_after().filter(|_| !error.is_after_transaction()) {
             headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
         response.extensions_mut().insert(kind);

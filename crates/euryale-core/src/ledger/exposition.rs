@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write};
 
-use super::{Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Promises, Transforms};
+use super::{
+    Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Promises, Transforms,
+};
 
 pub(super) fn write(ledger: &Ledger) -> String {
     let mut out = Exposition(String::with_capacity(8 << 10));
