@@ -26,6 +26,7 @@ mod setup;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod theming;
 mod waiting;
 mod workload;
 
@@ -90,8 +91,8 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
     let mut reports = Vec::new();
     for workload in workloads {
         match workload.state {
-            State::Later(what) => println!("# {}\n\nCannot run yet: it waits for {what}.\n", workload.name),
             State::Waiting => waiting::run()?,
+            State::Theming => theming::run(options)?,
             State::Rounds(plans) => {
                 let report = rounds(workload, plans(options), &conditions);
                 children::give_way_to_signals();

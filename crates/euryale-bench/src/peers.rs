@@ -7,7 +7,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::Command;
 
-pub(crate) use self::python::{INSTALLED, VENVS, Venv, cache};
+pub(crate) use self::python::{DIAZO, INSTALLED, VENVS, Venv, cache, diazo};
 pub(crate) use self::server::{Server, other, own};
 use crate::machine;
 

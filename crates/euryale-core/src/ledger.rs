@@ -397,10 +397,30 @@ pub struct Sockets {
     pub open: Gauge,
     /// Closed by the end of the conversation.
     pub finished: Counter,
-    /// Closed because the peer broke off or spoke no HTTP.
+    /// Closed because nothing was asked any more.
+    pub idle: Counter,
+    /// Closed because the peer broke off, or a service panicked.
     pub failed: Counter,
+    /// Closed because the peer spoke no HTTP, or framed it so that others might read it otherwise.
+    pub malformed: Counter,
+    /// Closed because the head of a request was too large or had too many fields.
+    pub head_too_large: Counter,
+    /// Closed because the peer sent nothing at all.
+    pub silent: Counter,
     /// Closed because the head of a request did not come in time.
     pub head_elapsed: Counter,
+    /// Closed because the body of a request stopped coming, or came too slowly.
+    pub body_elapsed: Counter,
+    /// Closed because the peer did not read.
+    pub stalled: Counter,
+    /// Closed because an HTTP/2 peer reset too many requests.
+    pub resets: Counter,
+    /// Closed because a TLS handshake failed or did not end in time.
+    pub handshake: Counter,
+    /// Closed because a balancer sent no PROXY header, or a wrong one.
+    pub proxy: Counter,
+    /// Closed at once because its peer has too many sockets.
+    pub refused: Counter,
     /// Cut by the deadline of the drain.
     pub cut: Counter,
 }

@@ -13,6 +13,7 @@
 //! | what is sent back | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
 //! | what went wrong | [`Error`], [`ErrorKind`] |
 //! | whose work this is, to people and to metrics | [`Route`] |
+//! | who sent a request | [`Peer`], [`PeerAddr`] |
 //! | is everything given back? | [`Ledger`] |
 //!
 //! # Example
@@ -76,6 +77,7 @@ mod lease;
 pub mod ledger;
 mod panic;
 mod participant;
+mod peer;
 mod publisher;
 mod route;
 mod snapshot;
@@ -102,6 +104,7 @@ pub use self::lease::{Lease, LeaseSource, Task, Unavailable};
 pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;
 pub use self::participant::Participant;
+pub use self::peer::{Peer, PeerAddr};
 pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_fn};
 pub use self::route::Route;
 pub use self::snapshot::{Snapshot, SnapshotPin};

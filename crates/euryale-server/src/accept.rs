@@ -8,15 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale_core::BoxError;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service;
 
-use crate::conversation::converse;
 use crate::edge::MakeEdge;
-use crate::listener::{Listener, PeerAddr};
+use crate::incoming::Incoming;
+use crate::listener::Listener;
 use crate::running::Shared;
-use crate::sendfile::{self, Windows};
-use crate::socket::{ServerIo, SocketCell};
+use crate::welcome::welcome;
 
 /// Takes peers until it is told to stop, and closes the listener then.
 pub(crate) async fn accept<S, B>(listener: Listener, make: MakeEdge<S>, shared: Arc<Shared>)
@@ -31,21 +30,20 @@ where
         let accepted = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
-            accepted = listener.tcp.accept() => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((raw, peer)) => {
                 backoff = Backoff::new();
-                // hyper writes whole responses: waiting to fill a packet (Nagle) only delays their ends.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
-                }
-                let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
-                let windows = Windows::new(shared.ledger.clone());
-                let io = sendfile::wrap(stream, &windows);
-                let io = ServerIo::new(io, cell.clone(), shared.sockets.token());
-                let edge = make.make(PeerAddr(peer), cell.clone(), windows);
-                shared.tasks.spawn(converse(shared.clone(), io, edge, cell));
+                let Some(permit) = place(&shared).await else { return };
+                shared.tasks.spawn(welcome(
+                    raw,
+                    peer,
+                    listener.before.clone(),
+                    permit,
+                    make.clone(),
+                    shared.clone(),
+                ));
             }
             Err(error) if is_the_peers(error.kind()) => {
                 tracing::debug!(%error, "a peer was gone before it was accepted");
@@ -60,6 +58,20 @@ where
                 }
             }
         }
+    }
+}
+
+/// A place among all sockets, once there is one. None: it is time to stop.
+async fn place(shared: &Shared) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(&shared.places).try_acquire_owned() {
+        return Some(permit);
+    }
+    tracing::warn!("as many sockets are open as may be: new peers wait");
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => None,
+        // Nobody closes the semaphore.
+        permit = Arc::clone(&shared.places).acquire_owned() => permit.ok(),
     }
 }
 

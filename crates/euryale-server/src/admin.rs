@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::shutdown::Shutdown;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Prometheus text format, as [`Ledger::exposition`] writes it.
 const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -69,25 +70,40 @@ impl fmt::Debug for Readiness {
 /// asks, so its listener belongs on loopback or a private network. Give it to
 /// [`Server::admin`](crate::Server::admin), or mount it in a router with pages of your own
 /// (`Router::fallback_service`) and serve that with a second `Server`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Admin {
     ledger: Ledger,
     readiness: Readiness,
+    reports: Vec<(&'static str, Arc<Report>)>,
 }
+
+type Report = dyn Fn() -> String + Send + Sync;
 
 impl Admin {
     /// Answers from these two.
     #[must_use]
     pub fn new(ledger: Ledger, readiness: Readiness) -> Self {
-        Self { ledger, readiness }
+        Self { ledger, readiness, reports: Vec::new() }
+    }
+
+    /// Answers `path`, too, with what `report` makes for each that asks, as JSON. It is called on a runtime thread and
+    /// must not wait.
+    #[must_use]
+    pub fn report(mut self, path: &'static str, report: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.reports.push((path, Arc::new(report)));
+        self
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Body> {
-        let known = matches!(path, "/livez" | "/readyz" | "/metrics");
+        let report = self.reports.iter().find(|(known, _)| *known == path);
+        let known = report.is_some() || matches!(path, "/livez" | "/readyz" | "/metrics");
         if known && !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = page(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "method not allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
+        }
+        if let Some((_, report)) = report {
+            return page(StatusCode::OK, JSON, report());
         }
         match path {
             "/livez" => page(StatusCode::OK, PLAIN, "live\n"),
@@ -96,6 +112,12 @@ impl Admin {
             "/metrics" => page(StatusCode::OK, EXPOSITION, self.ledger.exposition()),
             _ => page(StatusCode::NOT_FOUND, PLAIN, "not found\n"),
         }
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin").field("readiness", &self.readiness).finish_non_exhaustive()
     }
 }
 

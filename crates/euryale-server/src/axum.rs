@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! Handlers find the peer's address as `ConnectInfo<SocketAddr>` and as [`PeerAddr`].
+//! Handlers find the peer's address as `ConnectInfo<SocketAddr>` and as [`Peer`].
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -30,13 +30,12 @@ use std::task::{Context, Poll, ready};
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
-use euryale_core::Ledger;
+use euryale_core::{Ledger, Peer, PeerAddr};
 use http::Version;
 use pin_project_lite::pin_project;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use crate::PeerAddr;
 use crate::sendfile::{SendfileIo, Windows, arm};
 
 /// A listener whose sockets send files by themselves.
@@ -100,7 +99,9 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
 
     fn call(&mut self, socket: IncomingStream<'_, SendfileListener>) -> Self::Future {
         let windows = Arc::clone(socket.io().windows());
-        ready(Ok(Sendfile { app: self.app.clone(), windows, peer: *socket.remote_addr() }))
+        let address = *socket.remote_addr();
+        let peer = Peer::new(PeerAddr::Tcp(address));
+        ready(Ok(Sendfile { app: self.app.clone(), windows, address, peer }))
     }
 }
 
@@ -109,7 +110,8 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
 pub struct Sendfile<S> {
     app: S,
     windows: Arc<Windows>,
-    peer: SocketAddr,
+    address: SocketAddr,
+    peer: Peer,
 }
 
 impl<S> Service<Request> for Sendfile<S>
@@ -125,8 +127,8 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        request.extensions_mut().insert(PeerAddr(self.peer));
+        request.extensions_mut().insert(ConnectInfo(self.address));
+        request.extensions_mut().insert(self.peer.clone());
         // HTTP/2 frames what it writes.
         let is_plain = request.version() < Version::HTTP_2;
         let windows = is_plain.then(|| Arc::clone(&self.windows));

@@ -1,33 +1,61 @@
-//! One socket, from accept to close.
+//! One socket, from the first byte of HTTP to its close.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::BoxError;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
+use crate::clock::Clock;
 use crate::edge::Edge;
+use crate::farewell::part;
+use crate::incoming::Incoming;
 use crate::running::Shared;
-use crate::socket::{Ending, ServerIo, SocketCell};
+use crate::socket::{Ending, Phase, ServerIo, Socket, SocketCell};
+use crate::streams;
+use crate::transport::Transport;
 
 /// Lets hyper speak with one peer. Ends when hyper does (which after an upgrade leaves the socket to its new
-/// owner), when the first head does not come in time, or when the drain cuts.
-pub(crate) async fn converse<T, S, B>(
-    shared: Arc<Shared>,
-    io: ServerIo<T>,
+/// owner), when the peer takes too long for something, or when the drain cuts.
+pub(crate) async fn converse<S, B>(
+    shared: &Shared,
+    socket: Socket<Transport>,
     edge: Edge<S>,
     cell: Arc<SocketCell>,
 ) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (io, mut given_back) = ServerIo::new(socket);
+    let ending = cell.end(speak(shared, io, edge, &cell).await);
+    // An upgraded socket belongs to its route.
+    if let Ok(socket) = given_back.try_recv() {
+        tokio::select! {
+            biased;
+            () = shared.cut.cancelled() => {}
+            () = part(socket, ending, &cell) => {}
+        }
+    }
+}
+
+async fn speak<S, B>(
+    shared: &Shared,
+    io: ServerIo<Transport>,
+    edge: Edge<S>,
+    cell: &Arc<SocketCell>,
+) -> Ending
+where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -38,38 +66,60 @@ pub(crate) async fn converse<T, S, B>(
     let mut hyper = pin!(shared.http.serve_connection_with_upgrades(TokioIo::new(io), edge));
     let mut draining = pin!(drain.cancelled());
     let mut cutting = pin!(cut.cancelled());
-    // hyper's own timer starts with the first byte that is no HTTP/2 preface: a peer that sends nothing, or a
-    // part of the preface, never meets it.
-    let mut first_head = pin!(tokio::time::sleep(shared.head_timeout));
+    let mut clock = pin!(Clock::new(shared.limits));
     let mut is_draining = false;
-    let mut awaits_first_head = true;
-    let ending = loop {
-        tokio::select! {
-            biased;
-            result = hyper.as_mut() => break ending_of(result, &cell, is_draining),
-            () = cutting.as_mut() => break Ending::Cut,
-            () = draining.as_mut(), if !is_draining => {
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
+                return Poll::Ready(ending_of(result, is_draining));
+            }
+            if cutting.as_mut().poll(cx).is_ready() {
+                // Known before the requests are dropped, which say so.
+                return Poll::Ready(cell.end(Ending::Cut));
+            }
+            if !is_draining && draining.as_mut().poll(cx).is_ready() {
                 is_draining = true;
                 hyper.as_mut().graceful_shutdown();
+                continue;
             }
-            () = first_head.as_mut(), if awaits_first_head => {
-                awaits_first_head = false;
-                if !cell.was_asked() {
-                    break Ending::HeadElapsed;
+            if cell.recent_resets() > shared.max_resets {
+                return Poll::Ready(Ending::Resets);
+            }
+            match clock.as_mut().poll(cx, cell.phase(), cell.is_http2()) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Phase::Idle) if cell.is_http2() => {
+                    // A request may be on its way: the peer is told which ones count (RFC 9113 §6.8).
+                    cell.retire();
+                    hyper.as_mut().graceful_shutdown();
                 }
+                Poll::Ready(phase) => return Poll::Ready(late(phase)),
             }
         }
-    };
-    cell.end(ending);
+    })
+    .await
 }
 
-fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool) -> Ending {
+/// How it ends when a phase lasted too long.
+fn late(phase: Phase) -> Ending {
+    match phase {
+        Phase::Silent => Ending::Silent,
+        Phase::FirstHead | Phase::Head => Ending::HeadElapsed,
+        Phase::Idle => Ending::Idle,
+        Phase::Writing | Phase::Retiring | Phase::Busy => Ending::Stalled,
+    }
+}
+
+fn ending_of(result: Result<(), BoxError>, is_draining: bool) -> Ending {
     let Err(error) = result else {
         return Ending::Finished;
     };
-    let timed_out = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_timeout);
-    if timed_out {
-        return if cell.is_idle() { Ending::Finished } else { Ending::HeadElapsed };
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        if error.is_parse_too_large() {
+            return Ending::HeadTooLarge;
+        }
+        if error.is_parse() {
+            return Ending::Malformed;
+        }
     }
     // How the auto builder ends when it is told to before it has seen a version.
     let cancelled =
@@ -81,18 +131,18 @@ fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool)
     Ending::Failed
 }
 
-/// Runs the streams of HTTP/2 as tasks that the drain knows.
+/// Runs the streams of HTTP/2 as tasks that the drain knows, and that end when nobody reads them.
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked {
     pub(crate) tasks: TaskTracker,
+    pub(crate) stall: Duration,
 }
 
 impl<F> hyper::rt::Executor<F> for Tracked
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
-    fn execute(&self, future: F) {
-        self.tasks.spawn(future);
+    fn execute(&self, stream: F) {
+        self.tasks.spawn(streams::watch(stream, self.stall));
     }
 }

@@ -8,32 +8,36 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use euryale_core::{Body, BoxError};
-use http::header::CONTENT_LENGTH;
+use euryale_core::{Body, BoxError, Peer};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::listener::PeerAddr;
+use crate::framing;
+use crate::incoming::{Incoming, Pace};
+use crate::outgoing::Outgoing;
 use crate::sendfile::{Windows, arm};
-use crate::socket::SocketCell;
-use crate::streams::{BlobStreams, Queued};
+use crate::socket::{Ending, Running, SocketCell};
+use crate::streams::{BlobStreams, Queued, Sending};
 
 /// Makes an [`Edge`] for every socket.
 #[derive(Clone, Debug)]
 pub(crate) struct MakeEdge<S> {
     service: S,
+    pace: Pace,
 }
 
 impl<S: Clone> MakeEdge<S> {
-    pub(crate) fn new(service: S) -> Self {
-        Self { service }
+    pub(crate) fn new(service: S, pace: Pace) -> Self {
+        Self { service, pace }
     }
 
-    pub(crate) fn make(&self, peer: PeerAddr, cell: Arc<SocketCell>, windows: Arc<Windows>) -> Edge<S> {
-        Edge { service: self.service.clone(), peer, cell, windows, streams: BlobStreams::new() }
+    /// `windows` is for sockets on which files may leave by themselves.
+    pub(crate) fn make(&self, peer: Peer, cell: Arc<SocketCell>, windows: Option<Arc<Windows>>) -> Edge<S> {
+        let (service, pace) = (self.service.clone(), self.pace);
+        Edge { service, peer, cell, windows, streams: BlobStreams::new(), pace }
     }
 }
 
@@ -41,34 +45,42 @@ impl<S: Clone> MakeEdge<S> {
 #[derive(Debug)]
 pub(crate) struct Edge<S> {
     service: S,
-    peer: PeerAddr,
+    peer: Peer,
     cell: Arc<SocketCell>,
-    windows: Arc<Windows>,
+    windows: Option<Arc<Windows>>,
     streams: BlobStreams,
+    pace: Pace,
 }
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Edge<S>
+impl<S, B> hyper::service::Service<Request<hyper::body::Incoming>> for Edge<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Body>;
+    type Response = Response<Outgoing>;
     type Error = Infallible;
     type Future = EdgeFuture<S>;
 
-    fn call(&self, mut request: Request<Incoming>) -> EdgeFuture<S> {
+    fn call(&self, request: Request<hyper::body::Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
-        self.cell.asked();
-        request.extensions_mut().insert(self.peer);
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let running = self.cell.asked(request.version() == Version::HTTP_2, method, uri);
+        let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
+        let verdict = framing::check(&mut request);
+        request.extensions_mut().insert(self.peer.clone());
         let framing = match (request.version(), request.method()) {
             (Version::HTTP_2, &Method::HEAD) => Framing::HeadOnly,
             (Version::HTTP_2, _) => Framing::Multiplexed,
             _ => Framing::Plain,
         };
+        let state = match verdict {
+            Ok(()) => State::Waiting { service: self.service.clone(), request },
+            Err(why) => State::Refused { why },
+        };
         EdgeFuture {
-            state: State::Waiting { service: self.service.clone(), request },
-            cell: self.cell.clone(),
+            state,
+            running: Some(running),
             parsed,
             framing,
             windows: self.windows.clone(),
@@ -91,23 +103,25 @@ pin_project! {
     pub(crate) struct EdgeFuture<S: Service<Request<Incoming>>> {
         #[pin]
         state: State<S, S::Future>,
-        cell: Arc<SocketCell>,
+        // None when the response was given.
+        running: Option<Running>,
         parsed: Instant,
         framing: Framing,
-        windows: Arc<Windows>,
+        windows: Option<Arc<Windows>>,
         streams: BlobStreams,
     }
 }
 
 pin_project! {
     /// Waiting ⇒ Called when the service is ready; Called ⇒ Queued when there are too many blobs already. Taken stands
-    /// only between the first two.
+    /// only between the first two; Refused are requests that are not called.
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S, F> {
         Waiting { service: S, request: Request<Incoming> },
         Called { #[pin] future: F },
         Queued { queued: Box<Queued> },
+        Refused { why: &'static str },
         Taken,
     }
 }
@@ -118,7 +132,7 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Output = Result<Response<Body>, Infallible>;
+    type Output = Result<Response<Outgoing>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -135,35 +149,67 @@ where
             StateProj::Called { future } => ready!(future.poll(cx))?.map(Body::new),
             StateProj::Queued { queued } => {
                 let response = ready!(queued.poll(cx));
-                this.cell.record(*this.parsed);
-                return Poll::Ready(Ok(response));
+                return give(this.running, *this.framing, *this.parsed, response);
             }
+            StateProj::Refused { why } => refusal(why, *this.framing, this.running.as_ref()),
             StateProj::Waiting { .. } | StateProj::Taken => return Poll::Pending,
         };
         let response = match this.framing {
             Framing::Plain => {
-                arm(&response, this.windows);
-                this.cell.given(*this.parsed);
+                if let Some(windows) = this.windows {
+                    arm(&response, windows);
+                }
                 response
             }
             Framing::Multiplexed => match this.streams.admit(response) {
-                Ok(response) => {
-                    this.cell.record(*this.parsed);
-                    response
-                }
+                Ok(response) => response,
                 Err(queued) => {
                     this.state.set(State::Queued { queued });
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             },
-            Framing::HeadOnly => {
-                this.cell.record(*this.parsed);
-                without_body(response)
-            }
+            Framing::HeadOnly => without_body(response),
         };
-        Poll::Ready(Ok(response))
+        give(this.running, *this.framing, *this.parsed, response)
     }
+}
+
+/// To hyper.
+fn give(
+    running: &mut Option<Running>,
+    framing: Framing,
+    parsed: Instant,
+    response: Response<Body>,
+) -> Poll<Result<Response<Outgoing>, Infallible>> {
+    // Given once.
+    let Some(mut running) = running.take() else { return Poll::Pending };
+    running.answered();
+    let sending = match framing {
+        Framing::Plain => {
+            running.cell().given(parsed);
+            None
+        }
+        Framing::Multiplexed | Framing::HeadOnly => {
+            running.cell().record(parsed);
+            Sending::current()
+        }
+    };
+    Poll::Ready(Ok(response.map(|body| Outgoing::new(body, running, sending))))
+}
+
+/// Nothing that follows on the socket can be trusted to be a request.
+fn refusal(why: &str, framing: Framing, running: Option<&Running>) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("400 Bad Request: {why}\n")));
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if framing == Framing::Plain {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(running) = running {
+            running.cell().blame(Ending::Malformed);
+        }
+    }
+    response
 }
 
 /// The head that GET would have (RFC 9110 §9.3.2), and nothing after it.

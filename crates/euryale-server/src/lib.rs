@@ -3,14 +3,19 @@
 //! It is the outermost part: everything else is the `service` that [`Server::serve`] is given, an axum
 //! `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
 //!
-//! * HTTP/1.1 and HTTP/2 (prior knowledge) on TCP, through hyper; several listeners; accept errors back off
-//!   and never end the server.
-//! * Peers that send nothing, half a head or half of HTTP/2's preface are closed in time
-//!   ([`Server::head_timeout`]).
+//! * HTTP/1.1 and HTTP/2 (prior knowledge, or chosen in the handshake) through hyper, on TCP and Unix sockets
+//!   ([`UnixSocket`]), with TLS ([`Tls`], feature `tls`) or without; several listeners; the PROXY protocol
+//!   ([`Listener::proxy_protocol`]); accept errors back off and never end the server.
+//! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, that do not read or only stay, are
+//!   closed in time, each for a reason that the metrics name ([`Server::head_timeout`] and its neighbours).
+//! * Heads that others might read otherwise are answered 400: two hosts or none, codings other than `chunked`, names
+//!   with underscores. Who is refused while it sends can read why: such sockets are closed with patience.
 //! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx: whatever
-//!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the feature
-//!   `axum`, plain `axum::serve` does that, too.
-//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]).
+//!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the
+//!   feature `axum`, plain `axum::serve` does that, too.
+//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
+//!   the log.
+//! * Sockets from systemd, and word to it (`systemd`, a feature).
 //! * Health and metrics on a listener of their own, which answers while every worker is stuck ([`Admin`]).
 //!
 //! # Example
@@ -63,7 +68,7 @@
 //!
 //! # Backpressure
 //!
-//! Sockets are not limited in number: how much work they may cause is the business of the queue for
+//! Sockets are limited in number, in all and by peer; how much work they may cause is the business of the queue for
 //! connections, which refuses at once when it is full. One HTTP/2 peer has at most
 //! [`Server::max_concurrent_streams`] requests, and 32 files under way: one more waits with its head. Bodies are
 //! read no faster than the service takes them and the peer reads them.
@@ -80,8 +85,8 @@
 //!
 //! # Behind a proxy
 //!
-//! [`PeerAddr`] is the proxy. Forwarded headers are not looked at here. Keep [`Server::head_timeout`] above
-//! the time for which the proxy keeps idle sockets.
+//! [`Peer`](euryale_core::Peer) is the proxy, or whom it speaks for by the PROXY protocol. Forwarded headers are not
+//! looked at here. Keep [`Server::idle_timeout`] above the time for which the proxy keeps idle sockets.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -90,9 +95,16 @@ mod admin;
 #[cfg(all(feature = "axum", target_os = "linux"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+mod clock;
 mod conversation;
 mod edge;
+mod farewell;
+mod framing;
+mod incoming;
 mod listener;
+mod outgoing;
+mod per_peer;
+mod proxy_protocol;
 mod running;
 #[cfg(target_os = "linux")]
 mod sendfile;
@@ -104,16 +116,30 @@ mod settings;
 mod shutdown;
 mod socket;
 mod streams;
+#[cfg(all(feature = "systemd", unix))]
+#[cfg_attr(docsrs, doc(cfg(feature = "systemd")))]
+pub mod systemd;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "tls")]
+mod tls;
+mod transport;
+mod welcome;
 
 pub use self::admin::{Admin, Readiness};
-pub use self::listener::{Listener, PeerAddr};
+pub use self::incoming::Incoming;
+pub use self::listener::Listener;
+#[cfg(unix)]
+pub use self::listener::UnixSocket;
 pub use self::running::Drained;
 #[cfg(target_os = "linux")]
 pub use self::sendfile::SendfileIo;
 pub use self::server::Server;
 pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;
-/// The body of the requests that a service is given.
-pub use hyper::body::Incoming;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use self::tls::Tls;
+#[cfg(feature = "tls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+pub use tokio_rustls::rustls;

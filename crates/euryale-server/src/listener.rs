@@ -1,44 +1,136 @@
 //! Where peers come from.
 
+#[cfg(unix)]
+mod unix;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use euryale_core::PeerAddr;
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 
-/// A socket that peers connect to, made from a bound [`TcpListener`].
+#[cfg(unix)]
+pub use self::unix::UnixSocket;
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
+use crate::transport::Raw;
+
+/// A socket that peers connect to, made from a bound [`TcpListener`] or from a [`UnixSocket`].
 ///
 /// Give several to one [`Server`](crate::Server): IPv4 and IPv6 loopback, say. Binding stays with the
 /// program, which knows what to do when a port is taken.
 pub struct Listener {
-    pub(crate) tcp: TcpListener,
+    kind: Kind,
+    pub(crate) before: Before,
+    #[cfg(unix)]
+    file: Option<unix::SocketFile>,
+}
+
+enum Kind {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+type Names = Arc<dyn Fn(PeerAddr) -> bool + Send + Sync>;
+
+/// What comes before HTTP.
+#[derive(Clone, Default)]
+pub(crate) struct Before {
+    pub(crate) proxy: Option<Names>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Listener {
-    /// The address it is bound to; how to learn the port after binding port 0.
+    fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            before: Before::default(),
+            #[cfg(unix)]
+            file: None,
+        }
+    }
+
+    /// Peers speak TLS.
+    #[cfg(feature = "tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
+    #[must_use]
+    pub fn tls(mut self, tls: &Tls) -> Self {
+        self.before.tls = Some(tls.clone());
+        self
+    }
+
+    /// Peers for which `balancers` says `true` begin with a header of the PROXY protocol, version 1 or 2, which says
+    /// whom they speak for; without one they are closed. From all others such a header is refused, as it is no HTTP:
+    /// so nobody can choose whether it is believed.
+    ///
+    /// The header stands before TLS. A balancer that ended TLS itself can say so with version 2
+    /// ([`Peer::is_tls`](euryale_core::Peer::is_tls)).
+    #[must_use]
+    pub fn proxy_protocol(mut self, balancers: impl Fn(PeerAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.before.proxy = Some(Arc::new(balancers));
+        self
+    }
+
+    /// The address it is bound to, if it is one of TCP; how to learn the port after binding port 0.
     ///
     /// # Errors
     ///
-    /// As `getsockname(2)`.
+    /// As `getsockname(2)`; and `Unsupported` for a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        match &self.kind {
+            Kind::Tcp(tcp) => tcp.local_addr(),
+            #[cfg(unix)]
+            Kind::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<(Raw, PeerAddr)> {
+        match &self.kind {
+            Kind::Tcp(tcp) => {
+                let (stream, address) = tcp.accept().await?;
+                // hyper writes whole responses: waiting to fill a packet (Nagle) only delays their ends.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%address, %error, "could not set TCP_NODELAY");
+                }
+                Ok((Raw::Tcp(stream), PeerAddr::Tcp(address)))
+            }
+            #[cfg(unix)]
+            Kind::Unix(unix) => {
+                let (stream, _) = unix.accept().await?;
+                Ok((Raw::Unix(stream), PeerAddr::Unix))
+            }
+        }
     }
 }
 
 impl From<TcpListener> for Listener {
     fn from(tcp: TcpListener) -> Self {
-        Self { tcp }
+        Self::new(Kind::Tcp(tcp))
+    }
+}
+
+/// The file that stands for it stays; [`UnixSocket`] takes care of one.
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    fn from(unix: UnixListener) -> Self {
+        Self::new(Kind::Unix(unix))
     }
 }
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Listener").field(&self.tcp.local_addr().ok()).finish()
+        let mut debug = f.debug_struct("Listener");
+        match &self.kind {
+            Kind::Tcp(tcp) => debug.field("address", &tcp.local_addr().ok()),
+            #[cfg(unix)]
+            Kind::Unix(unix) => debug.field("address", &unix.local_addr().ok()).field("file", &self.file),
+        };
+        debug.finish_non_exhaustive()
     }
 }
-
-/// The network address of the peer, in the extensions of every request.
-///
-/// Behind a proxy this is the proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PeerAddr(pub SocketAddr);

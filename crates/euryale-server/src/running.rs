@@ -7,16 +7,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper_util::server::conn::auto;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::accept::accept;
+use crate::clock::Limits;
 use crate::conversation::Tracked;
 use crate::edge::MakeEdge;
+use crate::incoming::Incoming;
 use crate::listener::Listener;
+use crate::per_peer::PerPeer;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
@@ -42,7 +45,12 @@ impl Drained {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) http: auto::Builder<Tracked>,
-    pub(crate) head_timeout: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_resets: u32,
+    /// A permit for each socket that may be open.
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) per_peer: PerPeer,
     pub(crate) ledger: Ledger,
     /// A token for each open socket, upgraded ones included.
     pub(crate) sockets: TaskTracker,
@@ -83,8 +91,12 @@ impl Running {
         let tasks = TaskTracker::new();
         let cut = CancellationToken::new();
         let shared = Arc::new(Shared {
-            http: settings.builder(Tracked { tasks: tasks.clone() }),
-            head_timeout: settings.head_timeout,
+            http: settings.builder(Tracked { tasks: tasks.clone(), stall: settings.limits.write }),
+            limits: settings.limits,
+            handshake_timeout: settings.handshake_timeout,
+            max_resets: settings.max_resets,
+            places: Arc::new(Semaphore::new(settings.max_sockets.clamp(1, Semaphore::MAX_PERMITS))),
+            per_peer: PerPeer::new(settings.max_sockets_per_peer),
             ledger,
             sockets: TaskTracker::new(),
             tasks,
@@ -92,7 +104,7 @@ impl Running {
             drain: CancellationToken::new(),
             cut,
         });
-        let make = MakeEdge::new(service);
+        let make = MakeEdge::new(service, settings.pace);
         let accepting = TaskTracker::new();
         for listener in listeners {
             accepting.spawn(accept(listener, make.clone(), shared.clone()));

@@ -21,15 +21,9 @@ use euryale_core::{Blob, BlobHandle};
 use http::header::CONTENT_ENCODING;
 use http::{HeaderValue, Response};
 use http_body::Body;
-use tokio::net::TcpStream;
 
 pub use self::io::SendfileIo;
 pub(crate) use self::windows::Windows;
-
-/// The socket, so that it knows `windows`.
-pub(crate) fn wrap(stream: TcpStream, windows: &Arc<Windows>) -> SendfileIo {
-    SendfileIo::new(stream, Arc::clone(windows))
-}
 
 /// Lets the body of `response` leave through `windows`, if it is a blob that may, and that nothing has changed on its
 /// way to here.

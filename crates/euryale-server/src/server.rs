@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tower_service::Service;
 
 use crate::admin::Admin;
+use crate::incoming::Incoming;
 use crate::listener::Listener;
 use crate::running::{Drained, Running};
 use crate::settings::Settings;
@@ -68,14 +68,75 @@ impl Server {
     /// How long a request's head may take. Default 10 s.
     ///
     /// Absolute: bytes that trickle in do not extend it. For the first request it runs from accept, so that a
-    /// peer that sends nothing, or a part of HTTP/2's preface, is closed as well. Later heads of HTTP/1 have
-    /// as long from the end of the response before: hyper has one timer for the pause and the head, so this
-    /// is also how long an idle socket is kept. Ten seconds are enough for the slowest honest client, and let
-    /// a thousand dishonest ones hold a thousand descriptors no longer than that. Behind a proxy that keeps
-    /// idle sockets, set it above the proxy's own idle time, or the proxy will now and then use a socket that
-    /// is just being closed.
+    /// peer that sends nothing, or a part of HTTP/2's preface, is closed as well; later heads of HTTP/1 have as
+    /// long from their first byte. Half a head is answered 408. Ten seconds are enough for the slowest honest
+    /// client, and let a thousand dishonest ones hold a thousand descriptors no longer than that.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.head_timeout = timeout;
+        self.settings.limits.head = timeout;
+        self
+    }
+
+    /// How long a socket is kept on which nothing is asked. Default 30 s.
+    ///
+    /// Behind a proxy that keeps idle sockets, set it above the proxy's own idle time, or the proxy will now and
+    /// then use a socket that is just being closed. HTTP/2 peers are told with GOAWAY.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.limits.idle = timeout;
+        self
+    }
+
+    /// How long a peer may take none of what is written to it. Default 60 s, as nginx has it.
+    ///
+    /// It runs while the socket's buffers are full, which hold some 100 KB to some MB: who reads that much in the
+    /// time stays. A stream of HTTP/2 whose peer gives it no window for so long is reset with CANCEL.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.limits.write = timeout;
+        self
+    }
+
+    /// How long the body of a request may stop coming while the service waits for it. Default 30 s. The service is
+    /// given an error of kind [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for 408.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.pace.stall = timeout;
+        self
+    }
+
+    /// How many bytes of a request's body must come in each `span` that the service waits for them; fewer are as
+    /// none. Default 15 KiB in 60 s: a tenth of what the slowest mobile networks bring.
+    pub fn body_rate(mut self, bytes: u64, span: Duration) -> Self {
+        self.settings.pace.bytes = bytes;
+        self.settings.pace.span = span;
+        self
+    }
+
+    /// How long a TLS handshake may take, and a PROXY header before it. Default 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// How many sockets may be open at a time. Default 20,000: an idle one costs a descriptor and some KB. More
+    /// wait in the listener's queue, in the kernel, until others end.
+    pub fn max_sockets(mut self, count: usize) -> Self {
+        self.settings.max_sockets = count;
+        self
+    }
+
+    /// How many sockets one address may have open; one more is closed at once. An IPv6 network of 64 bits counts as
+    /// one address. Default 0, which is no limit: behind a proxy all peers have one address, unless it tells theirs
+    /// by the PROXY protocol.
+    pub fn max_sockets_per_peer(mut self, count: usize) -> Self {
+        self.settings.max_sockets_per_peer = count;
+        self
+    }
+
+    /// Whether an HTTP/1 peer that says that it sends nothing more still waits for its answer. Default `false`, as
+    /// in nginx: the end of the stream means that the client is gone, and its request need not be worked on.
+    ///
+    /// Some balancers close their half of a socket behind the request. With `true` these are answered; but then
+    /// nothing tells a client that hung up from one that waits, until the first write to it fails.
+    pub fn half_close(mut self, half_close: bool) -> Self {
+        self.settings.half_close = half_close;
         self
     }
 
@@ -120,6 +181,14 @@ impl Server {
         self
     }
 
+    /// How many requests an HTTP/2 peer may take back in ten seconds while they are worked on; more end the socket
+    /// with GOAWAY. Default 200: as [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams),
+    /// for floods that wait until each request has begun.
+    pub fn max_resets(mut self, count: u32) -> Self {
+        self.settings.max_resets = count;
+        self
+    }
+
     /// HTTP/2 peers are asked for a sign of life after `interval` and closed when none comes within
     /// `timeout`. Default 60 s and 20 s: a peer that vanished without a word would otherwise keep its socket
     /// for ever. An interval of zero never asks.
@@ -138,9 +207,9 @@ impl Server {
 
     /// Serves until `shutdown` drains, then drains, and says how that went.
     ///
-    /// `service` is an axum `Router`, or any clonable service that takes hyper's body and never fails. It is
+    /// `service` is an axum `Router`, or any clonable service that takes [`Incoming`] bodies and never fails. It is
     /// cloned for every socket and for every request. In the extensions of each request it finds
-    /// [`PeerAddr`](crate::PeerAddr).
+    /// [`Peer`](euryale_core::Peer).
     ///
     /// The drain closes the listeners first. Idle sockets close at once; others finish the response in flight
     /// (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY) until the

@@ -5,7 +5,9 @@ use std::time::Duration;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 
+use crate::clock::Limits;
 use crate::conversation::Tracked;
+use crate::incoming::Pace;
 
 /// Blocking threads that the server may want at a time: files that are not in the page cache are read before they are
 /// sent, so that no runtime thread waits for a disk.
@@ -17,7 +19,13 @@ const SEND_BUFFER: usize = 16 << 10;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) head_timeout: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) pace: Pace,
+    pub(crate) half_close: bool,
+    pub(crate) max_sockets: usize,
+    pub(crate) max_sockets_per_peer: usize,
+    pub(crate) max_resets: u32,
     pub(crate) keep_alive: bool,
     pub(crate) max_header_size: usize,
     pub(crate) max_headers: usize,
@@ -37,8 +45,9 @@ impl Settings {
         let mut builder = auto::Builder::new(executor);
         let mut http1 = builder.http1();
         http1
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.head_timeout)
+            // Ours tells a pause from a head.
+            .header_read_timeout(None)
+            .half_close(self.half_close)
             .keep_alive(self.keep_alive)
             .max_buf_size(self.max_header_size.max(Self::HYPER_MIN_BUFFER));
         if self.max_headers != Self::HYPER_MAX_HEADERS {
@@ -60,7 +69,17 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            head_timeout: Duration::from_secs(10),
+            limits: Limits {
+                head: Duration::from_secs(10),
+                idle: Duration::from_secs(30),
+                write: Duration::from_secs(60),
+            },
+            handshake_timeout: Duration::from_secs(10),
+            pace: Pace { stall: Duration::from_secs(30), bytes: 15 << 10, span: Duration::from_secs(60) },
+            half_close: false,
+            max_sockets: 20_000,
+            max_sockets_per_peer: 0,
+            max_resets: 200,
             keep_alive: true,
             max_header_size: 64 << 10,
             max_headers: Self::HYPER_MAX_HEADERS,

@@ -1,148 +1,50 @@
 //! One peer's socket, and what it shares with the edge.
 
+mod cell;
+mod ending;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
 
-use euryale_core::Ledger;
 use euryale_core::ledger::GaugeGuard;
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// How a socket came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Ending {
-    Finished,
-    Failed,
-    HeadElapsed,
-    Cut,
-}
+pub(crate) use self::cell::{Phase, Running, SocketCell};
+pub(crate) use self::ending::Ending;
+use crate::per_peer::PeerPlace;
 
-/// What a socket and the edge above hyper tell each other. Relaxed atomics suffice: with HTTP/1 both run in
-/// one task, and with HTTP/2 they share nothing but a flag.
+/// A socket, and that it is open.
 #[derive(Debug)]
-pub(crate) struct SocketCell {
-    ledger: Ledger,
-    born: Instant,
-    /// hyper has called the service.
-    asked: AtomicBool,
-    /// Nothing was read since the last write.
-    silent: AtomicBool,
-    /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds after
-    /// `born`, plus one. Zero: there is none.
-    unwritten: AtomicU64,
-    ending: AtomicU8,
+pub(crate) struct Socket<T> {
+    pub(crate) io: T,
+    pub(crate) open: Open,
 }
 
-impl SocketCell {
-    pub(crate) fn new(ledger: Ledger) -> Self {
-        Self {
-            ledger,
-            born: Instant::now(),
-            asked: AtomicBool::new(false),
-            silent: AtomicBool::new(false),
-            unwritten: AtomicU64::new(0),
-            // What remains when the task of the socket panics.
-            ending: AtomicU8::new(Ending::Failed as u8),
-        }
-    }
-
-    /// hyper has parsed a head.
-    pub(crate) fn asked(&self) {
-        self.asked.store(true, Relaxed);
-    }
-
-    pub(crate) fn was_asked(&self) -> bool {
-        self.asked.load(Relaxed)
-    }
-
-    /// Between two requests, as far as the socket can tell.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.was_asked() && self.silent.load(Relaxed)
-    }
-
-    /// The response to the head that was parsed at `parsed` was given to hyper, which will write it to this
-    /// socket.
-    pub(crate) fn given(&self, parsed: Instant) {
-        let stamp = self.stamp(parsed);
-        // With pipelining and a slow reader two heads can wait behind each other: the older counts until now.
-        self.record_stamp(self.unwritten.swap(stamp, Relaxed));
-    }
-
-    /// The response to the head that was parsed at `parsed` is written, as far as anyone can tell.
-    pub(crate) fn record(&self, parsed: Instant) {
-        self.ledger.response_head_seconds.record(parsed.elapsed());
-    }
-
-    pub(crate) fn end(&self, ending: Ending) {
-        self.ending.store(ending as u8, Relaxed);
-    }
-
-    fn heard(&self) {
-        self.silent.store(false, Relaxed);
-    }
-
-    fn wrote(&self) {
-        self.silent.store(true, Relaxed);
-        // A body is many writes: a load is cheaper than a read-modify-write.
-        if self.unwritten.load(Relaxed) != 0 {
-            self.record_stamp(self.unwritten.swap(0, Relaxed));
-        }
-    }
-
-    fn stamp(&self, parsed: Instant) -> u64 {
-        let nanoseconds = parsed.saturating_duration_since(self.born).as_nanos();
-        u64::try_from(nanoseconds).unwrap_or(u64::MAX).saturating_add(1)
-    }
-
-    fn record_stamp(&self, stamp: u64) {
-        if let Some(nanoseconds) = stamp.checked_sub(1) {
-            self.record(self.born + Duration::from_nanos(nanoseconds));
-        }
-    }
-
-    fn count_ending(&self) {
-        let sockets = &self.ledger.sockets;
-        let ending = self.ending.load(Relaxed);
-        let counter = match ending {
-            _ if ending == Ending::Finished as u8 => &sockets.finished,
-            _ if ending == Ending::HeadElapsed as u8 => &sockets.head_elapsed,
-            _ if ending == Ending::Cut as u8 => &sockets.cut,
-            _ => &sockets.failed,
-        };
-        counter.add(1);
-    }
-}
-
-pin_project! {
-    /// The socket that hyper reads and writes. It is open until the last owner lets go, which after an
-    /// upgrade is the route that asked for it.
-    #[derive(Debug)]
-    pub(crate) struct ServerIo<T> {
-        #[pin]
-        io: T,
-        open: Open,
-    }
-}
-
-impl<T> ServerIo<T> {
-    /// `token` tells the drain that the socket is open.
-    pub(crate) fn new(io: T, cell: Arc<SocketCell>, token: TaskTrackerToken) -> Self {
-        let gauge = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.open, 1);
-        Self { io, open: Open { cell, _gauge: gauge, _token: token } }
-    }
-}
-
+/// Counts a socket as open, and how it ended when it is.
 #[derive(Debug)]
-struct Open {
+pub(crate) struct Open {
     cell: Arc<SocketCell>,
+    /// Its place among those of the same peer.
+    pub(crate) place: Option<PeerPlace>,
     _gauge: GaugeGuard,
     _token: TaskTrackerToken,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Open {
+    /// `token` tells the drain that the socket is open; `permit` is its place among all sockets.
+    pub(crate) fn new(
+        cell: Arc<SocketCell>,
+        token: TaskTrackerToken,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        let gauge = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.open, 1);
+        Self { cell, place: None, _gauge: gauge, _token: token, _permit: permit }
+    }
 }
 
 impl Drop for Open {
@@ -151,46 +53,95 @@ impl Drop for Open {
     }
 }
 
-impl<T: AsyncRead> AsyncRead for ServerIo<T> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.project();
-        let before = buf.filled().len();
-        ready!(this.io.poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            this.open.cell.heard();
-        }
-        Poll::Ready(Ok(()))
+/// The socket that hyper reads and writes. hyper drops it when it is through, or leaves it to the route that asked for
+/// an upgrade; then the socket goes back to the conversation that gave it, which has a last word to say, unless that
+/// is over.
+#[derive(Debug)]
+pub(crate) struct ServerIo<T> {
+    /// None only in the drop.
+    socket: Option<Socket<T>>,
+    back: Option<oneshot::Sender<Socket<T>>>,
+}
+
+impl<T> ServerIo<T> {
+    pub(crate) fn new(socket: Socket<T>) -> (Self, oneshot::Receiver<Socket<T>>) {
+        let (back, given_back) = oneshot::channel();
+        (Self { socket: Some(socket), back: Some(back) }, given_back)
     }
 }
 
-impl<T: AsyncWrite> AsyncWrite for ServerIo<T> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        let written = ready!(this.io.poll_write(cx, buf))?;
-        this.open.cell.wrote();
-        Poll::Ready(Ok(written))
+impl<T: Unpin> ServerIo<T> {
+    fn parts(&mut self) -> io::Result<(Pin<&mut T>, &SocketCell)> {
+        let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok((Pin::new(&mut socket.io), &socket.open.cell))
+    }
+}
+
+impl<T> Drop for ServerIo<T> {
+    fn drop(&mut self) {
+        if let (Some(socket), Some(back)) = (self.socket.take(), self.back.take()) {
+            // Nobody waits for it any more: it is closed here.
+            let _ = back.send(socket);
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (io, cell) = self.parts()?;
+        let before = buf.filled().len();
+        let read = io.poll_read(cx, buf);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            cell.heard(&buf.filled()[before..]);
+        }
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let (io, cell) = self.parts()?;
+        noted(io.poll_write(cx, buf), cell)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        let written = ready!(this.io.poll_write_vectored(cx, bufs))?;
-        this.open.cell.wrote();
-        Poll::Ready(Ok(written))
+        let (io, cell) = self.parts()?;
+        noted(io.poll_write_vectored(cx, bufs), cell)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
+        self.socket.as_ref().is_some_and(|socket| socket.io.is_write_vectored())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (io, cell) = self.parts()?;
+        let flushed = io.poll_flush(cx);
+        match &flushed {
+            // hyper flushes when it has written everything.
+            Poll::Ready(_) => cell.flushed(),
+            Poll::Pending => cell.cannot_write(),
+        }
+        flushed
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.parts()?.0.poll_shutdown(cx)
     }
+}
+
+fn noted(written: Poll<io::Result<usize>>, cell: &SocketCell) -> Poll<io::Result<usize>> {
+    match &written {
+        Poll::Pending => cell.cannot_write(),
+        Poll::Ready(Ok(_)) => cell.wrote(),
+        Poll::Ready(Err(_)) => {}
+    }
+    written
 }

@@ -2,13 +2,20 @@
 //! test wants them.
 
 mod admin;
+mod deadlines;
 mod drain;
 mod head_seconds;
 mod http1;
 mod http2;
+mod limits;
+#[cfg(unix)]
+mod listeners;
+mod refused;
 #[cfg(target_os = "linux")]
 mod sendfile;
 mod silence;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,7 +24,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::ledger::Counter;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,10 +64,13 @@ impl Site {
         Peer::new(self.address).await
     }
 
-    /// Sockets by the way they ended: finished, failed, head elapsed, cut.
-    fn closed(&self) -> [u64; 4] {
-        let sockets = &self.ledger.sockets;
-        [&sockets.finished, &sockets.failed, &sockets.head_elapsed, &sockets.cut].map(Counter::get)
+    /// How sockets ended, as the metrics say it: `idle 2, cut 1`.
+    fn closed(&self) -> String {
+        let metrics = self.ledger.exposition();
+        let reasons =
+            metrics.lines().filter_map(|line| line.strip_prefix("euryale_sockets_closed_total{reason=\""));
+        let counts = reasons.filter_map(|line| line.split_once("\"} ")).filter(|(_, count)| *count != "0");
+        counts.map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
     }
 
     async fn all_closed(&self) {

@@ -8,6 +8,7 @@
 //! ```text
 //!  socket
 //!  └ server edge                          framing, time-outs, drain           async
+//!    (Forwarded, VirtualHost)             what trusted proxies say            async
 //!    └ TransformChain                     pages are transformed               async, and threads for the CPU
 //!      └ Respond                          errors become responses             async
 //!        └ ServeBlob                      validators and ranges of files      async
@@ -46,6 +47,7 @@
 //!
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
+//! | `Forwarded`, `VirtualHost` | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
 //! | `TransformChain` | [`transform`] | no | `plone.transformchain` |
 //! | `Respond` | [`publisher`] | no | `standard_error_message` |
 //! | `ServeBlob` | [`blob`] | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile` |
@@ -131,11 +133,12 @@ pub use euryale_connection::Pool;
 pub use euryale_core::{
     Abort, Access, Admit, Attempt, Blob, BlobHandle, Body, BodyWriter, BoxError, Claim, CommitGate, Database,
     Deferred, Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort,
-    Participant, Pending, Publication, Publisher, Request, Response, Route, SpooledBody, Transaction,
-    Unavailable, ledger, publisher_fn,
+    Participant, Peer, PeerAddr, Pending, Publication, Publisher, Request, Response, Route, SpooledBody,
+    Transaction, Unavailable, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;
+pub use euryale_forwarded as forwarded;
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
 pub use euryale_spool as spool;

@@ -8,10 +8,12 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, Uri};
 
+use euryale::forwarded::Client;
+
 use crate::log::Format;
 
 /// Logs method, address, status, the body's size if it is known, and the milliseconds until the response's
-/// head was ready; `gone` stands for a client that went away before that.
+/// head was ready, and the client's address; `gone` stands for a client that went away before that.
 ///
 /// In JSON method and address are fields of their own.
 pub(crate) async fn log(State(format): State<Format>, request: Request, next: Next) -> Response {
@@ -19,6 +21,7 @@ pub(crate) async fn log(State(format): State<Format>, request: Request, next: Ne
         format,
         method: request.method().clone(),
         uri: request.uri().clone(),
+        client: request.extensions().get().copied(),
         began: Instant::now(),
         is_written: false,
     };
@@ -31,6 +34,7 @@ struct Line {
     format: Format,
     method: Method,
     uri: Uri,
+    client: Option<Client>,
     began: Instant,
     is_written: bool,
 }
@@ -40,9 +44,10 @@ impl Line {
         self.is_written = true;
         let (status, bytes) = (response.status().as_u16(), response.size_hint().exact());
         let Self { method, uri, .. } = &*self;
+        let client = self.client.map(tracing::field::display);
         match self.format {
-            Format::Text => tracing::info!(status, bytes, ms = self.ms(), "{method} {uri}"),
-            Format::Json => tracing::info!(%method, %uri, status, bytes, ms = self.ms(), "answered"),
+            Format::Text => tracing::info!(status, bytes, ms = self.ms(), client, "{method} {uri}"),
+            Format::Json => tracing::info!(%method, %uri, status, bytes, ms = self.ms(), client, "answered"),
         }
     }
 
@@ -58,9 +63,10 @@ impl Drop for Line {
             return;
         }
         let Self { method, uri, .. } = &*self;
+        let client = self.client.map(tracing::field::display);
         match self.format {
-            Format::Text => tracing::info!(gone = true, ms = self.ms(), "{method} {uri}"),
-            Format::Json => tracing::info!(%method, %uri, gone = true, ms = self.ms(), "gone"),
+            Format::Text => tracing::info!(gone = true, ms = self.ms(), client, "{method} {uri}"),
+            Format::Json => tracing::info!(%method, %uri, gone = true, ms = self.ms(), client, "gone"),
         }
     }
 }

@@ -61,7 +61,8 @@ fn missing_flags(command: &Command, given: &ArgMatches, file: &Path) -> Result<V
         let argument = argument.ok_or_else(|| unknown(command, &key, file))?;
         let flags = flags(&key, &value).map_err(|what| wrong(&key, &what, file))?;
         check(command, &flags).map_err(|what| wrong(&key, &what, file))?;
-        if given.value_source(argument.get_id().as_str()) == Some(ValueSource::DefaultValue) {
+        // Some have no default.
+        if matches!(given.value_source(argument.get_id().as_str()), None | Some(ValueSource::DefaultValue)) {
             missing.extend(flags);
         }
     }
@@ -89,7 +90,8 @@ fn flags(key: &str, value: &Value) -> Result<Vec<String>, String> {
     let flag = |value: &Value| match value {
         Value::String(text) => Ok(format!("--{key}={text}")),
         Value::Integer(number) => Ok(format!("--{key}={number}")),
-        _ => Err("it is neither a text nor a whole number".to_owned()),
+        Value::Boolean(is) => Ok(format!("--{key}={is}")),
+        _ => Err("it is neither a text nor a whole number nor true or false".to_owned()),
     };
     match value {
         Value::Array(values) if values.is_empty() => Err("the list is empty".to_owned()),

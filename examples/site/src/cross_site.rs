@@ -15,6 +15,7 @@ use http::StatusCode;
 use tower_http::csrf::ProtectionError;
 
 use crate::page::{Pages, Problem};
+use crate::public;
 
 const DETAIL: &str = "Another site sent this request. Open the page here, and send it from there.";
 
@@ -25,5 +26,8 @@ pub(crate) async fn explain(State(pages): State<Arc<Pages>>, request: Request, n
     if response.extensions().get::<ProtectionError>().is_none() {
         return response;
     }
-    pages.answer(&Problem::new(StatusCode::FORBIDDEN, DETAIL), wants_html).map(axum::body::Body::new)
+    pages
+        .at(public::here())
+        .answer(&Problem::new(StatusCode::FORBIDDEN, DETAIL), wants_html)
+        .map(axum::body::Body::new)
 }

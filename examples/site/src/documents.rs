@@ -32,7 +32,7 @@ pub(crate) fn find(
     if let Some(folder) = path.strip_suffix('/')
         && store::document(connection, folder)?.is_some()
     {
-        return Err(Abort::response(moved(request.uri())));
+        return Err(Abort::response(moved(pages, request.uri())));
     }
     let sections = sections(connection)?;
     let problem =
@@ -53,7 +53,7 @@ pub(crate) fn show(
     let children =
         if document.path == "/" { Vec::new() } else { store::children(connection, &document.path)? };
     let body = match document.format {
-        Format::Markdown => markdown::render(&document.body),
+        Format::Markdown => markdown::render(&document.body, |path| pages.link(path)),
         Format::Html => document.body.clone(),
     };
     let view = View {
@@ -76,13 +76,13 @@ pub(crate) fn sections(connection: &Connection) -> rusqlite::Result<Vec<Entry>> 
 }
 
 /// To the same address without its last slash. It begins with one slash: a document stands there.
-fn moved(uri: &Uri) -> Response {
+fn moved(pages: &Pages, uri: &Uri) -> Response {
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
     let location = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     let mut response = text("moved\n".to_owned());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     // A part of a URI is always a header's value.
-    if let Ok(location) = HeaderValue::try_from(location) {
+    if let Ok(location) = HeaderValue::try_from(pages.location(&location)) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response

@@ -11,7 +11,7 @@ use crate::address;
 use crate::documents::sections;
 use crate::files;
 use crate::form::{self, Draft, Posted};
-use crate::page::{Pages, View, encoded, href, html, text};
+use crate::page::{Pages, View, encoded, html, text};
 use crate::refusal::Refusal;
 use crate::store::{self, Document, Entry, Format};
 
@@ -82,7 +82,7 @@ pub(crate) fn save(
     };
     *response.status_mut() = status;
     // What is encoded is a header's value.
-    let location = HeaderValue::try_from(encoded(&target))?;
+    let location = HeaderValue::try_from(pages.location(&encoded(&target)))?;
     let name = if status == StatusCode::NO_CONTENT { header::CONTENT_LOCATION } else { header::LOCATION };
     response.headers_mut().insert(name, location);
     Ok(response)
@@ -140,7 +140,7 @@ impl Shown<'_> {
         let body = pages.fragment(
             "form",
             context! {
-                action => href(self.path),
+                action => pages.href(self.path),
                 folder => self.path,
                 name => &self.form.name,
                 title => &self.form.title,
@@ -151,7 +151,7 @@ impl Shown<'_> {
         )?;
         let is_new = self.form.name.is_some();
         let title = if is_new { "New page or files" } else { "Edit page" };
-        let upload = context! { folder => href(self.path), path => self.path };
+        let upload = context! { folder => pages.href(self.path), path => self.path };
         let body = if is_new { body + &pages.fragment("upload", upload)? } else { body };
         pages.render(&View { title, sections, body, ..View::default() })
     }

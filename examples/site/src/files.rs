@@ -2,7 +2,7 @@
 
 use std::io;
 
-use euryale::blob::{BlobStore, FolderStore};
+use euryale::blob::{BlobPath, BlobStore, FolderStore};
 use euryale::publisher::accepts_html;
 use euryale::spool::Upload;
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
@@ -28,7 +28,12 @@ pub(crate) fn show(
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(&error, file, transaction))?;
-    response(blob, file)
+    let mut response = response(blob, file)?;
+    // A proxy that sends it may leave out the policy by which no script in it runs.
+    if !can_hold_scripts(&file.content_type) {
+        response.extensions_mut().insert(BlobPath(blobs.folder().join(&file.blob)));
+    }
+    Ok(response)
 }
 
 /// When a file that a row names is not there, another one took its place since the transaction began: the next
@@ -113,7 +118,7 @@ pub(crate) fn take(
     };
     let mut response = text(targets.iter().map(|target| format!("{target}\n")).collect());
     *response.status_mut() = status;
-    response.headers_mut().insert(LOCATION, HeaderValue::try_from(encoded(location))?);
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(pages.location(&encoded(location)))?);
     Ok(response)
 }
 

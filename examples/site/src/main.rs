@@ -9,6 +9,7 @@ mod access_log;
 mod address;
 mod app;
 mod assets;
+mod certificates;
 mod chord;
 mod compress;
 mod config;
@@ -20,21 +21,28 @@ mod date;
 mod deferred;
 mod documents;
 mod duration;
+mod echo;
+mod edge;
 mod edit;
 mod error;
 mod export;
 mod feed;
 mod files;
 mod form;
+mod healthcheck;
 mod import;
+mod listen;
+mod listeners;
 mod log;
 mod markdown;
 mod media;
 mod page;
 mod picture;
 mod promises;
+mod public;
 mod query;
 mod refusal;
+mod reload;
 mod remove;
 mod route;
 mod say;
@@ -44,9 +52,11 @@ mod serve;
 mod settings;
 mod size;
 mod slow;
+mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod visitor;
 
 use std::process::ExitCode;
 
@@ -78,6 +88,7 @@ fn run(settings: &Settings) -> Result<ExitCode, StartError> {
             Ok(ExitCode::SUCCESS)
         }
         None => serve::run(settings),
+        Some(Task::Healthcheck) => healthcheck::run(settings),
         Some(Task::Import { folder }) => import::run(settings, folder),
     }
 }

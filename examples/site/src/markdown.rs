@@ -2,15 +2,28 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
-/// Renders CommonMark with tables.
+/// Renders CommonMark with tables. `link` says where the browser has a path of this site, if it has it.
 ///
 /// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches. HTML in
 /// the text is passed on: documents are written by those who
 /// may write here, and no script runs on a page.
-pub(crate) fn render(text: &str) -> String {
+pub(crate) fn render(text: &str, link: impl Fn(&str) -> Option<String>) -> String {
     let mut html = String::with_capacity(text.len() * 3 / 2);
-    html::push_html(&mut html, Parser::new_ext(text, Options::ENABLE_TABLES).flat_map(boxed));
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| linked(event, &link));
+    html::push_html(&mut html, events.flat_map(boxed));
     html
+}
+
+/// With links and pictures of this site as the browser has them.
+fn linked<'a>(mut event: Event<'a>, link: impl Fn(&str) -> Option<String>) -> Event<'a> {
+    if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = &mut event
+        && dest_url.starts_with('/')
+        && !dest_url.starts_with("//")
+        && let Some(address) = link(dest_url)
+    {
+        *dest_url = address.into();
+    }
+    event
 }
 
 fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {

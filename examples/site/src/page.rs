@@ -1,5 +1,8 @@
 //! What the site looks like: one template around documents, results and whatever goes wrong.
 
+use std::sync::Arc;
+
+use euryale::forwarded::PublicUrl;
 use euryale::publisher::accepts_html;
 use euryale::{Body, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
@@ -9,7 +12,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::assets;
 use crate::store::{Entry, FileEntry};
-use crate::{picture, size};
+use crate::{picture, public, size};
 
 const TEMPLATES: [(&str, &str); 7] = [
     ("page", include_str!("../templates/page.html")),
@@ -46,11 +49,14 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Renders pages.
+/// Renders pages. Clones are cheap.
+#[derive(Clone)]
 pub(crate) struct Pages {
-    environment: Environment<'static>,
-    style: String,
-    icon: String,
+    environment: Arc<Environment<'static>>,
+    style: Arc<str>,
+    icon: Arc<str>,
+    /// Where the browser sees the site, if that is not where it is.
+    url: Option<PublicUrl>,
 }
 
 /// A page, ready to be rendered.
@@ -114,7 +120,65 @@ impl Pages {
             // They belong to the program, and tests render them.
             environment.add_template(name, source).expect("the template compiles");
         }
-        Self { environment, style: assets::style_path(), icon: assets::icon_path() }
+        let (style, icon) = (assets::style_path().into(), assets::icon_path().into());
+        Self { environment: Arc::new(environment), style, icon, url: None }
+    }
+
+    /// For a browser that sees the site there.
+    pub(crate) fn at(&self, url: Option<PublicUrl>) -> Self {
+        Self { url, ..self.clone() }
+    }
+
+    /// The address of a path, as an attribute. Nothing is left in it that HTML must escape.
+    pub(crate) fn href(&self, path: &str) -> Value {
+        Value::from_safe_string(self.link(&encoded(path)).unwrap_or_else(|| encoded(path)))
+    }
+
+    /// The address of an encoded path for who is redirected there. What the browser does not see has the site's own.
+    pub(crate) fn location(&self, path: &str) -> String {
+        self.link(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// The address of an encoded path. None: the browser does not see it.
+    pub(crate) fn link(&self, path: &str) -> Option<String> {
+        self.url.as_ref().map_or_else(|| Some(path.to_owned()), |url| url.path(path))
+    }
+
+    /// The address of the first page that the browser sees.
+    pub(crate) fn home(&self) -> Value {
+        self.own("/")
+    }
+
+    /// The address of something that is the site's own, which is seen from everywhere.
+    fn own(&self, path: &str) -> Value {
+        let prefix = self.url.as_ref().map_or("", |url| url.prefix());
+        Value::from_safe_string(format!("{prefix}{path}"))
+    }
+
+    /// For the template: each that the browser sees, with where it stands to the page at `path` ("page", or "true" for
+    /// what the page stands in), as `aria-current` has it.
+    fn entries(&self, entries: &[Entry], path: Option<&str>) -> Vec<Value> {
+        let current = |entry: &Entry| {
+            let path = path?;
+            let below = path.strip_prefix(entry.path.as_str())?;
+            match below {
+                "" => Some("page"),
+                _ if below.starts_with('/') => Some("true"),
+                _ => None,
+            }
+        };
+        let value = |entry: &Entry| {
+            let href = Value::from_safe_string(self.link(&encoded(&entry.path))?);
+            Some(context! { href, title => &entry.title, current => current(entry) })
+        };
+        entries.iter().filter_map(value).collect()
+    }
+
+    /// For the template: a file with its name and how large it is.
+    fn file(&self, file: &FileEntry) -> Value {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let preview = picture::can_be_scaled(&file.content_type);
+        context! { href => self.href(&file.path), name, size => size::shown(file.size), preview }
     }
 
     /// The page, as HTML.
@@ -124,17 +188,19 @@ impl Pages {
     pub(crate) fn render(&self, view: &View<'_>) -> Result<String, minijinja::Error> {
         self.environment.get_template("page")?.render(context! {
             title => view.title,
-            sections => entries(view.sections, view.path),
-            ancestors => entries(view.ancestors, None),
+            home => self.home(),
+            sections => self.entries(view.sections, view.path),
+            ancestors => self.entries(view.ancestors, None),
             body => Value::from_safe_string(view.body.clone()),
-            children => entries(view.children, None),
-            files => view.files.iter().map(file).collect::<Vec<_>>(),
+            children => self.entries(view.children, None),
+            files => view.files.iter().map(|entry| self.file(entry)).collect::<Vec<_>>(),
             modified => view.modified,
-            document => view.path.map(href),
-            search_in => href(if view.search_in.is_empty() { "/" } else { view.search_in }),
+            document => view.path.map(|path| self.href(path)),
+            is_first => view.path == Some("/"),
+            search_in => if view.search_in.is_empty() { self.home() } else { self.href(view.search_in) },
             words => view.words,
-            style => Value::from_safe_string(self.style.clone()),
-            icon => Value::from_safe_string(self.icon.clone()),
+            style => self.own(&self.style),
+            icon => self.own(&self.icon),
         })
     }
 
@@ -154,7 +220,7 @@ impl Pages {
     /// The page of an error that is not the client's. Asked for by a layer that has answered who wants no
     /// HTML already, and that sets status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
-        self.answer(&Problem::new(failure.status, failure.detail()), true)
+        self.at(public::here()).answer(&Problem::new(failure.status, failure.detail()), true)
     }
 
     /// Answers with `problem`.
@@ -178,36 +244,6 @@ impl Pages {
             ..View::default()
         })
     }
-}
-
-/// For the template: each with where it stands to the page at `path` ("page", or "true" for what the page
-/// stands in), as `aria-current` has it.
-fn entries(entries: &[Entry], path: Option<&str>) -> Vec<Value> {
-    let current = |entry: &Entry| {
-        let path = path?;
-        let below = path.strip_prefix(entry.path.as_str())?;
-        match below {
-            "" => Some("page"),
-            _ if below.starts_with('/') => Some("true"),
-            _ => None,
-        }
-    };
-    let value = |entry: &Entry| {
-        context! { href => href(&entry.path), title => &entry.title, current => current(entry) }
-    };
-    entries.iter().map(value).collect()
-}
-
-/// For the template: a file with its name and how large it is.
-fn file(file: &FileEntry) -> Value {
-    let name = file.path.rsplit('/').next().unwrap_or_default();
-    let preview = picture::can_be_scaled(&file.content_type);
-    context! { href => href(&file.path), name, size => size::shown(file.size), preview }
-}
-
-/// A document's path as an attribute. Nothing is left in it that HTML must escape.
-pub(crate) fn href(path: &str) -> Value {
-    Value::from_safe_string(encoded(path))
 }
 
 /// A document's path as it stands in a URL.

@@ -10,7 +10,7 @@ use minijinja::context;
 
 use crate::documents::{Item, sections};
 use crate::files;
-use crate::page::{Pages, View, encoded, href, html, text};
+use crate::page::{Pages, View, encoded, html, text};
 use crate::refusal::Refusal;
 use crate::store;
 
@@ -29,7 +29,7 @@ pub(crate) fn ask(
         Item::Document(_) => path,
         Item::File(_) => store::parent(path).unwrap_or("/"),
     };
-    let context = context! { action => href(path), back => href(back), title, path };
+    let context = context! { action => pages.href(path), back => pages.href(back), title, path };
     let body = pages.fragment("remove", context)?;
     Ok(html(
         StatusCode::OK,
@@ -74,6 +74,6 @@ pub(crate) fn remove(
     let folder = store::parent(path).unwrap_or("/");
     let mut response = text(format!("{folder}\n"));
     *response.status_mut() = StatusCode::SEE_OTHER;
-    response.headers_mut().insert(LOCATION, HeaderValue::try_from(encoded(folder))?);
+    response.headers_mut().insert(LOCATION, HeaderValue::try_from(pages.location(&encoded(folder)))?);
     Ok(response)
 }

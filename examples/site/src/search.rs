@@ -7,7 +7,7 @@ use minijinja::{HtmlEscape, context};
 
 use crate::documents::sections;
 use crate::markdown;
-use crate::page::{Pages, View, href, html};
+use crate::page::{Pages, View, html};
 use crate::store::{self, Document, Format, Hit, MARK};
 
 /// So many pages are shown.
@@ -27,7 +27,7 @@ pub(crate) fn answer(
     let connection = transaction.connection()?;
     let words = words.trim();
     let hits = store::search(connection, &folder.path, words, MOST)?;
-    let results: Vec<_> = hits.best.iter().map(result).collect();
+    let results: Vec<_> = hits.best.iter().map(|hit| result(pages, hit)).collect();
     let below = folder.path != "/";
     let fragment = pages.fragment(
         "search",
@@ -35,7 +35,8 @@ pub(crate) fn answer(
             words,
             results,
             more => hits.more,
-            folder => below.then(|| context! { href => href(&folder.path), title => &folder.title }),
+            folder => below.then(|| context! { href => pages.href(&folder.path), title => &folder.title }),
+            home => pages.home(),
             everywhere => form_urlencoded::Serializer::new(String::new()).append_pair("q", words).finish(),
         },
     )?;
@@ -51,13 +52,13 @@ pub(crate) fn answer(
     Ok(html(StatusCode::OK, pages.render(&view)?))
 }
 
-fn result(hit: &Hit) -> minijinja::Value {
+fn result(pages: &Pages, hit: &Hit) -> minijinja::Value {
     let text = match hit.format {
         Format::Markdown => markdown::plain(&hit.body),
         Format::Html => without_tags(&hit.body),
     };
     context! {
-        href => href(&hit.path),
+        href => pages.href(&hit.path),
         path => &hit.path,
         title => marked(&hit.title),
         snippet => marked(&snippet(&text)),

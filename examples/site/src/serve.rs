@@ -1,24 +1,27 @@
 //! From settings to an exit code.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use euryale::Pool;
-use euryale::blob::FolderStore;
-use euryale_server::{Admin, Drained, Readiness, Server, Shutdown};
+use euryale::{Ledger, Pool};
+use euryale_server::{Admin, Drained, Readiness, Server, Shutdown, systemd};
 use euryale_sqlite::Sqlite;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::app::{UPLOADS, app};
 use crate::data::Data;
 use crate::error::StartError;
+use crate::listeners::Listeners;
 use crate::log;
 use crate::say::say;
 use crate::settings::Settings;
+use crate::standing::Stands;
+use crate::{echo, public, reload};
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -41,50 +44,102 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     ended.map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
-/// Binds first: whoever cannot serve has changed nothing. The database is opened here, outside the runtime:
-/// it blocks.
+/// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits. The database is opened
+/// here, outside the runtime: it blocks.
 fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
-    let listeners = runtime.block_on(Listeners::bind(settings))?;
+    let guard = runtime.enter();
+    let shutdown = Shutdown::signals().map_err(|error| {
+        let what = format!("cannot handle signals: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
+    let listeners = Listeners::bind(settings)?;
+    drop(guard);
+    let greeting = listeners.greeting(&settings.data);
+    let operators = Operators::start(runtime, (listeners.admin, listeners.agent), &shutdown, settings.drain);
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
     let pool = Pool::builder(sqlite)
+        .ledger(operators.ledger.clone())
         .connections(settings.connections)
         .max_queue(settings.max_queue)
         .max_wait(settings.max_wait)
         .lane(UPLOADS, (settings.connections / 2).max(1))
         .build();
+    let stands = &operators.stands;
+    stands.open(&pool);
+    let app = echo::beside(app(pool.clone(), blobs, settings, stands.resume()), &shutdown);
+    let app = public::around(app, settings);
+    let server = settings.edge.server().ledger(operators.ledger.clone()).drain_deadline(settings.drain);
+    let server = listeners.public.into_iter().fold(server, Server::listen);
     runtime.block_on(async {
-        let shutdown = Shutdown::signals().map_err(|error| {
-            StartError::new(
-                format!("cannot handle signals: {error}"),
-                "this process",
-                "see the system's limits",
-            )
-        })?;
-        say(&listeners.greeting(&settings.data));
-        Ok(serve(listeners, pool, blobs, settings, shutdown).await)
+        operators.opened.store(true, Ordering::Relaxed);
+        say(&greeting);
+        let serving = serve(server.serve(app, shutdown.clone()), &pool, settings.drain, &shutdown);
+        let complete = tokio::select! {
+            complete = serving => complete,
+            () = reload::on_signal(settings, &pool, listeners.tls.as_ref()) => false,
+        };
+        operators.end().await;
+        Ok(complete)
     })
+}
+
+/// The address that answers from the first moment to the last.
+struct Operators {
+    ledger: Ledger,
+    /// The site is opened, and serves.
+    opened: Arc<AtomicBool>,
+    end: Shutdown,
+    stands: Stands,
+    agent: Option<JoinHandle<()>>,
+    serving: JoinHandle<Drained>,
+}
+
+impl Operators {
+    fn start(
+        runtime: &Runtime,
+        (admin, agent): (TcpListener, Option<TcpListener>),
+        shutdown: &Shutdown,
+        drain: Duration,
+    ) -> Self {
+        let (ledger, opened, end) = (Ledger::new(), Arc::new(AtomicBool::new(false)), Shutdown::new());
+        let readiness = Readiness::new(shutdown).probe({
+            let opened = Arc::clone(&opened);
+            move || opened.load(Ordering::Relaxed)
+        });
+        runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
+        let stands = Stands::new(ledger.clone(), readiness.clone(), shutdown.clone());
+        let agent = agent.map(|listener| runtime.spawn(stands.agent().serve(listener)));
+        let reporting = stands.clone();
+        let answers = Admin::new(ledger.clone(), readiness).report("/-/resume", move || reporting.report());
+        let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
+        let serving = runtime.spawn(server.serve(answers, end.clone()));
+        Self { ledger, opened, end, stands, agent, serving }
+    }
+
+    async fn end(self) {
+        if let Some(agent) = self.agent {
+            agent.abort();
+        }
+        self.end.drain();
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "operators were no longer answered");
+        }
+    }
 }
 
 /// Serves until `shutdown` drains; then says whether everything came to its end by itself.
 async fn serve(
-    listeners: Listeners,
-    pool: Pool<Sqlite>,
-    blobs: FolderStore,
-    settings: &Settings,
-    shutdown: Shutdown,
+    serving: impl Future<Output = Drained>,
+    pool: &Pool<Sqlite>,
+    drain: Duration,
+    shutdown: &Shutdown,
 ) -> bool {
-    let drain = settings.drain;
-    let admin = Admin::new(pool.ledger().clone(), Readiness::new(&shutdown));
-    let server =
-        Server::new().ledger(pool.ledger().clone()).admin(listeners.admin, admin).drain_deadline(drain);
-    let server = listeners.public.into_iter().fold(server, Server::listen);
     let began = async {
         shutdown.draining().await;
         Instant::now()
     };
-    let (drained, began) =
-        tokio::join!(server.serve(app(pool.clone(), blobs, settings), shutdown.clone()), began);
-    let closed = close(&pool, drain.saturating_sub(began.elapsed()), &shutdown).await;
+    let (drained, began) = tokio::join!(serving, began);
+    let closed = close(pool, drain.saturating_sub(began.elapsed()), shutdown).await;
     Drained::is_complete(&drained) && closed
 }
 
@@ -98,39 +153,9 @@ async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool
     };
     if let Err(busy) = &closed {
         tracing::warn!("{busy}");
+        for holder in pool.status().holders {
+            tracing::warn!(route = ?holder.route, age = ?holder.age, "left behind");
+        }
     }
     closed.is_ok()
-}
-
-struct Listeners {
-    public: Vec<TcpListener>,
-    admin: TcpListener,
-}
-
-impl Listeners {
-    async fn bind(settings: &Settings) -> Result<Self, StartError> {
-        let mut public = Vec::new();
-        for address in &settings.listen {
-            public.push(bind(*address, "--listen").await?);
-        }
-        Ok(Self { public, admin: bind(settings.admin, "--admin").await? })
-    }
-
-    fn greeting(&self, data: &Path) -> String {
-        // Asking a bound socket for its address does not fail.
-        let url = |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}/"));
-        let urls: Vec<String> = self.public.iter().flat_map(url).collect();
-        let admin = url(&self.admin).unwrap_or_default();
-        format!("Serving {} from {} - operators: {admin}readyz\n", urls.join(" and "), data.display())
-    }
-}
-
-async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        if error.kind() == ErrorKind::AddrInUse {
-            let remedy = format!("end the program that uses it, or choose another one with {flag}");
-            return StartError::new("the address is in use", address, remedy);
-        }
-        StartError::new(format!("cannot listen: {error}"), address, format!("choose another one with {flag}"))
-    })
 }

@@ -1,5 +1,6 @@
 //! What the program can be told: each setting as a flag, as an `EURYALE_*` variable, and in a file.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +8,13 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
+use euryale::forwarded::{Field, HostTable, InvalidLine, TrustedProxy};
 use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
+use crate::edge::Edge;
 use crate::error::StartError;
+use crate::listen::Listen;
 use crate::log::Format;
 use crate::{duration, size};
 
@@ -24,14 +28,25 @@ EURYALE_LOG, or RUST_LOG,\nsays what is logged, for example \"warn\" or \"info,s
 #[command(name = "site", version, after_help = MORE)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Settings {
-    /// Address and port to serve on; may be given several times
+    /// Address and port to serve on, plain, with TLS as tls:ADDRESS, or unix:PATH; may be given several times
     #[arg(long, env = "EURYALE_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:8080")]
-    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) listen: Vec<Listen>,
 
     /// Address and port for operators: /livez, /readyz and /metrics
-    #[arg(long, env = "EURYALE_ADMIN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    #[arg(
+        long,
+        global = true,
+        env = "EURYALE_ADMIN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8081"
+    )]
     pub(crate) admin: SocketAddr,
+
+    /// Address and port for HAProxy's agent checks: how much this process can take
+    #[arg(long, env = "EURYALE_AGENT", value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<SocketAddr>,
 
     /// Folder of the database and the files; made if it is not there, and filled with samples to serve
     #[arg(long, global = true, env = "EURYALE_DATA", value_name = "FOLDER", default_value = "./site-data")]
@@ -65,6 +80,33 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
 
+    /// Proxy that is believed in X-Forwarded-* or Forwarded: an address, a network (10.0.0.0/8), or unix; several
+    #[arg(long, env = "EURYALE_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub(crate) trusted_proxy: Vec<TrustedProxy>,
+
+    /// Field that each trusted proxy sets or takes away, and that counts; several
+    #[arg(long, env = "EURYALE_FORWARDED_FIELD", value_name = "FIELD", value_delimiter = ',')]
+    #[arg(default_values_t = Field::X_FORWARDED)]
+    #[serde(serialize_with = "as_texts")]
+    pub(crate) forwarded_field: Vec<Field>,
+
+    /// Proxy that writes /VirtualHostBase/…/VirtualHostRoot into every path, as for Zope; several
+    #[arg(long, env = "EURYALE_VIRTUAL_HOST_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub(crate) virtual_host_proxy: Vec<TrustedProxy>,
+
+    /// Folder that a host shows as the whole site: example.org/guides, or *.example.org/guides; several
+    #[arg(long, env = "EURYALE_VIRTUAL_HOST", value_name = "HOST/PATH", value_delimiter = ',')]
+    #[arg(value_parser = host_line)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) virtual_host: Vec<String>,
+
+    /// Leave files to trusted proxies that offer it (X-Sendfile-Type); for X-Accel-Redirect they are below this path
+    #[arg(long, env = "EURYALE_OFFLOAD", value_name = "PATH", value_parser = offload_path)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) offload: Option<String>,
+
     /// Host from which /@@feed fetches feeds, if its address is public; may be given several times
     #[arg(long, env = "EURYALE_FEED_HOST", value_name = "HOST", value_delimiter = ',')]
     #[arg(default_value = "blog.rust-lang.org")]
@@ -83,6 +125,10 @@ pub(crate) struct Settings {
     /// What the log looks like
     #[arg(long, global = true, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) edge: Edge,
 
     /// File of settings, in TOML
     #[arg(long, global = true, env = "EURYALE_CONFIG", value_name = "FILE")]
@@ -105,6 +151,8 @@ pub(crate) const EXPORTS: usize = 8;
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
+    /// Ask a running site whether it is ready, at its --admin address: exit code 0 or 1. For containers
+    Healthcheck,
     /// Import a folder: Markdown and HTML become documents, all else files, at the same paths
     #[command(after_help = IMPORT)]
     Import {
@@ -143,11 +191,24 @@ impl Settings {
     }
 }
 
-fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+/// Read here to be refused here; all of them are one table.
+fn host_line(text: &str) -> Result<String, InvalidLine> {
+    text.parse::<HostTable>().map(|_| text.to_owned())
+}
+
+fn offload_path(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
+}
+
+fn as_texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(T::to_string))
+}
+
+pub(crate) fn as_text<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&duration::text(*duration))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn as_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_size<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&size::text(*bytes))
 }

@@ -7,6 +7,7 @@ mod failing;
 mod killing;
 mod pages;
 mod promising;
+mod proxying;
 mod scaling;
 mod searching;
 mod settings;
@@ -18,6 +19,7 @@ use std::path::Path;
 
 use clap::Parser;
 use euryale::{Ledger, Pool};
+use euryale_agent_check::Resume;
 use euryale_server::{Drained, Server, Shutdown};
 use euryale_test::{Answer, RawClient, assert_quiet};
 use tempfile::TempDir;
@@ -26,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::app;
 use crate::data::Data;
+use crate::public;
 use crate::settings::Settings;
 
 /// A site that serves a new folder.
@@ -54,7 +57,10 @@ impl Site {
         let all = ["site", "--max-upload=16M", &connections].into_iter().chain(flags.iter().copied());
         let settings = Settings::parse_from(all);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let serving = tokio::spawn(server.serve(app::app(pool, blobs, &settings), shutdown.clone()));
+        let serving = tokio::spawn(server.serve(
+            public::around(app::app(pool, blobs, &settings, Resume::new()), &settings),
+            shutdown.clone(),
+        ));
         Self { address, ledger, folder, shutdown, serving }
     }
 

@@ -104,8 +104,9 @@ pub(super) const TWISTED: Venv = Venv {
     arguments: &["twisted_app.py", "@PORT@"],
 };
 
-/// Installed for a workload that is still to come.
-const DIAZO: Venv = Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
+/// No server: themes pages for the workload `theme`.
+pub(crate) const DIAZO: Venv =
+    Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
 
 /// A file that says that everything was installed.
 pub(crate) const INSTALLED: &str = "installed";
@@ -133,6 +134,15 @@ impl Venv {
             output(&python, &["--version"])
         )
     }
+}
+
+/// The Python that has Diazo, or what is missing.
+pub(crate) fn diazo() -> std::result::Result<PathBuf, String> {
+    let python = program(&DIAZO, "python");
+    if program(&DIAZO, DIAZO.program).is_file() {
+        return Ok(python);
+    }
+    Err(format!("{} is not installed; `-- setup` installs it", DIAZO.name))
 }
 
 /// A program of a virtual environment.

@@ -13,11 +13,7 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
         line(&mut out, format_args!("{}: {}", workload.name, workload.about));
         line(&mut out, format_args!("  goal: {}", workload.goal));
         let plans = match workload.state {
-            State::Later(what) => {
-                line(&mut out, format_args!("  cannot run yet: it waits for {what}"));
-                continue;
-            }
-            State::Waiting => continue,
+            State::Waiting | State::Theming => continue,
             State::Rounds(plans) => plans(options),
         };
         let mut names = Vec::new();

@@ -63,8 +63,18 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.gauge("euryale_sockets_open", "Open sockets.", &sockets.open);
     let closed = [
         ("finished", &sockets.finished),
+        ("idle", &sockets.idle),
         ("failed", &sockets.failed),
+        ("malformed", &sockets.malformed),
+        ("head_too_large", &sockets.head_too_large),
+        ("silent", &sockets.silent),
         ("head_elapsed", &sockets.head_elapsed),
+        ("body_elapsed", &sockets.body_elapsed),
+        ("stalled", &sockets.stalled),
+        ("resets", &sockets.resets),
+        ("handshake", &sockets.handshake),
+        ("proxy", &sockets.proxy),
+        ("refused", &sockets.refused),
         ("cut", &sockets.cut),
     ];
     out.counters("euryale_sockets_closed_total", "Sockets closed.", "reason", closed);

@@ -33,6 +33,10 @@ impl SendfileIo {
         Self { stream, windows, yields: false }
     }
 
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     #[cfg(feature = "axum")]
     pub(crate) fn windows(&self) -> &Arc<Windows> {
         &self.windows

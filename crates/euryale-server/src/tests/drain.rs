@@ -46,7 +46,7 @@ async fn a_response_in_flight_is_finished_and_new_peers_are_refused() {
     let closed = site.closed();
     let drained = site.end().await;
     assert_eq!((drained.finished, drained.cut), (3, 0));
-    assert_eq!(closed[1..], [0, 0, 0]);
+    assert!(!closed.contains(", ") && !closed.contains("cut"), "{closed}");
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn dropping_the_server_cuts() {
     assert_eq!(peer.rest().await, b"");
     let _ = within(dropped.acquire()).await.unwrap();
     site.all_closed().await;
-    assert_eq!(site.closed(), [0, 0, 0, 1]);
+    assert_eq!(site.closed(), "cut 1");
     let refused = || std::net::TcpStream::connect(site.address).is_err();
     eventually(refused).await;
 }

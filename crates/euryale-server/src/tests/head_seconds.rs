@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::socket::{ServerIo, SocketCell};
+use crate::socket::{Open, ServerIo, Socket, SocketCell};
 
 fn app() -> Router {
     // More than one write: the socket's buffers are smaller.
@@ -81,7 +81,8 @@ async fn heads_that_wait_behind_each_other_count_once_each() {
     let ledger = Ledger::new();
     let cell = Arc::new(SocketCell::new(ledger.clone()));
     let (io, _other) = tokio::io::duplex(64);
-    let mut io = ServerIo::new(io, cell.clone(), TaskTracker::new().token());
+    let open = Open::new(cell.clone(), TaskTracker::new().token(), None);
+    let (mut io, _back) = ServerIo::new(Socket { io, open });
     let seconds = &ledger.response_head_seconds;
     io.write_all(b"body of an earlier response").await.unwrap();
     assert_eq!(seconds.count(), 0);

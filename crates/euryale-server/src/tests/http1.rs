@@ -3,7 +3,7 @@ use axum::extract::Path;
 use axum::routing::get;
 
 use super::*;
-use crate::PeerAddr;
+use euryale_core::Peer as Sender;
 
 fn echo() -> Router {
     Router::new().route("/{word}", get(|Path(word): Path<String>| async move { word }))
@@ -20,7 +20,7 @@ async fn keep_alive_serves_one_request_after_the_other() {
     }
     drop(peer);
     site.all_closed().await;
-    assert_eq!(site.closed(), [1, 0, 0, 0]);
+    assert_eq!(site.closed(), "finished 1");
     site.end().await;
 }
 
@@ -72,8 +72,8 @@ async fn head_has_the_length_of_get_and_no_body() {
 #[tokio::test]
 async fn requests_know_their_peer() {
     let app = tower::service_fn(|request: Request<Incoming>| async move {
-        let peer = request.extensions().get::<PeerAddr>().copied();
-        Ok(Response::new(peer.unwrap().0.to_string()))
+        let peer = request.extensions().get::<Sender>().cloned();
+        Ok(Response::new(peer.unwrap().address().to_string()))
     });
     let site = Site::start(Server::new(), app).await;
     let mut peer = site.peer().await;
@@ -95,7 +95,7 @@ async fn heads_beyond_the_limits_are_refused() {
         assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
     }
     site.all_closed().await;
-    assert_eq!(site.closed(), [0, 2, 0, 0]);
+    assert_eq!(site.closed(), "head_too_large 2");
     let mut peer = site.peer().await;
     let fits = format!("GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(99));
     peer.send(fits).await;
@@ -128,7 +128,7 @@ async fn a_panic_ends_its_own_socket_only() {
     let mut peer = site.peer().await;
     peer.send("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(peer.rest().await, b"");
-    eventually(|| site.closed() == [0, 1, 0, 0]).await;
+    eventually(|| site.closed() == "failed 1").await;
     assert_eq!(polite.get("/two").await.1, "two");
     site.end().await;
 }
@@ -151,6 +151,6 @@ async fn a_peer_that_goes_away_drops_the_handler() {
     drop(peer);
     let _ = within(dropped.acquire()).await.unwrap();
     site.all_closed().await;
-    assert_eq!(site.closed(), [0, 1, 0, 0]);
+    assert_eq!(site.closed(), "failed 1");
     site.end().await;
 }

@@ -11,10 +11,9 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use super::*;
-use crate::PeerAddr;
 
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+pub(super) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 const END_STREAM: u8 = 1;
 
 pub(super) async fn connect(site: &Site) -> SendRequest<Empty<Bytes>> {
@@ -62,7 +61,7 @@ impl http_body::Body for Once {
 async fn prior_knowledge_is_served() {
     let app = tower::service_fn(|request: Request<Incoming>| async move {
         assert_eq!(request.version(), Version::HTTP_2);
-        assert!(request.extensions().get::<PeerAddr>().is_some());
+        assert!(request.extensions().get::<euryale_core::Peer>().is_some());
         Ok(Response::new(Body::from(request.uri().path().to_owned())))
     });
     let site = Site::start(Server::new(), app).await;
@@ -76,7 +75,7 @@ async fn prior_knowledge_is_served() {
     assert_eq!(site.ledger.response_head_seconds.count(), 2);
     drop(client);
     site.all_closed().await;
-    assert_eq!(site.closed(), [1, 0, 0, 0]);
+    assert_eq!(site.closed(), "finished 1");
     site.end().await;
 }
 
@@ -121,7 +120,7 @@ async fn head_sends_no_data() {
         peer.send([PREFACE, SETTINGS].concat()).await;
         peer.send([&[0, 0, length, 1, 4 | END_STREAM, 0, 0, 0, 1], block.as_slice()].concat()).await;
         let flags = loop {
-            let (kind, flags) = frame(&mut peer).await;
+            let (kind, flags, _) = next_frame(&mut peer).await.unwrap();
             assert_ne!(kind, 0, "DATA");
             if kind == 1 {
                 break flags;
@@ -132,14 +131,31 @@ async fn head_sends_no_data() {
     site.end().await;
 }
 
-/// Type and flags of the next frame (RFC 9113 §4.1).
-async fn frame(peer: &mut Peer) -> (u8, u8) {
+/// Type, flags and payload of the next frame (RFC 9113 §4.1); None at the end.
+pub(super) async fn next_frame(peer: &mut Peer) -> Option<(u8, u8, Vec<u8>)> {
     let mut head = [0; 9];
-    within(peer.stream.read_exact(&mut head)).await.unwrap();
+    within(peer.stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; length as usize];
-    within(peer.stream.read_exact(&mut payload)).await.unwrap();
-    (head[3], head[4])
+    within(peer.stream.read_exact(&mut payload)).await.ok()?;
+    Some((head[3], head[4], payload))
+}
+
+/// A body that never ends. Its guard tells when it is dropped.
+pub(super) struct Endless {
+    pub(super) _guard: Dropped,
+}
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 1024])))))
+    }
 }
 
 #[tokio::test]
@@ -164,9 +180,9 @@ async fn a_reset_drops_the_handler_and_leaves_the_socket() {
 }
 
 /// A body without an end, which counts what was taken of it.
-struct Endless(Arc<AtomicUsize>);
+struct Counted(Arc<AtomicUsize>);
 
-impl http_body::Body for Endless {
+impl http_body::Body for Counted {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -189,7 +205,7 @@ async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     let service = tower::service_fn(move |request: Request<Incoming>| {
         let body = match request.uri().path() {
             "/ping" => Body::from("pong"),
-            _ => Body::new(Endless(count.clone())),
+            _ => Body::new(Counted(count.clone())),
         };
         std::future::ready(Ok::<_, Infallible>(Response::new(body)))
     });

@@ -10,28 +10,35 @@ async fn hasty() -> Site {
     Site::start(Server::new().head_timeout(TIMEOUT), app).await
 }
 
+/// All that the server said.
+async fn told(peer: &mut Peer) -> String {
+    String::from_utf8_lossy(&peer.rest().await).into_owned()
+}
+
 #[tokio::test]
 async fn silent_peers_are_closed_in_time() {
-    let beginnings: [&[u8]; 6] = [
-        b"",
-        b"G",
-        b"GET / HTTP/1.1\r\nhost:",
-        b"PRI * HT",
+    let beginnings: [(&[u8], &str, bool); 6] = [
+        (b"", "silent 1", false),
+        (b"G", "head_elapsed 1", true),
+        (b"GET / HTTP/1.1\r\nhost:", "head_elapsed 1", true),
+        (b"PRI * HT", "head_elapsed 1", false),
         // All of the preface, and then no request.
-        super::http2::PREFACE,
-        b"\r\n\r\n",
+        (super::http2::PREFACE, "head_elapsed 1", false),
+        (b"\r\n\r\n", "head_elapsed 1", true),
     ];
-    let site = hasty().await;
-    for (beginning, before) in beginnings.into_iter().zip(0..) {
+    for (beginning, reason, is_told) in beginnings {
+        let site = hasty().await;
         let began = tokio::time::Instant::now();
         let mut peer = site.peer().await;
         peer.send(beginning).await;
-        peer.rest().await;
+        let told = told(&mut peer).await;
+        assert_eq!(told.starts_with("HTTP/1.1 408 "), is_told, "{told}");
+        drop(peer);
         site.all_closed().await;
         assert!(began.elapsed() >= TIMEOUT, "{beginning:?}");
-        assert_eq!(site.closed(), [0, 0, before + 1, 0], "{beginning:?}");
+        assert_eq!(site.closed(), reason, "{beginning:?}");
+        site.end().await;
     }
-    site.end().await;
 }
 
 #[tokio::test]
@@ -40,14 +47,19 @@ async fn trickling_does_not_extend_the_time() {
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nx: ").await;
     let mut ticks = tokio::time::interval(TIMEOUT / 10);
-    within(async {
-        while peer.stream.write_all(b"x").await.is_ok() {
-            ticks.tick().await;
+    let head = within(async {
+        loop {
+            tokio::select! {
+                head = peer.head() => return head,
+                _ = ticks.tick() => peer.stream.write_all(b"x").await.unwrap(),
+            }
         }
     })
     .await;
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    drop(peer);
     site.all_closed().await;
-    assert_eq!(site.closed(), [0, 0, 1, 0]);
+    assert_eq!(site.closed(), "head_elapsed 1");
     site.end().await;
 }
 
@@ -57,21 +69,43 @@ async fn half_a_second_request_is_closed_in_time() {
     let mut peer = site.peer().await;
     peer.get("/").await;
     peer.send("GET / HT").await;
-    peer.rest().await;
+    assert!(told(&mut peer).await.starts_with("HTTP/1.1 408 "));
+    drop(peer);
     site.all_closed().await;
-    assert_eq!(site.closed(), [0, 0, 1, 0]);
+    assert_eq!(site.closed(), "head_elapsed 1");
     site.end().await;
 }
 
-/// The same timer, but nobody was late.
 #[tokio::test]
-async fn an_idle_socket_is_closed_and_has_finished() {
-    let site = hasty().await;
+async fn an_idle_socket_is_kept_for_longer_than_a_head() {
+    let app = Router::new().route("/", get(|| async { "hello" }));
+    let idle = 3 * TIMEOUT;
+    let site = Site::start(Server::new().head_timeout(TIMEOUT).idle_timeout(idle), app).await;
     let mut peer = site.peer().await;
     peer.get("/").await;
-    assert_eq!(peer.rest().await, b"");
+    let began = tokio::time::Instant::now();
+    assert_eq!(told(&mut peer).await, "");
+    assert!(began.elapsed() >= idle);
     site.all_closed().await;
-    assert_eq!(site.closed(), [1, 0, 0, 0]);
+    assert_eq!(site.closed(), "idle 1");
+    site.end().await;
+}
+
+/// The timer is set for the first head, and must not be taken for a deadline of what came after.
+#[tokio::test]
+async fn a_socket_that_is_used_is_not_idle() {
+    let app = Router::new().route("/", get(|| async { "hello" }));
+    let site = Site::start(Server::new().head_timeout(TIMEOUT).idle_timeout(TIMEOUT), app).await;
+    let mut peer = site.peer().await;
+    let began = tokio::time::Instant::now();
+    let mut ticks = tokio::time::interval(TIMEOUT / 3);
+    while began.elapsed() < 3 * TIMEOUT {
+        assert_eq!(peer.get("/").await.1, "hello");
+        ticks.tick().await;
+    }
+    drop(peer);
+    site.all_closed().await;
+    assert_eq!(site.closed(), "finished 1");
     site.end().await;
 }
 
@@ -99,6 +133,6 @@ async fn a_slow_handler_meets_no_deadline_for_heads() {
 async fn a_peer_that_connects_and_leaves_has_finished() {
     let site = Site::start(Server::new(), Router::new()).await;
     drop(site.peer().await);
-    eventually(|| site.closed() == [1, 0, 0, 0]).await;
+    eventually(|| site.closed() == "finished 1").await;
     site.end().await;
 }

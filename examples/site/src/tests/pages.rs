@@ -129,13 +129,13 @@ async fn the_style_sheet_is_kept_for_long_and_needs_no_worker() {
 #[test]
 fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
     for text in ["| a |\n|---|\n| b |\n", "```\ncode\n```\n"] {
-        let html = markdown::render(text);
+        let html = markdown::render(text, |path| Some(path.to_owned()));
         assert!(
             html.starts_with("<div class=\"wide\" role=\"region\"") && html.ends_with("</div>\n"),
             "{html}"
         );
     }
-    assert_eq!(markdown::render("one *two*"), "<p>one <em>two</em></p>\n");
+    assert_eq!(markdown::render("one *two*", |_| None), "<p>one <em>two</em></p>\n");
 }
 
 #[test]

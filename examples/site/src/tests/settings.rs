@@ -1,5 +1,6 @@
 //! Flags, durations, and the database at the start.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,10 +15,30 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
     Settings::try_parse_from(std::iter::once(&"site").chain(flags)).map_err(|error| error.to_string())
 }
 
+/// Settings that are not printed when they were not made.
+const OPTIONAL: [&str; 8] = [
+    "--proxy-protocol",
+    "--private-feed",
+    "--news",
+    "--trusted-proxy",
+    "--virtual-host-proxy",
+    "--virtual-host",
+    "--offload",
+    "--agent",
+];
+
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 5] = [
+    let cases: [&[&str]; 8] = [
+        &["--trusted-proxy=10.0.0.0/8,::1", "--trusted-proxy=unix", "--forwarded-field=forwarded"],
+        &[
+            "--virtual-host-proxy=127.0.0.1",
+            "--virtual-host=*.example.org/guides",
+            "--offload=/blobs",
+            "--agent=[::1]:0",
+        ],
         &[],
+        &["--listen=unix:/a/b,tls:[::1]:3", "--half-close", "--unix-mode=600", "--proxy-protocol=10.0.0.0/8"],
         &["--feed-host=a.test,b.test", "--private-feed-host=c.test", "--news=http://c.test/feed"],
         &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s", "--log=json"],
         &["--max-upload=1536M"],
@@ -26,9 +47,9 @@ fn what_is_printed_can_be_given_again() {
     for flags in cases {
         let settings = parse(flags).unwrap();
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
-        let optional =
-            flags.iter().filter(|flag| flag.starts_with("--private-feed") || flag.starts_with("--news"));
-        assert_eq!(printed.len(), 10 + optional.count(), "every setting is printed");
+        let optional = flags.iter().filter(|flag| OPTIONAL.iter().any(|name| flag.starts_with(name)));
+        let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
+        assert_eq!(printed.len(), 25 + optional.len(), "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {
@@ -49,7 +70,12 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 14] = [
+    let cases: [&[&str]; 19] = [
+        &["--trusted-proxy", "10.0.0.1/8"],
+        &["--trusted-proxy", "localhost"],
+        &["--forwarded-field", "via"],
+        &["--virtual-host", "192.0.2.1/guides"],
+        &["--offload", "blobs"],
         &["--connections", "0"],
         &["--connections", "4097"],
         &["--connections", "two"],

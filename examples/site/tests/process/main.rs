@@ -5,8 +5,11 @@
 mod browser;
 mod clients;
 mod database;
+mod deploy;
 mod descriptors;
 mod disk;
+mod drain;
+mod edge;
 mod import;
 mod killed;
 mod nginx;
@@ -90,6 +93,9 @@ struct Running {
     child: Child,
     public: Vec<SocketAddr>,
     admin: SocketAddr,
+    agent: Option<SocketAddr>,
+    /// Its first line.
+    greeting: String,
     said: Arc<Mutex<String>>,
     listening: Option<JoinHandle<()>>,
 }
@@ -106,9 +112,19 @@ impl Running {
         Self::spawn(command, data, more)
     }
 
+    /// At the addresses of one that has ended.
+    fn start_at([public, admin, agent]: [SocketAddr; 3], data: &Path, more: &[&str]) -> Self {
+        let (public, agent) = (format!("--listen={public}"), format!("--agent={agent}"));
+        Self::spawn_at(site(&[]), admin, data, &[more, &[&public, &agent]].concat())
+    }
+
     /// On free ports, which its first line names.
-    fn spawn(mut command: Command, data: &Path, more: &[&str]) -> Self {
-        command.args(["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]);
+    fn spawn(command: Command, data: &Path, more: &[&str]) -> Self {
+        Self::spawn_at(command, ([127, 0, 0, 1], 0).into(), data, more)
+    }
+
+    fn spawn_at(mut command: Command, admin: SocketAddr, data: &Path, more: &[&str]) -> Self {
+        command.args(["--listen=127.0.0.1:0", &format!("--admin={admin}"), "--data"]);
         let mut child = command.arg(data).args(more).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (log, heard) = (BufReader::new(child.stderr.take().unwrap()), said.clone());
@@ -134,7 +150,8 @@ impl Running {
         let urls = line.split("http://").skip(1).filter_map(|rest| rest.split('/').next());
         let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
         let admin = public.pop().unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
-        Self { child, public, admin, said, listening: Some(listening) }
+        let agent = line.split("agent: ").nth(1).map(|address| address.trim().parse().unwrap());
+        Self { child, public, admin, agent, greeting: line, said, listening: Some(listening) }
     }
 
     fn signal(&self, name: &str) {

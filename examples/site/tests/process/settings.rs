@@ -32,7 +32,11 @@ fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_defa
     let connections = ("EURYALE_CONNECTIONS", "5");
     let listen = ("EURYALE_LISTEN", "127.0.0.1:5,127.0.0.1:6");
     let (three, lists) = ("connections = 3\n", "listen = [\"[::1]:3\", \"[::1]:4\"]\nmax-wait = \"3s\"\n");
-    let cases: [(_, _, &[&str], _); 15] = [
+    let news = "news = \"https://a.example/feed\"\n";
+    let cases: [(_, _, &[&str], _); 18] = [
+        (Some(news), None, &[], news),
+        (Some("half-close = true\n"), None, &[], "half-close = true\n"),
+        (Some("half-close = true\n"), None, &["--half-close=false"], "half-close = false\n"),
         (None, None, &[], "connections = 2\n"),
         (Some(three), None, &[], "connections = 3\n"),
         (None, Some(connections), &[], "connections = 5\n"),
@@ -81,7 +85,8 @@ fn a_file_that_is_wrong_is_named_with_its_key() {
         ("max_wait = \"3s\"\n", "there is no setting max_wait - "),
         ("[server]\nconnections = 3\n", "there is no setting server - "),
         ("connections = 0\n", "the setting connections is wrong: invalid value '0' for '--connections"),
-        ("connections = true\n", "the setting connections is wrong: it is neither a text nor"),
+        ("connections = 1.5\n", "the setting connections is wrong: it is neither a text nor"),
+        ("connections = true\n", "the setting connections is wrong: invalid value 'true' for '--connections"),
         ("max-wait = 30\n", "the setting max-wait is wrong: invalid value '30' for '--max-wait"),
         ("max-wait = \"\"\n", "the setting max-wait is wrong: "),
         ("listen = []\n", "the setting listen is wrong: the list is empty - "),

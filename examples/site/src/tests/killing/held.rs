@@ -9,6 +9,7 @@ use axum::response::IntoResponse;
 use clap::Parser;
 use euryale::blob::FolderStore;
 use euryale::{Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction};
+use euryale_agent_check::Resume;
 use euryale_server::{Server, Shutdown};
 use euryale_sqlite::Sqlite;
 use euryale_test::eventually;
@@ -34,7 +35,7 @@ pub(super) fn serve(folder: &Path) {
     let ledger = pool.ledger().clone();
     let settings = Settings::parse_from(["site"]);
     let holding = |site| Holding { site, pages: Pages::new(), blobs: blobs.clone() };
-    let app = app::app_with(pool, blobs.clone(), &settings, holding)
+    let app = app::app_with(pool, blobs.clone(), &settings, Resume::new(), holding)
         .layer(from_fn(hold_answer))
         .layer(from_fn_with_state(ledger.clone(), hold_spooling));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -1,0 +1,105 @@
+//! The listener.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use crate::{Answer, Load};
+
+/// Answers HAProxy's agent checks; see the [crate's documentation](crate).
+#[derive(Clone)]
+#[must_use]
+pub struct AgentCheck {
+    load: Arc<dyn Fn() -> Load + Send + Sync>,
+    connections: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
+    patience: Duration,
+}
+
+/// One check is one short connection; more at a time are no balancers.
+const MOST_PEERS: usize = 64;
+/// Within this time a peer takes a line of fifty bytes, which its socket's buffer has room for.
+const SLOWEST_PEER: Duration = Duration::from_secs(1);
+/// After an accept that failed, most likely for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl AgentCheck {
+    /// Asks `load` for each check, on a runtime thread: it must not wait.
+    pub fn new(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
+        Self { load: Arc::new(load), connections: None, patience: Duration::from_secs(2) }
+    }
+
+    /// How many connections the node has from its balancer that hold no worker and wait for none: downloads, uploads,
+    /// websockets. They are added to `maxconn`, because the balancer counts them among those that it limits. Asked for
+    /// each check. Default: none.
+    pub fn connections(mut self, count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        self.connections = Some(Arc::new(count));
+        self
+    }
+
+    /// After what wait of the oldest request the weight is a quarter of what it would be. Default 2 s.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// What a check would be answered now.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let answer = Answer::of(&(self.load)(), self.patience);
+        match (answer, &self.connections) {
+            (Answer::Up { weight, maxconn }, Some(count)) => {
+                Answer::Up { weight, maxconn: maxconn + count() }
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    /// Answers each peer of `listener` with one line, and closes. Never ends; drop the future to end it, which should
+    /// be after the drain, because the balancer has to be told of it.
+    pub async fn serve(self, listener: TcpListener) {
+        let peers = Arc::new(Semaphore::new(MOST_PEERS));
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => match Arc::clone(&peers).try_acquire_owned() {
+                    Ok(place) => {
+                        let line = format!("{}\n", self.answer());
+                        tokio::spawn(async move {
+                            let _place = place;
+                            tell(stream, peer, &line).await;
+                        });
+                    }
+                    Err(_) => tracing::debug!(%peer, "more agent checks at a time than are answered"),
+                },
+                Err(error) => {
+                    tracing::debug!(%error, "an agent check could not be accepted");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// The line, and the end of the stream. HAProxy may have sent something (`agent-send`), which is not read.
+async fn tell(mut stream: TcpStream, peer: SocketAddr, line: &str) {
+    let told = timeout(SLOWEST_PEER, async {
+        stream.write_all(line.as_bytes()).await?;
+        stream.shutdown().await
+    });
+    let told = told.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    if let Err(error) = told {
+        tracing::debug!(%peer, %error, "an agent check was not taken");
+    }
+}
+
+impl fmt::Debug for AgentCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentCheck").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}

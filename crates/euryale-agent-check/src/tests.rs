@@ -1,0 +1,126 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::{AgentCheck, Answer, Load, Resume, Standing};
+
+const FREE: Load =
+    Load { standing: Standing::Ready, workers: 4, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[test]
+fn what_a_load_is_worth() {
+    let waited = |ms| Duration::from_millis(ms);
+    for (load, expected) in [
+        (FREE, "up ready 100% maxconn:8"),
+        (Load { busy: 1, ..FREE }, "up ready 87% maxconn:8"),
+        (Load { busy: 4, ..FREE }, "up ready 50% maxconn:8"),
+        (Load { busy: 4, queued: 2, oldest_wait: waited(0), ..FREE }, "up ready 50% maxconn:8"),
+        (Load { busy: 4, queued: 2, oldest_wait: waited(1000), ..FREE }, "up ready 31% maxconn:7"),
+        (Load { busy: 4, queued: 90, oldest_wait: waited(60_000), ..FREE }, "up ready 12% maxconn:5"),
+        (Load { busy: 2, stuck: 2, ..FREE }, "up ready 50% maxconn:6"),
+        (Load { busy: 4, stuck: 3, ..FREE }, "up ready 12% maxconn:5"),
+        (Load { busy: 4, stuck: 4, ..FREE }, "down #every worker is stuck"),
+        (Load { standing: Standing::Down, ..FREE }, "down #not ready"),
+        (Load { standing: Standing::Draining, busy: 4, stuck: 4, ..FREE }, "drain"),
+        (Load { standing: Standing::Maintenance, ..FREE }, "maint"),
+        // Nobody waits any more: what was told of it does not count.
+        (Load { oldest_wait: waited(9000), ..FREE }, "up ready 100% maxconn:8"),
+    ] {
+        assert_eq!(Answer::of(&load, PATIENCE).to_string(), expected, "{load:?}");
+    }
+}
+
+proptest! {
+    /// More of anything bad never makes a node worth more.
+    #[test]
+    fn worse_is_never_worth_more(
+        workers in 1..200_usize, busy in 0..200_usize, stuck in 0..200_usize,
+        queued in 0..5000_usize, ms in 0..10_000_u64,
+    ) {
+        let (busy, stuck) = (busy.min(workers), stuck.min(busy.min(workers)));
+        let load = Load {
+            standing: Standing::Ready, workers, busy, stuck, queued, oldest_wait: Duration::from_millis(ms),
+        };
+        let worth = |load: &Load| match Answer::of(load, PATIENCE) {
+            Answer::Up { weight, maxconn } => {
+                assert!((1..=100).contains(&weight) && maxconn >= 1);
+                (weight, maxconn)
+            }
+            _ => (0, 0),
+        };
+        let here = worth(&load);
+        for worse in [
+            Load { busy: (busy + 1).min(workers), ..load },
+            Load { busy: (busy + 1).min(workers), stuck: (stuck + 1).min(workers), ..load },
+            Load { queued: queued + 1, ..load },
+            Load { oldest_wait: load.oldest_wait * 2, ..load },
+        ] {
+            let there = worth(&worse);
+            prop_assert!(there.0 <= here.0 && there.1 <= here.1, "{load:?} {here:?} {worse:?} {there:?}");
+        }
+    }
+}
+
+async fn check(address: std::net::SocketAddr) -> String {
+    let mut line = String::new();
+    TcpStream::connect(address).await.unwrap().read_to_string(&mut line).await.unwrap();
+    line
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_is_a_line_and_the_end() {
+    let busy = Arc::new(AtomicUsize::new(0));
+    let now = Arc::clone(&busy);
+    let agent =
+        AgentCheck::new(move || Load { busy: now.load(Ordering::Relaxed), ..FREE }).connections(|| 50);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(agent.serve(listener));
+    assert_eq!(check(address).await, "up ready 100% maxconn:58\n");
+    busy.store(4, Ordering::Relaxed);
+    assert_eq!(check(address).await, "up ready 50% maxconn:58\n");
+    // Peers that read nothing are in nobody's way, be they more than are answered.
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let asked = Instant::now();
+    while check(address).await.is_empty() {
+        assert!(asked.elapsed() < Duration::from_secs(10));
+    }
+    serving.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resume_fades() {
+    let resume = Resume::new().half_life(Duration::from_secs(10));
+    assert_eq!(resume.classes_json(), "{}");
+    for _ in 0..4 {
+        resume.record("read", Duration::from_millis(250));
+    }
+    resume.record("\"w\\\n", Duration::from_secs(2));
+    let fresh = "{\"\\\"w\\\\\\u000a\":{\"per_second\":0.069,\"skill\":0.500,\"weight\":1.000},\
+                 \"read\":{\"per_second\":0.277,\"skill\":4.000,\"weight\":4.000}}";
+    assert_eq!(resume.classes_json(), fresh);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    // What was fast before is what it was; it only counts less against what is new.
+    assert!(
+        resume.classes_json().contains("\"read\":{\"per_second\":0.139,\"skill\":4.000,\"weight\":2.000}")
+    );
+    resume.record("read", Duration::from_millis(1500));
+    assert!(resume.classes_json().contains("\"skill\":1.500,\"weight\":3.000"));
+    let whole = resume.json(Standing::Ready, Answer::of(&FREE, PATIENCE));
+    assert!(
+        whole.starts_with("{\"standing\":\"ready\",\"weight\":100,\"maxconn\":8,\"classes\":{"),
+        "{whole}"
+    );
+    for n in 0..1000 {
+        resume.record(&n.to_string(), Duration::from_secs(1));
+    }
+    assert_eq!(resume.classes_json().matches("skill").count(), 65, "and the others");
+}

@@ -1,0 +1,145 @@
+//! The same page through the same theme and rules, by us and by Diazo, in one thread each and without sockets.
+
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use euryale_theme::{Context, Theme};
+use rustix::time::{ClockId, clock_gettime};
+
+use self::normal::normal;
+use crate::children::Running;
+use crate::cli::Options;
+use crate::peers;
+use crate::statistics::Spread;
+
+/// As the theme's own tests compare pages.
+#[path = "../../euryale-theme/tests/it/normal.rs"]
+mod normal;
+
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-theme/benches/page");
+const SCRIPT: &str = include_str!("../peers/theme.py");
+/// Our pages per second must be so many times Diazo's.
+const GOAL: f64 = 10.0;
+
+/// One run.
+struct Row {
+    pages: f64,
+    wall: f64,
+    cpu: f64,
+}
+
+impl Row {
+    fn pages_per_second(&self) -> f64 {
+        self.pages / self.wall
+    }
+
+    fn cpu_per_page(&self) -> f64 {
+        self.cpu / self.pages * 1e6
+    }
+}
+
+/// Measures in rounds, and prints a table in Markdown. An error if the two pages differ.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let folder = Path::new(PAGES);
+    let page = std::fs::read_to_string(folder.join("content.html")).context("the page")?;
+    let theme = Theme::load(folder.join("rules.xml"))?;
+    let context = Context::new("/news/today");
+    let ours = || theme.apply(black_box(&page), &context).map(std::borrow::Cow::into_owned);
+    println!("# theme\n\nA page of {} bytes and nine rules, in one thread, without sockets.\n", page.len());
+    let scripts = tempfile::tempdir()?;
+    let mut diazo = match peers::diazo() {
+        Ok(python) => Some(Diazo::start(&python, scripts.path(), folder)?),
+        Err(missing) => {
+            println!("Without diazo: {missing}\n");
+            None
+        }
+    };
+    if let Some(diazo) = &diazo
+        && normal(&ours()?) != normal(&diazo.page)
+    {
+        bail!("the two themed pages are not the same tree");
+    }
+    let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..options.runs {
+        mine.push(measure(options.seconds, || ours().map(|page| drop(black_box(page))))?);
+        if let Some(diazo) = &mut diazo {
+            theirs.push(diazo.measure(options.seconds)?);
+        }
+    }
+    println!("| | pages/s | CPU µs/page | × diazo's pages/s |\n|---|---:|---:|---:|");
+    let ratios =
+        mine.iter().zip(&theirs).map(|(ours, theirs)| ours.pages_per_second() / theirs.pages_per_second());
+    let ratio = Spread::of(ratios);
+    print_row("euryale-theme", &mine, &ratio.map_or_else(String::new, |ratio| ratio.show(1)));
+    print_row("diazo, lxml", &theirs, "1");
+    if let Some(ratio) = ratio {
+        println!("\nPeer: {}.", peers::DIAZO.version());
+        let met = if ratio.median >= GOAL { "met" } else { "missed" };
+        println!("\nThe two pages are the same tree. Bar: ≥ {GOAL} × diazo's pages per second: {met}.");
+    }
+    println!();
+    Ok(())
+}
+
+fn print_row(name: &str, rows: &[Row], ratio: &str) {
+    let pages = Spread::of(rows.iter().map(Row::pages_per_second));
+    let cpu = Spread::of(rows.iter().map(Row::cpu_per_page));
+    if let (Some(pages), Some(cpu)) = (pages, cpu) {
+        println!("| {name} | {} | {} | {ratio} |", pages.show(0), cpu.show(1));
+    }
+}
+
+fn measure<E>(seconds: u32, mut one: impl FnMut() -> Result<(), E>) -> Result<Row, E> {
+    let cpu = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+    };
+    let (began, before, mut pages) = (Instant::now(), cpu(), 0.0);
+    while began.elapsed().as_secs_f64() < f64::from(seconds) {
+        one()?;
+        pages += 1.0;
+    }
+    Ok(Row { pages, wall: began.elapsed().as_secs_f64(), cpu: cpu() - before })
+}
+
+/// Diazo in a process of its own.
+struct Diazo {
+    _running: Running,
+    ask: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    page: String,
+}
+
+impl Diazo {
+    fn start(python: &PathBuf, scripts: &Path, folder: &Path) -> Result<Self> {
+        let script = scripts.join("theme.py");
+        std::fs::write(&script, SCRIPT)?;
+        let mut command = Command::new(python);
+        command.arg(script).args([folder.join("rules.xml"), folder.join("content.html")]);
+        let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let ask = running.child().stdin.take().context("diazo's input")?;
+        let answers = BufReader::new(running.child().stdout.take().context("diazo's output")?);
+        let mut diazo = Self { _running: running, ask, answers, page: String::new() };
+        diazo.page = serde_json::from_str(&diazo.line()?)?;
+        Ok(diazo)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        if line.is_empty() {
+            bail!("diazo ended");
+        }
+        Ok(line)
+    }
+
+    fn measure(&mut self, seconds: u32) -> Result<Row> {
+        writeln!(self.ask, "{seconds}")?;
+        let (pages, wall, cpu) = serde_json::from_str(&self.line()?)?;
+        Ok(Row { pages, wall, cpu })
+    }
+}

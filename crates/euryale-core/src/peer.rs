@@ -1,0 +1,117 @@
+//! Who sent a request.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Who sent a request, as the server saw it: in the extensions of every request.
+///
+/// This is the network's view, which no header of the request can change: behind a reverse proxy it is the proxy.
+/// Layers that trust certain proxies decide by [`address`](Self::address). Cloning is cheap.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Peer(Arc<Facts>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Facts {
+    address: PeerAddr,
+    balancer: Option<PeerAddr>,
+    is_tls: bool,
+    server_name: Option<Box<str>>,
+}
+
+/// Where a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PeerAddr {
+    /// At this address, by TCP.
+    Tcp(SocketAddr),
+    /// On this machine, by a Unix socket. Who may connect is said by the socket's mode and owner.
+    Unix,
+    /// Not told: a PROXY header said `UNKNOWN`.
+    Unknown,
+}
+
+impl Peer {
+    /// One at this address, without TLS.
+    #[must_use]
+    pub fn new(address: PeerAddr) -> Self {
+        Self(Arc::new(Facts { address, balancer: None, is_tls: false, server_name: None }))
+    }
+
+    /// The same, over TLS; with the name that it asked for (SNI, RFC 6066 §3), if it did.
+    #[must_use]
+    pub fn over_tls(mut self, server_name: Option<&str>) -> Self {
+        let facts = Arc::make_mut(&mut self.0);
+        facts.is_tls = true;
+        facts.server_name = server_name.map(Box::from);
+        self
+    }
+
+    /// The same peer was a balancer, whose PROXY header names `source` as whom it speaks for.
+    #[must_use]
+    pub fn speaks_for(mut self, source: PeerAddr) -> Self {
+        let facts = Arc::make_mut(&mut self.0);
+        facts.balancer = Some(std::mem::replace(&mut facts.address, source));
+        self
+    }
+
+    /// Where the request came from. From a balancer that sent a PROXY header: what that says.
+    #[must_use]
+    pub fn address(&self) -> PeerAddr {
+        self.0.address
+    }
+
+    /// The balancer that sent a PROXY header, if one did.
+    #[must_use]
+    pub fn balancer(&self) -> Option<PeerAddr> {
+        self.0.balancer
+    }
+
+    /// Whether the peer speaks TLS: to this server, or to the balancer if its PROXY header says so.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.0.is_tls
+    }
+
+    /// The name that the peer asked for in its TLS handshake.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        self.0.server_name.as_deref()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl PeerAddr {
+    /// The address, unless the peer has none. IPv4 is never written as IPv6.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Unix | Self::Unknown => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for PeerAddr {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+/// As `127.0.0.1:4711`, `unix` or `unknown`.
+impl fmt::Display for PeerAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}

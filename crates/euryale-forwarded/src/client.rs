@@ -1,0 +1,37 @@
+//! Who asks.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// Who sent a request, as far as those know who are trusted: in the extensions of a request.
+///
+/// It is the peer, or, when that is a trusted proxy, the last of the addresses that its headers name which is no
+/// trusted proxy itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Client {
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) is_proxied: bool,
+}
+
+impl Client {
+    /// Its address; none for a peer at a Unix socket, and where a proxy does not tell (RFC 7239 §6.2 and §6.3).
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.ip
+    }
+
+    /// Did a trusted proxy send this request on? Then what other layers take from proxies only, such as offers to send
+    /// files, may be taken.
+    pub fn is_proxied(&self) -> bool {
+        self.is_proxied
+    }
+}
+
+/// The address, or `unknown`.
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip {
+            Some(ip) => ip.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}

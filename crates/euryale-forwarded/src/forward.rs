@@ -1,0 +1,127 @@
+//! From what a trusted proxy says to what a request is.
+
+use euryale_core::PeerAddr;
+use http::header::HOST;
+use http::request::Parts;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Uri};
+
+use crate::Client;
+use crate::fields::{self, Field};
+use crate::host::{Host, parse_port};
+use crate::layer::Settings;
+use crate::node::{Walk, walk};
+use crate::public_url::{Facts, PublicUrl, plain_path};
+use crate::refusal::Malformed;
+use crate::rfc7239;
+
+impl Settings {
+    /// Puts [`Client`] and [`PublicUrl`] into the extensions, makes `Host` and target agree with them, and takes the
+    /// fields away, whosesoever they are.
+    pub(crate) fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
+        let peer = self.peer.find(&parts.extensions);
+        let (client, url) = if self.proxies.contain(peer) {
+            let told = self.told(peer, &parts.headers)?;
+            let client = Client { ip: told.walk.client, is_proxied: true };
+            let mut facts = PublicUrl::of(parts).facts();
+            let is_moved = told.say(&mut facts);
+            let url = PublicUrl::new(facts);
+            if is_moved {
+                agree(parts, &url);
+            }
+            (client, url)
+        } else {
+            (Client { ip: peer.ip(), is_proxied: false }, PublicUrl::of(parts))
+        };
+        fields::remove(&mut parts.headers);
+        parts.extensions.insert(client);
+        parts.extensions.insert(url);
+        Ok(())
+    }
+
+    fn told(&self, peer: PeerAddr, headers: &HeaderMap) -> Result<Told, Malformed> {
+        let last = |field: Field, walk: Walk| -> Result<Option<&str>, Malformed> {
+            let is_listed = self.fields.contains(&field);
+            if is_listed { Ok(walk.pick(&fields::list(headers, field)?).copied()) } else { Ok(None) }
+        };
+        let (walk, proto, host) = if self.fields.contains(&Field::Forwarded) {
+            let elements = rfc7239::elements(headers)?;
+            let nodes = elements.iter().map(|element| element.node.as_deref());
+            let walk = walk(peer, nodes, &self.proxies, Field::Forwarded.name())?;
+            // A proxy that says nothing of it leaves it to those nearer to us.
+            let near = &elements[elements.len().saturating_sub(walk.hops.max(1))..];
+            let proto = near.iter().find_map(|element| element.proto.as_deref());
+            let host = near.iter().find_map(|element| element.host.as_deref());
+            let proto = proto.map(|proto| parse_proto(proto, Field::Forwarded)).transpose()?;
+            (walk, proto, host.map(|host| parse_host(host, Field::Forwarded)).transpose()?)
+        } else {
+            let nodes = match self.fields.contains(&Field::XForwardedFor) {
+                true => fields::list(headers, Field::XForwardedFor)?,
+                false => Vec::new(),
+            };
+            let name = Field::XForwardedFor.name();
+            let walk = walk(peer, nodes.into_iter().map(Some), &self.proxies, name)?;
+            let field = Field::XForwardedProto;
+            let proto = last(field, walk)?.map(|proto| parse_proto(proto, field)).transpose()?;
+            let field = Field::XForwardedHost;
+            (walk, proto, last(field, walk)?.map(|host| parse_host(host, field)).transpose()?)
+        };
+        let field = Field::XForwardedPort;
+        let port = last(field, walk)?.map(|port| parse_port(port).ok_or(Malformed(field.name())));
+        let field = Field::XForwardedPrefix;
+        let prefix = last(field, walk)?.map(|prefix| plain_path(prefix).ok_or(Malformed(field.name())));
+        Ok(Told { walk, proto, host, port: port.transpose()?, prefix: prefix.transpose()? })
+    }
+}
+
+/// What trusted proxies said, and could be read.
+struct Told {
+    walk: Walk,
+    proto: Option<bool>,
+    host: Option<Host>,
+    port: Option<u16>,
+    prefix: Option<Box<str>>,
+}
+
+impl Told {
+    /// True if scheme, host or port are others now.
+    fn say(self, facts: &mut Facts) -> bool {
+        let is_moved = self.proto.is_some() || self.host.is_some() || self.port.is_some();
+        facts.is_https = self.proto.unwrap_or(facts.is_https);
+        facts.host = self.host.or(facts.host.take());
+        if let Some(host) = &mut facts.host {
+            host.port = host.port.or(self.port);
+        }
+        facts.prefix = self.prefix.unwrap_or_default();
+        is_moved
+    }
+}
+
+/// Middleware that compares `Host` with something the browser sent, such as `Origin`, compares the right one.
+pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
+    let Some(host) = url.facts().host.map(|host| host.to_string()) else { return };
+    // A host is always a header's value and an authority; else all stays as it is.
+    let (Ok(value), Ok(authority)) = (HeaderValue::try_from(&host), Authority::try_from(host)) else {
+        return;
+    };
+    parts.headers.insert(HOST, value);
+    if parts.uri.authority().is_some() {
+        let mut uri = parts.uri.clone().into_parts();
+        uri.authority = Some(authority);
+        uri.scheme = Some(if url.is_https() { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.uri = Uri::from_parts(uri).unwrap_or_else(|_| parts.uri.clone());
+    }
+}
+
+/// True for TLS. RFC 7239 §5.4 and RFC 3986 §3.1: schemes are compared without case.
+fn parse_proto(text: &str, field: Field) -> Result<bool, Malformed> {
+    match text.to_ascii_lowercase().as_str() {
+        "http" | "ws" => Ok(false),
+        "https" | "wss" => Ok(true),
+        _ => Err(Malformed(field.name())),
+    }
+}
+
+fn parse_host(text: &str, field: Field) -> Result<Host, Malformed> {
+    Host::parse(text).ok_or(Malformed(field.name()))
+}

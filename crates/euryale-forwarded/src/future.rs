@@ -1,0 +1,61 @@
+//! The future.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{Body, BoxError, Response};
+use pin_project_lite::pin_project;
+
+use crate::refusal::Malformed;
+
+pin_project! {
+    /// The future of [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost).
+    pub struct ForwardedFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    /// Refused ⇒ 400, without a call. Called ⇒ what the service inside answers.
+    #[project = StateProj]
+    enum State<F> {
+        Refused { malformed: Malformed },
+        Called { #[pin] inner: F },
+    }
+}
+
+impl<F> ForwardedFuture<F> {
+    pub(crate) fn new(called: Result<F, Malformed>) -> Self {
+        let state = match called {
+            Ok(inner) => State::Called { inner },
+            Err(malformed) => State::Refused { malformed },
+        };
+        Self { state }
+    }
+}
+
+impl<F, B, E> Future for ForwardedFuture<F>
+where
+    F: Future<Output = Result<http::Response<B>, E>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Refused { malformed } => Poll::Ready(Ok(malformed.response())),
+            StateProj::Called { inner } => Poll::Ready(Ok(ready!(inner.poll(cx))?.map(Body::new))),
+        }
+    }
+}
+
+impl<F> fmt::Debug for ForwardedFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForwardedFuture")
+    }
+}

@@ -1,0 +1,74 @@
+//! Hosts, as they stand in `Host` and in URLs.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// A name or an address, in lower case, and a port if one was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// IPv6 in brackets.
+    pub(crate) name: Box<str>,
+    pub(crate) port: Option<u16>,
+}
+
+impl Host {
+    /// The longest name of the DNS, and some more for brackets and port.
+    const LONGEST: usize = 263;
+
+    /// `host [":" port]` of RFC 9110 §7.2, without what RFC 3986 §3.2.2 allows and no host has: it goes into URLs,
+    /// headers and pages.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.len() > Self::LONGEST {
+            return None;
+        }
+        let (name, rest) = match text.strip_prefix('[') {
+            Some(inside) => {
+                let (address, rest) = inside.split_once(']')?;
+                (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), rest)
+            }
+            None => {
+                let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+                let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+                if name.is_empty() || name.starts_with('.') || !name.bytes().all(is_fit) {
+                    return None;
+                }
+                (name.to_ascii_lowercase(), rest)
+            }
+        };
+        let port = match rest.strip_prefix(':') {
+            None if rest.is_empty() => None,
+            None => return None,
+            // RFC 3986 §3.2.3: an empty port is the default one.
+            Some("") => None,
+            Some(port) => Some(parse_port(port)?),
+        };
+        Some(Self { name: name.into(), port })
+    }
+
+    /// Without the port when it is that of the scheme anyway.
+    pub(crate) fn without_default_port(mut self, is_https: bool) -> Self {
+        self.port = self.port.filter(|port| *port != default_port(is_https));
+        self
+    }
+
+    pub(crate) fn is_address(&self) -> bool {
+        self.name.starts_with('[') || self.name.parse::<std::net::Ipv4Addr>().is_ok()
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+pub(crate) fn default_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
+}
+
+/// Digits only; there is no port 0.
+pub(crate) fn parse_port(text: &str) -> Option<u16> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port != 0)
+}

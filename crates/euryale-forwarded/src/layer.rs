@@ -1,0 +1,85 @@
+//! Settings.
+
+use std::fmt;
+use std::sync::Arc;
+
+use euryale_core::PeerAddr;
+use http::Extensions;
+use tower_layer::Layer;
+
+use crate::fields::Field;
+use crate::peer::FindPeer;
+use crate::{Forwarded, TrustedProxies};
+
+/// Believes trusted proxies, and nobody else. See the [crate's documentation](crate).
+#[derive(Clone)]
+#[must_use]
+pub struct ForwardedLayer {
+    pub(crate) settings: Settings,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) proxies: Arc<TrustedProxies>,
+    pub(crate) fields: Arc<[Field]>,
+    pub(crate) peer: FindPeer,
+}
+
+impl ForwardedLayer {
+    /// Believes these proxies, by the five fields `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`.
+    pub fn new(proxies: TrustedProxies) -> Self {
+        Self {
+            settings: Settings {
+                proxies: Arc::new(proxies),
+                fields: Field::X_FORWARDED.into(),
+                peer: FindPeer::default(),
+            },
+        }
+    }
+
+    /// The fields that count: those that every trusted proxy sets, or takes away. The others are taken away here.
+    pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.settings.fields = fields.into_iter().collect();
+        self
+    }
+
+    /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::Peer), which `euryale-server` puts
+    /// there.
+    ///
+    /// With `axum::serve` it is axum's `ConnectInfo`:
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::extract::ConnectInfo;
+    /// use euryale_forwarded::{ForwardedLayer, TrustedProxies};
+    ///
+    /// let layer = ForwardedLayer::new(TrustedProxies::none())
+    ///     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
+    /// # let _ = layer;
+    /// ```
+    ///
+    /// It must be something that a client cannot choose. A peer that is not found is trusted by nobody.
+    pub fn peer(mut self, find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static) -> Self {
+        self.settings.peer = FindPeer::new(find);
+        self
+    }
+}
+
+impl<S> Layer<S> for ForwardedLayer {
+    type Service = Forwarded<S>;
+
+    fn layer(&self, inner: S) -> Forwarded<S> {
+        Forwarded { inner, settings: self.settings.clone() }
+    }
+}
+
+impl fmt::Debug for ForwardedLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { proxies, fields, .. } = &self.settings;
+        f.debug_struct("ForwardedLayer")
+            .field("proxies", proxies)
+            .field("fields", fields)
+            .finish_non_exhaustive()
+    }
+}

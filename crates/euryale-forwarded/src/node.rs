@@ -1,0 +1,105 @@
+//! The names that proxies give to those who talk to them.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use euryale_core::PeerAddr;
+
+use crate::TrustedProxies;
+use crate::refusal::Malformed;
+
+/// One that talked to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Node {
+    Ip(IpAddr),
+    /// By a Unix socket, as nginx writes it.
+    Unix,
+    /// `unknown`, or a name that says nothing (RFC 7239 §6.2, §6.3).
+    Hidden,
+}
+
+impl Node {
+    /// An address with or without a port, IPv6 with or without brackets.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Some(Self::Ip(address.to_canonical()));
+        }
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return if has_scope(&address) { None } else { Some(Self::Ip(address.ip().to_canonical())) };
+        }
+        if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            return Some(Self::Ip(IpAddr::V6(address.parse::<Ipv6Addr>().ok()?).to_canonical()));
+        }
+        match text {
+            "unix:" => Some(Self::Unix),
+            _ if text.eq_ignore_ascii_case("unknown") => Some(Self::Hidden),
+            _ => obfuscated(text).then_some(Self::Hidden),
+        }
+    }
+
+    fn is_trusted(self, proxies: &TrustedProxies) -> bool {
+        match self {
+            Self::Ip(address) => proxies.contain_ip(address),
+            Self::Unix => proxies.contain(PeerAddr::Unix),
+            Self::Hidden => false,
+        }
+    }
+
+    fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address),
+            Self::Unix | Self::Hidden => None,
+        }
+    }
+}
+
+/// A scope belongs to the machine that knows it.
+fn has_scope(address: &SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(address) if SocketAddrV6::scope_id(address) != 0)
+}
+
+/// `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, with or without a port of the same kind (RFC 7239 §6).
+fn obfuscated(text: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
+    text.strip_prefix('_').is_some_and(|name| !name.is_empty() && name.bytes().all(is_fit))
+}
+
+/// Proxies behind proxies that are believed; more are a loop, or somebody's game.
+const MOST_HOPS: usize = 32;
+
+/// The end of the way back to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    pub(crate) client: Option<IpAddr>,
+    /// How many elements of a list were written by trusted proxies, from its end on.
+    pub(crate) hops: usize,
+}
+
+/// Back from `peer`, who is trusted, through `nodes`, of which the last was written by it, to the first who is not
+/// trusted, or to the end. What stands before that one is its own invention, and is not looked at.
+pub(crate) fn walk<'a>(
+    peer: PeerAddr,
+    nodes: impl DoubleEndedIterator<Item = Option<&'a str>>,
+    proxies: &TrustedProxies,
+    field: &'static str,
+) -> Result<Walk, Malformed> {
+    let mut walk = Walk { client: peer.ip(), hops: 0 };
+    for node in nodes.rev() {
+        let node = node.map_or(Some(Node::Hidden), Node::parse).ok_or(Malformed(field))?;
+        walk = Walk { client: node.ip(), hops: walk.hops + 1 };
+        if walk.hops > MOST_HOPS {
+            return Err(Malformed(field));
+        }
+        if !node.is_trusted(proxies) {
+            break;
+        }
+    }
+    Ok(walk)
+}
+
+impl Walk {
+    /// Of a list to which each proxy adds an element: what the proxy wrote that the client talked to. Where some of
+    /// them replace the list it is shorter, and then its first counts.
+    pub(crate) fn pick<T>(self, list: &[T]) -> Option<&T> {
+        list.get(list.len().saturating_sub(self.hops.max(1)))
+    }
+}

@@ -1,0 +1,103 @@
+//! One timer for all that a socket may wait for.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::socket::Phase;
+
+/// How long a peer may take for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) head: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) write: Duration,
+}
+
+impl Limits {
+    /// None: as long as it takes.
+    fn of(self, phase: Phase) -> Option<Duration> {
+        match phase {
+            Phase::Silent | Phase::FirstHead | Phase::Head => Some(self.head),
+            Phase::Idle => Some(self.idle),
+            Phase::Writing | Phase::Retiring => Some(self.write),
+            Phase::Busy => None,
+        }
+    }
+}
+
+pin_project! {
+    /// Says when a phase has lasted too long.
+    ///
+    /// A phase that ends in time costs nothing: the timer is only set anew for a deadline that is nearer than its own,
+    /// and looks at the deadline when it fires. So requests that follow each other on a socket set no timer.
+    #[derive(Debug)]
+    pub(crate) struct Clock {
+        #[pin]
+        sleep: Sleep,
+        is_armed: bool,
+        begun: Instant,
+        phase: (Phase, u32),
+        deadline: Option<Instant>,
+        limits: Limits,
+    }
+}
+
+impl Clock {
+    /// How often the requests of HTTP/2 are looked at, which end in tasks of their own.
+    const LOOK: Duration = Duration::from_secs(5);
+
+    pub(crate) fn new(limits: Limits) -> Self {
+        let begun = Instant::now();
+        let deadline = begun + limits.head;
+        let sleep = sleep_until(deadline);
+        let phase = (Phase::Silent, 0);
+        Self { sleep, is_armed: true, begun, phase, deadline: Some(deadline), limits }
+    }
+
+    /// Ready when `phase` has lasted too long; wakes the task to be asked again.
+    pub(crate) fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        phase: (Phase, u32),
+        is_http2: bool,
+    ) -> Poll<Phase> {
+        let mut this = self.project();
+        if *this.phase != phase {
+            *this.phase = phase;
+            let limit = this.limits.of(phase.0);
+            *this.deadline = match phase.0 {
+                // The first head's time begins when the peer comes.
+                Phase::Silent | Phase::FirstHead => Some(*this.begun + this.limits.head),
+                _ => limit.map(|limit| Instant::now() + limit),
+            };
+            if let Some(deadline) = *this.deadline
+                && (!*this.is_armed || deadline < this.sleep.deadline())
+            {
+                this.sleep.as_mut().reset(deadline);
+                *this.is_armed = true;
+            }
+            if is_http2 && !*this.is_armed {
+                this.sleep.as_mut().reset(Instant::now() + Self::LOOK);
+                *this.is_armed = true;
+            }
+        }
+        while *this.is_armed {
+            ready!(this.sleep.as_mut().poll(cx));
+            *this.is_armed = false;
+            let next = match *this.deadline {
+                Some(deadline) if deadline <= this.sleep.deadline() => return Poll::Ready(this.phase.0),
+                Some(deadline) => deadline,
+                None if is_http2 => Instant::now() + Self::LOOK,
+                None => break,
+            };
+            this.sleep.as_mut().reset(next);
+            *this.is_armed = true;
+        }
+        Poll::Pending
+    }
+}

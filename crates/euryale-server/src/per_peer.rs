@@ -1,0 +1,67 @@
+//! How many sockets one peer has.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use euryale_core::PeerAddr;
+
+/// The sockets of each address, as far as they are limited.
+#[derive(Clone, Debug)]
+pub(crate) struct PerPeer {
+    most: usize,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl PerPeer {
+    /// Zero: as many as they like.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, open: Arc::default() }
+    }
+
+    /// A place for one more socket of `peer`; an error when it has too many.
+    pub(crate) fn place(&self, peer: PeerAddr) -> Result<Option<PeerPlace>, Refused> {
+        let Some(ip) = peer.ip().filter(|_| self.most > 0).map(network) else { return Ok(None) };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(ip).or_default();
+        if *count >= self.most {
+            return Err(Refused);
+        }
+        *count += 1;
+        Ok(Some(PeerPlace { ip, open: Arc::clone(&self.open) }))
+    }
+}
+
+/// Has too many sockets already.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+/// A place, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct PeerPlace {
+    ip: IpAddr,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Drop for PeerPlace {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.ip);
+            }
+        }
+    }
+}
+
+/// Whoever has one address of IPv6 has the 2⁶⁴ of its network.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
+    }
+}

@@ -1,0 +1,63 @@
+//! The PROXY protocol: before anything else, a balancer says whom it speaks for.
+//!
+//! Both versions, as <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt> has them.
+
+#[cfg(test)]
+mod tests;
+mod v1;
+mod v2;
+
+use euryale_core::PeerAddr;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProxyHeader {
+    /// None: the balancer speaks for itself, to see whether the server is there.
+    pub(crate) source: Option<PeerAddr>,
+    /// The balancer's peer speaks TLS to it.
+    pub(crate) is_tls: bool,
+    /// What that asked for.
+    pub(crate) server_name: Option<String>,
+}
+
+impl ProxyHeader {
+    fn of(source: PeerAddr) -> Self {
+        Self { source: Some(source), is_tls: false, server_name: None }
+    }
+}
+
+/// No header, or a wrong one.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadHeader;
+
+/// No header of either version is shorter: `PROXY UNKNOWN` and the end of its line.
+const SHORTEST: usize = 15;
+
+/// Reads a header and not a byte more: what follows is HTTP, or TLS.
+pub(crate) async fn read(io: &mut (impl AsyncRead + Unpin)) -> Result<ProxyHeader, BadHeader> {
+    let mut header = vec![0; SHORTEST];
+    fill(io, &mut header).await?;
+    if header.starts_with(v2::SIGNATURE) {
+        header.resize(v2::FIXED, 0);
+        fill(io, &mut header[SHORTEST..]).await?;
+        let length = v2::length(&header)?;
+        header.resize(v2::FIXED + length, 0);
+        fill(io, &mut header[v2::FIXED..]).await?;
+        return v2::parse(&header);
+    }
+    if !header.starts_with(b"PROXY ") {
+        return Err(BadHeader);
+    }
+    while !header.ends_with(b"\r\n") {
+        if header.len() == v1::LONGEST {
+            return Err(BadHeader);
+        }
+        header.push(io.read_u8().await.map_err(|_| BadHeader)?);
+    }
+    v1::parse(&header)
+}
+
+async fn fill(io: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Result<(), BadHeader> {
+    io.read_exact(buffer).await.map(drop).map_err(|_| BadHeader)
+}

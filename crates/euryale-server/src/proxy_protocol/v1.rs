@@ -1,0 +1,50 @@
+//! Version 1: a line of text.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use euryale_core::PeerAddr;
+
+use super::{BadHeader, ProxyHeader};
+
+/// With the end of its line.
+pub(super) const LONGEST: usize = 107;
+
+/// `PROXY TCP4 source destination port port`, or `PROXY UNKNOWN` and whatever.
+pub(super) fn parse(line: &[u8]) -> Result<ProxyHeader, BadHeader> {
+    let line = line.strip_suffix(b"\r\n").ok_or(BadHeader)?;
+    let line = std::str::from_utf8(line).map_err(|_| BadHeader)?;
+    let mut words = line.split(' ');
+    let (name, family) = (words.next(), words.next());
+    if name != Some("PROXY") || line.contains(['\r', '\n']) {
+        return Err(BadHeader);
+    }
+    let source = match family {
+        Some("TCP4") => addresses::<Ipv4Addr>(words)?,
+        Some("TCP6") => addresses::<Ipv6Addr>(words)?,
+        Some("UNKNOWN") => PeerAddr::Unknown,
+        _ => return Err(BadHeader),
+    };
+    Ok(ProxyHeader::of(source))
+}
+
+fn addresses<'a, I: FromStr + Into<IpAddr>>(
+    mut words: impl Iterator<Item = &'a str>,
+) -> Result<PeerAddr, BadHeader> {
+    let mut word = || words.next().ok_or(BadHeader);
+    let (source, destination) = (word()?, word()?);
+    let (source_port, destination_port) = (port(word()?)?, port(word()?)?);
+    let source: I = source.parse().map_err(|_| BadHeader)?;
+    // Read to see that it is one.
+    let _: (I, u16) = (destination.parse().map_err(|_| BadHeader)?, destination_port);
+    match words.next() {
+        None => Ok(PeerAddr::Tcp((source.into(), source_port).into())),
+        Some(_) => Err(BadHeader),
+    }
+}
+
+/// In decimal, without a sign and without zeros in front.
+fn port(word: &str) -> Result<u16, BadHeader> {
+    let is_plain = word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
+    word.parse().ok().filter(|_| is_plain).ok_or(BadHeader)
+}

@@ -1,0 +1,281 @@
+//! What the parts around one socket tell each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use euryale_core::Ledger;
+use http::{Method, Uri};
+
+use super::ending::Ending;
+
+/// What a socket, the edge above hyper and the bodies tell each other. Relaxed atomics suffice: with HTTP/1 all run in
+/// one task, and with HTTP/2 they share flags and counts, none of which says anything about another.
+#[derive(Debug)]
+pub(crate) struct SocketCell {
+    pub(crate) ledger: Ledger,
+    born: Instant,
+    /// A request of HTTP/2 was called.
+    http2: AtomicBool,
+    /// Requests that were called.
+    asked: AtomicU32,
+    /// Requests that were called, and whose response hyper does not have as a whole.
+    running: AtomicU32,
+    /// Bytes came since the last request, and none runs: the head of the next one.
+    fed: AtomicBool,
+    /// The first bytes may be those of HTTP/2's preface.
+    preface: AtomicBool,
+    /// The peer has said that it sends nothing more.
+    ended: AtomicBool,
+    /// The body of the last request was left unread.
+    unread: AtomicBool,
+    /// The peer does not take what is written.
+    blocked: AtomicBool,
+    /// How often that began.
+    blocks: AtomicU32,
+    /// HTTP/2: asked to send no more requests, for want of any.
+    retiring: AtomicBool,
+    resets: Resets,
+    /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds after
+    /// `born`, plus one. Zero: there is none.
+    unwritten: AtomicU64,
+    ending: AtomicU8,
+    /// Why it will end, once hyper is through: set by what hyper does not know.
+    blame: AtomicU8,
+}
+
+/// What a socket waits for, as far as anyone can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// For the first byte of all.
+    Silent,
+    /// For the rest of the first head.
+    FirstHead,
+    /// For the rest of a later head.
+    Head,
+    /// For a request.
+    Idle,
+    /// For an answer, or for the body of a request.
+    Busy,
+    /// For the peer to read.
+    Writing,
+    /// For an HTTP/2 peer to read the rest and go.
+    Retiring,
+}
+
+const NOBODY: u8 = u8::MAX;
+
+impl SocketCell {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        Self {
+            ledger,
+            born: Instant::now(),
+            http2: AtomicBool::new(false),
+            asked: AtomicU32::new(0),
+            running: AtomicU32::new(0),
+            fed: AtomicBool::new(false),
+            preface: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            blocks: AtomicU32::new(0),
+            retiring: AtomicBool::new(false),
+            resets: Resets::default(),
+            unwritten: AtomicU64::new(0),
+            // What remains when the task of the socket panics.
+            ending: AtomicU8::new(Ending::Failed as u8),
+            blame: AtomicU8::new(NOBODY),
+        }
+    }
+
+    /// What is waited for, and a number that differs when that begins anew.
+    pub(crate) fn phase(&self) -> (Phase, u32) {
+        let asked = self.asked.load(Relaxed);
+        if self.blocked.load(Relaxed) {
+            (Phase::Writing, self.blocks.load(Relaxed))
+        } else if self.running.load(Relaxed) > 0 {
+            (Phase::Busy, 0)
+        } else if self.http2.load(Relaxed) {
+            if self.retiring.load(Relaxed) { (Phase::Retiring, 0) } else { (Phase::Idle, asked) }
+        } else {
+            match (asked, self.fed.load(Relaxed)) {
+                (0, false) => (Phase::Silent, 0),
+                (0, true) => (Phase::FirstHead, 0),
+                (_, false) => (Phase::Idle, asked),
+                (_, true) => (Phase::Head, asked),
+            }
+        }
+    }
+
+    /// hyper has parsed a head. The guard is kept until hyper has the whole response.
+    pub(crate) fn asked(self: &Arc<Self>, is_http2: bool, method: Method, uri: Uri) -> Running {
+        self.http2.store(is_http2, Relaxed);
+        self.asked.fetch_add(1, Relaxed);
+        self.running.fetch_add(1, Relaxed);
+        self.fed.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
+        Running { cell: Arc::clone(self), is_answered: false, method, uri, began: Instant::now() }
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2.load(Relaxed)
+    }
+
+    pub(crate) fn retire(&self) {
+        self.retiring.store(true, Relaxed);
+    }
+
+    /// A request was left unread; its peer may still send it.
+    pub(crate) fn leave_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_unread(&self) -> bool {
+        self.unread.load(Relaxed) && !self.ended.load(Relaxed)
+    }
+
+    /// Half a head came, as HTTP/1, and all that was to be written is.
+    pub(crate) fn awaits_rest_of_head(&self) -> bool {
+        self.fed.load(Relaxed)
+            && !self.preface.load(Relaxed)
+            && !self.is_http2()
+            && !self.blocked.load(Relaxed)
+            && !self.ended.load(Relaxed)
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.load(Relaxed)
+    }
+
+    /// Requests that an HTTP/2 peer took back lately while they were worked on.
+    pub(crate) fn recent_resets(&self) -> u32 {
+        self.resets.recent.load(Relaxed)
+    }
+
+    /// The response to the head that was parsed at `parsed` was given to hyper, which will write it to this
+    /// socket.
+    pub(crate) fn given(&self, parsed: Instant) {
+        let stamp = self.stamp(parsed);
+        // With pipelining and a slow reader two heads can wait behind each other: the older counts until now.
+        self.record_stamp(self.unwritten.swap(stamp, Relaxed));
+    }
+
+    /// The response to the head that was parsed at `parsed` is written, as far as anyone can tell.
+    pub(crate) fn record(&self, parsed: Instant) {
+        self.ledger.response_head_seconds.record(parsed.elapsed());
+    }
+
+    pub(crate) fn blame(&self, ending: Ending) {
+        self.blame.store(ending as u8, Relaxed);
+    }
+
+    /// Whoever was blamed before knows better: gives what counts.
+    pub(crate) fn end(&self, ending: Ending) -> Ending {
+        let blamed = Ending::from_number(self.blame.load(Relaxed)).filter(|_| ending != Ending::Cut);
+        let ending = blamed.unwrap_or(ending);
+        self.ending.store(ending as u8, Relaxed);
+        ending
+    }
+
+    pub(super) fn heard(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            self.ended.store(true, Relaxed);
+        } else if self.running.load(Relaxed) == 0 && !self.fed.load(Relaxed) {
+            const PREFACE: &[u8] = b"PRI * HTTP/2";
+            let begin = &bytes[..bytes.len().min(PREFACE.len())];
+            self.preface.store(PREFACE.starts_with(begin), Relaxed);
+            self.fed.store(true, Relaxed);
+        }
+    }
+
+    pub(super) fn wrote(&self) {
+        self.flushed();
+        // A body is many writes: a load is cheaper than a read-modify-write.
+        if self.unwritten.load(Relaxed) != 0 {
+            self.record_stamp(self.unwritten.swap(0, Relaxed));
+        }
+    }
+
+    pub(super) fn flushed(&self) {
+        if self.blocked.load(Relaxed) {
+            self.blocked.store(false, Relaxed);
+        }
+    }
+
+    pub(super) fn cannot_write(&self) {
+        if !self.blocked.swap(true, Relaxed) {
+            self.blocks.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn stamp(&self, parsed: Instant) -> u64 {
+        let nanoseconds = parsed.saturating_duration_since(self.born).as_nanos();
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn record_stamp(&self, stamp: u64) {
+        if let Some(nanoseconds) = stamp.checked_sub(1) {
+            self.record(self.born + Duration::from_nanos(nanoseconds));
+        }
+    }
+
+    pub(super) fn count_ending(&self) {
+        let ending = Ending::from_number(self.ending.load(Relaxed)).unwrap_or(Ending::Failed);
+        ending.counter(&self.ledger.sockets).add(1);
+    }
+}
+
+/// A request that is worked on, until hyper has all of its response.
+#[derive(Debug)]
+pub(crate) struct Running {
+    cell: Arc<SocketCell>,
+    is_answered: bool,
+    method: Method,
+    uri: Uri,
+    began: Instant,
+}
+
+impl Running {
+    pub(crate) fn cell(&self) -> &SocketCell {
+        &self.cell
+    }
+
+    /// The service gave its response.
+    pub(crate) fn answered(&mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.cell.running.fetch_sub(1, Relaxed);
+        if self.cell.ending.load(Relaxed) == Ending::Cut as u8 {
+            let phase = if self.is_answered { "sending" } else { "working" };
+            let (method, path, age) = (&self.method, self.uri.path(), self.began.elapsed());
+            tracing::warn!(%method, path, phase, ?age, "cut");
+        }
+        if !self.is_answered && self.cell.is_http2() {
+            self.cell.resets.count(self.cell.born.elapsed());
+        }
+    }
+}
+
+/// Requests that an HTTP/2 peer took back, in spans of ten seconds.
+#[derive(Debug, Default)]
+struct Resets {
+    span: AtomicU64,
+    recent: AtomicU32,
+}
+
+impl Resets {
+    const SPAN: u64 = 10;
+
+    /// Two streams may see a new span at once, and one of them count for nothing: that changes no verdict.
+    fn count(&self, age: Duration) {
+        let span = age.as_secs() / Self::SPAN;
+        if self.span.swap(span, Relaxed) != span {
+            self.recent.store(0, Relaxed);
+        }
+        self.recent.fetch_add(1, Relaxed);
+    }
+}

@@ -1,0 +1,78 @@
+//! What systemd gives to a service, and what it wants to hear of it.
+//!
+//! Each function does nothing when the program was not started by systemd. Who wrote its own supervisor can speak the
+//! same: sockets from descriptor 3 on, and datagrams to a socket.
+
+use std::io;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::time::MissedTickBehavior;
+
+use crate::{Listener, Readiness, Shutdown};
+
+/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They are open while the
+/// service starts and while it is restarted: peers wait, and none is refused.
+///
+/// # Errors
+///
+/// One of them is no listening stream socket.
+///
+/// # Panics
+///
+/// Outside a tokio runtime, or in one without its I/O driver.
+pub fn listeners() -> io::Result<Vec<Listener>> {
+    let mut given = ListenFd::from_env();
+    (0..given.len()).filter_map(|index| one(&mut given, index).transpose()).collect()
+}
+
+fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {
+    // Another kind of socket stays where it is.
+    if let Ok(Some(tcp)) = given.take_tcp_listener(index) {
+        tcp.set_nonblocking(true)?;
+        return TcpListener::from_std(tcp).map(|tcp| Some(tcp.into()));
+    }
+    let Some(unix) = given.take_unix_listener(index)? else { return Ok(None) };
+    unix.set_nonblocking(true)?;
+    UnixListener::from_std(unix).map(|unix| Some(unix.into()))
+}
+
+/// Says `READY=1` once `readiness` says so, `STOPPING=1` when the drain begins, and between the two `WATCHDOG=1` as
+/// often as the unit's `WatchdogSec=` wants (`sd_notify(3)`). Run it as a task beside the server: when the runtime's
+/// threads are all stuck, the watchdog hears nothing.
+///
+/// The drain is said to take as long as `drain`, so that `TimeoutStopSec=` need not be as long.
+pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
+    const LOOK: Duration = Duration::from_millis(20);
+    while !readiness.is_ready() && !shutdown.is_draining() {
+        tokio::time::sleep(LOOK).await;
+    }
+    if !shutdown.is_draining() {
+        say(&[NotifyState::Ready]);
+    }
+    tokio::select! {
+        () = shutdown.draining() => {}
+        () = feed_watchdog() => {}
+    }
+    // A little more, for what comes after the sockets.
+    let micros = drain.saturating_add(Duration::from_secs(2)).as_micros();
+    say(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(u32::try_from(micros).unwrap_or(u32::MAX))]);
+}
+
+async fn feed_watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        say(&[NotifyState::Watchdog]);
+    }
+}
+
+fn say(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "could not notify the supervisor");
+    }
+}

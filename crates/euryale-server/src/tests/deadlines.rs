@@ -1,0 +1,207 @@
+//! Peers that stop in the middle of a request or of a response.
+
+use axum::Router;
+use axum::routing::{get, post};
+use euryale_core::{Body, Error};
+use http_body_util::BodyExt;
+
+use super::http2::{PREFACE, SETTINGS};
+use super::*;
+
+const TIMEOUT: Duration = Duration::from_millis(150);
+
+/// Reads the body, and answers as `RespondLayer` would.
+async fn upload(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let read = request.into_body().collect().await;
+    let status = match read {
+        Ok(_) => http::StatusCode::OK,
+        Err(error) => Error::from(error).kind().status(),
+    };
+    Ok(Response::builder().status(status).body(Body::from("read")).unwrap())
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_given_up_and_its_peer_told() {
+    for beginning in [
+        "content-length: 100\r\n\r\nhalf",
+        "content-length: 100\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhel",
+    ] {
+        let site = Site::start(Server::new().body_timeout(TIMEOUT), tower::service_fn(upload)).await;
+        let mut peer = site.peer().await;
+        peer.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{beginning}")).await;
+        let (head, _) = peer.response().await;
+        assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+        drop(peer);
+        site.all_closed().await;
+        assert_eq!(site.closed(), "body_elapsed 1");
+        site.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_given_up() {
+    let server = Server::new().body_timeout(PATIENCE).body_rate(1000, TIMEOUT);
+    let site = Site::start(server, tower::service_fn(upload)).await;
+    let mut peer = site.peer().await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n").await;
+    let mut ticks = tokio::time::interval(TIMEOUT / 10);
+    let head = within(async {
+        loop {
+            tokio::select! {
+                head = peer.head() => return head,
+                _ = ticks.tick() => peer.stream.write_all(b"x").await.unwrap(),
+            }
+        }
+    })
+    .await;
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
+    drop(peer);
+    site.all_closed().await;
+    assert_eq!(site.closed(), "body_elapsed 1");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_timed_while_nobody_reads() {
+    let (gate, held) = (Gate::new(), Gate::new());
+    let (arrived, go) = (gate.clone(), held.clone());
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let (arrived, go) = (arrived.clone(), go.clone());
+        async move {
+            arrived.pass().await;
+            go.pass().await;
+            upload(request).await
+        }
+    });
+    let site = Site::start(Server::new().body_timeout(TIMEOUT).head_timeout(TIMEOUT), service).await;
+    let mut peer = site.peer().await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n").await;
+    gate.arrived().await;
+    gate.open();
+    held.arrived().await;
+    // A silent one that comes now is closed when the time of the first is over as well.
+    site.peer().await.rest().await;
+    held.open();
+    peer.send("body").await;
+    assert!(peer.response().await.0.starts_with("HTTP/1.1 200 "));
+    site.end().await;
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_closed() {
+    let large = || async { vec![b'x'; 64 << 20] };
+    let app = Router::new().route("/", get(large));
+    let site = Site::start(Server::new().write_timeout(TIMEOUT), app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    peer.head().await;
+    site.all_closed().await;
+    assert_eq!(site.closed(), "stalled 1");
+    // What was not read is forgotten in the kernel, too.
+    assert!(peer.rest().await.len() < 64 << 20);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn who_reads_slowly_is_not() {
+    let large = || async { vec![b'x'; 16 << 20] };
+    let app = Router::new().route("/", get(large));
+    let site = Site::start(Server::new().write_timeout(4 * TIMEOUT), app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    peer.head().await;
+    let mut ticks = tokio::time::interval(TIMEOUT / 3);
+    let (mut part, mut all) = (vec![0; 1 << 20], 0);
+    loop {
+        ticks.tick().await;
+        match within(peer.stream.read(&mut part)).await.unwrap() {
+            0 => break,
+            count => all += count,
+        }
+    }
+    assert_eq!(all, 16 << 20);
+    site.end().await;
+}
+
+/// A peer of HTTP/2 whose streams have no window (SETTINGS_INITIAL_WINDOW_SIZE 0).
+async fn without_window(site: &Site) -> Peer {
+    let mut peer = site.peer().await;
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    peer.send([PREFACE, &settings].concat()).await;
+    peer
+}
+
+/// HEADERS of `GET /` in the static table (RFC 7541 Appendix A), which end the stream.
+fn get_on(stream: u8) -> [u8; 15] {
+    [0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a']
+}
+
+#[tokio::test]
+async fn a_stream_without_window_is_reset() {
+    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
+    let (arrived, guard) = (gate.clone(), dropped.clone());
+    let service = tower::service_fn(move |_| {
+        arrived.arrived.add_permits(1);
+        let body = super::http2::Endless { _guard: Dropped(guard.clone()) };
+        async move { Ok(Response::new(body)) }
+    });
+    let site = Site::start(Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT), service).await;
+    let mut peer = without_window(&site).await;
+    peer.send(get_on(1)).await;
+    gate.arrived().await;
+    let _ = within(dropped.acquire()).await.unwrap();
+    let (mut cancelled, mut goaway) = (false, false);
+    while let Some((kind, _, payload)) = super::http2::next_frame(&mut peer).await {
+        cancelled |= kind == 3 && payload == [0, 0, 0, 8];
+        goaway |= kind == 7;
+    }
+    // CANCEL for the stream; and, with no stream left, an end.
+    assert!(cancelled && goaway);
+    site.all_closed().await;
+    site.end().await;
+}
+
+#[tokio::test]
+async fn small_answers_that_nobody_takes_end_with_their_socket() {
+    let site =
+        Site::start(Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT), tower::service_fn(upload))
+            .await;
+    let mut peer = without_window(&site).await;
+    peer.send(get_on(1)).await;
+    while super::http2::next_frame(&mut peer).await.is_some() {}
+    site.all_closed().await;
+    assert_eq!(site.closed(), "stalled 1");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn an_idle_peer_of_http2_is_told() {
+    let site = Site::start(Server::new().idle_timeout(TIMEOUT), tower::service_fn(upload)).await;
+    let mut peer = site.peer().await;
+    peer.send([PREFACE, SETTINGS].concat()).await;
+    peer.send(get_on(1)).await;
+    let mut kinds = Vec::new();
+    while let Some((kind, ..)) = super::http2::next_frame(&mut peer).await {
+        kinds.push(kind);
+        // h2 asks for a sign of life before it closes: an acknowledgement.
+        if kind == 6 {
+            peer.send([0, 0, 8, 6, 1, 0, 0, 0, 0, 0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54]).await;
+        }
+    }
+    assert!(kinds.contains(&7), "{kinds:?}");
+    site.all_closed().await;
+    site.end().await;
+}
+
+#[tokio::test]
+async fn a_route_that_reads_nothing_is_answered_for() {
+    let app = Router::new().route("/", post(|| async { "thanks" }));
+    let site = Site::start(Server::new().body_timeout(TIMEOUT), app).await;
+    let mut peer = site.peer().await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf").await;
+    assert_eq!(peer.response().await.1, "thanks");
+    drop(peer);
+    site.all_closed().await;
+    site.end().await;
+}

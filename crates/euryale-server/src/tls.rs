@@ -1,0 +1,57 @@
+//! TLS, with certificates that can be exchanged.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
+
+use crate::transport::Raw;
+
+/// What TLS listeners present to their peers. Clones are handles to the same.
+///
+/// The configuration is rustls's own, so that the program chooses the provider of its cryptography, its certificates
+/// and whom it asks for theirs.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<RwLock<Arc<ServerConfig>>>,
+}
+
+impl Tls {
+    /// With this configuration. Where it says nothing of protocols (ALPN, RFC 7301), `h2` and `http/1.1` are offered.
+    #[must_use]
+    pub fn new(config: ServerConfig) -> Self {
+        Self { config: Arc::new(RwLock::new(Arc::new(with_protocols(config)))) }
+    }
+
+    /// From now on, for new peers: with new certificates, say. Sockets that are open stay as they are.
+    pub fn replace(&self, config: ServerConfig) {
+        let config = Arc::new(with_protocols(config));
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    pub(crate) fn accept(&self, raw: Raw) -> Accept<Raw> {
+        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
+        TlsAcceptor::from(config).accept(raw)
+    }
+}
+
+fn with_protocols(mut config: ServerConfig) -> ServerConfig {
+    if config.alpn_protocols.is_empty() {
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    }
+    config
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+/// Shakes hands.
+pub(crate) async fn handshake(tls: &Tls, raw: Raw) -> io::Result<Box<TlsStream<Raw>>> {
+    tls.accept(raw).await.map(Box::new)
+}

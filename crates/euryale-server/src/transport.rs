@@ -1,0 +1,183 @@
+//! What bytes travel by.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+use crate::sendfile::SendfileIo;
+
+/// A stream as it was accepted.
+#[derive(Debug)]
+pub(crate) enum Raw {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// A stream that hyper speaks on. An enum and no type parameter: hyper is compiled once.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Tcp(SendfileIo),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::server::TlsStream<Raw>>),
+}
+
+impl Transport {
+    /// What was accepted is beneath everything else.
+    fn raw(&self) -> RawRef<'_> {
+        match self {
+            Self::Tcp(io) => RawRef::Tcp(io.stream()),
+            #[cfg(unix)]
+            Self::Unix(stream) => RawRef::Unix(stream),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.get_ref().0.as_ref(),
+        }
+    }
+
+    /// Takes bytes off the wire, as they are there, and forgets them. None: the peer has ended, or broken off.
+    pub(crate) async fn discard(&self, buffer: &mut [u8]) -> Option<usize> {
+        let raw = self.raw();
+        loop {
+            raw.readable().await.ok()?;
+            match raw.try_read(buffer) {
+                Ok(0) => return None,
+                Ok(count) => return Some(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// Closing will forget what the peer has not taken, in the kernel as well.
+    pub(crate) fn forget(&self) {
+        if let RawRef::Tcp(stream) = self.raw() {
+            // At worst the kernel goes on trying for a while.
+            let _ = stream.set_zero_linger();
+        }
+    }
+}
+
+impl Raw {
+    #[cfg(feature = "tls")]
+    fn as_ref(&self) -> RawRef<'_> {
+        match self {
+            Self::Tcp(stream) => RawRef::Tcp(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => RawRef::Unix(stream),
+        }
+    }
+}
+
+enum RawRef<'a> {
+    Tcp(&'a TcpStream),
+    #[cfg(unix)]
+    Unix(&'a UnixStream),
+}
+
+impl RawRef<'_> {
+    async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+}
+
+/// Calls the same method of whichever stream it is.
+macro_rules! each {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp($stream) => $call,
+            #[cfg(unix)]
+            Self::Unix($stream) => $call,
+            #[cfg(feature = "tls")]
+            Self::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+/// The same before there is TLS.
+macro_rules! raw {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp($stream) => $call,
+            #[cfg(unix)]
+            Self::Unix($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Raw {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        raw!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl AsyncWrite for Raw {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        raw!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        raw!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        raw!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}

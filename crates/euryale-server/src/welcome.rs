@@ -1,0 +1,136 @@
+//! A socket, from accept to the first byte of HTTP.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use euryale_core::{BoxError, Peer, PeerAddr};
+use http::{Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::conversation::converse;
+use crate::edge::MakeEdge;
+use crate::incoming::Incoming;
+use crate::listener::Before;
+use crate::per_peer::Refused;
+use crate::proxy_protocol;
+use crate::running::Shared;
+use crate::sendfile::{SendfileIo, Windows};
+use crate::socket::{Ending, Open, Socket, SocketCell};
+use crate::transport::{Raw, Transport};
+
+/// Takes in one peer: in a task of its own, so that no peer keeps others waiting.
+pub(crate) async fn welcome<S, B>(
+    raw: Raw,
+    address: PeerAddr,
+    before: Before,
+    permit: OwnedSemaphorePermit,
+    make: MakeEdge<S>,
+    shared: Arc<Shared>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
+    let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
+    let greeted = if before.is_plain(address) {
+        plain(raw, address, &shared)
+    } else {
+        // In a box: few sockets need its room, and none for long.
+        let greeting = Box::pin(greet(raw, address, &before, &shared));
+        tokio::select! {
+            biased;
+            // Nothing was asked yet.
+            () = shared.drain.cancelled() => Err(Ending::Finished),
+            greeted = greeting => greeted,
+        }
+    };
+    let greeted = greeted.and_then(|greeted| {
+        open.place = shared.per_peer.place(greeted.peer.address()).map_err(|Refused| Ending::Refused)?;
+        Ok(greeted)
+    });
+    match greeted {
+        Ok(Greeted { io, peer, windows }) => {
+            let edge = make.make(peer, cell.clone(), windows);
+            converse(&shared, Socket { io, open }, edge, cell).await;
+        }
+        Err(ending) => {
+            cell.end(ending);
+        }
+    }
+}
+
+/// A peer that may speak HTTP now.
+struct Greeted {
+    io: Transport,
+    peer: Peer,
+    windows: Option<Arc<Windows>>,
+}
+
+impl Before {
+    fn is_plain(&self, address: PeerAddr) -> bool {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return false;
+        }
+        !self.is_balancer(address)
+    }
+
+    fn is_balancer(&self, address: PeerAddr) -> bool {
+        self.proxy.as_ref().is_some_and(|names| names(address))
+    }
+}
+
+fn plain(raw: Raw, address: PeerAddr, shared: &Shared) -> Result<Greeted, Ending> {
+    Ok(transport(raw, Peer::new(address), shared))
+}
+
+fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
+    match raw {
+        Raw::Tcp(stream) => {
+            let windows = Windows::new(shared.ledger.clone());
+            let io = Transport::Tcp(SendfileIo::new(stream, Arc::clone(&windows)));
+            Greeted { io, peer, windows: Some(windows) }
+        }
+        #[cfg(unix)]
+        Raw::Unix(stream) => Greeted { io: Transport::Unix(stream), peer, windows: None },
+    }
+}
+
+/// The header of a balancer, and the handshake.
+async fn greet(mut raw: Raw, address: PeerAddr, before: &Before, shared: &Shared) -> Result<Greeted, Ending> {
+    let mut peer = Peer::new(address);
+    if before.is_balancer(address) {
+        let header = timeout(shared.handshake_timeout, proxy_protocol::read(&mut raw)).await;
+        let Ok(Ok(header)) = header else {
+            tracing::debug!(%address, "no PROXY header from a balancer");
+            return Err(Ending::Proxy);
+        };
+        if header.is_tls {
+            peer = peer.over_tls(header.server_name.as_deref());
+        }
+        if let Some(source) = header.source {
+            peer = peer.speaks_for(source);
+        }
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &before.tls {
+        let handshake = timeout(shared.handshake_timeout, crate::tls::handshake(tls, raw)).await;
+        let stream = match handshake {
+            Ok(Ok(stream)) => stream,
+            failed => {
+                let error =
+                    failed.map_or_else(|late| late.to_string(), |failed| format!("{:?}", failed.err()));
+                tracing::debug!(%address, error, "TLS handshake failed");
+                return Err(Ending::Handshake);
+            }
+        };
+        let peer = peer.over_tls(stream.get_ref().1.server_name());
+        return Ok(Greeted { io: Transport::Tls(stream), peer, windows: None });
+    }
+    Ok(transport(raw, peer, shared))
+}

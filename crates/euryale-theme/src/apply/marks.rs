@@ -1,0 +1,138 @@
+//! Which nodes of a document rules about the content are for.
+
+use super::{Here, Page};
+use crate::compile::Target;
+use crate::dom::{Id, ROOT};
+use crate::error::PageError;
+
+/// What becomes of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Main {
+    /// Nothing special: one of its attributes is concerned.
+    Copy,
+    Drop,
+    Strip,
+    /// What the groups put around it.
+    Around,
+    /// The index of the pattern that replaces its children.
+    ReplaceChildren(usize),
+}
+
+/// What the rules say about one node. Of each place the last group counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) main: Main,
+    pub(super) before: Option<usize>,
+    pub(super) before_children: Option<usize>,
+    pub(super) replace: Option<usize>,
+    pub(super) after_children: Option<usize>,
+    pub(super) after: Option<usize>,
+}
+
+/// All marks of a document, in document order.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    nodes: Vec<(Id, Mark)>,
+    /// Attributes that are dropped.
+    attributes: Vec<u32>,
+}
+
+impl Marks {
+    /// Is there none from a node to its end?
+    pub(super) fn leave_alone(&self, id: Id, after: Id) -> bool {
+        let first = self.nodes.partition_point(|(node, _)| *node < id);
+        self.nodes.get(first).is_none_or(|(node, _)| *node >= after)
+    }
+
+    pub(super) fn of(&self, id: Id) -> Option<&Mark> {
+        let index = self.nodes.binary_search_by_key(&id, |(node, _)| *node).ok()?;
+        Some(&self.nodes[index].1)
+    }
+
+    pub(super) fn has_dropped(&self, attribute: u32) -> bool {
+        self.attributes.binary_search(&attribute).is_ok()
+    }
+}
+
+const UNMARKED: Mark = Mark {
+    main: Main::Copy,
+    before: None,
+    before_children: None,
+    replace: None,
+    after_children: None,
+    after: None,
+};
+
+impl Page<'_> {
+    /// The marks of a document, found when they are first asked for.
+    pub(super) fn marks(&self, document: usize) -> Result<Option<&Marks>, PageError> {
+        let Some(parsed) = &self.documents[document] else { return Ok(None) };
+        if parsed.marks.get().is_none() {
+            let marks = self.find_marks(document)?;
+            // Nobody else can have set them: a page is themed by one thread, and finding marks copies nothing.
+            let _ = parsed.marks.set(marks);
+        }
+        Ok(parsed.marks.get())
+    }
+
+    fn find_marks(&self, document: usize) -> Result<Marks, PageError> {
+        let mut found: Vec<(Id, usize)> = Vec::new();
+        let mut marks = Marks::default();
+        let top = Here { document, node: ROOT };
+        let (Some(scope), Some(dom)) = (self.scope(top), self.dom(document)) else { return Ok(marks) };
+        for (index, pattern) in self.program.content.patterns.iter().enumerate() {
+            for item in scope.nodes(&pattern.select)? {
+                let here = Here { document, node: item.node };
+                if item.node == ROOT || !self.all(&pattern.when, here)? {
+                    continue;
+                }
+                match (&pattern.target, item.as_attribute()) {
+                    (Target::Drop, Some(attribute)) => marks.attributes.push(attribute),
+                    (_, Some(_)) => continue,
+                    (Target::DropAttributes(names), None) => {
+                        let dropped = dom.attributes_of(item.node);
+                        marks.attributes.extend(dropped.filter(|at| names.has(dom.attribute_name(*at))));
+                    }
+                    _ => {}
+                }
+                found.push((item.node, index));
+            }
+        }
+        marks.attributes.sort_unstable();
+        // Stable: for one node the patterns stay in their order, the weakest first.
+        found.sort_by_key(|(node, _)| *node);
+        for (node, index) in found {
+            if marks.nodes.last().is_none_or(|(last, _)| *last != node) {
+                marks.nodes.push((node, UNMARKED));
+            }
+            if let Some((_, mark)) = marks.nodes.last_mut() {
+                self.mark(mark, index);
+            }
+        }
+        Ok(marks)
+    }
+
+    fn mark(&self, mark: &mut Mark, index: usize) {
+        let content = &self.program.content;
+        let group = match &content.patterns[index].target {
+            Target::DropAttributes(_) => return,
+            Target::Drop if content.patterns[index].select.selects_attributes() => return,
+            Target::Drop => return mark.main = Main::Drop,
+            Target::Strip => return mark.main = Main::Strip,
+            Target::ReplaceChildren(_) => return mark.main = Main::ReplaceChildren(index),
+            Target::Group(group) => *group as usize,
+        };
+        mark.main = Main::Around;
+        let places = &content.groups[group];
+        let put = |place: &mut Option<usize>, is_there: bool| {
+            if is_there {
+                *place = Some(group);
+            }
+        };
+        put(&mut mark.before, !places.before.0.is_empty());
+        put(&mut mark.before_children, !places.before_children.0.is_empty());
+        put(&mut mark.replace, !places.replace.is_empty());
+        put(&mut mark.after_children, !places.after_children.0.is_empty());
+        put(&mut mark.after, !places.after.0.is_empty());
+    }
+}

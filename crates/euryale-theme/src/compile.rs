@@ -1,0 +1,82 @@
+//! Rules and theme together: programs that pages run.
+
+mod attributes;
+mod block;
+mod content;
+mod prefix;
+mod template;
+
+pub(crate) use self::attributes::{Edit, Start};
+pub(crate) use self::block::{Block, Op, When};
+pub(crate) use self::content::{Content, Group, Target};
+pub(crate) use self::template::Template;
+
+use crate::error::LoadError;
+use crate::rules::{Rules, Source, Test};
+
+/// A compiled set of rules with its themes.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) tests: Vec<Test>,
+    pub(crate) sources: Vec<Source>,
+    /// Documents, each with the conditions that one of its uses has.
+    pub(crate) documents: Vec<(String, Vec<When>)>,
+    /// `notheme` and themes in the order in which they are asked: what has no condition comes last.
+    pub(crate) choices: Vec<(When, Option<Template>)>,
+    pub(crate) content: Content,
+}
+
+impl Program {
+    pub(crate) fn new(mut rules: Rules, prefix: Option<&str>) -> Result<(Self, Vec<LoadError>), LoadError> {
+        let mut builder = block::Builder { sources: Vec::new() };
+        let prepared: Vec<template::Prepared> = std::mem::take(&mut rules.theme_rules)
+            .into_iter()
+            .map(|rule| template::Prepared::new(rule, &mut builder))
+            .collect();
+        let content = Content::new(std::mem::take(&mut rules.content_rules), &mut builder);
+        let mut choices = Vec::new();
+        let mut used = vec![false; prepared.len()];
+        for theme in std::mem::take(&mut rules.themes) {
+            let template = match &theme.html {
+                Some(html) => Some(template::compile(html, &prepared, prefix, &mut used)?),
+                None => None,
+            };
+            choices.push((theme, template));
+        }
+        let without: Vec<_> =
+            choices.iter().filter(|(theme, _)| theme.when.is_empty() && theme.html.is_some()).collect();
+        if let [first, second, ..] = without.as_slice() {
+            let line = first.0.place.line;
+            let what = format!(
+                "a second theme without a condition (the first is in line {line}): give one of them an if"
+            );
+            return Err(LoadError::new(&second.0.place.file, Some(second.0.place.line), what));
+        }
+        // As Diazo asks them: notheme, themes with a condition, the one without. A notheme without one says nothing.
+        choices.retain(|(theme, _)| theme.html.is_some() || !theme.when.is_empty());
+        choices.sort_by_key(|(theme, _)| match (&theme.html, theme.when.is_empty()) {
+            (None, _) => 0,
+            (Some(_), false) => 1,
+            (Some(_), true) => 2,
+        });
+        let mut warnings = rules.warnings;
+        if !choices.is_empty() {
+            for (rule, _) in prepared.iter().zip(&used).filter(|(_, used)| !**used) {
+                let what = "the theme has nothing that this rule is about".to_owned();
+                warnings.push(LoadError::new(&rule.place.file, Some(rule.place.line), what));
+            }
+        }
+        let mut documents: Vec<_> = rules.documents.into_iter().map(|href| (href, Vec::new())).collect();
+        let mut note = |source: u32, when: &When| {
+            if let Some(document) = builder.sources[source as usize].document {
+                documents[document as usize].1.push(when.clone());
+            }
+        };
+        for rule in &prepared {
+            rule.block.each_source(&rule.when, &mut note);
+        }
+        content.each_source(&mut note);
+        let choices = choices.into_iter().map(|(theme, template)| (theme.when, template)).collect();
+        Ok((Self { tests: rules.tests, sources: builder.sources, documents, choices, content }, warnings))
+    }
+}

@@ -1,0 +1,68 @@
+//! Start tags of the theme that rules change.
+
+use super::When;
+use super::template::Prepared;
+use crate::rules::{Action, Names};
+
+/// A start tag.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) name: String,
+    pub(crate) attributes: Vec<Given>,
+    /// All of them go when one of these holds.
+    pub(crate) drop_all: Vec<When>,
+    pub(crate) edits: Vec<(When, Edit)>,
+}
+
+/// An attribute of the theme.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) bare: bool,
+    /// It goes when one of these holds.
+    pub(crate) drop: Vec<When>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Edit {
+    /// Those of the nodes of a source.
+    Copy { source: u32, names: Names },
+    /// The theme's, then those of the nodes of a source.
+    Merge { source: u32, names: Names, separator: String },
+    /// A source that selects attributes.
+    Selected { source: u32 },
+}
+
+impl Start {
+    /// The tag of an element that these rules are about.
+    pub(super) fn new(name: &str, given: Vec<(String, String, bool)>, rules: &[&Prepared]) -> Self {
+        let of = |action| rules.iter().filter(move |rule| rule.action == action);
+        let drops: Vec<_> = of(Action::DropAttributes).collect();
+        let drop_all = drops.iter().filter(|rule| rule.names.all).map(|rule| rule.when.clone()).collect();
+        let attributes = given.into_iter().map(|(name, value, bare)| {
+            let drop = drops.iter().filter(|rule| !rule.names.all && rule.names.has(&name));
+            Given { drop: drop.map(|rule| rule.when.clone()).collect(), name, value, bare }
+        });
+        let attributes = attributes.collect();
+        let mut edits: Vec<(When, Edit)> = Vec::new();
+        for rule in of(Action::CopyAttributes) {
+            if let Some(source) = rule.source() {
+                edits.push((rule.when.clone(), Edit::Copy { source, names: rule.names.clone() }));
+            }
+        }
+        for rule in of(Action::MergeAttributes) {
+            if let Some(source) = rule.source() {
+                let (names, separator) = (rule.names.clone(), rule.separator.clone());
+                edits.push((rule.when.clone(), Edit::Merge { source, names, separator }));
+            }
+        }
+        // `content="/html/@lang"`, put into an element, becomes an attribute of it.
+        for rule in rules.iter().filter(|rule| rule.gives_attributes()) {
+            if let Some(source) = rule.source() {
+                edits.push((rule.when.clone(), Edit::Selected { source }));
+            }
+        }
+        Self { name: name.to_owned(), attributes, drop_all, edits }
+    }
+}

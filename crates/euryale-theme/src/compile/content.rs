@@ -1,0 +1,120 @@
+//! Rules about the content: patterns that are looked up while it is copied.
+//!
+//! XSLT decides between patterns that fit one node: the more specific one wins, among equals the last (XSLT 1.0
+//! §5.5). Diazo writes drops first, then strips, then what goes before, after and in place of a node, then what
+//! replaces its children; that order decides here.
+
+use super::block::Builder;
+use super::{Block, When};
+use crate::rules::{ContentRule, ContentTarget, Names, Rank};
+use crate::xpath::Expr;
+
+/// All rules about the content.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    /// The weakest first.
+    pub(crate) patterns: Vec<Pattern>,
+    pub(crate) groups: Vec<Group>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    pub(crate) select: Expr,
+    pub(crate) when: When,
+    pub(crate) target: Target,
+    order: (Rank, u8),
+}
+
+#[derive(Debug)]
+pub(crate) enum Target {
+    Drop,
+    DropAttributes(Names),
+    Strip,
+    /// The index of a group.
+    Group(u32),
+    ReplaceChildren(Block),
+}
+
+/// Rules with one selector: what they put around a node and into it.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) before: Block,
+    pub(crate) before_children: Block,
+    pub(crate) after_children: Block,
+    pub(crate) after: Block,
+    pub(crate) replace: Vec<(When, Block)>,
+}
+
+impl Content {
+    pub(super) fn new(rules: Vec<ContentRule>, builder: &mut Builder) -> Self {
+        let mut content = Self::default();
+        let mut known: Vec<String> = Vec::new();
+        for ContentRule { target, when, written, select, rank } in rules {
+            let (phase, target) = match target {
+                ContentTarget::Drop => (0, Target::Drop),
+                ContentTarget::DropAttributes(names) => (0, Target::DropAttributes(names)),
+                ContentTarget::Strip => (1, Target::Strip),
+                ContentTarget::Replace { children: true, inline } => {
+                    (3, Target::ReplaceChildren(builder.inline(inline)))
+                }
+                around => {
+                    let found = known.iter().position(|other| *other == written);
+                    let index = found.unwrap_or(known.len());
+                    if found.is_none() {
+                        known.push(written);
+                        content.groups.push(Group::default());
+                        let target = Target::Group(index as u32);
+                        content.patterns.push(Pattern {
+                            select,
+                            when: When::new(),
+                            target,
+                            order: (rank, 2),
+                        });
+                    }
+                    content.groups[index].add(around, when, builder);
+                    continue;
+                }
+            };
+            content.patterns.push(Pattern { select, when, target, order: (rank, phase) });
+        }
+        content.patterns.sort_by_key(|pattern| pattern.order);
+        content
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    pub(super) fn each_source(&self, note: &mut impl FnMut(u32, &When)) {
+        for pattern in &self.patterns {
+            if let Target::ReplaceChildren(block) = &pattern.target {
+                block.each_source(&pattern.when, note);
+            }
+        }
+        let always = When::new();
+        for group in &self.groups {
+            for block in [&group.before, &group.before_children, &group.after_children, &group.after] {
+                block.each_source(&always, note);
+            }
+            for (when, block) in &group.replace {
+                block.each_source(when, note);
+            }
+        }
+    }
+}
+
+impl Group {
+    fn add(&mut self, target: ContentTarget, when: When, builder: &mut Builder) {
+        let (place, inline) = match target {
+            ContentTarget::Before { children: false, inline } => (&mut self.before, inline),
+            ContentTarget::Before { children: true, inline } => (&mut self.before_children, inline),
+            ContentTarget::After { children: true, inline } => (&mut self.after_children, inline),
+            ContentTarget::After { children: false, inline } => (&mut self.after, inline),
+            ContentTarget::Replace { inline, .. } => {
+                return self.replace.push((when, builder.inline(inline)));
+            }
+            ContentTarget::Drop | ContentTarget::DropAttributes(_) | ContentTarget::Strip => return,
+        };
+        place.when(&when, builder.inline(inline));
+    }
+}

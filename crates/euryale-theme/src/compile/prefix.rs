@@ -1,0 +1,207 @@
+//! Addresses in a theme: relative to its files in the theme, absolute on the site.
+
+use crate::dom::{Dom, Id, Kind, Name};
+
+/// What relative addresses are resolved against. Empty: they stay.
+#[derive(Debug)]
+pub(super) struct Prefix(String);
+
+const STYLE: Name = Name::of(b"style");
+
+impl Prefix {
+    /// From the program's prefix and the theme's own, which is relative to it.
+    pub(super) fn new(base: Option<&str>, own: Option<&str>) -> Self {
+        let mut prefix = match (base, own) {
+            (Some(base), Some(own)) => join(base, own),
+            (Some(one), None) | (None, Some(one)) => one.to_owned(),
+            (None, None) => String::new(),
+        };
+        if !prefix.is_empty() && !prefix.ends_with('/') {
+            prefix.push('/');
+        }
+        Self(prefix)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value of an attribute.
+    pub(super) fn attribute(&self, name: &str, value: &str) -> String {
+        if self.is_empty() {
+            return value.to_owned();
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "src" => join(&self.0, value),
+            "href" | "xlink:href" if !value.starts_with('#') => join(&self.0, value),
+            "srcset" => {
+                let one = |candidate: &str| {
+                    let candidate = candidate.trim();
+                    match candidate.split_once(char::is_whitespace) {
+                        Some((url, size)) => format!("{} {}", join(&self.0, url), size.trim()),
+                        None => join(&self.0, candidate),
+                    }
+                };
+                value.split(',').map(one).collect::<Vec<_>>().join(", ")
+            }
+            _ => value.to_owned(),
+        }
+    }
+
+    /// A style sheet in the page imports others; a conditional comment is HTML for an old browser.
+    pub(super) fn text(&self, dom: &Dom<'_>, id: Id, html: String) -> String {
+        let node = dom.node(id);
+        if self.is_empty() {
+            return html;
+        }
+        match node.kind {
+            Kind::Text if dom.node(node.parent).name == STYLE => self.imports(&html),
+            Kind::Comment if dom.comment(id).starts_with("[if") => self.tags(&self.imports(&html)),
+            _ => html,
+        }
+    }
+
+    /// `@import "a.css"` and `@import url(a.css)`.
+    fn imports(&self, css: &str) -> String {
+        let mut out = String::with_capacity(css.len());
+        let mut rest = css;
+        while let Some(at) = rest.to_ascii_lowercase().find("@import") {
+            let (before, after) = rest.split_at(at + "@import".len());
+            out.push_str(before);
+            let start = after.trim_start_matches([' ', '\t']);
+            let opened = match start.get(..4) {
+                Some(call) if call.eq_ignore_ascii_case("url(") => start[4..].trim_start_matches([' ', '\t']),
+                _ => start,
+            };
+            let address = opened.trim_start_matches(['"', '\'']);
+            let end = address.find(['"', '\'', ')', ';', ' ', '\n']).unwrap_or(address.len());
+            out.push_str(&after[..after.len() - address.len()]);
+            out.push_str(&join(&self.0, &address[..end]));
+            rest = &address[end..];
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// `src` and `href` in text.
+    fn tags(&self, html: &str) -> String {
+        let mut out = String::with_capacity(html.len());
+        let mut rest = html;
+        loop {
+            let found = ["src=", "href="].iter().filter_map(|name| Some(rest.find(name)? + name.len())).min();
+            let Some(at) = found else { break };
+            let (before, after) = rest.split_at(at);
+            out.push_str(before);
+            let address = after.trim_start_matches(['"', '\'']);
+            out.push_str(&after[..after.len() - address.len()]);
+            let end = address.find(['"', '\'', '>', ' ']).unwrap_or(address.len());
+            let (address, more) = address.split_at(end);
+            out.push_str(&if address.starts_with('#') { address.to_owned() } else { join(&self.0, address) });
+            rest = more;
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// Has it a scheme?
+fn is_elsewhere(url: &str) -> bool {
+    let scheme = url.find([':', '/', '?', '#']).filter(|at| url.as_bytes()[*at] == b':' && *at > 0);
+    url.starts_with("//") || scheme.is_some()
+}
+
+/// Resolves an address (RFC 3986 §5.2); `base` ends with a slash, or what follows its last one does not count.
+fn join(base: &str, url: &str) -> String {
+    if is_elsewhere(url) {
+        return url.to_owned();
+    }
+    let path_starts = match base.find("://") {
+        Some(at) => base[at + 3..].find('/').map_or(base.len(), |slash| at + 3 + slash),
+        None if base.starts_with("//") => base[2..].find('/').map_or(base.len(), |slash| slash + 2),
+        None => 0,
+    };
+    let (origin, base_path) = base.split_at(path_starts);
+    if url.is_empty() {
+        return base.to_owned();
+    }
+    let cut = url.find(['?', '#']).unwrap_or(url.len());
+    let (path, rest) = url.split_at(cut);
+    if path.is_empty() {
+        return format!("{base}{rest}");
+    }
+    let whole = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        let folder = base_path.rfind('/').map_or("", |slash| &base_path[..=slash]);
+        format!("{folder}{path}")
+    };
+    format!("{origin}{}{rest}", without_dots(&whole))
+}
+
+/// RFC 3986 §5.2.4.
+fn without_dots(path: &str) -> String {
+    if !path.contains("./") && !path.ends_with("/.") && !path.ends_with("/..") {
+        return path.to_owned();
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    let mut pieces = path.split('/').peekable();
+    while let Some(piece) = pieces.next() {
+        let last = pieces.peek().is_none();
+        match piece {
+            "." if last => parts.push(""),
+            "." => {}
+            ".." => {
+                if parts.len() > 1 || parts.first().is_some_and(|first| !first.is_empty()) {
+                    parts.pop();
+                }
+                if last {
+                    parts.push("");
+                }
+            }
+            piece => parts.push(piece),
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_resolved_as_rfc_3986_says() {
+        let cases = [
+            ("a.css", "/t/a.css"),
+            ("../a.css", "/a.css"),
+            ("./a/../b.css", "/t/b.css"),
+            ("/a.css", "/a.css"),
+            ("//host/a", "//host/a"),
+            ("http://host/a", "http://host/a"),
+            ("data:image/png;base64,AA", "data:image/png;base64,AA"),
+            ("?q=1", "/t/?q=1"),
+            ("", "/t/"),
+            ("a:b/c", "a:b/c"),
+            ("a?b=./c", "/t/a?b=./c"),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(join("/t/", url), expected, "{url}");
+        }
+        assert_eq!(join("http://cdn/t/", "/a"), "http://cdn/a");
+        assert_eq!(join("http://cdn/t/", "a"), "http://cdn/t/a");
+    }
+
+    #[test]
+    fn a_style_sheet_and_an_old_comment_are_rewritten() {
+        let prefix = Prefix::new(Some("/t"), None);
+        assert_eq!(
+            prefix.imports("@import \"a.css\";@import url(b.css);"),
+            "@import \"/t/a.css\";@import url(/t/b.css);"
+        );
+        assert_eq!(
+            prefix.tags("<!--[if IE]><script src=\"a.js\"></script>"),
+            "<!--[if IE]><script src=\"/t/a.js\"></script>"
+        );
+        assert_eq!(prefix.attribute("srcset", "a.png 1x, b.png 2x"), "/t/a.png 1x, /t/b.png 2x");
+        assert_eq!(prefix.attribute("href", "#top"), "#top");
+    }
+}

@@ -1,0 +1,255 @@
+//! A theme and the rules about it, in Diazo's order: before · drop · replace · strip · attributes · what goes inside ·
+//! after.
+
+use std::collections::HashMap;
+
+use super::block::{Builder, Op};
+use super::{Block, Start, When, prefix};
+use crate::dom::{Dom, Excess, Id, Kind, Name, ROOT, Traits, write_attribute};
+use crate::error::LoadError;
+use crate::rules::{Action, Names, Place, ThemeHtml, ThemeRule};
+use crate::xpath::{Budget, Expr, Scope};
+
+/// Nodes that all rules may look at in one theme.
+const BUDGET: u64 = 20_000_000;
+
+/// A theme, ready to be written.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) block: Block,
+    /// Bytes that it has without any content.
+    pub(crate) size: usize,
+}
+
+/// A rule about the theme whose sources are in the table.
+pub(super) struct Prepared {
+    pub(super) action: Action,
+    pub(super) place: Place,
+    pub(super) when: When,
+    theme: Expr,
+    pub(super) block: Block,
+    pub(super) names: Names,
+    pub(super) separator: String,
+    attributes_only: bool,
+}
+
+impl Prepared {
+    pub(super) fn new(rule: ThemeRule, builder: &mut Builder) -> Self {
+        let block = builder.what(rule.what);
+        let ThemeRule { action, place, when, theme, names, separator, .. } = rule;
+        let attributes_only = match block.0.as_slice() {
+            [Op::Include { source, .. }] => builder.sources[*source as usize].select.selects_attributes(),
+            _ => false,
+        };
+        Self { action, place, when, theme, block, names, separator, attributes_only }
+    }
+
+    /// The one source of a rule that has nothing else.
+    pub(super) fn source(&self) -> Option<u32> {
+        match self.block.0.as_slice() {
+            [Op::Include { source, .. }] => Some(*source),
+            _ => None,
+        }
+    }
+
+    pub(super) fn gives_attributes(&self) -> bool {
+        self.attributes_only && matches!(self.action, Action::Prepend | Action::Append)
+    }
+
+    fn is_conditional(&self) -> bool {
+        !self.when.is_empty()
+    }
+}
+
+/// Compiles a theme; notes which rules it uses.
+pub(super) fn compile(
+    html: &ThemeHtml,
+    rules: &[Prepared],
+    base: Option<&str>,
+    used: &mut [bool],
+) -> Result<Template, LoadError> {
+    let fail = |what: &str| LoadError::new(&html.file, None, what);
+    let dom = Dom::parse_theme(&html.source).map_err(|excess| match excess {
+        Excess::Depth => fail("more than 512 elements stand in each other"),
+        Excess::Nodes => fail("more than two million nodes"),
+    })?;
+    let mut matching: HashMap<Id, Vec<&Prepared>> = HashMap::new();
+    let parameters = |_: &str| None;
+    let budget = Budget::new(BUDGET);
+    for (rule, used) in rules.iter().zip(used) {
+        let nodes = Scope::new(&dom, &parameters, &budget).nodes(&rule.theme).map_err(|_| {
+            LoadError::new(
+                &rule.place.file,
+                Some(rule.place.line),
+                "the theme's selector looks at too many nodes",
+            )
+        })?;
+        for item in nodes.iter().filter(|item| item.as_attribute().is_none()) {
+            if matches!(dom.node(item.node).kind, Kind::Element | Kind::Comment) {
+                matching.entry(item.node).or_default().push(rule);
+                *used = true;
+            }
+        }
+    }
+    let prefix = prefix::Prefix::new(base, html.prefix.as_deref());
+    let compiler = Compiler { dom: &dom, matching, prefix };
+    let mut block = Block::default();
+    if !dom.children(ROOT).any(|id| dom.node(id).kind == Kind::Doctype) {
+        block.html("<!DOCTYPE html>\n");
+    }
+    for id in dom.children(ROOT) {
+        compiler.node(id, &mut block)?;
+        if dom.node(id).kind == Kind::Doctype {
+            block.html("\n");
+        }
+    }
+    Ok(Template { block, size: html.source.len() })
+}
+
+struct Compiler<'a> {
+    dom: &'a Dom<'a>,
+    matching: HashMap<Id, Vec<&'a Prepared>>,
+    prefix: prefix::Prefix,
+}
+
+impl Compiler<'_> {
+    fn node(&self, id: Id, out: &mut Block) -> Result<(), LoadError> {
+        let Some(rules) = self.matching.get(&id) else { return self.node_itself(id, &[], out) };
+        for rule in rules.iter().filter(|rule| rule.action == Action::Before) {
+            out.when(&rule.when, rule.block.clone());
+        }
+        let drops: Vec<_> = rules.iter().filter(|rule| rule.action == Action::Drop).collect();
+        if drops.iter().all(|rule| rule.is_conditional()) {
+            let mut kept = Block::default();
+            self.replaced(id, rules, &mut kept)?;
+            if drops.is_empty() {
+                out.append(kept);
+            } else {
+                let any = drops.iter().map(|rule| rule.when.clone()).collect();
+                out.0.push(Op::Choose { arms: vec![(any, Block::default())], otherwise: kept });
+            }
+        }
+        for rule in rules.iter().filter(|rule| rule.action == Action::After) {
+            out.when(&rule.when, rule.block.clone());
+        }
+        Ok(())
+    }
+
+    fn replaced(&self, id: Id, rules: &[&Prepared], out: &mut Block) -> Result<(), LoadError> {
+        self.exchange(id, rules, Action::Replace, out, |out| self.node_itself(id, rules, out))
+    }
+
+    /// What stands in the place of something, by `replace` or `copy`; else that itself.
+    fn exchange(
+        &self,
+        id: Id,
+        rules: &[&Prepared],
+        action: Action,
+        out: &mut Block,
+        itself: impl Fn(&mut Block) -> Result<(), LoadError>,
+    ) -> Result<(), LoadError> {
+        let of_action = || rules.iter().filter(|rule| rule.action == action);
+        let mut always = of_action().filter(|rule| !rule.is_conditional());
+        let mut otherwise = Block::default();
+        match (always.next(), always.next()) {
+            (Some(first), Some(second)) => {
+                let what = format!(
+                    "two rules without a condition replace <{}> (the first is in line {}): give one of them an if",
+                    self.dom.written_name(id),
+                    first.place.line
+                );
+                return Err(LoadError::new(&second.place.file, Some(second.place.line), what));
+            }
+            (Some(rule), None) => otherwise.append(rule.block.clone()),
+            (None, _) => itself(&mut otherwise)?,
+        }
+        let arms: Vec<_> = of_action()
+            .filter(|rule| rule.is_conditional())
+            .map(|rule| (vec![rule.when.clone()], rule.block.clone()))
+            .collect();
+        if arms.is_empty() {
+            out.append(otherwise);
+        } else {
+            out.0.push(Op::Choose { arms, otherwise });
+        }
+        Ok(())
+    }
+
+    /// The node, unless it is dropped or replaced.
+    fn node_itself(&self, id: Id, rules: &[&Prepared], out: &mut Block) -> Result<(), LoadError> {
+        let node = self.dom.node(id);
+        if node.kind != Kind::Element {
+            let mut html = String::new();
+            self.dom.write(&mut html, id);
+            out.html(&self.prefix.text(self.dom, id, html));
+            return Ok(());
+        }
+        let strips: Vec<_> = rules.iter().filter(|rule| rule.action == Action::Strip).collect();
+        let stripped = strips.iter().any(|rule| !rule.is_conditional());
+        let any: Vec<When> = strips.iter().map(|rule| rule.when.clone()).collect();
+        let unless_stripped = |out: &mut Block, block: Block| {
+            if any.is_empty() {
+                out.append(block);
+            } else if !stripped {
+                out.0.push(Op::Choose { arms: vec![(any.clone(), Block::default())], otherwise: block });
+            }
+        };
+        let mut start = Block::default();
+        self.start(id, rules, &mut start);
+        unless_stripped(out, start);
+        let mut inside = Block::default();
+        for rule in rules.iter().filter(|rule| rule.action == Action::Prepend && !rule.gives_attributes()) {
+            inside.when(&rule.when, rule.block.clone());
+        }
+        self.exchange(id, rules, Action::Copy, &mut inside, |out| {
+            self.dom.children(id).try_for_each(|child| self.node(child, out))
+        })?;
+        for rule in rules.iter().filter(|rule| rule.action == Action::Append && !rule.gives_attributes()) {
+            inside.when(&rule.when, rule.block.clone());
+        }
+        let raw = Traits::of(node.name).has(Traits::RAW | Traits::RCDATA);
+        out.append(if raw { inside.into_raw() } else { inside });
+        let mut end = String::new();
+        self.dom.write_end(&mut end, id);
+        let mut block = Block::default();
+        block.html(&end);
+        unless_stripped(out, block);
+        Ok(())
+    }
+
+    fn start(&self, id: Id, rules: &[&Prepared], out: &mut Block) {
+        let dom = self.dom;
+        let name = dom.written_name(id);
+        let given = || {
+            let attributes = dom.attributes_of(id).map(|at| {
+                let name = dom.attribute_name(at).to_owned();
+                let value = self.prefix.attribute(&name, dom.attribute_value(at));
+                (name, value, dom.attributes[at as usize].bare)
+            });
+            attributes.collect::<Vec<_>>()
+        };
+        let changes = |rule: &&Prepared| {
+            let by_name = matches!(
+                rule.action,
+                Action::CopyAttributes | Action::MergeAttributes | Action::DropAttributes
+            );
+            by_name || rule.gives_attributes()
+        };
+        let mut html = String::new();
+        if rules.iter().any(changes) {
+            out.0.push(Op::Start(Start::new(name, given(), rules).into()));
+        } else if self.prefix.is_empty() {
+            dom.write_start(&mut html, id);
+        } else {
+            html.push('<');
+            html.push_str(name);
+            for (name, value, bare) in given() {
+                write_attribute(&mut html, &name, &value, bare);
+            }
+            // `<path/>` in SVG has no end tag.
+            let void = Traits::of(Name::of(name.as_bytes())).has(Traits::VOID);
+            html.push_str(if dom.is_childless(id) && !void { "/>" } else { ">" });
+        }
+        out.html(&html);
+    }
+}

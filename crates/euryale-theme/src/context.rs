@@ -1,0 +1,98 @@
+//! What a page is themed with besides its HTML.
+
+use std::borrow::Cow;
+
+use crate::xpath::Value;
+
+/// The request's side of a page: its path, parameters for conditions, documents that rules take content from.
+///
+/// ```
+/// use euryale_theme::Context;
+///
+/// let context = Context::new("/news/today").parameter("role", "editor").parameter("mobile", true);
+/// assert_eq!(context.path(), "/news/today");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Context<'a> {
+    path: Cow<'a, str>,
+    parameters: Vec<(Cow<'a, str>, Parameter)>,
+    documents: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Context<'a> {
+    /// For a page at this path, as `if-path` and `$path` see it.
+    pub fn new(path: impl Into<Cow<'a, str>>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+
+    /// Sets `$name` of the rules. One that is not set is an empty string; the last of one name counts.
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Parameter>) -> Self {
+        self.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// The HTML of a document that [`Theme::documents`](crate::Theme::documents) asks for. Of a document that is
+    /// missing nothing is taken.
+    #[must_use]
+    pub fn document(mut self, href: impl Into<Cow<'a, str>>, html: impl Into<Cow<'a, str>>) -> Self {
+        self.documents.push((href.into(), html.into()));
+        self
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn html_of(&self, href: &str) -> Option<&str> {
+        self.documents.iter().rev().find(|known| known.0 == href).map(|known| &*known.1)
+    }
+
+    pub(crate) fn value(&self, name: &str) -> Option<Value<'_>> {
+        let set = self.parameters.iter().rev().find(|known| known.0 == name);
+        Some(match set {
+            Some((_, Parameter::Text(text))) => Value::Text(Cow::Borrowed(text)),
+            Some((_, Parameter::Truth(truth))) => Value::Truth(*truth),
+            Some((_, Parameter::Number(number))) => Value::Number(*number),
+            None if name == "path" => Value::Text(Cow::Borrowed(&self.path)),
+            None => return None,
+        })
+    }
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Parameter {
+    /// A string.
+    Text(String),
+    /// A truth.
+    Truth(bool),
+    /// A number.
+    Number(f64),
+}
+
+impl From<&str> for Parameter {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Parameter {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Parameter {
+    fn from(truth: bool) -> Self {
+        Self::Truth(truth)
+    }
+}
+
+impl From<f64> for Parameter {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
+}

@@ -1,0 +1,191 @@
+//! A page as a tree of places in its source.
+//!
+//! Nothing is copied and nothing is decoded while a page is parsed: a node knows where it begins and ends. Nodes lie in
+//! document order, so that the descendants of a node are a range, and what no rule touches is passed on byte for byte.
+
+mod closing;
+mod name;
+mod parse;
+mod raw;
+mod skeleton;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+
+pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits};
+pub(crate) use self::text::{decode, escape_text};
+pub(crate) use self::write::write_attribute;
+
+/// The index of a node.
+pub(crate) type Id = u32;
+
+/// No node, no attribute.
+pub(crate) const NONE: u32 = u32::MAX;
+/// The document itself.
+pub(crate) const ROOT: Id = 0;
+
+/// Elements that may stand in each other. Browsers stop at 512, too.
+pub(crate) const MAX_DEPTH: usize = 512;
+/// Nodes and attributes of a page.
+const MAX_NODES: usize = 2_000_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Root,
+    Element,
+    Text,
+    Comment,
+    Doctype,
+}
+
+/// One node. All places are bytes in the source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    /// Source and tree say the same: from `start` to `end` it can be copied as it is.
+    pub(crate) tidy: bool,
+    /// Of a text: it has a `<` that is none of a tag.
+    pub(crate) loose: bool,
+    pub(crate) name: Name,
+    pub(crate) parent: Id,
+    pub(crate) previous: Id,
+    /// The first node after its descendants.
+    pub(crate) after: Id,
+    pub(crate) start: u32,
+    /// The end of the start tag.
+    pub(crate) opened: u32,
+    /// The start of the end tag, if it has one.
+    pub(crate) closing: u32,
+    pub(crate) end: u32,
+    pub(crate) attributes: u32,
+    pub(crate) attribute_count: u32,
+    pub(crate) id: u32,
+    pub(crate) class: u32,
+}
+
+/// One attribute of an element, as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attribute {
+    name: (u32, u32),
+    value: (u32, u32),
+    /// Without `=`.
+    pub(crate) bare: bool,
+}
+
+/// Why a page has no tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    Depth,
+    Nodes,
+}
+
+/// A parsed page.
+#[derive(Debug)]
+pub(crate) struct Dom<'s> {
+    pub(crate) source: &'s str,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) attributes: Vec<Attribute>,
+    /// Elements with an `id`, in document order.
+    pub(crate) ids: Vec<Id>,
+}
+
+impl<'s> Dom<'s> {
+    /// Parses a page. Whatever it is, it has a tree, with `html`, `head` and `body`, unless it is too large.
+    pub(crate) fn parse(source: &'s str) -> Result<Self, Excess> {
+        parse::Parser::new(source, false).run()
+    }
+
+    /// Parses a theme. What was written for Diazo was read by libxml2, where `<div/>` has no children.
+    pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
+        parse::Parser::new(source, true).run()
+    }
+
+    pub(crate) fn node(&self, id: Id) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    pub(crate) fn slice(&self, from: u32, to: u32) -> &'s str {
+        &self.source[from as usize..to as usize]
+    }
+
+    pub(crate) fn first_child(&self, id: Id) -> Option<Id> {
+        (id + 1 < self.node(id).after).then_some(id + 1)
+    }
+
+    pub(crate) fn next_sibling(&self, id: Id) -> Option<Id> {
+        let node = self.node(id);
+        (node.parent != NONE && node.after < self.node(node.parent).after).then_some(node.after)
+    }
+
+    pub(crate) fn children(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        std::iter::successors(self.first_child(id), |child| self.next_sibling(*child))
+    }
+
+    pub(crate) fn is_element(&self, id: Id) -> bool {
+        self.node(id).kind == Kind::Element
+    }
+
+    /// From the nearest to the farthest.
+    pub(crate) fn ancestors(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        self.chain(id, |node| node.parent)
+    }
+
+    /// Siblings before it, from the nearest to the farthest.
+    pub(crate) fn siblings_before(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        self.chain(id, |node| node.previous)
+    }
+
+    fn chain(&self, id: Id, next: fn(&Node) -> Id) -> impl Iterator<Item = Id> + '_ {
+        let some = |id: Id| (id != NONE).then_some(id);
+        std::iter::successors(some(next(self.node(id))), move |id| some(next(self.node(*id))))
+    }
+
+    /// Siblings after it.
+    pub(crate) fn siblings_after(&self, id: Id) -> impl Iterator<Item = Id> + '_ {
+        std::iter::successors(self.next_sibling(id), |id| self.next_sibling(*id))
+    }
+
+    /// The name of an element as it is written.
+    pub(crate) fn written_name(&self, id: Id) -> &'s str {
+        let node = self.node(id);
+        match node.name {
+            // What is implied is not written.
+            name if node.start == node.opened => [("html", HTML), ("head", HEAD), ("body", BODY)]
+                .iter()
+                .find(|(_, implied)| *implied == name)
+                .map_or("", |(text, _)| text),
+            _ => {
+                let tag = self.slice(node.start + 1, node.opened);
+                let end = tag.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
+                &tag[..end.unwrap_or(tag.len())]
+            }
+        }
+    }
+
+    pub(crate) fn attributes_of(&self, id: Id) -> impl Iterator<Item = u32> + use<> {
+        let node = self.node(id);
+        node.attributes..node.attributes + node.attribute_count
+    }
+
+    pub(crate) fn attribute_name(&self, attribute: u32) -> &'s str {
+        let (from, to) = self.attributes[attribute as usize].name;
+        self.slice(from, to)
+    }
+
+    /// The value as it is written: with references, without quotes.
+    pub(crate) fn attribute_value(&self, attribute: u32) -> &'s str {
+        let (from, to) = self.attributes[attribute as usize].value;
+        self.slice(from, to)
+    }
+
+    pub(crate) fn attribute(&self, id: Id, name: &str) -> Option<u32> {
+        let node = self.node(id);
+        match name {
+            "id" => (node.id != NONE).then_some(node.id),
+            "class" => (node.class != NONE).then_some(node.class),
+            _ => self.attributes_of(id).find(|at| self.attribute_name(*at).eq_ignore_ascii_case(name)),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Names of elements as numbers, and what HTML says about each.
+
+/// The name of an element, lower case. Up to eight bytes stand for themselves, longer names for their hash, which
+/// has the top bit that no ASCII has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Name(u64);
+
+impl Name {
+    pub(crate) const fn of(name: &[u8]) -> Self {
+        let mut at = 0;
+        if name.len() <= 8 {
+            let mut packed = 0;
+            while at < name.len() {
+                packed = packed << 8 | name[at].to_ascii_lowercase() as u64;
+                at += 1;
+            }
+            return Self(packed);
+        }
+        // FNV-1a.
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        while at < name.len() {
+            hash = (hash ^ name[at].to_ascii_lowercase() as u64).wrapping_mul(0x0100_0000_01b3);
+            at += 1;
+        }
+        Self(hash | 1 << 63)
+    }
+}
+
+macro_rules! names {
+    ($($constant:ident = $text:literal),* $(,)?) => {
+        $(pub(crate) const $constant: Name = Name::of($text.as_bytes());)*
+    };
+}
+
+names! {
+    A = "a", ADDRESS = "address", AREA = "area", ARTICLE = "article", ASIDE = "aside", BASE = "base",
+    BASEFONT = "basefont", BGSOUND = "bgsound", BLOCKQUOTE = "blockquote", BODY = "body", BR = "br",
+    BUTTON = "button", CAPTION = "caption", CENTER = "center", COL = "col", COLGROUP = "colgroup", DD = "dd",
+    DETAILS = "details", DIALOG = "dialog", DIR = "dir", DIV = "div", DL = "dl", DT = "dt", EMBED = "embed",
+    FIELDSET = "fieldset", FIGCAPTION = "figcaption", FIGURE = "figure", FOOTER = "footer", FORM = "form",
+    FRAMESET = "frameset", H1 = "h1", H2 = "h2", H3 = "h3", H4 = "h4", H5 = "h5", H6 = "h6", HEAD = "head",
+    HEADER = "header", HGROUP = "hgroup", HR = "hr", HTML = "html", IFRAME = "iframe", IMG = "img",
+    INPUT = "input", LI = "li", LINK = "link", LISTING = "listing", MAIN = "main", MARQUEE = "marquee",
+    MATH = "math", MENU = "menu", META = "meta", NAV = "nav", NOEMBED = "noembed", NOFRAMES = "noframes",
+    NOSCRIPT = "noscript", OBJECT = "object", OL = "ol", OPTGROUP = "optgroup", OPTION = "option", P = "p",
+    PARAM = "param", PLAINTEXT = "plaintext", PRE = "pre", RP = "rp", RT = "rt", SCRIPT = "script",
+    SEARCH = "search", SECTION = "section", SELECT = "select", SOURCE = "source", STYLE = "style",
+    SUMMARY = "summary", SVG = "svg", TABLE = "table", TBODY = "tbody", TD = "td", TEMPLATE = "template",
+    TEXTAREA = "textarea", TFOOT = "tfoot", TH = "th", THEAD = "thead", TITLE = "title", TR = "tr",
+    TRACK = "track", UL = "ul", WBR = "wbr", XMP = "xmp",
+}
+
+/// What the parser has to know about an element, as bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traits(u16);
+
+impl Traits {
+    /// No end tag and no children (HTML §13.1.2).
+    pub(crate) const VOID: u16 = 1;
+    /// Its text has neither tags nor references.
+    pub(crate) const RAW: u16 = 1 << 1;
+    /// Its text has references but no tags.
+    pub(crate) const RCDATA: u16 = 1 << 2;
+    /// Belongs into the head when it stands before the body.
+    pub(crate) const HEAD: u16 = 1 << 3;
+    /// Its start tag closes an open `p`.
+    pub(crate) const CLOSES_P: u16 = 1 << 4;
+    /// "Special" in HTML §13.2.4.2: an end tag does not reach through it.
+    pub(crate) const SPECIAL: u16 = 1 << 5;
+    /// Begins a scope: what is open outside is not closed from inside.
+    pub(crate) const SCOPE: u16 = 1 << 6;
+    /// Its start tag may close elements of its own kind.
+    pub(crate) const CLOSES_KIN: u16 = 1 << 7;
+
+    pub(crate) fn of(name: Name) -> Self {
+        Self(match name {
+            BASE | BASEFONT | BGSOUND | LINK | META => Self::VOID | Self::HEAD | Self::SPECIAL,
+            AREA | BR | EMBED | IMG | INPUT | PARAM | SOURCE | TRACK | WBR => Self::VOID | Self::SPECIAL,
+            COL => Self::VOID | Self::SPECIAL | Self::CLOSES_KIN,
+            HR => Self::VOID | Self::SPECIAL | Self::CLOSES_P,
+            SCRIPT | STYLE | NOFRAMES => Self::RAW | Self::HEAD | Self::SPECIAL,
+            IFRAME | NOEMBED => Self::RAW | Self::SPECIAL,
+            XMP | PLAINTEXT => Self::RAW | Self::SPECIAL | Self::CLOSES_P,
+            TITLE => Self::RCDATA | Self::HEAD | Self::SPECIAL,
+            TEXTAREA => Self::RCDATA | Self::SPECIAL,
+            TEMPLATE => Self::HEAD | Self::SPECIAL | Self::SCOPE,
+            NOSCRIPT => Self::HEAD,
+            ADDRESS | ARTICLE | ASIDE | BLOCKQUOTE | CENTER | DETAILS | DIALOG | DIR | DIV | DL
+            | FIELDSET | FIGCAPTION | FIGURE | FOOTER | FORM | HEADER | HGROUP | LISTING | MAIN | MENU
+            | NAV | OL | PRE | SEARCH | SECTION | SUMMARY | UL => Self::CLOSES_P | Self::SPECIAL,
+            P => Self::CLOSES_P | Self::SPECIAL,
+            H1 | H2 | H3 | H4 | H5 | H6 => Self::CLOSES_P | Self::SPECIAL | Self::CLOSES_KIN,
+            LI | DD | DT => Self::CLOSES_P | Self::SPECIAL | Self::CLOSES_KIN,
+            OPTION | OPTGROUP | A | RP | RT => Self::CLOSES_KIN,
+            BUTTON => Self::SPECIAL | Self::CLOSES_KIN,
+            TABLE => Self::CLOSES_P | Self::SPECIAL | Self::SCOPE,
+            TD | TH | CAPTION => Self::SPECIAL | Self::SCOPE | Self::CLOSES_KIN,
+            TR | TBODY | THEAD | TFOOT | COLGROUP => Self::SPECIAL | Self::CLOSES_KIN,
+            HTML | MARQUEE | OBJECT => Self::SPECIAL | Self::SCOPE,
+            BODY | HEAD | FRAMESET | SELECT => Self::SPECIAL,
+            SVG | MATH => Self::SCOPE,
+            _ => 0,
+        })
+    }
+
+    pub(crate) fn has(self, bits: u16) -> bool {
+        self.0 & bits != 0
+    }
+}

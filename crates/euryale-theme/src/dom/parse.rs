@@ -1,0 +1,302 @@
+//! From source to tree.
+//!
+//! The rules are those of HTML §13.2.6, as far as they decide what stands in what: implied `html`, `head` and `body`,
+//! optional end tags, elements without content, raw text. What browsers do to repair tags that cross each other is
+//! left to browsers: such an end tag is passed over. As libxml2 does, and unlike browsers, no `tbody` is implied:
+//! rules are written against what is in the page.
+
+use super::name::{
+    BODY, COLGROUP, DD, DT, HEAD, HTML, LI, MATH, NOSCRIPT, OPTGROUP, OPTION, P, RP, RT, SVG, TBODY, TD,
+    TFOOT, TH, THEAD, TR,
+};
+use super::tags::{Opened, is_space, name_end};
+use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
+
+/// How far the skeleton of the page has come.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+pub(super) enum Phase {
+    BeforeHtml,
+    BeforeHead,
+    InHead,
+    AfterHead,
+    InBody,
+    AfterBody,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Open {
+    pub(super) id: Id,
+    pub(super) name: Name,
+    pub(super) traits: Traits,
+    last_child: Id,
+}
+
+pub(super) struct Parser<'s> {
+    pub(super) dom: Dom<'s>,
+    pub(super) open: Vec<Open>,
+    pub(super) phase: Phase,
+    /// `<div/>` has no children, as in XHTML.
+    xhtml: bool,
+    /// Open elements of SVG and MathML roots, and of `p`.
+    pub(super) foreign: usize,
+    pub(super) paragraphs: usize,
+}
+
+impl<'s> Parser<'s> {
+    pub(super) fn new(source: &'s str, xhtml: bool) -> Self {
+        let nodes = Vec::with_capacity(source.len() / 20 + 8);
+        let attributes = Vec::with_capacity(source.len() / 40 + 8);
+        let dom = Dom { source, nodes, attributes, ids: Vec::new() };
+        let open = Vec::with_capacity(32);
+        Self { dom, open, phase: Phase::BeforeHtml, xhtml, foreign: 0, paragraphs: 0 }
+    }
+
+    pub(super) fn run(mut self) -> Result<Dom<'s>, Excess> {
+        let source = self.dom.source.as_bytes();
+        if source.len() > (u32::MAX / 2) as usize {
+            return Err(Excess::Nodes);
+        }
+        self.push(Kind::Root, Name::of(b""), 0, 0)?;
+        self.open.push(Open { id: 0, name: Name::of(b""), traits: Traits::of(HTML), last_child: NONE });
+        let mut text = 0;
+        let mut loose = false;
+        let mut at = 0;
+        while let Some(found) = memchr::memchr(b'<', &source[at..]) {
+            let tag = at + found;
+            let next = match source.get(tag + 1) {
+                Some(byte) if byte.is_ascii_alphabetic() => {
+                    self.text(text, tag, loose)?;
+                    self.start_tag(tag)?
+                }
+                Some(b'/') => {
+                    self.text(text, tag, loose)?;
+                    self.end_tag(tag)?
+                }
+                Some(b'!' | b'?') => {
+                    self.text(text, tag, loose)?;
+                    self.declaration(tag)?
+                }
+                _ => {
+                    loose = true;
+                    at = tag + 1;
+                    continue;
+                }
+            };
+            (at, text, loose) = (next, next, false);
+        }
+        self.text(text, source.len(), loose)?;
+        self.ensure_body(source.len())?;
+        while let Some(top) = self.open.last() {
+            let explicit = matches!(top.name, HTML | BODY) && self.dom.node(top.id).closing != NONE;
+            if explicit || top.id == 0 {
+                self.leave();
+            } else {
+                self.leave_implied(source.len());
+            }
+        }
+        Ok(self.dom)
+    }
+
+    pub(super) fn push(&mut self, kind: Kind, name: Name, start: usize, end: usize) -> Result<Id, Excess> {
+        let id = self.dom.nodes.len() as Id;
+        if self.dom.nodes.len() + self.dom.attributes.len() >= MAX_NODES {
+            return Err(Excess::Nodes);
+        }
+        let (parent, previous) = match self.open.last_mut() {
+            Some(top) => (top.id, std::mem::replace(&mut top.last_child, id)),
+            None => (NONE, NONE),
+        };
+        let (start, end) = (start as u32, end as u32);
+        self.dom.nodes.push(Node {
+            kind,
+            tidy: true,
+            loose: false,
+            name,
+            parent,
+            previous,
+            after: id + 1,
+            start,
+            opened: end,
+            closing: NONE,
+            end,
+            attributes: 0,
+            attribute_count: 0,
+            id: NONE,
+            class: NONE,
+        });
+        Ok(id)
+    }
+
+    pub(super) fn enter(&mut self, id: Id, name: Name, traits: Traits) -> Result<(), Excess> {
+        if self.open.len() > MAX_DEPTH {
+            return Err(Excess::Depth);
+        }
+        self.open.push(Open { id, name, traits, last_child: NONE });
+        match name {
+            SVG | MATH => self.foreign += 1,
+            P => self.paragraphs += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes the innermost open element off; its places are known.
+    pub(super) fn leave(&mut self) {
+        let Some(top) = self.open.pop() else { return };
+        match top.name {
+            SVG | MATH => self.foreign -= 1,
+            P => self.paragraphs -= 1,
+            _ => {}
+        }
+        let after = self.dom.nodes.len() as Id;
+        let node = &mut self.dom.nodes[top.id as usize];
+        node.after = after;
+        if !node.tidy {
+            self.disturb();
+        }
+    }
+
+    /// Takes it off without an end tag of its own.
+    pub(super) fn leave_implied(&mut self, at: usize) {
+        let Some(top) = self.open.last().copied() else { return };
+        let node = &mut self.dom.nodes[top.id as usize];
+        node.end = at as u32;
+        let optional = matches!(
+            top.name,
+            P | LI | DD | DT | OPTION | OPTGROUP | RP | RT | TR | TD | TH | TBODY | THEAD | TFOOT | COLGROUP
+        );
+        let subtree_is_tidy = node.tidy;
+        self.leave();
+        let node = &mut self.dom.nodes[top.id as usize];
+        node.tidy = false;
+        if !(optional && subtree_is_tidy) {
+            self.disturb();
+        }
+    }
+
+    /// The innermost open element is no longer what its source says.
+    pub(super) fn disturb(&mut self) {
+        if let Some(top) = self.open.last() {
+            self.dom.nodes[top.id as usize].tidy = false;
+        }
+    }
+
+    /// Does what comes next go into the head's own elements, whatever it is?
+    pub(super) fn is_inside_head_element(&self) -> bool {
+        self.phase == Phase::InHead && self.open.len() > 3
+    }
+
+    fn text(&mut self, from: usize, to: usize, loose: bool) -> Result<(), Excess> {
+        if from == to {
+            return Ok(());
+        }
+        if self.phase < Phase::InBody && !self.is_inside_head_element() {
+            let blank = self.dom.source.as_bytes()[from..to].iter().all(|byte| is_space(*byte));
+            match (blank, self.phase) {
+                (true, Phase::BeforeHtml | Phase::BeforeHead) => return Ok(()),
+                (true, _) => {}
+                (false, _) => self.ensure_body(from)?,
+            }
+        } else if self.phase == Phase::AfterBody {
+            self.disturb_if_not_blank(from, to);
+        }
+        let id = self.push(Kind::Text, Name::of(b""), from, to)?;
+        self.dom.nodes[id as usize].loose = loose;
+        Ok(())
+    }
+
+    fn disturb_if_not_blank(&mut self, from: usize, to: usize) {
+        if !self.dom.source.as_bytes()[from..to].iter().all(|byte| is_space(*byte)) {
+            self.disturb();
+        }
+    }
+
+    fn discard(&mut self, tag: &Opened) {
+        self.dom.attributes.truncate(tag.attributes as usize);
+        if tag.id != NONE {
+            self.dom.ids.pop();
+        }
+        self.disturb();
+    }
+
+    fn start_tag(&mut self, start: usize) -> Result<usize, Excess> {
+        let source = self.dom.source.as_bytes();
+        let named = name_end(source, start + 1);
+        let name = Name::of(&source[start + 1..named]);
+        let traits = Traits::of(name);
+        // What a tag implies comes before it, also in the order of nodes.
+        let is_new = self.prepare(name, traits, start)?;
+        let Some(tag) = self.read_attributes(named) else { return Ok(source.len()) };
+        if !is_new {
+            self.discard(&tag);
+            return Ok(tag.end);
+        }
+        let id = self.push(Kind::Element, name, start, tag.end)?;
+        let node = &mut self.dom.nodes[id as usize];
+        (node.attributes, node.attribute_count) = (tag.attributes, tag.count);
+        (node.id, node.class) = (tag.id, tag.class);
+        if traits.has(Traits::VOID) || (tag.closes_itself && (self.foreign > 0 || matches!(name, SVG | MATH)))
+        {
+            return Ok(tag.end);
+        }
+        let skeleton = matches!(name, HTML | HEAD | BODY);
+        if tag.closes_itself && self.xhtml && !skeleton {
+            // It needs an end tag wherever it is written.
+            self.dom.nodes[id as usize].tidy = false;
+            self.disturb();
+            return Ok(tag.end);
+        }
+        self.enter(id, name, traits)?;
+        match name {
+            HTML => self.phase = Phase::BeforeHead,
+            HEAD => self.phase = Phase::InHead,
+            BODY => self.phase = Phase::InBody,
+            _ => {}
+        }
+        let raw = traits.has(Traits::RAW | Traits::RCDATA) && self.foreign == 0;
+        if raw || (name == NOSCRIPT && self.phase < Phase::InBody) {
+            return self.raw_text(&source[start + 1..named], name, tag.end);
+        }
+        Ok(tag.end)
+    }
+
+    pub(super) fn end_tag(&mut self, start: usize) -> Result<usize, Excess> {
+        let source = self.dom.source.as_bytes();
+        match source.get(start + 2) {
+            Some(byte) if byte.is_ascii_alphabetic() => {}
+            Some(b'>') => {
+                self.disturb();
+                return Ok(start + 3);
+            }
+            _ => return self.bogus_comment(start),
+        }
+        let named = name_end(source, start + 2);
+        let name = Name::of(&source[start + 2..named]);
+        // Attributes of an end tag are read, for their quotes, and forgotten.
+        let Some(tag) = self.read_attributes(named) else { return Ok(source.len()) };
+        self.dom.attributes.truncate(tag.attributes as usize);
+        if tag.id != NONE {
+            self.dom.ids.pop();
+        }
+        match name {
+            HEAD if self.phase == Phase::InHead => {
+                while self.open.len() > 3 {
+                    self.leave_implied(start);
+                }
+                self.set_end(2, start, tag.end);
+                self.phase = Phase::AfterHead;
+            }
+            HTML | BODY => {
+                self.ensure_body(start)?;
+                while self.open.len() > 3 {
+                    self.leave_implied(start);
+                }
+                self.set_end(if name == BODY { 2 } else { 1 }, start, tag.end);
+                self.phase = Phase::AfterBody;
+            }
+            _ if self.close(name, start, tag.end) => {}
+            _ => self.disturb(),
+        }
+        Ok(tag.end)
+    }
+}

@@ -1,0 +1,113 @@
+//! From tree to HTML.
+
+use super::name::NOSCRIPT;
+use super::{Dom, Id, Kind, NONE, Traits, escape_text};
+
+impl Dom<'_> {
+    /// Writes a node with all that is in it.
+    pub(crate) fn write(&self, out: &mut String, id: Id) {
+        let node = self.node(id);
+        match node.kind {
+            Kind::Text if node.loose => escape_text(out, self.slice(node.start, node.end), true),
+            _ if node.tidy && node.kind != Kind::Root => out.push_str(self.slice(node.start, node.end)),
+            Kind::Text | Kind::Doctype => out.push_str(self.slice(node.start, node.end)),
+            Kind::Comment => write_comment(out, self.comment(id)),
+            Kind::Root => self.write_children(out, id),
+            Kind::Element => {
+                self.write_start(out, id);
+                self.write_children(out, id);
+                self.write_end(out, id);
+            }
+        }
+    }
+
+    /// Writes a node that is taken out of where it stands: the text of a script or a title is not written there as it
+    /// would be elsewhere.
+    pub(crate) fn write_alone(&self, out: &mut String, id: Id, into_raw: bool) {
+        let node = self.node(id);
+        if node.kind != Kind::Text || into_raw || node.parent == NONE {
+            return self.write(out, id);
+        }
+        let parent = self.node(node.parent);
+        let traits = Traits::of(parent.name);
+        let text = self.slice(node.start, node.end);
+        // A `noscript` in the head is read as raw text, too; then it has nothing but text.
+        let raw_noscript = parent.name == NOSCRIPT && text.contains('<');
+        if traits.has(Traits::RAW) || raw_noscript {
+            escape_text(out, text, false);
+        } else if traits.has(Traits::RCDATA) {
+            escape_text(out, text, true);
+        } else {
+            self.write(out, id);
+        }
+    }
+
+    fn write_children(&self, out: &mut String, id: Id) {
+        for child in self.children(id) {
+            self.write(out, child);
+        }
+    }
+
+    pub(crate) fn write_start(&self, out: &mut String, id: Id) {
+        let node = self.node(id);
+        if node.start == node.opened {
+            out.push('<');
+            out.push_str(self.written_name(id));
+            out.push('>');
+        } else {
+            out.push_str(self.slice(node.start, node.opened));
+        }
+    }
+
+    pub(crate) fn write_end(&self, out: &mut String, id: Id) {
+        if !self.is_childless(id) {
+            out.push_str("</");
+            out.push_str(self.written_name(id));
+            out.push('>');
+        }
+    }
+
+    /// Has it no end tag: because it is void, or `<path/>` in SVG?
+    pub(crate) fn is_childless(&self, id: Id) -> bool {
+        let node = self.node(id);
+        Traits::of(node.name).has(Traits::VOID)
+            || (node.tidy && node.closing == NONE && node.opened == node.end)
+    }
+
+    /// What a comment says.
+    pub(crate) fn comment(&self, id: Id) -> &str {
+        let node = self.node(id);
+        let text = self.slice(node.start, node.end);
+        match text.strip_prefix("<!--") {
+            Some(text) => text.strip_suffix("-->").unwrap_or(text),
+            None => text.trim_start_matches(['<', '!']).trim_end_matches('>'),
+        }
+    }
+}
+
+/// Writes a comment that ends where it should.
+fn write_comment(out: &mut String, text: &str) {
+    out.push_str("<!--");
+    out.push_str(&text.replace("--", "- -"));
+    if text.ends_with('-') {
+        out.push(' ');
+    }
+    out.push_str("-->");
+}
+
+/// Writes ` name="value"` for a value with references.
+pub(crate) fn write_attribute(out: &mut String, name: &str, value: &str, bare: bool) {
+    out.push(' ');
+    out.push_str(name);
+    if bare && value.is_empty() {
+        return;
+    }
+    out.push_str("=\"");
+    for (at, piece) in value.split('"').enumerate() {
+        if at > 0 {
+            out.push_str("&quot;");
+        }
+        out.push_str(piece);
+    }
+    out.push('"');
+}

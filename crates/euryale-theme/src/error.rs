@@ -1,0 +1,68 @@
+//! What can be wrong with a theme, and with a page.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A theme could not be compiled: what, where, and what to do about it, in one line.
+#[derive(Clone, Debug)]
+pub struct LoadError {
+    file: PathBuf,
+    line: Option<u32>,
+    what: String,
+}
+
+impl LoadError {
+    pub(crate) fn new(file: &Path, line: Option<u32>, what: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line, what: what.into() }
+    }
+
+    /// The file that it is in.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The line in that file, from 1; none if it is about the file as a whole.
+    pub fn line(&self) -> Option<u32> {
+        self.line
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.what)
+    }
+}
+
+impl Error for LoadError {}
+
+/// A page could not be themed. It is as good as it was; serve it unthemed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PageError {
+    /// More than 512 elements stand in each other.
+    TooDeep,
+    /// More than two million nodes and attributes.
+    TooLarge,
+    /// The rules look at too many nodes of this page.
+    TooMuchWork,
+    /// The themed page would be larger than the limit.
+    TooLong,
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooDeep => "more than 512 elements stand in each other",
+            Self::TooLarge => "the page has more than two million nodes",
+            Self::TooMuchWork => "the rules look at too many nodes of this page",
+            Self::TooLong => "the themed page would be too long",
+        })
+    }
+}
+
+impl Error for PageError {}

@@ -1,0 +1,161 @@
+//! A theme that is read again when its files change.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use crate::error::LoadError;
+use crate::theme::{Loader, Theme};
+
+/// A theme and the files that it comes from. Clones share it.
+///
+/// It is compiled by [`new`](Self::new), and again when [`reload`](Self::reload) finds that files have changed: by
+/// hand, on a signal, or by the thread that [`watch`](Self::watch) starts. Requests never wait for it: they have the
+/// theme that was there when they came.
+///
+/// While its files are wrong there is no theme, and pages are served as they are. The log says so once, and
+/// [`state`](Self::state) as long as it lasts.
+#[derive(Clone)]
+pub struct LiveTheme {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    loader: Loader,
+    current: RwLock<Arc<ThemeState>>,
+    /// Held while files are read: one thread at a time, and the last one read counts.
+    stamps: Mutex<Stamps>,
+    watcher: Mutex<Option<Sender<()>>>,
+}
+
+/// Each file with what tells that it has changed.
+type Stamps = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
+
+/// How it stands with a theme: for a status page.
+#[derive(Debug)]
+pub struct ThemeState {
+    theme: Option<Arc<Theme>>,
+    error: Option<LoadError>,
+    read: SystemTime,
+    version: String,
+}
+
+impl ThemeState {
+    /// The theme, unless its files are wrong.
+    pub fn theme(&self) -> Option<&Arc<Theme>> {
+        self.theme.as_ref()
+    }
+
+    /// What is wrong with its files.
+    pub fn error(&self) -> Option<&LoadError> {
+        self.error.as_ref()
+    }
+
+    /// When they were read.
+    pub fn read(&self) -> SystemTime {
+        self.read
+    }
+
+    /// Changes with the files.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+impl LiveTheme {
+    /// Reads and compiles the theme. If that fails, it is logged, and there is no theme until the files change. Reads
+    /// files: not on a runtime's thread.
+    pub fn new(loader: Loader) -> Self {
+        let (state, stamps) = read(&loader);
+        Self {
+            shared: Arc::new(Shared {
+                loader,
+                current: RwLock::new(Arc::new(state)),
+                stamps: Mutex::new(stamps),
+                watcher: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Looks at the files so often, from a thread of its own that ends with the last clone. A second is often enough
+    /// for who writes a theme, and costs a `stat` for each file.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn watch(self, every: Duration) -> std::io::Result<Self> {
+        let (sender, ended) = channel::<()>();
+        let weak = Arc::downgrade(&self.shared);
+        let watch = move || {
+            while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let Some(shared) = weak.upgrade() else { return };
+                Self { shared }.reload();
+            }
+        };
+        std::thread::Builder::new().name("theme".to_owned()).spawn(watch)?;
+        *self.shared.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        Ok(self)
+    }
+
+    /// Reads and compiles it again if one of its files has changed; says whether one had. Reads files: not on a
+    /// runtime's thread.
+    pub fn reload(&self) -> bool {
+        let mut stamps = self.shared.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        if !stamps.is_empty() && stamps.iter().all(|(file, known)| stamp(file) == *known) {
+            return false;
+        }
+        let (state, new) = read(&self.shared.loader);
+        *stamps = new;
+        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        true
+    }
+
+    /// How it stands now.
+    pub fn state(&self) -> Arc<ThemeState> {
+        Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The theme as it is now, unless its files are wrong.
+    pub fn theme(&self) -> Option<Arc<Theme>> {
+        self.state().theme.clone()
+    }
+}
+
+impl fmt::Debug for LiveTheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveTheme").field("rules", &self.shared.loader.rules()).finish_non_exhaustive()
+    }
+}
+
+fn stamp(file: &PathBuf) -> Option<(SystemTime, u64)> {
+    let data = std::fs::metadata(file).ok()?;
+    Some((data.modified().ok()?, data.len()))
+}
+
+fn read(loader: &Loader) -> (ThemeState, Stamps) {
+    let rules = loader.rules().display();
+    let now = SystemTime::now();
+    let (theme, error, files) = match loader.load_with_files() {
+        Ok(theme) => {
+            for warning in theme.warnings() {
+                tracing::warn!(%warning, "a theme has what is most likely a mistake");
+            }
+            tracing::info!(%rules, files = theme.files().len(), "theme compiled");
+            let files = theme.files().to_vec();
+            (Some(Arc::new(theme)), None, files)
+        }
+        Err((error, files)) => {
+            tracing::error!(%error, "no theme: pages are served as they are until its files are mended");
+            (None, Some(error), files)
+        }
+    };
+    // What changed while it was read has a stamp that is newer than what was read of it, or the same: then the next
+    // change shows.
+    let stamps: Stamps = files.into_iter().map(|file| (file.clone(), stamp(&file))).collect();
+    let mut hasher = DefaultHasher::new();
+    stamps.hash(&mut hasher);
+    let version = format!("{:016x}", hasher.finish());
+    (ThemeState { theme, error, read: now, version }, stamps)
+}

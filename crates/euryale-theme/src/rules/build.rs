@@ -1,0 +1,223 @@
+//! From an element of a rules file to a rule.
+
+use roxmltree::Node;
+
+use super::condition::{About, PathPattern, Test};
+use super::reader::Reader;
+use super::selector::{Written, children_of, from_top, pattern};
+use super::{Action, ContentRule, ContentTarget, Names, Source, TestId, ThemeRule, What};
+use crate::error::LoadError;
+
+const KNOWN: [&str; 9] = [
+    "theme",
+    "theme-children",
+    "content",
+    "content-children",
+    "attributes",
+    "separator",
+    "href",
+    "method",
+    "mode",
+];
+
+impl Reader {
+    pub(super) fn rule(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
+        const RULES: [&str; 9] =
+            ["replace", "before", "after", "drop", "strip", "merge", "copy", "prepend", "append"];
+        let name = node.tag_name().name();
+        if !RULES.contains(&name) {
+            return Err(self.error(node, format!("<{name}> is no rule: there are {}", RULES.join(", "))));
+        }
+        self.warn_of_unknown(node, &KNOWN);
+        let theme = self.written(node, "theme");
+        let theme_children = self.written(node, "theme-children");
+        let content = self.written(node, "content");
+        let content_children = self.written(node, "content-children");
+        if theme.is_some() && theme_children.is_some() {
+            return Err(self.error(node, "theme and theme-children: take one of them"));
+        }
+        let mut when = self.when.clone();
+        when.extend(self.conditions(node, content.as_ref().or(content_children.as_ref()))?);
+        let Some(target) = theme.as_ref().or(theme_children.as_ref()) else {
+            return self.content_rule(node, content, content_children, when);
+        };
+        let has_content = content.is_some() || content_children.is_some();
+        if has_content && matches!(name, "drop" | "strip") {
+            return Err(self.error(node, format!("theme and content: <{name}> takes one of them")));
+        }
+        let names = node.attribute("attributes").map(Names::parse);
+        let action = match (name, theme_children.is_some(), names.is_some()) {
+            ("copy", false, true) => Action::CopyAttributes,
+            ("merge", false, true) => Action::MergeAttributes,
+            ("drop", false, true) => Action::DropAttributes,
+            (_, _, true) => {
+                return Err(self.error(node, "attributes stand in <copy>, <merge> and <drop>, with theme"));
+            }
+            ("merge", _, false) => return Err(self.error(node, "<merge> needs attributes")),
+            ("before", true, _) | ("prepend", false, _) => Action::Prepend,
+            ("after", true, _) | ("append", false, _) => Action::Append,
+            ("replace" | "drop", true, _) | ("copy", false, _) => Action::Copy,
+            ("before", false, _) => Action::Before,
+            ("after", false, _) => Action::After,
+            ("replace", false, _) => Action::Replace,
+            ("drop", false, _) => Action::Drop,
+            ("strip", false, _) => Action::Strip,
+            _ => return Err(self.error(node, format!("theme-children does not stand in <{name}>"))),
+        };
+        let theme = target.nodes().map_err(|error| self.error(node, error))?;
+        let what = match name {
+            "drop" | "strip" => What::Inline(Vec::new()),
+            _ if has_content || node.has_attribute("href") => {
+                if node.children().any(|child| child.is_element()) {
+                    return Err(self.error(node, "content and HTML of its own: a rule takes one of them"));
+                }
+                What::Select(self.source(node, content, content_children)?)
+            }
+            _ if names.is_some() => {
+                return Err(self.error(node, "attributes come from content, which is missing"));
+            }
+            _ => What::Inline(self.inline(node)?),
+        };
+        let separator = node.attribute("separator").unwrap_or(" ").to_owned();
+        let (place, names) = (self.place(node), names.unwrap_or_default());
+        self.rules.theme_rules.push(ThemeRule { action, place, when, theme, what, names, separator });
+        Ok(())
+    }
+
+    fn source(
+        &mut self,
+        node: Node<'_, '_>,
+        content: Option<Written>,
+        content_children: Option<Written>,
+    ) -> Result<Source, LoadError> {
+        let (written, children) = match (content_children, content) {
+            (Some(written), _) => (written, true),
+            (None, Some(written)) => (written, false),
+            (None, None) => {
+                return Err(self.error(node, "href needs content: say what of that document is meant"));
+            }
+        };
+        let mut select = written.nodes().map_err(|error| self.error(node, error))?;
+        if children {
+            select = children_of(select);
+        }
+        let mode = node.attribute("mode");
+        if mode.is_some_and(|mode| mode != "raw") {
+            return Err(self.error(node, "mode is raw or nothing: others name templates of XSLT"));
+        }
+        let method = node.attribute("method");
+        let document = match node.attribute("href") {
+            None => None,
+            Some(href) if href.contains("://") || href.starts_with("//") => {
+                return Err(
+                    self.error(node, format!("{href} is elsewhere: content comes from this site only"))
+                );
+            }
+            Some(href) => {
+                select = from_top(select);
+                Some(self.document(href))
+            }
+        };
+        let raw = match (method, document) {
+            (Some("raw"), _) | (Some("document") | None, Some(_)) => true,
+            (Some("transform"), Some(_)) | (None | Some("document" | "transform"), None) => mode.is_some(),
+            (Some(other), _) => {
+                let what = format!("method=\"{other}\" is not supported: it is raw, document or transform");
+                return Err(self.error(node, what));
+            }
+        };
+        Ok(Source { select, document, raw })
+    }
+
+    fn document(&mut self, href: &str) -> u32 {
+        let documents = &mut self.rules.documents;
+        let known = documents.iter().position(|known| known == href);
+        let index = known.unwrap_or_else(|| {
+            documents.push(href.to_owned());
+            documents.len() - 1
+        });
+        index as u32
+    }
+
+    /// `<include>` in the HTML of a rule.
+    pub(super) fn include(&mut self, node: Node<'_, '_>) -> Result<(Source, Vec<TestId>), LoadError> {
+        self.warn_of_unknown(node, &KNOWN);
+        let (content, children) = (self.written(node, "content"), self.written(node, "content-children"));
+        if content.is_none() && children.is_none() {
+            return Err(self.error(node, "<include> needs content"));
+        }
+        let when = self.conditions(node, content.as_ref().or(children.as_ref()))?;
+        Ok((self.source(node, content, children)?, when))
+    }
+
+    fn content_rule(
+        &mut self,
+        node: Node<'_, '_>,
+        content: Option<Written>,
+        content_children: Option<Written>,
+        when: Vec<TestId>,
+    ) -> Result<(), LoadError> {
+        let name = node.tag_name().name();
+        let children = content_children.is_some();
+        let Some(written) = content_children.or(content) else {
+            return Err(self.error(node, format!("<{name}> needs theme or content")));
+        };
+        if node.has_attribute("href") {
+            return Err(self.error(node, "href needs theme; in the content, write <include href=\"…\"/>"));
+        }
+        let mut select = written.nodes().map_err(|error| self.error(node, error))?;
+        let target = match (name, node.attribute("attributes")) {
+            ("drop", Some(names)) => ContentTarget::DropAttributes(Names::parse(names)),
+            (_, Some(_)) => return Err(self.error(node, format!("attributes in <{name}> need theme"))),
+            ("drop", None) => ContentTarget::Drop,
+            ("strip", None) => ContentTarget::Strip,
+            ("before", None) => ContentTarget::Before { children, inline: self.inline(node)? },
+            ("after", None) => ContentTarget::After { children, inline: self.inline(node)? },
+            ("replace", None) => ContentTarget::Replace { children, inline: self.inline(node)? },
+            _ => return Err(self.error(node, format!("<{name}> needs theme"))),
+        };
+        if children && matches!(target, ContentTarget::Drop | ContentTarget::Strip) {
+            select = children_of(select);
+        }
+        let (select, rank) = pattern(select);
+        self.rules.content_rules.push(ContentRule { target, when, written: written.key(), select, rank });
+        Ok(())
+    }
+
+    /// Conditions of one element; an empty `if-content` asks for `content`.
+    pub(super) fn conditions(
+        &mut self,
+        node: Node<'_, '_>,
+        content: Option<&Written>,
+    ) -> Result<Vec<TestId>, LoadError> {
+        let mut ids = Vec::new();
+        for (name, wanted) in [("if-content", true), ("if-not-content", false)] {
+            let Some(mut written) = self.written(node, name) else { continue };
+            if written.text.is_empty() {
+                match content {
+                    Some(content) => written = content.clone(),
+                    None => return Err(self.error(node, format!("an empty {name} needs content beside it"))),
+                }
+            }
+            let expr = written.compile().map_err(|error| self.error(node, error))?;
+            ids.push(self.test(About::Expr(expr), wanted));
+        }
+        for (name, wanted) in [("if-path", true), ("if-not-path", false)] {
+            if let Some(text) = node.attribute(name) {
+                ids.push(self.test(About::Path(PathPattern::all(text)), wanted));
+            }
+        }
+        for (name, wanted) in [("if", true), ("if-not", false)] {
+            let Some(text) = node.attribute(name) else { continue };
+            let written = Written { text: text.to_owned(), css: false };
+            let expr = written.compile().map_err(|error| self.error(node, error))?;
+            ids.push(self.test(About::Expr(expr), wanted));
+        }
+        Ok(ids)
+    }
+
+    fn test(&mut self, about: About, wanted: bool) -> TestId {
+        self.rules.tests.push(Test { about, wanted });
+        (self.rules.tests.len() - 1) as TestId
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading rules files, with what they include.
+
+use std::path::{Path, PathBuf};
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+use super::selector::Written;
+use super::{ContentRule, Place, Test, TestId, ThemeFile, ThemeHtml, ThemeRule};
+use crate::error::LoadError;
+
+const DIAZO: &str = "http://namespaces.plone.org/diazo";
+const CSS: &str = "http://namespaces.plone.org/diazo/css";
+const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
+const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
+const OLD: [&str; 2] = ["http://openplans.org/deliverance", "http://namespaces.plone.org/xdv"];
+
+/// Bytes of one file, files of one theme, files that include each other, `<rules>` in `<rules>`.
+const MAX_FILE: u64 = 8 << 20;
+const MAX_FILES: usize = 256;
+const MAX_INCLUDES: usize = 16;
+const MAX_NESTED: usize = 50;
+const MAX_XML_NODES: u32 = 500_000;
+
+/// All that the rules files say.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) tests: Vec<Test>,
+    /// The `href`s of documents that content comes from.
+    pub(crate) documents: Vec<String>,
+    pub(crate) themes: Vec<ThemeFile>,
+    pub(crate) theme_rules: Vec<ThemeRule>,
+    pub(crate) content_rules: Vec<ContentRule>,
+    /// Everything that was read.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) warnings: Vec<LoadError>,
+}
+
+/// Reads a rules file. The error comes with the files that were read up to it: one of them is to be mended.
+pub(crate) fn read(path: &Path) -> Result<Rules, (LoadError, Vec<PathBuf>)> {
+    let mut reader =
+        Reader { rules: Rules::default(), file: PathBuf::new(), including: Vec::new(), when: Vec::new() };
+    match reader.file(path, None, 0) {
+        Ok(()) => Ok(reader.rules),
+        Err(error) => Err((error, reader.rules.files)),
+    }
+}
+
+pub(super) struct Reader {
+    pub(super) rules: Rules,
+    file: PathBuf,
+    including: Vec<PathBuf>,
+    /// Conditions of the `<rules>` around.
+    pub(super) when: Vec<TestId>,
+}
+
+pub(super) fn is_diazo(node: Node<'_, '_>) -> bool {
+    node.tag_name().namespace() == Some(DIAZO)
+}
+
+impl Reader {
+    pub(super) fn place(&self, node: Node<'_, '_>) -> Place {
+        let line = node.document().text_pos_at(node.range().start).row;
+        Place { file: self.file.clone(), line }
+    }
+
+    pub(super) fn error(&self, node: Node<'_, '_>, what: impl Into<String>) -> LoadError {
+        LoadError::new(&self.file, Some(self.place(node).line), what)
+    }
+
+    /// Reads a text file that belongs to the theme; `asked` names the element that does.
+    fn text(&mut self, path: &Path, asked: Option<&LoadError>) -> Result<String, LoadError> {
+        let fail = |what: String| match asked {
+            Some(place) => LoadError::new(place.file(), place.line(), what),
+            None => LoadError::new(path, None, what),
+        };
+        if self.rules.files.len() == MAX_FILES {
+            return Err(fail(format!("the theme has more than {MAX_FILES} files")));
+        }
+        if !self.rules.files.iter().any(|known| known == path) {
+            self.rules.files.push(path.to_owned());
+        }
+        let shown = path.display();
+        let length =
+            std::fs::metadata(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?.len();
+        if length > MAX_FILE {
+            return Err(fail(format!("{shown} is larger than {} MiB", MAX_FILE >> 20)));
+        }
+        let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+            LoadError::new(path, u32::try_from(line).ok(), "not UTF-8: save the file as UTF-8")
+        })?;
+        Ok(match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        })
+    }
+
+    fn file(&mut self, path: &Path, asked: Option<&LoadError>, nested: usize) -> Result<(), LoadError> {
+        let text = self.text(path, asked)?;
+        let options = ParsingOptions { allow_dtd: true, nodes_limit: MAX_XML_NODES, ..Default::default() };
+        let document = Document::parse_with_options(&text, options).map_err(|error| {
+            LoadError::new(path, Some(error.pos().row), format!("not well-formed XML: {error}"))
+        })?;
+        let outer = std::mem::replace(&mut self.file, path.to_owned());
+        self.including.push(path.to_owned());
+        let root = document.root_element();
+        let result = if is_diazo(root) && root.tag_name().name() == "rules" {
+            self.rules_element(root, nested)
+        } else if OLD.iter().any(|old| root.tag_name().namespace() == Some(old)) {
+            Err(self.error(root, format!("an old namespace: write xmlns=\"{DIAZO}\"")))
+        } else {
+            Err(self.error(root, format!("a rules file begins with <rules xmlns=\"{DIAZO}\">")))
+        };
+        self.including.pop();
+        self.file = outer;
+        result
+    }
+
+    fn rules_element(&mut self, rules: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
+        if nested > MAX_NESTED {
+            return Err(self.error(rules, format!("more than {MAX_NESTED} <rules> in each other")));
+        }
+        let outer = self.when.len();
+        let own = self.conditions(rules, None)?;
+        self.when.extend(own);
+        for child in rules.children().filter(Node::is_element) {
+            match (child.tag_name().namespace(), child.tag_name().name()) {
+                (Some(DIAZO), "rules") => self.rules_element(child, nested + 1)?,
+                (Some(DIAZO), "theme") => self.theme(child)?,
+                (Some(DIAZO), "notheme") => {
+                    let theme =
+                        ThemeFile { place: self.place(child), when: self.all_conditions(child)?, html: None };
+                    self.rules.themes.push(theme);
+                }
+                (Some(DIAZO), _) => self.rule(child)?,
+                (Some(XINCLUDE), "include") => self.xinclude(child, nested)?,
+                _ => {
+                    self.refuse_foreign(child)?;
+                    return Err(self.error(child, format!("<{}> is no rule", child.tag_name().name())));
+                }
+            }
+        }
+        self.when.truncate(outer);
+        Ok(())
+    }
+
+    /// What belongs to XSLT or to XInclude cannot stand in a rule.
+    pub(super) fn refuse_foreign(&self, node: Node<'_, '_>) -> Result<(), LoadError> {
+        let name = node.tag_name().name();
+        match node.tag_name().namespace() {
+            Some(XSLT) => Err(self.error(
+                node,
+                format!(
+                    "<xsl:{name}> is XSLT, which is not supported: write it as rules, or change the page"
+                ),
+            )),
+            Some(XINCLUDE) => {
+                Err(self.error(node, "<xi:include> includes rules files, beside other rules only"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn xinclude(&mut self, node: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
+        let Some(href) = node.attribute("href") else {
+            return Err(self.error(node, "<xi:include> needs an href"));
+        };
+        if node.attribute("parse").is_some_and(|parse| parse != "xml") || node.has_attribute("xpointer") {
+            return Err(self.error(node, "<xi:include> includes whole rules files: no parse, no xpointer"));
+        }
+        let path = self.beside(node, href)?;
+        if self.including.contains(&path) {
+            return Err(self.error(node, format!("{href} includes itself")));
+        }
+        if self.including.len() > MAX_INCLUDES {
+            return Err(self.error(node, format!("more than {MAX_INCLUDES} files include each other")));
+        }
+        let fallback = node.children().find(|child| child.tag_name().name() == "fallback");
+        match fallback {
+            Some(fallback) if !path.is_file() => self.rules_element(fallback, nested + 1),
+            _ => self.file(&path, Some(&self.error(node, "")), nested + 1),
+        }
+    }
+
+    /// A file that is named relative to the one that is being read.
+    fn beside(&self, node: Node<'_, '_>, href: &str) -> Result<PathBuf, LoadError> {
+        if href.contains("://") || href.starts_with("//") {
+            return Err(self.error(node, format!("{href} is elsewhere: a theme is read from files only")));
+        }
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        Ok(normal(&folder.join(href)))
+    }
+
+    fn theme(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
+        let Some(href) = node.attribute("href") else {
+            return Err(self.error(node, "<theme> needs an href: HTML in the rules is not supported"));
+        };
+        self.warn_of_unknown(node, &["href", "prefix"]);
+        let file = self.beside(node, href)?;
+        let source = self.text(&file, Some(&self.error(node, "")))?;
+        let prefix = node.attribute("prefix").map(str::to_owned);
+        let html = Some(ThemeHtml { file, source, prefix });
+        let theme = ThemeFile { place: self.place(node), when: self.all_conditions(node)?, html };
+        self.rules.themes.push(theme);
+        Ok(())
+    }
+
+    /// Conditions of an element and of what is around it.
+    fn all_conditions(&mut self, node: Node<'_, '_>) -> Result<Vec<TestId>, LoadError> {
+        let mut when = self.when.clone();
+        when.extend(self.conditions(node, None)?);
+        Ok(when)
+    }
+
+    /// A selector: `css:name` comes before `name`.
+    pub(super) fn written(&self, node: Node<'_, '_>, name: &str) -> Option<Written> {
+        let css = node.attribute((CSS, name));
+        let text = css.or_else(|| node.attribute(name))?;
+        Some(Written { text: text.to_owned(), css: css.is_some() })
+    }
+
+    /// Attributes that mean nothing here are most likely misspelt.
+    pub(super) fn warn_of_unknown(&mut self, node: Node<'_, '_>, known: &[&str]) {
+        const CONDITIONS: [&str; 6] =
+            ["if", "if-not", "if-content", "if-not-content", "if-path", "if-not-path"];
+        for attribute in node.attributes() {
+            let name = attribute.name();
+            let plain = matches!(attribute.namespace(), None | Some(CSS));
+            if plain && !known.contains(&name) && !CONDITIONS.contains(&name) {
+                let what = format!("<{}> has no attribute {name}: it is ignored", node.tag_name().name());
+                self.rules.warnings.push(self.error(node, what));
+            }
+        }
+    }
+}
+
+/// Without `.` and `..`, as far as the path itself tells.
+fn normal(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if parts.file_name().is_some() => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts
+}

@@ -1,0 +1,110 @@
+//! One rule.
+
+use super::{DocumentId, Inline, Place, TestId};
+use crate::xpath::Expr;
+
+/// What is done to a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and `replace` of its
+/// children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Before,
+    After,
+    Replace,
+    Drop,
+    Strip,
+    Prepend,
+    Append,
+    /// Of children.
+    Copy,
+    CopyAttributes,
+    MergeAttributes,
+    DropAttributes,
+}
+
+/// A rule about the theme.
+#[derive(Debug)]
+pub(crate) struct ThemeRule {
+    pub(crate) action: Action,
+    pub(crate) place: Place,
+    pub(crate) when: Vec<TestId>,
+    pub(crate) theme: Expr,
+    pub(crate) what: What,
+    pub(crate) names: Names,
+    pub(crate) separator: String,
+}
+
+/// What comes into the theme.
+#[derive(Debug)]
+pub(crate) enum What {
+    Select(Source),
+    Inline(Vec<Inline>),
+}
+
+/// Nodes of the content, or of another document.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) select: Expr,
+    pub(crate) document: Option<DocumentId>,
+    /// Rules about the content do not apply.
+    pub(crate) raw: bool,
+}
+
+/// Names of attributes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) all: bool,
+    pub(crate) names: Vec<String>,
+}
+
+impl Names {
+    pub(crate) fn parse(text: &str) -> Self {
+        let names: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
+        Self { all: names.iter().any(|name| name == "*"), names }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.all || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A rule about the content, wherever it is copied to.
+#[derive(Debug)]
+pub(crate) struct ContentRule {
+    pub(crate) target: ContentTarget,
+    pub(crate) when: Vec<TestId>,
+    /// The selector as it is written: rules with one selector act together.
+    pub(crate) written: String,
+    pub(crate) select: Expr,
+    pub(crate) rank: Rank,
+}
+
+#[derive(Debug)]
+pub(crate) enum ContentTarget {
+    Drop,
+    DropAttributes(Names),
+    Strip,
+    /// `children`: inside, at the front or the end.
+    Before {
+        children: bool,
+        inline: Vec<Inline>,
+    },
+    After {
+        children: bool,
+        inline: Vec<Inline>,
+    },
+    Replace {
+        children: bool,
+        inline: Vec<Inline>,
+    },
+}
+
+/// Of two rules for one node the more specific pattern wins (XSLT 1.0 §5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// `node()`, `*`.
+    Any,
+    /// `h2`.
+    Name,
+    /// All else.
+    Specific,
+}

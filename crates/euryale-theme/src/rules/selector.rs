@@ -1,0 +1,80 @@
+//! Selectors of rules: CSS or XPath, and what the attribute that holds one makes of it.
+
+use super::rule::Rank;
+use crate::xpath::{Axis, Expr, Path, Step, Test, parse_css, parse_xpath};
+
+/// A selector as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub(super) text: String,
+    pub(super) css: bool,
+}
+
+impl Written {
+    pub(super) fn compile(&self) -> Result<Expr, String> {
+        let compiled = if self.css { parse_css(&self.text) } else { parse_xpath(&self.text) };
+        compiled.map_err(|error| format!("the selector \"{}\" is not understood: {error}", self.text))
+    }
+
+    /// It must select nodes.
+    pub(super) fn nodes(&self) -> Result<Expr, String> {
+        let expr = self.compile()?;
+        if expr.selects() { Ok(expr) } else { Err(format!("\"{}\" selects no nodes", self.text)) }
+    }
+
+    pub(super) fn key(&self) -> String {
+        format!("{}{}", if self.css { "css:" } else { "" }, self.text)
+    }
+}
+
+/// What is in the nodes that are selected, instead of these.
+pub(super) fn children_of(expr: Expr) -> Expr {
+    let step = || Step { axis: Axis::Child, test: Test::Node, predicates: Vec::new() };
+    match expr {
+        Expr::Path(mut path) => {
+            path.steps.push(step());
+            Expr::Path(path)
+        }
+        Expr::Union(a, b) => Expr::Union(Box::new(children_of(*a)), Box::new(children_of(*b))),
+        Expr::Filter(primary, predicates, mut steps) => {
+            steps.push(step());
+            Expr::Filter(primary, predicates, steps)
+        }
+        other => other,
+    }
+}
+
+/// A path from another document begins at its top.
+pub(super) fn from_top(mut expr: Expr) -> Expr {
+    for path in expr.alternatives() {
+        path.absolute = true;
+    }
+    expr
+}
+
+/// A pattern fits wherever it stands: `h2` means `//h2`.
+pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
+    let mut rank = Rank::Specific;
+    let mut paths = expr.alternatives();
+    let alone = paths.len() == 1;
+    for path in &mut paths {
+        if path.absolute {
+            continue;
+        }
+        if let ([step], true) = (path.steps.as_slice(), alone)
+            && step.predicates.is_empty()
+        {
+            rank = match step.test {
+                Test::Named(..) => Rank::Name,
+                _ => Rank::Any,
+            };
+        }
+        anywhere(path);
+    }
+    (expr, rank)
+}
+
+fn anywhere(path: &mut Path) {
+    path.absolute = true;
+    path.steps.insert(0, Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new() });
+}

@@ -1,0 +1,140 @@
+//! A compiled theme.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+use crate::apply;
+use crate::compile::Program;
+use crate::context::Context;
+use crate::error::{LoadError, PageError};
+use crate::rules;
+use crate::xpath::{Budget, Scope};
+
+/// Rules and themes, compiled: what a page is put through. Cheap to share, never changed.
+///
+/// ```
+/// use euryale_theme::{Context, Theme};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("rules.xml");
+/// # std::fs::write(folder.path().join("index.html"), "<title></title><main></main>")?;
+/// # std::fs::write(&file, r#"<rules xmlns="http://namespaces.plone.org/diazo"
+/// #   xmlns:css="http://namespaces.plone.org/diazo/css"><theme href="index.html"/>
+/// #   <replace css:theme-children="main" css:content-children="body"/></rules>"#)?;
+/// let theme = Theme::load(&file)?;
+/// let page = theme.apply("<body><p>Hello</p></body>", &Context::new("/"))?;
+/// assert!(page.contains("<main><p>Hello</p></main>"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Theme {
+    program: Program,
+    files: Vec<PathBuf>,
+    warnings: Vec<LoadError>,
+}
+
+impl Theme {
+    /// Reads and compiles a rules file with all that it includes, without a prefix. Reads files: not on a runtime's
+    /// thread.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file and line.
+    pub fn load(rules: impl AsRef<Path>) -> Result<Self, LoadError> {
+        Loader::new(rules.as_ref()).load()
+    }
+
+    /// Themes a page: HTML in, HTML out. A page that stays as it is, by `<notheme>`, is borrowed.
+    ///
+    /// It computes, and waits for nothing; about 0.12 ms for a page of 60 KB. HTML is never refused for being wrong:
+    /// it is read as browsers do.
+    ///
+    /// # Errors
+    /// When the page is beyond the limits that bound this work. Serve it unthemed.
+    pub fn apply<'c>(&self, content: &'c str, context: &Context<'_>) -> Result<Cow<'c, str>, PageError> {
+        apply::apply(&self.program, content, context)
+    }
+
+    /// The `href`s of documents that rules may take content from for such a page: fetch them, and give them to the
+    /// [`Context`]. Rules whose conditions on path and parameters do not hold ask for none; what the page itself
+    /// says is not known yet.
+    pub fn documents<'t>(&'t self, context: &'t Context<'_>) -> impl Iterator<Item = &'t str> {
+        let documents = self.program.documents.iter();
+        let needed = documents.filter(|(_, uses)| uses.iter().any(|when| self.may_hold(when, context)));
+        needed.map(|(href, _)| href.as_str())
+    }
+
+    fn may_hold(&self, when: &[rules::TestId], context: &Context<'_>) -> bool {
+        when.iter().all(|id| {
+            let test = &self.program.tests[*id as usize];
+            match test.expr() {
+                None => test.of_path(context.path()).unwrap_or(true),
+                Some(expr) if expr.needs_page() => true,
+                Some(expr) => {
+                    let Ok(dom) = crate::dom::Dom::parse("") else { return true };
+                    let parameters = |name: &str| context.value(name);
+                    let budget = Budget::new(1_000_000);
+                    Scope::new(&dom, &parameters, &budget).is_true(expr).map_or(true, |is| is == test.wanted)
+                }
+            }
+        })
+    }
+
+    /// All files that it was made of.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// What is most likely a mistake, though it could be compiled: rules about nothing in any theme, attributes that
+    /// mean nothing.
+    pub fn warnings(&self) -> &[LoadError] {
+        &self.warnings
+    }
+}
+
+/// How a theme is loaded, and from where.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Loader {
+    rules: PathBuf,
+    prefix: Option<String>,
+}
+
+impl Loader {
+    /// From this rules file.
+    pub fn new(rules: impl Into<PathBuf>) -> Self {
+        Self { rules: rules.into(), prefix: None }
+    }
+
+    /// Relative addresses in the theme's HTML (`src`, `href`, `srcset`, `@import`, conditional comments) are resolved
+    /// against this path: the theme can be looked at as a file, and is served from anywhere. A `prefix` of
+    /// `<theme>` is relative to it.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// The rules file.
+    pub fn rules(&self) -> &Path {
+        &self.rules
+    }
+
+    /// Reads and compiles. Reads files: not on a runtime's thread.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its file and line.
+    pub fn load(&self) -> Result<Theme, LoadError> {
+        self.load_with_files().map_err(|(error, _)| error)
+    }
+
+    /// With an error come the files that were read up to it.
+    pub(crate) fn load_with_files(&self) -> Result<Theme, (LoadError, Vec<PathBuf>)> {
+        let mut rules = rules::read(&self.rules)?;
+        let files = std::mem::take(&mut rules.files);
+        match Program::new(rules, self.prefix.as_deref()) {
+            Ok((program, warnings)) => Ok(Theme { program, files, warnings }),
+            Err(error) => Err((error, files)),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Selectors: XPath 1.0 as rule files use it, and CSS, which becomes the same.
+//!
+//! An expression is compiled when the rules are loaded. What one page may cost is bounded by a [`Budget`].
+
+mod css;
+mod eval;
+mod functions;
+mod lexer;
+mod location;
+mod parser;
+mod predicate;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub(crate) use self::css::parse as parse_css;
+pub(crate) use self::eval::{Budget, Exhausted, Scope};
+pub(crate) use self::functions::Function;
+pub(crate) use self::parser::parse as parse_xpath;
+pub(crate) use self::value::{Item, Value};
+
+use crate::dom::Name;
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(crate) enum Expr {
+    Or(Box<Expr>, Box<Expr>),
+    And(Box<Expr>, Box<Expr>),
+    Compare(Comparison, Box<Expr>, Box<Expr>),
+    Arithmetic(Operator, Box<Expr>, Box<Expr>),
+    Negate(Box<Expr>),
+    Union(Box<Expr>, Box<Expr>),
+    Path(Path),
+    /// Any expression, narrowed by predicates and followed by steps.
+    Filter(Box<Expr>, Vec<Predicate>, Vec<Step>),
+    Literal(String),
+    Number(f64),
+    Variable(String),
+    Call(Function, Vec<Expr>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    Unequal,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+}
+
+/// Steps from the document or from where one stands.
+#[derive(Debug)]
+pub(crate) struct Path {
+    pub(crate) absolute: bool,
+    pub(crate) steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) axis: Axis,
+    pub(crate) test: Test,
+    pub(crate) predicates: Vec<Predicate>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Axis {
+    Ancestor,
+    AncestorOrSelf,
+    Attribute,
+    Child,
+    Descendant,
+    DescendantOrSelf,
+    Following,
+    FollowingSibling,
+    Parent,
+    Preceding,
+    PrecedingSibling,
+    Self_,
+}
+
+#[derive(Debug)]
+pub(crate) enum Test {
+    /// An element, or an attribute on its axis.
+    Named(Name, String),
+    /// Any of them: `*`.
+    Any,
+    Node,
+    Text,
+    Comment,
+    /// Nothing in HTML: processing instructions, elements of a namespace.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(crate) enum Predicate {
+    Id(String),
+    Class(String),
+    HasAttribute(String),
+    AttributeIs(String, String),
+    /// `~=`, `|=`, `^=`, `$=`, `*=` of CSS.
+    AttributeMatches(String, Matching, String),
+    Nth(Nth),
+    Empty,
+    /// The document's element.
+    Top,
+    Not(Vec<(Test, Vec<Predicate>)>),
+    /// Its position among those that are left.
+    Position(usize),
+    Expr(Box<Expr>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Matching {
+    Word,
+    Dash,
+    Prefix,
+    Suffix,
+    Substring,
+}
+
+/// `:nth-child(an+b)` and its kin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nth {
+    pub(crate) a: i64,
+    pub(crate) b: i64,
+    pub(crate) of_type: bool,
+    pub(crate) from_end: bool,
+}
+
+impl Predicate {
+    /// Does it ask for the position, so that its place in the list matters?
+    pub(crate) fn is_positional(&self) -> bool {
+        match self {
+            Self::Position(_) => true,
+            Self::Expr(expr) => expr.may_be_number() || expr.asks_position(),
+            _ => false,
+        }
+    }
+}
+
+impl Expr {
+    /// A number as a predicate is a position.
+    fn may_be_number(&self) -> bool {
+        match self {
+            Self::Number(_) | Self::Negate(_) | Self::Arithmetic(..) | Self::Variable(_) => true,
+            Self::Call(function, _) => function.gives_number(),
+            _ => false,
+        }
+    }
+
+    fn asks_position(&self) -> bool {
+        match self {
+            Self::Or(a, b) | Self::And(a, b) | Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) => {
+                a.asks_position() || b.asks_position()
+            }
+            Self::Negate(a) => a.asks_position(),
+            Self::Call(Function::Position | Function::Last, _) => true,
+            Self::Call(_, arguments) => arguments.iter().any(Self::asks_position),
+            _ => false,
+        }
+    }
+
+    /// Does its value depend on where it is asked?
+    pub(crate) fn is_relative(&self) -> bool {
+        match self {
+            Self::Or(a, b)
+            | Self::And(a, b)
+            | Self::Compare(_, a, b)
+            | Self::Arithmetic(_, a, b)
+            | Self::Union(a, b) => a.is_relative() || b.is_relative(),
+            Self::Negate(a) | Self::Filter(a, ..) => a.is_relative(),
+            Self::Path(path) => !path.absolute,
+            Self::Literal(_) | Self::Number(_) | Self::Variable(_) => false,
+            Self::Call(function, arguments) => {
+                function.is_relative(arguments.is_empty()) || arguments.iter().any(Self::is_relative)
+            }
+        }
+    }
+
+    /// Does it look at the page at all, or at parameters only?
+    pub(crate) fn needs_page(&self) -> bool {
+        match self {
+            Self::Or(a, b) | Self::And(a, b) | Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) => {
+                a.needs_page() || b.needs_page()
+            }
+            Self::Negate(a) => a.needs_page(),
+            Self::Union(..) | Self::Path(_) | Self::Filter(..) => true,
+            Self::Literal(_) | Self::Number(_) | Self::Variable(_) => false,
+            Self::Call(function, arguments) => {
+                function.is_relative(arguments.is_empty()) || arguments.iter().any(Self::needs_page)
+            }
+        }
+    }
+
+    /// The paths that it is a union of; none if it is something else.
+    pub(crate) fn alternatives(&mut self) -> Vec<&mut Path> {
+        match self {
+            Self::Union(a, b) => {
+                let mut all = a.alternatives();
+                all.extend(b.alternatives());
+                all
+            }
+            Self::Path(path) => vec![path],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Does it select nodes?
+    pub(crate) fn selects(&self) -> bool {
+        matches!(self, Self::Union(..) | Self::Path(_) | Self::Filter(..))
+    }
+
+    /// Does it select attributes?
+    pub(crate) fn selects_attributes(&self) -> bool {
+        let steps = match self {
+            Self::Union(a, b) => return a.selects_attributes() || b.selects_attributes(),
+            Self::Path(path) => &path.steps,
+            Self::Filter(_, _, steps) => steps,
+            _ => return false,
+        };
+        steps.last().is_some_and(|step| step.axis == Axis::Attribute)
+    }
+}

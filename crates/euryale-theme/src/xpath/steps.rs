@@ -1,0 +1,251 @@
+//! From nodes to nodes: axes, tests and predicates (XPath 1.0 §2).
+
+use super::eval::{Exhausted, Scope};
+use super::value::{Item, Value};
+use super::{Axis, Matching, Nth, Predicate, Step, Test};
+use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode};
+
+/// Goes all steps. What comes out is in document order, each node once.
+pub(super) fn follow<'a>(
+    scope: Scope<'a>,
+    mut nodes: Vec<Item>,
+    steps: &'a [Step],
+) -> Result<Vec<Item>, Exhausted> {
+    for step in steps {
+        if nodes.is_empty() {
+            break;
+        }
+        let mut next = Vec::new();
+        let single = nodes.len() == 1;
+        for item in &nodes {
+            take(scope, *item, step, &mut next)?;
+        }
+        // Children of several nodes come in order only if none of these is in another.
+        if !single {
+            next.sort_unstable();
+            next.dedup();
+        }
+        nodes = next;
+    }
+    Ok(nodes)
+}
+
+/// Adds what one step leads to from one node, in document order.
+fn take<'a>(scope: Scope<'a>, from: Item, step: &'a Step, out: &mut Vec<Item>) -> Result<(), Exhausted> {
+    let dom = scope.dom;
+    if from.as_attribute().is_some() && !matches!(step.axis, Axis::Parent | Axis::Self_ | Axis::Ancestor) {
+        return Ok(());
+    }
+    // `//*[@id='x']` is what rules are made of: the elements with an id are known.
+    if let (Axis::Descendant, Some(Predicate::Id(_))) = (step.axis, step.predicates.first())
+        && from.node == ROOT
+    {
+        scope.budget.spend(dom.ids.len())?;
+        let fits = dom.ids.iter().filter(|id| accepts(dom, **id, &step.test)).map(|id| Item::node(*id));
+        return collect(scope, fits, step, out);
+    }
+    let node = from.node;
+    let after = dom.node(node).after;
+    let test = move |id: &Id| accepts(dom, *id, &step.test);
+    let items = Item::node;
+    match step.axis {
+        Axis::Self_ => match from.as_attribute() {
+            Some(_) => collect(scope, std::iter::once(from), step, out),
+            None => collect(scope, Some(node).filter(test).into_iter().map(items), step, out),
+        },
+        Axis::Child => {
+            let children = dom.children(node).filter(test).map(items);
+            collect(scope, children, step, out)
+        }
+        Axis::Descendant | Axis::DescendantOrSelf => {
+            let first = if step.axis == Axis::Descendant { node + 1 } else { node };
+            scope.budget.spend((after - node) as usize)?;
+            collect(scope, (first..after).filter(test).map(items), step, out)
+        }
+        Axis::Attribute => {
+            let attributes = dom.attributes_of(node).filter(|at| match &step.test {
+                Test::Named(_, name) => dom.attribute_name(*at).eq_ignore_ascii_case(name),
+                Test::Any | Test::Node => true,
+                _ => false,
+            });
+            collect(scope, attributes.map(|at| Item::attribute(node, at)), step, out)
+        }
+        Axis::Parent => {
+            let parent = if from.as_attribute().is_some() { node } else { dom.node(node).parent };
+            let parent = Some(parent).filter(|id| *id != NONE).filter(test);
+            collect(scope, parent.into_iter().map(items), step, out)
+        }
+        Axis::Following => {
+            scope.budget.spend(dom.nodes.len() - after as usize)?;
+            collect(scope, (after..dom.nodes.len() as Id).filter(test).map(items), step, out)
+        }
+        Axis::FollowingSibling => collect(scope, dom.siblings_after(node).filter(test).map(items), step, out),
+        // What looks back counts positions backwards.
+        Axis::Ancestor | Axis::AncestorOrSelf => {
+            // The element of an attribute is its parent.
+            let itself = step.axis == Axis::AncestorOrSelf || from.as_attribute().is_some();
+            let up = itself.then_some(node).into_iter().chain(dom.ancestors(node));
+            backwards(scope, up.filter(test).map(items), step, out)
+        }
+        Axis::PrecedingSibling => {
+            backwards(scope, dom.siblings_before(node).filter(test).map(items), step, out)
+        }
+        Axis::Preceding => {
+            scope.budget.spend(node as usize)?;
+            let before = (0..node).rev().filter(|id| dom.node(*id).after <= node).filter(test);
+            backwards(scope, before.map(items), step, out)
+        }
+    }
+}
+
+fn accepts(dom: &Dom<'_>, id: Id, test: &Test) -> bool {
+    let node = dom.node(id);
+    match test {
+        Test::Named(name, _) => node.name == *name && node.kind == Kind::Element,
+        Test::Any => node.kind == Kind::Element,
+        Test::Node => node.kind != Kind::Doctype,
+        Test::Text => node.kind == Kind::Text,
+        Test::Comment => node.kind == Kind::Comment,
+        Test::Nothing => false,
+    }
+}
+
+/// Adds those that all predicates hold for.
+fn collect<'a>(
+    scope: Scope<'a>,
+    mut candidates: impl Iterator<Item = Item>,
+    step: &'a Step,
+    out: &mut Vec<Item>,
+) -> Result<(), Exhausted> {
+    if step.predicates.iter().any(Predicate::is_positional) {
+        let all: Vec<Item> = candidates.collect();
+        scope.budget.spend(all.len())?;
+        out.extend(filter(scope, all, &step.predicates)?);
+        return Ok(());
+    }
+    candidates.try_for_each(|item| {
+        scope.budget.spend(1)?;
+        for predicate in &step.predicates {
+            if !holds(scope, item, predicate)? {
+                return Ok(());
+            }
+        }
+        out.push(item);
+        Ok(())
+    })
+}
+
+fn backwards<'a>(
+    scope: Scope<'a>,
+    candidates: impl Iterator<Item = Item>,
+    step: &'a Step,
+    out: &mut Vec<Item>,
+) -> Result<(), Exhausted> {
+    let from = out.len();
+    collect(scope, candidates, step, out)?;
+    out[from..].reverse();
+    Ok(())
+}
+
+/// Those that all predicates hold for, positions counted anew after each.
+pub(super) fn filter<'a>(
+    scope: Scope<'a>,
+    mut nodes: Vec<Item>,
+    predicates: &'a [Predicate],
+) -> Result<Vec<Item>, Exhausted> {
+    for predicate in predicates {
+        if let Predicate::Position(wanted) = predicate {
+            nodes = nodes.get(wanted - 1).copied().into_iter().collect();
+            continue;
+        }
+        let size = nodes.len();
+        let mut left = Vec::new();
+        for (index, item) in nodes.into_iter().enumerate() {
+            scope.budget.spend(1)?;
+            let inner = Scope { item, position: index + 1, size, ..scope };
+            let holds = match predicate {
+                Predicate::Expr(expr) => match inner.value(expr)? {
+                    Value::Number(number) => number == (index + 1) as f64,
+                    value => value.is_true(),
+                },
+                other => holds(inner, item, other)?,
+            };
+            if holds {
+                left.push(item);
+            }
+        }
+        nodes = left;
+    }
+    Ok(nodes)
+}
+
+fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<bool, Exhausted> {
+    let dom = scope.dom;
+    let id = item.node;
+    let value = |name: &str| dom.attribute(id, name).map(|at| decode(dom.attribute_value(at)));
+    Ok(match predicate {
+        Predicate::Id(wanted) => dom.node(id).id != NONE && value("id").is_some_and(|id| id == *wanted),
+        Predicate::Class(wanted) => {
+            dom.node(id).class != NONE
+                && value("class").is_some_and(|all| all.split_ascii_whitespace().any(|one| one == wanted))
+        }
+        Predicate::HasAttribute(name) => dom.attribute(id, name).is_some(),
+        Predicate::AttributeIs(name, wanted) => value(name).is_some_and(|value| value == *wanted),
+        Predicate::AttributeMatches(name, how, wanted) => value(name).is_some_and(|value| match how {
+            Matching::Word => value.split_ascii_whitespace().any(|one| one == wanted),
+            Matching::Dash => value
+                .strip_prefix(wanted.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+            Matching::Prefix => !wanted.is_empty() && value.starts_with(wanted.as_str()),
+            Matching::Suffix => !wanted.is_empty() && value.ends_with(wanted.as_str()),
+            Matching::Substring => !wanted.is_empty() && value.contains(wanted.as_str()),
+        }),
+        Predicate::Nth(nth) => is_nth(scope, id, *nth)?,
+        Predicate::Empty => dom.children(id).all(|child| dom.node(child).kind == Kind::Comment),
+        Predicate::Top => dom.node(id).parent == ROOT,
+        Predicate::Not(compound) => {
+            for (test, predicates) in compound {
+                if is_all(scope, item, test, predicates)? {
+                    return Ok(false);
+                }
+            }
+            true
+        }
+        // Without a list to count in, it is the only one.
+        Predicate::Position(wanted) => *wanted == 1,
+        Predicate::Expr(expr) => Scope { item, position: 1, size: 1, ..scope }.is_true(expr)?,
+    })
+}
+
+fn is_all<'a>(
+    scope: Scope<'a>,
+    item: Item,
+    test: &Test,
+    predicates: &'a [Predicate],
+) -> Result<bool, Exhausted> {
+    if !accepts(scope.dom, item.node, test) {
+        return Ok(false);
+    }
+    for predicate in predicates {
+        if !holds(scope, item, predicate)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_nth(scope: Scope<'_>, id: Id, nth: Nth) -> Result<bool, Exhausted> {
+    let dom = scope.dom;
+    let name = dom.node(id).name;
+    let counts = |other: &Id| dom.is_element(*other) && (!nth.of_type || dom.node(*other).name == name);
+    let before = match nth.from_end {
+        true => dom.siblings_after(id).filter(counts).count(),
+        false => dom.siblings_before(id).filter(counts).count(),
+    };
+    scope.budget.spend(before)?;
+    let distance = before as i64 + 1 - nth.b;
+    Ok(match nth.a {
+        0 => distance == 0,
+        a => distance % a == 0 && distance / a >= 0,
+    })
+}

@@ -1,0 +1,136 @@
+//! Values of expressions on one page.
+
+use super::{Budget, Scope, Value, parse_css, parse_xpath};
+use crate::dom::Dom;
+
+const PAGE: &str = "<html lang=en><head><title>A &amp; B</title></head><body class='one two'>\
+    <div id=a class=box><p>1</p><p class='x  y'>2</p><!-- c --><span>3</span></div>\
+    <div id=b data-n=4><p>4</p><a href='/x?a=1&amp;b=2'>link</a></div></body></html>";
+
+fn show(expr: &str, css: bool) -> String {
+    let dom = Dom::parse(PAGE).unwrap();
+    let expr = if css { parse_css(expr) } else { parse_xpath(expr) };
+    let expr = expr.unwrap_or_else(|error| panic!("{error}"));
+    let parameters = |name: &str| (name == "n").then_some(Value::Number(2.0));
+    let budget = Budget::new(100_000);
+    let value = Scope::new(&dom, &parameters, &budget).value(&expr).unwrap();
+    match value {
+        Value::Nodes(nodes) => {
+            nodes.iter().map(|item| item.text(&dom).into_owned()).collect::<Vec<_>>().join("|")
+        }
+        Value::Truth(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => text.into_owned(),
+    }
+}
+
+#[test]
+fn paths_select_nodes_in_document_order() {
+    let cases = [
+        ("//p", "1|2|4"),
+        ("/html/body/div/p[1]", "1|4"),
+        ("//p[1]", "1|4"),
+        ("(//p)[1]", "1"),
+        ("//p[last()]", "2|4"),
+        ("//p[position() > 1]", "2"),
+        ("//div[p]/@id", "a|b"),
+        ("//div[@id='b']/p | //span", "3|4"),
+        ("//*[@class]/@class", "one two|box|x  y"),
+        ("//span/preceding-sibling::p[1]", "2"),
+        ("//span/preceding-sibling::p", "1|2"),
+        ("//span/following::p", "4"),
+        ("//a/preceding::p", "1|2|4"),
+        ("//p/parent::*[@data-n]/a", "link"),
+        ("//p/ancestor::div[@id='a']/span", "3"),
+        ("//@data-n/..//a", "link"),
+        ("//div[1]/text()", ""),
+        ("//comment()", " c "),
+        ("/html/@lang", "en"),
+        ("/", "A & B123 4link".replace(' ', "").replace("A&B", "A & B").leak()),
+        ("//p[contains(concat(' ', normalize-space(@class), ' '), ' y ')]", "2"),
+        ("//div[not(span)]/p", "4"),
+        ("//body//p[. = '2']", "2"),
+        ("//p[$n]", "2"),
+        ("//a[@href='/x?a=1&b=2']", "link"),
+        ("//xsl:p", ""),
+        ("descendant::p[parent::div/@data-n = 4]", "4"),
+    ];
+    for (expr, expected) in cases {
+        assert_eq!(show(expr, false), expected, "{expr}");
+    }
+}
+
+#[test]
+fn functions_and_operators_compute() {
+    let cases = [
+        ("count(//p)", "3"),
+        ("count(//p) = 3 and not(false())", "true"),
+        ("sum(//p) div 2 - 1", "2.5"),
+        ("7 mod 4 * -2", "-6"),
+        ("string(//title)", "A & B"),
+        ("concat(//p, '-', //span, 1 > 2)", "1-3false"),
+        ("starts-with(//title, 'A') or 1 div 0", "true"),
+        ("substring('12345', 2, 3)", "234"),
+        ("substring('12345', 0)", "12345"),
+        ("substring-before('a/b', '/')", "a"),
+        ("substring-after('a/b', '/')", "b"),
+        ("normalize-space('  a  b ')", "a b"),
+        ("translate('bar', 'abc', 'AB')", "BAr"),
+        ("string-length(//title)", "5"),
+        ("name(//*[@id='a']/*)", "p"),
+        ("round(2.5) + floor(-1.5) + ceiling(0.2)", "2"),
+        ("boolean(//missing)", "false"),
+        ("//p = 4", "true"),
+        ("//p != 1", "true"),
+        ("//p > //span", "true"),
+        ("'a' = //missing", "false"),
+        ("number('x') = number('x')", "false"),
+        ("$n + $missing", "NaN"),
+        ("true() = 1", "true"),
+        ("number('1e3')", "NaN"),
+    ];
+    for (expr, expected) in cases {
+        assert_eq!(show(expr, false), expected, "{expr}");
+    }
+}
+
+#[test]
+fn css_selects_the_same_as_in_a_browser() {
+    let cases = [
+        ("p", "1|2|4"),
+        ("#a p, #b > a", "1|2|link"),
+        ("div.box > p.x.y", "2"),
+        ("p + p", "2"),
+        ("p ~ span", "3"),
+        ("p + span", "3"),
+        ("[data-n='4'] p", "4"),
+        ("a[href$='2']", "link"),
+        ("a[href*='a=1']", "link"),
+        ("[class~=two] span", "3"),
+        ("div p:first-child", "1|4"),
+        ("div :last-child", "3|link"),
+        ("p:nth-child(2)", "2"),
+        ("p:nth-of-type(odd)", "1|4"),
+        ("p:nth-last-child(-n+2)", "2|4"),
+        ("p:only-of-type", "4"),
+        ("p:not(.x)", "1|4"),
+        ("title:root, span:not([id])", "3"),
+        ("p:contains('4')", "4"),
+        ("*:empty", ""),
+    ];
+    for (expr, expected) in cases {
+        assert_eq!(show(expr, true), expected, "{expr}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    for expr in ["", "//", "//p[", "a b", "foo()", "1 +", "//p[@]", "$", "'a", "p::a", "//p]", "!", "not()"] {
+        assert!(parse_xpath(expr).is_err(), "{expr}");
+    }
+    for expr in ["", ">", "a >", "a,", "#", ".", "a[", "a[b=", ":nth-child(x)", ":hover", "a|b", "a{"] {
+        assert!(parse_css(expr).is_err(), "{expr}");
+    }
+    assert!(parse_xpath(&"(".repeat(1000)).is_err());
+    assert!(parse_xpath(&format!("{}1{}", "(".repeat(50), ")".repeat(50))).is_err());
+}

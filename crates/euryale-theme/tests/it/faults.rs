@@ -1,0 +1,170 @@
+//! What is wrong with rules files and themes is said with its place, and nothing is without a bound.
+
+use std::path::Path;
+
+use euryale_theme::{Context, LoadError, Loader, PageError, Theme};
+
+const THEME: &str = "<html><head><title>T</title></head><body><div id=\"a\">A</div></body></html>";
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("theme.html"), THEME).unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn rules(inner: &str) -> String {
+    format!(
+        "<rules xmlns=\"http://namespaces.plone.org/diazo\" xmlns:css=\"http://namespaces.plone.org/diazo/css\"\n  \
+         xmlns:xsl=\"http://www.w3.org/1999/XSL/Transform\" xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n\
+         <theme href=\"theme.html\"/>\n{inner}\n</rules>"
+    )
+}
+
+fn load(folder: &Path) -> Result<Theme, LoadError> {
+    Theme::load(folder.join("rules.xml"))
+}
+
+fn theme(inner: &str) -> Theme {
+    let folder = folder(&[("rules.xml", &rules(inner))]);
+    load(folder.path()).unwrap()
+}
+
+#[test]
+fn a_mistake_is_named_with_its_line() {
+    let cases = [
+        ("<xsl:template match=\"a\"/>", "<xsl:template> is XSLT"),
+        ("<before css:theme=\"#a\"><xsl:value-of select=\"a\"/></before>", "<xsl:value-of> is XSLT"),
+        ("<replce css:theme=\"#a\"/>", "<replce> is no rule"),
+        ("<div xmlns=\"\"/>", "<div> is no rule"),
+        ("<replace css:theme=\"#a[\" css:content=\"b\"/>", "the selector \"#a[\" is not understood"),
+        ("<replace css:theme=\"#a:hover\" css:content=\"b\"/>", "no pseudo-class :hover here"),
+        ("<replace theme=\"//a[\" content=\"b\"/>", "the selector \"//a[\" is not understood"),
+        ("<replace theme=\"'a'\" content=\"b\"/>", "selects no nodes"),
+        ("<drop theme=\"//a[document('x')]\"/>", "no function document() here"),
+        ("<drop theme=\"//a[contains(@b)]\"/>", "contains() does not take 1 arguments"),
+        ("<drop css:theme=\"#a\" css:content=\"#b\"/>", "theme and content"),
+        ("<drop css:theme=\"#a\" if=\"$a = \"/>", "the expression ends too early"),
+        ("<merge css:theme=\"#a\" css:content=\"#b\"/>", "<merge> needs attributes"),
+        ("<copy css:theme-children=\"#a\" css:content=\"#b\"/>", "theme-children does not stand in <copy>"),
+        ("<replace css:theme=\"#a\" href=\"/x\"/>", "href needs content"),
+        ("<replace css:theme=\"#a\" css:content=\"b\" href=\"https://a/\"/>", "is elsewhere"),
+        ("<replace css:theme=\"#a\" css:content=\"b\" method=\"esi\"/>", "method=\"esi\" is not supported"),
+        ("<replace css:theme=\"#a\" css:content=\"b\" mode=\"mine\"/>", "mode is raw"),
+        ("<replace css:theme=\"#a\" css:content=\"b\"><i/></replace>", "a rule takes one of them"),
+        ("<replace/>", "<replace> needs theme or content"),
+        ("<theme href=\"missing.html\"/>", "cannot read"),
+        ("<theme href=\"http://a/\"/>", "a theme is read from files only"),
+        ("<theme/>", "<theme> needs an href"),
+        ("<theme href=\"theme.html\"/>", "a second theme without a condition (the first is in line 3)"),
+        ("<xi:include href=\"rules.xml\"/>", "rules.xml includes itself"),
+        ("<xi:include href=\"none.xml\"/>", "cannot read"),
+        (
+            "<replace css:theme=\"#a\"/><replace css:theme=\"div\"/>",
+            "two rules without a condition replace <div>",
+        ),
+        ("<replace", "not well-formed XML"),
+    ];
+    for (inner, expected) in cases {
+        let folder = folder(&[("rules.xml", &rules(inner))]);
+        let error = load(folder.path()).expect_err(inner);
+        let said = error.to_string();
+        assert!(said.contains(expected), "{inner}: {said}");
+        assert!(!said.contains('\n'), "one line: {said}");
+        assert!(said.contains("rules.xml:4: ") || said.contains("rules.xml:5: "), "its place: {said}");
+    }
+}
+
+#[test]
+fn files_that_are_no_rules_are_refused() {
+    let cases: [(&[u8], &str); 5] = [
+        (b"<html/>", "a rules file begins with <rules"),
+        (b"<rules xmlns=\"http://openplans.org/deliverance\"/>", "an old namespace"),
+        (b"<rules xmlns=\"http://namespaces.plone.org/diazo\">\n\xff</rules>", "rules.xml:2: not UTF-8"),
+        (b"", "not well-formed XML"),
+        (b"<rules xmlns=\"http://namespaces.plone.org/diazo\"><xi:include/></rules>", "not well-formed XML"),
+    ];
+    for (bytes, expected) in cases {
+        let folder = folder(&[]);
+        std::fs::write(folder.path().join("rules.xml"), bytes).unwrap();
+        let said = load(folder.path()).unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+    let folder = folder(&[("rules.xml", &rules(""))]);
+    std::fs::write(folder.path().join("theme.html"), b"<p>\n\xc3\x28").unwrap();
+    let said = load(folder.path()).unwrap_err().to_string();
+    assert!(said.contains("theme.html:2: not UTF-8"), "{said}");
+}
+
+#[test]
+fn entity_bombs_and_circles_end() {
+    let mut bomb = "<!DOCTYPE rules [<!ENTITY a0 \"ha\">".to_owned();
+    for level in 1..30 {
+        let before = level - 1;
+        bomb += &format!("<!ENTITY a{level} \"{}\">", format!("&a{before};").repeat(10));
+    }
+    bomb +=
+        "]><rules xmlns=\"http://namespaces.plone.org/diazo\"><before theme=\"//a\">&a29;</before></rules>";
+    let said = load(folder(&[("rules.xml", &bomb)]).path()).unwrap_err().to_string();
+    assert!(said.contains("not well-formed XML"), "{said}");
+
+    let include = |href: &str| {
+        rules(&format!("<xi:include href=\"{href}\"/>")).replace("<theme href=\"theme.html\"/>", "")
+    };
+    let files = [("rules.xml", &*include("b.xml")), ("b.xml", &*include("./x/../rules.xml"))];
+    let said = load(folder(&files).path()).unwrap_err().to_string();
+    assert!(said.contains("b.xml:4: ./x/../rules.xml includes itself"), "{said}");
+}
+
+#[test]
+fn deep_files_are_refused_and_deep_pages_stay() {
+    let deep = |levels: usize| "<b>".repeat(levels);
+    let nested = rules(&("<rules>".repeat(60) + &"</rules>".repeat(60)));
+    let said = load(folder(&[("rules.xml", &nested)]).path()).unwrap_err().to_string();
+    assert!(said.contains("more than 50 <rules> in each other"), "{said}");
+    let inline = rules(&format!("<before theme=\"//a\">{}{}</before>", deep(200), "</b>".repeat(200)));
+    let said = load(folder(&[("rules.xml", &inline)]).path()).unwrap_err().to_string();
+    assert!(said.contains("more than 100 elements in each other"), "{said}");
+    let folder = folder(&[("rules.xml", &rules(""))]);
+    std::fs::write(folder.path().join("theme.html"), deep(1_000_000)).unwrap();
+    let said = load(folder.path()).unwrap_err().to_string();
+    assert!(said.contains("theme.html: more than 512 elements"), "{said}");
+
+    let theme = theme("<replace css:theme=\"#a\" css:content=\"body\"/>");
+    let apply = |page: &str| theme.apply(page, &Context::new("/")).map(|page| page.len());
+    assert_eq!(apply(&deep(1_000_000)), Err(PageError::TooDeep));
+    assert_eq!(apply(&"<br>".repeat(2_000_000)), Err(PageError::TooLarge));
+    assert!(apply(&deep(400)).is_ok());
+    assert!(apply(&("<p>".repeat(400_000) + &"</div>".repeat(400_000))).is_ok());
+}
+
+#[test]
+fn rules_that_multiply_end() {
+    let page = "<div>".repeat(500) + &"<i>x</i>".repeat(20_000);
+    let context = Context::new("/");
+    let all_of_all = theme("<replace css:theme=\"#a\" content=\"//*[.//*[.//*[. = //i]]]\"/>");
+    assert_eq!(all_of_all.apply(&page, &context).err(), Some(PageError::TooMuchWork));
+    let copies = theme("<replace css:theme=\"#a\" content=\"//*\"/>");
+    assert_eq!(copies.apply(&page, &context).err(), Some(PageError::TooLong));
+    let itself = theme(
+        "<replace css:theme=\"#a\" css:content=\"i\"/><after css:content=\"i\"><include css:content=\"i\"/></after>",
+    );
+    assert_eq!(itself.apply("<i>x</i>", &context).err(), Some(PageError::TooLong));
+}
+
+#[test]
+fn warnings_name_what_is_most_likely_misspelt() {
+    let folder = folder(&[("rules.xml", &rules("<drop css:theme=\"#nowhere\" css:thme=\"x\"/>"))]);
+    let theme = Loader::new(folder.path().join("rules.xml")).load().unwrap();
+    let warnings: Vec<String> = theme.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].ends_with("rules.xml:4: <drop> has no attribute thme: it is ignored"),
+        "{warnings:?}"
+    );
+    assert!(warnings[1].contains("the theme has nothing that this rule is about"), "{warnings:?}");
+    assert_eq!(theme.warnings()[0].line(), Some(4));
+    assert_eq!(theme.files().len(), 2);
+}

@@ -1,0 +1,9 @@
+//! Themes as programs use them.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
+
+mod cases;
+mod chain;
+mod faults;
+mod live;
+mod normal;

@@ -1,0 +1,45 @@
+//! Pages as trees that can be compared.
+
+use dom_query::{Document, NodeData, NodeRef};
+
+/// The tree of a page as one line per node, as a browser's parser reads it. Left out is what nobody sees and what the
+/// two differ in by nature: the doctype, white space where it does not show, attributes in other orders, `xmlns`,
+/// `xml:lang`, and the `Content-Type` that libxml2 adds to a head.
+pub(crate) fn normal(html: &str) -> String {
+    let document = Document::from(html);
+    let mut out = String::new();
+    for child in document.root().children() {
+        write(&child, 0, &mut out);
+    }
+    out
+}
+
+fn write(node: &NodeRef<'_>, depth: usize, out: &mut String) {
+    let line = node.query(|node| match &node.data {
+        NodeData::Text { contents } => {
+            let words: Vec<&str> = contents.split_whitespace().collect();
+            (!words.is_empty()).then(|| format!("\"{}\"", words.join(" ")))
+        }
+        NodeData::Comment { contents } => Some(format!("<!--{}-->", contents.trim())),
+        NodeData::Element(element) => {
+            let mut attributes: Vec<String> = element
+                .attrs
+                .iter()
+                .filter(|attribute| !matches!(&*attribute.name.local, "xmlns" | "xml:lang"))
+                .map(|attribute| format!("{}={:?}", attribute.name.local, attribute.value.to_string()))
+                .collect();
+            attributes.sort();
+            let added = attributes.iter().any(|attribute| attribute == "http-equiv=\"Content-Type\"");
+            (!added).then(|| format!("{} {}", element.name.local, attributes.join(" ")))
+        }
+        _ => None,
+    });
+    if let Some(Some(line)) = line {
+        out.push_str(&"  ".repeat(depth));
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    for child in node.children() {
+        write(&child, depth + 1, out);
+    }
+}

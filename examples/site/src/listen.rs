@@ -1,0 +1,92 @@
+//! Where the site listens, and who may say whom they speak for.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use euryale::PeerAddr;
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+
+/// An address to serve on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    Tcp(SocketAddr),
+    Tls(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = |text: &str| text.parse().map_err(|error| format!("{error}"));
+        match text.split_once(':') {
+            Some(("unix", "")) => Err("write the path of a socket behind unix:".to_owned()),
+            Some(("unix", path)) => Ok(Self::Unix(path.into())),
+            Some(("tls", rest)) => address(rest).map(Self::Tls),
+            _ => address(text).map(Self::Tcp),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Tls(address) => write!(f, "tls:{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Serialize for Listen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Peers that are balancers: a network, an address, or all that come by Unix sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Balancers {
+    Network(IpNet),
+    Unix,
+}
+
+impl Balancers {
+    pub(crate) fn have(self, peer: PeerAddr) -> bool {
+        match (self, peer) {
+            (Self::Network(network), peer) => peer.ip().is_some_and(|ip| network.contains(&ip)),
+            (Self::Unix, peer) => peer == PeerAddr::Unix,
+        }
+    }
+}
+
+impl FromStr for Balancers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "unix" {
+            return Ok(Self::Unix);
+        }
+        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        let wrong = || "write a network, for example 10.0.0.0/8, an address, or unix".to_owned();
+        network.map(Self::Network).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Balancers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(network) => network.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+impl Serialize for Balancers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

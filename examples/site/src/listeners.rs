@@ -1,0 +1,120 @@
+//! The addresses that are served, bound.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use euryale_server::{Listener, Tls, UnixSocket, systemd};
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::certificates;
+use crate::error::StartError;
+use crate::listen::Listen;
+use crate::settings::Settings;
+
+/// As many as Linux lets wait by default.
+const BACKLOG: u32 = 4096;
+
+pub(crate) struct Listeners {
+    pub(crate) public: Vec<Listener>,
+    pub(crate) admin: TcpListener,
+    pub(crate) agent: Option<TcpListener>,
+    /// Of those that speak TLS.
+    pub(crate) tls: Option<Tls>,
+    /// Where they are, for people.
+    names: Vec<String>,
+}
+
+impl Listeners {
+    /// Sockets that systemd gave stand over `--listen`.
+    pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let tls = certificates::read(&settings.edge)?.map(Tls::new);
+        let (mut public, mut names) = (Vec::new(), Vec::new());
+        let given = systemd::listeners().map_err(|error| {
+            let what = format!("cannot use a socket that systemd gave: {error}");
+            StartError::new(what, "this process", "see the unit's .socket")
+        })?;
+        for (listener, number) in given.into_iter().zip(1..) {
+            let address = listener.local_addr();
+            names.push(address.map_or(format!("socket {number}"), |address| format!("http://{address}/")));
+            public.push(listener);
+        }
+        if public.is_empty() {
+            for address in &settings.listen {
+                let (listener, name) = listen(address, settings, tls.as_ref())?;
+                public.push(listener);
+                names.push(name);
+            }
+        }
+        let balancers = &settings.edge.proxy_protocol;
+        if !balancers.is_empty() {
+            let expect = |listener: Listener| {
+                let balancers = balancers.clone();
+                listener.proxy_protocol(move |peer| balancers.iter().any(|some| some.have(peer)))
+            };
+            public = public.into_iter().map(expect).collect();
+        }
+        let admin = tcp(settings.admin, false).map_err(|error| cannot(&error, settings.admin, "--admin"))?;
+        let agent = settings
+            .agent
+            .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
+        Ok(Self { public, admin, agent: agent.transpose()?, tls, names })
+    }
+
+    pub(crate) fn greeting(&self, data: &Path) -> String {
+        // Asking a bound socket for its address does not fail.
+        let admin = self.admin.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
+        let agent = self.agent.as_ref().and_then(|listener| listener.local_addr().ok());
+        let agent = agent.map(|address| format!(", agent: {address}")).unwrap_or_default();
+        let names = self.names.join(" and ");
+        format!("Serving {names} from {} - operators: {admin}readyz{agent}\n", data.display())
+    }
+}
+
+fn listen(
+    address: &Listen,
+    settings: &Settings,
+    tls: Option<&Tls>,
+) -> Result<(Listener, String), StartError> {
+    let edge = &settings.edge;
+    let failed = |error: &io::Error| cannot(error, address, "--listen");
+    match address {
+        Listen::Tcp(at) => {
+            let listener = tcp(*at, edge.reuse_port).map_err(|error| failed(&error))?;
+            let name = listener.local_addr().map(|address| format!("http://{address}/"));
+            Ok((listener.into(), name.unwrap_or_default()))
+        }
+        Listen::Tls(at) => {
+            let Some(tls) = tls else {
+                let remedy = "give --tls-cert and --tls-key";
+                return Err(StartError::new("there are no certificates", address, remedy));
+            };
+            let listener = tcp(*at, edge.reuse_port).map_err(|error| failed(&error))?;
+            let name = listener.local_addr().map(|address| format!("https://{address}/"));
+            Ok((Listener::from(listener).tls(tls), name.unwrap_or_default()))
+        }
+        Listen::Unix(path) => {
+            let listener = UnixSocket::new(path).mode(edge.unix_mode).bind();
+            listener.map(|listener| (listener, address.to_string())).map_err(|error| failed(&error))
+        }
+    }
+}
+
+fn tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Sockets of a process that has ended do not keep the address.
+    socket.set_reuseaddr(true)?;
+    if reuse_port {
+        socket.set_reuseport(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn cannot(error: &io::Error, address: impl std::fmt::Display, flag: &str) -> StartError {
+    if error.kind() == ErrorKind::AddrInUse {
+        let remedy = format!("end the program that uses it, or choose another one with {flag}");
+        return StartError::new("the address is in use", address, remedy);
+    }
+    StartError::new(format!("cannot listen: {error}"), address, format!("choose another one with {flag}"))
+}

@@ -1,0 +1,85 @@
+//! Where the browser sees the site: below a prefix, or a part of it as the whole.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, map_request};
+use axum::response::Response;
+use euryale::forwarded::{ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer};
+use http::Extensions;
+use http::uri::PathAndQuery;
+use tower_layer::Layer;
+
+use crate::settings::Settings;
+
+tokio::task_local! {
+    /// For pages that are made by layers, which know nothing of the request but that it failed.
+    static HERE: PublicUrl;
+}
+
+/// Whom the site believes, and what.
+fn forwarded(settings: &Settings) -> ForwardedLayer {
+    let proxies: TrustedProxies = settings.trusted_proxy.iter().copied().collect();
+    ForwardedLayer::new(proxies).fields(settings.forwarded_field.iter().copied())
+}
+
+/// Who may write virtual hosts into paths, and the table of hosts. None: nobody, and there is none.
+fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
+    if settings.virtual_host_proxy.is_empty() && settings.virtual_host.is_empty() {
+        return None;
+    }
+    let proxies: TrustedProxies = settings.virtual_host_proxy.iter().copied().collect();
+    // Each line was read before, as a setting.
+    let table: HostTable = settings.virtual_host.join("\n").parse().unwrap_or_default();
+    Some(VirtualHostLayer::new(proxies).table(table))
+}
+
+/// What a proxy says is understood before anything looks at a request: in `site` with all its routes.
+pub(crate) fn around(site: Router, settings: &Settings) -> Router {
+    let site = match virtual_hosts(settings) {
+        // What changes a path has to stand around the routes, not behind them.
+        Some(layer) => {
+            let own_names = Router::new().fallback_service(site).layer(map_request(own_names));
+            Router::new().fallback_service(layer.layer(own_names))
+        }
+        None => site,
+    };
+    Router::new().fallback_service(forwarded(settings).layer(site))
+}
+
+/// Puts into reach of whatever answers this request where the browser sees the site.
+pub(crate) async fn remember(request: Request, next: Next) -> Response {
+    match elsewhere(request.extensions()) {
+        Some(url) => HERE.scope(url, next.run(request)).await,
+        None => next.run(request).await,
+    }
+}
+
+/// Where the browser sees the site, if that is not where it is; while a request is answered that was [remembered].
+///
+/// [remembered]: remember
+pub(crate) fn here() -> Option<PublicUrl> {
+    HERE.try_with(Clone::clone).ok()
+}
+
+/// The same for a request.
+pub(crate) fn elsewhere(extensions: &Extensions) -> Option<PublicUrl> {
+    let url = extensions.get::<PublicUrl>()?;
+    let is_elsewhere = !(url.prefix().is_empty() && url.root().is_empty());
+    is_elsewhere.then(|| url.clone())
+}
+
+/// Names with `@@` belong to the site, and are there for whoever sees but a part of it: as views are in Zope, which a
+/// folder has from its site.
+async fn own_names(mut request: Request) -> Request {
+    let root = elsewhere(request.extensions()).map(|url| url.root().to_owned()).unwrap_or_default();
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    let own = target.strip_prefix(&root).filter(|own| !root.is_empty() && own.starts_with("/@@"));
+    if let Some(own) = own.and_then(|own| PathAndQuery::try_from(own).ok()) {
+        let mut uri = request.uri().clone().into_parts();
+        uri.path_and_query = Some(own);
+        if let Ok(uri) = http::Uri::from_parts(uri) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}

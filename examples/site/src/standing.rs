@@ -1,0 +1,100 @@
+//! How this process stands, for balancers.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use euryale::{Ledger, Pool, Route};
+use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
+use euryale_server::{Readiness, Shutdown};
+use euryale_sqlite::Sqlite;
+
+/// A publication that has run for so long is stuck: none of this site's takes a tenth of it.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// How this process stands.
+#[derive(Clone)]
+pub(crate) struct Stands {
+    /// Once the site is open.
+    pool: Arc<OnceLock<Pool<Sqlite>>>,
+    ledger: Ledger,
+    readiness: Readiness,
+    shutdown: Shutdown,
+    resume: Resume,
+}
+
+impl Stands {
+    pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown) -> Self {
+        Self { pool: Arc::default(), ledger, readiness, shutdown, resume: Resume::new() }
+    }
+
+    /// From now on this is the pool that is asked.
+    pub(crate) fn open(&self, pool: &Pool<Sqlite>) {
+        self.pool.get_or_init(|| pool.clone());
+    }
+
+    pub(crate) fn resume(&self) -> Resume {
+        self.resume.clone()
+    }
+
+    fn standing(&self) -> Standing {
+        if self.shutdown.is_draining() {
+            Standing::Draining
+        } else if self.readiness.is_ready() {
+            Standing::Ready
+        } else {
+            Standing::Down
+        }
+    }
+
+    fn load(&self) -> Load {
+        let standing = self.standing();
+        let Some(pool) = self.pool.get() else {
+            return Load { standing, workers: 0, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
+        };
+        let status = pool.status();
+        Load {
+            standing,
+            workers: status.cap,
+            busy: status.running,
+            stuck: status.holders.iter().filter(|holder| holder.age >= STUCK).count(),
+            queued: status.queued,
+            oldest_wait: status.oldest_wait.unwrap_or_default(),
+        }
+    }
+
+    /// For HAProxy.
+    pub(crate) fn agent(&self) -> AgentCheck {
+        let (stands, ledger) = (self.clone(), self.ledger.clone());
+        AgentCheck::new(move || stands.load()).connections(move || without_worker(&ledger))
+    }
+
+    /// The same and more, for other balancers.
+    pub(crate) fn report(&self) -> String {
+        self.resume.json(self.standing(), self.agent().answer())
+    }
+}
+
+/// Requests that wait for something else than a worker: for a client that reads or writes, for a promise.
+fn without_worker(ledger: &Ledger) -> usize {
+    let gauges = [
+        ledger.blobs.open.get(),
+        ledger.deferred.running.get(),
+        ledger.deferred.writers.get(),
+        ledger.promises.suspended.get(),
+        ledger.spool.files.get(),
+    ];
+    gauges.into_iter().map(|gauge| usize::try_from(gauge).unwrap_or(0)).sum()
+}
+
+/// Records how long the head of each answer took, by route.
+pub(crate) async fn record(State(resume): State<Resume>, request: Request, next: Next) -> Response {
+    let (route, began) = (request.extensions().get::<Route>().cloned(), Instant::now());
+    let response = next.run(request).await;
+    if let Some(route) = route {
+        resume.record(route.name(), began.elapsed());
+    }
+    response
+}

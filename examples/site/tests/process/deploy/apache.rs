@@ -1,0 +1,78 @@
+use std::cell::Cell;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::program::{Proxy, of_debian};
+use super::{Sites, behaves, configuration, free_port, offloads};
+
+/// What Debian's apache2.conf does around a site, with the modules that the configuration names.
+const AROUND: &str = "
+ServerRoot FOLDER
+ServerName localhost
+PidFile FOLDER/pid
+Mutex file:FOLDER
+ErrorLog /dev/stderr
+Listen ADDRESS
+";
+
+const MODULES: [&str; 12] = [
+    "mpm_event",
+    "authz_core",
+    "headers",
+    "lbmethod_bybusyness",
+    "lbmethod_byrequests",
+    "proxy",
+    "proxy_balancer",
+    "proxy_http",
+    "proxy_wstunnel",
+    "rewrite",
+    "slotmem_shm",
+    "xsendfile",
+];
+
+/// `retry` of the configuration, which has whole seconds, and the one that has begun.
+const LEFT_OUT: Duration = Duration::from_millis(2100);
+
+#[test]
+fn the_site_behind_apache() {
+    let mut sites = Sites::start(&["--offload=/"]);
+    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let blobs = sites.data().join("blobs");
+    let text = configuration(
+        "apache/euryale.conf",
+        &[
+            ("*:80>", &format!("{address}>")),
+            ("127.0.0.1:8080", &sites.address(0)),
+            ("127.0.0.1:8090", &sites.address(1)),
+            ("/srv/euryale/blobs", blobs.to_str().unwrap()),
+        ],
+    );
+    let around = AROUND.replace("FOLDER", folder.path().to_str().unwrap());
+    let mut main = around.replace("ADDRESS", &address.to_string());
+    for module in MODULES {
+        main += &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
+    }
+    if is_root() {
+        main += "User www-data\nGroup www-data\n";
+    }
+    fs::write(folder.path().join("apache2.conf"), main + &text).unwrap();
+    let mut command = of_debian("apache2");
+    // One process: there are no children to be left behind.
+    command.arg("-X").arg("-f").arg(folder.path().join("apache2.conf"));
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    // Whom it found closed it leaves out for a second, and says so to nobody.
+    let since = Cell::new(None);
+    behaves(&proxy, &mut sites, |at| {
+        let (restarted, began) = since.get().filter(|(of, _)| *of == at).unwrap_or((at, Instant::now()));
+        since.set(Some((restarted, began)));
+        began.elapsed() > LEFT_OUT
+    });
+    offloads(&proxy, &sites);
+    drop(proxy);
+    sites.end();
+}
+
+/// Apache refuses to serve as root, and becomes another user if it is.
+fn is_root() -> bool {
+    std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
+}

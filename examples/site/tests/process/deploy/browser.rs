@@ -1,0 +1,184 @@
+//! Those who ask: from `127.0.0.2`, which is no proxy's address.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use super::Proxy;
+use crate::{PATIENCE, eventually};
+
+/// Asks at one address.
+#[derive(Clone)]
+pub(super) struct Browser {
+    address: SocketAddr,
+}
+
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = String::from_utf8_lossy(&self.body[..self.body.len().min(200)]);
+        write!(f, "{} {:?} {start:?}", self.status, self.headers)
+    }
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl Browser {
+    pub(super) fn new(proxy: &Proxy) -> Self {
+        Self::at(proxy.address)
+    }
+
+    pub(super) fn at(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// The host that it believes to talk to.
+    pub(super) fn host(&self) -> String {
+        format!("public.test:{}", self.address.port())
+    }
+
+    pub(super) fn get(&self, path: &str, fields: &str) -> Answer {
+        self.ask("GET", path, fields, b"")
+    }
+
+    pub(super) fn post(&self, path: &str, fields: &str, body: &[u8]) -> Answer {
+        self.ask("POST", path, fields, body)
+    }
+
+    pub(super) fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Answer {
+        let answer = self.try_ask(method, path, fields, body);
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    pub(super) fn connect(&self) -> io::Result<TcpStream> {
+        // The standard library has no way to choose the address of a client.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(SocketAddr::from(([127, 0, 0, 2], 0)))?;
+            socket.connect(self.address).await?.into_std()
+        })?;
+        stream.set_nonblocking(false)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    }
+
+    pub(super) fn head(&self, method: &str, path: &str, fields: &str) -> String {
+        format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{fields}", self.host())
+    }
+
+    fn try_ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> io::Result<Answer> {
+        let mut stream = self.connect()?;
+        let length =
+            if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        stream.write_all(format!("{}{length}\r\n", self.head(method, path, fields)).as_bytes())?;
+        let mut writer = stream.try_clone()?;
+        let mut bytes = Vec::new();
+        std::thread::scope(|scope| {
+            // Who refuses a body may close before it is all there; the answer counts.
+            scope.spawn(move || drop(writer.write_all(body)));
+            let read = stream.read_to_end(&mut bytes);
+            // A reset behind a whole answer is no business of its reader.
+            if bytes.is_empty() { read.map(drop) } else { Ok(()) }
+        })?;
+        parse(&bytes, method == "HEAD").ok_or_else(|| {
+            let text = String::from_utf8_lossy(&bytes[..bytes.len().min(500)]).into_owned();
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        })
+    }
+}
+
+/// None: it is not whole.
+fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+    let mut answer = Answer { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() };
+    if status == 100 {
+        return parse(&answer.body, is_head);
+    }
+    if answer.header("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        answer.body = unchunked(&answer.body)?;
+    }
+    let length = answer.header("content-length").and_then(|length| length.parse().ok());
+    let is_whole = is_head || length.is_none_or(|length: usize| length == answer.body.len());
+    is_whole.then_some(answer)
+}
+
+fn unchunked(mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = bytes.windows(2).position(|window| window == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).ok()?, 16).ok()?;
+        bytes = &bytes[end + 2..];
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend(bytes.get(..size)?);
+        bytes = bytes.get(size + 2..)?;
+    }
+}
+
+/// Clients that ask for the same again and again, each with a new socket.
+pub(super) struct Crowd {
+    answered: Arc<AtomicUsize>,
+    is_over: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<String>>>,
+}
+
+impl Crowd {
+    pub(super) fn ask(proxy: &Proxy, clients: usize, path: &'static str) -> Self {
+        let (answered, is_over) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let clients = (0..clients).map(|_| {
+            let (browser, answered, is_over) = (Browser::new(proxy), answered.clone(), is_over.clone());
+            std::thread::spawn(move || {
+                let mut failed = Vec::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    match browser.try_ask("GET", path, "", b"") {
+                        Ok(answer) if answer.status == 200 => {}
+                        answer => failed.push(format!("{answer:?}")),
+                    }
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                failed
+            })
+        });
+        Self { clients: clients.collect(), answered, is_over }
+    }
+
+    /// Until so many more requests have been answered.
+    pub(super) fn answered(&self, more: usize) {
+        let before = self.count();
+        eventually("clients are answered", || self.count() >= before + more);
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// What went wrong.
+    pub(super) fn end(self) -> Vec<String> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    }
+}

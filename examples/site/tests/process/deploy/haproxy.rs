@@ -1,0 +1,133 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::browser::{Browser, Crowd};
+use super::program::{Proxy, of_debian};
+use super::{Sites, behaves, configuration, free_port, restarts_unseen};
+use crate::{ended, eventually, get, send};
+
+/// With a console, by which one sees what it thinks.
+fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
+    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let console = folder.path().join("console");
+    let port =
+        |prefix: &str, at: usize, which: usize| format!("{prefix} {}", sites.addresses[at][which].port());
+    let text = configuration(
+        "haproxy/haproxy.cfg",
+        &[
+            ("bind :80\n", &format!("bind {address}\n")),
+            ("maxconn 20000", &format!("maxconn 500\n    stats socket {} level admin", console.display())),
+            ("127.0.0.1:8080", &sites.address(0)),
+            ("127.0.0.1:8090", &sites.address(1)),
+            ("agent-port 8082", &port("agent-port", 0, 2)),
+            ("agent-port 8092", &port("agent-port", 1, 2)),
+            (" port 8081", &port(" port", 0, 1)),
+            (" port 8091", &port(" port", 1, 1)),
+        ],
+    );
+    let file = folder.path().join("haproxy.cfg");
+    fs::write(&file, text).unwrap();
+    let mut command = of_debian("haproxy");
+    command.args(["-db", "-f"]).arg(file);
+    Some((Proxy::start(address, folder.path(), command)?, folder))
+}
+
+/// Of a server: its status and its weight.
+fn server(folder: &Path, name: &str) -> (String, u32) {
+    let mut console = UnixStream::connect(folder.join("console")).unwrap();
+    console.write_all(b"show stat\n").unwrap();
+    let mut table = String::new();
+    console.read_to_string(&mut table).unwrap();
+    let line = table.lines().find(|line| line.starts_with(&format!("euryale,{name},"))).unwrap();
+    let cells: Vec<&str> = line.split(',').collect();
+    (cells[17].to_owned(), cells[18].parse().unwrap())
+}
+
+fn is_up(folder: &Path, at: usize) -> bool {
+    server(folder, ["a", "b"][at]).0 == "UP"
+}
+
+#[test]
+fn the_site_behind_haproxy() {
+    let mut sites = Sites::start(&[]);
+    let Some((proxy, folder)) = start(&sites) else { return };
+    behaves(&proxy, &mut sites, |at| is_up(folder.path(), at));
+    drop(proxy);
+    sites.end();
+}
+
+/// The node has two workers. Half a node is one that works with all of them and lets nobody wait.
+#[test]
+fn its_weight_follows_the_load() {
+    let mut sites = Sites::start(&["--connections=2"]);
+    let Some((proxy, folder)) = start(&sites) else { return };
+    let weight = |name: &str, expected: u32| {
+        eventually(&format!("{name} has {expected}"), || server(folder.path(), name).1 == expected);
+    };
+    weight("a", 100);
+    let slow: Vec<_> = (0..2).map(|_| send(sites.addresses[0][0], "/@@slow?ms=2000").unwrap()).collect();
+    weight("a", 50);
+    weight("b", 100);
+    drop(slow);
+    weight("a", 100);
+    // Whoever is about to end says so, as long as something is not over.
+    let slow = send(sites.addresses[0][0], "/@@slow?ms=1500").unwrap();
+    sites.one(0).counts("euryale_publishers_running", 1);
+    sites.one(0).signal("-TERM");
+    eventually("a drains", || server(folder.path(), "a").0.starts_with("DRAIN"));
+    assert_eq!(Browser::new(&proxy).get("/guides", "").status, 200);
+    drop((slow, proxy));
+    // It is on its way out: a second signal would cut what is left.
+    assert_eq!(sites.running[0].take().unwrap().end().0, Some(0));
+    sites.end();
+}
+
+/// One process, two workers, and fifty downloads whose readers have stopped reading: pages come all the same.
+#[test]
+fn downloads_hold_nothing() {
+    const DOWNLOADS: usize = 50;
+    let mut sites = Sites::of(0, &["--connections=2"]);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("large.bin"), vec![7; 32 << 20]).unwrap();
+    let flags = ["import", "--data", sites.data().to_str().unwrap(), folder.path().to_str().unwrap()]
+        .map(str::to_owned);
+    let output = ended(&flags.each_ref().map(String::as_str));
+    assert!(output.status.success(), "{output:?}");
+    sites.start_one(0);
+    let Some((proxy, console)) = start(&sites) else { return };
+    eventually("the other one is not there", || server(console.path(), "b").0.starts_with("DOWN"));
+    let browser = Browser::new(&proxy);
+    let mut downloads = Vec::new();
+    for _ in 0..DOWNLOADS {
+        let mut stream = browser.connect().unwrap();
+        write!(stream, "{}\r\n", browser.head("GET", "/large.bin", "")).unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200");
+        downloads.push(stream);
+    }
+    sites.one(0).counts("euryale_blobs_open", DOWNLOADS);
+    let pages = Crowd::ask(&proxy, 8, "/");
+    pages.answered(200);
+    let failed = pages.end();
+    assert!(failed.is_empty(), "{:#?}\n{}", &failed[..failed.len().min(3)], proxy.said());
+    sites.one(0).counts("euryale_blobs_open", DOWNLOADS);
+    let report = get(sites.one(0).admin, "/-/resume").unwrap();
+    assert!(report.contains("\"standing\":\"ready\"") && report.contains("\"read\""), "{report}");
+    drop((downloads, proxy));
+    sites.end();
+}
+
+/// Ten thousand requests, and not one that fails, while one process after the other is ended and started again.
+#[test]
+fn restarts_are_not_seen() {
+    let mut sites = Sites::start(&["--connections=4"]);
+    let Some((proxy, folder)) = start(&sites) else { return };
+    restarts_unseen(&proxy, &mut sites, 2000, |at| is_up(folder.path(), at));
+    drop(proxy);
+    sites.end();
+}

@@ -1,0 +1,50 @@
+use std::fs;
+
+use super::program::{Proxy, of_debian};
+use super::{Sites, behaves, configuration, free_port, offloads};
+
+/// What Debian's nginx.conf does around the files of `conf.d`.
+const AROUND: &str = "
+daemon off;
+master_process off;
+pid FOLDER/pid;
+error_log stderr notice;
+events {}
+http {
+    access_log off;
+    client_body_temp_path FOLDER/body;
+    proxy_temp_path FOLDER/proxy;
+    fastcgi_temp_path FOLDER/fastcgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    scgi_temp_path FOLDER/scgi;
+    include FOLDER/euryale.conf;
+}
+";
+
+#[test]
+fn the_site_behind_nginx() {
+    let mut sites = Sites::start(&["--offload=/@@blobs"]);
+    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let blobs = sites.data().join("blobs");
+    let text = configuration(
+        "nginx/euryale.conf",
+        &[
+            ("listen 80;", &format!("listen {address};")),
+            ("127.0.0.1:8080", &sites.address(0)),
+            ("127.0.0.1:8090", &sites.address(1)),
+            ("/srv/euryale/blobs", blobs.to_str().unwrap()),
+        ],
+    );
+    fs::write(folder.path().join("euryale.conf"), text).unwrap();
+    let name = folder.path().to_str().unwrap();
+    let main = folder.path().join("nginx.conf");
+    fs::write(&main, AROUND.replace("FOLDER", name)).unwrap();
+    let mut command = of_debian("nginx");
+    command.args(["-p", name, "-e", "stderr", "-c"]).arg(main);
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    // It asks each of them anew.
+    behaves(&proxy, &mut sites, |_| true);
+    offloads(&proxy, &sites);
+    drop(proxy);
+    sites.end();
+}

@@ -1,0 +1,35 @@
+use std::fs;
+
+use super::program::{Proxy, of_debian};
+use super::{Sites, behaves, configuration, free_port};
+
+#[test]
+fn the_site_behind_varnish() {
+    let mut sites = Sites::start(&[]);
+    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let port = |at: usize| format!(".port = \"{}\"", sites.addresses[at][0].port());
+    let text = configuration(
+        "varnish/default.vcl",
+        &[(".port = \"8080\"", &port(0)), (".port = \"8090\"", &port(1))],
+    );
+    let file = folder.path().join("default.vcl");
+    fs::write(&file, text).unwrap();
+    let mut command = of_debian("varnishd");
+    command.args([
+        "-F",
+        "-j",
+        "none",
+        "-s",
+        "malloc,16m",
+        "-p",
+        "backend_remote_error_holddown=0",
+        "-a",
+        &address.to_string(),
+    ]);
+    command.arg("-n").arg(folder.path().join("work")).arg("-f").arg(file);
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    // It asks each of them anew.
+    behaves(&proxy, &mut sites, |_| true);
+    drop(proxy);
+    sites.end();
+}

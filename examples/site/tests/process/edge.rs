@@ -1,0 +1,222 @@
+//! The ways in: Unix sockets, TLS, systemd's sockets, several processes; and the WebSocket.
+
+use std::io::{BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+
+use super::clients::{printed, run};
+use super::{PATIENCE, Running, eventually, get, program, rest, site};
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A new certificate for `site.example`, in two files.
+fn certify(folder: &Path) {
+    let made = rcgen::generate_simple_self_signed(["site.example".to_owned()]).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+}
+
+#[test]
+fn it_serves_at_unix_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.sock");
+    let listen = format!("--listen=unix:{}", text(&path));
+    let site = Running::start(&folder.path().join("data"), &[&listen]);
+    assert!(site.greeting.contains(text(&path)), "{}", site.greeting);
+    let mut peer = UnixStream::connect(&path).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    peer.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("<h1>Euryale</h1>"));
+    site.end_well();
+    assert!(!path.exists());
+}
+
+#[test]
+fn certificates_are_read_anew_on_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let config = folder.path().join("site.toml");
+    let settings = format!("connections = 2\ntls-cert = {cert:?}\ntls-key = {key:?}\n");
+    std::fs::write(&config, &settings).unwrap();
+    let flags = ["--listen=tls:127.0.0.1:0", "--config", text(&config)];
+    let site = Running::start(&folder.path().join("data"), &flags);
+    let url = site.greeting.split(' ').find(|word| word.starts_with("https://")).unwrap();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+    let resolve = format!("site.example:{port}:127.0.0.1");
+    let ask = |cert: &Path| {
+        let url = format!("https://site.example:{port}/history");
+        let format = "%{http_code} %{http_version}";
+        run(
+            "curl",
+            &["-sS", "--cacert", text(cert), "--resolve", &resolve, "-o", "/dev/null", "-w", format, &url],
+        )
+    };
+    let Some(output) = ask(&cert) else { return };
+    assert_eq!(printed(output), "200 2");
+    let old = folder.path().join("old.pem");
+    std::fs::copy(&cert, &old).unwrap();
+    certify(folder.path());
+    // A file that is wrong changes nothing.
+    std::fs::write(&config, format!("{settings}nonsense = 1\n")).unwrap();
+    site.signal("-HUP");
+    eventually("it says so", || site.said().contains("not reloaded, and nothing is changed"));
+    assert_eq!(printed(ask(&old).unwrap()), "200 2");
+    std::fs::write(&config, settings.replace("connections = 2", "connections = 3")).unwrap();
+    let slow = site.slow(500);
+    site.signal("-HUP");
+    site.counts("euryale_connections_cap", 3);
+    assert_eq!(printed(ask(&cert).unwrap()), "200 2");
+    assert!(!ask(&old).unwrap().status.success());
+    assert!(rest(slow).unwrap().ends_with("worked for 500 ms\n"));
+    site.end_well();
+}
+
+#[test]
+fn tls_without_certificates_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let output =
+        site(&["--listen=tls:127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("there are no certificates") && said.contains("--tls-cert"), "{said}");
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_supervisor_hears_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut command = site(&[]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "20000");
+    let running = Running::spawn(command, &folder.path().join("data"), &[]);
+    let hear = || {
+        let mut heard = [0; 256];
+        let count = supervisor.recv(&mut heard).unwrap();
+        String::from_utf8_lossy(&heard[..count]).into_owned()
+    };
+    assert_eq!(hear().trim(), "READY=1");
+    assert_eq!(hear().trim(), "WATCHDOG=1");
+    assert_eq!(hear().trim(), "WATCHDOG=1");
+    running.signal("-TERM");
+    while !hear().starts_with("STOPPING=1") {}
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+/// Binds a socket, and becomes the site, to which it leaves it as descriptor 3.
+const ACTIVATE: &str = "
+import os, socket, sys
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
+os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])";
+
+#[test]
+fn sockets_of_a_supervisor_are_served() {
+    if run("python3", &["-c", ""]).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program("python3");
+    command.args(["-c", ACTIVATE, super::SITE]);
+    let site = Running::spawn(command, &folder.path().join("data"), &[]);
+    // The one that was given stands for those that were asked for.
+    assert_eq!(site.public.len(), 1);
+    assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"));
+    site.end_well();
+}
+
+#[test]
+fn two_processes_share_a_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let flags = [&*format!("--listen={free}"), "--reuse-port"];
+    let first = Running::start(&data, &flags);
+    let second = Running::start(&data, &flags);
+    for _ in 0..20 {
+        assert!(get(free, "/history").unwrap().starts_with("HTTP/1.1 200"));
+    }
+    first.end_well();
+    for _ in 0..20 {
+        assert!(get(free, "/history").unwrap().starts_with("HTTP/1.1 200"));
+    }
+    second.end_well();
+}
+
+/// A WebSocket, with as much of RFC 6455 as these tests need.
+struct Socket {
+    stream: BufReader<TcpStream>,
+    head: String,
+}
+
+impl Socket {
+    fn open(site: &Running, origin: &str) -> Self {
+        let mut stream = TcpStream::connect(site.public[0]).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = "GET /@@echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        write!(stream, "{head}{origin}\r\n").unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        Self { stream, head: String::from_utf8(head).unwrap() }
+    }
+
+    /// A frame with a mask of zeros.
+    fn send(&mut self, kind: u8, content: &[u8]) {
+        let mut frame = vec![0x80 | kind];
+        match u8::try_from(content.len()) {
+            Ok(short @ ..126) => frame.push(0x80 | short),
+            _ => {
+                frame.push(0x80 | 127);
+                frame.extend((content.len() as u64).to_be_bytes());
+            }
+        }
+        frame.extend([0; 4]);
+        frame.extend(content);
+        self.stream.get_mut().write_all(&frame).unwrap();
+    }
+
+    /// Kind and content of a short frame.
+    fn hear(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 2];
+        self.stream.read_exact(&mut head).unwrap();
+        let mut content = vec![0; head[1].into()];
+        self.stream.read_exact(&mut content).unwrap();
+        (head[0] & 0x0f, content)
+    }
+}
+
+#[test]
+fn a_websocket_echoes_until_the_site_goes_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &[]);
+    let mut socket = Socket::open(&site, "origin: http://test\r\n");
+    assert!(socket.head.starts_with("HTTP/1.1 101 "), "{}", socket.head);
+    socket.send(1, b"hello");
+    assert_eq!(socket.hear(), (1, b"hello".to_vec()));
+    let mut large = Socket::open(&site, "");
+    large.send(2, &[0; (64 << 10) + 1]);
+    assert_eq!(large.hear().1[..2], 1009_u16.to_be_bytes());
+    assert!(Socket::open(&site, "origin: http://evil.example\r\n").head.starts_with("HTTP/1.1 403 "));
+    site.signal("-TERM");
+    let (kind, reason) = socket.hear();
+    assert_eq!((kind, &reason[..2]), (8, &1001_u16.to_be_bytes()[..]));
+    socket.send(8, &reason[..2]);
+    let (code, said) = site.end();
+    assert_eq!(code, Some(0), "{said}");
+}
