@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 
 use axum::Router;
+use axum::error_handling::HandleErrorLayer;
 use axum::extract::Request as AxumRequest;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response as AxumResponse;
 use axum::routing::{any, get};
+use euryale::blob::{OffloadLayer, ServeBlobLayer};
 use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::DeferredLayer;
 use euryale::promise::RepublishLayer;
@@ -68,6 +70,13 @@ async fn spool_alone() {
     assert_eq!(post(inside().layer(layers)).await, through());
     assert_eq!(ledger.spool.bytes.peak(), 4);
     assert_quiet(&ledger).await;
+}
+
+/// These add no error, and need no Respond around them.
+#[tokio::test]
+async fn serve_blob_and_offload_alone() {
+    assert_eq!(post(inside().layer(ServeBlobLayer::new())).await, through());
+    assert_eq!(post(inside().layer(OffloadLayer::new())).await, through());
 }
 
 #[tokio::test]
@@ -218,4 +227,26 @@ async fn foreign_middleware_that_boxes_its_errors() {
         .layer(SpoolLayer::new().limit(3))
         .map_request(unspooled);
     assert_eq!(post(inside().layer(layers)).await.0, 413, "an error of ours keeps its kind");
+}
+
+/// axum's middleware takes no errors: they pass it as responses, and come out of them on its other side.
+#[tokio::test]
+async fn from_fn_between_layers_that_fail() {
+    let ledger = Ledger::new();
+    let layers = |limit| {
+        ServiceBuilder::new()
+            .layer(RespondLayer::new())
+            .map_result(Error::raise)
+            .layer(from_fn(stamp))
+            .layer(HandleErrorLayer::new(async |error: Error| error))
+            .layer(SpoolLayer::new().limit(limit).ledger(ledger.clone()))
+            .layer(RetryLayer::new(ConflictPolicy::new()))
+            .map_request(unspooled)
+            .map_result(Error::raise)
+    };
+    assert_eq!(post(inside().layer(layers(4))).await, through());
+    let (status, body, _) = post(inside().layer(layers(3))).await;
+    assert_eq!(status, 413);
+    assert!(body.contains("at most 3 bytes"), "Respond has seen the error: {body}");
+    assert_quiet(&ledger).await;
 }

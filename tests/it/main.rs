@@ -9,6 +9,7 @@ mod composition;
 mod deferred;
 mod failures;
 mod framing;
+mod handlers;
 mod lanes;
 mod overload;
 mod participants;

@@ -151,11 +151,17 @@ impl Body {
     /// Puts the handle of a response's blob, deferred response or writer into its extensions, and counts an open blob
     /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
+        Self::put_handle(response, Some(ledger));
+    }
+
+    fn put_handle(response: &mut Response, ledger: Option<&Ledger>) {
         match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {
                 let handle = handle.clone();
                 if !response.extensions().get::<BlobHandle>().is_some_and(|known| known.is_same(&handle)) {
-                    handle.count(|| GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1));
+                    if let Some(ledger) = ledger {
+                        handle.count(|| GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1));
+                    }
                     response.extensions_mut().insert(handle);
                 }
             }
@@ -333,6 +339,22 @@ impl From<&'static str> for Body {
 impl From<Blob> for Body {
     fn from(blob: Blob) -> Self {
         Self { kind: Kind::Blob(BlobBody::Untouched(BlobHandle::new(blob))) }
+    }
+}
+
+impl From<Body> for Response {
+    /// 200, with the body's handle in the extensions, for a service that is no publisher. The blob is not counted.
+    fn from(body: Body) -> Self {
+        let mut response = Self::new(body);
+        Body::put_handle(&mut response, None);
+        response
+    }
+}
+
+impl From<Blob> for Response {
+    /// As of a [`Body`] of this blob.
+    fn from(blob: Blob) -> Self {
+        Body::from(blob).into()
     }
 }
 

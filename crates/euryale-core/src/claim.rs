@@ -15,6 +15,10 @@ use crate::{Database, Error, Lease, Request};
 /// * a panic of the job is an [`Error`] of kind [`Panicked`](crate::ErrorKind::Panicked).
 ///
 /// Not object-safe on purpose: `Publish` boxes the future once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place in a pool's queue",
+    note = "`ConnectionLimitLayer` makes claims on a `Pool`; another pool implements `Claim` for its own"
+)]
 pub trait Claim: Send + 'static {
     /// The store whose connections are lent.
     type Database: Database;

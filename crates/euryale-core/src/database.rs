@@ -39,6 +39,12 @@ pub enum Fault {
 /// `classify` is asked for each error of a source chain, outermost first, until it answers something else than
 /// [`Fault::Other`]: an application may wrap a conflict in an error of its own.
 #[doc(alias = "ZODB.DB")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Database`",
+    label = "this says not how to connect, begin, commit and abort",
+    note = "SQLite: `euryale_sqlite::Sqlite`",
+    note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of euryale-connection"
+)]
 pub trait Database: Send + Sync + 'static {
     /// One connection, with the caches that make it worth keeping.
     type Connection: Send + 'static;

@@ -1,5 +1,7 @@
 //! What services return.
 
+mod answer;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;

@@ -60,6 +60,8 @@
 mod abort;
 mod admit;
 mod attempt;
+#[cfg(feature = "axum")]
+mod axum;
 mod blob;
 mod blocking;
 mod body;

@@ -24,6 +24,12 @@ pub type Response = http::Response<Body>;
 /// (`Stack::publish_fn`).
 #[doc(alias = "WSGI")]
 #[doc(alias = "ZPublisher")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not publish from the database `{D}`",
+    label = "not a publisher of `{D}`",
+    note = "a publisher is a synchronous `fn(&Request, &mut Transaction<'_, {D}>) -> Result<Response, Abort>`",
+    note = "a closure whose arguments carry no types needs `publisher_fn`, or `Stack::publish_fn`"
+)]
 pub trait Publisher<D: Database>: Send + Sync + 'static {
     /// Answers one request.
     ///

@@ -60,6 +60,10 @@
 //! [`result_or_submit`](Promises::result_or_submit), [`cancel`](Promises::cancel), [`clear`](Promises::clear),
 //! [`reset`](Promises::reset).
 //!
+//! # Features
+//!
+//! `axum`, off by default: `HandlerPromises`, an extractor for asynchronous handlers.
+//!
 //! # Cancellation
 //!
 //! When the client goes away, promises are cancelled and there is no further pass; a publication in the queue leaves
@@ -86,8 +90,12 @@
 //! A panic of a promise is a value. The service panics when it is called outside a runtime of tokio's.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod asks;
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+mod axum;
 mod blocking;
 mod error;
 mod future;
@@ -104,6 +112,9 @@ mod shared;
 mod tests;
 mod timing;
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use self::axum::HandlerPromises;
 pub use self::error::{AlreadyResolved, NoResult, PromiseError};
 pub use self::future::RepublishFuture;
 pub use self::key::Key;

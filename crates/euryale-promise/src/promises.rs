@@ -22,12 +22,8 @@ pub trait PromisesExt {
 impl<B> PromisesExt for http::Request<B> {
     fn promises(&self) -> Promises<'_> {
         let attempt = self.extensions().get::<Attempt>().cloned();
-        Promises {
-            attempt: attempt.unwrap_or_else(|| Attempt::new(Default::default())),
-            scope: self.extensions().get::<Scope>().cloned(),
-            terms: Terms::default(),
-            of: PhantomData,
-        }
+        let attempt = attempt.unwrap_or_else(|| Attempt::new(Default::default()));
+        Promises::new(attempt, self.extensions().get::<Scope>().cloned())
     }
 }
 
@@ -67,6 +63,10 @@ pub struct Promises<'a> {
 }
 
 impl<'a> Promises<'a> {
+    pub(crate) fn new(attempt: Attempt, scope: Option<Scope>) -> Self {
+        Self { attempt, scope, terms: Terms::default(), of: PhantomData }
+    }
+
     /// The number of this pass, from 1.
     pub fn pass(&self) -> u32 {
         self.attempt.pass()

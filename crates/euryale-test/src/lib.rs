@@ -2,7 +2,8 @@
 //!
 //! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on demand,
 //! [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends every test: nothing
-//! may be held any more. [`skip`] says aloud that a test cannot run here.
+//! may be held any more. [`skip`] says aloud that a test cannot run here. [`run_readme`] holds a README to its
+//! word.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -29,6 +30,7 @@ mod log;
 mod null;
 mod publisher;
 mod quiet;
+mod readme;
 mod skip;
 
 pub use self::client::{Answer, H2Client, RawClient};
@@ -39,4 +41,5 @@ pub use self::log::Log;
 pub use self::null::NullDatabase;
 pub use self::publisher::ScriptedPublisher;
 pub use self::quiet::{assert_quiet, eventually};
+pub use self::readme::run_readme;
 pub use self::skip::skip;

@@ -100,6 +100,12 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! * `forms`: forms are read while they come.
+//! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer with [`Blob`],
+//!   [`Body`] and [`Deferred`], and ask for promises by `promise::HandlerPromises`.
+//!
 //! # Cancellation
 //!
 //! A client that goes away takes its waiting request out of the queue; a running publication is finished.

@@ -59,9 +59,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut error: Error = match this.state.project() {
-            StateProj::Called { inner } => match ready!(inner.poll(cx)) {
+            StateProj::Called { inner } => match Error::raise(ready!(inner.poll(cx))) {
                 Ok(response) => return Poll::Ready(Ok(response.map(Body::new))),
-                Err(error) => error.into(),
+                Err(error) => error,
             },
             StateProj::Failed { error } => match error.take() {
                 Some(error) => error,

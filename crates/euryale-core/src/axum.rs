@@ -1,0 +1,59 @@
+//! What handlers of axum may answer with: bodies, open files, deferred responses, and what went wrong.
+
+use axum_core::response::{IntoResponse, Response as AxumResponse};
+
+use crate::{Abort, Blob, Body, Deferred, Error, Response, SpooledBody};
+
+/// 200 with this body. Its handle travels with it, for the layers outside.
+impl IntoResponse for Body {
+    fn into_response(self) -> AxumResponse {
+        sent(self.into())
+    }
+}
+
+/// 200 with this file, without a Content-Type. Its handle travels with it: `ServeBlobLayer` answers ranges and
+/// conditional requests, and a server with `sendfile(2)` sends it.
+impl IntoResponse for Blob {
+    fn into_response(self) -> AxumResponse {
+        sent(self.into())
+    }
+}
+
+/// The response that is computed. Needs a `DeferredLayer`, or status and headers are lost: see [`Deferred`].
+impl IntoResponse for Deferred {
+    fn into_response(self) -> AxumResponse {
+        sent(self.into())
+    }
+}
+
+/// As `Response::from(error)`: its status, and a problem in JSON.
+impl IntoResponse for Error {
+    fn into_response(self) -> AxumResponse {
+        sent(self.into())
+    }
+}
+
+/// The abort's response, or that of its error. `?` makes an `Abort` of every error, so
+/// `Result<T, Abort>` is what a handler can return.
+impl IntoResponse for Abort {
+    fn into_response(self) -> AxumResponse {
+        sent(Error::from(self).into())
+    }
+}
+
+impl From<Body> for axum_core::body::Body {
+    fn from(body: Body) -> Self {
+        Self::new(body)
+    }
+}
+
+/// For a router that stands inside `Spool`: `.map_request(|request: Request| request.map(axum::body::Body::from))`.
+impl From<SpooledBody> for axum_core::body::Body {
+    fn from(body: SpooledBody) -> Self {
+        Self::new(Body::from(body))
+    }
+}
+
+fn sent(response: Response) -> AxumResponse {
+    response.map(axum_core::body::Body::new)
+}

@@ -1,0 +1,95 @@
+//! Promises in handlers of axum's.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use euryale_core::{Attempt, Error, ErrorKind, History};
+use http::request::Parts;
+
+use crate::scope::Scope;
+use crate::{Promises, PromisesExt};
+
+/// The promises of a request in an asynchronous handler of axum's: an extractor.
+///
+/// Such a handler can wait for what it needs by itself. It asks for promises because others do: a value that is
+/// [`shared`](Promises::shared) is fetched once for all. It returns `Result<_, Abort>`, and is called again when
+/// what it asked for is there, so [`RepublishLayer`](crate::RepublishLayer) stands around its router, with
+/// [`Error::raise`] between the two:
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use axum::{Router, routing::get};
+/// use euryale_core::{Abort, Error, Request, SpooledBody};
+/// use euryale_promise::{HandlerPromises, PromisesExt, RepublishLayer};
+/// use euryale_publisher::RespondLayer;
+/// use tower::{ServiceBuilder, ServiceExt};
+///
+/// async fn rate(asking: HandlerPromises) -> Result<String, Abort> {
+///     let promises = asking.promises();
+///     let rate = promises.ask("rate", || async { Ok::<_, Infallible>(1.09) });
+///     Ok(format!("{} in pass {}", rate.ready()??, promises.pass()))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let layers = ServiceBuilder::new()
+///     .layer(RespondLayer::new())
+///     .layer(RepublishLayer::new())
+///     .map_request(|request: Request| request.map(axum::body::Body::from))
+///     .map_result(Error::raise);
+/// let service = layers.service(Router::new().route("/", get(rate)));
+/// let response = service.oneshot(Request::new(SpooledBody::default())).await.unwrap();
+/// # use http_body_util::BodyExt;
+/// # let body = response.into_body().collect().await.unwrap().to_bytes();
+/// assert_eq!(body, "1.09 in pass 2");
+/// # }
+/// ```
+///
+/// # Errors
+/// 500 when no `RepublishLayer` stands around the handler; ask for an `Option` of it where that may be.
+#[derive(Clone)]
+pub struct HandlerPromises {
+    attempt: Attempt,
+    scope: Scope,
+}
+
+impl HandlerPromises {
+    fn of(parts: &mut Parts) -> Option<Self> {
+        let scope = parts.extensions.get::<Scope>()?.clone();
+        let history = parts.extensions.get::<History>().copied().unwrap_or_default();
+        // One for all extractors of this request.
+        let attempt = parts.extensions.get_or_insert_with(|| Attempt::new(history)).clone();
+        Some(Self { attempt, scope })
+    }
+}
+
+impl PromisesExt for HandlerPromises {
+    fn promises(&self) -> Promises<'_> {
+        Promises::new(self.attempt.clone(), Some(self.scope.clone()))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for HandlerPromises {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
+        let missing = "a handler asks for promises, but no RepublishLayer stands around it";
+        Self::of(parts).ok_or_else(|| Error::with_source(ErrorKind::Application, missing))
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for HandlerPromises {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+impl fmt::Debug for HandlerPromises {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerPromises").field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}

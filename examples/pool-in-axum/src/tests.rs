@@ -1,0 +1,15 @@
+use euryale_connection::Pool;
+use euryale_test::{assert_quiet, run_readme};
+use tokio::net::TcpListener;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_is_true() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = Pool::new(crate::database(folder.path().join("total.db")).unwrap(), 2);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(axum::serve(listener, crate::app(pool.clone())).into_future());
+    run_readme(include_str!("../README.md"), address);
+    assert_quiet(pool.ledger()).await;
+    serving.abort();
+}

@@ -1,0 +1,58 @@
+//! Connections of r2d2. A program has its manager from diesel, r2d2_sqlite or r2d2_postgres, and writes the second
+//! half only.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use euryale_connection::r2d2::TransactionControl;
+use euryale_core::{Access, BoxError, Fault};
+use rusqlite::{Connection, ErrorCode};
+
+pub(crate) struct Manager(pub(crate) PathBuf);
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = rusqlite::Error;
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        Connection::open(&self.0)
+    }
+
+    fn is_valid(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+        connection.execute_batch("SELECT 1")
+    }
+
+    fn has_broken(&self, _: &mut Connection) -> bool {
+        false
+    }
+}
+
+/// How such a connection begins, commits and aborts, and what its errors mean.
+pub(crate) struct Control;
+
+impl TransactionControl<Connection> for Control {
+    fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
+        let begin = if access == Access::Read { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        Ok(connection.execute_batch(begin)?)
+    }
+
+    fn commit(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        Ok(connection.execute_batch("COMMIT")?)
+    }
+
+    fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
+        // A failed statement or commit may have rolled back already.
+        if connection.is_autocommit() { Ok(()) } else { Ok(connection.execute_batch("ROLLBACK")?) }
+    }
+
+    fn classify(&self, error: &(dyn Error + 'static)) -> Fault {
+        match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Conflict,
+            _ => Fault::Other,
+        }
+    }
+
+    fn in_transaction(&self, connection: &mut Connection) -> bool {
+        !connection.is_autocommit()
+    }
+}

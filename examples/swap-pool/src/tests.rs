@@ -1,0 +1,52 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use euryale_core::{Claim, ErrorKind, Ledger};
+use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually, run_readme};
+use tokio::net::TcpListener;
+
+use crate::threads::Threads;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_is_true() {
+    let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+    let app = crate::app(&folder.path().join("total.db"), &ledger).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(axum::serve(listener, app).into_future());
+    run_readme(include_str!("../README.md"), address);
+    assert_eq!(ledger.transactions.committed.get(), 3);
+    assert_quiet(&ledger).await;
+    serving.abort();
+}
+
+/// What `Claim` says of any pool.
+#[tokio::test]
+async fn the_cap_holds_whatever_becomes_of_the_futures() {
+    let threads = Threads::new(CountingDatabase::new(), 2, 8, &Ledger::new()).unwrap();
+    let (gate, ran) = (Gate::new(), Arc::new(AtomicU32::new(0)));
+    let job = || {
+        let (gate, ran) = (gate.clone(), Arc::clone(&ran));
+        threads.clone().run(move |_| {
+            ran.fetch_add(1, SeqCst);
+            gate.wait();
+        })
+    };
+    // Each is queued before it is polled.
+    let started = [job(), job()];
+    eventually("two run", || gate.waiting() == 2).await;
+    let waiting: Vec<_> = std::iter::repeat_with(job).take(8).collect();
+    assert_eq!(job().await.unwrap_err().kind(), ErrorKind::QueueFull);
+    drop(started);
+    drop(waiting);
+    assert_eq!(gate.waiting(), 2);
+    gate.open();
+    while threads.clone().run(|_| ()).await.is_err() {
+        // Those who have gone still have their places: the price of a plain channel.
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ran.load(SeqCst), 2, "who has gone is never run");
+    let panics = threads.run(|_| std::panic::resume_unwind(Box::new("a job")));
+    let error: Result<(), _> = panics.await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Panicked);
+}

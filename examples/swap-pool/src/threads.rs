@@ -1,0 +1,116 @@
+//! Another pool: threads of its own, one connection each, on a channel. What [`Claim`] asks of a pool is all there; no
+//! lanes, no priorities, no limit to the wait, and who has gone keeps its place in the queue until a thread comes by.
+
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{BoxError, Claim, Database, Error, ErrorKind, Lease, LeaseSource, Ledger};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// A handle; the threads end when the last one is gone.
+pub(crate) struct Threads<D: Database> {
+    jobs: SyncSender<Job<D>>,
+}
+
+type Job<D> = Box<dyn FnOnce(&mut Lease<'_, D>) + Send>;
+
+impl<D: Database> Threads<D> {
+    /// `threads` jobs run at a time, and `queue` more wait. Call it in a runtime.
+    pub(crate) fn new(database: D, threads: usize, queue: usize, ledger: &Ledger) -> io::Result<Self> {
+        let (jobs, taken) = sync_channel(queue);
+        let (taken, database) = (Arc::new(Mutex::new(taken)), Arc::new(database));
+        for _ in 0..threads {
+            let source = Source { database: Arc::clone(&database), ledger: ledger.clone() };
+            let (taken, runtime) = (Arc::clone(&taken), Handle::current());
+            thread::Builder::new().spawn(move || work(&taken, source, &runtime))?;
+        }
+        Ok(Self { jobs })
+    }
+}
+
+/// One thread. Its connection never leaves it, and is dropped here.
+fn work<D: Database>(jobs: &Mutex<Receiver<Job<D>>>, mut source: Source<D>, runtime: &Handle) {
+    // For tasks that a transaction spawns after its commit.
+    let _runtime = runtime.enter();
+    let mut connection = None;
+    loop {
+        let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        job(&mut Lease::new(&mut source, &mut connection));
+        if connection.as_mut().is_some_and(|connection| !source.database.is_reusable(connection)) {
+            connection = None;
+        }
+    }
+}
+
+impl<D: Database> Clone for Threads<D> {
+    fn clone(&self) -> Self {
+        Self { jobs: self.jobs.clone() }
+    }
+}
+
+impl<D: Database> Claim for Threads<D> {
+    type Database = D;
+
+    fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Lease<'_, D>) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (result, done) = oneshot::channel();
+        let queued = self.jobs.try_send(Box::new(move |lease| {
+            // Whoever waited may have gone: then it never starts.
+            if result.is_closed() {
+                return;
+            }
+            let returned = catch_unwind(AssertUnwindSafe(|| job(lease))).map_err(|_| {
+                lease.discard(DropReason::Panicked);
+                Error::new(ErrorKind::Panicked)
+            });
+            let _ = result.send(returned);
+        }));
+        let refused = queued.map_err(|refused| match refused {
+            TrySendError::Full(_) => Error::new(ErrorKind::QueueFull),
+            TrySendError::Disconnected(_) => Error::new(ErrorKind::Closed),
+        });
+        async move {
+            refused?;
+            done.await.map_err(|_| Error::new(ErrorKind::Closed))?
+        }
+    }
+}
+
+/// Where a lease has its connection from.
+struct Source<D> {
+    database: Arc<D>,
+    ledger: Ledger,
+}
+
+impl<D: Database> LeaseSource<D> for Source<D> {
+    fn database(&self) -> &D {
+        &self.database
+    }
+
+    fn checkout(&mut self) -> Result<D::Connection, BoxError> {
+        self.database.connect()
+    }
+
+    fn discard(&mut self, connection: D::Connection, reason: DropReason) {
+        self.ledger.connections.dropped.add(reason, 1);
+        drop(connection);
+    }
+
+    fn client_is_gone(&self) -> bool {
+        false
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}

@@ -1,0 +1,104 @@
+//! One transform in the place of another: the same table of contents by a streaming rewrite, and from the whole page.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::http::Response;
+use axum::response::Html;
+use axum::routing::get;
+use euryale_core::BoxError;
+use euryale_transform::html_content::ContentType;
+use euryale_transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage};
+use tokio::net::TcpListener;
+
+#[cfg(test)]
+mod tests;
+
+/// The place in the chain. Who swaps a transform keeps name and number, and those around it notice nothing.
+macro_rules! contents {
+    ($type:ty) => {
+        impl Transform for $type {
+            fn name(&self) -> &str {
+                "contents"
+            }
+
+            fn order(&self) -> i32 {
+                8700
+            }
+        }
+    };
+}
+
+/// While the page passes: what it has seen it can only add below.
+struct Below {
+    headings: Selector,
+    body: Selector,
+}
+
+contents!(Below);
+
+impl Rewrite for Below {
+    fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
+        let seen = Arc::new(Mutex::new(String::new()));
+        let collected = Arc::clone(&seen);
+        handlers.text(&self.headings, move |text| {
+            let mut seen = collected.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.push_str(text.as_str());
+            if text.last_in_text_node() {
+                seen.push_str("; ");
+            }
+            Ok(())
+        });
+        handlers.element(&self.body, move |body| {
+            let seen = Arc::clone(&seen);
+            body.on_end_tag(move |end| {
+                let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                end.before(&nav(seen.trim_end_matches("; ")), ContentType::Html);
+                Ok(())
+            });
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+/// With the whole page in hand: it waits for its end, and can add on top.
+struct Above;
+
+contents!(Above);
+
+impl TransformPage for Above {
+    async fn transform(&self, page: &Page, response: Response<String>) -> Result<Response<String>, BoxError> {
+        let (head, text) = response.into_parts();
+        // What computes for long belongs there, and not on the runtime's threads.
+        let text = page.cpu().run(move || above(&text)).await?;
+        Ok(Response::from_parts(head, text))
+    }
+}
+
+fn above(page: &str) -> String {
+    let headings = page.split("<h2>").skip(1).filter_map(|rest| rest.split("</h2>").next());
+    let nav = nav(&headings.collect::<Vec<_>>().join("; "));
+    page.replacen("<body>", &format!("<body>{nav}"), 1)
+}
+
+fn nav(headings: &str) -> String {
+    format!("<nav>{headings}</nav>")
+}
+
+async fn page() -> Html<&'static str> {
+    Html("<body><h2>Stheno</h2><h2>Euryale</h2></body>\n")
+}
+
+fn app() -> Result<Router, BoxError> {
+    let below = Below { headings: "h2".parse()?, body: "body".parse()? };
+    let pages = || Router::new().route("/", get(page));
+    Ok(Router::new()
+        .nest("/below", pages().layer(TransformChainLayer::new().rewrite(below)))
+        .nest("/above", pages().layer(TransformChainLayer::new().transform_page(Above))))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    Ok(axum::serve(TcpListener::bind("127.0.0.1:3000").await?, app()?).await?)
+}
