@@ -20,8 +20,7 @@ use crate::timing::Timings;
 
 /// Publishing ⇒ the answer, or Suspended; Suspended ⇒ Publishing, or an error. At both awaits this future may be
 /// dropped: then a publication in the queue leaves it, one that runs is finished, and promises are cancelled.
-///
-/// A block and not an `async fn`, whose future would have room for each argument twice.
+#[expect(clippy::manual_async_fn, reason = "the future of an `async fn` has room for each argument twice")]
 pub(crate) fn passes<S, B, R>(
     mut inner: S,
     engine: Arc<Engine>,
@@ -65,8 +64,8 @@ where
             if pass >= engine.settings.passes || until <= Instant::now() {
                 return Err(refused(ErrorKind::PassLimit, &asks));
             }
-            // On the heap, because most requests ask for nothing, and their futures should be small: the system's allocator
-            // is several times slower beyond 1 KiB.
+            // On the heap, because most requests ask for nothing and their futures should be small: beyond 1 KiB
+            // the system's allocator is several times slower.
             Box::pin(settle(&engine, &mut settled, asks, until, &mut timings)).await?;
             request.extensions_mut().insert(history(&attempt, wrote));
             engine.settings.ledger.promises.passes.add(1);

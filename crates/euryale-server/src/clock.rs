@@ -18,8 +18,8 @@ pub(crate) struct Limits {
     pub(crate) write: Duration,
 }
 
-/// Without a request for so long, a socket of HTTP/1 rests: it needs nothing of what hyper has for it. Short, so that few
-/// idle sockets have buffers at a time; long enough that one on which requests follow each other never rests.
+/// Without a request for so long, a socket of HTTP/1 rests: it needs nothing of what hyper has for it. Short, so that
+/// few idle sockets have buffers at a time; long enough that one on which requests follow each other never rests.
 pub(crate) const REST: Duration = Duration::from_millis(100);
 
 impl Limits {

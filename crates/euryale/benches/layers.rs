@@ -11,7 +11,7 @@ use tower::ServiceExt;
 fn layers(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut group = criterion.benchmark_group("a request through");
-    let alone = [("bare", onion::bare as fn() -> onion::Onion)];
+    let alone = [("bare", onion::bare as onion::Make)];
     for (name, layer) in alone.into_iter().chain(onion::LAYERS) {
         let service = layer();
         group.bench_function(name, |bencher| {

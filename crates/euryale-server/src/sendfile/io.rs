@@ -22,8 +22,8 @@ pub struct SendfileIo {
     yields: bool,
 }
 
-/// What is sent of a file at first. A socket may take megabytes at a time: of many downloads that begin together, the last
-/// would have its head when all others have theirs. A browser needs the head, and the first bytes, to go on.
+/// What is sent of a file at first. A socket may take megabytes at a time: of many downloads that begin together, the
+/// last would have its head when all others have sent so much. A browser needs the head, and the first bytes, to go on.
 const FIRST: usize = 256 << 10;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;

@@ -55,8 +55,10 @@ pub(crate) fn bare() -> Onion {
     boxed(Core)
 }
 
+pub(crate) type Make = fn() -> Onion;
+
 /// A layer of the onion, alone.
-pub(crate) const LAYERS: [(&str, fn() -> Onion); 6] = [
+pub(crate) const LAYERS: [(&str, Make); 6] = [
     ("respond", || boxed(RespondLayer::new().layer(Core))),
     ("blobs", || boxed(ServeBlobLayer::new().layer(Core))),
     ("deferred", || boxed(DeferredLayer::new().layer(Core))),
