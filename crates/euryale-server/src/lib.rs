@@ -126,7 +126,7 @@ mod tls;
 mod transport;
 mod welcome;
 
-pub use self::admin::{Admin, Readiness};
+pub use self::admin::{Admin, Held, Readiness, StatusDetails};
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]

@@ -1,0 +1,290 @@
+//! For people. What the page is without scripts is also what each event brings: there is one way to write it.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use super::details::Held;
+use super::figures::{Figures, QUANTILES, SPAN, Section, Times, Trend, Value};
+
+pub(super) fn whole(figures: &Figures) -> String {
+    let main = main(figures);
+    format!(
+        "<!doctype html>
+<html lang=en>
+<head>
+<meta charset=utf-8>
+<meta name=viewport content=\"width=device-width, initial-scale=1\">
+<title>Status</title>
+<link rel=stylesheet href=status.css>
+<script src=status.js type=module></script>
+</head>
+<body>
+{main}
+<footer>For programs: <a href=status.json>status.json</a>, <a href=metrics>metrics</a></footer>
+</body>
+</html>
+"
+    )
+}
+
+/// Elements that change have an id, and none is within another.
+pub(super) fn main(figures: &Figures) -> String {
+    let Figures { state, up, recent, trends, sections, times, .. } = figures;
+    let up = Seconds(up.as_secs_f64());
+    let alarm = if *state == "ready" { "" } else { " alarm" };
+    let lately = recent.map_or_else(
+        || "What happens in a second, and lately, is known when this page is loaded again.".to_owned(),
+        |recent| format!("Lately: the last {}.", Seconds(recent.as_secs_f64().round())),
+    );
+    format!(
+        "<header><h1>Status</h1>
+<p id=state class=\"state{alarm}\">{state}</p>
+<p>up <span id=up>{up}</span></p>
+<p id=live role=status>Snapshot</p>
+</header>
+<main>
+{trends}{held}{times}{lanes}{sections}{facts}
+</main>
+<p class=quiet id=lately>{lately}</p>",
+        trends = all(trends.iter().map(trend)),
+        held = held(&figures.details.held),
+        times = table_of_times(times),
+        lanes = lanes(figures),
+        sections = all(sections.iter().map(section)),
+        facts = facts(figures),
+    )
+}
+
+fn all(parts: impl Iterator<Item = String>) -> String {
+    parts.collect()
+}
+
+const WIDTH: f64 = 240.0;
+const HEIGHT: f64 = 56.0;
+
+fn trend(trend: &Trend) -> String {
+    let Trend { id, title, now, scale, line } = trend;
+    let top = line.iter().flatten().map(|(_, value)| *value).fold(scale.max(1.0), f64::max);
+    let (mut path, mut area, mut last) = (String::new(), String::new(), None);
+    for point in line.iter().map(Some).chain([None]) {
+        let point = point.copied().flatten();
+        let place = point
+            .map(|(age, value)| (WIDTH * (1.0 - age / SPAN), HEIGHT - 1.0 - (HEIGHT - 2.0) * value / top));
+        match (place, last) {
+            (Some((x, y)), None) => {
+                path += &format!("M{x:.1} {y:.1}");
+                area += &format!("M{x:.1} {HEIGHT}V{y:.1}");
+            }
+            (Some((x, y)), Some(_)) => {
+                path += &format!("L{x:.1} {y:.1}");
+                area += &format!("L{x:.1} {y:.1}");
+            }
+            (None, Some((x, _))) => area += &format!("L{x:.1} {HEIGHT}Z"),
+            (None, None) => {}
+        }
+        last = place;
+    }
+    format!(
+        "<section class=\"card trend\"><h2>{title}</h2><p id=trend-{id}>{now}</p>\
+         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none aria-hidden=true>\
+         <line x1=0 x2={WIDTH} y1={HEIGHT} y2={HEIGHT} />\
+         <path id=area-{id} class=area d=\"{area}\" /><path id=line-{id} d=\"{path}\" /></svg></section>\n"
+    )
+}
+
+fn section(section: &Section) -> String {
+    let Section { id, title, rows } = section;
+    let rows = rows.iter().map(|(row, name, value)| format!("<dt>{name}</dt><dd id={id}-{row}>{value}</dd>"));
+    format!("<section class=card><h2>{title}</h2><dl>{}</dl></section>\n", all(rows))
+}
+
+fn held(held: &[Held]) -> String {
+    let row = |held: &Held| {
+        let text = |text: &Option<String>, none: &str| escaped(text.as_deref().unwrap_or(none)).into_owned();
+        format!(
+            "<tr><td>{}</td><td class=\"words route\">{}</td><td class=words>{}</td><td class=words>{}</td>\
+             <td>{}</td><td>{}</td><td>{}</td></tr>",
+            Seconds(held.age.as_secs_f64()),
+            text(&held.route, "–"),
+            text(&held.phase, "–"),
+            text(&held.lane, "default"),
+            Value::Seconds(held.waited.as_ref().map(Duration::as_secs_f64)),
+            held.attempt,
+            held.pass,
+        )
+    };
+    let rows = if held.is_empty() {
+        "<tr><td colspan=7 class=\"words quiet\">None.</td></tr>".to_owned()
+    } else {
+        all(held.iter().map(row))
+    };
+    format!(
+        "<section class=\"card wide\"><h2>Requests that hold a worker, the longest first</h2><table><thead><tr>\
+         <th>Age</th><th class=words>Route</th><th class=words>Phase</th><th class=words>Lane</th>\
+         <th>Waited</th><th>Attempt</th><th>Pass</th></tr></thead><tbody id=held>{rows}</tbody></table></section>\n"
+    )
+}
+
+fn table_of_times(times: &[Times]) -> String {
+    let cells = |values: Option<[Option<f64>; 3]>| {
+        all(values.unwrap_or_default().into_iter().map(|value| format!("<td>{}</td>", Value::Seconds(value))))
+    };
+    let rows = times.iter().map(|times| {
+        let Times { id, title, recent, ever } = times;
+        format!("<tr id=times-{id}><th scope=row>{title}</th>{}{}</tr>", cells(*recent), cells(Some(*ever)))
+    });
+    let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
+    format!(
+        "<section class=\"card wide half\"><h2>Times</h2><table><thead><tr><th></th>\
+         <th colspan=3>lately</th><th colspan=3>since the start</th></tr><tr><th></th>{heads}{heads}</tr></thead>\
+         <tbody>{}</tbody></table></section>\n",
+        all(rows)
+    )
+}
+
+fn lanes(figures: &Figures) -> String {
+    let rows = figures.lanes.iter().map(|lane| {
+        format!(
+            "<tr><th scope=row>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escaped(lane.name),
+            lane.running,
+            lane.peak,
+            lane.waiting,
+            lane.refused
+        )
+    });
+    let rows = all(rows);
+    let rows =
+        if rows.is_empty() { "<tr><td colspan=5 class=\"words quiet\">None.</td></tr>" } else { &rows };
+    format!(
+        "<section class=\"card wide half\"><h2>Blocking lanes</h2><table><thead><tr><th>Lane</th>\
+         <th>Running</th><th>Peak</th><th>Waiting</th><th>Refused</th></tr></thead>\
+         <tbody id=lanes>{rows}</tbody></table></section>\n"
+    )
+}
+
+/// A place for them is there in any case, for those that come later.
+fn facts(figures: &Figures) -> String {
+    let facts = &figures.details.facts;
+    let mut groups: Vec<&str> = Vec::new();
+    for fact in facts {
+        if !groups.contains(&&*fact.group) {
+            groups.push(&fact.group);
+        }
+    }
+    let cards = groups.into_iter().map(|group| {
+        let rows = facts.iter().filter(|fact| fact.group == group).map(|fact| {
+            let class = if fact.is_alarm { " class=alarm" } else { "" };
+            format!("<dt>{}</dt><dd{class}>{}</dd>", escaped(&fact.name), escaped(&fact.value))
+        });
+        format!("<h2>{}</h2><dl>{}</dl>", escaped(group), all(rows))
+    });
+    let cards = all(cards);
+    let hidden = if cards.is_empty() { " hidden" } else { "" };
+    format!("<section class=\"card wide\" id=facts{hidden}>{cards}</section>\n")
+}
+
+impl Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Count(count) => write!(f, "{}", Grouped(count)),
+            Self::Bytes(bytes) => write!(f, "{}", Bytes(bytes)),
+            Self::Seconds(Some(seconds)) => write!(f, "{}", Seconds(seconds)),
+            Self::PerSecond(Some(rate)) if rate < 10.0 => write!(f, "{rate:.1}/s"),
+            Self::PerSecond(Some(rate)) => write!(f, "{}/s", Grouped(whole_number(rate))),
+            Self::BytesPerSecond(Some(rate)) => {
+                write!(f, "{}/s", Bytes(u64::try_from(whole_number(rate)).unwrap_or(0)))
+            }
+            Self::Seconds(None) | Self::PerSecond(None) | Self::BytesPerSecond(None) => f.write_str("–"),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rates are far below 2^63")]
+fn whole_number(rate: f64) -> i64 {
+    rate.round() as i64
+}
+
+/// In groups of three digits, as English writes them.
+struct Grouped(i64);
+
+impl Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.unsigned_abs().to_string();
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at) % 3 == 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+struct Bytes(u64);
+
+impl Display for Bytes {
+    #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut amount = self.0 as f64;
+        if self.0 < 1024 {
+            return write!(f, "{} B", self.0);
+        }
+        for unit in ["KiB", "MiB", "GiB", "TiB"] {
+            amount /= 1024.0;
+            // What would be shown as 1024.0 is 1.0 of the next.
+            if amount < 1023.95 || unit == "TiB" {
+                return write!(f, "{amount:.1} {unit}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// With as many digits as tell people something.
+struct Seconds(f64);
+
+impl Display for Seconds {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times of a process")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0;
+        match seconds {
+            _ if seconds.is_infinite() => f.write_str("over 10 s"),
+            _ if seconds < 0.009_95 => write!(f, "{:.2} ms", seconds * 1e3),
+            _ if seconds < 0.999_5 => write!(f, "{:.0} ms", seconds * 1e3),
+            _ if seconds < 9.95 => write!(f, "{seconds:.1} s"),
+            _ if seconds < 119.5 => write!(f, "{seconds:.0} s"),
+            _ => {
+                let minutes = (seconds / 60.0) as u64;
+                match minutes {
+                    0..120 => write!(f, "{minutes} min"),
+                    120..2880 => write!(f, "{} h {} min", minutes / 60, minutes % 60),
+                    _ => write!(f, "{} d {} h", minutes / 1440, minutes / 60 % 24),
+                }
+            }
+        }
+    }
+}
+
+/// For text and for values in double quotes.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped.into()
+}
