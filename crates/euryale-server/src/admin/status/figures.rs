@@ -1,5 +1,6 @@
 //! All numbers of the page, once, for people and for programs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::Ledger;
@@ -43,6 +44,13 @@ pub(super) struct Lane {
     pub(super) refused: u64,
 }
 
+pub(super) struct Transform {
+    pub(super) name: Arc<str>,
+    pub(super) pages: u64,
+    pub(super) ever: [Option<f64>; 3],
+    pub(super) failures: u64,
+}
+
 /// The last two minutes of a number.
 pub(super) struct Trend {
     pub(super) id: &'static str,
@@ -62,6 +70,7 @@ pub(super) struct Figures {
     pub(super) sections: Vec<Section>,
     pub(super) times: Vec<Times>,
     pub(super) lanes: Vec<Lane>,
+    pub(super) transforms: Vec<Transform>,
     pub(super) details: StatusDetails,
 }
 
@@ -105,6 +114,15 @@ impl Figures {
             waiting: meter.waiting.get(),
             refused: meter.refused.get(),
         });
+        let transforms = ledger.transforms.by_name.all().into_iter().map(|(name, meters)| {
+            let counts = Counts::of(&meters.seconds);
+            Transform {
+                name,
+                pages: counts.total(),
+                ever: quantiles(&counts),
+                failures: meters.failures.get(),
+            }
+        });
         Self {
             state,
             up,
@@ -113,6 +131,7 @@ impl Figures {
             sections: sections(ledger, history, now, details.oldest_wait),
             times,
             lanes: lanes.collect(),
+            transforms: transforms.collect(),
             details,
         }
     }

@@ -3,10 +3,10 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::details::{Fact, Held};
-use super::figures::{Figures, Lane, QUANTILES, Section, Times, Value};
+use super::figures::{Figures, Lane, QUANTILES, Section, Times, Transform, Value};
 
 pub(super) fn write(figures: &Figures) -> String {
-    let Figures { state, up, recent, sections, times, lanes, details, .. } = figures;
+    let Figures { state, up, recent, sections, times, lanes, transforms, details, .. } = figures;
     let mut members = vec![
         member("state", Quoted(state)),
         member("up_seconds", Number(Some(up.as_secs_f64()))),
@@ -15,6 +15,7 @@ pub(super) fn write(figures: &Figures) -> String {
     members.extend(sections.iter().map(section));
     members.push(member("times", object(times.iter().map(time))));
     members.push(member("lanes", array(lanes.iter().map(lane))));
+    members.push(member("transforms", array(transforms.iter().map(transform))));
     members.push(member("held", array(details.held.iter().map(held))));
     members.push(member("facts", array(details.facts.iter().map(fact))));
     object(members) + "\n"
@@ -25,11 +26,21 @@ fn section(section: &Section) -> String {
 }
 
 fn time(times: &Times) -> String {
-    let all = |values: &[Option<f64>; 3]| {
-        object(QUANTILES.iter().zip(values).map(|((name, _), value)| member(name, Number(*value))))
-    };
-    let recent = times.recent.as_ref().map_or_else(|| "null".to_owned(), all);
-    member(times.id, object([member("recent", recent), member("ever", all(&times.ever))]))
+    let recent = times.recent.as_ref().map_or_else(|| "null".to_owned(), quantiles);
+    member(times.id, object([member("recent", recent), member("ever", quantiles(&times.ever))]))
+}
+
+fn quantiles(values: &[Option<f64>; 3]) -> String {
+    object(QUANTILES.iter().zip(values).map(|((name, _), value)| member(name, Number(*value))))
+}
+
+fn transform(transform: &Transform) -> String {
+    object([
+        member("name", Quoted(&transform.name)),
+        member("pages", transform.pages),
+        member("ever", quantiles(&transform.ever)),
+        member("failures", transform.failures),
+    ])
 }
 
 fn lane(lane: &Lane) -> String {

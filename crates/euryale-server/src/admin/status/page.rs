@@ -44,7 +44,7 @@ pub(super) fn main(figures: &Figures) -> String {
 <p id=live role=status>Snapshot</p>
 </header>
 <main>
-{trends}{held}{times}{lanes}{sections}{facts}
+{trends}{held}{times}{lanes}{sections}{transforms}{facts}
 </main>
 <p class=quiet id=lately>{lately}</p>",
         trends = all(trends.iter().map(trend)),
@@ -52,6 +52,7 @@ pub(super) fn main(figures: &Figures) -> String {
         times = table_of_times(times),
         lanes = lanes(figures),
         sections = all(sections.iter().map(section)),
+        transforms = transforms(figures),
         facts = facts(figures),
     )
 }
@@ -126,10 +127,11 @@ fn held(held: &[Held]) -> String {
     )
 }
 
+fn cells(values: Option<[Option<f64>; 3]>) -> String {
+    all(values.unwrap_or_default().into_iter().map(|value| format!("<td>{}</td>", Value::Seconds(value))))
+}
+
 fn table_of_times(times: &[Times]) -> String {
-    let cells = |values: Option<[Option<f64>; 3]>| {
-        all(values.unwrap_or_default().into_iter().map(|value| format!("<td>{}</td>", Value::Seconds(value))))
-    };
     let rows = times.iter().map(|times| {
         let Times { id, title, recent, ever } = times;
         format!("<tr id=times-{id}><th scope=row>{title}</th>{}{}</tr>", cells(*recent), cells(Some(*ever)))
@@ -161,6 +163,27 @@ fn lanes(figures: &Figures) -> String {
         "<section class=\"card wide half\"><h2>Blocking lanes</h2><table><thead><tr><th>Lane</th>\
          <th>Running</th><th>Peak</th><th>Waiting</th><th>Refused</th></tr></thead>\
          <tbody id=lanes>{rows}</tbody></table></section>\n"
+    )
+}
+
+/// A place for them is there in any case, for those that come later.
+fn transforms(figures: &Figures) -> String {
+    let rows = figures.transforms.iter().map(|transform| {
+        let failures = transform.failures;
+        let class = if failures == 0 { "" } else { " class=alarm" };
+        format!(
+            "<tr><th scope=row>{}</th><td>{}</td>{}<td{class}>{failures}</td></tr>",
+            escaped(&transform.name),
+            transform.pages,
+            cells(Some(transform.ever)),
+        )
+    });
+    let rows = all(rows);
+    let hidden = if rows.is_empty() { " hidden" } else { "" };
+    let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
+    format!(
+        "<section class=\"card wide\" id=transforms{hidden}><h2>Transforms</h2><table><thead><tr><th>Name</th>\
+         <th>Pages</th>{heads}<th>Failed</th></tr></thead><tbody>{rows}</tbody></table></section>\n"
     )
 }
 

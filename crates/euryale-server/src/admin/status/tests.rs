@@ -65,6 +65,9 @@ async fn programs_have_the_numbers_of_the_page() {
     ledger.connections.cap.set(2);
     ledger.publishers.running.add(1);
     ledger.lanes.of("files").running.add(3);
+    let theme = ledger.transforms.by_name.of("theme <b>");
+    theme.failures.add(1);
+    theme.seconds.record(SECOND);
     ledger.blobs.sent.sendfile_bytes.add(1 << 20);
     ledger.queue.wait_seconds.record(Duration::from_secs(60));
     // Nobody has looked before: what happens in a second is not known.
@@ -105,6 +108,9 @@ async fn programs_have_the_numbers_of_the_page() {
         {"name": "files", "running": 3, "running_peak": 3, "waiting": 0, "refused": 0}
     );
     assert_eq!(json["lanes"], serde_json::json!([lane]));
+    let transform = &json["transforms"][0];
+    assert_eq!((&transform["name"], &transform["failures"]), (&"theme <b>".into(), &1.into()));
+    assert!(page.contains("theme &lt;b&gt;</th><td>1</td>"), "{page}");
     let held = serde_json::json!({
         "age_seconds": 3.0, "waited_seconds": 0.02, "route": NASTY, "lane": NASTY, "phase": NASTY,
         "attempt": 2, "pass": 3,
