@@ -59,6 +59,8 @@ pub(super) struct Trend {
     /// The top of the chart is this, or what was higher.
     pub(super) scale: f64,
     pub(super) line: Vec<Option<(f64, f64)>>,
+    /// There cannot be more.
+    pub(super) cap: Option<i64>,
 }
 
 pub(super) struct Figures {
@@ -147,17 +149,20 @@ fn all_bytes(sample: &Sample) -> u64 {
 
 #[expect(clippy::cast_precision_loss, reason = "a number of connections")]
 fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Trend> {
-    let trend = |id, title, value, scale, line| Trend { id, title, now: value, scale, line };
-    let cap = ledger.connections.cap.get() as f64;
+    let trend = |id, title, now, scale, line| Trend { id, title, now, scale, line, cap: None };
+    let cap = ledger.connections.cap.get();
     let requests: fn(&Sample) -> u64 = |sample| sample.heads.total();
     vec![
-        trend(
-            "running",
-            "Workers running",
-            Value::Count(now.running),
-            cap,
-            history.values(now.at, |sample| sample.running),
-        ),
+        Trend {
+            cap: Some(cap),
+            ..trend(
+                "running",
+                "Workers running",
+                Value::Count(now.running),
+                cap.max(1) as f64,
+                history.values(now.at, |sample| sample.running),
+            )
+        },
         trend(
             "waiting",
             "Requests waiting",

@@ -34,7 +34,7 @@ impl Live {
     }
 
     fn event(&self, name: &str) -> Frame<Bytes> {
-        let page = page::main(&self.status.figures());
+        let page = page::event(&self.status.figures());
         let mut event = format!("event: {name}\n");
         for line in page.lines() {
             event.extend(["data: ", line, "\n"]);

@@ -8,7 +8,7 @@ use super::details::Held;
 use super::figures::{Figures, QUANTILES, SPAN, Section, Times, Trend, Value};
 
 pub(super) fn whole(figures: &Figures) -> String {
-    let main = main(figures);
+    let (state, main) = (state(figures), main(figures));
     format!(
         "<!doctype html>
 <html lang=en>
@@ -20,6 +20,8 @@ pub(super) fn whole(figures: &Figures) -> String {
 <script src=status.js type=module></script>
 </head>
 <body>
+<header><h1>Status</h1>
+{state}<p id=live role=status>Snapshot</p></header>
 {main}
 <footer>For programs: <a href=status.json>status.json</a>, <a href=metrics>metrics</a></footer>
 </body>
@@ -28,22 +30,27 @@ pub(super) fn whole(figures: &Figures) -> String {
     )
 }
 
-/// Elements that change have an id, and none is within another.
-pub(super) fn main(figures: &Figures) -> String {
-    let Figures { state, up, recent, trends, sections, times, .. } = figures;
+/// What an event brings: all elements that have an id, but the one that says whether the page is live. None is within
+/// another.
+pub(super) fn event(figures: &Figures) -> String {
+    state(figures) + &main(figures)
+}
+
+fn state(figures: &Figures) -> String {
+    let Figures { state, up, .. } = figures;
     let up = Seconds(up.as_secs_f64());
     let alarm = if *state == "ready" { "" } else { " alarm" };
+    format!("<p id=state class=\"state{alarm}\">{state}</p>\n<p>up <span id=up>{up}</span></p>\n")
+}
+
+fn main(figures: &Figures) -> String {
+    let Figures { recent, trends, sections, times, .. } = figures;
     let lately = recent.map_or_else(
-        || "What happens in a second, and lately, is known when this page is loaded again.".to_owned(),
-        |recent| format!("Lately: the last {}.", Seconds(recent.as_secs_f64().round())),
+        || "Rates, and times lately, are known when this page is loaded again.".to_owned(),
+        |recent| format!("Lately: the last {}. Charts: two minutes.", Seconds(recent.as_secs_f64().round())),
     );
     format!(
-        "<header><h1>Status</h1>
-<p id=state class=\"state{alarm}\">{state}</p>
-<p>up <span id=up>{up}</span></p>
-<p id=live role=status>Snapshot</p>
-</header>
-<main>
+        "<main>
 {trends}{held}{times}{lanes}{sections}{transforms}{facts}
 </main>
 <p class=quiet id=lately>{lately}</p>",
@@ -65,8 +72,10 @@ const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 56.0;
 
 fn trend(trend: &Trend) -> String {
-    let Trend { id, title, now, scale, line } = trend;
-    let top = line.iter().flatten().map(|(_, value)| *value).fold(scale.max(1.0), f64::max);
+    let Trend { id, title, now, scale, line, cap } = trend;
+    let peak = line.iter().flatten().map(|(_, value)| *value).fold(0.0, f64::max);
+    let top = scale.max(peak);
+    let beside = cap.map_or_else(|| format!("peak {}", now.like(peak)), |cap| format!("of {cap}"));
     let (mut path, mut area, mut last) = (String::new(), String::new(), None);
     for point in line.iter().map(Some).chain([None]) {
         let point = point.copied().flatten();
@@ -87,7 +96,7 @@ fn trend(trend: &Trend) -> String {
         last = place;
     }
     format!(
-        "<section class=\"card trend\"><h2>{title}</h2><p id=trend-{id}>{now}</p>\
+        "<section class=\"card trend\"><h2>{title}</h2><p id=trend-{id}>{now} <small>{beside}</small></p>\
          <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none aria-hidden=true>\
          <line x1=0 x2={WIDTH} y1={HEIGHT} y2={HEIGHT} />\
          <path id=area-{id} class=area d=\"{area}\" /><path id=line-{id} d=\"{path}\" /></svg></section>\n"
@@ -206,6 +215,19 @@ fn facts(figures: &Figures) -> String {
     let cards = all(cards);
     let hidden = if cards.is_empty() { " hidden" } else { "" };
     format!("<section class=\"card wide\" id=facts{hidden}>{cards}</section>\n")
+}
+
+impl Value {
+    /// Another value of this kind.
+    fn like(self, value: f64) -> Self {
+        match self {
+            Self::Count(_) => Self::Count(whole_number(value)),
+            Self::Bytes(_) => Self::Bytes(u64::try_from(whole_number(value)).unwrap_or(0)),
+            Self::Seconds(_) => Self::Seconds(Some(value)),
+            Self::PerSecond(_) => Self::PerSecond(Some(value)),
+            Self::BytesPerSecond(_) => Self::BytesPerSecond(Some(value)),
+        }
+    }
 }
 
 impl Display for Value {

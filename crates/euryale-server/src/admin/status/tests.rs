@@ -132,7 +132,7 @@ async fn the_events_come_each_second_until_the_drain_begins() {
     let begin = Instant::now();
     for second in 0..3 {
         let event = next().await.unwrap();
-        assert!(event.starts_with("event: status\ndata: <header>") && event.ends_with("\n\n"), "{event}");
+        assert!(event.starts_with("event: status\ndata: <p id=state ") && event.ends_with("\n\n"), "{event}");
         assert!(event.trim_end().lines().skip(1).all(|line| line.starts_with("data: ")), "{event}");
         assert_eq!(begin.elapsed().as_secs(), second);
     }
