@@ -31,8 +31,8 @@ pub trait LeaseSource<D: Database> {
     /// Where this pool's work is counted.
     fn ledger(&self) -> &Ledger;
 
-    /// The job does this from now on; what it did before. A pool that names its jobs remembers it, and by default nobody
-    /// does.
+    /// The job does this from now on; returns what it did before. A pool that names its jobs remembers it; by default
+    /// nobody does.
     fn enter(&self, phase: Phase) -> Phase {
         let _ = phase;
         Phase::Publishing

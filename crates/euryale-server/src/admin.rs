@@ -63,14 +63,16 @@ impl fmt::Debug for Readiness {
     }
 }
 
-/// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods other than GET and HEAD.
+/// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods other than GET and
+/// HEAD.
 ///
 /// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of a
 ///   supervisor that restarts the process, not of a balancer.
 /// * `/readyz`: 200 or 503, as [`Readiness`] says.
 /// * `/metrics`: [`Ledger::exposition`].
 /// * `/status`: a page for people, which shows the ledger live, by server-sent events that end when the drain begins;
-///   without scripts it is a snapshot. `/status.json`, or `Accept: application/json`, has the same numbers for programs.
+///   without scripts it is a snapshot. `/status.json`, or `Accept: application/json`, has the same numbers for
+///   programs.
 ///   What the ledger does not know the program [adds](Self::status).
 ///
 /// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to whoever

@@ -16,7 +16,8 @@
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
 //!   the log.
 //! * Sockets from systemd, and word to it (`systemd`, a feature).
-//! * Health and metrics on a listener of their own, which answers while every worker is stuck ([`Admin`]).
+//! * Health, metrics and a live status page on a listener of their own, which answers while every worker is stuck
+//!   ([`Admin`]).
 //!
 //! # Example
 //!

@@ -2,6 +2,7 @@
 
 mod details;
 mod figures;
+mod format;
 mod history;
 mod json;
 mod live;

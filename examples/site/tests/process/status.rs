@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::browser::Browser;
 use super::{PATIENCE, Running, eventually, get, rest};
@@ -25,70 +26,75 @@ struct Beside {
     listener: TcpListener,
     admin: SocketAddr,
     scripts: bool,
+    said: (Sender<String>, Receiver<String>),
 }
 
 impl Beside {
     fn new(admin: SocketAddr, scripts: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        Self { listener, admin, scripts }
+        Self { listener, admin, scripts, said: channel() }
+    }
+
+    fn page(&self) -> String {
+        format!("http://{}/status", self.listener.local_addr().unwrap())
     }
 
     /// Serves until the page shows this.
     fn shows(&self, expected: &str) {
-        let mut said = String::new();
         eventually(expected, || {
-            if let Ok((stream, _)) = self.listener.accept() {
-                said = self.serve(stream).unwrap().unwrap_or(std::mem::take(&mut said));
-            }
-            said == expected
+            self.serve();
+            // What comes after it is for the next call.
+            self.said.1.try_iter().any(|said| said == expected)
         });
     }
 
-    /// One request; what it says, if that is what it came for.
-    fn serve(&self, mut stream: TcpStream) -> io::Result<Option<String>> {
-        stream.set_nonblocking(false)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
-        // A browser also opens sockets that it then does not need.
-        let Some(first) = lines.next() else { return Ok(None) };
-        while lines.next().is_some_and(|line| !line.is_empty()) {}
-        let path = first.split(' ').nth(1).unwrap().to_owned();
-        let ok = |kind: &str, text: &str| {
-            format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{text}")
-        };
-        if let Some(said) = path.strip_prefix("/said/") {
-            stream.write_all(ok("text/plain", "").as_bytes())?;
-            return Ok(Some(
-                said.replace("%20", " ").replace("%2F", "/").replace("%40", "@").replace("%3A", ":"),
-            ));
+    /// Each socket has a thread: a browser also opens some that it then does not need.
+    fn serve(&self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let (admin, scripts, tell) = (self.admin, self.scripts, self.said.0.clone());
+            // What it does not get it does not show.
+            std::thread::spawn(move || answer(stream, admin, scripts, &tell));
         }
-        match &*path {
-            "/watch.js" => stream.write_all(ok("text/javascript", WATCH).as_bytes())?,
-            "/status" => {
-                let page = get(self.admin, "/status")?;
-                let (head, page) = page.split_once("\r\n\r\n").unwrap();
-                // The length is another one now.
-                let head = head.lines().filter(|line| !line.starts_with("content-length"));
-                let head = head.collect::<Vec<_>>().join("\r\n");
-                assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
+    }
+}
+
+/// One request. What the page says goes to `tell`, the rest is the operators' address'.
+fn answer(mut stream: TcpStream, admin: SocketAddr, scripts: bool, tell: &Sender<String>) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+    let Some(first) = lines.next() else { return Ok(()) };
+    while lines.next().is_some_and(|line| !line.is_empty()) {}
+    let path = first.split(' ').nth(1).unwrap_or_default();
+    let ok = |kind: &str, text: &str| {
+        format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{text}")
+    };
+    if let Some(said) = path.strip_prefix("/said/") {
+        let said = said.replace("%20", " ").replace("%2F", "/").replace("%40", "@").replace("%3A", ":");
+        // Nobody listens any more when the test is over.
+        let _ = tell.send(said);
+        return stream.write_all(ok("text/plain", "").as_bytes());
+    }
+    match path {
+        "/watch.js" => stream.write_all(ok("text/javascript", WATCH).as_bytes()),
+        "/status" => {
+            let page = get(admin, "/status")?;
+            let (head, page) = page.split_once("\r\n\r\n").unwrap_or_default();
+            // The length is another one now; the policy is the page's own.
+            let mut head: Vec<&str> =
+                head.lines().filter(|line| !line.starts_with("content-length")).collect();
+            let page = if scripts {
+                page.replace("</body>", "<script src=watch.js type=module></script></body>")
+            } else {
                 // A switch of the browser's own would do, but then it does not tell what it shows, either.
-                let off = "content-security-policy: sandbox allow-same-origin";
-                let (more, script) = if self.scripts {
-                    ("vary: accept", "<script src=watch.js type=module></script></body>")
-                } else {
-                    (off, "</body>")
-                };
-                let page = page.replace("</body>", script);
-                stream.write_all(format!("{head}\r\n{more}\r\n\r\n{page}").as_bytes())?;
-            }
-            path => {
-                let mut answer = super::send(self.admin, path)?;
-                // Events have no end for now.
-                std::thread::spawn(move || io::copy(&mut answer, &mut stream));
-            }
+                head.push("content-security-policy: sandbox allow-same-origin");
+                page.to_owned()
+            };
+            stream.write_all(format!("{}\r\n\r\n{page}", head.join("\r\n")).as_bytes())
         }
-        Ok(None)
+        // Events have no end for now.
+        path => io::copy(&mut super::send(admin, path)?, &mut stream).map(drop),
     }
 }
 
@@ -97,8 +103,7 @@ fn it_changes_with_the_load_and_until_the_drain() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &["--drain=30s"]);
     let beside = Beside::new(site.admin, true);
-    let page = format!("http://{}/status", beside.listener.local_addr().unwrap());
-    let Some(browser) = Browser::open(folder.path(), &page, &[]) else { return };
+    let Some(browser) = Browser::open(folder.path(), &beside.page(), &[]) else { return };
     beside.shows("Live/ready/0/none");
     let slow = site.slow(3_000);
     beside.shows("Live/ready/1//@@slow");
@@ -119,13 +124,10 @@ fn without_scripts_it_is_a_snapshot() {
     let site = Running::start(&folder.path().join("data"), &["--drain=50ms"]);
     let mut slow = site.slow(60_000);
     let beside = Beside::new(site.admin, false);
-    let page = format!("http://{}/status", beside.listener.local_addr().unwrap());
-    let Some(browser) = Browser::open(folder.path(), &page, &["--dump-dom"]) else { return };
+    let Some(browser) = Browser::open(folder.path(), &beside.page(), &["--dump-dom"]) else { return };
     let shown = std::thread::spawn(move || browser.output());
     eventually("it ends", || {
-        if let Ok((stream, _)) = beside.listener.accept() {
-            assert_eq!(beside.serve(stream).unwrap(), None);
-        }
+        beside.serve();
         shown.is_finished()
     });
     let shown = shown.join().unwrap();
