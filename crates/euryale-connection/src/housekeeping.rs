@@ -132,11 +132,11 @@ impl<D: Database> Shared<D> {
             next = Some(now + LOOK_AGAIN);
         }
         let mut long = Vec::new();
-        for running in seats.iter_mut().filter(|running| !running.is_logged) {
+        for (running, phase) in seats.iter_mut().filter(|(running, _)| !running.is_logged) {
             match self.warn_after.and_then(|age| running.since.checked_add(age)) {
                 Some(due) if due <= now => {
                     running.is_logged = true;
-                    long.push(self.holder(running, now));
+                    long.push(self.holder(running, phase, now));
                 }
                 due => next = next.into_iter().chain(due).min(),
             }
@@ -150,12 +150,22 @@ impl<D: Database> Shared<D> {
 }
 
 fn warn(holder: &Holder) {
-    let Holder { lane, route, attempt, pass, age } = holder;
+    let Holder { lane, route, attempt, pass, phase, age, waited } = holder;
     let lane = lane.as_deref().unwrap_or("default");
     let route = route.as_ref().map(tracing::field::display);
     // Nobody reads nanoseconds here.
-    let age = Duration::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-    tracing::warn!(route, lane, ?age, attempt, pass, "a job takes long, and still holds its worker");
+    let [age, waited] =
+        [age, waited].map(|time| Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    tracing::warn!(
+        route,
+        lane,
+        %phase,
+        ?age,
+        ?waited,
+        attempt,
+        pass,
+        "a job takes long, and still holds its worker"
+    );
 }
 
 /// The task.

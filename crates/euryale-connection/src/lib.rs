@@ -38,7 +38,7 @@
 //!
 //! # Who holds what
 //!
-//! [`Pool::status`] names the jobs that run, the longest first: route, lane, attempt and age. One that has run
+//! [`Pool::status`] names the jobs that run, the longest first: route, lane, phase, attempt and age. One that has run
 //! for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]). The route is that of the request
 //! ([`Route`](euryale_core::Route) in its extensions, set by whoever routes).
 //!

@@ -175,7 +175,7 @@ impl<D: Database> Worker<D> {
             let mut state = self.shared.lock();
             let finished = match std::mem::replace(&mut self.stage, Stage::Idle) {
                 Stage::Running(lane) => {
-                    state.seats.clear(self.seat);
+                    state.seats.clear(&self.seat);
                     Some(lane)
                 }
                 Stage::Coming => {
@@ -194,7 +194,8 @@ impl<D: Database> Worker<D> {
                     self.stage = Stage::Running(lane);
                     self.warmth = None;
                     self.shared.ledger.queue.depth.add(-1);
-                    let running = Running::new(queued.about, lane, now);
+                    let waited = now.into_std().saturating_duration_since(since);
+                    let running = Running::new(queued.about, lane, now, waited);
                     state.seats.take(&mut self.seat, running);
                     let call = self.shared.look_after_job(&mut state, now);
                     drop(state);
@@ -268,7 +269,7 @@ impl<D: Database> Worker<D> {
             ledger.connections.in_use.add(1);
         }
 
-        let mut source = Source { shared: &self.shared, job, opened: &mut self.opened };
+        let mut source = Source { shared: &self.shared, job, opened: &mut self.opened, seat: &self.seat };
         let went_well = job.run(&mut Lease::new(&mut source, &mut self.connection));
         if !went_well {
             Lease::new(&mut source, &mut self.connection).discard(DropReason::Panicked);

@@ -56,11 +56,12 @@ async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
     advance(2 * SECOND).await;
     eventually("the first is logged", || !log.lines().is_empty()).await;
     let line = "WARN a job takes long, and still holds its worker \
-                route=/orders/{id} lane=\"reports\" age=11s attempt=1 pass=1";
+                route=/orders/{id} lane=\"reports\" phase=publishing age=11s waited=0ns attempt=1 pass=1";
     assert_eq!(log.lines(), [line]);
     advance(4 * SECOND).await;
     eventually("the second is logged", || log.lines().len() == 2).await;
-    let line = "WARN a job takes long, and still holds its worker lane=\"default\" age=11s attempt=1 pass=1";
+    let line = "WARN a job takes long, and still holds its worker \
+                lane=\"default\" phase=publishing age=11s waited=0ns attempt=1 pass=1";
     assert_eq!(log.lines()[1], line);
 
     for _ in 0..10 {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use tokio::runtime::Handle;
 
 use crate::ledger::DropReason;
-use crate::{BoxError, Database, Ledger};
+use crate::{BoxError, Database, Ledger, Phase};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
 ///
@@ -30,6 +30,13 @@ pub trait LeaseSource<D: Database> {
 
     /// Where this pool's work is counted.
     fn ledger(&self) -> &Ledger;
+
+    /// The job does this from now on; returns what it did before. A pool that names its jobs remembers it; by default
+    /// nobody does.
+    fn enter(&self, phase: Phase) -> Phase {
+        let _ = phase;
+        Phase::Publishing
+    }
 
     /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is closed. By default
     /// it is spawned on the runtime of this thread, and lost, with a word in the log, when there is none.
@@ -75,8 +82,10 @@ impl<'a, D: Database> Lease<'a, D> {
         match &mut *self.connection {
             Some(connection) => Ok(connection),
             empty => {
-                let opened =
-                    self.source.checkout().map_err(|source| Unavailable { doing: "connect", source })?;
+                let before = self.source.enter(Phase::Connecting);
+                let opened = self.source.checkout();
+                self.source.enter(before);
+                let opened = opened.map_err(|source| Unavailable { doing: "connect", source })?;
                 Ok(empty.insert(opened))
             }
         }
@@ -108,6 +117,10 @@ impl<'a, D: Database> Lease<'a, D> {
     /// Where the pool counts.
     pub fn ledger(&self) -> &Ledger {
         self.source.ledger()
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) -> Phase {
+        self.source.enter(phase)
     }
 
     pub(crate) fn spawn(&self, task: Task) {

@@ -13,7 +13,8 @@ use crate::lease::Task;
 use crate::ledger::DropReason;
 use crate::panic::PanicMessage;
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, SnapshotPin, Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, Phase, SnapshotPin,
+    Unavailable,
 };
 
 /// One transaction, lent to a publisher for one publication.
@@ -78,6 +79,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     fn begin(&mut self) -> Result<(), Unavailable> {
         self.lease.connection()?;
         let access = self.access;
+        let before = self.lease.enter(Phase::Beginning);
         let began = match self.begin_pinned() {
             Ok(true) => Ok(()),
             Ok(false) => {
@@ -85,6 +87,7 @@ impl<'a, D: Database> Transaction<'a, D> {
             }
             Err(error) => Err(error),
         };
+        self.lease.enter(before);
         if let Err(source) = began {
             // A busy database is no fault of the connection's; anything else may be.
             if fault(self.lease.database(), &*source) != Fault::Conflict {

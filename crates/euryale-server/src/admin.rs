@@ -1,5 +1,7 @@
 //! What operators and their machines ask.
 
+mod status;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
@@ -11,6 +13,8 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
+use self::status::Status;
+pub use self::status::{Held, StatusDetails};
 use crate::shutdown::Shutdown;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -59,12 +63,17 @@ impl fmt::Debug for Readiness {
     }
 }
 
-/// Answers `/livez`, `/readyz` and `/metrics`; 404 for other paths, 405 for methods other than GET and HEAD.
+/// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods other than GET and
+/// HEAD.
 ///
 /// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of a
 ///   supervisor that restarts the process, not of a balancer.
 /// * `/readyz`: 200 or 503, as [`Readiness`] says.
 /// * `/metrics`: [`Ledger::exposition`].
+/// * `/status`: a page for people, which shows the ledger live, by server-sent events that end when the drain begins;
+///   without scripts it is a snapshot. `/status.json`, or `Accept: application/json`, has the same numbers for
+///   programs.
+///   What the ledger does not know the program [adds](Self::status).
 ///
 /// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to whoever
 /// asks, so its listener belongs on loopback or a private network. Give it to
@@ -75,6 +84,7 @@ pub struct Admin {
     ledger: Ledger,
     readiness: Readiness,
     reports: Vec<(&'static str, Arc<Report>)>,
+    status: Status,
 }
 
 type Report = dyn Fn() -> String + Send + Sync;
@@ -83,7 +93,33 @@ impl Admin {
     /// Answers from these two.
     #[must_use]
     pub fn new(ledger: Ledger, readiness: Readiness) -> Self {
-        Self { ledger, readiness, reports: Vec::new() }
+        let status = Status::new(ledger.clone(), readiness.clone(), StatusDetails::new);
+        Self { ledger, readiness, reports: Vec::new(), status }
+    }
+
+    /// Shows on the status page, too, what `details` says: who holds the workers, and how the program's own parts are.
+    /// It is called on a runtime thread, once a second for each who looks on, and must not wait; the last one given
+    /// counts.
+    ///
+    /// ```
+    /// # use euryale_core::Ledger;
+    /// use euryale_server::{Admin, Held, Readiness, Shutdown, StatusDetails};
+    ///
+    /// # struct Pool;
+    /// # struct Holder { age: std::time::Duration, route: Option<&'static str> }
+    /// # impl Pool { fn holders(&self) -> Vec<Holder> { Vec::new() } }
+    /// # let (pool, ledger) = (Pool, Ledger::new());
+    /// let admin = Admin::new(ledger, Readiness::new(&Shutdown::new())).status(move || {
+    ///     pool.holders().into_iter().fold(StatusDetails::new(), |details, holder| {
+    ///         details.held(Held::new(holder.age).route(holder.route.unwrap_or("none")))
+    ///     })
+    /// });
+    /// # drop(admin);
+    /// ```
+    #[must_use]
+    pub fn status(mut self, details: impl Fn() -> StatusDetails + Send + Sync + 'static) -> Self {
+        self.status = Status::new(self.ledger.clone(), self.readiness.clone(), details);
+        self
     }
 
     /// Answers `path`, too, with what `report` makes for each that asks, as JSON. It is called on a runtime thread and
@@ -94,10 +130,11 @@ impl Admin {
         self
     }
 
-    fn answer(&self, method: &Method, path: &str) -> Response<Body> {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+        let (method, path) = (request.method(), request.uri().path());
         let report = self.reports.iter().find(|(known, _)| *known == path);
-        let known = report.is_some() || matches!(path, "/livez" | "/readyz" | "/metrics");
-        if known && !matches!(*method, Method::GET | Method::HEAD) {
+        let is_known = matches!(path, "/livez" | "/readyz" | "/metrics") || Status::knows(path);
+        if (report.is_some() || is_known) && !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = page(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "method not allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
@@ -110,6 +147,7 @@ impl Admin {
             "/readyz" if self.readiness.is_ready() => page(StatusCode::OK, PLAIN, "ready\n"),
             "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
             "/metrics" => page(StatusCode::OK, EXPOSITION, self.ledger.exposition()),
+            _ if Status::knows(path) => self.status.answer(path, request.headers(), method == Method::GET),
             _ => page(StatusCode::NOT_FOUND, PLAIN, "not found\n"),
         }
     }
@@ -131,7 +169,7 @@ impl<B> Service<Request<B>> for Admin {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(request.method(), request.uri().path())))
+        ready(Ok(self.answer(&request)))
     }
 }
 

@@ -16,7 +16,8 @@
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
 //!   the log.
 //! * Sockets from systemd, and word to it (`systemd`, a feature).
-//! * Health and metrics on a listener of their own, which answers while every worker is stuck ([`Admin`]).
+//! * Health, metrics and a live status page on a listener of their own, which answers while every worker is stuck
+//!   ([`Admin`]).
 //!
 //! # Example
 //!
@@ -126,7 +127,7 @@ mod tls;
 mod transport;
 mod welcome;
 
-pub use self::admin::{Admin, Readiness};
+pub use self::admin::{Admin, Held, Readiness, StatusDetails};
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]

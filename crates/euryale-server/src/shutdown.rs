@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Tells servers to end, in two steps: first to drain, then to cut. Clones are handles to the same two steps.
 ///
@@ -92,6 +92,11 @@ impl Shutdown {
     /// Resolves when the drain begins.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
+    }
+
+    /// The same for a future that is kept.
+    pub(crate) fn draining_owned(&self) -> WaitForCancellationFutureOwned {
+        self.drain.clone().cancelled_owned()
     }
 
     /// Resolves when everything is to end at once.

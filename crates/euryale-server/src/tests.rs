@@ -15,6 +15,7 @@ mod resting;
 #[cfg(target_os = "linux")]
 mod sendfile;
 mod silence;
+mod status;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -128,6 +129,15 @@ impl Peer {
         let mut body = vec![0; length];
         within(self.stream.read_exact(&mut body)).await.unwrap();
         (head, String::from_utf8(body).unwrap())
+    }
+
+    /// Until an event of this name has come.
+    async fn event(&mut self, name: &str) {
+        let mut seen = Vec::new();
+        let line = format!("event: {name}\n");
+        while !seen.ends_with(line.as_bytes()) {
+            seen.push(within(self.stream.read_u8()).await.unwrap());
+        }
     }
 
     /// Everything until the server closes; a reset is an end, too.

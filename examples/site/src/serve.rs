@@ -110,7 +110,10 @@ impl Operators {
         let stands = Stands::new(ledger.clone(), readiness.clone(), shutdown.clone());
         let agent = agent.map(|listener| runtime.spawn(stands.agent().serve(listener)));
         let reporting = stands.clone();
-        let answers = Admin::new(ledger.clone(), readiness).report("/-/resume", move || reporting.report());
+        let showing = stands.clone();
+        let answers = Admin::new(ledger.clone(), readiness)
+            .status(move || showing.details())
+            .report("/-/resume", move || reporting.report());
         let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
         let serving = runtime.spawn(server.serve(answers, end.clone()));
         Self { ledger, opened, end, stands, agent, serving }
@@ -154,7 +157,7 @@ async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool
     if let Err(busy) = &closed {
         tracing::warn!("{busy}");
         for holder in pool.status().holders {
-            tracing::warn!(route = ?holder.route, age = ?holder.age, "left behind");
+            tracing::warn!(route = ?holder.route, phase = %holder.phase, age = ?holder.age, "left behind");
         }
     }
     closed.is_ok()

@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) listen: Vec<Listen>,
 
-    /// Address and port for operators: /livez, /readyz and /metrics
+    /// Address and port for operators: /livez, /readyz, /metrics and /status
     #[arg(
         long,
         global = true,

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use euryale::{Ledger, Pool, Route};
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
-use euryale_server::{Readiness, Shutdown};
+use euryale_server::{Held, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
 
 /// A publication that has run for so long is stuck: none of this site's takes a tenth of it.
@@ -69,6 +69,26 @@ impl Stands {
     pub(crate) fn agent(&self) -> AgentCheck {
         let (stands, ledger) = (self.clone(), self.ledger.clone());
         AgentCheck::new(move || stands.load()).connections(move || without_worker(&ledger))
+    }
+
+    /// What the status page shows of the pool.
+    pub(crate) fn details(&self) -> StatusDetails {
+        let Some(pool) = self.pool.get() else { return StatusDetails::new() };
+        let status = pool.status();
+        let details = StatusDetails::new().oldest_wait(status.oldest_wait);
+        status.holders.into_iter().fold(details, |details, holder| {
+            let mut held = Held::new(holder.age)
+                .waited(holder.waited)
+                .phase(holder.phase.name())
+                .attempt(holder.attempt, holder.pass);
+            if let Some(route) = &holder.route {
+                held = held.route(route.name());
+            }
+            if let Some(lane) = &holder.lane {
+                held = held.lane(&**lane);
+            }
+            details.held(held)
+        })
     }
 
     /// The same and more, for other balancers.

@@ -78,9 +78,10 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// A job that has run for this long is logged, once, at WARN and while it still runs: its route, its lane and
-    /// its age. Default: 10 s, where the last bucket of `euryale_publish_seconds` ends, and well before those who
-    /// wait behind it are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    /// A job that has run for this long is logged, once, at WARN and while it still runs: its route, its lane, what
+    /// it does ([`Phase`](euryale_core::Phase)), its age, and for how long it had been queued. Default: 10 s, where the
+    /// last bucket of `euryale_publish_seconds` ends, and well before those who wait behind it are refused
+    /// (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
     ///
     /// [`Status::holders`](crate::Status::holders) names those who run at any time.
     pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {

@@ -1,6 +1,10 @@
 //! What runs now: one seat for each worker, under the pool's lock.
 
-use euryale_core::{History, Route};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use euryale_core::{History, Phase, Route};
 use tokio::time::Instant;
 
 use crate::queue::LaneIndex;
@@ -17,58 +21,87 @@ pub(crate) struct Running {
     pub(crate) about: About,
     pub(crate) lane: LaneIndex,
     pub(crate) since: Instant,
+    /// For how long it was queued before.
+    pub(crate) waited: Duration,
     /// It was logged as one that takes long.
     pub(crate) is_logged: bool,
 }
 
 impl Running {
-    pub(crate) fn new(about: About, lane: LaneIndex, since: Instant) -> Self {
-        Self { about, lane, since, is_logged: false }
+    pub(crate) fn new(about: About, lane: LaneIndex, since: Instant, waited: Duration) -> Self {
+        Self { about, lane, since, waited, is_logged: false }
+    }
+}
+
+/// What the job in a seat does. Written by its worker without the lock, and read by whoever asks.
+#[derive(Clone, Default)]
+pub(crate) struct PhaseCell(Arc<AtomicU8>);
+
+impl PhaseCell {
+    /// What it did before.
+    pub(crate) fn enter(&self, phase: Phase) -> Phase {
+        let before = self.get();
+        // Only one thread writes, and nothing depends on it.
+        self.0.store(phase as u8, Ordering::Relaxed);
+        before
+    }
+
+    pub(crate) fn get(&self) -> Phase {
+        Phase::ALL.get(usize::from(self.0.load(Ordering::Relaxed))).copied().unwrap_or_default()
     }
 }
 
 /// A worker's number among the seats, from its first job until it leaves.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Seat(Option<usize>);
+#[derive(Clone, Default)]
+pub(crate) struct Seat(Option<(usize, PhaseCell)>);
+
+impl Seat {
+    /// The job does this; what it did before.
+    pub(crate) fn enter(&self, phase: Phase) -> Phase {
+        self.0.as_ref().map_or_else(Phase::default, |(_, cell)| cell.enter(phase))
+    }
+}
 
 /// As many as there ever were workers at a time. To sit down and to rise is O(1) and allocates nothing, once
 /// they are there.
 #[derive(Default)]
 pub(crate) struct Seats {
-    seats: Vec<Option<Running>>,
+    seats: Vec<(Option<Running>, PhaseCell)>,
     free: Vec<usize>,
 }
 
 impl Seats {
     /// A worker begins a job.
     pub(crate) fn take(&mut self, seat: &mut Seat, running: Running) {
-        let number = *seat.0.get_or_insert_with(|| {
-            self.free.pop().unwrap_or_else(|| {
-                self.seats.push(None);
+        let (number, phase) = seat.0.get_or_insert_with(|| {
+            let number = self.free.pop().unwrap_or_else(|| {
+                self.seats.push(Default::default());
                 self.seats.len() - 1
-            })
+            });
+            (number, self.seats[number].1.clone())
         });
-        self.seats[number] = Some(running);
+        phase.enter(Phase::Publishing);
+        self.seats[*number].0 = Some(running);
     }
 
     /// Its job has ended.
-    pub(crate) fn clear(&mut self, seat: Seat) {
-        if let Some(number) = seat.0 {
-            self.seats[number] = None;
+    pub(crate) fn clear(&mut self, seat: &Seat) {
+        if let Some((number, _)) = &seat.0 {
+            self.seats[*number].0 = None;
         }
     }
 
     /// It ends.
     pub(crate) fn leave(&mut self, seat: &mut Seat) {
-        self.clear(*seat);
-        self.free.extend(seat.0.take());
+        self.clear(seat);
+        self.free.extend(seat.0.take().map(|(number, _)| number));
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Running> {
-        self.seats.iter().flatten()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Running, Phase)> {
+        self.seats.iter().filter_map(|(running, phase)| Some((running.as_ref()?, phase.get())))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Running> {
-        self.seats.iter_mut().flatten()
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Running, Phase)> {
+        self.seats.iter_mut().filter_map(|(running, phase)| Some((running.as_mut()?, phase.get())))
     }
 }

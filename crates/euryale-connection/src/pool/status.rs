@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{Database, Route};
+use euryale_core::{Database, Phase, Route};
 use tokio::time::Instant;
 
 use super::{Running, Shared};
@@ -42,8 +42,12 @@ pub struct Holder {
     pub attempt: u32,
     /// The number of this pass, from 1; grows with each suspension.
     pub pass: u32,
+    /// What it does now.
+    pub phase: Phase,
     /// How long it has run in its worker.
     pub age: Duration,
+    /// How long it was queued before that.
+    pub waited: Duration,
 }
 
 impl<D: Database> Shared<D> {
@@ -57,7 +61,7 @@ impl<D: Database> Shared<D> {
             queued: state.queue.waiting(),
             oldest_wait: oldest.map(|since| now.into_std().saturating_duration_since(since)),
             idle: state.idle.len(),
-            holders: state.seats.iter().map(|running| self.holder(running, now)).collect(),
+            holders: state.seats.iter().map(|(running, phase)| self.holder(running, phase, now)).collect(),
             is_closed: state.queue.is_closed(),
         };
         drop(state);
@@ -65,15 +69,17 @@ impl<D: Database> Shared<D> {
         status
     }
 
-    pub(crate) fn holder(&self, running: &Running, now: Instant) -> Holder {
-        let Running { about, lane, since, .. } = running;
+    pub(crate) fn holder(&self, running: &Running, phase: Phase, now: Instant) -> Holder {
+        let Running { about, lane, since, waited, .. } = running;
         Holder {
             // Lane 0 is the default.
             lane: (*lane != 0).then(|| Arc::clone(&self.lanes[usize::from(*lane)])),
             route: about.route.clone(),
             attempt: about.history.conflicts + 1,
             pass: about.history.suspensions + 1,
+            phase,
             age: now.saturating_duration_since(*since),
+            waited: *waited,
         }
     }
 }

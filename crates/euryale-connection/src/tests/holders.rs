@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use euryale_core::{Claim, Error, History, Publication, Request, Route};
-use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
+use euryale_core::{Abort, Claim, Error, History, Phase, Publication, Request, Route};
+use euryale_test::{Behaviour, CountingDatabase, Gate, Step, assert_quiet, eventually};
 use tokio::time::advance;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
@@ -103,5 +103,69 @@ async fn a_holder_whose_client_has_gone_is_still_listed() {
     gate.open();
     waits.await.unwrap().unwrap();
     assert_eq!(held(&pool), []);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// A gate at each step of a transaction, and what is said of the job that waits there.
+#[tokio::test]
+async fn what_a_job_does_is_named_at_each_step() {
+    for fails in [false, true] {
+        let pool = pool(1);
+        let gates: Vec<Gate> = std::iter::repeat_with(Gate::new).take(6).collect();
+        let [connect, begin, publish, prepare, end, after] = gates.as_slice() else { unreachable!() };
+        let last = if fails { Step::Abort } else { Step::Commit };
+        for (step, gate) in [(Step::Connect, connect), (Step::Begin, begin), (last, end)] {
+            pool.database().script(step, [Behaviour::Wait(gate.clone())]);
+        }
+        let [publish_at, prepare_at, after_at] = [publish, prepare, after].map(Clone::clone);
+        let job = tokio::spawn(pool.transaction(move |transaction| {
+            transaction.connection()?;
+            let told = after_at.clone();
+            transaction.after_commit(move || after_at.wait());
+            transaction.after_abort(move || told.wait());
+            transaction.before_commit(move |_| {
+                prepare_at.wait();
+                if fails { Err(Abort::error(std::io::Error::other("no"))) } else { Ok(()) }
+            });
+            publish_at.wait();
+            Ok(())
+        }));
+        let (end_is, after_is) =
+            if fails { (Phase::Aborting, Phase::Aborting) } else { (Phase::Committing, Phase::Finishing) };
+        for (gate, phase) in gates.iter().zip([
+            Phase::Connecting,
+            Phase::Beginning,
+            Phase::Publishing,
+            Phase::Preparing,
+            end_is,
+            after_is,
+        ]) {
+            eventually(phase.name(), || gate.waiting() == 1).await;
+            assert_eq!(pool.status().holders[0].phase, phase);
+            gate.open();
+        }
+        assert_eq!(job.await.unwrap().is_err(), fails);
+        // The next job begins anew.
+        let inside = pool.clone();
+        assert_eq!(pool.run(move |_| inside.status().holders[0].phase).await.unwrap(), Phase::Publishing);
+        assert_quiet(pool.ledger()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_known_how_long_a_holder_waited() {
+    let pool = pool(1);
+    let (first, second) = (Gate::new(), Gate::new());
+    let jobs = [first.clone(), second.clone()].map(|gate| tokio::spawn(pool.run(move |_| gate.wait())));
+    eventually("one runs, one waits", || first.waiting() == 1 && pool.status().queued == 1).await;
+    advance(3 * SECOND).await;
+    first.open();
+    eventually("the second runs", || second.waiting() == 1).await;
+    let holder = pool.status().holders.remove(0);
+    assert_eq!((holder.waited, holder.age), (3 * SECOND, Duration::ZERO));
+    second.open();
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
     assert_quiet(pool.ledger()).await;
 }

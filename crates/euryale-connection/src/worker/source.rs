@@ -1,17 +1,18 @@
 //! Where a job's connection comes from.
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, LeaseSource, Ledger, Task};
+use euryale_core::{BoxError, Database, LeaseSource, Ledger, Phase, Task};
 use tokio::time::Instant;
 
 use crate::job::{Job, drop_quietly};
-use crate::pool::Shared;
+use crate::pool::{Seat, Shared};
 
 /// What a lease is lent from, during one job.
 pub(super) struct Source<'w, D: Database> {
     pub(super) shared: &'w Shared<D>,
     pub(super) job: &'w dyn Job<D>,
     pub(super) opened: &'w mut Instant,
+    pub(super) seat: &'w Seat,
 }
 
 impl<D: Database> LeaseSource<D> for Source<'_, D> {
@@ -52,6 +53,10 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    fn enter(&self, phase: Phase) -> Phase {
+        self.seat.enter(phase)
     }
 
     fn spawn(&self, task: Task) {

@@ -8,7 +8,7 @@ use crate::database::fault;
 use crate::ledger::DropReason;
 use crate::panic::{PanicMessage, drop_quietly};
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Response,
+    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Phase, Response,
     SnapshotPin, Unavailable,
 };
 
@@ -92,6 +92,7 @@ impl<D: Database> Transaction<'_, D> {
 
     /// Gates, hooks and votes: everything that may still say no.
     fn prepare(&mut self, abort_if_gone: bool) -> Result<Ready, Abort> {
+        self.lease.enter(Phase::Preparing);
         let attempt = self.attempt.clone();
         // Its hooks have nothing to prepare, but what a gate says takes the place of its answer.
         let was_doomed = self.doomed;
@@ -119,6 +120,7 @@ impl<D: Database> Transaction<'_, D> {
     fn commit(mut self) -> Result<(), Error> {
         // From here on nothing rolls back, whatever panics, unless the database says that it refused.
         if std::mem::take(&mut self.begun) {
+            self.lease.enter(Phase::Committing);
             match PanicMessage::catch(|| self.database_commit()) {
                 Ok(Some(Ok(()))) => self.lease.ledger().transactions.committed.add(1),
                 Ok(Some(Err(refused))) => match self.fault(&*refused).unwrap_or(Fault::InDoubt) {
@@ -134,6 +136,7 @@ impl<D: Database> Transaction<'_, D> {
                 Err(panic) => return Err(self.doubt(Box::new(panic))),
             }
         }
+        self.lease.enter(Phase::Finishing);
         let mut failures: Vec<BoxError> = Vec::new();
         for mut participant in std::mem::take(&mut self.participants) {
             // It is dropped inside, too: its `Drop` must not keep the others from being told.
@@ -191,6 +194,7 @@ impl<D: Database> Transaction<'_, D> {
     }
 
     fn roll_back(&mut self) {
+        self.lease.enter(Phase::Aborting);
         let mut failure: Option<BoxError> = None;
         if std::mem::take(&mut self.begun) {
             failure = match PanicMessage::catch(|| self.lease.with(D::abort)) {
@@ -301,6 +305,7 @@ impl<D: Database> Drop for Transaction<'_, D> {
             self.roll_back();
             self.lease.discard(DropReason::Panicked);
         }
+        self.lease.enter(Phase::Publishing);
         // What was registered and never run, and gates that may hold the attempt that holds them.
         self.attempt.close();
         std::mem::take(&mut self.before_commit).into_iter().for_each(drop_quietly);

@@ -49,7 +49,7 @@ async fn every_question_has_its_answer() {
     // The admin's own socket is no peer of the site.
     assert!(body.contains("\neuryale_sockets_open 0\n"), "{body}");
 
-    assert!(peer.get("/status").await.0.starts_with("HTTP/1.1 404 "));
+    assert!(peer.get("/statu").await.0.starts_with("HTTP/1.1 404 "));
     peer.send("POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
     let (head, _) = peer.response().await;
     assert!(head.starts_with("HTTP/1.1 405 ") && head.contains("allow: GET, HEAD\r\n"), "{head}");
@@ -112,9 +112,15 @@ fn it_answers_while_every_blocking_thread_is_stuck() {
             within(arrived.acquire()).await.unwrap().forget();
             peers.push(peer);
         }
-        for path in ["/livez", "/readyz", "/metrics"] {
+        for path in ["/livez", "/readyz", "/metrics", "/status", "/status.json"] {
             let (head, _) = Peer::new(admin).await.get(path).await;
             assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
+        }
+        let mut live = Peer::new(admin).await;
+        live.send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert!(live.head().await.starts_with("HTTP/1.1 200 "));
+        for _ in 0..2 {
+            live.event("status").await;
         }
         barrier.wait();
         for mut peer in peers {

@@ -1,8 +1,9 @@
 //! A browser that plays a sound from the middle.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Child;
+use std::path::Path;
+use std::process::{Child, Stdio};
 
 use super::{PATIENCE, Running, program};
 
@@ -25,7 +26,32 @@ audio.src = 'SOUND';
 ";
 
 /// A running browser. Dropped, it is ended by its id, with those that it started.
-struct Browser(Child);
+pub(super) struct Browser(Child);
+
+impl Browser {
+    /// Of a profile of its own in `folder`; `None`, and said so, where there is none.
+    pub(super) fn open(folder: &Path, page: &str, more: &[&str]) -> Option<Self> {
+        let mut command = program("chromium");
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-proxy-server"]);
+        command.arg(format!("--user-data-dir={}", folder.join("profile").display())).args(more).arg(page);
+        // It says much, and nobody reads it.
+        command.stderr(Stdio::null());
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                euryale_test::skip("chromium is not installed");
+                None
+            }
+            child => Some(Self(child.unwrap())),
+        }
+    }
+
+    /// What it writes on its standard output until it ends by itself.
+    pub(super) fn output(mut self) -> String {
+        let mut output = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        output
+    }
+}
 
 impl Drop for Browser {
     fn drop(&mut self) {
@@ -67,18 +93,8 @@ fn it_goes_to_a_place_in_a_sound() {
     let sound = format!("http://{}/pictures/chord.wav", site.public[0]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let page = format!("http://{}/", listener.local_addr().unwrap());
-    let mut command = program("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio"]);
-    command.args(["--no-proxy-server", "--autoplay-policy=no-user-gesture-required"]);
-    command.arg(format!("--user-data-dir={}", folder.path().join("profile").display())).arg(page);
-    // It says much, and nobody reads it.
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let browser = match command.spawn() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return euryale_test::skip("chromium is not installed");
-        }
-        child => Browser(child.unwrap()),
-    };
+    let quietly = ["--mute-audio", "--autoplay-policy=no-user-gesture-required"];
+    let Some(browser) = Browser::open(folder.path(), &page, &quietly) else { return };
     let said = heard(&listener, &sound);
     let (duration, at) = said.strip_prefix("played/").and_then(|played| played.split_once('/')).expect(&said);
     assert_eq!(duration, "120", "{said}");

@@ -17,6 +17,7 @@ mod nginx;
 mod peer;
 mod settings;
 mod stalled;
+mod status;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,0 +1,163 @@
+//! How this process stands: a page for people, live, and the same numbers for programs.
+
+mod details;
+mod figures;
+mod format;
+mod history;
+mod json;
+mod live;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use euryale_core::{Body, Ledger};
+use http::header::{
+    ACCEPT, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use tokio::time::Instant;
+
+pub use self::details::{Held, StatusDetails};
+use self::figures::Figures;
+use self::history::{History, Sample};
+use super::Readiness;
+
+/// Nothing from elsewhere, and nothing inline.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'",
+);
+
+/// So many may look on. The page says to others that it is not live.
+const VIEWERS: usize = 32;
+
+/// The status page of one [`Admin`](super::Admin).
+#[derive(Clone)]
+pub(super) struct Status {
+    ledger: Ledger,
+    readiness: Readiness,
+    details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    since: Instant,
+    history: Mutex<History>,
+    viewers: AtomicUsize,
+}
+
+impl Status {
+    pub(super) fn new(
+        ledger: Ledger,
+        readiness: Readiness,
+        details: impl Fn() -> StatusDetails + Send + Sync + 'static,
+    ) -> Self {
+        let shared =
+            Shared { since: Instant::now(), history: Mutex::default(), viewers: AtomicUsize::new(0) };
+        Self { ledger, readiness, details: Arc::new(details), shared: Arc::new(shared) }
+    }
+
+    pub(super) fn knows(path: &str) -> bool {
+        matches!(path, "/status" | "/status.json" | "/status.css" | "/status.js" | "/status/events")
+    }
+
+    /// The answer to a GET or HEAD for one of the paths that it knows.
+    pub(super) fn answer(&self, path: &str, headers: &HeaderMap, wants_body: bool) -> Response<Body> {
+        let mut response = match path {
+            "/status.json" => self.json(),
+            "/status.css" => content("text/css; charset=utf-8", include_str!("status/status.css")),
+            "/status.js" => content("text/javascript; charset=utf-8", include_str!("status/status.js")),
+            "/status/events" => self.events(wants_body),
+            _ => {
+                let mut response =
+                    if wants_json(headers) { self.json() } else { html(page::whole(&self.figures())) };
+                response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+                response
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+
+    fn json(&self) -> Response<Body> {
+        content("application/json", json::write(&self.figures()))
+    }
+
+    /// Server-sent events: the page, again each second, until the drain begins.
+    fn events(&self, wants_body: bool) -> Response<Body> {
+        if self.readiness.shutdown.is_draining() {
+            // Tells a browser not to come again (HTML, "server-sent events").
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            return response;
+        }
+        if !wants_body {
+            return content("text/event-stream", Body::empty());
+        }
+        let Some(viewer) = Viewer::admit(&self.shared) else {
+            let mut response = content("text/plain; charset=utf-8", "too many look on\n");
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+            return response;
+        };
+        content("text/event-stream", Body::new(live::Live::new(self.clone(), viewer)))
+    }
+
+    fn figures(&self) -> Figures {
+        let state = match (self.readiness.shutdown.is_draining(), self.readiness.is_ready()) {
+            (true, _) => "draining",
+            (false, true) => "ready",
+            (false, false) => "not ready",
+        };
+        // The program is asked outside the lock.
+        let details = (self.details)();
+        let now = Sample::of(&self.ledger, Instant::now());
+        let mut history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.add(&now);
+        let up = now.at.duration_since(self.shared.since);
+        Figures::new(&self.ledger, &history, &now, (state, up), details)
+    }
+}
+
+/// A place among those who look on.
+struct Viewer(Arc<Shared>);
+
+impl Viewer {
+    fn admit(shared: &Arc<Shared>) -> Option<Self> {
+        let one_more = |viewers| (viewers < VIEWERS).then_some(viewers + 1);
+        let admitted = shared.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        admitted.is_ok().then(|| Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.0.viewers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Asked for by name, and by who does not ask for pages: browsers do, and take anything besides.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let names = |kind: &str| {
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+        accepted
+            .flat_map(|accept| accept.split(','))
+            .any(|range| range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case(kind)))
+    };
+    names("application/json") && !names("text/html")
+}
+
+fn html(page: String) -> Response<Body> {
+    let mut response = content("text/html; charset=utf-8", page);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+fn content(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+    super::page(StatusCode::OK, HeaderValue::from_static(content_type), body)
+}

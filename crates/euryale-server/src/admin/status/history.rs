@@ -1,0 +1,174 @@
+//! The last two minutes, as far as somebody looked. Nobody looking costs nothing.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use euryale_core::Ledger;
+use euryale_core::ledger::Histogram;
+use tokio::time::Instant;
+
+/// So far back.
+pub(super) const KEPT: Duration = Duration::from_secs(120);
+
+/// Samples are not nearer to each other: many who look make no more of them.
+const APART: Duration = Duration::from_millis(900);
+
+/// What happens in a second is the mean of so many.
+const SMOOTH: Duration = Duration::from_secs(4);
+
+/// Between samples that are further apart nobody looked.
+const GAP: Duration = Duration::from_secs(5);
+
+/// Counts up to each bound of a histogram, and of all.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Counts([u64; Histogram::BOUNDS.len() + 1]);
+
+impl Counts {
+    pub(super) fn of(histogram: &Histogram) -> Self {
+        let mut counts = [0; Histogram::BOUNDS.len() + 1];
+        for (count, (_, sum)) in counts.iter_mut().zip(histogram.cumulative()) {
+            *count = sum;
+        }
+        counts[Histogram::BOUNDS.len()] = histogram.count();
+        Self(counts)
+    }
+
+    /// What was counted after `earlier`.
+    fn since(&self, earlier: &Self) -> Self {
+        let mut counts = self.0;
+        counts.iter_mut().zip(earlier.0).for_each(|(count, before)| *count = count.saturating_sub(before));
+        Self(counts)
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.0[Histogram::BOUNDS.len()]
+    }
+
+    /// The value that `share` of all are not above, in seconds, interpolated within its bucket as Prometheus'
+    /// `histogram_quantile` does; infinite when it is beyond the last bound, `None` of nothing.
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests are below 2^53")]
+    pub(super) fn quantile(&self, share: f64) -> Option<f64> {
+        let total = self.total();
+        if total == 0 {
+            return None;
+        }
+        let rank = share * total as f64;
+        let (mut lower, mut below) = (0.0, 0);
+        for (bound, count) in Histogram::BOUNDS.iter().zip(self.0) {
+            if count as f64 >= rank {
+                let within = (rank - below as f64) / (count.saturating_sub(below).max(1)) as f64;
+                return Some(lower + (bound - lower) * within);
+            }
+            (lower, below) = (*bound, count);
+        }
+        Some(f64::INFINITY)
+    }
+}
+
+/// One moment.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    pub(super) at: Instant,
+    pub(super) running: i64,
+    pub(super) waiting: i64,
+    pub(super) sendfile: u64,
+    pub(super) read: u64,
+    pub(super) ended: u64,
+    pub(super) waits: Counts,
+    pub(super) publishing: Counts,
+    pub(super) heads: Counts,
+}
+
+impl Sample {
+    pub(super) fn of(ledger: &Ledger, at: Instant) -> Self {
+        let transactions = &ledger.transactions;
+        Self {
+            at,
+            running: ledger.publishers.running.get(),
+            waiting: ledger.queue.depth.get(),
+            sendfile: ledger.blobs.sent.sendfile_bytes.get(),
+            read: ledger.blobs.sent.read_bytes.get(),
+            ended: transactions.committed.get() + transactions.aborted.get() + transactions.in_doubt.get(),
+            waits: Counts::of(&ledger.queue.wait_seconds),
+            publishing: Counts::of(&ledger.publishers.seconds),
+            heads: Counts::of(&ledger.response_head_seconds),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct History(VecDeque<Sample>);
+
+impl History {
+    pub(super) fn add(&mut self, sample: &Sample) {
+        while self.0.front().is_some_and(|first| sample.at.duration_since(first.at) > KEPT) {
+            self.0.pop_front();
+        }
+        if self.0.back().is_none_or(|last| sample.at.duration_since(last.at) >= APART) {
+            self.0.push_back(sample.clone());
+        }
+    }
+
+    /// The last minute up to `now`, or as much of it as is known.
+    pub(super) fn recent(&self, now: &Sample) -> Option<Recent> {
+        let old_enough = |sample: &&Sample| now.at.duration_since(sample.at) <= KEPT / 2;
+        let from = self.0.iter().find(old_enough).filter(|from| now.at.duration_since(from.at) >= APART)?;
+        Some(Recent {
+            span: now.at.duration_since(from.at),
+            waits: now.waits.since(&from.waits),
+            publishing: now.publishing.since(&from.publishing),
+            heads: now.heads.since(&from.heads),
+        })
+    }
+
+    /// How much `of` grows in a second.
+    pub(super) fn rate(&self, now: &Sample, of: fn(&Sample) -> u64) -> Option<f64> {
+        let before = self.0.iter().rev().find(|sample| now.at.duration_since(sample.at) >= SMOOTH);
+        rate(before.or(self.0.front())?, now, of)
+    }
+
+    /// Each value of `of` with its age in seconds; gaps are empty.
+    pub(super) fn values(&self, now: Instant, of: fn(&Sample) -> i64) -> Vec<Option<(f64, f64)>> {
+        #[expect(clippy::cast_precision_loss, reason = "counts of requests are below 2^53")]
+        self.line(now, |_, sample| Some(of(sample) as f64))
+    }
+
+    /// How much `of` grew in each second.
+    pub(super) fn rates(&self, now: Instant, of: fn(&Sample) -> u64) -> Vec<Option<(f64, f64)>> {
+        self.line(now, |before, sample| rate(before?, sample, of))
+    }
+
+    fn line(
+        &self,
+        now: Instant,
+        value: impl Fn(Option<&Sample>, &Sample) -> Option<f64>,
+    ) -> Vec<Option<(f64, f64)>> {
+        let mut before: Option<&Sample> = None;
+        let mut line = Vec::with_capacity(self.0.len());
+        for sample in &self.0 {
+            before = before.filter(|before| sample.at.duration_since(before.at) <= GAP);
+            if before.is_none() {
+                line.push(None);
+            }
+            let age = now.duration_since(sample.at).as_secs_f64();
+            line.extend(value(before, sample).map(|value| Some((age, value))));
+            before = Some(sample);
+        }
+        line
+    }
+}
+
+/// What was counted lately.
+#[derive(Debug)]
+pub(super) struct Recent {
+    pub(super) span: Duration,
+    pub(super) waits: Counts,
+    pub(super) publishing: Counts,
+    pub(super) heads: Counts,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what one span brings is below 2^53")]
+fn rate(from: &Sample, to: &Sample, of: fn(&Sample) -> u64) -> Option<f64> {
+    let span = to.at.duration_since(from.at);
+    (span >= APART / 2).then(|| of(to).saturating_sub(of(from)) as f64 / span.as_secs_f64())
+}

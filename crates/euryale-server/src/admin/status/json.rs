@@ -1,0 +1,138 @@
+//! For programs. Times are in seconds; what is not known is `null`, and so is what is beyond the greatest bound.
+
+use std::fmt::{self, Display, Write as _};
+
+use super::details::{Fact, Held};
+use super::figures::{Figures, Lane, QUANTILES, Section, Times, Transform, Value};
+
+pub(super) fn write(figures: &Figures) -> String {
+    let Figures { state, up, recent, sections, times, lanes, transforms, details, .. } = figures;
+    let mut members = vec![
+        member("state", Quoted(state)),
+        member("up_seconds", Number(Some(up.as_secs_f64()))),
+        member("recent_seconds", Number(recent.map(|recent| recent.as_secs_f64()))),
+    ];
+    members.extend(sections.iter().map(section));
+    members.push(member("times", object(times.iter().map(time))));
+    members.push(member("lanes", array(lanes.iter().map(lane))));
+    members.push(member("transforms", array(transforms.iter().map(transform))));
+    members.push(member("held", array(details.held.iter().map(held))));
+    members.push(member("facts", array(details.facts.iter().map(fact))));
+    object(members) + "\n"
+}
+
+fn section(section: &Section) -> String {
+    member(section.id, object(section.rows.iter().map(|(id, _, value)| member(id, Json(*value)))))
+}
+
+fn time(times: &Times) -> String {
+    let recent = times.recent.as_ref().map_or_else(|| "null".to_owned(), quantiles);
+    member(times.id, object([member("recent", recent), member("ever", quantiles(&times.ever))]))
+}
+
+fn quantiles(values: &[Option<f64>; 3]) -> String {
+    object(QUANTILES.iter().zip(values).map(|((name, _), value)| member(name, Number(*value))))
+}
+
+fn transform(transform: &Transform) -> String {
+    object([
+        member("name", Quoted(&transform.name)),
+        member("pages", transform.pages),
+        member("ever", quantiles(&transform.ever)),
+        member("failures", transform.failures),
+    ])
+}
+
+fn lane(lane: &Lane) -> String {
+    object([
+        member("name", Quoted(lane.name)),
+        member("running", lane.running),
+        member("running_peak", lane.peak),
+        member("waiting", lane.waiting),
+        member("refused", lane.refused),
+    ])
+}
+
+fn held(held: &Held) -> String {
+    let text = |text: &Option<String>| {
+        text.as_deref().map_or_else(|| "null".to_owned(), |text| Quoted(text).to_string())
+    };
+    object([
+        member("age_seconds", Number(Some(held.age.as_secs_f64()))),
+        member("waited_seconds", Number(held.waited.map(|waited| waited.as_secs_f64()))),
+        member("route", text(&held.route)),
+        member("lane", text(&held.lane)),
+        member("phase", text(&held.phase)),
+        member("attempt", held.attempt),
+        member("pass", held.pass),
+    ])
+}
+
+fn fact(fact: &Fact) -> String {
+    object([
+        member("group", Quoted(&fact.group)),
+        member("name", Quoted(&fact.name)),
+        member("value", Quoted(&fact.value)),
+        member("alarm", fact.is_alarm),
+    ])
+}
+
+fn member(name: &str, value: impl Display) -> String {
+    format!("{}:{value}", Quoted(name))
+}
+
+fn object(members: impl IntoIterator<Item = String>) -> String {
+    format!("{{{}}}", joined(members))
+}
+
+fn array(values: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", joined(values))
+}
+
+fn joined(values: impl IntoIterator<Item = String>) -> String {
+    values.into_iter().collect::<Vec<_>>().join(",")
+}
+
+struct Json(Value);
+
+impl Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Count(count) => count.fmt(f),
+            Value::Bytes(bytes) => bytes.fmt(f),
+            Value::Seconds(value) | Value::PerSecond(value) | Value::BytesPerSecond(value) => {
+                Number(value).fmt(f)
+            }
+        }
+    }
+}
+
+/// JSON knows no infinity.
+struct Number(Option<f64>);
+
+impl Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.filter(|value| value.is_finite()) {
+            // Six digits are a microsecond, in which times are.
+            Some(value) => write!(f, "{value:.6}"),
+            None => f.write_str("null"),
+        }
+    }
+}
+
+/// RFC 8259 §7.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c))?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}

@@ -1,0 +1,68 @@
+//! The page as it changes: server-sent events (HTML, "Server-sent events").
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use euryale_core::BoxError;
+use http_body::Frame;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::{Status, Viewer, page};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A body that has no end but the drain's beginning. It asks for the numbers when its client has taken the last ones:
+/// one that does not read is the server's to close.
+pub(super) struct Live {
+    status: Status,
+    ticks: Interval,
+    draining: Pin<Box<WaitForCancellationFutureOwned>>,
+    is_over: bool,
+    _viewer: Viewer,
+}
+
+impl Live {
+    /// The first event comes at once.
+    pub(super) fn new(status: Status, viewer: Viewer) -> Self {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let draining = Box::pin(status.readiness.shutdown.draining_owned());
+        Self { status, ticks, draining, is_over: false, _viewer: viewer }
+    }
+
+    fn event(&self, name: &str) -> Frame<Bytes> {
+        let page = page::event(&self.status.figures());
+        let mut event = format!("event: {name}\n");
+        for line in page.lines() {
+            event.extend(["data: ", line, "\n"]);
+        }
+        event.push('\n');
+        Frame::data(event.into())
+    }
+}
+
+impl http_body::Body for Live {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.is_over {
+            return Poll::Ready(None);
+        }
+        if self.draining.as_mut().poll(cx).is_ready() {
+            self.is_over = true;
+            return Poll::Ready(Some(Ok(self.event("drain"))));
+        }
+        self.ticks.poll_tick(cx).map(|_| Some(Ok(self.event("status"))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over
+    }
+}

@@ -1,0 +1,144 @@
+//! The status page, in a browser.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::browser::Browser;
+use super::{PATIENCE, Running, eventually, get, rest};
+
+/// Says what the page shows, each time that it changes. It comes from the page's own origin: another one's the page
+/// would not let in.
+const WATCH: &str = "
+let last;
+function look() {
+    const text = id => document.getElementById(id).textContent;
+    const route = document.querySelector('#held .route')?.textContent ?? 'none';
+    const now = [text('live'), text('state'), text('workers-running'), route].map(encodeURIComponent).join('/');
+    if (now !== last) fetch('/said/' + (last = now));
+}
+new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
+look();
+";
+
+/// The operators' address, with `WATCH` on its page, or in a browser that runs no scripts.
+struct Beside {
+    listener: TcpListener,
+    admin: SocketAddr,
+    scripts: bool,
+    said: (Sender<String>, Receiver<String>),
+}
+
+impl Beside {
+    fn new(admin: SocketAddr, scripts: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self { listener, admin, scripts, said: channel() }
+    }
+
+    fn page(&self) -> String {
+        format!("http://{}/status", self.listener.local_addr().unwrap())
+    }
+
+    /// Serves until the page shows this.
+    fn shows(&self, expected: &str) {
+        eventually(expected, || {
+            self.serve();
+            // What comes after it is for the next call.
+            self.said.1.try_iter().any(|said| said == expected)
+        });
+    }
+
+    /// Each socket has a thread: a browser also opens some that it then does not need.
+    fn serve(&self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            let (admin, scripts, tell) = (self.admin, self.scripts, self.said.0.clone());
+            // What it does not get it does not show.
+            std::thread::spawn(move || answer(stream, admin, scripts, &tell));
+        }
+    }
+}
+
+/// One request. What the page says goes to `tell`, the rest is the operators' address'.
+fn answer(mut stream: TcpStream, admin: SocketAddr, scripts: bool, tell: &Sender<String>) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+    let Some(first) = lines.next() else { return Ok(()) };
+    while lines.next().is_some_and(|line| !line.is_empty()) {}
+    let path = first.split(' ').nth(1).unwrap_or_default();
+    let ok = |kind: &str, text: &str| {
+        format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{text}")
+    };
+    if let Some(said) = path.strip_prefix("/said/") {
+        let said = said.replace("%20", " ").replace("%2F", "/").replace("%40", "@").replace("%3A", ":");
+        // Nobody listens any more when the test is over.
+        let _ = tell.send(said);
+        return stream.write_all(ok("text/plain", "").as_bytes());
+    }
+    match path {
+        "/watch.js" => stream.write_all(ok("text/javascript", WATCH).as_bytes()),
+        "/status" => {
+            let page = get(admin, "/status")?;
+            let (head, page) = page.split_once("\r\n\r\n").unwrap_or_default();
+            // The length is another one now; the policy is the page's own.
+            let mut head: Vec<&str> =
+                head.lines().filter(|line| !line.starts_with("content-length")).collect();
+            let page = if scripts {
+                page.replace("</body>", "<script src=watch.js type=module></script></body>")
+            } else {
+                // A switch of the browser's own would do, but then it does not tell what it shows, either.
+                head.push("content-security-policy: sandbox allow-same-origin");
+                page.to_owned()
+            };
+            stream.write_all(format!("{}\r\n\r\n{page}", head.join("\r\n")).as_bytes())
+        }
+        // Events have no end for now.
+        path => io::copy(&mut super::send(admin, path)?, &mut stream).map(drop),
+    }
+}
+
+#[test]
+fn it_changes_with_the_load_and_until_the_drain() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&folder.path().join("data"), &["--drain=30s"]);
+    let beside = Beside::new(site.admin, true);
+    let Some(browser) = Browser::open(folder.path(), &beside.page(), &[]) else { return };
+    beside.shows("Live/ready/0/none");
+    let slow = site.slow(3_000);
+    beside.shows("Live/ready/1//@@slow");
+    assert!(rest(slow).unwrap().ends_with("worked for 3000 ms\n"));
+    beside.shows("Live/ready/0/none");
+    let slow = site.slow(3_000);
+    site.signal("-TERM");
+    beside.shows("The drain has begun: these are the last numbers/draining/1//@@slow");
+    assert!(rest(slow).unwrap().ends_with("worked for 3000 ms\n"));
+    drop(browser);
+    let (code, said) = site.end();
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn without_scripts_it_is_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&folder.path().join("data"), &["--drain=50ms"]);
+    let mut slow = site.slow(60_000);
+    let beside = Beside::new(site.admin, false);
+    let Some(browser) = Browser::open(folder.path(), &beside.page(), &["--dump-dom"]) else { return };
+    let shown = std::thread::spawn(move || browser.output());
+    eventually("it ends", || {
+        beside.serve();
+        shown.is_finished()
+    });
+    let shown = shown.join().unwrap();
+    for part in
+        ["role=\"status\">Snapshot<", "id=\"workers-running\">1<", "<td class=\"words route\">/@@slow</td>"]
+    {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(shown.contains("<td class=\"words\">publishing</td>"), "{shown}");
+    site.signal("-TERM");
+    assert_eq!(site.end().0, Some(3));
+    // It was cut.
+    let _ = slow.read_to_end(&mut Vec::new());
+}
