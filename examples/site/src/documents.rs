@@ -1,5 +1,6 @@
 //! Pages: a document, or a folder with what stands in it.
 
+use euryale::tiles::HasTiles;
 use euryale::{Abort, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::{HeaderValue, StatusCode, Uri, header};
@@ -40,11 +41,11 @@ pub(crate) fn find(
     Err(Abort::response(pages.problem(&problem, request.headers())))
 }
 
-/// The page of a document, with more HTML below its text.
+/// The page of a document, with the tiles at these addresses.
 pub(crate) fn show(
     pages: &Pages,
     document: &Document,
-    below: &str,
+    tiles: &[String],
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
@@ -61,13 +62,18 @@ pub(crate) fn show(
         path: Some(&document.path),
         sections: &sections,
         ancestors: &store::ancestors(connection, &document.path)?,
-        body: body + below,
+        body,
+        tiles,
         children: &children,
         files: &store::files(connection, &document.path)?,
         modified: Some(&document.modified),
         ..View::default()
     };
-    Ok(html(StatusCode::OK, pages.render(&view)?))
+    let mut response = html(StatusCode::OK, pages.render(&view)?);
+    if !tiles.is_empty() {
+        response.extensions_mut().insert(HasTiles);
+    }
+    Ok(response)
 }
 
 /// What the navigation of every page shows: the root, and what stands in it.

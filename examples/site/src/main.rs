@@ -8,7 +8,6 @@
 mod access_log;
 mod address;
 mod app;
-mod assets;
 mod certificates;
 mod chord;
 mod compress;
@@ -56,6 +55,8 @@ mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod theme;
+mod tiles;
 mod visitor;
 
 use std::process::ExitCode;
