@@ -11,6 +11,7 @@ mod proxying;
 mod scaling;
 mod searching;
 mod settings;
+mod theming;
 mod uploading;
 mod writing;
 
