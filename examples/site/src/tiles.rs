@@ -7,6 +7,7 @@ use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use minijinja::context;
 
+use crate::documents;
 use crate::feed::Feeds;
 use crate::page::{Pages, Problem, html};
 use crate::store;
@@ -41,7 +42,11 @@ pub(crate) fn answer(
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    InternalRequest::require(request)?;
+    if let Err(refused) = InternalRequest::require(request) {
+        // No document has such a name: this is the answer to whatever is not there.
+        documents::find(pages, request, transaction)?;
+        return Err(refused);
+    }
     let tile = match name {
         "news" => feeds.news(pages, request)?,
         "numbers" => {

@@ -140,6 +140,8 @@ async fn tiles_are_there_for_the_site_only() {
             }
         }
     }
+    let (tile, nothing) = (site.browse("GET", "/@@tiles/recent").await, site.browse("GET", "/@@none").await);
+    assert_eq!(tile.text(), nothing.text(), "as if there were none");
     site.end().await;
 }
 
