@@ -197,7 +197,7 @@ impl Site {
             None => {
                 let is_home = document.path == "/";
                 let tiles = if is_home { tiles::of_home(&self.feeds) } else { Vec::new() };
-                documents::show(pages, &document, &tiles, transaction)
+                documents::show(pages, &document, &tiles, request, transaction)
             }
         }
     }

@@ -6,9 +6,9 @@ use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::{HeaderValue, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use crate::markdown;
 use crate::page::{Pages, Problem, View, html, text};
 use crate::store::{self, Document, Entry, FileEntry, Format};
+use crate::{fingerprint, markdown};
 
 /// What stands at an address.
 pub(crate) enum Item {
@@ -46,6 +46,7 @@ pub(crate) fn show(
     pages: &Pages,
     document: &Document,
     tiles: &[String],
+    request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
@@ -69,10 +70,12 @@ pub(crate) fn show(
         modified: Some(&document.modified),
         ..View::default()
     };
-    let mut response = html(StatusCode::OK, pages.render(&view)?);
-    if !tiles.is_empty() {
-        response.extensions_mut().insert(HasTiles);
+    let page = pages.render(&view)?;
+    if tiles.is_empty() {
+        return Ok(fingerprint::tagged(page, request.headers()));
     }
+    let mut response = html(StatusCode::OK, page);
+    response.extensions_mut().insert(HasTiles);
     Ok(response)
 }
 

@@ -27,6 +27,7 @@ mod error;
 mod export;
 mod feed;
 mod files;
+mod fingerprint;
 mod form;
 mod healthcheck;
 mod import;

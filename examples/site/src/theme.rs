@@ -103,10 +103,18 @@ impl Theme {
         let chain = TransformChainLayer::new().ledger(ledger.clone()).cpu_threads(threads());
         let chain = chain.compose_page(tiles::composer());
         match &self.live {
-            Some(live) => {
-                chain.transform_page(ThemeTransform::new(live.clone())).rewrite(BelowPrefix::new(PATH))
-            }
+            Some(live) => chain.transform_page(self.transform(live)).rewrite(BelowPrefix::new(PATH)),
             None => chain,
+        }
+    }
+
+    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder may
+    /// take content from other documents, which no tag knows of.
+    fn transform(&self, live: &LiveTheme) -> ThemeTransform {
+        let transform = ThemeTransform::new(live.clone());
+        match self.choice {
+            Choice::Embedded(_) => transform.keep_tags(),
+            Choice::None | Choice::Folder(_) => transform,
         }
     }
 

@@ -222,6 +222,37 @@ async fn the_files_of_a_theme_are_kept_for_long_and_need_no_worker() {
     site.end().await;
 }
 
+/// A tag of the page that the publisher made, and of the theme around it. With tiles there is none: nobody knows what
+/// they will say.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_a_page_is_told_so() {
+    let folder = folder("first");
+    let own = format!("--theme={}", folder.path().display());
+    let mut tags = Vec::new();
+    for (flag, has_tag) in
+        [("--theme=none", true), ("--theme=euryale", true), ("--theme=gazette", true), (&own, false)]
+    {
+        let site = Site::start_with(1, &[flag]).await;
+        let tag = header(&site.browse("GET", "/guides").await, "etag").to_owned();
+        assert_eq!((tag.starts_with("W/\""), tag.is_empty()), (has_tag, !has_tag), "{flag}");
+        assert_eq!(header(&site.browse("HEAD", "/guides").await, "etag"), tag, "{flag}");
+        assert_eq!(header(&site.browse("GET", "/").await, "etag"), "", "{flag}");
+        if has_tag {
+            let condition = format!("accept: text/html\r\nif-none-match: \"other\", {tag}\r\n");
+            let known = site.send("GET", "/guides", &condition, "").await;
+            assert_eq!((known.status.as_u16(), known.body.len()), (304, 0), "{flag}");
+            assert_eq!(header(&known, "etag"), tag, "{flag}");
+            let update = "UPDATE document SET title = 'New' WHERE path = '/guides'";
+            site.other_program().execute_batch(update).unwrap();
+            let changed = site.send("GET", "/guides", &condition, "").await;
+            assert_eq!((changed.status.as_u16(), count(&changed, "<h1>New</h1>")), (200, 1), "{flag}");
+            assert!(!tags.contains(&tag), "{flag}");
+            tags.push(tag);
+        }
+        site.end().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn below_a_prefix_the_files_of_the_theme_are_there_as_well() {
     let site =

@@ -8,6 +8,8 @@ use axum::routing::get;
 use euryale_theme::{LiveTheme, Loader};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
+use crate::fingerprint;
+
 /// Another text has another address, so browsers may keep each for a year, the longest that is usual (RFC
 /// 9111 §1.2.2 sets no limit), and never ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
@@ -82,11 +84,6 @@ impl Embedded {
 
     /// Where its files are, of this very version.
     pub(crate) fn prefix(&self, path: &str) -> String {
-        let bytes = self.files.iter().flat_map(|(_, text)| text.bytes());
-        // FNV-1a: enough to tell versions apart.
-        let fingerprint = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{path}/{fingerprint:016x}")
+        format!("{path}/{}", fingerprint::of(self.files.iter().map(|(_, text)| *text)))
     }
 }
