@@ -3,20 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
+use axum::{Extension, Router};
 use euryale::blob::{FolderStore, OffloadLayer};
 use euryale::deferred::DeferredLayer;
 use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
-use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
+use euryale::{Abort, Body, Error, Internal, Ledger, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
+use tower::ServiceExt;
 use tower_http::csrf::CsrfLayer;
 
 use crate::documents::Item;
@@ -25,23 +26,31 @@ use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
 use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
+use crate::theme::Theme;
 use crate::{
-    access_log, assets, compress, counter, cross_site, deferred, documents, edit, export, files, form,
-    promises, public, remove, route, scale, search, slow, standing, visitor,
+    access_log, compress, counter, cross_site, deferred, documents, edit, export, files, form, promises,
+    public, remove, route, scale, search, slow, standing, tiles, visitor,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
 pub(crate) const UPLOADS: &str = "uploads";
 
 /// Everything that is served at the public addresses.
-pub(crate) fn app(pool: Pool<Sqlite>, blobs: FolderStore, settings: &Settings, resume: Resume) -> Router {
-    app_with(pool, blobs, settings, resume, |site| site)
+pub(crate) fn app(
+    pool: Pool<Sqlite>,
+    blobs: FolderStore,
+    theme: &Theme,
+    settings: &Settings,
+    resume: Resume,
+) -> Router {
+    app_with(pool, blobs, theme, settings, resume, |site| site)
 }
 
 /// The same, published by what `around` makes of the site's publisher.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
     blobs: FolderStore,
+    theme: &Theme,
     settings: &Settings,
     resume: Resume,
     around: impl FnOnce(Site) -> P,
@@ -58,7 +67,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .forms(form::limits())
         .limit(form::LARGEST_FORM)
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
-    let uploads = pool.lane(UPLOADS);
+    let (uploads, ledger) = (pool.lane(UPLOADS), pool.ledger().clone());
     let deferred = DeferredLayer::new().writers(settings::EXPORTS);
     let stack = Stack::new(pool).blocking_threads(&settings.threads());
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
@@ -74,16 +83,29 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     };
     let (scales, feeds) = (scale::Fresh::default(), Feeds::new(settings));
     let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds }));
-    assets::routes()
+    // Outside of all that answers with pages, the stack or not, the chain needs its own way in.
+    let internal = Internal::new(ServiceExt::<http::Request<Body>>::map_err(stack.clone(), Error::from));
+    let room = ledger.clone();
+    let internal = internal.with_room(move || free_connections(&room));
+    theme
+        .routes(&ledger)
         .route("/@@visitor", get(visitor::answer))
         .fallback_service(stack)
         .layer(from_fn_with_state(resume, standing::record))
         .layer(map_request(async |request| route::name(request)))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
+        .layer(theme.chain(&ledger))
+        .layer(Extension(internal))
         .layer(compress::layer())
         .layer(from_fn(public::remember))
         .layer(from_fn_with_state(settings.log, access_log::log))
+}
+
+/// How many of a page's tiles are published at once if they are asked for now.
+fn free_connections(ledger: &Ledger) -> usize {
+    let taken = ledger.publishers.running.get() + ledger.queue.depth.get();
+    usize::try_from(ledger.connections.cap.get() - taken).unwrap_or(0)
 }
 
 /// Whoever was believed as to who asks is believed as to what it can send.
@@ -111,6 +133,9 @@ impl Publisher<Sqlite> for Site {
         if let Some(target) = scale::target(request.uri().path()) {
             allow(pages, request, &[Method::GET])?;
             return scale::answer(pages, &self.blobs, &self.scales, target, request, transaction);
+        }
+        if let Some(name) = tiles::name(request.uri().path()) {
+            return tiles::answer(pages, &self.feeds, name, request, transaction);
         }
         match request.uri().path() {
             "/@@slow" => {
@@ -170,11 +195,9 @@ impl Site {
         match words(pages, request)? {
             Some(words) => search::answer(pages, &document, &words, transaction),
             None => {
-                let news = match document.path.as_str() {
-                    "/" => self.feeds.news(pages, request)?,
-                    _ => String::new(),
-                };
-                documents::show(pages, &document, &news, transaction)
+                let is_home = document.path == "/";
+                let tiles = if is_home { tiles::of_home(&self.feeds) } else { Vec::new() };
+                documents::show(pages, &document, &tiles, request, transaction)
             }
         }
     }

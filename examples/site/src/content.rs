@@ -9,7 +9,7 @@ pub(crate) struct Sample {
 }
 
 /// Paths and texts, in the order in which folders list them. A folder stands before what is in it.
-const FILES: [(&str, &str); 46] = [
+const FILES: [(&str, &str); 53] = [
     ("/", include_str!("../content/index.md")),
     ("/try", include_str!("../content/try.md")),
     ("/guides", include_str!("../content/guides/index.md")),
@@ -36,8 +36,15 @@ const FILES: [(&str, &str); 46] = [
     ("/layers/stack", include_str!("../content/layers/stack.md")),
     ("/layers/core", include_str!("../content/layers/core.md")),
     ("/layers/server", include_str!("../content/layers/server.md")),
+    ("/layers/forwarded", include_str!("../content/layers/forwarded.md")),
+    ("/layers/transform", include_str!("../content/layers/transform.md")),
+    ("/layers/theme", include_str!("../content/layers/theme.md")),
+    ("/layers/tiles", include_str!("../content/layers/tiles.md")),
     ("/layers/publisher", include_str!("../content/layers/publisher.md")),
+    ("/layers/blob", include_str!("../content/layers/blob.md")),
+    ("/layers/deferred", include_str!("../content/layers/deferred.md")),
     ("/layers/spool", include_str!("../content/layers/spool.md")),
+    ("/layers/promise", include_str!("../content/layers/promise.md")),
     ("/layers/connection", include_str!("../content/layers/connection.md")),
     ("/layers/sqlite", include_str!("../content/layers/sqlite.md")),
     ("/layers/test", include_str!("../content/layers/test.md")),

@@ -1,13 +1,14 @@
 //! Pages: a document, or a folder with what stands in it.
 
+use euryale::tiles::HasTiles;
 use euryale::{Abort, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::{HeaderValue, StatusCode, Uri, header};
 use percent_encoding::percent_decode_str;
 
-use crate::markdown;
 use crate::page::{Pages, Problem, View, html, text};
 use crate::store::{self, Document, Entry, FileEntry, Format};
+use crate::{fingerprint, markdown};
 
 /// What stands at an address.
 pub(crate) enum Item {
@@ -40,11 +41,12 @@ pub(crate) fn find(
     Err(Abort::response(pages.problem(&problem, request.headers())))
 }
 
-/// The page of a document, with more HTML below its text.
+/// The page of a document, with the tiles at these addresses.
 pub(crate) fn show(
     pages: &Pages,
     document: &Document,
-    below: &str,
+    tiles: &[String],
+    request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
@@ -61,13 +63,20 @@ pub(crate) fn show(
         path: Some(&document.path),
         sections: &sections,
         ancestors: &store::ancestors(connection, &document.path)?,
-        body: body + below,
+        body,
+        tiles,
         children: &children,
         files: &store::files(connection, &document.path)?,
         modified: Some(&document.modified),
         ..View::default()
     };
-    Ok(html(StatusCode::OK, pages.render(&view)?))
+    let page = pages.render(&view)?;
+    if tiles.is_empty() {
+        return Ok(fingerprint::tagged(page, request.headers()));
+    }
+    let mut response = html(StatusCode::OK, page);
+    response.extensions_mut().insert(HasTiles);
+    Ok(response)
 }
 
 /// What the navigation of every page shows: the root, and what stands in it.

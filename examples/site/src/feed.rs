@@ -96,6 +96,11 @@ impl Feeds {
         Ok(html(StatusCode::OK, pages.render(&View { title, sections: &sections, body, ..View::default() })?))
     }
 
+    /// Do the settings name a feed for the home page?
+    pub(crate) fn has_news(&self) -> bool {
+        self.news.is_some()
+    }
+
     /// The newest of the feed that the settings name, as HTML for the home page; nothing when they name none.
     pub(crate) fn news(&self, pages: &Pages, request: &Request) -> Result<String, Abort> {
         let Some(url) = &self.news else { return Ok(String::new()) };

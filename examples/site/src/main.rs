@@ -8,7 +8,6 @@
 mod access_log;
 mod address;
 mod app;
-mod assets;
 mod certificates;
 mod chord;
 mod compress;
@@ -28,6 +27,7 @@ mod error;
 mod export;
 mod feed;
 mod files;
+mod fingerprint;
 mod form;
 mod healthcheck;
 mod import;
@@ -56,6 +56,8 @@ mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod theme;
+mod tiles;
 mod visitor;
 
 use std::process::ExitCode;

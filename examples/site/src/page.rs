@@ -1,4 +1,5 @@
-//! What the site looks like: one template around documents, results and whatever goes wrong.
+//! The pages of the site: one template around documents, results and whatever goes wrong. What they look like is the
+//! business of a [theme](crate::theme).
 
 use std::sync::Arc;
 
@@ -10,15 +11,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use minijinja::{AutoEscape, Environment, Value, context};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::assets;
 use crate::store::{Entry, FileEntry};
 use crate::{picture, public, size};
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("page", include_str!("../templates/page.html")),
     ("feed", include_str!("../templates/feed.html")),
     ("form", include_str!("../templates/form.html")),
     ("news", include_str!("../templates/news.html")),
+    ("numbers", include_str!("../templates/numbers.html")),
+    ("recent", include_str!("../templates/recent.html")),
     ("remove", include_str!("../templates/remove.html")),
     ("upload", include_str!("../templates/upload.html")),
     ("search", include_str!("../templates/search.html")),
@@ -53,8 +55,6 @@ const UNSAFE: &AsciiSet = &CONTROLS
 #[derive(Clone)]
 pub(crate) struct Pages {
     environment: Arc<Environment<'static>>,
-    style: Arc<str>,
-    icon: Arc<str>,
     /// Where the browser sees the site, if that is not where it is.
     url: Option<PublicUrl>,
 }
@@ -69,6 +69,8 @@ pub(crate) struct View<'a> {
     pub(crate) ancestors: &'a [Entry],
     /// As HTML.
     pub(crate) body: String,
+    /// The addresses of what stands beside it.
+    pub(crate) tiles: &'a [String],
     pub(crate) children: &'a [Entry],
     pub(crate) files: &'a [FileEntry],
     pub(crate) modified: Option<&'a str>,
@@ -76,6 +78,17 @@ pub(crate) struct View<'a> {
     pub(crate) search_in: &'a str,
     /// What was searched for.
     pub(crate) words: &'a str,
+}
+
+impl View<'_> {
+    /// The class of the page's body, by which a theme chooses a layout.
+    fn kind(&self) -> &'static str {
+        match self.path {
+            Some("/") => "home",
+            Some(_) => "content",
+            None => "result",
+        }
+    }
 }
 
 /// A request that is answered with an error of the client's.
@@ -120,8 +133,7 @@ impl Pages {
             // They belong to the program, and tests render them.
             environment.add_template(name, source).expect("the template compiles");
         }
-        let (style, icon) = (assets::style_path().into(), assets::icon_path().into());
-        Self { environment: Arc::new(environment), style, icon, url: None }
+        Self { environment: Arc::new(environment), url: None }
     }
 
     /// For a browser that sees the site there.
@@ -149,8 +161,13 @@ impl Pages {
         self.own("/")
     }
 
+    /// The address of a path, as an attribute, if the browser sees it.
+    pub(crate) fn visible(&self, path: &str) -> Option<Value> {
+        self.link(&encoded(path)).map(Value::from_safe_string)
+    }
+
     /// The address of something that is the site's own, which is seen from everywhere.
-    fn own(&self, path: &str) -> Value {
+    pub(crate) fn own(&self, path: &str) -> Value {
         let prefix = self.url.as_ref().map_or("", |url| url.prefix());
         Value::from_safe_string(format!("{prefix}{path}"))
     }
@@ -168,7 +185,7 @@ impl Pages {
             }
         };
         let value = |entry: &Entry| {
-            let href = Value::from_safe_string(self.link(&encoded(&entry.path))?);
+            let href = self.visible(&entry.path)?;
             Some(context! { href, title => &entry.title, current => current(entry) })
         };
         entries.iter().filter_map(value).collect()
@@ -199,8 +216,8 @@ impl Pages {
             is_first => view.path == Some("/"),
             search_in => if view.search_in.is_empty() { self.home() } else { self.href(view.search_in) },
             words => view.words,
-            style => self.own(&self.style),
-            icon => self.own(&self.icon),
+            tiles => view.tiles.to_vec(),
+            kind => view.kind(),
         })
     }
 

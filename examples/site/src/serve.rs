@@ -21,6 +21,7 @@ use crate::log;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::standing::Stands;
+use crate::theme::Theme;
 use crate::{echo, public, reload};
 
 /// Something had to be cut at the end of the drain.
@@ -56,6 +57,7 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
     drop(guard);
     let greeting = listeners.greeting(&settings.data);
     let operators = Operators::start(runtime, (listeners.admin, listeners.agent), &shutdown, settings.drain);
+    let theme = Theme::open(&settings.theme)?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
     let pool = Pool::builder(sqlite)
         .ledger(operators.ledger.clone())
@@ -66,7 +68,7 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
         .build();
     let stands = &operators.stands;
     stands.open(&pool);
-    let app = echo::beside(app(pool.clone(), blobs, settings, stands.resume()), &shutdown);
+    let app = echo::beside(app(pool.clone(), blobs, &theme, settings, stands.resume()), &shutdown);
     let app = public::around(app, settings);
     let server = settings.edge.server().ledger(operators.ledger.clone()).drain_deadline(settings.drain);
     let server = listeners.public.into_iter().fold(server, Server::listen);

@@ -16,6 +16,7 @@ use crate::edge::Edge;
 use crate::error::StartError;
 use crate::listen::Listen;
 use crate::log::Format;
+use crate::theme::{self, Choice};
 use crate::{duration, size};
 
 /// Below the list of flags.
@@ -122,6 +123,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) news: Option<String>,
 
+    /// What pages look like: euryale, gazette, none, or a folder with a rules.xml as in Diazo
+    #[arg(long, env = "EURYALE_THEME", value_name = "NAME|FOLDER", default_value = "euryale")]
+    #[serde(serialize_with = "as_display")]
+    pub(crate) theme: Choice,
+
     /// What the log looks like
     #[arg(long, global = true, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,
@@ -180,7 +186,8 @@ Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong fla
 impl Settings {
     /// What may block at a time.
     pub(crate) fn threads(&self) -> BlockingThreads {
-        BlockingThreads::new().publishers(self.connections).writers(EXPORTS).application(BLOCKING_THREADS)
+        let threads = BlockingThreads::new().publishers(self.connections).writers(EXPORTS);
+        threads.cpu(theme::threads()).application(BLOCKING_THREADS)
     }
 
     /// The settings as TOML: keys are the names of the flags.
@@ -198,6 +205,10 @@ fn host_line(text: &str) -> Result<String, InvalidLine> {
 
 fn offload_path(text: &str) -> Result<String, &'static str> {
     if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with a slash") }
+}
+
+fn as_display<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 fn as_texts<T: Display, S: Serializer>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 
 mod below;
 mod files;
+mod recent;
 mod schema;
 mod search;
 mod write;
@@ -16,6 +17,7 @@ pub(crate) use self::files::{
     FileEntry, file, files, has_files, identity, named, put_file, put_scale, remove_file, remove_scales,
     scale,
 };
+pub(crate) use self::recent::{numbers, recent};
 pub(crate) use self::schema::STEPS;
 pub(crate) use self::search::{Hit, MARK, search};
 pub(crate) use self::write::{add, change, exists, has_children, remove, replace};

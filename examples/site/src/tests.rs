@@ -11,6 +11,7 @@ mod proxying;
 mod scaling;
 mod searching;
 mod settings;
+mod theming;
 mod uploading;
 mod writing;
 
@@ -30,6 +31,7 @@ use crate::app;
 use crate::data::Data;
 use crate::public;
 use crate::settings::Settings;
+use crate::theme::Theme;
 
 /// A site that serves a new folder.
 struct Site {
@@ -56,9 +58,10 @@ impl Site {
         let connections = format!("--connections={connections}");
         let all = ["site", "--max-upload=16M", &connections].into_iter().chain(flags.iter().copied());
         let settings = Settings::parse_from(all);
+        let theme = Theme::open(&settings.theme).unwrap();
         let server = Server::new().ledger(ledger.clone()).listen(listener);
         let serving = tokio::spawn(server.serve(
-            public::around(app::app(pool, blobs, &settings, Resume::new()), &settings),
+            public::around(app::app(pool, blobs, &theme, &settings, Resume::new()), &settings),
             shutdown.clone(),
         ));
         Self { address, ledger, folder, shutdown, serving }

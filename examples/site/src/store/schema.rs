@@ -1,7 +1,7 @@
 //! The schema, step by step.
 
 /// The steps, in order. One that was released is never changed: append another one.
-pub(crate) const STEPS: [&str; 5] = [DOCUMENTS, SEARCH, FILES, SCALES, IDENTITY];
+pub(crate) const STEPS: [&str; 6] = [DOCUMENTS, SEARCH, FILES, SCALES, IDENTITY, RECENT];
 
 const DOCUMENTS: &str = "
     CREATE TABLE document (
@@ -100,3 +100,6 @@ const IDENTITY: &str = "
     CREATE TABLE identity (id TEXT NOT NULL) STRICT;
     INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 ";
+
+/// The home page shows what was changed last.
+const RECENT: &str = "CREATE INDEX document_modified ON document (modified DESC, path);";

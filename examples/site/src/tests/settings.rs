@@ -29,7 +29,8 @@ const OPTIONAL: [&str; 8] = [
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
+        &["--theme=gazette"],
         &["--trusted-proxy=10.0.0.0/8,::1", "--trusted-proxy=unix", "--forwarded-field=forwarded"],
         &[
             "--virtual-host-proxy=127.0.0.1",
@@ -49,7 +50,7 @@ fn what_is_printed_can_be_given_again() {
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
         let optional = flags.iter().filter(|flag| OPTIONAL.iter().any(|name| flag.starts_with(name)));
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
-        assert_eq!(printed.len(), 25 + optional.len(), "every setting is printed");
+        assert_eq!(printed.len(), 26 + optional.len(), "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {
@@ -70,7 +71,8 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 19] = [
+    let cases: [&[&str]; 20] = [
+        &["--theme", ""],
         &["--trusted-proxy", "10.0.0.1/8"],
         &["--trusted-proxy", "localhost"],
         &["--forwarded-field", "via"],

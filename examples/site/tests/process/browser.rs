@@ -1,4 +1,7 @@
-//! A browser that plays a sound from the middle.
+//! A browser that plays a sound from the middle, and one that looks at pages.
+
+mod devtools;
+mod look;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

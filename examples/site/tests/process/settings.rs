@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use super::{ended, site};
+use super::{Running, ended, get, site};
 
 #[test]
 fn the_settings_are_printed_and_nothing_is_started() {
@@ -33,7 +33,11 @@ fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_defa
     let listen = ("EURYALE_LISTEN", "127.0.0.1:5,127.0.0.1:6");
     let (three, lists) = ("connections = 3\n", "listen = [\"[::1]:3\", \"[::1]:4\"]\nmax-wait = \"3s\"\n");
     let news = "news = \"https://a.example/feed\"\n";
-    let cases: [(_, _, &[&str], _); 18] = [
+    let gazette = ("EURYALE_THEME", "gazette");
+    let cases: [(_, _, &[&str], _); 21] = [
+        (None, None, &[], "theme = \"euryale\"\n"),
+        (Some("theme = \"none\"\n"), Some(gazette), &[], "theme = \"gazette\"\n"),
+        (Some("theme = \"none\"\n"), Some(gazette), &["--theme=./mine"], "theme = \"./mine\"\n"),
         (Some(news), None, &[], news),
         (Some("half-close = true\n"), None, &[], "half-close = true\n"),
         (Some("half-close = true\n"), None, &["--half-close=false"], "half-close = false\n"),
@@ -109,4 +113,38 @@ fn a_file_that_is_wrong_is_named_with_its_key() {
         said.starts_with("error: cannot read the file of settings: ") && said.contains("/exist.toml"),
         "{said}"
     );
+}
+
+#[test]
+fn a_theme_that_is_not_there_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let output = ended(&[
+        "--listen=127.0.0.1:0",
+        "--admin=127.0.0.1:0",
+        "--theme=gazete",
+        &format!("--data={}", data.display()),
+    ]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let line = "error: there is no such theme - gazete - name a folder with a rules.xml, or euryale, gazette, none\n";
+    assert_eq!(said, line);
+    assert!(!data.exists());
+}
+
+#[test]
+fn a_theme_that_is_wrong_is_named_with_its_line_and_the_site_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let theme = folder.path().join("theme");
+    std::fs::create_dir(&theme).unwrap();
+    std::fs::write(
+        theme.join("rules.xml"),
+        "<rules xmlns=\"http://namespaces.plone.org/diazo\">\n<nonsense/>\n</rules>",
+    )
+    .unwrap();
+    let site = Running::start(&folder.path().join("data"), &[&format!("--theme={}", theme.display())]);
+    assert!(get(site.public[0], "/guides").unwrap().contains("<h1>Guides</h1>"));
+    let said = site.end_well();
+    assert!(said.contains("no theme: pages are served as they are"), "{said}");
+    assert!(said.contains("rules.xml") && said.contains('2'), "{said}");
 }

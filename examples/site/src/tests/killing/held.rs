@@ -22,6 +22,7 @@ use crate::files;
 use crate::form::{self, Posted};
 use crate::page::Pages;
 use crate::settings::Settings;
+use crate::theme::Theme;
 
 /// Serves the site that is kept in `folder` until it is killed, or until whoever started it has ended.
 pub(super) fn serve(folder: &Path) {
@@ -35,7 +36,8 @@ pub(super) fn serve(folder: &Path) {
     let ledger = pool.ledger().clone();
     let settings = Settings::parse_from(["site"]);
     let holding = |site| Holding { site, pages: Pages::new(), blobs: blobs.clone() };
-    let app = app::app_with(pool, blobs.clone(), &settings, Resume::new(), holding)
+    let theme = Theme::open(&settings.theme).unwrap();
+    let app = app::app_with(pool, blobs.clone(), &theme, &settings, Resume::new(), holding)
         .layer(from_fn(hold_answer))
         .layer(from_fn_with_state(ledger.clone(), hold_spooling));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -1,0 +1,132 @@
+//! What the site looks like: a theme around its pages, put on after their transaction.
+//!
+//! The themes of the site are in the program: a binary that is copied has its look, and no file of it can be missing.
+//! Any other one is a folder, and is read again when its files change.
+
+mod address;
+mod embedded;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use axum::Router;
+use euryale::Ledger;
+use euryale::blob::{ServeBlobLayer, ServeFolder};
+use euryale::transform::TransformChainLayer;
+use euryale_theme::{LiveTheme, Loader, ThemeTransform};
+
+use self::address::BelowPrefix;
+use self::embedded::Embedded;
+use crate::error::StartError;
+use crate::tiles;
+
+/// Where the files of a theme are.
+const PATH: &str = "/@@theme";
+
+/// How often the files of a theme are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Which theme the site has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    None,
+    Embedded(&'static Embedded),
+    Folder(PathBuf),
+}
+
+impl FromStr for Choice {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match (text, embedded::find(text)) {
+            ("", _) => Err("write the name of a theme, or a folder"),
+            ("none", _) => Ok(Self::None),
+            (_, Some(theme)) => Ok(Self::Embedded(theme)),
+            _ => Ok(Self::Folder(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Embedded(theme) => f.write_str(theme.name),
+            Self::Folder(folder) => folder.display().fmt(f),
+        }
+    }
+}
+
+/// How many threads theme pages: one for each core, for that is all they need.
+pub(crate) fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// The theme that was chosen, read.
+#[derive(Debug)]
+pub(crate) struct Theme {
+    choice: Choice,
+    live: Option<LiveTheme>,
+}
+
+impl Theme {
+    /// Reads it. One that is there and wrong is no reason not to start: pages are served as they are, and the log says
+    /// why, until its files are mended.
+    pub(crate) fn open(choice: &Choice) -> Result<Self, StartError> {
+        let live = match choice {
+            Choice::None => None,
+            Choice::Embedded(theme) => Some(theme.open(PATH).map_err(|error| {
+                let what = format!("cannot unpack the theme: {error}");
+                StartError::new(what, std::env::temp_dir().display(), "make room there, or set TMPDIR")
+            })?),
+            Choice::Folder(folder) => {
+                let rules = folder.join("rules.xml");
+                if !rules.is_file() {
+                    let remedy = format!("name a folder with a rules.xml, or {}", embedded::names());
+                    return Err(StartError::new("there is no such theme", folder.display(), remedy));
+                }
+                let live = LiveTheme::new(Loader::new(rules).prefix(PATH)).watch(LOOK);
+                Some(live.map_err(|error| {
+                    let what = format!("cannot start threads: {error}");
+                    StartError::new(what, "this process", "see the system's limits")
+                })?)
+            }
+        };
+        Ok(Self { choice: choice.clone(), live })
+    }
+
+    /// Transforms of pages: first the tiles of those that have some, then the theme.
+    pub(crate) fn chain(&self, ledger: &Ledger) -> TransformChainLayer {
+        let chain = TransformChainLayer::new().ledger(ledger.clone()).cpu_threads(threads());
+        let chain = chain.compose_page(tiles::composer());
+        match &self.live {
+            Some(live) => chain.transform_page(self.transform(live)).rewrite(BelowPrefix::new(PATH)),
+            None => chain,
+        }
+    }
+
+    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder may
+    /// take content from other documents, which no tag knows of.
+    fn transform(&self, live: &LiveTheme) -> ThemeTransform {
+        let transform = ThemeTransform::new(live.clone());
+        match self.choice {
+            Choice::Embedded(_) => transform.keep_tags(),
+            Choice::None | Choice::Folder(_) => transform,
+        }
+    }
+
+    /// Its files, beside the stack: no worker is needed for them.
+    pub(crate) fn routes(&self, ledger: &Ledger) -> Router {
+        match &self.choice {
+            Choice::None => Router::new(),
+            Choice::Embedded(theme) => theme.routes(PATH),
+            Choice::Folder(folder) => {
+                let blobs = ServeBlobLayer::new().ledger(ledger.clone());
+                Router::new().nest_service(PATH, ServeFolder::new(folder).blobs(&blobs))
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The addresses of a theme's files, where a proxy shows the site below a prefix.
+
+use std::borrow::Cow;
+
+use euryale::BoxError;
+use euryale::forwarded::PublicUrl;
+use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform};
+use http::response;
+
+/// A theme is compiled once, and each request says for itself below what the browser sees the site.
+pub(super) struct BelowPrefix {
+    /// What refers to files of the theme, and by which attribute.
+    references: Vec<(Selector, &'static str)>,
+}
+
+impl BelowPrefix {
+    /// For files at and below `path`.
+    pub(super) fn new(path: &str) -> Self {
+        let selector = |name: &str| format!("[{name}^='{path}/']").parse::<Selector>().ok();
+        let references = ["href", "src"].into_iter().filter_map(|name| Some((selector(name)?, name)));
+        Self { references: references.collect() }
+    }
+}
+
+fn prefix(page: &Page) -> Option<&str> {
+    let url = page.request().extensions.get::<PublicUrl>()?;
+    Some(url.prefix()).filter(|prefix| !prefix.is_empty())
+}
+
+impl Transform for BelowPrefix {
+    fn name(&self) -> &'static str {
+        "theme-addresses"
+    }
+
+    /// Right behind the theme.
+    fn order(&self) -> i32 {
+        8860
+    }
+
+    fn applies(&self, page: &Page, _: &response::Parts) -> bool {
+        prefix(page).is_some()
+    }
+
+    /// Another prefix is another page already: it stands in all of its links.
+    fn version(&self) -> Option<Cow<'_, str>> {
+        Some("1".into())
+    }
+}
+
+impl Rewrite for BelowPrefix {
+    fn rewrite(&self, page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
+        let prefix = prefix(page).unwrap_or_default().to_owned();
+        for &(ref selector, name) in &self.references {
+            let prefix = prefix.clone();
+            handlers.element(selector, move |element| {
+                let address = element.get_attribute(name).unwrap_or_default();
+                Ok(element.set_attribute(name, &format!("{prefix}{address}"))?)
+            });
+        }
+        Ok(())
+    }
+}

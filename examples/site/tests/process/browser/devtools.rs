@@ -1,0 +1,102 @@
+//! A browser that does what it is told: the Chrome DevTools Protocol, over a pipe.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::{program, signal};
+
+/// Gives the program its standard streams as the two that it listens to and answers on, so that no socket is needed.
+const PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+
+/// A browser with one page.
+pub(super) struct DevTools {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    session: Option<String>,
+    number: u64,
+}
+
+impl DevTools {
+    /// None: there is no browser here.
+    pub(super) fn start(profile: &Path) -> Option<Self> {
+        let found = program("sh").args(["-c", "command -v chromium"]).status();
+        if !found.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let mut command = program("sh");
+        command.args(["-c", PIPES, "chromium", "--remote-debugging-pipe", "--headless", "--no-sandbox"]);
+        command.args(["--disable-gpu", "--no-first-run", "--no-proxy-server"]);
+        command.arg(format!("--user-data-dir={}", profile.display()));
+        command.stdin(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (commands, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut browser = Self { child, commands, answers, session: None, number: 0 };
+        let target = browser.tell("Target.createTarget", &json!({ "url": "about:blank" }));
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let session =
+            browser.tell("Target.attachToTarget", &attach)["sessionId"].as_str().unwrap().to_owned();
+        browser.session = Some(session);
+        browser.tell("Page.enable", &json!({}));
+        Some(browser)
+    }
+
+    /// What the browser answers.
+    fn tell(&mut self, method: &str, parameters: &Value) -> Value {
+        self.number += 1;
+        let mut message = json!({ "id": self.number, "method": method, "params": parameters });
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        self.commands.write_all(format!("{message}\0").as_bytes()).unwrap();
+        loop {
+            let said = self.hear();
+            if said["id"] == self.number {
+                assert!(said.get("error").is_none(), "{method}: {said}");
+                return said["result"].clone();
+            }
+        }
+    }
+
+    fn hear(&mut self) -> Value {
+        let mut message = Vec::new();
+        self.answers.read_until(0, &mut message).unwrap();
+        assert_eq!(message.pop(), Some(0), "the browser has ended");
+        serde_json::from_slice(&message).unwrap()
+    }
+
+    /// As wide as that, in CSS pixels, for a reader who likes it `light` or `dark`.
+    pub(super) fn looks(&mut self, width: u32, scheme: &str) {
+        let screen = json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false });
+        self.tell("Emulation.setDeviceMetricsOverride", &screen);
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
+    }
+
+    /// Goes there, and waits until all of it is loaded.
+    pub(super) fn open(&mut self, url: &str) {
+        let went = self.tell("Page.navigate", &json!({ "url": url }));
+        assert!(went.get("errorText").is_none(), "{url}: {went}");
+        let loaded = "new Promise(done => document.readyState === 'complete' ? done() : onload = done)";
+        self.ask(loaded);
+    }
+
+    /// What a script makes of the page.
+    pub(super) fn ask(&mut self, script: &str) -> Value {
+        let evaluate = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
+        let said = self.tell("Runtime.evaluate", &evaluate);
+        assert!(said.get("exceptionDetails").is_none(), "{script}: {said}");
+        said["result"]["value"].clone()
+    }
+}
+
+impl Drop for DevTools {
+    fn drop(&mut self) {
+        signal(&self.child, "-TERM");
+        // What it ended with says nothing.
+        let _ = self.child.wait();
+    }
+}
