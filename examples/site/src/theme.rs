@@ -122,8 +122,8 @@ impl Theme {
         }
     }
 
-    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder may
-    /// take content from other documents, which no tag knows of.
+    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder
+    /// may take content from other documents, which no tag knows of.
     fn transform(&self, live: &LiveTheme) -> ThemeTransform {
         let transform = ThemeTransform::new(live.clone());
         match self.choice {
