@@ -57,8 +57,9 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
     drop(guard);
     let greeting = listeners.greeting(&settings.data);
     let operators = Operators::start(runtime, (listeners.admin, listeners.agent), &shutdown, settings.drain);
-    let theme = Theme::open(&settings.theme)?;
+    settings.theme.check()?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
+    let theme = Theme::open(&settings.theme)?;
     let pool = Pool::builder(sqlite)
         .ledger(operators.ledger.clone())
         .connections(settings.connections)

@@ -187,7 +187,7 @@ impl Settings {
     /// What may block at a time.
     pub(crate) fn threads(&self) -> BlockingThreads {
         let threads = BlockingThreads::new().publishers(self.connections).writers(EXPORTS);
-        threads.cpu(theme::threads()).application(BLOCKING_THREADS)
+        threads.cpu(theme::threads()).application(BLOCKING_THREADS + theme::READERS)
     }
 
     /// The settings as TOML: keys are the names of the flags.

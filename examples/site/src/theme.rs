@@ -26,8 +26,13 @@ use crate::tiles;
 /// Where the files of a theme are.
 const PATH: &str = "/@@theme";
 
+const RULES: &str = "rules.xml";
+
 /// How often the files of a theme are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// So many threads read files of a theme that are not in memory.
+pub(crate) const READERS: usize = 2;
 
 /// Which theme the site has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +51,19 @@ impl FromStr for Choice {
             ("none", _) => Ok(Self::None),
             (_, Some(theme)) => Ok(Self::Embedded(theme)),
             _ => Ok(Self::Folder(text.into())),
+        }
+    }
+}
+
+impl Choice {
+    /// Is there such a theme? Nothing is read of it.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        match self {
+            Self::Folder(folder) if !folder.join(RULES).is_file() => {
+                let remedy = format!("name a folder with a {RULES}, or {}", embedded::names());
+                Err(StartError::new("there is no such theme", folder.display(), remedy))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -76,6 +94,7 @@ impl Theme {
     /// Reads it. One that is there and wrong is no reason not to start: pages are served as they are, and the log says
     /// why, until its files are mended.
     pub(crate) fn open(choice: &Choice) -> Result<Self, StartError> {
+        choice.check()?;
         let live = match choice {
             Choice::None => None,
             Choice::Embedded(theme) => Some(theme.open(PATH).map_err(|error| {
@@ -83,12 +102,7 @@ impl Theme {
                 StartError::new(what, std::env::temp_dir().display(), "make room there, or set TMPDIR")
             })?),
             Choice::Folder(folder) => {
-                let rules = folder.join("rules.xml");
-                if !rules.is_file() {
-                    let remedy = format!("name a folder with a rules.xml, or {}", embedded::names());
-                    return Err(StartError::new("there is no such theme", folder.display(), remedy));
-                }
-                let live = LiveTheme::new(Loader::new(rules).prefix(PATH)).watch(LOOK);
+                let live = LiveTheme::new(Loader::new(folder.join(RULES)).prefix(PATH)).watch(LOOK);
                 Some(live.map_err(|error| {
                     let what = format!("cannot start threads: {error}");
                     StartError::new(what, "this process", "see the system's limits")
@@ -108,8 +122,8 @@ impl Theme {
         }
     }
 
-    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder may
-    /// take content from other documents, which no tag knows of.
+    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder
+    /// may take content from other documents, which no tag knows of.
     fn transform(&self, live: &LiveTheme) -> ThemeTransform {
         let transform = ThemeTransform::new(live.clone());
         match self.choice {
@@ -124,7 +138,7 @@ impl Theme {
             Choice::None => Router::new(),
             Choice::Embedded(theme) => theme.routes(PATH),
             Choice::Folder(folder) => {
-                let blobs = ServeBlobLayer::new().ledger(ledger.clone());
+                let blobs = ServeBlobLayer::new().readers(READERS).ledger(ledger.clone());
                 Router::new().nest_service(PATH, ServeFolder::new(folder).blobs(&blobs))
             }
         }

@@ -91,7 +91,8 @@ async fn pages_of_errors_are_themed_and_keep_their_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_page_is_left_as_it_is() {
     let site = Site::start(2).await;
-    let own = "<html><head></head><body class=home><main>mine</main><div data-tile=/@@tiles/recent></div></body></html>";
+    let own = "<html><head></head><body class=home><main>mine</main>\
+        <div data-tile=/@@tiles/recent></div></body></html>";
     assert_eq!(site.upload("/", &[("own.html", own)]).await.status, 201);
     assert_eq!(site.browse("GET", "/own.html").await.text(), own);
     assert_eq!(header(&site.get("/nothing").await, "content-type"), "application/problem+json");
