@@ -24,6 +24,7 @@ impl Display for Value {
             Self::Count(count) => write!(f, "{}", Grouped(count)),
             Self::Bytes(bytes) => write!(f, "{}", Bytes(bytes)),
             Self::Seconds(Some(seconds)) => write!(f, "{}", Seconds(seconds)),
+            Self::PerSecond(Some(rate)) if rate < 0.05 => f.write_str("0/s"),
             Self::PerSecond(Some(rate)) if rate < 10.0 => write!(f, "{rate:.1}/s"),
             Self::PerSecond(Some(rate)) => write!(f, "{}/s", Grouped(whole_number(rate))),
             Self::BytesPerSecond(Some(rate)) => {
