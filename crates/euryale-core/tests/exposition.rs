@@ -1,7 +1,5 @@
 //! The metrics as those read them for whom they are written: Prometheus' own client for Python.
 
-#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;

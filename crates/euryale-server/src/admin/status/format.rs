@@ -24,6 +24,7 @@ impl Display for Value {
             Self::Count(count) => write!(f, "{}", Grouped(count)),
             Self::Bytes(bytes) => write!(f, "{}", Bytes(bytes)),
             Self::Seconds(Some(seconds)) => write!(f, "{}", Seconds(seconds)),
+            Self::PerSecond(Some(rate)) if rate < 0.05 => f.write_str("0/s"),
             Self::PerSecond(Some(rate)) if rate < 10.0 => write!(f, "{rate:.1}/s"),
             Self::PerSecond(Some(rate)) => write!(f, "{}/s", Grouped(whole_number(rate))),
             Self::BytesPerSecond(Some(rate)) => {
@@ -49,7 +50,7 @@ impl Display for Grouped {
             f.write_str("-")?;
         }
         for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at) % 3 == 0 {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
                 f.write_str(",")?;
             }
             write!(f, "{digit}")?;

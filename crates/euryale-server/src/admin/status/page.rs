@@ -140,16 +140,18 @@ fn cells(values: Option<[Option<f64>; 3]>) -> String {
 }
 
 fn table_of_times(times: &[Times]) -> String {
-    let rows = times.iter().map(|times| {
-        let Times { id, title, recent, ever } = times;
-        format!("<tr id=times-{id}><th scope=row>{title}</th>{}{}</tr>", cells(*recent), cells(Some(*ever)))
-    });
+    let rows = |part: &str, values: fn(&Times) -> Option<[Option<f64>; 3]>| {
+        all(times.iter().map(|times| {
+            let Times { id, title, .. } = times;
+            format!("<tr id=times-{part}-{id}><th scope=row>{title}</th>{}</tr>", cells(values(times)))
+        }))
+    };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide half\"><h2>Times</h2><table><thead><tr><th></th>\
-         <th colspan=3>lately</th><th colspan=3>since the start</th></tr><tr><th></th>{heads}{heads}</tr></thead>\
-         <tbody>{}</tbody></table></section>\n",
-        all(rows)
+        "<section class=\"card wide half\"><h2>Times</h2><table><thead><tr><th>Lately</th>{heads}</tr></thead>\
+         <tbody>{}</tbody><tbody><tr><th class=part>Since the start</th></tr>{}</tbody></table></section>\n",
+        rows("recent", |times| times.recent),
+        rows("ever", |times| Some(times.ever)),
     )
 }
 
