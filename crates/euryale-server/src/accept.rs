@@ -17,7 +17,11 @@ use crate::listener::Listener;
 use crate::running::Shared;
 use crate::welcome::welcome;
 
-/// Takes peers until it is told to stop, and closes the listener then.
+/// As many as may wait in the kernel for being accepted: whoever is beyond that came after the stop.
+const BACKLOG: usize = 1024;
+
+/// Takes peers until it is told to stop, and closes the listener then. Whoever the kernel has accepted by that time is
+/// still taken: to close the listener would reset them.
 pub(crate) async fn accept<S, B>(listener: Listener, make: MakeEdge<S>, shared: Arc<Shared>)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
@@ -26,15 +30,22 @@ where
     B::Error: Into<BoxError>,
 {
     let mut backoff = Backoff::new();
+    let mut latecomers = 0;
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shared.stop.cancelled() => return,
             accepted = listener.accept() => accepted,
+            () = shared.stop.cancelled() => return,
         };
         match accepted {
             Ok((raw, peer)) => {
                 backoff = Backoff::new();
+                if shared.stop.is_cancelled() {
+                    latecomers += 1;
+                    if latecomers > BACKLOG {
+                        return;
+                    }
+                }
                 let Some(permit) = place(&shared).await else { return };
                 shared.tasks.spawn(welcome(
                     raw,

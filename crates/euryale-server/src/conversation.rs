@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use euryale_core::BoxError;
 use euryale_core::ledger::GaugeGuard;
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::time::Sleep;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
@@ -65,6 +66,18 @@ pub(crate) async fn converse<S, B>(
     }
 }
 
+/// What a drain leaves to a peer that has come and said nothing yet: its request is on its way, and a socket that is closed
+/// under it is reset. A proxy would answer 502.
+const FIRST_WORD: Duration = Duration::from_millis(250);
+
+/// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told for all others.
+enum Drain {
+    Afar,
+    Awaits(Pin<Box<Sleep>>),
+    /// hyper finishes what it has.
+    Told,
+}
+
 enum Spoken {
     Ended(Ending),
     /// Nothing is asked, nothing is left to say, and nothing was read that is not answered.
@@ -90,18 +103,29 @@ where
     let mut draining = pin!(drain.cancelled());
     let mut cutting = pin!(cut.cancelled());
     let mut clock = pin!(Clock::new(shared.limits));
-    let mut is_draining = false;
+    let mut drain_state = Drain::Afar;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
-                return Poll::Ready(Spoken::Ended(ending_of(result, is_draining)));
+                return Poll::Ready(Spoken::Ended(ending_of(result, !matches!(drain_state, Drain::Afar))));
             }
             if cutting.as_mut().poll(cx).is_ready() {
                 // Known before the requests are dropped, which say so.
                 return Poll::Ready(Spoken::Ended(cell.end(Ending::Cut)));
             }
-            if !is_draining && draining.as_mut().poll(cx).is_ready() {
-                is_draining = true;
+            let is_silent = cell.phase().0 == Phase::Silent;
+            let is_over = match &mut drain_state {
+                Drain::Afar if draining.as_mut().poll(cx).is_pending() => false,
+                Drain::Afar if is_silent => {
+                    drain_state = Drain::Awaits(Box::pin(tokio::time::sleep(FIRST_WORD)));
+                    continue;
+                }
+                Drain::Afar => true,
+                Drain::Awaits(sleep) => !is_silent || sleep.as_mut().poll(cx).is_ready(),
+                Drain::Told => false,
+            };
+            if is_over {
+                drain_state = Drain::Told;
                 hyper.as_mut().graceful_shutdown();
                 continue;
             }
@@ -129,8 +153,9 @@ async fn rest(shared: &Shared, socket: &Socket<Transport>, cell: &SocketCell) ->
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => Some(Ending::Cut),
-        () = shared.drain.cancelled() => Some(Ending::Finished),
+        // A request that is there when the drain begins is answered.
         () = socket.io.readable() => None,
+        () = shared.drain.cancelled() => Some(Ending::Finished),
         () = tokio::time::sleep(shared.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
     }
 }

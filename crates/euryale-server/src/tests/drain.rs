@@ -189,3 +189,35 @@ async fn an_upgraded_socket_is_waited_for() {
         assert_eq!(ledger.sockets.finished.get(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
+    let app = axum::Router::new().route("/", axum::routing::get(|| async { "hello" }));
+    let site = Site::start(Server::new(), app).await;
+    // One that was accepted, one that rests, and one that the kernel may not have handed over yet.
+    let mut accepted = site.peer().await;
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    let mut rested = site.peer().await;
+    assert_eq!(rested.get("/").await.1, "hello");
+    eventually(|| site.ledger.sockets.resting.get() == 1).await;
+    let mut last = site.peer().await;
+    last.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    site.shutdown.drain();
+    accepted.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    for peer in [&mut accepted, &mut last] {
+        assert_eq!(peer.response().await.1, "hello");
+        assert_eq!(peer.rest().await, b"", "and nothing more is taken");
+    }
+    assert_eq!(rested.rest().await, b"");
+    assert!(site.end().await.is_complete());
+}
+
+#[tokio::test]
+async fn who_says_nothing_does_not_hold_up_the_drain() {
+    let site = Site::start(Server::new(), axum::Router::new()).await;
+    let mut silent = site.peer().await;
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    site.shutdown.drain();
+    assert_eq!(silent.rest().await, b"");
+    assert!(site.end().await.is_complete());
+}

@@ -68,7 +68,7 @@ fn who_is_there_is_served_and_nothing_spins() {
     assert!(worked < took / 2 + Duration::from_millis(100), "{worked:?} of work in {took:?}");
 
     for _ in 0..20 {
-        assert_eq!(peer.get("/").unwrap().status, 200, "who came before is served");
+        assert_eq!(peer.get("/history").unwrap().status, 200, "who came before is served");
     }
     assert_eq!(peer.ask("POST", "/@@counter", "").unwrap().text().trim(), "2");
     crowd.come(&site);
