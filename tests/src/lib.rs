@@ -77,10 +77,13 @@ impl Site {
     }
 
     /// How many requests have come as far as the queue: those that run, wait, have left it or have ended.
+    ///
+    /// Never more than have: whoever goes from one number to the next while they are read is missed, and not counted
+    /// twice.
     pub fn arrived(&self) -> u64 {
+        let left = self.ledger().queue.gone.get() + self.ledger().publishers.seconds.count();
         let status = self.pool.status();
-        let now = (status.running + status.queued) as u64;
-        now + self.ledger().queue.gone.get() + self.ledger().publishers.seconds.count()
+        left + (status.running + status.queued) as u64
     }
 
     /// Ends: everything is given back, and every socket is closed.

@@ -39,7 +39,8 @@ pin_project! {
     /// Says when a phase has lasted too long.
     ///
     /// A phase that ends in time costs nothing: the timer is only set anew for a deadline that is nearer than its own,
-    /// and looks at the deadline when it fires. So requests that follow each other on a socket set no timer.
+    /// and looks at the deadline when it fires. So requests that follow each other on a socket set a timer once in
+    /// [`REST`], and not one each.
     #[derive(Debug)]
     pub(crate) struct Clock {
         #[pin]

@@ -113,7 +113,8 @@ where
                 // Known before the requests are dropped, which say so.
                 return Poll::Ready(Spoken::Ended(cell.end(Ending::Cut)));
             }
-            let is_silent = cell.phase().0 == Phase::Silent;
+            let phase = cell.phase();
+            let is_silent = phase.0 == Phase::Silent;
             let is_over = match &mut drain_state {
                 Drain::Afar if draining.as_mut().poll(cx).is_pending() => false,
                 Drain::Afar if is_silent => {
@@ -132,7 +133,7 @@ where
             if cell.recent_resets() > shared.max_resets {
                 return Poll::Ready(Spoken::Ended(Ending::Resets));
             }
-            match clock.as_mut().poll(cx, cell.phase(), cell.is_http2()) {
+            match clock.as_mut().poll(cx, phase, cell.is_http2()) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Idle) if cell.is_http2() => {
                     // A request may be on its way: the peer is told which ones count (RFC 9113 §6.8).

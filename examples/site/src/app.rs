@@ -12,12 +12,11 @@ use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
-use euryale::{Abort, Body, Error, Internal, Ledger, Pool, Publisher, Request, Response, Stack, Transaction};
+use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
-use tower::ServiceExt;
 use tower_http::csrf::CsrfLayer;
 
 use crate::documents::Item;
@@ -84,9 +83,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let (scales, feeds) = (scale::Fresh::default(), Feeds::new(settings));
     let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds }));
     // Outside of all that answers with pages, the stack or not, the chain needs its own way in.
-    let internal = Internal::new(ServiceExt::<http::Request<Body>>::map_err(stack.clone(), Error::from));
-    let room = ledger.clone();
-    let internal = internal.with_room(move || free_connections(&room));
+    let internal = stack.internal().clone();
     theme
         .routes(&ledger)
         .route("/@@visitor", get(visitor::answer))
@@ -100,12 +97,6 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(compress::layer())
         .layer(from_fn(public::remember))
         .layer(from_fn_with_state(settings.log, access_log::log))
-}
-
-/// How many of a page's tiles are published at once if they are asked for now.
-fn free_connections(ledger: &Ledger) -> usize {
-    let taken = ledger.publishers.running.get() + ledger.queue.depth.get();
-    usize::try_from(ledger.connections.cap.get() - taken).unwrap_or(0)
 }
 
 /// Whoever was believed as to who asks is believed as to what it can send.

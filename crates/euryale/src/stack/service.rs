@@ -24,6 +24,12 @@ impl StackService {
     ) -> Self {
         Self { inner, internal }
     }
+
+    /// The way back in that each request finds in its extensions, for what stands outside the stack and makes
+    /// sub-requests: a chain of transforms around a whole router.
+    pub fn internal(&self) -> &Internal {
+        &self.internal
+    }
 }
 
 impl<B> Service<http::Request<B>> for StackService
