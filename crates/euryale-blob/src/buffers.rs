@@ -1,36 +1,67 @@
 //! Buffers that come back when the bytes in them were sent.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Buffers of one size. Those that nobody uses are kept, up to a number.
+/// Small buffers, of which there may be any number, and some large ones. Those that nobody uses are kept: of the small
+/// ones up to a number.
 pub(crate) struct Buffers {
     size: usize,
     keep: usize,
     free: Mutex<Vec<Box<[u8]>>>,
+    large: Mutex<Large>,
+}
+
+/// No more of them are ever made than there are at the beginning; until one is lent, it is empty.
+#[derive(Default)]
+struct Large {
+    size: usize,
+    free: Vec<Box<[u8]>>,
 }
 
 impl Buffers {
     /// Of `size` bytes, of which at most `keep` are kept for later.
-    pub(crate) fn new(size: usize, keep: usize) -> Arc<Self> {
-        Arc::new(Self { size, keep, free: Mutex::new(Vec::new()) })
+    pub(crate) fn new(size: usize, keep: usize) -> Self {
+        Self { size, keep, free: Mutex::default(), large: Mutex::default() }
     }
 
+    /// And so many of a larger size.
+    pub(crate) fn with_large(self, count: usize, size: usize) -> Self {
+        Self { large: Mutex::new(Large { size, free: vec![Box::default(); count] }), ..self }
+    }
+
+    /// How large a small one is.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// A buffer, on account of `lent`.
-    pub(crate) fn take(self: &Arc<Self>, lent: &Lent) -> Buffer {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let bytes = free.unwrap_or_else(|| vec![0; self.size].into());
-        Buffer { bytes, len: 0, home: Arc::clone(self), _lent: lent.clone() }
+    /// A buffer, on account of `lent`, for at most `want` bytes: a large one, if it makes a difference and one is left.
+    pub(crate) fn take(self: &Arc<Self>, lent: Lent, want: u64) -> Buffer {
+        let large = if want > self.size as u64 { self.take_large() } else { None };
+        let bytes = large.unwrap_or_else(|| self.take_small());
+        Buffer { bytes, len: 0, home: Arc::clone(self), _lent: lent }
+    }
+
+    fn take_small(&self) -> Box<[u8]> {
+        let free = locked(&self.free).pop();
+        free.unwrap_or_else(|| vec![0; self.size].into())
+    }
+
+    fn take_large(&self) -> Option<Box<[u8]>> {
+        let mut large = locked(&self.large);
+        let (bytes, size) = (large.free.pop()?, large.size);
+        drop(large);
+        Some(if bytes.is_empty() { vec![0; size].into() } else { bytes })
     }
 
     fn give_back(&self, bytes: Box<[u8]>) {
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.len() > self.size {
+            locked(&self.large).free.push(bytes);
+            return;
+        }
+        let mut free = locked(&self.free);
         if free.len() < self.keep {
             free.push(bytes);
         }
@@ -38,8 +69,12 @@ impl Buffers {
 
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
+        locked(&self.free).len()
     }
+}
+
+fn locked<T>(shelf: &Mutex<T>) -> MutexGuard<'_, T> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Counts the buffers of one stream that are not back.
@@ -61,8 +96,9 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    pub(crate) fn space(&mut self, want: usize) -> &mut [u8] {
-        let want = want.min(self.bytes.len());
+    /// Room for as many of `want` bytes as go into it.
+    pub(crate) fn space(&mut self, want: u64) -> &mut [u8] {
+        let want = usize::try_from(want).unwrap_or(usize::MAX).min(self.bytes.len());
         &mut self.bytes[..want]
     }
 

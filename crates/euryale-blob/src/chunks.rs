@@ -14,9 +14,15 @@ use tokio::task::coop;
 use crate::buffers::{Buffers, Lent};
 use crate::read::{read_at, read_resident};
 
-/// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled peer holds.
+/// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled peer holds, but for
+/// the few that stall with one of the large ones.
 const AHEAD: usize = 24 << 10;
-/// The same for HTTP/2, where all streams of a connection stall together: one frame, and nothing ahead.
+/// How much is read at a time for who has sent all before, as long as there is such a buffer: half the work of a byte
+/// is in the calls that move it.
+const FLOWING: usize = 128 << 10;
+/// How many of these there are. Together they are all that many stalled peers can hold beside their small ones.
+const FLOWING_AT_ONCE: usize = 16;
+/// How much is read at a time for HTTP/2, where all streams of a connection stall together: one frame, nothing ahead.
 const LAZY: usize = 16 << 10;
 /// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
 /// peer that does not read; a whole buffer and fifteen of these are two buffers.
@@ -37,17 +43,16 @@ pub(crate) struct Reader {
 impl Reader {
     /// For HTTP/1: a chunk that had to come from a disk is followed by reading the next one before it is asked for.
     pub(crate) fn ahead(lane: &BlockingLane, ledger: &Ledger) -> Self {
-        Self::new(lane, ledger, AHEAD, true)
+        Self::new(lane, ledger, Buffers::new(AHEAD, KEEP).with_large(FLOWING_AT_ONCE, FLOWING), true)
     }
 
     /// For HTTP/2: nothing is read before there is room for it in the window of the stream.
     pub(crate) fn lazy(lane: &BlockingLane, ledger: &Ledger) -> Self {
-        Self::new(lane, ledger, LAZY, false)
+        Self::new(lane, ledger, Buffers::new(LAZY, KEEP), false)
     }
 
-    fn new(lane: &BlockingLane, ledger: &Ledger, size: usize, ahead: bool) -> Self {
-        let buffers = Buffers::new(size, KEEP);
-        Self { lane: lane.clone(), buffers, ahead, probe: true, ledger: ledger.clone() }
+    fn new(lane: &BlockingLane, ledger: &Ledger, buffers: Buffers, ahead: bool) -> Self {
+        Self { lane: lane.clone(), buffers: Arc::new(buffers), ahead, probe: true, ledger: ledger.clone() }
     }
 
     /// All on the lane, also what is in memory.
@@ -141,9 +146,11 @@ impl Chunks {
         if self.reader.ahead && kept_by_others { whole.min(PIECE) } else { whole }
     }
 
-    fn want(&self) -> usize {
+    /// How much is read next: all that is left, of which a buffer takes its part. Who has something out gets no
+    /// large one for it.
+    fn want(&self) -> u64 {
         let left = self.blob.len() - self.at;
-        usize::try_from(left).unwrap_or(usize::MAX).min(self.reader.buffers.size())
+        if self.lent.buffers() == 0 { left } else { left.min(self.reader.buffers.size() as u64) }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
@@ -188,9 +195,9 @@ impl Chunks {
         if !self.probing {
             return None;
         }
-        let mut buffer = self.reader.buffers.take(&self.lent);
-        let at = self.blob.offset() + self.at;
-        match read_resident(self.blob.file(), buffer.space(self.want()), at) {
+        let (want, at) = (self.want(), self.blob.offset() + self.at);
+        let mut buffer = self.reader.buffers.take(self.lent.clone(), want);
+        match read_resident(self.blob.file(), buffer.space(want), at) {
             // An end is looked for with patience: some kernels say it of what is not in memory.
             Ok(0) | Err(Errno::AGAIN | Errno::INTR) => None,
             Ok(read) => Some(buffer.filled(read)),
@@ -202,10 +209,11 @@ impl Chunks {
     }
 
     fn read_on_lane(&self) -> Reading {
+        let (want, at) = (self.want(), self.blob.offset() + self.at);
         let (lane, buffers, lent) =
             (self.reader.lane.clone(), Arc::clone(&self.reader.buffers), self.lent.clone());
-        let (blob, want, at) = (self.blob.clone(), self.want(), self.blob.offset() + self.at);
-        let read = move || read_at(&blob, buffers.take(&lent), want, at);
+        let blob = self.blob.clone();
+        let read = move || read_at(&blob, buffers.take(lent, want), want, at);
         Box::pin(async move { lane.run(read).await.map_err(io::Error::other)? })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn read_resident(_file: &File, _space: &mut [u8], _at: u64) -> rustix
 }
 
 /// At least one byte at this place of the file. Blocks.
-pub(crate) fn read_at(blob: &Blob, mut buffer: Buffer, want: usize, at: u64) -> io::Result<Bytes> {
+pub(crate) fn read_at(blob: &Blob, mut buffer: Buffer, want: u64, at: u64) -> io::Result<Bytes> {
     loop {
         match blob.file().read_at(buffer.space(want), at) {
             Ok(0) => {

@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::{blob_of, content, file_of, layer, serving};
-use crate::chunks::Reader;
+use crate::chunks::{Chunks, Reader};
 
 async fn next(body: &mut Body) -> Option<Result<Bytes, BoxError>> {
     let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
@@ -47,7 +47,7 @@ fn readers(threads: usize) -> (BlockingLane, Ledger, [Reader; 4]) {
 #[tokio::test]
 async fn each_manner_reads_the_same() {
     let (_, ledger, readers) = readers(4);
-    for len in [1, 16 << 10, (24 << 10) - 1, 24 << 10, (24 << 10) + 1, 1_000_003] {
+    for len in [1, 16 << 10, (24 << 10) - 1, 24 << 10, (24 << 10) + 1, (128 << 10) + 1, 1_000_003] {
         let content = content(len);
         let blob = blob_of(&content);
         for reader in &readers {
@@ -85,27 +85,60 @@ async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
     }
 }
 
-/// Who sends what it gets is given whole buffers; who lets them pile up gets small pieces, as hyper does, which
-/// queues 16 of them: two buffers.
+/// Who sends what it gets is given large buffers; who lets them pile up gets small pieces, as hyper does, which
+/// queues 16 of them: the large buffer and a small one.
 #[tokio::test]
-async fn a_peer_that_does_not_read_holds_two_buffers() {
+async fn who_sends_what_it_gets_is_given_large_buffers() {
+    let (_, ledger, readers) = readers(2);
+    for reader in [&readers[0], &readers[2]] {
+        let mut chunks = reader.chunks(blob_of(&content(1_000_000)));
+        let first = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
+        assert_eq!(first.len(), 128 << 10);
+        let (rest, bytes) = queue(&mut chunks, 15).await;
+        assert_eq!(bytes, 24 << 10);
+        eventually("nothing is under way", || turns(&ledger) == 0).await;
+        assert_eq!(chunks.buffers(), 2, "and nothing is read ahead for it");
+        drop((first, rest));
+    }
+    let mut chunks = readers[2].chunks(blob_of(&content(1_000_000)));
+    for _ in 0..7 {
+        assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 128 << 10);
+    }
+}
+
+/// Sixteen hold the large buffers. All others that do not read hold two small ones each.
+#[tokio::test]
+async fn peers_that_do_not_read_hold_two_small_buffers() {
     let (_, ledger, readers) = readers(2);
     for reader in [&readers[0], &readers[2]] {
         let blob = blob_of(&content(1_000_000));
-        let mut chunks = reader.chunks(blob.clone());
-        let mut queued = Vec::new();
-        for _ in 0..16 {
-            queued.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
+        let mut holders = Vec::new();
+        for n in 0..16 {
+            let mut chunks = reader.chunks(blob.clone());
+            let (queued, bytes) = queue(&mut chunks, 16).await;
+            assert_eq!(bytes, (128 + 24) << 10, "{n}");
+            holders.push((chunks, queued));
         }
-        assert_eq!(queued.iter().map(Bytes::len).sum::<usize>(), 48 << 10);
+        let mut chunks = reader.chunks(blob.clone());
+        let (queued, bytes) = queue(&mut chunks, 16).await;
+        assert_eq!(bytes, 48 << 10);
         eventually("nothing is under way", || turns(&ledger) == 0).await;
         assert_eq!(chunks.buffers(), 2, "and nothing is read ahead for it");
-        queued.clear();
+        // One of the sixteen goes, and another has its buffer.
+        drop((queued, holders.pop()));
         let mut chunks = reader.chunks(blob);
-        for _ in 0..8 {
-            assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 24 << 10);
-        }
+        assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 128 << 10);
     }
+}
+
+/// So many chunks that nobody sends, and their bytes.
+async fn queue(chunks: &mut Chunks, count: usize) -> (Vec<Bytes>, usize) {
+    let mut queued = Vec::new();
+    for _ in 0..count {
+        queued.push(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
+    }
+    let bytes = queued.iter().map(Bytes::len).sum();
+    (queued, bytes)
 }
 
 #[tokio::test]
@@ -115,7 +148,7 @@ async fn http_2_gets_one_frame_at_a_time() {
     let service =
         serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
     for (version, size) in
-        [(Version::HTTP_11, 24 << 10), (Version::HTTP_10, 24 << 10), (Version::HTTP_2, 16 << 10)]
+        [(Version::HTTP_11, 128 << 10), (Version::HTTP_10, 128 << 10), (Version::HTTP_2, 16 << 10)]
     {
         let mut request = Request::new(());
         *request.version_mut() = version;
@@ -283,7 +316,7 @@ async fn a_cancelled_body_leaves_nothing() {
     gate.open();
     held.await.unwrap().unwrap();
     let mut body = bodies.remove(0);
-    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 24 << 10, "it has its turn after all");
+    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 128 << 10, "it has its turn after all");
     // The next chunk is on its way, asked for by nobody.
     drop(body);
     eventually("its turn is free", || turns(&ledger) == 0).await;
@@ -293,21 +326,21 @@ async fn a_cancelled_body_leaves_nothing() {
 #[tokio::test]
 async fn a_chunk_from_a_disk_is_followed_by_the_next() {
     let (_, ledger, readers) = readers(1);
-    let file = file_of(&content(100_000));
+    let file = file_of(&content(300_000));
     let blob = Blob::new(file.try_clone().unwrap()).unwrap();
     let mut chunks = readers[0].chunks(blob.clone());
     let first = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
     eventually("the next was read", || turns(&ledger) == 0).await;
     tokio::task::yield_now().await;
-    file.write_all_at(&[0; 100_000], 0).unwrap();
+    file.write_all_at(&[0; 300_000], 0).unwrap();
     let second = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
-    assert!(second.iter().any(|byte| *byte != 0) && first.len() == 24 << 10, "before it was overwritten");
+    assert!(second.iter().any(|byte| *byte != 0) && first.len() == 128 << 10, "before it was overwritten");
     // For HTTP/2 it is not.
-    let file = file_of(&content(100_000));
+    let file = file_of(&content(300_000));
     let mut chunks = readers[1].chunks(Blob::new(file.try_clone().unwrap()).unwrap());
     poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
     eventually("nothing is under way", || turns(&ledger) == 0).await;
-    file.write_all_at(&[0; 100_000], 0).unwrap();
+    file.write_all_at(&[0; 300_000], 0).unwrap();
     assert!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().iter().all(|byte| *byte == 0));
 }
 
@@ -323,12 +356,12 @@ fn without_a_runtime_it_is_an_error() {
 #[tokio::test]
 async fn who_collects_a_large_file_lets_others_go_on() {
     let (layer, ledger) = layer();
-    let file = file_of(&content(10_000_000));
+    let file = file_of(&content(40_000_000));
     let service =
         serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
     let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
     let other = tokio::spawn(async {});
-    let mut left = 10_000_000;
+    let mut left = 40_000_000;
     while !other.is_finished() {
         left -= next(&mut body).await.expect("not all of it before").unwrap().len();
     }
