@@ -4,6 +4,7 @@
 //! A client says what it saw as JSON on standard output; anything but good answers is its failure.
 
 mod burst;
+mod cold;
 mod drain;
 mod http;
 mod idle;
@@ -50,6 +51,9 @@ pub(crate) enum Load {
     Drain { requests: u64, sockets: usize, length: u64 },
     /// Downloads of which only the head is read, and probes of `/` before and meanwhile.
     Stall { downloads: usize, length: u64, probes: usize },
+    /// Downloads of as many files that are not in memory, each a byte longer than the last, and probes of `/` before and
+    /// meanwhile.
+    Cold { downloads: u64, length: u64, probes: usize },
     /// Uploads as fast as they go.
     Upload { sockets: usize, length: u64 },
     /// Uploads that take this many seconds, and probes of `/` meanwhile.
@@ -92,6 +96,10 @@ impl Load {
                 "{downloads} downloads of {length} bytes of which only the head is read, and {probes} probes of a \
                  page before and meanwhile"
             ),
+            Self::Cold { downloads, length, probes } => format!(
+                "{downloads} downloads of {length} bytes that are not in memory, and {probes} probes of a page before and \
+                 meanwhile"
+            ),
             Self::Upload { sockets, length } => {
                 format!("{sockets} uploads of {length} bytes at a time, as fast as they go")
             }
@@ -99,6 +107,15 @@ impl Load {
                 "{sockets} uploads of {length} bytes in {seconds} s each, and {probes} probes of a page meanwhile"
             ),
             Self::Idle { sockets } => format!("{sockets} keep-alive sockets, each after one request"),
+        }
+    }
+
+    /// The blobs it asks for, by their lengths.
+    pub(crate) fn blobs(&self) -> Vec<u64> {
+        match *self {
+            Self::Drain { length, .. } | Self::Stall { length, .. } => vec![length],
+            Self::Cold { downloads, length, .. } => cold::lengths(downloads, length).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -135,6 +152,9 @@ impl Load {
             Self::Burst { sockets, rounds } => async_load()?.block_on(burst::run(target, *sockets, *rounds)),
             Self::Stall { downloads, length, probes } => {
                 async_load()?.block_on(stall::run(target, *downloads, *length, *probes))
+            }
+            Self::Cold { downloads, length, probes } => {
+                async_load()?.block_on(cold::run(target, *downloads, *length, *probes))
             }
             Self::Trickle { sockets, length, seconds, probes } => {
                 let pace = Duration::from_secs((*seconds).into());

@@ -149,21 +149,21 @@ fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> R
 fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figures> {
     let stage = conditions.stage;
     let scene = Scene { view: case.view, cap: case.cap, folder: stage.folder().to_owned() };
-    let blob = match case.load {
-        Load::Drain { length, .. } | Load::Stall { length, .. } => Some(length),
-        _ => None,
-    };
-    if let Some(length) = blob {
-        stage.blob(length)?;
+    let blobs = case.load.blobs();
+    for length in &blobs {
+        stage.blob(*length)?;
     }
     let congestion = conditions.network.of_sockets();
     let server = Server::start(case.peer, &scene, congestion)?;
     let page = || check(server.address(), "/", &Body::Text(PAGE));
     page()?;
     // Apart from what is measured: the client of the load discards bytes without a look.
-    if let Some(length) = blob.filter(|_| is_first) {
-        let name = blob_name(length);
+    if let Some(length) = blobs.first().filter(|_| is_first) {
+        let name = blob_name(*length);
         check(server.address(), &format!("/{name}"), &Body::File(&stage.folder().join(&name)))?;
+    }
+    if let Load::Cold { .. } = case.load {
+        blobs.iter().try_for_each(|length| stage.forget(*length))?;
     }
     let before = Usage::now(server.pid())?;
     let start = Instant::now();

@@ -97,6 +97,7 @@ pub(crate) const ALL: &[Workload] = &[
     slow::SLOW,
     blob::SMALL,
     blob::LARGE,
+    blob::COLD,
     sockets::STALL,
     sockets::UPLOAD,
     sockets::IDLE,
@@ -154,6 +155,10 @@ const REQUESTS_PER_SECOND: Column =
 const CPU_PER_REQUEST: Column = column("cpu_per_request", "CPU µs/request", 2);
 const SECONDS: Column = column("seconds", "wall s", 3);
 const CPU_PER_GB: Column = column("cpu_per_gb", "CPU s/GB", 3);
+/// How often a page is asked for beside a load.
+const PROBES: usize = 50;
+const ANSWERED: Column =
+    Column { key: "answered", title: "probes answered", digits: 0, more_is_better: true };
 const P50: Column = column("p50_ms", "p50 ms", 2);
 const P99: Column = column("p99_ms", "p99 ms", 2);
 const SWITCHES: Column = column("switches_per_request", "switches/request", 2);

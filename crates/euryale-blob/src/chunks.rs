@@ -9,7 +9,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use euryale_core::{Blob, BlobChunks, BlockingLane, Ledger, ReadBlob};
 use rustix::io::Errno;
-use tokio::task::coop;
 
 use crate::buffers::{Buffers, Lent};
 use crate::read::{read_at, read_resident};
@@ -22,6 +21,10 @@ const AHEAD: usize = 24 << 10;
 const FLOWING: usize = 128 << 10;
 /// How many of these there are. Together they are all that many stalled peers can hold beside their small ones.
 const FLOWING_AT_ONCE: usize = 16;
+/// How much is brought into memory at a time from a disk. One chunk of it is read for its own sake.
+const PRELOADED: u64 = 1 << 20;
+/// How much is read before others have their turn: a fifth of a millisecond of theirs.
+const TURN: usize = 1 << 20;
 /// How much is read at a time for HTTP/2, where all streams of a connection stall together: one frame, nothing ahead.
 const LAZY: usize = 16 << 10;
 /// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
@@ -75,7 +78,7 @@ impl Reader {
     pub(crate) fn chunks(&self, blob: Blob) -> Chunks {
         let (reader, probing) = (self.clone(), self.probe);
         let (lent, current) = (Lent::default(), Bytes::new());
-        Chunks { reader, blob, at: 0, current, next: Next::Nothing, lent, probing, cold: false }
+        Chunks { reader, blob, at: 0, current, next: Next::Nothing, lent, probing, cold: false, turn: 0 }
     }
 }
 
@@ -101,6 +104,8 @@ pub(crate) struct Chunks {
     probing: bool,
     /// Did the last bytes come from the lane?
     cold: bool,
+    /// So much was read since others had their turn.
+    turn: usize,
 }
 
 /// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it. All ⇒ Nothing
@@ -117,10 +122,14 @@ impl BlobChunks for Chunks {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.current.is_empty() {
             // Who polls to the end of a large file that is in memory lets others go on in between.
-            let turn = ready!(coop::poll_proceed(cx));
+            if self.turn >= TURN {
+                self.turn = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             self.current = ready!(self.poll_read(cx))?;
-            turn.made_progress();
             self.at += self.current.len() as u64;
+            self.turn += self.current.len();
         }
         let chunk = self.current.split_to(self.portion());
         self.reader.ledger.blobs.sent.read_bytes.add(chunk.len() as u64);
@@ -213,7 +222,14 @@ impl Chunks {
         let (lane, buffers, lent) =
             (self.reader.lane.clone(), Arc::clone(&self.reader.buffers), self.lent.clone());
         let blob = self.blob.clone();
-        let read = move || read_at(&blob, buffers.take(lent, want), want, at);
+        // What comes next is in memory then: one visit to the lane for many chunks.
+        let next = self.probing.then(|| self.blob.slice(self.at, PRELOADED));
+        let read = move || {
+            let read = read_at(&blob, buffers.take(lent, want), want, at)?;
+            // Whoever reads it meets the same error, if it is still there.
+            let _ = next.map(|next| next.slice(read.len() as u64, PRELOADED).preload());
+            Ok(read)
+        };
         Box::pin(async move { lane.run(read).await.map_err(io::Error::other)? })
     }
 }

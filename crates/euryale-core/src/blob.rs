@@ -6,6 +6,7 @@ use std::any::Any;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
@@ -38,6 +39,9 @@ pub struct Blob {
     _counted: Option<Arc<GaugeGuard>>,
     kept: Option<Kept>,
 }
+
+/// How much is read at a time of what nobody looks at.
+const PRELOADED: usize = 64 << 10;
 
 impl Blob {
     /// The whole of an open file, whose length and time of change are asked now.
@@ -82,6 +86,26 @@ impl Blob {
     pub fn slice(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
         Self { offset: self.offset + offset, len: len.min(self.len - offset), ..self.clone() }
+    }
+
+    /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file that is about to be
+    /// sent. Blocks for as long as the disk does.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn preload(&self) -> io::Result<()> {
+        let mut unseen = vec![0; usize::try_from(self.len).unwrap_or(PRELOADED).min(PRELOADED)];
+        let (mut at, end) = (self.offset, self.offset + self.len);
+        while at < end {
+            let want = usize::try_from(end - at).unwrap_or(PRELOADED).min(PRELOADED);
+            match self.file.read_at(&mut unseen[..want], at) {
+                Ok(0) => break,
+                Ok(read) => at += read as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// The file. Others may be reading it: use `read_at`, never its position.

@@ -8,6 +8,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// An HTTP/1.1 connection, byte by byte.
 #[derive(Debug)]
@@ -163,6 +164,7 @@ fn invalid(what: &str) -> io::Error {
 #[derive(Debug)]
 pub struct H2Client {
     requests: SendRequest<Bytes>,
+    stop: watch::Sender<()>,
 }
 
 impl H2Client {
@@ -171,13 +173,38 @@ impl H2Client {
     /// # Errors
     /// The system's, or the protocol's.
     pub async fn connect(to: SocketAddr) -> io::Result<Self> {
+        Self::shake_hands(to, &h2::client::Builder::new()).await
+    }
+
+    /// The same, with windows that let the server send this much: on each stream, and together.
+    ///
+    /// # Errors
+    /// The system's, or the protocol's.
+    pub async fn with_windows(to: SocketAddr, stream: u32, connection: u32) -> io::Result<Self> {
+        let mut builder = h2::client::Builder::new();
+        Self::shake_hands(to, builder.initial_window_size(stream).initial_connection_window_size(connection))
+            .await
+    }
+
+    async fn shake_hands(to: SocketAddr, builder: &h2::client::Builder) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;
-        let (requests, connection) = h2::client::handshake(stream).await.map_err(io::Error::other)?;
+        let (requests, connection) = builder.handshake(stream).await.map_err(io::Error::other)?;
+        let (stop, mut stopped) = watch::channel(());
         tokio::spawn(async move {
-            // Its end is seen by the requests.
-            let _ = connection.await;
+            tokio::pin!(connection);
+            tokio::select! {
+                // Its end is seen by the requests.
+                _ = &mut connection => {}
+                // Held, and not polled any more, until the client is dropped.
+                Ok(()) = stopped.changed() => while stopped.changed().await.is_ok() {},
+            }
         });
-        Ok(Self { requests })
+        Ok(Self { requests, stop })
+    }
+
+    /// From now on nothing is read from the socket, or written to it. It stays open for as long as this client.
+    pub fn stop_reading(&self) {
+        self.stop.send_replace(());
     }
 
     /// Opens a stream with a GET request. Dropping the future, or [`reset`](H2Client::reset), cancels it.

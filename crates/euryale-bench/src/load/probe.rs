@@ -7,7 +7,7 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use super::{Figures, Target, milliseconds};
+use super::{Figures, Target, metrics, milliseconds};
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -71,6 +71,18 @@ pub(super) async fn run(target: &Target, probes: usize, figures: &mut Figures, s
     // A quantile of those that were answered would praise whoever answers few.
     if answered as usize == probes {
         latencies.tell(figures, suffix);
+    }
+    Ok(())
+}
+
+/// Probes, with what the server itself says of them.
+pub(super) async fn told(target: &Target, probes: usize, figures: &mut Figures, suffix: &str) -> Result<()> {
+    let before = metrics::heads(target).await?;
+    run(target, probes, figures, suffix).await?;
+    let after = metrics::heads(target).await?;
+    let quantile = before.zip(after).and_then(|(before, after)| after.since(&before).quantile(0.99));
+    if let Some(seconds) = quantile {
+        figures.insert(format!("server_p99_ms{suffix}"), milliseconds(seconds));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::http::Socket;
-use super::{Figures, Target, metrics, milliseconds, probe};
+use super::{Figures, Target, probe};
 use crate::measure::{self, Usage};
 use crate::scene::blob_name;
 
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(target: &Target, downloads: usize, length: u64, probes: usize) -> Result<Figures> {
     let mut figures = Figures::new();
-    probed(target, probes, &mut figures, "_quiet").await?;
+    probe::told(target, probes, &mut figures, "_quiet").await?;
     ensure!(figures["answered_quiet"] as usize == probes, "does not answer even when it is quiet");
 
     let before = measure::resident(target.pid)?;
@@ -35,7 +35,7 @@ pub(super) async fn run(target: &Target, downloads: usize, length: u64, probes: 
     let served = stalled.iter().filter(|(_, served)| *served).count();
     figures.insert("served".to_owned(), served as f64);
     rest(target).await?;
-    probed(target, probes, &mut figures, "").await?;
+    probe::told(target, probes, &mut figures, "").await?;
     let grown = measure::resident(target.pid)?.saturating_sub(before);
     figures.insert("grown_mib".to_owned(), grown as f64 / f64::from(1 << 20));
     Ok(figures)
@@ -66,18 +66,6 @@ async fn rest(target: &Target) -> Result<()> {
         if used <= before {
             break;
         }
-    }
-    Ok(())
-}
-
-/// Probes, with what the server itself says of them.
-async fn probed(target: &Target, probes: usize, figures: &mut Figures, suffix: &str) -> Result<()> {
-    let before = metrics::heads(target).await?;
-    probe::run(target, probes, figures, suffix).await?;
-    let after = metrics::heads(target).await?;
-    let quantile = before.zip(after).and_then(|(before, after)| after.since(&before).quantile(0.99));
-    if let Some(seconds) = quantile {
-        figures.insert(format!("server_p99_ms{suffix}"), milliseconds(seconds));
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Files, small and large. Lengths are those that ZServer was once measured with. Of the small ones there are so many
 //! that their CPU time is more than the grain of the system's account.
 
-use super::{Bar, CPU_PER_GB, Column, Limit, Plan, SECONDS, State, Workload, absolute, bar, case, column};
+use super::{
+    ANSWERED, Bar, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, SECONDS, State, Workload, absolute,
+    bar, case, column,
+};
 use crate::cli::Options;
 use crate::load::Load;
 use crate::scene::View;
@@ -18,6 +21,13 @@ pub(super) const LARGE: Workload = Workload {
     about: "426,112,439 bytes × 10, 10 at a time.",
     goal: "wall ≤ 1.05 × nginx, CPU per GB ≤ 1.10 × nginx, first byte ≤ 5 ms in the mean; without sendfile ≤ 0.25 s/GB",
     state: State::Rounds(large),
+};
+
+pub(super) const COLD: Workload = Workload {
+    name: "cold",
+    about: "10 downloads of 300 MB that are not in memory, and probes of a page meanwhile.",
+    goal: "50 of 50 probes answered, p99 at the server < 20 ms",
+    state: State::Rounds(cold),
 };
 
 const COLUMNS: &[Column] = &[
@@ -51,6 +61,35 @@ fn large(_options: &Options) -> Vec<Plan> {
     bars.push(absolute("cpu_per_gb", "euryale-read", Limit::AtMost(0.25)));
     bars.push(bar("cpu_per_gb", "euryale", "tower-http", Limit::AtMost(0.12)));
     vec![plan("large blobs", &load, bars)]
+}
+
+const COLDS: &[Column] = &[
+    ANSWERED,
+    P50,
+    P99,
+    column("p99_ms_quiet", "quiet p99 ms", 2),
+    column("server_p99_ms", "at the server: p99 ms ≤", 2),
+    column("server_p99_ms_quiet", "quiet ≤", 2),
+    Column { key: "under_way", title: "downloads that outlast the probes", digits: 0, more_is_better: true },
+    SECONDS,
+    CPU_PER_GB,
+];
+
+fn cold(_options: &Options) -> Vec<Plan> {
+    let load = Load::Cold { downloads: 10, length: 300_000_000, probes: PROBES };
+    let cases = ["nginx", "euryale", "euryale-read", "tower-http", "actix-files"];
+    let bars = ["euryale", "euryale-read"].map(|peer| {
+        [
+            absolute("answered", peer, Limit::AtLeast(PROBES as f64)),
+            absolute("server_p99_ms", peer, Limit::AtMost(20.0)),
+        ]
+    });
+    vec![Plan {
+        title: "10 downloads from the disk, cap 2".to_owned(),
+        columns: COLDS,
+        cases: cases.map(|peer| case(peer, View::Files, 2, &load)).into(),
+        bars: bars.into_iter().flatten().collect(),
+    }]
 }
 
 fn plan(title: &str, load: &Load, bars: Vec<Bar>) -> Plan {

@@ -1,6 +1,8 @@
 //! Sockets that are slow, and sockets that do nothing.
 
-use super::{CPU_PER_GB, Column, Limit, P50, P99, Plan, State, Workload, absolute, bar, case, column};
+use super::{
+    ANSWERED, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload, absolute, bar, case, column,
+};
 use crate::cli::Options;
 use crate::load::Load;
 use crate::scene::View;
@@ -26,12 +28,9 @@ pub(super) const IDLE: Workload = Workload {
     state: State::Rounds(idle),
 };
 
-const PROBES: usize = 50;
 /// Longer than all buffers on its way.
 const STALLED: u64 = 64 << 20;
 
-const ANSWERED: Column =
-    Column { key: "answered", title: "probes answered", digits: 0, more_is_better: true };
 const STALLS: &[Column] = &[
     ANSWERED,
     P50,

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, IoSliceMut};
-use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
@@ -16,9 +15,6 @@ use crate::BLOCKING_THREADS;
 /// So many chunks are brought in from disks at a time, by all sockets of the process. More requests make no disk
 /// faster.
 static LANE: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
-
-/// How much is read at a time, into a buffer that nobody looks at.
-const PIECE: usize = 64 << 10;
 
 /// Brings the pages of a blob into the page cache before they are sent.
 pub(super) struct Warmth {
@@ -37,13 +33,13 @@ impl Warmth {
     /// Ready when the `len` bytes from `at` on are in the page cache, as far as one can tell.
     pub(super) fn poll_warm(&mut self, cx: &mut Context<'_>, at: u64, len: usize) -> Poll<io::Result<()>> {
         if self.coming.is_none() {
-            let at = self.blob.offset() + at;
-            let file = self.blob.file();
+            let piece = self.blob.slice(at, len as u64);
             // The kernel reads and forgets files in runs of pages: both ends say enough of what is between.
-            if len == 0 || (is_warm(file, at) && is_warm(file, at + len as u64 - 1)) {
+            let (first, last) = (piece.offset(), piece.offset() + piece.len().saturating_sub(1));
+            if piece.is_empty() || (is_warm(piece.file(), first) && is_warm(piece.file(), last)) {
                 return Poll::Ready(Ok(()));
             }
-            self.coming = Some(bring(LANE.clone().ledger(&self.ledger), self.blob.clone(), at, len));
+            self.coming = Some(bring(LANE.clone().ledger(&self.ledger), piece));
         }
         let Some(coming) = &mut self.coming else { return Poll::Ready(Ok(())) };
         let came = ready!(coming.as_mut().poll(cx));
@@ -64,21 +60,6 @@ fn is_warm(file: &File, at: u64) -> bool {
     }
 }
 
-fn bring(lane: BlockingLane, blob: Blob, at: u64, len: usize) -> Coming {
-    let read = move || {
-        let mut buffer = vec![0; PIECE.min(len)];
-        let end = at + len as u64;
-        let mut at = at;
-        while at < end {
-            let want = usize::try_from(end - at).unwrap_or(PIECE).min(PIECE);
-            match blob.file().read_at(&mut buffer[..want], at) {
-                Ok(0) => break,
-                Ok(read) => at += read as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    };
-    Box::pin(async move { lane.run(read).await.map_err(io::Error::other)? })
+fn bring(lane: BlockingLane, blob: Blob) -> Coming {
+    Box::pin(async move { lane.run(move || blob.preload()).await.map_err(io::Error::other)? })
 }

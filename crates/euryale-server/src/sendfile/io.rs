@@ -18,7 +18,7 @@ use super::windows::{Place, Windows};
 pub struct SendfileIo {
     stream: TcpStream,
     windows: Arc<Windows>,
-    /// The beginning of a file was sent, and other sockets have their turn.
+    /// A piece of a file was sent, and other sockets have their turn.
     yields: bool,
 }
 
@@ -59,7 +59,10 @@ impl SendfileIo {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was");
             return Poll::Ready(Err(error));
         }
-        self.yields = begins && (sent as u64) < place.blob.len();
+        // The peer takes as much as there is, and more would be sent at once: as much as hyper has of the file, and that
+        // again, while others of this thread wait for their first byte.
+        let left = place.blob.offset() + place.blob.len() - place.offset;
+        self.yields = sent == len && (sent as u64) < left;
         self.windows.ledger.blobs.sent.sendfile_bytes.add(sent as u64);
         Poll::Ready(Ok(sent))
     }
@@ -137,5 +140,53 @@ impl AsyncWrite for SendfileIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::task::yield_now;
+
+    use super::*;
+    use euryale_core::{Blob, Ledger};
+
+    /// A peer that takes all there is would have a thread for itself.
+    #[tokio::test]
+    async fn after_each_piece_of_a_file_others_have_their_turn() {
+        const PIECE: usize = 16 << 10;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4 * PIECE as u64).unwrap();
+        let windows = Windows::new(Ledger::new());
+        let bytes = windows.open(Blob::stable(file).unwrap()).unwrap();
+        let mut socket = SendfileIo::new(listener.accept().await.unwrap().0, Arc::clone(&windows));
+        let mut turns_of_another = Vec::new();
+        let other = std::cell::Cell::new(0);
+        let count = async {
+            loop {
+                other.set(other.get() + 1);
+                yield_now().await;
+            }
+        };
+        let send = async {
+            for piece in bytes.chunks(PIECE) {
+                let sent = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, piece)).await.unwrap();
+                assert_eq!(sent, PIECE, "the buffers of the system take that much");
+                turns_of_another.push(other.get());
+            }
+            socket.write_all(b"end").await.unwrap();
+        };
+        tokio::select! {
+            biased;
+            () = send => {}
+            () = count => {}
+        }
+        assert!(turns_of_another.windows(2).all(|turns| turns[0] < turns[1]), "{turns_of_another:?}");
+        drop(peer);
     }
 }

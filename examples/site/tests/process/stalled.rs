@@ -6,6 +6,8 @@ use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use euryale_test::H2Client;
+
 use super::{PATIENCE, Running, ended, eventually};
 
 const CLIENTS: usize = 200;
@@ -90,5 +92,52 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     drop(stalled);
     site.counts("euryale_blobs_open", 0);
     eventually("the descriptors are given back", || site.descriptors() <= descriptors);
+    site.end_well();
+}
+
+/// Streams of HTTP/2 whose windows are wide, on sockets that nobody reads: what the server has read for them, it keeps.
+#[test]
+fn streams_hold_a_frame_each() {
+    const SOCKETS: usize = 20;
+    const STREAMS: usize = 30;
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&imported(folder.path()), &[]);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let address = site.public[0];
+    let stall = |sockets: usize| {
+        runtime.block_on(async {
+            let mut held = Vec::new();
+            for _ in 0..sockets {
+                let mut client = H2Client::with_windows(address, 1 << 20, 1 << 30).await.unwrap();
+                let mut heads = Vec::new();
+                for _ in 0..STREAMS {
+                    heads.push(client.open("/large.bin").await.unwrap().0);
+                }
+                let mut bodies = Vec::new();
+                for head in heads {
+                    let response = head.await.unwrap();
+                    assert_eq!(response.status(), 200);
+                    bodies.push(response.into_body());
+                }
+                client.stop_reading();
+                held.push((client, bodies));
+            }
+            held
+        })
+    };
+    // What is made once is there.
+    drop(stall(1));
+    site.counts("euryale_blobs_open", 0);
+    let before = site.resident();
+    let held = stall(SOCKETS);
+    site.counts("euryale_blobs_open", SOCKETS * STREAMS);
+    site.counts("euryale_connections_in_use", 0);
+    let grown = site.resident().saturating_sub(before);
+    let each = grown / (SOCKETS * STREAMS) as u64;
+    println!("{each} bytes a stream");
+    assert!(each < 32 << 10, "{each} bytes a stream");
+    drop(held);
+    drop(runtime);
+    site.counts("euryale_blobs_open", 0);
     site.end_well();
 }
