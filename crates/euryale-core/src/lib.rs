@@ -56,6 +56,7 @@
 //! A panic in application code is caught at the transaction, which is aborted; its connection is dropped.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort;
 mod admit;

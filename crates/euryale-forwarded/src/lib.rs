@@ -51,6 +51,10 @@
 //! With the PROXY protocol a request has the address that the balancer names. Headers come from there, too, so that
 //! address has to be trusted for them to count.
 //!
+//! # Features
+//!
+//! `axum`, off by default: [`Client`] and [`PublicUrl`] are arguments that handlers of axum may have.
+//!
 //! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`; and waitress's
 //! `trusted_proxy` with its headers.
 //!
@@ -71,7 +75,10 @@
 //! None.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+mod axum;
 mod client;
 mod fields;
 mod forward;

@@ -123,6 +123,7 @@
 //! Answered 500. Do not build with `panic = "abort"`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod runtime;
 mod stack;
@@ -146,4 +147,4 @@ pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;
 
 pub use self::runtime::{BlockingThreads, runtime};
-pub use self::stack::{Stack, StackService};
+pub use self::stack::{Stack, StackInner, StackService};
