@@ -17,7 +17,7 @@
 //!                └ Republish                promises: publish again             async
 //!                  └ Retry(ConflictPolicy)  pauses that hold no worker          async
 //!                    └ ConnectionLimit      a bounded queue, lanes              async
-//!                      └ Publish            in the pool's worker                a thread, a connection, a transaction
+//!                      └ Publish            in the pool's worker                thread, connection, transaction
 //! ```
 //!
 //! The [guide](guide) tells how to come here from Zope or from `spawn_blocking`, how many connections to have, what
@@ -25,7 +25,7 @@
 //!
 //! # The smallest server
 //!
-//! [`Stack`] is this onion, prebuilt, but for what is in parentheses and for the server:
+//! [`Stack`] is this onion, prebuilt, from `Respond` inwards, and with [`Stack::transforms`] from `TransformChain`:
 //!
 //! ```no_run
 //! use euryale::{Body, Pool, Response, Stack};
@@ -99,17 +99,35 @@
 //!
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
-//! | [`Forwarded`](forwarded::ForwardedLayer), [`VirtualHost`](forwarded::VirtualHostLayer) | [`euryale-forwarded`](forwarded) | no | `VirtualHostMonster`, `trusted-proxy` |
-//! | [`TransformChain`](transform::TransformChainLayer) | [`euryale-transform`](transform) | no | `plone.transformchain` |
-//! | its [`Tiles`](tiles::Tiles), and [themes](https://docs.rs/euryale-theme) | [`euryale-tiles`](tiles), `euryale-theme` | no | `plone.app.blocks`, Diazo |
-//! | [`Respond`](publisher::RespondLayer) | [`euryale-publisher`](publisher) | no | `standard_error_message` |
-//! | [`ServeBlob`](blob::ServeBlobLayer), [`Offload`](blob::OffloadLayer) | [`euryale-blob`](blob) | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile`, `collective.xsendfile` |
-//! | [`AwaitDeferred`](deferred::DeferredLayer) | [`euryale-deferred`](deferred) | no | asynchronous stream iterators |
-//! | [`Spool`](spool::SpoolLayer) | [`euryale-spool`](spool) | no | Medusa's collector, waitress's buffers |
-//! | [`Republish`](promise::RepublishLayer) | [`euryale-promise`](promise) | no | `collective.futures` |
-//! | tower's `Retry` with [`ConflictPolicy`](publisher::ConflictPolicy) | [`euryale-publisher`](publisher) | no | ZPublisher's retry, which slept in its thread |
-//! | [`ConnectionLimit`](connection::ConnectionLimitLayer) | [`euryale-connection`](connection) | no | `zserver-threads`, ZODB's pool |
-//! | [`Publish`](publisher::Publish) | [`euryale-publisher`](publisher) | **yes** | ZPublisher |
+//! | [Forwarded], [VirtualHost] | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
+//! | [TransformChain] | [`transform`] | no | `plone.transformchain` |
+//! | its [Tiles] and [themes] | [`tiles`], `euryale-theme` | no | `plone.app.blocks`, Diazo |
+//! | [Respond] | [`publisher`] | no | `standard_error_message` |
+//! | [ServeBlob], [Offload] | [`blob`] | no | `filestream_iterator`, ranges in Python, `collective.xsendfile` |
+//! | [AwaitDeferred] | [`deferred`] | no | asynchronous stream iterators |
+//! | [Spool] | [`spool`] | no | Medusa's collector, waitress's buffers |
+//! | [Republish] | [`promise`] | no | `collective.futures` |
+//! | tower's `Retry` with [ConflictPolicy] | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
+//! | [ConnectionLimit] | [`connection`] | no | `zserver-threads`, ZODB's pool |
+//! | [Publish] | [`publisher`] | **yes** | ZPublisher |
+//!
+//! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on `euryale-core` and on no other
+//! layer.
+//!
+//! [Forwarded]: forwarded::ForwardedLayer
+//! [VirtualHost]: forwarded::VirtualHostLayer
+//! [TransformChain]: transform::TransformChainLayer
+//! [Tiles]: tiles::Tiles
+//! [themes]: https://docs.rs/euryale-theme
+//! [Respond]: publisher::RespondLayer
+//! [ServeBlob]: blob::ServeBlobLayer
+//! [Offload]: blob::OffloadLayer
+//! [AwaitDeferred]: deferred::DeferredLayer
+//! [Spool]: spool::SpoolLayer
+//! [Republish]: promise::RepublishLayer
+//! [ConflictPolicy]: publisher::ConflictPolicy
+//! [ConnectionLimit]: connection::ConnectionLimitLayer
+//! [Publish]: publisher::Publish
 //!
 //! Around the stack stand [`euryale-server`](https://docs.rs/euryale-server), the server, and
 //! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node can take;

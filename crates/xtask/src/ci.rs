@@ -71,6 +71,9 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             environment: Some(("RUSTDOCFLAGS", "-D warnings")),
         },
     });
+    // What each package would hold, and in which order they could be published. The tests have built the code.
+    let package = "publish --workspace --dry-run --no-verify --allow-dirty --locked --offline";
+    steps.push(cargo("package", package));
     steps.push(match installed.deny {
         true => cargo("deny", "deny --locked check licenses bans sources"),
         false => Step { name: "deny", action: Action::Skip("cargo-deny is not installed") },

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::ci::{Action, Installed, steps};
 use crate::deps::count;
 use crate::instructions;
-use crate::rules::{Finding, dependencies, entries, manifests, markdown, roots, size, words};
+use crate::rules::{Finding, dependencies, entries, manifests, markdown, packages, roots, size, words};
 use crate::source::{Source, has_word};
 use crate::workspace::{Dependency, Package};
 
@@ -213,6 +213,52 @@ fn members_inherit_the_lints() {
     assert_eq!(found("[lints]\n# workspace = true\n").len(), 1);
 }
 
+// Packages.
+
+const PUBLISHED: &str = "[package]\nname = \"euryale-a\"\ndescription = \"A\"\ndocumentation = \"https://docs.rs/euryale-a\"\n\
+    rust-version.workspace = true\nlicense.workspace = true\n\n[package.metadata.docs.rs]\nall-features = true\n";
+
+fn packaged(package: &Package, manifest: &str, files: &[&str]) -> Vec<String> {
+    let known = files.iter().map(|file| format!("{}/{file}", package.folder)).collect();
+    whats(&packages::check(package, manifest, &known))
+}
+
+#[test]
+fn a_published_package_is_complete() {
+    let a = package("euryale-a", "crates/euryale-a", vec![]);
+    let files = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+    assert_eq!(packaged(&a, PUBLISHED, &files), Vec::<String>::new());
+    assert_eq!(packaged(&a, PUBLISHED, &files[..2]), ["no LICENSE-APACHE in the package"]);
+    assert_eq!(packaged(&a, PUBLISHED, &files[1..]), ["no README.md in the package"]);
+    let elsewhere = PUBLISHED.replace("[package]", "[package]\nreadme = \"../../README.md\"");
+    assert_eq!(packaged(&a, &elsewhere, &files[1..]), Vec::<String>::new());
+    let without = PUBLISHED.replace("documentation", "# documentation");
+    assert_eq!(packaged(&a, &without, &files), ["no `documentation`"]);
+    let some = PUBLISHED.replace("all-features = true", "features = []");
+    assert_eq!(packaged(&a, &some, &files), ["docs.rs would leave features out"]);
+}
+
+#[test]
+fn only_crates_are_published() {
+    let mut site = package("site", "examples/site", vec![]);
+    assert_eq!(packaged(&site, "[package]\n", &[]), ["`site` would be published"]);
+    site.published = false;
+    assert_eq!(packaged(&site, "[package]\n", &[]), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_elses_types_are_handed_on() {
+    let found = |path: &str, line: &str| whats(&packages::check_code(path, &Source::new(line)));
+    for line in ["pub use self::a::B;", "pub use euryale_core as core;", "pub use std::io;", "use http::Uri;"]
+    {
+        assert_eq!(found("crates/euryale-a/src/lib.rs", line), Vec::<String>::new(), "{line}");
+    }
+    assert_eq!(found("crates/euryale-sqlite/src/lib.rs", "pub use rusqlite;"), Vec::<String>::new());
+    for line in ["pub use rusqlite;", "pub use http::{HeaderMap, Uri};", "    pub use lol_html as html;"] {
+        assert_eq!(found("crates/euryale-a/src/lib.rs", line).len(), 1, "{line}");
+    }
+}
+
 // Dependencies.
 
 #[test]
@@ -388,9 +434,13 @@ fn tests_run_once_and_can_be_left_out() {
             .map(|step| step.name)
             .collect::<Vec<_>>()
     };
-    let all = ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "deny", "instructions"];
+    let all =
+        ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "package", "deny", "instructions"];
     assert_eq!(names(true), all);
-    assert_eq!(names(false), ["fmt", "tidy", "clippy", "snapshot", "docs", "deny", "instructions"]);
+    assert_eq!(
+        names(false),
+        ["fmt", "tidy", "clippy", "snapshot", "docs", "package", "deny", "instructions"]
+    );
 }
 
 #[test]
