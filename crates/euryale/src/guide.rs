@@ -5,7 +5,7 @@
 //! | know Zope, Plone or WSGI | [`from_zope`] |
 //! | have an axum application with diesel, rusqlite, `deadpool` and `spawn_blocking` | [`from_diesel`] |
 //! | wonder how many connections | [`choosing_the_cap`] |
-//! | want to know what becomes of a request when a client leaves, a transaction conflicts, the server ends | [`what_happens_when`] |
+//! | ask what becomes of a request when its client leaves, it conflicts, the server ends | [`what_happens_when`] |
 //! | have a store of your own | [`writing_a_database`] |
 //! | want to change pages on their way out | [`writing_a_transform`] |
 //! | put it into production | [`deploying`] |

@@ -39,8 +39,8 @@ pub(crate) fn check(package: &Package, manifest: &str, known: &BTreeSet<String>)
     findings
 }
 
-/// Whose types a published crate may hand on by name. A new major version of these is one of the crate's. CONTRIBUTING.md
-/// says which others stand in signatures.
+/// Whose types a published crate may hand on by name. A new major version of these is one of the crate's.
+/// CONTRIBUTING.md says which others stand in signatures.
 const HANDED_ON: [(&str, &str); 3] = [
     ("crates/euryale-server/", "tokio_rustls"),
     ("crates/euryale-sqlite/", "rusqlite"),
