@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::ci::{Action, Installed, steps};
+use crate::ci::{self, Action, Installed, steps};
 use crate::deps::count;
 use crate::instructions;
 use crate::rules::{Finding, dependencies, entries, manifests, markdown, packages, roots, size, words};
 use crate::source::{Source, has_word};
-use crate::workspace::{Dependency, Package};
+use crate::workspace::{Dependency, Package, Workspace};
 
 const LAYER_ROOT: &str = "//! One sentence.\n//!\n//! # Cancellation\n//! # Backpressure\n//! # Errors\n//! # Panics\n\
                           mod layer;\npub use layer::SpoolLayer;\n";
@@ -449,6 +449,16 @@ fn tests_run_once_and_can_be_left_out() {
         names(false),
         ["fmt", "tidy", "clippy", "snapshot", "docs", "package", "deny", "instructions"]
     );
+}
+
+#[test]
+fn what_is_published_is_packaged() {
+    let mut packages =
+        vec![package("euryale", "crates/euryale", vec![]), package("site", "examples/site", vec![])];
+    packages[1].published = false;
+    let workspace = Workspace { root: "/w".into(), packages, files: Vec::new() };
+    let command = ci::package(&workspace);
+    assert!(command.starts_with("package ") && command.ends_with(" -p euryale"), "{command}");
 }
 
 #[test]
