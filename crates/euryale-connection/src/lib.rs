@@ -46,6 +46,13 @@
 //! worker. A small task of the runtime sends for it. It is there only while there is something to look after,
 //! holds no handle to the pool, and ends with the pool or with its runtime.
 //!
+//! # Cost
+//!
+//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 µs and 2 allocations, nearly all of it for waking
+//! its worker and the task that waits (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing
+//! else on two cores of an AMD EPYC). Under load nobody is woken; `cargo run --release -p euryale-bench -- page` compares
+//! that with a semaphore.
+//!
 //! # Cancellation
 //!
 //! Dropping a future takes its waiting job out of the queue in constant time, and it is never run. A running
