@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! The guide tells [how many connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to have,
+//! and how to come here [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
+//!
 //! # Why no semaphore
 //!
 //! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the task that

@@ -34,6 +34,10 @@
 //! # fn check<D: Database>() { is_publisher::<D, _>(hello::<D>) }
 //! ```
 //!
+//! The guide tells how to [write a `Database`](https://docs.rs/euryale/latest/euryale/guide/writing_a_database/),
+//! and [what happens when](https://docs.rs/euryale/latest/euryale/guide/what_happens_when/) clients leave or
+//! transactions conflict.
+//!
 //! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`, `transaction`),
 //! ZODB's `Connection`, and `IStreamIterator`.
 //!

@@ -31,6 +31,9 @@
 //! # }
 //! ```
 //!
+//! Where proxies stand, and what they have to be told, is in
+//! [the guide](https://docs.rs/euryale/latest/euryale/guide/deploying/).
+//!
 //! # Behind a proxy
 //!
 //! * **Whom to trust** is a list of networks, and `unix` for whoever may connect to a Unix socket ([`TrustedProxies`]).
