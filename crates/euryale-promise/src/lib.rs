@@ -66,7 +66,7 @@
 //!
 //! # Cost
 //!
-//! A request that asks for nothing: 0.37 µs and 14 allocations (`cargo bench -p euryale --bench layers` and `--bench
+//! A request that asks for nothing: 0.4 µs and 14 allocations (`cargo bench -p euryale --bench layers` and `--bench
 //! allocations`, with nothing else on two cores of an AMD EPYC). They are for a copy of the request's head, with its
 //! extensions, that another pass would begin with.
 //!
