@@ -51,8 +51,8 @@
 //!
 //! # Cost
 //!
-//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 to 11 µs and 2 allocations, nearly all of it for waking
-//! its worker and the task that waits (`cargo bench -p euryale --bench layers` and `--bench allocations`, with
+//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 to 11 µs and 2 allocations, nearly all of it for
+//! waking its worker and the task that waits (`cargo bench -p euryale --bench layers` and `--bench allocations`, with
 //! nothing else on two cores of an AMD EPYC). Under load nobody is woken:
 //! `cargo run --release -p euryale-bench -- page` compares that with a semaphore.
 //!

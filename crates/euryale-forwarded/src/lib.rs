@@ -63,9 +63,9 @@
 //!
 //! # Cost
 //!
-//! A request of somebody who is not trusted: [`ForwardedLayer`] 0.2 µs and 7 allocations, [`VirtualHostLayer`] alone 0.2
-//! µs and 6, for the address that the client sees (`cargo bench -p euryale --bench layers` and `--bench allocations`,
-//! with nothing else on two cores of an AMD EPYC).
+//! A request of somebody who is not trusted: [`ForwardedLayer`] 0.2 µs and 7 allocations, [`VirtualHostLayer`] alone
+//! 0.2 µs and 6, for the address that the client sees (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, with nothing else on two cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
