@@ -20,7 +20,7 @@
 //!                      └ Publish            in the pool's worker                thread, connection, transaction
 //! ```
 //!
-//! The [guide](guide) tells how to come here from Zope or from `spawn_blocking`, how many connections to have, what
+//! The [guide] tells how to come here from Zope or from `spawn_blocking`, how many connections to have, what
 //! happens when clients leave and servers end, and how to deploy.
 //!
 //! # The smallest server
