@@ -7,6 +7,7 @@ mod cap;
 mod compile_fail;
 mod composition;
 mod deferred;
+mod extractors;
 mod failures;
 mod framing;
 mod handlers;

@@ -90,6 +90,11 @@
 //! It replaces, from Zope: `OFS.Image`'s ranges, `plone.namedfile`'s downloads, `collective.xsendfile`, the threads
 //! that an iterated file kept busy, and ZODB's folder of blobs.
 //!
+//! # Cost
+//!
+//! A response that is no file: 0.1 µs and 1 allocation (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, with nothing else on two cores of an AMD EPYC).
+//!
 //! # Cancellation
 //!
 //! A dropped body gives its buffers back. A read that waits for its turn is not begun; one that runs ends by itself,

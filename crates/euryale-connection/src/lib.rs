@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! The guide tells [how many connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to have,
+//! and how to come here [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
+//!
 //! # Why no semaphore
 //!
 //! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the task that
@@ -45,6 +48,13 @@
 //! Connections whose time is over (`idle_timeout`, `max_lifetime`) are closed with or without traffic, in a
 //! worker. A small task of the runtime sends for it. It is there only while there is something to look after,
 //! holds no handle to the pool, and ends with the pool or with its runtime.
+//!
+//! # Cost
+//!
+//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 to 11 µs and 2 allocations, nearly all of it for
+//! waking its worker and the task that waits (`cargo bench -p euryale --bench layers` and `--bench allocations`, with
+//! nothing else on two cores of an AMD EPYC). Under load nobody is woken:
+//! `cargo run --release -p euryale-bench -- page` compares that with a semaphore.
 //!
 //! # Cancellation
 //!

@@ -34,6 +34,10 @@
 //! # fn check<D: Database>() { is_publisher::<D, _>(hello::<D>) }
 //! ```
 //!
+//! The guide tells how to [write a `Database`](https://docs.rs/euryale/latest/euryale/guide/writing_a_database/),
+//! and [what happens when](https://docs.rs/euryale/latest/euryale/guide/what_happens_when/) clients leave or
+//! transactions conflict.
+//!
 //! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`, `transaction`),
 //! ZODB's `Connection`, and `IStreamIterator`.
 //!
@@ -56,6 +60,7 @@
 //! A panic in application code is caught at the transaction, which is aborted; its connection is dropped.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort;
 mod admit;

@@ -46,6 +46,11 @@
 //! It replaces, from Zope: the asynchronous stream iterators (`AsyncWorkerStreamIterator`), which had a thread of
 //! their own for each, no errors and no end; and ZServer's unbound stream iterators.
 //!
+//! # Cost
+//!
+//! A response that is not deferred: 0.1 µs and 1 allocation (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, with nothing else on two cores of an AMD EPYC).
+//!
 //! # Cancellation
 //!
 //! When the client goes away, an async response is dropped. A blocking one that runs goes on, keeps its place until

@@ -31,6 +31,9 @@
 //! # }
 //! ```
 //!
+//! Where proxies stand, and what they have to be told, is in
+//! [the guide](https://docs.rs/euryale/latest/euryale/guide/deploying/).
+//!
 //! # Behind a proxy
 //!
 //! * **Whom to trust** is a list of networks, and `unix` for whoever may connect to a Unix socket ([`TrustedProxies`]).
@@ -51,8 +54,18 @@
 //! With the PROXY protocol a request has the address that the balancer names. Headers come from there, too, so that
 //! address has to be trusted for them to count.
 //!
+//! # Features
+//!
+//! `axum`, off by default: [`Client`] and [`PublicUrl`] are arguments that handlers of axum may have.
+//!
 //! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`; and waitress's
 //! `trusted_proxy` with its headers.
+//!
+//! # Cost
+//!
+//! A request of somebody who is not trusted: [`ForwardedLayer`] 0.2 µs and 7 allocations, [`VirtualHostLayer`] alone
+//! 0.2 µs and 6, for the address that the client sees (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, with nothing else on two cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
@@ -71,7 +84,10 @@
 //! None.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+mod axum;
 mod client;
 mod fields;
 mod forward;

@@ -64,6 +64,12 @@
 //!
 //! `axum`, off by default: `HandlerPromises`, an extractor for asynchronous handlers.
 //!
+//! # Cost
+//!
+//! A request that asks for nothing: 0.4 µs and 14 allocations (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, with nothing else on two cores of an AMD EPYC). They are for a copy of the request's head, with its
+//! extensions, that another pass would begin with.
+//!
 //! # Cancellation
 //!
 //! When the client goes away, promises are cancelled and there is no further pass; a publication in the queue leaves

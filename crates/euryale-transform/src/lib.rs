@@ -38,6 +38,8 @@
 //! # }
 //! ```
 //!
+//! The guide has [a transform of each kind](https://docs.rs/euryale/latest/euryale/guide/writing_a_transform/).
+//!
 //! # Three kinds
 //!
 //! | kind | gets | runs |

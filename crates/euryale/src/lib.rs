@@ -7,58 +7,131 @@
 //!
 //! ```text
 //!  socket
-//!  └ server edge                          framing, time-outs, drain           async
-//!    (Forwarded, VirtualHost)             what trusted proxies say            async
-//!    └ TransformChain                     pages are transformed               async, and threads for the CPU
-//!      └ Respond                          errors become responses             async
-//!        └ ServeBlob                      validators and ranges of files      async
-//!          └ AwaitDeferred                a response that is still computed   async
-//!            └ Spool                      the whole request body              async
-//!              └ Republish                promises: publish again             async
-//!                └ Retry(ConflictPolicy)  pauses that hold no worker          async
-//!                  └ ConnectionLimit      a bounded queue, lanes              async
-//!                    └ Publish            in the pool's worker                a thread, a connection, a transaction
+//!  └ server edge                            framing, time-outs, drain           async
+//!    └ (Forwarded, VirtualHost)             what trusted proxies say            async
+//!      └ (TransformChain)                   pages are transformed               async, and threads for the CPU
+//!        └ Respond                          errors become responses             async
+//!          └ ServeBlob                      validators and ranges of files      async
+//!            └ AwaitDeferred                a response that is still computed   async
+//!              └ Spool                      the whole request body              async
+//!                └ Republish                promises: publish again             async
+//!                  └ Retry(ConflictPolicy)  pauses that hold no worker          async
+//!                    └ ConnectionLimit      a bounded queue, lanes              async
+//!                      └ Publish            in the pool's worker                thread, connection, transaction
 //! ```
 //!
-//! [`Stack`] is this onion, prebuilt:
+//! The [guide] tells how to come here from Zope or from `spawn_blocking`, how many connections to have, what
+//! happens when clients leave and servers end, and how to deploy.
 //!
-//! ```
+//! # The smallest server
+//!
+//! [`Stack`] is this onion, prebuilt, from `Respond` inwards, and with [`Stack::transforms`] from `TransformChain`:
+//!
+//! ```no_run
 //! use euryale::{Body, Pool, Response, Stack};
-//! use euryale_test::CountingDatabase; // in a program: `euryale_sqlite::Sqlite`, or your own `Database`
-//! use tower::ServiceExt;
+//! use euryale_sqlite::Sqlite; // or a `Database` of your own
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let pool = Pool::new(Sqlite::open("site.db")?, 2); // two connections, two publications at a time
+//!     let site = Stack::new(pool).publish_fn(|_request, transaction| {
+//!         let connection = transaction.connection()?; // connects and begins; returning `Ok` commits
+//!         let now: String = connection.query_row("SELECT datetime('now')", [], |row| row.get(0))?;
+//!         Ok(Response::new(Body::from(now)))
+//!     });
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     Ok(axum::serve(listener, axum::Router::new().fallback_service(site)).await?)
+//! }
+//! ```
+//!
+//! A stack is a tower service with the error `Infallible`, for any body: `axum::Router::fallback_service` takes it,
+//! and so does `euryale_server::Server`, which has the limits and the drain that production needs
+//! ([`guide::deploying`]). [`runtime()`] makes a runtime that has a thread for whatever blocks in it.
+//!
+//! # Two layers in an application of axum's
+//!
+//! Each layer works alone. Here asynchronous handlers know their visitor's address behind a proxy, and answer with an
+//! open file; the layers add what handlers need not do, ranges and conditional requests for one. (Feature `axum`.)
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use euryale::blob::ServeBlobLayer;
+//! use euryale::forwarded::{Client, ForwardedLayer, PublicUrl};
+//! use euryale::{Abort, Blob};
+//! # use euryale::{Peer, PeerAddr};
+//! # use tower::ServiceExt;
+//!
+//! async fn visitor(client: Client, url: PublicUrl) -> String {
+//!     format!("{client} at {url}")
+//! }
+//!
+//! # async fn open() -> std::io::Result<std::fs::File> { tempfile::tempfile() }
+//! async fn download() -> Result<Blob, Abort> {
+//!     Ok(Blob::new(open().await?)?)
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let site = Stack::new(Pool::new(CountingDatabase::new(), 2)).publish_fn(|_request, transaction| {
-//!     let connection = transaction.connection()?; // connects and begins; returning `Ok` commits
-//!     Ok(Response::new(Body::from(format!("connection {}", connection.id()))))
-//! });
-//! let response = site.oneshot(http::Request::new(String::new())).await.unwrap();
-//! assert_eq!(response.status(), 200);
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let app: Router = Router::new()
+//!     .route("/", get(visitor))
+//!     .route("/download", get(download))
+//!     .layer(ServeBlobLayer::new())
+//!     .layer(ForwardedLayer::new("10.0.0.0/8".parse()?));
+//! # let peer = Peer::new(PeerAddr::Tcp(([10, 0, 0, 1], 4711).into()));
+//! # let request = http::Request::get("/").extension(peer).header("x-forwarded-for", "192.0.2.7");
+//! # let request = request.header("host", "example.org").body(axum::body::Body::empty())?;
+//! # let response = app.clone().oneshot(request).await?;
+//! # let text = axum::body::to_bytes(response.into_body(), 1000).await?;
+//! # assert_eq!(text, "192.0.2.7 at http://example.org/");
+//! # let request = http::Request::get("/download").body(axum::body::Body::empty())?;
+//! # assert!(app.oneshot(request).await?.headers().contains_key("etag"));
+//! # Ok(())
 //! # }
 //! ```
 //!
-//! It is a tower service with the error `Infallible`: `axum::Router::fallback_service` takes it, and so does
-//! `euryale_server::Server`. [`runtime()`] makes a runtime that has a thread for whatever blocks in it.
+//! A layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit) has [`RespondLayer`] above it in a
+//! router: its crate shows the pair. Layers of your own stand between ours by [`Stack::layer`], or wherever you like
+//! when you compose them by hand.
+//!
+//! [`RespondLayer`]: publisher::RespondLayer
 //!
 //! # Layers
 //!
-//! Each works alone in any tower stack.
-//!
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
-//! | `Forwarded`, `VirtualHost` | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
-//! | `TransformChain` | [`transform`] | no | `plone.transformchain` |
-//! | `Respond` | [`publisher`] | no | `standard_error_message` |
-//! | `ServeBlob` | [`blob`] | no | `filestream_iterator`, ranges of `OFS.Image` and `plone.namedfile` |
-//! | `AwaitDeferred` | [`deferred`] | no | asynchronous stream iterators |
-//! | `Spool` | [`spool`] | no | Medusa's collector, waitress's buffers |
-//! | `Republish` | [`promise`] | no | `collective.futures` |
-//! | tower's `Retry` with `ConflictPolicy` | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
-//! | `ConnectionLimit` | [`connection`] | no | `zserver-threads`, ZODB's pool |
-//! | `Publish` | [`publisher`] | **yes** | ZPublisher |
+//! | [Forwarded], [VirtualHost] | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
+//! | [TransformChain] | [`transform`] | no | `plone.transformchain` |
+//! | its [Tiles] and [themes] | [`tiles`], `euryale-theme` | no | `plone.app.blocks`, Diazo |
+//! | [Respond] | [`publisher`] | no | `standard_error_message` |
+//! | [ServeBlob], [Offload] | [`blob`] | no | `filestream_iterator`, ranges in Python, `collective.xsendfile` |
+//! | [AwaitDeferred] | [`deferred`] | no | asynchronous stream iterators |
+//! | [Spool] | [`spool`] | no | Medusa's collector, waitress's buffers |
+//! | [Republish] | [`promise`] | no | `collective.futures` |
+//! | tower's `Retry` with [ConflictPolicy] | [`publisher`] | no | ZPublisher's retry, which slept in its thread |
+//! | [ConnectionLimit] | [`connection`] | no | `zserver-threads`, ZODB's pool |
+//! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
-//! [`tiles`] is a transform: pages that are made of others.
+//! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on `euryale-core` and on no other
+//! layer.
+//!
+//! [Forwarded]: forwarded::ForwardedLayer
+//! [VirtualHost]: forwarded::VirtualHostLayer
+//! [TransformChain]: transform::TransformChainLayer
+//! [Tiles]: tiles::Tiles
+//! [themes]: https://docs.rs/euryale-theme
+//! [Respond]: publisher::RespondLayer
+//! [ServeBlob]: blob::ServeBlobLayer
+//! [Offload]: blob::OffloadLayer
+//! [AwaitDeferred]: deferred::DeferredLayer
+//! [Spool]: spool::SpoolLayer
+//! [Republish]: promise::RepublishLayer
+//! [ConflictPolicy]: publisher::ConflictPolicy
+//! [ConnectionLimit]: connection::ConnectionLimitLayer
+//! [Publish]: publisher::Publish
+//!
+//! Around the stack stand [`euryale-server`](https://docs.rs/euryale-server), the server, and
+//! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node can take;
+//! [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
 //! # With tower-http's layers
 //!
@@ -100,11 +173,20 @@
 //! # }
 //! ```
 //!
+//! # Cost
+//!
+//! The layers of a [`Stack`] between `Respond` and `Retry`, each alone and with nothing to do, take 0.9 µs and 25
+//! allocations together, and those of [`forwarded`] 0.4 µs and 13 more: a typed address for each request. A whole
+//! publication takes 23 µs and 37 allocations, the request's own 8 included, when it comes alone, nearly all of it for
+//! waking two threads; under load nobody is woken (`cargo bench -p euryale --bench layers` and `--bench allocations`,
+//! with nothing else on two cores of an AMD EPYC). The type of all layers together has a name of 0.7 kB.
+//!
 //! # Features
 //!
 //! * `forms`: forms are read while they come.
 //! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer with [`Blob`],
-//!   [`Body`] and [`Deferred`], and ask for promises by `promise::HandlerPromises`.
+//!   [`Body`] and [`Deferred`], ask for promises by `promise::HandlerPromises`, and for who asks at which address by
+//!   [`forwarded::Client`] and [`forwarded::PublicUrl`].
 //!
 //! # Cancellation
 //!
@@ -123,7 +205,9 @@
 //! Answered 500. Do not build with `panic = "abort"`.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
 mod runtime;
 mod stack;
 
@@ -146,4 +230,4 @@ pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;
 
 pub use self::runtime::{BlockingThreads, runtime};
-pub use self::stack::{Stack, StackService};
+pub use self::stack::{Stack, StackInner, StackService};

@@ -1,5 +1,6 @@
 //! The whole onion, prebuilt.
 
+mod layers;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -7,22 +8,25 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Body, Database, Error, ErrorKind, Internal, Ledger, Publisher, Request, Response, Transaction,
-    publisher_fn,
+    Abort, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher, Request, Response,
+    Transaction, publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
 use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use euryale_transform::TransformChainLayer;
-use tower::ServiceExt;
 use tower::retry::RetryLayer;
 use tower::util::{BoxCloneSyncService, option_layer};
+use tower::{Service, ServiceExt};
 use tower_layer::Layer;
 
+use self::layers::OwnLayers;
+pub use self::layers::StackInner;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
@@ -58,6 +62,7 @@ pub struct Stack<D: Database> {
     deferred: DeferredLayer,
     respond: RespondLayer,
     transforms: Option<TransformChainLayer>,
+    own: OwnLayers,
     deadline: Option<Duration>,
     abort_if_gone: Option<Predicate>,
     threads: Option<BlockingThreads>,
@@ -81,6 +86,7 @@ impl<D: Database> Stack<D> {
             deferred: DeferredLayer::new(),
             respond: RespondLayer::new(),
             transforms: None,
+            own: OwnLayers::default(),
             deadline: None,
             abort_if_gone: None,
             threads: None,
@@ -136,6 +142,53 @@ impl<D: Database> Stack<D> {
     /// inside. Its ledger is the stack's. Default: no such layer.
     pub fn transforms(mut self, layer: TransformChainLayer) -> Self {
         self.transforms = Some(layer);
+        self
+    }
+
+    /// A layer of the program's own, just inside `Respond`: for who may do what, say. It sees a request before its body
+    /// is read and before it waits for a connection, sub-requests through [`Internal`] too, and its errors are answered
+    /// as all others. Of several the first is outermost. Default: none; one costs a box for each request.
+    ///
+    /// It takes any layer of the tower family. Middleware of axum's own (`from_fn`) takes no errors: put it around the
+    /// router. What has to know the publisher's transaction wraps the [`Publisher`]; for any other place, compose the
+    /// layers by hand.
+    ///
+    /// ```
+    /// use euryale::{Body, Pool, Response, Stack};
+    /// use euryale_test::CountingDatabase;
+    /// use tower::{ServiceExt, util::MapRequestLayer};
+    ///
+    /// #[derive(Clone)]
+    /// struct User(String);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let site = Stack::new(Pool::new(CountingDatabase::new(), 2))
+    ///     .layer(MapRequestLayer::new(|mut request: http::Request<Body>| {
+    ///         request.extensions_mut().insert(User("Medusa".into())); // from a cookie, say
+    ///         request
+    ///     }))
+    ///     .publish_fn(|request, _| {
+    ///         let User(name) = request.extensions().get().expect("the layer");
+    ///         Ok(Response::new(Body::from(name.clone())))
+    ///     });
+    /// let response = site.oneshot(http::Request::new(String::new())).await.unwrap();
+    /// # use http_body_util::BodyExt;
+    /// assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "Medusa");
+    /// # }
+    /// ```
+    pub fn layer<L, B>(mut self, layer: L) -> Self
+    where
+        L: Layer<StackInner> + Send + Sync + 'static,
+        L::Service: Service<http::Request<Body>, Response = http::Response<B>, Error: Into<Error>, Future: Send>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.own.push(layer);
         self
     }
 
@@ -203,8 +256,12 @@ impl<D: Database> Stack<D> {
         let inner = self.deferred.ledger(ledger.clone()).layer(inner);
         let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
         let inner = self.blobs.ledger(ledger.clone()).layer(inner);
-        let service: BoxCloneSyncService<http::Request<Body>, Response, _> =
-            BoxCloneSyncService::new(self.respond.layer(inner));
+        let service: BoxCloneSyncService<http::Request<Body>, Response, _> = match self.own.is_empty() {
+            true => BoxCloneSyncService::new(self.respond.layer(inner)),
+            false => {
+                BoxCloneSyncService::new(self.respond.layer(self.own.around(BoxCloneSyncService::new(inner))))
+            }
+        };
         let internal = Internal::new(service.clone().map_err(Error::from));
         let counted = ledger.clone();
         let internal = internal.with_room(move || free_connections(&counted));

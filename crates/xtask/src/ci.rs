@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::workspace::Workspace;
 use crate::{instructions, tidy, workspace};
 
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     Cargo { arguments: &'static str, environment: Option<(&'static str, &'static str)> },
     Tidy,
+    Package,
     Instructions,
     Skip(&'static str),
 }
@@ -71,6 +73,7 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             environment: Some(("RUSTDOCFLAGS", "-D warnings")),
         },
     });
+    steps.push(Step { name: "package", action: Action::Package });
     steps.push(match installed.deny {
         true => cargo("deny", "deny --locked check licenses bans sources"),
         false => Step { name: "deny", action: Action::Skip("cargo-deny is not installed") },
@@ -88,23 +91,33 @@ impl Action {
     fn run(&self) -> Result<()> {
         match self {
             Self::Cargo { arguments, environment } => {
-                println!("cargo {arguments}");
-                let mut command = Command::new(workspace::cargo());
-                let status = command
-                    .args(arguments.split(' '))
-                    .envs(*environment)
-                    .status()
-                    .context("starting cargo")?;
-                if !status.success() {
-                    bail!("`cargo {arguments}`, {status}");
-                }
+                cargo(arguments, *environment)?;
             }
+            Self::Package => cargo(&package(&Workspace::load()?), None)?,
             Self::Tidy => tidy::run()?,
             Self::Instructions => instructions::run(false)?,
             Self::Skip(reason) => println!("skipped: {reason}"),
         }
         Ok(())
     }
+}
+
+fn cargo(arguments: &str, environment: Option<(&str, &str)>) -> Result<()> {
+    println!("cargo {arguments}");
+    let mut command = Command::new(workspace::cargo());
+    let status = command.args(arguments.split(' ')).envs(environment).status().context("starting cargo")?;
+    if !status.success() {
+        bail!("`cargo {arguments}`, {status}");
+    }
+    Ok(())
+}
+
+/// Makes the packages that are published, as they would be. Other steps have built the code, and the registry is not
+/// asked: `cargo publish --workspace --dry-run` does both.
+pub(crate) fn package(workspace: &Workspace) -> String {
+    let published = workspace.packages.iter().filter(|package| package.published);
+    let names: String = published.map(|package| format!(" -p {}", package.name)).collect();
+    format!("package --no-verify --allow-dirty --locked --offline{names}")
 }
 
 fn summarize(step: &Step, elapsed: Duration, is_ok: bool) -> String {

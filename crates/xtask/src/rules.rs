@@ -4,6 +4,7 @@ pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod manifests;
 pub(crate) mod markdown;
+pub(crate) mod packages;
 pub(crate) mod roots;
 pub(crate) mod size;
 pub(crate) mod words;

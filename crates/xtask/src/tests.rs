@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::ci::{Action, Installed, steps};
+use crate::ci::{self, Action, Installed, steps};
 use crate::deps::count;
 use crate::instructions;
-use crate::rules::{Finding, dependencies, entries, manifests, markdown, roots, size, words};
+use crate::rules::{Finding, dependencies, entries, manifests, markdown, packages, roots, size, words};
 use crate::source::{Source, has_word};
-use crate::workspace::{Dependency, Package};
+use crate::workspace::{Dependency, Package, Workspace};
 
 const LAYER_ROOT: &str = "//! One sentence.\n//!\n//! # Cancellation\n//! # Backpressure\n//! # Errors\n//! # Panics\n\
                           mod layer;\npub use layer::SpoolLayer;\n";
@@ -213,6 +213,60 @@ fn members_inherit_the_lints() {
     assert_eq!(found("[lints]\n# workspace = true\n").len(), 1);
 }
 
+// Packages.
+
+const PUBLISHED: &str = "[package]
+name = \"euryale-a\"
+description = \"A\"
+documentation = \"https://docs.rs/euryale-a\"
+rust-version.workspace = true
+license.workspace = true
+
+[package.metadata.docs.rs]
+all-features = true
+";
+
+fn packaged(package: &Package, manifest: &str, files: &[&str]) -> Vec<String> {
+    let known = files.iter().map(|file| format!("{}/{file}", package.folder)).collect();
+    packages::check(package, manifest, &known).into_iter().map(|finding| finding.what).collect()
+}
+
+#[test]
+fn a_published_package_is_complete() {
+    let a = package("euryale-a", "crates/euryale-a", vec![]);
+    let files = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
+    assert_eq!(packaged(&a, PUBLISHED, &files), Vec::<String>::new());
+    assert_eq!(packaged(&a, PUBLISHED, &files[..2]), ["no LICENSE-APACHE in the package"]);
+    assert_eq!(packaged(&a, PUBLISHED, &files[1..]), ["no README.md in the package"]);
+    let elsewhere = PUBLISHED.replace("[package]", "[package]\nreadme = \"../../README.md\"");
+    assert_eq!(packaged(&a, &elsewhere, &files[1..]), Vec::<String>::new());
+    let without = PUBLISHED.replace("documentation", "# documentation");
+    assert_eq!(packaged(&a, &without, &files), ["no `documentation`"]);
+    let some = PUBLISHED.replace("all-features = true", "features = []");
+    assert_eq!(packaged(&a, &some, &files), ["docs.rs would leave features out"]);
+}
+
+#[test]
+fn only_crates_are_published() {
+    let mut site = package("site", "examples/site", vec![]);
+    assert_eq!(packaged(&site, "[package]\n", &[]), ["`site` would be published"]);
+    site.published = false;
+    assert_eq!(packaged(&site, "[package]\n", &[]), Vec::<String>::new());
+}
+
+#[test]
+fn nobody_elses_types_are_handed_on() {
+    let found = |path: &str, line: &str| packages::check_code(path, &Source::new(line)).len();
+    for line in ["pub use self::a::B;", "pub use euryale_core as core;", "pub use std::io;", "use http::Uri;"]
+    {
+        assert_eq!(found("crates/euryale-a/src/lib.rs", line), 0, "{line}");
+    }
+    assert_eq!(found("crates/euryale-sqlite/src/lib.rs", "pub use rusqlite;"), 0);
+    for line in ["pub use rusqlite;", "pub use http::{HeaderMap, Uri};", "    pub use lol_html as html;"] {
+        assert_eq!(found("crates/euryale-a/src/lib.rs", line), 1, "{line}");
+    }
+}
+
 // Dependencies.
 
 #[test]
@@ -388,9 +442,23 @@ fn tests_run_once_and_can_be_left_out() {
             .map(|step| step.name)
             .collect::<Vec<_>>()
     };
-    let all = ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "deny", "instructions"];
+    let all =
+        ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "package", "deny", "instructions"];
     assert_eq!(names(true), all);
-    assert_eq!(names(false), ["fmt", "tidy", "clippy", "snapshot", "docs", "deny", "instructions"]);
+    assert_eq!(
+        names(false),
+        ["fmt", "tidy", "clippy", "snapshot", "docs", "package", "deny", "instructions"]
+    );
+}
+
+#[test]
+fn what_is_published_is_packaged() {
+    let mut packages =
+        vec![package("euryale", "crates/euryale", vec![]), package("site", "examples/site", vec![])];
+    packages[1].published = false;
+    let workspace = Workspace { root: "/w".into(), packages, files: Vec::new() };
+    let command = ci::package(&workspace);
+    assert!(command.starts_with("package ") && command.ends_with(" -p euryale"), "{command}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::rules::{Finding, dependencies, entries, manifests, markdown, roots, size, words};
+use crate::rules::{Finding, dependencies, entries, manifests, markdown, packages, roots, size, words};
 use crate::source::Source;
 use crate::workspace::Workspace;
 
@@ -32,6 +32,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                 let source = Source::new(&read(&workspace.root, path)?);
                 findings.extend(size::check(path, &source));
                 findings.extend(words::check_code(path, &source));
+                findings.extend(packages::check_code(path, &source));
                 if roots::is_crate_root(path) {
                     findings.extend(roots::check(
                         path,
@@ -53,6 +54,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     for package in &workspace.packages {
         let manifest = read(&workspace.root, &package.manifest())?;
         findings.extend(manifests::check(package, &manifest));
+        findings.extend(packages::check(package, &manifest, &known));
         findings.extend(dependencies::check(package, &manifest, &members));
     }
     Ok(findings)

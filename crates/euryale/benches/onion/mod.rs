@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 
 use euryale::blob::ServeBlobLayer;
 use euryale::deferred::DeferredLayer;
+use euryale::forwarded::{ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, RespondLayer};
 use euryale::spool::SpoolLayer;
@@ -58,7 +59,9 @@ pub(crate) fn bare() -> Onion {
 pub(crate) type Make = fn() -> Onion;
 
 /// A layer of the onion, alone.
-pub(crate) const LAYERS: [(&str, Make); 6] = [
+pub(crate) const LAYERS: [(&str, Make); 8] = [
+    ("forwarded", || boxed(ForwardedLayer::new(TrustedProxies::default()).layer(Core))),
+    ("virtual host", || boxed(VirtualHostLayer::new(TrustedProxies::default()).layer(Core))),
     ("respond", || boxed(RespondLayer::new().layer(Core))),
     ("blobs", || boxed(ServeBlobLayer::new().layer(Core))),
     ("deferred", || boxed(DeferredLayer::new().layer(Core))),

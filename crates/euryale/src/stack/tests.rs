@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use euryale_blob::{BlobPath, OffloadLayer, OffloadTo, ServeBlobLayer};
-use euryale_core::{Fault, History, Internal, InternalRequest};
+use euryale_core::{Fault, History, Internal, InternalRequest, Transaction, publisher_fn};
 use euryale_publisher::RespondLayer;
 use euryale_spool::SpoolLayer;
 use euryale_test::{CountingDatabase, TestError, assert_quiet};
@@ -12,7 +12,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::{Stack, StackService};
+use super::{Stack, StackInner, StackService};
 use crate::{Abort, Body, Pool, Response};
 
 fn pool() -> Pool<CountingDatabase> {
@@ -158,4 +158,76 @@ async fn files_can_be_left_to_a_proxy() {
     }
     assert_eq!(pool.ledger().blobs.sent.offload.get(), 1);
     assert_quiet(pool.ledger()).await;
+}
+
+/// Errors of a layer of the program's own are answered, other bodies taken, and sub-requests go through it, too.
+#[tokio::test]
+async fn a_layer_of_ones_own() {
+    let pool = pool();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = |name: &'static str| {
+        let seen = Arc::clone(&seen);
+        tower::util::MapRequestLayer::new(move |request: Request<Body>| {
+            seen.lock().unwrap().push(name);
+            request
+        })
+    };
+    let refuse = tower::layer::layer_fn(|inner: StackInner| {
+        tower::service_fn(move |request: Request<Body>| {
+            let inner = inner.clone();
+            async move {
+                if request.headers().contains_key("x-refuse") {
+                    return Err(crate::Error::new(crate::ErrorKind::Closed));
+                }
+                Ok(inner.oneshot(request).await?.map(|body| http_body_util::Limited::new(body, 1000)))
+            }
+        })
+    });
+    let stack = Stack::new(pool.clone())
+        .layer(note("first"))
+        .layer(refuse)
+        .layer(note("last"))
+        .publish_fn(|_, _| Ok(Response::new(Body::from("published"))));
+    assert_eq!(ask(&stack, Method::GET, "/", "").await, (StatusCode::OK, "published".to_owned()));
+    assert_eq!(*seen.lock().unwrap(), ["first", "last"]);
+    let refused = Request::get("/").header("x-refuse", "1").body(String::new()).unwrap();
+    assert_eq!(stack.clone().oneshot(refused).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(*seen.lock().unwrap(), ["first", "last", "first"]);
+    let inside = Request::get("/").body(Body::empty()).unwrap();
+    stack.internal().request(inside, &http::Extensions::new()).await.unwrap();
+    assert_eq!(seen.lock().unwrap().len(), 5);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// Types grow with each layer, and compile times with them. Boxes at the crates' edges keep them short, also where the
+/// layers are composed by hand.
+#[test]
+fn the_types_of_a_full_stack_are_short() {
+    fn check<S: tower::Service<Request<Body>>>(_: &S) {
+        for name in [std::any::type_name::<S>(), std::any::type_name::<S::Future>()] {
+            assert!(name.len() < 4096, "{} bytes: {name}", name.len());
+        }
+    }
+    let proxies = euryale_forwarded::TrustedProxies::default();
+    let outer = tower::ServiceBuilder::new()
+        .layer(euryale_forwarded::ForwardedLayer::new(proxies.clone()))
+        .layer(euryale_forwarded::VirtualHostLayer::new(proxies));
+    let publisher = publisher_fn(|_: &crate::Request, _: &mut Transaction<'_, CountingDatabase>| {
+        Ok(Response::new(Body::empty()))
+    });
+    let chain = euryale_transform::TransformChainLayer::new();
+    let stack = Stack::new(pool()).transforms(chain.clone()).offload(OffloadLayer::new());
+    check(&outer.clone().service(stack.publish_fn(|_, _| Ok(Response::new(Body::empty())))));
+    let by_hand = outer
+        .layer(chain)
+        .layer(RespondLayer::new())
+        .layer(ServeBlobLayer::new())
+        .layer(OffloadLayer::new())
+        .layer(euryale_deferred::DeferredLayer::new())
+        .layer(SpoolLayer::new())
+        .layer(euryale_promise::RepublishLayer::new())
+        .layer(tower::retry::RetryLayer::new(euryale_publisher::ConflictPolicy::new()))
+        .layer(euryale_connection::ConnectionLimitLayer::new(pool()))
+        .service(euryale_publisher::Publish::new(publisher));
+    check(&by_hand);
 }

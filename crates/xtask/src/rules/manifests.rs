@@ -25,17 +25,19 @@ pub(crate) fn check(package: &Package, manifest: &str) -> Vec<Finding> {
 }
 
 fn inherits_lints(manifest: &str) -> bool {
+    value(manifest, "", "lints.workspace") == Some("true")
+        || value(manifest, "[lints]", "workspace") == Some("true")
+}
+
+/// What `key` is set to in the table with this heading; the table of the file itself has none.
+pub(super) fn value<'a>(manifest: &'a str, heading: &str, key: &str) -> Option<&'a str> {
     let mut table = "";
-    manifest.lines().map(str::trim).any(|line| {
+    manifest.lines().map(str::trim).find_map(|line| {
         if line.starts_with('[') {
             table = line;
         }
-        let setting: String = line.split('#').next().unwrap_or("").split_whitespace().collect();
-        match table {
-            "" => setting == "lints.workspace=true",
-            "[lints]" => setting == "workspace=true",
-            _ => false,
-        }
+        let (name, value) = line.split('#').next().unwrap_or("").split_once('=')?;
+        (table == heading && name.trim() == key).then(|| value.trim())
     })
 }
 

@@ -1,0 +1,61 @@
+//! Who asks and at which address, as arguments of axum's handlers.
+
+use std::convert::Infallible;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use euryale_core::{Error, ErrorKind};
+use http::Extensions;
+use http::request::Parts;
+
+use crate::{Client, PublicUrl};
+
+/// An argument of a handler.
+///
+/// # Errors
+/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log says; ask for an
+/// `Option` of it where that may be.
+impl<S: Sync> FromRequestParts<S> for Client {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
+        find(&parts.extensions, "a handler asks for the `Client`, but no ForwardedLayer stands around it")
+    }
+}
+
+/// `None` where no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler.
+impl<S: Sync> OptionalFromRequestParts<S> for Client {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().copied())
+    }
+}
+
+/// An argument of a handler.
+///
+/// # Errors
+/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log says; ask for an
+/// `Option` of it where that may be.
+impl<S: Sync> FromRequestParts<S> for PublicUrl {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
+        find(&parts.extensions, "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it")
+    }
+}
+
+/// `None` where no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler.
+impl<S: Sync> OptionalFromRequestParts<S> for PublicUrl {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+fn find<T: Clone + Send + Sync + 'static>(
+    extensions: &Extensions,
+    missing: &'static str,
+) -> Result<T, Error> {
+    extensions.get().cloned().ok_or_else(|| Error::with_source(ErrorKind::Application, missing))
+}
