@@ -117,7 +117,6 @@
 #![forbid(unsafe_code)]
 
 mod chain;
-mod cpu;
 mod framing;
 mod future;
 mod handlers;
@@ -125,10 +124,12 @@ mod layer;
 mod off;
 mod page;
 mod pass;
+mod reference;
 mod replay;
 mod rewriting;
 mod run;
 mod service;
+mod sub_request;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -138,11 +139,12 @@ mod watch;
 
 pub use lol_html::{Selector, html_content};
 
-pub use self::cpu::Cpu;
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;
 pub use self::off::TransformsOff;
 pub use self::page::Page;
+pub use self::reference::{ReferenceError, resolve};
 pub use self::service::TransformChain;
+pub use self::sub_request::sub_request;
 pub use self::transform::{ComposePage, EditHead, Rewrite, Transform, TransformPage};
