@@ -53,7 +53,13 @@ impl Run {
             framing::transformed(&mut head.headers, self.chain.tag(plan.bodies, tag.as_ref()));
             Response::from_parts(head, Body::writer(|_| Ok(())).head_only())
         } else {
-            self.body(plan, tag, response).await?
+            let before = self.chain.tag(plan.bodies, tag.as_ref());
+            let mut response = self.body(plan, tag.clone(), response).await?;
+            // A transform is another one than when it began, and nobody knows which of the two it was.
+            if self.chain.tag(plan.bodies, tag.as_ref()) != before {
+                response.headers_mut().remove(ETAG);
+            }
+            response
         };
         let (mut head, body) = response.into_parts();
         for &at in &plan.steps {

@@ -148,6 +148,45 @@ fn deep_files_are_refused_and_deep_pages_stay() {
 }
 
 #[test]
+fn endless_expressions_and_nests_are_refused() {
+    let long = |part: &str, last: &str| format!("{}{last}", part.repeat(100_000));
+    for inner in [
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("1 or ", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("1 - ", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("-", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("(", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("a[", "1")),
+        format!("<drop theme=\"{}\"/>", long("a|", "a")),
+        format!("<drop theme=\"{}\"/>", long("a/", "a")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("true() = ", "1")),
+        format!("<drop css:theme=\"{}\"/>", long("a,", "a")),
+        format!("<drop css:theme=\"{}\"/>", long(":not(", "a")),
+        long("<rules>", &"</rules>".repeat(100_000)),
+        format!("<before css:theme=\"#a\">{}</before>", long("<b>", &"</b>".repeat(100_000))),
+    ] {
+        let folder = folder(&[("rules.xml", &rules(&inner))]);
+        // In a thread as small as those that watch themes are.
+        let loaded = std::thread::spawn(move || {
+            load(folder.path()).map(|theme| drop(theme.apply("<p>", &Context::new("/"))))
+        });
+        let said = loaded.join().unwrap().err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.len() < 1000), "{}", &inner[..60]);
+    }
+}
+
+#[test]
+fn expressions_may_be_long() {
+    let (xpath, css) = ("0 or ".repeat(499) + "1", ".x, ".repeat(499) + "#a");
+    let work = move || {
+        let theme =
+            theme(&format!("<drop css:theme=\"{css}\" if=\"{xpath}\"/><drop css:content=\"{css}\"/>"));
+        theme.apply("<p class=x>", &Context::new("/")).unwrap().into_owned()
+    };
+    let page = std::thread::spawn(work).join().unwrap();
+    assert!(!page.contains("id=\"a\""), "{page}");
+}
+
+#[test]
 fn rules_that_multiply_end() {
     let page = "<div>".repeat(500) + &"<i>x</i>".repeat(20_000);
     let context = Context::new("/");
