@@ -130,7 +130,6 @@ impl Run {
                 state.untag();
                 return watch.failed(&TooLarge(self.chain.settings.body_limit));
             }
-            // It breaks off for the client, too.
             Collected::Failed(read, error) => {
                 // It breaks off for the client, too; but not even so is a part of it sent without this transform.
                 let failed = if step.is_critical() { watch.failed(&*error) } else { Ok(()) };
@@ -194,7 +193,8 @@ impl Run {
             let watch = Arc::new(step.watch());
             let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
-                Ok(()) if own.is_empty() => {}
+                // The page is what it was. Its tag is that of one that went through it, as HEAD says, which asks nobody.
+                Ok(()) if own.is_empty() => self.reframe([at], state),
                 Ok(()) => {
                     handlers.push(own);
                     working.push((at, watch));

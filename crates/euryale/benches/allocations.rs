@@ -1,6 +1,5 @@
-//! What a request allocates on its way through each layer alone, and through the whole stack, and
-//! what a page does that is rewritten; dhat counts, in all
-//! threads. `cargo bench -p euryale --bench allocations` prints the table.
+//! What a request allocates on its way through each layer alone, and through the whole stack, and what a page does that
+//! is rewritten; dhat counts, in all threads. `cargo bench -p euryale --bench allocations` prints the table.
 
 mod onion;
 

@@ -175,6 +175,17 @@ fn endless_expressions_and_nests_are_refused() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_content() {
+    let theme = theme(
+        "<replace css:theme=\"#a\" css:content=\"p\"/><replace css:theme=\"title\" css:content=\"title\"/>",
+    );
+    let page = "<html><head><title>Page</title></head><body><p>x</p></body></html>";
+    let context = Context::new("/");
+    let marked = format!("\u{feff}{page}");
+    assert_eq!(theme.apply(&marked, &context), theme.apply(page, &context));
+}
+
+#[test]
 fn expressions_may_be_long() {
     let (xpath, css) = ("0 or ".repeat(499) + "1", ".x, ".repeat(499) + "#a");
     let work = move || {

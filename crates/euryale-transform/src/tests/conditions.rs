@@ -110,6 +110,29 @@ async fn a_page_on_which_a_transform_failed_has_no_tag() {
 }
 
 #[tokio::test]
+async fn a_rewrite_that_wants_nothing_of_a_page_gives_it_the_same_tag_to_all_methods() {
+    let nothing = || named("nothing", 1, |_: &Page, _: &mut Handlers| Ok(()));
+    for layer in [
+        TransformChainLayer::new().rewrite(nothing()),
+        TransformChainLayer::new().rewrite(nothing()).rewrite(appends("other", 2, "!")),
+        themed(Some("1")).rewrite(nothing()),
+    ] {
+        for asks in [false, true] {
+            let service = around(layer.clone(), tagged(asks));
+            let get = service.clone().oneshot(http::Request::new(())).await.unwrap();
+            let head = http::Request::head("/").body(()).unwrap();
+            let head = service.clone().oneshot(head).await.unwrap();
+            assert_eq!(head.headers(), get.headers());
+            let again = service.oneshot(asking(Method::GET, &get.headers()[ETAG])).await.unwrap();
+            assert_eq!(
+                (again.status(), &again.headers()[ETAG]),
+                (StatusCode::NOT_MODIFIED, &get.headers()[ETAG])
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_was_made_while_a_transform_changed_has_no_tag() {
     struct Changing(Arc<Mutex<&'static str>>);
     impl Transform for Changing {

@@ -76,7 +76,7 @@ pub(crate) fn rewritten() -> Onion {
     let read = async |response: Response| {
         let (head, body) = response.into_parts();
         let text = body.collect().await.map_err(|error| Error::with_source(ErrorKind::Application, error))?;
-        Ok(Response::from_parts(head, Body::from(text.to_bytes())))
+        Ok::<_, Error>(Response::from_parts(head, Body::from(text.to_bytes())))
     };
     boxed(chain().layer(page).and_then(read))
 }
