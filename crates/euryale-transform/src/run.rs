@@ -193,7 +193,7 @@ impl Run {
             let watch = Arc::new(step.watch());
             let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
-                // The page is what it was. Its tag is that of one that went through it, as HEAD says, which asks nobody.
+                // The page is what it was; its tag is that of one that was changed, which HEAD says without asking.
                 Ok(()) if own.is_empty() => self.reframe([at], state),
                 Ok(()) => {
                     handlers.push(own);
