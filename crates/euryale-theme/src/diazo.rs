@@ -73,5 +73,5 @@
 //! * **`href` is of this site.** Documents are asked for before the page is themed, and only if path and parameters
 //!   let
 //!   a rule need them. Of a document that is missing nothing is taken.
-//! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no selector is not written in
-//!   CSS: `css:if`, which Diazo takes for `css:if-content`, is an error.
+//! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no selector is not written
+//!   in CSS: `css:if`, which Diazo takes for `css:if-content`, is an error.

@@ -47,11 +47,12 @@
 //! is added to the layout's, and its title stands for the layout's; what else is in the page is left out. A panel
 //! `content` that the layout does not have goes into the element whose id is that.
 //!
-//! Tiles in tiles are replaced in their turn. All addresses are resolved against the page's URL, as a browser resolves
-//! the links of the page that comes out; `base` elements do not count. Behind a proxy that rewrites paths they are the
-//! application's own: as publishers see them, without what stands before them for browsers. Only addresses **within the site** are asked
-//! for: a reference with a scheme or an authority is an error, also if it names this site. Redirects are followed by
-//! the same rule. Give a placeholder an end tag: what follows one whose end is only implied stays in the page.
+//! Tiles in tiles are replaced in their turn. All addresses are resolved against the page's URL, as a browser
+//! resolves the links of the page that comes out; `base` elements do not count. Behind a proxy that rewrites paths
+//! they are the application's own: as publishers see them, without what stands before them for browsers. Only
+//! addresses **within the site** are asked for: a reference with a scheme or an authority is an error, also if it
+//! names this site. Redirects are followed by the same rule. Give a placeholder an end tag: what follows one whose
+//! end is only implied stays in the page.
 //!
 //! # Requests
 //!
