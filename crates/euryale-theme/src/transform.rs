@@ -53,10 +53,10 @@ impl ThemeParameters {
 /// threads for the CPU.
 ///
 /// Rules see `$path` (decoded), `$host`, `$scheme`, `$base` and `$url` of the request, and what [`ThemeParameters`]
-/// set. Documents that rules take content from are fetched through [`Internal`] before, side by side, for the client of
-/// the page; their route is `theme`. A relative `href` is one of the page's. Of a document that is not answered 200
-/// with HTML in UTF-8, or not in time, nothing is taken, and the log says so. Documents have no theme: a page that takes
-/// content from itself takes it from what it was before.
+/// set. Documents that rules take content from are fetched through [`Internal`] before, side by side, for the client
+/// of the page; their route is `theme`. A relative `href` is one of the page's. Of a document that is not answered
+/// 200 with HTML in UTF-8, or not in time, nothing is taken, and the log says so. Documents have no theme: a page
+/// that takes content from itself takes it from what it was before.
 ///
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
 #[derive(Clone, Debug)]

@@ -121,8 +121,8 @@ impl TransformChainLayer {
         if self.settings.failed.is_some() { self } else { self.failed(answer) }
     }
 
-    /// How many threads compute at a time; at least 1. The ledger counts them as the lane `transforms`. Default: as many
-    /// as there are cores.
+    /// How many threads compute at a time; at least 1. The ledger counts them as the lane `transforms`. Default: as
+    /// many as there are cores.
     pub fn cpu_threads(mut self, threads: usize) -> Self {
         self.settings.cpu = self.settings.cpu.resized(threads);
         self

@@ -29,9 +29,9 @@ impl std::error::Error for ReferenceError {}
 /// What must not stand in a URL as it is. `%` may: what is encoded stays so.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
 
-/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one that names a scheme or an authority
-/// is none of ours, whatever it names. A fragment is left out. Paths are the application's: behind a proxy that rewrites
-/// them they are those that its publishers see.
+/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one that names a scheme or an
+/// authority is none of ours, whatever it names. A fragment is left out. Paths are the application's: behind a proxy
+/// that rewrites them they are those that its publishers see.
 ///
 /// # Errors
 /// It leads elsewhere, or is no address.
