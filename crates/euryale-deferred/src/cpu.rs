@@ -48,8 +48,8 @@ impl CpuPool {
     }
 
     /// Counts in this ledger. Default: in none.
-    pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.lane = self.lane.ledger(&ledger);
+    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+        self.lane = self.lane.ledger(ledger);
         self
     }
 

@@ -1,8 +1,6 @@
 //! What each transform took of a page is in a span of its own, in that of the request. Alone in its program: the
 //! subscriber is the process's.
 
-#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
-
 use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;

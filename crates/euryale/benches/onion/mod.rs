@@ -105,6 +105,7 @@ pub(crate) fn bare() -> Onion {
 }
 
 pub(crate) type Make = fn() -> Onion;
+pub(crate) type MakeStack = fn() -> StackService;
 
 /// A layer of the onion, alone.
 pub(crate) const LAYERS: [(&str, Make); 7] = [
@@ -140,7 +141,7 @@ where
 
 /// All of them around a pool and a publisher, which answers from a worker. The chain of transforms, which a stack has
 /// only when it is told so, is the outermost.
-pub(crate) const STACKS: [(&str, fn() -> StackService); 2] = [
+pub(crate) const STACKS: [(&str, MakeStack); 2] = [
     ("stack", || published(Stack::new(Pool::new(NullDatabase, 1)))),
     ("stack with transforms", || published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()))),
 ];
