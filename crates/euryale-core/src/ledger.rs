@@ -52,7 +52,6 @@ impl Ledger {
             ("queue depth", &self.queue.depth),
             ("deferred responses running", &self.deferred.running),
             ("body writers running", &self.deferred.writers),
-            ("CPU work running", &self.deferred.cpu),
             ("transforms running", &self.transforms.running),
             ("tasks running", &self.tasks.running),
             ("promises running", &self.promises.running),
@@ -116,6 +115,8 @@ pub struct Books {
     pub lanes: Lanes,
     /// What makes pages of pages.
     pub transforms: Transforms,
+    /// Parts of pages.
+    pub tiles: Tiles,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
@@ -282,8 +283,6 @@ pub struct Deferred {
     pub running: Gauge,
     /// Bodies being written by synchronous code now, or about to be.
     pub writers: Gauge,
-    /// Work running in pools for the CPU.
-    pub cpu: Gauge,
     /// Computed.
     pub ok: Counter,
     /// Failed before the head was sent.
@@ -350,6 +349,26 @@ pub struct Transforms {
     pub parsed: Counter,
     /// What each transform took, and how often it failed.
     pub by_name: PerTransform,
+}
+
+/// Parts of pages, as they are put into their places: one that is in two places counts twice. A layout is one, too.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Tiles {
+    /// Put into their places.
+    pub ok: Counter,
+    /// Missing: they have an address that is none, is outside the site, or is not allowed.
+    pub address: Counter,
+    /// Missing: there are too many of them, they are too large, or too deep in each other.
+    pub limit: Counter,
+    /// Missing: they were answered with a status that is no document.
+    pub status: Counter,
+    /// Missing: they are not HTML in UTF-8.
+    pub content: Counter,
+    /// Missing: they did not come in time.
+    pub elapsed: Counter,
+    /// Missing: what makes them failed.
+    pub failed: Counter,
 }
 
 /// Open files on their way to clients.

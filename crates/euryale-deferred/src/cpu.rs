@@ -2,11 +2,10 @@
 
 use std::thread::available_parallelism;
 
-use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlockingLane, Error, ErrorKind, Ledger};
+use euryale_core::{BlockingLane, Error, Ledger};
 
 /// As many blocking threads as there are cores, and a short queue: for what computes for long, such as a PDF or a
-/// picture. Clones are handles to the same pool.
+/// picture. Clones are handles to the same pool, which the ledger counts as the lane `cpu`.
 ///
 /// ```
 /// use euryale_core::{Body, Error, Response};
@@ -27,14 +26,13 @@ use euryale_core::{BlockingLane, Error, ErrorKind, Ledger};
 #[must_use]
 pub struct CpuPool {
     lane: BlockingLane,
-    ledger: Ledger,
 }
 
 impl CpuPool {
     /// A pool of as many threads as there are cores, where 64 may wait.
     pub fn new() -> Self {
-        let (cores, ledger) = (available_parallelism().map_or(1, usize::from), Ledger::new());
-        Self { lane: BlockingLane::new("cpu", cores).max_waiting(64).ledger(&ledger), ledger }
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self { lane: BlockingLane::new("cpu", cores).max_waiting(64) }
     }
 
     /// How many run at a time; at least 1. Default: as many as there are cores.
@@ -49,10 +47,9 @@ impl CpuPool {
         self
     }
 
-    /// Counts in this ledger. Default: one of its own.
-    pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.lane = self.lane.ledger(&ledger);
-        self.ledger = ledger;
+    /// Counts in this ledger. Default: in none.
+    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+        self.lane = self.lane.ledger(ledger);
         self
     }
 
@@ -65,18 +62,13 @@ impl CpuPool {
     /// Runs `work` when one of the threads is free: in the order in which they were asked.
     ///
     /// # Errors
-    /// By kind: [`LaneFull`](ErrorKind::LaneFull) (503, at once), [`NoWorker`](ErrorKind::NoWorker),
-    /// [`Panicked`](ErrorKind::Panicked), [`WouldDeadlock`](ErrorKind::WouldDeadlock) (asked for in a thread of
-    /// this pool, which would wait for itself).
+    /// Those of a [lane](BlockingLane#errors); by kind [`LaneFull`](euryale_core::ErrorKind::LaneFull) (503), at once,
+    /// when too many wait.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let full = |error: &Error| {
-            self.ledger.deferred.full.add(u64::from(error.kind() == ErrorKind::LaneFull));
-        };
-        let turn = self.lane.enter().await.inspect_err(full)?;
-        turn.counted(GaugeGuard::new(&self.ledger, |ledger| &ledger.deferred.cpu, 1)).start(work)?.await
+        self.lane.run(work).await
     }
 }
 

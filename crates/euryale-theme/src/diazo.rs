@@ -23,8 +23,7 @@
 //! Conditions are `if-content`, `if-not-content` (empty: the rule's own content), `if-path`, `if-not-path`, `if` and
 //! `if-not`, on rules, themes, `<rules>` and `<include>`. All that stand together must hold. An `if-path` of `/a`
 //! begins with that, `a/` ends with it, `/a/` is it, and `a` has it, always in whole segments; several are separated
-//! by
-//! spaces, and one must fit.
+//! by spaces, and one must fit.
 //!
 //! # Order
 //!
@@ -49,28 +48,25 @@
 //! XPath 1.0: all axes but `namespace`, all operators, and the functions `boolean`, `ceiling`, `concat`, `contains`,
 //! `count`, `false`, `floor`, `last`, `local-name`, `name`, `normalize-space`, `not`, `number`, `position`, `round`,
 //! `starts-with`, `string`, `string-length`, `substring`, `substring-after`, `substring-before`, `sum`, `translate`
-//! and
-//! `true`. `$name` is a parameter of the page; one that is not set is an empty string, where Diazo refuses the page.
+//! and `true`. `$name` is a parameter of the page; one that is not set is an empty string, where Diazo refuses the
+//! page.
 //!
 //! CSS: types, `*`, `#id`, `.class`, attributes with all operators, the four combinators, `:first-child`,
-//! `:last-child`,
-//! `:only-child`, `:first-of-type`, `:last-of-type`, `:only-of-type`, `:nth-child()` and its kin, `:empty`, `:root`,
-//! `:not()`, `:contains()`.
+//! `:last-child`, `:only-child`, `:first-of-type`, `:last-of-type`, `:only-of-type`, `:nth-child()` and its kin,
+//! `:empty`, `:root`, `:not()`, `:contains()`.
 //!
 //! # What differs
 //!
 //! * **No XSLT.** `xsl:` elements in rules, other values of `mode`, and functions of XSLT such as `document()` are
-//!   errors
-//!   that name file and line. So are `method="ssi"` and `"esi"`, HTML inside `<theme>`, `css:prefix`, and the
+//!   errors that name file and line. So are `method="ssi"` and `"esi"`, HTML inside `<theme>`, `css:prefix`, and the
 //!   namespaces from before Diazo.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the same tree. As in
 //!   libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What no rule touches is passed on byte
-//!   for
-//!   byte; tags that cross each other are left for browsers to repair, and closed where they are taken out.
+//!   for byte; tags that cross each other are left for browsers to repair, and closed where they are taken out.
 //! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not XHTML.
 //! * **Comments after `</html>`** come before it.
 //! * **A second theme or `replace` without a condition** for one thing is an error. Diazo writes both themes.
 //! * **`href` is of this site.** Documents are asked for before the page is themed, and only if path and parameters
-//!   let
-//!   a rule need them. Of a document that is missing nothing is taken.
-//! * **Unknown attributes**, and rules about nothing in any theme, are warnings.
+//!   let a rule need them. Of a document that is missing nothing is taken.
+//! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no selector is not
+//!   written in CSS: `css:if`, which Diazo takes for `css:if-content`, is an error.

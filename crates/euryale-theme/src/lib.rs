@@ -69,9 +69,9 @@
 //! # Errors
 //!
 //! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each other, two million
-//! nodes,
-//! 20 million looks at a node, 64 MiB of themed page. HTML is never refused for being wrong. Rules files of up to
-//! 8 MiB are read; entities that multiply, files that include themselves and nests without end are errors.
+//! nodes, 20 million looks at a node, 64 MiB of themed page. HTML is never refused for being wrong. Rules files of up
+//! to 8 MiB are read; entities that multiply, files that include themselves, nests and expressions without end are
+//! errors. A document that rules take content from and that is not there, or not in time, is empty.
 //!
 //! # Panics
 //!

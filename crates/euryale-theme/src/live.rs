@@ -1,7 +1,6 @@
 //! A theme that is read again when its files change.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -40,7 +39,6 @@ pub struct ThemeState {
     theme: Option<Arc<Theme>>,
     error: Option<LoadError>,
     read: SystemTime,
-    version: String,
 }
 
 impl ThemeState {
@@ -57,11 +55,6 @@ impl ThemeState {
     /// When they were read.
     pub fn read(&self) -> SystemTime {
         self.read
-    }
-
-    /// Changes with the files.
-    pub fn version(&self) -> &str {
-        &self.version
     }
 }
 
@@ -154,8 +147,5 @@ fn read(loader: &Loader) -> (ThemeState, Stamps) {
     // What changed while it was read has a stamp that is newer than what was read of it, or the same: then the next
     // change shows.
     let stamps: Stamps = files.into_iter().map(|file| (file.clone(), stamp(&file))).collect();
-    let mut hasher = DefaultHasher::new();
-    stamps.hash(&mut hasher);
-    let version = format!("{:016x}", hasher.finish());
-    (ThemeState { theme, error, read: now, version }, stamps)
+    (ThemeState { theme, error, read: now }, stamps)
 }

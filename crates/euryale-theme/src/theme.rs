@@ -1,6 +1,7 @@
 //! A compiled theme.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
@@ -32,6 +33,7 @@ use crate::xpath::{Budget, Scope};
 pub struct Theme {
     program: Program,
     files: Vec<PathBuf>,
+    version: String,
     warnings: Vec<LoadError>,
 }
 
@@ -86,6 +88,12 @@ impl Theme {
         &self.files
     }
 
+    /// Changes with whatever it was made of: the texts of its files, the prefix, the release of this crate. It is the
+    /// same in each process of a program, wherever the files are.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// What is most likely a mistake, though it could be compiled: rules about nothing in any theme, attributes that
     /// mean nothing.
     pub fn warnings(&self) -> &[LoadError] {
@@ -131,9 +139,11 @@ impl Loader {
     /// With an error come the files that were read up to it.
     pub(crate) fn load_with_files(&self) -> Result<Theme, (LoadError, Vec<PathBuf>)> {
         let mut rules = rules::read(&self.rules)?;
-        let files = std::mem::take(&mut rules.files);
+        let (files, mut hasher) = (std::mem::take(&mut rules.files), std::mem::take(&mut rules.contents));
+        (&self.prefix, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+        let version = format!("{:016x}", hasher.finish());
         match Program::new(rules, self.prefix.as_deref()) {
-            Ok((program, warnings)) => Ok(Theme { program, files, warnings }),
+            Ok((program, warnings)) => Ok(Theme { program, files, version, warnings }),
             Err(error) => Err((error, files)),
         }
     }

@@ -1,15 +1,17 @@
 //! The theme as a transform.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::time::Duration;
 
-use euryale_core::{Body, BoxError, Internal, InternalRequest};
-use euryale_transform::{Page, Transform, TransformPage};
-use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST};
+use euryale_core::{Body, BoxError, Internal, InternalRequest, Route};
+use euryale_transform::{Page, Transform, TransformPage, resolve, sub_request};
+use http::header::{CONTENT_TYPE, HOST};
 use http::{Request, Response, StatusCode, request, response};
 use http_body_util::{BodyExt, Limited};
 use percent_encoding::percent_decode_str;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::context::{Context, Parameter};
 use crate::live::LiveTheme;
@@ -51,8 +53,10 @@ impl ThemeParameters {
 /// threads for the CPU.
 ///
 /// Rules see `$path` (decoded), `$host`, `$scheme`, `$base` and `$url` of the request, and what [`ThemeParameters`]
-/// set. Documents that rules take content from are fetched through [`Internal`] before, side by side, with the
-/// request's cookies, language and authorization; of one that is not there nothing is taken, and the log says so.
+/// set. Documents that rules take content from are fetched through [`Internal`] before, side by side, for the client
+/// of the page; their route is `theme`. A relative `href` is one of the page's. Of a document that is not answered
+/// 200 with HTML in UTF-8, or not in time, nothing is taken, and the log says so. Documents have no theme: a page
+/// that takes content from itself takes it from what it was before.
 ///
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
 #[derive(Clone, Debug)]
@@ -60,18 +64,28 @@ pub struct ThemeTransform {
     theme: LiveTheme,
     name: Cow<'static, str>,
     has_version: bool,
+    document_deadline: Duration,
 }
 
 impl ThemeTransform {
     /// By this theme, under the name `theme`.
     pub fn new(theme: LiveTheme) -> Self {
-        Self { theme, name: Cow::Borrowed("theme"), has_version: false }
+        let document_deadline = Duration::from_secs(5);
+        Self { theme, name: Cow::Borrowed("theme"), has_version: false, document_deadline }
     }
 
     /// For the log, the metrics and the off switch.
     #[must_use]
     pub fn name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// How long a document may take that rules take content from, its wait for a connection included. Keep it below the
+    /// chain's own deadline, at which the page is sent as it was. Default: 5 s.
+    #[must_use]
+    pub fn document_deadline(mut self, within: Duration) -> Self {
+        self.document_deadline = within;
         self
     }
 
@@ -98,7 +112,8 @@ impl Transform for ThemeTransform {
     }
 
     fn version(&self) -> Option<Cow<'_, str>> {
-        self.has_version.then(|| self.theme.state().version().to_owned().into())
+        let theme = self.theme.theme().filter(|_| self.has_version)?;
+        Some(theme.version().to_owned().into())
     }
 }
 
@@ -113,7 +128,7 @@ impl TransformPage for ThemeTransform {
             }
         }
         let hrefs: Vec<String> = theme.documents(&context).map(str::to_owned).collect();
-        for (href, html) in documents(page.request(), hrefs).await {
+        for (href, html) in self.documents(page.request(), hrefs).await {
             context = context.document(href, html);
         }
         let themed = page.cpu().run(move || {
@@ -140,59 +155,50 @@ fn context(request: &request::Parts) -> Context<'static> {
         .parameter("base", base)
 }
 
-/// Fetches documents side by side.
-async fn documents(request: &request::Parts, hrefs: Vec<String>) -> Vec<(String, String)> {
-    if hrefs.is_empty() {
-        return Vec::new();
-    }
-    let Some(internal) = request.extensions.get::<Internal>() else {
-        tracing::warn!(?hrefs, "rules take content from documents, and there is no `Internal` to ask");
-        return Vec::new();
-    };
-    if request.extensions.get::<InternalRequest>().is_some_and(|mark| mark.depth() >= MAX_DEPTH) {
-        tracing::warn!(?hrefs, "documents ask for documents, {MAX_DEPTH} deep: these are left out");
-        return Vec::new();
-    }
-    let mut fetches = JoinSet::new();
-    let extensions = Arc::new(request.extensions.clone());
-    for href in hrefs {
-        let (internal, extensions) = (internal.clone(), Arc::clone(&extensions));
-        let Ok(asked) = ask(request, &href) else {
-            tracing::warn!(href, "no address of this site: nothing is taken from it");
-            continue;
+impl ThemeTransform {
+    /// Fetches documents side by side.
+    async fn documents(&self, page: &request::Parts, hrefs: Vec<String>) -> Vec<(String, String)> {
+        if hrefs.is_empty() {
+            return Vec::new();
+        }
+        let Some(internal) = page.extensions.get::<Internal>() else {
+            tracing::warn!(?hrefs, "rules take content from documents, and there is no `Internal` to ask");
+            return Vec::new();
         };
-        fetches.spawn(async move {
-            let fetched = fetch(&internal, asked, &extensions).await;
-            (href, fetched)
-        });
-    }
-    let mut documents = Vec::new();
-    while let Some(joined) = fetches.join_next().await {
-        match joined {
-            Ok((href, Ok(html))) => documents.push((href, html)),
-            Ok((href, Err(error))) => tracing::warn!(href, error, "nothing is taken from this document"),
-            Err(panic) => tracing::warn!(error = %panic, "nothing is taken from a document"),
+        if InternalRequest::of(&page.extensions).is_some_and(|mark| mark.depth() >= MAX_DEPTH) {
+            tracing::warn!(?hrefs, "documents ask for documents, {MAX_DEPTH} deep: these are left out");
+            return Vec::new();
         }
+        let mut fetches = JoinSet::new();
+        for href in hrefs {
+            let address = match resolve(&page.uri, &href) {
+                Ok(address) => address,
+                Err(error) => {
+                    tracing::warn!(href, %error, "nothing is taken from this document");
+                    continue;
+                }
+            };
+            let mut asked = sub_request(page, address);
+            asked.extensions_mut().insert(Route::new("theme"));
+            let fetched = fetch(internal.clone(), asked, page.extensions.clone());
+            let fetched = timeout(self.document_deadline, fetched);
+            let fetched = async { (href, fetched.await.unwrap_or_else(|_| Err("not in time".to_owned()))) };
+            fetches.spawn(fetched.in_current_span());
+        }
+        let mut documents = Vec::new();
+        while let Some(joined) = fetches.join_next().await {
+            match joined {
+                Ok((href, Ok(html))) => documents.push((href, html)),
+                Ok((href, Err(error))) => tracing::warn!(href, error, "nothing is taken from this document"),
+                Err(panic) => tracing::warn!(error = %panic, "nothing is taken from a document"),
+            }
+        }
+        documents
     }
-    documents
 }
 
-/// The sub-request for an address that is relative to the page's.
-fn ask(request: &request::Parts, href: &str) -> Result<Request<Body>, http::Error> {
-    let path = request.uri.path();
-    let folder = path.rfind('/').map_or("/", |slash| &path[..=slash]);
-    let whole = if href.starts_with('/') { href.to_owned() } else { format!("{folder}{href}") };
-    let mut asked = Request::get(whole).body(Body::empty())?;
-    for name in [HOST, COOKIE, ACCEPT_LANGUAGE, AUTHORIZATION] {
-        for value in request.headers.get_all(&name) {
-            asked.headers_mut().append(&name, value.clone());
-        }
-    }
-    Ok(asked)
-}
-
-async fn fetch(internal: &Internal, asked: Request<Body>, from: &http::Extensions) -> Result<String, String> {
-    let response = internal.request(asked, from).await.map_err(|error| error.to_string())?;
+async fn fetch(internal: Internal, asked: Request<Body>, from: http::Extensions) -> Result<String, String> {
+    let response = internal.request(asked, &from).await.map_err(|error| error.to_string())?;
     if response.status() != StatusCode::OK {
         return Err(response.status().to_string());
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use euryale_core::ledger::{Counter, Tiles};
+use euryale_transform::ReferenceError;
 use http::StatusCode;
 
 /// Why a tile is not in the page. It is logged, and an error tile stands in its place.
@@ -57,6 +59,20 @@ impl TileError {
     }
 }
 
+impl TileErrorKind {
+    /// Where a tile is counted that is missing for this.
+    pub(crate) fn counter(self, tiles: &Tiles) -> &Counter {
+        match self {
+            Self::Foreign | Self::Malformed | Self::NotAllowed => &tiles.address,
+            Self::TooDeep | Self::TooMany | Self::TooLarge => &tiles.limit,
+            Self::Status(_) => &tiles.status,
+            Self::NotHtml | Self::NotText => &tiles.content,
+            Self::Elapsed => &tiles.elapsed,
+            Self::Failed | Self::NoStack => &tiles.failed,
+        }
+    }
+}
+
 impl fmt::Display for TileErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -85,3 +101,12 @@ impl fmt::Display for TileError {
 impl std::error::Error for TileError {}
 
 impl std::error::Error for TileErrorKind {}
+
+impl From<ReferenceError> for TileErrorKind {
+    fn from(error: ReferenceError) -> Self {
+        match error {
+            ReferenceError::Foreign => Self::Foreign,
+            ReferenceError::Malformed => Self::Malformed,
+        }
+    }
+}

@@ -5,16 +5,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use euryale_core::{Body, Internal, InternalRequest, PanicMessage, Response};
-use euryale_transform::Cpu;
+use euryale_core::{BlockingLane, Body, Internal, InternalRequest, Ledger, PanicMessage, Response};
+use euryale_transform::{resolve, sub_request};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{Extensions, HeaderMap, StatusCode, Uri, request as parts};
 use http_body::Body as _;
 
-use crate::address::resolve;
+use crate::TileErrorKind;
 use crate::caching::Caching;
 use crate::settings::Settings;
-use crate::{TileErrorKind, request};
 
 /// What was asked for, when it is there, and what `T` makes of it.
 pub(crate) struct Document<T> {
@@ -31,7 +30,8 @@ pub(crate) struct Asker {
     pub(crate) page: Arc<parts::Parts>,
     pub(crate) internal: Internal,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) cpu: Cpu,
+    pub(crate) cpu: BlockingLane,
+    pub(crate) ledger: Ledger,
 }
 
 /// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading this.
@@ -107,7 +107,8 @@ impl Asker {
         } else if let Some(mark) = InternalRequest::of(&self.page.extensions) {
             above.insert(mark);
         }
-        let request = request::of(&self.page, address.clone(), &self.settings.route);
+        let mut request = sub_request(&self.page, address.clone());
+        request.extensions_mut().insert(self.settings.route.clone());
         self.internal.request(request, &above).await.map_err(|error| {
             tracing::debug!(%address, error = &error as &dyn std::error::Error, "a tile has no answer");
             TileErrorKind::Status(error.kind().status())

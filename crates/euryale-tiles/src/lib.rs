@@ -47,10 +47,12 @@
 //! is added to the layout's, and its title stands for the layout's; what else is in the page is left out. A panel
 //! `content` that the layout does not have goes into the element whose id is that.
 //!
-//! Tiles in tiles are replaced in their turn. All addresses are resolved against the page's URL, as a browser resolves
-//! the links of the page that comes out; `base` elements do not count. Only addresses **within the site** are asked
-//! for: a reference with a scheme or an authority is an error, also if it names this site. Redirects are followed by
-//! the same rule. Give a placeholder an end tag: what follows one whose end is only implied stays in the page.
+//! Tiles in tiles are replaced in their turn. All addresses are resolved against the page's URL, as a browser
+//! resolves the links of the page that comes out; `base` elements do not count. Behind a proxy that rewrites paths
+//! they are the application's own: as publishers see them, without what stands before them for browsers. Only
+//! addresses **within the site** are asked for: a reference with a scheme or an authority is an error, also if it
+//! names this site. Redirects are followed by the same rule. Give a placeholder an end tag: what follows one whose
+//! end is only implied stays in the page.
 //!
 //! # Requests
 //!
@@ -95,6 +97,8 @@
 //! One broken tile breaks one tile: an answer other than 200 or 204, no answer in time, what is not HTML in UTF-8, what
 //! is too large, too deep or one too many is logged, and an error tile stands in its place ([`TileError`]). A page
 //! whose layout is not there is sent without. A tile that contains itself ends with an error at the greatest depth.
+//! The chain's ledger counts tiles in their places, and missing ones by what they are missing for
+//! (`euryale_tiles_total`).
 //!
 //! # Panics
 //!
@@ -112,7 +116,6 @@ mod late;
 mod outline;
 mod panels;
 mod place;
-mod request;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,7 @@ struct Written {
     text: String,
     heads: Vec<String>,
     placed: usize,
+    found: u64,
     size: usize,
     errors: Vec<TileError>,
 }
@@ -82,16 +83,20 @@ impl Placing {
         for at in self.next..self.parts.len() {
             let Part::Page(Piece::Tile { reference, in_head }) = &self.parts[at] else { continue };
             let (reference, in_head) = (reference.clone(), *in_head);
-            let (placed, size, errors) = (self.written.placed, self.written.size, self.written.errors.len());
+            let Written { placed, found, size, .. } = self.written;
+            let errors = self.written.errors.len();
             let is_there = self.tile(&reference, in_head, 0).is_ok();
             let mut text = mem::take(&mut self.written.text);
             let heads = mem::take(&mut self.written.heads);
             if !is_there {
-                (self.written.placed, self.written.size) = (placed, size);
+                (self.written.placed, self.written.found, self.written.size) = (placed, found, size);
                 self.written.errors.truncate(errors);
                 continue;
             }
+            let tiles = &self.asker.ledger.tiles;
+            tiles.ok.add(self.written.found - found);
             for error in &self.written.errors[errors..] {
+                error.kind().counter(tiles).add(1);
                 tracing::warn!(page = self.asker.page.uri.path(), "{error}");
             }
             match &mut self.heads {
@@ -141,6 +146,7 @@ impl Placing {
             Found::There(tile) => self.count(tile.len()).map(|()| tile),
             Found::Failed(kind) => Err(kind),
         };
+        self.written.found += u64::from(found.is_ok());
         match found {
             Ok(tile) if in_head => self.write(&tile, tile.for_head(), nesting + 1),
             Ok(tile) => {

@@ -4,11 +4,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use euryale_core::{Body, BoxError, Internal};
-use euryale_transform::{ComposePage, Page, Transform};
+use euryale_transform::{ComposePage, Page, Transform, resolve};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
 
-use crate::address::resolve;
 use crate::caching::Caching;
 use crate::fetch::{Asker, Document};
 use crate::fragment::Fragment;
@@ -65,6 +64,7 @@ impl ComposePage for Tiles {
             page: Arc::new(page.request().clone()),
             settings: Arc::clone(&self.settings),
             cpu: page.cpu().clone(),
+            ledger: page.ledger().clone(),
         };
         let until = Instant::now() + self.settings.page_deadline;
         let late = self.settings.late_after.map_or(until, |time| until.min(Instant::now() + time));
@@ -120,11 +120,13 @@ async fn laid_out(
     let Some(reference) = &outline.layout else { return Ok((text, outline, Caching::default())) };
     match fetched_layout(asker, reference, until).await {
         Ok(Document { content: (layout, layout_outline), caching }) => {
+            asker.ledger.tiles.ok.add(1);
             let merged = panels::merge((&text, &outline), (&layout, &layout_outline));
             let (text, outline) = asker.compute(merged, outlined).await?;
             Ok((text, outline, caching))
         }
         Err(kind) => {
+            kind.counter(&asker.ledger.tiles).add(1);
             tracing::warn!(page = asker.page.uri.path(), "layout: {}", TileError::new(reference, kind));
             Ok((text, outline, Caching::never()))
         }

@@ -21,7 +21,7 @@ use crate::{Page, TransformsOff, text};
 pub(crate) struct Chain {
     steps: Vec<Step>,
     budget: Arc<Budget>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
 }
 
 /// The request header of the off switch.
@@ -74,7 +74,7 @@ impl Chain {
         let mut steps: Vec<_> = transforms.into_iter().map(|kind| Step::new(kind, &settings)).collect();
         // Stable: of equals the one that was added first stays first.
         steps.sort_by(|one, other| one.place().cmp(&other.place()));
-        Self { steps, budget: Arc::new(Budget::new(settings.budget)), settings }
+        Self { steps, budget: Arc::new(Budget::new(settings.budget)), settings: Arc::new(settings) }
     }
 
     pub(crate) fn step(&self, at: usize) -> &Step {
@@ -87,7 +87,7 @@ impl Chain {
     }
 
     pub(crate) fn rewriting(&self) -> Where {
-        let Settings { cpu, deadline, .. } = &self.settings;
+        let Settings { cpu, deadline, .. } = &*self.settings;
         Where { cpu: cpu.clone(), budget: Arc::clone(&self.budget), deadline: *deadline }
     }
 
@@ -119,7 +119,7 @@ impl Chain {
         // Nobody inside is to see what does not count.
         let off = parts.headers.remove(OFF).filter(|_| (self.settings.trusts_off)(&parts));
         let off = off.and_then(|value| TransformsOff::of_header(&value));
-        let page = Page::new(parts.clone(), self.settings.cpu.clone());
+        let page = Page::new(parts.clone(), Arc::clone(&self.settings));
         let mut known = Vec::new();
         if off.is_none() && matches!(parts.method, Method::GET | Method::HEAD) {
             let is_current = |suffix: &Suffix| self.suffix(suffix.places).as_ref() == Some(suffix);

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
-use euryale_core::{Body, Ledger, Response};
+use euryale_core::{BlockingLane, Body, Ledger, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode, request};
 use tower_layer::Layer;
 
 use crate::chain::Chain;
 use crate::transform::{Composing, Kind};
-use crate::{ComposePage, Cpu, EditHead, Page, Rewrite, TransformChain, TransformPage};
+use crate::{ComposePage, EditHead, Page, Rewrite, TransformChain, TransformPage};
 
 /// Transforms responses. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -25,7 +26,7 @@ type Answer = Arc<dyn Fn(&Page) -> Response + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) cpu: Cpu,
+    pub(crate) cpu: BlockingLane,
     pub(crate) budget: Duration,
     pub(crate) trusts_off: Arc<dyn Fn(&request::Parts) -> bool + Send + Sync>,
     failed: Option<Answer>,
@@ -37,9 +38,9 @@ pub(crate) struct Settings {
 impl TransformChainLayer {
     /// No transform yet. Whole pages of up to 4 MiB, 10 s for each, as many threads for the CPU as there are cores.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
+        let (ledger, cores) = (Ledger::new(), available_parallelism().map_or(1, usize::from));
         let settings = Settings {
-            cpu: Cpu::new(ledger.clone()),
+            cpu: BlockingLane::new("transforms", cores).max_waiting(1024).ledger(&ledger),
             budget: Duration::from_millis(1),
             trusts_off: Arc::new(|_| false),
             failed: None,
@@ -120,27 +121,28 @@ impl TransformChainLayer {
         if self.settings.failed.is_some() { self } else { self.failed(answer) }
     }
 
-    /// How many threads compute at a time; at least 1. Default: as many as there are cores.
+    /// How many threads compute at a time; at least 1. The ledger counts them as the lane `transforms`. Default: as
+    /// many as there are cores.
     pub fn cpu_threads(mut self, threads: usize) -> Self {
-        self.settings.cpu = self.settings.cpu.threads(threads);
+        self.settings.cpu = self.settings.cpu.resized(threads);
         self
     }
 
     /// How many may wait for one of these threads; a transform that finds more fails. Default: 1024.
     pub fn max_queue(mut self, most: usize) -> Self {
-        self.settings.cpu = self.settings.cpu.max_queue(most);
+        self.settings.cpu = self.settings.cpu.max_waiting(most);
         self
     }
 
     /// How many blocking threads it may want at a time.
     #[must_use]
     pub fn blocking_threads(&self) -> usize {
-        self.settings.cpu.thread_count()
+        self.settings.cpu.threads()
     }
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.cpu = self.settings.cpu.ledger(ledger.clone());
+        self.settings.cpu = self.settings.cpu.ledger(&ledger);
         self.settings.ledger = ledger;
         self
     }

@@ -64,7 +64,7 @@
 //!
 //! A page is read in the charset that its `Content-Type` declares, and as UTF-8 otherwise (a streaming rewrite
 //! heeds a `<meta charset>` then). Bytes that no handler changes stay what they are; a page that is no text is not
-//! given to transforms of whole pages. Those make UTF-8 of it.
+//! given to transforms of whole pages. Those make UTF-8 of it, and the head says so.
 //!
 //! # What the head says
 //!
@@ -72,7 +72,8 @@
 //! the content go, and it is sent with the length that it has now, if that is known before its head is sent. `ETag`
 //! becomes a weak one of its own, made of the page's and of the [versions](Transform::version) of what changed it.
 //! A request with that tag is a request with the page's own to the service inside, and is answered 304 by it or
-//! here, as long as the versions are the same. HEAD gets the head that GET would, without the length.
+//! here, as long as the versions are the same. A page that was made while one of them changed has no tag. HEAD gets
+//! the head that GET would, without the length.
 //!
 //! # The off switch
 //!
@@ -90,8 +91,8 @@
 //! # Backpressure
 //!
 //! A rewritten page is read no faster than it is sent. As many threads compute as there are
-//! [cores](TransformChainLayer::cpu_threads); who finds too many [waiting](TransformChainLayer::max_queue) for one
-//! fails.
+//! [cores](TransformChainLayer::cpu_threads), in a lane that the ledger calls `transforms`; who finds too many
+//! [waiting](TransformChainLayer::max_queue) for one fails.
 //!
 //! # Errors
 //!
@@ -119,7 +120,6 @@
 #![forbid(unsafe_code)]
 
 mod chain;
-mod cpu;
 mod framing;
 mod future;
 mod handlers;
@@ -127,10 +127,12 @@ mod layer;
 mod off;
 mod page;
 mod pass;
+mod reference;
 mod replay;
 mod rewriting;
 mod run;
 mod service;
+mod sub_request;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -140,11 +142,12 @@ mod watch;
 
 pub use lol_html::{Selector, html_content};
 
-pub use self::cpu::Cpu;
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;
 pub use self::off::TransformsOff;
 pub use self::page::Page;
+pub use self::reference::{ReferenceError, resolve};
 pub use self::service::TransformChain;
+pub use self::sub_request::sub_request;
 pub use self::transform::{ComposePage, EditHead, Rewrite, Transform, TransformPage};

@@ -1,20 +1,22 @@
 //! What transforms know of a page besides the page.
 
 use std::fmt;
+use std::sync::Arc;
 
+use euryale_core::{BlockingLane, Ledger};
 use http::request;
 
-use crate::Cpu;
+use crate::layer::Settings;
 
 /// The page that is being transformed: what was asked for, and where to compute.
 pub struct Page {
     request: request::Parts,
-    cpu: Cpu,
+    settings: Arc<Settings>,
 }
 
 impl Page {
-    pub(crate) fn new(request: request::Parts, cpu: Cpu) -> Self {
-        Self { request, cpu }
+    pub(crate) fn new(request: request::Parts, settings: Arc<Settings>) -> Self {
+        Self { request, settings }
     }
 
     /// The head of the request. [`Internal`](euryale_core::Internal) is in its extensions when a stack serves it.
@@ -23,8 +25,13 @@ impl Page {
     }
 
     /// Threads for what computes for long, as many as there are cores.
-    pub fn cpu(&self) -> &Cpu {
-        &self.cpu
+    pub fn cpu(&self) -> &BlockingLane {
+        &self.settings.cpu
+    }
+
+    /// Where the chain counts.
+    pub fn ledger(&self) -> &Ledger {
+        &self.settings.ledger
     }
 }
 

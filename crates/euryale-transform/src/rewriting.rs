@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Body, BoxError, Error, ErrorKind};
+use euryale_core::{BlockingLane, Body, BoxError, Error, ErrorKind};
 use http_body::Frame;
 
-use crate::Cpu;
 use crate::pass::Pass;
 use crate::watch::Watch;
 
@@ -53,7 +52,7 @@ impl Budget {
 /// Where and for how long pages are rewritten.
 #[derive(Clone, Debug)]
 pub(crate) struct Where {
-    pub(crate) cpu: Cpu,
+    pub(crate) cpu: BlockingLane,
     pub(crate) budget: Arc<Budget>,
     pub(crate) deadline: Duration,
 }

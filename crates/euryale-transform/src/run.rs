@@ -53,7 +53,13 @@ impl Run {
             framing::transformed(&mut head.headers, self.chain.tag(plan.bodies, tag.as_ref()));
             Response::from_parts(head, Body::writer(|_| Ok(())).head_only())
         } else {
-            self.body(plan, tag, response).await?
+            let before = self.chain.tag(plan.bodies, tag.as_ref());
+            let mut response = self.body(plan, tag.clone(), response).await?;
+            // A transform is another one than when it began, and nobody knows which of the two it was.
+            if self.chain.tag(plan.bodies, tag.as_ref()) != before {
+                response.headers_mut().remove(ETAG);
+            }
+            response
         };
         let (mut head, body) = response.into_parts();
         for &at in &plan.steps {
@@ -124,7 +130,6 @@ impl Run {
                 state.untag();
                 return watch.failed(&TooLarge(self.chain.settings.body_limit));
             }
-            // It breaks off for the client, too.
             Collected::Failed(read, error) => {
                 // It breaks off for the client, too; but not even so is a part of it sent without this transform.
                 let failed = if step.is_critical() { watch.failed(&*error) } else { Ok(()) };
@@ -188,7 +193,8 @@ impl Run {
             let watch = Arc::new(step.watch());
             let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
-                Ok(()) if own.is_empty() => {}
+                // The page is what it was; its tag is that of one that was changed, which HEAD says without asking.
+                Ok(()) if own.is_empty() => self.reframe([at], state),
                 Ok(()) => {
                     handlers.push(own);
                     working.push((at, watch));

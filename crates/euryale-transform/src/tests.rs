@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use euryale_core::{Body, BoxError, Ledger, Response};
+use euryale_core::{BlockingLane, Body, BoxError, Ledger, Response};
 use euryale_test::assert_quiet;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method, response};
@@ -21,9 +21,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::html_content::ContentType;
-use crate::{
-    Cpu, EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
-};
+use crate::{EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage};
 
 /// A transform made of a closure.
 pub(crate) struct Named<F> {
@@ -90,7 +88,7 @@ type Made = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
 impl<F> TransformPage for Named<F>
 where
-    F: Fn(Cpu, String) -> Made + Send + Sync + 'static,
+    F: Fn(BlockingLane, String) -> Made + Send + Sync + 'static,
 {
     async fn transform(
         &self,
@@ -118,7 +116,11 @@ fn appends(name: &'static str, order: i32, text: &'static str) -> impl Rewrite {
 }
 
 /// Appends `text` to the page.
-fn ends_with(name: &'static str, order: i32, text: &'static str) -> Named<impl Fn(Cpu, String) -> Made> {
+fn ends_with(
+    name: &'static str,
+    order: i32,
+    text: &'static str,
+) -> Named<impl Fn(BlockingLane, String) -> Made> {
     named(name, order, move |_, page: String| Box::pin(async move { Ok(page + text) }) as Made)
 }
 
@@ -174,7 +176,7 @@ async fn bytes(response: Response) -> Bytes {
 #[tokio::test]
 async fn a_page_goes_through_transforms_of_all_kinds() {
     let ledger = Ledger::new();
-    let shout = named("shout", 1, |cpu: Cpu, text: String| {
+    let shout = named("shout", 1, |cpu: BlockingLane, text: String| {
         Box::pin(async move { Ok(cpu.run(move || text.replace("hello", "HELLO")).await?) }) as Made
     });
     let layer = TransformChainLayer::new()

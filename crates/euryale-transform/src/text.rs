@@ -44,13 +44,15 @@ pub(crate) fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<Strin
     charset.decode_without_bom_handling_and_without_replacement(&bytes).map(Cow::into_owned)
 }
 
-/// Declares that the page is UTF-8 now, if it declared something else.
+/// Declares that the page is UTF-8 now: what its head says comes before what stands in itself.
 pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
-    let Some(declared) = declared(headers).filter(|declared| !declared.eq_ignore_ascii_case("utf-8")) else {
-        return;
-    };
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return };
-    if let Ok(value) = HeaderValue::try_from(value.replace(declared, "utf-8")) {
+    let value = match declared(headers) {
+        Some(declared) if declared.eq_ignore_ascii_case("utf-8") => return,
+        Some(declared) => value.replace(declared, "utf-8"),
+        None => format!("{value}; charset=utf-8"),
+    };
+    if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(CONTENT_TYPE, value);
     }
 }

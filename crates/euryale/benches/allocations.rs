@@ -1,5 +1,5 @@
-//! What a request allocates on its way through each layer alone, and through the whole stack; dhat counts, in all
-//! threads. `cargo bench -p euryale --bench allocations` prints the table.
+//! What a request allocates on its way through each layer alone, and through the whole stack, and what a page does that
+//! is rewritten; dhat counts, in all threads. `cargo bench -p euryale --bench allocations` prints the table.
 
 mod onion;
 
@@ -17,8 +17,8 @@ fn main() {
     let profile = std::env::args().any(|argument| argument == "--profile");
     let _profiler =
         if profile { dhat::Profiler::new_heap() } else { dhat::Profiler::builder().testing().build() };
-    println!("{:12} {:>12} {:>8}", "", "allocations", "bytes");
-    let print = |name: &str, (blocks, bytes): (f64, f64)| println!("{name:12} {blocks:12.1} {bytes:8.0}");
+    println!("{:21} {:>12} {:>8}", "", "allocations", "bytes");
+    let print = |name: &str, (blocks, bytes): (f64, f64)| println!("{name:21} {blocks:12.1} {bytes:8.0}");
     runtime.block_on(async {
         let (blocks, bytes) = alone(onion::bare()).await;
         print("bare", (blocks, bytes));
@@ -28,9 +28,12 @@ fn main() {
         }
         let pool = onion::pool();
         print("pool", counted(|| async { drop(pool.run(|_connection| black_box(7)).await) }).await);
-        let stack = onion::stack();
-        let published = || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
-        print("stack", counted(published).await);
+        for (name, stack) in onion::STACKS {
+            let stack = stack();
+            let published = || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
+            print(name, counted(published).await);
+        }
+        print("a rewrite of 16 KiB", alone(onion::rewritten()).await);
     });
 }
 

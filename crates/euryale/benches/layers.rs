@@ -1,5 +1,5 @@
 //! How long a request takes through each layer alone, where the layer has nothing to do for it, and through the whole
-//! stack with its worker.
+//! stack with its worker; and what a page takes that is rewritten.
 
 mod onion;
 
@@ -22,9 +22,15 @@ fn layers(criterion: &mut Criterion) {
     group.bench_function("pool", |bencher| {
         bencher.iter(|| runtime.block_on(async { pool.run(|_connection| black_box(7)).await }));
     });
-    let stack = onion::stack();
-    group.bench_function("stack", |bencher| {
-        bencher.iter(|| runtime.block_on(stack.clone().oneshot(black_box(onion::request()))));
+    for (name, stack) in onion::STACKS {
+        let stack = stack();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| runtime.block_on(stack.clone().oneshot(black_box(onion::request()))));
+        });
+    }
+    let rewritten = onion::rewritten();
+    group.bench_function("a rewrite of 16 KiB", |bencher| {
+        bencher.iter(|| runtime.block_on(rewritten.clone().oneshot(black_box(onion::request()))));
     });
     group.finish();
 }

@@ -68,7 +68,7 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
         .lane(UPLOADS, (settings.connections / 2).max(1))
         .build();
     let stands = &operators.stands;
-    stands.open(&pool);
+    stands.open(&pool, &theme);
     let app = echo::beside(app(pool.clone(), blobs, &theme, settings, stands.resume()), &shutdown);
     let app = public::around(app, settings);
     let server = settings.edge.server().ledger(operators.ledger.clone()).drain_deadline(settings.drain);

@@ -11,6 +11,8 @@ use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Held, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
 
+use crate::theme::Theme;
+
 /// A publication that has run for so long is stuck: none of this site's takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(60);
 
@@ -18,7 +20,7 @@ const STUCK: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Stands {
     /// Once the site is open.
-    pool: Arc<OnceLock<Pool<Sqlite>>>,
+    parts: Arc<OnceLock<(Pool<Sqlite>, Theme)>>,
     ledger: Ledger,
     readiness: Readiness,
     shutdown: Shutdown,
@@ -27,12 +29,12 @@ pub(crate) struct Stands {
 
 impl Stands {
     pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown) -> Self {
-        Self { pool: Arc::default(), ledger, readiness, shutdown, resume: Resume::new() }
+        Self { parts: Arc::default(), ledger, readiness, shutdown, resume: Resume::new() }
     }
 
-    /// From now on this is the pool that is asked.
-    pub(crate) fn open(&self, pool: &Pool<Sqlite>) {
-        self.pool.get_or_init(|| pool.clone());
+    /// From now on these are the pool and the theme that are asked.
+    pub(crate) fn open(&self, pool: &Pool<Sqlite>, theme: &Theme) {
+        self.parts.get_or_init(|| (pool.clone(), theme.clone()));
     }
 
     pub(crate) fn resume(&self) -> Resume {
@@ -51,7 +53,7 @@ impl Stands {
 
     fn load(&self) -> Load {
         let standing = self.standing();
-        let Some(pool) = self.pool.get() else {
+        let Some((pool, _)) = self.parts.get() else {
             return Load { standing, workers: 0, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
         };
         let status = pool.status();
@@ -71,11 +73,11 @@ impl Stands {
         AgentCheck::new(move || stands.load()).connections(move || without_worker(&ledger))
     }
 
-    /// What the status page shows of the pool.
+    /// What the status page shows of the pool, and of the theme.
     pub(crate) fn details(&self) -> StatusDetails {
-        let Some(pool) = self.pool.get() else { return StatusDetails::new() };
+        let Some((pool, theme)) = self.parts.get() else { return StatusDetails::new() };
         let status = pool.status();
-        let details = StatusDetails::new().oldest_wait(status.oldest_wait);
+        let details = theme.tell(StatusDetails::new().oldest_wait(status.oldest_wait));
         status.holders.into_iter().fold(details, |details, holder| {
             let mut held = Held::new(holder.age)
                 .waited(holder.waited)

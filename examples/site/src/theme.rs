@@ -16,6 +16,7 @@ use axum::Router;
 use euryale::Ledger;
 use euryale::blob::{ServeBlobLayer, ServeFolder};
 use euryale::transform::TransformChainLayer;
+use euryale_server::StatusDetails;
 use euryale_theme::{LiveTheme, Loader, ThemeTransform};
 
 use self::address::BelowPrefix;
@@ -30,6 +31,9 @@ const RULES: &str = "rules.xml";
 
 /// How often the files of a theme are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// So many warnings about a theme are shown.
+const SHOWN: usize = 10;
 
 /// So many threads read files of a theme that are not in memory.
 pub(crate) const READERS: usize = 2;
@@ -84,7 +88,7 @@ pub(crate) fn threads() -> usize {
 }
 
 /// The theme that was chosen, read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Theme {
     choice: Choice,
     live: Option<LiveTheme>,
@@ -130,6 +134,19 @@ impl Theme {
             Choice::Embedded(_) => transform.keep_tags(),
             Choice::None | Choice::Folder(_) => transform,
         }
+    }
+
+    /// What operators are shown of it: which it is, and what is wrong with it.
+    pub(crate) fn tell(&self, details: StatusDetails) -> StatusDetails {
+        let details = details.fact("Theme", "Name", self.choice.to_string());
+        let Some(state) = self.live.as_ref().map(LiveTheme::state) else { return details };
+        if let Some(error) = state.error() {
+            return details.alarm("Theme", "Error: pages are served without it", error.to_string());
+        }
+        let warnings = state.theme().map_or(&[][..], |theme| theme.warnings());
+        warnings.iter().take(SHOWN).fold(details, |details, warning| {
+            details.fact("Theme", "Most likely a mistake", warning.to_string())
+        })
     }
 
     /// Its files, beside the stack: no worker is needed for them.

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{
-    Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Promises, Transforms,
+    Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Promises, Tiles, Transforms,
 };
 
 pub(super) fn write(ledger: &Ledger) -> String {
@@ -49,6 +49,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.lanes(&ledger.lanes);
 
     out.transforms(&ledger.transforms);
+    out.tiles(&ledger.tiles);
 
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
     let sent = &ledger.blobs.sent;
@@ -142,7 +143,6 @@ impl Exposition {
         let (deferred, tasks) = (&ledger.deferred, &ledger.tasks);
         self.peaked("euryale_deferred_running", "Deferred responses being computed.", &deferred.running);
         self.peaked("euryale_writers_running", "Bodies written by synchronous code.", &deferred.writers);
-        self.gauge("euryale_cpu_running", "Work in pools for the CPU.", &deferred.cpu);
         let ended = [
             ("ok", &deferred.ok),
             ("error", &deferred.error),
@@ -232,6 +232,19 @@ impl Exposition {
             let (transform, failures) = (Escaped(transform), meters.failures.get());
             self.line(format_args!("{name}{{transform=\"{transform}\"}} {failures}"));
         }
+    }
+
+    fn tiles(&mut self, tiles: &Tiles) {
+        let outcomes = [
+            ("ok", &tiles.ok),
+            ("address", &tiles.address),
+            ("limit", &tiles.limit),
+            ("status", &tiles.status),
+            ("content", &tiles.content),
+            ("elapsed", &tiles.elapsed),
+            ("failed", &tiles.failed),
+        ];
+        self.counters("euryale_tiles_total", "Tiles in their places, and missing ones.", "outcome", outcomes);
     }
 
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {

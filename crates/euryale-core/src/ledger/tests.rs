@@ -47,6 +47,7 @@ fn the_exposition_is_prometheus_text() {
     ledger.publishers.running.add(3);
     ledger.publishers.running.add(-3);
     ledger.promises.elapsed.add(4);
+    ledger.tiles.status.add(5);
     ledger.queue.wait_seconds.record(Duration::from_millis(2));
     let text = ledger.exposition();
     for line in [
@@ -55,6 +56,8 @@ fn the_exposition_is_prometheus_text() {
         "euryale_publishers_running_peak 3",
         "euryale_promises_total{outcome=\"elapsed\"} 4",
         "euryale_requests_suspended 0",
+        "euryale_tiles_total{outcome=\"ok\"} 0",
+        "euryale_tiles_total{outcome=\"status\"} 5",
         "euryale_queue_wait_seconds_bucket{le=\"0.001\"} 0",
         "euryale_queue_wait_seconds_bucket{le=\"0.0025\"} 1",
         "euryale_queue_wait_seconds_bucket{le=\"+Inf\"} 1",

@@ -9,7 +9,7 @@ use crate::CpuPool;
 #[tokio::test]
 async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     let ledger = Ledger::new();
-    let pool = CpuPool::new().threads(2).max_queue(1).ledger(ledger.clone());
+    let pool = CpuPool::new().threads(2).max_queue(1).ledger(&ledger);
     let gate = Gate::new();
     let hold = || {
         let (pool, gate) = (pool.clone(), gate.clone());
@@ -34,6 +34,7 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
         task.await.unwrap().unwrap();
     }
     last.await.unwrap().unwrap();
-    assert_eq!((gate.passed(), ledger.deferred.cpu.peak(), ledger.deferred.full.get()), (2, 2, 1));
+    let lane = ledger.lanes.of("cpu");
+    assert_eq!((gate.passed(), lane.running.peak(), lane.refused.get()), (2, 2, 1));
     assert_quiet(&ledger).await;
 }

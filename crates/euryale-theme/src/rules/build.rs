@@ -1,5 +1,7 @@
 //! From an element of a rules file to a rule.
 
+use euryale_transform::{ReferenceError, resolve};
+use http::Uri;
 use roxmltree::Node;
 
 use super::condition::{About, PathPattern, Test};
@@ -28,7 +30,7 @@ impl Reader {
         if !RULES.contains(&name) {
             return Err(self.error(node, format!("<{name}> is no rule: there are {}", RULES.join(", "))));
         }
-        self.warn_of_unknown(node, &KNOWN);
+        self.check_attributes(node, &KNOWN)?;
         let theme = self.written(node, "theme");
         let theme_children = self.written(node, "theme-children");
         let content = self.written(node, "content");
@@ -108,12 +110,14 @@ impl Reader {
         let method = node.attribute("method");
         let document = match node.attribute("href") {
             None => None,
-            Some(href) if href.contains("://") || href.starts_with("//") => {
-                return Err(
-                    self.error(node, format!("{href} is elsewhere: content comes from this site only"))
-                );
-            }
             Some(href) => {
+                resolve(&Uri::from_static("/"), href).map_err(|error| {
+                    let what = match error {
+                        ReferenceError::Foreign => "is elsewhere: content comes from this site only",
+                        ReferenceError::Malformed => "is no address",
+                    };
+                    self.error(node, format!("{href} {what}"))
+                })?;
                 select = from_top(select);
                 Some(self.document(href))
             }
@@ -141,7 +145,7 @@ impl Reader {
 
     /// `<include>` in the HTML of a rule.
     pub(super) fn include(&mut self, node: Node<'_, '_>) -> Result<(Source, Vec<TestId>), LoadError> {
-        self.warn_of_unknown(node, &KNOWN);
+        self.check_attributes(node, &KNOWN)?;
         let (content, children) = (self.written(node, "content"), self.written(node, "content-children"));
         if content.is_none() && children.is_none() {
             return Err(self.error(node, "<include> needs content"));

@@ -1,5 +1,6 @@
 //! Reading rules files, with what they include.
 
+use std::hash::{DefaultHasher, Hash};
 use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node, ParsingOptions};
@@ -13,6 +14,11 @@ const CSS: &str = "http://namespaces.plone.org/diazo/css";
 const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
 const OLD: [&str; 2] = ["http://openplans.org/deliverance", "http://namespaces.plone.org/xdv"];
+
+const CONDITIONS: [&str; 6] = ["if", "if-not", "if-content", "if-not-content", "if-path", "if-not-path"];
+/// What may be written in CSS.
+const SELECTORS: [&str; 6] =
+    ["theme", "theme-children", "content", "content-children", "if-content", "if-not-content"];
 
 /// Bytes of one file, files of one theme, files that include each other, `<rules>` in `<rules>`.
 const MAX_FILE: u64 = 8 << 20;
@@ -33,6 +39,8 @@ pub(crate) struct Rules {
     /// Everything that was read.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) warnings: Vec<LoadError>,
+    /// What was read, in its order.
+    pub(crate) contents: DefaultHasher,
 }
 
 /// Reads a rules file. The error comes with the files that were read up to it: one of them is to be mended.
@@ -91,6 +99,7 @@ impl Reader {
             let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
             LoadError::new(path, u32::try_from(line).ok(), "not UTF-8: save the file as UTF-8")
         })?;
+        text.hash(&mut self.rules.contents);
         Ok(match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
             None => text,
@@ -122,6 +131,7 @@ impl Reader {
         if nested > MAX_NESTED {
             return Err(self.error(rules, format!("more than {MAX_NESTED} <rules> in each other")));
         }
+        self.check_attributes(rules, &[])?;
         let outer = self.when.len();
         let own = self.conditions(rules, None)?;
         self.when.extend(own);
@@ -130,6 +140,7 @@ impl Reader {
                 (Some(DIAZO), "rules") => self.rules_element(child, nested + 1)?,
                 (Some(DIAZO), "theme") => self.theme(child)?,
                 (Some(DIAZO), "notheme") => {
+                    self.check_attributes(child, &[])?;
                     let theme =
                         ThemeFile { place: self.place(child), when: self.all_conditions(child)?, html: None };
                     self.rules.themes.push(theme);
@@ -197,7 +208,7 @@ impl Reader {
         let Some(href) = node.attribute("href") else {
             return Err(self.error(node, "<theme> needs an href: HTML in the rules is not supported"));
         };
-        self.warn_of_unknown(node, &["href", "prefix"]);
+        self.check_attributes(node, &["href", "prefix"])?;
         let file = self.beside(node, href)?;
         let source = self.text(&file, Some(&self.error(node, "")))?;
         let prefix = node.attribute("prefix").map(str::to_owned);
@@ -221,18 +232,24 @@ impl Reader {
         Some(Written { text: text.to_owned(), css: css.is_some() })
     }
 
-    /// Attributes that mean nothing here are most likely misspelt.
-    pub(super) fn warn_of_unknown(&mut self, node: Node<'_, '_>, known: &[&str]) {
-        const CONDITIONS: [&str; 6] =
-            ["if", "if-not", "if-content", "if-not-content", "if-path", "if-not-path"];
+    /// Attributes that mean nothing here are most likely misspelt. One that would be something else as a selector is an
+    /// error: without it the rule would be about more than it says.
+    pub(super) fn check_attributes(&mut self, node: Node<'_, '_>, known: &[&str]) -> Result<(), LoadError> {
         for attribute in node.attributes() {
-            let name = attribute.name();
-            let plain = matches!(attribute.namespace(), None | Some(CSS));
-            if plain && !known.contains(&name) && !CONDITIONS.contains(&name) {
+            let (name, is_css) = (attribute.name(), attribute.namespace() == Some(CSS));
+            let is_known = known.contains(&name) || CONDITIONS.contains(&name);
+            if is_css && name == "prefix" {
+                return Err(self.error(node, "css:prefix is not supported: write the selector as XPath"));
+            }
+            if is_css && is_known && !SELECTORS.contains(&name) {
+                return Err(self.error(node, format!("{name} is no selector: write it without css:")));
+            }
+            if !is_known && (is_css || attribute.namespace().is_none()) {
                 let what = format!("<{}> has no attribute {name}: it is ignored", node.tag_name().name());
                 self.rules.warnings.push(self.error(node, what));
             }
         }
+        Ok(())
     }
 }
 

@@ -3,6 +3,9 @@
 use super::rule::Rank;
 use crate::xpath::{Axis, Expr, Path, Step, Test, parse_css, parse_xpath};
 
+/// So much of a selector is shown in an error.
+const SHOWN: usize = 200;
+
 /// A selector as it is written.
 #[derive(Clone, Debug)]
 pub(super) struct Written {
@@ -13,7 +16,11 @@ pub(super) struct Written {
 impl Written {
     pub(super) fn compile(&self) -> Result<Expr, String> {
         let compiled = if self.css { parse_css(&self.text) } else { parse_xpath(&self.text) };
-        compiled.map_err(|error| format!("the selector \"{}\" is not understood: {error}", self.text))
+        compiled.map_err(|error| {
+            let shown: String = self.text.chars().take(SHOWN).collect();
+            let more = if shown.len() < self.text.len() { "…" } else { "" };
+            format!("the selector \"{shown}{more}\" is not understood: {error}")
+        })
     }
 
     /// It must select nodes.

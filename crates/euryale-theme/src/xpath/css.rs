@@ -3,11 +3,18 @@
 use super::{Axis, Expr, Matching, Nth, Path, Predicate, Step, Test};
 use crate::dom::Name;
 
+/// Selectors in one group, and `:not()` in each other.
+const MAX_GROUP: usize = 500;
+const MAX_NESTED: usize = 20;
+
 /// Compiles a group of selectors into paths from the document. The error says what is wrong, without the place.
 pub(crate) fn parse(text: &str) -> Result<Expr, String> {
-    let mut reader = Reader { rest: text.trim() };
+    let mut reader = Reader { rest: text.trim(), nested: 0 };
     let mut all = None;
-    loop {
+    for number in 0.. {
+        if number == MAX_GROUP {
+            return Err(format!("more than {MAX_GROUP} selectors"));
+        }
         let path = Expr::Path(Path { absolute: true, steps: reader.complex()? });
         all = Some(match all {
             None => path,
@@ -27,6 +34,8 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
 
 struct Reader<'a> {
     rest: &'a str,
+    /// In so many `:not()`.
+    nested: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -195,9 +204,14 @@ impl<'a> Reader<'a> {
             }
             "not" => {
                 self.expect('(')?;
+                self.nested += 1;
+                if self.nested > MAX_NESTED {
+                    return Err(format!("more than {MAX_NESTED} :not() in each other"));
+                }
                 self.space();
                 let inner = self.compound()?;
                 self.space();
+                self.nested -= 1;
                 self.expect(')')?;
                 Predicate::Not(vec![inner])
             }

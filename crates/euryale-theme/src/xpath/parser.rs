@@ -6,12 +6,17 @@ use super::{Comparison, Expr, Function, Operator, Predicate};
 
 /// Expressions in expressions.
 const MAX_DEPTH: usize = 40;
+/// Words of one expression: what stands beside each other becomes a tree as deep as that is long.
+const MAX_WORDS: usize = 1000;
 
 /// Compiles an expression. The error says what is wrong, without the place.
 pub(crate) fn parse(text: &str) -> Result<Expr, String> {
     let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
     if parser.tokens.is_empty() {
         return Err("the expression is empty".to_owned());
+    }
+    if parser.tokens.len() > MAX_WORDS {
+        return Err(format!("more than {MAX_WORDS} words in one expression"));
     }
     let expr = parser.or()?;
     match parser.peek() {

@@ -47,10 +47,17 @@ fn a_mistake_is_named_with_its_line() {
         ("<drop theme=\"//a[contains(@b)]\"/>", "contains() does not take 1 arguments"),
         ("<drop css:theme=\"#a\" css:content=\"#b\"/>", "theme and content"),
         ("<drop css:theme=\"#a\" if=\"$a = \"/>", "the expression ends too early"),
+        ("<drop css:theme=\"#a\" css:prefix=\"//p/\"/>", "css:prefix is not supported"),
+        ("<rules css:prefix=\"//p/\"/>", "css:prefix is not supported"),
+        ("<drop css:theme=\"#a\" css:if=\"#b\"/>", "if is no selector: write it without css:"),
+        ("<notheme css:if-path=\"/a\"/>", "if-path is no selector"),
+        ("<copy css:theme=\"#a\" css:content=\"#b\" css:attributes=\"x\"/>", "attributes is no selector"),
         ("<merge css:theme=\"#a\" css:content=\"#b\"/>", "<merge> needs attributes"),
         ("<copy css:theme-children=\"#a\" css:content=\"#b\"/>", "theme-children does not stand in <copy>"),
         ("<replace css:theme=\"#a\" href=\"/x\"/>", "href needs content"),
         ("<replace css:theme=\"#a\" css:content=\"b\" href=\"https://a/\"/>", "is elsewhere"),
+        ("<replace css:theme=\"#a\" css:content=\"b\" href=\"//a/b\"/>", "is elsewhere"),
+        ("<replace css:theme=\"#a\" css:content=\"b\" href=\"mailto:a\"/>", "is elsewhere"),
         ("<replace css:theme=\"#a\" css:content=\"b\" method=\"esi\"/>", "method=\"esi\" is not supported"),
         ("<replace css:theme=\"#a\" css:content=\"b\" mode=\"mine\"/>", "mode is raw"),
         ("<replace css:theme=\"#a\" css:content=\"b\"><i/></replace>", "a rule takes one of them"),
@@ -138,6 +145,56 @@ fn deep_files_are_refused_and_deep_pages_stay() {
     assert_eq!(apply(&"<br>".repeat(2_000_000)), Err(PageError::TooLarge));
     assert!(apply(&deep(400)).is_ok());
     assert!(apply(&("<p>".repeat(400_000) + &"</div>".repeat(400_000))).is_ok());
+}
+
+#[test]
+fn endless_expressions_and_nests_are_refused() {
+    let long = |part: &str, last: &str| format!("{}{last}", part.repeat(100_000));
+    for inner in [
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("1 or ", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("1 - ", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("-", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("(", "1")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("a[", "1")),
+        format!("<drop theme=\"{}\"/>", long("a|", "a")),
+        format!("<drop theme=\"{}\"/>", long("a/", "a")),
+        format!("<drop css:theme=\"#a\" if=\"{}\"/>", long("true() = ", "1")),
+        format!("<drop css:theme=\"{}\"/>", long("a,", "a")),
+        format!("<drop css:theme=\"{}\"/>", long(":not(", "a")),
+        long("<rules>", &"</rules>".repeat(100_000)),
+        format!("<before css:theme=\"#a\">{}</before>", long("<b>", &"</b>".repeat(100_000))),
+    ] {
+        let folder = folder(&[("rules.xml", &rules(&inner))]);
+        // In a thread as small as those that watch themes are.
+        let loaded = std::thread::spawn(move || {
+            load(folder.path()).map(|theme| drop(theme.apply("<p>", &Context::new("/"))))
+        });
+        let said = loaded.join().unwrap().err().map(|error| error.to_string());
+        assert!(said.is_some_and(|said| said.len() < 1000), "{}", &inner[..60]);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_content() {
+    let theme = theme(
+        "<replace css:theme=\"#a\" css:content=\"p\"/><replace css:theme=\"title\" css:content=\"title\"/>",
+    );
+    let page = "<html><head><title>Page</title></head><body><p>x</p></body></html>";
+    let context = Context::new("/");
+    let marked = format!("\u{feff}{page}");
+    assert_eq!(theme.apply(&marked, &context), theme.apply(page, &context));
+}
+
+#[test]
+fn expressions_may_be_long() {
+    let (xpath, css) = ("0 or ".repeat(499) + "1", ".x, ".repeat(499) + "#a");
+    let work = move || {
+        let theme =
+            theme(&format!("<drop css:theme=\"{css}\" if=\"{xpath}\"/><drop css:content=\"{css}\"/>"));
+        theme.apply("<p class=x>", &Context::new("/")).unwrap().into_owned()
+    };
+    let page = std::thread::spawn(work).join().unwrap();
+    assert!(!page.contains("id=\"a\""), "{page}");
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod chain;
 mod faults;
 mod live;
 mod normal;
+mod tags;

@@ -63,25 +63,25 @@ fn broken() -> Site {
 
 #[tokio::test(start_paused = true)]
 async fn one_broken_tile_breaks_one_tile() {
-    for (path, error) in [
-        ("/error", Some("it was answered 503")),
-        ("/panic", Some("it failed")),
-        ("/panic-at-once", Some("it failed")),
-        ("/missing", Some("it was answered 404")),
-        ("/forbidden", Some("it was answered 403")),
-        ("/hangs", Some("it did not come in time")),
-        ("/hangs-late", Some("it did not come in time")),
-        ("/json", Some("it is not HTML")),
-        ("/untyped", Some("it is not HTML")),
-        ("/latin", Some("it is not HTML")),
-        ("/bytes", Some("it is not UTF-8")),
-        ("/coded", Some("it is not HTML")),
-        ("/large", Some("it is too large")),
-        ("/endless", Some("it is too large")),
-        ("/breaks-off", Some("it failed")),
-        ("/empty", None),
-        ("http://other/x", Some("its address is outside this site")),
-        ("/secret", Some("its address is not allowed")),
+    for (path, outcome, error) in [
+        ("/error", "status", Some("it was answered 503")),
+        ("/panic", "failed", Some("it failed")),
+        ("/panic-at-once", "failed", Some("it failed")),
+        ("/missing", "status", Some("it was answered 404")),
+        ("/forbidden", "status", Some("it was answered 403")),
+        ("/hangs", "elapsed", Some("it did not come in time")),
+        ("/hangs-late", "elapsed", Some("it did not come in time")),
+        ("/json", "content", Some("it is not HTML")),
+        ("/untyped", "content", Some("it is not HTML")),
+        ("/latin", "content", Some("it is not HTML")),
+        ("/bytes", "content", Some("it is not UTF-8")),
+        ("/coded", "content", Some("it is not HTML")),
+        ("/large", "limit", Some("it is too large")),
+        ("/endless", "limit", Some("it is too large")),
+        ("/breaks-off", "failed", Some("it failed")),
+        ("/empty", "ok", None),
+        ("http://other/x", "address", Some("its address is outside this site")),
+        ("/secret", "address", Some("its address is not allowed")),
     ] {
         let page = format!(
             "<head><link data-tile={path}></head><b data-tile=/good></b>-<b data-tile={path}>\
@@ -98,6 +98,10 @@ async fn one_broken_tile_breaks_one_tile() {
             !error.is_empty(),
             "an error is not kept: {path}"
         );
+        let counted =
+            format!("euryale_tiles_total{{outcome=\"{outcome}\"}} {}", if outcome == "ok" { 4 } else { 2 });
+        assert!(site.ledger.exposition().contains(&counted), "{path}: {counted}");
+        assert_eq!(site.ledger.tiles.ok.get(), if outcome == "ok" { 4 } else { 2 }, "{path}");
     }
 }
 

@@ -69,6 +69,7 @@ async fn a_page_without_its_layout_is_sent_as_it_is() {
     let (head, text) = site.send(tiles(), Request::get("/").body(()).unwrap()).await;
     assert_eq!(text, "<html data-layout=/layout><body><div data-panel=main>p t</div></body></html>");
     assert_eq!(head.headers[CACHE_CONTROL], "no-store");
+    assert_eq!((site.ledger.tiles.ok.get(), site.ledger.tiles.status.get()), (1, 1));
 }
 
 #[tokio::test]

@@ -67,6 +67,7 @@ async fn the_earlier_part_goes_out_while_a_tile_is_awaited() {
     assert_eq!(frame(&mut body).await, "<style>s</style><style>i</style>si3f4</body>");
     assert_eq!(began.elapsed().as_millis() / 10, 30);
     assert!(body.frame().await.is_none());
+    assert_eq!(site.ledger.tiles.ok.get(), 4, "each is counted once, however often it was looked for");
 }
 
 #[tokio::test(start_paused = true)]

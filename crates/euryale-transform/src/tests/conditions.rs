@@ -109,6 +109,71 @@ async fn a_page_on_which_a_transform_failed_has_no_tag() {
     }
 }
 
+#[tokio::test]
+async fn a_rewrite_that_wants_nothing_of_a_page_gives_it_the_same_tag_to_all_methods() {
+    let nothing = || named("nothing", 1, |_: &Page, _: &mut Handlers| Ok(()));
+    for layer in [
+        TransformChainLayer::new().rewrite(nothing()),
+        TransformChainLayer::new().rewrite(nothing()).rewrite(appends("other", 2, "!")),
+        themed(Some("1")).rewrite(nothing()),
+    ] {
+        for asks in [false, true] {
+            let service = around(layer.clone(), tagged(asks));
+            let get = service.clone().oneshot(http::Request::new(())).await.unwrap();
+            let head = http::Request::head("/").body(()).unwrap();
+            let head = service.clone().oneshot(head).await.unwrap();
+            assert_eq!(head.headers(), get.headers());
+            let again = service.oneshot(asking(Method::GET, &get.headers()[ETAG])).await.unwrap();
+            assert_eq!(
+                (again.status(), &again.headers()[ETAG]),
+                (StatusCode::NOT_MODIFIED, &get.headers()[ETAG])
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_was_made_while_a_transform_changed_has_no_tag() {
+    struct Changing(Arc<Mutex<&'static str>>);
+    impl Transform for Changing {
+        fn name(&self) -> &str {
+            "changing"
+        }
+
+        fn order(&self) -> i32 {
+            1
+        }
+
+        fn version(&self) -> Option<Cow<'_, str>> {
+            Some((*self.0.lock().unwrap()).into())
+        }
+    }
+    impl TransformPage for Changing {
+        async fn transform(
+            &self,
+            page: &Page,
+            response: http::Response<String>,
+        ) -> Result<http::Response<String>, BoxError> {
+            let made = response.map(|text| text + *self.0.lock().unwrap());
+            if page.request().uri.path() == "/meanwhile" {
+                *self.0.lock().unwrap() = "2";
+            }
+            Ok(made)
+        }
+    }
+    let version = Arc::new(Mutex::new("1"));
+    let service =
+        around(TransformChainLayer::new().transform_page(Changing(Arc::clone(&version))), tagged(false));
+    let ask = async |path: &str| {
+        let request = http::Request::get(path).body(()).unwrap();
+        let response = service.clone().oneshot(request).await.unwrap();
+        (response.headers().contains_key(ETAG), text(response).await)
+    };
+    assert_eq!(ask("/").await, (true, "<p>1".to_owned()));
+    assert_eq!(ask("/meanwhile").await, (false, "<p>1".to_owned()), "that of 2 would be wrong for ever");
+    assert_eq!(ask("/").await, (true, "<p>2".to_owned()));
+}
+
 #[test]
 fn tags_are_taken_apart_and_put_together() {
     use crate::tag::{Suffix, inward, is_known, outward};

@@ -66,7 +66,7 @@ fn failing(fault: Fault, critical: bool) -> Vec<(&'static str, TransformChainLay
             fault.happen().map(|()| page)
         }) as Made
     });
-    let cpu = named("fails", 5, move |cpu: Cpu, page| {
+    let cpu = named("fails", 5, move |cpu: BlockingLane, page| {
         Box::pin(async move {
             cpu.run(move || fault.happen()).await??;
             Ok(page)
@@ -169,7 +169,7 @@ async fn a_handler_that_never_returns_costs_a_thread_and_not_the_page() {
     assert_eq!(ledger.transforms.by_name.of("stuck").failures.get(), 1);
     assert_eq!(ask().await, SOURCE, "and none is free for the next one");
     assert_eq!(ledger.transforms.by_name.of("stuck").failures.get(), 2);
-    assert_eq!(ledger.deferred.cpu.get(), 1);
+    assert_eq!(ledger.lanes.of("transforms").running.get(), 1);
     gate.open();
     assert_quiet(&ledger).await;
 }
@@ -260,7 +260,7 @@ async fn a_source_that_breaks_off_breaks_off() {
 async fn who_goes_away_leaves_nothing_behind() {
     let (gate, ledger) = (Gate::new(), Ledger::new());
     let theirs = gate.clone();
-    let slow = named("slow", 1, move |cpu: Cpu, page| {
+    let slow = named("slow", 1, move |cpu: BlockingLane, page| {
         let gate = theirs.clone();
         Box::pin(async move {
             cpu.run(move || gate.wait()).await?;

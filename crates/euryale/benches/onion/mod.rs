@@ -2,18 +2,23 @@
 //! a layer that has nothing to do for it.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
+use bytes::Bytes;
+use euryale::ErrorKind;
 use euryale::blob::ServeBlobLayer;
 use euryale::deferred::DeferredLayer;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, RespondLayer};
 use euryale::spool::SpoolLayer;
-use euryale::{Body, Error, Pool, Request, Response, SpooledBody, Stack, StackService};
+use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
+use euryale::{Body, BoxError, Error, Pool, Request, Response, SpooledBody, Stack, StackService};
 use euryale_test::NullDatabase;
+use http_body_util::BodyExt;
 use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
 use tower_layer::Layer;
 
 /// A request as it comes from the edge.
@@ -31,6 +36,50 @@ fn answer() -> Response {
     let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, text);
     response
+}
+
+/// Does nothing to each heading.
+struct Headings(Selector);
+
+impl Transform for Headings {
+    fn name(&self) -> &str {
+        "headings"
+    }
+
+    fn order(&self) -> i32 {
+        1
+    }
+}
+
+impl Rewrite for Headings {
+    fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
+        handlers.element(&self.0, |_| Ok(()));
+        Ok(())
+    }
+}
+
+/// A streaming rewrite, in the task of the request.
+fn chain() -> TransformChainLayer {
+    let headings = Headings("h2".parse().expect("a selector"));
+    TransformChainLayer::new().rewrite(headings).budget(Duration::from_secs(100))
+}
+
+/// A page of 16 KiB that is rewritten, its body read.
+pub(crate) fn rewritten() -> Onion {
+    let line = "<h2>heading</h2><p class=\"text\">text with a <a href=\"/\">link</a></p>\n";
+    let page = Bytes::from(line.repeat((16 << 10) / line.len()));
+    let page = service_fn(move |_: Incoming| {
+        let mut response = Response::new(Body::from(page.clone()));
+        let html = http::HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, html);
+        ready(Ok::<_, Error>(response))
+    });
+    let read = async |response: Response| {
+        let (head, body) = response.into_parts();
+        let text = body.collect().await.map_err(|error| Error::with_source(ErrorKind::Application, error))?;
+        Ok::<_, Error>(Response::from_parts(head, Body::from(text.to_bytes())))
+    };
+    boxed(chain().layer(page).and_then(read))
 }
 
 /// The innermost: answers at once.
@@ -57,11 +106,13 @@ pub(crate) fn bare() -> Onion {
 }
 
 pub(crate) type Make = fn() -> Onion;
+pub(crate) type MakeStack = fn() -> StackService;
 
 /// A layer of the onion, alone.
-pub(crate) const LAYERS: [(&str, Make); 8] = [
+pub(crate) const LAYERS: [(&str, Make); 9] = [
     ("forwarded", || boxed(ForwardedLayer::new(TrustedProxies::default()).layer(Core))),
     ("virtual host", || boxed(VirtualHostLayer::new(TrustedProxies::default()).layer(Core))),
+    ("transforms", || boxed(chain().layer(Core))),
     ("respond", || boxed(RespondLayer::new().layer(Core))),
     ("blobs", || boxed(ServeBlobLayer::new().layer(Core))),
     ("deferred", || boxed(DeferredLayer::new().layer(Core))),
@@ -91,9 +142,15 @@ where
     service.map_request(|request: Incoming| request.map(|_body| SpooledBody::default()))
 }
 
-/// All of them around a pool and a publisher, which answers from a worker.
-pub(crate) fn stack() -> StackService {
-    Stack::new(Pool::new(NullDatabase, 1)).publish_fn(|_request, transaction| {
+/// All of them around a pool and a publisher, which answers from a worker. The chain of transforms, which a stack has
+/// only when it is told so, is the outermost.
+pub(crate) const STACKS: [(&str, MakeStack); 2] = [
+    ("stack", || published(Stack::new(Pool::new(NullDatabase, 1)))),
+    ("stack with transforms", || published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()))),
+];
+
+fn published(stack: Stack<NullDatabase>) -> StackService {
+    stack.publish_fn(|_request, transaction| {
         transaction.connection()?;
         Ok(answer())
     })

@@ -13,7 +13,7 @@ async fn told(site: &Site, path: &str, more: &str) -> Answer {
 }
 
 /// The addresses of this site that a page has links to.
-fn links(page: &str) -> Vec<&str> {
+pub(super) fn links(page: &str) -> Vec<&str> {
     let attributes = [" href=\"", " src=\"", " action=\""];
     let links = attributes.iter().flat_map(|attribute| page.split(attribute).skip(1));
     links.filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with('/')).collect()

@@ -254,6 +254,52 @@ async fn a_client_that_has_a_page_is_told_so() {
     }
 }
 
+/// A browser that was away while the program was started anew still has what it had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_outlives_a_restart() {
+    let mut tags = Vec::new();
+    for _ in 0..2 {
+        let site = Site::start_with(1, &["--theme=gazette"]).await;
+        let page = site.browse("GET", "/guides/cap").await;
+        tags.push((header(&page, "etag").to_owned(), page.text()));
+        site.end().await;
+    }
+    assert!(tags[0].0.starts_with("W/\""), "{tags:?}");
+    assert_eq!(tags[0], tags[1]);
+}
+
+/// The links of a page, as a browser would follow them through a proxy that writes virtual hosts into paths.
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_virtual_host_files_and_tiles_are_there() {
+    for theme in ["euryale", "gazette"] {
+        let theme = format!("--theme={theme}");
+        let site = Site::start_with(1, &["--virtual-host-proxy=127.0.0.1", &theme]).await;
+        let proxied = |path: &str| {
+            let path = path.strip_prefix("/shown/site").unwrap_or_else(|| panic!("{path} leads out"));
+            format!("/VirtualHostBase/https/example.org:443/VirtualHostRoot/_vh_shown/_vh_site{path}")
+        };
+        let attempts = || site.ledger.conflicts.attempts.get();
+        let (before, tiles) = (attempts(), site.ledger.tiles.ok.get());
+        let home = site.browse("GET", &proxied("/shown/site/")).await.text();
+        assert_eq!(
+            (attempts() - before, site.ledger.tiles.ok.get() - tiles),
+            (3, 2),
+            "each tile once: {home}"
+        );
+        assert!(home.contains("id=\"recent\"") && home.contains("id=\"numbers\""), "{home}");
+        assert!(!home.contains("tile-error") && !home.contains("data-tile"), "{home}");
+        let links = super::proxying::links(&home);
+        let own =
+            |end: &str| links.iter().filter(|link| link.contains("/@@theme/") && link.ends_with(end)).count();
+        assert!(own("/style.css") == 1 && own("/icon.svg") >= 1, "{links:?}");
+        for link in links {
+            let link = link.split('#').next().unwrap_or_default();
+            assert_eq!(site.browse("GET", &proxied(link)).await.status, 200, "{link}");
+        }
+        site.end().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn below_a_prefix_the_files_of_the_theme_are_there_as_well() {
     let site =

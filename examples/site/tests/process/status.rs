@@ -118,6 +118,55 @@ fn it_changes_with_the_load_and_until_the_drain() {
     assert_eq!(code, Some(0), "{said}");
 }
 
+const RULES: &str = "<rules xmlns='http://namespaces.plone.org/diazo' \
+    xmlns:css='http://namespaces.plone.org/diazo/css'>\n<theme href='theme.html'/>\n</rules>";
+
+/// Broken while the site runs, and mended again.
+#[test]
+fn a_broken_theme_is_an_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let theme = folder.path().join("theme");
+    std::fs::create_dir(&theme).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(theme.join(name), text).unwrap();
+    write("rules.xml", RULES);
+    write("theme.html", "<h1>Themed</h1>");
+    let site = Running::start(
+        &folder.path().join("data"),
+        &["--drain=50ms", &format!("--theme={}", theme.display())],
+    );
+    let shown = |path: &str| get(site.admin, path).unwrap();
+    let facts = || {
+        let json = shown("/status.json");
+        let json: serde_json::Value = serde_json::from_str(json.split_once("\r\n\r\n").unwrap().1).unwrap();
+        json["facts"].as_array().unwrap().clone()
+    };
+    let name = theme.display().to_string();
+    let (page, all) = (shown("/status"), facts());
+    assert!(page.contains(">Theme<") && page.contains(&name) && !page.contains("class=alarm"), "{page}");
+    assert_eq!((all.len(), &all[0]["value"], &all[0]["alarm"]), (1, &name.clone().into(), &false.into()));
+    assert!(get(site.public[0], "/").unwrap().contains("<h1>Themed</h1>"));
+
+    write("rules.xml", &RULES.replace("</rules>", "<replace css:theme='['/>\n</rules>"));
+    let error = "rules.xml:3: the selector \"[\" is not understood";
+    eventually("the alarm", || facts().iter().any(|fact| fact["alarm"] == true));
+    let alarm = facts().into_iter().find(|fact| fact["alarm"] == true).unwrap();
+    assert!(alarm["value"].as_str().unwrap().contains(error), "{alarm}");
+    let page = shown("/status");
+    assert!(page.contains("class=alarm") && page.contains(&error.replace('"', "&quot;")), "{page}");
+    let served = get(site.public[0], "/").unwrap();
+    assert!(served.starts_with("HTTP/1.1 200") && !served.contains("<h1>Themed</h1>"), "{served}");
+
+    write("rules.xml", &RULES.replace("</rules>", "<drop css:theme='#nowhere'/>\n</rules>"));
+    eventually("no alarm", || facts().iter().all(|fact| fact["alarm"] == false));
+    let warning = facts().pop().unwrap();
+    assert!(warning["value"].as_str().unwrap().contains("rules.xml:3: the theme has nothing"), "{warning}");
+    assert!(get(site.public[0], "/").unwrap().contains("<h1>Themed</h1>"));
+    site.signal("-TERM");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(&error.replace('"', "\\\"")) || said.contains(error), "{said}");
+}
+
 #[test]
 fn without_scripts_it_is_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();

@@ -233,7 +233,6 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
             vec![
                 ("running", "Deferred responses", gauge(&deferred.running)),
                 ("writers", "Bodies being written", gauge(&deferred.writers)),
-                ("cpu", "Work for the CPU", gauge(&deferred.cpu)),
                 ("tasks", "Tasks", gauge(&ledger.tasks.running)),
                 ("transforms", "Pages in transforms", gauge(&ledger.transforms.running)),
             ],

@@ -1,6 +1,6 @@
-//! The request for a tile.
+//! Requests of transforms to the site itself.
 
-use euryale_core::{Body, Route};
+use euryale_core::Body;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, request};
 
@@ -38,16 +38,19 @@ const OWN: [HeaderName; 28] = [
     HeaderName::from_static("x-sendfile-type"),
 ];
 
-/// A GET request for `uri` on behalf of the page that `page` asked for: the same cookies, language, credentials and
-/// client, and what the program knows of them in extensions.
-pub(crate) fn of(page: &request::Parts, uri: Uri, route: &Route) -> http::Request<Body> {
+/// A GET request for `uri` on behalf of the page that `page` asked for, to be sent through
+/// [`Internal`](euryale_core::Internal): with the same cookies, language, credentials and client, and with what the
+/// program knows of them in extensions. Conditions, ranges and codings, and what is about the page's own body and
+/// socket, are not in it. It accepts HTML.
+///
+/// Its route is the page's: say another one in its extensions.
+pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
     let mut request = http::Request::new(Body::empty());
     *request.method_mut() = Method::GET;
     *request.uri_mut() = uri;
     *request.version_mut() = page.version;
     *request.headers_mut() = headers(&page.headers);
     *request.extensions_mut() = page.extensions.clone();
-    request.extensions_mut().insert(route.clone());
     request
 }
 
@@ -74,7 +77,6 @@ fn headers(page: &HeaderMap) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
-    use euryale_core::Route;
     use http::{Method, Request};
 
     #[test]
@@ -105,10 +107,9 @@ mod tests {
             .header("x-sendfile-type", "X-Sendfile")
             .header("x-accel-mapping", "/=/")
             .extension("the program's")
-            .extension(Route::new("/page"))
             .body(())
             .unwrap();
-        let request = super::of(&page.into_parts().0, "/tile?x=1".parse().unwrap(), &Route::new("tile"));
+        let request = super::sub_request(&page.into_parts().0, "/tile?x=1".parse().unwrap());
         assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::GET, "/tile?x=1"));
         let mut headers: Vec<_> =
             request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
@@ -127,6 +128,5 @@ mod tests {
             ]
         );
         assert_eq!(request.extensions().get::<&str>(), Some(&"the program's"));
-        assert_eq!(request.extensions().get::<Route>().unwrap().name(), "tile");
     }
 }

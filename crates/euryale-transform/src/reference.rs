@@ -1,0 +1,151 @@
+//! Where a reference leads to, within the site.
+
+use std::fmt;
+
+use http::uri::PathAndQuery;
+use http::{Uri, uri};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// A reference that cannot be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferenceError {
+    /// It leads out of the site.
+    Foreign,
+    /// It is no address.
+    Malformed,
+}
+
+impl fmt::Display for ReferenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign => "the address is outside this site",
+            Self::Malformed => "the address is malformed",
+        })
+    }
+}
+
+impl std::error::Error for ReferenceError {}
+
+/// What must not stand in a URL as it is. `%` may: what is encoded stays so.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
+
+/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one that names a scheme or an
+/// authority is none of ours, whatever it names. A fragment is left out. Paths are the application's: behind a proxy
+/// that rewrites them they are those that its publishers see.
+///
+/// # Errors
+/// It leads elsewhere, or is no address.
+pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
+    let reference = reference.trim_ascii();
+    let reference = reference.split_once('#').map_or(reference, |(before, _)| before);
+    // A browser takes `\` for `/`, and so does what reads the path after us, perhaps.
+    if reference.starts_with("//") || reference.contains('\\') || has_scheme(reference) {
+        return Err(ReferenceError::Foreign);
+    }
+    let (path, query) = match reference.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (reference, None),
+    };
+    let (path, query) = match path {
+        "" => (base.path().to_owned(), query.or(base.query())),
+        path if path.starts_with('/') => (without_dots(path), query),
+        path => {
+            let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+            (without_dots(&format!("{folder}/{path}")), query)
+        }
+    };
+    // `/.//host` is not to become `//host`.
+    if path.starts_with("//") {
+        return Err(ReferenceError::Foreign);
+    }
+    let target = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+    let target = utf8_percent_encode(&target, ESCAPED).to_string();
+    let target = PathAndQuery::try_from(target).map_err(|_| ReferenceError::Malformed)?;
+    at(base, target).ok_or(ReferenceError::Malformed)
+}
+
+/// Scheme and authority are those of the page: what asks for the host of a request finds it where it was.
+fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
+    let mut parts = uri::Parts::default();
+    parts.scheme = base.scheme().cloned();
+    parts.authority = base.authority().cloned();
+    parts.path_and_query = Some(target);
+    Uri::from_parts(parts).ok()
+}
+
+/// RFC 3986 §3.1.
+fn has_scheme(reference: &str) -> bool {
+    reference.find([':', '/', '?']).is_some_and(|at| reference.as_bytes()[at] == b':')
+}
+
+/// RFC 3986 §5.2.4, of an absolute path.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                if is_last {
+                    kept.push("");
+                }
+            }
+            other => kept.push(other),
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ReferenceError, resolve};
+
+    #[test]
+    fn references_are_resolved_against_the_page() {
+        let base = "/a/b/page?q=1".parse().unwrap();
+        for (reference, target) in [
+            ("/tile", "/tile"),
+            ("/tile?x=1#part", "/tile?x=1"),
+            ("tile", "/a/b/tile"),
+            ("./@@news/latest", "/a/b/@@news/latest"),
+            ("../tile", "/a/tile"),
+            ("../../../../tile", "/tile"),
+            ("/x/./y/../z/.", "/x/z/"),
+            ("..", "/a/"),
+            ("?x=2", "/a/b/page?x=2"),
+            ("", "/a/b/page?q=1"),
+            (" /tile\n", "/tile"),
+            ("/caf\u{e9} \"x\"", "/caf%C3%A9%20%22x%22"),
+            ("/100%25", "/100%25"),
+            ("/a?u=http://b", "/a?u=http://b"),
+            ("/a:b", "/a:b"),
+        ] {
+            assert_eq!(resolve(&base, reference).unwrap().to_string(), target, "{reference}");
+        }
+        let base = "http://site:8080/a".parse().unwrap();
+        assert_eq!(resolve(&base, "tile").unwrap(), "http://site:8080/tile");
+    }
+
+    #[test]
+    fn other_sites_are_never_asked() {
+        let base = "/page".parse().unwrap();
+        for reference in [
+            "http://other/x",
+            "https://other/x",
+            "HTTP:x",
+            "//other/x",
+            "\\\\other/x",
+            "/\\other/x",
+            "/.//other/x",
+            "x/..//other",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+        ] {
+            assert_eq!(resolve(&base, reference), Err(ReferenceError::Foreign), "{reference}");
+        }
+    }
+}
