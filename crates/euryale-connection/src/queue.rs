@@ -49,6 +49,15 @@ struct Waiting<J> {
     rank: Rank,
     sequence: u64,
     since: Instant,
+    /// Somebody was told that it waits for long.
+    is_told: bool,
+}
+
+/// A job that waits for long.
+pub(crate) struct Late<'a, J> {
+    pub(crate) job: &'a J,
+    pub(crate) lane: LaneIndex,
+    pub(crate) since: Instant,
 }
 
 struct Lane {
@@ -188,7 +197,8 @@ impl<J> Queue<J> {
             return Err((job, Refused::Full));
         }
         self.sequence += 1;
-        let ticket = self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now });
+        let ticket =
+            self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now, is_told: false });
         Ok((ticket, self.summon()))
     }
 
@@ -298,6 +308,44 @@ impl<J> Queue<J> {
     pub(crate) fn resize(&mut self, cap: usize) -> Then {
         self.cap = cap;
         self.summon()
+    }
+
+    /// Another share for a lane.
+    pub(crate) fn share(&mut self, lane: LaneIndex, share: usize) -> Then {
+        self.lanes[usize::from(lane)].share = share;
+        self.summon()
+    }
+
+    /// Another bound on the jobs that may wait. What waits already stays.
+    pub(crate) fn set_max(&mut self, max_queue: usize) {
+        self.max_queue = max_queue;
+    }
+
+    /// Tells of each job, once, that has waited since `before` or longer: those of each list, the oldest first. When the
+    /// oldest came that is not told of.
+    pub(crate) fn tell_late(
+        &mut self,
+        before: Instant,
+        mut tell: impl FnMut(Late<'_, J>),
+    ) -> Option<Instant> {
+        let Self { lanes, slots, .. } = self;
+        let mut next: Option<Instant> = None;
+        for list in lanes.iter().flat_map(|lane| lane.lists) {
+            let mut at = list.head;
+            // A list is in the order in which its jobs came.
+            while let Some(slot) = slots.get_mut(at as usize) {
+                let Some(waiting) = &mut slot.waiting else { break };
+                if waiting.since > before {
+                    next = next.into_iter().chain([waiting.since]).min();
+                    break;
+                }
+                if !std::mem::replace(&mut waiting.is_told, true) {
+                    tell(Late { job: &waiting.job, lane: waiting.lane, since: waiting.since });
+                }
+                at = slot.next;
+            }
+        }
+        next
     }
 
     /// From now on nothing is admitted.

@@ -48,11 +48,14 @@
 //!   speaks by headers passes paths on as clients write them. With `axum::Router` put that layer around the router, not
 //!   into its `layer`, which stands behind the routes.
 //!
+//! * **Which hosts are the application's** is for [`CheckHostLayer`], inside of these two: requests to others are
+//!   answered 421.
+//!
 //! With the PROXY protocol a request has the address that the balancer names. Headers come from there, too, so that
 //! address has to be trusted for them to count.
 //!
-//! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`; and waitress's
-//! `trusted_proxy` with its headers.
+//! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`; waitress's
+//! `trusted_proxy` with its headers; and Django's `ALLOWED_HOSTS`.
 //!
 //! # Cancellation
 //!
@@ -64,7 +67,7 @@
 //!
 //! # Errors
 //!
-//! Those of the service inside. A 400 is a response, and the service is not called.
+//! Those of the service inside. A 400 or a 421 is a response, and the service is not called.
 //!
 //! # Panics
 //!
@@ -72,6 +75,7 @@
 
 #![forbid(unsafe_code)]
 
+mod check_host;
 mod client;
 mod fields;
 mod forward;
@@ -89,6 +93,7 @@ mod tests;
 mod trusted;
 mod virtual_host;
 
+pub use self::check_host::{AllowedHost, AllowedHosts, CheckHost, CheckHostLayer, InvalidHost};
 pub use self::client::Client;
 pub use self::fields::{Field, UnknownField};
 pub use self::future::ForwardedFuture;

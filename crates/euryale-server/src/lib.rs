@@ -115,11 +115,13 @@ mod sendfile;
 mod server;
 mod settings;
 mod shutdown;
+mod slowest;
 mod socket;
 mod streams;
 #[cfg(all(feature = "systemd", unix))]
 #[cfg_attr(docsrs, doc(cfg(feature = "systemd")))]
 pub mod systemd;
+mod terms;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -138,6 +140,8 @@ pub use self::sendfile::SendfileIo;
 pub use self::server::Server;
 pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;
+pub use self::slowest::Slowest;
+pub use self::terms::Changes;
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use self::tls::Tls;

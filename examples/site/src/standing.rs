@@ -1,5 +1,6 @@
 //! How this process stands, for balancers.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -23,11 +24,29 @@ pub(crate) struct Stands {
     readiness: Readiness,
     shutdown: Shutdown,
     resume: Resume,
+    /// Open ones.
+    websockets: Arc<AtomicUsize>,
+}
+
+/// A WebSocket that is open.
+pub(crate) struct OpenWebSocket(Arc<AtomicUsize>);
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Stands {
     pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown) -> Self {
-        Self { pool: Arc::default(), ledger, readiness, shutdown, resume: Resume::new() }
+        Self {
+            pool: Arc::default(),
+            ledger,
+            readiness,
+            shutdown,
+            resume: Resume::new(),
+            websockets: Arc::default(),
+        }
     }
 
     /// From now on this is the pool that is asked.
@@ -65,10 +84,17 @@ impl Stands {
         }
     }
 
+    /// A WebSocket is open for as long as this is kept. A balancer counts it, and it holds no worker.
+    pub(crate) fn websocket(&self) -> OpenWebSocket {
+        self.websockets.fetch_add(1, Ordering::Relaxed);
+        OpenWebSocket(Arc::clone(&self.websockets))
+    }
+
     /// For HAProxy.
     pub(crate) fn agent(&self) -> AgentCheck {
-        let (stands, ledger) = (self.clone(), self.ledger.clone());
-        AgentCheck::new(move || stands.load()).connections(move || without_worker(&ledger))
+        let (stands, ledger, websockets) = (self.clone(), self.ledger.clone(), self.websockets.clone());
+        let without_worker = move || without_worker(&ledger) + websockets.load(Ordering::Relaxed);
+        AgentCheck::new(move || stands.load()).connections(without_worker)
     }
 
     /// What the status page shows of the pool.

@@ -128,6 +128,37 @@ fn downloads_hold_nothing() {
     sites.end();
 }
 
+/// Neither do WebSockets, which HAProxy counts among the requests that it limits.
+#[test]
+fn websockets_hold_nothing() {
+    const SOCKETS: usize = 12;
+    let sites = Sites::of(1, &["--connections=2"]);
+    let Some((proxy, console)) = start(&sites) else { return };
+    eventually("the other one is not there", || server(console.path(), "b").0.starts_with("DOWN"));
+    let browser = Browser::new(&proxy);
+    let mut open = Vec::new();
+    for _ in 0..SOCKETS {
+        let mut stream = browser.connect().unwrap();
+        let host = browser.host();
+        write!(
+            stream,
+            "GET /@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\nconnection: Upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 101");
+        open.push(stream);
+    }
+    let pages = Crowd::ask(&proxy, 4, "/history");
+    pages.answered(40);
+    let failed = pages.end();
+    assert!(failed.is_empty(), "{:#?}\n{}", &failed[..failed.len().min(3)], proxy.said());
+    drop((open, proxy));
+    sites.end();
+}
+
 /// Ten thousand requests, and not one that fails, while one process after the other is ended and started again.
 #[test]
 fn restarts_are_not_seen() {
