@@ -128,7 +128,7 @@ fn the_slowest_are_named_with_where_they_were() {
     site.counts("euryale_queue_depth", 1);
     assert!(rest(slow).unwrap().ends_with("worked for 300 ms\n") && rest(queued).is_ok());
     rest(super::send(site.public[0], "/@@promises?n=1&ms=200").unwrap()).unwrap();
-    let mut gone = site.slow(400);
+    let gone = site.slow(400);
     gone.shutdown(std::net::Shutdown::Both).unwrap();
     site.counts("euryale_publishers_running", 0);
     let mut slowest = Vec::new();
