@@ -184,8 +184,8 @@ impl Late {
         for (lane, about, age) in &self.named {
             let route = about.route.as_ref().map(tracing::field::display);
             let (attempt, pass) = (about.history.conflicts + 1, about.history.suspensions + 1);
-            let age = in_ms(*age);
-            tracing::warn!(route, lane = &**lane, phase = %QUEUED, ?age, attempt, pass, "a job waits long for a worker");
+            let (lane, age) = (&**lane, in_ms(*age));
+            tracing::warn!(route, lane, phase = %QUEUED, ?age, attempt, pass, "a job waits long for a worker");
         }
         if self.others > 0 {
             tracing::warn!(jobs = self.others, phase = %QUEUED, "others wait as long");

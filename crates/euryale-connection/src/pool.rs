@@ -173,8 +173,8 @@ impl<D: Database> Pool<D> {
     }
 
     /// Another bound on how many jobs may wait, and on how long each may, at once: as
-    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits already keeps its place
-    /// and its time.
+    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits already keeps its
+    /// place and its time.
     pub fn restrict(&self, max_queue: usize, max_wait: impl Into<Option<Duration>>) {
         let mut state = self.shared.lock();
         state.queue.set_max(max_queue);

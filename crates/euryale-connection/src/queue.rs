@@ -8,10 +8,13 @@
 //! A *permit* is one worker. It is taken when a worker is started and given back when the worker leaves;
 //! between jobs it stays with the worker.
 
+mod late;
 #[cfg(test)]
 mod tests;
 
 use std::time::Instant;
+
+pub(crate) use self::late::Late;
 
 /// A list's end, and a slot that is linked to nothing.
 const NONE: u32 = u32::MAX;
@@ -51,13 +54,6 @@ struct Waiting<J> {
     since: Instant,
     /// Somebody was told that it waits for long.
     is_told: bool,
-}
-
-/// A job that waits for long.
-pub(crate) struct Late<'a, J> {
-    pub(crate) job: &'a J,
-    pub(crate) lane: LaneIndex,
-    pub(crate) since: Instant,
 }
 
 struct Lane {
@@ -319,33 +315,6 @@ impl<J> Queue<J> {
     /// Another bound on the jobs that may wait. What waits already stays.
     pub(crate) fn set_max(&mut self, max_queue: usize) {
         self.max_queue = max_queue;
-    }
-
-    /// Tells of each job, once, that has waited since `before` or longer: those of each list, the oldest first. When the
-    /// oldest came that is not told of.
-    pub(crate) fn tell_late(
-        &mut self,
-        before: Instant,
-        mut tell: impl FnMut(Late<'_, J>),
-    ) -> Option<Instant> {
-        let Self { lanes, slots, .. } = self;
-        let mut next: Option<Instant> = None;
-        for list in lanes.iter().flat_map(|lane| lane.lists) {
-            let mut at = list.head;
-            // A list is in the order in which its jobs came.
-            while let Some(slot) = slots.get_mut(at as usize) {
-                let Some(waiting) = &mut slot.waiting else { break };
-                if waiting.since > before {
-                    next = next.into_iter().chain([waiting.since]).min();
-                    break;
-                }
-                if !std::mem::replace(&mut waiting.is_told, true) {
-                    tell(Late { job: &waiting.job, lane: waiting.lane, since: waiting.since });
-                }
-                at = slot.next;
-            }
-        }
-        next
     }
 
     /// From now on nothing is admitted.

@@ -8,8 +8,8 @@ use tower_layer::Layer;
 use super::{AllowedHosts, CheckHost};
 
 /// Answers requests to other hosts 421 (RFC 9110 §15.5.20), without a call. Stands inside
-/// [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because the host that counts is the one that
-/// the client sees: that of [`PublicUrl`](crate::PublicUrl).
+/// [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because the host that counts is the one
+/// that the client sees: that of [`PublicUrl`](crate::PublicUrl).
 ///
 /// `Host` is the client's choice. An application that builds links, redirects or mails with it must not take any, and
 /// what a shared cache keeps under one name must not be made under another one. A proxy in front that knows its hosts
