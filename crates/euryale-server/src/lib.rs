@@ -13,6 +13,7 @@
 //! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx: whatever
 //!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the
 //!   feature `axum`, plain `axum::serve` does that, too.
+//! * Limits and time-outs that can be changed while it is at work ([`Changes`]).
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
 //!   the log.
 //! * Sockets from systemd, and word to it (`systemd`, a feature).
