@@ -171,7 +171,7 @@ impl Late {
     /// So many are named at a time. When everything waits, hundreds of lines say no more than ten.
     const NAMED: usize = 10;
 
-    fn add<D: Database>(&mut self, late: queue::Late<'_, Queued<D>>, now: Instant, lanes: &[Arc<str>]) {
+    fn add<D: Database>(&mut self, late: &queue::Late<'_, Queued<D>>, now: Instant, lanes: &[Arc<str>]) {
         if self.named.len() == Self::NAMED {
             self.others += 1;
             return;

@@ -17,7 +17,7 @@ impl<J> Queue<J> {
     pub(crate) fn tell_late(
         &mut self,
         before: Instant,
-        mut tell: impl FnMut(Late<'_, J>),
+        mut tell: impl FnMut(&Late<'_, J>),
     ) -> Option<Instant> {
         let Self { lanes, slots, .. } = self;
         let mut next: Option<Instant> = None;
@@ -31,7 +31,7 @@ impl<J> Queue<J> {
                     break;
                 }
                 if !std::mem::replace(&mut waiting.is_told, true) {
-                    tell(Late { job: &waiting.job, lane: waiting.lane, since: waiting.since });
+                    tell(&Late { job: &waiting.job, lane: waiting.lane, since: waiting.since });
                 }
                 at = slot.next;
             }
