@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::{Claim, Database, Error, ErrorKind, History, Lease, Route};
+use euryale_core::{Claim, Database, Error, ErrorKind, History, Lease, Route, Times};
 use tokio::time::{Instant, Sleep};
 
 use crate::job::{Cell, Job};
@@ -65,6 +65,12 @@ impl<D: Database> PoolClaim<D> {
         self.about.route = Some(route);
         self
     }
+
+    /// Writes into these how long the job waits and runs.
+    pub fn times(mut self, times: Times) -> Self {
+        self.about.times = Some(times);
+        self
+    }
 }
 
 impl<D: Database> Claim for PoolClaim<D> {
@@ -75,11 +81,7 @@ impl<D: Database> Claim for PoolClaim<D> {
         F: FnOnce(&mut Lease<'_, D>) -> T + Send + 'static,
         T: Send + 'static,
     {
-        let wait = match (self.deadline, self.shared.max_wait) {
-            (Some(deadline), Some(max_wait)) => Some(deadline.min(max_wait)),
-            (deadline, max_wait) => deadline.or(max_wait),
-        };
-        let admitted = self.shared.admit(job, self.lane, self.rank, self.about, wait);
+        let admitted = self.shared.admit(job, self.lane, self.rank, self.about, self.deadline);
         async move { admitted?.await }
     }
 }

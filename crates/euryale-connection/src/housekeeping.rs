@@ -1,4 +1,4 @@
-//! Housekeeping: connections that nobody uses are closed, and jobs that take long are named.
+//! Housekeeping: connections that nobody uses are closed, and jobs that wait or take long are named.
 //!
 //! A task on the runtime that the pool is used from. The worker that brings something to look after starts it;
 //! it sleeps until the earliest moment at which something is due, looks, and ends when it finds nothing to look
@@ -15,8 +15,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::pool::{Holder, Idle, Shared, State};
-use crate::queue::Then;
+use crate::pool::{About, Holder, Idle, Queued, Shared, State};
+use crate::queue::{self, Then};
 
 /// A worker was sent for, or all are busy: so long until the next look.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -76,7 +76,7 @@ impl Keeper {
 }
 
 impl<D: Database> Shared<D> {
-    /// A job begins.
+    /// A job is queued, or begins.
     pub(crate) fn look_after_job(&self, state: &mut State<D>, now: Instant) -> Call {
         let due = self.warn_after.and_then(|age| now.checked_add(age));
         due.map_or(Call::Nobody, |due| state.keeper.expect(due, now))
@@ -119,7 +119,7 @@ impl<D: Database> Shared<D> {
     fn look(self: &Arc<Self>, woken: &Arc<Notify>) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.lock();
-        let State { queue, idle, seats, keeper } = &mut *state;
+        let State { queue, idle, seats, keeper, .. } = &mut *state;
         if !keeper.is_on(woken) {
             return None;
         }
@@ -141,21 +141,68 @@ impl<D: Database> Shared<D> {
                 due => next = next.into_iter().chain(due).min(),
             }
         }
+        let mut late = Late::default();
+        if let Some(before) = self.warn_after.and_then(|age| now.into_std().checked_sub(age)) {
+            let first = queue.tell_late(before, |job| late.add(job, now, &self.lanes));
+            // Many that come one after the other are told of together.
+            let due = first.and_then(|since| Instant::from_std(since).checked_add(self.warn_after?));
+            next = next.into_iter().chain(due.map(|due| due.max(now + LOOK_AGAIN))).min();
+        }
         keeper.shift = next.map(|due| Shift { due, woken: Arc::clone(woken) });
         drop(state);
         self.summon(then);
         long.iter().for_each(warn);
+        late.warn();
         next
     }
+}
+
+/// What a job does that waits, where others have a [`Phase`](euryale_core::Phase).
+const QUEUED: &str = "queued";
+
+/// Jobs that have waited for long.
+#[derive(Default)]
+struct Late {
+    named: Vec<(Arc<str>, About, Duration)>,
+    others: usize,
+}
+
+impl Late {
+    /// So many are named at a time. When everything waits, hundreds of lines say no more than ten.
+    const NAMED: usize = 10;
+
+    fn add<D: Database>(&mut self, late: &queue::Late<'_, Queued<D>>, now: Instant, lanes: &[Arc<str>]) {
+        if self.named.len() == Self::NAMED {
+            self.others += 1;
+            return;
+        }
+        let age = now.into_std().saturating_duration_since(late.since);
+        self.named.push((Arc::clone(&lanes[usize::from(late.lane)]), late.job.about.clone(), age));
+    }
+
+    fn warn(&self) {
+        for (lane, about, age) in &self.named {
+            let route = about.route.as_ref().map(tracing::field::display);
+            let (attempt, pass) = (about.history.conflicts + 1, about.history.suspensions + 1);
+            let (lane, age) = (&**lane, in_ms(*age));
+            tracing::warn!(route, lane, phase = %QUEUED, ?age, attempt, pass, "a job waits long for a worker");
+        }
+        if self.others > 0 {
+            tracing::warn!(jobs = self.others, phase = %QUEUED, "others wait as long");
+        }
+    }
+}
+
+/// Nobody reads nanoseconds here.
+fn in_ms(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn warn(holder: &Holder) {
     let Holder { lane, route, attempt, pass, phase, age, waited } = holder;
     let lane = lane.as_deref().unwrap_or("default");
     let route = route.as_ref().map(tracing::field::display);
-    // Nobody reads nanoseconds here.
-    let [age, waited] =
-        [age, waited].map(|time| Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    let [age, waited] = [age, waited].map(|time| in_ms(*time));
     tracing::warn!(
         route,
         lane,

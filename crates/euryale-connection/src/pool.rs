@@ -17,7 +17,7 @@ use euryale_core::{
 
 pub use self::builder::PoolBuilder;
 pub(crate) use self::seats::{About, Running, Seat};
-pub(crate) use self::shared::{Idle, Shared, State};
+pub(crate) use self::shared::{Idle, Queued, Shared, State};
 pub use self::status::{Holder, Status};
 use crate::claim::PoolClaim;
 use crate::queue::LaneIndex;
@@ -160,6 +160,25 @@ impl<D: Database> Pool<D> {
         drop(state);
         self.shared.summon(then);
         self.shared.drop_on_a_thread(surplus);
+    }
+
+    /// Another share for a lane, at once; `0` is taken as 1. What runs beyond it runs to its end.
+    ///
+    /// # Panics
+    /// When it is a lane of another pool.
+    pub fn share(&self, lane: Lane, share: usize) {
+        let lane = self.shared.index_of(lane);
+        let then = self.shared.lock().queue.share(lane, share.max(1));
+        self.shared.summon(then);
+    }
+
+    /// Another bound on how many jobs may wait, and on how long each may, at once: as
+    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits already keeps its
+    /// place and its time.
+    pub fn restrict(&self, max_queue: usize, max_wait: impl Into<Option<Duration>>) {
+        let mut state = self.shared.lock();
+        state.queue.set_max(max_queue);
+        state.max_wait = max_wait.into();
     }
 
     /// The store.

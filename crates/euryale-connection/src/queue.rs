@@ -8,10 +8,13 @@
 //! A *permit* is one worker. It is taken when a worker is started and given back when the worker leaves;
 //! between jobs it stays with the worker.
 
+mod late;
 #[cfg(test)]
 mod tests;
 
 use std::time::Instant;
+
+pub(crate) use self::late::Late;
 
 /// A list's end, and a slot that is linked to nothing.
 const NONE: u32 = u32::MAX;
@@ -49,6 +52,8 @@ struct Waiting<J> {
     rank: Rank,
     sequence: u64,
     since: Instant,
+    /// Somebody was told that it waits for long.
+    is_told: bool,
 }
 
 struct Lane {
@@ -188,7 +193,8 @@ impl<J> Queue<J> {
             return Err((job, Refused::Full));
         }
         self.sequence += 1;
-        let ticket = self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now });
+        let ticket =
+            self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now, is_told: false });
         Ok((ticket, self.summon()))
     }
 
@@ -298,6 +304,17 @@ impl<J> Queue<J> {
     pub(crate) fn resize(&mut self, cap: usize) -> Then {
         self.cap = cap;
         self.summon()
+    }
+
+    /// Another share for a lane.
+    pub(crate) fn share(&mut self, lane: LaneIndex, share: usize) -> Then {
+        self.lanes[usize::from(lane)].share = share;
+        self.summon()
+    }
+
+    /// Another bound on the jobs that may wait. What waits already stays.
+    pub(crate) fn set_max(&mut self, max_queue: usize) {
+        self.max_queue = max_queue;
     }
 
     /// From now on nothing is admitted.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Database, History, Publication, Request, Route};
+use euryale_core::{Database, History, Publication, Request, Route, Times};
 use tower_service::Service;
 
 use crate::layer::Predicate;
@@ -41,8 +41,15 @@ where
         if let Some(lane) = lane {
             claim = claim.lane(lane);
         }
-        if let Some(route) = request.extensions().get::<Route>() {
+        let (route, times) = (request.extensions().get::<Route>(), request.extensions().get::<Times>());
+        if let (Some(times), Some(route)) = (times, route) {
+            times.belongs_to(route);
+        }
+        if let Some(route) = route {
             claim = claim.route(route.clone());
+        }
+        if let Some(times) = times {
+            claim = claim.times(times.clone());
         }
         self.inner.call(Publication { request, claim })
     }

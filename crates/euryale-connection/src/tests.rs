@@ -1,4 +1,5 @@
 mod breakage;
+mod changing;
 mod failures;
 mod holders;
 mod housekeeping;

@@ -175,7 +175,9 @@ impl<D: Database> Worker<D> {
             let mut state = self.shared.lock();
             let finished = match std::mem::replace(&mut self.stage, Stage::Idle) {
                 Stage::Running(lane) => {
-                    state.seats.clear(&self.seat);
+                    if let Some(ended) = state.seats.clear(&self.seat) {
+                        ended.ended(now);
+                    }
                     Some(lane)
                 }
                 Stage::Coming => {

@@ -17,6 +17,7 @@ async fn jobs_that_take_long_are_logged_if_somebody_wants_that() {
     let log = Log::of_process();
     who_wants_no_warning_gets_none(&log).await;
     one_that_takes_long_is_logged_once_and_while_it_runs(&log).await;
+    those_that_wait_for_long_are_logged_once_and_are_not_a_flood(&log).await;
 }
 
 async fn who_wants_no_warning_gets_none(log: &Log) {
@@ -75,5 +76,51 @@ async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
     pool.run(|_| ()).await.unwrap();
     advance(60 * SECOND).await;
     assert_eq!(log.lines().len(), 2, "nothing of those that ended");
+    assert_quiet(pool.ledger()).await;
+}
+
+async fn those_that_wait_for_long_are_logged_once_and_are_not_a_flood(log: &Log) {
+    let builder = Pool::builder(CountingDatabase::new()).connections(1).lane("reports", 1).max_wait(None);
+    let pool = builder.build();
+    let gate = Gate::new();
+    let stuck = pool.run({
+        let gate = gate.clone();
+        move |_| gate.wait()
+    });
+    eventually("it runs", || gate.waiting() == 1).await;
+    advance(11 * SECOND).await;
+    let before = log.lines().len();
+    eventually("it is logged, and nothing is looked after any more", || log.lines().len() == before + 1)
+        .await;
+    let before = before + 1;
+    let reports = pool.lane("reports").unwrap();
+    let first = pool.claim().lane(reports).route(Route::new("/report")).run(|_| ());
+    advance(3 * SECOND).await;
+    let others: Vec<_> = (0..11).map(|_| pool.run(|_| ())).collect();
+    advance(6 * SECOND).await;
+    tokio::task::yield_now().await;
+    assert_eq!(log.lines().len(), before, "9 s are not 10 s");
+    advance(2 * SECOND).await;
+    eventually("the first is logged", || log.lines().len() == before + 1).await;
+    let line = "WARN a job waits long for a worker \
+                route=/report lane=\"reports\" phase=queued age=11s attempt=1 pass=1";
+    assert_eq!(log.lines()[before], line);
+    advance(3 * SECOND).await;
+    eventually("so are the others", || log.lines().len() == before + 12).await;
+    let lines = &log.lines()[before + 1..];
+    let line = "WARN a job waits long for a worker lane=\"default\" phase=queued age=11s attempt=1 pass=1";
+    assert!(lines[..10].iter().all(|logged| logged == line), "{lines:#?}");
+    assert_eq!(lines[10], "WARN others wait as long jobs=1 phase=queued");
+    for _ in 0..10 {
+        advance(60 * SECOND).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(log.lines().len(), before + 12, "once each");
+    gate.open();
+    stuck.await.unwrap();
+    first.await.unwrap();
+    for other in others {
+        other.await.unwrap();
+    }
     assert_quiet(pool.ledger()).await;
 }

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError, Response};
 use pin_project_lite::pin_project;
 
-use crate::refusal::Malformed;
+use crate::refusal::Refusal;
 
 pin_project! {
-    /// The future of [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost).
+    /// The future of [`Forwarded`](crate::Forwarded), [`VirtualHost`](crate::VirtualHost) and
+    /// [`CheckHost`](crate::CheckHost).
     pub struct ForwardedFuture<F> {
         #[pin]
         state: State<F>,
@@ -20,19 +21,19 @@ pin_project! {
 }
 
 pin_project! {
-    /// Refused ⇒ 400, without a call. Called ⇒ what the service inside answers.
+    /// Refused ⇒ 400 or 421, without a call. Called ⇒ what the service inside answers.
     #[project = StateProj]
     enum State<F> {
-        Refused { malformed: Malformed },
+        Refused { refusal: Refusal },
         Called { #[pin] inner: F },
     }
 }
 
 impl<F> ForwardedFuture<F> {
-    pub(crate) fn new(called: Result<F, Malformed>) -> Self {
+    pub(crate) fn new(called: Result<F, impl Into<Refusal>>) -> Self {
         let state = match called {
             Ok(inner) => State::Called { inner },
-            Err(malformed) => State::Refused { malformed },
+            Err(refusal) => State::Refused { refusal: refusal.into() },
         };
         Self { state }
     }
@@ -48,7 +49,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Refused { malformed } => Poll::Ready(Ok(malformed.response())),
+            StateProj::Refused { refusal } => Poll::Ready(Ok(refusal.response())),
             StateProj::Called { inner } => Poll::Ready(Ok(ready!(inner.poll(cx))?.map(Body::new))),
         }
     }

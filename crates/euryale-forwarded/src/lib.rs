@@ -51,6 +51,9 @@
 //!   speaks by headers passes paths on as clients write them. With `axum::Router` put that layer around the router, not
 //!   into its `layer`, which stands behind the routes.
 //!
+//! * **Which hosts are the application's** is for [`CheckHostLayer`], inside of these two: requests to others are
+//!   answered 421.
+//!
 //! With the PROXY protocol a request has the address that the balancer names. Headers come from there, too, so that
 //! address has to be trusted for them to count.
 //!
@@ -58,8 +61,8 @@
 //!
 //! `axum`, off by default: [`Client`] and [`PublicUrl`] are arguments that handlers of axum may have.
 //!
-//! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`; and waitress's
-//! `trusted_proxy` with its headers.
+//! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`; waitress's
+//! `trusted_proxy` with its headers; and Django's `ALLOWED_HOSTS`.
 //!
 //! # Cost
 //!
@@ -77,7 +80,7 @@
 //!
 //! # Errors
 //!
-//! Those of the service inside. A 400 is a response, and the service is not called.
+//! Those of the service inside. A 400 or a 421 is a response, and the service is not called.
 //!
 //! # Panics
 //!
@@ -88,6 +91,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod check_host;
 mod client;
 mod fields;
 mod forward;
@@ -105,6 +109,7 @@ mod tests;
 mod trusted;
 mod virtual_host;
 
+pub use self::check_host::{AllowedHost, AllowedHosts, CheckHost, CheckHostLayer, InvalidHost};
 pub use self::client::Client;
 pub use self::fields::{Field, UnknownField};
 pub use self::future::ForwardedFuture;

@@ -1,4 +1,4 @@
-//! A request that is answered 400.
+//! Requests that are answered here.
 
 use euryale_core::{Body, Response};
 use http::header::CONTENT_TYPE;
@@ -8,16 +8,38 @@ use http::{HeaderValue, StatusCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
-impl Malformed {
+/// Why the service inside is not called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    Malformed(Malformed),
+    /// The host is none of the application's.
+    Misdirected,
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl Refusal {
     /// As RFC 9457 has it. Nothing of the request is repeated.
     pub(crate) fn response(self) -> Response {
-        let detail = self.0;
+        let (status, detail) = match self {
+            Self::Malformed(Malformed(what)) => {
+                (StatusCode::BAD_REQUEST, format!("This cannot be read: {what}."))
+            }
+            Self::Misdirected => {
+                (StatusCode::MISDIRECTED_REQUEST, "This host is not served here.".to_owned())
+            }
+        };
+        let title = status.canonical_reason().unwrap_or_default();
         let problem = format!(
-            "{{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\
-             \"detail\":\"This cannot be read: {detail}.\"}}\n"
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{detail}\"}}\n",
+            status.as_u16()
         );
         let mut response = Response::new(Body::from(problem));
-        *response.status_mut() = StatusCode::BAD_REQUEST;
+        *response.status_mut() = status;
         let problem = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(CONTENT_TYPE, problem);
         response

@@ -1,6 +1,7 @@
 mod axum_serve;
 mod directives;
 mod fields;
+mod hosts;
 mod spoofing;
 mod tables;
 

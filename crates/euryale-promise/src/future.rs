@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Attempt, Error, ErrorKind, History, SnapshotPin};
+use euryale_core::{Attempt, Error, ErrorKind, History, SnapshotPin, Stage, Times};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -66,7 +66,12 @@ where
             }
             // On the heap, because most requests ask for nothing and their futures should be small: beyond 1 KiB
             // the system's allocator is several times slower.
-            Box::pin(settle(&engine, &mut settled, asks, until, &mut timings)).await?;
+            let began = Instant::now();
+            let resolved = Box::pin(settle(&engine, &mut settled, asks, until, &mut timings)).await;
+            if let Some(times) = request.extensions().get::<Times>() {
+                times.spent(Stage::Suspended, began.elapsed());
+            }
+            resolved?;
             request.extensions_mut().insert(history(&attempt, wrote));
             engine.settings.ledger.promises.passes.add(1);
             pass += 1;

@@ -74,15 +74,14 @@ where
 
 /// A place among all sockets, once there is one. None: it is time to stop.
 async fn place(shared: &Shared) -> Option<OwnedSemaphorePermit> {
-    if let Ok(permit) = Arc::clone(&shared.places).try_acquire_owned() {
+    if let Some(permit) = shared.admission.try_place() {
         return Some(permit);
     }
     tracing::warn!("as many sockets are open as may be: new peers wait");
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => None,
-        // Nobody closes the semaphore.
-        permit = Arc::clone(&shared.places).acquire_owned() => permit.ok(),
+        permit = shared.admission.place() => permit,
     }
 }
 

@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use self::status::Status;
 pub use self::status::{Held, StatusDetails};
+use crate::Slowest;
 use crate::shutdown::Shutdown;
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -118,7 +119,16 @@ impl Admin {
     /// ```
     #[must_use]
     pub fn status(mut self, details: impl Fn() -> StatusDetails + Send + Sync + 'static) -> Self {
+        let slowest = self.status.slowest.take();
         self.status = Status::new(self.ledger.clone(), self.readiness.clone(), details);
+        self.status.slowest = slowest;
+        self
+    }
+
+    /// Shows these on the status page, too: those of the [`Server`](crate::Server) that has the same list.
+    #[must_use]
+    pub fn slowest(mut self, slowest: &Slowest) -> Self {
+        self.status.slowest = Some(slowest.clone());
         self
     }
 

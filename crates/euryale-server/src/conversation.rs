@@ -24,6 +24,7 @@ use crate::incoming::Incoming;
 use crate::running::Shared;
 use crate::socket::{Ending, Phase, ServerIo, Socket, SocketCell};
 use crate::streams;
+use crate::terms::Terms;
 use crate::transport::Transport;
 
 /// Lets hyper speak with one peer. Ends when hyper does (which after an upgrade leaves the socket to its new
@@ -31,6 +32,7 @@ use crate::transport::Transport;
 /// other the socket rests, without hyper.
 pub(crate) async fn converse<S, B>(
     shared: &Shared,
+    terms: &Terms,
     mut socket: Socket<Transport>,
     edge: Edge<S>,
     cell: Arc<SocketCell>,
@@ -42,11 +44,11 @@ pub(crate) async fn converse<S, B>(
 {
     loop {
         let (io, mut given_back) = ServerIo::new(socket);
-        let spoken = speak(shared, io, edge.clone(), &cell).await;
+        let spoken = speak(shared, terms, io, edge.clone(), &cell).await;
         let given_back = given_back.try_recv();
         let ending = match (spoken, &given_back) {
             (Spoken::Ended(ending), _) => Some(ending),
-            (Spoken::Rests, Ok(socket)) => rest(shared, socket, &cell).await,
+            (Spoken::Rests, Ok(socket)) => rest(shared, terms, socket, &cell).await,
             // It can only be hyper that has it still, which was dropped.
             (Spoken::Rests, Err(_)) => Some(Ending::Failed),
         };
@@ -86,6 +88,7 @@ enum Spoken {
 
 async fn speak<S, B>(
     shared: &Shared,
+    terms: &Terms,
     io: ServerIo<Transport>,
     edge: Edge<S>,
     cell: &Arc<SocketCell>,
@@ -99,10 +102,10 @@ where
     // Tokens of its own: a wait on a shared one locks, at every wake-up, what all sockets share.
     let (drain, cut) = (shared.drain.child_token(), shared.cut.child_token());
     // On the heap, which has it back when the socket rests.
-    let mut hyper = Box::pin(shared.http.serve_connection_with_upgrades(TokioIo::new(io), edge));
+    let mut hyper = Box::pin(terms.http.serve_connection_with_upgrades(TokioIo::new(io), edge));
     let mut draining = pin!(drain.cancelled());
     let mut cutting = pin!(cut.cancelled());
-    let mut clock = pin!(Clock::new(shared.limits));
+    let mut clock = pin!(Clock::new(terms.limits));
     let mut drain_state = Drain::Afar;
     poll_fn(|cx| {
         loop {
@@ -130,7 +133,7 @@ where
                 hyper.as_mut().graceful_shutdown();
                 continue;
             }
-            if cell.recent_resets() > shared.max_resets {
+            if cell.recent_resets() > terms.max_resets {
                 return Poll::Ready(Spoken::Ended(Ending::Resets));
             }
             match clock.as_mut().poll(cx, phase, cell.is_http2()) {
@@ -149,7 +152,12 @@ where
 }
 
 /// Waits for the next request without reading any of it. None: something came.
-async fn rest(shared: &Shared, socket: &Socket<Transport>, cell: &SocketCell) -> Option<Ending> {
+async fn rest(
+    shared: &Shared,
+    terms: &Terms,
+    socket: &Socket<Transport>,
+    cell: &SocketCell,
+) -> Option<Ending> {
     let _resting = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.resting, 1);
     tokio::select! {
         biased;
@@ -157,7 +165,7 @@ async fn rest(shared: &Shared, socket: &Socket<Transport>, cell: &SocketCell) ->
         // A request that is there when the drain begins is answered.
         () = socket.io.readable() => None,
         () = shared.drain.cancelled() => Some(Ending::Finished),
-        () = tokio::time::sleep(shared.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
+        () = tokio::time::sleep(terms.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
     }
 }
 

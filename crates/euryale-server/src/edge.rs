@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ use crate::framing;
 use crate::incoming::{Incoming, Pace};
 use crate::outgoing::Outgoing;
 use crate::sendfile::{Windows, arm};
+use crate::slowest::{Slowest, Watched};
 use crate::socket::{Ending, Running, SocketCell};
 use crate::streams::{BlobStreams, Queued, Sending};
 
@@ -26,18 +28,36 @@ use crate::streams::{BlobStreams, Queued, Sending};
 #[derive(Clone, Debug)]
 pub(crate) struct MakeEdge<S> {
     service: S,
-    pace: Pace,
+    is_draining: Arc<AtomicBool>,
+    slowest: Option<Slowest>,
 }
 
 impl<S: Clone> MakeEdge<S> {
-    pub(crate) fn new(service: S, pace: Pace) -> Self {
-        Self { service, pace }
+    /// From when on `is_draining` is true, answers of HTTP/1 are the last ones of their sockets.
+    pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
+        Self { service, is_draining, slowest }
     }
 
     /// `windows` is for sockets on which files may leave by themselves.
-    pub(crate) fn make(&self, peer: Peer, cell: Arc<SocketCell>, windows: Option<Arc<Windows>>) -> Edge<S> {
-        let (service, pace) = (self.service.clone(), self.pace);
-        Edge { service, peer, cell, windows, streams: BlobStreams::new(), pace }
+    pub(crate) fn make(
+        &self,
+        peer: Peer,
+        cell: Arc<SocketCell>,
+        windows: Option<Arc<Windows>>,
+        pace: Pace,
+    ) -> Edge<S> {
+        let service = self.service.clone();
+        let is_draining = Arc::clone(&self.is_draining);
+        Edge {
+            service,
+            peer,
+            cell,
+            windows,
+            streams: BlobStreams::new(),
+            pace,
+            is_draining,
+            slowest: self.slowest.clone(),
+        }
     }
 }
 
@@ -50,6 +70,8 @@ pub(crate) struct Edge<S> {
     windows: Option<Arc<Windows>>,
     streams: BlobStreams,
     pace: Pace,
+    is_draining: Arc<AtomicBool>,
+    slowest: Option<Slowest>,
 }
 
 impl<S, B> hyper::service::Service<Request<hyper::body::Incoming>> for Edge<S>
@@ -65,10 +87,15 @@ where
     fn call(&self, request: Request<hyper::body::Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let running = self.cell.asked(request.version() == Version::HTTP_2, method, uri);
+        let watched = self.slowest.as_ref().map(|slowest| Box::new(Watched::new(slowest)));
+        let times = watched.as_ref().map(|watched| watched.times());
+        let running = self.cell.asked(request.version() == Version::HTTP_2, method, uri, watched);
         let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
         let verdict = framing::check(&mut request);
         request.extensions_mut().insert(self.peer.clone());
+        if let Some(times) = times {
+            request.extensions_mut().insert(times);
+        }
         let framing = match (request.version(), request.method()) {
             (Version::HTTP_2, &Method::HEAD) => Framing::HeadOnly,
             (Version::HTTP_2, _) => Framing::Multiplexed,
@@ -85,6 +112,7 @@ where
             framing,
             windows: self.windows.clone(),
             streams: self.streams.clone(),
+            is_draining: Arc::clone(&self.is_draining),
         }
     }
 }
@@ -109,6 +137,7 @@ pin_project! {
         framing: Framing,
         windows: Option<Arc<Windows>>,
         streams: BlobStreams,
+        is_draining: Arc<AtomicBool>,
     }
 }
 
@@ -159,7 +188,7 @@ where
                 if let Some(windows) = this.windows {
                     arm(&response, windows);
                 }
-                response
+                if this.is_draining.load(Ordering::Relaxed) { last(response) } else { response }
             }
             Framing::Multiplexed => match this.streams.admit(response) {
                 Ok(response) => response,
@@ -184,7 +213,7 @@ fn give(
 ) -> Poll<Result<Response<Outgoing>, Infallible>> {
     // Given once.
     let Some(mut running) = running.take() else { return Poll::Pending };
-    running.answered();
+    running.answered(response.status());
     let sending = match framing {
         Framing::Plain => {
             running.cell().given(parsed);
@@ -196,6 +225,15 @@ fn give(
         }
     };
     Poll::Ready(Ok(response.map(|body| Outgoing::new(body, running, sending))))
+}
+
+/// The peer is told not to ask again on this socket. hyper may hear of the drain only when it has written the answer;
+/// a proxy would then send its next request into a socket that is being closed.
+fn last(mut response: Response<Body>) -> Response<Body> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Nothing that follows on the socket can be trusted to be a request.

@@ -13,6 +13,7 @@
 //! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx: whatever
 //!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the
 //!   feature `axum`, plain `axum::serve` does that, too.
+//! * Limits and time-outs that can be changed while it is at work ([`Changes`]).
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
 //!   the log.
 //! * Sockets from systemd, and word to it (`systemd`, a feature).
@@ -117,11 +118,13 @@ mod sendfile;
 mod server;
 mod settings;
 mod shutdown;
+mod slowest;
 mod socket;
 mod streams;
 #[cfg(all(feature = "systemd", unix))]
 #[cfg_attr(docsrs, doc(cfg(feature = "systemd")))]
 pub mod systemd;
+mod terms;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "tls")]
@@ -140,6 +143,8 @@ pub use self::sendfile::SendfileIo;
 pub use self::server::Server;
 pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;
+pub use self::slowest::Slowest;
+pub use self::terms::Changes;
 #[cfg(feature = "tls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
 pub use self::tls::Tls;

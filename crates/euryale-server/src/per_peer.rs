@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use euryale_core::PeerAddr;
@@ -12,22 +13,28 @@ use euryale_core::PeerAddr;
 /// The sockets of each address, as far as they are limited.
 #[derive(Clone, Debug)]
 pub(crate) struct PerPeer {
-    most: usize,
+    most: Arc<AtomicUsize>,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 impl PerPeer {
     /// Zero: as many as they like.
     pub(crate) fn new(most: usize) -> Self {
-        Self { most, open: Arc::default() }
+        Self { most: Arc::new(AtomicUsize::new(most)), open: Arc::default() }
+    }
+
+    /// From now on. Sockets that came while there was no limit are not counted.
+    pub(crate) fn allow(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// A place for one more socket of `peer`; an error when it has too many.
     pub(crate) fn place(&self, peer: PeerAddr) -> Result<Option<PeerPlace>, Refused> {
-        let Some(ip) = peer.ip().filter(|_| self.most > 0).map(network) else { return Ok(None) };
+        let most = self.most.load(Ordering::Relaxed);
+        let Some(ip) = peer.ip().filter(|_| most > 0).map(network) else { return Ok(None) };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(ip).or_default();
-        if *count >= self.most {
+        if *count >= most {
             return Err(Refused);
         }
         *count += 1;

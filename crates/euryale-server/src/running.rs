@@ -2,26 +2,24 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
 use http::{Request, Response};
-use hyper_util::server::conn::auto;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::accept::accept;
-use crate::clock::Limits;
-use crate::conversation::Tracked;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
-use crate::per_peer::PerPeer;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::slowest::Slowest;
+use crate::terms::{Admission, Changes};
 
 /// How a drain went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +42,7 @@ impl Drained {
 /// What all tasks of a server have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) http: auto::Builder<Tracked>,
-    pub(crate) limits: Limits,
-    pub(crate) handshake_timeout: Duration,
-    pub(crate) max_resets: u32,
-    /// A permit for each socket that may be open.
-    pub(crate) places: Arc<Semaphore>,
-    pub(crate) per_peer: PerPeer,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) ledger: Ledger,
     /// A token for each open socket, upgraded ones included.
     pub(crate) sockets: TaskTracker,
@@ -69,6 +61,7 @@ pub(crate) struct Shared {
 pub(crate) struct Running {
     shared: Arc<Shared>,
     accepting: TaskTracker,
+    is_draining: Arc<AtomicBool>,
 }
 
 impl Running {
@@ -77,8 +70,9 @@ impl Running {
     const LAST_POLL: Duration = Duration::from_millis(500);
 
     pub(crate) fn start<S, B>(
-        settings: &Settings,
-        ledger: Ledger,
+        settings: Settings,
+        changes: &Changes,
+        (ledger, slowest): (Ledger, Option<Slowest>),
         listeners: Vec<Listener>,
         service: S,
     ) -> Self
@@ -91,12 +85,7 @@ impl Running {
         let tasks = TaskTracker::new();
         let cut = CancellationToken::new();
         let shared = Arc::new(Shared {
-            http: settings.builder(Tracked { tasks: tasks.clone(), stall: settings.limits.write }),
-            limits: settings.limits,
-            handshake_timeout: settings.handshake_timeout,
-            max_resets: settings.max_resets,
-            places: Arc::new(Semaphore::new(settings.max_sockets.clamp(1, Semaphore::MAX_PERMITS))),
-            per_peer: PerPeer::new(settings.max_sockets_per_peer),
+            admission: changes.begin(settings, &tasks),
             ledger,
             sockets: TaskTracker::new(),
             tasks,
@@ -104,18 +93,20 @@ impl Running {
             drain: CancellationToken::new(),
             cut,
         });
-        let make = MakeEdge::new(service, settings.pace);
+        let is_draining = Arc::new(AtomicBool::new(false));
+        let make = MakeEdge::new(service, Arc::clone(&is_draining), slowest);
         let accepting = TaskTracker::new();
         for listener in listeners {
             accepting.spawn(accept(listener, make.clone(), shared.clone()));
         }
-        Self { shared, accepting }
+        Self { shared, accepting, is_draining }
     }
 
     /// Stops accepting ⇒ lets conversations finish ⇒ cuts what is left at the deadline, or when
     /// `shutdown` says so.
     pub(crate) async fn drain(self, deadline: Duration, shutdown: &Shutdown) -> Drained {
-        let Self { shared, accepting } = &self;
+        let Self { shared, accepting, is_draining } = &self;
+        is_draining.store(true, Ordering::Relaxed);
         for tracker in [accepting, &shared.sockets, &shared.tasks] {
             tracker.close();
         }

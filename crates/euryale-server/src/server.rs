@@ -14,6 +14,8 @@ use crate::listener::Listener;
 use crate::running::{Drained, Running};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
+use crate::slowest::Slowest;
+use crate::terms::Changes;
 
 /// Serves HTTP/1.1 and, to peers that begin with its preface, HTTP/2 (RFC 9113 §3.3).
 ///
@@ -24,7 +26,9 @@ pub struct Server {
     listeners: Vec<Listener>,
     admin: Option<(Listener, Admin)>,
     ledger: Ledger,
-    settings: Settings,
+    pub(crate) settings: Settings,
+    changes: Changes,
+    slowest: Option<Slowest>,
     drain_deadline: Duration,
 }
 
@@ -39,6 +43,8 @@ impl Server {
             admin: None,
             ledger: Ledger::new(),
             settings: Settings::default(),
+            changes: Changes::default(),
+            slowest: None,
             drain_deadline: Duration::from_secs(30),
         }
     }
@@ -62,6 +68,12 @@ impl Server {
     /// to hyper. HTTP/2 is multiplexed, so there it ends when hyper is given the response.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
+        self
+    }
+
+    /// Keeps the slowest requests in this list, for [`Admin::slowest`]. Default: none are kept.
+    pub fn slowest(mut self, slowest: &Slowest) -> Self {
+        self.slowest = Some(slowest.clone());
         self
     }
 
@@ -205,6 +217,11 @@ impl Server {
         self
     }
 
+    /// By which limits and time-outs are changed while the server is at work.
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
+    }
+
     /// Serves until `shutdown` drains, then drains, and says how that went.
     ///
     /// `service` is an axum `Router`, or any clonable service that takes [`Incoming`] bodies and never fails. It is
@@ -223,10 +240,12 @@ impl Server {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let admin = self
-            .admin
-            .map(|(listener, admin)| Running::start(&self.settings, Ledger::new(), vec![listener], admin));
-        let running = Running::start(&self.settings, self.ledger, self.listeners, service);
+        let admin = self.admin.map(|(listener, admin)| {
+            let (settings, unchanged) = (self.settings.clone(), Changes::default());
+            Running::start(settings, &unchanged, (Ledger::new(), None), vec![listener], admin)
+        });
+        let counts = (self.ledger, self.slowest);
+        let running = Running::start(self.settings, &self.changes, counts, self.listeners, service);
         shutdown.draining().await;
         let drained = running.drain(self.drain_deadline, &shutdown).await;
         tracing::info!(drained.finished, drained.cut, "drained");

@@ -2,6 +2,7 @@
 //! test wants them.
 
 mod admin;
+mod changes;
 mod deadlines;
 mod drain;
 mod head_seconds;

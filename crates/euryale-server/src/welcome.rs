@@ -19,6 +19,7 @@ use crate::proxy_protocol;
 use crate::running::Shared;
 use crate::sendfile::{SendfileIo, Windows};
 use crate::socket::{Ending, Open, Socket, SocketCell};
+use crate::terms::Terms;
 use crate::transport::{Raw, Transport};
 
 /// Takes in one peer: in a task of its own, so that no peer keeps others waiting.
@@ -35,13 +36,14 @@ pub(crate) async fn welcome<S, B>(
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let terms = shared.admission.terms();
     let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
     let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
     let greeted = if before.is_plain(address) {
         plain(raw, address, &shared)
     } else {
         // In a box: few sockets need its room, and none for long.
-        let greeting = Box::pin(greet(raw, address, &before, &shared));
+        let greeting = Box::pin(greet(raw, address, &before, &shared, &terms));
         tokio::select! {
             biased;
             // Nothing was asked yet.
@@ -50,13 +52,14 @@ pub(crate) async fn welcome<S, B>(
         }
     };
     let greeted = greeted.and_then(|greeted| {
-        open.place = shared.per_peer.place(greeted.peer.address()).map_err(|Refused| Ending::Refused)?;
+        open.place =
+            shared.admission.per_peer.place(greeted.peer.address()).map_err(|Refused| Ending::Refused)?;
         Ok(greeted)
     });
     match greeted {
         Ok(Greeted { io, peer, windows }) => {
-            let edge = make.make(peer, cell.clone(), windows);
-            converse(&shared, Socket { io, open }, edge, cell).await;
+            let edge = make.make(peer, cell.clone(), windows, terms.pace);
+            converse(&shared, &terms, Socket { io, open }, edge, cell).await;
         }
         Err(ending) => {
             cell.end(ending);
@@ -102,10 +105,16 @@ fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
 }
 
 /// The header of a balancer, and the handshake.
-async fn greet(mut raw: Raw, address: PeerAddr, before: &Before, shared: &Shared) -> Result<Greeted, Ending> {
+async fn greet(
+    mut raw: Raw,
+    address: PeerAddr,
+    before: &Before,
+    shared: &Shared,
+    terms: &Terms,
+) -> Result<Greeted, Ending> {
     let mut peer = Peer::new(address);
     if before.is_balancer(address) {
-        let header = timeout(shared.handshake_timeout, proxy_protocol::read(&mut raw)).await;
+        let header = timeout(terms.handshake_timeout, proxy_protocol::read(&mut raw)).await;
         let Ok(Ok(header)) = header else {
             tracing::debug!(%address, "no PROXY header from a balancer");
             return Err(Ending::Proxy);
@@ -119,7 +128,7 @@ async fn greet(mut raw: Raw, address: PeerAddr, before: &Before, shared: &Shared
     }
     #[cfg(feature = "tls")]
     if let Some(tls) = &before.tls {
-        let handshake = timeout(shared.handshake_timeout, crate::tls::handshake(tls, raw)).await;
+        let handshake = timeout(terms.handshake_timeout, crate::tls::handshake(tls, raw)).await;
         let stream = match handshake {
             Ok(Ok(stream)) => stream,
             failed => {

@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::{Admit, Body, BoxError, Error, Request};
+use euryale_core::{Admit, Body, BoxError, Error, Request, Stage, Times};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::content::Content;
@@ -63,7 +64,12 @@ where
         let settings = Arc::clone(&self.settings);
         let source = Source::new(body, limit, &settings);
         let whole = Box::pin(async move {
-            let body = content.read(source, &mut parts, settings).await?;
+            let began = Instant::now();
+            let read = content.read(source, &mut parts, settings).await;
+            if let Some(times) = parts.extensions.get::<Times>() {
+                times.spent(Stage::Reading, began.elapsed());
+            }
+            let body = read?;
             Ok(Request::from_parts(parts, body))
         });
         SpoolFuture::reading(whole, inner)

@@ -34,6 +34,11 @@ use crate::{
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
 pub(crate) const UPLOADS: &str = "uploads";
 
+/// How many connections uploads may have at a time.
+pub(crate) fn uploads(settings: &Settings) -> usize {
+    (settings.connections / 2).max(1)
+}
+
 /// Everything that is served at the public addresses.
 pub(crate) fn app(
     pool: Pool<Sqlite>,

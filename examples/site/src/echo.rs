@@ -1,45 +1,52 @@
 //! `/@@echo`: a WebSocket, beside the stack. It holds no worker and no connection, however long it is open.
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use axum::{Extension, Router};
+use euryale::forwarded::PublicUrl;
 use euryale_server::Shutdown;
 use http::{HeaderMap, StatusCode, header};
+
+use crate::standing::Stands;
 
 /// A longer message ends the socket.
 const LARGEST: usize = 64 << 10;
 
 /// The route, and for all else `site`.
-pub(crate) fn beside(site: Router, shutdown: &Shutdown) -> Router {
-    Router::new().route("/@@echo", any(upgrade)).with_state(shutdown.clone()).fallback_service(site)
+pub(crate) fn beside(site: Router, shutdown: &Shutdown, stands: &Stands) -> Router {
+    let state = (shutdown.clone(), stands.clone());
+    Router::new().route("/@@echo", any(upgrade)).with_state(state).fallback_service(site)
 }
 
 /// Browsers let every site open sockets to any other, and say which one does: that is asked here (RFC 6455 §10.2). What
 /// is no browser says nothing.
 async fn upgrade(
-    State(shutdown): State<Shutdown>,
+    State((shutdown, stands)): State<(Shutdown, Stands)>,
+    Extension(here): Extension<PublicUrl>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    if !is_from_here(&headers) {
+    if !is_from_here(&headers, &here) {
         return (StatusCode::FORBIDDEN, "Another site asked for this socket.\n").into_response();
     }
     if shutdown.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
     }
     let limited = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST);
-    limited.on_upgrade(async move |socket| echo(socket, &shutdown).await)
+    limited.on_upgrade(async move |socket| {
+        let _open = stands.websocket();
+        echo(socket, &shutdown).await;
+    })
 }
 
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else { return true };
-    let text = |value: &http::HeaderValue| value.to_str().map(str::to_ascii_lowercase).ok();
-    let (Some(origin), Some(host)) = (text(origin), headers.get(header::HOST).and_then(text)) else {
-        return false;
-    };
-    ["http://", "https://"].iter().any(|scheme| origin.strip_prefix(scheme) == Some(&host))
+/// The very origin that the browser sees, scheme and port included: a page that came without TLS may be anybody's.
+fn is_from_here(headers: &HeaderMap, here: &PublicUrl) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let Some(origin) = origins.next() else { return true };
+    let origin = origin.to_str().map(str::to_ascii_lowercase).ok();
+    origins.next().is_none() && origin.is_some() && origin == here.origin()
 }
 
 /// Until the peer has had enough, or the site has.

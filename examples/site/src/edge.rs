@@ -32,6 +32,11 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_octal")]
     pub(crate) unix_mode: u32,
 
+    /// Whose unix: sockets are: USER, USER:GROUP or :GROUP, by name or number; default: the site's own
+    #[arg(long, env = "EURYALE_UNIX_OWNER", value_name = "USER:GROUP", value_parser = owner)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unix_owner: Option<String>,
+
     /// Let other processes listen on the same addresses (SO_REUSEPORT)
     #[arg(long, env = "EURYALE_REUSE_PORT", value_name = "BOOLEAN", default_value_t = false)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
@@ -130,6 +135,12 @@ impl Edge {
 fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "write three digits from 0 to 7, for example 660".to_owned())
+}
+
+fn owner(text: &str) -> Result<String, &'static str> {
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    let is_one = !(user.is_empty() && group.is_empty()) && !group.contains(':');
+    if is_one { Ok(text.to_owned()) } else { Err("write a user, a colon and a group, for example :www-data") }
 }
 
 fn head_size(text: &str) -> Result<u64, String> {

@@ -30,10 +30,11 @@ use self::text::Page;
 use crate::data::Data;
 use crate::error::StartError;
 use crate::form::LONGEST_BODY;
+use crate::log::Log;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::store::{FileEntry, Format};
-use crate::{log, media, size};
+use crate::{media, size};
 
 /// A signal ended it.
 const CUT: u8 = 3;
@@ -42,7 +43,7 @@ const LEFT_OUT: u8 = 4;
 
 /// Imports `folder` into the data folder that `settings` name.
 pub(crate) fn run(settings: &Settings, folder: &Path) -> Result<ExitCode, StartError> {
-    log::start(settings.log)?;
+    Log::start(settings)?;
     let runtime = runtime()?;
     let stop = Stop::at_signals(&runtime).map_err(|error| {
         StartError::new(format!("cannot handle signals: {error}"), "this process", "see the system's limits")

@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::certificates;
 use crate::error::StartError;
 use crate::listen::Listen;
+use crate::live::Who;
+use crate::owner;
 use crate::settings::Settings;
 
 /// As many as Linux lets wait by default.
@@ -21,8 +23,10 @@ pub(crate) struct Listeners {
     pub(crate) agent: Option<TcpListener>,
     /// Of those that speak TLS.
     pub(crate) tls: Option<Tls>,
+    /// Those that must send a PROXY header.
+    pub(crate) balancers: Who,
     /// Where they are, for people.
-    names: Vec<String>,
+    pub(crate) greeting: String,
 }
 
 impl Listeners {
@@ -46,29 +50,31 @@ impl Listeners {
                 names.push(name);
             }
         }
-        let balancers = &settings.edge.proxy_protocol;
-        if !balancers.is_empty() {
-            let expect = |listener: Listener| {
-                let balancers = balancers.clone();
-                listener.proxy_protocol(move |peer| balancers.iter().any(|some| some.have(peer)))
-            };
-            public = public.into_iter().map(expect).collect();
-        }
+        let balancers = Who::default();
+        balancers.are(&settings.edge.proxy_protocol);
+        let expect = |listener: Listener| {
+            let balancers = balancers.clone();
+            listener.proxy_protocol(move |peer| balancers.have(peer))
+        };
+        let public = public.into_iter().map(expect).collect();
         let admin = tcp(settings.admin, false).map_err(|error| cannot(&error, settings.admin, "--admin"))?;
         let agent = settings
             .agent
             .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
-        Ok(Self { public, admin, agent: agent.transpose()?, tls, names })
+        let agent = agent.transpose()?;
+        let greeting = greeting(&names, &admin, agent.as_ref(), &settings.data);
+        Ok(Self { public, admin, agent, tls, balancers, greeting })
     }
+}
 
-    pub(crate) fn greeting(&self, data: &Path) -> String {
-        // Asking a bound socket for its address does not fail.
-        let admin = self.admin.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
-        let agent = self.agent.as_ref().and_then(|listener| listener.local_addr().ok());
-        let agent = agent.map(|address| format!(", agent: {address}")).unwrap_or_default();
-        let names = self.names.join(" and ");
-        format!("Serving {names} from {} - operators: {admin}readyz{agent}\n", data.display())
-    }
+/// Where it serves, in a line for people.
+fn greeting(names: &[String], admin: &TcpListener, agent: Option<&TcpListener>, data: &Path) -> String {
+    // Asking a bound socket for its address does not fail.
+    let admin = admin.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
+    let agent = agent.and_then(|listener| listener.local_addr().ok());
+    let agent = agent.map(|address| format!(", agent: {address}")).unwrap_or_default();
+    let names = names.join(" and ");
+    format!("Serving {names} from {} - operators: {admin}readyz{agent}\n", data.display())
 }
 
 fn listen(
@@ -94,7 +100,10 @@ fn listen(
             Ok((Listener::from(listener).tls(tls), name.unwrap_or_default()))
         }
         Listen::Unix(path) => {
-            let listener = UnixSocket::new(path).mode(edge.unix_mode).bind();
+            let owner = edge.unix_owner.as_deref().map(owner::ids).transpose();
+            let (user, group) =
+                owner.map_err(|error| cannot(&error, address, "--unix-owner"))?.unwrap_or_default();
+            let listener = UnixSocket::new(path).mode(edge.unix_mode).owner(user, group).bind();
             listener.map(|listener| (listener, address.to_string())).map_err(|error| failed(&error))
         }
     }

@@ -1,5 +1,6 @@
-//! Where log lines go, and what they look like.
+//! Where log lines go, what they look like, and which there are.
 
+use std::fmt;
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use crate::error::StartError;
+use crate::settings::Settings;
 
 /// What a line of the log looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -18,23 +20,57 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Sends the log to standard error. `EURYALE_LOG` stands over `RUST_LOG`; one that is empty is as if it were
-/// not set.
-pub(crate) fn start(format: Format) -> Result<(), StartError> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (name, value));
-    let filter = match ["EURYALE_LOG", "RUST_LOG"].into_iter().find_map(set) {
-        None => EnvFilter::new("info"),
-        Some((name, value)) => EnvFilter::try_new(value.to_string_lossy()).map_err(|error| {
+/// By which the filter of the log is changed.
+pub(crate) struct Log(Box<dyn Fn(EnvFilter)>);
+
+impl Log {
+    /// Sends the log to standard error.
+    pub(crate) fn start(settings: &Settings) -> Result<Self, StartError> {
+        let filter = filter(settings)?;
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // It fails when there is no subscriber any more, and this one stays.
+        let log: Box<dyn Fn(EnvFilter)> = match settings.log {
+            Format::Text => {
+                let subscriber =
+                    subscriber.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+                let handle = subscriber.reload_handle();
+                subscriber.init();
+                Box::new(move |filter| drop(handle.reload(filter)))
+            }
+            Format::Json => {
+                let subscriber = subscriber.json().flatten_event(true);
+                let subscriber =
+                    subscriber.with_current_span(false).with_span_list(false).with_filter_reloading();
+                let handle = subscriber.reload_handle();
+                subscriber.init();
+                Box::new(move |filter| drop(handle.reload(filter)))
+            }
+        };
+        Ok(Self(log))
+    }
+
+    /// From now on.
+    pub(crate) fn change(&self, filter: EnvFilter) {
+        (self.0)(filter);
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+/// The setting stands over `RUST_LOG`; one that is empty is as if it were not set.
+pub(crate) fn filter(settings: &Settings) -> Result<EnvFilter, StartError> {
+    let own = settings.log_filter.clone().map(|filter| ("EURYALE_LOG, --log-filter", filter));
+    let general =
+        std::env::var_os("RUST_LOG").map(|value| ("RUST_LOG", value.to_string_lossy().into_owned()));
+    match own.into_iter().chain(general).find(|(_, filter)| !filter.is_empty()) {
+        None => Ok(EnvFilter::new("info")),
+        Some((name, filter)) => EnvFilter::try_new(filter).map_err(|error| {
             let remedy = "write levels by part, for example \"info\" or \"warn,site::access_log=info\"";
             StartError::new(format!("cannot read the log filter: {error}"), name, remedy)
-        })?,
-    };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        Format::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).init(),
-        Format::Json => {
-            subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
-        }
+        }),
     }
-    Ok(())
 }

@@ -4,7 +4,9 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, map_request};
 use axum::response::Response;
-use euryale::forwarded::{ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer};
+use euryale::forwarded::{
+    CheckHostLayer, ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer,
+};
 use http::Extensions;
 use http::uri::PathAndQuery;
 use tower_layer::Layer;
@@ -33,8 +35,18 @@ fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
     Some(VirtualHostLayer::new(proxies).table(table))
 }
 
+/// Only these hosts are answered. None: any is.
+fn hosts(settings: &Settings) -> Option<CheckHostLayer> {
+    let hosts = settings.host.iter().cloned().collect();
+    (!settings.host.is_empty()).then(|| CheckHostLayer::new(hosts))
+}
+
 /// What a proxy says is understood before anything looks at a request: in `site` with all its routes.
 pub(crate) fn around(site: Router, settings: &Settings) -> Router {
+    let site = match hosts(settings) {
+        Some(layer) => Router::new().fallback_service(layer.layer(site)),
+        None => site,
+    };
     let site = match virtual_hosts(settings) {
         // What changes a path has to stand around the routes, not behind them.
         Some(layer) => {

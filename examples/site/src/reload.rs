@@ -1,48 +1,71 @@
 //! SIGHUP: settings and certificates are read anew, and nothing is dropped.
 
-use euryale::Pool;
-use euryale_server::Tls;
-use euryale_sqlite::Sqlite;
-use tokio::signal::unix::{SignalKind, signal};
+#[cfg(test)]
+mod tests;
 
-use crate::certificates;
+use std::collections::BTreeSet;
+
+use tokio::signal::unix::Signal;
+use toml::Table;
+
 use crate::config::{self, ConfigError};
 use crate::error::StartError;
+use crate::live::Live;
 use crate::settings::Settings;
 
+/// Settings that count from the next start: what is bound, opened or promised to others by then.
+const NEXT_START: [&str; 9] =
+    ["admin", "agent", "data", "drain", "listen", "log", "reuse-port", "unix-mode", "unix-owner"];
+
+/// Settings of the site itself, with its routes and layers: it is made anew.
+const SITE: [&str; 12] = [
+    "body-timeout",
+    "feed-host",
+    "forwarded-field",
+    "host",
+    "max-upload",
+    "news",
+    "offload",
+    "private-feed-host",
+    "theme",
+    "trusted-proxy",
+    "virtual-host",
+    "virtual-host-proxy",
+];
+
 /// Waits for signals, for ever. What is wrong is said, and leaves everything as it was.
-pub(crate) async fn on_signal(settings: &Settings, pool: &Pool<Sqlite>, tls: Option<&Tls>) {
-    let mut hangups = match signal(SignalKind::hangup()) {
-        Ok(hangups) => hangups,
-        Err(error) => {
-            tracing::warn!(%error, "SIGHUP will end the site: it cannot be handled");
+pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Live) {
+    let mut current = started.clone();
+    loop {
+        if hangups.recv().await.is_none() {
             return std::future::pending().await;
         }
-    };
-    let mut current = settings.clone();
-    while hangups.recv().await.is_some() {
-        match reload(&current, pool, tls) {
+        match reload(started, &current, live) {
             Ok(new) => current = new,
             Err(error) => tracing::error!("not reloaded, and nothing is changed: {error}"),
         }
     }
 }
 
-/// All or nothing. A few small files are read, seldom: that is no work for a lane.
-fn reload(current: &Settings, pool: &Pool<Sqlite>, tls: Option<&Tls>) -> Result<Settings, StartError> {
+fn reload(started: &Settings, current: &Settings, live: &Live) -> Result<Settings, StartError> {
     let new = config::read(std::env::args_os()).map_err(|error| match error {
         ConfigError::File(error) => error,
         ConfigError::Flags(error) => StartError::new(error, "this process", "see site --help"),
     })?;
-    let certificates = certificates::read(&new.edge)?;
-    if let (Some(tls), Some(certificates)) = (tls, certificates) {
-        tls.replace(certificates);
+    let [was, is, begun] = [current, &new, started].map(Settings::to_table);
+    let (was, is, begun) = (was?, is?, begun?);
+    let changed: Vec<&str> = differ(&was, &is).into_iter().filter(|key| !NEXT_START.contains(key)).collect();
+    live.apply(&new, changed.iter().any(|key| SITE.contains(key)))?;
+    tracing::info!(changed = changed.join(", "), "reloaded");
+    let waits: Vec<&str> = differ(&begun, &is).into_iter().filter(|key| NEXT_START.contains(key)).collect();
+    if !waits.is_empty() {
+        tracing::warn!(settings = waits.join(", "), "these count from the next start");
     }
-    pool.resize(new.connections);
-    let known = Settings { connections: new.connections, ..current.clone() };
-    if known != new {
-        tracing::warn!("of the new settings only the connections count before a restart");
-    }
-    tracing::info!(connections = new.connections, "reloaded");
-    Ok(known)
+    Ok(new)
+}
+
+/// The settings that are not the same.
+fn differ<'a>(one: &'a Table, other: &'a Table) -> BTreeSet<&'a str> {
+    let keys = one.keys().chain(other.keys()).map(String::as_str);
+    keys.filter(|key| one.get(*key) != other.get(*key)).collect()
 }

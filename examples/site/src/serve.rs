@@ -6,23 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use euryale::{Ledger, Pool};
-use euryale_server::{Admin, Drained, Readiness, Server, Shutdown, systemd};
+use euryale_server::{Admin, Drained, Readiness, Server, Shutdown, Slowest, systemd};
 use euryale_sqlite::Sqlite;
+use http::StatusCode;
+use http::header::RETRY_AFTER;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::app::{UPLOADS, app};
+use crate::app::{UPLOADS, uploads};
 use crate::data::Data;
 use crate::error::StartError;
 use crate::listeners::Listeners;
-use crate::log;
+use crate::live::{Live, Parts, WayIn};
+use crate::log::Log;
+use crate::reload;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::standing::Stands;
-use crate::theme::Theme;
-use crate::{echo, public, reload};
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -35,60 +40,108 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher that never
 /// returns.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
-    log::start(settings.log)?;
+    let log = Log::start(settings)?;
     let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, settings);
+    let ended = start(&runtime, settings, log);
     runtime.shutdown_timeout(LAST_GRACE);
     ended.map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
-/// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits. The database is opened
-/// here, outside the runtime: it blocks.
-fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
+/// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits.
+fn start(runtime: &Runtime, settings: &Settings, log: Log) -> Result<bool, StartError> {
     let guard = runtime.enter();
-    let shutdown = Shutdown::signals().map_err(|error| {
+    let signals = || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
+    let (shutdown, hangups) = signals().map_err(|error| {
         let what = format!("cannot handle signals: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let listeners = Listeners::bind(settings)?;
+    let Listeners { public: listeners, admin, agent, tls, balancers, greeting } = Listeners::bind(settings)?;
     drop(guard);
-    let greeting = listeners.greeting(&settings.data);
-    let operators = Operators::start(runtime, (listeners.admin, listeners.agent), &shutdown, settings.drain);
-    settings.theme.check()?;
-    let Data { sqlite, blobs } = Data::open(&settings.data)?;
-    let theme = Theme::open(&settings.theme)?;
-    let pool = Pool::builder(sqlite)
-        .ledger(operators.ledger.clone())
-        .connections(settings.connections)
-        .max_queue(settings.max_queue)
-        .max_wait(settings.max_wait)
-        .lane(UPLOADS, (settings.connections / 2).max(1))
-        .build();
-    let stands = &operators.stands;
-    stands.open(&pool, &theme);
-    let app = echo::beside(app(pool.clone(), blobs, &theme, settings, stands.resume()), &shutdown);
-    let app = public::around(app, settings);
-    let server = settings.edge.server().ledger(operators.ledger.clone()).drain_deadline(settings.drain);
-    let server = listeners.public.into_iter().fold(server, Server::listen);
+    let operators = Operators::start(runtime, (admin, agent), &shutdown, settings.drain);
+    let server = settings.edge.server().ledger(operators.ledger.clone()).slowest(&operators.slowest);
+    let server = listeners.into_iter().fold(server, Server::listen).drain_deadline(settings.drain);
+    let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown))? else {
+        // Whoever came meanwhile is told, and nothing was begun that a next start would not make good.
+        let refuse = Router::new().fallback(async || (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]));
+        let drained = runtime.block_on(server.serve(refuse, shutdown));
+        runtime.block_on(operators.end());
+        return Ok(drained.is_complete());
+    };
+    let (parts, site) = opened;
+    let pool = parts.pool.clone();
+    let live = Live { parts, way_in: WayIn::new(site), changes: server.changes(), tls, balancers, log };
     runtime.block_on(async {
         operators.opened.store(true, Ordering::Relaxed);
         say(&greeting);
-        let serving = serve(server.serve(app, shutdown.clone()), &pool, settings.drain, &shutdown);
+        let serving = server.serve(live.way_in.clone(), shutdown.clone());
+        let serving = serve(serving, &pool, settings.drain, &shutdown);
         let complete = tokio::select! {
             complete = serving => complete,
-            () = reload::on_signal(settings, &pool, listeners.tls.as_ref()) => false,
+            () = reload::on_signal(hangups, settings, &live) => false,
         };
         operators.end().await;
         Ok(complete)
     })
 }
 
+/// Opens the database, and reads all that there is to read. In a thread of its own, for a disk may take its time: None
+/// when the site is to end before that is done.
+async fn open(
+    settings: &Settings,
+    operators: &Operators,
+    shutdown: &Shutdown,
+) -> Result<Option<(Parts, Router)>, StartError> {
+    let (tell, told) = oneshot::channel();
+    let (settings, ledger) = (settings.clone(), operators.ledger.clone());
+    let (stands, ends) = (operators.stands.clone(), shutdown.clone());
+    let runtime = Handle::current();
+    let opening = std::thread::Builder::new().name("opening".to_owned()).spawn(move || {
+        let _guard = runtime.enter();
+        // Nobody listens any more when the site is to end.
+        let _ = tell.send(open_now(&settings, ledger, stands, ends));
+    });
+    opening.map_err(|error| {
+        let what = format!("cannot start threads: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })?;
+    tokio::select! {
+        biased;
+        opened = told => match opened {
+            Ok(opened) => opened.map(Some),
+            Err(_) => Err(StartError::new("opening the site panicked", "this process", "see the lines above")),
+        },
+        () = shutdown.draining() => Ok(None),
+    }
+}
+
+fn open_now(
+    settings: &Settings,
+    ledger: Ledger,
+    stands: Stands,
+    shutdown: Shutdown,
+) -> Result<(Parts, Router), StartError> {
+    settings.theme.check()?;
+    let Data { sqlite, blobs } = Data::open(&settings.data)?;
+    let pool = Pool::builder(sqlite)
+        .ledger(ledger)
+        .connections(settings.connections)
+        .max_queue(settings.max_queue)
+        .max_wait(settings.max_wait)
+        .lane(UPLOADS, uploads(settings))
+        .build();
+    stands.open(&pool);
+    let parts = Parts { pool, blobs, stands, shutdown };
+    let site = parts.site(settings)?;
+    Ok((parts, site))
+}
+
 /// The address that answers from the first moment to the last.
 struct Operators {
     ledger: Ledger,
+    slowest: Slowest,
     /// The site is opened, and serves.
     opened: Arc<AtomicBool>,
     end: Shutdown,
@@ -104,7 +157,8 @@ impl Operators {
         shutdown: &Shutdown,
         drain: Duration,
     ) -> Self {
-        let (ledger, opened, end) = (Ledger::new(), Arc::new(AtomicBool::new(false)), Shutdown::new());
+        let (ledger, slowest, end) = (Ledger::new(), Slowest::new(), Shutdown::new());
+        let opened = Arc::new(AtomicBool::new(false));
         let readiness = Readiness::new(shutdown).probe({
             let opened = Arc::clone(&opened);
             move || opened.load(Ordering::Relaxed)
@@ -116,10 +170,11 @@ impl Operators {
         let showing = stands.clone();
         let answers = Admin::new(ledger.clone(), readiness)
             .status(move || showing.details())
+            .slowest(&slowest)
             .report("/-/resume", move || reporting.report());
         let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
         let serving = runtime.spawn(server.serve(answers, end.clone()));
-        Self { ledger, opened, end, stands, agent, serving }
+        Self { ledger, slowest, opened, end, stands, agent, serving }
     }
 
     async fn end(self) {

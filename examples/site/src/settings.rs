@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
-use euryale::forwarded::{Field, HostTable, InvalidLine, TrustedProxy};
+use euryale::forwarded::{AllowedHost, Field, HostTable, InvalidLine, TrustedProxy};
 use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
@@ -21,8 +21,8 @@ use crate::{duration, size};
 
 /// Below the list of flags.
 const MORE: &str = "A flag stands over its variable, that over the file, and that over the default. The \
-file is TOML, its keys\nare the flags' names; --print-config writes one. Logs go to standard error; \
-EURYALE_LOG, or RUST_LOG,\nsays what is logged, for example \"warn\" or \"info,site::access_log=off\".";
+file is TOML, its keys\nare the flags' names; --print-config writes one. SIGHUP reads it anew. Logs go to \
+standard error.";
 
 /// Serves a small content site from SQLite through Euryale's stack.
 #[derive(Clone, Debug, Parser, PartialEq, Eq, Serialize)]
@@ -55,7 +55,7 @@ pub(crate) struct Settings {
 
     /// Database connections, and so publications at a time: 1 to 4096
     #[arg(long, env = "EURYALE_CONNECTIONS", value_name = "NUMBER", default_value_t = 2)]
-    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=4096))]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_CONNECTIONS as u64))]
     pub(crate) connections: usize,
 
     /// Requests that may wait for a connection, from 1; one more is answered 503 at once
@@ -103,6 +103,11 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) virtual_host: Vec<String>,
 
+    /// Host that the site answers to: example.org, *.example.org with all below it, an address; several. Default: any
+    #[arg(long, env = "EURYALE_HOST", value_name = "HOST", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub(crate) host: Vec<AllowedHost>,
+
     /// Leave files to trusted proxies that offer it (X-Sendfile-Type); for X-Accel-Redirect they are below this path
     #[arg(long, env = "EURYALE_OFFLOAD", value_name = "PATH", value_parser = offload_path)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +133,11 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_display")]
     pub(crate) theme: Choice,
 
+    /// What is logged: levels, also by part, for example info,site::access_log=off; default: RUST_LOG, or else info
+    #[arg(long, global = true, env = "EURYALE_LOG", value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log_filter: Option<String>,
+
     /// What the log looks like
     #[arg(long, global = true, env = "EURYALE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,
@@ -150,6 +160,8 @@ pub(crate) struct Settings {
     #[serde(skip)]
     pub(crate) task: Option<Task>,
 }
+
+const MOST_CONNECTIONS: usize = 4096;
 
 /// Exports that are sent at a time. Each may hold as many files open as [`export`](crate::export) allows.
 pub(crate) const EXPORTS: usize = 8;
@@ -186,13 +198,18 @@ Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong fla
 impl Settings {
     /// What may block at a time.
     pub(crate) fn threads(&self) -> BlockingThreads {
-        let threads = BlockingThreads::new().publishers(self.connections).writers(EXPORTS);
+        // As many as a reload may ask for. They are started when they are needed.
+        let threads = BlockingThreads::new().publishers(MOST_CONNECTIONS).writers(EXPORTS);
         threads.cpu(theme::threads()).application(BLOCKING_THREADS + theme::READERS)
     }
 
     /// The settings as TOML: keys are the names of the flags.
     pub(crate) fn to_toml(&self) -> Result<String, StartError> {
-        toml::to_string(self).map_err(|error| {
+        Ok(self.to_table()?.to_string())
+    }
+
+    pub(crate) fn to_table(&self) -> Result<toml::Table, StartError> {
+        toml::Table::try_from(self).map_err(|error| {
             StartError::new("cannot print the settings", error, "name the data folder in UTF-8")
         })
     }

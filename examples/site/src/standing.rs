@@ -1,6 +1,7 @@
 //! How this process stands, for balancers.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -20,21 +21,47 @@ const STUCK: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(crate) struct Stands {
     /// Once the site is open.
-    parts: Arc<OnceLock<(Pool<Sqlite>, Theme)>>,
+    pool: Arc<OnceLock<Pool<Sqlite>>>,
+    /// The one that pages have now.
+    theme: Arc<RwLock<Option<Theme>>>,
     ledger: Ledger,
     readiness: Readiness,
     shutdown: Shutdown,
     resume: Resume,
+    /// Open ones.
+    websockets: Arc<AtomicUsize>,
+}
+
+/// A WebSocket that is open.
+pub(crate) struct OpenWebSocket(Arc<AtomicUsize>);
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Stands {
     pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown) -> Self {
-        Self { parts: Arc::default(), ledger, readiness, shutdown, resume: Resume::new() }
+        Self {
+            pool: Arc::default(),
+            theme: Arc::default(),
+            ledger,
+            readiness,
+            shutdown,
+            resume: Resume::new(),
+            websockets: Arc::default(),
+        }
     }
 
-    /// From now on these are the pool and the theme that are asked.
-    pub(crate) fn open(&self, pool: &Pool<Sqlite>, theme: &Theme) {
-        self.parts.get_or_init(|| (pool.clone(), theme.clone()));
+    /// From now on this is the pool that is asked.
+    pub(crate) fn open(&self, pool: &Pool<Sqlite>) {
+        self.pool.get_or_init(|| pool.clone());
+    }
+
+    /// From now on pages have this theme.
+    pub(crate) fn shows(&self, theme: Theme) {
+        *self.theme.write().unwrap_or_else(PoisonError::into_inner) = Some(theme);
     }
 
     pub(crate) fn resume(&self) -> Resume {
@@ -53,7 +80,7 @@ impl Stands {
 
     fn load(&self) -> Load {
         let standing = self.standing();
-        let Some((pool, _)) = self.parts.get() else {
+        let Some(pool) = self.pool.get() else {
             return Load { standing, workers: 0, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
         };
         let status = pool.status();
@@ -67,17 +94,29 @@ impl Stands {
         }
     }
 
+    /// A WebSocket is open for as long as this is kept. A balancer counts it, and it holds no worker.
+    pub(crate) fn websocket(&self) -> OpenWebSocket {
+        self.websockets.fetch_add(1, Ordering::Relaxed);
+        OpenWebSocket(Arc::clone(&self.websockets))
+    }
+
     /// For HAProxy.
     pub(crate) fn agent(&self) -> AgentCheck {
-        let (stands, ledger) = (self.clone(), self.ledger.clone());
-        AgentCheck::new(move || stands.load()).connections(move || without_worker(&ledger))
+        let (stands, ledger, websockets) = (self.clone(), self.ledger.clone(), self.websockets.clone());
+        let without_worker = move || without_worker(&ledger) + websockets.load(Ordering::Relaxed);
+        AgentCheck::new(move || stands.load()).connections(without_worker)
     }
 
     /// What the status page shows of the pool, and of the theme.
     pub(crate) fn details(&self) -> StatusDetails {
-        let Some((pool, theme)) = self.parts.get() else { return StatusDetails::new() };
+        let Some(pool) = self.pool.get() else { return StatusDetails::new() };
         let status = pool.status();
-        let details = theme.tell(StatusDetails::new().oldest_wait(status.oldest_wait));
+        let details = StatusDetails::new().oldest_wait(status.oldest_wait);
+        let theme = self.theme.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let details = match theme {
+            Some(theme) => theme.tell(details),
+            None => details,
+        };
         status.holders.into_iter().fold(details, |details, holder| {
             let mut held = Held::new(holder.age)
                 .waited(holder.waited)

@@ -79,9 +79,10 @@ impl<D: Database> PoolBuilder<D> {
     }
 
     /// A job that has run for this long is logged, once, at WARN and while it still runs: its route, its lane, what
-    /// it does ([`Phase`](euryale_core::Phase)), its age, and for how long it had been queued. Default: 10 s, where the
-    /// last bucket of `euryale_publish_seconds` ends, and well before those who wait behind it are refused
-    /// (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    /// it does ([`Phase`](euryale_core::Phase)), its age, and for how long it had been queued. So is one that has
+    /// waited for this long and still waits, with the phase `queued`; of many the first ten are named in a second, and
+    /// the rest are counted. Default: 10 s, where the last bucket of `euryale_publish_seconds` ends, and well before
+    /// those who wait are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
     ///
     /// [`Status::holders`](crate::Status::holders) names those who run at any time.
     pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {
@@ -133,7 +134,6 @@ impl<D: Database> PoolBuilder<D> {
             database,
             ledger,
             max_lifetime,
-            max_wait,
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),
             left: Notify::new(),
@@ -147,6 +147,7 @@ impl<D: Database> PoolBuilder<D> {
                 idle: Vec::new(),
                 seats: Seats::default(),
                 keeper: Keeper::default(),
+                max_wait,
             }),
         };
         Pool { shared: Arc::new(shared) }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use euryale_core::{History, Phase, Route};
+use euryale_core::{History, Phase, Route, Stage, Times};
 use tokio::time::Instant;
 
 use crate::queue::LaneIndex;
@@ -14,6 +14,16 @@ use crate::queue::LaneIndex;
 pub(crate) struct About {
     pub(crate) route: Option<Route>,
     pub(crate) history: History,
+    pub(crate) times: Option<Times>,
+}
+
+impl About {
+    /// It was queued for so long.
+    pub(crate) fn waited(&self, time: Duration) {
+        if let Some(times) = &self.times {
+            times.spent(Stage::Queued, time);
+        }
+    }
 }
 
 /// A job in its worker.
@@ -29,7 +39,15 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn new(about: About, lane: LaneIndex, since: Instant, waited: Duration) -> Self {
+        about.waited(waited);
         Self { about, lane, since, waited, is_logged: false }
+    }
+
+    /// It has ended.
+    pub(crate) fn ended(&self, now: Instant) {
+        if let Some(times) = &self.about.times {
+            times.spent(Stage::Working, now.saturating_duration_since(self.since));
+        }
     }
 }
 
@@ -84,11 +102,10 @@ impl Seats {
         self.seats[*number].0 = Some(running);
     }
 
-    /// Its job has ended.
-    pub(crate) fn clear(&mut self, seat: &Seat) {
-        if let Some((number, _)) = &seat.0 {
-            self.seats[*number].0 = None;
-        }
+    /// Its job has ended; what was known of it.
+    pub(crate) fn clear(&mut self, seat: &Seat) -> Option<Running> {
+        let (number, _) = seat.0.as_ref()?;
+        self.seats[*number].0.take()
     }
 
     /// It ends.

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::Lane;
 use super::seats::{About, Seats};
 use crate::claim::Waiting;
-use crate::housekeeping::Keeper;
+use crate::housekeeping::{Call, Keeper};
 use crate::job::{Cell, Job, drop_quietly};
 use crate::queue::{LaneIndex, Queue, Rank, Refused, Then, Ticket};
 use crate::worker;
@@ -22,7 +22,6 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) database: D,
     pub(crate) ledger: Ledger,
     pub(crate) max_lifetime: Option<Duration>,
-    pub(crate) max_wait: Option<Duration>,
     pub(crate) spins: bool,
     /// Set when the spinning worker is called for a job.
     pub(crate) called: AtomicBool,
@@ -33,7 +32,7 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) warn_after: Option<Duration>,
     pub(super) id: u64,
-    pub(super) lanes: Vec<Arc<str>>,
+    pub(crate) lanes: Vec<Arc<str>>,
     pub(super) state: Mutex<State<D>>,
 }
 
@@ -42,12 +41,23 @@ pub(crate) struct State<D: Database> {
     pub(crate) idle: Vec<Idle<D::Connection>>,
     pub(crate) seats: Seats,
     pub(crate) keeper: Keeper,
+    pub(crate) max_wait: Option<Duration>,
 }
 
 /// A job in the queue, and whose it is.
 pub(crate) struct Queued<D: Database> {
     pub(crate) job: Arc<dyn Job<D>>,
     pub(crate) about: About,
+    pub(crate) since: Instant,
+}
+
+impl<D: Database> Queued<D> {
+    /// It never ran.
+    fn left(&self) {
+        if self.about.times.is_some() {
+            self.about.waited(self.since.elapsed());
+        }
+    }
 }
 
 pub(crate) struct Idle<C> {
@@ -133,7 +143,7 @@ impl<D: Database> Shared<D> {
         lane: LaneIndex,
         rank: Rank,
         about: About,
-        wait: Option<Duration>,
+        deadline: Option<Duration>,
     ) -> Result<Waiting<D, F, T>, Error>
     where
         Cell<F, T>: Job<D> + 'static,
@@ -142,16 +152,22 @@ impl<D: Database> Shared<D> {
             return Err(Error::new(ErrorKind::WouldDeadlock));
         }
         let now = Instant::now();
-        // A time that no clock reaches is no bound.
-        let until = wait.and_then(|wait| now.checked_add(wait));
         let cell = Arc::new(Cell::new(job));
-        let queued = Queued { job: Arc::clone(&cell) as Arc<dyn Job<D>>, about };
+        let queued = Queued { job: Arc::clone(&cell) as Arc<dyn Job<D>>, about, since: now };
         let mut state = self.lock();
         let admitted = state.queue.admit(queued, lane, rank, now.into_std());
-        if admitted.is_ok() {
+        let mut call = Call::Nobody;
+        if let Ok((_, then)) = &admitted {
             self.ledger.queue.depth.add(1);
+            // Where a worker is called it takes a job in a moment, which is looked after then.
+            if *then != Then::Call {
+                call = self.look_after_job(&mut state, now);
+            }
         }
+        let wait = deadline.into_iter().chain(state.max_wait).min();
         drop(state);
+        // A time that no clock reaches is no bound.
+        let until = wait.and_then(|wait| now.checked_add(wait));
         let (ticket, then) = match admitted {
             Ok(admitted) => admitted,
             Err((_, Refused::Full)) => {
@@ -163,6 +179,7 @@ impl<D: Database> Shared<D> {
         // From here on the job has an owner, who takes it back out of the queue.
         let waiting = Waiting::new(Arc::clone(self), cell, ticket, until);
         self.summon(then);
+        self.call(call);
         Ok(waiting)
     }
 
@@ -179,7 +196,8 @@ impl<D: Database> Shared<D> {
     pub(crate) fn cancel(&self, ticket: Ticket) -> bool {
         let mut state = self.lock();
         let queued = state.queue.cancel(ticket);
-        if queued.is_some() {
+        if let Some(queued) = &queued {
+            queued.left();
             self.ledger.queue.depth.add(-1);
         }
         drop(state);
@@ -203,7 +221,7 @@ impl<D: Database> Shared<D> {
     fn drained(&self, state: &mut State<D>) -> Vec<Arc<dyn Job<D>>> {
         let jobs = state.queue.drain();
         self.ledger.queue.depth.add(-i64::try_from(jobs.len()).unwrap_or(i64::MAX));
-        jobs.into_iter().map(|queued| queued.job).collect()
+        jobs.into_iter().inspect(Queued::left).map(|queued| queued.job).collect()
     }
 
     /// Is this a lane of this pool?

@@ -24,6 +24,7 @@ pub use self::details::{Held, StatusDetails};
 use self::figures::Figures;
 use self::history::{History, Sample};
 use super::Readiness;
+use crate::Slowest;
 
 /// Nothing from elsewhere, and nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -41,6 +42,7 @@ pub(super) struct Status {
     readiness: Readiness,
     details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
     shared: Arc<Shared>,
+    pub(super) slowest: Option<Slowest>,
 }
 
 struct Shared {
@@ -57,7 +59,7 @@ impl Status {
     ) -> Self {
         let shared =
             Shared { since: Instant::now(), history: Mutex::default(), viewers: AtomicUsize::new(0) };
-        Self { ledger, readiness, details: Arc::new(details), shared: Arc::new(shared) }
+        Self { ledger, readiness, details: Arc::new(details), shared: Arc::new(shared), slowest: None }
     }
 
     pub(super) fn knows(path: &str) -> bool {
@@ -116,11 +118,12 @@ impl Status {
         };
         // The program is asked outside the lock.
         let details = (self.details)();
+        let slowest = self.slowest.as_ref().map(|slowest| slowest.list(std::time::Instant::now()));
         let now = Sample::of(&self.ledger, Instant::now());
         let mut history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.add(&now);
         let up = now.at.duration_since(self.shared.since);
-        Figures::new(&self.ledger, &history, &now, (state, up), details)
+        Figures::new(&self.ledger, &history, &now, (state, up), details, slowest)
     }
 }
 

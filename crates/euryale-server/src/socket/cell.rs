@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::time::{Duration, Instant};
 
 use euryale_core::Ledger;
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 
 use super::ending::Ending;
+use crate::slowest::Watched;
 
 /// What a socket, the edge above hyper and the bodies tell each other. Relaxed atomics suffice: with HTTP/1 all run in
 /// one task, and with HTTP/2 they share flags and counts, none of which says anything about another.
@@ -108,13 +109,19 @@ impl SocketCell {
     }
 
     /// hyper has parsed a head. The guard is kept until hyper has the whole response.
-    pub(crate) fn asked(self: &Arc<Self>, is_http2: bool, method: Method, uri: Uri) -> Running {
+    pub(crate) fn asked(
+        self: &Arc<Self>,
+        is_http2: bool,
+        method: Method,
+        uri: Uri,
+        watched: Option<Box<Watched>>,
+    ) -> Running {
         self.http2.store(is_http2, Relaxed);
         self.asked.fetch_add(1, Relaxed);
         self.running.fetch_add(1, Relaxed);
         self.fed.store(false, Relaxed);
         self.unread.store(false, Relaxed);
-        Running { cell: Arc::clone(self), is_answered: false, method, uri, began: Instant::now() }
+        Running { cell: Arc::clone(self), is_answered: false, method, uri, began: Instant::now(), watched }
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -233,6 +240,7 @@ pub(crate) struct Running {
     method: Method,
     uri: Uri,
     began: Instant,
+    watched: Option<Box<Watched>>,
 }
 
 impl Running {
@@ -241,14 +249,20 @@ impl Running {
     }
 
     /// The service gave its response.
-    pub(crate) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self, status: StatusCode) {
         self.is_answered = true;
+        if let Some(watched) = &mut self.watched {
+            watched.answered(self.began, status);
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.cell.running.fetch_sub(1, Relaxed);
+        if let Some(watched) = &self.watched {
+            watched.ended(self.began, &self.method);
+        }
         if self.cell.ending.load(Relaxed) == Ending::Cut as u8 {
             let phase = if self.is_answered { "sending" } else { "working" };
             let (method, path, age) = (&self.method, self.uri.path(), self.began.elapsed());

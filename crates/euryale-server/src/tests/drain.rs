@@ -205,7 +205,9 @@ async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
     site.shutdown.drain();
     accepted.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     for peer in [&mut accepted, &mut last] {
-        assert_eq!(peer.response().await.1, "hello");
+        let (head, body) = peer.response().await;
+        assert_eq!(body, "hello");
+        assert!(head.contains("connection: close\r\n"), "a proxy must not use the socket again: {head}");
         assert_eq!(peer.rest().await, b"", "and nothing more is taken");
     }
     assert_eq!(rested.rest().await, b"");

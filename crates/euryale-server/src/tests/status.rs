@@ -1,8 +1,11 @@
 use axum::Router;
 use axum::routing::get;
 
+use euryale_core::{Route, Stage, Times};
+use http::StatusCode;
+
 use super::*;
-use crate::{Admin, Held, Readiness, StatusDetails};
+use crate::{Admin, Held, Readiness, Slowest, StatusDetails};
 
 async fn start(app: Router) -> (Site, SocketAddr) {
     let (listener, address) = bind().await;
@@ -78,4 +81,67 @@ async fn a_viewer_that_does_not_read_is_cut() {
     peer.send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n").await;
     peer.head().await;
     assert!(site.end().await.is_complete());
+}
+
+/// What the layers told stands beside what the server saw.
+#[tokio::test]
+async fn the_slowest_are_listed_with_their_stages() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let app = Router::new().route("/gone", get(move || async move { held.pass().await })).fallback(
+        async |request: axum::extract::Request| {
+            let times = request.extensions().get::<Times>().unwrap();
+            times.belongs_to(&Route::new("/<orders>"));
+            times.spent(Stage::Queued, Duration::from_secs(2));
+            StatusCode::BAD_GATEWAY
+        },
+    );
+    let (listener, address) = bind().await;
+    let (admin_listener, at) = bind().await;
+    let (ledger, shutdown, slowest) = (Ledger::new(), Shutdown::new(), Slowest::new());
+    let admin = Admin::new(ledger.clone(), Readiness::new(&shutdown)).slowest(&slowest);
+    // Whatever is said first and last.
+    let admin = admin.status(StatusDetails::new);
+    let server = Server::new().listen(listener).slowest(&slowest).admin(admin_listener, admin);
+    let serving = tokio::spawn(server.ledger(ledger.clone()).serve(app, shutdown.clone()));
+    let site = Site { address, ledger, serving, shutdown };
+    let mut peer = site.peer().await;
+    peer.get("/orders/secret").await;
+    let mut gone = site.peer().await;
+    gone.send("POST /gone HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
+    // A route that knows no POST.
+    assert!(gone.head().await.starts_with("HTTP/1.1 405 "));
+    gone.send("GET /gone HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    gate.arrived().await;
+    drop(gone);
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    let mut admin = Peer::new(at).await;
+    let json: serde_json::Value = serde_json::from_str(&admin.get("/status.json").await.1).unwrap();
+    let list = json["slowest"].as_array().unwrap();
+    assert_eq!(list.len(), 3, "{json}");
+    let of = |method: &str, status: serde_json::Value| {
+        list.iter().find(|entry| entry["method"] == method && entry["status"] == status).unwrap()
+    };
+    let order = of("GET", 502.into());
+    assert_eq!((&order["route"], &order["stage_seconds"]["queued"]), (&"/<orders>".into(), &2.0.into()));
+    assert_eq!(order["stage_seconds"]["elsewhere"], 0.0, "never less than nothing");
+    assert_eq!(of("GET", serde_json::Value::Null)["route"], serde_json::Value::Null);
+    of("POST", 405.into());
+    let page = admin.get("/status").await.1;
+    assert!(page.contains("/&lt;orders&gt;</td><td class=alarm>502</td>"), "{page}");
+    assert!(page.contains("<td class=alarm>gone</td>") && !page.contains("secret"), "{page}");
+    site.end().await;
+}
+
+#[tokio::test]
+async fn who_keeps_none_shows_none_and_pays_nothing() {
+    let app = Router::new().fallback(async |request: axum::extract::Request| {
+        request.extensions().get::<Times>().is_none().to_string()
+    });
+    let (site, at) = start(app).await;
+    assert_eq!(site.peer().await.get("/").await.1, "true");
+    let mut admin = Peer::new(at).await;
+    assert!(!admin.get("/status").await.1.contains("Slowest"));
+    assert!(!admin.get("/status.json").await.1.contains("slowest"));
+    site.end().await;
 }

@@ -16,7 +16,10 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed when they were not made.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 11] = [
+    "--host",
+    "--log-filter",
+    "--unix-owner",
     "--proxy-protocol",
     "--private-feed",
     "--news",
@@ -29,7 +32,8 @@ const OPTIONAL: [&str; 8] = [
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 10] = [
+        &["--host=example.org,*.example.org:8443,[::1]", "--log-filter=warn", "--unix-owner=:www-data"],
         &["--theme=gazette"],
         &["--trusted-proxy=10.0.0.0/8,::1", "--trusted-proxy=unix", "--forwarded-field=forwarded"],
         &[
@@ -71,7 +75,11 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 20] = [
+    let cases: [&[&str]; 24] = [
+        &["--host", "http://example.org"],
+        &["--host", "*"],
+        &["--unix-owner", ":"],
+        &["--unix-owner", "a:b:c"],
         &["--theme", ""],
         &["--trusted-proxy", "10.0.0.1/8"],
         &["--trusted-proxy", "localhost"],

@@ -3,6 +3,8 @@
 mod devtools;
 mod look;
 
+pub(super) use self::look::fits;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;

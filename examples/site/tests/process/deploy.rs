@@ -23,7 +23,7 @@ use super::{Running, eventually, get};
 const UPLOADS: &str = "--max-upload=1M";
 
 /// A free port. Nobody holds it until it is used, which is soon.
-fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

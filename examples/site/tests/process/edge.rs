@@ -2,6 +2,7 @@
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 
@@ -34,6 +35,49 @@ fn it_serves_at_unix_sockets() {
     assert!(answer.contains("<h1>Euryale</h1>"));
     site.end_well();
     assert!(!path.exists());
+}
+
+/// What a process left that was killed is replaced, and the new one belongs to whom it should.
+#[test]
+fn a_socket_that_was_left_behind_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, data) = (folder.path().join("site.sock"), folder.path().join("data"));
+    let listen = format!("--listen=unix:{}", text(&path));
+    let killed = Running::start(&data, &[&listen]);
+    assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o660);
+    killed.signal("-KILL");
+    assert_eq!(killed.end().0, None);
+    assert!(path.exists() && UnixStream::connect(&path).is_err());
+    // Others' files are for root to make; a process may always give its own to itself.
+    let me = std::fs::metadata("/proc/self").unwrap();
+    let (user, group) = if me.uid() == 0 { (1, 2) } else { (me.uid(), me.gid()) };
+    let owner = format!("--unix-owner={user}:{group}");
+    let site = Running::start(&data, &[&listen, "--unix-mode=600", &owner]);
+    let made = path.metadata().unwrap();
+    assert_eq!((made.mode() & 0o777, made.uid(), made.gid()), (0o600, user, group));
+    if me.uid() == 0 {
+        let mut peer = UnixStream::connect(&path).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        peer.write_all(b"GET /history HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    // A second one at the same place is refused, and takes nothing away.
+    let flags = [&*listen, "--admin=127.0.0.1:0", "--data", text(&data)];
+    let second = super::ended(&flags);
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: the address is in use") && said.contains(text(&path)), "{said}");
+    site.end_well();
+    assert!(!path.exists());
+    let nobody = super::ended(&[&flags[..], &["--unix-owner=:nobody-of-that-name"]].concat());
+    let said = String::from_utf8(nobody.stderr).unwrap();
+    assert_eq!(nobody.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("/etc/group knows no nobody-of-that-name") && said.contains("--unix-owner"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -199,6 +243,40 @@ impl Socket {
         self.stream.read_exact(&mut content).unwrap();
         (head[0] & 0x0f, content)
     }
+}
+
+/// The origin of the page has to be the one that the browser sees: scheme, host and port.
+#[test]
+fn a_websocket_is_for_pages_of_the_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--trusted-proxy=127.0.0.1", "--virtual-host=shown.test/guides"];
+    let site = Running::start(folder.path(), &flags);
+    let proxied = "x-forwarded-proto: https\r\nx-forwarded-host: example.org\r\nx-forwarded-prefix: /app\r\n";
+    let plain = "x-forwarded-proto: http\r\nx-forwarded-host: example.org:8080\r\n";
+    let shown = "x-forwarded-host: shown.test\r\n";
+    let cases = [
+        (proxied, "origin: https://example.org\r\n", 101),
+        (proxied, "origin: HTTPS://Example.org\r\n", 101),
+        (proxied, "", 101),
+        (proxied, "origin: http://example.org\r\n", 403),
+        (proxied, "origin: https://example.org:8443\r\n", 403),
+        (proxied, "origin: https://example.org.evil.example\r\n", 403),
+        (proxied, "origin: https://evil.example\r\n", 403),
+        (proxied, "origin: http://test\r\n", 403),
+        (proxied, "origin: null\r\n", 403),
+        (proxied, "origin: https://example.org\r\norigin: https://evil.example\r\n", 403),
+        (plain, "origin: http://example.org:8080\r\n", 101),
+        (plain, "origin: http://example.org\r\n", 403),
+        (shown, "origin: http://shown.test\r\n", 101),
+        (shown, "origin: http://test\r\n", 403),
+        ("", "origin: http://test\r\n", 101),
+        ("", "origin: https://test\r\n", 403),
+    ];
+    for (proxy, origin, status) in cases {
+        let head = Socket::open(&site, &format!("{proxy}{origin}")).head;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{proxy}{origin}: {head}");
+    }
+    site.end_well();
 }
 
 #[test]

@@ -167,6 +167,69 @@ fn a_broken_theme_is_an_alarm() {
     assert!(said.contains(&error.replace('"', "\\\"")) || said.contains(error), "{said}");
 }
 
+/// Which of the requests that have ended were slow, and where.
+#[test]
+fn the_slowest_are_named_with_where_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--connections=1"]);
+    let slow = site.slow(300);
+    let queued = super::send(site.public[0], "/history?not-said").unwrap();
+    site.counts("euryale_queue_depth", 1);
+    assert!(rest(slow).unwrap().ends_with("worked for 300 ms\n") && rest(queued).is_ok());
+    rest(super::send(site.public[0], "/@@promises?n=1&ms=200").unwrap()).unwrap();
+    let gone = site.slow(400);
+    gone.shutdown(std::net::Shutdown::Both).unwrap();
+    site.counts("euryale_publishers_running", 0);
+    let mut slowest = Vec::new();
+    eventually("they are listed", || {
+        let answer = get(site.admin, "/status.json").unwrap();
+        let json: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        slowest = json["slowest"].as_array().unwrap().clone();
+        slowest.len() == 4
+    });
+    let took = |entry: &serde_json::Value| entry["took_seconds"].as_f64().unwrap();
+    assert!(slowest.is_sorted_by(|one, other| took(one) >= took(other)), "{slowest:#?}");
+    let of = |route: &str, answered: bool| {
+        let is = |entry: &&serde_json::Value| entry["route"] == route && entry["status"].is_u64() == answered;
+        slowest.iter().find(is).unwrap_or_else(|| panic!("{route}: {slowest:#?}"))
+    };
+    let stage = |entry: &serde_json::Value, name: &str| entry["stage_seconds"][name].as_f64().unwrap();
+    let slow = of("/@@slow", true);
+    assert!(stage(slow, "working") >= 0.3 && stage(slow, "working") <= took(slow), "{slow}");
+    assert_eq!((slow["method"].as_str(), slow["status"].as_u64()), (Some("GET"), Some(200)));
+    let read = of("read", true);
+    assert!(stage(read, "queued") > stage(read, "working"), "{read}");
+    let promises = of("/@@promises", true);
+    assert!(stage(promises, "suspended") >= 0.2 && promises["publications"] == 2, "{promises}");
+    assert!(of("/@@slow", false)["ended_seconds_ago"].is_f64());
+    let page = get(site.admin, "/status").unwrap();
+    let rows = page.split("<tbody id=slowest>").nth(1).unwrap().split("</tbody>").next().unwrap();
+    assert_eq!(rows.matches("<tr>").count(), 4, "{rows}");
+    assert!(rows.contains("<td class=alarm>gone</td>") && !page.contains("not-said"), "{page}");
+    let mut events = super::send(site.admin, "/status/events").unwrap();
+    let mut event = Vec::new();
+    while !String::from_utf8_lossy(&event).contains("<tbody id=slowest>") {
+        let mut part = [0; 4096];
+        let count = events.read(&mut part).unwrap();
+        event.extend(&part[..count]);
+    }
+    drop((events, gone));
+    site.end_well();
+}
+
+/// On a telephone and on a desk, by day and by night.
+#[test]
+fn it_fits_and_can_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&folder.path().join("data"), &["--connections=1", "--drain=0s"]);
+    let stuck = site.slow(60_000);
+    let _ = get(site.public[0], "/@@theme/nothing");
+    super::browser::fits(&folder.path().join("profile"), &format!("http://{}/status", site.admin));
+    site.signal("-TERM");
+    assert_eq!(site.end().0, Some(3));
+    drop(stuck);
+}
+
 #[test]
 fn without_scripts_it_is_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();

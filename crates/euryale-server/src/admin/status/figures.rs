@@ -8,6 +8,7 @@ use euryale_core::ledger::{Counter, Gauge};
 
 use super::details::StatusDetails;
 use super::history::{Counts, History, KEPT, Sample};
+use crate::slowest::Ended;
 
 /// A number, with what it counts.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,8 @@ pub(super) struct Figures {
     pub(super) lanes: Vec<Lane>,
     pub(super) transforms: Vec<Transform>,
     pub(super) details: StatusDetails,
+    /// None: nobody keeps them.
+    pub(super) slowest: Option<Vec<Ended>>,
 }
 
 /// So many requests are listed.
@@ -86,6 +89,7 @@ impl Figures {
         now: &Sample,
         (state, up): (&'static str, Duration),
         mut details: StatusDetails,
+        slowest: Option<Vec<Ended>>,
     ) -> Self {
         details.held.sort_by_key(|held| std::cmp::Reverse(held.age));
         details.held.truncate(LISTED);
@@ -135,6 +139,7 @@ impl Figures {
             lanes: lanes.collect(),
             transforms: transforms.collect(),
             details,
+            slowest,
         }
     }
 }

@@ -1,12 +1,16 @@
 //! For programs. Times are in seconds; what is not known is `null`, and so is what is beyond the greatest bound.
 
 use std::fmt::{self, Display, Write as _};
+use std::time::Duration;
+
+use euryale_core::Stage;
 
 use super::details::{Fact, Held};
 use super::figures::{Figures, Lane, QUANTILES, Section, Times, Transform, Value};
+use crate::slowest::Ended;
 
 pub(super) fn write(figures: &Figures) -> String {
-    let Figures { state, up, recent, sections, times, lanes, transforms, details, .. } = figures;
+    let Figures { state, up, recent, sections, times, lanes, transforms, details, slowest, .. } = figures;
     let mut members = vec![
         member("state", Quoted(state)),
         member("up_seconds", Number(Some(up.as_secs_f64()))),
@@ -17,6 +21,7 @@ pub(super) fn write(figures: &Figures) -> String {
     members.push(member("lanes", array(lanes.iter().map(lane))));
     members.push(member("transforms", array(transforms.iter().map(transform))));
     members.push(member("held", array(details.held.iter().map(held))));
+    members.extend(slowest.as_ref().map(|slowest| member("slowest", array(slowest.iter().map(ended)))));
     members.push(member("facts", array(details.facts.iter().map(fact))));
     object(members) + "\n"
 }
@@ -65,6 +70,25 @@ fn held(held: &Held) -> String {
         member("phase", text(&held.phase)),
         member("attempt", held.attempt),
         member("pass", held.pass),
+    ])
+}
+
+fn ended(ended: &Ended) -> String {
+    let seconds = |time: Duration| Number(Some(time.as_secs_f64()));
+    let route =
+        ended.route.as_ref().map_or_else(|| "null".to_owned(), |route| Quoted(route.name()).to_string());
+    let status = ended.status.map_or_else(|| "null".to_owned(), |status| status.as_u16().to_string());
+    let stages = Stage::ALL.iter().zip(ended.stages).map(|(stage, time)| member(stage.name(), seconds(time)));
+    let stages = stages.chain([member("elsewhere", seconds(ended.elsewhere()))]);
+    object([
+        member("took_seconds", seconds(ended.took)),
+        member("method", Quoted(ended.method.as_str())),
+        member("route", route),
+        member("status", status),
+        member("stage_seconds", object(stages)),
+        member("sending_seconds", seconds(ended.sending)),
+        member("publications", ended.publications),
+        member("ended_seconds_ago", seconds(ended.at.elapsed())),
     ])
 }
 

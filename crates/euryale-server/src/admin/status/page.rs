@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use euryale_core::Route;
+
 use super::details::Held;
 use super::figures::{Figures, QUANTILES, SPAN, Section, Times, Trend, Value};
 use super::format::{Seconds, escaped};
+use crate::slowest::Ended;
 
 pub(super) fn whole(figures: &Figures) -> String {
     let (state, main) = (state(figures), main(figures));
@@ -50,11 +53,12 @@ fn main(figures: &Figures) -> String {
     );
     format!(
         "<main>
-{trends}{held}{times}{lanes}{sections}{transforms}{facts}
+{trends}{held}{slowest}{times}{lanes}{sections}{transforms}{facts}
 </main>
 <p class=quiet id=lately>{lately}</p>",
         trends = all(trends.iter().map(trend)),
         held = held(&figures.details.held),
+        slowest = figures.slowest.as_deref().map(slowest).unwrap_or_default(),
         times = table_of_times(times),
         lanes = lanes(figures),
         sections = all(sections.iter().map(section)),
@@ -132,6 +136,41 @@ fn held(held: &[Held]) -> String {
         "<section class=\"card wide\"><h2>Requests that hold a worker, the longest first</h2><table><thead><tr>\
          <th>Age</th><th class=words>Route</th><th class=words>Phase</th><th class=words>Lane</th>\
          <th>Waited</th><th>Attempt</th><th>Pass</th></tr></thead><tbody id=held>{rows}</tbody></table></section>\n"
+    )
+}
+
+fn slowest(slowest: &[Ended]) -> String {
+    let row = |ended: &Ended| {
+        let seconds = |time: Duration| Seconds(time.as_secs_f64());
+        let stages = ended.stages.into_iter().chain([ended.elsewhere(), ended.sending]);
+        let stages = stages.map(|time| {
+            if time.is_zero() { "<td>–</td>".to_owned() } else { format!("<td>{}</td>", seconds(time)) }
+        });
+        let class =
+            if ended.status.is_none_or(|status| status.is_server_error()) { " class=alarm" } else { "" };
+        let status = ended.status.map_or_else(|| "gone".to_owned(), |status| status.as_u16().to_string());
+        format!(
+            "<tr><td>{}</td><td class=words>{}</td><td class=\"words route\">{}</td><td{class}>{status}</td>{}\
+             <td>{}</td><td>{}</td></tr>",
+            seconds(ended.took),
+            escaped(ended.method.as_str()),
+            escaped(ended.route.as_ref().map_or("–", Route::name)),
+            all(stages),
+            ended.publications,
+            seconds(ended.at.elapsed()),
+        )
+    };
+    let rows = if slowest.is_empty() {
+        "<tr><td colspan=12 class=\"words quiet\">None.</td></tr>".to_owned()
+    } else {
+        all(slowest.iter().map(row))
+    };
+    let stages = ["Reading", "Queued", "In a worker", "Suspended", "Elsewhere", "Sending"];
+    let stages = all(stages.iter().map(|stage| format!("<th>{stage}</th>")));
+    format!(
+        "<section class=\"card wide\"><h2>Slowest requests that ended in the last five minutes</h2><table><thead><tr>\
+         <th>Took</th><th class=words>Method</th><th class=words>Route</th><th>Status</th>{stages}\
+         <th>Passes</th><th>Ago</th></tr></thead><tbody id=slowest>{rows}</tbody></table></section>\n"
     )
 }
 

@@ -49,6 +49,20 @@ const PAGES: [&str; 8] = [
     "/nothing",
 ];
 
+/// That the page has no faults, on a telephone and on a desk, by day and by night. A skip is said where there is no
+/// browser.
+pub(crate) fn fits(profile: &std::path::Path, url: &str) {
+    let Some(mut browser) = DevTools::start(profile) else {
+        return euryale_test::skip("chromium is not installed");
+    };
+    for (width, scheme) in [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")] {
+        browser.looks(width, scheme);
+        browser.open(url);
+        let faults = browser.ask(FAULTS);
+        assert_eq!(faults.as_array().map(Vec::len), Some(0), "{url} {width} {scheme}: {faults:#}");
+    }
+}
+
 #[test]
 fn pages_fit_and_can_be_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
@@ -12,6 +13,10 @@ use crate::{ended, eventually, get, send};
 
 /// With a console, by which one sees what it thinks.
 fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
+    start_with(sites, &[])
+}
+
+fn start_with(sites: &Sites, changes: &[(&str, &str)]) -> Option<(Proxy, TempDir)> {
     let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
     let console = folder.path().join("console");
     let port =
@@ -29,6 +34,7 @@ fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
             (" port 8091", &port(" port", 1, 1)),
         ],
     );
+    let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
     let file = folder.path().join("haproxy.cfg");
     fs::write(&file, text).unwrap();
     let mut command = of_debian("haproxy");
@@ -92,18 +98,24 @@ fn its_weight_follows_the_load() {
     sites.end();
 }
 
-/// One process, two workers, and fifty downloads whose readers have stopped reading: pages come all the same.
-#[test]
-fn downloads_hold_nothing() {
-    const DOWNLOADS: usize = 50;
-    let mut sites = Sites::of(0, &["--connections=2"]);
+/// A site with one process, and a file of so many bytes.
+fn with_large_file(flags: &[&str], bytes: usize) -> Sites {
+    let mut sites = Sites::of(0, flags);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("large.bin"), vec![7; 32 << 20]).unwrap();
+    fs::write(folder.path().join("large.bin"), vec![7; bytes]).unwrap();
     let flags = ["import", "--data", sites.data().to_str().unwrap(), folder.path().to_str().unwrap()]
         .map(str::to_owned);
     let output = ended(&flags.each_ref().map(String::as_str));
     assert!(output.status.success(), "{output:?}");
     sites.start_one(0);
+    sites
+}
+
+/// One process, two workers, and fifty downloads whose readers have stopped reading: pages come all the same.
+#[test]
+fn downloads_hold_nothing() {
+    const DOWNLOADS: usize = 50;
+    let sites = with_large_file(&["--connections=2"], 32 << 20);
     let Some((proxy, console)) = start(&sites) else { return };
     eventually("the other one is not there", || server(console.path(), "b").0.starts_with("DOWN"));
     let browser = Browser::new(&proxy);
@@ -128,6 +140,37 @@ fn downloads_hold_nothing() {
     sites.end();
 }
 
+/// Neither do WebSockets, which HAProxy counts among the requests that it limits.
+#[test]
+fn websockets_hold_nothing() {
+    const SOCKETS: usize = 12;
+    let sites = Sites::of(1, &["--connections=2"]);
+    let Some((proxy, console)) = start(&sites) else { return };
+    eventually("the other one is not there", || server(console.path(), "b").0.starts_with("DOWN"));
+    let browser = Browser::new(&proxy);
+    let mut open = Vec::new();
+    for _ in 0..SOCKETS {
+        let mut stream = browser.connect().unwrap();
+        let host = browser.host();
+        write!(
+            stream,
+            "GET /@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\nconnection: Upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        .unwrap();
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 101");
+        open.push(stream);
+    }
+    let pages = Crowd::ask(&proxy, 4, "/history");
+    pages.answered(40);
+    let failed = pages.end();
+    assert!(failed.is_empty(), "{:#?}\n{}", &failed[..failed.len().min(3)], proxy.said());
+    drop((open, proxy));
+    sites.end();
+}
+
 /// Ten thousand requests, and not one that fails, while one process after the other is ended and started again.
 #[test]
 fn restarts_are_not_seen() {
@@ -136,4 +179,48 @@ fn restarts_are_not_seen() {
     restarts_unseen(&proxy, &mut sites, 2000, |at| is_up(folder.path(), at));
     drop(proxy);
     sites.end();
+}
+
+/// What `option splice-response` is worth, for the README of the folder.
+#[test]
+#[ignore = "a measurement: run it alone, with --nocapture"]
+fn splicing_is_measured() {
+    const LARGE: usize = 64 << 20;
+    const DOWNLOADS: usize = 24;
+    let sites = with_large_file(&[], LARGE);
+    for round in 1..=2 {
+        for (name, option) in [("with", "    option splice-response\n"), ("without", "")] {
+            let change = [("    option splice-response\n", option)];
+            let Some((proxy, _console)) = start_with(&sites, &change) else { return };
+            let browser = Browser::new(&proxy);
+            let (began, used) = (Instant::now(), proxy.cpu());
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| (0..DOWNLOADS / 2).for_each(|_| assert_eq!(discard(&browser), LARGE)));
+                }
+            });
+            let (took, used) = (began.elapsed(), proxy.cpu() - used);
+            let bytes = (LARGE * DOWNLOADS) as f64 / f64::from(1 << 30);
+            let (wall, cpu) = (took.as_secs_f64() / bytes, used.as_secs_f64() / bytes);
+            println!("round {round}, {name} it: {wall:.2} s a GiB, {cpu:.2} s of HAProxy's CPU");
+        }
+    }
+    sites.end();
+}
+
+/// The bytes of the body.
+fn discard(browser: &Browser) -> usize {
+    let mut stream = browser.connect().unwrap();
+    write!(stream, "{}\r\n", browser.head("GET", "/large.bin", "")).unwrap();
+    let (mut part, mut count, mut head) = (vec![0; 256 << 10], 0, 0);
+    loop {
+        let read = stream.read(&mut part).unwrap();
+        if count == 0 {
+            head = part.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        }
+        if read == 0 {
+            return count - head;
+        }
+        count += read;
+    }
 }

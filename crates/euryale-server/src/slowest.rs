@@ -1,0 +1,168 @@
+//! The slowest of the requests that have ended lately.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use euryale_core::{Route, Stage, Times};
+use http::{Method, StatusCode};
+
+/// Keeps the slowest requests of the last minutes, for the status page: give it to
+/// [`Server::slowest`](crate::Server::slowest) and to [`Admin::slowest`](crate::Admin::slowest). Clones are handles to
+/// the same list.
+///
+/// Slow is who waits long for the head of its answer, or went away without one. How long a body is sent is told, too,
+/// but is mostly its reader's doing. A request is named by its method and its [`Route`], never by its path.
+///
+/// A request that is none of the slowest costs two loads when it ends. While it runs it has a [`Times`] in its
+/// extensions, into which the layers write.
+#[derive(Clone)]
+pub struct Slowest(Arc<Inner>);
+
+/// So many are kept.
+const KEPT: usize = 10;
+
+/// For so long.
+const SPAN: Duration = Duration::from_secs(300);
+
+/// The span goes on in so many steps. Each has a list of its own, so that one that was very slow keeps nobody out when
+/// its time is over.
+const STEPS: u32 = 5;
+
+struct Inner {
+    born: Instant,
+    /// Whoever took no longer than this is none of the slowest of this step: nanoseconds.
+    floor: AtomicU64,
+    /// When this step ends: nanoseconds after `born`.
+    until: AtomicU64,
+    steps: Mutex<VecDeque<Vec<Ended>>>,
+}
+
+/// A request that has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) method: Method,
+    pub(crate) route: Option<Route>,
+    /// None: its client went away, or was cut, before there was an answer.
+    pub(crate) status: Option<StatusCode>,
+    /// Until the head of the answer.
+    pub(crate) took: Duration,
+    /// From there to its end.
+    pub(crate) sending: Duration,
+    /// In each stage, as far as a layer told.
+    pub(crate) stages: [Duration; Stage::ALL.len()],
+    pub(crate) publications: u32,
+    pub(crate) at: Instant,
+}
+
+impl Ended {
+    /// What is in no stage.
+    pub(crate) fn elsewhere(&self) -> Duration {
+        self.took.saturating_sub(self.stages.iter().sum())
+    }
+}
+
+impl Slowest {
+    /// The ten slowest of the last five minutes.
+    #[must_use]
+    pub fn new() -> Self {
+        let steps = Mutex::default();
+        Self(Arc::new(Inner { born: Instant::now(), floor: 0.into(), until: 0.into(), steps }))
+    }
+
+    /// A request has ended that took so long.
+    pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> Ended) {
+        let Inner { born, floor, until, steps } = &*self.0;
+        let at = nanoseconds(now.saturating_duration_since(*born));
+        if nanoseconds(took) <= floor.load(Relaxed) && at < until.load(Relaxed) {
+            return;
+        }
+        let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+        if at >= until.load(Relaxed) {
+            steps.push_back(Vec::with_capacity(KEPT + 1));
+            if steps.len() > STEPS as usize + 1 {
+                steps.pop_front();
+            }
+            until.store(at + nanoseconds(SPAN / STEPS), Relaxed);
+            floor.store(0, Relaxed);
+        }
+        let Some(step) = steps.back_mut() else { return };
+        let place = step.partition_point(|other| other.took >= took);
+        step.insert(place, ended());
+        step.truncate(KEPT);
+        if step.len() == KEPT {
+            floor.store(step.last().map_or(0, |last| nanoseconds(last.took)), Relaxed);
+        }
+    }
+
+    /// The slowest first.
+    pub(crate) fn list(&self, now: Instant) -> Vec<Ended> {
+        let steps = self.0.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |ended: &&Ended| now.saturating_duration_since(ended.at) < SPAN;
+        let mut list: Vec<Ended> = steps.iter().flatten().filter(is_recent).cloned().collect();
+        drop(steps);
+        list.sort_by_key(|ended| std::cmp::Reverse(ended.took));
+        list.truncate(KEPT);
+        list
+    }
+}
+
+impl Default for Slowest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Slowest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slowest").finish_non_exhaustive()
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// One request, on its way into the list.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    slowest: Slowest,
+    times: Times,
+    answer: Option<(Duration, StatusCode)>,
+}
+
+impl Watched {
+    pub(crate) fn new(slowest: &Slowest) -> Self {
+        Self { slowest: slowest.clone(), times: Times::new(), answer: None }
+    }
+
+    /// For the extensions of the request.
+    pub(crate) fn times(&self) -> Times {
+        self.times.clone()
+    }
+
+    pub(crate) fn answered(&mut self, began: Instant, status: StatusCode) {
+        self.answer = Some((began.elapsed(), status));
+    }
+
+    pub(crate) fn ended(&self, began: Instant, method: &Method) {
+        let now = Instant::now();
+        let all = now.saturating_duration_since(began);
+        let took = self.answer.map_or(all, |(took, _)| took);
+        self.slowest.record(took, now, || Ended {
+            method: method.clone(),
+            route: self.times.route().cloned(),
+            status: self.answer.map(|(_, status)| status),
+            took,
+            sending: all.saturating_sub(took),
+            stages: std::array::from_fn(|stage| self.times.of(Stage::ALL[stage])),
+            publications: self.times.publications(),
+            at: now,
+        });
+    }
+}

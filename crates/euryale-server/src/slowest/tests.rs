@@ -1,0 +1,64 @@
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn record(slowest: &Slowest, seconds: u32, now: Instant) -> bool {
+    let mut was_asked = false;
+    slowest.record(seconds * SECOND, now, || {
+        was_asked = true;
+        Ended {
+            method: Method::GET,
+            route: None,
+            status: None,
+            took: seconds * SECOND,
+            sending: Duration::ZERO,
+            stages: [SECOND; Stage::ALL.len()],
+            publications: 1,
+            at: now,
+        }
+    });
+    was_asked
+}
+
+fn seconds(slowest: &Slowest, now: Instant) -> Vec<u64> {
+    slowest.list(now).iter().map(|ended| ended.took.as_secs()).collect()
+}
+
+#[test]
+fn the_ten_slowest_are_kept_and_others_cost_nothing() {
+    let (slowest, now) = (Slowest::new(), Instant::now());
+    assert!((1..=20).all(|took| record(&slowest, took, now)));
+    assert_eq!(seconds(&slowest, now), (11..=20).rev().collect::<Vec<_>>());
+    assert!(!record(&slowest, 10, now) && !record(&slowest, 11, now), "not even the lock");
+    assert!(record(&slowest, 12, now));
+    assert_eq!(seconds(&slowest, now)[8..], [12, 12]);
+}
+
+#[test]
+fn one_that_was_very_slow_keeps_nobody_out_when_its_time_is_over() {
+    let (slowest, begin) = (Slowest::new(), Instant::now());
+    (0..10).for_each(|_| assert!(record(&slowest, 100, begin)));
+    let at = |minutes: u32| begin + minutes * 60 * SECOND;
+    // As long as they are there, others are kept but not listed.
+    for minute in 1..5 {
+        assert!(record(&slowest, minute, at(minute)));
+        assert_eq!(seconds(&slowest, at(minute)), [100; 10]);
+    }
+    assert_eq!(seconds(&slowest, at(5)), [4, 3, 2, 1]);
+    assert!(record(&slowest, 1, at(8)));
+    assert_eq!(seconds(&slowest, at(8)), [4, 1]);
+    for minute in 9..100 {
+        record(&slowest, 1, at(minute));
+    }
+    assert!(slowest.0.steps.lock().unwrap().len() <= 6);
+    assert_eq!(seconds(&slowest, at(200)), [0; 0]);
+}
+
+#[test]
+fn what_is_in_no_stage_is_elsewhere() {
+    let (slowest, now) = (Slowest::new(), Instant::now());
+    record(&slowest, 9, now);
+    record(&slowest, 2, now);
+    assert_eq!(slowest.list(now)[0].elsewhere(), 5 * SECOND);
+    assert_eq!(slowest.list(now)[1].elsewhere(), Duration::ZERO);
+}

@@ -1,0 +1,167 @@
+//! What peers may do, and how that changes while the server is at work.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use hyper_util::server::conn::auto;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::Server;
+use crate::clock::Limits;
+use crate::conversation::Tracked;
+use crate::incoming::Pace;
+use crate::per_peer::PerPeer;
+use crate::settings::Settings;
+
+/// What a socket is allowed for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(crate) http: auto::Builder<Tracked>,
+    pub(crate) limits: Limits,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) max_resets: u32,
+    pub(crate) pace: Pace,
+}
+
+impl Terms {
+    fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
+        Self {
+            http: settings.builder(Tracked { tasks: tasks.clone(), stall: settings.limits.write }),
+            limits: settings.limits,
+            handshake_timeout: settings.handshake_timeout,
+            max_resets: settings.max_resets,
+            pace: settings.pace,
+        }
+    }
+}
+
+/// The terms of the sockets that come next, and the places for them.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    tasks: TaskTracker,
+    now: Mutex<(Arc<Terms>, usize)>,
+    /// A permit for each socket that may be open, and so many more than that which come back one day.
+    places: Arc<Semaphore>,
+    owed: AtomicUsize,
+    pub(crate) per_peer: PerPeer,
+}
+
+impl Admission {
+    pub(crate) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
+        let (terms, most) = (Arc::new(Terms::new(settings, tasks)), most(settings));
+        Self {
+            tasks: tasks.clone(),
+            now: Mutex::new((terms, most)),
+            places: Arc::new(Semaphore::new(most)),
+            owed: AtomicUsize::new(0),
+            per_peer: PerPeer::new(settings.max_sockets_per_peer),
+        }
+    }
+
+    /// Those of a socket that comes now.
+    pub(crate) fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.now.lock().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// A place among all sockets, if there is one.
+    pub(crate) fn try_place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+            if let Some(permit) = self.unless_owed(permit) {
+                return Some(permit);
+            }
+        }
+    }
+
+    /// The same, once there is one.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            // Nobody closes the semaphore.
+            let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            if let Some(permit) = self.unless_owed(permit) {
+                return Some(permit);
+            }
+        }
+    }
+
+    fn unless_owed(&self, permit: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
+        let one_less = |owed: usize| owed.checked_sub(1);
+        match self.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
+            Ok(_) => {
+                permit.forget();
+                None
+            }
+            Err(_) => Some(permit),
+        }
+    }
+
+    fn change(&self, settings: &Settings) {
+        let most = most(settings);
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut now.1, most);
+        if let Some(fewer) = before.checked_sub(most) {
+            // Those of open sockets come back when they are closed.
+            let left = fewer - self.places.forget_permits(fewer);
+            self.owed.fetch_add(left, Ordering::Relaxed);
+        } else {
+            let more = most - before;
+            let rest = |owed: usize| Some(owed.saturating_sub(more));
+            let owed = self.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).unwrap_or(0);
+            self.places.add_permits(more.saturating_sub(owed));
+        }
+        self.per_peer.allow(settings.max_sockets_per_peer);
+        now.0 = Arc::new(Terms::new(settings, &self.tasks));
+    }
+}
+
+fn most(settings: &Settings) -> usize {
+    // Far more than there are descriptors, and far fewer than a semaphore can have.
+    settings.max_sockets.clamp(1, 1 << 30)
+}
+
+/// Changes what a server allows its peers while it is at work. Made by [`Server::changes`]; clones are handles to the
+/// same server.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Arc<Mutex<Subject>>);
+
+/// Whom it changes: one that has not begun yet, or one at work.
+#[derive(Debug, Default)]
+struct Subject {
+    next: Option<Settings>,
+    at_work: Weak<Admission>,
+}
+
+impl Changes {
+    /// From now on new sockets have the limits and time-outs of `like`: all that its methods set but listeners, the
+    /// admin, the ledger and the deadline of the drain. Sockets that are open keep what they have. When there are more
+    /// of them than may be open from now on, none is closed: new ones wait until enough have ended.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use euryale_server::Server;
+    ///
+    /// let settings = |idle| Server::new().idle_timeout(Duration::from_secs(idle)).max_sockets(5_000);
+    /// let server = settings(30);
+    /// let changes = server.changes();
+    /// // `server.listen(..).serve(..)` runs; on a signal:
+    /// changes.apply(&settings(75));
+    /// ```
+    pub fn apply(&self, like: &Server) {
+        let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match subject.at_work.upgrade() {
+            Some(admission) => admission.change(&like.settings),
+            None => subject.next = Some(like.settings.clone()),
+        }
+    }
+
+    /// A server begins; what was changed before counts.
+    pub(crate) fn begin(&self, settings: Settings, tasks: &TaskTracker) -> Arc<Admission> {
+        let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let admission = Arc::new(Admission::new(&subject.next.take().unwrap_or(settings), tasks));
+        subject.at_work = Arc::downgrade(&admission);
+        admission
+    }
+}

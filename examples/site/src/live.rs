@@ -1,0 +1,126 @@
+//! What of a running site another configuration changes.
+
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use euryale::blob::FolderStore;
+use euryale::{PeerAddr, Pool};
+use euryale_agent_check::Resume;
+use euryale_server::{Changes, Incoming, Shutdown, Tls};
+use euryale_sqlite::Sqlite;
+use http::Request;
+use tower::Service;
+
+use crate::app::{UPLOADS, app, uploads};
+use crate::error::StartError;
+use crate::listen::Balancers;
+use crate::log::{self, Log};
+use crate::settings::Settings;
+use crate::standing::Stands;
+use crate::theme::Theme;
+use crate::{certificates, echo, public};
+
+/// What stays the same, whatever the settings say, and what the site is made of.
+pub(crate) struct Parts {
+    pub(crate) pool: Pool<Sqlite>,
+    pub(crate) blobs: FolderStore,
+    pub(crate) stands: Stands,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Parts {
+    /// The site with all its routes. Reads the files of a theme: before anything is served, or seldom.
+    pub(crate) fn site(&self, settings: &Settings) -> Result<Router, StartError> {
+        let theme = Theme::open(&settings.theme)?;
+        let resume: Resume = self.stands.resume();
+        let app = app(self.pool.clone(), self.blobs.clone(), &theme, settings, resume);
+        self.stands.shows(theme);
+        Ok(public::around(echo::beside(app, &self.shutdown, &self.stands), settings))
+    }
+}
+
+/// The way into the site. Requests that have begun go on in the one into which they came.
+#[derive(Clone)]
+pub(crate) struct WayIn(Arc<RwLock<Router>>);
+
+impl WayIn {
+    pub(crate) fn new(site: Router) -> Self {
+        Self(Arc::new(RwLock::new(site)))
+    }
+
+    fn replace(&self, site: Router) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *current, site);
+        drop(current);
+        drop(old);
+    }
+}
+
+impl Service<Request<Incoming>> for WayIn {
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future = <Router as Service<Request<Incoming>>>::Future;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // A router always is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let mut site = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        site.call(request)
+    }
+}
+
+/// Who must send a PROXY header.
+#[derive(Clone, Default)]
+pub(crate) struct Who(Arc<RwLock<Vec<Balancers>>>);
+
+impl Who {
+    pub(crate) fn are(&self, balancers: &[Balancers]) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = balancers.to_vec();
+    }
+
+    pub(crate) fn have(&self, peer: PeerAddr) -> bool {
+        let balancers = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        balancers.iter().any(|some| some.have(peer))
+    }
+}
+
+/// The parts of a running site that can be changed.
+pub(crate) struct Live {
+    pub(crate) parts: Parts,
+    pub(crate) way_in: WayIn,
+    pub(crate) changes: Changes,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) balancers: Who,
+    pub(crate) log: Log,
+}
+
+impl Live {
+    /// All of it or nothing. A few small files are read, seldom: that is no work for a lane.
+    pub(crate) fn apply(&self, new: &Settings, is_another_site: bool) -> Result<(), StartError> {
+        let filter = log::filter(new)?;
+        let certificates = certificates::read(&new.edge)?;
+        let site = if is_another_site { Some(self.parts.site(new)?) } else { None };
+        // From here on nothing fails.
+        if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
+            tls.replace(certificates);
+        }
+        let pool = &self.parts.pool;
+        pool.resize(new.connections);
+        pool.restrict(new.max_queue, new.max_wait);
+        if let Some(lane) = pool.lane(UPLOADS) {
+            pool.share(lane, uploads(new));
+        }
+        self.changes.apply(&new.edge.server());
+        self.balancers.are(&new.edge.proxy_protocol);
+        self.log.change(filter);
+        if let Some(site) = site {
+            self.way_in.replace(site);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+use clap::CommandFactory;
+
+use super::*;
+
+/// Settings that count at once, with nothing made anew.
+const AT_ONCE: [&str; 18] = [
+    "connections",
+    "half-close",
+    "handshake-timeout",
+    "head-timeout",
+    "idle-timeout",
+    "log-filter",
+    "max-head",
+    "max-headers",
+    "max-queue",
+    "max-resets",
+    "max-sockets",
+    "max-sockets-per-peer",
+    "max-streams",
+    "proxy-protocol",
+    "tls-cert",
+    "tls-key",
+    "write-timeout",
+    "max-wait",
+];
+
+/// Whoever adds a setting has to say when a change of it counts.
+#[test]
+fn each_setting_is_of_one_kind() {
+    let command = Settings::command();
+    let names = command.get_arguments().filter_map(|argument| argument.get_long());
+    let mut names: Vec<&str> =
+        names.filter(|name| !["config", "print-config", "help", "version"].contains(name)).collect();
+    let mut known = [&NEXT_START[..], &SITE, &AT_ONCE].concat();
+    names.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(known, names);
+}
