@@ -65,7 +65,8 @@ where
     fn call(&self, request: Request<hyper::body::Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let running = self.cell.asked(request.version() == Version::HTTP_2, method, uri);
+        let (is_http2, with_body) = (request.version() == Version::HTTP_2, !request.body().is_end_stream());
+        let running = self.cell.asked(is_http2, with_body, method, uri);
         let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
         let verdict = framing::check(&mut request);
         request.extensions_mut().insert(self.peer.clone());
@@ -184,7 +185,7 @@ fn give(
 ) -> Poll<Result<Response<Outgoing>, Infallible>> {
     // Given once.
     let Some(mut running) = running.take() else { return Poll::Pending };
-    running.answered();
+    running.answered(response.status());
     let sending = match framing {
         Framing::Plain => {
             running.cell().given(parsed);

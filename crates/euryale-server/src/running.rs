@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_resets: u32,
+    pub(crate) max_control_frames: u32,
     /// A permit for each socket that may be open.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) per_peer: PerPeer,
@@ -95,6 +96,7 @@ impl Running {
             limits: settings.limits,
             handshake_timeout: settings.handshake_timeout,
             max_resets: settings.max_resets,
+            max_control_frames: settings.max_control_frames,
             places: Arc::new(Semaphore::new(settings.max_sockets.clamp(1, Semaphore::MAX_PERMITS))),
             per_peer: PerPeer::new(settings.max_sockets_per_peer),
             ledger,

@@ -2,8 +2,11 @@
 //! test wants them.
 
 mod admin;
+#[cfg(feature = "tls")]
+mod classes;
 mod deadlines;
 mod drain;
+mod floods;
 mod head_seconds;
 mod http1;
 mod http2;

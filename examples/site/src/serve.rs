@@ -69,7 +69,8 @@ fn start(runtime: &Runtime, settings: &Settings) -> Result<bool, StartError> {
         .build();
     let stands = &operators.stands;
     stands.open(&pool);
-    let app = echo::beside(app(pool.clone(), blobs, &theme, settings, stands.resume()), &shutdown);
+    let app = app(pool.clone(), blobs, &theme, settings, stands.resume());
+    let app = echo::beside(app, &shutdown, &settings.edge);
     let app = public::around(app, settings);
     let server = settings.edge.server().ledger(operators.ledger.clone()).drain_deadline(settings.drain);
     let server = listeners.public.into_iter().fold(server, Server::listen);
