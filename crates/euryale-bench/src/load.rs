@@ -57,7 +57,8 @@ pub(crate) enum Load {
     Trickle { sockets: usize, length: u64, seconds: u32, probes: usize },
     /// Sockets that ask for `/` once and stay.
     Idle { sockets: usize },
-    /// So many heads that come a byte at a time, and sockets that asked for `/` once; probes of `/` before and meanwhile.
+    /// So many heads that come a byte at a time, and sockets that asked for `/` once; probes of `/` before and
+    /// meanwhile.
     Siege { heads: usize, sockets: usize, probes: usize },
 }
 
@@ -103,8 +104,8 @@ impl Load {
             ),
             Self::Idle { sockets } => format!("{sockets} keep-alive sockets, each after one request"),
             Self::Siege { heads, sockets, probes } => format!(
-                "{sockets} keep-alive sockets, each after one request, and {heads} heads of which a byte comes every 2 s; \
-                 {probes} probes of a page, each on a socket of its own, before and meanwhile"
+                "{sockets} keep-alive sockets, each after one request, and {heads} heads of which a byte comes every \
+                 2 s; {probes} probes of a page, each on a socket of its own, before and meanwhile"
             ),
         }
     }

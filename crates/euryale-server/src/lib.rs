@@ -67,17 +67,17 @@
 //!
 //! | what they do | what ends it | reason |
 //! |---|---|---|
-//! | nothing, half a handshake | [`handshake_timeout`](Server::handshake_timeout) | `handshake` |
-//! | nothing, half a preface, a head that trickles | [`head_timeout`](Server::head_timeout) | `silent`, `head_elapsed` |
-//! | a body that stops or trickles | [`body_timeout`](Server::body_timeout), [`body_rate`](Server::body_rate) | `body_elapsed` |
-//! | they do not read | [`write_timeout`](Server::write_timeout); a stream of HTTP/2 is reset | `stalled` |
-//! | they only stay | [`idle_timeout`](Server::idle_timeout) | `idle` |
-//! | resets, of their own or provoked | [`max_resets`](Server::max_resets) and the limits of h2 | `flood` |
-//! | PING, SETTINGS, PRIORITY, WINDOW_UPDATE, unknown frames | [`max_control_frames`](Server::max_control_frames) | `flood` |
+//! | nothing, half a handshake | [`Server::handshake_timeout`] | `handshake` |
+//! | nothing, half a preface, a head that trickles | [`Server::head_timeout`] | `silent`, `head_elapsed` |
+//! | a body that stops or trickles | [`Server::body_timeout`], [`Server::body_rate`] | `body_elapsed` |
+//! | they do not read | [`Server::write_timeout`]; a stream of HTTP/2 is reset | `stalled` |
+//! | they only stay | [`Server::idle_timeout`] | `idle` |
+//! | resets, of their own or provoked | [`Server::max_resets`] and the limits of h2 | `flood` |
+//! | PING, SETTINGS, WINDOW_UPDATE and their like | [`Server::max_control_frames`] | `flood` |
 //! | CONTINUATION without end, DATA of no or few bytes | the limits of h2 | `flood` |
 //!
-//! For a flood the peer is told GOAWAY with ENHANCE_YOUR_CALM. For one that does not read nothing piles up: h2 answers a
-//! PING or SETTINGS before it reads on, and the kernel takes at most 256 KiB that the peer does not.
+//! For a flood the peer is told GOAWAY with ENHANCE_YOUR_CALM. For one that does not read nothing piles up: h2 answers
+//! a PING or SETTINGS before it reads on, and the kernel takes at most 256 KiB that the peer does not.
 //!
 //! Not limited are the requests that a peer may make, which the queue for connections refuses when it is full, and
 //! bandwidth. A peer that reads a few bytes now and then keeps its socket, its file and those 256 KiB for as long as it

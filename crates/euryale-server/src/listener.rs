@@ -36,9 +36,9 @@ enum Kind {
     Unix(UnixListener),
 }
 
-/// What the kernel takes for a peer beyond what it can send, in bytes. It would take megabytes: a thousand peers who ask
-/// for files and read nothing could fill the memory that it has for TCP, and keep the threads of the runtime at filling
-/// it. More than a network takes in the time in which a task is woken.
+/// What the kernel takes for a peer beyond what it can send, in bytes. It would take megabytes: a thousand peers who
+/// ask for files and read nothing could fill the memory that it has for TCP, and keep the threads of the runtime at
+/// filling it. More than a network takes in the time in which a task is woken.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 << 10;
 

@@ -87,8 +87,9 @@ impl Server {
 
     /// How long a peer may take none of what is written to it. Default 60 s, as nginx has it.
     ///
-    /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the peer, and 256 KiB more.
-    /// Who reads some of it in the time stays. A stream of HTTP/2 whose peer gives it no window for so long is reset with CANCEL.
+    /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the peer, and 256 KiB
+    /// more. Who reads some of it in the time stays. A stream of HTTP/2 whose peer gives it no window for so long is
+    /// reset with CANCEL.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.write = timeout;
         self

@@ -70,8 +70,8 @@ pub(crate) struct ServerIo<T> {
 }
 
 impl<T> ServerIo<T> {
-    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `cut` ends it for a route that has
-    /// it.
+    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `cut` ends it for a route that
+    /// has it.
     pub(crate) fn new(
         socket: Socket<T>,
         max_control_frames: u32,

@@ -122,8 +122,8 @@ impl SocketCell {
         }
     }
 
-    /// Some of the next head came, and perhaps together with the last request, or while that was worked on. Whatever ends
-    /// with an empty line is a whole head, which hyper answers before it waits (RFC 9112 §2.1).
+    /// Some of the next head came, and perhaps together with the last request, or while that was worked on. Whatever
+    /// ends with an empty line is a whole head, which hyper answers before it waits (RFC 9112 §2.1).
     fn has_some_of_a_head(&self) -> bool {
         let tail = self.tail.load(Relaxed);
         let is_at_an_end = tail & 0xffff == 0x0a0a || tail & 0xff_ffff == 0x0a_0d0a;

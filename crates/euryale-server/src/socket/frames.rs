@@ -8,8 +8,8 @@ use tokio::time::{Duration, Instant};
 /// Reads along with what a peer sends, and counts frames that ask for nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE,
 /// RST_STREAM, those of unknown types, and DATA without any.
 ///
-/// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its answers do not pile up,
-/// because it reads on only when the last one is written; but a peer that reads them can ask for ever.
+/// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its answers do not pile
+/// up, because it reads on only when the last one is written; but a peer that reads them can ask for ever.
 ///
 /// What a peer is sent, and what it asks for, explains frames of this kind: windows are opened again, priorities are
 /// changed. So each request and each KiB gives credit back.

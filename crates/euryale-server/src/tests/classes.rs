@@ -1,5 +1,5 @@
-//! The classes of peers that only stay: before the handshake, before the first byte, in the preface, in a head, in a body,
-//! behind a request, before an answer. Each over plain sockets and TLS, with HTTP/1.1 and HTTP/2.
+//! The classes of peers that only stay: before the handshake, before the first byte, in the preface, in a head, in a
+//! body, behind a request, before an answer. Each over plain sockets and TLS, with HTTP/1.1 and HTTP/2.
 
 use euryale_core::{Body, Error};
 use http_body_util::BodyExt;

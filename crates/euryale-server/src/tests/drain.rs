@@ -147,8 +147,8 @@ async fn dropping_the_server_cuts() {
     eventually(refused).await;
 }
 
-/// The drain waits for an upgraded socket, which belongs to its route; at the deadline it is cut like any other, whether
-/// the route reads, writes or does neither.
+/// The drain waits for an upgraded socket, which belongs to its route; at the deadline it is cut like any other,
+/// whether the route reads, writes or does neither.
 #[tokio::test]
 async fn an_upgraded_socket_is_waited_for() {
     for (path, deadline) in [

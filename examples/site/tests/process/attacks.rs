@@ -1,21 +1,19 @@
-//! Programs that are made to bring servers down, against the site: pages are answered all the time, and nothing is left.
+//! Programs that are made to bring servers down, against the site: it answers all the time, and nothing is left.
 
 use std::io::{ErrorKind, Read};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::{Running, exit_code, get, program};
-
-/// A page that comes later is none.
-const LATE: Duration = Duration::from_secs(5);
+use super::{PATIENCE, Running, exit_code, get, program};
 
 /// The metric of sockets that ended for a reason.
 fn closed(reason: &str) -> String {
     format!("euryale_sockets_closed_total{{reason=\"{reason}\"}}")
 }
 
-/// Runs the program against the site, which is asked for pages meanwhile; what the program said. None: it is not here.
-fn attacked(site: &Running, name: &str, arguments: &[&str]) -> Option<String> {
+/// Runs the program against the site, which is asked for pages meanwhile, and none comes `late`; what the program said.
+/// None: it is not here.
+fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> Option<String> {
     let mut child = match program(name).args(arguments).env_remove("http_proxy").spawn() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             euryale_test::skip(&format!("{name} is not installed"));
@@ -33,7 +31,7 @@ fn attacked(site: &Running, name: &str, arguments: &[&str]) -> Option<String> {
     }
     let said = said.join().unwrap();
     assert_eq!(exit_code(&mut child), Some(0), "{said}");
-    assert!(pages > 0 && slowest < LATE, "{pages} pages, one of them after {slowest:?}");
+    assert!(pages > 0 && slowest < late, "{pages} pages, one of them after {slowest:?}");
     Some(said)
 }
 
@@ -70,7 +68,7 @@ fn slow(mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
     let site = Running::start(&folder.path().join("data"), &limits);
     let url = format!("http://{}{path}", site.public[0]);
     let common = [mode, "-c", "300", "-r", "300", "-l", "6", "-p", "5", "-u", &url];
-    let said = attacked(&site, "slowhttptest", &[&common, more].concat())?;
+    let said = attacked(&site, "slowhttptest", &[&common, more].concat(), Duration::from_secs(5))?;
     assert!(said.contains("service available:"), "{said}");
     let answers = said.split("service available:").skip(1);
     assert!(answers.clone().all(|answer| answer.trim_start().starts_with("YES")), "{said}");
@@ -100,14 +98,14 @@ fn slow_readers() {
     nothing_is_left(site);
 }
 
-/// A thousand at a time, as many as the queue has room for; each in a worker.
+/// A thousand at a time wait for their turn in a worker, and a page behind them.
 #[test]
 fn ten_thousand_streams() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &["--max-queue=2000"]);
     let url = format!("http://{}/@@slow?ms=0", site.public[0]);
     let flags = ["-n", "10000", "-c", "10", "-m", "100", &url];
-    let Some(said) = attacked(&site, "h2load", &flags) else { return };
+    let Some(said) = attacked(&site, "h2load", &flags, PATIENCE) else { return };
     assert!(said.contains("10000 done, 10000 succeeded, 0 failed, 0 errored, 0 timeout"), "{said}");
     assert!(said.contains("status codes: 10000 2xx"), "{said}");
     nothing_is_left(site);
