@@ -10,6 +10,7 @@ mod http;
 mod idle;
 mod metrics;
 mod probe;
+mod siege;
 mod stall;
 mod upload;
 pub(crate) mod wrk;
@@ -60,6 +61,9 @@ pub(crate) enum Load {
     Trickle { sockets: usize, length: u64, seconds: u32, probes: usize },
     /// Sockets that ask for `/` once and stay.
     Idle { sockets: usize },
+    /// So many heads that come a byte at a time, and sockets that asked for `/` once; probes of `/` before and
+    /// meanwhile.
+    Siege { heads: usize, sockets: usize, probes: usize },
 }
 
 /// What a client is told of the server.
@@ -107,6 +111,10 @@ impl Load {
                 "{sockets} uploads of {length} bytes in {seconds} s each, and {probes} probes of a page meanwhile"
             ),
             Self::Idle { sockets } => format!("{sockets} keep-alive sockets, each after one request"),
+            Self::Siege { heads, sockets, probes } => format!(
+                "{sockets} keep-alive sockets, each after one request, and {heads} heads of which a byte comes every \
+                 2 s; {probes} probes of a page, each on a socket of its own, before and meanwhile"
+            ),
         }
     }
 
@@ -161,6 +169,9 @@ impl Load {
                 async_load()?.block_on(upload::trickle(target, *sockets, *length, pace, *probes))
             }
             Self::Idle { sockets } => async_load()?.block_on(idle::run(target, *sockets)),
+            Self::Siege { heads, sockets, probes } => {
+                async_load()?.block_on(siege::run(target, *heads, *sockets, *probes))
+            }
         }
     }
 }

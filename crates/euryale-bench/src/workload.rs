@@ -101,6 +101,7 @@ pub(crate) const ALL: &[Workload] = &[
     sockets::STALL,
     sockets::UPLOAD,
     sockets::IDLE,
+    sockets::SIEGE,
     scale::SCALE,
     Workload {
         name: "waiting",

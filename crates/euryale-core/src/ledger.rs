@@ -434,8 +434,8 @@ pub struct Sockets {
     pub body_elapsed: Counter,
     /// Closed because the peer did not read.
     pub stalled: Counter,
-    /// Closed because an HTTP/2 peer reset too many requests.
-    pub resets: Counter,
+    /// Closed because an HTTP/2 peer reset too many requests, or sent too many frames that bring nothing.
+    pub flood: Counter,
     /// Closed because a TLS handshake failed or did not end in time.
     pub handshake: Counter,
     /// Closed because a balancer sent no PROXY header, or a wrong one.

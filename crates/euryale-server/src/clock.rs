@@ -28,7 +28,7 @@ impl Limits {
         match phase {
             Phase::Idle if !is_http2 => Some(self.idle.min(REST)),
             Phase::Silent | Phase::FirstHead | Phase::Head => Some(self.head),
-            Phase::Idle => Some(self.idle),
+            Phase::Idle | Phase::IdleAfterBody => Some(self.idle),
             Phase::Writing | Phase::Retiring => Some(self.write),
             Phase::Busy => None,
         }

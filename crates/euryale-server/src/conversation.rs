@@ -1,6 +1,7 @@
 //! One socket, from the first byte of HTTP to its close.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -13,7 +14,8 @@ use euryale_core::BoxError;
 use euryale_core::ledger::GaugeGuard;
 use http::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::time::Sleep;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
@@ -43,18 +45,17 @@ pub(crate) async fn converse<S, B>(
     B::Error: Into<BoxError>,
 {
     loop {
-        let (io, mut given_back) = ServerIo::new(socket);
+        let (io, mut given_back) = ServerIo::new(socket, terms.max_control_frames, &shared.cut);
         let spoken = speak(shared, terms, io, edge.clone(), &cell).await;
-        let given_back = given_back.try_recv();
-        let ending = match (spoken, &given_back) {
+        let back = given_back.try_recv();
+        let ending = match (spoken, &back) {
             (Spoken::Ended(ending), _) => Some(ending),
             (Spoken::Rests, Ok(socket)) => rest(shared, terms, socket, &cell).await,
             // It can only be hyper that has it still, which was dropped.
             (Spoken::Rests, Err(_)) => Some(Ending::Failed),
         };
         let ending = ending.map(|ending| cell.end(ending));
-        // An upgraded socket belongs to its route.
-        let Ok(back) = given_back else { return };
+        let Ok(back) = back else { return lend(shared, given_back, &cell).await };
         let Some(ending) = ending else {
             socket = back;
             continue;
@@ -110,7 +111,8 @@ where
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
-                return Poll::Ready(Spoken::Ended(ending_of(result, !matches!(drain_state, Drain::Afar))));
+                let ending = ending_of(result, cell, !matches!(drain_state, Drain::Afar));
+                return Poll::Ready(Spoken::Ended(ending));
             }
             if cutting.as_mut().poll(cx).is_ready() {
                 // Known before the requests are dropped, which say so.
@@ -134,7 +136,7 @@ where
                 continue;
             }
             if cell.recent_resets() > terms.max_resets {
-                return Poll::Ready(Spoken::Ended(Ending::Resets));
+                return Poll::Ready(Spoken::Ended(Ending::Flood));
             }
             match clock.as_mut().poll(cx, phase, cell.is_http2()) {
                 Poll::Pending => return Poll::Pending,
@@ -169,19 +171,36 @@ async fn rest(
     }
 }
 
+/// An upgraded socket belongs to its route, until the drain cuts: then it reads and writes no more.
+async fn lend(shared: &Shared, mut given_back: oneshot::Receiver<Socket<Transport>>, cell: &SocketCell) {
+    let began = Instant::now();
+    // Borrowed: what was given back is counted when it is known how it ended.
+    tokio::select! {
+        biased;
+        () = shared.cut.cancelled() => {
+            cell.end(Ending::Cut);
+            if let Some((method, uri)) = cell.upgraded() {
+                tracing::warn!(%method, path = uri.path(), phase = "upgraded", age = ?began.elapsed(), "cut");
+            }
+        }
+        _ = &mut given_back => {}
+    }
+}
+
 /// How it ends when a phase lasted too long.
 fn late(phase: Phase) -> Ending {
     match phase {
         Phase::Silent => Ending::Silent,
         Phase::FirstHead | Phase::Head => Ending::HeadElapsed,
-        // Who is idle rests, or retires.
-        Phase::Idle | Phase::Writing | Phase::Retiring | Phase::Busy => Ending::Stalled,
+        // Who is idle rests, or retires first.
+        Phase::Idle | Phase::Writing | Phase::Busy => Ending::Stalled,
+        Phase::IdleAfterBody | Phase::Retiring => Ending::Idle,
     }
 }
 
-fn ending_of(result: Result<(), BoxError>, is_draining: bool) -> Ending {
+fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool) -> Ending {
     let Err(error) = result else {
-        return Ending::Finished;
+        return if cell.phase().0 == Phase::Retiring { Ending::Idle } else { Ending::Finished };
     };
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         if error.is_parse_too_large() {
@@ -189,6 +208,10 @@ fn ending_of(result: Result<(), BoxError>, is_draining: bool) -> Ending {
         }
         if error.is_parse() {
             return Ending::Malformed;
+        }
+        if let Some(ending) = said_by_http2(error) {
+            cell.tell();
+            return ending;
         }
     }
     // How the auto builder ends when it is told to before it has seen a version.
@@ -199,6 +222,16 @@ fn ending_of(result: Result<(), BoxError>, is_draining: bool) -> Ending {
     }
     tracing::debug!(%error, "socket failed");
     Ending::Failed
+}
+
+/// Why h2 gave a peer up, to which it has said so (RFC 9113 §5.4.1).
+fn said_by_http2(error: &hyper::Error) -> Option<Ending> {
+    let error = error.source()?.downcast_ref::<h2::Error>()?;
+    match error.reason()? {
+        _ if !error.is_library() => None,
+        h2::Reason::ENHANCE_YOUR_CALM => Some(Ending::Flood),
+        _ => Some(Ending::Malformed),
+    }
 }
 
 /// Runs the streams of HTTP/2 as tasks that the drain knows, and that end when nobody reads them.

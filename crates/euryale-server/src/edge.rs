@@ -87,9 +87,10 @@ where
     fn call(&self, request: Request<hyper::body::Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (is_http2, with_body) = (request.version() == Version::HTTP_2, !request.body().is_end_stream());
         let watched = self.slowest.as_ref().map(|slowest| Box::new(Watched::new(slowest)));
         let times = watched.as_ref().map(|watched| watched.times());
-        let running = self.cell.asked(request.version() == Version::HTTP_2, method, uri, watched);
+        let running = self.cell.asked(is_http2, with_body, method, uri, watched);
         let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
         let verdict = framing::check(&mut request);
         request.extensions_mut().insert(self.peer.clone());

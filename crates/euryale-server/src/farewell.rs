@@ -27,7 +27,7 @@ const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0,
 pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &SocketCell) {
     let word = match ending {
         Ending::HeadElapsed if cell.awaits_rest_of_head() => Some(TIMEOUT),
-        Ending::Resets if !cell.is_blocked() => Some(GOAWAY),
+        Ending::Flood if cell.can_be_told() => Some(GOAWAY),
         _ => None,
     };
     let lingers = match ending {
@@ -35,7 +35,7 @@ pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &S
             socket.io.forget();
             false
         }
-        Ending::Malformed | Ending::HeadTooLarge => true,
+        Ending::Malformed | Ending::HeadTooLarge | Ending::Flood => true,
         Ending::Cut | Ending::Silent | Ending::Idle => false,
         _ => word.is_some() || cell.is_unread(),
     };

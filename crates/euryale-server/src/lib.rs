@@ -64,6 +64,33 @@
 //! all others, and the phases of its `Lifetime` shutdown: the veto with a time limit is
 //! [`Server::drain_deadline`].
 //!
+//! # Hostile peers
+//!
+//! Each is a test. The reason is that of `euryale_sockets_closed_total`.
+//!
+//! | what they do | what ends it | reason |
+//! |---|---|---|
+//! | nothing, half a handshake | [`Server::handshake_timeout`] | `handshake` |
+//! | nothing, half a preface, a head that trickles | [`Server::head_timeout`] | `silent`, `head_elapsed` |
+//! | a body that stops or trickles | [`Server::body_timeout`], [`Server::body_rate`] | `body_elapsed` |
+//! | they do not read | [`Server::write_timeout`]; a stream of HTTP/2 is reset | `stalled` |
+//! | they only stay | [`Server::idle_timeout`] | `idle` |
+//! | resets, of their own or provoked | [`Server::max_resets`] and the limits of h2 | `flood` |
+//! | PING, SETTINGS, WINDOW_UPDATE and their like | [`Server::max_control_frames`] | `flood` |
+//! | CONTINUATION without end, DATA of no or few bytes | the limits of h2 | `flood` |
+//!
+//! For a flood the peer is told GOAWAY with ENHANCE_YOUR_CALM. For one that does not read nothing piles up: h2 answers
+//! a PING or SETTINGS before it reads on, and the kernel takes at most 256 KiB that the peer does not.
+//!
+//! Not limited are the requests that a peer may make, which the queue for connections refuses when it is full, and
+//! bandwidth. A peer that reads a few bytes now and then keeps its socket, its file and those 256 KiB for as long as it
+//! likes: [`max_sockets_per_peer`](Server::max_sockets_per_peer) says how often. h2 logs each acknowledgement that
+//! it did not ask for at WARN: within `max_control_frames`, but in a log.
+//!
+//! An upgraded socket belongs to its route. It counts as open, and is cut with the others at the end of a drain; no
+//! other deadline of the server holds for it. A route that keeps peers as long as they like, a WebSocket for instance,
+//! should ask them for a sign of life now and then, and bound the time of its writes.
+//!
 //! # Cancellation
 //!
 //! When a peer goes away hyper drops the service's future, for HTTP/1 as soon as it sees the end of the

@@ -36,6 +36,12 @@ enum Kind {
     Unix(UnixListener),
 }
 
+/// What the kernel takes for a peer beyond what it can send, in bytes. It would take megabytes: a thousand peers who
+/// ask for files and read nothing could fill the memory that it has for TCP, and keep the threads of the runtime at
+/// filling it. More than a network takes in the time in which a task is woken.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 256 << 10;
+
 type Names = Arc<dyn Fn(PeerAddr) -> bool + Send + Sync>;
 
 /// What comes before HTTP.
@@ -97,6 +103,10 @@ impl Listener {
                 // hyper writes whole responses: waiting to fill a packet (Nagle) only delays their ends.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%address, %error, "could not set TCP_NODELAY");
+                }
+                #[cfg(target_os = "linux")]
+                if let Err(error) = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT) {
+                    tracing::debug!(%address, %error, "could not set TCP_NOTSENT_LOWAT");
                 }
                 Ok((Raw::Tcp(stream), PeerAddr::Tcp(address)))
             }

@@ -99,8 +99,9 @@ impl Server {
 
     /// How long a peer may take none of what is written to it. Default 60 s, as nginx has it.
     ///
-    /// It runs while the socket's buffers are full, which hold some 100 KB to some MB: who reads that much in the
-    /// time stays. A stream of HTTP/2 whose peer gives it no window for so long is reset with CANCEL.
+    /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the peer, and 256 KiB
+    /// more. Who reads some of it in the time stays. A stream of HTTP/2 whose peer gives it no window for so long is
+    /// reset with CANCEL.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.write = timeout;
         self
@@ -201,6 +202,17 @@ impl Server {
         self
     }
 
+    /// How many frames without content an HTTP/2 peer may send in ten seconds, beyond ten for each request and one for
+    /// each KiB that it is sent; more end the socket with GOAWAY. Default 10,000.
+    ///
+    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost some microseconds each
+    /// and ask for nothing (CVE-2019-9512 and its like). Honest clients send hundreds, seldom more; the default is for
+    /// floods only, which are a thousand times that.
+    pub fn max_control_frames(mut self, count: u32) -> Self {
+        self.settings.max_control_frames = count;
+        self
+    }
+
     /// HTTP/2 peers are asked for a sign of life after `interval` and closed when none comes within
     /// `timeout`. Default 60 s and 20 s: a peer that vanished without a word would otherwise keep its socket
     /// for ever. An interval of zero never asks.
@@ -231,8 +243,8 @@ impl Server {
     /// The drain closes the listeners first. Idle sockets close at once; others finish the response in flight
     /// (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY) until the
     /// [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that was upgraded belongs
-    /// to its route: the drain waits for it and reports it, but cannot close it; the route should watch
-    /// [`Shutdown::draining`].
+    /// to its route, which should watch [`Shutdown::draining`] and end: the drain waits for it like for any other, and
+    /// when it cuts, the route can read and write no more.
     pub async fn serve<S, B>(self, service: S, shutdown: Shutdown) -> Drained
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,

@@ -2,7 +2,9 @@
 
 mod cell;
 mod ending;
+mod frames;
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +13,12 @@ use std::task::{Context, Poll};
 use euryale_core::ledger::GaugeGuard;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 pub(crate) use self::cell::{Phase, Running, SocketCell};
 pub(crate) use self::ending::Ending;
+use self::frames::{Flood, Frames};
 use crate::per_peer::PeerPlace;
 
 /// A socket, and that it is open.
@@ -61,19 +65,62 @@ pub(crate) struct ServerIo<T> {
     /// None only in the drop.
     socket: Option<Socket<T>>,
     back: Option<oneshot::Sender<Socket<T>>>,
+    frames: Frames,
+    lent: Lent,
 }
 
 impl<T> ServerIo<T> {
-    pub(crate) fn new(socket: Socket<T>) -> (Self, oneshot::Receiver<Socket<T>>) {
+    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `cut` ends it for a route that
+    /// has it.
+    pub(crate) fn new(
+        socket: Socket<T>,
+        max_control_frames: u32,
+        cut: &CancellationToken,
+    ) -> (Self, oneshot::Receiver<Socket<T>>) {
         let (back, given_back) = oneshot::channel();
-        (Self { socket: Some(socket), back: Some(back) }, given_back)
+        let frames = Frames::new(max_control_frames);
+        let lent = Lent { cut: cut.clone(), waits: [None, None] };
+        (Self { socket: Some(socket), back: Some(back), frames, lent }, given_back)
     }
 }
 
 impl<T: Unpin> ServerIo<T> {
-    fn parts(&mut self) -> io::Result<(Pin<&mut T>, &SocketCell)> {
+    fn parts(&mut self) -> io::Result<(Pin<&mut T>, &SocketCell, &mut Frames)> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        Ok((Pin::new(&mut socket.io), &socket.open.cell))
+        Ok((Pin::new(&mut socket.io), &socket.open.cell, &mut self.frames))
+    }
+
+    /// An error when the socket belongs to a route and the drain has cut it.
+    fn still_lent(&mut self, cx: &mut Context<'_>, way: Way) -> io::Result<()> {
+        match &self.socket {
+            Some(socket) if socket.open.cell.upgraded().is_some() => self.lent.poll(cx, way),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What ends a socket that a route has. hyper needs none of it: it is dropped.
+#[derive(Debug)]
+struct Lent {
+    cut: CancellationToken,
+    /// For the reader and for the writer, which may be two tasks.
+    waits: [Option<Pin<Box<WaitForCancellationFutureOwned>>>; 2],
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Lent {
+    fn poll(&mut self, cx: &mut Context<'_>, way: Way) -> io::Result<()> {
+        let wait =
+            self.waits[way as usize].get_or_insert_with(|| Box::pin(self.cut.clone().cancelled_owned()));
+        match wait.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
     }
 }
 
@@ -92,11 +139,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let (io, cell) = self.parts()?;
+        self.still_lent(cx, Way::In)?;
+        let (io, cell, frames) = self.parts()?;
         let before = buf.filled().len();
         let read = io.poll_read(cx, buf);
         if matches!(read, Poll::Ready(Ok(()))) {
-            cell.heard(&buf.filled()[before..]);
+            let heard = &buf.filled()[before..];
+            cell.heard(heard);
+            if let Err(Flood) = frames.read(heard) {
+                cell.blame(Ending::Flood);
+                // hyper ends with it at once, and the rest is said when it has.
+                return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+            }
         }
         read
     }
@@ -104,8 +158,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let (io, cell) = self.parts()?;
-        noted(io.poll_write(cx, buf), cell)
+        self.still_lent(cx, Way::Out)?;
+        let (io, cell, frames) = self.parts()?;
+        noted(io.poll_write(cx, buf), cell, frames)
     }
 
     fn poll_write_vectored(
@@ -113,8 +168,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let (io, cell) = self.parts()?;
-        noted(io.poll_write_vectored(cx, bufs), cell)
+        self.still_lent(cx, Way::Out)?;
+        let (io, cell, frames) = self.parts()?;
+        noted(io.poll_write_vectored(cx, bufs), cell, frames)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -122,7 +178,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (io, cell) = self.parts()?;
+        self.still_lent(cx, Way::Out)?;
+        let (io, cell, _) = self.parts()?;
         let flushed = io.poll_flush(cx);
         match &flushed {
             // hyper flushes when it has written everything.
@@ -137,10 +194,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
     }
 }
 
-fn noted(written: Poll<io::Result<usize>>, cell: &SocketCell) -> Poll<io::Result<usize>> {
+fn noted(
+    written: Poll<io::Result<usize>>,
+    cell: &SocketCell,
+    frames: &mut Frames,
+) -> Poll<io::Result<usize>> {
     match &written {
         Poll::Pending => cell.cannot_write(),
-        Poll::Ready(Ok(_)) => cell.wrote(),
+        Poll::Ready(Ok(count)) => {
+            cell.wrote();
+            frames.wrote(*count);
+        }
         Poll::Ready(Err(_)) => {}
     }
     written

@@ -22,6 +22,7 @@ pub(crate) struct Terms {
     pub(crate) limits: Limits,
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_resets: u32,
+    pub(crate) max_control_frames: u32,
     pub(crate) pace: Pace,
 }
 
@@ -32,6 +33,7 @@ impl Terms {
             limits: settings.limits,
             handshake_timeout: settings.handshake_timeout,
             max_resets: settings.max_resets,
+            max_control_frames: settings.max_control_frames,
             pace: settings.pace,
         }
     }

@@ -3,8 +3,11 @@
 
 mod admin;
 mod changes;
+#[cfg(feature = "tls")]
+mod classes;
 mod deadlines;
 mod drain;
+mod floods;
 mod head_seconds;
 mod http1;
 mod http2;

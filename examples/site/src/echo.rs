@@ -1,5 +1,7 @@
 //! `/@@echo`: a WebSocket, beside the stack. It holds no worker and no connection, however long it is open.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
@@ -8,22 +10,37 @@ use axum::{Extension, Router};
 use euryale::forwarded::PublicUrl;
 use euryale_server::Shutdown;
 use http::{HeaderMap, StatusCode, header};
+use tokio::time::{sleep, timeout};
 
+use crate::edge::Edge;
 use crate::standing::Stands;
 
 /// A longer message ends the socket.
 const LARGEST: usize = 64 << 10;
+/// For a farewell to be heard.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a socket is kept. The server's own deadlines end with the upgrade: from there on they are the route's.
+#[derive(Clone, Debug)]
+struct Terms {
+    shutdown: Shutdown,
+    /// A peer that is silent for so long is asked for a sign of life, and has as long again.
+    idle: Duration,
+    /// How long it may take nothing of what is sent.
+    write: Duration,
+}
 
 /// The route, and for all else `site`.
-pub(crate) fn beside(site: Router, shutdown: &Shutdown, stands: &Stands) -> Router {
-    let state = (shutdown.clone(), stands.clone());
+pub(crate) fn beside(site: Router, shutdown: &Shutdown, stands: &Stands, edge: &Edge) -> Router {
+    let terms = Terms { shutdown: shutdown.clone(), idle: edge.idle_timeout, write: edge.write_timeout };
+    let state = (terms, stands.clone());
     Router::new().route("/@@echo", any(upgrade)).with_state(state).fallback_service(site)
 }
 
 /// Browsers let every site open sockets to any other, and say which one does: that is asked here (RFC 6455 §10.2). What
 /// is no browser says nothing.
 async fn upgrade(
-    State((shutdown, stands)): State<(Shutdown, Stands)>,
+    State((terms, stands)): State<(Terms, Stands)>,
     Extension(here): Extension<PublicUrl>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -31,13 +48,13 @@ async fn upgrade(
     if !is_from_here(&headers, &here) {
         return (StatusCode::FORBIDDEN, "Another site asked for this socket.\n").into_response();
     }
-    if shutdown.is_draining() {
+    if terms.shutdown.is_draining() {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
     }
     let limited = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST);
     limited.on_upgrade(async move |socket| {
         let _open = stands.websocket();
-        echo(socket, &shutdown).await;
+        echo(socket, &terms).await;
     })
 }
 
@@ -50,34 +67,48 @@ fn is_from_here(headers: &HeaderMap, here: &PublicUrl) -> bool {
 }
 
 /// Until the peer has had enough, or the site has.
-async fn echo(mut socket: WebSocket, shutdown: &Shutdown) {
-    let (code, reason) = loop {
-        let message = tokio::select! {
-            message = socket.recv() => message,
-            () = shutdown.draining() => break (close_code::AWAY, "the site is going down"),
-        };
-        match message {
-            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                // A peer that does not read is cut by the drain.
-                let sent = tokio::select! {
-                    sent = socket.send(message) => sent,
-                    () = shutdown.draining() => break (close_code::AWAY, "the site is going down"),
-                };
-                if sent.is_err() {
-                    return;
-                }
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Err(_)) => break (close_code::SIZE, "messages are of at most 64 KiB"),
-            Some(Ok(Message::Close(_))) | None => return,
-        }
-    };
+async fn echo(mut socket: WebSocket, terms: &Terms) {
+    let Some((code, reason)) = talk(&mut socket, terms).await else { return };
     let farewell = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
     // Those who answer have heard it; others have had their time.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), async {
+    let _ = timeout(FAREWELL, async {
         socket.send(farewell).await?;
         while let Some(Ok(_)) = socket.recv().await {}
         Ok::<_, axum::Error>(())
     })
     .await;
+}
+
+/// Why it ends. None: there is nobody to tell.
+async fn talk(socket: &mut WebSocket, terms: &Terms) -> Option<(u16, &'static str)> {
+    const AWAY: (u16, &str) = (close_code::AWAY, "the site is going down");
+    let mut was_asked = false;
+    loop {
+        let answer = tokio::select! {
+            message = socket.recv() => {
+                was_asked = false;
+                match message {
+                    Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Err(_)) => return Some((close_code::SIZE, "messages are of at most 64 KiB")),
+                    Some(Ok(Message::Close(_))) | None => return None,
+                }
+            }
+            () = sleep(terms.idle) => {
+                if was_asked {
+                    return Some((close_code::AWAY, "nothing was heard"));
+                }
+                was_asked = true;
+                Message::Ping(Vec::new().into())
+            }
+            () = terms.shutdown.draining() => return Some(AWAY),
+        };
+        tokio::select! {
+            sent = timeout(terms.write, socket.send(answer)) => {
+                // Who does not read is not told, either.
+                sent.ok()?.ok()?;
+            }
+            () = terms.shutdown.draining() => return Some(AWAY),
+        }
+    }
 }

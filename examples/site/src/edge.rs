@@ -106,6 +106,10 @@ pub(crate) struct Edge {
     #[arg(long, env = "EURYALE_MAX_RESETS", value_name = "NUMBER", default_value_t = 200)]
     pub(crate) max_resets: u32,
 
+    /// Frames without content that it may send in ten seconds, beyond what its requests and their answers explain
+    #[arg(long, env = "EURYALE_MAX_CONTROL_FRAMES", value_name = "NUMBER", default_value_t = 10_000)]
+    pub(crate) max_control_frames: u32,
+
     /// Answer clients that have closed their half of the socket; then nothing tells who hung up
     #[arg(long, env = "EURYALE_HALF_CLOSE", value_name = "BOOLEAN", default_value_t = false)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
@@ -128,6 +132,7 @@ impl Edge {
             .max_sockets_per_peer(self.max_sockets_per_peer)
             .max_concurrent_streams(self.max_streams)
             .max_resets(self.max_resets)
+            .max_control_frames(self.max_control_frames)
             .half_close(self.half_close)
     }
 }

@@ -37,7 +37,7 @@ impl Parts {
         let resume: Resume = self.stands.resume();
         let app = app(self.pool.clone(), self.blobs.clone(), &theme, settings, resume);
         self.stands.shows(theme);
-        Ok(public::around(echo::beside(app, &self.shutdown, &self.stands), settings))
+        Ok(public::around(echo::beside(app, &self.shutdown, &self.stands, &settings.edge), settings))
     }
 }
 

@@ -28,6 +28,13 @@ pub(super) const IDLE: Workload = Workload {
     state: State::Rounds(idle),
 };
 
+pub(super) const SIEGE: Workload = Workload {
+    name: "siege",
+    about: "1,000 heads that trickle and 10,000 idle sockets, and probes of a page meanwhile.",
+    goal: "p99 of the page ≤ 2 × quiet, less than 200 MiB of memory",
+    state: State::Rounds(siege),
+};
+
 /// Longer than all buffers on its way.
 const STALLED: u64 = 64 << 20;
 
@@ -110,5 +117,30 @@ fn idle(_options: &Options) -> Vec<Plan> {
             case("euryale", View::Page, 2, &load),
         ],
         bars: vec![bar("bytes_per_socket", "euryale", "nginx", Limit::AtMost(4.0))],
+    }]
+}
+
+const SIEGES: &[Column] = &[
+    P99,
+    P50,
+    column("p99_ms_quiet", "quiet p99 ms", 2),
+    column("p50_ms_quiet", "quiet p50 ms", 2),
+    column("resident_mib", "memory MiB", 1),
+    ANSWERED,
+];
+/// Enough for a p99.
+const SIEGE_PROBES: usize = 500;
+
+fn siege(_options: &Options) -> Vec<Plan> {
+    let load = Load::Siege { heads: 1_000, sockets: SOCKETS, probes: SIEGE_PROBES };
+    vec![Plan {
+        title: format!("1000 slow heads and {SOCKETS} idle sockets, cap 2"),
+        columns: SIEGES,
+        cases: ["nginx", "euryale"].map(|peer| case(peer, View::Page, 2, &load)).into(),
+        bars: vec![
+            absolute("answered", "euryale", Limit::AtLeast(SIEGE_PROBES as f64)),
+            absolute("p99_growth", "euryale", Limit::AtMost(2.0)),
+            absolute("resident_mib", "euryale", Limit::AtMost(200.0)),
+        ],
     }]
 }

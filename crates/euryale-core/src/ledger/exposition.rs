@@ -77,7 +77,7 @@ pub(super) fn write(ledger: &Ledger) -> String {
         ("head_elapsed", &sockets.head_elapsed),
         ("body_elapsed", &sockets.body_elapsed),
         ("stalled", &sockets.stalled),
-        ("resets", &sockets.resets),
+        ("flood", &sockets.flood),
         ("handshake", &sockets.handshake),
         ("proxy", &sockets.proxy),
         ("refused", &sockets.refused),

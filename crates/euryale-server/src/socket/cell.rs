@@ -1,7 +1,7 @@
 //! What the parts around one socket tell each other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use euryale_core::Ledger;
@@ -24,6 +24,10 @@ pub(crate) struct SocketCell {
     running: AtomicU32,
     /// Bytes came since the last request, and none runs: the head of the next one.
     fed: AtomicBool,
+    /// The last request has a body: nobody but hyper knows where it ends.
+    with_body: AtomicBool,
+    /// The last three bytes that came.
+    tail: AtomicU32,
     /// The first bytes may be those of HTTP/2's preface.
     preface: AtomicBool,
     /// The peer has said that it sends nothing more.
@@ -37,6 +41,10 @@ pub(crate) struct SocketCell {
     /// HTTP/2: asked to send no more requests, for want of any.
     retiring: AtomicBool,
     resets: Resets,
+    /// HTTP/2: hyper has said why it ends.
+    told: AtomicBool,
+    /// It was given to a route, whose request had this method and this address.
+    upgraded: OnceLock<(Method, Uri)>,
     /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds after
     /// `born`, plus one. Zero: there is none.
     unwritten: AtomicU64,
@@ -56,6 +64,8 @@ pub(crate) enum Phase {
     Head,
     /// For a request.
     Idle,
+    /// For a request, of which hyper may have read some behind the body of the last one.
+    IdleAfterBody,
     /// For an answer, or for the body of a request.
     Busy,
     /// For the peer to read.
@@ -75,6 +85,8 @@ impl SocketCell {
             asked: AtomicU32::new(0),
             running: AtomicU32::new(0),
             fed: AtomicBool::new(false),
+            with_body: AtomicBool::new(false),
+            tail: AtomicU32::new(0),
             preface: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             unread: AtomicBool::new(false),
@@ -82,6 +94,8 @@ impl SocketCell {
             blocks: AtomicU32::new(0),
             retiring: AtomicBool::new(false),
             resets: Resets::default(),
+            told: AtomicBool::new(false),
+            upgraded: OnceLock::new(),
             unwritten: AtomicU64::new(0),
             // What remains when the task of the socket panics.
             ending: AtomicU8::new(Ending::Failed as u8),
@@ -99,23 +113,35 @@ impl SocketCell {
         } else if self.http2.load(Relaxed) {
             if self.retiring.load(Relaxed) { (Phase::Retiring, 0) } else { (Phase::Idle, asked) }
         } else {
-            match (asked, self.fed.load(Relaxed)) {
+            match (asked, self.has_some_of_a_head()) {
                 (0, false) => (Phase::Silent, 0),
                 (0, true) => (Phase::FirstHead, 0),
-                (_, false) => (Phase::Idle, asked),
                 (_, true) => (Phase::Head, asked),
+                (_, false) if self.with_body.load(Relaxed) => (Phase::IdleAfterBody, asked),
+                (_, false) => (Phase::Idle, asked),
             }
         }
+    }
+
+    /// Some of the next head came, and perhaps together with the last request, or while that was worked on. Whatever
+    /// ends with an empty line is a whole head, which hyper answers before it waits (RFC 9112 §2.1).
+    fn has_some_of_a_head(&self) -> bool {
+        let tail = self.tail.load(Relaxed);
+        let is_at_an_end = tail & 0xffff == 0x0a0a || tail & 0xff_ffff == 0x0a_0d0a;
+        let came_along = self.asked.load(Relaxed) > 0 && !self.with_body.load(Relaxed) && !is_at_an_end;
+        self.fed.load(Relaxed) || came_along
     }
 
     /// hyper has parsed a head. The guard is kept until hyper has the whole response.
     pub(crate) fn asked(
         self: &Arc<Self>,
         is_http2: bool,
+        with_body: bool,
         method: Method,
         uri: Uri,
         watched: Option<Box<Watched>>,
     ) -> Running {
+        self.with_body.store(with_body, Relaxed);
         self.http2.store(is_http2, Relaxed);
         self.asked.fetch_add(1, Relaxed);
         self.running.fetch_add(1, Relaxed);
@@ -143,11 +169,26 @@ impl SocketCell {
 
     /// Half a head came, as HTTP/1, and all that was to be written is.
     pub(crate) fn awaits_rest_of_head(&self) -> bool {
-        self.fed.load(Relaxed)
+        self.has_some_of_a_head()
             && !self.preface.load(Relaxed)
             && !self.is_http2()
             && !self.blocked.load(Relaxed)
             && !self.ended.load(Relaxed)
+    }
+
+    /// What was asked for by the request whose route has the socket now.
+    pub(crate) fn upgraded(&self) -> Option<&(Method, Uri)> {
+        self.upgraded.get()
+    }
+
+    /// hyper has said to an HTTP/2 peer why the socket ends.
+    pub(crate) fn tell(&self) {
+        self.told.store(true, Relaxed);
+    }
+
+    /// An HTTP/2 peer can be told why the socket ends, and was not.
+    pub(crate) fn can_be_told(&self) -> bool {
+        !self.told.load(Relaxed) && !self.is_blocked()
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
@@ -185,6 +226,9 @@ impl SocketCell {
     }
 
     pub(super) fn heard(&self, bytes: &[u8]) {
+        let last = &bytes[bytes.len().saturating_sub(3)..];
+        let tail = last.iter().fold(self.tail.load(Relaxed), |tail, byte| tail << 8 | u32::from(*byte));
+        self.tail.store(tail, Relaxed);
         if bytes.is_empty() {
             self.ended.store(true, Relaxed);
         } else if self.running.load(Relaxed) == 0 && !self.fed.load(Relaxed) {
@@ -253,6 +297,10 @@ impl Running {
         self.is_answered = true;
         if let Some(watched) = &mut self.watched {
             watched.answered(self.began, status);
+        }
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            // Once in the life of a socket.
+            let _ = self.cell.upgraded.set((self.method.clone(), self.uri.clone()));
         }
     }
 }

@@ -171,7 +171,7 @@ async fn small_answers_that_nobody_takes_end_with_their_socket() {
     peer.send(get_on(1)).await;
     while super::http2::next_frame(&mut peer).await.is_some() {}
     site.all_closed().await;
-    assert_eq!(site.closed(), "stalled 1");
+    assert_eq!(site.closed(), "idle 1");
     site.end().await;
 }
 
@@ -191,6 +191,7 @@ async fn an_idle_peer_of_http2_is_told() {
     }
     assert!(kinds.contains(&7), "{kinds:?}");
     site.all_closed().await;
+    assert_eq!(site.closed(), "idle 1");
     site.end().await;
 }
 

@@ -147,29 +147,30 @@ async fn dropping_the_server_cuts() {
     eventually(refused).await;
 }
 
-/// The drain waits for an upgraded socket, which belongs to its route, and reports it when it must go without
-/// it.
+/// The drain waits for an upgraded socket, which belongs to its route; at the deadline it is cut like any other,
+/// whether the route reads, writes or does neither.
 #[tokio::test]
 async fn an_upgraded_socket_is_waited_for() {
-    let ends = Gate::new();
-    let gate = ends.clone();
-    let app = tower::service_fn(move |mut request: Request<Incoming>| {
-        let gate = gate.clone();
-        tokio::spawn(async move {
-            let upgraded = hyper::upgrade::on(&mut request).await.unwrap();
-            gate.pass().await;
-            drop(upgraded);
+    for (path, deadline) in [
+        ("/waits", Duration::MAX),
+        ("/waits", Duration::from_millis(20)),
+        ("/reads", Duration::from_millis(20)),
+        ("/writes", Duration::from_millis(20)),
+    ] {
+        let (ends, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
+        let (gate, guard) = (ends.clone(), dropped.clone());
+        let app = tower::service_fn(move |request: Request<Incoming>| {
+            tokio::spawn(upgraded(request, gate.clone(), Dropped(guard.clone())));
+            let mut response = Response::new(String::new());
+            *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+            response.headers_mut().insert("upgrade", http::HeaderValue::from_static("echo"));
+            response.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
+            async { Ok(response) }
         });
-        let mut response = Response::new(String::new());
-        *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
-        response.headers_mut().insert("upgrade", http::HeaderValue::from_static("echo"));
-        response.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
-        async { Ok(response) }
-    });
-    for deadline in [Duration::from_millis(20), Duration::MAX] {
-        let site = Site::start(Server::new().drain_deadline(deadline), app.clone()).await;
+        let site = Site::start(Server::new().drain_deadline(deadline), app).await;
         let mut peer = site.peer().await;
-        peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
+        peer.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"))
+            .await;
         assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
         ends.arrived().await;
         assert_eq!(site.ledger.sockets.open.get(), 1);
@@ -180,13 +181,28 @@ async fn an_upgraded_socket_is_waited_for() {
         }
         let ledger = site.ledger.clone();
         let drained = within(site.serving).await.unwrap();
-        assert_eq!(drained.is_complete(), is_patient);
-        if !is_patient {
-            assert_eq!((drained.cut, ledger.sockets.open.get()), (1, 1));
+        assert_eq!((drained.is_complete(), drained.cut), (is_patient, usize::from(!is_patient)));
+        if path == "/waits" {
             ends.open();
         }
+        // A route that reads or writes has heard of it.
+        let _ = within(dropped.acquire()).await.unwrap();
         eventually(|| ledger.sockets.open.get() == 0).await;
-        assert_eq!(ledger.sockets.finished.get(), 1);
+        let ended = [ledger.sockets.finished.get(), ledger.sockets.cut.get()];
+        assert_eq!(ended, [u64::from(is_patient), u64::from(!is_patient)], "{path} {deadline:?}");
+    }
+}
+
+/// A route that takes no notice of a drain.
+async fn upgraded(mut request: Request<Incoming>, gate: Gate, _guard: Dropped) {
+    let path = request.uri().path().to_owned();
+    let socket = hyper::upgrade::on(&mut request).await.unwrap();
+    let mut socket = hyper_util::rt::TokioIo::new(socket);
+    gate.arrived.add_permits(1);
+    match path.as_str() {
+        "/reads" => drop(socket.read(&mut [0]).await.unwrap_err()),
+        "/writes" => while socket.write_all(&[0; 1 << 16]).await.is_ok() {},
+        _ => gate.open.acquire().await.unwrap().forget(),
     }
 }
 

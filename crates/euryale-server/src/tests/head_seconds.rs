@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
@@ -82,7 +83,7 @@ async fn heads_that_wait_behind_each_other_count_once_each() {
     let cell = Arc::new(SocketCell::new(ledger.clone()));
     let (io, _other) = tokio::io::duplex(64);
     let open = Open::new(cell.clone(), TaskTracker::new().token(), None);
-    let (mut io, _back) = ServerIo::new(Socket { io, open });
+    let (mut io, _back) = ServerIo::new(Socket { io, open }, 0, &CancellationToken::new());
     let seconds = &ledger.response_head_seconds;
     io.write_all(b"body of an earlier response").await.unwrap();
     assert_eq!(seconds.count(), 0);

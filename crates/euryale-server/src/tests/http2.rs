@@ -9,6 +9,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncRead;
 
 use super::*;
 
@@ -133,11 +134,15 @@ async fn head_sends_no_data() {
 
 /// Type, flags and payload of the next frame (RFC 9113 §4.1); None at the end.
 pub(super) async fn next_frame(peer: &mut Peer) -> Option<(u8, u8, Vec<u8>)> {
+    frame_from(&mut peer.stream).await
+}
+
+pub(super) async fn frame_from(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u8, Vec<u8>)> {
     let mut head = [0; 9];
-    within(peer.stream.read_exact(&mut head)).await.ok()?;
+    within(stream.read_exact(&mut head)).await.ok()?;
     let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
     let mut payload = vec![0; length as usize];
-    within(peer.stream.read_exact(&mut payload)).await.ok()?;
+    within(stream.read_exact(&mut payload)).await.ok()?;
     Some((head[3], head[4], payload))
 }
 

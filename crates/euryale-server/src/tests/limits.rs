@@ -79,7 +79,7 @@ async fn paced_resets_end_the_socket() {
     assert_eq!(last.unwrap()[4..], [0, 0, 0, 11]);
     drop(peer);
     site.all_closed().await;
-    assert_eq!(site.closed(), "resets 1");
+    assert_eq!(site.closed(), "flood 1");
     site.end().await;
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener as Std;
 use axum::Router;
 use axum::routing::get;
 use euryale_core::Peer as Sender;
+use proptest::prelude::*;
 use tokio::net::UnixStream;
 
 use super::*;
@@ -122,6 +123,38 @@ async fn nobody_else_may_say_it() {
     plain.send(REQUEST).await;
     assert!(String::from_utf8(plain.rest().await).unwrap().ends_with(&format!("{own} by none")));
     site.end().await;
+}
+
+/// Headers of both versions, right ones and wrong ones.
+fn headers() -> impl Strategy<Value = Vec<u8>> {
+    let text = (any::<SocketAddr>(), any::<SocketAddr>(), "[ -~]{0,8}").prop_map(|(from, to, more)| {
+        let family = if from.is_ipv4() { "TCP4" } else { "TCP6" };
+        let (ips, ports) = ((from.ip(), to.ip()), (from.port(), to.port()));
+        format!("PROXY {family} {} {} {} {}{more}\r\n", ips.0, ips.1, ports.0, ports.1).into_bytes()
+    });
+    let pairs = prop::collection::vec(any::<u8>(), 0..60);
+    let binary = (0x20..0x22_u8, any::<u8>(), pairs).prop_map(|(command, family, rest)| {
+        let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+        [b"\r\n\r\n\0\r\nQUIT\n", &[command, family][..], &length, &rest].concat()
+    });
+    prop_oneof![text, binary]
+}
+
+#[test]
+fn whatever_a_stranger_says_first_it_is_nobody_else() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (site, address) = runtime.block_on(balanced(false, Server::new().head_timeout(PATIENCE)));
+    proptest!(ProptestConfig::with_cases(64), |(header in headers())| {
+        let answer = runtime.block_on(async {
+            let mut peer = Peer::new(address).await;
+            peer.send([&header, REQUEST.as_bytes()].concat()).await;
+            // A head that seems to go on has an end all the same.
+            let _ = peer.stream.shutdown().await;
+            String::from_utf8(peer.rest().await).unwrap()
+        });
+        prop_assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{}", answer);
+    });
+    runtime.block_on(site.end());
 }
 
 /// Counted by whom they speak for, not by the balancer.

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use super::*;
 
@@ -94,4 +94,43 @@ async fn half_a_head_does_not_rest() {
     peer.send("ET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(peer.response().await.1, "2");
     site.end().await;
+}
+
+/// hyper has read it by then, and is asked no more when a socket rests: the second part would be taken for a request.
+#[tokio::test]
+async fn some_of_a_head_that_came_early_is_kept() {
+    let (gate, idle) = (Gate::new(), Duration::from_secs(30));
+    let held = gate.clone();
+    let app = Router::new()
+        .route("/", get(|| async { "first" }))
+        .route("/", post(|body: String| async { body }))
+        .route("/held", get(move || async move { held.pass().await }))
+        .route("/next", get(|| async { "next" }));
+    for (first, early) in [
+        ("GET / HTTP/1.1\r\nhost: a\r\n\r\nG", ""),
+        ("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /next HTTP/1.1\r\nhost: a\r\nx: ", ""),
+        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nokGET /next HTTP/1.1\r\nhost: a\r\nx: ", ""),
+        ("GET /held HTTP/1.1\r\nhost: a\r\n\r\n", "GET /next HTTP/1.1\r\nhost: a\r\nx: "),
+    ] {
+        let site = Site::start(Server::new().idle_timeout(idle), app.clone()).await;
+        let (mut peer, mut other) = (site.peer().await, site.peer().await);
+        peer.send(first).await;
+        if !early.is_empty() {
+            gate.arrived().await;
+            peer.send(early).await;
+            // What was sent before is read when this one is answered.
+            other.get("/").await;
+            gate.open();
+        }
+        peer.response().await;
+        // When one that was answered later rests, this one had the time for it.
+        other.get("/").await;
+        rested(&site, 1).await;
+        let rest = "ET /next HTTP/1.1\r\nhost: a\r\n\r\n";
+        peer.send(if first.ends_with('G') { rest } else { "GET /evil HTTP/1.1\r\n\r\n" }).await;
+        let (head, body) = peer.response().await;
+        assert!(head.starts_with("HTTP/1.1 200 ") && body == "next", "{first:?}: {head}");
+        drop((peer, other));
+        site.end().await;
+    }
 }

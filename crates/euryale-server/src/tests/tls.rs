@@ -18,13 +18,13 @@ use crate::{Listener, Tls};
 
 const TIMEOUT: Duration = Duration::from_millis(150);
 
-struct Certificate {
+pub(super) struct Certificate {
     chain: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
 impl Certificate {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["site.example".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         Self { chain: made.cert.der().clone(), key }
@@ -52,7 +52,11 @@ impl Certificate {
         Arc::new(config).into()
     }
 
-    async fn connect(&self, to: SocketAddr, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn connect(
+        &self,
+        to: SocketAddr,
+        protocols: &[&str],
+    ) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(to).await?;
         let name = ServerName::try_from("site.example").unwrap();
         within(self.client(protocols).connect(name, stream)).await
@@ -61,9 +65,23 @@ impl Certificate {
 
 /// A site behind TLS; its plain address is not used.
 async fn site(server: Server, certificate: &Certificate, app: Router) -> (Site, SocketAddr, Tls) {
+    listening(server, certificate, app).await
+}
+
+pub(super) async fn listening<S, B>(
+    server: Server,
+    certificate: &Certificate,
+    service: S,
+) -> (Site, SocketAddr, Tls)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     let (tcp, address) = bind().await;
     let tls = Tls::new(certificate.server());
-    let site = Site::start(server.listen(Listener::from(tcp).tls(&tls)), app).await;
+    let site = Site::start(server.listen(Listener::from(tcp).tls(&tls)), service).await;
     (site, address, tls)
 }
 

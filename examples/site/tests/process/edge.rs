@@ -298,3 +298,42 @@ fn a_websocket_echoes_until_the_site_goes_down() {
     let (code, said) = site.end();
     assert_eq!(code, Some(0), "{said}");
 }
+
+/// The server's deadlines end with the upgrade, and the route's begin.
+#[test]
+fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let site =
+        Running::start(folder.path(), &["--idle-timeout=200ms", "--head-timeout=200ms", "--drain=50ms"]);
+    let (mut alive, mut silent) = (Socket::open(&site, ""), Socket::open(&site, ""));
+    for _ in 0..4 {
+        assert_eq!(alive.hear(), (9, vec![]));
+        alive.send(10, &[]);
+    }
+    assert_eq!(silent.hear(), (9, vec![]));
+    let (kind, reason) = silent.hear();
+    assert_eq!((kind, &reason[..2]), (8, &1001_u16.to_be_bytes()[..]));
+    silent.send(8, &reason[..2]);
+    site.counts("euryale_sockets_open", 1);
+    alive.send(1, b"hello");
+    while alive.hear() != (1, b"hello".to_vec()) {}
+
+    // Who does not answer the farewell has the time of the drain, and is named then.
+    site.signal("-TERM");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("cut method=GET path=\"/@@echo\" phase=\"upgraded\""), "{said}");
+}
+
+#[test]
+fn a_websocket_that_reads_nothing_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--write-timeout=200ms"]);
+    let mut socket = Socket::open(&site, "");
+    socket.stream.get_ref().set_write_timeout(Some(PATIENCE)).unwrap();
+    let message = [&[0x82, 0xff], &(60_u64 << 10).to_be_bytes()[..], &[0; 4], &[0; 60 << 10]].concat();
+    // Until the site has gone: it reads no further than it can write.
+    while socket.stream.get_mut().write_all(&message).is_ok() {}
+    site.counts("euryale_sockets_open", 0);
+    site.end_well();
+}

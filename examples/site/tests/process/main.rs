@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
 
 mod agent;
+mod attacks;
 mod browser;
 mod clients;
 mod database;

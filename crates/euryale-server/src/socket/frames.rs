@@ -1,0 +1,155 @@
+//! Frames of HTTP/2 that cost work and bring none.
+
+#[cfg(test)]
+mod tests;
+
+use tokio::time::{Duration, Instant};
+
+/// Reads along with what a peer sends, and counts frames that ask for nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE,
+/// RST_STREAM, those of unknown types, and DATA without any.
+///
+/// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its answers do not pile
+/// up, because it reads on only when the last one is written; but a peer that reads them can ask for ever.
+///
+/// What a peer is sent, and what it asks for, explains frames of this kind: windows are opened again, priorities are
+/// changed. So each request and each KiB gives credit back.
+#[derive(Debug)]
+pub(super) struct Frames {
+    state: State,
+    most: u32,
+    credit: u32,
+    /// When the credit was last full.
+    full: Instant,
+    /// Bytes that were written and gave nothing back yet.
+    written: usize,
+}
+
+/// Preface ⇒ Head ⇒ Payload ⇒ Head; Preface ⇒ Http1 for whoever begins otherwise.
+#[derive(Debug)]
+enum State {
+    /// So many bytes of it came.
+    Preface(usize),
+    Head {
+        bytes: [u8; HEAD],
+        came: usize,
+    },
+    /// So many are still to come.
+    Payload(usize),
+    Http1,
+}
+
+/// More than the peer may send.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flood;
+
+/// RFC 9113 §3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The head of a frame (RFC 9113 §4.1): three bytes of length, one of type, one of flags, four of stream.
+const HEAD: usize = 9;
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+/// h2 has its own limit for these.
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+
+/// The credit is full again after so long, whatever the peer does.
+const SPAN: Duration = Duration::from_secs(10);
+/// What a request gives back. Browsers send a window and one or two priorities with each.
+const REQUEST: u32 = 10;
+/// So many bytes give one back. A client that opens both windows for every frame of 16 KiB sends two for sixteen.
+const BYTES: usize = 1024;
+
+impl Frames {
+    /// `most` in ten seconds, beyond what requests and answers explain.
+    pub(super) fn new(most: u32) -> Self {
+        Self { state: State::Preface(0), most, credit: most, full: Instant::now(), written: 0 }
+    }
+
+    /// The peer sent these bytes.
+    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), Flood> {
+        while !bytes.is_empty() {
+            match &mut self.state {
+                State::Http1 => return Ok(()),
+                State::Preface(came) => {
+                    let expected = &PREFACE[*came..];
+                    let next = bytes.len().min(expected.len());
+                    if bytes[..next] != expected[..next] {
+                        self.state = State::Http1;
+                        return Ok(());
+                    }
+                    *came += next;
+                    bytes = &bytes[next..];
+                    if *came == PREFACE.len() {
+                        self.state = State::head();
+                    }
+                }
+                State::Payload(left) => {
+                    let next = bytes.len().min(*left);
+                    *left -= next;
+                    bytes = &bytes[next..];
+                    if *left == 0 {
+                        self.state = State::head();
+                    }
+                }
+                State::Head { bytes: head, came } => {
+                    let next = bytes.len().min(HEAD - *came);
+                    head[*came..*came + next].copy_from_slice(&bytes[..next]);
+                    *came += next;
+                    bytes = &bytes[next..];
+                    if *came == HEAD {
+                        let head = *head;
+                        self.frame(head)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// So many bytes were written to the peer.
+    pub(super) fn wrote(&mut self, count: usize) {
+        if matches!(self.state, State::Http1) {
+            return;
+        }
+        self.written += count;
+        let explained = u32::try_from(self.written / BYTES).unwrap_or(u32::MAX);
+        self.written %= BYTES;
+        self.give(explained);
+    }
+
+    fn frame(&mut self, head: [u8; HEAD]) -> Result<(), Flood> {
+        let [high, middle, low, kind, flags, ..] = head;
+        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+        self.state = if length == 0 { State::head() } else { State::Payload(length) };
+        match kind {
+            HEADERS => self.give(REQUEST),
+            CONTINUATION => {}
+            DATA if length > 0 || flags & END_STREAM != 0 => {}
+            _ => return self.take(),
+        }
+        Ok(())
+    }
+
+    fn give(&mut self, credit: u32) {
+        self.credit = self.credit.saturating_add(credit).min(self.most);
+    }
+
+    fn take(&mut self) -> Result<(), Flood> {
+        if self.credit == 0 {
+            let now = Instant::now();
+            if now.duration_since(self.full) < SPAN {
+                return Err(Flood);
+            }
+            (self.credit, self.full) = (self.most, now);
+        }
+        // Zero: none at all.
+        self.credit = self.credit.checked_sub(1).ok_or(Flood)?;
+        Ok(())
+    }
+}
+
+impl State {
+    fn head() -> Self {
+        Self::Head { bytes: [0; HEAD], came: 0 }
+    }
+}

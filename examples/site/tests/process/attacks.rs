@@ -1,0 +1,112 @@
+//! Programs that are made to bring servers down, against the site: it answers all the time, and nothing is left.
+
+use std::io::{ErrorKind, Read};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, Running, exit_code, get, program};
+
+/// The metric of sockets that ended for a reason.
+fn closed(reason: &str) -> String {
+    format!("euryale_sockets_closed_total{{reason=\"{reason}\"}}")
+}
+
+/// Runs the program against the site, which is asked for pages meanwhile, and none comes `late`; what the program said.
+/// None: it is not here.
+fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> Option<String> {
+    let mut child = match program(name).args(arguments).env_remove("http_proxy").spawn() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            euryale_test::skip(&format!("{name} is not installed"));
+            return None;
+        }
+        child => child.unwrap(),
+    };
+    let said = said(&mut child);
+    let (mut pages, mut slowest) = (0, Duration::ZERO);
+    while child.try_wait().unwrap().is_none() {
+        let began = Instant::now();
+        let page = get(site.public[0], "/history").unwrap();
+        assert!(page.starts_with("HTTP/1.1 200 "), "after {pages} pages: {page}");
+        (pages, slowest) = (pages + 1, slowest.max(began.elapsed()));
+    }
+    let said = said.join().unwrap();
+    assert_eq!(exit_code(&mut child), Some(0), "{said}");
+    assert!(pages > 0 && slowest < late, "{pages} pages, one of them after {slowest:?}");
+    Some(said)
+}
+
+/// What it says, without colours, read as it comes.
+fn said(child: &mut Child) -> std::thread::JoinHandle<String> {
+    let mut stdout = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let mut said = Vec::new();
+        stdout.read_to_end(&mut said).unwrap();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let mut parts = said.split('\x1b');
+        let first = parts.next().unwrap_or_default().to_owned();
+        first
+            + &parts
+                .filter_map(|part| part.split_once(['m', 'H', 'J']))
+                .map(|part| part.1)
+                .collect::<String>()
+    })
+}
+
+/// No socket, no worker, no file, and a site that ends as it should.
+fn nothing_is_left(site: Running) {
+    site.counts("euryale_sockets_open", 0);
+    for gauge in ["connections_in_use", "publishers_running", "queue_depth", "spool_files", "blobs_open"] {
+        site.counts(&format!("euryale_{gauge}"), 0);
+    }
+    site.end_well();
+}
+
+/// slowhttptest for six seconds, from 300 sockets, which have two seconds for whatever they do.
+fn slow(mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = ["--head-timeout=2s", "--body-timeout=2s", "--write-timeout=2s"];
+    let site = Running::start(&folder.path().join("data"), &limits);
+    let url = format!("http://{}{path}", site.public[0]);
+    let common = [mode, "-c", "300", "-r", "300", "-l", "6", "-p", "5", "-u", &url];
+    let said = attacked(&site, "slowhttptest", &[&common, more].concat(), Duration::from_secs(5))?;
+    assert!(said.contains("service available:"), "{said}");
+    let answers = said.split("service available:").skip(1);
+    assert!(answers.clone().all(|answer| answer.trim_start().starts_with("YES")), "{said}");
+    Some((site, said))
+}
+
+#[test]
+fn slow_heads() {
+    let Some((site, said)) = slow("-H", "/history", &["-i", "1"]) else { return };
+    assert!(said.contains("No open connections left"), "{said}");
+    assert_eq!(site.metric(&closed("head_elapsed")), 300);
+    nothing_is_left(site);
+}
+
+#[test]
+fn slow_bodies() {
+    // A followup each five seconds: each has stopped coming before.
+    let Some((site, _)) = slow("-B", "/@@counter", &["-i", "5"]) else { return };
+    assert_eq!(site.metric(&closed("body_elapsed")), 300);
+    nothing_is_left(site);
+}
+
+#[test]
+fn slow_readers() {
+    let window = ["-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"];
+    let Some((site, _)) = slow("-X", "/pictures/chord.wav", &window) else { return };
+    nothing_is_left(site);
+}
+
+/// A thousand at a time wait for their turn in a worker, and a page behind them.
+#[test]
+fn ten_thousand_streams() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(&folder.path().join("data"), &["--max-queue=2000"]);
+    let url = format!("http://{}/@@slow?ms=0", site.public[0]);
+    let flags = ["-n", "10000", "-c", "10", "-m", "100", &url];
+    let Some(said) = attacked(&site, "h2load", &flags, PATIENCE) else { return };
+    assert!(said.contains("10000 done, 10000 succeeded, 0 failed, 0 errored, 0 timeout"), "{said}");
+    assert!(said.contains("status codes: 10000 2xx"), "{said}");
+    nothing_is_left(site);
+}
