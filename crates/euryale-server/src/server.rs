@@ -205,7 +205,7 @@ impl Server {
     /// How many frames without content an HTTP/2 peer may send in ten seconds, beyond ten for each request and one for
     /// each KiB that it is sent; more end the socket with GOAWAY. Default 10,000.
     ///
-    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost some microseconds each
+    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost a little each
     /// and ask for nothing (CVE-2019-9512 and its like). Honest clients send hundreds, seldom more; the default is for
     /// floods only, which are a thousand times that.
     pub fn max_control_frames(mut self, count: u32) -> Self {

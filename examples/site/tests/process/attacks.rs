@@ -1,10 +1,11 @@
 //! Programs that are made to bring servers down, against the site: it answers all the time, and nothing is left.
 
 use std::io::{ErrorKind, Read};
+use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Running, exit_code, get, program};
+use super::{PATIENCE, Running, exit_code, get, give_up, program};
 
 /// The metric of sockets that ended for a reason.
 fn closed(reason: &str) -> String {
@@ -14,25 +15,35 @@ fn closed(reason: &str) -> String {
 /// Runs the program against the site, which is asked for pages meanwhile, and none comes `late`; what the program said.
 /// None: it is not here.
 fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> Option<String> {
-    let mut child = match program(name).args(arguments).env_remove("http_proxy").spawn() {
+    let child = match program(name).args(arguments).env_remove("http_proxy").spawn() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             euryale_test::skip(&format!("{name} is not installed"));
             return None;
         }
         child => child.unwrap(),
     };
-    let said = said(&mut child);
+    let mut attack = Attack(child);
+    let said = said(&mut attack.0);
     let (mut pages, mut slowest) = (0, Duration::ZERO);
-    while child.try_wait().unwrap().is_none() {
+    while attack.0.try_wait().unwrap().is_none() {
         let began = Instant::now();
         let page = get(site.public[0], "/history").unwrap();
         assert!(page.starts_with("HTTP/1.1 200 "), "after {pages} pages: {page}");
         (pages, slowest) = (pages + 1, slowest.max(began.elapsed()));
     }
     let said = said.join().unwrap();
-    assert_eq!(exit_code(&mut child), Some(0), "{said}");
+    assert_eq!(exit_code(&mut attack.0), Some(0), "{said}");
     assert!(pages > 0 && slowest < late, "{pages} pages, one of them after {slowest:?}");
     Some(said)
+}
+
+/// Ends with the test.
+struct Attack(Child);
+
+impl Drop for Attack {
+    fn drop(&mut self) {
+        give_up(&mut self.0);
+    }
 }
 
 /// What it says, without colours, read as it comes.
@@ -62,10 +73,9 @@ fn nothing_is_left(site: Running) {
 }
 
 /// slowhttptest for six seconds, from 300 sockets, which have two seconds for whatever they do.
-fn slow(mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
-    let folder = tempfile::tempdir().unwrap();
+fn slow(data: &Path, mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
     let limits = ["--head-timeout=2s", "--body-timeout=2s", "--write-timeout=2s"];
-    let site = Running::start(&folder.path().join("data"), &limits);
+    let site = Running::start(data, &limits);
     let url = format!("http://{}{path}", site.public[0]);
     let common = [mode, "-c", "300", "-r", "300", "-l", "6", "-p", "5", "-u", &url];
     let said = attacked(&site, "slowhttptest", &[&common, more].concat(), Duration::from_secs(5))?;
@@ -77,24 +87,27 @@ fn slow(mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
 
 #[test]
 fn slow_heads() {
-    let Some((site, said)) = slow("-H", "/history", &["-i", "1"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some((site, said)) = slow(folder.path(), "-H", "/history", &["-i", "1"]) else { return };
     assert!(said.contains("No open connections left"), "{said}");
-    assert_eq!(site.metric(&closed("head_elapsed")), 300);
+    site.counts(&closed("head_elapsed"), 300);
     nothing_is_left(site);
 }
 
 #[test]
 fn slow_bodies() {
     // A followup each five seconds: each has stopped coming before.
-    let Some((site, _)) = slow("-B", "/@@counter", &["-i", "5"]) else { return };
-    assert_eq!(site.metric(&closed("body_elapsed")), 300);
+    let folder = tempfile::tempdir().unwrap();
+    let Some((site, _)) = slow(folder.path(), "-B", "/@@counter", &["-i", "5"]) else { return };
+    site.counts(&closed("body_elapsed"), 300);
     nothing_is_left(site);
 }
 
 #[test]
 fn slow_readers() {
     let window = ["-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"];
-    let Some((site, _)) = slow("-X", "/pictures/chord.wav", &window) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some((site, _)) = slow(folder.path(), "-X", "/pictures/chord.wav", &window) else { return };
     nothing_is_left(site);
 }
 
