@@ -144,8 +144,11 @@ fn mode(text: &str) -> Result<u32, String> {
 
 fn owner(text: &str) -> Result<String, &'static str> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));
-    let is_one = !(user.is_empty() && group.is_empty()) && !group.contains(':');
-    if is_one { Ok(text.to_owned()) } else { Err("write a user, a colon and a group, for example :www-data") }
+    let says_nothing = user.is_empty() && group.is_empty();
+    if says_nothing || group.contains(':') {
+        return Err("write a user, a colon and a group, for example :www-data");
+    }
+    Ok(text.to_owned())
 }
 
 fn head_size(text: &str) -> Result<u64, String> {
