@@ -52,8 +52,8 @@ pub(crate) enum Load {
     Drain { requests: u64, sockets: usize, length: u64 },
     /// Downloads of which only the head is read, and probes of `/` before and meanwhile.
     Stall { downloads: usize, length: u64, probes: usize },
-    /// Downloads of as many files that are not in memory, each a byte longer than the last, and probes of `/` before and
-    /// meanwhile.
+    /// Downloads of as many files that are not in memory, each a byte longer than the last, and probes of `/` before
+    /// and meanwhile.
     Cold { downloads: u64, length: u64, probes: usize },
     /// Uploads as fast as they go.
     Upload { sockets: usize, length: u64 },
@@ -101,8 +101,8 @@ impl Load {
                  page before and meanwhile"
             ),
             Self::Cold { downloads, length, probes } => format!(
-                "{downloads} downloads of {length} bytes that are not in memory, and {probes} probes of a page before and \
-                 meanwhile"
+                "{downloads} downloads of {length} bytes that are not in memory, and {probes} probes of a page \
+                 before and meanwhile"
             ),
             Self::Upload { sockets, length } => {
                 format!("{sockets} uploads of {length} bytes at a time, as fast as they go")

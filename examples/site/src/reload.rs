@@ -17,12 +17,13 @@ use crate::settings::Settings;
 const NEXT_START: [&str; 9] =
     ["admin", "agent", "data", "drain", "listen", "log", "reuse-port", "unix-mode", "unix-owner"];
 
-/// Settings of the site itself, with its routes and layers: it is made anew.
-const SITE: [&str; 12] = [
+/// Settings of the site itself, with its routes and layers: it is made anew. Two of them are limits of sockets as well.
+const SITE: [&str; 14] = [
     "body-timeout",
     "feed-host",
     "forwarded-field",
     "host",
+    "idle-timeout",
     "max-upload",
     "news",
     "offload",
@@ -31,6 +32,7 @@ const SITE: [&str; 12] = [
     "trusted-proxy",
     "virtual-host",
     "virtual-host-proxy",
+    "write-timeout",
 ];
 
 /// Waits for signals, for ever. What is wrong is said, and leaves everything as it was.

@@ -59,7 +59,7 @@ impl SendfileIo {
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was");
             return Poll::Ready(Err(error));
         }
-        // The peer takes as much as there is, and more would be sent at once: as much as hyper has of the file, and that
+        // The peer takes as much as there is, and more would be sent at once: all that hyper has of the file, and that
         // again, while others of this thread wait for their first byte.
         let left = place.blob.offset() + place.blob.len() - place.offset;
         self.yields = sent == len && (sent as u64) < left;

@@ -3,13 +3,13 @@ use clap::CommandFactory;
 use super::*;
 
 /// Settings that count at once, with nothing made anew.
-const AT_ONCE: [&str; 18] = [
+const AT_ONCE: [&str; 17] = [
     "connections",
     "half-close",
     "handshake-timeout",
     "head-timeout",
-    "idle-timeout",
     "log-filter",
+    "max-control-frames",
     "max-head",
     "max-headers",
     "max-queue",
@@ -20,7 +20,6 @@ const AT_ONCE: [&str; 18] = [
     "proxy-protocol",
     "tls-cert",
     "tls-key",
-    "write-timeout",
     "max-wait",
 ];
 

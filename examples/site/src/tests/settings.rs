@@ -54,7 +54,7 @@ fn what_is_printed_can_be_given_again() {
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
         let optional = flags.iter().filter(|flag| OPTIONAL.iter().any(|name| flag.starts_with(name)));
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
-        assert_eq!(printed.len(), 26 + optional.len(), "every setting is printed");
+        assert_eq!(printed.len(), 27 + optional.len(), "every setting is printed");
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {
