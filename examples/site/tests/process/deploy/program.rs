@@ -72,7 +72,7 @@ impl Drop for Proxy {
             if Instant::now() > until {
                 let _ = self.child.kill();
             }
-            std::thread::yield_now();
+            crate::between_looks();
         }
     }
 }
