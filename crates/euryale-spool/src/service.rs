@@ -64,9 +64,9 @@ where
         let settings = Arc::clone(&self.settings);
         let source = Source::new(body, limit, &settings);
         let whole = Box::pin(async move {
-            let began = Instant::now();
+            let timed = parts.extensions.get::<Times>().map(|times| (times.clone(), Instant::now()));
             let read = content.read(source, &mut parts, settings).await;
-            if let Some(times) = parts.extensions.get::<Times>() {
+            if let Some((times, began)) = timed {
                 times.spent(Stage::Reading, began.elapsed());
             }
             let body = read?;
