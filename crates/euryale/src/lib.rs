@@ -99,7 +99,7 @@
 //!
 //! | layer | crate | holds a worker? | replaces |
 //! |---|---|---|---|
-//! | [Forwarded], [VirtualHost] | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
+//! | [Forwarded], [VirtualHost], [CheckHost] | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
 //! | [TransformChain] | [`transform`] | no | `plone.transformchain` |
 //! | its [Tiles] and [themes] | [`tiles`], `euryale-theme` | no | `plone.app.blocks`, Diazo |
 //! | [Respond] | [`publisher`] | no | `standard_error_message` |
@@ -116,6 +116,7 @@
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
+//! [CheckHost]: forwarded::CheckHostLayer
 //! [TransformChain]: transform::TransformChainLayer
 //! [Tiles]: tiles::Tiles
 //! [themes]: https://docs.rs/euryale-theme

@@ -53,7 +53,7 @@ fn settings_change_while_requests_are_under_way() {
     assert_eq!(old.get("/history").unwrap().status, 200);
     let mut first = page(site, "test");
     let answer = first.answer().unwrap();
-    assert!(answer.text().contains("href=\"/guides\"") && !answer.text().contains("gazette"), "{answer:?}");
+    assert!(answer.text().contains("href=\"/guides\"") && !answer.text().contains("masthead"), "{answer:?}");
     let slow = site.slow(700);
     let said = configured.reload(
         "connections = 3\nmax-queue = 7\ntheme = \"gazette\"\ntrusted-proxy = [\"127.0.0.1\"]\n\
@@ -65,7 +65,14 @@ fn settings_change_while_requests_are_under_way() {
     site.counts("euryale_connections_cap", 3);
     // What a proxy says is believed now, and the pages look different; on an open socket, too.
     let answer = page(site, "test").answer().unwrap();
-    assert!(answer.text().contains("href=\"/app/guides\""), "{answer:?}");
+    assert!(
+        answer.text().contains("href=\"/app/guides\"") && answer.text().contains("gazette"),
+        "{answer:?}"
+    );
+    assert!(
+        get(site.admin, "/status.json").unwrap().contains("\"gazette\""),
+        "operators see which theme it is"
+    );
     assert_eq!(page(site, "evil.example").answer().unwrap().status, 421);
     old.send("GET / HTTP/1.1\r\nhost: evil.example\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\n\r\n").unwrap();
     assert_eq!(old.answer().unwrap().status, 421, "an open socket has the old number of fields");
