@@ -80,8 +80,8 @@ fn slow(data: &Path, mode: &str, path: &str, more: &[&str]) -> Option<(Running, 
     Some((site, said))
 }
 
-/// For this reason. Not all 300: slowhttptest ends when it has no open socket, and on a busy machine that may be before it
-/// has opened its last.
+/// For this reason. Not all 300: slowhttptest ends when it has no open socket, and on a busy machine that may be before
+/// it has opened its last.
 fn were_closed(site: &Running, reason: &str) {
     let metric = format!("euryale_sockets_closed_total{{reason=\"{reason}\"}}");
     eventually(&metric, || site.metric(&metric) >= 100);

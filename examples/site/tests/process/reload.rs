@@ -66,7 +66,7 @@ fn settings_change_while_requests_are_under_way() {
     // What a proxy says is believed now, and the pages look different; on an open socket, too.
     let answer = page(site, "test").answer().unwrap();
     assert!(
-        answer.text().contains("href=\"/app/guides\"") && answer.text().contains("gazette"),
+        answer.text().contains("href=\"/app/guides\"") && answer.text().contains("masthead"),
         "{answer:?}"
     );
     assert!(
