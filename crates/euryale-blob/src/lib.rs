@@ -55,7 +55,8 @@
 //!
 //! What is in the page cache is read where the body is polled, with `preadv2(RWF_NOWAIT)`, which never waits for a
 //! disk. The rest, and all of it where the system has no such call, is read by at most [`ServeBlobLayer::readers`]
-//! blocking threads, in the order of asking. Nobody seeks: parts and requests share a descriptor.
+//! blocking threads, in the order of asking, which bring the mebibyte behind it into the page cache as well. Nobody
+//! seeks: parts and requests share a descriptor.
 //!
 //! Over HTTP/1, who sends what it gets is given 128 KiB at a time. There are 16 such buffers; beside them a stalled
 //! peer holds at most two of 24 KiB. Over HTTP/2, where nothing is read before its window has room, it holds 16 KiB.
@@ -98,7 +99,7 @@
 //! # Cancellation
 //!
 //! A dropped body gives its buffers back. A read that waits for its turn is not begun; one that runs ends by itself,
-//! after 128 KiB at most.
+//! after a mebibyte at most.
 //!
 //! # Backpressure
 //!
