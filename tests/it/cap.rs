@@ -91,6 +91,7 @@ async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
         .unwrap();
     eventually("it arrived", || site.pool.status().queued == 1).await;
     drop(client);
+    assert_eq!(site.ledger().queue.gone.get(), 0);
     gate.open();
     assert_eq!(holder.read_answer(false).await.unwrap().status, 200);
     // The second is read when the first is answered, and the answer may bring the news that nobody is there.
