@@ -14,8 +14,8 @@ use tokio::time::MissedTickBehavior;
 use crate::{Listener, Readiness, Shutdown};
 
 /// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix, each with the name that
-/// `FileDescriptorName=` gives it, and which is empty where nobody names any. They are open while the service starts and
-/// while it is restarted: peers wait, and none is refused.
+/// `FileDescriptorName=` gives it, and which is empty where nobody names any. They are open while the service starts
+/// and while it is restarted: peers wait, and none is refused.
 ///
 /// # Errors
 ///
