@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 #[cfg(feature = "fs")]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 #[cfg(feature = "fs")]
 use std::sync::{Mutex, PoisonError};
 
@@ -40,6 +40,12 @@ impl OpenFile {
     #[cfg(feature = "fs")]
     pub(crate) fn spare_name(&self, name: PathBuf) -> io::Result<()> {
         self.spare.set(name)
+    }
+
+    /// Is this the name that was kept? Then it counts again, and stays.
+    #[cfg(feature = "fs")]
+    pub(crate) fn reclaim_spare_name(&self, name: &Path) -> bool {
+        self.spare.reclaim(name)
     }
 
     /// The file has another name.
@@ -86,6 +92,11 @@ impl SpareName {
                 Ok(())
             }
         }
+    }
+
+    fn reclaim(&self, name: &Path) -> bool {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.take_if(|spare| spare == name).is_some()
     }
 
     fn forget(&self) {

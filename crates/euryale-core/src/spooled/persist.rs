@@ -50,6 +50,24 @@ impl SpooledBody {
     ///
     /// # Errors
     /// When it cannot be removed.
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # use euryale_core::SpooledBody;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut file = tempfile::tempfile_in(folder.path())?;
+    /// # file.write_all(b"Stheno, Euryale, Medusa")?;
+    /// # let body = SpooledBody::file(file)?;
+    /// # let path = folder.path().join("sisters.txt");
+    /// for _ in 0..3 {
+    ///     body.persist(&path)?;
+    ///     // The transaction met a conflict, and runs again.
+    ///     body.take_back(&path)?;
+    /// }
+    /// drop(body);
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn take_back(&self, path: impl Into<PathBuf>) -> io::Result<()> {
         let path = path.into();
         match self.open_file() {
@@ -58,10 +76,16 @@ impl SpooledBody {
         }
     }
 
+    fn reclaims(&self, path: &Path) -> bool {
+        self.open_file().is_some_and(|file| file.reclaim_spare_name(path))
+    }
+
     fn place(&self, path: &Path) -> io::Result<()> {
         if let Some(file) = self.as_whole_file() {
             file.sync_all()?;
             match link(file, path) {
+                // The name that was taken back from this very body.
+                Err(_) if is_of(file, path).unwrap_or(false) && self.reclaims(path) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
                 linked => return linked,
             }
