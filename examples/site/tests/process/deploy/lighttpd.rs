@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads};
+use super::{Browser, Sites, behaves, configuration, free_port, offloads};
 
 /// What Debian's lighttpd.conf does around the files of `conf-enabled`.
 const AROUND: &str = "
@@ -36,6 +36,12 @@ fn the_site_behind_lighttpd() {
     let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
     behaves(&proxy, &sites);
     offloads(&proxy, &sites);
+    // An address that a client makes up, in the way in which lighttpd says it.
+    let made_up = "VirtualHostBase/https/evil.test:443/VirtualHostRoot/_vh_evil/guides";
+    for path in [format!("/{made_up}"), format!("/app/{made_up}"), format!("/app/../{made_up}")] {
+        let answer = Browser::new(&proxy).get(&path, "accept: text/html\r\n");
+        assert!(answer.status == 404 && !answer.text().contains("evil"), "{path}: {answer:?}");
+    }
     drop(proxy);
     sites.end();
 }
