@@ -48,8 +48,9 @@
 //! and 416 are `no-store`. Other methods than `GET` and `HEAD` are not looked at.
 //!
 //! `ETag` and `Last-Modified` are the publisher's. Where it gave none, they are made of the file's length and its
-//! time of change as `fstat` said it in the worker, and of its coding. A time that is younger than 2 s makes a weak tag, since the file
-//! may change again and keep it (§8.8.1); a time before 1980 is a placeholder of archivers and makes none.
+//! time of change as `fstat` said it in the worker, and of its coding. A time that is younger than 2 s makes a weak
+//! tag, since the file may change again and keep it (§8.8.1); a time before 1980 is a placeholder of archivers and
+//! makes none.
 //!
 //! # Reading
 //!
@@ -63,10 +64,10 @@
 //!
 //! # Beside compression
 //!
-//! A strong `ETag` names bytes, and tower-http's `CompressionLayer` leaves it on what it has compressed. A client that was
-//! cut off in the midst of that asks for the rest with `Range` and `If-Range`, gets a part of the file itself, and puts
-//! together what is neither. Several parts it compresses, too, for their `Content-Range` stands inside. So leave files
-//! as they are, by [`may_compress`]:
+//! A strong `ETag` names bytes, and tower-http's `CompressionLayer` leaves it on what it has compressed. A client that
+//! was cut off in the midst of that asks for the rest with `Range` and `If-Range`, gets a part of the file itself, and
+//! puts together what is neither. Several parts it compresses, too, for their `Content-Range` stands inside. So leave
+//! files as they are, by [`may_compress`]:
 //!
 //! ```
 //! use euryale_blob::{ServeBlobLayer, may_compress};
@@ -97,8 +98,8 @@
 //! # }
 //! ```
 //!
-//! What is compressed all the same is read by our threads, and not sent by `sendfile`. A file that [`ServeFolder`] finds compressed
-//! beforehand may be: its blob names its [coding](euryale_core::Blob::coding).
+//! What is compressed all the same is read by our threads, and not sent by `sendfile`. A file that [`ServeFolder`]
+//! finds compressed beforehand may be: its blob names its [coding](euryale_core::Blob::coding).
 //!
 //! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the files of a folder
 //! without a publisher. [`ContentDisposition`] names a download.
@@ -141,10 +142,10 @@
 //! Caches may keep what a publisher's `Cache-Control` allows, parts included. [`OffloadLayer`] lets nobody but a
 //! trusted proxy ask for offload, and takes `X-Accel-*` and `X-Sendfile*` out of every request and response.
 //!
-//! Proxies pass on what they do not know. So one that is trusted **sets `X-Sendfile-Type` in every request**, to what it
-//! can do, **and takes `X-Accel-Mapping` away** (or sets it, where [`OffloadLayer::mapping_from_proxy`] is said). One that
-//! sends no files takes both away. Otherwise a client says what the proxy can do, and is answered with the path of a file
-//! and without its bytes.
+//! Proxies pass on what they do not know. So one that is trusted **sets `X-Sendfile-Type` in every request**, to what
+//! it can do, **and takes `X-Accel-Mapping` away** (or sets it, where [`OffloadLayer::mapping_from_proxy`] is said).
+//! One that sends no files takes both away. Otherwise a client says what the proxy can do, and is answered with the
+//! path of a file and without its bytes.
 //!
 //! ```nginx
 //! proxy_set_header X-Sendfile-Type X-Accel-Redirect;

@@ -105,10 +105,10 @@ impl OffloadLayer {
         self
     }
 
-    /// A trusted proxy may say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that counts instead of what
-    /// was named here. A prefix with `?`, `#` or `..` in it is refused. Only for a proxy that sets this field or takes it
-    /// away in every request: nginx passes on what it does not set, and a client could then name any of its `internal`
-    /// locations. Default: the field is not looked at.
+    /// A trusted proxy may say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that counts instead of
+    /// what was named here. A prefix with `?`, `#` or `..` in it is refused. Only for a proxy that sets this field or
+    /// takes it away in every request: nginx passes on what it does not set, and a client could then name any of its
+    /// `internal` locations. Default: the field is not looked at.
     pub fn mapping_from_proxy(mut self) -> Self {
         self.settings.mapping_from_proxy = true;
         self

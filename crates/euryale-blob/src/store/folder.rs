@@ -92,8 +92,8 @@ use super::writer::{self, Writer};
 ///   them, and another one may then sweep what it is about to name. Share a folder within one machine.
 /// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux, bodies are copied
 ///   when they are kept, while the worker waits; Btrfs and XFS share their blocks. A file that has lost its last name
-///   cannot be linked again (linkat(2), `ENOENT`), so the name that an abort takes back stays until the next attempt has
-///   linked the body, or the body is dropped. See [`SpooledBody::take_back`].
+///   cannot be linked again (linkat(2), `ENOENT`), so the name that an abort takes back stays until the next attempt
+///   has linked the body, or the body is dropped. See [`SpooledBody::take_back`].
 /// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who downloads a blob that
 ///   is removed gets all of it. NFS keeps this within one machine only.
 ///

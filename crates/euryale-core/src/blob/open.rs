@@ -35,8 +35,8 @@ impl OpenFile {
         }
     }
 
-    /// Keeps this name of the file, which counts for nobody, until the file is closed: a file without any cannot be linked
-    /// again. One is enough, a second one goes.
+    /// Keeps this name of the file, which counts for nobody, until the file is closed: a file without any cannot be
+    /// linked again. One is enough, a second one goes.
     #[cfg(feature = "fs")]
     pub(crate) fn spare_name(&self, name: PathBuf) -> io::Result<()> {
         self.spare.set(name)

@@ -42,11 +42,12 @@ impl SpooledBody {
         Ok(())
     }
 
-    /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there may be another attempt.
+    /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there may be another
+    /// attempt.
     ///
-    /// Of a body that was linked the name stays a while, so that it can be linked once more: until the body is persisted
-    /// again, or the last clone of it is dropped. Whoever knows the names that count may remove it sooner. Of any other
-    /// body, and when there is such a name already, it goes now. Blocks.
+    /// Of a body that was linked the name stays a while, so that it can be linked once more: until the body is
+    /// persisted again, or the last clone of it is dropped. Whoever knows the names that count may remove it sooner. Of
+    /// any other body, and when there is such a name already, it goes now. Blocks.
     ///
     /// # Errors
     /// When it cannot be removed.

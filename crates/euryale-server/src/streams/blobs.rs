@@ -11,8 +11,8 @@ use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// A peer that opens streams and gives them no window holds a buffer with each that is begun. The head of one more waits
-/// until another one has ended, and nothing of its file is read.
+/// A peer that opens streams and gives them no window holds a buffer with each that is begun. The head of one more
+/// waits until another one has ended, and nothing of its file is read.
 ///
 /// Its file is open by then: the publisher opened it before anybody knew that the answer is one. So descriptors are
 /// bounded by the streams that a peer may have, [`max_concurrent_streams`](crate::Server::max_concurrent_streams), and
