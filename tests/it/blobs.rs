@@ -142,6 +142,13 @@ impl Peer {
         bytes
     }
 
+    /// What comes until the socket is closed, in whichever way.
+    async fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes).await;
+        bytes
+    }
+
     /// A response whose length is in its head.
     async fn answer(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use euryale_core::{Blob, BlobHandle, BlockingLane, Body, Ledger, ReadBlob, Response};
+use euryale_core::{Blob, BlobHandle, BlobParts, BlockingLane, Body, Ledger, ReadBlob, Response};
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
     CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
@@ -133,6 +133,7 @@ fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -
     remove(headers, &[CONTENT_LENGTH], &DIGESTS);
     let (body, media) = Multipart::new(reader, blob, spans, headers.get(CONTENT_TYPE));
     headers.insert(CONTENT_TYPE, media);
+    response.extensions_mut().insert(BlobParts);
     response.map(|_| Body::new(body))
 }
 

@@ -21,8 +21,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 ///
 /// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what old clients
 /// understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all others prefer (RFC 6266 §4.3).
-/// Control characters, and those that turn the direction of writing, so that `exe.txt` is shown for `txt.exe`, are
-/// left out. `/` and `\` become `_`: a name is no path. When nothing is left, or only dots, no name is sent.
+/// Control characters, separators of lines, and those that turn the direction of writing, so that `exe.txt` is shown
+/// for `txt.exe`, are left out. `/` and `\` become `_`: a name is no path. When nothing is left, or only dots, no name
+/// is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentDisposition {
     value: HeaderValue,
@@ -96,8 +97,10 @@ fn not_a_separator(c: char) -> char {
     if matches!(c, '/' | '\\') { '_' } else { c }
 }
 
-/// Control characters, and marks of direction (Unicode's bidirectional embeddings, overrides and isolates).
+/// Control characters, separators of lines and paragraphs, and marks of direction: Unicode's `Bidi_Control` (UAX #9
+/// §2), all of its marks, embeddings, overrides and isolates.
 fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    let turns =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }

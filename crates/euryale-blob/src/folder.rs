@@ -96,7 +96,8 @@ impl<F> ServeFolder<F> {
     }
 
     /// `name.br`, `name.zst` or `name.gz` instead of `name`, where there is one and the client takes it
-    /// (RFC 9110 §12.5.3). Whoever writes the files keeps them equal. Ranges are of the file itself. Default: not.
+    /// (RFC 9110 §12.5.3). Whoever writes the files keeps them equal; one that cannot be read is logged and passed
+    /// over. Ranges are of the file itself. Default: not.
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
         self

@@ -48,8 +48,9 @@
 //! and 416 are `no-store`. Other methods than `GET` and `HEAD` are not looked at.
 //!
 //! `ETag` and `Last-Modified` are the publisher's. Where it gave none, they are made of the file's length and its
-//! time of change as `fstat` said it in the worker. A time that is younger than 2 s makes a weak tag, since the file
-//! may change again and keep it (§8.8.1); a time before 1980 is a placeholder of archivers and makes none.
+//! time of change as `fstat` said it in the worker, and of its coding. A time that is younger than 2 s makes a weak
+//! tag, since the file may change again and keep it (§8.8.1); a time before 1980 is a placeholder of archivers and
+//! makes none.
 //!
 //! # Reading
 //!
@@ -63,21 +64,42 @@
 //!
 //! # Beside compression
 //!
-//! tower-http's `CompressionLayer` outside of it leaves a part alone, which it knows by its `Content-Range`. Several
-//! parts have that field inside, so their body is compressed: right by RFC 9110 §8.4, and not what a client expects
-//! that puts parts together. Say that they are not worth it:
+//! A strong `ETag` names bytes, and tower-http's `CompressionLayer` leaves it on what it has compressed. A client that
+//! was cut off in the midst of that asks for the rest with `Range` and `If-Range`, gets a part of the file itself, and
+//! puts together what is neither. Several parts it compresses, too, for their `Content-Range` stands inside. So leave
+//! files as they are, by [`may_compress`]:
 //!
 //! ```
+//! use euryale_blob::{ServeBlobLayer, may_compress};
+//! # use euryale_core::{Blob, Body, Response};
+//! # use tower::{ServiceBuilder, ServiceExt, service_fn};
 //! use tower_http::compression::CompressionLayer;
-//! use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+//! use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 //!
-//! let compression = CompressionLayer::new()
-//!     .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("multipart/byteranges")));
-//! # drop(compression);
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("file");
+//! # std::fs::write(&path, "0123456789".repeat(10))?;
+//! # let app = service_fn(async |request: http::Request<()>| {
+//! #     if request.uri() == "/page" {
+//! #         return Ok(Response::new(Body::from("a page ".repeat(10))));
+//! #     }
+//! #     Ok::<_, std::io::Error>(Response::new(Body::from(Blob::new(std::fs::File::open(&path)?)?)))
+//! # });
+//! let compression = CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress));
+//! let service = ServiceBuilder::new().layer(compression).layer(ServeBlobLayer::new()).service(app);
+//! for (path, coding) in [("/page", Some("gzip")), ("/file", None)] {
+//!     let request = http::Request::get(path).header("accept-encoding", "gzip").body(()).unwrap();
+//!     let response = service.clone().oneshot(request).await?;
+//!     assert_eq!(response.headers().get("content-encoding").map(|coding| coding.to_str().unwrap()), coding);
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! What is compressed is read by our threads, and not sent by `sendfile`. A file that [`ServeFolder`] finds compressed
-//! beforehand may be: its blob names its [coding](euryale_core::Blob::coding).
+//! What is compressed all the same is read by our threads, and not sent by `sendfile`. A file that [`ServeFolder`]
+//! finds compressed beforehand may be: its blob names its [coding](euryale_core::Blob::coding).
 //!
 //! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the files of a folder
 //! without a publisher. [`ContentDisposition`] names a download.
@@ -119,12 +141,23 @@
 //!
 //! Caches may keep what a publisher's `Cache-Control` allows, parts included. [`OffloadLayer`] lets nobody but a
 //! trusted proxy ask for offload, and takes `X-Accel-*` and `X-Sendfile*` out of every request and response.
+//!
+//! Proxies pass on what they do not know. So one that is trusted **sets `X-Sendfile-Type` in every request**, to what
+//! it can do, **and takes `X-Accel-Mapping` away** (or sets it, where [`OffloadLayer::mapping_from_proxy`] is said).
+//! One that sends no files takes both away. Otherwise a client says what the proxy can do, and is answered with the
+//! path of a file and without its bytes.
+//!
+//! ```nginx
+//! proxy_set_header X-Sendfile-Type X-Accel-Redirect;
+//! proxy_set_header X-Accel-Mapping '';
+//! ```
 
 mod answer;
 mod asked;
 mod body;
 mod buffers;
 mod chunks;
+mod compression;
 mod conditions;
 mod disposition;
 mod folder;
@@ -139,6 +172,7 @@ mod store;
 mod tests;
 mod validators;
 
+pub use self::compression::may_compress;
 pub use self::disposition::ContentDisposition;
 pub use self::folder::{FolderFuture, NotFound, ServeFolder};
 pub use self::future::ServeBlobFuture;

@@ -50,7 +50,7 @@ pub use self::folder::FolderStore;
 /// |---|---|---|
 /// | `vote` | the blob is durable under its name when this says yes, if it was not before | nothing |
 /// | `finish` | nothing | the blob goes; if it is gone already, that is well |
-/// | `abort` | the blob goes, if there is one | nothing |
+/// | `abort` | the blob goes, if there is one: with its body at the latest | nothing |
 /// | `in_doubt` | the blob stays: a row may name it | the blob stays: the row may stand |
 ///
 /// What a crash leaves, or an end in doubt, or an `abort` or `finish` that failed, is a blob without a row. Finding

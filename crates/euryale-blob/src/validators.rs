@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use euryale_core::Blob;
@@ -90,14 +91,19 @@ pub(crate) fn date(value: &HeaderValue) -> Option<SystemTime> {
 }
 
 /// From the time of change in nanoseconds and the length, as Apache and nginx do it, so that servers with the same
-/// files have the same tags: the number of the file is not in it.
+/// files have the same tags: the number of the file is not in it. The coding is, as Apache has it: what was compressed
+/// beforehand is other bytes, perhaps as many and as old (RFC 9110 §8.8.3.3).
 fn etag_of(blob: &Blob, time: SystemTime, is_strong: bool) -> HeaderValue {
     let weak = if is_strong { "" } else { "W/" };
     let (time, len) = (since_epoch(time).as_nanos(), blob.len());
-    let tag = match blob.offset() {
-        0 => format!("{weak}\"{time:x}-{len:x}\""),
-        offset => format!("{weak}\"{time:x}-{len:x}-{offset:x}\""),
+    let mut tag = format!("{weak}\"{time:x}-{len:x}");
+    // Writing to a string cannot fail.
+    let _ = match blob.offset() {
+        0 => Ok(()),
+        offset => write!(tag, "-{offset:x}"),
     };
+    let _ = blob.coding().map_or(Ok(()), |coding| write!(tag, "-{coding}"));
+    tag.push('"');
     HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
 }
 

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use self::open::OpenFile;
+pub(crate) use self::open::OpenFile;
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
 
@@ -143,6 +143,11 @@ impl Blob {
         self.coding
     }
 
+    #[cfg(feature = "fs")]
+    pub(crate) fn open_file(&self) -> &OpenFile {
+        &self.file
+    }
+
     /// Holds `kept` until the last clone of this blob is dropped.
     pub(crate) fn kept_with(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
         Self { kept: Some(Kept(kept)), ..self }
@@ -206,6 +211,13 @@ pub struct BlobHandle {
     content: TakeOnce<Content>,
     len: u64,
 }
+
+/// Stands in the extensions of a response whose body is several parts of a [`Blob`], as `multipart/byteranges`.
+///
+/// Such a body holds an open file as a blob does, and has no [`BlobHandle`]: nobody can send it by other means. Whoever
+/// counts open files counts it; and its parts are those of the file, so nobody changes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlobParts;
 
 /// What a body and its handles share until it is polled.
 pub(crate) struct Content {

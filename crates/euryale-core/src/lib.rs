@@ -97,7 +97,7 @@ mod writer;
 pub use self::abort::{Abort, OrAbort, Pending};
 pub use self::admit::Admit;
 pub use self::attempt::{Attempt, CommitGate, History};
-pub use self::blob::{Blob, BlobChunks, BlobHandle, ReadBlob};
+pub use self::blob::{Blob, BlobChunks, BlobHandle, BlobParts, ReadBlob};
 pub use self::blocking::close_elsewhere;
 pub use self::body::Body;
 pub use self::claim::{Claim, Publication};

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+#[cfg(feature = "fs")]
+use crate::blob::OpenFile;
 use crate::ledger::GaugeGuard;
 use crate::{Blob, Body, Ledger};
 
@@ -98,6 +100,14 @@ impl SpooledBody {
         match &self.content {
             Content::Memory(_) => None,
             Content::File(blob) => Some(blob.file()),
+        }
+    }
+
+    #[cfg(feature = "fs")]
+    fn open_file(&self) -> Option<&OpenFile> {
+        match &self.content {
+            Content::Memory(_) => None,
+            Content::File(blob) => Some(blob.open_file()),
         }
     }
 

@@ -139,7 +139,8 @@ impl Shared {
                 };
                 let fresh_until = later(now, fresh);
                 let stale_until = later(fresh_until, stale);
-                let fits = weight <= self.max_weight;
+                // What nobody can find any more is not kept.
+                let fits = weight <= self.max_weight && now < stale_until;
                 let new = fits.then(|| Kept { value: value.clone(), weight, fresh_until, stale_until });
                 let added = new.as_ref().map_or(0, |new| new.weight);
                 let old = std::mem::replace(kept, new);

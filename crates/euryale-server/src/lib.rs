@@ -101,8 +101,9 @@
 //!
 //! Sockets are limited in number, in all and by peer; how much work they may cause is the business of the queue for
 //! connections, which refuses at once when it is full. One HTTP/2 peer has at most
-//! [`Server::max_concurrent_streams`] requests, and 32 files under way: one more waits with its head. Bodies are
-//! read no faster than the service takes them and the peer reads them.
+//! [`Server::max_concurrent_streams`] requests, and of the files among their answers, parts of them included, 32 are
+//! under way: the head of one more waits, its file open and unread. Bodies are read no faster than the service takes
+//! them and the peer reads them.
 //!
 //! # Errors
 //!

@@ -22,6 +22,8 @@ mod silence;
 mod status;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(all(feature = "tls", target_os = "linux"))]
+mod written;
 
 use std::convert::Infallible;
 use std::future::Future;

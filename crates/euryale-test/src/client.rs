@@ -212,8 +212,21 @@ impl H2Client {
     /// # Errors
     /// The protocol's.
     pub async fn open(&mut self, path: &str) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
+        self.open_with(path, &HeaderMap::new()).await
+    }
+
+    /// The same, with these header fields.
+    ///
+    /// # Errors
+    /// The protocol's.
+    pub async fn open_with(
+        &mut self,
+        path: &str,
+        fields: &HeaderMap,
+    ) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
         let uri = format!("http://test{path}");
-        let request = http::Request::get(uri).body(()).map_err(io::Error::other)?;
+        let mut request = http::Request::get(uri).body(()).map_err(io::Error::other)?;
+        request.headers_mut().clone_from(fields);
         let mut ready = self.requests.clone().ready().await.map_err(io::Error::other)?;
         ready.send_request(request, true).map_err(io::Error::other)
     }

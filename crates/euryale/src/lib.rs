@@ -139,15 +139,16 @@
 //! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
 //! browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin that CORS lets read answers is
 //! trusted to send requests only if it is named twice. Compression is outermost, and **never for files**: they
-//! would be read instead of sent by `sendfile(2)`, and `multipart/byteranges`, which tower-http does not know for
-//! parts, would be compressed with the ranges in it.
+//! would be read instead of sent by `sendfile(2)`, and a download that was cut could not go on. See
+//! [`may_compress`](blob::may_compress).
 //!
 //! ```
-//! use euryale::{BlobHandle, Body, Pool, Response, Stack};
+//! use euryale::blob::may_compress;
+//! use euryale::{Body, Pool, Response, Stack};
 //! use euryale_test::CountingDatabase;
-//! use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version};
+//! use http::{HeaderValue, Method};
 //! use tower_http::compression::CompressionLayer;
-//! use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+//! use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 //! use tower_http::cors::CorsLayer;
 //! use tower_http::csrf::CsrfLayer;
 //!
@@ -155,10 +156,6 @@
 //! let pool = Pool::new(CountingDatabase::new(), 2);
 //! let site = Stack::new(pool).publish_fn(|_, _| Ok(Response::new(Body::from("hello"))));
 //!
-//! let no_file = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
-//!     extensions.get::<BlobHandle>().is_none()
-//! };
-//! let no_parts = NotForContentType::const_new("multipart/byteranges");
 //! let friend = "https://friend.example";
 //! let app: axum::Router = axum::Router::new()
 //!     .fallback_service(site)
@@ -168,7 +165,7 @@
 //!             .allow_origin(HeaderValue::from_static(friend))
 //!             .allow_methods([Method::GET, Method::POST]),
 //!     )
-//!     .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(no_parts).and(no_file)));
+//!     .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress)));
 //! # let _ = app;
 //! # Ok(())
 //! # }

@@ -23,6 +23,7 @@ use crate::documents::Item;
 use crate::feed::Feeds;
 use crate::page::{Pages, Problem};
 use crate::query::{names, parameter};
+use crate::scale::Scales;
 use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
@@ -75,7 +76,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let deferred = DeferredLayer::new().writers(settings::EXPORTS);
     let stack = Stack::new(pool).blocking_threads(&settings.threads());
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
-    // What is shared are feeds, of up to some MiB.
+    // What is shared are feeds, of up to some MiB, and pictures while they are made.
     let stack = stack.republish(RepublishLayer::new().shared_values(64));
     let stack = match uploads {
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
@@ -85,7 +86,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         Some(prefix) => stack.offload(offload(blobs.folder(), prefix)),
         None => stack,
     };
-    let (scales, feeds) = (scale::Fresh::default(), Feeds::new(settings));
+    let (scales, feeds) = (Scales::new(&ledger), Feeds::new(settings));
     let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds }));
     // Outside of all that answers with pages, the stack or not, the chain needs its own way in.
     let internal = stack.internal().clone();
@@ -114,7 +115,7 @@ fn offload(blobs: &Path, prefix: &str) -> OffloadLayer {
 pub(crate) struct Site {
     pages: Arc<Pages>,
     blobs: FolderStore,
-    scales: scale::Fresh,
+    scales: Scales,
     feeds: Feeds,
 }
 
@@ -128,7 +129,7 @@ impl Publisher<Sqlite> for Site {
         // What is no document has a name with @@, as views have in Zope: no document can be in its way.
         if let Some(target) = scale::target(request.uri().path()) {
             allow(pages, request, &[Method::GET])?;
-            return scale::answer(pages, &self.blobs, &self.scales, target, request, transaction);
+            return self.scales.answer(pages, &self.blobs, target, request, transaction);
         }
         if let Some(name) = tiles::name(request.uri().path()) {
             return tiles::answer(pages, &self.feeds, name, request, transaction);

@@ -1,47 +1,114 @@
 //! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob from then on.
+//!
+//! A promise makes it, once for all who ask meanwhile: that takes a processor for a while, and neither a worker nor the
+//! database waits for it. What is left for the transaction is a name and a row.
 
-use std::collections::VecDeque;
-use std::io::{BufReader, Seek, SeekFrom, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, BufReader, Write};
+use std::path::Path;
+use std::time::Duration;
 
 use euryale::blob::{BlobStore, FolderStore};
-use euryale::{Abort, Blob, Request, Response, SpooledBody, Transaction};
+use euryale::promise::{Key, PromiseError, PromisesExt};
+use euryale::{Abort, Blob, BoxError, CpuPool, Ledger, Request, Response, SpooledBody, Transaction};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
 use crate::files;
 use crate::page::Pages;
-use crate::picture::{self, Scaled};
+use crate::picture::{self, PictureError};
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
 
 /// Only these: each is a file that is kept.
 pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
 
-/// So many are kept for another attempt.
-const MOST_FRESH: usize = 16;
+/// So many are made at a time: a picture may take some hundred megabytes of memory while it is.
+pub(crate) const AT_ONCE: usize = 2;
+/// As many as promises may run: who waits is counted there.
+const MOST_WAITING: usize = 4096;
 
-/// Pictures that were just made, by the blob that they were made of, and whose transaction may come again after a
-/// conflict: then, as a writer, it must not take the time to make them once more, in which nobody else can write.
-#[derive(Debug, Default)]
-pub(crate) struct Fresh(Mutex<VecDeque<Made>>);
+/// So long it may take, those before it included.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-type Made = (String, u32, Arc<Scaled>);
+/// A picture that was made of a blob, in a file without a name; none when the blob is no wider than that.
+type Made = Result<Option<Scaled>, PictureError>;
 
-impl Fresh {
-    fn find(&self, original: &FileEntry, width: u32) -> Option<Arc<Scaled>> {
-        let fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = fresh.iter().find(|(blob, known, _)| *blob == original.blob && *known == width);
-        found.map(|(.., scaled)| Arc::clone(scaled))
+/// The processor and the disk are asked for it once, and what they said is an answer as well.
+const MADE: Key<io::Result<Made>> = Key::new("scale");
+
+#[derive(Debug)]
+struct Scaled {
+    body: SpooledBody,
+    content_type: &'static str,
+}
+
+/// Makes pictures.
+#[derive(Debug)]
+pub(crate) struct Scales {
+    cpu: CpuPool,
+}
+
+impl Scales {
+    pub(crate) fn new(ledger: &Ledger) -> Self {
+        Self { cpu: CpuPool::new().threads(AT_ONCE).max_queue(MOST_WAITING).ledger(ledger) }
     }
 
-    fn add(&self, original: &FileEntry, width: u32, scaled: &Arc<Scaled>) {
-        let mut fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if fresh.len() >= MOST_FRESH {
-            fresh.pop_front();
+    /// The picture at `path` in this width.
+    ///
+    /// The first pass is a reader: mostly the picture is there. If not, the second one has it, and is a writer from its
+    /// beginning: so of those who asked together the first one keeps it, and the others find it, without a conflict.
+    pub(crate) fn answer(
+        &self,
+        pages: &Pages,
+        blobs: &FolderStore,
+        (path, width): (String, &str),
+        request: &Request,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Result<Response, Abort> {
+        let refuse = |status, detail: String| Err(Refusal::new(status, detail).abort(pages, request));
+        let Some(width) = WIDTHS.into_iter().find(|known| known.to_string() == width) else {
+            let widths = WIDTHS.map(|width| width.to_string()).join(", ");
+            return refuse(StatusCode::NOT_FOUND, format!("Pictures have the widths {widths}."));
+        };
+        let promises = request.promises().shared(Duration::ZERO).deadline(PATIENCE);
+        if promises.pass() > 1 {
+            transaction.writable()?;
         }
-        fresh.push_back((original.blob.clone(), width, Arc::clone(scaled)));
+        let connection = transaction.connection()?;
+        let Some(original) = store::file(connection, &path)? else {
+            return refuse(StatusCode::NOT_FOUND, "There is no picture at this address.".to_owned());
+        };
+        if let Some(entry) = store::scale(connection, &original, width)? {
+            return files::show(blobs, &entry, transaction);
+        }
+        if !picture::can_be_scaled(&original.content_type) {
+            let detail =
+                format!("This file is {}: only PNG, JPEG and WebP are scaled.", original.content_type);
+            return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        }
+        let blob = blobs.blob(&original.blob);
+        let blob = blob.map_err(|error| files::replaced_or(&error, &original, transaction))?;
+        let (cpu, folder) = (self.cpu.clone(), blobs.folder().to_owned());
+        let made = promises.ask(MADE.with(format_args!("{} {width}", original.blob)), move || async move {
+            Ok::<_, BoxError>(cpu.run(move || make(&blob, width, &folder)).await?)
+        });
+        let made = match made.ready()? {
+            Err(PromiseError::Elapsed) => {
+                return refuse(StatusCode::GATEWAY_TIMEOUT, "The picture was not made in time.".to_owned());
+            }
+            made => made?,
+        };
+        match &*made {
+            Ok(Ok(Some(scaled))) => keep(blobs, &original, width, scaled, transaction),
+            Ok(Ok(None)) => files::show(blobs, &original, transaction),
+            Ok(Err(error)) => {
+                tracing::info!(path, error = error as &dyn std::error::Error, "a picture cannot be scaled");
+                refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+            }
+            // Its kind says whether there was no room.
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string()).into()),
+        }
     }
 }
 
@@ -51,50 +118,17 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
     Some((percent_decode_str(picture).decode_utf8_lossy().into_owned(), width))
 }
 
-/// The picture at `path` in this width.
-///
-/// It begins as a reader, and becomes a writer when the picture is made: the database is not locked for others while
-/// that takes its time. If somebody else has written meanwhile, that is a conflict; the next attempt has the picture.
-pub(crate) fn answer(
-    pages: &Pages,
-    blobs: &FolderStore,
-    fresh: &Fresh,
-    (path, width): (String, &str),
-    request: &Request,
-    transaction: &mut Transaction<'_, Sqlite>,
-) -> Result<Response, Abort> {
-    let refuse = |status, detail: String| Err(Refusal::new(status, detail).abort(pages, request));
-    let Some(width) = WIDTHS.into_iter().find(|known| known.to_string() == width) else {
-        let widths = WIDTHS.map(|width| width.to_string()).join(", ");
-        return refuse(StatusCode::NOT_FOUND, format!("Pictures have the widths {widths}."));
+/// Its bytes are on the disk: what is left is to give them a name. Blocks.
+fn make(original: &Blob, width: u32, folder: &Path) -> io::Result<Made> {
+    let small = match picture::scaled(BufReader::new(original.file()), width) {
+        Ok(Some(small)) => small,
+        Ok(None) => return Ok(Ok(None)),
+        Err(error) => return Ok(Err(error)),
     };
-    let connection = transaction.connection()?;
-    let Some(original) = store::file(connection, &path)? else {
-        return refuse(StatusCode::NOT_FOUND, "There is no picture at this address.".to_owned());
-    };
-    if let Some(entry) = store::scale(connection, &original, width)? {
-        return files::show(blobs, &entry, transaction);
-    }
-    if let Some(scaled) = fresh.find(&original, width) {
-        return keep(blobs, &original, width, &scaled, transaction);
-    }
-    if !picture::can_be_scaled(&original.content_type) {
-        let detail = format!("This file is {}: only PNG, JPEG and WebP are scaled.", original.content_type);
-        return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
-    }
-    let blob = blobs.blob(&original.blob)?;
-    match picture::scaled(BufReader::new(blob.file()), width) {
-        Ok(None) => files::show(blobs, &original, transaction),
-        Ok(Some(scaled)) => {
-            let scaled = Arc::new(scaled);
-            fresh.add(&original, width, &scaled);
-            keep(blobs, &original, width, &scaled, transaction)
-        }
-        Err(error) => {
-            tracing::info!(path, error = &error as &dyn std::error::Error, "a picture cannot be scaled");
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-        }
-    }
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&small.bytes)?;
+    file.sync_all()?;
+    Ok(Ok(Some(Scaled { body: SpooledBody::file(file)?, content_type: small.content_type })))
 }
 
 /// Sends the new picture at once: the file has no name yet, which it gets when the transaction commits.
@@ -105,13 +139,11 @@ fn keep(
     scaled: &Scaled,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let mut file = tempfile::tempfile_in(blobs.folder())?;
-    file.write_all(&scaled.bytes)?;
-    file.seek(SeekFrom::Start(0))?;
+    let file = scaled.body.as_file().ok_or_else(|| io::Error::other("a picture without its file"))?;
     let blob = Blob::stable(file.try_clone()?)?;
     let entry = FileEntry {
         path: original.path.clone(),
-        blob: blobs.keep(SpooledBody::file(file)?, transaction)?,
+        blob: blobs.keep(scaled.body.clone(), transaction)?,
         size: blob.len(),
         content_type: scaled.content_type.to_owned(),
         modified: store::now(),

@@ -17,7 +17,7 @@ use crate::error::StartError;
 use crate::listen::Listen;
 use crate::log::Format;
 use crate::theme::{self, Choice};
-use crate::{duration, size};
+use crate::{duration, scale, size};
 
 /// Below the list of flags.
 const MORE: &str = "A flag stands over its variable, that over the file, and that over the default. The \
@@ -200,7 +200,7 @@ impl Settings {
     pub(crate) fn threads(&self) -> BlockingThreads {
         // As many as a reload may ask for. They are started when they are needed.
         let threads = BlockingThreads::new().publishers(MOST_CONNECTIONS).writers(EXPORTS);
-        threads.cpu(theme::threads()).application(BLOCKING_THREADS + theme::READERS)
+        threads.cpu(theme::threads() + scale::AT_ONCE).application(BLOCKING_THREADS + theme::READERS)
     }
 
     /// The settings as TOML: keys are the names of the flags.

@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use axum::Router;
+use euryale::blob::may_compress;
 use flate2::read::GzDecoder;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
 use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
 
@@ -45,36 +46,62 @@ async fn what_is_compressed_is_read() {
     site.end().await;
 }
 
+/// Files are left as they are.
+fn compressing_pages(app: Router) -> Router {
+    let pages = DefaultPredicate::new().and(may_compress);
+    usual(app.layer(CompressionLayer::new().compress_when(pages)))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_compressed_leaves_by_sendfile() {
     let bytes = text();
     let folder = folder_of(&bytes);
-    let site = shelf(folder.path(), Some(compressing)).await;
-    let mut peer = Peer::connect(site.address).await;
-    peer.ask("").await;
-    assert!(peer.answer().await.1 == bytes);
-    Sent::is(&site, (1, LEN), (0, 0)).await;
-    // A part of the file is no part of what it would be compressed.
-    peer.ask("accept-encoding: gzip\r\nrange: bytes=100-\r\n").await;
-    let (head, body) = peer.answer().await;
-    assert_eq!((head.status(), head.field("content-encoding")), (206, None), "{head:?}");
-    assert!(body == bytes[100..]);
-    Sent::is(&site, (2, LEN + LEN - 100), (0, 0)).await;
-    drop(peer);
-    site.end().await;
+    for around in [compressing as fn(_) -> _, compressing_pages] {
+        let site = shelf(folder.path(), Some(around)).await;
+        let mut peer = Peer::connect(site.address).await;
+        peer.ask("").await;
+        assert!(peer.answer().await.1 == bytes);
+        Sent::is(&site, (1, LEN), (0, 0)).await;
+        // A part of the file is no part of what it would be compressed.
+        peer.ask("accept-encoding: gzip\r\nrange: bytes=100-\r\n").await;
+        let (head, body) = peer.answer().await;
+        assert_eq!((head.status(), head.field("content-encoding")), (206, None), "{head:?}");
+        assert!(body == bytes[100..]);
+        Sent::is(&site, (2, LEN + LEN - 100), (0, 0)).await;
+        drop(peer);
+        site.end().await;
+    }
 }
 
-/// tower-http knows a part by its `Content-Range`, and several parts have it inside: one says so to it.
-fn compressing_no_parts(app: Router) -> Router {
-    let but_parts = DefaultPredicate::new().and(NotForContentType::const_new("multipart/byteranges"));
-    usual(app.layer(CompressionLayer::new().compress_when(but_parts)))
+/// Half of the file, and then, with the tag that came with it, the rest: put together they are the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_beside_compression_goes_on_where_it_was_cut() {
+    let bytes = text();
+    let folder = folder_of(&bytes);
+    let site = shelf(folder.path(), Some(compressing_pages)).await;
+    let mut peer = Peer::connect(site.address).await;
+    peer.ask("accept-encoding: gzip\r\n").await;
+    let head = peer.head().await;
+    let (coding, tag) = (head.field("content-encoding"), head.field("etag").unwrap());
+    assert_eq!((coding, head.field("content-length")), (None, Some(&*LEN.to_string())), "{head:?}");
+    let mut got = peer.bytes(LEN / 2).await;
+    let mut again = Peer::connect(site.address).await;
+    let at = got.len();
+    again.ask(&format!("accept-encoding: gzip\r\nrange: bytes={at}-\r\nif-range: {tag}\r\n")).await;
+    let (head, rest) = again.answer().await;
+    assert_eq!((head.status(), head.field("etag")), (206, Some(tag)));
+    got.extend(rest);
+    assert!(got == bytes);
+    drop((peer, again));
+    site.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_parts_are_parts_of_the_file_in_any_case() {
     let bytes = text();
     let folder = folder_of(&bytes);
-    let shown = [compressing as fn(_) -> _, compressing_no_parts];
+    // tower-http knows a part by its `Content-Range`, and several parts have it inside.
+    let shown = [compressing as fn(_) -> _, compressing_pages];
     for (around, coding) in shown.into_iter().zip([Some("gzip"), None]) {
         let site = shelf(folder.path(), Some(around)).await;
         let mut peer = Peer::connect(site.address).await;

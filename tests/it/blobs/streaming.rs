@@ -1,9 +1,12 @@
 //! Downloads that take their time: nothing is held meanwhile, and the bytes are those of the file that was opened.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use euryale_test::{H2Client, RawClient, assert_quiet, eventually};
 use euryale_tests::Site;
+use http::HeaderMap;
 
 use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
 
@@ -71,6 +74,40 @@ async fn over_http2_they_are_read() {
     }
 }
 
+/// Several parts of a file hold it open as the whole does, and a buffer with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_of_files_are_counted_as_files_over_http2() {
+    let bytes = content(1, LEN);
+    let folder = folder_of(&bytes);
+    let site = shelf(folder.path(), None).await;
+    let mut client = H2Client::connect(site.address).await.unwrap();
+    let mut range = HeaderMap::new();
+    range.insert("range", "bytes=0-99999,1000000-1099999".parse().unwrap());
+    let heads = Arc::new(AtomicUsize::new(0));
+    let mut streams = Vec::new();
+    for _ in 0..40 {
+        let (response, _) = client.open_with("/file", &range).await.unwrap();
+        let heads = Arc::clone(&heads);
+        streams.push(tokio::spawn(async move {
+            let response = response.await.unwrap();
+            heads.fetch_add(1, SeqCst);
+            response
+        }));
+    }
+    eventually("all are answered", || site.ledger().publishers.seconds.count() == 40).await;
+    eventually("32 heads have come", || heads.load(SeqCst) >= 32).await;
+    // What is no file has its way, behind all that could have been sent.
+    let (page, _) = client.open("/ping").await.unwrap();
+    assert_eq!(page.await.unwrap().status(), 200);
+    assert_eq!(heads.load(SeqCst), 32);
+    assert_eq!(site.ledger().blobs.open.get(), 40, "those that wait are open, and nothing of them is read");
+    for stream in streams {
+        assert_eq!(stream.await.unwrap().status(), 206);
+    }
+    drop(client);
+    site.end().await;
+}
+
 /// Nothing has to be read to see that it is held: the worker and the connection are back.
 async fn holds_no_worker(site: &Site) {
     eventually("the worker is free", || {
@@ -109,6 +146,30 @@ async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
         assert!(second.bytes(LARGE - 1).await == bytes[1..]);
         Sent::is(&site, (3, 2 * LARGE - 1 + LEN), (0, 0)).await;
         drop((first, second, third));
+        site.end().await;
+    }
+}
+
+/// Whoever cuts a file that is said to be stable breaks its downloads off: nobody takes a part for the whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_cut_while_it_is_sent() {
+    let bytes = content(1, LARGE);
+    for around in [None, Some(usual as fn(_) -> _)] {
+        let folder = folder_of(&bytes);
+        let site = shelf(folder.path(), around).await;
+        let mut peer = Peer::connect(site.address).await;
+        peer.ask("").await;
+        assert_eq!(peer.head().await.field("content-length"), Some(&*LARGE.to_string()));
+        let sent = stalled(&site).await;
+        assert!(0 < sent && sent < LARGE as u64, "on its way, by sendfile: {sent}");
+        // Within what was sent already.
+        let left = 64 << 10;
+        fs::File::options().write(true).open(folder.path().join("file")).unwrap().set_len(left).unwrap();
+        let got = peer.rest().await;
+        assert!(got.len() < LARGE, "{}", got.len());
+        assert!(got[..left as usize] == bytes[..left as usize]);
+        eventually("its socket is closed", || site.ledger().sockets.open.get() == 0).await;
+        assert_eq!(site.ledger().sockets.failed.get(), 1, "and not as if all had been said");
         site.end().await;
     }
 }

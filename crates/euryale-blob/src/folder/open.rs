@@ -35,15 +35,26 @@ pub(super) fn find(root: &Path, name: &Name, codings: &[Coding], stable: bool) -
         return Ok(Found::Nothing);
     }
     for &coding in codings {
-        let beside = open(&root, &with_ending(&name.path, coding.ending()))?;
-        if let Some(file) = beside
-            && file.metadata()?.is_file()
-        {
-            let blob = blob(file, stable)?.coded(coding.name());
-            return Ok(Found::File { blob, coding: Some(coding) });
+        let path = with_ending(&name.path, coding.ending());
+        match beside(&root, &path, stable) {
+            Ok(Some(blob)) => {
+                return Ok(Found::File { blob: blob.coded(coding.name()), coding: Some(coding) });
+            }
+            Ok(None) => {}
+            // The file itself is there, and says the same.
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "a compressed file is passed over");
+            }
         }
     }
     Ok(Found::File { blob: blob(file, stable)?, coding: None })
+}
+
+fn beside(root: &OwnedFd, path: &Path, stable: bool) -> io::Result<Option<Blob>> {
+    match open(root, path)? {
+        Some(file) if file.metadata()?.is_file() => blob(file, stable).map(Some),
+        _ => Ok(None),
+    }
 }
 
 fn blob(file: File, stable: bool) -> io::Result<Blob> {

@@ -100,8 +100,9 @@ impl Settings {
         }
         let uri = request.uri();
         let name = Name::of(uri.path(), self.dotfiles)?;
-        // Ranges are of the file itself.
-        let looks = self.precompressed && !request.headers().contains_key(RANGE);
+        // Ranges are of the file itself, and mean something with GET only (RFC 9110 §14.2).
+        let has_range = *request.method() == Method::GET && request.headers().contains_key(RANGE);
+        let looks = self.precompressed && !has_range;
         let codings = if looks { accepted(request.headers()) } else { Vec::new() };
         Ok((name, codings, with_slash(uri.path(), uri.query())))
     }

@@ -9,7 +9,7 @@ use http::{HeaderMap, Request};
 use tower::{ServiceExt, service_fn};
 
 use super::ServeFolder;
-use super::coding::accepted;
+use super::coding::{Coding, accepted};
 use super::name::{Name, Refused};
 use super::open::{Found, find, open_in_steps};
 use crate::ServeBlobLayer;
@@ -273,6 +273,70 @@ async fn files_that_were_compressed_before() {
     assert_eq!((&answer.body[..], answer.header("content-encoding")), (&b"only"[..], ""));
     let answer = fixture.get(fixture.folder(), "/app.js", &[("accept-encoding", "gzip")]).await;
     assert_eq!((&answer.body[..], answer.header("vary")), (&b"plain"[..], ""), "not unless it is asked for");
+}
+
+/// `Range` means something with GET only (RFC 9110 §14.2): the head is that of GET without it.
+#[tokio::test]
+async fn head_with_a_range_is_head() {
+    let fixture = Fixture::new();
+    let fields = [("accept-encoding", "gzip"), ("range", "bytes=1-2")];
+    let mut heads = Vec::new();
+    for fields in [&fields[..1], &fields] {
+        let mut request = Request::head("/app.js").body(()).unwrap();
+        *request.headers_mut() = headers(fields);
+        let answer = Answer::of(fixture.folder().precompressed(true).oneshot(request).await.unwrap()).await;
+        let said = ["content-encoding", "content-length", "etag", "accept-ranges"];
+        heads.push(said.map(|name| answer.header(name).to_owned()));
+    }
+    assert_eq!(heads[1], heads[0]);
+    assert_eq!(heads[1][..2], ["gzip", "2"]);
+    assert_quiet(&fixture.ledger).await;
+}
+
+/// Of the same length and of the same time, and still not the same bytes.
+#[tokio::test]
+async fn codings_have_tags_of_their_own() {
+    let fixture = Fixture::new();
+    for name in ["app.js", "app.js.br", "app.js.gz"] {
+        fs::write(fixture.root().join(name), "5 byt").unwrap();
+        fs::File::open(fixture.root().join(name)).unwrap().set_modified(crate::tests::then()).unwrap();
+    }
+    let mut tags = std::collections::BTreeSet::new();
+    for accept in ["", "br", "gzip"] {
+        let folder = fixture.folder().precompressed(true);
+        let answer = fixture.get(folder, "/app.js", &[("accept-encoding", accept)]).await;
+        let tag = answer.header("etag").to_owned();
+        assert!(tag.starts_with('"') && tag.contains(accept), "{tag}");
+        tags.insert(tag);
+    }
+    assert_eq!(tags.len(), 3, "{tags:?}");
+}
+
+/// Whoever put it there forgot that it must be readable, and the file itself is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_coded_file_that_may_not_be_read_is_passed_over() {
+    let fixture = Fixture::new();
+    let root = fixture.root();
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    fs::set_permissions(root.join("app.js.br"), mode(0)).unwrap();
+    let wanted = Name::of("/app.js", false).unwrap();
+    // A thread of its own, which may no longer read what its user may not.
+    let found = std::thread::spawn(move || {
+        rustix::thread::set_capabilities(
+            None,
+            rustix::thread::CapabilitySets {
+                effective: rustix::thread::CapabilitySet::empty(),
+                permitted: rustix::thread::CapabilitySet::empty(),
+                inheritable: rustix::thread::CapabilitySet::empty(),
+            },
+        )
+        .unwrap();
+        assert!(fs::File::open(root.join("app.js.br")).is_err());
+        find(&root, &wanted, &[Coding::Brotli, Coding::Gzip], false).unwrap()
+    });
+    let Found::File { coding, .. } = found.join().unwrap() else { panic!("nothing found") };
+    assert_eq!(coding, Some(Coding::Gzip));
 }
 
 #[test]

@@ -28,9 +28,9 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and `X-Accel-Mapping: FOLDER=PREFIX,
-    /// …`.
-    pub(super) fn read(parts: &Parts) -> Option<Self> {
+    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and, if it may say where it has files,
+    /// `X-Accel-Mapping: FOLDER=PREFIX, …`.
+    pub(super) fn read(parts: &Parts, may_map: bool) -> Option<Self> {
         let kind = single(&parts.headers, "x-sendfile-type")?;
         let to = if kind.eq_ignore_ascii_case("x-accel-redirect") {
             OffloadTo::Accel
@@ -39,7 +39,7 @@ impl Order {
         } else {
             return None;
         };
-        if to == OffloadTo::Sendfile || !parts.headers.contains_key("x-accel-mapping") {
+        if !may_map || to == OffloadTo::Sendfile || !parts.headers.contains_key("x-accel-mapping") {
             return Some(Self { to, maps: None });
         }
         let list = single(&parts.headers, "x-accel-mapping")?;

@@ -23,15 +23,39 @@ use super::place::Map;
 /// of a publisher outwards.
 ///
 /// ```
-/// use euryale_blob::OffloadLayer;
+/// use euryale_blob::{BlobPath, OffloadLayer};
+/// use euryale_core::{Blob, Body, Peer, PeerAddr, Response};
+/// use http::Request;
+/// use tower::{ServiceBuilder, ServiceExt, service_fn};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// # let blobs = tempfile::tempdir()?;
+/// let path = blobs.path().join("1");
+/// std::fs::write(&path, "0123456789")?;
 /// // nginx: location /protected/ { internal; alias /srv/blobs/; }
-/// let layer = OffloadLayer::new()
-///     .map("/srv/blobs", "/protected")
-///     .trusted(|request| request.extensions.get::<std::net::SocketAddr>().is_some_and(|peer|
-///   peer.ip().is_loopback()));
-/// # let _ = layer;
+/// let offload = OffloadLayer::new().map(blobs.path(), "/protected").trusted(|request| {
+///     let peer = request.extensions.get::<Peer>(); // the server says who it is
+///     peer.and_then(|peer| peer.address().ip()).is_some_and(|ip| ip.is_loopback())
+/// });
+/// let service = ServiceBuilder::new().layer(offload).service(service_fn(async |_: Request<()>| {
+///     let mut response = Response::new(Body::from(Blob::new(std::fs::File::open(&path)?)?));
+///     response.extensions_mut().insert(BlobPath(path.clone()));
+///     Ok::<_, std::io::Error>(response)
+/// }));
+/// let ask = |from: [u8; 4]| {
+///     let mut request = Request::get("/").header("x-sendfile-type", "X-Accel-Redirect").body(()).unwrap();
+///     request.extensions_mut().insert(Peer::new(PeerAddr::Tcp((from, 4711).into())));
+///     service.clone().oneshot(request)
+/// };
+/// assert_eq!(ask([127, 0, 0, 1]).await?.headers()["x-accel-redirect"], "/protected/1");
+/// assert!(!ask([192, 0, 2, 1]).await?.headers().contains_key("x-accel-redirect"));
+/// # Ok(())
+/// # }
 /// ```
+///
+/// Inside of `ForwardedLayer`, which knows the trusted proxies, the predicate asks its `Client` whether it
+/// `is_proxied`.
 ///
 /// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`, on by default)
 /// decode them.
@@ -45,6 +69,7 @@ pub struct OffloadLayer {
 pub(super) struct Settings {
     pub(super) maps: Arc<[Map]>,
     pub(super) trusted: Option<Predicate>,
+    pub(super) mapping_from_proxy: bool,
     pub(super) lane: BlockingLane,
     pub(super) ledger: Ledger,
 }
@@ -59,7 +84,9 @@ impl OffloadLayer {
     pub fn new() -> Self {
         let ledger = Ledger::new();
         let lane = BlockingLane::new("offload", CHECKS).ledger(&ledger);
-        Self { settings: Settings { maps: Arc::new([]), trusted: None, lane, ledger } }
+        let settings =
+            Settings { maps: Arc::new([]), trusted: None, mapping_from_proxy: false, lane, ledger };
+        Self { settings }
     }
 
     /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path that is sent as it
@@ -70,11 +97,20 @@ impl OffloadLayer {
         self
     }
 
-    /// Requests whose fields are believed: `X-Sendfile-Type: X-Accel-Redirect` or `X-Sendfile`, and
-    /// `X-Accel-Mapping: FOLDER=PREFIX, …`, which then counts instead of what was named here. The predicate must
-    /// look at something that a client cannot choose, as is the address of the peer. Default: nobody's.
+    /// Requests whose `X-Sendfile-Type` is believed: `X-Accel-Redirect` or `X-Sendfile`. The predicate must look at
+    /// something that a client cannot choose, as is the address of the peer; and the proxy must set the field, or a
+    /// client may. Default: nobody's.
     pub fn trusted(mut self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.trusted = Some(Arc::new(predicate));
+        self
+    }
+
+    /// A trusted proxy may say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that counts instead of
+    /// what was named here. A prefix with `?`, `#` or `..` in it is refused. Only for a proxy that sets this field or
+    /// takes it away in every request: nginx passes on what it does not set, and a client could then name any of its
+    /// `internal` locations. Default: the field is not looked at.
+    pub fn mapping_from_proxy(mut self) -> Self {
+        self.settings.mapping_from_proxy = true;
         self
     }
 

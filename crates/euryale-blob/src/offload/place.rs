@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use euryale_core::Blob;
 use http::HeaderValue;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use super::OffloadTo;
 
@@ -30,9 +30,17 @@ impl Map {
     /// `FOLDER=PREFIX`, both from the root on.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (folder, prefix) = text.split_once('=')?;
-        let are_absolute = folder.starts_with('/') && prefix.starts_with('/');
-        are_absolute.then(|| Self::new(folder.into(), prefix))
+        (folder.starts_with('/') && is_plain(prefix)).then(|| Self::new(folder.into(), prefix))
     }
+}
+
+/// A path of a URL that leads where it says: nothing goes up, be it encoded, and what is put behind it is neither a
+/// query nor a fragment.
+fn is_plain(prefix: &str) -> bool {
+    let decoded: Vec<u8> = percent_decode_str(prefix).collect();
+    prefix.starts_with('/')
+        && !prefix.contains(['?', '#'])
+        && decoded.split(|&byte| byte == b'/').all(|name| name != b"..")
 }
 
 /// The value of the field for this file, if it lies in one of the folders: in the deepest one.

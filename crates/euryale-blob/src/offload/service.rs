@@ -54,7 +54,7 @@ impl Settings {
             return Some(Order { to: *to, maps: None });
         }
         let trusted = self.trusted.as_ref()?;
-        if trusted(parts) { Order::read(parts) } else { None }
+        if trusted(parts) { Order::read(parts, self.mapping_from_proxy) } else { None }
     }
 }
 

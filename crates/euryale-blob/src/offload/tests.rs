@@ -73,6 +73,22 @@ impl Fixture {
     }
 }
 
+impl Fixture {
+    /// Where a proxy that is trusted, and sends these fields, is told to find the file; else it is streamed.
+    async fn place(&self, layer: OffloadLayer, fields: &[(&'static str, &str)]) -> Option<String> {
+        let mut request = Request::new(());
+        for (name, value) in fields {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        let path = self.path();
+        let layer = layer.trusted(|_| true);
+        let (parts, body) = self.ask(layer, request, move |_| response(&path)).await;
+        let place = parts.headers.get("x-accel-redirect").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(body.is_empty(), place.is_some());
+        place
+    }
+}
+
 fn asking(to: OffloadTo) -> Request<()> {
     let mut request = Request::new(());
     request.extensions_mut().insert(to);
@@ -152,35 +168,62 @@ async fn orders_of_others_do_not_pass() {
 }
 
 #[tokio::test]
-async fn fields_of_a_trusted_proxy_count() {
+async fn what_a_trusted_proxy_can_send_counts() {
+    let fixture = Fixture::new();
+    let kind = ("x-sendfile-type", "X-Accel-Redirect");
+    for (fields, expected) in [
+        (vec![kind], Some("/internal/a%20file")),
+        (vec![("x-sendfile-type", "x-accel-redirect")], Some("/internal/a%20file")),
+        (vec![kind, ("x-sendfile-type", "X-Sendfile")], None),
+        (vec![("x-sendfile-type", "X-Other")], None),
+        (vec![("x-accel-mapping", "/=/theirs")], None),
+    ] {
+        assert_eq!(fixture.place(fixture.layer(), &fields).await.as_deref(), expected, "{fields:?}");
+    }
+    assert_quiet(&fixture.ledger).await;
+}
+
+/// nginx passes on what it does not set, so a mapping in a request may be a client's.
+#[tokio::test]
+async fn where_a_proxy_has_files_is_said_by_the_operator() {
     let fixture = Fixture::new();
     let folder = fixture.folder.path().to_str().unwrap().to_owned();
-    let path = fixture.path();
-    let other = format!("/elsewhere=/no, {folder}/=/theirs/");
-    for (fields, expected) in [
-        (vec![("x-sendfile-type", "X-Accel-Redirect")], Some("/internal/a%20file")),
-        (
-            vec![("x-sendfile-type", "x-accel-redirect"), ("x-accel-mapping", &other)],
-            Some("/theirs/a%20file"),
-        ),
-        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", "/elsewhere=/no")], None),
-        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", "nonsense")], None),
-        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", "relative=/x")], None),
-        (vec![("x-sendfile-type", "X-Accel-Redirect"), ("x-sendfile-type", "X-Sendfile")], None),
-        (vec![("x-sendfile-type", "X-Other")], None),
-        (vec![("x-accel-mapping", &other)], None),
-    ] {
-        let mut request = Request::new(());
-        request.headers_mut().extend(headers(&fields[..1]));
-        for (name, value) in &fields[1..] {
-            request.headers_mut().append(*name, value.parse().unwrap());
-        }
-        let path = path.clone();
-        let layer = fixture.layer().trusted(|parts| parts.headers.contains_key("x-sendfile-type"));
-        let (parts, body) = fixture.ask(layer, request, move |_| response(&path)).await;
-        let field = parts.headers.get("x-accel-redirect").map(|value| value.to_str().unwrap());
-        assert_eq!((field, body.is_empty()), (expected, expected.is_some()), "{fields:?}");
+    for mapping in [format!("{folder}=/other-internal?"), format!("{folder}=/theirs"), "nonsense".to_owned()]
+    {
+        let fields = [("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", &mapping)];
+        let place = fixture.place(fixture.layer(), &fields).await;
+        assert_eq!(place.as_deref(), Some("/internal/a%20file"), "{mapping}");
+        let without = OffloadLayer::new().ledger(fixture.ledger.clone());
+        assert_eq!(fixture.place(without, &fields).await, None, "{mapping}");
     }
+    assert_quiet(&fixture.ledger).await;
+}
+
+#[tokio::test]
+async fn a_proxy_may_say_where_it_has_files_if_it_is_asked_to() {
+    let fixture = Fixture::new();
+    let folder = fixture.folder.path().to_str().unwrap().to_owned();
+    let theirs = |prefix: &str| format!("/elsewhere=/no, {folder}/={prefix}");
+    for (mapping, expected) in [
+        (theirs("/theirs/"), Some("/theirs/a%20file")),
+        (theirs("/their%20own"), Some("/their%20own/a%20file")),
+        ("/elsewhere=/no".to_owned(), None),
+        ("nonsense".to_owned(), None),
+        ("relative=/x".to_owned(), None),
+        (theirs("relative"), None),
+        (theirs("/other?"), None),
+        (theirs("/other#"), None),
+        (theirs("/theirs/../other"), None),
+        (theirs("/theirs/%2e%2E/other"), None),
+        (theirs("/theirs%2f..%2fother"), None),
+    ] {
+        let layer = fixture.layer().mapping_from_proxy();
+        let fields = [("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", &mapping)];
+        assert_eq!(fixture.place(layer, &fields).await.as_deref(), expected, "{mapping}");
+    }
+    let place =
+        fixture.place(fixture.layer().mapping_from_proxy(), &[("x-sendfile-type", "X-Accel-Redirect")]);
+    assert_eq!(place.await.as_deref(), Some("/internal/a%20file"), "its own, when the proxy says nothing");
     assert_quiet(&fixture.ledger).await;
 }
 

@@ -59,6 +59,7 @@ use super::writer::{self, Writer};
 /// |---|---|
 /// | before it is kept | nothing: the file has no name |
 /// | between that and the commit | a blob without a row: swept |
+/// | after an abort, before the next attempt | the same |
 /// | in the commit | what the database says: a blob with its row, or one that is swept |
 /// | between commit and removal | the blob that the row does not name any more: swept |
 ///
@@ -90,9 +91,9 @@ use super::writer::{self, Writer};
 ///   machines since Linux 2.6.12, unless it is mounted with `nolock` or `local_lock`; a client that is cut off loses
 ///   them, and another one may then sweep what it is about to name. Share a folder within one machine.
 /// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux, bodies are copied
-///   when they are kept, while the worker waits. So is a body that was linked before and taken back by an abort: a file
-///   that has lost its last name cannot be linked a second time (linkat(2), `ENOENT`). Btrfs and XFS share its blocks
-///   then. See [`SpooledBody::persist`].
+///   when they are kept, while the worker waits; Btrfs and XFS share their blocks. A file that has lost its last name
+///   cannot be linked again (linkat(2), `ENOENT`), so the name that an abort takes back stays until the next attempt
+///   has linked the body, or the body is dropped. See [`SpooledBody::take_back`].
 /// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who downloads a blob that
 ///   is removed gets all of it. NFS keeps this within one machine only.
 ///
@@ -206,7 +207,7 @@ impl BlobStore for FolderStore {
         let name = self.new_name()?;
         let path = self.folder.join(&name);
         body.persist(&path)?;
-        transaction.join(Keep::new(path, self.clone()));
+        transaction.join(Keep::new(body, path, self.clone()));
         Ok(name)
     }
 

@@ -3,21 +3,22 @@
 use std::fs;
 use std::path::PathBuf;
 
-use euryale_core::{BoxError, Participant};
+use euryale_core::{BoxError, Participant, SpooledBody};
 
 use super::FolderStore;
 use super::folder::gone;
 
 /// A blob that is on the disk already, and goes if the transaction does.
 pub(super) struct Keep {
+    body: SpooledBody,
     path: PathBuf,
     // Holds the writer's lock until the transaction has ended: without it, others would sweep what no row names yet.
     _store: FolderStore,
 }
 
 impl Keep {
-    pub(super) fn new(path: PathBuf, store: FolderStore) -> Self {
-        Self { path, _store: store }
+    pub(super) fn new(body: SpooledBody, path: PathBuf, store: FolderStore) -> Self {
+        Self { body, path, _store: store }
     }
 }
 
@@ -31,8 +32,8 @@ impl Participant for Keep {
     }
 
     fn abort(&mut self) {
-        // What stays is swept away.
-        if let Err(error) = fs::remove_file(&self.path) {
+        // The next attempt links it once more. What stays is swept away.
+        if let Err(error) = self.body.take_back(&self.path) {
             let path = self.path.display();
             tracing::warn!(%error, %path, "a blob that was aborted stays until a sweep");
         }

@@ -16,6 +16,8 @@ fn names() {
         ("../../etc/passwd", "attachment; filename=\".._.._etc_passwd\""),
         ("C:\\boot.ini", "attachment; filename=\"C:_boot.ini\""),
         ("photo_gnp.\u{202e}exe", "attachment; filename=\"photo_gnp.exe\""),
+        ("photo_gnp.\u{61c}exe", "attachment; filename=\"photo_gnp.exe\""),
+        ("two\u{2028}lines\u{2029}.txt", "attachment; filename=\"twolines.txt\""),
         ("  a  ", "attachment; filename=\"a\""),
         ("", "attachment"),
         ("..", "attachment"),

@@ -1,10 +1,16 @@
 //! An open file, and how it is closed.
 
 use std::fmt;
+#[cfg(feature = "fs")]
+use std::fs;
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
+#[cfg(feature = "fs")]
+use std::path::{Path, PathBuf};
+#[cfg(feature = "fs")]
+use std::sync::{Mutex, PoisonError};
 
 use crate::blocking::close_elsewhere;
 
@@ -16,11 +22,36 @@ const LARGE: u64 = 1 << 20;
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
+    #[cfg(feature = "fs")]
+    spare: SpareName,
 }
 
 impl OpenFile {
     pub(crate) fn new(file: File) -> Self {
-        Self { file: Some(file) }
+        Self {
+            file: Some(file),
+            #[cfg(feature = "fs")]
+            spare: SpareName::default(),
+        }
+    }
+
+    /// Keeps this name of the file, which counts for nobody, until the file is closed: a file without any cannot be
+    /// linked again. One is enough, a second one goes.
+    #[cfg(feature = "fs")]
+    pub(crate) fn spare_name(&self, name: PathBuf) -> io::Result<()> {
+        self.spare.set(name)
+    }
+
+    /// Is this the name that was kept? Then it counts again, and stays.
+    #[cfg(feature = "fs")]
+    pub(crate) fn reclaim_spare_name(&self, name: &Path) -> bool {
+        self.spare.reclaim(name)
+    }
+
+    /// The file has another name.
+    #[cfg(feature = "fs")]
+    pub(crate) fn forget_spare_name(&self) {
+        self.spare.forget();
     }
 }
 
@@ -34,10 +65,45 @@ impl Deref for OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        // First: without it the file may have no name at all.
+        #[cfg(feature = "fs")]
+        self.spare.forget();
         if let Some(file) = self.file.take()
             && is_large_and_nameless(&file).unwrap_or(false)
         {
             close_elsewhere(file);
+        }
+    }
+}
+
+/// A name that is there only so that the file has one.
+#[cfg(feature = "fs")]
+#[derive(Default)]
+struct SpareName(Mutex<Option<PathBuf>>);
+
+#[cfg(feature = "fs")]
+impl SpareName {
+    fn set(&self, name: PathBuf) -> io::Result<()> {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*spare {
+            Some(_) => fs::remove_file(name),
+            None => {
+                *spare = Some(name);
+                Ok(())
+            }
+        }
+    }
+
+    fn reclaim(&self, name: &Path) -> bool {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.take_if(|spare| spare == name).is_some()
+    }
+
+    fn forget(&self) {
+        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(name) = spare {
+            // Gone already, or left to those who know which names count. The file is open, so no block is freed here.
+            let _ = fs::remove_file(name);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::SpooledBody;
 
@@ -11,9 +12,9 @@ impl SpooledBody {
     ///
     /// A body that stands in a file is linked into place where the system can do that (on Linux, when `path` is
     /// on the file system of the spool's folder): no byte is copied, and the body stays what it is. Any other is
-    /// copied; and so is a file that had a name and lost it, as by an abort, since Linux lets no such file have
-    /// another one (linkat(2), `ENOENT`). File systems that share blocks (Btrfs, XFS) do so then. When this
-    /// returns, the file and its entry in the folder are on the disk.
+    /// copied; and so is a file that had a name and lost it, since Linux lets no such file have another one (linkat(2),
+    /// `ENOENT`): a name is taken back with [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS)
+    /// do so when they copy. When this returns, the file and its entry in the folder are on the disk.
     ///
     /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else writes to in
     /// bad faith.
@@ -34,13 +35,58 @@ impl SpooledBody {
     pub fn persist(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
         self.place(path)?;
-        sync_folder_of(path).inspect_err(|_| drop(fs::remove_file(path)))
+        sync_folder_of(path).inspect_err(|_| drop(fs::remove_file(path)))?;
+        if let Some(file) = self.open_file() {
+            file.forget_spare_name();
+        }
+        Ok(())
+    }
+
+    /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there may be another
+    /// attempt.
+    ///
+    /// Of a body that was linked the name stays a while, so that it can be linked once more: until the body is
+    /// persisted again, or the last clone of it is dropped. Whoever knows the names that count may remove it sooner. Of
+    /// any other body, and when there is such a name already, it goes now. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # use euryale_core::SpooledBody;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let mut file = tempfile::tempfile_in(folder.path())?;
+    /// # file.write_all(b"Stheno, Euryale, Medusa")?;
+    /// # let body = SpooledBody::file(file)?;
+    /// # let path = folder.path().join("sisters.txt");
+    /// for _ in 0..3 {
+    ///     body.persist(&path)?;
+    ///     // The transaction met a conflict, and runs again.
+    ///     body.take_back(&path)?;
+    /// }
+    /// drop(body);
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn take_back(&self, path: impl Into<PathBuf>) -> io::Result<()> {
+        let path = path.into();
+        match self.open_file() {
+            Some(file) if is_of(file, &path).unwrap_or(false) => file.spare_name(path),
+            _ => fs::remove_file(path),
+        }
+    }
+
+    fn reclaims(&self, path: &Path) -> bool {
+        self.open_file().is_some_and(|file| file.reclaim_spare_name(path))
     }
 
     fn place(&self, path: &Path) -> io::Result<()> {
         if let Some(file) = self.as_whole_file() {
             file.sync_all()?;
             match link(file, path) {
+                // The name that was taken back from this very body.
+                Err(_) if is_of(file, path).unwrap_or(false) && self.reclaims(path) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
                 linked => return linked,
             }
@@ -82,6 +128,12 @@ fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> 
 #[cfg(not(target_os = "linux"))]
 fn copy_within_the_system(_from: &File, _to: &File, _len: u64) -> io::Result<bool> {
     Ok(false)
+}
+
+/// Does this name lead to this file?
+fn is_of(file: &File, path: &Path) -> io::Result<bool> {
+    let (named, open) = (fs::symlink_metadata(path)?, file.metadata()?);
+    Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
 }
 
 /// A file without a name has an entry among those of the process, and what that points at can be linked.

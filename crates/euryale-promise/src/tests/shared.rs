@@ -214,6 +214,25 @@ async fn the_weight_of_values_is_bounded() {
     site.quiet().await;
 }
 
+/// What is shared only while it is made goes with those who asked for it.
+#[tokio::test]
+async fn what_nobody_can_find_any_more_is_not_kept() {
+    let made = Arc::new(());
+    let alive = Arc::downgrade(&made);
+    let site = Site::new(RepublishLayer::new(), {
+        let made = std::sync::Mutex::new(Some(made));
+        move |request, _| {
+            let promises = request.promises().shared(Duration::ZERO);
+            let made = made.lock().unwrap().take();
+            let promised = promises.ask("made", || async { Ok::<_, Infallible>(made) });
+            say(format!("{} in pass {}", promised.ready()??.is_some(), promises.pass()))
+        }
+    });
+    assert_eq!(site.text("/").await, "true in pass 2");
+    assert_eq!(alive.strong_count(), 0);
+    site.quiet().await;
+}
+
 /// One value in all passes of a request, however short its time is.
 #[tokio::test(start_paused = true)]
 async fn a_request_sees_one_value() {

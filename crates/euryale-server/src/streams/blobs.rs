@@ -1,4 +1,4 @@
-//! How many files one HTTP/2 peer may have under way at a time.
+//! How many files are sent to one HTTP/2 peer at a time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,13 +6,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use euryale_core::{BlobHandle, Body, BoxError};
+use euryale_core::{BlobHandle, BlobParts, Body, BoxError};
 use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// A peer that opens streams and gives them no window holds a buffer and a descriptor with each: a few thousand bytes
-/// of requests would hold thousands of files. The head of one more waits until another one has ended.
+/// A peer that opens streams and gives them no window holds a buffer with each that is begun. The head of one more
+/// waits until another one has ended, and nothing of its file is read.
+///
+/// Its file is open by then: the publisher opened it before anybody knew that the answer is one. So descriptors are
+/// bounded by the streams that a peer may have, [`max_concurrent_streams`](crate::Server::max_concurrent_streams), and
+/// only buffers by this.
 const BLOBS: usize = 32;
 
 /// Those of one socket.
@@ -24,10 +28,12 @@ impl BlobStreams {
         Self(Arc::new(Semaphore::new(BLOBS)))
     }
 
-    /// The response, when it may be sent: at once, unless its body is a blob.
+    /// The response, when it may be sent: at once, unless its body is a blob, or parts of one.
     pub(crate) fn admit(&self, response: Response<Body>) -> Result<Response<Body>, Box<Queued>> {
-        let is_blob = response.extensions().get::<BlobHandle>().is_some_and(|blob| !blob.is_empty());
-        if !is_blob || response.body().is_end_stream() {
+        let extensions = response.extensions();
+        let is_blob = extensions.get::<BlobHandle>().is_some_and(|blob| !blob.is_empty());
+        let holds_file = is_blob || extensions.get::<BlobParts>().is_some();
+        if !holds_file || response.body().is_end_stream() {
             return Ok(response);
         }
         match Arc::clone(&self.0).try_acquire_owned() {

@@ -21,14 +21,14 @@ use super::http2::{connect, request};
 use super::*;
 
 /// Not a multiple of anything.
-const LEN: usize = 3_000_017;
+pub(super) const LEN: usize = 3_000_017;
 
-fn content(len: usize) -> Vec<u8> {
+pub(super) fn content(len: usize) -> Vec<u8> {
     (0..len as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
 }
 
 /// A file of these bytes, that is open.
-fn file(folder: &Path, bytes: &[u8]) -> File {
+pub(super) fn file(folder: &Path, bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile_in(folder).unwrap();
     file.write_all(bytes).unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
@@ -37,9 +37,9 @@ fn file(folder: &Path, bytes: &[u8]) -> File {
 
 /// What is sent at `/`, anew for each request.
 #[derive(Clone)]
-struct Shelf {
-    blob: Blob,
-    ledger: Ledger,
+pub(super) struct Shelf {
+    pub(super) blob: Blob,
+    pub(super) ledger: Ledger,
 }
 
 impl Shelf {
@@ -50,7 +50,7 @@ impl Shelf {
         response
     }
 
-    fn router(&self) -> Router {
+    pub(super) fn router(&self) -> Router {
         let send =
             async |State(shelf): State<Self>| shelf.response().map(axum::body::Body::new).into_response();
         Router::new().route("/", get(send)).with_state(self.clone())

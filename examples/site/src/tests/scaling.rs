@@ -1,5 +1,6 @@
 //! Pictures are made smaller when they are first asked for.
 
+use std::fs;
 use std::io::Cursor;
 
 use euryale_test::{Answer, RawClient};
@@ -114,10 +115,27 @@ async fn many_who_ask_first_are_answered_alike() {
     for asked in asked.collect::<Vec<_>>() {
         answers.push(asked.await.unwrap());
     }
-    let good: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
-    assert!(!good.is_empty() && good.iter().all(|answer| answer.body == good[0].body));
-    assert!(answers.iter().all(|answer| [200, 503].contains(&answer.status.as_u16())));
+    for answer in &answers {
+        assert_eq!((answer.status.as_u16(), size(answer)), (200, (256, 170)));
+        assert!(answer.body == answers[0].body);
+    }
     assert_eq!(site.blobs().len(), before + 1);
+    site.end().await;
+}
+
+/// Whoever looked it up before it was replaced looks again; then it is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
+    let site = Site::start(1).await;
+    site.upload_bytes("p.png", &picture(400, 200, false)).await;
+    let name: String = site
+        .other_program()
+        .query_row("SELECT blob FROM file WHERE path = '/p.png'", [], |row| row.get(0))
+        .unwrap();
+    fs::remove_file(site.folder.path().join("blobs").join(name)).unwrap();
+    let attempts = site.ledger.conflicts.attempts.get();
+    assert_eq!(site.scaled("p.png", "64").await.status, 500);
+    assert_eq!(site.ledger.conflicts.attempts.get(), attempts + 2);
     site.end().await;
 }
 

@@ -4,6 +4,7 @@ mod apache;
 mod browser;
 mod caddy;
 mod haproxy;
+mod lighttpd;
 mod nginx;
 mod program;
 mod syntax;

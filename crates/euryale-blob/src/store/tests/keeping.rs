@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use euryale_core::{Abort, BoxError, ErrorKind, Fault, Participant, SpooledBody};
@@ -54,6 +55,7 @@ async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
     let folder = Folder::new();
     let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
     file.write_all(b"spooled").unwrap();
+    let spooled = file.metadata().unwrap().ino();
     let body = SpooledBody::file(file).unwrap();
     let keep = || {
         let body = body.clone();
@@ -64,10 +66,57 @@ async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
         .script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Conflict)]);
     for _ in 0..2 {
         assert_eq!(keep().await.unwrap_err().kind(), ErrorKind::Conflict);
-        assert_eq!(folder.names().len(), 2, "a folder and its lock: {:?}", folder.names());
+        assert_eq!(folder.names().len(), 3, "a folder, its lock and the file: {:?}", folder.names());
     }
     let [first, second] = [keep().await.unwrap(), keep().await.unwrap()];
-    assert_eq!([folder.text(&first), folder.text(&second)], ["spooled"; 2]);
+    assert_eq!(folder.names().len(), 4, "nothing else is left: {:?}", folder.names());
+    for name in [&first, &second] {
+        assert_eq!(folder.text(name), "spooled");
+        assert_eq!(fs::metadata(folder.path(name)).unwrap().ino(), spooled, "no byte was copied");
+    }
+    folder.end().await;
+}
+
+/// The client has gone, or the attempts are exhausted: the name that was kept for another one goes with the body.
+#[tokio::test]
+async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
+    let folder = Folder::new();
+    let before = folder.names();
+    let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
+    file.write_all(b"spooled").unwrap();
+    let body = SpooledBody::file(file).unwrap();
+    folder.database.script(Step::Commit, [Behaviour::Fail(Fault::Conflict)]);
+    let (kept, copied) = (body.clone(), SpooledBody::from("in memory"));
+    let conflict = folder.transaction(move |store, transaction| {
+        Ok([
+            store.keep(kept.clone(), transaction)?,
+            store.keep(kept, transaction)?,
+            store.keep(copied, transaction)?,
+        ])
+    });
+    assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(folder.names().len(), before.len() + 3, "one name: {:?}", folder.names());
+    drop(body);
+    assert_eq!(folder.names().len(), before.len() + 2, "a folder and its lock: {:?}", folder.names());
+    folder.end().await;
+}
+
+/// A sweep by others, after the writer has ended: the body can still be kept, by a copy.
+#[tokio::test]
+async fn a_name_that_was_kept_for_another_attempt_may_be_swept() {
+    let folder = Folder::new();
+    let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
+    file.write_all(b"spooled").unwrap();
+    let body = SpooledBody::file(file).unwrap();
+    let taken_back = folder.root.path().join("taken back");
+    body.persist(&taken_back).unwrap();
+    body.take_back(&taken_back).unwrap();
+    fs::remove_file(&taken_back).unwrap();
+    let kept = body.clone();
+    let name =
+        folder.transaction(move |store, transaction| Ok(store.keep(kept, transaction)?)).await.unwrap();
+    drop(body);
+    assert_eq!(folder.text(&name), "spooled");
     folder.end().await;
 }
 

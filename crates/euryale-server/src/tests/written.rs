@@ -1,0 +1,98 @@
+//! Files where they cannot leave by themselves, over TLS and Unix sockets: they are read and written.
+
+use axum::Router;
+use euryale_blob::ServeBlobLayer;
+use euryale_core::Blob;
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::handshake;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::UnixStream;
+
+use super::http2::request;
+use super::sendfile::{LEN, Shelf, content, file};
+use super::tls::{Certificate, listening};
+use super::*;
+use crate::UnixSocket;
+
+/// One stable file, served by the layer.
+struct Files {
+    folder: tempfile::TempDir,
+    bytes: Vec<u8>,
+    shelf: Shelf,
+}
+
+impl Files {
+    fn new() -> Self {
+        let (folder, bytes) = (tempfile::tempdir().unwrap(), content(LEN));
+        let blob = Blob::stable(file(folder.path(), &bytes)).unwrap();
+        Self { folder, bytes, shelf: Shelf { blob, ledger: Ledger::new() } }
+    }
+
+    fn app(&self) -> Router {
+        self.shelf.router().layer(ServeBlobLayer::new().ledger(self.shelf.ledger.clone()))
+    }
+
+    /// The whole, and then a part, over HTTP/1.1.
+    async fn arrive_over_http1(&self, mut peer: impl AsyncRead + AsyncWrite + Unpin) {
+        for (range, expected) in [("", &self.bytes[..]), ("range: bytes=70000-\r\n", &self.bytes[70_000..])] {
+            let asked = format!("GET / HTTP/1.1\r\nhost: a\r\n{range}\r\n");
+            peer.write_all(asked.as_bytes()).await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(within(peer.read_u8()).await.unwrap());
+            }
+            let length = content_length(&String::from_utf8(head).unwrap()).unwrap();
+            let mut body = vec![0; length];
+            within(peer.read_exact(&mut body)).await.unwrap();
+            assert!(body == expected, "{range}");
+        }
+    }
+
+    /// What left, and by which path.
+    async fn were_read(&self, site: &Site, blobs: u64, bytes: usize) {
+        let sent = &self.shelf.ledger.blobs.sent;
+        eventually(|| (sent.read.get(), sent.read_bytes.get()) == (blobs, bytes as u64)).await;
+        assert_eq!((sent.sendfile.get(), site.ledger.blobs.sent.sendfile.get()), (0, 0));
+    }
+
+    async fn end(self, site: Site) {
+        site.end().await;
+        eventually(|| self.shelf.ledger.unsettled().is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls() {
+    let (files, certificate) = (Files::new(), Certificate::new());
+    let (site, address, _) = listening(Server::new(), &certificate, files.app()).await;
+    let peer = certificate.connect(address, &["http/1.1"]).await.unwrap();
+    files.arrive_over_http1(peer).await;
+    files.were_read(&site, 2, 2 * LEN - 70_000).await;
+    files.end(site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_http2_and_tls() {
+    let (files, certificate) = (Files::new(), Certificate::new());
+    let (site, address, _) = listening(Server::new(), &certificate, files.app()).await;
+    let peer = certificate.connect(address, &["h2"]).await.unwrap();
+    let (mut client, driver) = handshake(TokioExecutor::new(), TokioIo::new(peer)).await.unwrap();
+    tokio::spawn(driver);
+    let response = within(client.send_request(request("GET", "/"))).await.unwrap();
+    assert!(within(response.into_body().collect()).await.unwrap().to_bytes() == files.bytes);
+    files.were_read(&site, 1, LEN).await;
+    drop(client);
+    files.end(site).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_unix_socket() {
+    let files = Files::new();
+    let path = files.folder.path().join("site.sock");
+    let listener = UnixSocket::new(&path).bind().unwrap();
+    let site = Site::start(Server::new().listen(listener), files.app()).await;
+    files.arrive_over_http1(UnixStream::connect(&path).await.unwrap()).await;
+    files.were_read(&site, 2, 2 * LEN - 70_000).await;
+    files.end(site).await;
+}

@@ -1,0 +1,47 @@
+use std::fs;
+
+use super::program::{Proxy, of_debian};
+use super::{Browser, Sites, behaves, configuration, free_port, offloads};
+
+/// What Debian's lighttpd.conf does around the files of `conf-enabled`.
+const AROUND: &str = "
+server.bind = \"127.0.0.1\"
+server.port = PORT
+server.document-root = \"FOLDER\"
+server.upload-dirs = (\"FOLDER\")
+server.errorlog = \"/dev/stderr\"
+include \"FOLDER/euryale.conf\"
+";
+
+#[test]
+fn the_site_behind_lighttpd() {
+    let sites = Sites::start(&["--virtual-host-proxy=127.0.0.1", "--offload=/"]);
+    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let blobs = sites.data().join("blobs");
+    let port = |at: usize| format!("\"port\" => {}", sites.addresses[at][0].port());
+    let text = configuration(
+        "lighttpd/euryale.conf",
+        &[
+            ("\"port\" => 8080", &port(0)),
+            ("\"port\" => 8090", &port(1)),
+            ("/srv/euryale/blobs", blobs.to_str().unwrap()),
+        ],
+    );
+    fs::write(folder.path().join("euryale.conf"), text).unwrap();
+    let around = AROUND.replace("FOLDER", folder.path().to_str().unwrap());
+    let main = folder.path().join("lighttpd.conf");
+    fs::write(&main, around.replace("PORT", &address.port().to_string())).unwrap();
+    let mut command = of_debian("lighttpd");
+    command.arg("-D").arg("-f").arg(main);
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    behaves(&proxy, &sites);
+    offloads(&proxy, &sites);
+    // An address that a client makes up, in the way in which lighttpd says it.
+    let made_up = "VirtualHostBase/https/evil.test:443/VirtualHostRoot/_vh_evil/guides";
+    for path in [format!("/{made_up}"), format!("/app/{made_up}"), format!("/app/../{made_up}")] {
+        let answer = Browser::new(&proxy).get(&path, "accept: text/html\r\n");
+        assert!(answer.status == 404 && !answer.text().contains("evil"), "{path}: {answer:?}");
+    }
+    drop(proxy);
+    sites.end();
+}
