@@ -183,8 +183,8 @@ async fn a_conflict_in_each_pass() {
     site.quiet().await;
 }
 
-/// Services on both sides of Retry change all that a head has, after they have written down what they were given: nothing
-/// of it is there in the next attempt, nor in the next pass.
+/// Services on both sides of Retry change all that a head has, after they have written down what they were given:
+/// nothing of it is there in the next attempt, nor in the next pass.
 #[tokio::test(start_paused = true)]
 async fn each_attempt_begins_with_the_request_as_it_came() {
     #[derive(Clone, Debug)]
