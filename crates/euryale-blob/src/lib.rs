@@ -115,7 +115,7 @@
 //!
 //! # Cost
 //!
-//! A response that is no file: 0.1 µs and 1 allocation (`cargo bench -p euryale --bench layers` and `--bench
+//! A response that is no file: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers` and `--bench
 //! allocations`, with nothing else on two cores of an AMD EPYC).
 //!
 //! # Cancellation

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use euryale_core::{Error, ErrorKind};
-use http::Extensions;
 use http::request::Parts;
 
 use crate::{Client, PublicUrl};
@@ -18,7 +17,10 @@ impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
-        find(&parts.extensions, "a handler asks for the `Client`, but no ForwardedLayer stands around it")
+        found(
+            Self::of(&parts.extensions),
+            "a handler asks for the `Client`, but no ForwardedLayer stands around it",
+        )
     }
 }
 
@@ -27,7 +29,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get().copied())
+        Ok(Self::of(&parts.extensions))
     }
 }
 
@@ -40,7 +42,8 @@ impl<S: Sync> FromRequestParts<S> for PublicUrl {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
-        find(&parts.extensions, "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it")
+        let url = Self::of(&parts.extensions).cloned();
+        found(url, "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it")
     }
 }
 
@@ -49,13 +52,10 @@ impl<S: Sync> OptionalFromRequestParts<S> for PublicUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get().cloned())
+        Ok(Self::of(&parts.extensions).cloned())
     }
 }
 
-fn find<T: Clone + Send + Sync + 'static>(
-    extensions: &Extensions,
-    missing: &'static str,
-) -> Result<T, Error> {
-    extensions.get().cloned().ok_or_else(|| Error::with_source(ErrorKind::Application, missing))
+fn found<T>(found: Option<T>, missing: &'static str) -> Result<T, Error> {
+    found.ok_or_else(|| Error::with_source(ErrorKind::Application, missing))
 }

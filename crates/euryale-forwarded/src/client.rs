@@ -3,7 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// Who sent a request, as far as those know who are trusted: in the extensions of a request.
+use http::Extensions;
+
+use crate::visit::Visit;
+
+/// Who sent a request, as far as those know who are trusted: [`of`](Self::of) the extensions of the request.
 ///
 /// It is the peer, or, when that is a trusted proxy, the last of the addresses that its headers name which is no
 /// trusted proxy itself.
@@ -14,6 +18,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// That of a request with these extensions. None: no [`ForwardedLayer`](crate::ForwardedLayer) stands around who
+    /// asks.
+    pub fn of(extensions: &Extensions) -> Option<Self> {
+        extensions.get::<Visit>().and_then(|visit| visit.client)
+    }
+
     /// Its address; none for a peer at a Unix socket, and where a proxy does not tell (RFC 7239 §6.2 and §6.3).
     pub fn ip(&self) -> Option<IpAddr> {
         self.ip

@@ -11,9 +11,10 @@ use crate::fields::{self, Field};
 use crate::host::{Host, parse_port};
 use crate::layer::Settings;
 use crate::node::{Walk, walk};
-use crate::public_url::{Facts, PublicUrl, plain_path};
+use crate::public_url::{Facts, PublicUrl, plain_path, single_host};
 use crate::refusal::Malformed;
 use crate::rfc7239;
+use crate::visit::Visit;
 
 impl Settings {
     /// Puts [`Client`] and [`PublicUrl`] into the extensions, makes `Host` and target agree with them, and takes the
@@ -23,7 +24,7 @@ impl Settings {
         let (client, url) = if self.proxies.contain(peer) {
             let told = self.told(peer, &parts.headers)?;
             let client = Client { ip: told.walk.client, is_proxied: true };
-            let mut facts = PublicUrl::of(parts).facts();
+            let mut facts = Facts::of(parts);
             let is_moved = told.say(&mut facts);
             let url = PublicUrl::new(facts);
             if is_moved {
@@ -31,11 +32,10 @@ impl Settings {
             }
             (client, url)
         } else {
-            (Client { ip: peer.ip(), is_proxied: false }, PublicUrl::of(parts))
+            (Client { ip: peer.ip(), is_proxied: false }, PublicUrl::new(Facts::of(parts)))
         };
         fields::remove(&mut parts.headers);
-        parts.extensions.insert(client);
-        parts.extensions.insert(url);
+        parts.extensions.insert(Visit { client: Some(client), url });
         Ok(())
     }
 
@@ -99,7 +99,12 @@ impl Told {
 
 /// Middleware that compares `Host` with something the browser sent, such as `Origin`, compares the right one.
 pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
-    let Some(host) = url.facts().host.map(|host| host.to_string()) else { return };
+    let Some(host) = url.named_host() else { return };
+    let is_said = host.port.is_none() && single_host(&parts.headers).is_some_and(|said| said == host.name());
+    if is_said && parts.uri.authority().is_none() {
+        return;
+    }
+    let host = host.to_string();
     // A host is always a header's value and an authority; else all stays as it is.
     let (Ok(value), Ok(authority)) = (HeaderValue::try_from(&host), Authority::try_from(host)) else {
         return;
@@ -115,11 +120,9 @@ pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
 
 /// True for TLS. RFC 7239 §5.4 and RFC 3986 §3.1: schemes are compared without case.
 fn parse_proto(text: &str, field: Field) -> Result<bool, Malformed> {
-    match text.to_ascii_lowercase().as_str() {
-        "http" | "ws" => Ok(false),
-        "https" | "wss" => Ok(true),
-        _ => Err(Malformed(field.name())),
-    }
+    let is_one_of = |schemes: [&str; 2]| schemes.iter().any(|scheme| text.eq_ignore_ascii_case(scheme));
+    let is_plain = is_one_of(["http", "ws"]);
+    if is_plain || is_one_of(["https", "wss"]) { Ok(!is_plain) } else { Err(Malformed(field.name())) }
 }
 
 fn parse_host(text: &str, field: Field) -> Result<Host, Malformed> {

@@ -1,13 +1,16 @@
 //! Hosts, as they stand in `Host` and in URLs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
+
+use http::HeaderValue;
 
 /// A name or an address, in lower case, and a port if one was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// IPv6 in brackets.
-    pub(crate) name: Box<str>,
+    /// IPv6 in brackets. One that came like this is shared with the head that it came in, not copied.
+    name: HeaderValue,
     pub(crate) port: Option<u16>,
 }
 
@@ -18,13 +21,25 @@ impl Host {
     /// `host [":" port]` of RFC 9110 §7.2, without what RFC 3986 §3.2.2 allows and no host has: it goes into URLs,
     /// headers and pages.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (name, port) = Self::split(text)?;
+        Some(Self { name: HeaderValue::from_str(&name).ok()?, port })
+    }
+
+    /// That of a field.
+    pub(crate) fn of(field: &HeaderValue) -> Option<Self> {
+        let (name, port) = Self::split(field.to_str().ok()?)?;
+        let is_all = field == &*name;
+        Some(Self { name: if is_all { field.clone() } else { HeaderValue::from_str(&name).ok()? }, port })
+    }
+
+    fn split(text: &str) -> Option<(Cow<'_, str>, Option<u16>)> {
         if text.len() > Self::LONGEST {
             return None;
         }
-        let (name, rest) = match text.strip_prefix('[') {
+        let (name, rest): (Cow<'_, str>, _) = match text.strip_prefix('[') {
             Some(inside) => {
                 let (address, rest) = inside.split_once(']')?;
-                (format!("[{}]", address.parse::<Ipv6Addr>().ok()?), rest)
+                (format!("[{}]", address.parse::<Ipv6Addr>().ok()?).into(), rest)
             }
             None => {
                 let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
@@ -32,7 +47,8 @@ impl Host {
                 if name.is_empty() || name.starts_with('.') || !name.bytes().all(is_fit) {
                     return None;
                 }
-                (name.to_ascii_lowercase(), rest)
+                let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+                (if is_lower { name.into() } else { name.to_ascii_lowercase().into() }, rest)
             }
         };
         let port = match rest.strip_prefix(':') {
@@ -42,7 +58,17 @@ impl Host {
             Some("") => None,
             Some(port) => Some(parse_port(port)?),
         };
-        Some(Self { name: name.into(), port })
+        Some((name, port))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        // It is ASCII.
+        self.name.to_str().unwrap_or_default()
+    }
+
+    /// Without the dot of the DNS's root at its end.
+    pub(crate) fn without_root(self) -> Option<Self> {
+        Some(Self { name: HeaderValue::from_str(rooted(self.name())).ok()?, ..self })
     }
 
     /// Without the port when it is that of the scheme anyway.
@@ -52,13 +78,13 @@ impl Host {
     }
 
     pub(crate) fn is_address(&self) -> bool {
-        self.name.starts_with('[') || self.name.parse::<std::net::Ipv4Addr>().is_ok()
+        self.name().starts_with('[') || self.name().parse::<std::net::Ipv4Addr>().is_ok()
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        f.write_str(self.name())?;
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
@@ -71,4 +97,9 @@ pub(crate) fn default_port(is_https: bool) -> u16 {
 pub(crate) fn parse_port(text: &str) -> Option<u16> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port != 0)
+}
+
+/// A name in the DNS may end with a dot, and is the same one.
+pub(crate) fn rooted(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }

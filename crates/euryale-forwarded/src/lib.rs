@@ -2,7 +2,7 @@
 //!
 //! [`ForwardedLayer`] and, inside it, [`VirtualHostLayer`] stand outside everything else, right below the server, and
 //! hold neither a worker nor a connection. They turn what proxies say, in headers or in paths, into two typed
-//! extensions, [`Client`] and [`PublicUrl`], and let none of it pass in any other form: no header that reaches the
+//! values, [`Client`] and [`PublicUrl`], and let none of it pass in any other form: no header that reaches the
 //! application says who a client is.
 //!
 //! ```
@@ -14,7 +14,7 @@
 //! # async fn main() {
 //! let layer = ForwardedLayer::new("10.0.0.0/8".parse().unwrap());
 //! let service = ServiceBuilder::new().layer(layer).service(service_fn(async |request: http::Request<()>| {
-//!     let (client, url) = (request.extensions().get::<Client>(), request.extensions().get::<PublicUrl>());
+//!     let (client, url) = (Client::of(request.extensions()), PublicUrl::of(request.extensions()));
 //!     assert_eq!(client.unwrap().to_string(), "192.0.2.7");
 //!     assert_eq!(url.unwrap().url("/news").unwrap(), "https://example.org/app/news");
 //!     assert_eq!(url.unwrap().cookie_attributes(), "Path=/app; Secure");
@@ -66,9 +66,10 @@
 //!
 //! # Cost
 //!
-//! A request of somebody who is not trusted: [`ForwardedLayer`] 0.2 µs and 7 allocations, [`VirtualHostLayer`] alone
-//! 0.2 µs and 6, for the address that the client sees (`cargo bench -p euryale --bench layers` and `--bench
-//! allocations`, with nothing else on two cores of an AMD EPYC).
+//! A request of somebody who is not trusted: [`ForwardedLayer`] 0.1 µs and 3 allocations, [`VirtualHostLayer`] alone
+//! 0.2 µs and 3, for the address that the client sees and the extensions in which it stands; inside the other it
+//! allocates nothing (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two cores
+//! of an AMD EPYC).
 //!
 //! # Cancellation
 //!
@@ -108,6 +109,7 @@ mod service;
 mod tests;
 mod trusted;
 mod virtual_host;
+mod visit;
 
 pub use self::check_host::{AllowedHost, AllowedHosts, CheckHost, CheckHostLayer, InvalidHost};
 pub use self::client::Client;

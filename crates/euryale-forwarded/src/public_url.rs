@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::HOST;
 use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderValue};
 
 use crate::host::{Host, default_port};
 use crate::peer::is_tls;
+use crate::visit::Visit;
 
-/// The address at which the client sees the application, in the extensions of a request: scheme, host and the path
-/// below which it stands.
+/// The address at which the client sees the application, scheme, host and the path below which it
+/// stands. A request has it: [`of`](Self::of) its extensions.
 ///
 /// An application that stands somewhere else for its clients than for itself builds links, redirects and the paths of
 /// cookies with it. Paths go in and come out percent-encoded, and begin with a slash.
@@ -20,9 +21,21 @@ use crate::peer::is_tls;
 /// (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket. `Host` is the client's choice. Who keeps what
 /// was made for one client and shows it to another has to know it for one of its own first.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PublicUrl(Arc<Facts>);
+pub struct PublicUrl {
+    is_https: bool,
+    host: Option<Host>,
+    /// None: both are empty, as they mostly are.
+    paths: Option<Arc<Paths>>,
+}
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
+struct Paths {
+    prefix: Box<str>,
+    root: Box<str>,
+}
+
+/// What a [`PublicUrl`] is made of.
+#[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) is_https: bool,
     pub(crate) host: Option<Host>,
@@ -33,61 +46,62 @@ pub(crate) struct Facts {
 }
 
 impl PublicUrl {
-    pub(crate) fn new(mut facts: Facts) -> Self {
-        facts.host = facts.host.map(|host| host.without_default_port(facts.is_https));
-        Self(Arc::new(facts))
+    pub(crate) fn new(facts: Facts) -> Self {
+        let Facts { is_https, host, prefix, root } = facts;
+        let is_plain = prefix.is_empty() && root.is_empty();
+        let paths = if is_plain { None } else { Some(Arc::new(Paths { prefix, root })) };
+        Self { is_https, host: host.map(|host| host.without_default_port(is_https)), paths }
     }
 
-    /// What the request itself says.
-    pub(crate) fn of(parts: &Parts) -> Self {
-        let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-        let host = authority.or_else(|| single_host(&parts.headers)).and_then(Host::parse);
-        Self::new(Facts {
-            is_https: is_tls(&parts.extensions),
-            host,
-            prefix: Box::default(),
-            root: Box::default(),
-        })
+    /// That of a request with these extensions. None: neither [`ForwardedLayer`](crate::ForwardedLayer) nor
+    /// [`VirtualHostLayer`](crate::VirtualHostLayer) stands around who asks.
+    pub fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get::<Visit>().map(|visit| &visit.url)
     }
 
     pub(crate) fn facts(&self) -> Facts {
-        Facts::clone(&self.0)
+        let (prefix, root) = (self.prefix().into(), self.root().into());
+        Facts { is_https: self.is_https, host: self.host.clone(), prefix, root }
+    }
+
+    pub(crate) fn named_host(&self) -> Option<&Host> {
+        self.host.as_ref()
     }
 
     /// Does the client use TLS?
     pub fn is_https(&self) -> bool {
-        self.0.is_https
+        self.is_https
     }
 
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
-        if self.0.is_https { "https" } else { "http" }
+        if self.is_https { "https" } else { "http" }
     }
 
     /// The host's name or address without its port, in lower case, IPv6 in brackets. None: the request named no host,
     /// or none that can be one.
     pub fn host(&self) -> Option<&str> {
-        self.0.host.as_ref().map(|host| &*host.name)
+        self.host.as_ref().map(Host::name)
     }
 
     /// The port, be it said or that of the scheme.
     pub fn port(&self) -> u16 {
-        self.0.host.as_ref().and_then(|host| host.port).unwrap_or(default_port(self.0.is_https))
+        self.host.as_ref().and_then(|host| host.port).unwrap_or(default_port(self.is_https))
     }
 
     /// The path below which the application stands: empty, or like `/a/b`.
     pub fn prefix(&self) -> &str {
-        &self.0.prefix
+        self.paths.as_ref().map_or("", |paths| &paths.prefix)
     }
 
     /// The part of the application that is to be seen: empty for all of it, or like `/a/b`.
     pub fn root(&self) -> &str {
-        &self.0.root
+        self.paths.as_ref().map_or("", |paths| &paths.root)
     }
 
     /// Scheme, host and a port other than the scheme's: `https://example.org`.
     pub fn origin(&self) -> Option<String> {
-        self.0.host.as_ref().map(|host| format!("{}://{host}", self.scheme()))
+        self.host.as_ref().map(|host| format!("{}://{host}", self.scheme()))
     }
 
     /// Where the client has what the application calls `path`, which may have a query behind it. None: it is outside
@@ -97,8 +111,8 @@ impl PublicUrl {
     pub fn path(&self, path: &str) -> Option<String> {
         let below = path.strip_prefix(self.root())?;
         match below.as_bytes().first() {
-            Some(b'/') => Some(format!("{}{below}", self.0.prefix)),
-            None | Some(b'?' | b'#') => Some(format!("{}/{below}", self.0.prefix)),
+            Some(b'/') => Some(format!("{}{below}", self.prefix())),
+            None | Some(b'?' | b'#') => Some(format!("{}/{below}", self.prefix())),
             Some(_) => None,
         }
     }
@@ -114,29 +128,41 @@ impl PublicUrl {
     /// The attributes of a cookie that comes back to this application, and only the way it came: `Path=/a`, with
     /// `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5). Other attributes are the application's choice.
     pub fn cookie_attributes(&self) -> String {
-        let path = if self.0.prefix.is_empty() { "/" } else { &*self.0.prefix };
-        let secure = if self.0.is_https { "; Secure" } else { "" };
+        let path = if self.prefix().is_empty() { "/" } else { self.prefix() };
+        let secure = if self.is_https { "; Secure" } else { "" };
         format!("Path={path}{secure}")
     }
 }
 
+impl Facts {
+    /// What the request itself says.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let host = match parts.uri.authority() {
+            Some(authority) => Host::parse(authority.as_str()),
+            None => single_host(&parts.headers).and_then(Host::of),
+        };
+        let (prefix, root) = Default::default();
+        Self { is_https: is_tls(&parts.extensions), host, prefix, root }
+    }
+}
+
 /// The only one: of several, nobody knows which a cache has taken.
-fn single_host(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn single_host(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next()?.to_str().ok()?;
+    let host = hosts.next()?;
     hosts.next().is_none().then_some(host)
 }
 
 /// As the URL of the application's first page.
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}/", self.origin().unwrap_or_default(), self.0.prefix)
+        write!(f, "{}{}/", self.origin().unwrap_or_default(), self.prefix())
     }
 }
 
 impl fmt::Debug for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.facts(), f)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The field `Forwarded`.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 
 use crate::fields::Field;
@@ -7,17 +9,17 @@ use crate::refusal::Malformed;
 
 /// What one proxy says (RFC 7239 §4). `by` and extensions are read over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Element {
-    pub(crate) node: Option<String>,
-    pub(crate) proto: Option<String>,
-    pub(crate) host: Option<String>,
+pub(crate) struct Element<'a> {
+    pub(crate) node: Option<Cow<'a, str>>,
+    pub(crate) proto: Option<Cow<'a, str>>,
+    pub(crate) host: Option<Cow<'a, str>>,
 }
 
 const MALFORMED: Malformed = Malformed("forwarded");
 
 /// The elements of all lines. One that cannot be read makes all of them worthless: an open quote in what a client
 /// invented would swallow what the proxy added.
-pub(crate) fn elements(headers: &HeaderMap) -> Result<Vec<Element>, Malformed> {
+pub(crate) fn elements(headers: &HeaderMap) -> Result<Vec<Element<'_>>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(Field::Forwarded.name()) {
         let mut rest = Cursor(line.to_str().map_err(|_| MALFORMED)?);
@@ -60,7 +62,7 @@ impl<'a> Cursor<'a> {
 
     /// `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`; none if it is empty. Spaces around the semicolons, which the
     /// grammar does not know, are common.
-    fn element(&mut self) -> Result<Option<Element>, Malformed> {
+    fn element(&mut self) -> Result<Option<Element<'a>>, Malformed> {
         let (mut element, mut is_empty) = (Element::default(), true);
         loop {
             self.skip_space();
@@ -68,14 +70,11 @@ impl<'a> Cursor<'a> {
             if !name.is_empty() {
                 is_empty = false;
                 let value = if self.skip('=') { self.value()? } else { return Err(MALFORMED) };
-                let place = match name.to_ascii_lowercase().as_str() {
-                    "for" => &mut element.node,
-                    "proto" => &mut element.proto,
-                    "host" => &mut element.host,
-                    _ => &mut None,
-                };
+                let Element { node, proto, host } = &mut element;
+                let places = [("for", node), ("proto", proto), ("host", host)];
+                let place = places.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
                 // §4: no more than once in an element.
-                if place.replace(value).is_some() {
+                if place.and_then(|(_, place)| place.replace(value)).is_some() {
                     return Err(MALFORMED);
                 }
             }
@@ -96,15 +95,20 @@ impl<'a> Cursor<'a> {
     }
 
     /// `token / quoted-string` (RFC 9110 §5.6.4).
-    fn value(&mut self) -> Result<String, Malformed> {
+    fn value(&mut self) -> Result<Cow<'a, str>, Malformed> {
         if !self.skip('"') {
             let token = self.token();
-            return if token.is_empty() { Err(MALFORMED) } else { Ok(token.to_owned()) };
+            return if token.is_empty() { Err(MALFORMED) } else { Ok(token.into()) };
         }
-        let mut value = String::new();
+        let (plain, rest) = self.0.split_at(self.0.find(['"', '\\']).unwrap_or(self.0.len()));
+        self.0 = rest;
+        if self.skip('"') {
+            return Ok(plain.into());
+        }
+        let mut value = plain.to_owned();
         loop {
             match self.next().ok_or(MALFORMED)? {
-                '"' => return Ok(value),
+                '"' => return Ok(value.into()),
                 '\\' => value.push(self.next().ok_or(MALFORMED)?),
                 other => value.push(other),
             }

@@ -55,7 +55,7 @@ async fn pass(
 }
 
 async fn see(request: Request<()>) -> Result<Response, Infallible> {
-    let (client, url) = (request.extensions().get::<Client>(), request.extensions().get::<PublicUrl>());
+    let (client, url) = (Client::of(request.extensions()), PublicUrl::of(request.extensions()));
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let seen = Seen {
         client: client.unwrap().to_string(),

@@ -1,14 +1,14 @@
 //! The passes of one request.
 
-use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Attempt, Error, ErrorKind, History, SnapshotPin, Stage, Times};
-use tokio::runtime::Handle;
+use euryale_core::{Error, ErrorKind, History, SnapshotPin, Stage, Times};
+use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -18,76 +18,132 @@ use crate::run::{Engine, Kept, later};
 use crate::scope::Scope;
 use crate::timing::Timings;
 
-/// Publishing ⇒ the answer, or Suspended; Suspended ⇒ Publishing, or an error. At both awaits this future may be
-/// dropped: then a publication in the queue leaves it, one that runs is finished, and promises are cancelled.
-#[expect(clippy::manual_async_fn, reason = "the future of an `async fn` has room for each argument twice")]
-pub(crate) fn passes<S, B, R>(
-    mut inner: S,
-    engine: Arc<Engine>,
-    mut request: http::Request<B>,
-) -> impl Future<Output = Result<http::Response<R>, Error>>
+pin_project! {
+    /// The future of [`Republish`](crate::Republish). Dropped, it cancels the promises of its request; a publication in
+    /// the queue leaves it, and one that runs is finished.
+    pub struct RepublishFuture<S: Service<http::Request<B>>, B> {
+        inner: S,
+        // As it came: each pass begins with a copy.
+        request: http::Request<B>,
+        engine: Arc<Engine>,
+        until: Instant,
+        passed: Passed,
+        #[pin]
+        state: State<S::Future>,
+    }
+}
+
+pin_project! {
+    /// Beginning ⇒ Publishing, or an error; Publishing ⇒ the answer, Suspended, or an error; Suspended ⇒ Beginning, or
+    /// an error.
+    #[project = StateProj]
+    enum State<F> {
+        Beginning,
+        Publishing { #[pin] answer: F },
+        // On the heap, because most requests ask for nothing and their futures should be small: beyond 1 KiB the
+        // system's allocator is several times slower.
+        Suspended { settled: Pin<Box<dyn Future<Output = Result<Passed, Error>> + Send>>, began: Instant },
+    }
+}
+
+/// What the passes so far have left.
+#[derive(Default)]
+struct Passed {
+    passes: u32,
+    settled: Vec<(KeyId, Value)>,
+    timings: Timings,
+}
+
+impl<S: Service<http::Request<B>>, B> RepublishFuture<S, B> {
+    pub(crate) fn new(inner: S, engine: Arc<Engine>, mut request: http::Request<B>) -> Self {
+        if engine.settings.pin_snapshots && request.method().is_safe() {
+            request.extensions_mut().insert(SnapshotPin::new());
+        }
+        let until = later(Instant::now(), engine.settings.request_deadline);
+        Self { inner, request, engine, until, passed: Passed::default(), state: State::Beginning }
+    }
+}
+
+impl<S, B, R> Future for RepublishFuture<S, B>
 where
     S: Service<http::Request<B>, Response = http::Response<R>>,
     S::Error: Into<Error>,
     B: Clone,
 {
-    async move {
-        let until = later(Instant::now(), engine.settings.request_deadline);
-        let runtime = Handle::current();
-        let mut settled = Vec::new();
-        let mut timings = Timings::default();
-        let mut pass = 1;
-        if engine.settings.pin_snapshots && request.method().is_safe() {
-            request.extensions_mut().insert(SnapshotPin::new());
-        }
+    type Output = Result<http::Response<R>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
         loop {
-            request.extensions_mut().insert(Scope::new(&engine, &settled, &runtime));
-            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
-            let mut error = match inner.call(request.clone()).await {
-                Ok(mut response) => {
-                    timings.write(response.headers_mut());
-                    return Ok(response);
+            let next = match this.state.as_mut().project() {
+                StateProj::Beginning => {
+                    ready!(this.inner.poll_ready(cx)).map_err(Into::into)?;
+                    let mut request = this.request.clone();
+                    request.extensions_mut().insert(Scope::new(this.engine, &this.passed.settled));
+                    State::Publishing { answer: this.inner.call(request) }
                 }
-                Err(error) => error.into(),
+                StateProj::Publishing { answer } => match ready!(answer.poll(cx)) {
+                    Ok(mut response) => {
+                        mem::take(&mut this.passed.timings).write(response.headers_mut());
+                        return Poll::Ready(Ok(response));
+                    }
+                    Err(error) => {
+                        let (asks, history) = left_behind(error.into())?;
+                        this.request.extensions_mut().insert(history);
+                        let passed = mem::take(this.passed).after(this.engine, &asks, *this.until)?;
+                        let settled = settle(Arc::clone(this.engine), passed, asks, *this.until);
+                        State::Suspended { settled: Box::pin(settled), began: Instant::now() }
+                    }
+                },
+                StateProj::Suspended { settled, began } => {
+                    let settled = ready!(settled.as_mut().poll(cx));
+                    if let Some(times) = this.request.extensions().get::<Times>() {
+                        times.spent(Stage::Suspended, began.elapsed());
+                    }
+                    *this.passed = settled?;
+                    this.engine.settings.ledger.promises.passes.add(1);
+                    State::Beginning
+                }
             };
-            let wrote = error.wrote();
-            let Some(pending) = error.take_pending() else { return Err(error) };
-            // What another layer's promises are is for that one to know.
-            let attempt = match pending.downcast::<Suspension>() {
-                Ok(suspension) => suspension.attempt,
-                Err(pending) => return Err(Error::suspended(pending)),
-            };
-            let asks = attempt.with(std::mem::take::<Asks>);
-            if asks.too_many {
-                return Err(refused(ErrorKind::PromiseLimit, &asks));
-            }
-            if pass >= engine.settings.passes || until <= Instant::now() {
-                return Err(refused(ErrorKind::PassLimit, &asks));
-            }
-            // On the heap, because most requests ask for nothing and their futures should be small: beyond 1 KiB
-            // the system's allocator is several times slower.
-            let began = Instant::now();
-            let resolved = Box::pin(settle(&engine, &mut settled, asks, until, &mut timings)).await;
-            if let Some(times) = request.extensions().get::<Times>() {
-                times.spent(Stage::Suspended, began.elapsed());
-            }
-            resolved?;
-            request.extensions_mut().insert(history(&attempt, wrote));
-            engine.settings.ledger.promises.passes.add(1);
-            pass += 1;
+            this.state.set(next);
         }
+    }
+}
+
+/// What a suspended pass asked for, and the history of the next: after this attempt and all the conflicts before it.
+fn left_behind(mut error: Error) -> Result<(Asks, History), Error> {
+    let wrote = error.wrote();
+    let Some(pending) = error.take_pending() else { return Err(error) };
+    // What another layer's promises are is for that one to know.
+    let Suspension { attempt } = pending.downcast::<Suspension>().map_err(Error::suspended)?;
+    let mut history = attempt.history().after_suspension();
+    history.wrote |= wrote;
+    Ok((attempt.with(mem::take::<Asks>), history))
+}
+
+impl Passed {
+    /// One pass more, which asked for this, if there may be another.
+    fn after(mut self, engine: &Engine, asks: &Asks, until: Instant) -> Result<Self, Error> {
+        if asks.too_many {
+            return Err(refused(ErrorKind::PromiseLimit, asks));
+        }
+        self.passes += 1;
+        if self.passes >= engine.settings.passes || until <= Instant::now() {
+            return Err(refused(ErrorKind::PassLimit, asks));
+        }
+        Ok(self)
     }
 }
 
 /// Resolves what a pass asked for; holds a place among the requests set aside meanwhile.
 async fn settle(
-    engine: &Arc<Engine>,
-    settled: &mut Vec<(KeyId, Value)>,
+    engine: Arc<Engine>,
+    mut passed: Passed,
     asks: Asks,
     until: Instant,
-    timings: &mut Timings,
-) -> Result<(), Error> {
+) -> Result<Passed, Error> {
     let Asks { asked, found, cleared, .. } = asks;
+    let Passed { settled, timings, .. } = &mut passed;
     settled.retain(|(key, _)| !cleared.contains(key));
     if engine.settings.server_timing {
         found.iter().for_each(|(key, _)| timings.found(key));
@@ -103,14 +159,7 @@ async fn settle(
         }
         settled.push((key, value));
     }
-    Ok(())
-}
-
-/// The next pass follows after this attempt and all the conflicts before it.
-fn history(attempt: &Attempt, wrote: bool) -> History {
-    let mut history = attempt.history().after_suspension();
-    history.wrote |= wrote;
-    history
+    Ok(passed)
 }
 
 /// An error that names what was still asked for.
@@ -119,21 +168,8 @@ fn refused(kind: ErrorKind, asks: &Asks) -> Error {
     Error::with_source(kind, format!("asked for in the last pass: {}", keys.join(", ")))
 }
 
-/// The future of [`Republish`](crate::Republish). Dropped, it cancels the promises of its request.
-pub struct RepublishFuture<R> {
-    pub(crate) inner: Pin<Box<dyn Future<Output = Result<http::Response<R>, Error>> + Send>>,
-}
-
-impl<R> Future for RepublishFuture<R> {
-    type Output = Result<http::Response<R>, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.inner.as_mut().poll(cx)
-    }
-}
-
-impl<R> fmt::Debug for RepublishFuture<R> {
+impl<S: Service<http::Request<B>>, B> fmt::Debug for RepublishFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RepublishFuture")
+        f.debug_struct("RepublishFuture").field("passes", &self.passed.passes).finish_non_exhaustive()
     }
 }

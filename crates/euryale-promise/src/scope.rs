@@ -16,21 +16,28 @@ use crate::shared::Found;
 #[derive(Clone)]
 pub(crate) struct Scope {
     engine: Arc<Engine>,
-    settled: Arc<[(KeyId, Value)]>,
+    /// None: nothing is, as in every first pass.
+    settled: Option<Arc<[(KeyId, Value)]>>,
     runtime: Handle,
 }
 
 impl Scope {
-    pub(crate) fn new(engine: &Arc<Engine>, settled: &[(KeyId, Value)], runtime: &Handle) -> Self {
-        Self { engine: Arc::clone(engine), settled: settled.into(), runtime: runtime.clone() }
+    /// Panics outside a runtime.
+    pub(crate) fn new(engine: &Arc<Engine>, settled: &[(KeyId, Value)]) -> Self {
+        let settled = if settled.is_empty() { None } else { Some(settled.into()) };
+        Self { engine: Arc::clone(engine), settled, runtime: Handle::current() }
+    }
+
+    fn all_settled(&self) -> &[(KeyId, Value)] {
+        self.settled.as_deref().unwrap_or_default()
     }
 
     pub(crate) fn settled(&self, key: &KeyId) -> Option<&Value> {
-        self.settled.iter().find(|(settled, _)| settled == key).map(|(_, value)| value)
+        self.all_settled().iter().find(|(settled, _)| settled == key).map(|(_, value)| value)
     }
 
     pub(crate) fn settled_len(&self) -> usize {
-        self.settled.len()
+        self.all_settled().len()
     }
 
     pub(crate) fn limit(&self) -> usize {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use euryale_core::Error;
 use tower_service::Service;
 
-use crate::future::{RepublishFuture, passes};
+use crate::future::RepublishFuture;
 use crate::run::Engine;
 
 /// Publishes again what was suspended; made by [`RepublishLayer`](crate::RepublishLayer).
@@ -22,24 +22,21 @@ pub struct Republish<S> {
 
 impl<S, B, R> Service<http::Request<B>> for Republish<S>
 where
-    S: Service<http::Request<B>, Response = http::Response<R>> + Clone + Send + 'static,
+    S: Service<http::Request<B>, Response = http::Response<R>> + Clone,
     S::Error: Into<Error>,
-    S::Future: Send,
-    B: Clone + Send + 'static,
-    R: Send + 'static,
+    B: Clone,
 {
     type Response = http::Response<R>;
     type Error = Error;
-    type Future = RepublishFuture<R>;
+    type Future = RepublishFuture<S, B>;
 
     /// Always ready. The service inside is asked before each pass: what its readiness may hold is not held meanwhile.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<B>) -> RepublishFuture<R> {
-        let (inner, engine) = (self.inner.clone(), Arc::clone(&self.engine));
-        RepublishFuture { inner: Box::pin(passes(inner, engine, request)) }
+    fn call(&mut self, request: http::Request<B>) -> RepublishFuture<S, B> {
+        RepublishFuture::new(self.inner.clone(), Arc::clone(&self.engine), request)
     }
 }
 

@@ -32,7 +32,7 @@
 //!
 //! # Cost
 //!
-//! A request without a body: 0.1 µs and 1 allocation (`cargo bench -p euryale --bench layers` and `--bench
+//! A request without a body: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers` and `--bench
 //! allocations`, with nothing else on two cores of an AMD EPYC).
 //!
 //! # Cancellation

@@ -25,14 +25,14 @@ pin_project! {
     /// Called ⇒ the response, or Transforming when a transform applies; Transforming ⇒ the response.
     #[project = StateProj]
     enum State<F> {
-        Called { #[pin] inner: F, asked: Option<Box<Asked>>, chain: Arc<Chain> },
+        Called { #[pin] inner: F, asked: Option<Asked>, chain: Arc<Chain> },
         Transforming { response: Pin<Box<dyn Future<Output = Response> + Send>> },
     }
 }
 
 impl<F> TransformChainFuture<F> {
     pub(crate) fn new(inner: F, asked: Asked, chain: Arc<Chain>) -> Self {
-        Self { state: State::Called { inner, asked: Some(Box::new(asked)), chain } }
+        Self { state: State::Called { inner, asked: Some(asked), chain } }
     }
 }
 

@@ -22,10 +22,14 @@ fn main() {
     runtime.block_on(async {
         let (blocks, bytes) = alone(onion::bare()).await;
         print("bare", (blocks, bytes));
+        let mut sum = (0.0, 0.0);
         for (name, layer) in onion::LAYERS {
             let with = alone(layer()).await;
-            print(name, (with.0 - blocks, with.1 - bytes));
+            let cost = (with.0 - blocks, with.1 - bytes);
+            sum = (sum.0 + cost.0, sum.1 + cost.1);
+            print(name, cost);
         }
+        print("their sum", sum);
         let pool = onion::pool();
         print("pool", counted(|| async { drop(pool.run(|_connection| black_box(7)).await) }).await);
         for (name, stack) in onion::STACKS {
@@ -33,6 +37,13 @@ fn main() {
             let published = || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
             print(name, counted(published).await);
         }
+        let (claimed, whole) = (onion::claimed(), onion::whole());
+        let (blocks, bytes) =
+            counted(|| async { drop(claimed.clone().oneshot(onion::request()).await) }).await;
+        print("claim and publisher", (blocks, bytes));
+        let with = counted(|| async { drop(whole.clone().oneshot(onion::request()).await) }).await;
+        print("the whole onion", with);
+        print("its layers together", (with.0 - blocks, with.1 - bytes));
         print("a rewrite of 16 KiB", alone(onion::rewritten()).await);
     });
 }

@@ -28,6 +28,13 @@ fn layers(criterion: &mut Criterion) {
             bencher.iter(|| runtime.block_on(stack.clone().oneshot(black_box(onion::request()))));
         });
     }
+    let (claimed, whole) = (onion::claimed(), onion::whole());
+    group.bench_function("claim and publisher", |bencher| {
+        bencher.iter(|| drop(runtime.block_on(claimed.clone().oneshot(black_box(onion::request())))));
+    });
+    group.bench_function("the whole onion", |bencher| {
+        bencher.iter(|| drop(runtime.block_on(whole.clone().oneshot(black_box(onion::request())))));
+    });
     let rewritten = onion::rewritten();
     group.bench_function("a rewrite of 16 KiB", |bencher| {
         bencher.iter(|| runtime.block_on(rewritten.clone().oneshot(black_box(onion::request()))));

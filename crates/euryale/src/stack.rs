@@ -5,6 +5,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
@@ -256,25 +257,12 @@ impl<D: Database> Stack<D> {
         let inner = self.deferred.ledger(ledger.clone()).layer(inner);
         let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
         let inner = self.blobs.ledger(ledger.clone()).layer(inner);
-        let service: BoxCloneSyncService<http::Request<Body>, Response, _> = match self.own.is_empty() {
-            true => BoxCloneSyncService::new(self.respond.layer(inner)),
-            false => {
-                BoxCloneSyncService::new(self.respond.layer(self.own.around(BoxCloneSyncService::new(inner))))
-            }
-        };
-        let internal = Internal::new(service.clone().map_err(Error::from));
-        let counted = ledger.clone();
-        let internal = internal.with_room(move || free_connections(&counted));
-        let service = match self.transforms {
-            Some(layer) => {
-                let respond = self.respond;
-                let failed = Error::new(ErrorKind::TransformFailed);
-                let layer = layer.or_failed(move |page| respond.answer(&failed, page.request()));
-                BoxCloneSyncService::new(layer.ledger(ledger).layer(service))
-            }
-            None => service,
-        };
-        StackService::new(service, internal)
+        let (respond, transforms) = (self.respond, self.transforms);
+        if self.own.is_empty() {
+            return finished(respond.layer(inner), respond, transforms, ledger);
+        }
+        let inner = self.own.around(BoxCloneSyncService::new(inner));
+        finished(respond.layer(inner), respond, transforms, ledger)
     }
 
     /// The service: publishes with a closure, whose arguments need no types here.
@@ -284,6 +272,35 @@ impl<D: Database> Stack<D> {
     {
         self.publish(publisher_fn(publisher))
     }
+}
+
+/// The way in for sub-requests, and outside of it the transforms. In one box: two would be two more allocations for
+/// each request.
+fn finished<S>(
+    service: S,
+    respond: RespondLayer,
+    transforms: Option<TransformChainLayer>,
+    ledger: Ledger,
+) -> StackService
+where
+    S: Service<http::Request<Body>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    let counted = ledger.clone();
+    let internal = Internal::new(service.clone().map_err(Error::from));
+    let internal = internal.with_room(move || free_connections(&counted));
+    let service = match transforms {
+        Some(layer) => {
+            let failed = Error::new(ErrorKind::TransformFailed);
+            let layer = layer.or_failed(move |page| respond.answer(&failed, page.request()));
+            BoxCloneSyncService::new(layer.ledger(ledger).layer(service))
+        }
+        None => BoxCloneSyncService::new(service),
+    };
+    StackService::new(service, internal)
 }
 
 /// The connections that no job has or waits for.

@@ -21,7 +21,7 @@ pub(crate) async fn log(State(format): State<Format>, request: Request, next: Ne
         format,
         method: request.method().clone(),
         uri: request.uri().clone(),
-        client: request.extensions().get().copied(),
+        client: Client::of(request.extensions()),
         began: Instant::now(),
         is_written: false,
     };

@@ -107,7 +107,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
 
 /// Whoever was believed as to who asks is believed as to what it can send.
 fn offload(blobs: &Path, prefix: &str) -> OffloadLayer {
-    let is_proxied = |request: &Parts| request.extensions.get::<Client>().is_some_and(Client::is_proxied);
+    let is_proxied =
+        |request: &Parts| Client::of(&request.extensions).is_some_and(|client| client.is_proxied());
     OffloadLayer::new().map(blobs, prefix).trusted(is_proxied)
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use axum::{Extension, Router};
 use euryale::forwarded::PublicUrl;
 use euryale_server::Shutdown;
 use http::{HeaderMap, StatusCode, header};
@@ -41,7 +41,7 @@ pub(crate) fn beside(site: Router, shutdown: &Shutdown, stands: &Stands, edge: &
 /// is no browser says nothing.
 async fn upgrade(
     State((terms, stands)): State<(Terms, Stands)>,
-    Extension(here): Extension<PublicUrl>,
+    here: PublicUrl,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {

@@ -75,7 +75,7 @@ pub(crate) fn here() -> Option<PublicUrl> {
 
 /// The same for a request.
 pub(crate) fn elsewhere(extensions: &Extensions) -> Option<PublicUrl> {
-    let url = extensions.get::<PublicUrl>()?;
+    let url = PublicUrl::of(extensions)?;
     let is_elsewhere = !(url.prefix().is_empty() && url.root().is_empty());
     is_elsewhere.then(|| url.clone())
 }

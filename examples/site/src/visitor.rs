@@ -1,6 +1,5 @@
 //! `/@@visitor`: who you are and where you are, as far as the site knows. What a proxy is set up for is seen here.
 
-use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use euryale::forwarded::{Client, PublicUrl};
 use http::HeaderMap;
@@ -12,11 +11,7 @@ const VISITS: &str = "visits";
 
 /// The client's address, the site's, this page's, and how often the browser was here: a cookie counts, so it is seen
 /// whether cookies come back.
-pub(crate) async fn answer(
-    Extension(client): Extension<Client>,
-    Extension(url): Extension<PublicUrl>,
-    headers: HeaderMap,
-) -> Response {
+pub(crate) async fn answer(client: Client, url: PublicUrl, headers: HeaderMap) -> Response {
     let visits = visits(&headers) + 1;
     let here = url.url(&format!("{}/@@visitor", url.root()));
     let seen = json!({

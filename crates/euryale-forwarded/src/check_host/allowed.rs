@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::PublicUrl;
-use crate::host::Host;
+use crate::host::{Host, rooted};
 
 /// A host that an application answers to: `example.org`, `*.example.org` for a host with all below it, an address
 /// (`192.0.2.1`, `[2001:db8::1]`). With a port it stands for that port only, without one for all.
@@ -23,7 +23,7 @@ impl AllowedHost {
         if self.host.port.is_some_and(|own| own != port) {
             return false;
         }
-        let Some(before) = name.strip_suffix(&*self.host.name) else { return false };
+        let Some(before) = name.strip_suffix(self.host.name()) else { return false };
         before.is_empty() || self.with_all_below && before.ends_with('.')
     }
 }
@@ -37,12 +37,11 @@ impl FromStr for AllowedHost {
             Some(rest) => (rest, true),
             None => (text.trim(), false),
         };
-        let mut host = Host::parse(text).ok_or_else(invalid)?;
+        let host = Host::parse(text).ok_or_else(invalid)?;
         if with_all_below && host.is_address() {
             return Err(invalid());
         }
-        host.name = rooted(&host.name).into();
-        Ok(Self { host, with_all_below })
+        Ok(Self { host: host.without_root().ok_or_else(invalid)?, with_all_below })
     }
 }
 
@@ -62,11 +61,6 @@ impl fmt::Display for InvalidHost {
 }
 
 impl std::error::Error for InvalidHost {}
-
-/// A name in the DNS may end with a dot, and is the same one.
-fn rooted(name: &str) -> &str {
-    name.strip_suffix('.').unwrap_or(name)
-}
 
 /// All hosts that an application answers to. One of them is enough.
 ///

@@ -12,6 +12,7 @@ use tower_service::Service;
 use super::AllowedHosts;
 use crate::PublicUrl;
 use crate::future::ForwardedFuture;
+use crate::public_url::Facts;
 use crate::refusal::Refusal;
 
 /// Answers for some hosts only; made by [`CheckHostLayer`](crate::CheckHostLayer).
@@ -37,9 +38,9 @@ where
 
     fn call(&mut self, request: Request<Q>) -> ForwardedFuture<S::Future> {
         let (parts, body) = request.into_parts();
-        let is_ours = match parts.extensions.get::<PublicUrl>() {
+        let is_ours = match PublicUrl::of(&parts.extensions) {
             Some(url) => self.hosts.contain(url),
-            None => self.hosts.contain(&PublicUrl::of(&parts)),
+            None => self.hosts.contain(&PublicUrl::new(Facts::of(&parts))),
         };
         if !is_ours {
             return ForwardedFuture::new(Err(Refusal::Misdirected));

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Extension};
+use axum::extract::ConnectInfo;
 use axum::routing::get;
 use euryale_test::RawClient;
 use tower_layer::Layer;
@@ -13,8 +13,9 @@ use super::*;
 async fn it_works_with_axums_own_server() {
     let router = Router::new().route(
         "/folder/page",
-        get(async |Extension(client): Extension<Client>, Extension(url): Extension<PublicUrl>| {
-            format!("{client} {}", url.url("/folder/page").unwrap())
+        get(async |request: axum::extract::Request| {
+            let (client, url) = (Client::of(request.extensions()), PublicUrl::of(request.extensions()));
+            format!("{} {}", client.unwrap(), url.unwrap().url("/folder/page").unwrap())
         }),
     );
     let loopback: TrustedProxies = "127.0.0.1".parse().unwrap();

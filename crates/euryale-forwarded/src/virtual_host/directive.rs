@@ -8,6 +8,7 @@ use crate::forward::agree;
 use crate::host::Host;
 use crate::public_url::{Facts, PublicUrl, is_dots, plain_path};
 use crate::refusal::Malformed;
+use crate::visit::Visit;
 
 /// `/VirtualHostBase/<scheme>/<host[:port]>/<root>/VirtualHostRoot/_vh_<a>/_vh_<b>/<path>`, taken apart. Without its
 /// first part, or without `VirtualHostRoot`, it means that much less.
@@ -35,6 +36,9 @@ impl Directive {
     ///
     /// Of several `VirtualHostRoot` the first counts: what comes behind it is the client's. (Zope takes the last.)
     pub(crate) fn parse(path: &str) -> Result<Option<Self>, Malformed> {
+        if !path.contains(BASE) && !path.contains(ROOT) {
+            return Ok(None);
+        }
         let names: Vec<&str> = path.split('/').collect();
         let start = names.iter().position(|name| !name.is_empty()).unwrap_or(names.len());
         let (base, names) = match &names[start..] {
@@ -85,8 +89,8 @@ impl Directive {
         uri.path_and_query = Some(PathAndQuery::try_from(target).map_err(|_| MALFORMED)?);
         parts.uri = Uri::from_parts(uri).map_err(|_| MALFORMED)?;
 
-        let before = parts.extensions.get::<PublicUrl>().cloned().unwrap_or_else(|| PublicUrl::of(parts));
-        let Facts { is_https, host, prefix, .. } = before.facts();
+        let before = PublicUrl::of(&parts.extensions).map(PublicUrl::facts);
+        let Facts { is_https, host, prefix, .. } = before.unwrap_or_else(|| Facts::of(parts));
         let (root, shown) = (self.root.clone(), &self.prefix);
         let url = PublicUrl::new(match self.base.clone() {
             Some(base) => {
@@ -97,7 +101,7 @@ impl Directive {
         if self.base.is_some() {
             agree(parts, &url);
         }
-        parts.extensions.insert(url);
+        Visit::put_url(&mut parts.extensions, url);
         Ok(())
     }
 }
@@ -114,7 +118,7 @@ impl Base {
 
     /// What `*` in the path stands for. An address has no labels.
     fn first_label(&self) -> Option<&str> {
-        if self.host.is_address() { None } else { self.host.name.split('.').next() }
+        if self.host.is_address() { None } else { self.host.name().split('.').next() }
     }
 }
 

@@ -13,7 +13,9 @@ use super::Directive;
 use super::layer::Settings;
 use crate::PublicUrl;
 use crate::future::ForwardedFuture;
+use crate::public_url::Facts;
 use crate::refusal::Malformed;
+use crate::visit::Visit;
 
 /// Reads virtual hosts from paths; made by [`VirtualHostLayer`](crate::VirtualHostLayer).
 #[derive(Clone)]
@@ -50,15 +52,11 @@ impl Settings {
         {
             return directive.apply(parts);
         }
-        let url = match parts.extensions.get::<PublicUrl>() {
-            Some(url) => url.clone(),
-            None => {
-                let url = PublicUrl::of(parts);
-                parts.extensions.insert(url.clone());
-                url
-            }
-        };
-        match self.table.find(&url) {
+        if PublicUrl::of(&parts.extensions).is_none() {
+            let url = PublicUrl::new(Facts::of(parts));
+            Visit::put_url(&mut parts.extensions, url);
+        }
+        match PublicUrl::of(&parts.extensions).and_then(|url| self.table.find(url)) {
             // `OPTIONS *` and `CONNECT` have no path.
             Some(directive) if parts.uri.path().starts_with('/') => {
                 directive.behind(parts.uri.path()).apply(parts)

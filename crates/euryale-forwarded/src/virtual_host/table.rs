@@ -63,7 +63,7 @@ impl HostTable {
         if !matches!(directive.path.as_str(), "" | "/") {
             return Err("behind VirtualHostRoot there may be _vh_ names only");
         }
-        hosts.entry(host.name).or_default().insert(host.port, directive);
+        hosts.entry(host.name().into()).or_default().insert(host.port, directive);
         Ok(())
     }
 

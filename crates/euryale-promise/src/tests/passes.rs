@@ -1,13 +1,17 @@
 //! What a pass leaves behind, and what it does not.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
-use euryale_core::{Abort, Attempt, Fault, SpooledBody};
-use euryale_test::{Gate, TestError, eventually};
-use http::Method;
-use tower::ServiceExt;
+use euryale_connection::{ConnectionLimitLayer, Pool};
+use euryale_core::{Abort, Attempt, Fault, Request, SpooledBody, Transaction, publisher_fn};
+use euryale_publisher::{ConflictPolicy, Publish};
+use euryale_test::{CountingDatabase, Gate, TestError, assert_quiet, eventually};
+use http::{HeaderValue, Method};
+use tower::retry::RetryLayer;
+use tower::util::MapRequestLayer;
+use tower::{ServiceBuilder, ServiceExt};
 
 use super::{Site, say, text};
 use crate::{Key, PromisesExt, RepublishLayer};
@@ -177,6 +181,59 @@ async fn a_conflict_in_each_pass() {
         "who met a conflict by writing begins as a writer, in all passes"
     );
     site.quiet().await;
+}
+
+/// Services on both sides of Retry change all that a head has, after they have written down what they were given:
+/// nothing of it is there in the next attempt, nor in the next pass.
+#[tokio::test(start_paused = true)]
+async fn each_attempt_begins_with_the_request_as_it_came() {
+    #[derive(Clone, Debug)]
+    struct Mark(u32);
+
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let change = |place: &'static str| {
+        let seen = Arc::clone(&seen);
+        MapRequestLayer::new(move |mut request: Request| {
+            let mark = request.extensions().get::<Mark>().map(|Mark(number)| *number);
+            let line = format!("{place} {} {} {mark:?}", request.method(), request.uri());
+            seen.lock().unwrap().push((line, request.headers().clone()));
+            *request.uri_mut() = format!("{}/{place}", request.uri()).parse().unwrap();
+            *request.method_mut() = http::Method::PUT;
+            request.headers_mut().append("x", HeaderValue::from_static(place));
+            request.extensions_mut().insert(Mark(mark.unwrap_or(7) + 1));
+            request
+        })
+    };
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let service = ServiceBuilder::new()
+        .layer(RepublishLayer::new().ledger(pool.ledger().clone()))
+        .layer(change("outer"))
+        .layer(RetryLayer::new(ConflictPolicy::new().ledger(pool.ledger().clone())))
+        .layer(change("inner"))
+        .layer(ConnectionLimitLayer::new(pool.clone()))
+        .service(Publish::new(publisher_fn(
+            |request: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
+                let attempt = transaction.attempt();
+                if attempt.number() == attempt.pass() {
+                    return Err(TestError(Fault::Conflict).into());
+                }
+                say(request.promises().ask("one", one).ready()??)
+            },
+        )));
+    let request = http::Request::get("/a").header("x", "came").header("x", "twice").extension(Mark(1));
+    let response = service.oneshot(request.body(SpooledBody::default()).unwrap()).await.unwrap();
+    assert_eq!(text(response).await, "1");
+    let seen = std::mem::take(&mut *seen.lock().unwrap());
+    let lines: Vec<&str> = seen.iter().map(|(line, _)| line.as_str()).collect();
+    let pass = ["outer GET /a Some(1)", "inner PUT /a/outer Some(2)", "inner PUT /a/outer Some(2)"];
+    assert_eq!(lines, [pass, pass].concat());
+    for (line, headers) in &seen {
+        let values: Vec<_> = headers.get_all("x").iter().collect();
+        let expected: &[&str] =
+            if line.starts_with("outer") { &["came", "twice"] } else { &["came", "twice", "outer"] };
+        assert_eq!(values, expected, "{line}");
+    }
+    assert_quiet(pool.ledger()).await;
 }
 
 /// One connection: held by `/held`, while a new request waits and an old one comes back from its promise.

@@ -2,19 +2,25 @@
 //! a layer that has nothing to do for it.
 
 use std::future::{Ready, ready};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
 use euryale::ErrorKind;
 use euryale::blob::ServeBlobLayer;
+use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::DeferredLayer;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::RepublishLayer;
-use euryale::publisher::{ConflictPolicy, RespondLayer};
+use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
 use euryale::spool::SpoolLayer;
 use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
-use euryale::{Body, BoxError, Error, Pool, Request, Response, SpooledBody, Stack, StackService};
+use euryale::{
+    Body, BoxError, Error, Pool, Request, Response, SpooledBody, Stack, StackService, publisher_fn,
+};
 use euryale_test::NullDatabase;
+use http::header::{ACCEPT, HOST};
+use http::{HeaderValue, Uri};
 use http_body_util::BodyExt;
 use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
@@ -25,10 +31,19 @@ use tower_layer::Layer;
 pub(crate) type Incoming = http::Request<Body>;
 pub(crate) type Onion = BoxCloneSyncService<Incoming, Response, Error>;
 
+/// As hyper reads one: target and values are slices of one buffer, which all copies of the head share.
 pub(crate) fn request() -> Incoming {
-    let request =
-        http::Request::get("/documents/first").header("host", "localhost").header("accept", "text/html");
-    request.body(Body::empty()).expect("a request")
+    static HEAD: LazyLock<Bytes> = LazyLock::new(|| {
+        let head = Bytes::from("/documents/first localhost text/html".to_owned());
+        drop(head.clone());
+        head
+    });
+    let value = |range| HeaderValue::from_maybe_shared(HEAD.slice(range)).expect("a value");
+    let mut request = http::Request::new(Body::empty());
+    *request.uri_mut() = Uri::from_maybe_shared(HEAD.slice(..16)).expect("a target");
+    request.headers_mut().insert(HOST, value(17..26));
+    request.headers_mut().insert(ACCEPT, value(27..36));
+    request
 }
 
 fn answer() -> Response {
@@ -82,9 +97,9 @@ pub(crate) fn rewritten() -> Onion {
     boxed(chain().layer(page).and_then(read))
 }
 
-/// The innermost: answers at once.
+/// The innermost: answers at once. It is of some size, so that it costs as much as a layer to clone its box.
 #[derive(Clone)]
-struct Core;
+struct Core(#[expect(dead_code, reason = "for its size")] u64);
 
 impl<B> Service<http::Request<B>> for Core {
     type Response = Response;
@@ -100,9 +115,11 @@ impl<B> Service<http::Request<B>> for Core {
     }
 }
 
+const CORE: Core = Core(0);
+
 /// From the outermost service to the innermost, with nothing between.
 pub(crate) fn bare() -> Onion {
-    boxed(Core)
+    boxed(CORE)
 }
 
 pub(crate) type Make = fn() -> Onion;
@@ -110,15 +127,15 @@ pub(crate) type MakeStack = fn() -> StackService;
 
 /// A layer of the onion, alone.
 pub(crate) const LAYERS: [(&str, Make); 9] = [
-    ("forwarded", || boxed(ForwardedLayer::new(TrustedProxies::default()).layer(Core))),
-    ("virtual host", || boxed(VirtualHostLayer::new(TrustedProxies::default()).layer(Core))),
-    ("transforms", || boxed(chain().layer(Core))),
-    ("respond", || boxed(RespondLayer::new().layer(Core))),
-    ("blobs", || boxed(ServeBlobLayer::new().layer(Core))),
-    ("deferred", || boxed(DeferredLayer::new().layer(Core))),
-    ("spool", || boxed(SpoolLayer::new().layer(Core))),
-    ("republish", || boxed(spooled(RepublishLayer::new().layer(Core)))),
-    ("retry", || boxed(spooled(RetryLayer::new(ConflictPolicy::new()).layer(Core)))),
+    ("forwarded", || boxed(ForwardedLayer::new(TrustedProxies::default()).layer(CORE))),
+    ("virtual host", || boxed(VirtualHostLayer::new(TrustedProxies::default()).layer(CORE))),
+    ("transforms", || boxed(chain().layer(CORE))),
+    ("respond", || boxed(RespondLayer::new().layer(CORE))),
+    ("blobs", || boxed(ServeBlobLayer::new().layer(CORE))),
+    ("deferred", || boxed(DeferredLayer::new().layer(CORE))),
+    ("spool", || boxed(SpoolLayer::new().layer(CORE))),
+    ("republish", || boxed(spooled(RepublishLayer::new().layer(CORE)))),
+    ("retry", || boxed(spooled(RetryLayer::new(ConflictPolicy::new()).layer(CORE)))),
 ];
 
 fn boxed<S>(service: S) -> Onion
@@ -154,6 +171,22 @@ fn published(stack: Stack<NullDatabase>) -> StackService {
         transaction.connection()?;
         Ok(answer())
     })
+}
+
+/// What all layers stand around: a claim on the pool, and the publisher.
+pub(crate) fn claimed() -> impl Service<Incoming, Future: Send> + Clone {
+    let publisher = publisher_fn::<NullDatabase, _>(|_request, transaction| {
+        transaction.connection()?;
+        Ok(answer())
+    });
+    spooled(ConnectionLimitLayer::new(Pool::new(NullDatabase, 1)).layer(Publish::new(publisher)))
+}
+
+/// All layers there are, around the same.
+pub(crate) fn whole() -> impl Service<Incoming, Future: Send> + Clone {
+    let stack = published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()));
+    let hosts = VirtualHostLayer::new(TrustedProxies::default());
+    ForwardedLayer::new(TrustedProxies::default()).layer(hosts.layer(stack))
 }
 
 /// The pool alone: a worker answers.

@@ -23,7 +23,7 @@ impl BelowPrefix {
 }
 
 fn prefix(page: &Page) -> Option<&str> {
-    let url = page.request().extensions.get::<PublicUrl>()?;
+    let url = PublicUrl::of(&page.request().extensions)?;
     Some(url.prefix()).filter(|prefix| !prefix.is_empty())
 }
 
