@@ -96,8 +96,8 @@ impl Blob {
     }
 
     /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file that is about to be
-    /// sent. Blocks for as long as the disk does. It is read, and not only asked for (`fadvise`): Linux would bring it in
-    /// pages of the smallest size, of which each costs whoever sends it.
+    /// sent. Blocks for as long as the disk does. It is read, and not only asked for (`fadvise`): Linux would bring it
+    /// in pages of the smallest size, of which each costs whoever sends it.
     ///
     /// # Errors
     /// The system's.

@@ -94,8 +94,8 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Durations in fixed buckets, from 0.1 ms to 10 s; between 1 and 100 ms, where people begin to wait, each is at most half
-/// as long again as the last.
+/// Durations in fixed buckets, from 0.1 ms to 10 s; between 1 and 100 ms, where people begin to wait, each bound is at
+/// most half as large again as the one before.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BOUNDS.len()],

@@ -21,7 +21,7 @@ pub struct SendfileIo {
     stint: Stint,
 }
 
-/// How much is sent of files before others have their turn, and at a time: in 50 µs. Half of it costs a tenth more.
+/// How much is sent of files before others have their turn, and at a time: in 50 µs. Smaller pieces cost more.
 const STINT: usize = 512 << 10;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;
