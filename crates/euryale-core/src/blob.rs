@@ -66,12 +66,19 @@ impl Blob {
     }
 
     /// The whole of a file that is never truncated in place, only replaced by a rename. Only such a file may
-    /// be sent through a map of its pages.
+    /// be sent through a map of its pages, which is how `sendfile` gets it.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
     pub fn stable(file: File) -> io::Result<Self> {
-        Ok(Self { stable: true, ..Self::new(file)? })
+        Ok(Self::new(file)?.assume_stable())
+    }
+
+    /// The same, its file being [stable](Self::stable): nothing checks it. For a blob that came from somewhere else, as
+    /// from a `tokio::fs::File`.
+    #[must_use]
+    pub fn assume_stable(self) -> Self {
+        Self { stable: true, ..self }
     }
 
     /// The same, its bytes being a representation in this content coding (RFC 9110 §8.4.1), as `gzip`: for a file that
@@ -89,7 +96,8 @@ impl Blob {
     }
 
     /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file that is about to be
-    /// sent. Blocks for as long as the disk does.
+    /// sent. Blocks for as long as the disk does. It is read, and not only asked for (`fadvise`): Linux would bring it
+    /// in pages of the smallest size, of which each costs whoever sends it.
     ///
     /// # Errors
     /// The system's.
@@ -133,7 +141,7 @@ impl Blob {
         self.modified
     }
 
-    /// Is the file never truncated in place?
+    /// Is the file never truncated in place? So somebody said.
     pub fn is_stable(&self) -> bool {
         self.stable
     }
@@ -167,8 +175,9 @@ impl Blob {
 impl TryFrom<tokio::fs::File> for Blob {
     type Error = io::Error;
 
-    /// The same descriptor. As for [`new`](Blob::new); and `ResourceBusy` while an operation of the file is under way:
-    /// flush it before.
+    /// The same descriptor, whose file may be changed by others for all that is known: if it never is, say so with
+    /// [`assume_stable`](Blob::assume_stable), and `sendfile` may send it. Errors as for [`new`](Blob::new); and
+    /// `ResourceBusy` while an operation of the file is under way: flush it before.
     fn try_from(file: tokio::fs::File) -> io::Result<Self> {
         let file = file.try_into_std().map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
         Self::new(file)

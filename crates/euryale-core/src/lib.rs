@@ -88,6 +88,7 @@ mod publisher;
 mod route;
 mod snapshot;
 mod spooled;
+mod stint;
 mod times;
 mod transaction;
 mod window;
@@ -117,6 +118,7 @@ pub use self::publisher::{Publisher, PublisherFn, Request, Response, publisher_f
 pub use self::route::Route;
 pub use self::snapshot::{Snapshot, SnapshotPin};
 pub use self::spooled::SpooledBody;
+pub use self::stint::Stint;
 pub use self::times::{Stage, Times};
 pub use self::transaction::{AlreadyReading, Outcome, Transaction, TransactionOptions};
 pub use self::work::{Done, RunBlocking, Work};

@@ -1,9 +1,13 @@
 //! Middleware that changes bodies, around files: what arrives is right, and the fast path is taken where it can be.
 
+use std::fs::File;
 use std::io::Read;
 
 use axum::Router;
 use euryale::blob::may_compress;
+use euryale::{Blob, Body, Request, Response, Transaction, publisher_fn};
+use euryale_test::CountingDatabase;
+use euryale_tests::Site;
 use flate2::read::GzDecoder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate};
@@ -119,4 +123,26 @@ async fn several_parts_are_parts_of_the_file_in_any_case() {
         drop(peer);
         site.end().await;
     }
+}
+
+/// Whose file nobody changes says so: nobody else can know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_tokio_leaves_by_sendfile_when_it_is_said_to_be_stable() {
+    let bytes = content(1, LEN);
+    let folder = folder_of(&bytes);
+    let path = folder.path().join("file");
+    let publisher = move |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
+        let blob = Blob::try_from(tokio::fs::File::from_std(File::open(&path)?))?;
+        let blob = if request.uri().query() == Some("stable") { blob.assume_stable() } else { blob };
+        Ok(Response::new(Body::from(blob)))
+    };
+    let site = Site::start(2, publisher_fn(publisher)).await;
+    let mut peer = Peer::connect(site.address).await;
+    for (name, sendfile) in [("file", (0, 0)), ("file?stable", (1, LEN))] {
+        peer.ask_for(name, "").await;
+        assert!(peer.answer().await.1 == bytes);
+        Sent::is(&site, sendfile, (1, LEN)).await;
+    }
+    drop(peer);
+    site.end().await;
 }

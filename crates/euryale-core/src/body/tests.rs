@@ -202,7 +202,10 @@ async fn a_file_of_tokio_is_a_blob() {
     let path = folder.path().join("f");
     std::fs::write(&path, "content").unwrap();
     let file = tokio::fs::File::open(path).await.unwrap();
-    let body = Body::from(Blob::try_from(file).unwrap());
+    let blob = Blob::try_from(file).unwrap();
+    assert!(!blob.is_stable(), "others may have it open to write");
+    assert!(blob.clone().assume_stable().slice(0, 3).is_stable());
+    let body = Body::from(blob);
     assert_eq!(body.collect().await.unwrap().to_bytes(), "content");
     let folder = tokio::fs::File::open(folder.path()).await.unwrap();
     assert_eq!(Blob::try_from(folder).unwrap_err().kind(), io::ErrorKind::InvalidInput);

@@ -94,7 +94,8 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Durations in fixed buckets, from 0.1 ms to 10 s.
+/// Durations in fixed buckets, from 0.1 ms to 10 s; between 1 and 100 ms, where people begin to wait, each bound is at
+/// most half as large again as the one before.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BOUNDS.len()],
@@ -102,8 +103,11 @@ pub struct Histogram {
     nanoseconds: AtomicU64,
 }
 
-const BOUNDS: [f64; 16] = [
-    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+const BOUNDS: [f64; 24] = [
+    0.000_1, 0.000_25, 0.000_5, // below a millisecond
+    0.001, 0.001_5, 0.002, 0.002_5, 0.003_5, 0.005, 0.007_5, // milliseconds
+    0.01, 0.015, 0.02, 0.025, 0.035, 0.05, 0.075, // tens of them
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
 impl Histogram {

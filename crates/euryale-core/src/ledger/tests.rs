@@ -35,7 +35,7 @@ fn a_histogram_counts_bounds_inclusively_and_the_rest_beyond() {
         histogram.record(Duration::from_micros(micros));
     }
     let counts: Vec<u64> = histogram.cumulative().map(|(_, count)| count).collect();
-    assert_eq!((counts[0], counts[1], counts[15]), (1, 2, 3));
+    assert_eq!((counts[0], counts[1], counts.last()), (1, 2, Some(&3)));
     assert_eq!(histogram.count(), 4);
     assert_eq!(histogram.sum(), Duration::from_micros(21_000_201));
 }
@@ -58,8 +58,8 @@ fn the_exposition_is_prometheus_text() {
         "euryale_requests_suspended 0",
         "euryale_tiles_total{outcome=\"ok\"} 0",
         "euryale_tiles_total{outcome=\"status\"} 5",
-        "euryale_queue_wait_seconds_bucket{le=\"0.001\"} 0",
-        "euryale_queue_wait_seconds_bucket{le=\"0.0025\"} 1",
+        "euryale_queue_wait_seconds_bucket{le=\"0.0015\"} 0",
+        "euryale_queue_wait_seconds_bucket{le=\"0.002\"} 1",
         "euryale_queue_wait_seconds_bucket{le=\"+Inf\"} 1",
         "euryale_queue_wait_seconds_sum 0.002",
         "euryale_queue_wait_seconds_count 1",

@@ -1,11 +1,11 @@
 //! The socket that knows windows.
 
 use std::io::{self, IoSlice};
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use euryale_core::Stint;
 use rustix::fs::sendfile;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -18,19 +18,17 @@ use super::windows::{Place, Windows};
 pub struct SendfileIo {
     stream: TcpStream,
     windows: Arc<Windows>,
-    /// A piece of a file was sent, and other sockets have their turn.
-    yields: bool,
+    stint: Stint,
 }
 
-/// What is sent of a file at first. A socket may take megabytes at a time: of many downloads that begin together, the
-/// last would have its head when all others have sent so much. A browser needs the head, and the first bytes, to go on.
-const FIRST: usize = 256 << 10;
+/// How much is sent of files before others have their turn, and at a time: in 50 µs. Smaller pieces cost more.
+const STINT: usize = 512 << 10;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
     pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
-        Self { stream, windows, yields: false }
+        Self { stream, windows, stint: Stint::new(STINT) }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -44,25 +42,23 @@ impl SendfileIo {
 
     /// Some of the file, as much as the socket takes.
     fn poll_send_file(&mut self, cx: &mut Context<'_>, place: &Place, len: usize) -> Poll<io::Result<usize>> {
-        if mem::take(&mut self.yields) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let begins = place.offset == place.blob.offset();
-        let len = if begins { len.min(FIRST) } else { len };
-        let sent = ready!(self.poll_io(cx, || {
+        // A socket may take megabytes at a time, of a peer that reads as fast as it can for ever.
+        ready!(self.stint.poll_go_on(cx));
+        let sent = self.poll_io(cx, || {
             let mut offset = place.offset;
+            let len = len.min(STINT);
             sendfile(&self.stream, place.blob.file(), Some(&mut offset), len).map_err(io::Error::from)
-        }))?;
+        });
+        if sent.is_pending() {
+            self.stint.renew();
+        }
+        let sent = ready!(sent)?;
         if sent == 0 {
             // The peer was promised more. hyper ends the connection without a proper end of the body.
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was");
             return Poll::Ready(Err(error));
         }
-        // The peer takes as much as there is, and more would be sent at once: all that hyper has of the file, and that
-        // again, while others of this thread wait for their first byte.
-        let left = place.blob.offset() + place.blob.len() - place.offset;
-        self.yields = sent == len && (sent as u64) < left;
+        self.stint.did(sent);
         self.windows.ledger.blobs.sent.sendfile_bytes.add(sent as u64);
         Poll::Ready(Ok(sent))
     }
@@ -156,7 +152,7 @@ mod tests {
 
     /// A peer that takes all there is would have a thread for itself.
     #[tokio::test]
-    async fn after_each_piece_of_a_file_others_have_their_turn() {
+    async fn after_each_stint_others_have_their_turn() {
         const PIECE: usize = 16 << 10;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -165,6 +161,7 @@ mod tests {
         let windows = Windows::new(Ledger::new());
         let bytes = windows.open(Blob::stable(file).unwrap()).unwrap();
         let mut socket = SendfileIo::new(listener.accept().await.unwrap().0, Arc::clone(&windows));
+        socket.stint = Stint::new(PIECE);
         let mut turns_of_another = Vec::new();
         let other = std::cell::Cell::new(0);
         let count = async {

@@ -10,8 +10,8 @@ use euryale_core::{Blob, BlobChunks, ReadBlob};
 use super::cold::Warmth;
 use super::windows::Windows;
 
-/// How much hyper is given at a time. It writes that before it asks for more; and while the kernel does that, in one
-/// call as far as the peer reads, other sockets of the thread wait. As much as nginx's `sendfile_max_chunk`.
+/// How much hyper is given at a time, and is brought from a disk. hyper writes that before it asks for more. As much as
+/// nginx's `sendfile_max_chunk`.
 const CHUNK: usize = 2 << 20;
 
 /// Reads blobs as windows on one socket.
