@@ -25,8 +25,8 @@ const FLOWING_AT_ONCE: usize = 16;
 const PRELOADED: u64 = 1 << 20;
 /// How much is read before others have their turn: it is copied twice, in 50 µs.
 const STINT: usize = 256 << 10;
-/// How much is read at a time for HTTP/2, where all streams of a connection stall together: one frame, nothing ahead.
-const LAZY: usize = 16 << 10;
+/// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a frame, nothing ahead.
+const LAZY: usize = 8 << 10;
 /// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
 /// peer that does not read; a whole buffer and fifteen of these are two buffers.
 const PIECE: usize = AHEAD.div_ceil(15);
@@ -49,9 +49,9 @@ impl Reader {
         Self::new(lane, ledger, Buffers::new(AHEAD, KEEP).with_large(FLOWING_AT_ONCE, FLOWING), true)
     }
 
-    /// For HTTP/2: nothing is read before there is room for it in the window of the stream.
+    /// For HTTP/2: nothing is read before it is asked for.
     pub(crate) fn lazy(lane: &BlockingLane, ledger: &Ledger) -> Self {
-        Self::new(lane, ledger, Buffers::new(LAZY, KEEP), false)
+        Self::new(lane, ledger, Buffers::new(LAZY, KEEP).with_large(FLOWING_AT_ONCE, FLOWING), false)
     }
 
     fn new(lane: &BlockingLane, ledger: &Ledger, buffers: Buffers, ahead: bool) -> Self {
@@ -151,10 +151,11 @@ impl Chunks {
     }
 
     /// How much is read next: all that is left, of which a buffer takes its part. Who has something out gets no
-    /// large one for it.
+    /// large one for it, nor does a stream of HTTP/2 of which nothing was sent yet: many are asked for at once.
     fn want(&self) -> u64 {
         let left = self.blob.len() - self.at;
-        if self.lent.buffers() == 0 { left } else { left.min(self.reader.buffers.size() as u64) }
+        let flows = self.lent.buffers() == 0 && (self.reader.ahead || self.at > 0);
+        if flows { left } else { left.min(self.reader.buffers.size() as u64) }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {

@@ -1,7 +1,7 @@
 //! A place in the pool's queue, and the wait for it.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -82,7 +82,13 @@ impl<D: Database> Claim for PoolClaim<D> {
         T: Send + 'static,
     {
         let admitted = self.shared.admit(job, self.lane, self.rank, self.about, self.deadline);
-        async move { admitted?.await }
+        // An async block would have room for what waits twice.
+        let mut admitted = admitted.map_err(Some);
+        poll_fn(move |cx| match &mut admitted {
+            Ok(waiting) => Pin::new(waiting).poll(cx),
+            // Polled after it was ready, as no caller may: pending for ever.
+            Err(refused) => refused.take().map_or(Poll::Pending, |refused| Poll::Ready(Err(refused))),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use euryale_core::{
@@ -13,6 +13,7 @@ use euryale_core::{
     Response, SnapshotPin, Transaction, TransactionOptions,
 };
 use http::StatusCode;
+use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::framing::{self, Published};
@@ -73,18 +74,7 @@ where
         let gone = self.abort_if_gone.as_ref().is_some_and(|predicate| predicate(&request));
         let publisher = Arc::clone(&self.publisher);
         let done = claim.run(move |lease| publish(&*publisher, request, gone, lease));
-        let deadline = self.deadline;
-        PublishFuture {
-            inner: Box::pin(async move {
-                match deadline {
-                    None => done.await?,
-                    Some(deadline) => match tokio::time::timeout(deadline, done).await {
-                        Ok(done) => done?,
-                        Err(_) => Err(Error::new(ErrorKind::PublishElapsed)),
-                    },
-                }
-            }),
-        }
+        PublishFuture { done: Some(Box::pin(done)), deadline: self.deadline.map(Deadline::Within) }
     }
 }
 
@@ -162,14 +152,46 @@ impl<P> fmt::Debug for Publish<P> {
 /// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, and leaves a running
 /// one alone.
 pub struct PublishFuture {
-    inner: Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>,
+    /// None when the deadline has passed.
+    done: Option<Done>,
+    deadline: Option<Deadline>,
+}
+
+type Done = Pin<Box<dyn Future<Output = Result<Result<Response, Error>, Error>> + Send>>;
+
+/// Within ⇒ At when it is first waited for.
+enum Deadline {
+    Within(Duration),
+    At(Pin<Box<Sleep>>),
+}
+
+impl Deadline {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Within(time) = self {
+            *self = Self::At(Box::pin(sleep(*time)));
+        }
+        match self {
+            Self::At(sleep) => sleep.as_mut().poll(cx),
+            Self::Within(_) => Poll::Pending,
+        }
+    }
 }
 
 impl Future for PublishFuture {
     type Output = Result<Response, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.inner.as_mut().poll(cx)
+        let Self { done, deadline } = &mut *self;
+        // Polled after it was ready, as no caller may: pending for ever.
+        let Some(publication) = done else { return Poll::Pending };
+        if let Poll::Ready(done) = publication.as_mut().poll(cx) {
+            return Poll::Ready(done.flatten());
+        }
+        let Some(deadline) = deadline else { return Poll::Pending };
+        ready!(deadline.poll(cx));
+        // From now on it counts as gone.
+        *done = None;
+        Poll::Ready(Err(Error::new(ErrorKind::PublishElapsed)))
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use euryale_core::{Body, BoxError};
 use http_body::{Frame, SizeHint};
 
 use crate::socket::Running;
-use crate::streams::Sending;
+use crate::streams::{Piece, Sending};
 
 /// What hyper is given: the request runs until hyper lets go of it.
 pub(crate) struct Outgoing {
@@ -26,18 +25,22 @@ impl Outgoing {
 }
 
 impl http_body::Body for Outgoing {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Some(sending) = &self.sending {
+    ) -> Poll<Option<Result<Frame<Piece>, BoxError>>> {
+        let this = &mut *self;
+        if let Some(sending) = &this.sending {
+            ready!(sending.poll_room(cx));
+        }
+        let frame = Pin::new(&mut this.body).poll_frame(cx);
+        if let Some(sending) = &this.sending {
             sending.gave(frame.is_ready());
         }
-        frame
+        frame.map_ok(|frame| frame.map_data(|bytes| Piece::new(bytes, this.sending.as_ref())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -13,8 +13,8 @@ use crate::incoming::Pace;
 /// sent, so that no runtime thread waits for a disk.
 pub const BLOCKING_THREADS: usize = 16;
 
-/// What is kept of a response's body for a peer that has opened its window and reads nothing, for each stream, in
-/// bytes: a frame. hyper keeps 400 KiB.
+/// How much of a response's body h2 takes for a peer that has opened its window and reads nothing, for each stream, in
+/// bytes: a frame. hyper lets it have 400 KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use euryale_core::{Error, Request};
 use pin_project_lite::pin_project;
@@ -18,12 +18,12 @@ pin_project! {
 }
 
 pin_project! {
-    /// Reading ⇒ (Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an
-    /// error.
+    /// Reading ⇒ (Called, Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an
+    /// error. Called is how a request waits, and has its size: what the others hold is on the heap.
     #[project = StateProj]
     enum State<S: Service<Request>> {
-        Reading { whole: Whole, inner: Option<S> },
-        Complete { request: Option<Request>, inner: S },
+        Reading { whole: Whole, inner: Option<Box<S>> },
+        Complete { complete: Box<(Option<Request>, S)> },
         Called { #[pin] answer: S::Future },
         Refused { error: Option<Error> },
     }
@@ -33,15 +33,33 @@ type Whole = Pin<Box<dyn Future<Output = Result<Request, Error>> + Send>>;
 
 impl<S: Service<Request>> SpoolFuture<S> {
     pub(crate) fn reading(whole: Whole, inner: S) -> Self {
-        Self { state: State::Reading { whole, inner: Some(inner) } }
+        Self { state: State::Reading { whole, inner: Some(Box::new(inner)) } }
     }
 
-    pub(crate) fn complete(request: Request, inner: S) -> Self {
-        Self { state: State::Complete { request: Some(request), inner } }
+    pub(crate) fn complete(request: Request, inner: S) -> Self
+    where
+        S::Error: Into<Error>,
+    {
+        Self { state: State::complete(request, inner) }
     }
 
     pub(crate) fn refused(error: Error) -> Self {
         Self { state: State::Refused { error: Some(error) } }
+    }
+}
+
+impl<S> State<S>
+where
+    S: Service<Request>,
+    S::Error: Into<Error>,
+{
+    /// Most services are always ready. Who is not is asked again, by a task that it can wake.
+    fn complete(request: Request, mut inner: S) -> Self {
+        match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Self::Called { answer: inner.call(request) },
+            Poll::Ready(Err(error)) => Self::Refused { error: Some(error.into()) },
+            Poll::Pending => Self::Complete { complete: Box::new((Some(request), inner)) },
+        }
     }
 }
 
@@ -57,12 +75,13 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Reading { whole, inner } => {
-                    let request = Some(ready!(whole.as_mut().poll(cx))?);
+                    let request = ready!(whole.as_mut().poll(cx))?;
                     // Taken once: the state changes below.
                     let Some(inner) = inner.take() else { return Poll::Pending };
-                    State::Complete { request, inner }
+                    State::complete(request, *inner)
                 }
-                StateProj::Complete { request, inner } => {
+                StateProj::Complete { complete } => {
+                    let (request, inner) = &mut **complete;
                     ready!(inner.poll_ready(cx)).map_err(Into::into)?;
                     let Some(request) = request.take() else { return Poll::Pending };
                     State::Called { answer: inner.call(request) }

@@ -214,6 +214,48 @@ async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
 
+/// A service that is not ready until its gate says how it ends.
+#[derive(Clone)]
+struct Late(tokio::sync::watch::Receiver<Option<bool>>, std::sync::Arc<tokio::sync::Notify>);
+
+impl Service<Request> for Late {
+    type Response = ();
+    type Error = Error;
+    type Future = std::future::Ready<Result<(), Error>>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+        self.1.notify_one();
+        match *self.0.borrow() {
+            Some(true) => std::task::Poll::Ready(Ok(())),
+            Some(false) => std::task::Poll::Ready(Err(Error::new(ErrorKind::Closed))),
+            None => {
+                cx.waker().wake_by_ref();
+                std::task::Poll::Pending
+            }
+        }
+    }
+
+    fn call(&mut self, _: Request) -> Self::Future {
+        std::future::ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_ready_is_waited_for() {
+    for ready in [true, false] {
+        // Afterwards, and before.
+        for early in [false, true] {
+            let (gate, said) = tokio::sync::watch::channel(early.then_some(ready));
+            let asked = std::sync::Arc::new(tokio::sync::Notify::new());
+            let service = ServiceBuilder::new().layer(SpoolLayer::new()).service(Late(said, asked.clone()));
+            let answer = tokio::spawn(service.oneshot(http::Request::new(Full::new(Bytes::new()))));
+            asked.notified().await;
+            gate.send_replace(Some(ready));
+            assert_eq!(answer.await.unwrap().is_ok(), ready);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_disk_is_not_charged_to_the_client() {
     let (mut sender, body) = Channel::<Bytes>::new(4);

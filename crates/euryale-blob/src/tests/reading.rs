@@ -141,14 +141,49 @@ async fn queue(chunks: &mut Chunks, count: usize) -> (Vec<Bytes>, usize) {
     (queued, bytes)
 }
 
+/// A stream of HTTP/2 begins with a small buffer, has a large one when its peer takes what it is sent, and a small one
+/// whenever something is out.
 #[tokio::test]
-async fn http_2_gets_one_frame_at_a_time() {
+async fn a_stream_of_http_2_is_given_little_until_it_flows() {
+    let (_, ledger, readers) = readers(2);
+    for reader in [&readers[1], &readers[3]] {
+        let mut chunks = reader.chunks(blob_of(&content(1_000_000)));
+        let mut next = async || poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
+        assert_eq!(next().await.len(), 8 << 10);
+        for _ in 0..3 {
+            assert_eq!(next().await.len(), 128 << 10);
+        }
+        let kept = next().await;
+        assert_eq!(next().await.len(), 8 << 10);
+        drop(kept);
+        assert_eq!(next().await.len(), 128 << 10);
+    }
+    eventually("all turns are free", || turns(&ledger) == 0).await;
+}
+
+/// All hold something: sixteen large buffers, and whatever more there are a small one each.
+#[tokio::test]
+async fn streams_of_http_2_that_stall_hold_a_small_buffer() {
+    let (_, _, readers) = readers(2);
+    let blob = blob_of(&content(1_000_000));
+    let mut stalled = Vec::new();
+    for n in 0..100 {
+        let mut chunks = readers[3].chunks(blob.clone());
+        drop(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap());
+        let held = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
+        assert_eq!(held.len(), if n < 16 { 128 << 10 } else { 8 << 10 }, "{n}");
+        stalled.push((chunks, held));
+    }
+}
+
+#[tokio::test]
+async fn the_version_of_a_request_says_how_its_blob_is_read() {
     let (layer, ledger) = layer();
     let file = file_of(&content(200_000));
     let service =
         serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
     for (version, size) in
-        [(Version::HTTP_11, 128 << 10), (Version::HTTP_10, 128 << 10), (Version::HTTP_2, 16 << 10)]
+        [(Version::HTTP_11, 128 << 10), (Version::HTTP_10, 128 << 10), (Version::HTTP_2, 8 << 10)]
     {
         let mut request = Request::new(());
         *request.version_mut() = version;

@@ -1,14 +1,18 @@
-//! A stream whose peer gives it no window is reset.
+//! A stream whose peer does not take what it is sent: it is given little, and reset in the end.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// As long as so many bytes are given to hyper and not written, a body is not asked for more. hyper itself would hold
+/// what its buffer takes and one more piece, whatever its size, and asks for that before there is a window for it.
+const ENOUGH: usize = 8 << 10;
 
 tokio::task_local! {
     static CURRENT: Arc<Sending>;
@@ -18,14 +22,19 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct Sending {
     born: Instant,
-    /// When hyper was given bytes and did not ask for more yet: milliseconds after `born`, plus one. Zero: hyper waits
-    /// for bytes, not for its peer.
+    /// When the peer last took something of what hyper has: milliseconds after `born`, plus one. Zero: hyper waits for
+    /// bytes, not for its peer.
     since: AtomicU64,
+    /// Bytes that hyper has.
+    out: AtomicUsize,
+    /// Of the task, while it waits for them to go.
+    waiting: Mutex<Option<Waker>>,
 }
 
 impl Sending {
     fn new() -> Self {
-        Self { born: Instant::now(), since: AtomicU64::new(0) }
+        let (since, out, waiting) = (AtomicU64::new(0), AtomicUsize::new(0), Mutex::default());
+        Self { born: Instant::now(), since, out, waiting }
     }
 
     /// That of the stream whose task this is.
@@ -33,10 +42,55 @@ impl Sending {
         CURRENT.try_with(Arc::clone).ok()
     }
 
+    /// Ready when hyper may be given more.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.out.load(Relaxed) < ENOUGH {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever takes the last of it counts before it looks who waits.
+        if self.out.load(Relaxed) < ENOUGH {
+            return Poll::Ready(());
+        }
+        match &mut *waiting {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
     /// hyper asked for bytes, and has them or waits for them.
     pub(crate) fn gave(&self, bytes: bool) {
-        let stamp = if bytes { u64::try_from(self.born.elapsed().as_millis()).unwrap_or(0) + 1 } else { 0 };
-        self.since.store(stamp, Relaxed);
+        self.since.store(if bytes { self.now() } else { 0 }, Relaxed);
+    }
+
+    /// Some of what hyper has was written.
+    pub(super) fn went_on(&self) {
+        let since = self.since.load(Relaxed);
+        if since != 0 {
+            // If hyper asked meanwhile, that counts.
+            let _ = self.since.compare_exchange(since, self.now(), Relaxed, Relaxed);
+        }
+    }
+
+    /// So many bytes are on their way to hyper.
+    pub(super) fn is_out(&self, bytes: usize) {
+        self.out.fetch_add(bytes, Relaxed);
+    }
+
+    /// hyper has let go of them.
+    pub(super) fn is_back(&self, bytes: usize) {
+        let before = self.out.fetch_sub(bytes, Relaxed);
+        if before >= ENOUGH && before - bytes < ENOUGH {
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(waker) = waiting {
+                waker.wake();
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(0) + 1
     }
 
     fn since(&self) -> Option<Instant> {

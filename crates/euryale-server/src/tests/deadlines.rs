@@ -132,6 +132,51 @@ async fn without_window(site: &Site) -> Peer {
     peer
 }
 
+/// A body of two pieces.
+struct Pieces(Vec<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(self.0.pop().map(|piece| Ok(http_body::Frame::data(piece))))
+    }
+}
+
+/// Each piece takes longer than a peer may take for nothing at all.
+#[tokio::test]
+async fn a_stream_that_is_taken_slowly_is_not_reset() {
+    const PIECE: usize = 12 << 10;
+    let service =
+        tower::service_fn(|_| async { Ok(Response::new(Pieces(vec![Bytes::from(vec![b'x'; PIECE]); 2]))) });
+    let site = Site::start(Server::new().write_timeout(2 * TIMEOUT), service).await;
+    let mut peer = without_window(&site).await;
+    peer.send(get_on(1)).await;
+    let (mut ticks, mut all, mut has_ended) = (tokio::time::interval(TIMEOUT / 3), 0, false);
+    while !has_ended {
+        ticks.tick().await;
+        // WINDOW_UPDATE of 1 KiB for the stream.
+        peer.send([0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 4, 0]).await;
+        let (kind, flags, payload) = loop {
+            let frame = super::http2::next_frame(&mut peer).await.unwrap();
+            if frame.0 == 0 || frame.0 == 3 {
+                break frame;
+            }
+        };
+        assert_eq!(kind, 0, "reset");
+        all += payload.len();
+        has_ended = flags & 1 == 1;
+    }
+    assert_eq!(all, 2 * PIECE);
+    drop(peer);
+    site.all_closed().await;
+    site.end().await;
+}
+
 /// HEADERS of `GET /` in the static table (RFC 7541 Appendix A), which end the stream.
 fn get_on(stream: u8) -> [u8; 15] {
     [0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a']

@@ -1,0 +1,57 @@
+//! Bytes of a stream that hyper was given, until they are written.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+
+use super::Sending;
+
+/// What hyper is given of a body. A stream of HTTP/2 knows of it until hyper lets go of it, which it does when all of
+/// it is written to the socket, or none of it will be.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    bytes: Bytes,
+    sending: Option<Arc<Sending>>,
+    /// What it was at first.
+    len: usize,
+}
+
+impl Piece {
+    /// `sending` is that of the stream, if it is one.
+    pub(crate) fn new(bytes: Bytes, sending: Option<&Arc<Sending>>) -> Self {
+        let len = bytes.len();
+        let sending = sending.filter(|_| len > 0).cloned();
+        if let Some(sending) = &sending {
+            sending.is_out(len);
+        }
+        Self { bytes, sending, len }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    // Where a file leaves by sendfile(2), the place of these bytes says which.
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        if let Some(sending) = &self.sending {
+            sending.went_on();
+        }
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if let Some(sending) = &self.sending {
+            // First: whoever is woken finds the buffer free.
+            self.bytes = Bytes::new();
+            sending.is_back(self.len);
+        }
+    }
+}
