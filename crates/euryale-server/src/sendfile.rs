@@ -23,6 +23,7 @@ use http::{HeaderValue, Response};
 use http_body::Body;
 
 pub use self::io::SendfileIo;
+use self::reader::ThroughWindow;
 pub(crate) use self::windows::Windows;
 
 /// Lets the body of `response` leave through `windows`, if it is a blob that may, and that nothing has changed on its
@@ -37,7 +38,9 @@ pub(crate) fn arm<B: Body>(response: &Response<B>, windows: &Arc<Windows>) {
     let is_its_own =
         |blob: &Blob| codings.iter().map(HeaderValue::as_bytes).eq(blob.coding().map(str::as_bytes));
     // Whoever reads the map of a file that is truncated is killed, and somebody may read it.
-    if handle.blob().is_some_and(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(&blob)) {
-        handle.read_by(Arc::new(reader::ThroughWindows::new(windows)));
+    let blob = handle.blob().filter(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(blob));
+    // Not every file system can map its files. Then it is read as was said before.
+    if let Some(reader) = blob.and_then(|blob| ThroughWindow::open(windows, blob).ok()) {
+        handle.read_by(Arc::new(reader));
     }
 }

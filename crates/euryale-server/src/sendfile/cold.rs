@@ -1,10 +1,11 @@
 //! `sendfile` waits for the disk, and must not do that on a runtime thread.
 
+use std::fmt;
 use std::fs::File;
 use std::future::Future;
 use std::io::{self, IoSliceMut};
 use std::pin::Pin;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use euryale_core::{Blob, BlockingLane, Ledger};
@@ -16,40 +17,68 @@ use crate::BLOCKING_THREADS;
 /// faster.
 static LANE: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
-/// Brings the pages of a blob into the page cache before they are sent.
+/// The kernel reads a file that is read from end to end in runs of at least so many bytes (`read_ahead_kb`): one that is
+/// there at both its ends is mostly there. Of a longer one the middle may be missing: some clients read the first bytes
+/// and the last ones before the rest.
+const RUN: usize = 128 << 10;
+
+/// Brings pages into the page cache before they are sent.
 pub(super) struct Warmth {
-    blob: Blob,
     ledger: Ledger,
-    coming: Option<Coming>,
+    // Never locked: a socket is looked at from several threads, and nobody looks at this.
+    coming: Mutex<Option<Coming>>,
 }
 
 type Coming = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 impl Warmth {
-    pub(super) fn new(blob: Blob, ledger: &Ledger) -> Self {
-        Self { blob, ledger: ledger.clone(), coming: None }
+    pub(super) fn new(ledger: &Ledger) -> Self {
+        Self { ledger: ledger.clone(), coming: Mutex::default() }
     }
 
-    /// Ready when the `len` bytes from `at` on are in the page cache, as far as one can tell.
-    pub(super) fn poll_warm(&mut self, cx: &mut Context<'_>, at: u64, len: usize) -> Poll<io::Result<()>> {
-        if self.coming.is_none() {
-            let piece = self.blob.slice(at, len as u64);
-            // The kernel reads and forgets files in runs of pages: both ends say enough of what is between.
-            let (first, last) = (piece.offset(), piece.offset() + piece.len().saturating_sub(1));
-            if piece.is_empty() || (is_warm(piece.file(), first) && is_warm(piece.file(), last)) {
+    /// Is something on its way from a disk?
+    pub(super) fn is_coming(&mut self) -> bool {
+        self.coming().is_some()
+    }
+
+    fn coming(&mut self) -> &mut Option<Coming> {
+        self.coming.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready when `piece` is in the page cache, as far as one can tell: what is on its way already, or else this one.
+    pub(super) fn poll_warm(
+        &mut self,
+        cx: &mut Context<'_>,
+        piece: impl FnOnce() -> Blob,
+    ) -> Poll<io::Result<()>> {
+        if !self.is_coming() {
+            let piece = piece();
+            if is_warm(&piece) {
                 return Poll::Ready(Ok(()));
             }
-            self.coming = Some(bring(LANE.clone().ledger(&self.ledger), piece));
+            *self.coming() = Some(bring(LANE.clone().ledger(&self.ledger), piece));
         }
-        let Some(coming) = &mut self.coming else { return Poll::Ready(Ok(())) };
+        let Some(coming) = self.coming() else { return Poll::Ready(Ok(())) };
         let came = ready!(coming.as_mut().poll(cx));
-        self.coming = None;
+        *self.coming() = None;
         Poll::Ready(came)
     }
 }
 
+impl fmt::Debug for Warmth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Warmth")
+    }
+}
+
+fn is_warm(piece: &Blob) -> bool {
+    let last = piece.len().checked_sub(1);
+    let runs = (0..piece.len()).step_by(RUN);
+    runs.chain(last).all(|at| is_byte_warm(piece.file(), piece.offset() + at))
+}
+
 /// Is the byte at `at` in the page cache? No, where the file system cannot tell (tmpfs).
-fn is_warm(file: &File, at: u64) -> bool {
+fn is_byte_warm(file: &File, at: u64) -> bool {
     let mut byte = [0];
     loop {
         match preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {
@@ -62,4 +91,32 @@ fn is_warm(file: &File, at: u64) -> bool {
 
 fn bring(lane: BlockingLane, blob: Blob) -> Coming {
     Box::pin(async move { lane.run(move || blob.preload()).await.map_err(io::Error::other)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{Advice, fadvise};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_not_warm_when_only_its_ends_are() {
+        let len = 16 * RUN as u64;
+        let file = tempfile::tempfile().unwrap();
+        rustix::io::pwrite(&file, &vec![b'f'; 16 * RUN], 0).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        fadvise(&file, 0, None, Advice::Random).unwrap();
+        let blob = Blob::stable(file).unwrap();
+        let (first, last) = (blob.slice(0, 1), blob.slice(len - 1, 1));
+        assert!(!is_warm(&blob));
+        first.preload().unwrap();
+        last.preload().unwrap();
+        if !is_warm(&first) {
+            return eprintln!("skipped: this file system does not tell what is in memory");
+        }
+        assert!(is_warm(&last) && !is_warm(&blob));
+        blob.preload().unwrap();
+        assert!(is_warm(&blob));
+    }
 }

@@ -4,13 +4,17 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use euryale_core::Stint;
 use rustix::fs::sendfile;
+use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
+use super::cold::Warmth;
 use super::windows::{Place, Windows};
 
 /// A TCP socket that sends files with `sendfile(2)` where it is asked to write a window.
@@ -19,8 +23,15 @@ pub struct SendfileIo {
     stream: TcpStream,
     windows: Arc<Windows>,
     stint: Stint,
+    /// When the peer took no more of a file.
+    stalled: Option<Instant>,
+    warmth: Warmth,
+    /// Some file could not be sent: from then on bytes of maps are written as others are.
+    copies: bool,
 }
 
+/// What was in memory when it was given to hyper may not be there any more after so long.
+const FORGETFUL: Duration = Duration::from_secs(1);
 /// How much is sent of files before others have their turn, and at a time: in 50 µs. Smaller pieces cost more.
 const STINT: usize = 512 << 10;
 /// More slices than this are written in several calls.
@@ -28,7 +39,8 @@ const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
     pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
-        Self { stream, windows, stint: Stint::new(STINT) }
+        let warmth = Warmth::new(&windows.ledger);
+        Self { stream, windows, stint: Stint::new(STINT), stalled: None, warmth, copies: false }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -40,17 +52,41 @@ impl SendfileIo {
         &self.windows
     }
 
-    /// Some of the file, as much as the socket takes.
-    fn poll_send_file(&mut self, cx: &mut Context<'_>, place: &Place, len: usize) -> Poll<io::Result<usize>> {
+    /// Some of the file, as much as the socket takes: `bytes` are what its map shows, and are not looked at.
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        place: &Place,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         // A socket may take megabytes at a time, of a peer that reads as fast as it can for ever.
         ready!(self.stint.poll_go_on(cx));
-        let sent = self.poll_io(cx, || {
-            let mut offset = place.offset;
-            let len = len.min(STINT);
-            sendfile(&self.stream, place.blob.file(), Some(&mut offset), len).map_err(io::Error::from)
-        });
-        if sent.is_pending() {
-            self.stint.renew();
+        if self.stalled.is_some_and(|since| since.elapsed() >= FORGETFUL) || self.warmth.is_coming() {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let piece = || place.blob.slice(place.offset - place.blob.offset(), bytes.len() as u64);
+            ready!(self.warmth.poll_warm(cx, piece))?;
+        }
+        let some = &bytes[..bytes.len().min(STINT)];
+        let sent = if self.copies {
+            Pin::new(&mut self.stream).poll_write(cx, some)
+        } else {
+            self.poll_io(cx, || {
+                let mut offset = place.offset;
+                let sent = sendfile(&self.stream, place.blob.file(), Some(&mut offset), some.len());
+                sent.map_err(io::Error::from)
+            })
+        };
+        match sent {
+            Poll::Pending => {
+                self.stint.renew();
+                self.stalled.get_or_insert_with(Instant::now);
+                return Poll::Pending;
+            }
+            Poll::Ready(Err(error)) if !self.copies && is_for_none(&error) => {
+                self.copies = true;
+                return self.poll_send_file(cx, place, bytes);
+            }
+            Poll::Ready(_) => self.stalled = None,
         }
         let sent = ready!(sent)?;
         if sent == 0 {
@@ -59,7 +95,9 @@ impl SendfileIo {
             return Poll::Ready(Err(error));
         }
         self.stint.did(sent);
-        self.windows.ledger.blobs.sent.sendfile_bytes.add(sent as u64);
+        let counts = &self.windows.ledger.blobs.sent;
+        let count = if self.copies { &counts.read_bytes } else { &counts.sendfile_bytes };
+        count.add(sent as u64);
         Poll::Ready(Ok(sent))
     }
 
@@ -88,6 +126,11 @@ impl SendfileIo {
     }
 }
 
+/// Does it say that this file, in its file system, is none for `sendfile(2)`?
+fn is_for_none(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+}
+
 impl AsyncRead for SendfileIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -101,7 +144,7 @@ impl AsyncRead for SendfileIo {
 impl AsyncWrite for SendfileIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match self.windows.find(buffer) {
-            Some(place) => self.poll_send_file(cx, &place, buffer.len()),
+            Some(place) => self.poll_send_file(cx, &place, buffer),
             None => Pin::new(&mut self.stream).poll_write(cx, buffer),
         }
     }
@@ -117,11 +160,11 @@ impl AsyncWrite for SendfileIo {
         let slices = &slices[..slices.len().min(MOST_SLICES)];
         let window = slices.iter().enumerate().find_map(|(at, slice)| {
             let place = self.windows.find(slice).filter(|_| !slice.is_empty())?;
-            Some((at, place, slice.len()))
+            Some((at, place))
         });
         match window {
             None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
-            Some((0, place, len)) => self.poll_send_file(cx, &place, len),
+            Some((0, place)) => self.poll_send_file(cx, &place, &slices[0]),
             Some((at, ..)) => self.poll_send_head(cx, &slices[..at]),
         }
     }
@@ -141,26 +184,41 @@ impl AsyncWrite for SendfileIo {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::future::poll_fn;
 
-    use tokio::io::AsyncWriteExt;
+    use rustix::fs::{Advice, fadvise};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::task::yield_now;
+    use tokio::time::advance;
 
     use super::*;
     use euryale_core::{Blob, Ledger};
+
+    /// A socket and its peer.
+    async fn pair() -> (SendfileIo, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = listener.accept().await.unwrap().0;
+        (SendfileIo::new(stream, Windows::new(Ledger::new())), peer)
+    }
+
+    /// Its bytes as a window of the socket, and it.
+    fn window(socket: &SendfileIo, len: usize) -> (bytes::Bytes, File) {
+        let file = tempfile::tempfile().unwrap();
+        rustix::io::pwrite(&file, &vec![b'f'; len], 0).unwrap();
+        file.sync_all().unwrap();
+        let blob = Blob::stable(file.try_clone().unwrap()).unwrap();
+        (socket.windows.open(blob).unwrap(), file)
+    }
 
     /// A peer that takes all there is would have a thread for itself.
     #[tokio::test]
     async fn after_each_stint_others_have_their_turn() {
         const PIECE: usize = 16 << 10;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(4 * PIECE as u64).unwrap();
-        let windows = Windows::new(Ledger::new());
-        let bytes = windows.open(Blob::stable(file).unwrap()).unwrap();
-        let mut socket = SendfileIo::new(listener.accept().await.unwrap().0, Arc::clone(&windows));
+        let (mut socket, peer) = pair().await;
+        let (bytes, _) = window(&socket, 4 * PIECE);
         socket.stint = Stint::new(PIECE);
         let mut turns_of_another = Vec::new();
         let other = std::cell::Cell::new(0);
@@ -185,5 +243,72 @@ mod tests {
         }
         assert!(turns_of_another.windows(2).all(|turns| turns[0] < turns[1]), "{turns_of_another:?}");
         drop(peer);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stalled_for_long_may_find_his_file_forgotten() {
+        let (mut socket, mut peer) = pair().await;
+        let (bytes, file) = window(&socket, 32 << 20);
+        for (stall, asks_the_disk) in [(FORGETFUL / 2, false), (FORGETFUL, true)] {
+            // Until the system takes no more.
+            let mut sent = 0;
+            let mut write = async || loop {
+                let wrote = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, &bytes[sent..])).await.unwrap();
+                sent += wrote;
+                assert!(sent < bytes.len(), "nobody reads");
+            };
+            let full = async {
+                for _ in 0..1_000 {
+                    yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = write() => {}
+                () = full => {}
+            }
+            assert!(socket.stalled.is_some());
+            fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+            advance(stall).await;
+            let mut taken = vec![0; sent];
+            peer.read_exact(&mut taken).await.unwrap();
+            let mut asked = false;
+            let wrote = poll_fn(|cx| {
+                let wrote = Pin::new(&mut socket).poll_write(cx, &bytes[sent..]);
+                asked |= socket.warmth.is_coming();
+                wrote
+            });
+            let wrote = wrote.await.unwrap();
+            assert_eq!(asked, asks_the_disk);
+            assert!(socket.stalled.is_none() && !socket.warmth.is_coming());
+            let mut taken = vec![0; wrote];
+            peer.read_exact(&mut taken).await.unwrap();
+            assert!(taken.iter().all(|byte| *byte == b'f'));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_sent_is_written() {
+        let (mut socket, mut peer) = pair().await;
+        let (bytes, _) = window(&socket, 3 << 20);
+        socket.copies = true;
+        let ledger = socket.windows.ledger.clone();
+        let write = async {
+            socket.write_all(&bytes).await.unwrap();
+            drop(socket);
+        };
+        let mut taken = Vec::new();
+        let (_, read) = tokio::join!(write, peer.read_to_end(&mut taken));
+        read.unwrap();
+        assert!(taken == bytes);
+        let sent = &ledger.blobs.sent;
+        assert_eq!((sent.read_bytes.get(), sent.sendfile_bytes.get()), (3 << 20, 0));
+    }
+
+    #[test]
+    fn errors_that_are_the_file_systems() {
+        let is = |errno: Errno| is_for_none(&errno.into());
+        assert!(is(Errno::INVAL) && is(Errno::NOSYS) && is(Errno::OPNOTSUPP));
+        assert!(!is(Errno::PIPE) && !is(Errno::CONNRESET) && !is(Errno::IO));
     }
 }

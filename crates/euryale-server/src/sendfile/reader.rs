@@ -14,44 +14,39 @@ use super::windows::Windows;
 /// nginx's `sendfile_max_chunk`.
 const CHUNK: usize = 2 << 20;
 
-/// Reads blobs as windows on one socket.
-pub(super) struct ThroughWindows {
+/// Gives a blob as a window on one socket.
+pub(super) struct ThroughWindow {
     windows: Arc<Windows>,
+    bytes: Bytes,
 }
 
-impl ThroughWindows {
-    pub(super) fn new(windows: &Arc<Windows>) -> Self {
-        Self { windows: Arc::clone(windows) }
+impl ThroughWindow {
+    /// Fails where the file cannot be mapped.
+    pub(super) fn open(windows: &Arc<Windows>, blob: Blob) -> io::Result<Self> {
+        Ok(Self { windows: Arc::clone(windows), bytes: windows.open(blob)? })
     }
 }
 
-impl ReadBlob for ThroughWindows {
+impl ReadBlob for ThroughWindow {
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
-        let warmth = Warmth::new(blob.clone(), &self.windows.ledger);
-        let bytes = self.windows.open(blob);
-        if bytes.is_ok() {
-            self.windows.ledger.blobs.sent.sendfile.add(1);
-        }
-        Box::new(Chunks { bytes, sent: 0, warmth })
+        self.windows.ledger.blobs.sent.sendfile.add(1);
+        let warmth = Warmth::new(&self.windows.ledger);
+        Box::new(Chunks { blob, bytes: self.bytes.clone(), warmth })
     }
 }
 
 struct Chunks {
-    /// All that is left; an error when the file could not be mapped.
-    bytes: io::Result<Bytes>,
-    sent: u64,
+    blob: Blob,
+    /// All that is left.
+    bytes: Bytes,
     warmth: Warmth,
 }
 
 impl BlobChunks for Chunks {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let bytes = match &mut self.bytes {
-            Ok(bytes) => bytes,
-            Err(error) => return Poll::Ready(Err(std::mem::replace(error, io::ErrorKind::Other.into()))),
-        };
-        let len = bytes.len().min(CHUNK);
-        ready!(self.warmth.poll_warm(cx, self.sent, len))?;
-        self.sent += len as u64;
-        Poll::Ready(Ok(bytes.split_to(len)))
+        let len = self.bytes.len().min(CHUNK);
+        let sent = self.blob.len() - self.bytes.len() as u64;
+        ready!(self.warmth.poll_warm(cx, || self.blob.slice(sent, len as u64)))?;
+        Poll::Ready(Ok(self.bytes.split_to(len)))
     }
 }

@@ -314,6 +314,22 @@ async fn cold_files_and_such_in_memory_arrive_as_well() {
     }
 }
 
+/// Files of sysfs have no pages to map.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_cannot_be_mapped_is_read() {
+    let path = "/sys/kernel/notes";
+    let Ok(bytes) = fs::read(path) else {
+        return eprintln!("skipped: no {path}");
+    };
+    let blob = Blob::stable(File::open(path).unwrap()).unwrap().slice(0, bytes.len() as u64);
+    let (site, shelf) = Site::with_blob(blob, |app| app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(peer.body().await == bytes);
+    assert_eq!(site.sent(), (0, 0));
+    site.end_quiet(&shelf).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_http2_peer_has_32_files_under_way() {
     let folder = tempfile::tempdir().unwrap();
