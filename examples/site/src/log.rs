@@ -1,5 +1,7 @@
 //! Where log lines go, what they look like, and which there are.
 
+mod lines;
+
 use std::fmt;
 use std::io::IsTerminal;
 
@@ -7,6 +9,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
+pub(crate) use self::lines::{Lines, Writing};
 use crate::error::StartError;
 use crate::settings::Settings;
 
@@ -24,10 +27,14 @@ pub(crate) enum Format {
 pub(crate) struct Log(Box<dyn Fn(EnvFilter)>);
 
 impl Log {
-    /// Sends the log to standard error.
-    pub(crate) fn start(settings: &Settings) -> Result<Self, StartError> {
+    /// Sends the log to standard error, and keeps no request waiting for who reads it.
+    pub(crate) fn start(settings: &Settings) -> Result<(Self, Lines, Writing), StartError> {
         let filter = filter(settings)?;
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        let (lines, writing) = Lines::start(std::io::stderr()).map_err(|error| {
+            let what = format!("cannot start threads: {error}");
+            StartError::new(what, "this process", "see the system's limits")
+        })?;
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
         // It fails when there is no subscriber any more, and this one stays.
         let log: Box<dyn Fn(EnvFilter)> = match settings.log {
             Format::Text => {
@@ -46,7 +53,7 @@ impl Log {
                 Box::new(move |filter| drop(handle.reload(filter)))
             }
         };
-        Ok(Self(log))
+        Ok((Self(log), lines, writing))
     }
 
     /// From now on.

@@ -23,7 +23,7 @@ use crate::data::Data;
 use crate::error::StartError;
 use crate::listeners::Listeners;
 use crate::live::{Live, Parts, WayIn};
-use crate::log::Log;
+use crate::log::{Lines, Log};
 use crate::reload;
 use crate::say::say;
 use crate::settings::Settings;
@@ -40,18 +40,19 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher that never
 /// returns.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
-    let log = Log::start(settings)?;
+    let (log, lines, writing) = Log::start(settings)?;
     let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, settings, log);
+    let ended = start(&runtime, settings, (log, lines));
     runtime.shutdown_timeout(LAST_GRACE);
+    drop(writing);
     ended.map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
 }
 
 /// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits.
-fn start(runtime: &Runtime, settings: &Settings, log: Log) -> Result<bool, StartError> {
+fn start(runtime: &Runtime, settings: &Settings, (log, lines): (Log, Lines)) -> Result<bool, StartError> {
     let guard = runtime.enter();
     let signals = || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
     let (shutdown, hangups) = signals().map_err(|error| {
@@ -60,7 +61,7 @@ fn start(runtime: &Runtime, settings: &Settings, log: Log) -> Result<bool, Start
     })?;
     let Listeners { public: listeners, admin, agent, tls, balancers, greeting } = Listeners::bind(settings)?;
     drop(guard);
-    let operators = Operators::start(runtime, (admin, agent), &shutdown, settings.drain);
+    let operators = Operators::start(runtime, (admin, agent), &shutdown, settings.drain, lines);
     let server = settings.edge.server().ledger(operators.ledger.clone()).slowest(&operators.slowest);
     let server = listeners.into_iter().fold(server, Server::listen).drain_deadline(settings.drain);
     let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown))? else {
@@ -156,6 +157,7 @@ impl Operators {
         (admin, agent): (TcpListener, Option<TcpListener>),
         shutdown: &Shutdown,
         drain: Duration,
+        lines: Lines,
     ) -> Self {
         let (ledger, slowest, end) = (Ledger::new(), Slowest::new(), Shutdown::new());
         let opened = Arc::new(AtomicBool::new(false));
@@ -164,7 +166,7 @@ impl Operators {
             move || opened.load(Ordering::Relaxed)
         });
         runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
-        let stands = Stands::new(ledger.clone(), readiness.clone(), shutdown.clone());
+        let stands = Stands::new(ledger.clone(), readiness.clone(), shutdown.clone(), lines);
         let agent = agent.map(|listener| runtime.spawn(stands.agent().serve(listener)));
         let reporting = stands.clone();
         let showing = stands.clone();

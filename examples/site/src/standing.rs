@@ -12,6 +12,7 @@ use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Held, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
 
+use crate::log::Lines;
 use crate::theme::Theme;
 
 /// A publication that has run for so long is stuck: none of this site's takes a tenth of it.
@@ -28,6 +29,7 @@ pub(crate) struct Stands {
     readiness: Readiness,
     shutdown: Shutdown,
     resume: Resume,
+    log: Lines,
     /// Open ones.
     websockets: Arc<AtomicUsize>,
 }
@@ -42,7 +44,7 @@ impl Drop for OpenWebSocket {
 }
 
 impl Stands {
-    pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown, log: Lines) -> Self {
         Self {
             pool: Arc::default(),
             theme: Arc::default(),
@@ -50,6 +52,7 @@ impl Stands {
             readiness,
             shutdown,
             resume: Resume::new(),
+            log,
             websockets: Arc::default(),
         }
     }
@@ -107,11 +110,18 @@ impl Stands {
         AgentCheck::new(move || stands.load()).connections(without_worker)
     }
 
-    /// What the status page shows of the pool, and of the theme.
+    /// What the status page shows of the log, of the pool, and of the theme.
     pub(crate) fn details(&self) -> StatusDetails {
-        let Some(pool) = self.pool.get() else { return StatusDetails::new() };
+        let details = match self.log.lost() {
+            0 => StatusDetails::new(),
+            lost => {
+                let lines = format!("{lost} lines: nobody reads standard error, or not fast enough");
+                StatusDetails::new().alarm("Log", "Lost", lines)
+            }
+        };
+        let Some(pool) = self.pool.get() else { return details };
         let status = pool.status();
-        let details = StatusDetails::new().oldest_wait(status.oldest_wait);
+        let details = details.oldest_wait(status.oldest_wait);
         let theme = self.theme.read().unwrap_or_else(PoisonError::into_inner).clone();
         let details = match theme {
             Some(theme) => theme.tell(details),

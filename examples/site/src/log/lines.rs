@@ -1,0 +1,129 @@
+//! Lines on their way to standard error.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so that a number of lines
+/// bounds nothing.
+const WAITING: usize = 4 << 20;
+
+/// A buffer that grew larger is not kept.
+const KEPT: usize = 64 << 10;
+
+/// The last lines have so long to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Takes lines and never waits: a thread of its own writes them. Who reads them may stop, or go away; then lines are
+/// lost, and counted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+    lost: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    text: Vec<u8>,
+    is_over: bool,
+}
+
+/// Dropped, it waits for the last lines, for a while.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    lines: Lines,
+    written: Receiver<()>,
+}
+
+impl Lines {
+    /// Lines go to `out` for as long as [`Writing`] is kept.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Writing)> {
+        let lines = Self::default();
+        let (end, written) = channel();
+        let from = lines.clone();
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+            from.write_to(out);
+            drop(end);
+        })?;
+        Ok((lines.clone(), Writing { lines, written }))
+    }
+
+    /// Since there was no room for them any more.
+    pub(crate) fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that came meanwhile at once, until it is over.
+    fn write_to(&self, mut out: impl Write) {
+        let mut text = Vec::new();
+        loop {
+            let nothing = |waiting: &mut Waiting| waiting.text.is_empty() && !waiting.is_over;
+            let waited = self.0.more.wait_while(self.waiting(), nothing);
+            let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
+            if waiting.text.is_empty() {
+                return;
+            }
+            std::mem::swap(&mut waiting.text, &mut text);
+            drop(waiting);
+            // There is nowhere to tell it.
+            let _ = out.write_all(&text);
+            text.clear();
+            text.shrink_to(KEPT);
+        }
+    }
+}
+
+/// A line for each write: that is what the subscriber does.
+impl Write for &Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.waiting();
+        if waiting.text.len() + line.len() > WAITING {
+            self.0.lost.fetch_add(1, Ordering::Relaxed);
+            return Ok(line.len());
+        }
+        let was_empty = waiting.text.is_empty();
+        waiting.text.extend_from_slice(line);
+        drop(waiting);
+        if was_empty {
+            self.0.more.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> &'a Self {
+        self
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.lines.waiting().is_over = true;
+        self.lines.0.more.notify_one();
+        // An error is what is hoped for: nothing is ever sent, and the other end goes when all is written.
+        let _ = self.written.recv_timeout(LAST_LINES);
+    }
+}
