@@ -42,8 +42,8 @@ pub(crate) async fn welcome<S, B>(
     let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
     let greeted = async {
         let place = |of| shared.admission.per_peer.place(of).map_err(|Refused| Ending::Refused);
-        // Whom a balancer speaks for is known when it has said so. All others are counted from the start, so that
-        // handshakes are as many as sockets may be.
+        // Whom a balancer speaks for is known when it has said so. All others have their place from the start:
+        // handshakes are sockets, too.
         let is_balancer = before.is_balancer(address);
         if !is_balancer {
             open.place = place(address)?;
@@ -52,7 +52,8 @@ pub(crate) async fn welcome<S, B>(
             return Ok(transport(raw, Peer::new(address), &shared));
         }
         // In a box: few sockets need its room, and none for long.
-        let greeted = in_time(Box::pin(greet(raw, address, &before, &shared, &terms)), &shared).await?;
+        let greeting = greet(raw, address, &before, &shared, &terms);
+        let greeted = Box::pin(in_time(greeting, &shared)).await?;
         if is_balancer {
             open.place = place(greeted.peer.address())?;
         }
