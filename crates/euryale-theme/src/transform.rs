@@ -57,9 +57,9 @@ impl ThemeParameters {
 /// What caches may do with a page is the strictest of what it and its documents say ([`Caching`]); a page in which a
 /// document is missing is not stored.
 ///
-/// [`Caching`]: euryale_transform::Caching
-///
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
+///
+/// [`Caching`]: euryale_transform::Caching
 #[derive(Clone, Debug)]
 pub struct ThemeTransform {
     theme: LiveTheme,
