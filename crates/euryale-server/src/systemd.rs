@@ -13,8 +13,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{Listener, Readiness, Shutdown};
 
-/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They are open while the
-/// service starts and while it is restarted: peers wait, and none is refused.
+/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix, each with the name that
+/// `FileDescriptorName=` gives it, and which is empty where nobody names any. They are open while the service starts
+/// and while it is restarted: peers wait, and none is refused.
 ///
 /// # Errors
 ///
@@ -23,9 +24,17 @@ use crate::{Listener, Readiness, Shutdown};
 /// # Panics
 ///
 /// Outside a tokio runtime, or in one without its I/O driver.
-pub fn listeners() -> io::Result<Vec<Listener>> {
+pub fn listeners() -> io::Result<Vec<(String, Listener)>> {
+    // They stand in the order of the sockets.
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':').map(str::to_owned);
     let mut given = ListenFd::from_env();
-    (0..given.len()).filter_map(|index| one(&mut given, index).transpose()).collect()
+    let mut listeners = Vec::new();
+    for index in 0..given.len() {
+        let name = names.next().unwrap_or_default();
+        listeners.extend(one(&mut given, index)?.map(|listener| (name, listener)));
+    }
+    Ok(listeners)
 }
 
 fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {

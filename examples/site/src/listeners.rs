@@ -30,7 +30,7 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Sockets that systemd gave stand over `--listen`.
+    /// Sockets that systemd gave stand over `--listen`. Those that it names `tls` speak TLS.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let tls = certificates::read(&settings.edge)?.map(Tls::new);
         let (mut public, mut names) = (Vec::new(), Vec::new());
@@ -38,10 +38,17 @@ impl Listeners {
             let what = format!("cannot use a socket that systemd gave: {error}");
             StartError::new(what, "this process", "see the unit's .socket")
         })?;
-        for (listener, number) in given.into_iter().zip(1..) {
+        for ((name, listener), number) in given.into_iter().zip(1..) {
+            let speaks =
+                if name == "tls" { Some(certified(tls.as_ref(), "FileDescriptorName=tls")?) } else { None };
+            let scheme = if speaks.is_some() { "https" } else { "http" };
             let address = listener.local_addr();
-            names.push(address.map_or(format!("socket {number}"), |address| format!("http://{address}/")));
-            public.push(listener);
+            names
+                .push(address.map_or(format!("socket {number}"), |address| format!("{scheme}://{address}/")));
+            public.push(match speaks {
+                Some(tls) => listener.tls(tls),
+                None => listener,
+            });
         }
         if public.is_empty() {
             for address in &settings.listen {
@@ -91,10 +98,7 @@ fn listen(
             Ok((listener.into(), name.unwrap_or_default()))
         }
         Listen::Tls(at) => {
-            let Some(tls) = tls else {
-                let remedy = "give --tls-cert and --tls-key";
-                return Err(StartError::new("there are no certificates", address, remedy));
-            };
+            let tls = certified(tls, address)?;
             let listener = tcp(*at, edge.reuse_port).map_err(|error| failed(&error))?;
             let name = listener.local_addr().map(|address| format!("https://{address}/"));
             Ok((Listener::from(listener).tls(tls), name.unwrap_or_default()))
@@ -107,6 +111,10 @@ fn listen(
             listener.map(|listener| (listener, address.to_string())).map_err(|error| failed(&error))
         }
     }
+}
+
+fn certified(tls: Option<&Tls>, whom: impl std::fmt::Display) -> Result<&Tls, StartError> {
+    tls.ok_or_else(|| StartError::new("there are no certificates", whom, "give --tls-cert and --tls-key"))
 }
 
 fn tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {

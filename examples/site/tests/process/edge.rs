@@ -5,9 +5,10 @@ use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
+use std::process::Output;
 
 use super::clients::{printed, run};
-use super::{PATIENCE, Running, eventually, get, program, rest, site};
+use super::{PATIENCE, Running, eventually, get, output, program, rest, site};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -18,6 +19,16 @@ fn certify(folder: &Path) {
     let made = rcgen::generate_simple_self_signed(["site.example".to_owned()]).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+}
+
+/// Status and version of HTTP by which a page comes to curl, who believes `cert`. None without curl.
+fn over_tls(site: &Running, cert: &Path) -> Option<Output> {
+    let url = site.greeting.split(' ').find(|word| word.starts_with("https://")).unwrap();
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
+    let resolve = format!("site.example:{port}:127.0.0.1");
+    let url = format!("https://site.example:{port}/history");
+    let said = ["-o", "/dev/null", "-w", "%{http_code} %{http_version}"];
+    run("curl", &[&["-sS", "--cacert", text(cert), "--resolve", &resolve], &said[..], &[&url]].concat())
 }
 
 #[test]
@@ -90,17 +101,7 @@ fn certificates_are_read_anew_on_a_signal() {
     std::fs::write(&config, &settings).unwrap();
     let flags = ["--listen=tls:127.0.0.1:0", "--config", text(&config)];
     let site = Running::start(&folder.path().join("data"), &flags);
-    let url = site.greeting.split(' ').find(|word| word.starts_with("https://")).unwrap();
-    let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
-    let resolve = format!("site.example:{port}:127.0.0.1");
-    let ask = |cert: &Path| {
-        let url = format!("https://site.example:{port}/history");
-        let format = "%{http_code} %{http_version}";
-        run(
-            "curl",
-            &["-sS", "--cacert", text(cert), "--resolve", &resolve, "-o", "/dev/null", "-w", format, &url],
-        )
-    };
+    let ask = |cert: &Path| over_tls(&site, cert);
     let Some(output) = ask(&cert) else { return };
     assert_eq!(printed(output), "200 2");
     let old = folder.path().join("old.pem");
@@ -156,13 +157,13 @@ fn a_supervisor_hears_of_it() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// Binds a socket, and becomes the site, to which it leaves it as descriptor 3.
+/// Binds a socket, and becomes the site, to which it leaves it as descriptor 3, under the name that comes first.
 const ACTIVATE: &str = "
 import os, socket, sys
 s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
 os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
-os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))
-os.execv(sys.argv[1], sys.argv[1:])";
+os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=sys.argv[1])
+os.execv(sys.argv[2], sys.argv[2:])";
 
 #[test]
 fn sockets_of_a_supervisor_are_served() {
@@ -171,11 +172,37 @@ fn sockets_of_a_supervisor_are_served() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut command = program("python3");
-    command.args(["-c", ACTIVATE, super::SITE]);
+    command.args(["-c", ACTIVATE, "euryale-site.socket", super::SITE]);
     let site = Running::spawn(command, &folder.path().join("data"), &[]);
     // The one that was given stands for those that were asked for.
     assert_eq!(site.public.len(), 1);
     assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"));
+    site.end_well();
+}
+
+#[test]
+fn sockets_of_a_supervisor_may_speak_tls() {
+    if run("python3", &["-c", ""]).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let activate = || {
+        let mut command = program("python3");
+        command.args(["-c", ACTIVATE, "tls", super::SITE]);
+        command
+    };
+    let mut without = activate();
+    without.args(["--admin=127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
+    let said = output(without);
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(said.contains("there are no certificates") && said.contains("FileDescriptorName=tls"), "{said}");
+    let flags = [format!("--tls-cert={}", text(&cert)), format!("--tls-key={}", text(&key))];
+    let site = Running::spawn(activate(), &folder.path().join("data"), &flags.each_ref().map(|flag| &**flag));
+    if let Some(output) = over_tls(&site, &cert) {
+        assert_eq!(printed(output), "200 2");
+    }
     site.end_well();
 }
 
