@@ -129,7 +129,7 @@ impl Live {
         pool.resize(new.connections);
         pool.restrict(new.max_queue, new.max_wait);
         if let Some(lane) = pool.lane(UPLOADS) {
-            pool.share(lane, uploads(new));
+            pool.share(lane, uploads(&new));
         }
         self.changes.apply(&new.edge.server());
         self.balancers.are(&new.edge.proxy_protocol);
