@@ -44,7 +44,8 @@ impl Shutdown {
         let handle = shutdown.clone();
         tokio::spawn(async move {
             signals.next().await;
-            // Done before it is said, and said by another task: a log that blocks or fails keeps no signal from working.
+            // Done before it is said, and said by another task: a log that blocks or fails keeps no signal from its
+            // work.
             handle.drain();
             tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             signals.next().await;

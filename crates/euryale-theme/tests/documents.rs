@@ -91,7 +91,8 @@ fn answer(request: &Request<Body>) -> Answer {
     })
 }
 
-/// The themed page at `path`, whose rules take content from `href`, which requests were made for it, and what was counted.
+/// The themed page at `path`, whose rules take content from `href`, which requests were made for it, and what was
+/// counted.
 async fn themed(path: &str, href: &str) -> (String, Vec<Request<()>>, Ledger) {
     let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
     let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(theme(folder.path(), href));

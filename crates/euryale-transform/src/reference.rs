@@ -78,8 +78,8 @@ fn has_scheme(reference: &str) -> bool {
     reference.find([':', '/', '?']).is_some_and(|at| reference.as_bytes()[at] == b':')
 }
 
-/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative one stays relative; what leads out at its beginning is left
-/// out, as it is at the root.
+/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative one stays relative; what leads out at its beginning is
+/// left out, as it is at the root.
 #[must_use]
 pub fn without_dots(path: &str) -> String {
     let (root, segments) = path.strip_prefix('/').map_or(("", path), |segments| ("/", segments));
