@@ -95,8 +95,8 @@
 //!
 //! # Errors
 //!
-//! One broken tile breaks one tile: an answer other than 200 or 204, no answer in time, what is no HTML or no text, what
-//! is too large, too deep or one too many is logged, and an error tile stands in its place ([`TileError`]). A page
+//! One broken tile breaks one tile: an answer other than 200 or 204, no answer in time, what is no HTML or no text,
+//! what is too large, too deep or one too many is logged, and an error tile stands in its place ([`TileError`]). A page
 //! whose layout is not there is sent without. A tile that contains itself ends with an error at the greatest depth.
 //! The chain's ledger counts tiles in their places, and missing ones by what they are missing for
 //! (`euryale_tiles_total`).
