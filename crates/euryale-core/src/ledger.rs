@@ -115,8 +115,10 @@ pub struct Books {
     pub lanes: Lanes,
     /// What makes pages of pages.
     pub transforms: Transforms,
-    /// Parts of pages.
-    pub tiles: Tiles,
+    /// Parts of pages, as they are put into their places: one that is in two places counts twice. A layout is one, too.
+    pub tiles: Parts,
+    /// Documents that themes take content from.
+    pub theme_documents: Parts,
     /// Open files on their way to clients.
     pub blobs: Blobs,
     /// Request bodies.
@@ -351,11 +353,11 @@ pub struct Transforms {
     pub by_name: PerTransform,
 }
 
-/// Parts of pages, as they are put into their places: one that is in two places counts twice. A layout is one, too.
+/// What the site was asked for on behalf of a page, and what came of it.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Tiles {
-    /// Put into their places.
+pub struct Parts {
+    /// They are there.
     pub ok: Counter,
     /// Missing: they have an address that is none, is outside the site, or is not allowed.
     pub address: Counter,
@@ -363,7 +365,7 @@ pub struct Tiles {
     pub limit: Counter,
     /// Missing: they were answered with a status that is no document.
     pub status: Counter,
-    /// Missing: they are not HTML in UTF-8.
+    /// Missing: they are not HTML, or no text.
     pub content: Counter,
     /// Missing: they did not come in time.
     pub elapsed: Counter,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use euryale_core::BoxError;
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::edge::MakeEdge;
@@ -30,7 +31,7 @@ where
     B::Error: Into<BoxError>,
 {
     let mut backoff = Backoff::new();
-    let mut latecomers = 0;
+    let (mut latecomers, mut waits) = (0, Waits::default());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -46,7 +47,7 @@ where
                         return;
                     }
                 }
-                let Some(permit) = place(&shared).await else { return };
+                let Some(permit) = place(&shared, &mut waits).await else { return };
                 shared.tasks.spawn(welcome(
                     raw,
                     peer,
@@ -73,15 +74,46 @@ where
 }
 
 /// A place among all sockets, once there is one. None: it is time to stop.
-async fn place(shared: &Shared) -> Option<OwnedSemaphorePermit> {
+async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermit> {
     if let Some(permit) = shared.admission.try_place() {
+        if let Some(peers) = waits.found(Instant::now()) {
+            tracing::info!(peers, "new peers no longer wait; so many did");
+        }
         return Some(permit);
     }
-    tracing::warn!("as many sockets are open as may be: new peers wait");
+    if waits.waited(Instant::now()) {
+        tracing::warn!("as many sockets are open as may be: new peers wait");
+    }
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => None,
         permit = shared.admission.place() => permit,
+    }
+}
+
+/// Peers that wait for a place. One line says that it begins and one that it is over, however many they are: a server
+/// that is full would have a line for each of its peers otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Waits {
+    peers: u64,
+    last: Option<Instant>,
+}
+
+impl Waits {
+    /// So long must no peer have waited for it to be over: a full server has a free place now and then.
+    const CALM: Duration = Duration::from_secs(10);
+
+    /// A peer waits; is it the first?
+    pub(crate) fn waited(&mut self, now: Instant) -> bool {
+        self.peers += 1;
+        self.last = Some(now);
+        self.peers == 1
+    }
+
+    /// A peer found a place at once. If that ends it: how many waited.
+    pub(crate) fn found(&mut self, now: Instant) -> Option<u64> {
+        self.last.take_if(|last| now.duration_since(*last) >= Self::CALM)?;
+        Some(std::mem::take(&mut self.peers))
     }
 }
 

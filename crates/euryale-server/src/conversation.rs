@@ -71,7 +71,7 @@ pub(crate) async fn converse<S, B>(
 
 /// What a drain leaves to a peer that has come and said nothing yet: its request is on its way, and a socket that is
 /// closed under it is reset. A proxy would answer 502.
-const FIRST_WORD: Duration = Duration::from_millis(250);
+pub(crate) const FIRST_WORD: Duration = Duration::from_millis(250);
 
 /// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told for all others.
 enum Drain {

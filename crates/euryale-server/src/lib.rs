@@ -95,7 +95,7 @@
 //!
 //! When a peer goes away hyper drops the service's future, for HTTP/1 as soon as it sees the end of the
 //! stream, which it cannot while bytes of a pipelined request stand before it. When the future of
-//! [`Server::serve`] is dropped its listeners are closed and all sockets are cut.
+//! [`Server::serve`] is dropped its listeners are closed and all sockets are cut, handshakes and tunnels included.
 //!
 //! # Backpressure
 //!

@@ -136,8 +136,9 @@ impl Server {
     }
 
     /// How many sockets one address may have open; one more is closed at once. An IPv6 network of 64 bits counts as
-    /// one address. Default 0, which is no limit: behind a proxy all peers have one address, unless it tells theirs
-    /// by the PROXY protocol.
+    /// one address. They count from the accept, those that are still in a TLS handshake included. Default 0, which is
+    /// no limit: behind a proxy all peers have one address, unless it tells theirs by the PROXY protocol; then they
+    /// count from that.
     pub fn max_sockets_per_peer(mut self, count: usize) -> Self {
         self.settings.max_sockets_per_peer = count;
         self

@@ -44,11 +44,13 @@ impl Shutdown {
         let handle = shutdown.clone();
         tokio::spawn(async move {
             signals.next().await;
-            tracing::info!("draining; a second signal ends the drain");
+            // Done before it is said, and said by another task: a log that blocks or fails keeps no signal from its
+            // work.
             handle.drain();
+            tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             signals.next().await;
-            tracing::warn!("second signal: ending at once");
             handle.cut();
+            tracing::warn!("second signal: ending at once");
         });
         Ok(shutdown)
     }

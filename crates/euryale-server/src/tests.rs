@@ -208,6 +208,21 @@ async fn eventually(condition: impl Fn() -> bool) {
 }
 
 #[test]
+fn that_peers_wait_is_said_when_it_begins_and_when_it_is_over() {
+    let mut waits = crate::accept::Waits::default();
+    let start = tokio::time::Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    assert_eq!(waits.found(at(0)), None);
+    assert!(waits.waited(at(1)), "the first");
+    assert!(!waits.waited(at(2)));
+    assert_eq!(waits.found(at(3)), None, "one place is no end");
+    assert!(!waits.waited(at(4)));
+    assert_eq!(waits.found(at(4 + 60)), Some(3));
+    assert_eq!(waits.found(at(100)), None);
+    assert!(waits.waited(at(101)), "anew");
+}
+
+#[test]
 fn pauses_between_failed_accepts_grow_to_a_second() {
     let mut backoff = crate::accept::Backoff::new();
     let pauses: Vec<Duration> = std::iter::repeat_with(|| backoff.pause()).take(10).collect();

@@ -1,16 +1,17 @@
 //! A socket, from accept to the first byte of HTTP.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Peer, PeerAddr};
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use crate::conversation::converse;
+use crate::conversation::{FIRST_WORD, converse};
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Before;
@@ -39,24 +40,26 @@ pub(crate) async fn welcome<S, B>(
     let terms = shared.admission.terms();
     let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
     let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
-    let greeted = if before.is_plain(address) {
-        plain(raw, address, &shared)
-    } else {
-        // In a box: few sockets need its room, and none for long.
-        let greeting = Box::pin(greet(raw, address, &before, &shared, &terms));
-        tokio::select! {
-            biased;
-            // Nothing was asked yet.
-            () = shared.drain.cancelled() => Err(Ending::Finished),
-            greeted = greeting => greeted,
+    let greeted = async {
+        let place = |of| shared.admission.per_peer.place(of).map_err(|Refused| Ending::Refused);
+        // Whom a balancer speaks for is known when it has said so. All others have their place from the start:
+        // handshakes are sockets, too.
+        let is_balancer = before.is_balancer(address);
+        if !is_balancer {
+            open.place = place(address)?;
         }
-    };
-    let greeted = greeted.and_then(|greeted| {
-        open.place =
-            shared.admission.per_peer.place(greeted.peer.address()).map_err(|Refused| Ending::Refused)?;
+        if before.is_plain(address) {
+            return Ok(transport(raw, Peer::new(address), &shared));
+        }
+        // In a box: few sockets need its room, and none for long.
+        let greeting = greet(raw, address, &before, &shared, &terms);
+        let greeted = Box::pin(in_time(greeting, &shared)).await?;
+        if is_balancer {
+            open.place = place(greeted.peer.address())?;
+        }
         Ok(greeted)
-    });
-    match greeted {
+    };
+    match greeted.await {
         Ok(Greeted { io, peer, windows }) => {
             let edge = make.make(peer, cell.clone(), windows, terms.pace);
             converse(&shared, &terms, Socket { io, open }, edge, cell).await;
@@ -64,6 +67,24 @@ pub(crate) async fn welcome<S, B>(
         Err(ending) => {
             cell.end(ending);
         }
+    }
+}
+
+/// A drain leaves to a greeting that is on its way what it leaves to a first request.
+async fn in_time(
+    greeting: impl Future<Output = Result<Greeted, Ending>>,
+    shared: &Shared,
+) -> Result<Greeted, Ending> {
+    let drained = async {
+        shared.drain.cancelled().await;
+        sleep(FIRST_WORD).await;
+    };
+    tokio::select! {
+        biased;
+        () = shared.cut.cancelled() => Err(Ending::Cut),
+        greeted = greeting => greeted,
+        // Nothing was asked yet.
+        () = drained => Err(Ending::Finished),
     }
 }
 
@@ -86,10 +107,6 @@ impl Before {
     fn is_balancer(&self, address: PeerAddr) -> bool {
         self.proxy.as_ref().is_some_and(|names| names(address))
     }
-}
-
-fn plain(raw: Raw, address: PeerAddr, shared: &Shared) -> Result<Greeted, Ending> {
-    Ok(transport(raw, Peer::new(address), shared))
 }
 
 fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {

@@ -3,6 +3,7 @@
 mod attributes;
 mod block;
 mod content;
+mod draft;
 mod prefix;
 mod template;
 

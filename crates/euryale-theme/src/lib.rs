@@ -64,14 +64,16 @@
 //!
 //! # Backpressure
 //!
-//! As many pages are themed at a time as the chain has threads. Sub-requests take ordinary places in the queue.
+//! As many pages are themed at a time as the chain has threads. Sub-requests take ordinary places in the queue,
+//! eight of a page at a time.
 //!
 //! # Errors
 //!
 //! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each other, two million
 //! nodes, 20 million looks at a node, 64 MiB of themed page. HTML is never refused for being wrong. Rules files of up
 //! to 8 MiB are read; entities that multiply, files that include themselves, nests and expressions without end are
-//! errors. A document that rules take content from and that is not there, or not in time, is empty.
+//! errors. A document that rules take content from and that is not there, or not in time, is empty:
+//! it is logged, counted (`euryale_theme_documents_total`), and the page is not stored.
 //!
 //! # Panics
 //!
@@ -83,10 +85,12 @@ mod apply;
 mod compile;
 mod context;
 pub mod diazo;
+mod documents;
 mod dom;
 mod error;
 mod live;
 mod rules;
+mod stamp;
 mod theme;
 mod transform;
 mod xpath;

@@ -1,12 +1,12 @@
 //! A theme that is read again when its files change.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use crate::error::LoadError;
+use crate::stamp::Stamp;
 use crate::theme::{Loader, Theme};
 
 /// A theme and the files that it comes from. Clones share it.
@@ -26,12 +26,9 @@ struct Shared {
     loader: Loader,
     current: RwLock<Arc<ThemeState>>,
     /// Held while files are read: one thread at a time, and the last one read counts.
-    stamps: Mutex<Stamps>,
+    stamps: Mutex<Vec<Stamp>>,
     watcher: Mutex<Option<Sender<()>>>,
 }
-
-/// Each file with what tells that it has changed.
-type Stamps = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 /// How it stands with a theme: for a status page.
 #[derive(Debug)]
@@ -96,7 +93,7 @@ impl LiveTheme {
     /// runtime's thread.
     pub fn reload(&self) -> bool {
         let mut stamps = self.shared.stamps.lock().unwrap_or_else(PoisonError::into_inner);
-        if !stamps.is_empty() && stamps.iter().all(|(file, known)| stamp(file) == *known) {
+        if !stamps.is_empty() && stamps.iter().all(Stamp::still_holds) {
             return false;
         }
         let (state, new) = read(&self.shared.loader);
@@ -122,30 +119,21 @@ impl fmt::Debug for LiveTheme {
     }
 }
 
-fn stamp(file: &PathBuf) -> Option<(SystemTime, u64)> {
-    let data = std::fs::metadata(file).ok()?;
-    Some((data.modified().ok()?, data.len()))
-}
-
-fn read(loader: &Loader) -> (ThemeState, Stamps) {
+fn read(loader: &Loader) -> (ThemeState, Vec<Stamp>) {
     let rules = loader.rules().display();
     let now = SystemTime::now();
-    let (theme, error, files) = match loader.load_with_files() {
-        Ok(theme) => {
+    let (theme, error, stamps) = match loader.load_with_stamps() {
+        Ok((theme, stamps)) => {
             for warning in theme.warnings() {
                 tracing::warn!(%warning, "a theme has what is most likely a mistake");
             }
             tracing::info!(%rules, files = theme.files().len(), "theme compiled");
-            let files = theme.files().to_vec();
-            (Some(Arc::new(theme)), None, files)
+            (Some(Arc::new(theme)), None, stamps)
         }
-        Err((error, files)) => {
+        Err((error, stamps)) => {
             tracing::error!(%error, "no theme: pages are served as they are until its files are mended");
-            (None, Some(error), files)
+            (None, Some(error), stamps)
         }
     };
-    // What changed while it was read has a stamp that is newer than what was read of it, or the same: then the next
-    // change shows.
-    let stamps: Stamps = files.into_iter().map(|file| (file.clone(), stamp(&file))).collect();
     (ThemeState { theme, error, read: now }, stamps)
 }

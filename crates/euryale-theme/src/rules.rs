@@ -6,6 +6,7 @@ mod inline;
 mod reader;
 mod rule;
 mod selector;
+mod version;
 
 pub(crate) use self::condition::Test;
 pub(crate) use self::inline::Inline;

@@ -1,7 +1,6 @@
 //! A compiled theme.
 
 use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use crate::apply;
@@ -9,6 +8,7 @@ use crate::compile::Program;
 use crate::context::Context;
 use crate::error::{LoadError, PageError};
 use crate::rules;
+use crate::stamp::Stamp;
 use crate::xpath::{Budget, Scope};
 
 /// Rules and themes, compiled: what a page is put through. Cheap to share, never changed.
@@ -89,7 +89,7 @@ impl Theme {
     }
 
     /// Changes with whatever it was made of: the texts of its files, the prefix, the release of this crate. It is the
-    /// same in each process of a program, wherever the files are.
+    /// same in each process and each build, wherever the files are.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -133,18 +133,21 @@ impl Loader {
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn load(&self) -> Result<Theme, LoadError> {
-        self.load_with_files().map_err(|(error, _)| error)
+        self.load_with_stamps().map(|(theme, _)| theme).map_err(|(error, _)| error)
     }
 
-    /// With an error come the files that were read up to it.
-    pub(crate) fn load_with_files(&self) -> Result<Theme, (LoadError, Vec<PathBuf>)> {
+    /// With the files that were read, those up to the error if there is one.
+    pub(crate) fn load_with_stamps(&self) -> Result<(Theme, Vec<Stamp>), (LoadError, Vec<Stamp>)> {
         let mut rules = rules::read(&self.rules)?;
-        let (files, mut hasher) = (std::mem::take(&mut rules.files), std::mem::take(&mut rules.contents));
-        (&self.prefix, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
-        let version = format!("{:016x}", hasher.finish());
+        let (stamps, mut version) = (std::mem::take(&mut rules.files), std::mem::take(&mut rules.version));
+        version.add(self.prefix.as_deref().unwrap_or_default());
+        version.add(env!("CARGO_PKG_VERSION"));
         match Program::new(rules, self.prefix.as_deref()) {
-            Ok((program, warnings)) => Ok(Theme { program, files, version, warnings }),
-            Err(error) => Err((error, files)),
+            Ok((program, warnings)) => {
+                let files = stamps.iter().map(|stamp| stamp.file.clone()).collect();
+                Ok((Theme { program, files, version: version.to_string(), warnings }, stamps))
+            }
+            Err(error) => Err((error, stamps)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -24,11 +25,16 @@ const PAGE: &str = "<body><p id=box>of the page</p></body>";
 const THEME: &str = "<body><div id=main></div><div id=side>-</div></body>";
 
 fn theme(folder: &Path, href: &str) -> ThemeTransform {
+    let side =
+        format!(r##"<replace css:theme-children="#side" css:content-children="#box" href="{href}"/>"##);
+    with(folder, &side)
+}
+
+fn with(folder: &Path, rules: &str) -> ThemeTransform {
     let rules = format!(
         r##"<rules xmlns="http://namespaces.plone.org/diazo" xmlns:css="http://namespaces.plone.org/diazo/css">
           <theme href="theme.html"/>
-          <replace css:theme-children="#main" css:content-children="body"/>
-          <replace css:theme-children="#side" css:content-children="#box" href="{href}"/>
+          <replace css:theme-children="#main" css:content-children="body"/>{rules}
         </rules>"##
     );
     std::fs::write(folder.join("rules.xml"), rules).unwrap();
@@ -71,6 +77,12 @@ fn answer(request: &Request<Body>) -> Answer {
             }
             "/json" => typed("application/json", "{}"),
             "/untyped" => Response::new(Body::from("<p id=box>x")),
+            "/unknown" => typed("text/html; charset=x-nothing", "<p id=box>x"),
+            "/coded" => {
+                let mut response = html("<p id=box>x");
+                response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+                response
+            }
             "/bytes" => html(vec![b'<', 0xff]),
             "/large" => html("x".repeat((4 << 20) + 1)),
             "/good" | "/a/good" => html("<p id=box>good</p>"),
@@ -79,8 +91,9 @@ fn answer(request: &Request<Body>) -> Answer {
     })
 }
 
-/// The themed page at `path`, whose rules take content from `href`, and which requests were made for it.
-async fn themed(path: &str, href: &str) -> (String, Vec<Request<()>>) {
+/// The themed page at `path`, whose rules take content from `href`, which requests were made for it, and what was
+/// counted.
+async fn themed(path: &str, href: &str) -> (String, Vec<Request<()>>, Ledger) {
     let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
     let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(theme(folder.path(), href));
     let asked: Arc<Mutex<Vec<Request<()>>>> = Arc::default();
@@ -105,7 +118,7 @@ async fn themed(path: &str, href: &str) -> (String, Vec<Request<()>>) {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_quiet(&ledger).await;
     let asked = std::mem::take(&mut *asked.lock().unwrap());
-    (String::from_utf8(body.to_vec()).unwrap(), asked)
+    (String::from_utf8(body.to_vec()).unwrap(), asked, ledger)
 }
 
 fn with_side(side: &str) -> String {
@@ -121,34 +134,70 @@ async fn all() {
     nothing_is_taken_from_what_is_not_there(&log).await;
     addresses_are_those_of_the_page().await;
     a_document_is_asked_for_by_the_client_of_the_page().await;
+    documents_are_fetched_a_few_at_a_time().await;
     a_page_that_is_its_own_document_ends(&log).await;
 }
 
 async fn nothing_is_taken_from_what_is_not_there(log: &Log) {
-    for (href, seconds, why) in [
-        ("/error", 0, "500 Internal Server Error"),
-        ("/missing", 0, "404 Not Found"),
-        ("/moved", 0, "302 Found"),
-        ("/full", 0, "queue"),
-        ("/panic", 0, "panicked"),
-        ("/never", 5, "not in time"),
-        ("/stalls", 5, "not in time"),
-        ("/breaks-off", 0, "as scripted"),
-        ("/json", 0, "no HTML"),
-        ("/untyped", 0, "no HTML"),
-        ("/bytes", 0, "not UTF-8"),
-        ("/large", 0, "limit"),
+    for (href, seconds, outcome, why) in [
+        ("/error", 0, "status", "500 Internal Server Error"),
+        ("/missing", 0, "status", "404 Not Found"),
+        ("/moved", 0, "status", "302 Found"),
+        ("/full", 0, "status", "queue"),
+        ("/panic", 0, "failed", "panicked"),
+        ("/never", 5, "elapsed", "not in time"),
+        ("/stalls", 5, "elapsed", "not in time"),
+        ("/breaks-off", 0, "failed", "as scripted"),
+        ("/json", 0, "content", "not HTML"),
+        ("/untyped", 0, "content", "not HTML"),
+        ("/coded", 0, "content", "not HTML"),
+        ("/unknown", 0, "content", "not HTML"),
+        ("/bytes", 0, "content", "no text"),
+        ("/large", 0, "limit", "too large"),
     ] {
         let (before, began) = (log.lines().len(), Instant::now());
-        assert_eq!(themed("/page", href).await.0, with_side(""), "{href}");
+        let (page, _, ledger) = themed("/page", href).await;
+        assert_eq!(page, with_side(""), "{href}");
         assert_eq!(began.elapsed().as_secs(), seconds, "{href}");
         let said = log.lines().split_off(before);
         let said: Vec<_> = said.iter().filter(|line| line.contains("nothing is taken from")).collect();
         assert!(
-            matches!(&said[..], [line] if line.contains("WARN") && line.contains(why)),
+            matches!(&said[..], [line] if line.contains("WARN") && line.contains(why) && line.contains("href")),
             "{href}: {said:?}"
         );
+        let counted = format!("euryale_theme_documents_total{{outcome=\"{outcome}\"}} 1");
+        assert!(ledger.exposition().contains(&counted), "{href}: {counted}");
     }
+}
+
+async fn documents_are_fetched_a_few_at_a_time() {
+    let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+    let takes = |n| format!("<before css:theme=\"#side\" css:content=\"#box\" href=\"/{n}\"/>");
+    let rules: String = (0..20).map(takes).collect();
+    let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(with(folder.path(), &rules));
+    let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (noted, most) = (Arc::clone(&asked), Arc::clone(&peak));
+    let internal = Internal::new(service_fn(move |request: Request<Body>| {
+        let (running, noted, most) = (Arc::clone(&running), Arc::clone(&noted), Arc::clone(&most));
+        async move {
+            noted.lock().unwrap().push(request.uri().path().to_owned());
+            most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            running.fetch_sub(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(html("<p id=box>good</p>"))
+        }
+    }));
+    let service = chain.layer(service_fn(|_: Request<Body>| ready(Ok::<_, Infallible>(html(PAGE)))));
+    let began = Instant::now();
+    let request = Request::get("/").extension(internal).body(Body::empty()).unwrap();
+    let body = service.oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(std::str::from_utf8(&body).unwrap().matches("good").count(), 20);
+    assert_eq!(peak.load(Ordering::Relaxed), 8);
+    assert_eq!(*asked.lock().unwrap(), (0..20).map(|n| format!("/{n}")).collect::<Vec<_>>());
+    assert!(began.elapsed() < Duration::from_millis(350), "three rounds: {:?}", began.elapsed());
+    assert_eq!(ledger.theme_documents.ok.get(), 20);
+    assert_quiet(&ledger).await;
 }
 
 async fn addresses_are_those_of_the_page() {
@@ -159,14 +208,14 @@ async fn addresses_are_those_of_the_page() {
         ("/a/page", "../../../good?x=1#y", "/good?x=1"),
         ("http://site:8080/a/page", "./good", "http://site:8080/a/good"),
     ] {
-        let (page, asked) = themed(path, href).await;
+        let (page, asked, _) = themed(path, href).await;
         assert_eq!(page, with_side("good"), "{path} {href}");
         assert_eq!(asked[0].uri(), address);
     }
 }
 
 async fn a_document_is_asked_for_by_the_client_of_the_page() {
-    let (_, asked) = themed("/page", "/good").await;
+    let (_, asked, _) = themed("/page", "/good").await;
     let [asked] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(InternalRequest::of(asked.extensions()).unwrap().depth(), 1);
     assert_eq!(asked.headers()["cookie"], "a=b");
@@ -178,7 +227,7 @@ async fn a_document_is_asked_for_by_the_client_of_the_page() {
 async fn a_page_that_is_its_own_document_ends(log: &Log) {
     // Sub-requests enter inside the chain: it is the page without its theme.
     for href in ["/page", "", "?"] {
-        let (page, asked) = themed("/page", href).await;
+        let (page, asked, _) = themed("/page", href).await;
         assert_eq!((page, asked.len()), (with_side("of the page"), 1), "{href}");
     }
     // Somebody has put it together so that they enter outside: the page in the page in the page.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use euryale_core::ledger::{Counter, Tiles};
-use euryale_transform::ReferenceError;
+use euryale_core::ledger::{Counter, Parts};
+use euryale_transform::{ReferenceError, SubResponseError};
 use http::StatusCode;
 
 /// Why a tile is not in the page. It is logged, and an error tile stands in its place.
@@ -29,9 +29,9 @@ pub enum TileErrorKind {
     TooMany,
     /// It was answered with this status.
     Status(StatusCode),
-    /// It is not HTML, or it is coded.
+    /// It is not HTML, or it is coded, or in a charset that is not known.
     NotHtml,
-    /// It is not UTF-8.
+    /// It is no text in its charset.
     NotText,
     /// It is too large, or what this page has fetched already is.
     TooLarge,
@@ -61,7 +61,7 @@ impl TileError {
 
 impl TileErrorKind {
     /// Where a tile is counted that is missing for this.
-    pub(crate) fn counter(self, tiles: &Tiles) -> &Counter {
+    pub(crate) fn counter(self, tiles: &Parts) -> &Counter {
         match self {
             Self::Foreign | Self::Malformed | Self::NotAllowed => &tiles.address,
             Self::TooDeep | Self::TooMany | Self::TooLarge => &tiles.limit,
@@ -83,7 +83,7 @@ impl fmt::Display for TileErrorKind {
             Self::TooMany => "the page has too many tiles",
             Self::Status(status) => return write!(f, "it was answered {}", status.as_u16()),
             Self::NotHtml => "it is not HTML",
-            Self::NotText => "it is not UTF-8",
+            Self::NotText => "it is no text in its charset",
             Self::TooLarge => "it is too large",
             Self::Elapsed => "it did not come in time",
             Self::Failed => "it failed",
@@ -107,6 +107,18 @@ impl From<ReferenceError> for TileErrorKind {
         match error {
             ReferenceError::Foreign => Self::Foreign,
             ReferenceError::Malformed => Self::Malformed,
+        }
+    }
+}
+
+impl From<SubResponseError> for TileErrorKind {
+    fn from(error: SubResponseError) -> Self {
+        match error {
+            SubResponseError::Status(status) => Self::Status(status),
+            SubResponseError::NotHtml => Self::NotHtml,
+            SubResponseError::NotText => Self::NotText,
+            SubResponseError::TooLarge => Self::TooLarge,
+            _ => Self::Failed,
         }
     }
 }

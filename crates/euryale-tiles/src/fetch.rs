@@ -5,14 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use euryale_core::{BlockingLane, Body, Internal, InternalRequest, Ledger, PanicMessage, Response};
-use euryale_transform::{resolve, sub_request};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
-use http::{Extensions, HeaderMap, StatusCode, Uri, request as parts};
-use http_body::Body as _;
+use euryale_core::{BlockingLane, Internal, InternalRequest, Ledger, PanicMessage, Response};
+use euryale_transform::{Caching, read_html, resolve, sub_request};
+use http::header::LOCATION;
+use http::{Extensions, StatusCode, Uri, request as parts};
 
 use crate::TileErrorKind;
-use crate::caching::Caching;
 use crate::settings::Settings;
 
 /// What was asked for, when it is there, and what `T` makes of it.
@@ -87,11 +85,14 @@ impl Asker {
         mut nesting: u32,
         make: Make<T>,
     ) -> Result<Document<T>, TileErrorKind> {
+        let mut caching = Caching::default();
         loop {
             self.check(&address, nesting)?;
             let response = self.ask(&address, nesting).await?;
+            // Where it leads to may be for this client, as what is there.
+            caching.and(&Caching::of(response.headers()));
             if !response.status().is_redirection() {
-                let (text, caching) = self.read(response).await?;
+                let text = self.read(response).await?;
                 return Ok(Document { content: self.compute(text, make).await?, caching });
             }
             let status = TileErrorKind::Status(response.status());
@@ -127,56 +128,10 @@ impl Asker {
         self.cpu.run(move || make(text)).await.unwrap_or(Err(TileErrorKind::Failed))
     }
 
-    async fn read(&self, response: Response) -> Result<(String, Caching), TileErrorKind> {
-        let (head, body) = response.into_parts();
-        let caching = Caching::of(&head.headers);
-        match head.status {
-            StatusCode::OK => {}
-            StatusCode::NO_CONTENT => return Ok((String::new(), caching)),
-            status => return Err(TileErrorKind::Status(status)),
+    async fn read(&self, response: Response) -> Result<String, TileErrorKind> {
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(String::new());
         }
-        if head.headers.contains_key(CONTENT_ENCODING) || !is_html(&head.headers) {
-            return Err(TileErrorKind::NotHtml);
-        }
-        let bytes = collect(body, declared(&head.headers), self.settings.tile_limit).await?;
-        let text = String::from_utf8(bytes).map_err(|_| TileErrorKind::NotText)?;
-        Ok((text, caching))
+        Ok(read_html(response, self.settings.tile_limit).await?)
     }
-}
-
-/// HTML, in UTF-8 if it says in what.
-fn is_html(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let mut parts = value.split(';').map(str::trim);
-    let is_html = parts.next().is_some_and(|essence| {
-        essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
-    });
-    let mut charsets = parts.filter_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-    });
-    is_html && charsets.all(|charset| UTF_8.iter().any(|name| charset.eq_ignore_ascii_case(name)))
-}
-
-/// The labels that mean it, and that of its part (Encoding Standard §4.2).
-const UTF_8: [&str; 3] = ["utf-8", "utf8", "us-ascii"];
-
-fn declared(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-async fn collect(body: Body, declared: Option<u64>, limit: usize) -> Result<Vec<u8>, TileErrorKind> {
-    let least = declared.unwrap_or(0).max(body.size_hint().lower());
-    if least > limit as u64 {
-        return Err(TileErrorKind::TooLarge);
-    }
-    let (mut body, mut bytes) = (pin!(body), Vec::new());
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(|_| TileErrorKind::Failed)?.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            return Err(TileErrorKind::TooLarge);
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
 }

@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_transform::resolve;
+use euryale_transform::{Caching, resolve};
 use http::Uri;
 use tracing::Instrument;
 
 use crate::TileErrorKind;
-use crate::caching::Caching;
 use crate::fetch::{Asker, Document};
 use crate::fragment::Fragment;
 

@@ -71,7 +71,8 @@
 //! # Cookies and caches
 //!
 //! Cookies that a tile sets are not sent: it is a view. What caches may do with the page is the strictest of what its
-//! parts say in `Cache-Control`; a part that sets a cookie counts as private. `Vary` is that of all parts. A page in
+//! parts say in `Cache-Control`, redirects that lead to them included; a part that sets a cookie counts as private.
+//! `Vary` is that of all parts. A page in
 //! which a tile is missing is not stored. `ETag` and `Last-Modified` of the page say nothing of its tiles, and are
 //! removed. HEAD composes nothing, and is answered with the page's own headers.
 //!
@@ -94,8 +95,8 @@
 //!
 //! # Errors
 //!
-//! One broken tile breaks one tile: an answer other than 200 or 204, no answer in time, what is not HTML in UTF-8, what
-//! is too large, too deep or one too many is logged, and an error tile stands in its place ([`TileError`]). A page
+//! One broken tile breaks one tile: an answer other than 200 or 204, no answer in time, what is no HTML or no text,
+//! what is too large, too deep or one too many is logged, and an error tile stands in its place ([`TileError`]). A page
 //! whose layout is not there is sent without. A tile that contains itself ends with an error at the greatest depth.
 //! The chain's ledger counts tiles in their places, and missing ones by what they are missing for
 //! (`euryale_tiles_total`).
@@ -107,7 +108,6 @@
 #![forbid(unsafe_code)]
 
 mod address;
-mod caching;
 mod error;
 mod fetch;
 mod fetches;

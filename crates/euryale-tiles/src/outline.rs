@@ -123,6 +123,8 @@ impl Outline {
         self.panels.sort_by_key(|(_, span)| span.start);
         self.shell.sort_by_key(|span| span.start);
         self.once.sort_by_key(|span| span.start);
+        // `<meta http-equiv="Content-Type" charset="utf-8">` is found as either.
+        self.once.dedup();
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::mem;
 use std::task::{Context, Poll};
 
-use crate::caching::Caching;
+use euryale_transform::Caching;
+
 use crate::fetch::Asker;
 use crate::fetches::{Fetches, Found};
 use crate::fragment::{Fragment, Piece};

@@ -4,11 +4,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use euryale_core::{Body, BoxError, Internal};
-use euryale_transform::{ComposePage, Page, Transform, resolve};
+use euryale_transform::{Caching, ComposePage, Page, Transform, resolve};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
 
-use crate::caching::Caching;
 use crate::fetch::{Asker, Document};
 use crate::fragment::Fragment;
 use crate::late::Late;

@@ -125,6 +125,7 @@
 
 #![forbid(unsafe_code)]
 
+mod caching;
 mod chain;
 mod framing;
 mod future;
@@ -139,6 +140,7 @@ mod rewriting;
 mod run;
 mod service;
 mod sub_request;
+mod sub_response;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -148,12 +150,14 @@ mod watch;
 
 pub use lol_html::{Selector, html_content};
 
+pub use self::caching::Caching;
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;
 pub use self::off::TransformsOff;
 pub use self::page::Page;
-pub use self::reference::{ReferenceError, resolve};
+pub use self::reference::{ReferenceError, resolve, without_dots};
 pub use self::service::TransformChain;
 pub use self::sub_request::sub_request;
+pub use self::sub_response::{SubResponseError, read_html};
 pub use self::transform::{ComposePage, EditHead, Rewrite, Transform, TransformPage};

@@ -78,10 +78,13 @@ fn has_scheme(reference: &str) -> bool {
     reference.find([':', '/', '?']).is_some_and(|at| reference.as_bytes()[at] == b':')
 }
 
-/// RFC 3986 §5.2.4, of an absolute path.
-fn without_dots(path: &str) -> String {
+/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative one stays relative; what leads out at its beginning is
+/// left out, as it is at the root.
+#[must_use]
+pub fn without_dots(path: &str) -> String {
+    let (root, segments) = path.strip_prefix('/').map_or(("", path), |segments| ("/", segments));
     let mut kept: Vec<&str> = Vec::new();
-    let mut segments = path.split('/').skip(1).peekable();
+    let mut segments = segments.split('/').peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
         match segment {
@@ -96,12 +99,12 @@ fn without_dots(path: &str) -> String {
             other => kept.push(other),
         }
     }
-    format!("/{}", kept.join("/"))
+    format!("{root}{}", kept.join("/"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ReferenceError, resolve};
+    use super::{ReferenceError, resolve, without_dots};
 
     #[test]
     fn references_are_resolved_against_the_page() {
@@ -127,6 +130,23 @@ mod tests {
         }
         let base = "http://site:8080/a".parse().unwrap();
         assert_eq!(resolve(&base, "tile").unwrap(), "http://site:8080/tile");
+    }
+
+    #[test]
+    fn dots_are_removed_as_rfc_3986_says() {
+        for (path, without) in [
+            ("/a/b/c/./../../g", "/a/g"),
+            ("mid/content=5/../6", "mid/6"),
+            ("/../..", "/"),
+            ("/a/.", "/a/"),
+            ("/a//b/..", "/a//"),
+            ("a/../../b", "b"),
+            ("..", ""),
+            ("/", "/"),
+            ("", ""),
+        ] {
+            assert_eq!(without_dots(path), without, "{path}");
+        }
     }
 
     #[test]

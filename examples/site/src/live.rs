@@ -8,10 +8,12 @@ use axum::Router;
 use euryale::blob::FolderStore;
 use euryale::{PeerAddr, Pool};
 use euryale_agent_check::Resume;
+use euryale_server::rustls::ServerConfig;
 use euryale_server::{Changes, Incoming, Shutdown, Tls};
 use euryale_sqlite::Sqlite;
 use http::Request;
 use tower::Service;
+use tracing_subscriber::EnvFilter;
 
 use crate::app::{UPLOADS, app, uploads};
 use crate::error::StartError;
@@ -23,6 +25,7 @@ use crate::theme::Theme;
 use crate::{certificates, echo, public};
 
 /// What stays the same, whatever the settings say, and what the site is made of.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) pool: Pool<Sqlite>,
     pub(crate) blobs: FolderStore,
@@ -39,6 +42,22 @@ impl Parts {
         self.stands.shows(theme);
         Ok(public::around(echo::beside(app, &self.shutdown, &self.stands, &settings.edge), settings))
     }
+
+    /// What other settings make of it. Reads files, and changes nothing.
+    pub(crate) fn next(&self, settings: Settings, is_another_site: bool) -> Result<Next, StartError> {
+        let filter = log::filter(&settings)?;
+        let certificates = certificates::read(&settings.edge)?;
+        let site = if is_another_site { Some(self.site(&settings)?) } else { None };
+        Ok(Next { settings, filter, certificates, site })
+    }
+}
+
+/// What is changed at once: all that can fail is done.
+pub(crate) struct Next {
+    pub(crate) settings: Settings,
+    filter: EnvFilter,
+    certificates: Option<ServerConfig>,
+    site: Option<Router>,
 }
 
 /// The way into the site. Requests that have begun go on in the one into which they came.
@@ -100,12 +119,9 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// All of it or nothing. A few small files are read, seldom: that is no work for a lane.
-    pub(crate) fn apply(&self, new: &Settings, is_another_site: bool) -> Result<(), StartError> {
-        let filter = log::filter(new)?;
-        let certificates = certificates::read(&new.edge)?;
-        let site = if is_another_site { Some(self.parts.site(new)?) } else { None };
-        // From here on nothing fails.
+    /// All of it.
+    pub(crate) fn apply(&self, next: Next) {
+        let Next { settings: new, filter, certificates, site } = next;
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
@@ -113,7 +129,7 @@ impl Live {
         pool.resize(new.connections);
         pool.restrict(new.max_queue, new.max_wait);
         if let Some(lane) = pool.lane(UPLOADS) {
-            pool.share(lane, uploads(new));
+            pool.share(lane, uploads(&new));
         }
         self.changes.apply(&new.edge.server());
         self.balancers.are(&new.edge.proxy_protocol);
@@ -121,6 +137,5 @@ impl Live {
         if let Some(site) = site {
             self.way_in.replace(site);
         }
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@
 mod access_log;
 mod address;
 mod app;
+mod aside;
 mod certificates;
 mod chord;
 mod compress;

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use tokio::signal::unix::Signal;
 use toml::Table;
 
+use crate::aside;
 use crate::config::{self, ConfigError};
 use crate::error::StartError;
-use crate::live::Live;
+use crate::live::{Live, Next, Parts};
 use crate::settings::Settings;
 
 /// Settings that count from the next start: what is bound, opened or promised to others by then.
@@ -42,14 +43,30 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
         if hangups.recv().await.is_none() {
             return std::future::pending().await;
         }
-        match reload(started, &current, live) {
-            Ok(new) => current = new,
+        let (begun, was, parts) = (started.clone(), current.clone(), live.parts.clone());
+        match aside::run("reloading", move || read(&begun, &was, &parts)).await {
+            Ok(Read { next, changed, waits }) => {
+                current = next.settings.clone();
+                live.apply(next);
+                tracing::info!(changed, "reloaded");
+                if !waits.is_empty() {
+                    tracing::warn!(settings = waits, "these count from the next start");
+                }
+            }
             Err(error) => tracing::error!("not reloaded, and nothing is changed: {error}"),
         }
     }
 }
 
-fn reload(started: &Settings, current: &Settings, live: &Live) -> Result<Settings, StartError> {
+/// What the files say now.
+struct Read {
+    next: Next,
+    /// Names of settings: those that count at once, and those that do not.
+    changed: String,
+    waits: String,
+}
+
+fn read(started: &Settings, current: &Settings, parts: &Parts) -> Result<Read, StartError> {
     let new = config::read(std::env::args_os()).map_err(|error| match error {
         ConfigError::File(error) => error,
         ConfigError::Flags(error) => StartError::new(error, "this process", "see site --help"),
@@ -57,13 +74,9 @@ fn reload(started: &Settings, current: &Settings, live: &Live) -> Result<Setting
     let [was, is, begun] = [current, &new, started].map(Settings::to_table);
     let (was, is, begun) = (was?, is?, begun?);
     let changed: Vec<&str> = differ(&was, &is).into_iter().filter(|key| !NEXT_START.contains(key)).collect();
-    live.apply(&new, changed.iter().any(|key| SITE.contains(key)))?;
-    tracing::info!(changed = changed.join(", "), "reloaded");
     let waits: Vec<&str> = differ(&begun, &is).into_iter().filter(|key| NEXT_START.contains(key)).collect();
-    if !waits.is_empty() {
-        tracing::warn!(settings = waits.join(", "), "these count from the next start");
-    }
-    Ok(new)
+    let next = parts.next(new, changed.iter().any(|key| SITE.contains(key)))?;
+    Ok(Read { next, changed: changed.join(", "), waits: waits.join(", ") })
 }
 
 /// The settings that are not the same.

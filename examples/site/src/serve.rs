@@ -13,9 +13,8 @@ use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use tokio::net::TcpListener;
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::app::{UPLOADS, uploads};
@@ -24,10 +23,10 @@ use crate::error::StartError;
 use crate::listeners::Listeners;
 use crate::live::{Live, Parts, WayIn};
 use crate::log::{Lines, Log};
-use crate::reload;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::standing::Stands;
+use crate::{aside, reload};
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -95,25 +94,12 @@ async fn open(
     operators: &Operators,
     shutdown: &Shutdown,
 ) -> Result<Option<(Parts, Router)>, StartError> {
-    let (tell, told) = oneshot::channel();
     let (settings, ledger) = (settings.clone(), operators.ledger.clone());
     let (stands, ends) = (operators.stands.clone(), shutdown.clone());
-    let runtime = Handle::current();
-    let opening = std::thread::Builder::new().name("opening".to_owned()).spawn(move || {
-        let _guard = runtime.enter();
-        // Nobody listens any more when the site is to end.
-        let _ = tell.send(open_now(&settings, ledger, stands, ends));
-    });
-    opening.map_err(|error| {
-        let what = format!("cannot start threads: {error}");
-        StartError::new(what, "this process", "see the system's limits")
-    })?;
+    let opening = aside::run("opening", move || open_now(&settings, ledger, stands, ends));
     tokio::select! {
         biased;
-        opened = told => match opened {
-            Ok(opened) => opened.map(Some),
-            Err(_) => Err(StartError::new("opening the site panicked", "this process", "see the lines above")),
-        },
+        opened = opening => opened.map(Some),
         () = shutdown.draining() => Ok(None),
     }
 }

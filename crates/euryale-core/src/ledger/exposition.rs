@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{
-    Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Promises, Tiles, Transforms,
+    Conflicts, Counter, DropReason, Gauge, Histogram, LaneMeter, Lanes, Ledger, Parts, Promises, Transforms,
 };
 
 pub(super) fn write(ledger: &Ledger) -> String {
@@ -49,7 +49,9 @@ pub(super) fn write(ledger: &Ledger) -> String {
     out.lanes(&ledger.lanes);
 
     out.transforms(&ledger.transforms);
-    out.tiles(&ledger.tiles);
+    out.parts("euryale_tiles_total", "Tiles in their places, and missing ones.", &ledger.tiles);
+    let help = "Documents that themes take content from, and missing ones.";
+    out.parts("euryale_theme_documents_total", help, &ledger.theme_documents);
 
     out.gauge("euryale_blobs_open", "Open files on their way to clients.", &ledger.blobs.open);
     let sent = &ledger.blobs.sent;
@@ -234,17 +236,17 @@ impl Exposition {
         }
     }
 
-    fn tiles(&mut self, tiles: &Tiles) {
+    fn parts(&mut self, name: &str, help: &str, parts: &Parts) {
         let outcomes = [
-            ("ok", &tiles.ok),
-            ("address", &tiles.address),
-            ("limit", &tiles.limit),
-            ("status", &tiles.status),
-            ("content", &tiles.content),
-            ("elapsed", &tiles.elapsed),
-            ("failed", &tiles.failed),
+            ("ok", &parts.ok),
+            ("address", &parts.address),
+            ("limit", &parts.limit),
+            ("status", &parts.status),
+            ("content", &parts.content),
+            ("elapsed", &parts.elapsed),
+            ("failed", &parts.failed),
         ];
-        self.counters("euryale_tiles_total", "Tiles in their places, and missing ones.", "outcome", outcomes);
+        self.counters(name, help, "outcome", outcomes);
     }
 
     fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {

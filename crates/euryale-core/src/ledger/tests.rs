@@ -48,6 +48,7 @@ fn the_exposition_is_prometheus_text() {
     ledger.publishers.running.add(-3);
     ledger.promises.elapsed.add(4);
     ledger.tiles.status.add(5);
+    ledger.theme_documents.elapsed.add(6);
     ledger.queue.wait_seconds.record(Duration::from_millis(2));
     let text = ledger.exposition();
     for line in [
@@ -58,6 +59,7 @@ fn the_exposition_is_prometheus_text() {
         "euryale_requests_suspended 0",
         "euryale_tiles_total{outcome=\"ok\"} 0",
         "euryale_tiles_total{outcome=\"status\"} 5",
+        "euryale_theme_documents_total{outcome=\"elapsed\"} 6",
         "euryale_queue_wait_seconds_bucket{le=\"0.0015\"} 0",
         "euryale_queue_wait_seconds_bucket{le=\"0.002\"} 1",
         "euryale_queue_wait_seconds_bucket{le=\"+Inf\"} 1",

@@ -298,7 +298,9 @@ impl Running {
         if let Some(watched) = &mut self.watched {
             watched.answered(self.began, status);
         }
-        if status == StatusCode::SWITCHING_PROTOCOLS {
+        // RFC 9110 §15.2.2, and §9.3.6: with HTTP/2 a tunnel has its stream, and the socket stays hyper's.
+        let is_tunnel = self.method == Method::CONNECT && status.is_success();
+        if (status == StatusCode::SWITCHING_PROTOCOLS || is_tunnel) && !self.cell.is_http2() {
             // Once in the life of a socket.
             let _ = self.cell.upgraded.set((self.method.clone(), self.uri.clone()));
         }

@@ -115,9 +115,37 @@ async fn a_second_signal_ends_at_once() {
     let _ = within(dropped.acquire()).await.unwrap();
 }
 
+/// A log that cannot be written.
+#[cfg(unix)]
+struct BrokenLog;
+
+#[cfg(unix)]
+impl tracing::Subscriber for BrokenLog {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("euryale_server")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        std::panic::resume_unwind(Box::new("as scripted"));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
 #[cfg(unix)]
 #[tokio::test]
-async fn signals_drain_first_and_cut_then() {
+async fn signals_drain_first_and_cut_then_whatever_the_log_does() {
+    let _log = tracing::subscriber::set_default(BrokenLog);
     let kill = |signal: &str| {
         let mut kill = std::process::Command::new("kill");
         let status = kill.args(["-s", signal, &std::process::id().to_string()]).status();
@@ -151,27 +179,39 @@ async fn dropping_the_server_cuts() {
 /// whether the route reads, writes or does neither.
 #[tokio::test]
 async fn an_upgraded_socket_is_waited_for() {
-    for (path, deadline) in [
-        ("/waits", Duration::MAX),
-        ("/waits", Duration::from_millis(20)),
-        ("/reads", Duration::from_millis(20)),
-        ("/writes", Duration::from_millis(20)),
+    let soon = Duration::from_millis(20);
+    for (is_tunnel, path, deadline) in [
+        (false, "/waits", Duration::MAX),
+        (false, "/waits", soon),
+        (false, "/reads", soon),
+        (false, "/writes", soon),
+        (true, "waits:1", Duration::MAX),
+        (true, "waits:1", soon),
+        (true, "reads:1", soon),
+        (true, "writes:1", soon),
     ] {
         let (ends, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
         let (gate, guard) = (ends.clone(), dropped.clone());
         let app = tower::service_fn(move |request: Request<Incoming>| {
             tokio::spawn(upgraded(request, gate.clone(), Dropped(guard.clone())));
             let mut response = Response::new(String::new());
-            *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
-            response.headers_mut().insert("upgrade", http::HeaderValue::from_static("echo"));
-            response.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
+            if !is_tunnel {
+                *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+                response.headers_mut().insert("upgrade", http::HeaderValue::from_static("echo"));
+                response.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
+            }
             async { Ok(response) }
         });
         let site = Site::start(Server::new().drain_deadline(deadline), app).await;
         let mut peer = site.peer().await;
-        peer.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n"))
-            .await;
-        assert!(peer.head().await.starts_with("HTTP/1.1 101 "));
+        let (request, status) = if is_tunnel {
+            (format!("CONNECT {path} HTTP/1.1\r\nhost: {path}\r\n\r\n"), "200")
+        } else {
+            let upgrade = "connection: upgrade\r\nupgrade: echo";
+            (format!("GET {path} HTTP/1.1\r\nhost: a\r\n{upgrade}\r\n\r\n"), "101")
+        };
+        peer.send(request).await;
+        assert!(peer.head().await.starts_with(&format!("HTTP/1.1 {status} ")));
         ends.arrived().await;
         assert_eq!(site.ledger.sockets.open.get(), 1);
         site.shutdown.drain();
@@ -182,7 +222,7 @@ async fn an_upgraded_socket_is_waited_for() {
         let ledger = site.ledger.clone();
         let drained = within(site.serving).await.unwrap();
         assert_eq!((drained.is_complete(), drained.cut), (is_patient, usize::from(!is_patient)));
-        if path == "/waits" {
+        if path.contains("waits") {
             ends.open();
         }
         // A route that reads or writes has heard of it.
@@ -195,13 +235,13 @@ async fn an_upgraded_socket_is_waited_for() {
 
 /// A route that takes no notice of a drain.
 async fn upgraded(mut request: Request<Incoming>, gate: Gate, _guard: Dropped) {
-    let path = request.uri().path().to_owned();
+    let asked = request.uri().to_string();
     let socket = hyper::upgrade::on(&mut request).await.unwrap();
     let mut socket = hyper_util::rt::TokioIo::new(socket);
     gate.arrived.add_permits(1);
-    match path.as_str() {
-        "/reads" => drop(socket.read(&mut [0]).await.unwrap_err()),
-        "/writes" => while socket.write_all(&[0; 1 << 16]).await.is_ok() {},
+    match asked.trim_start_matches('/').trim_end_matches(":1") {
+        "reads" => drop(socket.read(&mut [0]).await.unwrap_err()),
+        "writes" => while socket.write_all(&[0; 1 << 16]).await.is_ok() {},
         _ => gate.open.acquire().await.unwrap().forget(),
     }
 }

@@ -174,3 +174,15 @@ async fn peers_behind_a_balancer_are_told_apart() {
     assert_eq!(site.closed(), "refused 1");
     site.end().await;
 }
+
+#[tokio::test]
+async fn a_balancer_that_was_accepted_before_the_drain_may_speak() {
+    let (site, address) = balanced(true, Server::new()).await;
+    let mut peer = Peer::new(address).await;
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    site.shutdown.drain();
+    peer.send(format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n{REQUEST}")).await;
+    let answer = String::from_utf8(peer.rest().await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(site.end().await.is_complete());
+}

@@ -57,7 +57,10 @@ impl Certificate {
         to: SocketAddr,
         protocols: &[&str],
     ) -> io::Result<TlsStream<TcpStream>> {
-        let stream = TcpStream::connect(to).await?;
+        self.shake(TcpStream::connect(to).await?, protocols).await
+    }
+
+    async fn shake(&self, stream: TcpStream, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("site.example").unwrap();
         within(self.client(protocols).connect(name, stream)).await
     }
@@ -207,4 +210,48 @@ async fn a_drain_does_not_wait_for_handshakes() {
     eventually(|| site.ledger.sockets.open.get() == 1).await;
     assert!(site.end().await.is_complete());
     assert_eq!(peer.rest().await, b"");
+}
+
+#[tokio::test]
+async fn who_was_accepted_before_the_drain_may_shake_hands_and_ask() {
+    let certificate = Certificate::new();
+    let (site, address, _) = site(Server::new(), &certificate, app()).await;
+    let raw = Peer::new(address).await;
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    site.shutdown.drain();
+    let mut peer = certificate.shake(raw.stream, &[]).await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(rest(&mut peer).await.ends_with("hello"));
+    assert!(site.end().await.is_complete());
+}
+
+#[tokio::test]
+async fn handshakes_end_with_the_server() {
+    let certificate = Certificate::new();
+    let server = Server::new().handshake_timeout(Duration::MAX);
+    let (site, address, _) = site(server, &certificate, app()).await;
+    let mut peer = Peer::new(address).await;
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    site.serving.abort();
+    assert_eq!(peer.rest().await, b"");
+    site.all_closed().await;
+    assert_eq!(site.closed(), "cut 1");
+}
+
+#[tokio::test]
+async fn who_shakes_hands_has_a_place_already() {
+    let certificate = Certificate::new();
+    let server = Server::new().max_sockets_per_peer(1).handshake_timeout(Duration::MAX);
+    let (site, address, _) = site(server, &certificate, app()).await;
+    let silent = Peer::new(address).await;
+    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    assert_eq!(Peer::new(address).await.rest().await, b"");
+    eventually(|| site.closed() == "refused 1").await;
+    drop(silent);
+    site.all_closed().await;
+    let mut again = certificate.connect(address, &[]).await.unwrap();
+    again.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    assert!(rest(&mut again).await.ends_with("hello"));
+    site.all_closed().await;
+    site.end().await;
 }

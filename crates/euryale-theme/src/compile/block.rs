@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::attributes::Start;
+use super::draft::Draft;
 use crate::rules::{Inline, Source, TestId, What};
 
 /// Tests that must all hold; none hold always.
@@ -29,34 +30,6 @@ pub(crate) enum Op {
 pub(crate) struct Block(pub(crate) Vec<Op>);
 
 impl Block {
-    pub(super) fn html(&mut self, html: &str) {
-        if html.is_empty() {
-            return;
-        }
-        match self.0.last_mut() {
-            Some(Op::Html(before)) => *before = format!("{before}{html}").into(),
-            _ => self.0.push(Op::Html(html.into())),
-        }
-    }
-
-    /// Adds another block, under a condition.
-    pub(super) fn when(&mut self, when: &When, block: Self) {
-        if when.is_empty() {
-            self.append(block);
-        } else {
-            self.0.push(Op::Choose { arms: vec![(vec![when.clone()], block)], otherwise: Self::default() });
-        }
-    }
-
-    pub(super) fn append(&mut self, block: Self) {
-        for op in block.0 {
-            match op {
-                Op::Html(html) => self.html(&html),
-                other => self.0.push(other),
-            }
-        }
-    }
-
     /// The same block in an element whose text is raw.
     pub(super) fn into_raw(mut self) -> Self {
         for op in &mut self.0 {
@@ -114,16 +87,16 @@ impl Builder {
     }
 
     pub(super) fn inline(&mut self, inline: Vec<Inline>) -> Block {
-        let mut block = Block::default();
+        let mut draft = Draft::default();
         for part in inline {
             match part {
-                Inline::Html(html) => block.html(&html),
+                Inline::Html(html) => draft.html(&html),
                 Inline::Include { source, when } => {
                     let source = self.source(source);
-                    block.when(&when, Block(vec![Op::Include { source, raw: false }]));
+                    draft.when(&when, Block(vec![Op::Include { source, raw: false }]));
                 }
             }
         }
-        block
+        draft.finish()
     }
 }

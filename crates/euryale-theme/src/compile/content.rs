@@ -5,6 +5,7 @@
 //! replaces its children; that order decides here.
 
 use super::block::Builder;
+use super::draft::Draft;
 use super::{Block, When};
 use crate::rules::{ContentRule, ContentTarget, Names, Rank};
 use crate::xpath::Expr;
@@ -115,6 +116,8 @@ impl Group {
             }
             ContentTarget::Drop | ContentTarget::DropAttributes(_) | ContentTarget::Strip => return,
         };
-        place.when(&when, builder.inline(inline));
+        let mut draft = Draft::from(std::mem::take(place));
+        draft.when(&when, builder.inline(inline));
+        *place = draft.finish();
     }
 }

@@ -1,5 +1,7 @@
 //! Addresses in a theme: relative to its files in the theme, absolute on the site.
 
+use euryale_transform::without_dots;
+
 use crate::dom::{Dom, Id, Kind, Name};
 
 /// What relative addresses are resolved against. Empty: they stay.
@@ -65,7 +67,12 @@ impl Prefix {
     fn imports(&self, css: &str) -> String {
         let mut out = String::with_capacity(css.len());
         let mut rest = css;
-        while let Some(at) = rest.to_ascii_lowercase().find("@import") {
+        let import = |css: &str| {
+            let is_import =
+                |at: &usize| css.get(*at..*at + 7).is_some_and(|w| w.eq_ignore_ascii_case("@import"));
+            css.match_indices('@').map(|(at, _)| at).find(is_import)
+        };
+        while let Some(at) = import(rest) {
             let (before, after) = rest.split_at(at + "@import".len());
             out.push_str(before);
             let start = after.trim_start_matches([' ', '\t']);
@@ -88,8 +95,8 @@ impl Prefix {
         let mut out = String::with_capacity(html.len());
         let mut rest = html;
         loop {
-            let found = ["src=", "href="].iter().filter_map(|name| Some(rest.find(name)? + name.len())).min();
-            let Some(at) = found else { break };
+            let is_address = |at: &usize| rest[..*at].ends_with("src=") || rest[..*at].ends_with("href=");
+            let Some(at) = rest.match_indices('=').map(|(at, _)| at + 1).find(is_address) else { break };
             let (before, after) = rest.split_at(at);
             out.push_str(before);
             let address = after.trim_start_matches(['"', '\'']);
@@ -136,32 +143,6 @@ fn join(base: &str, url: &str) -> String {
         format!("{folder}{path}")
     };
     format!("{origin}{}{rest}", without_dots(&whole))
-}
-
-/// RFC 3986 §5.2.4.
-fn without_dots(path: &str) -> String {
-    if !path.contains("./") && !path.ends_with("/.") && !path.ends_with("/..") {
-        return path.to_owned();
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    let mut pieces = path.split('/').peekable();
-    while let Some(piece) = pieces.next() {
-        let last = pieces.peek().is_none();
-        match piece {
-            "." if last => parts.push(""),
-            "." => {}
-            ".." => {
-                if parts.len() > 1 || parts.first().is_some_and(|first| !first.is_empty()) {
-                    parts.pop();
-                }
-                if last {
-                    parts.push("");
-                }
-            }
-            piece => parts.push(piece),
-        }
-    }
-    parts.join("/")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::block::{Builder, Op};
+use super::draft::Draft;
 use super::{Block, Start, When, prefix};
 use crate::dom::{Dom, Excess, Id, Kind, Name, ROOT, Traits, write_attribute};
 use crate::error::LoadError;
@@ -93,17 +94,17 @@ pub(super) fn compile(
     }
     let prefix = prefix::Prefix::new(base, html.prefix.as_deref());
     let compiler = Compiler { dom: &dom, matching, prefix };
-    let mut block = Block::default();
+    let mut draft = Draft::default();
     if !dom.children(ROOT).any(|id| dom.node(id).kind == Kind::Doctype) {
-        block.html("<!DOCTYPE html>\n");
+        draft.html("<!DOCTYPE html>\n");
     }
     for id in dom.children(ROOT) {
-        compiler.node(id, &mut block)?;
+        compiler.node(id, &mut draft)?;
         if dom.node(id).kind == Kind::Doctype {
-            block.html("\n");
+            draft.html("\n");
         }
     }
-    Ok(Template { block, size: html.source.len() })
+    Ok(Template { block: draft.finish(), size: html.source.len() })
 }
 
 struct Compiler<'a> {
@@ -113,20 +114,20 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn node(&self, id: Id, out: &mut Block) -> Result<(), LoadError> {
+    fn node(&self, id: Id, out: &mut Draft) -> Result<(), LoadError> {
         let Some(rules) = self.matching.get(&id) else { return self.node_itself(id, &[], out) };
         for rule in rules.iter().filter(|rule| rule.action == Action::Before) {
             out.when(&rule.when, rule.block.clone());
         }
         let drops: Vec<_> = rules.iter().filter(|rule| rule.action == Action::Drop).collect();
         if drops.iter().all(|rule| rule.is_conditional()) {
-            let mut kept = Block::default();
-            self.replaced(id, rules, &mut kept)?;
             if drops.is_empty() {
-                out.append(kept);
+                self.replaced(id, rules, out)?;
             } else {
+                let mut kept = Draft::default();
+                self.replaced(id, rules, &mut kept)?;
                 let any = drops.iter().map(|rule| rule.when.clone()).collect();
-                out.0.push(Op::Choose { arms: vec![(any, Block::default())], otherwise: kept });
+                out.push(Op::Choose { arms: vec![(any, Block::default())], otherwise: kept.finish() });
             }
         }
         for rule in rules.iter().filter(|rule| rule.action == Action::After) {
@@ -135,7 +136,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    fn replaced(&self, id: Id, rules: &[&Prepared], out: &mut Block) -> Result<(), LoadError> {
+    fn replaced(&self, id: Id, rules: &[&Prepared], out: &mut Draft) -> Result<(), LoadError> {
         self.exchange(id, rules, Action::Replace, out, |out| self.node_itself(id, rules, out))
     }
 
@@ -145,12 +146,15 @@ impl Compiler<'_> {
         id: Id,
         rules: &[&Prepared],
         action: Action,
-        out: &mut Block,
-        itself: impl Fn(&mut Block) -> Result<(), LoadError>,
+        out: &mut Draft,
+        itself: impl Fn(&mut Draft) -> Result<(), LoadError>,
     ) -> Result<(), LoadError> {
         let of_action = || rules.iter().filter(|rule| rule.action == action);
+        if of_action().next().is_none() {
+            return itself(out);
+        }
         let mut always = of_action().filter(|rule| !rule.is_conditional());
-        let mut otherwise = Block::default();
+        let mut otherwise = Draft::default();
         match (always.next(), always.next()) {
             (Some(first), Some(second)) => {
                 let what = format!(
@@ -168,15 +172,15 @@ impl Compiler<'_> {
             .map(|rule| (vec![rule.when.clone()], rule.block.clone()))
             .collect();
         if arms.is_empty() {
-            out.append(otherwise);
+            out.append(otherwise.finish());
         } else {
-            out.0.push(Op::Choose { arms, otherwise });
+            out.push(Op::Choose { arms, otherwise: otherwise.finish() });
         }
         Ok(())
     }
 
     /// The node, unless it is dropped or replaced.
-    fn node_itself(&self, id: Id, rules: &[&Prepared], out: &mut Block) -> Result<(), LoadError> {
+    fn node_itself(&self, id: Id, rules: &[&Prepared], out: &mut Draft) -> Result<(), LoadError> {
         let node = self.dom.node(id);
         if node.kind != Kind::Element {
             let mut html = String::new();
@@ -184,20 +188,30 @@ impl Compiler<'_> {
             out.html(&self.prefix.text(self.dom, id, html));
             return Ok(());
         }
+        let raw = Traits::of(node.name).has(Traits::RAW | Traits::RCDATA);
+        let mut end = String::new();
+        self.dom.write_end(&mut end, id);
+        if rules.is_empty() && !raw {
+            self.start(id, rules, out);
+            self.dom.children(id).try_for_each(|child| self.node(child, out))?;
+            out.html(&end);
+            return Ok(());
+        }
         let strips: Vec<_> = rules.iter().filter(|rule| rule.action == Action::Strip).collect();
         let stripped = strips.iter().any(|rule| !rule.is_conditional());
         let any: Vec<When> = strips.iter().map(|rule| rule.when.clone()).collect();
-        let unless_stripped = |out: &mut Block, block: Block| {
+        let unless_stripped = |out: &mut Draft, draft: Draft| {
             if any.is_empty() {
-                out.append(block);
+                out.append(draft.finish());
             } else if !stripped {
-                out.0.push(Op::Choose { arms: vec![(any.clone(), Block::default())], otherwise: block });
+                let otherwise = draft.finish();
+                out.push(Op::Choose { arms: vec![(any.clone(), Block::default())], otherwise });
             }
         };
-        let mut start = Block::default();
+        let mut start = Draft::default();
         self.start(id, rules, &mut start);
         unless_stripped(out, start);
-        let mut inside = Block::default();
+        let mut inside = Draft::default();
         for rule in rules.iter().filter(|rule| rule.action == Action::Prepend && !rule.gives_attributes()) {
             inside.when(&rule.when, rule.block.clone());
         }
@@ -207,17 +221,15 @@ impl Compiler<'_> {
         for rule in rules.iter().filter(|rule| rule.action == Action::Append && !rule.gives_attributes()) {
             inside.when(&rule.when, rule.block.clone());
         }
-        let raw = Traits::of(node.name).has(Traits::RAW | Traits::RCDATA);
+        let inside = inside.finish();
         out.append(if raw { inside.into_raw() } else { inside });
-        let mut end = String::new();
-        self.dom.write_end(&mut end, id);
-        let mut block = Block::default();
-        block.html(&end);
-        unless_stripped(out, block);
+        let mut draft = Draft::default();
+        draft.html(&end);
+        unless_stripped(out, draft);
         Ok(())
     }
 
-    fn start(&self, id: Id, rules: &[&Prepared], out: &mut Block) {
+    fn start(&self, id: Id, rules: &[&Prepared], out: &mut Draft) {
         let dom = self.dom;
         let name = dom.written_name(id);
         let given = || {
@@ -237,7 +249,7 @@ impl Compiler<'_> {
         };
         let mut html = String::new();
         if rules.iter().any(changes) {
-            out.0.push(Op::Start(Start::new(name, given(), rules).into()));
+            out.push(Op::Start(Start::new(name, given(), rules).into()));
         } else if self.prefix.is_empty() {
             dom.write_start(&mut html, id);
         } else {

@@ -1,13 +1,14 @@
 //! Reading rules files, with what they include.
 
-use std::hash::{DefaultHasher, Hash};
 use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::selector::Written;
+use super::version::Version;
 use super::{ContentRule, Place, Test, TestId, ThemeFile, ThemeHtml, ThemeRule};
 use crate::error::LoadError;
+use crate::stamp::Stamp;
 
 const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
@@ -36,15 +37,15 @@ pub(crate) struct Rules {
     pub(crate) themes: Vec<ThemeFile>,
     pub(crate) theme_rules: Vec<ThemeRule>,
     pub(crate) content_rules: Vec<ContentRule>,
-    /// Everything that was read.
-    pub(crate) files: Vec<PathBuf>,
+    /// Everything that was read, as it was before.
+    pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
     /// What was read, in its order.
-    pub(crate) contents: DefaultHasher,
+    pub(crate) version: Version,
 }
 
 /// Reads a rules file. The error comes with the files that were read up to it: one of them is to be mended.
-pub(crate) fn read(path: &Path) -> Result<Rules, (LoadError, Vec<PathBuf>)> {
+pub(crate) fn read(path: &Path) -> Result<Rules, (LoadError, Vec<Stamp>)> {
     let mut reader =
         Reader { rules: Rules::default(), file: PathBuf::new(), including: Vec::new(), when: Vec::new() };
     match reader.file(path, None, 0) {
@@ -84,8 +85,8 @@ impl Reader {
         if self.rules.files.len() == MAX_FILES {
             return Err(fail(format!("the theme has more than {MAX_FILES} files")));
         }
-        if !self.rules.files.iter().any(|known| known == path) {
-            self.rules.files.push(path.to_owned());
+        if !self.rules.files.iter().any(|known| known.file == path) {
+            self.rules.files.push(Stamp::of(path));
         }
         let shown = path.display();
         let length =
@@ -99,7 +100,7 @@ impl Reader {
             let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
             LoadError::new(path, u32::try_from(line).ok(), "not UTF-8: save the file as UTF-8")
         })?;
-        text.hash(&mut self.rules.contents);
+        self.rules.version.add(&text);
         Ok(match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
             None => text,

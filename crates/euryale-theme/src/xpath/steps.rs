@@ -41,59 +41,64 @@ fn take<'a>(scope: Scope<'a>, from: Item, step: &'a Step, out: &mut Vec<Item>) -
         && from.node == ROOT
     {
         scope.budget.spend(dom.ids.len())?;
-        let fits = dom.ids.iter().filter(|id| accepts(dom, **id, &step.test)).map(|id| Item::node(*id));
+        let fits = dom.ids.iter().filter(|id| accepts(dom, **id, &step.test)).map(|id| Ok(Item::node(*id)));
         return collect(scope, fits, step, out);
     }
     let node = from.node;
     let after = dom.node(node).after;
     let test = move |id: &Id| accepts(dom, *id, &step.test);
-    let items = Item::node;
+    // Each node that is walked over costs, whether the test accepts it or not.
+    let walked = move |id: Id| match scope.budget.spend(1) {
+        Ok(()) => test(&id).then_some(Ok(Item::node(id))),
+        Err(exhausted) => Some(Err(exhausted)),
+    };
+    // Of these the whole range was paid for.
+    let paid = move |id: Id| test(&id).then_some(Ok(Item::node(id)));
     match step.axis {
         Axis::Self_ => match from.as_attribute() {
-            Some(_) => collect(scope, std::iter::once(from), step, out),
-            None => collect(scope, Some(node).filter(test).into_iter().map(items), step, out),
+            Some(_) => collect(scope, std::iter::once(Ok(from)), step, out),
+            None => collect(scope, paid(node).into_iter(), step, out),
         },
-        Axis::Child => {
-            let children = dom.children(node).filter(test).map(items);
-            collect(scope, children, step, out)
-        }
+        Axis::Child => collect(scope, dom.children(node).filter_map(walked), step, out),
         Axis::Descendant | Axis::DescendantOrSelf => {
             let first = if step.axis == Axis::Descendant { node + 1 } else { node };
             scope.budget.spend((after - node) as usize)?;
-            collect(scope, (first..after).filter(test).map(items), step, out)
+            collect(scope, (first..after).filter_map(paid), step, out)
         }
         Axis::Attribute => {
-            let attributes = dom.attributes_of(node).filter(|at| match &step.test {
-                Test::Named(_, name) => dom.attribute_name(*at).eq_ignore_ascii_case(name),
-                Test::Any | Test::Node => true,
-                _ => false,
+            let attributes = dom.attributes_of(node).filter_map(|at| {
+                let fits = match &step.test {
+                    Test::Named(_, name) => dom.attribute_name(at).eq_ignore_ascii_case(name),
+                    Test::Any | Test::Node => true,
+                    _ => false,
+                };
+                fits.then_some(Ok(Item::attribute(node, at)))
             });
-            collect(scope, attributes.map(|at| Item::attribute(node, at)), step, out)
+            scope.budget.spend(dom.node(node).attribute_count as usize)?;
+            collect(scope, attributes, step, out)
         }
         Axis::Parent => {
             let parent = if from.as_attribute().is_some() { node } else { dom.node(node).parent };
-            let parent = Some(parent).filter(|id| *id != NONE).filter(test);
-            collect(scope, parent.into_iter().map(items), step, out)
+            let parent = Some(parent).filter(|id| *id != NONE).and_then(paid);
+            collect(scope, parent.into_iter(), step, out)
         }
         Axis::Following => {
             scope.budget.spend(dom.nodes.len() - after as usize)?;
-            collect(scope, (after..dom.nodes.len() as Id).filter(test).map(items), step, out)
+            collect(scope, (after..dom.nodes.len() as Id).filter_map(paid), step, out)
         }
-        Axis::FollowingSibling => collect(scope, dom.siblings_after(node).filter(test).map(items), step, out),
+        Axis::FollowingSibling => collect(scope, dom.siblings_after(node).filter_map(walked), step, out),
         // What looks back counts positions backwards.
         Axis::Ancestor | Axis::AncestorOrSelf => {
             // The element of an attribute is its parent.
             let itself = step.axis == Axis::AncestorOrSelf || from.as_attribute().is_some();
             let up = itself.then_some(node).into_iter().chain(dom.ancestors(node));
-            backwards(scope, up.filter(test).map(items), step, out)
+            backwards(scope, up.filter_map(walked), step, out)
         }
-        Axis::PrecedingSibling => {
-            backwards(scope, dom.siblings_before(node).filter(test).map(items), step, out)
-        }
+        Axis::PrecedingSibling => backwards(scope, dom.siblings_before(node).filter_map(walked), step, out),
         Axis::Preceding => {
             scope.budget.spend(node as usize)?;
-            let before = (0..node).rev().filter(|id| dom.node(*id).after <= node).filter(test);
-            backwards(scope, before.map(items), step, out)
+            let before = (0..node).rev().filter(|id| dom.node(*id).after <= node).filter_map(paid);
+            backwards(scope, before, step, out)
         }
     }
 }
@@ -113,17 +118,18 @@ fn accepts(dom: &Dom<'_>, id: Id, test: &Test) -> bool {
 /// Adds those that all predicates hold for.
 fn collect<'a>(
     scope: Scope<'a>,
-    mut candidates: impl Iterator<Item = Item>,
+    mut candidates: impl Iterator<Item = Result<Item, Exhausted>>,
     step: &'a Step,
     out: &mut Vec<Item>,
 ) -> Result<(), Exhausted> {
     if step.predicates.iter().any(Predicate::is_positional) {
-        let all: Vec<Item> = candidates.collect();
+        let all = candidates.collect::<Result<Vec<Item>, Exhausted>>()?;
         scope.budget.spend(all.len())?;
         out.extend(filter(scope, all, &step.predicates)?);
         return Ok(());
     }
     candidates.try_for_each(|item| {
+        let item = item?;
         scope.budget.spend(1)?;
         for predicate in &step.predicates {
             if !holds(scope, item, predicate)? {
@@ -137,7 +143,7 @@ fn collect<'a>(
 
 fn backwards<'a>(
     scope: Scope<'a>,
-    candidates: impl Iterator<Item = Item>,
+    candidates: impl Iterator<Item = Result<Item, Exhausted>>,
     step: &'a Step,
     out: &mut Vec<Item>,
 ) -> Result<(), Exhausted> {
@@ -201,7 +207,15 @@ fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<b
             Matching::Substring => !wanted.is_empty() && value.contains(wanted.as_str()),
         }),
         Predicate::Nth(nth) => is_nth(scope, id, *nth)?,
-        Predicate::Empty => dom.children(id).all(|child| dom.node(child).kind == Kind::Comment),
+        Predicate::Empty => {
+            for child in dom.children(id) {
+                scope.budget.spend(1)?;
+                if dom.node(child).kind != Kind::Comment {
+                    return Ok(false);
+                }
+            }
+            true
+        }
         Predicate::Top => dom.node(id).parent == ROOT,
         Predicate::Not(compound) => {
             for (test, predicates) in compound {
@@ -237,15 +251,26 @@ fn is_all<'a>(
 fn is_nth(scope: Scope<'_>, id: Id, nth: Nth) -> Result<bool, Exhausted> {
     let dom = scope.dom;
     let name = dom.node(id).name;
-    let counts = |other: &Id| dom.is_element(*other) && (!nth.of_type || dom.node(*other).name == name);
+    let counts = |other: Id| dom.is_element(other) && (!nth.of_type || dom.node(other).name == name);
     let before = match nth.from_end {
-        true => dom.siblings_after(id).filter(counts).count(),
-        false => dom.siblings_before(id).filter(counts).count(),
+        true => count(scope, dom.siblings_after(id), counts)?,
+        false => count(scope, dom.siblings_before(id), counts)?,
     };
-    scope.budget.spend(before)?;
     let distance = before as i64 + 1 - nth.b;
     Ok(match nth.a {
         0 => distance == 0,
         a => distance % a == 0 && distance / a >= 0,
+    })
+}
+
+/// How many of these nodes are such; each that is looked at costs.
+fn count(
+    scope: Scope<'_>,
+    mut nodes: impl Iterator<Item = Id>,
+    is_such: impl Fn(Id) -> bool,
+) -> Result<usize, Exhausted> {
+    nodes.try_fold(0, |count, id| {
+        scope.budget.spend(1)?;
+        Ok(count + usize::from(is_such(id)))
     })
 }

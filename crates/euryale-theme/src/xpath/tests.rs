@@ -1,6 +1,6 @@
 //! Values of expressions on one page.
 
-use super::{Budget, Scope, Value, parse_css, parse_xpath};
+use super::{Budget, Exhausted, Scope, Value, parse_css, parse_xpath};
 use crate::dom::Dom;
 
 const PAGE: &str = "<html lang=en><head><title>A &amp; B</title></head><body class='one two'>\
@@ -133,4 +133,29 @@ fn what_is_not_understood_is_refused() {
     }
     assert!(parse_xpath(&"(".repeat(1000)).is_err());
     assert!(parse_xpath(&format!("{}1{}", "(".repeat(50), ")".repeat(50))).is_err());
+}
+
+/// Work is bounded by what is walked over, and not by what is found.
+#[test]
+fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
+    let same = "<i></i>".repeat(1_000);
+    let all_others: String = (0..1_000).map(|n| format!("<x{n}></x{n}>")).collect();
+    let attributes: String = (0..1_000).map(|n| format!(" x{n}")).collect();
+    let with_attributes = format!("<body{attributes}>{same}");
+    let comments = format!("<p>{}</p>{same}", "<!---->".repeat(1_000));
+    for (page, expr) in [
+        (&same, parse_xpath("//i[following-sibling::b]")),
+        (&same, parse_xpath("//i[preceding-sibling::b]")),
+        (&same, parse_xpath("//i[preceding-sibling::b[1]]")),
+        (&same, parse_xpath("//i[../b]")),
+        (&with_attributes, parse_xpath("//i[../@b]")),
+        (&all_others, parse_css("body > :nth-of-type(2)")),
+        (&all_others, parse_css("body > :nth-last-of-type(2)")),
+        (&comments, parse_xpath("//i[../p[not(node()[self::b])]]")),
+    ] {
+        let dom = Dom::parse(page).unwrap();
+        let (expr, budget) = (expr.unwrap(), Budget::new(100_000));
+        let value = Scope::new(&dom, &|_| None, &budget).value(&expr);
+        assert_eq!(value.map(|_| ()).err(), Some(Exhausted), "{expr:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with rules files and themes is said with its place, and nothing is without a bound.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use euryale_theme::{Context, LoadError, Loader, PageError, Theme};
 
@@ -224,4 +225,16 @@ fn warnings_name_what_is_most_likely_misspelt() {
     assert!(warnings[1].contains("the theme has nothing that this rule is about"), "{warnings:?}");
     assert_eq!(theme.warnings()[0].line(), Some(4));
     assert_eq!(theme.files().len(), 2);
+}
+
+/// What a theme costs grows with its length, and not with its square.
+#[test]
+fn a_large_theme_is_compiled_soon() {
+    let folder = folder(&[("rules.xml", &rules(""))]);
+    let large = "<p class=x>text</p>\n".repeat((1 << 20) / 20);
+    std::fs::write(folder.path().join("theme.html"), &large).unwrap();
+    let began = Instant::now();
+    let theme = load(folder.path()).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(theme.apply("", &Context::new("/")).unwrap().contains(&large));
 }

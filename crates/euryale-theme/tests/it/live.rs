@@ -1,5 +1,6 @@
 //! A theme follows its files, and requests never wait for it.
 
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use euryale_test::eventually;
@@ -91,4 +92,28 @@ async fn it_is_watched_from_a_thread_that_ends_with_it() {
     let state = live.state();
     drop(live);
     assert!(state.theme().is_some());
+}
+
+/// The theme's HTML is a pipe, which holds the reader up behind the rules.
+#[cfg(unix)]
+#[test]
+fn what_changes_while_it_is_read_is_read_again() {
+    let mut files = Files::new();
+    let pipe = files.0.path().join("theme.html");
+    std::fs::remove_file(&pipe).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Opens as soon as somebody reads.
+    let open = move || std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let loader = files.loader();
+    let loading = std::thread::spawn(move || LiveTheme::new(loader));
+    let mut opened = open();
+    files.write("rules.xml", &RULES.replace("<theme", "<notheme if-path=\"/raw\"/><theme"));
+    opened.write_all(b"<p>one</p>").unwrap();
+    drop(opened);
+    let live = loading.join().unwrap();
+    let is_raw = || live.theme().unwrap().apply("raw", &Context::new("/raw")).unwrap() == "raw";
+    assert!(!is_raw());
+    std::thread::spawn(move || open().write_all(b"<p>one</p>").unwrap());
+    assert!(live.reload());
+    assert!(is_raw());
 }

@@ -7,4 +7,5 @@ mod chain;
 mod faults;
 mod live;
 mod normal;
+mod request;
 mod tags;

@@ -36,7 +36,13 @@ fn broken() -> Site {
         })
         .view("/json", typed("application/json"))
         .view("/untyped", |_| async { Ok(Response::new(Body::from("text"))) })
-        .view("/latin", typed("text/html; charset=iso-8859-1"))
+        .view("/latin", |_| async {
+            let mut response = html("");
+            response.headers_mut().insert("content-type", "text/html; charset=iso-8859-1".parse().unwrap());
+            *response.body_mut() = Body::from(b"caf\xe9".to_vec());
+            Ok(response)
+        })
+        .view("/unknown", typed("text/html; charset=x-nothing"))
         .view("/bytes", |_| async {
             let mut response = html("");
             *response.body_mut() = Body::from(vec![b'<', 0xff, 0xfe]);
@@ -73,8 +79,8 @@ async fn one_broken_tile_breaks_one_tile() {
         ("/hangs-late", "elapsed", Some("it did not come in time")),
         ("/json", "content", Some("it is not HTML")),
         ("/untyped", "content", Some("it is not HTML")),
-        ("/latin", "content", Some("it is not HTML")),
-        ("/bytes", "content", Some("it is not UTF-8")),
+        ("/unknown", "content", Some("it is not HTML")),
+        ("/bytes", "content", Some("it is no text in its charset")),
         ("/coded", "content", Some("it is not HTML")),
         ("/large", "limit", Some("it is too large")),
         ("/endless", "limit", Some("it is too large")),
@@ -103,6 +109,13 @@ async fn one_broken_tile_breaks_one_tile() {
         assert!(site.ledger.exposition().contains(&counted), "{path}: {counted}");
         assert_eq!(site.ledger.tiles.ok.get(), if outcome == "ok" { 4 } else { 2 }, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_tile_is_read_in_its_charset() {
+    let site = broken().tile("/page", "<b data-tile=/latin></b>");
+    let request = Request::get("/page").body(()).unwrap();
+    assert_eq!(site.send(tiles().pages(|_, _| true), request).await.1, "caf\u{e9}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,6 +62,19 @@ async fn a_page_has_a_layout() {
 }
 
 #[tokio::test]
+async fn what_a_page_has_once_comes_from_the_layout() {
+    let site = Site::new(
+        "<html data-layout=/layout><head><base href=/x><meta http-equiv=\"Content-Type\" \
+            content=\"text/html\" charset=\"utf-8\"><meta charset=utf-8><link href=p.css></head><body></body></html>",
+    )
+    .tile("/layout", "<html><head><meta charset=utf-8></head><body>l</body></html>");
+    assert_eq!(
+        site.get(tiles()).await,
+        "<html><head><meta charset=utf-8><link href=p.css></head><body>l</body></html>"
+    );
+}
+
+#[tokio::test]
 async fn a_page_without_its_layout_is_sent_as_it_is() {
     let page =
         "<html data-layout=/layout><body><div data-panel=main>p <b data-tile=/t></b></div></body></html>";
@@ -101,6 +114,40 @@ async fn redirects_within_the_site_are_followed() {
         site.get(tiles()).await,
         "new[/out: its address is outside this site][/loop: it is too deep in other tiles][/lost: it was answered 304]"
     );
+}
+
+/// What leads to a tile may be for this client as well as the tile.
+#[tokio::test]
+async fn each_redirect_has_its_say_about_caches() {
+    for (name, value, composed) in [
+        ("cache-control", "no-store", "no-store"),
+        ("cache-control", "private", "private, max-age=600"),
+        ("cache-control", "max-age=5", "public, max-age=5"),
+        ("set-cookie", "a=b", "private, max-age=600"),
+        ("vary", "cookie", "public, max-age=600"),
+    ] {
+        let page = |_| async {
+            let mut response = html("<p data-tile=/old></p>");
+            response.extensions_mut().insert(crate::HasTiles);
+            response.headers_mut().insert(CACHE_CONTROL, "public, max-age=600".parse().unwrap());
+            Ok(response)
+        };
+        let old = move |_| async move {
+            let mut response = bare(302);
+            response.headers_mut().insert("location", "/new".parse().unwrap());
+            response.headers_mut().insert(name, value.parse().unwrap());
+            Ok(response)
+        };
+        let site = Site::new("").view("/", page).view("/old", old).tile("/new", "new");
+        let (head, text) = site.send(tiles(), Request::get("/").body(()).unwrap()).await;
+        assert_eq!(
+            (text.as_str(), &head.headers[CACHE_CONTROL]),
+            ("new", &composed.parse().unwrap()),
+            "{name}"
+        );
+        assert_eq!(head.headers.contains_key(VARY), name == "vary");
+        assert!(!head.headers.contains_key(SET_COOKIE));
+    }
 }
 
 #[tokio::test]

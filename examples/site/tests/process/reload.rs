@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::peer::Peer;
-use super::{Running, eventually, get, rest};
+use super::{Running, eventually, get, program, rest};
 
 /// A site with a file of settings.
 struct Configured {
@@ -147,4 +147,19 @@ fn a_file_that_is_wrong_changes_nothing() {
         assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"), "{wrong}");
     }
     configured.site.end_well();
+}
+
+/// A file that cannot be read, on a mount that hangs, say: the reader of a pipe waits for what nobody writes.
+#[test]
+fn it_ends_while_a_file_hangs() {
+    let configured = Configured::start("connections = 2\n");
+    let site = &configured.site;
+    fs::remove_file(&configured.file).unwrap();
+    assert!(program("mkfifo").arg(&configured.file).status().unwrap().success());
+    site.signal("-HUP");
+    // Opens as soon as the site reads.
+    let pipe = fs::OpenOptions::new().write(true).open(&configured.file).unwrap();
+    assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"));
+    configured.site.end_well();
+    drop(pipe);
 }

@@ -3,9 +3,27 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-/// What the parts of a page say: the strictest of each.
+/// What caches may do with a page that has something in it of the site's answers to [sub-requests](crate::sub_request):
+/// the strictest of what each of them says.
+///
+/// They were asked for with the cookies of one client. A page that says `public` must not bring to others what an
+/// answer had for him alone: whoever makes one page of several answers narrows its headers by theirs.
+///
+/// ```
+/// use euryale_transform::Caching;
+/// use http::HeaderMap;
+/// use http::header::{CACHE_CONTROL, HeaderValue};
+///
+/// let says = |value| HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static(value))]);
+/// let mut page = says("public, max-age=600");
+/// let mut parts = Caching::default();
+/// parts.and(&Caching::of(&says("max-age=60")));
+/// parts.and(&Caching::of(&says("private")));
+/// parts.apply(&mut page);
+/// assert_eq!(page[CACHE_CONTROL], "private, max-age=60");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Caching {
+pub struct Caching {
     no_store: bool,
     private: bool,
     no_cache: bool,
@@ -15,8 +33,9 @@ pub(crate) struct Caching {
 }
 
 impl Caching {
-    /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5).
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5). One that sets a cookie is private.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
         let mut caching =
             Self { vary: headers.get_all(header::VARY).iter().cloned().collect(), ..Self::default() };
         for (name, value) in directives(headers) {
@@ -37,11 +56,13 @@ impl Caching {
     }
 
     /// That of a page that is not to be kept: something is missing in it, or nobody knows yet what its parts will say.
-    pub(crate) fn never() -> Self {
+    #[must_use]
+    pub fn never() -> Self {
         Self { no_store: true, ..Self::default() }
     }
 
-    pub(crate) fn and(&mut self, other: &Self) {
+    /// Narrows it by what another answer says: a page has both in it.
+    pub fn and(&mut self, other: &Self) {
         self.no_store |= other.no_store;
         self.private |= other.private;
         self.no_cache |= other.no_cache;
@@ -54,9 +75,9 @@ impl Caching {
         }
     }
 
-    /// Narrows what the page's own headers say. What it does not say stays unsaid: no part makes a page fresh that does
-    /// not say so itself.
-    pub(crate) fn apply(mut self, headers: &mut HeaderMap) {
+    /// Narrows what the page's own headers say. What they do not say stays unsaid: no part makes a page fresh that does
+    /// not say so itself. `ETag` and `Last-Modified` are removed.
+    pub fn apply(mut self, headers: &mut HeaderMap) {
         let own = Self::of(headers);
         let is_public =
             own.max_age.is_some() || own.s_maxage.is_some() || headers.contains_key(header::EXPIRES);

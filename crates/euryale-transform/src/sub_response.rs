@@ -1,0 +1,77 @@
+//! What the site answers to a transform.
+
+use std::fmt;
+
+use euryale_core::{BoxError, Response};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, StatusCode};
+
+use crate::replay::{Collected, collect};
+use crate::text;
+
+/// Why there is no HTML in an answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SubResponseError {
+    /// It has this status, and not 200.
+    Status(StatusCode),
+    /// It is not HTML, or coded, or in a charset that is not known.
+    NotHtml,
+    /// It is no text in the charset that it declares.
+    NotText,
+    /// It has more bytes than it may.
+    TooLarge,
+    /// It broke off.
+    Failed(BoxError),
+}
+
+impl fmt::Display for SubResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "it was answered {status}"),
+            Self::NotHtml => f.write_str("it is not HTML"),
+            Self::NotText => f.write_str("it is no text in its charset"),
+            Self::TooLarge => f.write_str("it is too large"),
+            Self::Failed(_) => f.write_str("it broke off"),
+        }
+    }
+}
+
+impl std::error::Error for SubResponseError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+/// The HTML of the answer to a [`sub_request`](crate::sub_request), of up to `limit` bytes. It is read as pages are: in
+/// the charset that its `Content-Type` declares, and as UTF-8 otherwise.
+///
+/// What caches may do with it is in its headers: note [`Caching::of`](crate::Caching::of) them before.
+///
+/// # Errors
+/// It is not a whole, uncoded HTML document with status 200.
+pub async fn read_html(response: Response, limit: usize) -> Result<String, SubResponseError> {
+    let (head, body) = response.into_parts();
+    if head.status != StatusCode::OK {
+        return Err(SubResponseError::Status(head.status));
+    }
+    if head.headers.contains_key(CONTENT_ENCODING) || !text::is_html(&head.headers) {
+        return Err(SubResponseError::NotHtml);
+    }
+    let charset = text::charset(&head.headers).ok_or(SubResponseError::NotHtml)?;
+    if declared(&head.headers).is_some_and(|length| length > limit as u64) {
+        return Err(SubResponseError::TooLarge);
+    }
+    match collect(body, limit).await {
+        Collected::All(read) => text::decode(&read, charset).ok_or(SubResponseError::NotText),
+        Collected::TooLarge(_) => Err(SubResponseError::TooLarge),
+        Collected::Failed(_, error) => Err(SubResponseError::Failed(error)),
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
