@@ -2,8 +2,8 @@
 
 use std::error::Error;
 
+use axum::Router;
 use axum::routing::get;
-use axum::{Extension, Router};
 use euryale_forwarded::{Client, ForwardedLayer, PublicUrl, TrustedProxies};
 use euryale_server::{Server, Shutdown};
 use tokio::net::TcpListener;
@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 #[cfg(test)]
 mod tests;
 
-async fn page(Extension(client): Extension<Client>, Extension(public): Extension<PublicUrl>) -> String {
-    format!("{client} sees {}\n", public.url("/news").unwrap_or_default())
+async fn page(client: Client, url: PublicUrl) -> String {
+    format!("{client} sees {}\n", url.url("/news").unwrap_or_default())
 }
 
 fn app(proxies: TrustedProxies) -> Router {
