@@ -39,7 +39,7 @@ impl Warmth {
             if piece.is_empty() || (is_warm(piece.file(), first) && is_warm(piece.file(), last)) {
                 return Poll::Ready(Ok(()));
             }
-            self.coming = Some(bring(LANE.clone().ledger(&self.ledger), piece));
+            self.coming = Some(bring(LANE.clone().ledger(self.ledger.clone()), piece));
         }
         let Some(coming) = &mut self.coming else { return Poll::Ready(Ok(())) };
         let came = ready!(coming.as_mut().poll(cx));

@@ -235,7 +235,7 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
     let (pool, gate) = (pool(), Gate::new());
     let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let busy = Busy { time: TIME, now: Arc::clone(&now), most: Arc::clone(&most) };
-    let layer = frames(busy).cpu_threads(THREADS as usize);
+    let layer = frames(busy).threads(THREADS as usize);
     let theirs = gate.clone();
     let stack = Stack::new(pool.clone()).transforms(layer).publish_fn(move |request, transaction| {
         transaction.connection()?;
