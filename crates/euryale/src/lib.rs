@@ -54,12 +54,12 @@
 //! open file; the layers add what handlers need not do, ranges and conditional requests for one. (Feature `axum`.)
 //!
 //! ```
-//! use axum::{Router, routing::get};
+//! use std::net::SocketAddr;
+//!
+//! use axum::{Router, extract::ConnectInfo, routing::get};
 //! use euryale::blob::ServeBlobLayer;
 //! use euryale::forwarded::{Client, ForwardedLayer, PublicUrl};
 //! use euryale::{Abort, Blob};
-//! # use euryale::{Peer, PeerAddr};
-//! # use tower::ServiceExt;
 //!
 //! async fn visitor(client: Client, url: PublicUrl) -> String {
 //!     format!("{client} at {url}")
@@ -72,26 +72,30 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // `axum::serve` tells who the peer is as `ConnectInfo`. With `euryale_server` it takes no `peer`.
+//! let proxies = ForwardedLayer::new("127.0.0.1, 10.0.0.0/8".parse()?)
+//!     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
 //! let app: Router = Router::new()
 //!     .route("/", get(visitor))
 //!     .route("/download", get(download))
 //!     .layer(ServeBlobLayer::new())
-//!     .layer(ForwardedLayer::new("10.0.0.0/8".parse()?));
-//! # let peer = Peer::new(PeerAddr::Tcp(([10, 0, 0, 1], 4711).into()));
-//! # let request = http::Request::get("/").extension(peer).header("x-forwarded-for", "192.0.2.7");
-//! # let request = request.header("host", "example.org").body(axum::body::Body::empty())?;
-//! # let response = app.clone().oneshot(request).await?;
-//! # let text = axum::body::to_bytes(response.into_body(), 1000).await?;
-//! # assert_eq!(text, "192.0.2.7 at http://example.org/");
-//! # let request = http::Request::get("/download").body(axum::body::Body::empty())?;
-//! # assert!(app.oneshot(request).await?.headers().contains_key("etag"));
+//!     .layer(proxies);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?; // your port
+//! # let address = listener.local_addr()?;
+//! let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+//! # tokio::spawn(serving.into_future());
+//! # let mut client = euryale_test::RawClient::connect(address).await?;
+//! # client.send("GET / HTTP/1.1\r\nhost: example.org\r\nx-forwarded-for: 192.0.2.7\r\n\r\n").await?;
+//! # assert_eq!(client.read_answer(false).await?.text(), "192.0.2.7 at http://example.org/");
+//! # assert!(client.get("/download").await?.headers.contains_key("etag"));
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! A layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit) has [`RespondLayer`] above it in a
-//! router: its crate shows the pair. Layers of your own stand between ours by [`Stack::layer`], or wherever you like
-//! when you compose them by hand.
+//! router: [`spool`] shows the pair. `ConnectionLimit` goes around [`Publish`] and not around handlers, which would not
+//! run in its workers: [`publisher`] shows that one. Layers of your own stand between ours by [`Stack::layer`], or
+//! wherever you like when you compose them by hand.
 //!
 //! [`RespondLayer`]: publisher::RespondLayer
 //!
@@ -112,7 +116,8 @@
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
 //! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on `euryale-core` and on no other
-//! layer.
+//! layer. `euryale-theme` is no module here: it reads files while the program runs and has an engine for XPath in it,
+//! which programs without a theme should not have to build.
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
@@ -144,7 +149,7 @@
 //!
 //! ```
 //! use euryale::{BlobHandle, Body, Pool, Response, Stack};
-//! use euryale_test::CountingDatabase;
+//! use euryale_test::CountingDatabase; // stands for your database
 //! use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version};
 //! use tower_http::compression::CompressionLayer;
 //! use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -188,6 +193,7 @@
 //! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer with [`Blob`],
 //!   [`Body`] and [`Deferred`], ask for promises by `promise::HandlerPromises`, and for who asks at which address by
 //!   [`forwarded::Client`] and [`forwarded::PublicUrl`].
+//! * `r2d2`: connections of diesel, `r2d2_postgres` or any other `r2d2::ManageConnection`, by `connection::r2d2`.
 //!
 //! # Cancellation
 //!
@@ -199,7 +205,8 @@
 //!
 //! # Errors
 //!
-//! [`Error`] inside, responses outside.
+//! [`Error`] inside, responses outside. A response says nothing of the inside: what went wrong is logged by `tracing`,
+//! and is seen where the program has a subscriber (`tracing_subscriber::fmt::init()`, for one).
 //!
 //! # Panics
 //!
@@ -216,10 +223,12 @@ pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
-    Abort, Access, Admit, Attempt, Blob, BlobHandle, Body, BodyWriter, BoxError, Claim, CommitGate, Database,
-    Deferred, Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort,
-    Participant, Peer, PeerAddr, Pending, Publication, Publisher, Request, Response, Route, SpooledBody,
-    Transaction, Unavailable, ledger, publisher_fn,
+    Abort, Access, Admit, AlreadyReading, Attempt, Blob, BlobHandle, BlockingLane, Body, BodyWriter,
+    BoxError, Claim, CommitGate, Database, Deferred, Done, Error, ErrorKind, Fault, History, Internal,
+    InternalRequest, IntoChunk, Lease, LeaseSource, Ledger, OrAbort, Outcome, Participant, Peer, PeerAddr,
+    Pending, Phase, Publication, Publisher, PublisherFn, Request, Response, Route, Snapshot, SnapshotPin,
+    SpooledBody, Stage, StaysInItsWorker, Task, Times, Transaction, TransactionOptions, Turn, Unavailable,
+    Work, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;
