@@ -12,8 +12,9 @@ use crate::{BoxError, Database, Ledger, Phase};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
 ///
-/// Implemented by pools. All methods are called in the worker, and may block.
-pub trait LeaseSource<D: Database> {
+/// Implemented by pools. All methods are called in the worker, and may block. It is `Send` for the sake of the
+/// compiler's messages: what stays in its worker is the lease, and they name that ([`StaysInItsWorker`]).
+pub trait LeaseSource<D: Database>: Send {
     /// The store.
     fn database(&self) -> &D;
 
@@ -54,9 +55,9 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a lease, and the transaction on it, do: the name that the compiler says when somebody tries to send one away.
 ///
-/// A transaction ends when its publisher returns, and its connection goes to the next. What is computed later, a promise,
-/// a deferred response, a body that is written or read from an iterator, cannot use either: it is given the values that
-/// were read, which it owns.
+/// A transaction ends when its publisher returns, and its connection goes to the next. What is computed later, a
+/// promise, a deferred response, a body that is written or read from an iterator, cannot use either: it is given the
+/// values that were read, which it owns.
 #[derive(Debug)]
 pub enum StaysInItsWorker {}
 

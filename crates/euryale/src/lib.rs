@@ -139,6 +139,29 @@
 //! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node can take;
 //! [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
+//! # When it does not compile
+//!
+//! The invariants are types, so layers in the wrong order are a bound that is not satisfied. What the compiler
+//! says, and what is meant:
+//!
+//! * **`Publication<…>: Clone`**, or **`ConflictPolicy: Policy<Publication<…>>`**: a retry stands inside
+//!   `ConnectionLimit`, where it would wait for a second permit with one in its hands. Put it outside.
+//! * **`Republish<…>: Service<Publication<…>>`**: the same, of Republish.
+//! * **`Publish<…>: Service<Request<…>>`**: nothing caps it. A `ConnectionLimitLayer` is missing around it.
+//! * **`Route: Service<Publication<…>>`**: `ConnectionLimit` stands around handlers, which do not run in its
+//!   workers. Call [`Pool::run`] in them.
+//! * **Expected `SpooledBody`, found `Body`**: a `SpoolLayer` is missing outside.
+//! * **`Body: Clone`**, of axum's: a retry or a Republish stands outside of Spool. Put it inside.
+//! * **`Infallible: From<Error>`**, or **expected `Infallible`, found `Error`**: a layer can fail. `RespondLayer`
+//!   is missing outside.
+//! * **`*mut StaysInItsWorker` cannot be sent**: what is computed later uses the transaction. Read values first,
+//!   and move those.
+//! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same, of a connection or its rows.
+//!   Collect them.
+//! * **Is not a place in a pool's queue**: the claim of a `Publication` is something else than a pool's.
+//! * **Does not publish from the database**: a publisher is a plain function of the shape that the message tells,
+//!   of that database, and no `async fn`.
+//!
 //! # With tower-http's layers
 //!
 //! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
