@@ -97,6 +97,7 @@
 //! run in its workers: [`publisher`] shows that one. Layers of your own stand between ours by [`Stack::layer`], or
 //! wherever you like when you compose them by hand.
 //!
+//! [`Publish`]: publisher::Publish
 //! [`RespondLayer`]: publisher::RespondLayer
 //!
 //! # Layers
