@@ -43,7 +43,7 @@ impl AgentCheck {
         self
     }
 
-    /// After what wait of the oldest request the weight is a quarter of what it would be. Default 2 s.
+    /// After what wait of the oldest request the weight is a quarter of what it would be. Default: 2 s.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self

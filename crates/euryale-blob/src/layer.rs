@@ -23,7 +23,7 @@ impl ServeBlobLayer {
     /// 32 blocking threads that read, and a ledger of its own.
     pub fn new() -> Self {
         let ledger = Ledger::new();
-        Self { lane: BlockingLane::new("blobs", READERS).ledger(&ledger), ledger }
+        Self { lane: BlockingLane::new("blobs", READERS).ledger(ledger.clone()), ledger }
     }
 
     /// How many blocking threads read blobs at a time; at least 1. Clones of the layer share them. Default: 32.
@@ -40,7 +40,7 @@ impl ServeBlobLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.lane = self.lane.ledger(&ledger);
+        self.lane = self.lane.ledger(ledger.clone());
         self.ledger = ledger;
         self
     }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use euryale_core::{Claim, Database, Error, ErrorKind, History, Lease, Route, Times};
+use euryale_core::{
+    Abort, Access, Attempt, Claim, Database, Error, ErrorKind, History, Lease, Outcome, Route, Times,
+    Transaction, TransactionOptions,
+};
 use tokio::time::{Instant, Sleep};
 
 use crate::job::{Cell, Job};
@@ -15,7 +18,24 @@ use crate::pool::{About, Lane, Shared};
 use crate::queue::{LaneIndex, Rank, Ticket};
 use crate::worker;
 
-/// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by [`Claim::run`].
+/// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by a job.
+///
+/// ```
+/// use euryale_connection::Pool;
+/// use euryale_core::Route;
+/// use euryale_test::CountingDatabase; // stands for your database
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), euryale_core::Error> {
+/// let pool = Pool::builder(CountingDatabase::new()).connections(4).lane("reports", 1).build();
+/// let reports = pool.lane("reports").expect("it was built with it");
+/// let claim = pool.claim().lane(reports).route(Route::new("/reports/{year}"));
+/// // While it runs, or waits long, `Pool::status` and the log name the route.
+/// let sum = claim.on_connection(|connection| connection.id()).await?;
+/// # assert_eq!(sum, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub struct PoolClaim<D: Database> {
     shared: Arc<Shared<D>>,
@@ -70,6 +90,62 @@ impl<D: Database> PoolClaim<D> {
     pub fn times(mut self, times: Times) -> Self {
         self.about.times = Some(times);
         self
+    }
+
+    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the future is polled.
+    ///
+    /// # Errors
+    /// Those of [`Pool::run`](crate::Pool::run).
+    pub fn on_connection<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut D::Connection) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let done = self.run(move |lease| match lease.connection() {
+            Ok(connection) => Ok(job(connection)),
+            Err(unavailable) => Err(Error::with_source(ErrorKind::Unavailable, unavailable)),
+        });
+        async move { done.await? }
+    }
+
+    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict is an error.
+    ///
+    /// # Errors
+    /// Those of [`Pool::transaction`](crate::Pool::transaction).
+    pub fn transaction<T, F>(self, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.transact(Access::Write, f)
+    }
+
+    /// Runs `f` in a transaction that only reads; otherwise as [`transaction`](PoolClaim::transaction).
+    ///
+    /// # Errors
+    /// Those of [`Pool::transaction`](crate::Pool::transaction).
+    pub fn read<T, F>(self, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.transact(Access::Read, f)
+    }
+
+    fn transact<T, F>(self, access: Access, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    where
+        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
+        T: Send + 'static,
+    {
+        let history = self.about.history;
+        let done = self.run(move |lease| {
+            let options = TransactionOptions::new(Attempt::new(history), access);
+            match Transaction::run(lease, options, f)? {
+                Outcome::Committed(value) | Outcome::Doomed(value) => Ok(value),
+                Outcome::Refused(response) => Err(Error::refused(response)),
+            }
+        });
+        async move { done.await? }
     }
 }
 

@@ -3,23 +3,38 @@
 //!
 //! Innermost of the asynchronous layers, just outside `Publish`. Everything above it holds no worker and no
 //! connection. It works without the rest, too: [`Pool::run`] and [`Pool::transaction`] serve a plain axum
-//! handler.
+//! handler, with no layer around it.
 //!
 //! ```
+//! use axum::extract::{Path, State};
+//! use axum::{Router, routing::post};
 //! use euryale_connection::Pool;
-//! use euryale_test::CountingDatabase;
+//! use euryale_core::Abort;
+//! use euryale_sqlite::Sqlite; // or a `Database` of your own
+//!
+//! async fn add(State(pool): State<Pool<Sqlite>>, Path(amount): Path<i64>) -> Result<String, Abort> {
+//!     let sql = "UPDATE total SET sum = sum + ?1 RETURNING sum";
+//!     // At most two of these run at a time; the others wait as jobs in the queue. The first `?` is the pool's,
+//!     // the second the database's.
+//!     let sum: i64 =
+//!         pool.run(move |connection| connection.query_row(sql, [amount], |row| row.get(0))).await??;
+//!     Ok(format!("{sum}\n"))
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), euryale_core::Error> {
-//! let pool = Pool::new(CountingDatabase::new(), 2);
-//! // At most two of these run at a time; the others wait as jobs in the queue.
-//! let answer = pool.run(|connection| connection.id()).await?;
-//! assert_eq!(answer, 1);
-//! // The connection stayed open, and warm, for the next one.
-//! assert_eq!(pool.run(|connection| connection.id()).await?, 1);
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let database = Sqlite::open(folder.path().join("total.db"))?;
+//! database.migrate(&["CREATE TABLE total (sum INTEGER NOT NULL); INSERT INTO total VALUES (40)"])?;
+//! let app: Router = Router::new().route("/add/{amount}", post(add)).with_state(Pool::new(database, 2));
+//! # use tower::ServiceExt;
+//! # let response = app.oneshot(http::Request::post("/add/2").body(axum::body::Body::empty())?).await?;
+//! # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await?, "42\n");
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A connection stays open, and warm, for the next job.
 //!
 //! The guide tells [how many connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to have,
 //! and how to come here [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
@@ -69,7 +84,8 @@
 //! # Errors
 //!
 //! [`Error`](euryale_core::Error), by kind: the queue is full, the wait too long, the pool closed, the database
-//! unavailable, the job panicked. `RespondLayer` makes 503 with Retry-After of the first four.
+//! unavailable, the job panicked. The first four are answered 503 with Retry-After. In a handler of axum's return
+//! `Result<_, euryale_core::Abort>` (feature `axum` of `euryale-core`), which answers; in a stack `RespondLayer` does.
 //!
 //! # Panics
 //!

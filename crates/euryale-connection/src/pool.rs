@@ -10,10 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::{
-    Abort, Access, Admit, Attempt, Database, Error, ErrorKind, History, Ledger, Outcome, Transaction,
-    TransactionOptions,
-};
+use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
 
 pub use self::builder::PoolBuilder;
 pub(crate) use self::seats::{About, Running, Seat};
@@ -72,12 +69,7 @@ impl<D: Database> Pool<D> {
         F: FnOnce(&mut D::Connection) -> T + Send + 'static,
         T: Send + 'static,
     {
-        use euryale_core::Claim as _;
-        let done = self.claim().run(move |lease| match lease.connection() {
-            Ok(connection) => Ok(job(connection)),
-            Err(unavailable) => Err(Error::with_source(ErrorKind::Unavailable, unavailable)),
-        });
-        async move { done.await? }
+        self.claim().on_connection(job)
     }
 
     /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict is an error.
@@ -97,7 +89,7 @@ impl<D: Database> Pool<D> {
         F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
         T: Send + 'static,
     {
-        self.transact(Access::Write, f)
+        self.claim().transaction(f)
     }
 
     /// Runs `f` in a transaction that only reads; otherwise as [`transaction`](Pool::transaction).
@@ -109,30 +101,10 @@ impl<D: Database> Pool<D> {
         F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
         T: Send + 'static,
     {
-        self.transact(Access::Read, f)
+        self.claim().read(f)
     }
 
-    fn transact<T, F>(
-        &self,
-        access: Access,
-        f: F,
-    ) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
-    where
-        F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
-        T: Send + 'static,
-    {
-        use euryale_core::Claim as _;
-        let done = self.claim().run(move |lease| {
-            let options = TransactionOptions::new(Attempt::new(History::default()), access);
-            match Transaction::run(lease, options, f)? {
-                Outcome::Committed(value) | Outcome::Doomed(value) => Ok(value),
-                Outcome::Refused(response) => Err(Error::refused(response)),
-            }
-        });
-        async move { done.await? }
-    }
-
-    /// A place in the queue, to be given a job.
+    /// A place in the queue, to be given a job: in a lane, under the name of a route, with a deadline of its own.
     pub fn claim(&self) -> PoolClaim<D> {
         PoolClaim::new(self.shared.clone())
     }

@@ -36,7 +36,8 @@ pub trait Claim: Send + 'static {
 /// A request with its claim on a connection: the only thing that `Publish` takes.
 ///
 /// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the cap: a
-/// second publication needs a second claim.
+/// second publication needs a second claim. What the compiler says then is explained in
+/// [the facade's documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile).
 pub struct Publication<C> {
     /// The request, whose body is complete.
     pub request: Request,

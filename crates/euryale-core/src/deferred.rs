@@ -20,8 +20,8 @@ use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 /// that layer the body waits by itself; the head is gone by then, so a status other than 2xx ends the body
 /// with an error.
 ///
-/// A publisher answers with it as any other body; a handler of axum's answers with a `Response` made of it
-/// (`From`), whose extensions tell the layer what axum's own body hides.
+/// A publisher answers with it as any other body; a handler of axum's returns it as it is (feature `axum`), or a
+/// `Response` made of it (`From`): both have in their extensions what axum's own body hides from the layer.
 ///
 /// # Errors
 /// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for

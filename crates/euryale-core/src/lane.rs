@@ -28,7 +28,7 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let ledger = Ledger::new();
-/// let lane = BlockingLane::new("thumbnails", 2).max_waiting(64).ledger(&ledger);
+/// let lane = BlockingLane::new("thumbnails", 2).max_waiting(64).ledger(ledger.clone());
 /// assert_eq!(lane.run(|| 6 * 7).await.unwrap(), 42);
 /// assert_eq!(ledger.lanes.of("thumbnails").running.peak(), 1);
 /// # }
@@ -79,7 +79,11 @@ impl BlockingLane {
     }
 
     /// The same lane, counted in this ledger. Default: in none.
-    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what counts takes its ledger by value, here as everywhere"
+    )]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.meter = ledger.lanes.of(self.name);
         self
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 
 use tokio::runtime::Handle;
@@ -11,8 +12,9 @@ use crate::{BoxError, Database, Ledger, Phase};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
 ///
-/// Implemented by pools. All methods are called in the worker, and may block.
-pub trait LeaseSource<D: Database> {
+/// Implemented by pools. All methods are called in the worker, and may block. It is `Send` for the sake of the
+/// compiler's messages: what stays in its worker is the lease, and they name that ([`StaysInItsWorker`]).
+pub trait LeaseSource<D: Database>: Send {
     /// The store.
     fn database(&self) -> &D;
 
@@ -51,6 +53,14 @@ pub trait LeaseSource<D: Database> {
 /// What goes on after a transaction has committed: [`Transaction::spawn_after_commit`](crate::Transaction).
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What a lease, and the transaction on it, do: the name that the compiler says when somebody tries to send one away.
+///
+/// A transaction ends when its publisher returns, and its connection goes to the next. What is computed later, a
+/// promise, a deferred response, a body that is written or read from an iterator, cannot use either: it is given the
+/// values that were read, which it owns.
+#[derive(Debug)]
+pub enum StaysInItsWorker {}
+
 /// A permit and a connection, lent to one job while it runs in a worker.
 ///
 /// The permit is held as long as the job runs. The connection is opened, or taken from the idle ones, when
@@ -64,6 +74,8 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// }
 /// ```
 pub struct Lease<'a, D: Database> {
+    // The first field, since the compiler names the first that cannot be sent.
+    stays: PhantomData<*mut StaysInItsWorker>,
     source: &'a mut dyn LeaseSource<D>,
     connection: &'a mut Option<D::Connection>,
 }
@@ -71,7 +83,7 @@ pub struct Lease<'a, D: Database> {
 impl<'a, D: Database> Lease<'a, D> {
     /// Lends `connection`, which stays with the worker; `source` is asked for one when there is none.
     pub fn new(source: &'a mut dyn LeaseSource<D>, connection: &'a mut Option<D::Connection>) -> Self {
-        Self { source, connection }
+        Self { stays: PhantomData, source, connection }
     }
 
     /// The connection.
@@ -129,7 +141,7 @@ impl<'a, D: Database> Lease<'a, D> {
 
     /// The same lease, lent on for a shorter time.
     pub fn reborrow(&mut self) -> Lease<'_, D> {
-        Lease { source: &mut *self.source, connection: &mut *self.connection }
+        Lease { stays: PhantomData, source: &mut *self.source, connection: &mut *self.connection }
     }
 
     /// Runs `f` on the store and the connection; `None` when there is no connection.

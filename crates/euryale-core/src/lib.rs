@@ -108,7 +108,7 @@ pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};
 pub use self::lane::{BlockingLane, Turn};
-pub use self::lease::{Lease, LeaseSource, Task, Unavailable};
+pub use self::lease::{Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
 pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;
 pub use self::participant::Participant;

@@ -171,6 +171,7 @@ impl<'a, D: Database> Transaction<'a, D> {
 
     /// Runs `hook` before anything is committed, in the worker, in the order of registration. It may use the
     /// transaction, register more hooks, and abort.
+    #[doc(alias = "addBeforeCommitHook")]
     pub fn before_commit<F>(&mut self, hook: F)
     where
         F: FnOnce(&mut Transaction<'_, D>) -> Result<(), Abort> + Send + 'static,

@@ -48,7 +48,7 @@ impl CpuPool {
     }
 
     /// Counts in this ledger. Default: in none.
-    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.lane = self.lane.ledger(ledger);
         self
     }

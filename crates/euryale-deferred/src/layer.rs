@@ -37,8 +37,8 @@ impl DeferredLayer {
         Self {
             settings: Settings {
                 futures: places(10_000),
-                blocking: BlockingLane::new("deferred", 128).ledger(&ledger),
-                writers: BlockingLane::new("writers", 64).ledger(&ledger),
+                blocking: BlockingLane::new("deferred", 128).ledger(ledger.clone()),
+                writers: BlockingLane::new("writers", 64).ledger(ledger.clone()),
                 deadline: Some(Duration::from_secs(60)),
                 depth: 8,
                 window: 64 << 10,
@@ -106,8 +106,8 @@ impl DeferredLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.blocking = self.settings.blocking.ledger(&ledger);
-        self.settings.writers = self.settings.writers.ledger(&ledger);
+        self.settings.blocking = self.settings.blocking.ledger(ledger.clone());
+        self.settings.writers = self.settings.writers.ledger(ledger.clone());
         self.settings.ledger = ledger;
         self
     }

@@ -20,7 +20,7 @@ impl Settings {
     /// Puts [`Client`] and [`PublicUrl`] into the extensions, makes `Host` and target agree with them, and takes the
     /// fields away, whosesoever they are.
     pub(crate) fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
-        let peer = self.peer.find(&parts.extensions);
+        let peer = self.peer.find(&parts.extensions, &self.proxies);
         let (client, url) = if self.proxies.contain(peer) {
             let told = self.told(peer, &parts.headers)?;
             let client = Client { ip: told.walk.client, is_proxied: true };

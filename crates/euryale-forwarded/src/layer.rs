@@ -46,20 +46,25 @@ impl ForwardedLayer {
     /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::Peer), which `euryale-server` puts
     /// there.
     ///
-    /// With `axum::serve` it is axum's `ConnectInfo`:
+    /// With `axum::serve` it is axum's `ConnectInfo`, which is there when the router is served with it:
     ///
-    /// ```
+    /// ```no_run
     /// use std::net::SocketAddr;
     ///
-    /// use axum::extract::ConnectInfo;
-    /// use euryale_forwarded::{ForwardedLayer, TrustedProxies};
+    /// use axum::{Router, extract::ConnectInfo};
+    /// use euryale_forwarded::ForwardedLayer;
     ///
-    /// let layer = ForwardedLayer::new(TrustedProxies::none())
+    /// # async fn serve(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+    /// let layer = ForwardedLayer::new("10.0.0.0/8".parse()?)
     ///     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
-    /// # let _ = layer;
+    /// let app: Router = Router::new().layer(layer);
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    /// # Ok(())
+    /// # }
     /// ```
     ///
-    /// It must be something that a client cannot choose. A peer that is not found is trusted by nobody.
+    /// It must be something that a client cannot choose. A peer that is not found is trusted by nobody, and the log
+    /// warns of the first.
     pub fn peer(mut self, find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static) -> Self {
         self.settings.peer = FindPeer::new(find);
         self

@@ -38,6 +38,9 @@
 //!
 //! * **Whom to trust** is a list of networks, and `unix` for whoever may connect to a Unix socket ([`TrustedProxies`]).
 //!   By default nobody is.
+//! * **Who the peer is** says the server. `euryale-server`, and `SendfileListener` for `axum::serve`, put a
+//!   [`Peer`](euryale_core::Peer) into each request. Under plain `axum::serve` the layers are told where to look, by
+//!   [`ForwardedLayer::peer`]; without it nobody is trusted, which the log says once.
 //! * **Which fields count** is a list, too ([`ForwardedLayer::fields`]): a trusted proxy has to set, or take away, each
 //!   that is listed. One that it passes on as it came is the client's word.
 //! * **The client** is the last address on the way that is no trusted proxy. What stands before it in a list is its

@@ -1,24 +1,42 @@
 //! From which peer a request came.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use euryale_core::{Peer, PeerAddr};
 use http::Extensions;
 
+use crate::TrustedProxies;
+
 /// Finds the peer among the extensions of a request.
 #[derive(Clone)]
-pub(crate) struct FindPeer(Arc<Find>);
+pub(crate) struct FindPeer(Arc<Finder<Find>>);
+
+struct Finder<F: ?Sized> {
+    missed: Once,
+    find: F,
+}
 
 type Find = dyn Fn(&Extensions) -> Option<PeerAddr> + Send + Sync;
 
 impl FindPeer {
     pub(crate) fn new(find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(find))
+        Self(Arc::new(Finder { missed: Once::new(), find }))
     }
 
-    /// One that is not found is not told, and is trusted by nobody.
-    pub(crate) fn find(&self, extensions: &Extensions) -> PeerAddr {
-        (self.0)(extensions).unwrap_or(PeerAddr::Unknown)
+    /// One that is not found is not told, and is trusted by nobody. Where somebody was to be trusted, the log says so
+    /// once: it is the server that tells, so it is missing from every request.
+    pub(crate) fn find(&self, extensions: &Extensions, proxies: &TrustedProxies) -> PeerAddr {
+        (self.0.find)(extensions).unwrap_or_else(|| {
+            if !proxies.is_empty() {
+                self.0.missed.call_once(|| {
+                    tracing::warn!(
+                        "no request says who its peer is, so no proxy is trusted; under `axum::serve` it takes \
+                         `into_make_service_with_connect_info` and the layer's `peer`"
+                    );
+                });
+            }
+            PeerAddr::Unknown
+        })
     }
 }
 

@@ -59,7 +59,7 @@ impl RepublishLayer {
                 deadline: Duration::from_secs(10),
                 request_deadline: Duration::from_secs(60),
                 running: bound(4096),
-                lane: BlockingLane::new("promises", THREADS).ledger(&ledger),
+                lane: BlockingLane::new("promises", THREADS).ledger(ledger.clone()),
                 suspended: bound(16_384),
                 shared: Arc::new(Shared::new(CACHE, WEIGHT, ERROR_TTL)),
                 server_timing: true,
@@ -170,7 +170,7 @@ impl RepublishLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.lane = self.settings.lane.ledger(&ledger);
+        self.settings.lane = self.settings.lane.ledger(ledger.clone());
         self.settings.ledger = ledger;
         self
     }

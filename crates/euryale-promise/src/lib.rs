@@ -12,7 +12,7 @@
 //! use euryale_core::{Abort, Body, Request, Response, Transaction};
 //! use euryale_promise::{PromisesExt, RepublishLayer};
 //! use euryale_publisher::{Publish, RespondLayer};
-//! use euryale_test::CountingDatabase;
+//! use euryale_test::CountingDatabase; // stands for your database
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
 //! fn page(request: &Request, _: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {

@@ -8,7 +8,7 @@
 //! use euryale_connection::{ConnectionLimitLayer, Pool};
 //! use euryale_core::{Abort, Body, Request, Response, Transaction};
 //! use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
-//! use euryale_test::CountingDatabase;
+//! use euryale_test::CountingDatabase; // stands for your database
 //! use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer};
 //!
 //! fn page(_: &Request, transaction: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {

@@ -46,13 +46,13 @@ impl ConflictPolicy {
         Self { retries: 3, base: Duration::from_millis(10), ledger: Ledger::new(), done: 0 }
     }
 
-    /// How many times a request is published again. 0 retries nothing.
+    /// How many times a request is published again. 0 retries nothing. Default: 3, as in Zope.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// The unit of the pauses: at most 1, 2, 4 … times this.
+    /// The unit of the pauses: at most 1, 2, 4 … times this. Default: 10 ms.
     pub fn base(mut self, base: Duration) -> Self {
         self.base = base;
         self

@@ -1,17 +1,13 @@
 //! `sendfile(2)` under plain `axum::serve`.
 //!
 //! ```
-//! use euryale_core::{Blob, Body};
+//! use euryale_core::Blob; // feature `axum` of `euryale-core`
 //! use euryale_server::axum::{SendfileListener, sendfile};
 //! use tokio::net::TcpListener;
 //!
 //! # async fn run(file: std::fs::File) -> std::io::Result<()> {
 //! let blob = Blob::stable(file)?; // a file that is only ever replaced, never changed in place
-//! let app = axum::Router::new().route("/", axum::routing::get(async move || {
-//!     let mut response = http::Response::new(Body::from(blob.clone()));
-//!     Body::publish_handle(&mut response, &euryale_core::Ledger::new()); // `Publish` does that by itself
-//!     response.map(axum::body::Body::new)
-//! }));
+//! let app = axum::Router::new().route("/", axum::routing::get(async move || blob.clone()));
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! axum::serve(SendfileListener::new(listener), sendfile(app)).await
 //! # }

@@ -125,7 +125,7 @@
 mod accept;
 mod admin;
 #[cfg(all(feature = "axum", target_os = "linux"))]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "axum", target_os = "linux"))))]
 pub mod axum;
 mod clock;
 mod conversation;
@@ -150,7 +150,7 @@ mod slowest;
 mod socket;
 mod streams;
 #[cfg(all(feature = "systemd", unix))]
-#[cfg_attr(docsrs, doc(cfg(feature = "systemd")))]
+#[cfg_attr(docsrs, doc(cfg(all(feature = "systemd", unix))))]
 pub mod systemd;
 mod terms;
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl Server {
         self
     }
 
-    /// How long a request's head may take. Default 10 s.
+    /// How long a request's head may take. Default: 10 s.
     ///
     /// Absolute: bytes that trickle in do not extend it. For the first request it runs from accept, so that a
     /// peer that sends nothing, or a part of HTTP/2's preface, is closed as well; later heads of HTTP/1 have as
@@ -88,7 +88,7 @@ impl Server {
         self
     }
 
-    /// How long a socket is kept on which nothing is asked. Default 30 s.
+    /// How long a socket is kept on which nothing is asked. Default: 30 s.
     ///
     /// Behind a proxy that keeps idle sockets, set it above the proxy's own idle time, or the proxy will now and
     /// then use a socket that is just being closed. HTTP/2 peers are told with GOAWAY.
@@ -97,7 +97,7 @@ impl Server {
         self
     }
 
-    /// How long a peer may take none of what is written to it. Default 60 s, as nginx has it.
+    /// How long a peer may take none of what is written to it. Default: 60 s, as nginx has it.
     ///
     /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the peer, and 256 KiB
     /// more. Who reads some of it in the time stays. A stream of HTTP/2 whose peer gives it no window for so long is
@@ -107,7 +107,7 @@ impl Server {
         self
     }
 
-    /// How long the body of a request may stop coming while the service waits for it. Default 30 s. The service is
+    /// How long the body of a request may stop coming while the service waits for it. Default: 30 s. The service is
     /// given an error of kind [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for 408.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings.pace.stall = timeout;
@@ -115,20 +115,20 @@ impl Server {
     }
 
     /// How many bytes of a request's body must come in each `span` that the service waits for them; fewer are as
-    /// none. Default 15 KiB in 60 s: a tenth of what the slowest mobile networks bring.
+    /// none. Default: 15 KiB in 60 s: a tenth of what the slowest mobile networks bring.
     pub fn body_rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.pace.bytes = bytes;
         self.settings.pace.span = span;
         self
     }
 
-    /// How long a TLS handshake may take, and a PROXY header before it. Default 10 s.
+    /// How long a TLS handshake may take, and a PROXY header before it. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self
     }
 
-    /// How many sockets may be open at a time. Default 20,000: an idle one costs a descriptor and some KB. More
+    /// How many sockets may be open at a time. Default: 20,000: an idle one costs a descriptor and some KB. More
     /// wait in the listener's queue, in the kernel, until others end.
     pub fn max_sockets(mut self, count: usize) -> Self {
         self.settings.max_sockets = count;
@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// How many sockets one address may have open; one more is closed at once. An IPv6 network of 64 bits counts as
-    /// one address. They count from the accept, those that are still in a TLS handshake included. Default 0, which is
+    /// one address. They count from the accept, those that are still in a TLS handshake included. Default: 0, which is
     /// no limit: behind a proxy all peers have one address, unless it tells theirs by the PROXY protocol; then they
     /// count from that.
     pub fn max_sockets_per_peer(mut self, count: usize) -> Self {
@@ -144,7 +144,7 @@ impl Server {
         self
     }
 
-    /// Whether an HTTP/1 peer that says that it sends nothing more still waits for its answer. Default `false`, as
+    /// Whether an HTTP/1 peer that says that it sends nothing more still waits for its answer. Default: `false`, as
     /// in nginx: the end of the stream means that the client is gone, and its request need not be worked on.
     ///
     /// Some balancers close their half of a socket behind the request. With `true` these are answered; but then
@@ -154,14 +154,14 @@ impl Server {
         self
     }
 
-    /// Whether HTTP/1 sockets serve more than one request. Default `true`: connecting costs more than most
+    /// Whether HTTP/1 sockets serve more than one request. Default: `true`: connecting costs more than most
     /// requests.
     pub fn keep_alive(mut self, keep_alive: bool) -> Self {
         self.settings.keep_alive = keep_alive;
         self
     }
 
-    /// How large a request's head may be, in bytes; refused with 431. Default 64 KiB, and at least 8 KiB for
+    /// How large a request's head may be, in bytes; refused with 431. Default: 64 KiB, and at least 8 KiB for
     /// HTTP/1: generous for cookies, small enough that a thousand peers who send heads without end hold 64
     /// MiB.
     ///
@@ -172,7 +172,7 @@ impl Server {
         self
     }
 
-    /// How many fields a request's head may have over HTTP/1; refused with 431. Default 100, which hyper
+    /// How many fields a request's head may have over HTTP/1; refused with 431. Default: 100, which hyper
     /// parses without allocating; with another number it allocates for every request. HTTP/2 has only
     /// [`max_header_size`](Self::max_header_size).
     pub fn max_headers(mut self, count: usize) -> Self {
@@ -180,7 +180,7 @@ impl Server {
         self
     }
 
-    /// How many requests one HTTP/2 peer may have open. Default 100, the least that RFC 9113 §6.5.2
+    /// How many requests one HTTP/2 peer may have open. Default: 100, the least that RFC 9113 §6.5.2
     /// recommends: more would let one peer fill the queue for connections.
     pub fn max_concurrent_streams(mut self, count: u32) -> Self {
         self.settings.max_concurrent_streams = count;
@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// How many streams an HTTP/2 peer may open and reset before the server has looked at them; more end the
-    /// socket with GOAWAY. Default 20: honest clients seldom cancel that fast, and floods do nothing else
+    /// socket with GOAWAY. Default: 20: honest clients seldom cancel that fast, and floods do nothing else
     /// (CVE-2023-44487).
     pub fn max_pending_accept_reset_streams(mut self, count: usize) -> Self {
         self.settings.max_pending_accept_reset_streams = count;
@@ -196,7 +196,7 @@ impl Server {
     }
 
     /// How many requests an HTTP/2 peer may take back in ten seconds while they are worked on; more end the socket
-    /// with GOAWAY. Default 200: as [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams),
+    /// with GOAWAY. Default: 200: as [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams),
     /// for floods that wait until each request has begun.
     pub fn max_resets(mut self, count: u32) -> Self {
         self.settings.max_resets = count;
@@ -204,7 +204,7 @@ impl Server {
     }
 
     /// How many frames without content an HTTP/2 peer may send in ten seconds, beyond ten for each request and one for
-    /// each KiB that it is sent; more end the socket with GOAWAY. Default 10,000.
+    /// each KiB that it is sent; more end the socket with GOAWAY. Default: 10,000.
     ///
     /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost a little each
     /// and ask for nothing (CVE-2019-9512 and its like). Honest clients send hundreds, seldom more; the default is for
@@ -215,7 +215,7 @@ impl Server {
     }
 
     /// HTTP/2 peers are asked for a sign of life after `interval` and closed when none comes within
-    /// `timeout`. Default 60 s and 20 s: a peer that vanished without a word would otherwise keep its socket
+    /// `timeout`. Default: 60 s and 20 s: a peer that vanished without a word would otherwise keep its socket
     /// for ever. An interval of zero never asks.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.settings.ping_interval = interval;
@@ -223,7 +223,7 @@ impl Server {
         self
     }
 
-    /// How long peers have to finish once the drain has begun. Default 30 s, what supervisors commonly grant
+    /// How long peers have to finish once the drain has begun. Default: 30 s, what supervisors commonly grant
     /// before they kill. Always met: what is left then is cut.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;

@@ -67,7 +67,7 @@ impl SpoolLayer {
                 directory: std::env::temp_dir().into(),
                 stall: Duration::from_secs(30),
                 rate: Rate { bytes: 15 << 10, span: Duration::from_secs(60) },
-                lane: BlockingLane::new("spool", WRITERS).ledger(&ledger),
+                lane: BlockingLane::new("spool", WRITERS).ledger(ledger.clone()),
                 admit: Vec::new(),
                 #[cfg(feature = "forms")]
                 forms: None,
@@ -115,8 +115,8 @@ impl SpoolLayer {
         self
     }
 
-    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 15 KiB in 60 s,
-    /// a quarter of what the slowest honest client brings.
+    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 15 KiB in 60 s, a tenth of what
+    /// the slowest mobile networks bring; `euryale-server` asks the same of every body.
     pub fn rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.rate = Rate { bytes, span };
         self
@@ -155,7 +155,7 @@ impl SpoolLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.lane = self.settings.lane.ledger(&ledger);
+        self.settings.lane = self.settings.lane.ledger(ledger.clone());
         self.settings.ledger = ledger;
         self
     }

@@ -19,6 +19,31 @@
 //! # }
 //! ```
 //!
+//! Around handlers of axum's it has `RespondLayer` outside, since a router takes no errors; inside of it the body is
+//! turned back into one that they know:
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use euryale_core::{Body, Request};
+//! use euryale_publisher::RespondLayer;
+//! use euryale_spool::SpoolLayer;
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! let layers = ServiceBuilder::new()
+//!     .layer(RespondLayer::new())
+//!     .layer(SpoolLayer::new().limit(12))
+//!     .map_request(|spooled: Request| spooled.map(|body| axum::body::Body::new(Body::from(body))));
+//! let app: Router = Router::new().route("/", post(async |body: String| body)).layer(layers);
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let send = async |body: &'static str| {
+//!     let request = http::Request::post("/").body(axum::body::Body::from(body)).unwrap();
+//!     app.clone().oneshot(request).await.unwrap().status()
+//! };
+//! assert_eq!(send("twelve bytes").await, 200);
+//! assert_eq!(send("thirteen more").await, 413);
+//! # });
+//! ```
+//!
 //! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file without a
 //! name, which is written by a few blocking threads and is gone when it is closed, also after a crash. Before
 //! the first byte is read, and so before `100 Continue` is sent, [`Admit`](euryale_core::Admit) is asked: a

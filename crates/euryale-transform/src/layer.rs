@@ -40,7 +40,7 @@ impl TransformChainLayer {
     pub fn new() -> Self {
         let (ledger, cores) = (Ledger::new(), available_parallelism().map_or(1, usize::from));
         let settings = Settings {
-            cpu: BlockingLane::new("transforms", cores).max_waiting(1024).ledger(&ledger),
+            cpu: BlockingLane::new("transforms", cores).max_waiting(1024).ledger(ledger.clone()),
             budget: Duration::from_millis(1),
             trusts_off: Arc::new(|_| false),
             failed: None,
@@ -123,7 +123,7 @@ impl TransformChainLayer {
 
     /// How many threads compute at a time; at least 1. The ledger counts them as the lane `transforms`. Default: as
     /// many as there are cores.
-    pub fn cpu_threads(mut self, threads: usize) -> Self {
+    pub fn threads(mut self, threads: usize) -> Self {
         self.settings.cpu = self.settings.cpu.resized(threads);
         self
     }
@@ -136,13 +136,13 @@ impl TransformChainLayer {
 
     /// How many blocking threads it may want at a time.
     #[must_use]
-    pub fn blocking_threads(&self) -> usize {
+    pub fn cpu_threads(&self) -> usize {
         self.settings.cpu.threads()
     }
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.cpu = self.settings.cpu.ledger(&ledger);
+        self.settings.cpu = self.settings.cpu.ledger(ledger.clone());
         self.settings.ledger = ledger;
         self
     }

@@ -40,13 +40,14 @@
 //!
 //! The guide has [a transform of each kind](https://docs.rs/euryale/latest/euryale/guide/writing_a_transform/).
 //!
-//! # Three kinds
+//! # Four kinds
 //!
 //! | kind | gets | runs |
 //! |---|---|---|
 //! | [`EditHead`] | the head of any final response | on a runtime thread, after all that is about bodies |
 //! | [`Rewrite`] | elements, text and comments, as they come | on a runtime thread, within a [budget] |
 //! | [`TransformPage`] | a whole page as text, up to a [limit] | in the request's task; may wait, use [`Page::cpu`] |
+//! | [`ComposePage`] | the same; answers with a body that is sent while it is made | as that one |
 //!
 //! [budget]: TransformChainLayer::budget
 //! [limit]: TransformChainLayer::body_limit
@@ -97,7 +98,7 @@
 //! # Backpressure
 //!
 //! A rewritten page is read no faster than it is sent. As many threads compute as there are
-//! [cores](TransformChainLayer::cpu_threads), in a lane that the ledger calls `transforms`; who finds too many
+//! [cores](TransformChainLayer::threads), in a lane that the ledger calls `transforms`; who finds too many
 //! [waiting](TransformChainLayer::max_queue) for one fails.
 //!
 //! # Errors

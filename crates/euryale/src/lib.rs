@@ -54,12 +54,12 @@
 //! open file; the layers add what handlers need not do, ranges and conditional requests for one. (Feature `axum`.)
 //!
 //! ```
-//! use axum::{Router, routing::get};
+//! use std::net::SocketAddr;
+//!
+//! use axum::{Router, extract::ConnectInfo, routing::get};
 //! use euryale::blob::ServeBlobLayer;
 //! use euryale::forwarded::{Client, ForwardedLayer, PublicUrl};
 //! use euryale::{Abort, Blob};
-//! # use euryale::{Peer, PeerAddr};
-//! # use tower::ServiceExt;
 //!
 //! async fn visitor(client: Client, url: PublicUrl) -> String {
 //!     format!("{client} at {url}")
@@ -72,27 +72,32 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // `axum::serve` tells who the peer is as `ConnectInfo`. With `euryale_server` it takes no `peer`.
+//! let proxies = ForwardedLayer::new("127.0.0.1, 10.0.0.0/8".parse()?)
+//!     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
 //! let app: Router = Router::new()
 //!     .route("/", get(visitor))
 //!     .route("/download", get(download))
 //!     .layer(ServeBlobLayer::new())
-//!     .layer(ForwardedLayer::new("10.0.0.0/8".parse()?));
-//! # let peer = Peer::new(PeerAddr::Tcp(([10, 0, 0, 1], 4711).into()));
-//! # let request = http::Request::get("/").extension(peer).header("x-forwarded-for", "192.0.2.7");
-//! # let request = request.header("host", "example.org").body(axum::body::Body::empty())?;
-//! # let response = app.clone().oneshot(request).await?;
-//! # let text = axum::body::to_bytes(response.into_body(), 1000).await?;
-//! # assert_eq!(text, "192.0.2.7 at http://example.org/");
-//! # let request = http::Request::get("/download").body(axum::body::Body::empty())?;
-//! # assert!(app.oneshot(request).await?.headers().contains_key("etag"));
+//!     .layer(proxies);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?; // your port
+//! # let address = listener.local_addr()?;
+//! let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+//! # tokio::spawn(serving.into_future());
+//! # let mut client = euryale_test::RawClient::connect(address).await?;
+//! # client.send("GET / HTTP/1.1\r\nhost: example.org\r\nx-forwarded-for: 192.0.2.7\r\n\r\n").await?;
+//! # assert_eq!(client.read_answer(false).await?.text(), "192.0.2.7 at http://example.org/");
+//! # assert!(client.get("/download").await?.headers.contains_key("etag"));
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! A layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit) has [`RespondLayer`] above it in a
-//! router: its crate shows the pair. Layers of your own stand between ours by [`Stack::layer`], or wherever you like
-//! when you compose them by hand.
+//! router: [`spool`] shows the pair. `ConnectionLimit` goes around [`Publish`] and not around handlers, which would not
+//! run in its workers: [`publisher`] shows that one. Layers of your own stand between ours by [`Stack::layer`], or
+//! wherever you like when you compose them by hand.
 //!
+//! [`Publish`]: publisher::Publish
 //! [`RespondLayer`]: publisher::RespondLayer
 //!
 //! # Layers
@@ -112,7 +117,8 @@
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
 //! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on `euryale-core` and on no other
-//! layer.
+//! layer. `euryale-theme` is no module here: it reads files while the program runs and has an engine for XPath in it,
+//! which programs without a theme should not have to build.
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
@@ -134,6 +140,29 @@
 //! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node can take;
 //! [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
+//! # When it does not compile
+//!
+//! The invariants are types, so layers in the wrong order are a bound that is not satisfied. What the compiler
+//! says, and what is meant:
+//!
+//! * **`Publication<…>: Clone`**, or **`ConflictPolicy: Policy<Publication<…>>`**: a retry stands inside
+//!   `ConnectionLimit`, where it would wait for a second permit with one in its hands. Put it outside.
+//! * **`Republish<…>: Service<Publication<…>>`**: the same, of Republish.
+//! * **`Publish<…>: Service<Request<…>>`**: nothing caps it. A `ConnectionLimitLayer` is missing around it.
+//! * **`Route: Service<Publication<…>>`**: `ConnectionLimit` stands around handlers, which do not run in its
+//!   workers. Call [`Pool::run`] in them.
+//! * **Expected `SpooledBody`, found `Body`**: a `SpoolLayer` is missing outside.
+//! * **`Body: Clone`**, of axum's: a retry or a Republish stands outside of Spool. Put it inside.
+//! * **`Infallible: From<Error>`**, or **expected `Infallible`, found `Error`**: a layer can fail. `RespondLayer`
+//!   is missing outside.
+//! * **`*mut StaysInItsWorker` cannot be sent**: what is computed later uses the transaction. Read values first,
+//!   and move those.
+//! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same, of a connection or its rows.
+//!   Collect them.
+//! * **Is not a place in a pool's queue**: the claim of a `Publication` is something else than a pool's.
+//! * **Does not publish from the database**: a publisher is a plain function of the shape that the message tells,
+//!   of that database, and no `async fn`.
+//!
 //! # With tower-http's layers
 //!
 //! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
@@ -145,7 +174,7 @@
 //! ```
 //! use euryale::blob::may_compress;
 //! use euryale::{Body, Pool, Response, Stack};
-//! use euryale_test::CountingDatabase;
+//! use euryale_test::CountingDatabase; // stands for your database
 //! use http::{HeaderValue, Method};
 //! use tower_http::compression::CompressionLayer;
 //! use tower_http::compression::predicate::{DefaultPredicate, Predicate};
@@ -187,6 +216,7 @@
 //! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer with [`Blob`],
 //!   [`Body`] and [`Deferred`], ask for promises by `promise::HandlerPromises`, and for who asks at which address by
 //!   [`forwarded::Client`] and [`forwarded::PublicUrl`].
+//! * `r2d2`: connections of diesel, `r2d2_postgres` or any other `r2d2::ManageConnection`, by `connection::r2d2`.
 //!
 //! # Cancellation
 //!
@@ -198,7 +228,8 @@
 //!
 //! # Errors
 //!
-//! [`Error`] inside, responses outside.
+//! [`Error`] inside, responses outside. A response says nothing of the inside: what went wrong is logged by `tracing`,
+//! and is seen where the program has a subscriber (`tracing_subscriber::fmt::init()`, for one).
 //!
 //! # Panics
 //!
@@ -215,10 +246,12 @@ pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
-    Abort, Access, Admit, Attempt, Blob, BlobHandle, Body, BodyWriter, BoxError, Claim, CommitGate, Database,
-    Deferred, Error, ErrorKind, Fault, History, Internal, InternalRequest, Lease, Ledger, OrAbort,
-    Participant, Peer, PeerAddr, Pending, Publication, Publisher, Request, Response, Route, SpooledBody,
-    Transaction, Unavailable, ledger, publisher_fn,
+    Abort, Access, Admit, AlreadyReading, Attempt, Blob, BlobHandle, BlockingLane, Body, BodyWriter,
+    BoxError, Claim, CommitGate, Database, Deferred, Done, Error, ErrorKind, Fault, History, Internal,
+    InternalRequest, IntoChunk, Lease, LeaseSource, Ledger, OrAbort, Outcome, Participant, Peer, PeerAddr,
+    Pending, Phase, Publication, Publisher, PublisherFn, Request, Response, Route, Snapshot, SnapshotPin,
+    SpooledBody, Stage, StaysInItsWorker, Task, Times, Transaction, TransactionOptions, Turn, Unavailable,
+    Work, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;

@@ -85,7 +85,7 @@ impl BlockingThreads {
     }
 
     /// As [`CpuPool::threads`](crate::CpuPool::threads) and
-    /// [`TransformChainLayer::cpu_threads`](crate::transform::TransformChainLayer::cpu_threads), all together. Default:
+    /// [`TransformChainLayer::threads`](crate::transform::TransformChainLayer::threads), all together. Default:
     /// 0, for a stack has none by itself.
     pub fn cpu(mut self, threads: usize) -> Self {
         self.cpu = threads;

@@ -39,7 +39,7 @@ use crate::BlockingThreads;
 ///
 /// ```
 /// use euryale::{Body, Pool, Response, Stack};
-/// use euryale_test::CountingDatabase;
+/// use euryale_test::CountingDatabase; // stands for your database
 ///
 /// let pool = Pool::new(CountingDatabase::new(), 2);
 /// let site = Stack::new(pool).publish_fn(|request, transaction| {
@@ -156,7 +156,7 @@ impl<D: Database> Stack<D> {
     ///
     /// ```
     /// use euryale::{Body, Pool, Response, Stack};
-    /// use euryale_test::CountingDatabase;
+    /// use euryale_test::CountingDatabase; // stands for your database
     /// use tower::{ServiceExt, util::MapRequestLayer};
     ///
     /// #[derive(Clone)]
@@ -224,7 +224,7 @@ impl<D: Database> Stack<D> {
         let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
         let readers = self.blobs.reader_threads() + checks;
         let promises = self.republish.promise_threads();
-        let transforms = self.transforms.as_ref().map_or(0, TransformChainLayer::blocking_threads);
+        let transforms = self.transforms.as_ref().map_or(0, TransformChainLayer::cpu_threads);
         let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
         if cap + readers + spool + promises + deferred + writers + transforms > there {
             tracing::warn!(

@@ -6,7 +6,9 @@ use std::path::Path;
 use crate::ci::{self, Action, Installed, steps};
 use crate::deps::count;
 use crate::instructions;
-use crate::rules::{Finding, dependencies, entries, manifests, markdown, packages, roots, size, words};
+use crate::rules::{
+    Finding, dependencies, entries, examples, manifests, markdown, packages, roots, size, words,
+};
 use crate::source::{Source, has_word};
 use crate::workspace::{Dependency, Package, Workspace};
 
@@ -219,6 +221,8 @@ const PUBLISHED: &str = "[package]
 name = \"euryale-a\"
 description = \"A\"
 documentation = \"https://docs.rs/euryale-a\"
+keywords = [\"a\"]
+categories = [\"asynchronous\"]
 rust-version.workspace = true
 license.workspace = true
 
@@ -265,6 +269,23 @@ fn nobody_elses_types_are_handed_on() {
     for line in ["pub use rusqlite;", "pub use http::{HeaderMap, Uri};", "    pub use lol_html as html;"] {
         assert_eq!(found("crates/euryale-a/src/lib.rs", line), 1, "{line}");
     }
+}
+
+#[test]
+fn an_example_keeps_a_file_of_its_own_name() {
+    let found = |path: &str, line: &str| examples::check(path, &Source::new(line)).len();
+    let two = r#"let pool = pool("mixed.db", "notes.db");"#;
+    assert_eq!(found("examples/mixed/src/main.rs", r#"pool("mixed.db")"#), 0);
+    assert_eq!(found("examples/mixed/src/bin/other.rs", two), 1);
+    for path in ["examples/mixed/src/tests.rs", "examples/mixed/src/tests/a.rs", "crates/a/src/lib.rs"] {
+        assert_eq!(found(path, two), 0, "{path}");
+    }
+}
+
+#[test]
+fn what_a_release_needs_is_told() {
+    assert_eq!(packages::unreleasable("[workspace.package]\nversion = \"0.1.0\"\n").len(), 1);
+    assert!(packages::unreleasable("[workspace.package]\nrepository = \"https://…\"\n").is_empty());
 }
 
 // Dependencies.

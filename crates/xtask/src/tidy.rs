@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::rules::{Finding, dependencies, entries, manifests, markdown, packages, roots, size, words};
+use crate::rules::{
+    Finding, dependencies, entries, examples, manifests, markdown, packages, roots, size, words,
+};
 use crate::source::Source;
 use crate::workspace::Workspace;
 
@@ -18,6 +20,9 @@ pub(crate) fn run() -> Result<()> {
     }
     if !findings.is_empty() {
         bail!("tidy: {} finding(s)", findings.len());
+    }
+    for what in packages::unreleasable(&read(&workspace.root, "Cargo.toml")?) {
+        println!("before a release: {what}");
     }
     println!("tidy: {} files, {} packages, nothing found", workspace.files.len(), workspace.packages.len());
     Ok(())
@@ -33,6 +38,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                 findings.extend(size::check(path, &source));
                 findings.extend(words::check_code(path, &source));
                 findings.extend(packages::check_code(path, &source));
+                findings.extend(examples::check(path, &source));
                 if roots::is_crate_root(path) {
                     findings.extend(roots::check(
                         path,

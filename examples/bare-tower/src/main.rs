@@ -55,5 +55,5 @@ fn pool(path: impl AsRef<Path>) -> Result<Pool<Sqlite>, Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    Ok(serve(TcpListener::bind("127.0.0.1:3000").await?, pool("guests.db")?).await?)
+    Ok(serve(TcpListener::bind("127.0.0.1:3000").await?, pool("bare-tower.db")?).await?)
 }

@@ -4,7 +4,7 @@ use tokio::net::TcpListener;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = crate::pool(folder.path().join("guests.db")).unwrap();
+    let pool = crate::pool(folder.path().join("bare-tower.db")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(crate::serve(listener, pool.clone()));

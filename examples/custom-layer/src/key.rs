@@ -63,7 +63,7 @@ where
             }
             None => {
                 let mut refusal = Response::new(Body::from("a key is needed\n"));
-                *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+                *refusal.status_mut() = StatusCode::FORBIDDEN;
                 Box::pin(ready(Ok(refusal)))
             }
         }

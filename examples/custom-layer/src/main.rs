@@ -9,7 +9,7 @@ use std::path::Path;
 
 use axum::Router;
 use euryale_connection::{ConnectionLimitLayer, Pool};
-use euryale_core::{Abort, Body, Request, Response, Transaction};
+use euryale_core::{Abort, Body, OrAbort, Request, Response, Transaction};
 use euryale_publisher::{Publish, RespondLayer};
 use euryale_spool::SpoolLayer;
 use euryale_sqlite::Sqlite;
@@ -19,7 +19,7 @@ use tower::ServiceBuilder;
 use self::key::{ApiKeyLayer, User};
 
 fn note(request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
-    let User(name) = request.extensions().get().ok_or("no ApiKeyLayer").map_err(Abort::error)?;
+    let User(name) = request.extensions().get().ok_or("no ApiKeyLayer").or_abort()?;
     let text = String::from_utf8(request.body().to_bytes()?.into())?;
     let connection = transaction.connection()?;
     connection.execute("INSERT INTO note VALUES (?1, ?2)", [&**name, &text])?;
@@ -47,5 +47,5 @@ fn pool(path: impl AsRef<Path>) -> Result<Pool<Sqlite>, Box<dyn Error>> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("notes.db")?)).await?)
+    Ok(axum::serve(listener, app(pool("custom-layer.db")?)).await?)
 }

@@ -77,5 +77,5 @@ fn pool(path: impl AsRef<Path>) -> Result<Pool<Sqlite>, Box<dyn Error>> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("notes.db")?)).await?)
+    Ok(axum::serve(listener, app(pool("mixed.db")?)).await?)
 }

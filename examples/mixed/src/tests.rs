@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 /// Serves for as long as the runtime lives.
 async fn start() -> (std::net::SocketAddr, Pool<Sqlite>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let pool = crate::pool(folder.path().join("notes.db")).unwrap();
+    let pool = crate::pool(folder.path().join("mixed.db")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(axum::serve(listener, crate::app(pool.clone())).into_future());

@@ -32,7 +32,8 @@ fn database(path: impl AsRef<std::path::Path>) -> Result<Sqlite, Box<dyn Error>>
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pool = Pool::new(database("total.db")?, 2);
+    tracing_subscriber::fmt::init(); // why something was answered 500
+    let pool = Pool::new(database("pool-in-axum.db")?, 2);
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     Ok(axum::serve(listener, app(pool)).await?)
 }

@@ -54,5 +54,5 @@ fn app(pool: Pool<Sqlite>) -> Router {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("towns.db")?)).await?)
+    Ok(axum::serve(listener, app(pool("promises.db")?)).await?)
 }

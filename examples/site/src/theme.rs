@@ -118,7 +118,7 @@ impl Theme {
 
     /// Transforms of pages: first the tiles of those that have some, then the theme.
     pub(crate) fn chain(&self, ledger: &Ledger) -> TransformChainLayer {
-        let chain = TransformChainLayer::new().ledger(ledger.clone()).cpu_threads(threads());
+        let chain = TransformChainLayer::new().ledger(ledger.clone()).threads(threads());
         let chain = chain.compose_page(tiles::composer());
         match &self.live {
             Some(live) => chain.transform_page(self.transform(live)).rewrite(BelowPrefix::new(PATH)),

@@ -63,5 +63,5 @@ fn app(path: &Path, ledger: &Ledger) -> Result<Router, Box<dyn Error>> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app("total.db".as_ref(), &Ledger::new())?).await?)
+    Ok(axum::serve(listener, app("swap-pool.db".as_ref(), &Ledger::new())?).await?)
 }

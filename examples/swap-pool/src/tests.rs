@@ -10,7 +10,7 @@ use crate::threads::Threads;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true() {
     let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
-    let app = crate::app(&folder.path().join("total.db"), &ledger).unwrap();
+    let app = crate::app(&folder.path().join("swap-pool.db"), &ledger).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(axum::serve(listener, app).into_future());

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use axum::http::{Method, StatusCode};
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, Method, StatusCode};
 use euryale::{Abort, Body, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_sqlite::Sqlite;
 use matchit::Params;
@@ -67,7 +68,12 @@ fn page(
             let text = found.ok_or_else(|| Abort::status(StatusCode::NOT_FOUND))??;
             Ok(Body::from(text).into())
         }
-        _ => Err(Abort::status(StatusCode::METHOD_NOT_ALLOWED)),
+        _ => {
+            let mut refusal = Response::new(Body::empty());
+            *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT"));
+            Err(Abort::response(refusal))
+        }
     }
 }
 
@@ -84,5 +90,5 @@ fn app(pool: Pool<Sqlite>) -> Result<axum::Router, matchit::InsertError> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app(pool("pages.db")?)?).await?)
+    Ok(axum::serve(listener, app(pool("sync-router.db")?)?).await?)
 }

@@ -83,7 +83,7 @@ impl OffloadLayer {
     /// No folders, and nobody is trusted.
     pub fn new() -> Self {
         let ledger = Ledger::new();
-        let lane = BlockingLane::new("offload", CHECKS).ledger(&ledger);
+        let lane = BlockingLane::new("offload", CHECKS).ledger(ledger.clone());
         let settings =
             Settings { maps: Arc::new([]), trusted: None, mapping_from_proxy: false, lane, ledger };
         Self { settings }
@@ -128,7 +128,7 @@ impl OffloadLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.lane = self.settings.lane.ledger(&ledger);
+        self.settings.lane = self.settings.lane.ledger(ledger.clone());
         self.settings.ledger = ledger;
         self
     }

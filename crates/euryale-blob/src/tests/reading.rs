@@ -37,7 +37,7 @@ fn turns(ledger: &Ledger) -> i64 {
 
 fn readers(threads: usize) -> (BlockingLane, Ledger, [Reader; 4]) {
     let ledger = Ledger::new();
-    let lane = BlockingLane::new("readers", threads).ledger(&ledger);
+    let lane = BlockingLane::new("readers", threads).ledger(ledger.clone());
     let both = [Reader::ahead(&lane, &ledger), Reader::lazy(&lane, &ledger)];
     let [ahead, lazy] = both.clone().map(Reader::on_the_lane);
     let [hot_ahead, hot_lazy] = both;

@@ -106,6 +106,28 @@ async fn a_holder_whose_client_has_gone_is_still_listed() {
     assert_quiet(pool.ledger()).await;
 }
 
+#[tokio::test]
+async fn each_way_to_use_a_claim_has_its_route() {
+    let pool = pool(1);
+    let claim = || pool.claim().route(Route::new("/slow"));
+    let [one, two, three] = [pool.clone(), pool.clone(), pool.clone()];
+    let named = [(None, Some("/slow".to_owned()), 1, 1)];
+    assert_eq!(claim().on_connection(move |_| held(&one)).await.unwrap(), named);
+    assert_eq!(pool.ledger().transactions.begun.get(), 0);
+    let written = claim().transaction(move |transaction| {
+        transaction.connection()?;
+        Ok(held(&two))
+    });
+    assert_eq!(written.await.unwrap(), named);
+    let read = claim().read(move |transaction| {
+        transaction.connection()?;
+        Ok(held(&three))
+    });
+    assert_eq!(read.await.unwrap(), named);
+    assert_eq!(pool.ledger().transactions.committed.get(), 2);
+    assert_quiet(pool.ledger()).await;
+}
+
 /// A gate at each step of a transaction, and what is said of the job that waits there.
 #[tokio::test]
 async fn what_a_job_does_is_named_at_each_step() {

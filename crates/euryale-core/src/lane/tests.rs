@@ -11,7 +11,7 @@ use crate::{BlockingLane, Error, ErrorKind, Ledger};
 fn lane(threads: usize) -> (BlockingLane, Ledger, Arc<LaneMeter>) {
     let ledger = Ledger::new();
     let meter = ledger.lanes.of("test");
-    (BlockingLane::new("test", threads).ledger(&ledger), ledger, meter)
+    (BlockingLane::new("test", threads).ledger(ledger.clone()), ledger, meter)
 }
 
 async fn assert_quiet(ledger: &Ledger) {
@@ -76,7 +76,7 @@ async fn a_panic_is_an_error_and_the_lane_goes_on() {
 async fn handles_share_their_turns_whoever_counts_them() {
     let (lane, first, _) = lane(1);
     let second = Ledger::new();
-    let other = lane.clone().ledger(&second);
+    let other = lane.clone().ledger(second.clone());
     let turn = lane.try_enter().unwrap();
     assert_eq!(other.try_enter().unwrap_err().kind(), ErrorKind::LaneFull);
     assert_eq!((first.unsettled().len(), second.unsettled().len()), (1, 0));

@@ -9,7 +9,7 @@ use crate::CpuPool;
 #[tokio::test]
 async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     let ledger = Ledger::new();
-    let pool = CpuPool::new().threads(2).max_queue(1).ledger(&ledger);
+    let pool = CpuPool::new().threads(2).max_queue(1).ledger(ledger.clone());
     let gate = Gate::new();
     let hold = || {
         let (pool, gate) = (pool.clone(), gate.clone());

@@ -47,7 +47,7 @@ where
 
 impl Settings {
     fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
-        if self.proxies.contain(self.peer.find(&parts.extensions))
+        if self.proxies.contain(self.peer.find(&parts.extensions, &self.proxies))
             && let Some(directive) = Directive::parse(parts.uri.path())?
         {
             return directive.apply(parts);

@@ -39,7 +39,7 @@ impl UnixSocket {
         Self { path: path.into(), mode: 0o660, user: None, group: None }
     }
 
-    /// Who may connect: those who may write to the file. Default `0o660`.
+    /// Who may connect: those who may write to the file. Default: `0o660`.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;

@@ -56,7 +56,7 @@ impl Warmth {
             if is_warm(&piece) {
                 return Poll::Ready(Ok(()));
             }
-            *self.coming() = Some(bring(LANE.clone().ledger(&self.ledger), piece));
+            *self.coming() = Some(bring(LANE.clone().ledger(self.ledger.clone()), piece));
         }
         let Some(coming) = self.coming() else { return Poll::Ready(Ok(())) };
         let came = ready!(coming.as_mut().poll(cx));

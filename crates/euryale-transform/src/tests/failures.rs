@@ -160,7 +160,7 @@ async fn a_handler_that_never_returns_costs_a_thread_and_not_the_page() {
     let layer = TransformChainLayer::new()
         .rewrite(stuck)
         .deadline(Duration::from_millis(20))
-        .cpu_threads(1)
+        .threads(1)
         .max_queue(0)
         .ledger(ledger.clone());
     let service = around(layer, |_| page(SOURCE));
@@ -267,7 +267,7 @@ async fn who_goes_away_leaves_nothing_behind() {
             Ok(page)
         }) as Made
     });
-    let layer = TransformChainLayer::new().transform_page(slow).cpu_threads(1).ledger(ledger.clone());
+    let layer = TransformChainLayer::new().transform_page(slow).threads(1).ledger(ledger.clone());
     let service = around(layer, |_| page(SOURCE));
     let tasks: Vec<_> =
         (0..3).map(|_| tokio::spawn(service.clone().oneshot(http::Request::new(())))).collect();

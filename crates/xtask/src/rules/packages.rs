@@ -28,7 +28,8 @@ pub(crate) fn check(package: &Package, manifest: &str, known: &BTreeSet<String>)
             );
         }
     }
-    for key in ["description", "documentation", "rust-version.workspace", "license.workspace"] {
+    let of_its_own = ["description", "documentation", "keywords", "categories"];
+    for key in of_its_own.into_iter().chain(["rust-version.workspace", "license.workspace"]) {
         if manifests::value(manifest, "[package]", key).is_none() {
             find(format!("no `{key}`"), "add it: a package's page is made of these");
         }
@@ -37,6 +38,17 @@ pub(crate) fn check(package: &Package, manifest: &str, known: &BTreeSet<String>)
         find("docs.rs would leave features out".into(), "add `all-features = true` for docs.rs");
     }
     findings
+}
+
+/// What is missing before a first release, and cannot be made up before: no finding, but `tidy` says it. `manifest` is
+/// the workspace's.
+pub(crate) fn unreleasable(manifest: &str) -> Vec<&'static str> {
+    match manifests::value(manifest, "[workspace.package]", "repository") {
+        Some(_) => Vec::new(),
+        None => vec![
+            "set `repository` in [workspace.package]: without it the READMEs' links lead nowhere on crates.io",
+        ],
+    }
 }
 
 /// Whose types a published crate may hand on by name. A new major version of these is one of the crate's.

@@ -157,7 +157,7 @@ pub(crate) fn app(pool: Pool) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let pool = open("links.db".as_ref()).await?;
+    let pool = open("from-deadpool.db".as_ref()).await?;
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app(pool)).await?;
     Ok(())

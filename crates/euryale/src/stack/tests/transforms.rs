@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
 use euryale_core::{BoxError, ErrorKind};
 use euryale_test::{Gate, eventually};
@@ -202,23 +201,20 @@ async fn files_and_their_heads_never_enter() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// Takes a thread for so long. Counts how many did at a time.
+/// Takes a thread until its gate is opened. Counts how many did at a time.
 struct Busy {
-    time: Duration,
+    gate: Gate,
     now: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
 }
 
 impl AsyncFrame for Busy {
     async fn frame(&self, page: &Page) -> Result<String, BoxError> {
-        let (time, now, most) = (self.time, Arc::clone(&self.now), Arc::clone(&self.most));
+        let (gate, now, most) = (self.gate.clone(), Arc::clone(&self.now), Arc::clone(&self.most));
         page.cpu()
             .run(move || {
                 most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
-                let until = Instant::now() + time;
-                while Instant::now() < until {
-                    std::hint::spin_loop();
-                }
+                gate.wait();
                 now.fetch_sub(1, Relaxed);
             })
             .await?;
@@ -226,16 +222,15 @@ impl AsyncFrame for Busy {
     }
 }
 
-/// 50 requests on one connection, 200 ms of transforming each: threads for the CPU are the only limit.
+/// 50 requests on one connection, all of them transformed at a time: threads for the CPU are the only limit.
 #[tokio::test]
 async fn the_connection_is_idle_while_pages_are_transformed() {
     const PAGES: u32 = 50;
-    const TIME: Duration = Duration::from_millis(200);
-    const THREADS: u32 = 25;
-    let (pool, gate) = (pool(), Gate::new());
+    const THREADS: usize = 25;
+    let (pool, gate, transforming) = (pool(), Gate::new(), Gate::new());
     let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let busy = Busy { time: TIME, now: Arc::clone(&now), most: Arc::clone(&most) };
-    let layer = frames(busy).cpu_threads(THREADS as usize);
+    let busy = Busy { gate: transforming.clone(), now: Arc::clone(&now), most: Arc::clone(&most) };
+    let layer = frames(busy).threads(THREADS);
     let theirs = gate.clone();
     let stack = Stack::new(pool.clone()).transforms(layer).publish_fn(move |request, transaction| {
         transaction.connection()?;
@@ -244,7 +239,6 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         }
         Ok(html("page"))
     });
-    let began = Instant::now();
     let asked: Vec<_> = (0..PAGES)
         .map(|_| {
             tokio::spawn({
@@ -264,14 +258,17 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         async move { ask(&stack, Method::GET, "/gate", "").await }
     });
     eventually("another one is published", || gate.waiting() == 1).await;
-    assert!(now.load(Relaxed) > 0);
+    eventually("all threads are taken", || transforming.waiting() == THREADS).await;
     gate.open();
+    transforming.open();
     for asked in asked {
         assert_eq!(asked.await.unwrap(), (StatusCode::OK, "+page".to_owned()));
     }
-    let rounds = PAGES.div_ceil(THREADS);
-    assert!(began.elapsed() >= TIME * rounds, "no more at a time than there are threads");
-    assert_eq!(most.load(Relaxed), THREADS as usize);
+    assert_eq!(
+        (now.load(Relaxed), most.load(Relaxed)),
+        (0, THREADS),
+        "no more at a time than there are threads"
+    );
     assert_eq!(other.await.unwrap().1, "+page");
     assert_eq!(ledger.transforms.by_name.of("frame").seconds.count(), u64::from(PAGES) + 1);
     assert_quiet(ledger).await;
