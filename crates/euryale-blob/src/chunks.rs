@@ -25,7 +25,8 @@ const FLOWING_AT_ONCE: usize = 16;
 const PRELOADED: u64 = 1 << 20;
 /// How much is read before others have their turn: it is copied twice, in 50 µs.
 const STINT: usize = 256 << 10;
-/// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a frame, nothing ahead.
+/// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a frame, nothing
+/// ahead.
 const LAZY: usize = 8 << 10;
 /// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
 /// peer that does not read; a whole buffer and fifteen of these are two buffers.

@@ -61,8 +61,8 @@
 //!
 //! Over HTTP/1, who sends what it gets is given 128 KiB at a time. There are 16 such buffers; beside them a stalled
 //! peer holds at most two of 24 KiB. Over HTTP/2 a stream begins with 8 KiB, and whenever all it was given is sent,
-//! it has the next of 16 other such buffers, if one is free; one that stalls holds at most two of 8 KiB beside them, and
-//! one under `euryale-server`, which asks for more only when what it has is written.
+//! it has the next of 16 other such buffers, if one is free; one that stalls holds at most two of 8 KiB beside them,
+//! and one under `euryale-server`, which asks for more only when what it has is written.
 //!
 //! # Beside compression
 //!

@@ -51,7 +51,7 @@ pub(crate) struct Scales {
 
 impl Scales {
     pub(crate) fn new(ledger: &Ledger) -> Self {
-        Self { cpu: CpuPool::new().threads(AT_ONCE).max_queue(MOST_WAITING).ledger(ledger) }
+        Self { cpu: CpuPool::new().threads(AT_ONCE).max_queue(MOST_WAITING).ledger(ledger.clone()) }
     }
 
     /// The picture at `path` in this width.

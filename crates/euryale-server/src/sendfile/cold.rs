@@ -17,9 +17,9 @@ use crate::BLOCKING_THREADS;
 /// faster.
 static LANE: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
-/// The kernel reads a file that is read from end to end in runs of at least so many bytes (`read_ahead_kb`): one that is
-/// there at both its ends is mostly there. Of a longer one the middle may be missing: some clients read the first bytes
-/// and the last ones before the rest.
+/// The kernel reads ahead in runs of about so many bytes (`read_ahead_kb`): one that is there at both its ends is
+/// mostly there. Of a longer one the middle may be missing: some clients read the first bytes and the last before the
+/// rest.
 const RUN: usize = 128 << 10;
 
 /// Brings pages into the page cache before they are sent.

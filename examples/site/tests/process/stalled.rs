@@ -95,8 +95,8 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     site.end_well();
 }
 
-/// Streams of HTTP/2 on sockets that nobody reads, with windows that are wide, and streams whose windows are closed: what
-/// the server has read for them, it keeps.
+/// Streams of HTTP/2 on sockets that nobody reads, with windows that are wide, and streams whose windows are closed:
+/// what the server has read for them, it keeps.
 #[test]
 fn streams_hold_less_than_a_frame_each() {
     for window in [1 << 20, 64 << 10] {
