@@ -20,6 +20,9 @@ pub struct Client {
 impl Client {
     /// That of a request with these extensions. None: no [`ForwardedLayer`](crate::ForwardedLayer) stands around who
     /// asks.
+    ///
+    /// It is no extension of its own, so `extensions.get::<Client>()` finds nothing: client and address share one, for
+    /// each costs in every copy of a head.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get::<Visit>().and_then(|visit| visit.client)
     }

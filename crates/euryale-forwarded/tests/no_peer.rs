@@ -9,7 +9,7 @@ use http::Request;
 use tower::{Layer, ServiceExt, service_fn};
 
 async fn see(request: Request<()>) -> Result<Response, Infallible> {
-    let client = request.extensions().get().map(Client::to_string);
+    let client = Client::of(request.extensions()).map(|client| client.to_string());
     assert_eq!(client.as_deref(), Some("unknown"));
     Ok(Response::new(Body::empty()))
 }
