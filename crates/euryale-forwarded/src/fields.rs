@@ -81,7 +81,7 @@ impl std::error::Error for UnknownField {}
 const OTHERS: [&str; 4] = ["forwarded", "x-real-ip", "x-original-url", "x-rewrite-url"];
 const FAMILIES: [&str; 2] = ["x-forwarded", "x-euryale-"];
 
-/// Takes all of them away: what was believed is in typed extensions by then.
+/// Takes all of them away: what was believed is written down by then.
 pub(crate) fn remove(headers: &mut HeaderMap) {
     let is_meant = |name: &&HeaderName| {
         OTHERS.contains(&name.as_str()) || FAMILIES.iter().any(|start| name.as_str().starts_with(start))

@@ -17,7 +17,7 @@ use crate::rfc7239;
 use crate::visit::Visit;
 
 impl Settings {
-    /// Puts [`Client`] and [`PublicUrl`] into the extensions, makes `Host` and target agree with them, and takes the
+    /// Writes down [`Client`] and [`PublicUrl`], makes `Host` and target agree with them, and takes the
     /// fields away, whosesoever they are.
     pub(crate) fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
         let peer = self.peer.find(&parts.extensions, &self.proxies);

@@ -84,11 +84,13 @@ async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermi
     if waits.waited(Instant::now()) {
         tracing::warn!("as many sockets are open as may be: new peers wait");
     }
-    tokio::select! {
+    let permit = tokio::select! {
         biased;
         () = shared.stop.cancelled() => None,
         permit = shared.admission.place() => permit,
-    }
+    };
+    waits.has_waited(Instant::now());
+    permit
 }
 
 /// Peers that wait for a place. One line says that it begins and one that it is over, however many they are: a server
@@ -108,6 +110,11 @@ impl Waits {
         self.peers += 1;
         self.last = Some(now);
         self.peers == 1
+    }
+
+    /// It has found a place.
+    pub(crate) fn has_waited(&mut self, now: Instant) {
+        self.last = Some(now);
     }
 
     /// A peer found a place at once. If that ends it: how many waited.

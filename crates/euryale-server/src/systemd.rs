@@ -13,9 +13,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{Listener, Readiness, Shutdown};
 
-/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix, each with the name that
-/// `FileDescriptorName=` gives it, and which is empty where nobody names any. They are open while the service starts
-/// and while it is restarted: peers wait, and none is refused.
+/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They are open while the
+/// service starts and while it is restarted: peers wait, and none is refused. Each comes with the name that
+/// `FileDescriptorName=` gives it, or else that of its unit; with none where no `LISTEN_FDNAMES` says any.
 ///
 /// # Errors
 ///

@@ -220,6 +220,9 @@ fn that_peers_wait_is_said_when_it_begins_and_when_it_is_over() {
     assert_eq!(waits.found(at(4 + 60)), Some(3));
     assert_eq!(waits.found(at(100)), None);
     assert!(waits.waited(at(101)), "anew");
+    waits.has_waited(at(120));
+    assert_eq!(waits.found(at(121)), None, "one waited just now");
+    assert_eq!(waits.found(at(120 + 10)), Some(1));
 }
 
 #[test]

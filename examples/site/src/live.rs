@@ -34,13 +34,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The site with all its routes. Reads the files of a theme: before anything is served, or seldom.
-    pub(crate) fn site(&self, settings: &Settings) -> Result<Router, StartError> {
+    /// The site with all its routes, and its theme. Reads the files of that: before anything is served, or seldom.
+    pub(crate) fn site(&self, settings: &Settings) -> Result<(Router, Theme), StartError> {
         let theme = Theme::open(&settings.theme)?;
         let resume: Resume = self.stands.resume();
         let app = app(self.pool.clone(), self.blobs.clone(), &theme, settings, resume);
-        self.stands.shows(theme);
-        Ok(public::around(echo::beside(app, &self.shutdown, &self.stands, &settings.edge), settings))
+        let app = echo::beside(app, &self.shutdown, &self.stands, &settings.edge);
+        Ok((public::around(app, settings), theme))
     }
 
     /// What other settings make of it. Reads files, and changes nothing.
@@ -57,7 +57,7 @@ pub(crate) struct Next {
     pub(crate) settings: Settings,
     filter: EnvFilter,
     certificates: Option<ServerConfig>,
-    site: Option<Router>,
+    site: Option<(Router, Theme)>,
 }
 
 /// The way into the site. Requests that have begun go on in the one into which they came.
@@ -134,8 +134,9 @@ impl Live {
         self.changes.apply(&new.edge.server());
         self.balancers.are(&new.edge.proxy_protocol);
         self.log.change(filter);
-        if let Some(site) = site {
+        if let Some((site, theme)) = site {
             self.way_in.replace(site);
+            self.parts.stands.shows(theme);
         }
     }
 }

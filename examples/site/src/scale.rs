@@ -56,8 +56,8 @@ impl Scales {
 
     /// The picture at `path` in this width.
     ///
-    /// The first pass is a reader: mostly the picture is there. If not, the second one has it, and is a writer from its
-    /// beginning: so of those who asked together the first one keeps it, and the others find it, without a conflict.
+    /// A pass begins as a reader: mostly the picture is there, and some need none. Only who has one that is not kept yet
+    /// begins again as a writer: of those who asked together the first one keeps it, and the others find it.
     pub(crate) fn answer(
         &self,
         pages: &Pages,
@@ -72,9 +72,6 @@ impl Scales {
             return refuse(StatusCode::NOT_FOUND, format!("Pictures have the widths {widths}."));
         };
         let promises = request.promises().shared(Duration::ZERO).deadline(PATIENCE);
-        if promises.pass() > 1 {
-            transaction.writable()?;
-        }
         let connection = transaction.connection()?;
         let Some(original) = store::file(connection, &path)? else {
             return refuse(StatusCode::NOT_FOUND, "There is no picture at this address.".to_owned());
@@ -100,7 +97,10 @@ impl Scales {
             made => made?,
         };
         match &*made {
-            Ok(Ok(Some(scaled))) => keep(blobs, &original, width, scaled, transaction),
+            Ok(Ok(Some(scaled))) => {
+                transaction.writable()?;
+                keep(blobs, &original, width, scaled, transaction)
+            }
             Ok(Ok(None)) => files::show(blobs, &original, transaction),
             Ok(Err(error)) => {
                 tracing::info!(path, error = error as &dyn std::error::Error, "a picture cannot be scaled");
@@ -131,7 +131,7 @@ fn make(original: &Blob, width: u32, folder: &Path) -> io::Result<Made> {
     Ok(Ok(Some(Scaled { body: SpooledBody::file(file)?, content_type: small.content_type })))
 }
 
-/// Sends the new picture at once: the file has no name yet, which it gets when the transaction commits.
+/// Sends the new picture at once: the bytes are those of the file that is just being given its name.
 fn keep(
     blobs: &FolderStore,
     original: &FileEntry,

@@ -121,7 +121,8 @@ fn open_now(
         .build();
     stands.open(&pool);
     let parts = Parts { pool, blobs, stands, shutdown };
-    let site = parts.site(settings)?;
+    let (site, theme) = parts.site(settings)?;
+    parts.stands.shows(theme);
     Ok((parts, site))
 }
 

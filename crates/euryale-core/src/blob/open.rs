@@ -51,7 +51,13 @@ impl OpenFile {
     /// The file has another name.
     #[cfg(feature = "fs")]
     pub(crate) fn forget_spare_name(&self) {
-        self.spare.forget();
+        self.spare.forget(self);
+    }
+
+    /// Does this name lead to this file?
+    #[cfg(feature = "fs")]
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
+        is_of(self, path).unwrap_or(false)
     }
 }
 
@@ -65,12 +71,11 @@ impl Deref for OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        let Some(file) = self.file.take() else { return };
         // First: without it the file may have no name at all.
         #[cfg(feature = "fs")]
-        self.spare.forget();
-        if let Some(file) = self.file.take()
-            && is_large_and_nameless(&file).unwrap_or(false)
-        {
+        self.spare.forget(&file);
+        if is_large_and_nameless(&file).unwrap_or(false) {
             close_elsewhere(file);
         }
     }
@@ -99,13 +104,20 @@ impl SpareName {
         spare.take_if(|spare| spare == name).is_some()
     }
 
-    fn forget(&self) {
+    /// Of `file`, whose name it is: if somebody has removed it, it may be another file's by now.
+    fn forget(&self, file: &File) {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(name) = spare {
+        if let Some(name) = spare.filter(|name| is_of(file, name).unwrap_or(false)) {
             // Gone already, or left to those who know which names count. The file is open, so no block is freed here.
             let _ = fs::remove_file(name);
         }
     }
+}
+
+#[cfg(feature = "fs")]
+fn is_of(file: &File, path: &Path) -> io::Result<bool> {
+    let (named, open) = (fs::symlink_metadata(path)?, file.metadata()?);
+    Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
 }
 
 fn is_large_and_nameless(file: &File) -> io::Result<bool> {

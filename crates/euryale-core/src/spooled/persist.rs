@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::SpooledBody;
@@ -72,13 +71,13 @@ impl SpooledBody {
     pub fn take_back(&self, path: impl Into<PathBuf>) -> io::Result<()> {
         let path = path.into();
         match self.open_file() {
-            Some(file) if is_of(file, &path).unwrap_or(false) => file.spare_name(path),
+            Some(file) if file.is_at(&path) => file.spare_name(path),
             _ => fs::remove_file(path),
         }
     }
 
     fn reclaims(&self, path: &Path) -> bool {
-        self.open_file().is_some_and(|file| file.reclaim_spare_name(path))
+        self.open_file().is_some_and(|file| file.is_at(path) && file.reclaim_spare_name(path))
     }
 
     fn place(&self, path: &Path) -> io::Result<()> {
@@ -86,7 +85,7 @@ impl SpooledBody {
             file.sync_all()?;
             match link(file, path) {
                 // The name that was taken back from this very body.
-                Err(_) if is_of(file, path).unwrap_or(false) && self.reclaims(path) => return Ok(()),
+                Err(_) if self.reclaims(path) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {}
                 linked => return linked,
             }
@@ -128,12 +127,6 @@ fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> 
 #[cfg(not(target_os = "linux"))]
 fn copy_within_the_system(_from: &File, _to: &File, _len: u64) -> io::Result<bool> {
     Ok(false)
-}
-
-/// Does this name lead to this file?
-fn is_of(file: &File, path: &Path) -> io::Result<bool> {
-    let (named, open) = (fs::symlink_metadata(path)?, file.metadata()?);
-    Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
 }
 
 /// A file without a name has an entry among those of the process, and what that points at can be linked.

@@ -23,8 +23,8 @@ pub struct SendfileIo {
     stream: TcpStream,
     windows: Arc<Windows>,
     stint: Stint,
-    /// When the peer took no more of a file.
-    stalled: Option<Instant>,
+    /// When the piece that is under way was in memory, of which the peer took some and no more. None: it is new.
+    warm_at: Option<Instant>,
     warmth: Warmth,
     /// Some file could not be sent: from then on bytes of maps are written as others are.
     copies: bool,
@@ -40,7 +40,7 @@ const MOST_SLICES: usize = 64;
 impl SendfileIo {
     pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
         let warmth = Warmth::new(&windows.ledger);
-        Self { stream, windows, stint: Stint::new(STINT), stalled: None, warmth, copies: false }
+        Self { stream, windows, stint: Stint::new(STINT), warm_at: None, warmth, copies: false }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -61,10 +61,11 @@ impl SendfileIo {
     ) -> Poll<io::Result<usize>> {
         // A socket may take megabytes at a time, of a peer that reads as fast as it can for ever.
         ready!(self.stint.poll_go_on(cx));
-        if self.stalled.is_some_and(|since| since.elapsed() >= FORGETFUL) || self.warmth.is_coming() {
+        if self.warm_at.is_some_and(|at| at.elapsed() >= FORGETFUL) || self.warmth.is_coming() {
             ready!(self.stream.poll_write_ready(cx))?;
             let piece = || place.blob.slice(place.offset - place.blob.offset(), bytes.len() as u64);
             ready!(self.warmth.poll_warm(cx, piece))?;
+            self.warm_at = None;
         }
         let some = &bytes[..bytes.len().min(STINT)];
         let sent = if self.copies {
@@ -79,14 +80,15 @@ impl SendfileIo {
         match sent {
             Poll::Pending => {
                 self.stint.renew();
-                self.stalled.get_or_insert_with(Instant::now);
+                self.warm_at.get_or_insert_with(Instant::now);
                 return Poll::Pending;
             }
             Poll::Ready(Err(error)) if !self.copies && is_for_none(&error) => {
                 self.copies = true;
                 return self.poll_send_file(cx, place, bytes);
             }
-            Poll::Ready(_) => self.stalled = None,
+            Poll::Ready(Ok(sent)) if sent < bytes.len() => {}
+            Poll::Ready(_) => self.warm_at = None,
         }
         let sent = ready!(sent)?;
         if sent == 0 {
@@ -246,10 +248,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_stalled_for_long_may_find_his_file_forgotten() {
+    async fn who_is_slow_may_find_his_file_forgotten() {
         let (mut socket, mut peer) = pair().await;
         let (bytes, file) = window(&socket, 32 << 20);
-        for (stall, asks_the_disk) in [(FORGETFUL / 2, false), (FORGETFUL, true)] {
+        // Whatever it takes in between.
+        for (pause, asks_the_disk) in [(FORGETFUL / 2, false), (FORGETFUL / 2, true), (FORGETFUL / 2, false)]
+        {
             // Until the system takes no more.
             let mut sent = 0;
             let mut write = async || loop {
@@ -267,9 +271,9 @@ mod tests {
                 () = write() => {}
                 () = full => {}
             }
-            assert!(socket.stalled.is_some());
+            assert!(socket.warm_at.is_some());
             fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-            advance(stall).await;
+            advance(pause).await;
             let mut taken = vec![0; sent];
             peer.read_exact(&mut taken).await.unwrap();
             let mut asked = false;
@@ -280,7 +284,7 @@ mod tests {
             });
             let wrote = wrote.await.unwrap();
             assert_eq!(asked, asks_the_disk);
-            assert!(socket.stalled.is_none() && !socket.warmth.is_coming());
+            assert!(!socket.warmth.is_coming());
             let mut taken = vec![0; wrote];
             peer.read_exact(&mut taken).await.unwrap();
             assert!(taken.iter().all(|byte| *byte == b'f'));

@@ -60,7 +60,7 @@ impl Lines {
         Ok((lines.clone(), Writing { lines, written }))
     }
 
-    /// Since there was no room for them any more.
+    /// Since there was no room for them any more, or nobody to write them to.
     pub(crate) fn lost(&self) -> u64 {
         self.0.lost.load(Ordering::Relaxed)
     }
@@ -81,8 +81,10 @@ impl Lines {
             }
             std::mem::swap(&mut waiting.text, &mut text);
             drop(waiting);
-            // There is nowhere to tell it.
-            let _ = out.write_all(&text);
+            if out.write_all(&text).is_err() {
+                let lines = text.iter().filter(|byte| **byte == b'\n').count();
+                self.0.lost.fetch_add(lines as u64, Ordering::Relaxed);
+            }
             text.clear();
             text.shrink_to(KEPT);
         }

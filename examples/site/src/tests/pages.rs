@@ -1,5 +1,7 @@
 //! Documents, folders, and what is not there.
 
+use euryale::Ledger;
+
 use super::{Site, header};
 use crate::{content, markdown, store};
 
@@ -157,4 +159,15 @@ fn samples_are_well_formed() {
         assert!(!sample.body.is_empty() && !sample.body.starts_with("# "), "{sample:?}");
         assert!(store::parent(sample.path).is_none_or(|folder| paths.contains(&folder)), "{sample:?}");
     }
+}
+
+#[test]
+fn the_page_of_the_metrics_has_all_of_them() {
+    let page = content::samples().find(|page| page.path == "/operate/metrics").unwrap();
+    let exposition = Ledger::new().exposition();
+    let names = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    // The greatest value so far stands beside the value.
+    let named = |name: &str| page.body.contains(&format!("`{}`", name.trim_end_matches("_peak")));
+    let missing: Vec<&str> = names.filter(|name| !named(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

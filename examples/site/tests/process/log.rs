@@ -13,11 +13,15 @@ fn into_a_pipe(data: &Path, more: &[&str]) -> (Running, PipeReader) {
     (Running::spawn(command, data, more), reader)
 }
 
+/// Does the status page say that lines were lost?
+fn lost(page: &str) -> bool {
+    page.contains("<dt>Lost</dt><dd class=alarm>")
+}
+
 #[test]
 fn nobody_reads_it() {
     let folder = tempfile::tempdir().unwrap();
     let (site, unread) = into_a_pipe(folder.path(), &[]);
-    let lost = |page: &str| page.contains("<dt>Lost</dt><dd class=alarm>");
     assert!(!lost(&get(site.admin, "/status").unwrap()));
     let long = format!("/?{}", "x".repeat(16 << 10));
     // The pipe is full soon, and what waits before it a little later.
@@ -39,6 +43,7 @@ fn its_reader_has_gone() {
     for _ in 0..3 {
         assert!(get(site.public[0], "/").unwrap().starts_with("HTTP/1.1 200"));
     }
+    eventually("the operators are told", || lost(&get(site.admin, "/status").unwrap()));
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(0));
 }

@@ -120,6 +120,28 @@ async fn a_name_that_was_kept_for_another_attempt_may_be_swept() {
     folder.end().await;
 }
 
+/// A name that was taken back is anybody's once somebody has removed it.
+#[test]
+fn a_name_that_was_taken_back_may_become_another_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("name");
+    for persisted_elsewhere in [false, true] {
+        let file = tempfile::tempfile_in(folder.path()).unwrap();
+        rustix::io::pwrite(&file, b"first", 0).unwrap();
+        let first = SpooledBody::file(file).unwrap();
+        first.persist(&path).unwrap();
+        first.take_back(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        SpooledBody::from("second").persist(&path).unwrap();
+        if persisted_elsewhere {
+            first.persist(folder.path().join("elsewhere")).unwrap();
+        }
+        drop(first);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+        fs::remove_file(&path).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_vote_that_fails_undoes_those_before_it_and_no_file_of_others() {
     let folder = Folder::new();

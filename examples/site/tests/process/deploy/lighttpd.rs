@@ -38,7 +38,12 @@ fn the_site_behind_lighttpd() {
     offloads(&proxy, &sites);
     // An address that a client makes up, in the way in which lighttpd says it.
     let made_up = "VirtualHostBase/https/evil.test:443/VirtualHostRoot/_vh_evil/guides";
-    for path in [format!("/{made_up}"), format!("/app/{made_up}"), format!("/app/../{made_up}")] {
+    let prefixes = ["", "/app", "/app/..", "/", "/app/", "/."];
+    let prefixes = prefixes
+        .iter()
+        .flat_map(|before| [format!("{before}/_vh_evil/guides"), format!("{before}/%5fvh_evil/guides")]);
+    let addresses = ["", "/app", "/app/.."].map(|before| format!("{before}/{made_up}"));
+    for path in addresses.into_iter().chain(prefixes) {
         let answer = Browser::new(&proxy).get(&path, "accept: text/html\r\n");
         assert!(answer.status == 404 && !answer.text().contains("evil"), "{path}: {answer:?}");
     }
