@@ -16,7 +16,8 @@ use crate::{duration, size};
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Peers")]
 pub(crate) struct Edge {
-    /// Certificates for tls: addresses, and sockets that systemd names tls, in PEM, the site's own first; SIGHUP reads them anew
+    /// Certificates for tls: addresses, and for sockets that systemd names tls, in PEM, the site's own first; SIGHUP
+    /// reads them anew
     #[arg(long, env = "EURYALE_TLS_CERT", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cert: Option<PathBuf>,

@@ -56,8 +56,8 @@ impl Scales {
 
     /// The picture at `path` in this width.
     ///
-    /// A pass begins as a reader: mostly the picture is there, and some need none. Only who has one that is not kept yet
-    /// begins again as a writer: of those who asked together the first one keeps it, and the others find it.
+    /// A pass begins as a reader: mostly the picture is there, and some need none. Only who has one that is not kept
+    /// yet begins again as a writer: of those who asked together the first one keeps it, and the others find it.
     pub(crate) fn answer(
         &self,
         pages: &Pages,
