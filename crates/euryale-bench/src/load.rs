@@ -155,7 +155,13 @@ impl Load {
         let async_load = || tokio::runtime::Builder::new_current_thread().enable_all().build();
         match self {
             Self::Wrk { .. } => bail!("wrk is a program of its own"),
-            Self::Drain { requests, sockets, length } => drain::run(target, *requests, *sockets, *length),
+            Self::Drain { requests, sockets, length } => {
+                let mut figures = drain::run(target, *requests, *sockets, *length)?;
+                // The server is new: that is all it did.
+                let held = async_load()?.block_on(metrics::publish_mean(target))?;
+                figures.extend(held.map(|seconds| ("publish_mean_ms".to_owned(), milliseconds(seconds))));
+                Ok(figures)
+            }
             Self::Upload { sockets, length } => upload::run(target, *sockets, *length),
             Self::Burst { sockets, rounds } => async_load()?.block_on(burst::run(target, *sockets, *rounds)),
             Self::Stall { downloads, length, probes } => {

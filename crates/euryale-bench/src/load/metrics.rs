@@ -6,6 +6,7 @@ use super::Target;
 use super::http::Socket;
 
 const HEAD_SECONDS: &str = "euryale_response_head_seconds";
+const PUBLISH_SECONDS: &str = "euryale_publish_seconds";
 
 /// A histogram: upper bounds in seconds, and how many were at most that long.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +49,13 @@ pub(super) async fn ask(target: &Target) -> Result<Option<String>> {
 /// How long heads took so far.
 pub(super) async fn heads(target: &Target) -> Result<Option<Buckets>> {
     Ok(ask(target).await?.map(|text| Buckets::read(&text, HEAD_SECONDS)))
+}
+
+/// How long a worker was held by a publication, in the mean, in seconds. None: by none, or nobody knows.
+pub(super) async fn publish_mean(target: &Target) -> Result<Option<f64>> {
+    let Some(text) = ask(target).await? else { return Ok(None) };
+    let of = |what| value(&text, &format!("{PUBLISH_SECONDS}_{what}"));
+    Ok(of("sum").zip(of("count")).filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count))
 }
 
 /// The value of a gauge or counter without labels.

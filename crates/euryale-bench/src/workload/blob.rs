@@ -19,7 +19,8 @@ pub(super) const SMALL: Workload = Workload {
 pub(super) const LARGE: Workload = Workload {
     name: "blob-l",
     about: "426,112,439 bytes × 10, 10 at a time.",
-    goal: "wall ≤ 1.05 × nginx, CPU per GB ≤ 1.10 × nginx, first byte ≤ 5 ms in the mean; without sendfile ≤ 0.25 s/GB",
+    goal: "wall ≤ 1.05 × nginx, CPU per GB ≤ 1.10 × nginx, first byte ≤ 5 ms and worker held < 1 ms in the mean; without \
+           sendfile ≤ 0.25 s/GB",
     state: State::Rounds(large),
 };
 
@@ -35,6 +36,7 @@ const COLUMNS: &[Column] = &[
     CPU_PER_GB,
     column("first_byte_mean_ms", "first byte mean ms", 1),
     column("first_byte_max_ms", "max ms", 1),
+    column("publish_mean_ms", "worker held, mean ms", 3),
 ];
 const PEERS: [&str; 10] = [
     "nginx",
@@ -51,16 +53,18 @@ const PEERS: [&str; 10] = [
 
 fn small(_options: &Options) -> Vec<Plan> {
     let load = Load::Drain { requests: 1000, sockets: 20, length: 2_613_064 };
-    vec![plan("small blobs", &load, bars(1.10))]
+    vec![plan("small blobs", 2, &load, bars(1.10))]
 }
 
 fn large(_options: &Options) -> Vec<Plan> {
     let load = Load::Drain { requests: 10, sockets: 10, length: 426_112_439 };
     let mut bars = bars(1.05);
     bars.push(absolute("first_byte_mean_ms", "euryale", Limit::AtMost(5.0)));
+    bars.push(absolute("publish_mean_ms", "euryale", Limit::AtMost(1.0)));
     bars.push(absolute("cpu_per_gb", "euryale-read", Limit::AtMost(0.25)));
     bars.push(bar("cpu_per_gb", "euryale", "tower-http", Limit::AtMost(0.12)));
-    vec![plan("large blobs", &load, bars)]
+    // Ten downloads and one connection: none of ours waits for another's end.
+    vec![plan("large blobs", 1, &load, bars)]
 }
 
 const COLDS: &[Column] = &[
@@ -92,8 +96,10 @@ fn cold(_options: &Options) -> Vec<Plan> {
     }]
 }
 
-fn plan(title: &str, load: &Load, bars: Vec<Bar>) -> Plan {
-    let cases = PEERS.map(|peer| case(peer, View::Files, 2, load)).into();
+/// Ours with so many connections; those that hold a thread for each download with two.
+fn plan(title: &str, connections: usize, load: &Load, bars: Vec<Bar>) -> Plan {
+    let cap = |peer: &str| if peer.starts_with("euryale") { connections } else { 2 };
+    let cases = PEERS.map(|peer| case(peer, View::Files, cap(peer), load)).into();
     Plan { title: title.to_owned(), columns: COLUMNS, cases, bars }
 }
 

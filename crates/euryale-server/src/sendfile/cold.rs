@@ -17,10 +17,10 @@ use crate::BLOCKING_THREADS;
 /// faster.
 static LANE: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
-/// The kernel reads ahead in runs of about so many bytes (`read_ahead_kb`): one that is there at both its ends is
-/// mostly there. Of a longer one the middle may be missing: some clients read the first bytes and the last before the
-/// rest.
-const RUN: usize = 128 << 10;
+/// How far apart the bytes are that are asked for. The kernel reads ahead half as far, or farther (`read_ahead_kb`): a
+/// run that is there at both its ends is mostly there. Of a longer one the middle may be missing: some clients read the
+/// first bytes and the last before the rest.
+const RUN: usize = 256 << 10;
 
 /// Brings pages into the page cache before they are sent.
 pub(super) struct Warmth {

@@ -32,8 +32,9 @@ pub struct SendfileIo {
 
 /// What was in memory when it was given to hyper may not be there any more after so long.
 const FORGETFUL: Duration = Duration::from_secs(1);
-/// How much is sent of files before others have their turn, and at a time: in 50 µs. Smaller pieces cost more.
-const STINT: usize = 512 << 10;
+/// How much is sent of files before others have their turn, and at a time: in 100 µs. Smaller pieces cost more, since
+/// the peer is woken for each.
+const STINT: usize = 1 << 20;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;
 
