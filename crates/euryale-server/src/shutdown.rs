@@ -2,8 +2,13 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// How long a drain waits at most for the line that says it.
+const SAYING: Duration = Duration::from_millis(100);
 
 /// Tells servers to end, in two steps: first to drain, then to cut. Clones are handles to the same two steps.
 ///
@@ -37,17 +42,18 @@ impl Shutdown {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, or in one without its I/O driver.
+    /// Outside a tokio runtime, or in one without its I/O or time driver.
     pub fn signals() -> io::Result<Self> {
         let mut signals = Signals::new()?;
         let shutdown = Self::new();
         let handle = shutdown.clone();
         tokio::spawn(async move {
             signals.next().await;
-            // Done before it is said, and said by another task: a log that blocks or fails keeps no signal from its
-            // work.
+            // Said first, so that lines are in order, and by another task: a log that blocks or fails keeps no signal
+            // from its work.
+            let said = tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
+            let _ = timeout(SAYING, said).await;
             handle.drain();
-            tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             signals.next().await;
             handle.cut();
             tracing::warn!("second signal: ending at once");

@@ -144,7 +144,7 @@ impl tracing::Subscriber for BrokenLog {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn signals_drain_first_and_cut_then_whatever_the_log_does() {
+async fn signals_drain_and_cut_whatever_the_log_does() {
     let _log = tracing::subscriber::set_default(BrokenLog);
     let kill = |signal: &str| {
         let mut kill = std::process::Command::new("kill");
