@@ -62,7 +62,8 @@
 //!   namespaces from before Diazo.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the same tree. As in
 //!   libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What no rule touches is passed on byte
-//!   for byte; tags that cross each other are left for browsers to repair, and closed where they are taken out.
+//!   for byte; tags that cross each other are left for browsers to repair, and closed where they are taken out; and a
+//!   reference without its semicolon (`&gt`) is text.
 //! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not XHTML.
 //! * **Comments after `</html>`** come before it.
 //! * **A second theme or `replace` without a condition** for one thing is an error. Diazo writes both themes.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// What a text or an attribute says: references are resolved.
+/// What a text or an attribute says: references are resolved, those without their semicolon are not.
 pub(crate) fn decode(written: &str) -> Cow<'_, str> {
     if memchr::memchr(b'&', written.as_bytes()).is_none() {
         return Cow::Borrowed(written);
