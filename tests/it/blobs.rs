@@ -36,7 +36,8 @@ fn content(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Publishes the files of a folder, each under its name, as text that never changes in place; and `/ping`.
+/// Publishes the files of a folder, each under its name, as text that never changes in place; and
+/// `/ping`.
 struct Shelf(PathBuf);
 
 impl Publisher<CountingDatabase> for Shelf {
@@ -57,7 +58,9 @@ impl Publisher<CountingDatabase> for Shelf {
             file => file?,
         };
         let mut response = Response::new(Body::from(Blob::stable(file)?));
-        response.headers_mut().insert("content-type", "text/plain".parse()?);
+        response
+            .headers_mut()
+            .insert("content-type", "text/plain".parse()?);
         response.headers_mut().insert("etag", "\"file\"".parse()?);
         Ok(response)
     }
@@ -66,7 +69,10 @@ impl Publisher<CountingDatabase> for Shelf {
 /// What most applications have around them.
 fn usual(app: Router) -> Router {
     app.layer(TraceLayer::new_for_http())
-        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::GATEWAY_TIMEOUT,
+            Duration::from_secs(60),
+        ))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
@@ -105,7 +111,10 @@ impl Sent {
 
     /// Until these left: a peer has the last bytes a little before they are counted.
     async fn is(site: &Site, sendfile: (u64, usize), read: (u64, usize)) {
-        let expected = Self { sendfile: (sendfile.0, sendfile.1 as u64), read: (read.0, read.1 as u64) };
+        let expected = Self {
+            sendfile: (sendfile.0, sendfile.1 as u64),
+            read: (read.0, read.1 as u64),
+        };
         eventually(&format!("{expected:?}"), || Self::of(site) == expected).await;
     }
 }
@@ -152,7 +161,11 @@ impl Peer {
     /// A response whose length is in its head.
     async fn answer(&mut self) -> (Head, Vec<u8>) {
         let head = self.head().await;
-        let len = head.field("content-length").expect("a length").parse().unwrap();
+        let len = head
+            .field("content-length")
+            .expect("a length")
+            .parse()
+            .unwrap();
         (head, self.bytes(len).await)
     }
 
@@ -183,6 +196,9 @@ impl Head {
 
     fn field(&self, name: &str) -> Option<&str> {
         let fields = self.0.lines().filter_map(|line| line.split_once(": "));
-        fields.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+        fields
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .next()
     }
 }

@@ -15,23 +15,34 @@ async fn scripted(connections: usize) -> (Site, Gate) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_slow_requests_on_two_connections() {
-    #[expect(clippy::disallowed_methods, reason = "work that blocks is what is published")]
-    let site = Site::start(2, |_: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
-        transaction.connection()?;
-        std::thread::sleep(Duration::from_millis(50));
-        Ok(Response::new(Body::from("OK")))
-    })
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "work that blocks is what is published"
+    )]
+    let site = Site::start(
+        2,
+        |_: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
+            transaction.connection()?;
+            std::thread::sleep(Duration::from_millis(50));
+            Ok(Response::new(Body::from("OK")))
+        },
+    )
     .await;
     let address = site.address;
     let began = Instant::now();
     let clients: Vec<_> = (0..100)
-        .map(|_| tokio::spawn(async move { RawClient::connect(address).await?.get("/slow?ms=50").await }))
+        .map(|_| {
+            tokio::spawn(async move { RawClient::connect(address).await?.get("/slow?ms=50").await })
+        })
         .collect();
     for client in clients {
         assert_eq!(client.await.unwrap().unwrap().status, 200);
     }
     let took = began.elapsed();
-    assert!(took >= Duration::from_millis(2400) && took <= Duration::from_millis(3200), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(2400) && took <= Duration::from_millis(3200),
+        "{took:?}"
+    );
     assert_eq!(site.ledger().publishers.running.peak(), 2);
     site.end().await;
 }
@@ -46,7 +57,10 @@ async fn one_http2_client_that_resets_its_streams() {
         H2Client::reset(stream);
         drop(response);
     }
-    eventually("all have left the queue", || site.ledger().queue.gone.get() == 198).await;
+    eventually("all have left the queue", || {
+        site.ledger().queue.gone.get() == 198
+    })
+    .await;
     assert_eq!((gate.waiting(), site.pool.status().queued), (2, 0));
     gate.open();
     eventually("the two have ended", || site.pool.status().running == 0).await;
@@ -56,7 +70,11 @@ async fn one_http2_client_that_resets_its_streams() {
         2,
         "who was cancelled in the queue is never published"
     );
-    assert_eq!(site.ledger().transactions.committed.get(), 2, "who was published is finished");
+    assert_eq!(
+        site.ledger().transactions.committed.get(),
+        2,
+        "who was published is finished"
+    );
     drop(client);
     site.end().await;
 }
@@ -66,10 +84,16 @@ async fn clients_that_hang_up() {
     let (site, gate) = scripted(2).await;
     for n in 1..=200 {
         let mut client = RawClient::connect(site.address).await.unwrap();
-        client.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client
+            .send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
         eventually("it arrived", || site.arrived() == n).await;
     }
-    eventually("all have left the queue", || site.ledger().queue.gone.get() == 198).await;
+    eventually("all have left the queue", || {
+        site.ledger().queue.gone.get() == 198
+    })
+    .await;
     gate.open();
     eventually("the two have ended", || site.pool.status().running == 0).await;
     assert_eq!(site.ledger().publishers.running.peak(), 2);
@@ -77,12 +101,16 @@ async fn clients_that_hang_up() {
     site.end().await;
 }
 
-/// What stands in the socket's buffer hides the end of the stream from hyper: such a request runs to its end.
+/// What stands in the socket's buffer hides the end of the stream from hyper: such a request runs
+/// to its end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
     let (site, gate) = scripted(1).await;
     let mut holder = RawClient::connect(site.address).await.unwrap();
-    holder.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    holder
+        .send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("the worker is busy", || gate.waiting() == 1).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     client
@@ -94,8 +122,12 @@ async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
     assert_eq!(site.ledger().queue.gone.get(), 0);
     gate.open();
     assert_eq!(holder.read_answer(false).await.unwrap().status, 200);
-    // The second is read when the first is answered, and the answer may bring the news that nobody is there.
-    eventually("the first was published", || site.ledger().conflicts.attempts.get() >= 2).await;
+    // The second is read when the first is answered, and the answer may bring the news that nobody
+    // is there.
+    eventually("the first was published", || {
+        site.ledger().conflicts.attempts.get() >= 2
+    })
+    .await;
     drop(holder);
     site.end().await;
 }
@@ -104,13 +136,23 @@ async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
 async fn the_next_publication_waits_for_the_one_whose_client_is_gone() {
     let (site, gate) = scripted(1).await;
     let mut first = RawClient::connect(site.address).await.unwrap();
-    first.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    first
+        .send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("it is published", || gate.waiting() == 1).await;
     drop(first);
     let mut second = RawClient::connect(site.address).await.unwrap();
-    second.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    second
+        .send("GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("the second waits", || site.pool.status().queued == 1).await;
-    assert_eq!(site.ledger().conflicts.attempts.get(), 1, "not before the first has ended");
+    assert_eq!(
+        site.ledger().conflicts.attempts.get(),
+        1,
+        "not before the first has ended"
+    );
     gate.open();
     assert_eq!(second.read_answer(false).await.unwrap().status, 200);
     assert_eq!(site.ledger().publishers.running.peak(), 1);

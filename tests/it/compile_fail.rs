@@ -11,7 +11,9 @@ fn what_must_not_compile() {
     let version = Command::new(rustc).arg("--version").output().unwrap();
     let version = String::from_utf8_lossy(&version.stdout).into_owned();
     if !version.starts_with(COMPILER) {
-        euryale_test::skip(&format!("the messages were written with {COMPILER}x, this is {version}"));
+        euryale_test::skip(&format!(
+            "the messages were written with {COMPILER}x, this is {version}"
+        ));
         return;
     }
     trybuild::TestCases::new().compile_fail("fail/*.rs");

@@ -26,14 +26,19 @@ use tower_http::trace::TraceLayer;
 /// Middleware as users write it.
 async fn stamp(request: AxumRequest, next: Next) -> AxumResponse {
     let mut response = next.run(request).await;
-    response.headers_mut().insert("x-stamp", "inside".parse().unwrap());
+    response
+        .headers_mut()
+        .insert("x-stamp", "inside".parse().unwrap());
     response
 }
 
 /// What stands inside each layer: a route, behind `from_fn` and `TraceLayer`.
 fn inside() -> Router {
     Router::new()
-        .route("/", any(|body: String| async move { format!("route {body}") }))
+        .route(
+            "/",
+            any(|body: String| async move { format!("route {body}") }),
+        )
         .layer(TraceLayer::new_for_http())
         .layer(from_fn(stamp))
 }
@@ -44,9 +49,12 @@ fn unspooled(request: Request) -> AxumRequest {
 }
 
 async fn post(app: Router) -> (u16, String, bool) {
-    let request = AxumRequest::post("/").body(axum::body::Body::from("body")).unwrap();
+    let request = AxumRequest::post("/")
+        .body(axum::body::Body::from("body"))
+        .unwrap();
     let response = app.oneshot(request).await.unwrap();
-    let (status, stamped) = (response.status().as_u16(), response.headers().contains_key("x-stamp"));
+    let status = response.status().as_u16();
+    let stamped = response.headers().contains_key("x-stamp");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8(body.to_vec()).unwrap(), stamped)
 }
@@ -93,8 +101,14 @@ async fn deferred_alone() {
             Ok::<_, Error>(Response::new(Body::from(format!("later {body}"))))
         }))
     });
-    let app = Router::new().route("/", later).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
-    assert_eq!(post(app.layer(layers)).await, (200, "later body".to_owned(), true));
+    let app = Router::new()
+        .route("/", later)
+        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(stamp));
+    assert_eq!(
+        post(app.layer(layers)).await,
+        (200, "later body".to_owned(), true)
+    );
     assert_eq!(ledger.deferred.ok.get(), 1);
     assert_quiet(&ledger).await;
 }
@@ -125,11 +139,23 @@ impl Rewrite for Ending {
 #[tokio::test]
 async fn transforms_alone() {
     let ledger = Ledger::new();
-    let chain = TransformChainLayer::new().rewrite(Ending).ledger(ledger.clone());
-    assert_eq!(post(inside().layer(chain.clone())).await, through(), "no HTML");
+    let chain = TransformChainLayer::new()
+        .rewrite(Ending)
+        .ledger(ledger.clone());
+    assert_eq!(
+        post(inside().layer(chain.clone())).await,
+        through(),
+        "no HTML"
+    );
     let html = any(|body: String| async move { axum::response::Html(format!("html {body}")) });
-    let app = Router::new().route("/", html).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
-    assert_eq!(post(app.layer(chain)).await, (200, "html body!".to_owned(), true));
+    let app = Router::new()
+        .route("/", html)
+        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(stamp));
+    assert_eq!(
+        post(app.layer(chain)).await,
+        (200, "html body!".to_owned(), true)
+    );
     assert_eq!(ledger.transforms.parsed.get(), 1);
     assert_quiet(&ledger).await;
 }
@@ -172,18 +198,22 @@ async fn connection_limit_alone() {
 #[tokio::test]
 async fn publish_as_a_fallback_behind_foreign_middleware() {
     let pool = Pool::new(CountingDatabase::new(), 1);
-    let publish =
-        Publish::new(|request: &Request, transaction: &mut euryale::Transaction<'_, CountingDatabase>| {
+    let publish = Publish::new(
+        |request: &Request, transaction: &mut euryale::Transaction<'_, CountingDatabase>| {
             transaction.connection()?;
             let body = String::from_utf8_lossy(&request.body().to_bytes()?).into_owned();
             Ok(Response::new(Body::from(format!("published {body}"))))
-        });
+        },
+    );
     let service = ServiceBuilder::new()
         .layer(RespondLayer::new())
         .layer(SpoolLayer::new())
         .layer(ConnectionLimitLayer::new(pool.clone()))
         .service(publish);
-    let app = Router::new().fallback_service(service).layer(TraceLayer::new_for_http()).layer(from_fn(stamp));
+    let app = Router::new()
+        .fallback_service(service)
+        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(stamp));
     assert_eq!(post(app).await, (200, "published body".to_owned(), true));
     assert_quiet(pool.ledger()).await;
 }
@@ -192,12 +222,27 @@ async fn publish_as_a_fallback_behind_foreign_middleware() {
 async fn a_stack_beside_asynchronous_routes() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let stack = Stack::new(pool.clone()).publish_fn(|_, transaction| {
-        Ok(Response::new(Body::from(format!("connection {}", transaction.connection()?.id()))))
+        Ok(Response::new(Body::from(format!(
+            "connection {}",
+            transaction.connection()?.id()
+        ))))
     });
-    let app =
-        Router::new().route("/live", get(|| async { "live" })).fallback_service(stack).layer(from_fn(stamp));
-    assert_eq!(post(app.clone()).await, (200, "connection 1".to_owned(), true));
-    let live = app.oneshot(AxumRequest::get("/live").body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    let app = Router::new()
+        .route("/live", get(|| async { "live" }))
+        .fallback_service(stack)
+        .layer(from_fn(stamp));
+    assert_eq!(
+        post(app.clone()).await,
+        (200, "connection 1".to_owned(), true)
+    );
+    let live = app
+        .oneshot(
+            AxumRequest::get("/live")
+                .body(axum::body::Body::empty())
+                .unwrap(),
+        )
+        .await
+        .unwrap();
     assert_eq!(live.status(), 200);
     assert_quiet(pool.ledger()).await;
 }
@@ -206,12 +251,19 @@ async fn a_stack_beside_asynchronous_routes() {
 async fn clones_of_a_layer_share_its_pool_and_ledger() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let layer = ConnectionLimitLayer::new(pool.clone());
-    let publish =
-        Publish::new(|_: &Request, transaction: &mut euryale::Transaction<'_, CountingDatabase>| {
-            Ok(Response::new(Body::from(transaction.connection()?.id().to_string())))
-        });
+    let publish = Publish::new(
+        |_: &Request, transaction: &mut euryale::Transaction<'_, CountingDatabase>| {
+            Ok(Response::new(Body::from(
+                transaction.connection()?.id().to_string(),
+            )))
+        },
+    );
     for service in [layer.layer(publish.clone()), layer.clone().layer(publish)] {
-        let body = service.oneshot(Request::default()).await.unwrap().into_body();
+        let body = service
+            .oneshot(Request::default())
+            .await
+            .unwrap()
+            .into_body();
         assert_eq!(body.collect().await.unwrap().to_bytes(), "1");
     }
     assert_eq!(pool.ledger().conflicts.attempts.get(), 2);
@@ -226,10 +278,15 @@ async fn foreign_middleware_that_boxes_its_errors() {
         .timeout(std::time::Duration::from_secs(60))
         .layer(SpoolLayer::new().limit(3))
         .map_request(unspooled);
-    assert_eq!(post(inside().layer(layers)).await.0, 413, "an error of ours keeps its kind");
+    assert_eq!(
+        post(inside().layer(layers)).await.0,
+        413,
+        "an error of ours keeps its kind"
+    );
 }
 
-/// axum's middleware takes no errors: they pass it as responses, and come out of them on its other side.
+/// axum's middleware takes no errors: they pass it as responses, and come out of them on its other
+/// side.
 #[tokio::test]
 async fn from_fn_between_layers_that_fail() {
     let ledger = Ledger::new();
@@ -247,6 +304,9 @@ async fn from_fn_between_layers_that_fail() {
     assert_eq!(post(inside().layer(layers(4))).await, through());
     let (status, body, _) = post(inside().layer(layers(3))).await;
     assert_eq!(status, 413);
-    assert!(body.contains("at most 3 bytes"), "Respond has seen the error: {body}");
+    assert!(
+        body.contains("at most 3 bytes"),
+        "Respond has seen the error: {body}"
+    );
     assert_quiet(&ledger).await;
 }

@@ -19,7 +19,10 @@ fn ok() -> Result<Response, Error> {
     Ok(Response::new(Body::from("OK")))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a call that blocks is what is deferred")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a call that blocks is what is deferred"
+)]
 fn blocks(time: Duration) {
     std::thread::sleep(time);
 }
@@ -46,14 +49,23 @@ async fn a_hundred_that_wait_long_on_two_connections() {
     for path in ["/async", "/blocking"] {
         let began = Instant::now();
         let clients: Vec<_> = (0..100)
-            .map(|_| tokio::spawn(async move { RawClient::connect(address).await?.get(path).await }))
+            .map(|_| {
+                tokio::spawn(async move { RawClient::connect(address).await?.get(path).await })
+            })
             .collect();
         for client in clients {
             let answer = client.await.unwrap().unwrap();
-            assert_eq!((answer.status, answer.text().as_str()), (StatusCode::OK, "OK"));
+            assert_eq!(
+                (answer.status, answer.text().as_str()),
+                (StatusCode::OK, "OK")
+            );
             assert_eq!(answer.headers["content-length"], "2");
         }
-        assert!(began.elapsed() < Duration::from_secs(3), "{path}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "{path}: {:?}",
+            began.elapsed()
+        );
     }
     assert!(site.ledger().publishers.running.peak() <= 2);
     assert!(site.ledger().deferred.running.peak() > 50);
@@ -63,7 +75,9 @@ async fn a_hundred_that_wait_long_on_two_connections() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failures_before_the_first_byte_are_pages() {
     let pool = Pool::new(CountingDatabase::new(), 1);
-    let deadline = DeferredLayer::new().deadline(Duration::from_millis(20)).blocking(1);
+    let deadline = DeferredLayer::new()
+        .deadline(Duration::from_millis(20))
+        .blocking(1);
     let gate = Gate::new();
     let at = gate.clone();
     let publisher = move |request: &Request, _: Tx<'_, '_>| {
@@ -83,8 +97,13 @@ async fn failures_before_the_first_byte_are_pages() {
     };
     let site = Site::with(pool, |stack| stack.deferred(deadline), publisher).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
-    for (path, status) in [("/error", 502), ("/panic", 500), ("/never", 504), ("/held", 504), ("/held", 503)]
-    {
+    for (path, status) in [
+        ("/error", 502),
+        ("/panic", 500),
+        ("/never", 504),
+        ("/held", 504),
+        ("/held", 503),
+    ] {
         let answer = client.get(path).await.unwrap();
         assert_eq!(answer.status, status, "{path}");
         assert_eq!(answer.headers["content-type"], "application/problem+json");
@@ -106,13 +125,21 @@ impl Reader {
     async fn get(site: &Site, path: &str) -> Self {
         let mut stream = TcpStream::connect(site.address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
-        Self { stream, received: Vec::new() }
+        tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes())
+            .await
+            .unwrap();
+        Self {
+            stream,
+            received: Vec::new(),
+        }
     }
 
     async fn until(&mut self, text: &str) {
         while !String::from_utf8_lossy(&self.received).contains(text) {
-            assert!(self.stream.read_buf(&mut self.received).await.unwrap() > 0, "ended before {text}");
+            assert!(
+                self.stream.read_buf(&mut self.received).await.unwrap() > 0,
+                "ended before {text}"
+            );
         }
     }
 
@@ -164,11 +191,13 @@ fn is_over(ledger: &Ledger) -> bool {
 async fn writers_and_iterators_run_after_the_transaction_and_hold_no_connection() {
     for path in ["/writer", "/iterator"] {
         let pool = Pool::new(CountingDatabase::new(), 1);
-        let (gate, ledger) = (Gate::new(), pool.ledger().clone());
+        let gate = Gate::new();
+        let ledger = pool.ledger().clone();
         let at = gate.clone();
         let publisher = move |request: &Request, transaction: Tx<'_, '_>| {
             transaction.connection()?;
-            let (ledger, at) = (ledger.clone(), at.clone());
+            let ledger = ledger.clone();
+            let at = at.clone();
             Ok(Response::new(match request.uri().path() {
                 "/writer" => Body::writer(move |writer| {
                     assert!(is_over(&ledger));
@@ -205,23 +234,37 @@ async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
             "/long" => "1234567",
             _ => "123456",
         };
-        Ok(Response::new(Body::writer_of_length(6, move |writer| writer.write_all(text.as_bytes()))))
+        Ok(Response::new(Body::writer_of_length(6, move |writer| {
+            writer.write_all(text.as_bytes())
+        })))
     })
     .await;
     for (path, is_whole) in [("/exact", true), ("/short", false), ("/long", false)] {
         let answer = Reader::get(&site, path).await.received_all().await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         // What breaks off before the head has left is cut with it.
-        assert!(answer.is_empty() || head.contains("content-length: 6"), "{path}: {answer}");
+        assert!(
+            answer.is_empty() || head.contains("content-length: 6"),
+            "{path}: {answer}"
+        );
         assert!(!head.contains("transfer-encoding"), "{path}: {answer}");
         assert_eq!(body.len() == 6, is_whole, "{path}: {answer}");
     }
     let mut client = RawClient::connect(site.address).await.unwrap();
     let head = {
-        client.send("HEAD /exact HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client
+            .send("HEAD /exact HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
         client.read_answer(true).await.unwrap()
     };
-    assert_eq!((head.headers["content-length"].as_bytes(), head.text().as_str()), (&b"6"[..], ""));
+    assert_eq!(
+        (
+            head.headers["content-length"].as_bytes(),
+            head.text().as_str()
+        ),
+        (&b"6"[..], "")
+    );
     drop(client);
     site.end().await;
 }
@@ -230,7 +273,10 @@ async fn a_length_that_is_announced_is_kept_or_the_connection_breaks_off() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_stops_the_writer() {
     let (written, error) = read_little_of_much(Duration::from_millis(250), false).await;
-    assert!(written < 32 << 20, "{written} bytes written for a client that reads nothing");
+    assert!(
+        written < 32 << 20,
+        "{written} bytes written for a client that reads nothing"
+    );
     assert_eq!(error, std::io::ErrorKind::TimedOut);
 }
 
@@ -258,7 +304,12 @@ async fn read_little_of_much(stall: Duration, hangs_up: bool) -> (usize, std::io
         })))
     };
     let pool = Pool::new(CountingDatabase::new(), 1);
-    let site = Site::with(pool, |stack| stack.deferred(DeferredLayer::new().stall(stall)), publisher).await;
+    let site = Site::with(
+        pool,
+        |stack| stack.deferred(DeferredLayer::new().stall(stall)),
+        publisher,
+    )
+    .await;
     let mut client = Reader::get(&site, "/").await;
     client.until("xxxx").await;
     let client = (!hangs_up).then_some(client);

@@ -1,4 +1,5 @@
-//! What asynchronous handlers of axum's may have as arguments: handles by state, facts of a request by extractors.
+//! What asynchronous handlers of axum's may have as arguments: handles by state, facts of a request
+//! by extractors.
 
 use std::error::Error as _;
 use std::net::SocketAddr;
@@ -66,13 +67,23 @@ async fn handles(
     let connection = pool.run(|connection| connection.id()).await?;
     let sum = cpu.run(|| (1..=100).sum::<u32>()).await?;
     let request = http::Request::get("/part").body(euryale::Body::empty())?;
-    let part = internal.request(request, &http::Extensions::new()).await?.status();
-    let (draining, cap) = (shutdown.is_draining(), ledger.connections.cap.get());
-    Ok(format!("connection {connection} of {cap}, {sum}, {part}, {draining}"))
+    let part = internal
+        .request(request, &http::Extensions::new())
+        .await?
+        .status();
+    let draining = shutdown.is_draining();
+    let cap = ledger.connections.cap.get();
+    Ok(format!(
+        "connection {connection} of {cap}, {sum}, {part}, {draining}"
+    ))
 }
 
 async fn visitor(client: Client, url: PublicUrl, Extension(peer): Extension<Peer>) -> String {
-    format!("{client} by {} at {}", peer.address().ip().unwrap(), url.url("/news").unwrap())
+    format!(
+        "{client} by {} at {}",
+        peer.address().ip().unwrap(),
+        url.url("/news").unwrap()
+    )
 }
 
 async fn maybe(client: Option<Client>, url: Option<PublicUrl>) -> String {
@@ -82,11 +93,16 @@ async fn maybe(client: Option<Client>, url: Option<PublicUrl>) -> String {
 fn proxied() -> http::request::Builder {
     let proxy: SocketAddr = ([10, 0, 0, 1], 4711).into();
     let request = http::Request::get("/").extension(Peer::new(PeerAddr::Tcp(proxy)));
-    request.header("x-forwarded-for", "192.0.2.7").header("x-forwarded-host", "example.org")
+    request
+        .header("x-forwarded-for", "192.0.2.7")
+        .header("x-forwarded-host", "example.org")
 }
 
 async fn ask(router: Router) -> (StatusCode, String) {
-    let response = router.oneshot(proxied().body(axum::body::Body::empty()).unwrap()).await.unwrap();
+    let response = router
+        .oneshot(proxied().body(axum::body::Body::empty()).unwrap())
+        .await
+        .unwrap();
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     (head.status, String::from_utf8_lossy(&body).into_owned())
@@ -95,12 +111,26 @@ async fn ask(router: Router) -> (StatusCode, String) {
 #[tokio::test]
 async fn handles_are_state() {
     let pool = Pool::new(CountingDatabase::new(), 2);
-    let stack = Stack::new(pool.clone()).publish_fn(|_, _| Err(Abort::status(StatusCode::IM_A_TEAPOT)));
+    let stack =
+        Stack::new(pool.clone()).publish_fn(|_, _| Err(Abort::status(StatusCode::IM_A_TEAPOT)));
     let internal = stack.internal().clone();
-    let app = App { pool, cpu: CpuPool::new().threads(1), shutdown: Shutdown::new(), internal };
-    let router = Router::new().route("/", get(handles)).with_state(app.clone());
+    let app = App {
+        pool,
+        cpu: CpuPool::new().threads(1),
+        shutdown: Shutdown::new(),
+        internal,
+    };
+    let router = Router::new()
+        .route("/", get(handles))
+        .with_state(app.clone());
     let (status, body) = ask(router).await;
-    assert_eq!((status, &*body), (StatusCode::OK, "connection 1 of 2, 5050, 418 I'm a teapot, false"));
+    assert_eq!(
+        (status, &*body),
+        (
+            StatusCode::OK,
+            "connection 1 of 2, 5050, 418 I'm a teapot, false"
+        )
+    );
     app.pool.close(Duration::from_secs(5)).await.unwrap();
     assert_quiet(app.pool.ledger()).await;
 }
@@ -111,17 +141,24 @@ async fn a_handler_asks_who_asks_and_where() {
         next.run(request).await
     }
     let layer = ForwardedLayer::new("10.0.0.0/8".parse().unwrap());
-    let router = Router::new().route("/", get(visitor)).layer(from_fn(middleware)).layer(layer.clone());
+    let router = Router::new()
+        .route("/", get(visitor))
+        .layer(from_fn(middleware))
+        .layer(layer.clone());
     assert_eq!(
         ask(router).await,
-        (StatusCode::OK, "192.0.2.7 by 10.0.0.1 at http://example.org/news".into())
+        (
+            StatusCode::OK,
+            "192.0.2.7 by 10.0.0.1 at http://example.org/news".into()
+        )
     );
     let router = Router::new().route("/", get(maybe));
     assert_eq!(ask(router.clone()).await.1, "false false");
     assert_eq!(ask(router.layer(layer)).await.1, "true true");
 }
 
-/// The client is told nothing of a programmer's mistake; the error says what is missing, and is logged.
+/// The client is told nothing of a programmer's mistake; the error says what is missing, and is
+/// logged.
 #[tokio::test]
 async fn a_missing_layer_is_named() {
     for router in [
@@ -130,12 +167,25 @@ async fn a_missing_layer_is_named() {
     ] {
         let (status, body) = ask(router).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(body.starts_with('{') && !body.contains("ForwardedLayer"), "{body}");
+        assert!(
+            body.starts_with('{') && !body.contains("ForwardedLayer"),
+            "{body}"
+        );
     }
     let (mut parts, ()) = proxied().body(()).unwrap().into_parts();
     let told = |error: &Error| error.source().unwrap().to_string();
-    let missing = <Client as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await.unwrap_err();
-    assert_eq!(told(&missing), "a handler asks for the `Client`, but no ForwardedLayer stands around it");
-    let missing = <PublicUrl as FromRequestParts<()>>::from_request_parts(&mut parts, &()).await.unwrap_err();
-    assert_eq!(told(&missing), "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it");
+    let missing = <Client as FromRequestParts<()>>::from_request_parts(&mut parts, &())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        told(&missing),
+        "a handler asks for the `Client`, but no ForwardedLayer stands around it"
+    );
+    let missing = <PublicUrl as FromRequestParts<()>>::from_request_parts(&mut parts, &())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        told(&missing),
+        "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it"
+    );
 }

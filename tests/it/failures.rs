@@ -1,11 +1,13 @@
-//! Every failure × every way the client may go: the answer is the right one, the ledger is quiet, and the
-//! next request is served.
+//! Every failure × every way the client may go: the answer is the right one, the ledger is quiet,
+//! and the next request is served.
 
 use std::time::Duration;
 
 use euryale::{Fault, Pool};
 use euryale_test::Behaviour::{Fail, Panic};
-use euryale_test::{Behaviour, CountingDatabase, H2Client, RawClient, ScriptedPublisher, Step, eventually};
+use euryale_test::{
+    Behaviour, CountingDatabase, H2Client, RawClient, ScriptedPublisher, Step, eventually,
+};
 use euryale_tests::Site;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,8 +31,16 @@ async fn the_product_of_failures_and_clients() {
         Some((Step::Commit, Panic)),
         Some((Step::Abort, Fail(Fault::Other))),
     ];
-    let paths =
-        ["/", "/error", "/conflict", "/not-found", "/panic", "/hook-before", "/hook-after", "/hook-abort"];
+    let paths = [
+        "/",
+        "/error",
+        "/conflict",
+        "/not-found",
+        "/panic",
+        "/hook-before",
+        "/hook-after",
+        "/hook-abort",
+    ];
     for script in &scripts {
         for path in paths {
             for client in [Client::Stays, Client::HangsUp, Client::Resets] {
@@ -73,11 +83,18 @@ async fn one(script: Script, path: &'static str, client: Client) {
     match client {
         Client::Stays | Client::HangsUp => {
             let mut connection = RawClient::connect(site.address).await.unwrap();
-            connection.send(format!("GET {held} HTTP/1.1\r\nhost: test\r\n\r\n")).await.unwrap();
+            connection
+                .send(format!("GET {held} HTTP/1.1\r\nhost: test\r\n\r\n"))
+                .await
+                .unwrap();
             eventually("it is published", || gate.waiting() == 1).await;
             if client == Client::Stays {
                 gate.open();
-                assert_eq!(connection.read_answer(false).await.unwrap().status.as_u16(), status, "{case}");
+                assert_eq!(
+                    connection.read_answer(false).await.unwrap().status.as_u16(),
+                    status,
+                    "{case}"
+                );
             } else {
                 drop(connection);
                 gate.open();
@@ -92,28 +109,52 @@ async fn one(script: Script, path: &'static str, client: Client) {
             gate.open();
         }
     }
-    eventually("it has ended", || site.pool.status().running == 0 && site.pool.status().queued == 0).await;
+    eventually("it has ended", || {
+        site.pool.status().running == 0 && site.pool.status().queued == 0
+    })
+    .await;
     site.pool.database().clear_script();
     let mut next = RawClient::connect(site.address).await.unwrap();
-    assert_eq!(next.get("/").await.unwrap().status, 200, "the next request after {case}");
+    assert_eq!(
+        next.get("/").await.unwrap().status,
+        200,
+        "the next request after {case}"
+    );
     drop(next);
     assert_eq!(site.ledger().publishers.running.peak(), 1, "{case}");
     assert!(site.pool.database().open() <= 1, "{case}");
     site.end().await;
 }
 
-/// A client that waited long enough gets 504; what it asked for runs to its end, whatever that is, and blocks nobody.
+/// A client that waited long enough gets 504; what it asked for runs to its end, whatever that is,
+/// and blocks nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlines_and_failures() {
-    let paths = ["/", "/error", "/conflict", "/panic", "/hook-after", "/disconnected"];
+    let paths = [
+        "/",
+        "/error",
+        "/conflict",
+        "/panic",
+        "/hook-after",
+        "/disconnected",
+    ];
     let sites = paths.map(|path| {
         tokio::spawn(async move {
             let publisher = ScriptedPublisher::new();
             let gate = publisher.gate().clone();
             let pool = Pool::new(CountingDatabase::new(), 1);
-            let site = Site::with(pool, |stack| stack.deadline(Duration::from_secs(1)), publisher).await;
+            let site = Site::with(
+                pool,
+                |stack| stack.deadline(Duration::from_secs(1)),
+                publisher,
+            )
+            .await;
             let mut client = RawClient::connect(site.address).await.unwrap();
-            assert_eq!(client.get(&format!("/held{path}")).await.unwrap().status, 504, "{path}");
+            assert_eq!(
+                client.get(&format!("/held{path}")).await.unwrap().status,
+                504,
+                "{path}"
+            );
             assert_eq!(site.pool.status().running, 1, "{path}: it keeps its permit");
             gate.open();
             eventually("it has ended", || site.pool.status().running == 0).await;

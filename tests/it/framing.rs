@@ -39,17 +39,31 @@ fn script() -> impl Strategy<Value = Script> {
         "[ -~]{0,12}",
     ];
     let header = (name, value).prop_filter_map("a header value", |(name, value)| {
-        Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        Some((
+            HeaderName::from_static(name),
+            HeaderValue::from_str(&value).ok()?,
+        ))
     });
-    (200..600_u16, vec(header, 0..4), "[a-z\r\n]{0,40}", any::<bool>())
-        .prop_map(|(status, headers, body, unsized_body)| Script { status, headers, body, unsized_body })
+    (
+        200..600_u16,
+        vec(header, 0..4),
+        "[a-z\r\n]{0,40}",
+        any::<bool>(),
+    )
+        .prop_map(|(status, headers, body, unsized_body)| Script {
+            status,
+            headers,
+            body,
+            unsized_body,
+        })
 }
 
 fn answer(script: &Script) -> Response {
     let body = if script.unsized_body {
         // Two frames whose sum is announced nowhere.
         let (first, second) = script.body.split_at(script.body.len() / 2);
-        let frames = [first.to_owned(), second.to_owned()].map(|part| Ok::<_, std::io::Error>(part.into()));
+        let frames =
+            [first.to_owned(), second.to_owned()].map(|part| Ok::<_, std::io::Error>(part.into()));
         Body::new(Unsized(frames.into_iter().collect()))
     } else {
         Body::from(script.body.clone())
@@ -72,13 +86,21 @@ impl axum::body::HttpBody for Unsized {
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-        std::task::Poll::Ready(self.0.pop_front().map(|part| part.map(http_body::Frame::data)))
+        std::task::Poll::Ready(
+            self.0
+                .pop_front()
+                .map(|part| part.map(http_body::Frame::data)),
+        )
     }
 }
 
 #[test]
 fn every_response_is_exactly_one() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let next = Arc::new(Mutex::new(None));
     let given = next.clone();
     let site = runtime.block_on(Site::start(
@@ -98,7 +120,10 @@ fn every_response_is_exactly_one() {
                 let mut client = RawClient::connect(site.address).await.unwrap();
                 // Both at once, so that whatever follows the first response is the second.
                 client
-                    .send("GET /scripted HTTP/1.1\r\nhost: test\r\n\r\nGET /second HTTP/1.1\r\nhost: test\r\n\r\n")
+                    .send(
+                        "GET /scripted HTTP/1.1\r\nhost: test\r\n\r\nGET /second HTTP/1.1\r\n\
+                        host: test\r\n\r\n",
+                    )
                     .await
                     .unwrap();
                 let first = client.read_answer(false).await.unwrap();
@@ -107,7 +132,10 @@ fn every_response_is_exactly_one() {
                     assert_eq!(first.text(), script.body);
                 }
                 assert!(!first.headers.contains_key("x-accel-redirect"));
-                assert_eq!(client.read_answer(false).await.unwrap().text(), "the second");
+                assert_eq!(
+                    client.read_answer(false).await.unwrap().text(),
+                    "the second"
+                );
             });
             Ok(())
         })

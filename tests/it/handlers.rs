@@ -1,4 +1,5 @@
-//! Asynchronous handlers of axum's with ours: what they answer with, and what happens to their errors.
+//! Asynchronous handlers of axum's with ours: what they answer with, and what happens to their
+//! errors.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -38,34 +39,54 @@ impl FromRef<App> for Pool<CountingDatabase> {
 
 fn app() -> (App, CountingDatabase) {
     let database = CountingDatabase::new();
-    (App { pool: Pool::new(database.clone(), 1), calls: Arc::default() }, database)
+    (
+        App {
+            pool: Pool::new(database.clone(), 1),
+            calls: Arc::default(),
+        },
+        database,
+    )
 }
 
 /// Both of its errors go up by `?`: the pool's, and what the job returns.
 async fn job(State(pool): State<Pool<CountingDatabase>>) -> Result<String, Abort> {
-    let number: u64 = pool.run(|connection| connection.id().to_string().parse()).await??;
+    let number: u64 = pool
+        .run(|connection| connection.id().to_string().parse())
+        .await??;
     Ok(format!("connection {number}"))
 }
 
 async fn transact(State(app): State<App>) -> Result<String, Abort> {
     app.calls.fetch_add(1, SeqCst);
-    Ok(app.pool.transaction(|transaction| Ok(format!("by {}", transaction.connection()?.id()))).await?)
+    Ok(app
+        .pool
+        .transaction(|transaction| Ok(format!("by {}", transaction.connection()?.id())))
+        .await?)
 }
 
 async fn ask(
     service: impl tower::Service<AxumRequest, Response: IntoResponse, Error = Infallible>,
     accept: &str,
 ) -> (StatusCode, http::HeaderMap, String) {
-    let request = AxumRequest::get("/").header("accept", accept).body(axum::body::Body::empty()).unwrap();
+    let request = AxumRequest::get("/")
+        .header("accept", accept)
+        .body(axum::body::Body::empty())
+        .unwrap();
     let response = service.oneshot(request).await.unwrap().into_response();
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    (head.status, head.headers, String::from_utf8_lossy(&body).into_owned())
+    (
+        head.status,
+        head.headers,
+        String::from_utf8_lossy(&body).into_owned(),
+    )
 }
 
 async fn stamp(request: AxumRequest, next: Next) -> AxumResponse {
     let mut response = next.run(request).await;
-    response.headers_mut().insert("x-stamp", "inside".parse().unwrap());
+    response
+        .headers_mut()
+        .insert("x-stamp", "inside".parse().unwrap());
     response
 }
 
@@ -74,12 +95,21 @@ async fn a_job_and_its_errors() {
     let (app, database) = app();
     let router = Router::new().route("/", get(job)).with_state(app.clone());
     assert_eq!(ask(router.clone(), "*/*").await.2, "connection 1");
-    app.pool.run(|_| std::panic::resume_unwind(Box::new("its connection is dropped"))).await.unwrap_or(());
+    app.pool
+        .run(|_| std::panic::resume_unwind(Box::new("its connection is dropped")))
+        .await
+        .unwrap_or(());
     database.script(Step::Connect, [Behaviour::Fail(Fault::Other)]);
     let (status, headers, body) = ask(router, "*/*").await;
-    assert_eq!((status, &headers["retry-after"]), (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap()));
+    assert_eq!(
+        (status, &headers["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+    );
     assert_eq!(headers["content-type"], "application/problem+json");
-    assert_eq!(body, "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503}\n");
+    assert_eq!(
+        body,
+        "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503}\n"
+    );
     assert_quiet(app.pool.ledger()).await;
 }
 
@@ -99,11 +129,20 @@ async fn an_abort_with_a_response_is_that_response() {
         Err(Abort::status(StatusCode::FORBIDDEN))
     }
     async fn refused(State(app): State<App>) -> Result<String, Error> {
-        app.pool.transaction(|_| Err(Abort::response(Body::from("no such row")))).await
+        app.pool
+            .transaction(|_| Err(Abort::response(Body::from("no such row"))))
+            .await
     }
     let (app, _) = app();
-    assert_eq!(ask(Router::new().route("/", get(refuse)), "*/*").await.0, StatusCode::FORBIDDEN);
-    let (status, _, body) = ask(Router::new().route("/", get(refused)).with_state(app), "*/*").await;
+    assert_eq!(
+        ask(Router::new().route("/", get(refuse)), "*/*").await.0,
+        StatusCode::FORBIDDEN
+    );
+    let (status, _, body) = ask(
+        Router::new().route("/", get(refused)).with_state(app),
+        "*/*",
+    )
+    .await;
     assert_eq!((status, &*body), (StatusCode::OK, "no such row"));
 }
 
@@ -132,7 +171,10 @@ async fn an_error_whose_status_was_changed_stays_as_it_is() {
         response
     }
     let router = Router::new()
-        .route("/", get(async || -> Result<String, Error> { Err(Error::new(ErrorKind::Application)) }))
+        .route(
+            "/",
+            get(async || -> Result<String, Error> { Err(Error::new(ErrorKind::Application)) }),
+        )
         .layer(from_fn(calm))
         .layer(RespondLayer::new());
     assert_eq!(ask(router, "text/html").await.0, StatusCode::OK);
@@ -154,8 +196,17 @@ macro_rules! inside {
 #[tokio::test]
 async fn a_conflict_of_a_handler_is_retried() {
     let (app, database) = app();
-    database.script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Conflict)]);
-    let router = Router::new().route("/", get(transact)).with_state(app.clone()).layer(from_fn(stamp));
+    database.script(
+        Step::Commit,
+        [
+            Behaviour::Fail(Fault::Conflict),
+            Behaviour::Fail(Fault::Conflict),
+        ],
+    );
+    let router = Router::new()
+        .route("/", get(transact))
+        .with_state(app.clone())
+        .layer(from_fn(stamp));
     let policy = ConflictPolicy::new().base(std::time::Duration::ZERO);
     let (status, _, body) = ask(inside!(RetryLayer::new(policy), router), "*/*").await;
     assert_eq!((status, &*body), (StatusCode::OK, "by 1"));
@@ -167,7 +218,12 @@ async fn weather(asking: HandlerPromises) -> Result<String, Abort> {
     let promises = asking.promises();
     let rain = promises.ask("rain", || async { Ok::<_, Infallible>(0.2) });
     let wind = promises.ask("wind", || async { Ok::<_, Infallible>(17) });
-    Ok(format!("{} {} {}", rain.ready()??, wind.ready()??, promises.pass()))
+    Ok(format!(
+        "{} {} {}",
+        rain.ready()??,
+        wind.ready()??,
+        promises.pass()
+    ))
 }
 
 #[tokio::test]
@@ -183,11 +239,21 @@ async fn a_handler_that_asks_where_nobody_answers() {
         asking.is_some().to_string()
     }
     let router = Router::new().route("/", get(weather));
-    assert_eq!(ask(router, "*/*").await.0, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(ask(Router::new().route("/", get(may_ask)), "*/*").await.2, "false");
+    assert_eq!(
+        ask(router, "*/*").await.0,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+    assert_eq!(
+        ask(Router::new().route("/", get(may_ask)), "*/*").await.2,
+        "false"
+    );
     // A suspension that nobody takes is an error like any other.
-    let suspended = get(async || -> Result<String, Abort> { Err(euryale::Pending::new(()).into()) });
-    assert_eq!(ask(Router::new().route("/", suspended), "*/*").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    let suspended =
+        get(async || -> Result<String, Abort> { Err(euryale::Pending::new(()).into()) });
+    assert_eq!(
+        ask(Router::new().route("/", suspended), "*/*").await.0,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
 }
 
 fn ten() -> Blob {
@@ -199,15 +265,26 @@ fn ten() -> Blob {
 #[tokio::test]
 async fn a_handler_answers_with_a_file() {
     let router = Router::new()
-        .route("/blob", get(async || ([("content-type", "text/plain")], ten())))
+        .route(
+            "/blob",
+            get(async || ([("content-type", "text/plain")], ten())),
+        )
         .route("/body", get(async || Body::from(ten())))
         .route("/response", get(async || Response::from(ten())))
         .layer(from_fn(stamp))
         .layer(TraceLayer::new_for_http());
     for path in ["/blob", "/body", "/response"] {
-        let request = || AxumRequest::get(path).header("range", "bytes=2-4").body(Body::empty()).unwrap();
+        let request = || {
+            AxumRequest::get(path)
+                .header("range", "bytes=2-4")
+                .body(Body::empty())
+                .unwrap()
+        };
         let alone = router.clone().oneshot(request()).await.unwrap();
-        assert_eq!(alone.into_body().collect().await.unwrap().to_bytes(), "0123456789");
+        assert_eq!(
+            alone.into_body().collect().await.unwrap().to_bytes(),
+            "0123456789"
+        );
         let served = router.clone().layer(ServeBlobLayer::new());
         let part = served.oneshot(request()).await.unwrap();
         assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);

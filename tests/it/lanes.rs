@@ -9,30 +9,43 @@ use euryale_tests::Site;
 
 /// Uploads wait at `uploads`, `/held` at `pages`; all answer with the number of their connection.
 async fn with_uploads(connections: usize, share: usize) -> (Site, Gate, Gate) {
-    let (uploads, pages) = (Gate::new(), Gate::new());
-    let pool = Pool::builder(CountingDatabase::new()).connections(connections).lane("uploads", share).build();
+    let uploads = Gate::new();
+    let pages = Gate::new();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(connections)
+        .lane("uploads", share)
+        .build();
     let lane = pool.lane("uploads").unwrap();
     let publisher = {
-        let (uploads, pages) = (uploads.clone(), pages.clone());
+        let uploads = uploads.clone();
+        let pages = pages.clone();
         move |request: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
             match request.uri().path() {
                 "/upload" => uploads.wait(),
                 "/held" => pages.wait(),
                 _ => {}
             }
-            Ok(Response::new(Body::from(transaction.connection()?.id().to_string())))
+            Ok(Response::new(Body::from(
+                transaction.connection()?.id().to_string(),
+            )))
         }
     };
-    let site =
-        Site::with(pool, |stack| stack.lane(lane, |request| request.uri().path() == "/upload"), publisher)
-            .await;
+    let site = Site::with(
+        pool,
+        |stack| stack.lane(lane, |request| request.uri().path() == "/upload"),
+        publisher,
+    )
+    .await;
     (site, uploads, pages)
 }
 
 /// Uploads, one of which holds its connection; the others wait for theirs.
 async fn fill(site: &Site, uploads: &Gate, clients: &mut [RawClient]) {
     for (n, client) in clients.iter_mut().enumerate() {
-        client.send("POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody").await.unwrap();
+        client
+            .send("POST /upload HTTP/1.1\r\nhost: test\r\ncontent-length: 4\r\n\r\nbody")
+            .await
+            .unwrap();
         let arrived = || (uploads.waiting(), site.pool.status().queued) == (1, n);
         eventually("the first is published, the others wait", arrived).await;
     }
@@ -62,17 +75,37 @@ async fn a_full_lane_leaves_the_other_connection_alone() {
         assert_eq!(reader.get("/page").await.unwrap().status, 200);
     }
     assert_eq!(uploads.passed(), 0, "all of them while the lane was full");
-    assert_eq!(site.pool.status().queued, 19, "and none of the lane was taken for them");
+    assert_eq!(
+        site.pool.status().queued,
+        19,
+        "and none of the lane was taken for them"
+    );
 
     // A page waits for a page, never for the uploads that came before it.
-    reader.send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    reader
+        .send("GET /held HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("a page is published", || pages.waiting() == 1).await;
     let mut second = RawClient::connect(site.address).await.unwrap();
-    second.send("GET /page HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
-    eventually("a page waits for its connection", || site.pool.status().queued == 20).await;
+    second
+        .send("GET /page HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
+    eventually("a page waits for its connection", || {
+        site.pool.status().queued == 20
+    })
+    .await;
     pages.open();
     assert_eq!(second.read_answer(false).await.unwrap().status, 200);
-    assert_eq!((uploads.waiting(), uploads.passed(), site.pool.status().queued), (1, 0, 19));
+    assert_eq!(
+        (
+            uploads.waiting(),
+            uploads.passed(),
+            site.pool.status().queued
+        ),
+        (1, 0, 19)
+    );
     assert_eq!(reader.read_answer(false).await.unwrap().status, 200);
 
     uploads.open();
@@ -90,7 +123,10 @@ async fn one_connection_serves_a_lane_and_the_others_in_turn() {
     fill(&site, &uploads, &mut clients).await;
     let mut readers = connected(&site, 10).await;
     for (n, reader) in readers.iter_mut().enumerate() {
-        reader.send("GET /page HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        reader
+            .send("GET /page HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
         eventually("it waits", || site.pool.status().queued == 10 + n).await;
     }
     for n in 1..=10 {
@@ -104,8 +140,9 @@ async fn one_connection_serves_a_lane_and_the_others_in_turn() {
     site.end().await;
 }
 
-/// How long pages take, as their client sees it: beside twenty sockets that are quiet, beside the same when they fill
-/// the lane, and, as pages have one of two connections then, on a site that has one. Run it alone, with `--release`.
+/// How long pages take, as their client sees it: beside twenty sockets that are quiet, beside the
+/// same when they fill the lane, and, as pages have one of two connections then, on a site that has
+/// one. Run it alone, with `--release`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
 async fn what_a_full_lane_costs_the_others() {
@@ -116,7 +153,9 @@ async fn what_a_full_lane_costs_the_others() {
     let (small, ..) = with_uploads(1, 1).await;
     let mut alone = RawClient::connect(small.address).await.unwrap();
     latencies(&mut reader).await;
-    let (mut quiet, mut full, mut one) = (Vec::new(), Vec::new(), Vec::new());
+    let mut quiet = Vec::new();
+    let mut full = Vec::new();
+    let mut one = Vec::new();
     for _ in 0..ROUNDS {
         quiet.push(latencies(&mut reader).await);
         fill(&site, &uploads, &mut clients).await;
@@ -127,7 +166,10 @@ async fn what_a_full_lane_costs_the_others() {
     }
     for (what, rounds) in [("quiet", quiet), ("full", full), ("one connection", one)] {
         let [median, p99] = [0, 1].map(|figure| {
-            let mut rounds: Vec<_> = rounds.iter().map(|figures: &[Duration; 2]| figures[figure]).collect();
+            let mut rounds: Vec<_> = rounds
+                .iter()
+                .map(|figures: &[Duration; 2]| figures[figure])
+                .collect();
             rounds.sort_unstable();
             rounds[ROUNDS / 2]
         });

@@ -26,7 +26,11 @@ impl Participant for Recorded {
 
     fn finish(&mut self) -> Result<(), BoxError> {
         self.says("finish");
-        if self.finishes { Ok(()) } else { Err("could not".into()) }
+        if self.finishes {
+            Ok(())
+        } else {
+            Err("could not".into())
+        }
     }
 
     fn abort(&mut self) {
@@ -36,17 +40,25 @@ impl Participant for Recorded {
 
 /// A site where the last of three takes part as the path says.
 async fn with_three() -> Site {
-    Site::start(1, |request: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
-        transaction.connection()?;
-        let path = request.uri().path();
-        for (name, is_last) in [("first", false), ("second", false), ("third", true)] {
-            let database = transaction.database().clone();
-            let votes = !(is_last && path == "/no");
-            let finishes = !(is_last && path == "/unfinished");
-            transaction.join(Recorded { name, votes, finishes, database });
-        }
-        Ok(Response::new(Body::from("done")))
-    })
+    Site::start(
+        1,
+        |request: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
+            transaction.connection()?;
+            let path = request.uri().path();
+            for (name, is_last) in [("first", false), ("second", false), ("third", true)] {
+                let database = transaction.database().clone();
+                let votes = !(is_last && path == "/no");
+                let finishes = !(is_last && path == "/unfinished");
+                transaction.join(Recorded {
+                    name,
+                    votes,
+                    finishes,
+                    database,
+                });
+            }
+            Ok(Response::new(Body::from("done")))
+        },
+    )
     .await
 }
 
@@ -58,14 +70,28 @@ async fn a_no_aborts_all() {
     let story = site.pool.database().story();
     assert!(
         story.ends_with(
-            "first: vote · second: vote · third: vote · abort · first: abort · second: abort · third: abort"
+            "first: vote · second: vote · third: vote · abort · first: abort · second: abort · \
+                third: abort"
         ),
         "{story}"
     );
     let transactions = &site.ledger().transactions;
-    assert_eq!((transactions.committed.get(), transactions.aborted.get()), (0, 1));
-    assert_eq!(client.get("/").await.unwrap().text(), "done", "the connection is sound");
-    assert_eq!((site.ledger().connections.opened.get(), transactions.committed.get()), (1, 1));
+    assert_eq!(
+        (transactions.committed.get(), transactions.aborted.get()),
+        (0, 1)
+    );
+    assert_eq!(
+        client.get("/").await.unwrap().text(),
+        "done",
+        "the connection is sound"
+    );
+    assert_eq!(
+        (
+            site.ledger().connections.opened.get(),
+            transactions.committed.get()
+        ),
+        (1, 1)
+    );
     drop(client);
     site.end().await;
 }
@@ -75,11 +101,23 @@ async fn one_that_does_not_finish_is_counted_and_fails_nothing() {
     let site = with_three().await;
     let mut client = RawClient::connect(site.address).await.unwrap();
     let answer = client.get("/unfinished").await.unwrap();
-    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "done"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.text().as_str()),
+        (200, "done")
+    );
     let story = site.pool.database().story();
-    assert!(story.ends_with("commit · first: finish · second: finish · third: finish"), "{story}");
+    assert!(
+        story.ends_with("commit · first: finish · second: finish · third: finish"),
+        "{story}"
+    );
     let transactions = &site.ledger().transactions;
-    assert_eq!((transactions.committed.get(), transactions.finish_failures.get()), (1, 1));
+    assert_eq!(
+        (
+            transactions.committed.get(),
+            transactions.finish_failures.get()
+        ),
+        (1, 1)
+    );
     assert_eq!(client.get("/").await.unwrap().status, 200);
     assert_eq!(transactions.finish_failures.get(), 1);
     drop(client);

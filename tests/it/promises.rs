@@ -15,10 +15,14 @@ use tokio::net::{TcpListener, TcpStream};
 const ANSWER: Key<u64> = Key::new("answer");
 
 /// `/{n}/{ms}`: a page that needs `n` answers, each after `ms`.
-fn page(request: &Request, transaction: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+fn page(
+    request: &Request,
+    transaction: &mut Transaction<'_, CountingDatabase>,
+) -> Result<Response, Abort> {
     transaction.connection()?;
     let mut parts = request.uri().path()[1..].split('/').map(str::parse::<u64>);
-    let (n, ms) = (parts.next().unwrap()?, parts.next().unwrap()?);
+    let n = parts.next().unwrap()?;
+    let ms = parts.next().unwrap()?;
     let promises = request.promises();
     let answers = promises.all((0..n).map(|i| {
         promises.ask(ANSWER.with(i), move || async move {
@@ -26,8 +30,15 @@ fn page(request: &Request, transaction: &mut Transaction<'_, CountingDatabase>) 
             Ok::<_, Infallible>(i * i)
         })
     }))?;
-    let answers: Vec<String> = answers.into_iter().map(|answer| answer.unwrap().to_string()).collect();
-    Ok(Response::new(Body::from(format!("{} in pass {}", answers.join(" "), promises.pass()))))
+    let answers: Vec<String> = answers
+        .into_iter()
+        .map(|answer| answer.unwrap().to_string())
+        .collect();
+    Ok(Response::new(Body::from(format!(
+        "{} in pass {}",
+        answers.join(" "),
+        promises.pass()
+    ))))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,16 +49,43 @@ async fn three_answers_of_300_ms_each() {
     let answer = client.get("/3/300").await.unwrap();
     let took = began.elapsed();
     assert_eq!(answer.text(), "0 1 4 in pass 2");
-    assert!(took >= Duration::from_millis(300) && took <= Duration::from_millis(400), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(300) && took <= Duration::from_millis(400),
+        "{took:?}"
+    );
     let timing = answer.headers["server-timing"].to_str().unwrap();
-    let times =
-        timing.split(", ").map(|metric| metric.strip_prefix("answer;dur=").unwrap().parse::<f64>().unwrap());
-    assert_eq!(times.filter(|ms| (300.0..400.0).contains(ms)).count(), 3, "{timing}");
+    let times = timing.split(", ").map(|metric| {
+        metric
+            .strip_prefix("answer;dur=")
+            .unwrap()
+            .parse::<f64>()
+            .unwrap()
+    });
+    assert_eq!(
+        times.filter(|ms| (300.0..400.0).contains(ms)).count(),
+        3,
+        "{timing}"
+    );
     let ledger = site.ledger();
     let held = ledger.publishers.seconds.sum();
-    assert!(held < Duration::from_millis(20), "a worker was held for {held:?}");
-    assert_eq!((ledger.conflicts.attempts.get(), ledger.promises.passes.get()), (2, 1));
-    assert_eq!((ledger.transactions.aborted.get(), ledger.transactions.committed.get()), (1, 1));
+    assert!(
+        held < Duration::from_millis(20),
+        "a worker was held for {held:?}"
+    );
+    assert_eq!(
+        (
+            ledger.conflicts.attempts.get(),
+            ledger.promises.passes.get()
+        ),
+        (2, 1)
+    );
+    assert_eq!(
+        (
+            ledger.transactions.aborted.get(),
+            ledger.transactions.committed.get()
+        ),
+        (1, 1)
+    );
     assert_eq!(ledger.promises.ok.get(), 3);
     drop(client);
     site.end().await;
@@ -71,7 +109,10 @@ async fn a_thousand_at_once_on_two_connections() {
             .collect();
         for answer in answers {
             let answer = answer.await.unwrap().unwrap();
-            assert_eq!((answer.status.as_u16(), &*answer.text()), (200, "0 1 4 in pass 2"));
+            assert_eq!(
+                (answer.status.as_u16(), &*answer.text()),
+                (200, "0 1 4 in pass 2")
+            );
         }
         let took = began.elapsed();
         assert!(took <= Duration::from_millis(1500), "{took:?}");
@@ -79,7 +120,10 @@ async fn a_thousand_at_once_on_two_connections() {
         assert_eq!(ledger.publishers.running.peak(), 2);
         assert!(ledger.promises.running.peak() <= running as i64);
         assert_eq!(ledger.promises.ok.get(), 3000);
-        println!("{running}: {took:?}, {} suspended at once", ledger.promises.suspended.peak());
+        println!(
+            "{running}: {took:?}, {} suspended at once",
+            ledger.promises.suspended.peak()
+        );
         site.end().await;
     }
 }
@@ -151,23 +195,30 @@ async fn an_upstream_that_fails_is_a_value_and_a_page() {
         (Upstream::Answers, "42"),
         (Upstream::Slow, "42"),
         (Upstream::Hangs, "a promise was not resolved in time"),
-        (Upstream::Resets, "a promise failed: Connection reset by peer"),
+        (
+            Upstream::Resets,
+            "a promise failed: Connection reset by peer",
+        ),
         (Upstream::Garbage, "a promise failed: invalid utf-8"),
         (Upstream::Gone, "a promise failed: Connection refused"),
     ];
     for (upstream, expected) in cases {
         let address = upstream.start().await;
-        let site = Site::start(1, move |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
-            let promises = request.promises().deadline(Duration::from_millis(500));
-            // Shared or not, it comes to the same.
-            let promises = match request.uri().path() {
-                "/shared" => promises.shared(Duration::from_secs(60)),
-                _ => promises,
-            };
-            let number = promises.ask("number", move || number_of(address)).ready()?;
-            let page = number.map_or_else(|error| error.to_string(), |number| number.to_string());
-            Ok(Response::new(Body::from(page)))
-        })
+        let site = Site::start(
+            1,
+            move |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
+                let promises = request.promises().deadline(Duration::from_millis(500));
+                // Shared or not, it comes to the same.
+                let promises = match request.uri().path() {
+                    "/shared" => promises.shared(Duration::from_secs(60)),
+                    _ => promises,
+                };
+                let number = promises.ask("number", move || number_of(address)).ready()?;
+                let page =
+                    number.map_or_else(|error| error.to_string(), |number| number.to_string());
+                Ok(Response::new(Body::from(page)))
+            },
+        )
         .await;
         let mut client = RawClient::connect(site.address).await.unwrap();
         for path in ["/", "/shared", "/shared"] {
@@ -175,7 +226,11 @@ async fn an_upstream_that_fails_is_a_value_and_a_page() {
             let answer = client.get(path).await.unwrap();
             assert!(began.elapsed() < Duration::from_secs(1), "{upstream:?}");
             assert_eq!(answer.status, 200);
-            assert!(answer.text().starts_with(expected), "{upstream:?}: {}", answer.text());
+            assert!(
+                answer.text().starts_with(expected),
+                "{upstream:?}: {}",
+                answer.text()
+            );
         }
         drop(client);
         site.end().await;
@@ -189,13 +244,19 @@ async fn a_client_that_hangs_up_cancels_its_promises() {
     let mut clients = Vec::new();
     for _ in 0..20 {
         let mut client = RawClient::connect(site.address).await.unwrap();
-        client.send("GET /3/30000 HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client
+            .send("GET /3/30000 HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
         clients.push(client);
     }
     let ledger = site.ledger().clone();
     eventually("their promises run", || ledger.promises.running.get() == 60).await;
     drop(clients);
-    eventually("they are cancelled", || ledger.promises.cancelled.get() == 60).await;
+    eventually("they are cancelled", || {
+        ledger.promises.cancelled.get() == 60
+    })
+    .await;
     assert_eq!(ledger.conflicts.attempts.get(), 20, "no further pass");
     site.end().await;
 }

@@ -12,7 +12,9 @@ use http::{HeaderValue, StatusCode};
 
 fn html(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
 }
 
@@ -36,7 +38,9 @@ impl Publisher<CountingDatabase> for Views {
         match uri.path() {
             "/page" => {
                 let tiles = uri.query().unwrap_or("").split(',');
-                let tiles: String = tiles.map(|tile| format!("<p data-tile='/{tile}'></p>")).collect();
+                let tiles: String = tiles
+                    .map(|tile| format!("<p data-tile='/{tile}'></p>"))
+                    .collect();
                 let mut response = html(format!("<html><head></head><body>{tiles}</body></html>"));
                 response.extensions_mut().insert(HasTiles);
                 Ok(response)
@@ -49,7 +53,9 @@ impl Publisher<CountingDatabase> for Views {
                 self.gate.wait();
                 Ok(html("h".to_owned()))
             }
-            "/hidden" => Ok(html("<head><style>n</style></head><body>n</body>".to_owned())),
+            "/hidden" => Ok(html(
+                "<head><style>n</style></head><body>n</body>".to_owned(),
+            )),
             "/error" => Err(Abort::error("as scripted")),
             "/panic" => std::panic::resume_unwind(Box::new("as scripted")),
             "/plain" => Ok(Response::new(Body::from("plain"))),
@@ -59,16 +65,23 @@ impl Publisher<CountingDatabase> for Views {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "work that takes its time, in a worker")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "work that takes its time, in a worker"
+)]
 fn take(time: Duration) {
     std::thread::sleep(time);
 }
 
 async fn site(connections: usize, tiles: Tiles) -> (Site, Gate) {
-    let (pool, views) = (Pool::new(CountingDatabase::new(), connections), Views::default());
+    let pool = Pool::new(CountingDatabase::new(), connections);
+    let views = Views::default();
     let gate = views.gate.clone();
     let chain = TransformChainLayer::new().compose_page(tiles);
-    (Site::with(pool, |stack| stack.transforms(chain), views).await, gate)
+    (
+        Site::with(pool, |stack| stack.transforms(chain), views).await,
+        gate,
+    )
 }
 
 /// A page, without what is around its tiles.
@@ -76,7 +89,8 @@ async fn page(client: &mut RawClient, tiles: &str) -> String {
     let answer = client.get(&format!("/page?{tiles}")).await.unwrap();
     assert_eq!(answer.status, 200);
     let text = answer.text();
-    text.replace("<html><head></head><body>", "").replace("</body></html>", "")
+    text.replace("<html><head></head><body>", "")
+        .replace("</body></html>", "")
 }
 
 const FIVE: &str = "slow?1,slow?2,slow?3,slow?4,slow?5";
@@ -93,7 +107,10 @@ async fn five_tiles_on_three_connections() {
         assert_eq!(page(&mut client, FIVE).await, "sssss");
         took = took.min(began.elapsed());
     }
-    assert!(took < Duration::from_millis(250), "two rounds of 100 ms: {took:?}");
+    assert!(
+        took < Duration::from_millis(250),
+        "two rounds of 100 ms: {took:?}"
+    );
     assert_eq!(site.ledger().publishers.running.peak(), 3);
     drop(client);
     site.end().await;
@@ -105,8 +122,15 @@ async fn five_tiles_on_one_connection() {
     let mut client = RawClient::connect(site.address).await.unwrap();
     let began = Instant::now();
     assert_eq!(page(&mut client, FIVE).await, "sssss");
-    assert!(began.elapsed() >= Duration::from_millis(500), "one after the other");
-    assert_eq!(site.ledger().queue.depth.peak(), 1, "and none of them crowds the queue");
+    assert!(
+        began.elapsed() >= Duration::from_millis(500),
+        "one after the other"
+    );
+    assert_eq!(
+        site.ledger().queue.depth.peak(),
+        1,
+        "and none of them crowds the queue"
+    );
     drop(client);
     site.end().await;
 }
@@ -136,7 +160,11 @@ async fn futures(futures: Vec<impl Future<Output = ()>>) {
     let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
     std::future::poll_fn(|cx| {
         futures.retain_mut(|future| future.as_mut().poll(cx).is_pending());
-        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if futures.is_empty() {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
 }
@@ -146,9 +174,20 @@ async fn one_broken_tile_breaks_one_tile() {
     for connections in [1, 3] {
         let (site, _) = site(connections, Tiles::new()).await;
         let mut client = RawClient::connect(site.address).await.unwrap();
-        for broken in ["error", "panic", "nothing", "plain", "large", "/other/x", "page?error"] {
+        for broken in [
+            "error",
+            "panic",
+            "nothing",
+            "plain",
+            "large",
+            "/other/x",
+            "page?error",
+        ] {
             let text = page(&mut client, &format!("slow,{broken},slow?2")).await;
-            assert!(text.starts_with('s') && text.ends_with('s'), "{broken}: {text}");
+            assert!(
+                text.starts_with('s') && text.ends_with('s'),
+                "{broken}: {text}"
+            );
             assert_eq!(text.matches(MISSING).count(), 1, "{broken}: {text}");
         }
         drop(client);
@@ -160,8 +199,15 @@ async fn one_broken_tile_breaks_one_tile() {
 async fn a_tile_that_hangs_breaks_one_tile() {
     let (site, gate) = site(3, Tiles::new().deadline(Duration::from_millis(150))).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
-    assert_eq!(page(&mut client, "slow,held,slow?2").await, format!("s{MISSING}s"));
-    assert_eq!(site.pool.status().running, 1, "its worker goes on, and keeps its permit");
+    assert_eq!(
+        page(&mut client, "slow,held,slow?2").await,
+        format!("s{MISSING}s")
+    );
+    assert_eq!(
+        site.pool.status().running,
+        1,
+        "its worker goes on, and keeps its permit"
+    );
     gate.open();
     drop(client);
     site.end().await;
@@ -194,19 +240,32 @@ async fn a_view_for_the_application_only() {
         "authorization: Basic aW50ZXJuYWw6aW50ZXJuYWw=",
     ] {
         for method in ["GET", "HEAD", "POST"] {
-            let host = if header.starts_with("host") { "" } else { "host: test\r\n" };
-            let request = format!("{method} /hidden HTTP/1.1\r\n{host}{header}\r\ncontent-length: 0\r\n\r\n");
+            let host = if header.starts_with("host") {
+                ""
+            } else {
+                "host: test\r\n"
+            };
+            let request =
+                format!("{method} /hidden HTTP/1.1\r\n{host}{header}\r\ncontent-length: 0\r\n\r\n");
             client.send(request).await.unwrap();
             let answer = client.read_answer(method == "HEAD").await.unwrap();
             assert_eq!(answer.status, 404, "{method} with {header}");
             assert!(answer.body.is_empty());
         }
     }
-    for path in ["/hidden?internal=1", "/./hidden", "/page/../hidden", "//hidden"] {
+    for path in [
+        "/hidden?internal=1",
+        "/./hidden",
+        "/page/../hidden",
+        "//hidden",
+    ] {
         assert_eq!(client.get(path).await.unwrap().status, 404, "{path}");
     }
     let text = page(&mut client, "hidden").await;
-    assert_eq!(text, "<html><head><style>n</style></head><body>n", "and for a page it is there");
+    assert_eq!(
+        text, "<html><head><style>n</style></head><body>n",
+        "and for a page it is there"
+    );
     drop(client);
     site.end().await;
 }
@@ -215,17 +274,29 @@ async fn a_view_for_the_application_only() {
 async fn a_client_that_goes_takes_its_tiles_along() {
     let (site, gate) = site(3, Tiles::new()).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
-    client.send("GET /page?held?1,held?2,held?3,held?4,held?5 HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    client
+        .send("GET /page?held?1,held?2,held?3,held?4,held?5 HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("three of five tiles run", || gate.waiting() == 3).await;
     // Another page has its first tile in the queue when it goes.
     let mut second = RawClient::connect(site.address).await.unwrap();
-    second.send("GET /page?held?6,held?7 HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    second
+        .send("GET /page?held?6,held?7 HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("a page waits", || site.pool.status().queued == 1).await;
     drop((client, second));
     eventually("it is gone", || site.ledger().queue.gone.get() == 1).await;
-    eventually("no page is being composed", || site.ledger().transforms.running.get() == 0).await;
+    eventually("no page is being composed", || {
+        site.ledger().transforms.running.get() == 0
+    })
+    .await;
     gate.open();
-    eventually("all is over", || site.ledger().publishers.running.get() == 0).await;
+    eventually("all is over", || {
+        site.ledger().publishers.running.get() == 0
+    })
+    .await;
     assert_eq!(gate.passed(), 3, "what had not begun never does");
     site.end().await;
 }

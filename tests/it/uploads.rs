@@ -1,5 +1,5 @@
-//! Large bodies: they cost nothing but their bytes until they are complete, are read again in each attempt, and
-//! leave nothing.
+//! Large bodies: they cost nothing but their bytes until they are complete, are read again in each
+//! attempt, and leave nothing.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::Read;
@@ -26,18 +26,27 @@ async fn spooling(
     publisher: impl euryale::Publisher<CountingDatabase>,
 ) -> (Site, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let spool = SpoolLayer::new().directory(folder.path()).memory(MEMORY).limit(LIMIT as u64);
+    let spool = SpoolLayer::new()
+        .directory(folder.path())
+        .memory(MEMORY)
+        .limit(LIMIT as u64);
     let pool = Pool::new(CountingDatabase::new(), connections);
-    (Site::with(pool, |stack| stack.spool(spool), publisher).await, folder)
+    (
+        Site::with(pool, |stack| stack.spool(spool), publisher).await,
+        folder,
+    )
 }
 
 /// Bytes in which no two pages are the same.
 fn content(length: usize) -> Vec<u8> {
-    (0..length as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+    (0..length as u64)
+        .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
+        .collect()
 }
 
 fn hash_of(mut body: SpooledBody) -> (u64, usize) {
-    let (mut hasher, mut length) = (DefaultHasher::new(), 0);
+    let mut hasher = DefaultHasher::new();
+    let mut length = 0;
     let mut buffer = vec![0; 64 * KIB];
     loop {
         let read = body.read(&mut buffer).unwrap();
@@ -45,7 +54,9 @@ fn hash_of(mut body: SpooledBody) -> (u64, usize) {
             return (hasher.finish(), length);
         }
         // Not by the chunk: how a file is cut into reads is no part of what stands in it.
-        buffer[..read].iter().for_each(|byte| hasher.write_u8(*byte));
+        buffer[..read]
+            .iter()
+            .for_each(|byte| hasher.write_u8(*byte));
         length += read;
     }
 }
@@ -57,13 +68,17 @@ fn open_in(folder: &Path) -> usize {
     targets.filter(|target| target.starts_with(folder)).count()
 }
 
-/// The end of each test here: nothing has a name in the folder, nothing is open there, and the ledger is quiet.
+/// The end of each test here: nothing has a name in the folder, nothing is open there, and the
+/// ledger is quiet.
 async fn end(site: Site, folder: TempDir) {
     eventually("the files are closed", || open_in(folder.path()) == 0).await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     // Whoever drops a body closes its file first, and counts it out then.
     let spool = &site.ledger().spool;
-    eventually("and counted no more", || (spool.files.get(), spool.bytes.get()) == (0, 0)).await;
+    eventually("and counted no more", || {
+        (spool.files.get(), spool.bytes.get()) == (0, 0)
+    })
+    .await;
     site.end().await;
 }
 
@@ -74,13 +89,18 @@ async fn each_attempt_reads_the_same_ten_mebibytes() {
     let (site, folder) = spooling(1, {
         move |request: &Request, transaction: &mut Transaction<'_, CountingDatabase>| {
             transaction.connection()?;
-            assert!(request.body().as_file().is_some(), "so much stands in a file");
+            assert!(
+                request.body().as_file().is_some(),
+                "so much stands in a file"
+            );
             let mut attempts = recorded.lock().unwrap();
             attempts.push(hash_of(request.body().clone()));
             if attempts.len() < 3 {
                 return Err(TestError(Fault::Conflict).into());
             }
-            Ok(Response::new(Body::from(transaction.attempt().number().to_string())))
+            Ok(Response::new(Body::from(
+                transaction.attempt().number().to_string(),
+            )))
         }
     })
     .await;
@@ -91,7 +111,13 @@ async fn each_attempt_reads_the_same_ten_mebibytes() {
     assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "3"));
     assert_eq!(*seen.lock().unwrap(), [sent; 3]);
     let ledger = site.ledger();
-    assert_eq!((ledger.conflicts.attempts.get(), ledger.conflicts.resolved.get()), (3, 1));
+    assert_eq!(
+        (
+            ledger.conflicts.attempts.get(),
+            ledger.conflicts.resolved.get()
+        ),
+        (3, 1)
+    );
     assert_eq!(
         (ledger.spool.files.peak(), ledger.spool.bytes.peak()),
         (1, 10 << 20),
@@ -110,7 +136,10 @@ async fn fifty_uploads_that_trickle_hold_no_worker() {
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let mut client = RawClient::connect(site.address).await.unwrap();
-        let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n", STEPS * KIB);
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+            STEPS * KIB
+        );
         client.send(head).await.unwrap();
         clients.push(client);
     }
@@ -123,15 +152,27 @@ async fn fifty_uploads_that_trickle_hold_no_worker() {
         let came = (CLIENTS * steps * KIB) as i64;
         eventually("they came", || ledger.spool.bytes.get() == came).await;
         assert_eq!(
-            (ledger.connections.in_use.peak(), ledger.publishers.running.peak(), ledger.queue.depth.peak()),
+            (
+                ledger.connections.in_use.peak(),
+                ledger.publishers.running.peak(),
+                ledger.queue.depth.peak()
+            ),
             (0, 0, 0),
             "after {steps} KiB of each"
         );
     }
     eventually("each is in a file", || open_in(folder.path()) == CLIENTS).await;
     let mut other = RawClient::connect(site.address).await.unwrap();
-    assert_eq!(other.get("/").await.unwrap().text(), "1", "a page meanwhile");
-    assert_eq!(ledger.conflicts.attempts.get(), 1, "nothing but that was published");
+    assert_eq!(
+        other.get("/").await.unwrap().text(),
+        "1",
+        "a page meanwhile"
+    );
+    assert_eq!(
+        ledger.conflicts.attempts.get(),
+        1,
+        "nothing but that was published"
+    );
     for client in &mut clients {
         client.send(&step).await.unwrap();
     }
@@ -160,7 +201,11 @@ async fn however_a_publication_ends_its_file_goes_with_it() {
     ];
     for (path, status) in cases {
         let mut client = RawClient::connect(site.address).await.unwrap();
-        assert_eq!(client.post(path, &body).await.unwrap().status, status, "{path}");
+        assert_eq!(
+            client.post(path, &body).await.unwrap().status,
+            status,
+            "{path}"
+        );
         eventually("its file is closed", || open_in(folder.path()) == 0).await;
         assert_eq!(site.ledger().spool.files.get(), 0, "{path}");
     }
@@ -179,12 +224,22 @@ async fn clients_that_hang_up_take_their_files_with_them() {
     let mut halfway = RawClient::connect(site.address).await.unwrap();
     halfway.send(&head).await.unwrap();
     halfway.send(&body[..MIB / 2]).await.unwrap();
-    eventually("half of it came", || site.ledger().spool.bytes.get() == MIB as i64 / 2).await;
+    eventually("half of it came", || {
+        site.ledger().spool.bytes.get() == MIB as i64 / 2
+    })
+    .await;
     eventually("into a file", || open_in(folder.path()) == 1).await;
     drop(halfway);
     eventually("the file is closed", || open_in(folder.path()) == 0).await;
-    eventually("and counted no more", || site.ledger().spool.bytes.get() == 0).await;
-    assert_eq!(site.ledger().conflicts.attempts.get(), 0, "it was never published");
+    eventually("and counted no more", || {
+        site.ledger().spool.bytes.get() == 0
+    })
+    .await;
+    assert_eq!(
+        site.ledger().conflicts.attempts.get(),
+        0,
+        "it was never published"
+    );
 
     let mut clients = Vec::new();
     for n in 1..=2 {
@@ -194,9 +249,16 @@ async fn clients_that_hang_up_take_their_files_with_them() {
         eventually("it arrived", || site.arrived() == n).await;
         clients.push(client);
     }
-    assert_eq!((open_in(folder.path()), gate.waiting()), (2, 1), "one is published, one waits");
+    assert_eq!(
+        (open_in(folder.path()), gate.waiting()),
+        (2, 1),
+        "one is published, one waits"
+    );
     drop(clients);
-    eventually("the one that waited is gone with its file", || open_in(folder.path()) == 1).await;
+    eventually("the one that waited is gone with its file", || {
+        open_in(folder.path()) == 1
+    })
+    .await;
     assert_eq!(site.ledger().queue.gone.get(), 1);
     gate.open();
     end(site, folder).await;
@@ -206,23 +268,45 @@ async fn clients_that_hang_up_take_their_files_with_them() {
 async fn a_body_that_grows_too_large_is_refused_and_leaves_nothing() {
     let (site, folder) = spooling(1, ScriptedPublisher::new()).await;
     let mut client = RawClient::connect(site.address).await.unwrap();
-    client.send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
-    let chunk = [format!("{:x}\r\n", MIB).into_bytes(), content(MIB), b"\r\n".to_vec()].concat();
+    client
+        .send("POST / HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await
+        .unwrap();
+    let chunk = [
+        format!("{:x}\r\n", MIB).into_bytes(),
+        content(MIB),
+        b"\r\n".to_vec(),
+    ]
+    .concat();
     for n in 1..=LIMIT / MIB {
         client.send(&chunk).await.unwrap();
-        eventually("it came", || site.ledger().spool.bytes.get() == (n * MIB) as i64).await;
+        eventually("it came", || {
+            site.ledger().spool.bytes.get() == (n * MIB) as i64
+        })
+        .await;
     }
     assert_eq!(open_in(folder.path()), 1);
     // One byte too many.
     client.send("1\r\na").await.unwrap();
     let answer = client.read_answer(false).await.unwrap();
     assert_eq!(answer.status, 413);
-    assert!(answer.text().contains("Payload Too Large"), "{}", answer.text());
-    assert_eq!(site.ledger().conflicts.attempts.get(), 0, "it was never published");
+    assert!(
+        answer.text().contains("Payload Too Large"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(
+        site.ledger().conflicts.attempts.get(),
+        0,
+        "it was never published"
+    );
 
     // What says before how large it is makes no file.
     let mut client = RawClient::connect(site.address).await.unwrap();
-    let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n", LIMIT + 1);
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+        LIMIT + 1
+    );
     client.send(head).await.unwrap();
     assert_eq!(client.read_answer(false).await.unwrap().status, 413);
     assert_eq!(site.ledger().spool.files.peak(), 0);

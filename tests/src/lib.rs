@@ -45,7 +45,12 @@ impl Site {
         let stack = settings(Stack::new(pool.clone())).publish(publisher);
         let (server, shutdown, address) = Self::server(&pool).await;
         let serving = tokio::spawn(server.serve(stack, shutdown.clone()));
-        Self { address, pool, shutdown, serving }
+        Self {
+            address,
+            pool,
+            shutdown,
+            serving,
+        }
     }
 
     /// Serves `publisher` as the fallback of a Router, inside the layers that `around` puts there.
@@ -58,17 +63,31 @@ impl Site {
         publisher: impl Publisher<CountingDatabase>,
     ) -> Self {
         let pool = Pool::new(CountingDatabase::new(), connections);
-        let router = around(Router::new().fallback_service(Stack::new(pool.clone()).publish(publisher)));
+        let router =
+            around(Router::new().fallback_service(Stack::new(pool.clone()).publish(publisher)));
         let (server, shutdown, address) = Self::server(&pool).await;
         let serving = tokio::spawn(server.serve(router, shutdown.clone()));
-        Self { address, pool, shutdown, serving }
+        Self {
+            address,
+            pool,
+            shutdown,
+            serving,
+        }
     }
 
     async fn server(pool: &Pool<CountingDatabase>) -> (Server, Shutdown, SocketAddr) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on loopback");
-        let address = listener.local_addr().expect("the address of a bound socket");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port on loopback");
+        let address = listener
+            .local_addr()
+            .expect("the address of a bound socket");
         let server = Server::new().listen(listener).ledger(pool.ledger().clone());
-        (server.drain_deadline(Duration::from_secs(10)), Shutdown::new(), address)
+        (
+            server.drain_deadline(Duration::from_secs(10)),
+            Shutdown::new(),
+            address,
+        )
     }
 
     /// Its ledger.
@@ -76,10 +95,11 @@ impl Site {
         self.pool.ledger()
     }
 
-    /// How many requests have come as far as the queue: those that run, wait, have left it or have ended.
+    /// How many requests have come as far as the queue: those that run, wait, have left it or have
+    /// ended.
     ///
-    /// Never more than have: whoever goes from one number to the next while they are read is missed, and not counted
-    /// twice.
+    /// Never more than have: whoever goes from one number to the next while they are read is
+    /// missed, and not counted twice.
     pub fn arrived(&self) -> u64 {
         let left = self.ledger().queue.gone.get() + self.ledger().publishers.seconds.count();
         let status = self.pool.status();

@@ -32,18 +32,23 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl AgentCheck {
     /// Asks `load` for each check, on a runtime thread: it must not wait.
     pub fn new(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
-        Self { load: Arc::new(load), connections: None, patience: Duration::from_secs(2) }
+        Self {
+            load: Arc::new(load),
+            connections: None,
+            patience: Duration::from_secs(2),
+        }
     }
 
-    /// How many connections the node has from its balancer that hold no worker and wait for none: downloads, uploads,
-    /// websockets. They are added to `maxconn`, because the balancer counts them among those that it limits. Asked for
-    /// each check. Default: none.
+    /// How many connections the node has from its balancer that hold no worker and wait for none:
+    /// downloads, uploads, websockets. They are added to `maxconn`, because the balancer counts
+    /// them among those that it limits. Asked for each check. Default: none.
     pub fn connections(mut self, count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         self.connections = Some(Arc::new(count));
         self
     }
 
-    /// After what wait of the oldest request the weight is a quarter of what it would be. Default: 2 s.
+    /// After what wait of the oldest request the weight is a quarter of what it would be. Default:
+    /// 2 s.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -54,15 +59,16 @@ impl AgentCheck {
     pub fn answer(&self) -> Answer {
         let answer = Answer::of(&(self.load)(), self.patience);
         match (answer, &self.connections) {
-            (Answer::Up { weight, maxconn }, Some(count)) => {
-                Answer::Up { weight, maxconn: maxconn + count() }
-            }
+            (Answer::Up { weight, maxconn }, Some(count)) => Answer::Up {
+                weight,
+                maxconn: maxconn + count(),
+            },
             (answer, _) => answer,
         }
     }
 
-    /// Answers each peer of `listener` with one line, and closes. Never ends; drop the future to end it, which should
-    /// be after the drain, because the balancer has to be told of it.
+    /// Answers each peer of `listener` with one line, and closes. Never ends; drop the future to
+    /// end it, which should be after the drain, because the balancer has to be told of it.
     pub async fn serve(self, listener: TcpListener) {
         let peers = Arc::new(Semaphore::new(MOST_PEERS));
         loop {
@@ -75,7 +81,9 @@ impl AgentCheck {
                             tell(stream, peer, &line).await;
                         });
                     }
-                    Err(_) => tracing::debug!(%peer, "more agent checks at a time than are answered"),
+                    Err(_) => {
+                        tracing::debug!(%peer, "more agent checks at a time than are answered")
+                    }
                 },
                 Err(error) => {
                     tracing::debug!(%error, "an agent check could not be accepted");
@@ -86,13 +94,16 @@ impl AgentCheck {
     }
 }
 
-/// The line, and the end of the stream. HAProxy may have sent something (`agent-send`), which is not read.
+/// The line, and the end of the stream. HAProxy may have sent something (`agent-send`), which is
+/// not read.
 async fn tell(mut stream: TcpStream, peer: SocketAddr, line: &str) {
     let told = timeout(SLOWEST_PEER, async {
         stream.write_all(line.as_bytes()).await?;
         stream.shutdown().await
     });
-    let told = told.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let told = told
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     if let Err(error) = told {
         tracing::debug!(%peer, %error, "an agent check was not taken");
     }
@@ -100,6 +111,8 @@ async fn tell(mut stream: TcpStream, peer: SocketAddr, line: &str) {
 
 impl fmt::Debug for AgentCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AgentCheck").field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("AgentCheck")
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
     }
 }

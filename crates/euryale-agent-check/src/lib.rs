@@ -1,10 +1,12 @@
 //! Tells HAProxy how much a node can take: by its agent check, over TCP.
 //!
-//! It stands beside the stack, asks the pool how it stands, and needs neither a worker nor a connection to say so.
+//! It stands beside the stack, asks the pool how it stands, and needs neither a worker nor a
+//! connection to say so.
 //!
-//! A balancer sees connections, not workers. It cannot know that a node with fifty downloads has every worker free, nor
-//! that one with two requests has none, and `maxconn` at the number of workers makes downloads block pages. With an
-//! agent the node says itself what it can take, as often as it is asked:
+//! A balancer sees connections, not workers. It cannot know that a node with fifty downloads has
+//! every worker free, nor that one with two requests has none, and `maxconn` at the number of
+//! workers makes downloads block pages. With an agent the node says itself what it can take, as
+//! often as it is asked:
 //!
 //! ```text
 //! server a 10.0.0.7:8080 check weight 100 agent-check agent-port 8082 agent-inter 500ms
@@ -17,8 +19,9 @@
 //! | `drain` | it is about to end: no new ones, those that are there may finish |
 //! | `maint` | it was taken out on purpose |
 //!
-//! `ready` takes back `drain` and `maint` when the node is there again. It also takes back those that somebody set by
-//! HAProxy's own console: take a node out where its agent is switched off (`disable agent`), or in the node.
+//! `ready` takes back `drain` and `maint` when the node is there again. It also takes back those
+//! that somebody set by HAProxy's own console: take a node out where its agent is switched off
+//! (`disable agent`), or in the node.
 //!
 //! ```
 //! use std::time::Duration;
@@ -36,18 +39,21 @@
 //! assert_eq!(Answer::of(&load, Duration::from_secs(2)).to_string(), "up ready 75% maxconn:8");
 //! ```
 //!
-//! For other balancers there is [`Resume`]: the same as JSON, and how fast requests of each class are answered here.
+//! For other balancers there is [`Resume`]: the same as JSON, and how fast requests of each class
+//! are answered here.
 //!
 //! # Behind a proxy
 //!
-//! It is for the balancer only: bind it to loopback or a private network. It says how busy the node is to whoever
-//! connects. HAProxy's `maxconn` of a server is per process of HAProxy.
+//! It is for the balancer only: bind it to loopback or a private network. It says how busy the node
+//! is to whoever connects. HAProxy's `maxconn` of a server is per process of HAProxy.
 //!
-//! It replaces, from Zope: the ICP server by which Squid and Pound found a free instance, and `zc.resumelb`'s reports.
+//! It replaces, from Zope: the ICP server by which Squid and Pound found a free instance, and
+//! `zc.resumelb`'s reports.
 //!
 //! # Cancellation
 //!
-//! When the future of [`AgentCheck::serve`] is dropped the listener is closed. Lines that are under way are sent.
+//! When the future of [`AgentCheck::serve`] is dropped the listener is closed. Lines that are under
+//! way are sent.
 //!
 //! # Backpressure
 //!

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// How a node stands at one moment. For a pool of `euryale-connection` each field is one of its `Status`.
+/// How a node stands at one moment. For a pool of `euryale-connection` each field is one of its
+/// `Status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// May requests come at all?
@@ -12,7 +13,8 @@ pub struct Load {
     pub workers: usize,
     /// How many of them work.
     pub busy: usize,
-    /// How many of those are taken to be stuck: they have run for longer than any publication should.
+    /// How many of those are taken to be stuck: they have run for longer than any publication
+    /// should.
     pub stuck: usize,
     /// Requests that wait for a worker.
     pub queued: usize,
@@ -36,7 +38,8 @@ pub enum Standing {
 /// What a balancer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Takes requests, by this share in percent of what it takes when it is free (at least 1), and so many at a time.
+    /// Takes requests, by this share in percent of what it takes when it is free (at least 1), and
+    /// so many at a time.
     Up {
         /// 1 to 100.
         weight: u8,
@@ -54,15 +57,18 @@ pub enum Answer {
 impl Answer {
     /// What `load` is worth.
     ///
-    /// * **weight**: the share of workers that are not stuck, less half of the share that is busy. When requests wait,
-    ///   less up to three quarters of that: all three when the oldest has waited for `patience`.
-    /// * **maxconn**: a request for each worker, and one more that waits for each that is not stuck; of the latter up
-    ///   to three quarters less, in the same way. The balancer counts those that are there by itself.
+    /// * **weight**: the share of workers that are not stuck, less half of the share that is busy.
+    ///   When requests wait, less up to three quarters of that: all three when the oldest has
+    ///   waited for `patience`.
+    /// * **maxconn**: a request for each worker, and one more that waits for each that is not
+    ///   stuck; of the latter up to three quarters less, in the same way. The balancer counts those
+    ///   that are there by itself.
     ///
-    /// With every worker stuck it is down: what comes would only wait. Requests that hold no worker, such as downloads,
-    /// uploads and those that wait for promises, count for nothing, so a node that streams a hundred files is as free
-    /// as one that streams none. See [`AgentCheck::connections`](crate::AgentCheck::connections) for what that means
-    /// for `maxconn`.
+    /// With every worker stuck it is down: what comes would only wait. Requests that hold no
+    /// worker, such as downloads, uploads and those that wait for promises, count for nothing, so a
+    /// node that streams a hundred files is as free as one that streams none. See
+    /// [`AgentCheck::connections`](crate::AgentCheck::connections) for what that means for
+    /// `maxconn`.
     #[must_use]
     pub fn of(load: &Load, patience: Duration) -> Self {
         match load.standing {
@@ -80,16 +86,20 @@ impl Answer {
         // In percent of all workers; half of a busy one, since its next turn comes.
         let free = (2 * sound - busy) * 50 / workers;
         let patience = patience.as_millis().max(1);
-        let late = usize::try_from(load.oldest_wait.as_millis().min(patience) * 75 / patience).unwrap_or(75);
+        let late = usize::try_from(load.oldest_wait.as_millis().min(patience) * 75 / patience)
+            .unwrap_or(75);
         let late = if load.queued == 0 { 0 } else { late };
         let weight = (free * (100 - late) / 100).clamp(1, 100);
         let maxconn = workers + (sound * (100 - late)).div_ceil(100);
-        Self::Up { weight: u8::try_from(weight).unwrap_or(100), maxconn }
+        Self::Up {
+            weight: u8::try_from(weight).unwrap_or(100),
+            maxconn,
+        }
     }
 }
 
-/// As HAProxy reads it ("agent-check" in its configuration manual): `up` and `ready` take back what `down`, `drain` and
-/// `maint` did.
+/// As HAProxy reads it ("agent-check" in its configuration manual): `up` and `ready` take back what
+/// `down`, `drain` and `maint` did.
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use crate::{Answer, Standing};
 
-/// How fast a node answers requests of each class: for balancers that send a request to where its class is answered
-/// fastest, because its pages are in that node's caches.
+/// How fast a node answers requests of each class: for balancers that send a request to where its
+/// class is answered fastest, because its pages are in that node's caches.
 ///
-/// Of each class it keeps two sums that fade with time: requests, and the time that they took. What happened a
-/// [half-life](Self::half_life) ago counts half. Clones are handles to the same.
+/// Of each class it keeps two sums that fade with time: requests, and the time that they took. What
+/// happened a [half-life](Self::half_life) ago counts half. Clones are handles to the same.
 ///
 /// ```
 /// use std::time::Duration;
@@ -45,7 +45,10 @@ struct Class {
 impl Resume {
     /// Of nothing yet, with a half-life of a minute.
     pub fn new() -> Self {
-        Self { half_life: Duration::from_secs(60), classes: Arc::default() }
+        Self {
+            half_life: Duration::from_secs(60),
+            classes: Arc::default(),
+        }
     }
 
     /// After what time a request counts half. Default: one minute.
@@ -54,8 +57,8 @@ impl Resume {
         self
     }
 
-    /// A request of this class was answered within this time. Classes are few and the program's own, as names of routes
-    /// are: from the 65th on they count as one.
+    /// A request of this class was answered within this time. Classes are few and the program's
+    /// own, as names of routes are: from the 65th on they count as one.
     pub fn record(&self, class: &str, took: Duration) {
         let now = Instant::now();
         let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,14 +69,22 @@ impl Resume {
             class.requests += 1.0;
             class.seconds += took.as_secs_f64();
         } else {
-            classes.insert(name.into(), Class { requests: 1.0, seconds: took.as_secs_f64(), since: now });
+            classes.insert(
+                name.into(),
+                Class {
+                    requests: 1.0,
+                    seconds: took.as_secs_f64(),
+                    since: now,
+                },
+            );
         }
     }
 
     /// A JSON object with a member for each class:
     ///
     /// * `per_second`: how many requests there are in a second, lately;
-    /// * `skill`: for how many a second is enough, one after the other: the higher, the faster they are answered;
+    /// * `skill`: for how many a second is enough, one after the other: the higher, the faster they
+    ///   are answered;
     /// * `weight`: how sure that is, in requests that count in full.
     #[must_use]
     pub fn classes_json(&self) -> String {
@@ -81,8 +92,11 @@ impl Resume {
         let classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut json = String::from("{");
         for (name, class) in classes.iter() {
-            let Class { requests, seconds, .. } = class.at(now, self.half_life);
-            let per_second = requests * std::f64::consts::LN_2 / self.half_life.as_secs_f64().max(1e-3);
+            let Class {
+                requests, seconds, ..
+            } = class.at(now, self.half_life);
+            let per_second =
+                requests * std::f64::consts::LN_2 / self.half_life.as_secs_f64().max(1e-3);
             let skill = requests / seconds.max(1e-6);
             let comma = if json.len() == 1 { "" } else { "," };
             // Writing into a string does not fail.
@@ -96,8 +110,8 @@ impl Resume {
         json
     }
 
-    /// The whole report: `standing` (`ready`, `down`, `draining` or `maintenance`), `weight` (0 to 100) and `maxconn`,
-    /// which are what an agent check says, and `classes`.
+    /// The whole report: `standing` (`ready`, `down`, `draining` or `maintenance`), `weight` (0 to
+    /// 100) and `maxconn`, which are what an agent check says, and `classes`.
     #[must_use]
     pub fn json(&self, standing: Standing, answer: Answer) -> String {
         let (weight, maxconn) = match answer {
@@ -129,7 +143,11 @@ impl Class {
     fn at(self, now: Instant, half_life: Duration) -> Self {
         let passed = now.saturating_duration_since(self.since).as_secs_f64();
         let left = 0.5_f64.powf(passed / half_life.as_secs_f64().max(1e-3));
-        Self { requests: self.requests * left, seconds: self.seconds * left, since: now }
+        Self {
+            requests: self.requests * left,
+            seconds: self.seconds * left,
+            since: now,
+        }
     }
 }
 

@@ -8,8 +8,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::{AgentCheck, Answer, Load, Resume, Standing};
 
-const FREE: Load =
-    Load { standing: Standing::Ready, workers: 4, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
+const FREE: Load = Load {
+    standing: Standing::Ready,
+    workers: 4,
+    busy: 0,
+    stuck: 0,
+    queued: 0,
+    oldest_wait: Duration::ZERO,
+};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[test]
@@ -19,19 +25,94 @@ fn what_a_load_is_worth() {
         (FREE, "up ready 100% maxconn:8"),
         (Load { busy: 1, ..FREE }, "up ready 87% maxconn:8"),
         (Load { busy: 4, ..FREE }, "up ready 50% maxconn:8"),
-        (Load { busy: 4, queued: 2, oldest_wait: waited(0), ..FREE }, "up ready 50% maxconn:8"),
-        (Load { busy: 4, queued: 2, oldest_wait: waited(1000), ..FREE }, "up ready 31% maxconn:7"),
-        (Load { busy: 4, queued: 90, oldest_wait: waited(60_000), ..FREE }, "up ready 12% maxconn:5"),
-        (Load { busy: 2, stuck: 2, ..FREE }, "up ready 50% maxconn:6"),
-        (Load { busy: 4, stuck: 3, ..FREE }, "up ready 12% maxconn:5"),
-        (Load { busy: 4, stuck: 4, ..FREE }, "down #every worker is stuck"),
-        (Load { standing: Standing::Down, ..FREE }, "down #not ready"),
-        (Load { standing: Standing::Draining, busy: 4, stuck: 4, ..FREE }, "drain"),
-        (Load { standing: Standing::Maintenance, ..FREE }, "maint"),
+        (
+            Load {
+                busy: 4,
+                queued: 2,
+                oldest_wait: waited(0),
+                ..FREE
+            },
+            "up ready 50% maxconn:8",
+        ),
+        (
+            Load {
+                busy: 4,
+                queued: 2,
+                oldest_wait: waited(1000),
+                ..FREE
+            },
+            "up ready 31% maxconn:7",
+        ),
+        (
+            Load {
+                busy: 4,
+                queued: 90,
+                oldest_wait: waited(60_000),
+                ..FREE
+            },
+            "up ready 12% maxconn:5",
+        ),
+        (
+            Load {
+                busy: 2,
+                stuck: 2,
+                ..FREE
+            },
+            "up ready 50% maxconn:6",
+        ),
+        (
+            Load {
+                busy: 4,
+                stuck: 3,
+                ..FREE
+            },
+            "up ready 12% maxconn:5",
+        ),
+        (
+            Load {
+                busy: 4,
+                stuck: 4,
+                ..FREE
+            },
+            "down #every worker is stuck",
+        ),
+        (
+            Load {
+                standing: Standing::Down,
+                ..FREE
+            },
+            "down #not ready",
+        ),
+        (
+            Load {
+                standing: Standing::Draining,
+                busy: 4,
+                stuck: 4,
+                ..FREE
+            },
+            "drain",
+        ),
+        (
+            Load {
+                standing: Standing::Maintenance,
+                ..FREE
+            },
+            "maint",
+        ),
         // Nobody waits any more: what was told of it does not count.
-        (Load { oldest_wait: waited(9000), ..FREE }, "up ready 100% maxconn:8"),
+        (
+            Load {
+                oldest_wait: waited(9000),
+                ..FREE
+            },
+            "up ready 100% maxconn:8",
+        ),
     ] {
-        assert_eq!(Answer::of(&load, PATIENCE).to_string(), expected, "{load:?}");
+        assert_eq!(
+            Answer::of(&load, PATIENCE).to_string(),
+            expected,
+            "{load:?}"
+        );
     }
 }
 
@@ -61,14 +142,20 @@ proptest! {
             Load { oldest_wait: load.oldest_wait * 2, ..load },
         ] {
             let there = worth(&worse);
-            prop_assert!(there.0 <= here.0 && there.1 <= here.1, "{load:?} {here:?} {worse:?} {there:?}");
+            prop_assert!(there.0 <= here.0 && there.1 <= here.1, "{load:?} {here:?} {worse:?} \
+                {there:?}");
         }
     }
 }
 
 async fn check(address: std::net::SocketAddr) -> String {
     let mut line = String::new();
-    TcpStream::connect(address).await.unwrap().read_to_string(&mut line).await.unwrap();
+    TcpStream::connect(address)
+        .await
+        .unwrap()
+        .read_to_string(&mut line)
+        .await
+        .unwrap();
     line
 }
 
@@ -76,8 +163,11 @@ async fn check(address: std::net::SocketAddr) -> String {
 async fn a_check_is_a_line_and_the_end() {
     let busy = Arc::new(AtomicUsize::new(0));
     let now = Arc::clone(&busy);
-    let agent =
-        AgentCheck::new(move || Load { busy: now.load(Ordering::Relaxed), ..FREE }).connections(|| 50);
+    let agent = AgentCheck::new(move || Load {
+        busy: now.load(Ordering::Relaxed),
+        ..FREE
+    })
+    .connections(|| 50);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(agent.serve(listener));
@@ -110,10 +200,16 @@ async fn a_resume_fades() {
     tokio::time::advance(Duration::from_secs(10)).await;
     // What was fast before is what it was; it only counts less against what is new.
     assert!(
-        resume.classes_json().contains("\"read\":{\"per_second\":0.139,\"skill\":4.000,\"weight\":2.000}")
+        resume
+            .classes_json()
+            .contains("\"read\":{\"per_second\":0.139,\"skill\":4.000,\"weight\":2.000}")
     );
     resume.record("read", Duration::from_millis(1500));
-    assert!(resume.classes_json().contains("\"skill\":1.500,\"weight\":3.000"));
+    assert!(
+        resume
+            .classes_json()
+            .contains("\"skill\":1.500,\"weight\":3.000")
+    );
     let whole = resume.json(Standing::Ready, Answer::of(&FREE, PATIENCE));
     assert!(
         whole.starts_with("{\"standing\":\"ready\",\"weight\":100,\"maxconn\":8,\"classes\":{"),
@@ -122,5 +218,9 @@ async fn a_resume_fades() {
     for n in 0..1000 {
         resume.record(&n.to_string(), Duration::from_secs(1));
     }
-    assert_eq!(resume.classes_json().matches("skill").count(), 65, "and the others");
+    assert_eq!(
+        resume.classes_json().matches("skill").count(),
+        65,
+        "and the others"
+    );
 }

@@ -1,7 +1,8 @@
-//! Processes that this program starts, each in a process group of its own, and each ended by its id.
+//! Processes that this program starts, each in a process group of its own, and each ended by its
+//! id.
 //!
-//! Three things end a child: the drop of its handle, a signal to this program, and the death of this program,
-//! for which the kernel sends the child `SIGTERM`.
+//! Three things end a child: the drop of its handle, a signal to this program, and the death of
+//! this program, for which the kernel sends the child `SIGTERM`.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -16,7 +17,11 @@ use rustix::process::{
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What must not stay behind. A static, because a signal comes to the process and to nobody in it.
-static LEFT: Mutex<Left> = Mutex::new(Left { groups: Vec::new(), folders: Vec::new(), ended: false });
+static LEFT: Mutex<Left> = Mutex::new(Left {
+    groups: Vec::new(),
+    folders: Vec::new(),
+    ended: false,
+});
 
 struct Left {
     groups: Vec<Pid>,
@@ -44,10 +49,17 @@ impl Running {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         let mut left = left_to_us();
-        let child = command.process_group(0).spawn().with_context(|| format!("starting {program}"))?;
+        let child = command
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting {program}"))?;
         let group = Pid::from_child(&child);
         left.groups.push(group);
-        Ok(Self { child, group, reaped: false })
+        Ok(Self {
+            child,
+            group,
+            reaped: false,
+        })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -109,7 +121,10 @@ fn has_ended(pid: Pid) -> bool {
     !matches!(waitid(WaitId::Pid(pid), options), Ok(None))
 }
 
-#[expect(clippy::disallowed_methods, reason = "between two looks at another process")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "between two looks at another process"
+)]
 pub(crate) fn pause() {
     std::thread::sleep(TICK);
 }
@@ -119,8 +134,8 @@ pub(crate) fn remove_at_end(folder: PathBuf) {
     left().folders.push(folder);
 }
 
-/// Once a signal has come, its thread ends the children and the program: nobody else touches them any more, and
-/// what fails now is no result.
+/// Once a signal has come, its thread ends the children and the program: nobody else touches them
+/// any more, and what fails now is no result.
 fn left_to_us() -> MutexGuard<'static, Left> {
     loop {
         let left = left();
@@ -150,10 +165,16 @@ pub(crate) fn exec(program: &[String]) -> Result<()> {
 
 /// From now on a signal ends all children first.
 pub(crate) fn end_on_signals() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
     std::thread::spawn(move || {
         runtime.block_on(async {
-            let kinds = (SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup());
+            let kinds = (
+                SignalKind::interrupt(),
+                SignalKind::terminate(),
+                SignalKind::hangup(),
+            );
             let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
                 (signal(kinds.0), signal(kinds.1), signal(kinds.2))
             else {
@@ -176,7 +197,10 @@ fn end_all() -> usize {
     let (groups, folders) = {
         let mut left = left();
         left.ended = true;
-        (std::mem::take(&mut left.groups), std::mem::take(&mut left.folders))
+        (
+            std::mem::take(&mut left.groups),
+            std::mem::take(&mut left.folders),
+        )
     };
     for group in &groups {
         end(*group);

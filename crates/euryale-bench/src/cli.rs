@@ -26,7 +26,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Says what there is to measure, and what is missing here
     List,
-    /// Installs the peers that are not built in: Debian packages as root, others into the user's cache folder
+    /// Installs the peers that are not built in: Debian packages as root, others into the user's
+    /// cache folder
     Setup,
     /// A server that is built in
     #[command(hide = true)]
@@ -82,11 +83,12 @@ pub(crate) struct Options {
     /// Length of each of the full-speed uploads, in 10⁶ bytes
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) megabytes: u64,
-    /// A run that others disturbed is repeated after waiting this long, in seconds, for quiet; 0: never
+    /// A run that others disturbed is repeated after waiting this long, in seconds, for quiet; 0:
+    /// never
     #[arg(long, default_value_t = 60)]
     pub(crate) patience: u32,
-    /// Where blobs and uploads are written, in a folder that is removed at the end; default: the system's folder
-    /// for temporary files
+    /// Where blobs and uploads are written, in a folder that is removed at the end; default: the
+    /// system's folder for temporary files
     #[arg(long, value_name = "DIR")]
     pub(crate) folder: Option<PathBuf>,
 }

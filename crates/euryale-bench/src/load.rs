@@ -1,7 +1,8 @@
 //! The load: what is sent to a server, by a process of its own, so that its CPU time is told apart.
 //!
-//! `wrk` for throughput, and for the rest clients of this program that are lighter than what they measure.
-//! A client says what it saw as JSON on standard output; anything but good answers is its failure.
+//! `wrk` for throughput, and for the rest clients of this program that are lighter than what they
+//! measure. A client says what it saw as JSON on standard output; anything but good answers is its
+//! failure.
 
 mod burst;
 mod cold;
@@ -46,24 +47,46 @@ const LIMIT: Duration = Duration::from_secs(1800);
 pub(crate) enum Load {
     /// `wrk`: one thread, keep-alive connections that ask for `/` again at once.
     Wrk { connections: u32, seconds: u32 },
-    /// All sockets are connected; then all ask for `/` at once; when all are answered, `rounds` more times.
+    /// All sockets are connected; then all ask for `/` at once; when all are answered, `rounds`
+    /// more times.
     Burst { sockets: usize, rounds: usize },
     /// Downloads of the blob of this length, discarded in the kernel.
-    Drain { requests: u64, sockets: usize, length: u64 },
+    Drain {
+        requests: u64,
+        sockets: usize,
+        length: u64,
+    },
     /// Downloads of which only the head is read, and probes of `/` before and meanwhile.
-    Stall { downloads: usize, length: u64, probes: usize },
-    /// Downloads of as many files that are not in memory, each a byte longer than the last, and probes of `/` before
-    /// and meanwhile.
-    Cold { downloads: u64, length: u64, probes: usize },
+    Stall {
+        downloads: usize,
+        length: u64,
+        probes: usize,
+    },
+    /// Downloads of as many files that are not in memory, each a byte longer than the last, and
+    /// probes of `/` before and meanwhile.
+    Cold {
+        downloads: u64,
+        length: u64,
+        probes: usize,
+    },
     /// Uploads as fast as they go.
     Upload { sockets: usize, length: u64 },
     /// Uploads that take this many seconds, and probes of `/` meanwhile.
-    Trickle { sockets: usize, length: u64, seconds: u32, probes: usize },
+    Trickle {
+        sockets: usize,
+        length: u64,
+        seconds: u32,
+        probes: usize,
+    },
     /// Sockets that ask for `/` once and stay.
     Idle { sockets: usize },
-    /// So many heads that come a byte at a time, and sockets that asked for `/` once; probes of `/` before and
-    /// meanwhile.
-    Siege { heads: usize, sockets: usize, probes: usize },
+    /// So many heads that come a byte at a time, and sockets that asked for `/` once; probes of `/`
+    /// before and meanwhile.
+    Siege {
+        heads: usize,
+        sockets: usize,
+        probes: usize,
+    },
 }
 
 /// What a client is told of the server.
@@ -86,33 +109,66 @@ impl Load {
     /// For people.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Self::Wrk { connections, seconds } => {
+            Self::Wrk {
+                connections,
+                seconds,
+            } => {
                 format!("`wrk {}`", wrk::arguments(*connections, *seconds).join(" "))
             }
             Self::Burst { sockets, rounds: 1 } => format!("{sockets} requests, sent at once"),
-            Self::Burst { sockets, rounds } => format!("{sockets} requests, sent at once, {rounds} times"),
-            Self::Drain { requests, sockets, length } => {
+            Self::Burst { sockets, rounds } => {
+                format!("{sockets} requests, sent at once, {rounds} times")
+            }
+            Self::Drain {
+                requests,
+                sockets,
+                length,
+            } => {
                 format!(
-                    "{requests} downloads of {length} bytes on {sockets} sockets, discarded in the kernel"
+                    "{requests} downloads of {length} bytes on {sockets} sockets, discarded in \
+                        the kernel"
                 )
             }
-            Self::Stall { downloads, length, probes } => format!(
-                "{downloads} downloads of {length} bytes of which only the head is read, and {probes} probes of a \
+            Self::Stall {
+                downloads,
+                length,
+                probes,
+            } => format!(
+                "{downloads} downloads of {length} bytes of which only the head is read, and \
+                    {probes} probes of a \
                  page before and meanwhile"
             ),
-            Self::Cold { downloads, length, probes } => format!(
-                "{downloads} downloads of {length} bytes that are not in memory, and {probes} probes of a page \
+            Self::Cold {
+                downloads,
+                length,
+                probes,
+            } => format!(
+                "{downloads} downloads of {length} bytes that are not in memory, and {probes} \
+                    probes of a page \
                  before and meanwhile"
             ),
             Self::Upload { sockets, length } => {
                 format!("{sockets} uploads of {length} bytes at a time, as fast as they go")
             }
-            Self::Trickle { sockets, length, seconds, probes } => format!(
-                "{sockets} uploads of {length} bytes in {seconds} s each, and {probes} probes of a page meanwhile"
+            Self::Trickle {
+                sockets,
+                length,
+                seconds,
+                probes,
+            } => format!(
+                "{sockets} uploads of {length} bytes in {seconds} s each, and {probes} probes of \
+                    a page meanwhile"
             ),
-            Self::Idle { sockets } => format!("{sockets} keep-alive sockets, each after one request"),
-            Self::Siege { heads, sockets, probes } => format!(
-                "{sockets} keep-alive sockets, each after one request, and {heads} heads of which a byte comes every \
+            Self::Idle { sockets } => {
+                format!("{sockets} keep-alive sockets, each after one request")
+            }
+            Self::Siege {
+                heads,
+                sockets,
+                probes,
+            } => format!(
+                "{sockets} keep-alive sockets, each after one request, and {heads} heads of which \
+                    a byte comes every \
                  2 s; {probes} probes of a page, each on a socket of its own, before and meanwhile"
             ),
         }
@@ -122,29 +178,49 @@ impl Load {
     pub(crate) fn blobs(&self) -> Vec<u64> {
         match *self {
             Self::Drain { length, .. } | Self::Stall { length, .. } => vec![length],
-            Self::Cold { downloads, length, .. } => cold::lengths(downloads, length).collect(),
+            Self::Cold {
+                downloads, length, ..
+            } => cold::lengths(downloads, length).collect(),
             _ => Vec::new(),
         }
     }
 
     /// Loads `server` in a process of its own, and waits for its end.
     pub(crate) fn run(&self, server: &Server, congestion: Option<&str>) -> Result<Figures> {
-        if let Self::Wrk { connections, seconds } = self {
+        if let Self::Wrk {
+            connections,
+            seconds,
+        } = self
+        {
             return wrk::run(server.address(), *connections, *seconds);
         }
         let mut command = own(&["client", &serde_json::to_string(self)?])?;
-        command.args(["--to", &server.address().to_string(), "--pid", &server.pid().to_string()]);
+        command.args([
+            "--to",
+            &server.address().to_string(),
+            "--pid",
+            &server.pid().to_string(),
+        ]);
         if let Some(admin) = server.admin() {
             command.args(["--admin", &admin.to_string()]);
         }
         if let Some(control) = congestion {
             command.args(["--congestion", control]);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let (good, output, errors) = finish(Running::start(&mut command)?)?;
         if !good {
-            let reason = errors.lines().last().unwrap_or("the client ended without a word");
-            bail!("{}", reason.strip_prefix("euryale-bench: ").unwrap_or(reason));
+            let reason = errors
+                .lines()
+                .last()
+                .unwrap_or("the client ended without a word");
+            bail!(
+                "{}",
+                reason.strip_prefix("euryale-bench: ").unwrap_or(reason)
+            );
         }
         serde_json::from_str(&output).context("the client's figures")
     }
@@ -152,32 +228,55 @@ impl Load {
     /// The client's side.
     pub(crate) fn client(&self, target: &Target) -> Result<Figures> {
         children::end_with_parent();
-        let async_load = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let async_load = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+        };
         match self {
             Self::Wrk { .. } => bail!("wrk is a program of its own"),
-            Self::Drain { requests, sockets, length } => {
+            Self::Drain {
+                requests,
+                sockets,
+                length,
+            } => {
                 let mut figures = drain::run(target, *requests, *sockets, *length)?;
                 // The server is new: that is all it did.
                 let held = async_load()?.block_on(metrics::publish_mean(target))?;
-                figures.extend(held.map(|seconds| ("publish_mean_ms".to_owned(), milliseconds(seconds))));
+                figures.extend(
+                    held.map(|seconds| ("publish_mean_ms".to_owned(), milliseconds(seconds))),
+                );
                 Ok(figures)
             }
             Self::Upload { sockets, length } => upload::run(target, *sockets, *length),
-            Self::Burst { sockets, rounds } => async_load()?.block_on(burst::run(target, *sockets, *rounds)),
-            Self::Stall { downloads, length, probes } => {
-                async_load()?.block_on(stall::run(target, *downloads, *length, *probes))
+            Self::Burst { sockets, rounds } => {
+                async_load()?.block_on(burst::run(target, *sockets, *rounds))
             }
-            Self::Cold { downloads, length, probes } => {
-                async_load()?.block_on(cold::run(target, *downloads, *length, *probes))
-            }
-            Self::Trickle { sockets, length, seconds, probes } => {
+            Self::Stall {
+                downloads,
+                length,
+                probes,
+            } => async_load()?.block_on(stall::run(target, *downloads, *length, *probes)),
+            Self::Cold {
+                downloads,
+                length,
+                probes,
+            } => async_load()?.block_on(cold::run(target, *downloads, *length, *probes)),
+            Self::Trickle {
+                sockets,
+                length,
+                seconds,
+                probes,
+            } => {
                 let pace = Duration::from_secs((*seconds).into());
                 async_load()?.block_on(upload::trickle(target, *sockets, *length, pace, *probes))
             }
             Self::Idle { sockets } => async_load()?.block_on(idle::run(target, *sockets)),
-            Self::Siege { heads, sockets, probes } => {
-                async_load()?.block_on(siege::run(target, *heads, *sockets, *probes))
-            }
+            Self::Siege {
+                heads,
+                sockets,
+                probes,
+            } => async_load()?.block_on(siege::run(target, *heads, *sockets, *probes)),
         }
     }
 }
@@ -187,7 +286,8 @@ pub(crate) fn finish(mut running: Running) -> Result<(bool, String, String)> {
     let child = running.child();
     let mut output = child.stdout.take().context("the client's output")?;
     let mut errors = child.stderr.take().context("the client's errors")?;
-    let (mut text, mut reason) = (String::new(), String::new());
+    let mut text = String::new();
+    let mut reason = String::new();
     // Errors are a line or two and wait in their pipe.
     output.read_to_string(&mut text)?;
     errors.read_to_string(&mut reason)?;
@@ -199,12 +299,21 @@ pub(crate) fn finish(mut running: Running) -> Result<(bool, String, String)> {
 pub(crate) fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     // Refused is as good as not tried: workloads that want more say so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn figures<const N: usize>(figures: [(&str, f64); N]) -> Figures {
-    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    figures
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Of durations, in milliseconds.

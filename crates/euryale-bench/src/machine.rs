@@ -17,29 +17,41 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn look() -> anyhow::Result<Self> {
         let processors = read("/proc/cpuinfo")?;
-        let model = processors.lines().find(|line| line.starts_with("model name"));
+        let model = processors
+            .lines()
+            .find(|line| line.starts_with("model name"));
         let model = model.and_then(|line| line.split_once(": "));
         let load = read("/proc/loadavg")?;
         Ok(Self {
             cores: std::thread::available_parallelism()?.get(),
-            processor: model.map_or("unknown processor", |(_, model)| model).to_owned(),
+            processor: model
+                .map_or("unknown processor", |(_, model)| model)
+                .to_owned(),
             kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
             load: load.split(' ').next().unwrap_or("unknown").to_owned(),
         })
     }
 
     pub(crate) fn sentence(&self) -> String {
-        let Self { cores, processor, kernel, load } = self;
+        let Self {
+            cores,
+            processor,
+            kernel,
+            load,
+        } = self;
         format!("{cores} cores, {processor}, Linux {kernel}; load {load}")
     }
 }
 
-/// The lock file that this program was built with: it knows the versions of the peers that are built in.
+/// The lock file that this program was built with: it knows the versions of the peers that are
+/// built in.
 const LOCK: &str = include_str!("../../../Cargo.lock");
 
 /// Package and version of each of `packages`.
 pub(crate) fn locked(packages: &[&str]) -> String {
-    let versions = packages.iter().map(|package| format!("{package} {}", locked_version(LOCK, package)));
+    let versions = packages
+        .iter()
+        .map(|package| format!("{package} {}", locked_version(LOCK, package)));
     versions.collect::<Vec<_>>().join(", ")
 }
 

@@ -1,13 +1,14 @@
 //! The measurements, against peers, as one command.
 //!
-//! `cargo run --release -p euryale-bench -- page` starts one server after the other as a child process, loads
-//! each, and prints tables in Markdown. `-- list` says what there is to measure, `-- all` measures it. The README
-//! of this crate says what the tables mean.
+//! `cargo run --release -p euryale-bench -- page` starts one server after the other as a child
+//! process, loads each, and prints tables in Markdown. `-- list` says what there is to measure,
+//! `-- all` measures it. The README of this crate says what the tables mean.
 //!
-//! Rules keep the figures honest. Cases take turns, round after round, and only ratios within a round are
-//! compared. An answer that is wrong, missing, short or not 200 makes a run failed, however fast it was. Clients
-//! are lighter than servers. And servers and clients share a network namespace of their own with TCP reno, where
-//! the system allows it: a host's bbr paces the loopback device and hides what the server costs.
+//! Rules keep the figures honest. Cases take turns, round after round, and only ratios within a
+//! round are compared. An answer that is wrong, missing, short or not 200 makes a run failed,
+//! however fast it was. Clients are lighter than servers. And servers and clients share a network
+//! namespace of their own with TCP reno, where the system allows it: a host's bbr paces the
+//! loopback device and hides what the server costs.
 
 #![forbid(unsafe_code)]
 
@@ -62,9 +63,14 @@ fn run(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Setup) => setup::run(),
-        Some(Command::Serve { peer, view, cap, folder, congestion }) => {
-            serve::run(&peer, &Scene { view, cap, folder }, congestion.as_deref()).map(|()| ExitCode::SUCCESS)
-        }
+        Some(Command::Serve {
+            peer,
+            view,
+            cap,
+            folder,
+            congestion,
+        }) => serve::run(&peer, &Scene { view, cap, folder }, congestion.as_deref())
+            .map(|()| ExitCode::SUCCESS),
         Some(Command::Client { load, target }) => {
             let load: load::Load = serde_json::from_str(&load).context("the load")?;
             load::raise_descriptors();
@@ -78,7 +84,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
 /// Measures, prints, and fails if a run did.
 fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCode> {
     let workloads = choose(names)?;
-    if let Some(unknown) = options.peers.iter().find(|peer| peers::find(peer).is_none()) {
+    if let Some(unknown) = options
+        .peers
+        .iter()
+        .find(|peer| peers::find(peer).is_none())
+    {
         bail!("no server {unknown}; `euryale-bench list` says which there are");
     }
     let network = netns::enter(isolated);
@@ -86,7 +96,11 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
     load::raise_descriptors();
     let machine = Machine::look()?;
     let stage = Stage::new(options.folder.as_deref())?;
-    let conditions = Conditions { options, stage: &stage, network: &network };
+    let conditions = Conditions {
+        options,
+        stage: &stage,
+        network: &network,
+    };
     print!("{}", report::preamble(&machine, &network, options));
     let mut reports = Vec::new();
     for workload in workloads {
@@ -108,7 +122,11 @@ fn measure(names: &[String], options: &Options, isolated: bool) -> Result<ExitCo
         }
     }
     let failed = reports.iter().any(Report::has_failures);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Workload>> {
@@ -128,15 +146,26 @@ fn rounds<'a>(
         workload::select(plan, &conditions.options.peers);
     }
     plans.retain(|plan| !plan.cases.is_empty());
-    let sections = plans.iter().map(|plan| rounds::run(plan, conditions)).collect();
-    Report { workload, plans, sections }
+    let sections = plans
+        .iter()
+        .map(|plan| rounds::run(plan, conditions))
+        .collect();
+    Report {
+        workload,
+        plans,
+        sections,
+    }
 }
 
 fn draw(report: &Report<'_>, options: &Options) -> Result<()> {
-    let Some(folder) = &options.plot else { return Ok(()) };
+    let Some(folder) = &options.plot else {
+        return Ok(());
+    };
     std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     for (plan, section) in report.plans.iter().zip(&report.sections) {
-        let Some(column) = plan.columns.first() else { continue };
+        let Some(column) = plan.columns.first() else {
+            continue;
+        };
         let file = folder.join(report::file_name(report.workload.name, &section.title));
         std::fs::write(&file, report::svg(section, column))
             .with_context(|| format!("writing {}", file.display()))?;

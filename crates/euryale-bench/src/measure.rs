@@ -1,5 +1,5 @@
-//! What the system knows of processes and of itself: CPU time, memory, context switches. All of it from
-//! `/proc`.
+//! What the system knows of processes and of itself: CPU time, memory, context switches. All of it
+//! from `/proc`.
 
 use std::fs;
 use std::ops::Sub;
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// Clock ticks a second, as `/proc` counts CPU time. Linux shows programs 100 on every architecture in use,
-/// whatever the kernel's own rate (proc(5), `USER_HZ`); the kernel scales the sum to what the scheduler
-/// measured exactly.
+/// Clock ticks a second, as `/proc` counts CPU time. Linux shows programs 100 on every architecture
+/// in use, whatever the kernel's own rate (proc(5), `USER_HZ`); the kernel scales the sum to what
+/// the scheduler measured exactly.
 const TICKS: f64 = 100.0;
 
 /// What a server had used, and the whole system with it, at one moment.
@@ -30,11 +30,19 @@ impl Usage {
     pub(crate) fn now(pid: u32) -> Result<Self> {
         let tree = tree(pid)?;
         // A child that has ended and was waited for lives on in its parent's account.
-        let server = tree.iter().map(|process| process.stat.own + process.stat.children).sum();
+        let server = tree
+            .iter()
+            .map(|process| process.stat.own + process.stat.children)
+            .sum();
         let own = stat(&read("/proc/self/stat")?).context("/proc/self/stat")?;
         let switches = tree.iter().map(|process| switches(process.pid)).sum();
         let system = busy(&read("/proc/stat")?).context("/proc/stat")?;
-        Ok(Self { server, client: own.children, system, switches })
+        Ok(Self {
+            server,
+            client: own.children,
+            system,
+            switches,
+        })
     }
 }
 
@@ -52,15 +60,22 @@ impl Sub for Usage {
 }
 
 fn switches(pid: u32) -> u64 {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return 0 };
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
     // A thread may end while we look.
-    let status = |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
+    let status =
+        |task: fs::DirEntry| fs::read_to_string(task.path().join("status")).unwrap_or_default();
     let of = |task| field(&status(task), "voluntary_ctxt_switches").unwrap_or(0);
     tasks.flatten().map(of).sum()
 }
 
-/// Waits for a second in which the system used less than `most` cores, but not for longer than `patience`.
-#[expect(clippy::disallowed_methods, reason = "nothing tells when others are done")]
+/// Waits for a second in which the system used less than `most` cores, but not for longer than
+/// `patience`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing tells when others are done"
+)]
 pub(crate) fn wait_for_quiet(most: f64, patience: Duration) -> Result<()> {
     let start = Instant::now();
     let system = || busy(&read("/proc/stat")?).context("/proc/stat");
@@ -89,7 +104,9 @@ fn memory(pid: u32, name: &str) -> Result<u64> {
     let status = |pid| fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let of = |process: Process| field(&status(process.pid), name);
     let kibibytes: Vec<u64> = tree(pid)?.into_iter().filter_map(of).collect();
-    kibibytes.first().with_context(|| format!("{name} of process {pid}"))?;
+    kibibytes
+        .first()
+        .with_context(|| format!("{name} of process {pid}"))?;
     Ok(kibibytes.iter().sum::<u64>() * 1024)
 }
 
@@ -102,7 +119,13 @@ struct Process {
 fn tree(root: u32) -> Result<Vec<Process>> {
     let mut all = Vec::new();
     for entry in fs::read_dir("/proc").context("reading /proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
         // It may end while we look.
         let text = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         all.extend(stat(&text).map(|stat| Process { pid, stat }));
@@ -128,27 +151,43 @@ pub(crate) struct Stat {
 
 /// Reads `/proc/PID/stat`.
 pub(crate) fn stat(text: &str) -> Option<Stat> {
-    // The second field is the program's name in parentheses, and may hold anything, parentheses too.
+    // The second field is the program's name in parentheses, and may hold anything, parentheses
+    // too.
     let (_, rest) = text.rsplit_once(')')?;
     let parent = rest.split_whitespace().nth(1)?.parse().ok()?;
-    let mut ticks = rest.split_whitespace().skip(11).map(|field| field.parse::<f64>().ok());
+    let mut ticks = rest
+        .split_whitespace()
+        .skip(11)
+        .map(|field| field.parse::<f64>().ok());
     let mut two = || Some((ticks.next()?? + ticks.next()??) / TICKS);
-    Some(Stat { parent, own: two()?, children: two()? })
+    Some(Stat {
+        parent,
+        own: two()?,
+        children: two()?,
+    })
 }
 
 /// A number of `/proc/PID/status`, without its unit.
 pub(crate) fn field(status: &str, name: &str) -> Option<u64> {
-    let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let value = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()
 }
 
 /// The CPU time that was not idle since the start of the system, in seconds; of `/proc/stat`.
 pub(crate) fn busy(text: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let fields: Vec<f64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    let fields: Vec<f64> = line
+        .split_whitespace()
+        .map_while(|field| field.parse().ok())
+        .collect();
     // user, nice, system, idle, iowait, irq, softirq; steal is not ours, and guest is within user.
     let working = [0, 1, 2, 5, 6].map(|index| fields.get(index).copied());
-    working.into_iter().sum::<Option<f64>>().map(|ticks| ticks / TICKS)
+    working
+        .into_iter()
+        .sum::<Option<f64>>()
+        .map(|ticks| ticks / TICKS)
 }
 
 pub(crate) fn read(path: &str) -> Result<String> {

@@ -1,7 +1,7 @@
 //! A network of its own, with TCP reno.
 //!
-//! Many hosts run bbr, which paces the loopback device: it makes fast servers slow and busy, and the client
-//! with them, and a measurement of servers becomes one of congestion control.
+//! Many hosts run bbr, which paces the loopback device: it makes fast servers slow and busy, and
+//! the client with them, and a measurement of servers becomes one of congestion control.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -38,7 +38,8 @@ impl Network {
         let control = &self.congestion_control;
         if self.by_socket {
             return format!(
-                "{place}, TCP {WANTED} on the sockets of this program's servers and clients, TCP {control} for others"
+                "{place}, TCP {WANTED} on the sockets of this program's servers and clients, TCP \
+                    {control} for others"
             );
         }
         format!("{place}, TCP {control}")
@@ -50,8 +51,8 @@ impl Network {
     }
 }
 
-/// Starts this program again in a namespace of its own, if that is allowed; it returns there. Otherwise it
-/// returns here.
+/// Starts this program again in a namespace of its own, if that is allowed; it returns there.
+/// Otherwise it returns here.
 pub(crate) fn enter(isolated: bool) -> Network {
     if isolated {
         // Refused is as good as not tried: the report says what holds.
@@ -68,9 +69,17 @@ pub(crate) fn enter(isolated: bool) -> Network {
         eprintln!("unshare: {error}");
     }
     let control = fs::read_to_string(CONTROL).unwrap_or_default();
-    let control = if control.is_empty() { "of unknown congestion control" } else { control.trim() };
+    let control = if control.is_empty() {
+        "of unknown congestion control"
+    } else {
+        control.trim()
+    };
     let by_socket = control != WANTED && may_be_set();
-    Network { isolated, congestion_control: control.to_owned(), by_socket }
+    Network {
+        isolated,
+        congestion_control: control.to_owned(),
+        by_socket,
+    }
 }
 
 /// Is a socket given what we want?
@@ -83,7 +92,10 @@ fn may_be_set() -> bool {
 fn way() -> Option<&'static [&'static str]> {
     WAYS.into_iter().find(|way| {
         let mut trial = unshare(way);
-        trial.args(["ip", "link", "set", "lo", "up"]).stdout(Stdio::null()).stderr(Stdio::null());
+        trial
+            .args(["ip", "link", "set", "lo", "up"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         trial.status().is_ok_and(|status| status.success())
     })
 }

@@ -37,11 +37,21 @@ const fn built_in(
     ours: bool,
     packages: &'static [&'static str],
 ) -> Peer {
-    Peer { name, about, ours, how: How::BuiltIn(packages) }
+    Peer {
+        name,
+        about,
+        ours,
+        how: How::BuiltIn(packages),
+    }
 }
 
 const fn python(name: &'static str, about: &'static str, venv: &'static Venv) -> Peer {
-    Peer { name, about, ours: false, how: How::Python(venv) }
+    Peer {
+        name,
+        about,
+        ours: false,
+        how: How::Python(venv),
+    }
 }
 
 const AXUM: &[&str] = &["axum", "hyper", "tokio"];
@@ -49,7 +59,12 @@ const OURS: &[&str] = &["euryale", "hyper", "tokio"];
 
 pub(crate) const ALL: &[Peer] = &[
     built_in("bare", "axum handler, no worker", false, AXUM),
-    built_in("semaphore", "axum; a semaphore's permit, moved into `spawn_blocking`", false, AXUM),
+    built_in(
+        "semaphore",
+        "axum; a semaphore's permit, moved into `spawn_blocking`",
+        false,
+        AXUM,
+    ),
     built_in(
         "threads",
         "axum; dedicated threads on a crossbeam channel, oneshot back",
@@ -57,19 +72,49 @@ pub(crate) const ALL: &[Peer] = &[
         &["axum", "crossbeam-channel"],
     ),
     built_in("pool-run", "axum handler on `Pool::run`", true, OURS),
-    built_in("pool-run-untimed", "as `pool-run`, with no bound on the wait", true, OURS),
-    built_in("stack", "`Stack` on `axum::serve`; the publisher uses its connection", true, OURS),
-    built_in("stack-lazy", "as `stack`; the publisher never asks for its connection", true, OURS),
+    built_in(
+        "pool-run-untimed",
+        "as `pool-run`, with no bound on the wait",
+        true,
+        OURS,
+    ),
+    built_in(
+        "stack",
+        "`Stack` on `axum::serve`; the publisher uses its connection",
+        true,
+        OURS,
+    ),
+    built_in(
+        "stack-lazy",
+        "as `stack`; the publisher never asks for its connection",
+        true,
+        OURS,
+    ),
     built_in("euryale", "`Stack` on our own server", true, OURS),
-    built_in("euryale-read", "as `euryale`; files are read and written, not sent by the kernel", true, OURS),
-    built_in("deadpool", "axum; deadpool's manager of rusqlite", false, &["axum", "deadpool", "rusqlite"]),
+    built_in(
+        "euryale-read",
+        "as `euryale`; files are read and written, not sent by the kernel",
+        true,
+        OURS,
+    ),
+    built_in(
+        "deadpool",
+        "axum; deadpool's manager of rusqlite",
+        false,
+        &["axum", "deadpool", "rusqlite"],
+    ),
     built_in(
         "tower-http",
         "axum; `ServeDir`, which is `ServeFile` for a folder",
         false,
         &["axum", "tower-http"],
     ),
-    built_in("actix-files", "actix-web; `Files`", false, &["actix-web", "actix-files"]),
+    built_in(
+        "actix-files",
+        "actix-web; `Files`",
+        false,
+        &["actix-web", "actix-files"],
+    ),
     Peer {
         name: "nginx",
         about: "one worker process, sendfile on",
@@ -82,25 +127,52 @@ pub(crate) const ALL: &[Peer] = &[
         ours: false,
         how: How::Nginx { sendfile: false },
     },
-    python("granian", "WSGI, one process, blocking threads as the cap", &python::GRANIAN),
-    python("gunicorn", "one process, threads as the cap", &python::GUNICORN),
+    python(
+        "granian",
+        "WSGI, one process, blocking threads as the cap",
+        &python::GRANIAN,
+    ),
+    python(
+        "gunicorn",
+        "one process, threads as the cap",
+        &python::GUNICORN,
+    ),
     python("waitress", "threads as the cap", &python::WAITRESS),
     python(
         "zope",
         "Zope under waitress, threads as the cap; a view published in a transaction",
         &python::ZOPE,
     ),
-    python("twisted", "Twisted's own web server, one thread", &python::TWISTED),
+    python(
+        "twisted",
+        "Twisted's own web server, one thread",
+        &python::TWISTED,
+    ),
     built_in("sound", "answers as it should", false, &[]),
     built_in("late", "answers after 50 ms", false, &[]),
     built_in("wrong-page", "answers fast, but wrong", false, &[]),
-    built_in("corrupt", "one byte in the middle of a blob is wrong", false, &[]),
+    built_in(
+        "corrupt",
+        "one byte in the middle of a blob is wrong",
+        false,
+        &[],
+    ),
     built_in("truncating", "sends half of what it announces", false, &[]),
     built_in("failing", "answers 500", false, &[]),
-    built_in("failing-under-load", "answers the first requests, and 500 from then on", false, &[]),
+    built_in(
+        "failing-under-load",
+        "answers the first requests, and 500 from then on",
+        false,
+        &[],
+    ),
     built_in("silent", "hangs up without an answer", false, &[]),
     built_in("dying", "ends under load", false, &[]),
-    Peer { name: "nowhere", about: "is not installed", ours: false, how: How::Nowhere },
+    Peer {
+        name: "nowhere",
+        about: "is not installed",
+        ours: false,
+        how: How::Nowhere,
+    },
 ];
 
 /// The peer of this name.
@@ -117,7 +189,10 @@ impl Peer {
             How::Python(venv) => (!venv.is_installed()).then_some(venv.name),
             How::Nowhere => Some("a program that nobody has"),
         };
-        Some(format!("{} is not installed; `-- setup` installs the servers", missing?))
+        Some(format!(
+            "{} is not installed; `-- setup` installs the servers",
+            missing?
+        ))
     }
 
     /// Its version, as it says itself.
@@ -135,13 +210,23 @@ impl Peer {
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+    folders
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
 }
 
 /// The first line of what a program says, on either output.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> String {
-    let Some(path) = which(program) else { return "not installed".to_owned() };
-    let Ok(output) = Command::new(path).args(arguments).output() else { return "unknown".to_owned() };
+    let Some(path) = which(program) else {
+        return "not installed".to_owned();
+    };
+    let Ok(output) = Command::new(path).args(arguments).output() else {
+        return "unknown".to_owned();
+    };
     let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text).lines().find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
+    String::from_utf8_lossy(&text)
+        .lines()
+        .find(|line| !line.is_empty())
+        .unwrap_or("unknown")
+        .to_owned()
 }

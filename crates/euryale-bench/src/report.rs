@@ -35,12 +35,18 @@ impl Report<'_> {
     /// The workload, its sections, and which versions were measured.
     pub(crate) fn markdown(&self) -> String {
         let mut out = String::new();
-        line(&mut out, format_args!("# {}\n\n{}", self.workload.name, self.workload.about));
+        line(
+            &mut out,
+            format_args!("# {}\n\n{}", self.workload.name, self.workload.about),
+        );
         line(&mut out, format_args!("Goal: {}.", self.workload.goal));
         for (plan, runs) in self.plans.iter().zip(&self.sections) {
             out.push_str(&section(plan, runs));
         }
-        line(&mut out, format_args!("\n| server | what it is | version |\n|---|---|---|"));
+        line(
+            &mut out,
+            format_args!("\n| server | what it is | version |\n|---|---|---|"),
+        );
         for (name, about, version) in self.versions() {
             line(&mut out, format_args!("| `{name}` | {about} | {version} |"));
         }
@@ -51,7 +57,8 @@ impl Report<'_> {
     fn versions(&self) -> Vec<(&'static str, &'static str, String)> {
         let mut versions: Vec<(_, _, String)> = Vec::new();
         let pairs = self.plans.iter().zip(&self.sections);
-        for (case, runs) in pairs.flat_map(|(plan, section)| plan.cases.iter().zip(&section.cases)) {
+        for (case, runs) in pairs.flat_map(|(plan, section)| plan.cases.iter().zip(&section.cases))
+        {
             let is_known = versions.iter().any(|(name, ..)| *name == case.peer.name);
             if runs.missing.is_none() && !is_known {
                 versions.push((case.peer.name, case.peer.about, case.peer.version()));
@@ -67,17 +74,31 @@ pub(crate) fn preamble(machine: &Machine, network: &Network, options: &Options) 
     let Options { runs, patience, .. } = options;
     line(&mut out, format_args!("* machine: {}", machine.sentence()));
     line(&mut out, format_args!("* network: {}", network.sentence()));
-    line(&mut out, format_args!("* {runs} rounds in which the cases take turns, each run on a new server"));
     line(
         &mut out,
-        format_args!("* figures: median (min–max) of the runs that did not fail; 1 GB is 10⁹ bytes"),
+        format_args!("* {runs} rounds in which the cases take turns, each run on a new server"),
     );
     line(
         &mut out,
-        format_args!("* server CPU: user and system time of the server's process tree, in the load"),
+        format_args!(
+            "* figures: median (min–max) of the runs that did not fail; 1 GB is 10⁹ bytes"
+        ),
     );
-    let repeated = if *patience > 0 { "; a run that they disturbed was repeated" } else { "" };
-    line(&mut out, format_args!("* others: CPU that neither server nor client used{repeated}\n"));
+    line(
+        &mut out,
+        format_args!(
+            "* server CPU: user and system time of the server's process tree, in the load"
+        ),
+    );
+    let repeated = if *patience > 0 {
+        "; a run that they disturbed was repeated"
+    } else {
+        ""
+    };
+    line(
+        &mut out,
+        format_args!("* others: CPU that neither server nor client used{repeated}\n"),
+    );
     out
 }
 
@@ -88,7 +109,10 @@ pub(crate) fn json(
     options: &Options,
 ) -> Result<String> {
     let workload = |report: &Report<'_>| {
-        let versions = report.versions().into_iter().map(|(name, _, version)| (name, version));
+        let versions = report
+            .versions()
+            .into_iter()
+            .map(|(name, _, version)| (name, version));
         json!({
             "workload": report.workload.name,
             "versions": versions.collect::<std::collections::BTreeMap<_, _>>(),

@@ -1,4 +1,5 @@
-//! The runs: every case once, then every case again, so that what disturbs the machine disturbs them all.
+//! The runs: every case once, then every case again, so that what disturbs the machine disturbs
+//! them all.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,9 @@ pub(crate) struct Section {
 
 impl Section {
     pub(crate) fn has_failures(&self) -> bool {
-        self.cases.iter().any(|runs| runs.failures().next().is_some())
+        self.cases
+            .iter()
+            .any(|runs| runs.failures().next().is_some())
     }
 
     pub(crate) fn case(&self, name: &str) -> Option<&Runs> {
@@ -86,7 +89,10 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
         missing: case.peer.missing(),
         rounds: Vec::new(),
     };
-    let mut section = Section { title: plan.title.clone(), cases: plan.cases.iter().map(runs).collect() };
+    let mut section = Section {
+        title: plan.title.clone(),
+        cases: plan.cases.iter().map(runs).collect(),
+    };
     for runs in &section.cases {
         if let Some(missing) = &runs.missing {
             eprintln!("{}: {} is left out: {missing}", plan.title, runs.case);
@@ -99,7 +105,8 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
                 continue;
             }
             let is_first = round == 1;
-            let outcome = match undisturbed(conditions.options, || one(case, is_first, conditions)) {
+            let outcome = match undisturbed(conditions.options, || one(case, is_first, conditions))
+            {
                 Ok(figures) => Outcome::Measured(figures),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
             };
@@ -120,16 +127,18 @@ fn line(outcome: &Outcome, columns: &[Column]) -> String {
     match outcome {
         Outcome::Failed(reason) => format!("FAILED: {reason}"),
         Outcome::Measured(figures) => {
-            let shown = columns.iter().filter_map(|Column { key, title, digits, .. }| {
-                Some(format!("{:.digits$} {title}", figures.get(*key)?))
-            });
+            let shown = columns.iter().filter_map(
+                |Column {
+                     key, title, digits, ..
+                 }| { Some(format!("{:.digits$} {title}", figures.get(*key)?)) },
+            );
             shown.take(3).collect::<Vec<_>>().join(", ")
         }
     }
 }
 
-/// Repeats a run in which others used much of the machine. The last one stands as it is: the report tells of
-/// it.
+/// Repeats a run in which others used much of the machine. The last one stands as it is: the report
+/// tells of it.
 fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> Result<Figures> {
     let patience = Duration::from_secs(options.patience.into());
     let mut last = run()?;
@@ -148,7 +157,11 @@ fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> R
 /// One run: a new server, answers to check, the load, the accounts.
 fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figures> {
     let stage = conditions.stage;
-    let scene = Scene { view: case.view, cap: case.cap, folder: stage.folder().to_owned() };
+    let scene = Scene {
+        view: case.view,
+        cap: case.cap,
+        folder: stage.folder().to_owned(),
+    };
     let blobs = case.load.blobs();
     for length in &blobs {
         stage.blob(*length)?;
@@ -160,7 +173,11 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     // Apart from what is measured: the client of the load discards bytes without a look.
     if let Some(length) = blobs.first().filter(|_| is_first) {
         let name = blob_name(*length);
-        check(server.address(), &format!("/{name}"), &Body::File(&stage.folder().join(&name)))?;
+        check(
+            server.address(),
+            &format!("/{name}"),
+            &Body::File(&stage.folder().join(&name)),
+        )?;
     }
     if let Load::Cold { .. } = case.load {
         blobs.iter().try_for_each(|length| stage.forget(*length))?;
@@ -186,10 +203,16 @@ fn derive(figures: &mut Figures, used: Usage, elapsed: f64) {
     let mut add = |name: &str, value: f64| figures.insert(name.to_owned(), value);
     add("cpu_seconds", used.server);
     add("client_cpu_seconds", used.client);
-    add("disturbance", ((used.system - used.server - used.client) / elapsed).max(0.0));
+    add(
+        "disturbance",
+        ((used.system - used.server - used.client) / elapsed).max(0.0),
+    );
     if let Some(requests) = figures.get("requests").copied() {
         figures.insert("cpu_per_request".to_owned(), used.server * 1e6 / requests);
-        figures.insert("switches_per_request".to_owned(), used.switches as f64 / requests);
+        figures.insert(
+            "switches_per_request".to_owned(),
+            used.switches as f64 / requests,
+        );
     }
     if let Some(gigabytes) = figures.get("bytes").map(|bytes| bytes / 1e9) {
         figures.insert("cpu_per_gb".to_owned(), used.server / gigabytes);

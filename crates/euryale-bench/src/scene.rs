@@ -106,10 +106,13 @@ impl Stage {
         }
         file.flush()?;
         // Written pages that the system still has to bring to the disk would cost the runs.
-        file.get_ref().sync_all().context("bringing a blob to the disk")
+        file.get_ref()
+            .sync_all()
+            .context("bringing a blob to the disk")
     }
 
-    /// Has the system forget what it knows of the blob of this length: it is on the disk, and not in memory.
+    /// Has the system forget what it knows of the blob of this length: it is on the disk, and not
+    /// in memory.
     pub(crate) fn forget(&self, length: u64) -> Result<()> {
         let file = File::open(self.folder().join(blob_name(length)))?;
         fadvise(&file, 0, None, Advice::DontNeed).context("dropping a blob from the page cache")

@@ -1,5 +1,5 @@
-//! The child's side of a server that is built in: it says its ports on standard output, and serves until its
-//! standard input ends. So it never outlives its parent.
+//! The child's side of a server that is built in: it says its ports on standard output, and serves
+//! until its standard input ends. So it never outlives its parent.
 
 mod actix;
 mod deadpool;
@@ -47,7 +47,9 @@ pub(crate) fn run(peer: &str, scene: &Scene, congestion: Option<&str>) -> Result
         println!("{port}");
         return fake::serve(&listener, fake);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let router = router(peer, scene)?;
         println!("{port}");
@@ -59,17 +61,25 @@ pub(crate) fn run(peer: &str, scene: &Scene, congestion: Option<&str>) -> Result
 fn router(peer: &str, scene: &Scene) -> Result<Router> {
     Ok(match (peer, scene.view) {
         ("bare", View::Page) => schemes::bare(),
-        ("semaphore", view @ (View::Page | View::Slow)) => schemes::semaphore(scene.cap, schemes::work(view)),
-        ("threads", view @ (View::Page | View::Slow)) => schemes::threads(scene.cap, schemes::work(view)),
+        ("semaphore", view @ (View::Page | View::Slow)) => {
+            schemes::semaphore(scene.cap, schemes::work(view))
+        }
+        ("threads", view @ (View::Page | View::Slow)) => {
+            schemes::threads(scene.cap, schemes::work(view))
+        }
         ("pool-run", View::Page) => schemes::pool_run(scene.cap),
         ("pool-run-untimed", View::Page) => schemes::pool_run_untimed(scene.cap),
         ("stack", View::Page) => Router::new().fallback_service(euryale::page(scene.cap)),
         ("stack-lazy", View::Page) => Router::new().fallback_service(euryale::lazy_page(scene.cap)),
-        ("stack", View::Read | View::Write) => Router::new().fallback_service(euryale::sqlite(scene)?),
+        ("stack", View::Read | View::Write) => {
+            Router::new().fallback_service(euryale::sqlite(scene)?)
+        }
         ("deadpool", View::Read | View::Write) => deadpool::router(scene)?,
         ("tower-http", View::Files) => {
             let page = axum::routing::get(|| async { PAGE });
-            Router::new().route("/", page).fallback_service(ServeDir::new(&scene.folder))
+            Router::new()
+                .route("/", page)
+                .fallback_service(ServeDir::new(&scene.folder))
         }
         (peer, view) => bail!("{peer} does not serve the view {}", view.name()),
     })

@@ -26,10 +26,19 @@ pub(crate) fn run() -> Result<ExitCode> {
             println!("{}: there", folder.display());
             continue;
         }
-        println!("{}: pip install {}", folder.display(), venv.packages.join(" "));
+        println!(
+            "{}: pip install {}",
+            folder.display(),
+            venv.packages.join(" ")
+        );
         let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&folder));
         let pip = folder.join("bin").join("pip");
-        let installed = made && succeeds(Command::new(pip).args(["install", "--quiet"]).args(venv.packages));
+        let installed = made
+            && succeeds(
+                Command::new(pip)
+                    .args(["install", "--quiet"])
+                    .args(venv.packages),
+            );
         if installed {
             std::fs::write(folder.join(INSTALLED), "")
                 .with_context(|| format!("writing {}", folder.display()))?;
@@ -38,20 +47,31 @@ pub(crate) fn run() -> Result<ExitCode> {
             good = false;
         }
     }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Debian's packages; as another user than root only the command that root would need.
 fn debian() -> Result<bool> {
-    let missing: Vec<&str> =
-        DEBIAN.iter().filter(|(program, _)| which(program).is_none()).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|(program, _)| which(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
     if missing.is_empty() {
         println!("Debian packages: nothing is missing");
         return Ok(true);
     }
     let install = ["install", "--yes", "--no-install-recommends"];
     if !rustix::process::geteuid().is_root() || which("apt-get").is_none() {
-        println!("missing; as root on Debian: apt-get {} {}", install.join(" "), missing.join(" "));
+        println!(
+            "missing; as root on Debian: apt-get {} {}",
+            install.join(" "),
+            missing.join(" ")
+        );
         return Ok(false);
     }
     println!("apt-get {} {}", install.join(" "), missing.join(" "));

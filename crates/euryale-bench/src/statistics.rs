@@ -15,7 +15,8 @@ impl Spread {
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
+        let min = *values.first()?;
+        let max = *values.last()?;
         let middle = values.len() / 2;
         let median = match values.len() % 2 {
             0 => f64::midpoint(values[middle - 1], values[middle]),
@@ -26,7 +27,10 @@ impl Spread {
 
     /// The ratios of two cases, round by round; a round in which one of them failed says nothing.
     pub(crate) fn of_ratios(case: &[Option<f64>], base: &[Option<f64>]) -> Option<Self> {
-        let ratios = case.iter().zip(base).filter_map(|(case, base)| Some((*case)? / (*base)?));
+        let ratios = case
+            .iter()
+            .zip(base)
+            .filter_map(|(case, base)| Some((*case)? / (*base)?));
         // A figure of nothing, such as CPU time below a clock tick, is no base.
         Self::of(ratios.filter(|ratio| ratio.is_finite()))
     }
@@ -36,6 +40,9 @@ impl Spread {
         if self.min.total_cmp(&self.max).is_eq() {
             return format!("{:.digits$}", self.median);
         }
-        format!("{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.min, self.max)
+        format!(
+            "{:.digits$} ({:.digits$}–{:.digits$})",
+            self.median, self.min, self.max
+        )
     }
 }

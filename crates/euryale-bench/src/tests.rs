@@ -39,7 +39,10 @@ fn good_output_of_wrk() {
     let seen = wrk::parse(GOOD).expect("wrk's output");
     assert_eq!(seen.requests, 225_432);
     assert!((seen.requests_per_second - 75_138.21).abs() < 1e-6);
-    assert_eq!((seen.p50, seen.p99), (Duration::from_micros(431), Duration::from_micros(1020)));
+    assert_eq!(
+        (seen.p50, seen.p99),
+        (Duration::from_micros(431), Duration::from_micros(1020))
+    );
     assert_eq!((seen.socket_errors, seen.bad_answers), (0, 0));
     seen.judge().expect("a good run");
 }
@@ -52,7 +55,10 @@ fn output_of_wrk_with_errors() {
 
     let seen = with("Non-2xx or 3xx responses: 225432");
     assert_eq!(seen.bad_answers, 225_432);
-    assert_eq!(seen.judge().unwrap_err().to_string(), "225432 of 225432 answers were not 2xx");
+    assert_eq!(
+        seen.judge().unwrap_err().to_string(),
+        "225432 of 225432 answers were not 2xx"
+    );
 
     assert!(Seen::default().judge().is_err(), "no answer at all");
 }
@@ -60,9 +66,16 @@ fn output_of_wrk_with_errors() {
 #[test]
 fn output_of_wrk_that_is_none() {
     assert_eq!(wrk::parse(""), None);
-    assert_eq!(wrk::parse("unable to connect to 127.0.0.1:1 Connection refused"), None);
+    assert_eq!(
+        wrk::parse("unable to connect to 127.0.0.1:1 Connection refused"),
+        None
+    );
     let half: Vec<&str> = GOOD.lines().take(11).collect();
-    assert_eq!(wrk::parse(&half.join("\n")), None, "cut off before the rate");
+    assert_eq!(
+        wrk::parse(&half.join("\n")),
+        None,
+        "cut off before the rate"
+    );
     assert_eq!(wrk::parse(&GOOD.replace("1.02ms", "1.02xx")), None);
 }
 
@@ -70,14 +83,24 @@ fn output_of_wrk_that_is_none() {
 fn heads_are_read() {
     let full = b"HTTP/1.1 200 OK\r\nServer: x\r\ncontent-Length: 12\r\n\r\nhello";
     let found = head(full).expect("a good head").expect("a whole head");
-    assert_eq!((found.length, found.closes, found.size), (12, false, full.len() - 5));
+    assert_eq!(
+        (found.length, found.closes, found.size),
+        (12, false, full.len() - 5)
+    );
     assert_eq!(head(&full[..30]).expect("good so far"), None);
     let closes = head(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: Close\r\n\r\n");
     assert!(closes.expect("a head").expect("whole").closes);
-    assert!(head(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n").expect("a head").expect("whole").closes);
-    for wrong in
-        ["HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "hello\r\n\r\n"]
-    {
+    assert!(
+        head(b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n")
+            .expect("a head")
+            .expect("whole")
+            .closes
+    );
+    for wrong in [
+        "HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n",
+        "hello\r\n\r\n",
+    ] {
         assert!(head(wrong.as_bytes()).is_err(), "{wrong:?}");
     }
     assert!(head(&[b'a'; 20_000]).is_err(), "without end");
@@ -87,9 +110,30 @@ fn heads_are_read() {
 fn medians_with_extremes() {
     let spread = |values: &[f64]| Spread::of(values.iter().copied());
     assert_eq!(spread(&[]), None);
-    assert_eq!(spread(&[3.0]), Some(Spread { median: 3.0, min: 3.0, max: 3.0 }));
-    assert_eq!(spread(&[9.0, 1.0, 2.0]), Some(Spread { median: 2.0, min: 1.0, max: 9.0 }));
-    assert_eq!(spread(&[4.0, 1.0, 2.0, 9.0]), Some(Spread { median: 3.0, min: 1.0, max: 9.0 }));
+    assert_eq!(
+        spread(&[3.0]),
+        Some(Spread {
+            median: 3.0,
+            min: 3.0,
+            max: 3.0
+        })
+    );
+    assert_eq!(
+        spread(&[9.0, 1.0, 2.0]),
+        Some(Spread {
+            median: 2.0,
+            min: 1.0,
+            max: 9.0
+        })
+    );
+    assert_eq!(
+        spread(&[4.0, 1.0, 2.0, 9.0]),
+        Some(Spread {
+            median: 3.0,
+            min: 1.0,
+            max: 9.0
+        })
+    );
 }
 
 #[test]
@@ -98,10 +142,21 @@ fn ratios_stay_within_their_round() {
     let case = [Some(1.0), Some(10.0), Some(1.0)];
     let base = [Some(2.0), Some(25.0), None];
     let ratio = Spread::of_ratios(&case, &base).expect("two rounds");
-    assert_eq!(ratio, Spread { median: 0.45, min: 0.4, max: 0.5 });
+    assert_eq!(
+        ratio,
+        Spread {
+            median: 0.45,
+            min: 0.4,
+            max: 0.5
+        }
+    );
     assert_eq!(ratio.show(2), "0.45 (0.40–0.50)");
     assert_eq!(Spread::of_ratios(&[None], &[Some(1.0)]), None);
-    assert_eq!(Spread::of_ratios(&[Some(1.0)], &[Some(0.0)]), None, "a multiple of nothing");
+    assert_eq!(
+        Spread::of_ratios(&[Some(1.0)], &[Some(0.0)]),
+        None,
+        "a multiple of nothing"
+    );
 }
 
 #[test]
@@ -113,7 +168,8 @@ fn histograms_of_a_span() {
              h_bucket{{le=\"+Inf\"}} {c}\nh_sum 1\nh_count {c}\n"
         )
     };
-    let (before, after) = (Buckets::read(&text([10, 10, 10]), "h"), Buckets::read(&text([59, 60, 60]), "h"));
+    let before = Buckets::read(&text([10, 10, 10]), "h");
+    let after = Buckets::read(&text([59, 60, 60]), "h");
     let span = after.since(&before);
     assert_eq!(span.quantile(0.5), Some(0.001));
     assert_eq!(span.quantile(0.99), Some(0.01), "49 of 50 are not enough");
@@ -123,8 +179,16 @@ fn histograms_of_a_span() {
 
 #[test]
 fn cpu_time_of_a_process() {
-    let text = "4242 (a) b (c) S 17 4242 4242 0 -1 4194304 900 0 0 0 350 125 40 10 20 0 8 0 100 1 2 3";
-    assert_eq!(stat(text), Some(Stat { parent: 17, own: 4.75, children: 0.5 }));
+    let text =
+        "4242 (a) b (c) S 17 4242 4242 0 -1 4194304 900 0 0 0 350 125 40 10 20 0 8 0 100 1 2 3";
+    assert_eq!(
+        stat(text),
+        Some(Stat {
+            parent: 17,
+            own: 4.75,
+            children: 0.5
+        })
+    );
     assert_eq!(stat("4242 (a) S 1"), None);
 }
 
@@ -180,11 +244,33 @@ fn options(arguments: &[&str]) -> Options {
 
 #[test]
 fn the_command_line() {
-    let cli = Cli::parse_from(["euryale-bench", "page", "blob-s", "--runs", "3", "--peers", "nginx,euryale"]);
+    let cli = Cli::parse_from([
+        "euryale-bench",
+        "page",
+        "blob-s",
+        "--runs",
+        "3",
+        "--peers",
+        "nginx,euryale",
+    ]);
     assert_eq!(cli.workloads, ["page", "blob-s"]);
-    assert_eq!((cli.options.runs, cli.options.peers.join(" ")), (3, "nginx euryale".to_owned()));
-    let Options { runs, seconds, connections, patience, caps, megabytes, .. } = options(&["all"]);
-    assert_eq!((runs, seconds, connections, patience, megabytes), (7, 3, 32, 60, 1000));
+    assert_eq!(
+        (cli.options.runs, cli.options.peers.join(" ")),
+        (3, "nginx euryale".to_owned())
+    );
+    let Options {
+        runs,
+        seconds,
+        connections,
+        patience,
+        caps,
+        megabytes,
+        ..
+    } = options(&["all"]);
+    assert_eq!(
+        (runs, seconds, connections, patience, megabytes),
+        (7, 3, 32, 60, 1000)
+    );
     assert_eq!(caps, [1, 2, 4, 16]);
     let listed = Cli::parse_from(["euryale-bench", "list"]);
     assert!(matches!(listed.command, Some(Command::List)));
@@ -196,7 +282,10 @@ fn plans() -> Vec<Plan> {
         State::Rounds(plans) => plans(&options),
         State::Waiting | State::Theming => Vec::new(),
     };
-    workload::ALL.iter().flat_map(|workload| of(&workload.state)).collect()
+    workload::ALL
+        .iter()
+        .flat_map(|workload| of(&workload.state))
+        .collect()
 }
 
 #[test]
@@ -204,12 +293,24 @@ fn plans_name_peers_and_cases_that_exist() {
     for plan in plans() {
         for case in &plan.cases {
             // What is not in the table of peers becomes its first one.
-            let is_size = plan.cases.iter().all(|other| other.peer.name == case.peer.name);
-            assert!(is_size || case.name.starts_with(case.peer.name), "{}: {}", plan.title, case.name);
+            let is_size = plan
+                .cases
+                .iter()
+                .all(|other| other.peer.name == case.peer.name);
+            assert!(
+                is_size || case.name.starts_with(case.peer.name),
+                "{}: {}",
+                plan.title,
+                case.name
+            );
         }
         for bar in &plan.bars {
             for name in std::iter::once(bar.case).chain(bar.base) {
-                assert!(plan.cases.iter().any(|case| case.name == name), "{}: {name}", plan.title);
+                assert!(
+                    plan.cases.iter().any(|case| case.name == name),
+                    "{}: {name}",
+                    plan.title
+                );
             }
         }
         assert!(!plan.columns.is_empty());
@@ -233,10 +334,19 @@ fn cases_are_selected_by_name_in_their_own_order() {
         let mut plan = plans().swap_remove(0);
         let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
         workload::select(&mut plan, &wanted);
-        plan.cases.into_iter().map(|case| case.name).collect::<Vec<_>>()
+        plan.cases
+            .into_iter()
+            .map(|case| case.name)
+            .collect::<Vec<_>>()
     };
-    assert!(names(&[]).contains(&"stack".to_owned()) && !names(&[]).contains(&"pool-run-untimed".to_owned()));
-    assert_eq!(names(&["pool-run-untimed", "bare"]), ["bare", "pool-run-untimed"]);
+    assert!(
+        names(&[]).contains(&"stack".to_owned())
+            && !names(&[]).contains(&"pool-run-untimed".to_owned())
+    );
+    assert_eq!(
+        names(&["pool-run-untimed", "bare"]),
+        ["bare", "pool-run-untimed"]
+    );
 }
 
 #[test]
@@ -246,8 +356,17 @@ fn limits_hold_at_their_edge() {
 }
 
 fn measured(cpu: f64) -> Outcome {
-    let figures = [("cpu_per_request", cpu), ("requests_per_second", 1e6 / cpu), ("cpu_seconds", 0.5)];
-    Outcome::Measured(figures.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<Figures>())
+    let figures = [
+        ("cpu_per_request", cpu),
+        ("requests_per_second", 1e6 / cpu),
+        ("cpu_seconds", 0.5),
+    ];
+    Outcome::Measured(
+        figures
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect::<Figures>(),
+    )
 }
 
 fn failed() -> Outcome {
@@ -256,7 +375,8 @@ fn failed() -> Outcome {
 
 /// The page at cap 2, with runs of three cases, one of which is missing.
 fn section(plan: &mut Plan) -> Section {
-    plan.cases.retain(|case| ["semaphore", "pool-run", "stack", "granian"].contains(&case.name.as_str()));
+    plan.cases
+        .retain(|case| ["semaphore", "pool-run", "stack", "granian"].contains(&case.name.as_str()));
     let runs = plan.cases.iter().map(|case| {
         let (missing, rounds) = match case.name.as_str() {
             "semaphore" => (None, vec![measured(20.0), measured(20.0)]),
@@ -265,30 +385,53 @@ fn section(plan: &mut Plan) -> Section {
             "stack" => (None, vec![failed(), failed()]),
             _ => (Some("granian is not installed".to_owned()), Vec::new()),
         };
-        Runs { case: case.name.clone(), ours: case.peer.ours, missing, rounds }
+        Runs {
+            case: case.name.clone(),
+            ours: case.peer.ours,
+            missing,
+            rounds,
+        }
     });
-    Section { title: plan.title.clone(), cases: runs.collect() }
+    Section {
+        title: plan.title.clone(),
+        cases: runs.collect(),
+    }
 }
 
 fn has_line(text: &str, line: &str) {
-    assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+    assert!(
+        text.lines().any(|found| found == line),
+        "no line {line:?} in\n{text}"
+    );
 }
 
 #[test]
 fn a_failed_run_is_no_figure() {
-    let mut plan = plans().into_iter().find(|plan| plan.title == "trivial view, cap 2").expect("the page");
+    let mut plan = plans()
+        .into_iter()
+        .find(|plan| plan.title == "trivial view, cap 2")
+        .expect("the page");
     let section = section(&mut plan);
     let column = plan.columns[0];
-    assert_eq!(best_peer(&column, &section).expect("a peer").case, "semaphore");
+    assert_eq!(
+        best_peer(&column, &section).expect("a peer").case,
+        "semaphore"
+    );
     let drawn = svg(&section, &column);
     assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
     assert!(
-        drawn.contains(">failed<") && drawn.contains(">not installed<") && drawn.contains(">20.00<"),
+        drawn.contains(">failed<")
+            && drawn.contains(">not installed<")
+            && drawn.contains(">20.00<"),
         "{drawn}"
     );
 
     let workload = workload::find("page").expect("the page");
-    let report = Report { workload, plans: vec![plan], sections: vec![section] };
+    let report = Report {
+        workload,
+        plans: vec![plan],
+        sections: vec![section],
+    };
     assert!(report.has_failures());
     let text = report.markdown();
     for line in [
@@ -302,14 +445,32 @@ fn a_failed_run_is_no_figure() {
     let starts = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!(starts("| `stack` | – | – | – |"), 1, "{text}");
     assert_eq!(starts("| `pool-run` | 15.00 | 0.75 |"), 1, "{text}");
-    assert_eq!(starts("| `granian` | granian is not installed |"), 1, "{text}");
-    assert!(text.contains("| 2/2 |") && text.contains("| 0/2 |"), "{text}");
+    assert_eq!(
+        starts("| `granian` | granian is not installed |"),
+        1,
+        "{text}"
+    );
+    assert!(
+        text.contains("| 2/2 |") && text.contains("| 0/2 |"),
+        "{text}"
+    );
 
     let options = options(&["page"]);
-    let machine =
-        Machine { cores: 2, processor: "a".to_owned(), kernel: "b".to_owned(), load: "0".to_owned() };
-    let network = Network { isolated: true, congestion_control: "reno".to_owned(), by_socket: false };
-    has_line(&preamble(&machine, &network, &options), "* network: a network namespace of its own, TCP reno");
+    let machine = Machine {
+        cores: 2,
+        processor: "a".to_owned(),
+        kernel: "b".to_owned(),
+        load: "0".to_owned(),
+    };
+    let network = Network {
+        isolated: true,
+        congestion_control: "reno".to_owned(),
+        by_socket: false,
+    };
+    has_line(
+        &preamble(&machine, &network, &options),
+        "* network: a network namespace of its own, TCP reno",
+    );
     let json = json(&[report], &machine, &network, &options).expect("JSON");
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON that parses");
     let cases = &json["workloads"][0]["sections"][0]["cases"];
@@ -320,15 +481,25 @@ fn a_failed_run_is_no_figure() {
 
 #[test]
 fn sockets_that_were_told_are_in_the_sentence() {
-    let network = Network { isolated: false, congestion_control: "bbr".to_owned(), by_socket: true };
+    let network = Network {
+        isolated: false,
+        congestion_control: "bbr".to_owned(),
+        by_socket: true,
+    };
     let sentence = network.sentence();
-    assert!(sentence.contains("host's network") && sentence.ends_with("TCP bbr for others"), "{sentence}");
+    assert!(
+        sentence.contains("host's network") && sentence.ends_with("TCP bbr for others"),
+        "{sentence}"
+    );
     assert_eq!(network.of_sockets(), Some("reno"));
 }
 
 #[test]
 fn files_of_bars() {
-    assert_eq!(file_name("page", "SQLite read, cap 2"), "page-sqlite-read-cap-2.svg");
+    assert_eq!(
+        file_name("page", "SQLite read, cap 2"),
+        "page-sqlite-read-cap-2.svg"
+    );
     assert_eq!(file_name("slow", "20 × 1 s (both)"), "slow-20-1-s-both.svg");
 }
 
@@ -338,6 +509,12 @@ fn the_list_shows_all() {
     for workload in workload::ALL {
         assert!(text.contains(&format!("{}: ", workload.name)), "{text}");
     }
-    assert!(text.contains("table: SQLite write, cap 16") && text.contains("nginx-read"), "{text}");
-    assert!(text.contains("pool-run-untimed (only when named)"), "{text}");
+    assert!(
+        text.contains("table: SQLite write, cap 16") && text.contains("nginx-read"),
+        "{text}"
+    );
+    assert!(
+        text.contains("pool-run-untimed (only when named)"),
+        "{text}"
+    );
 }

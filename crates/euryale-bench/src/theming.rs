@@ -1,4 +1,5 @@
-//! The same page through the same theme and rules, by us and by Diazo, in one thread each and without sockets.
+//! The same page through the same theme and rules, by us and by Diazo, in one thread each and
+//! without sockets.
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
@@ -48,8 +49,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let page = std::fs::read_to_string(folder.join("content.html")).context("the page")?;
     let theme = Theme::load(folder.join("rules.xml"))?;
     let context = Context::new("/news/today");
-    let ours = || theme.apply(black_box(&page), &context).map(std::borrow::Cow::into_owned);
-    println!("# theme\n\nA page of {} bytes and nine rules, in one thread, without sockets.\n", page.len());
+    let ours = || {
+        theme
+            .apply(black_box(&page), &context)
+            .map(std::borrow::Cow::into_owned)
+    };
+    println!(
+        "# theme\n\nA page of {} bytes and nine rules, in one thread, without sockets.\n",
+        page.len()
+    );
     let scripts = tempfile::tempdir()?;
     let mut diazo = match peers::diazo() {
         Ok(python) => Some(Diazo::start(&python, scripts.path(), folder)?),
@@ -63,23 +71,38 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     {
         bail!("the two themed pages are not the same tree");
     }
-    let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+    let mut mine = Vec::new();
+    let mut theirs = Vec::new();
     for _ in 0..options.runs {
-        mine.push(measure(options.seconds, || ours().map(|page| drop(black_box(page))))?);
+        mine.push(measure(options.seconds, || {
+            ours().map(|page| drop(black_box(page)))
+        })?);
         if let Some(diazo) = &mut diazo {
             theirs.push(diazo.measure(options.seconds)?);
         }
     }
     println!("| | pages/s | CPU µs/page | × diazo's pages/s |\n|---|---:|---:|---:|");
-    let ratios =
-        mine.iter().zip(&theirs).map(|(ours, theirs)| ours.pages_per_second() / theirs.pages_per_second());
+    let ratios = mine
+        .iter()
+        .zip(&theirs)
+        .map(|(ours, theirs)| ours.pages_per_second() / theirs.pages_per_second());
     let ratio = Spread::of(ratios);
-    print_row("euryale-theme", &mine, &ratio.map_or_else(String::new, |ratio| ratio.show(1)));
+    print_row(
+        "euryale-theme",
+        &mine,
+        &ratio.map_or_else(String::new, |ratio| ratio.show(1)),
+    );
     print_row("diazo, lxml", &theirs, "1");
     if let Some(ratio) = ratio {
         println!("\nPeer: {}.", peers::DIAZO.version());
-        let met = if ratio.median >= GOAL { "met" } else { "missed" };
-        println!("\nThe two pages are the same tree. Bar: ≥ {GOAL} × diazo's pages per second: {met}.");
+        let met = if ratio.median >= GOAL {
+            "met"
+        } else {
+            "missed"
+        };
+        println!(
+            "\nThe two pages are the same tree. Bar: ≥ {GOAL} × diazo's pages per second: {met}."
+        );
     }
     println!();
     Ok(())
@@ -98,12 +121,18 @@ fn measure<E>(seconds: u32, mut one: impl FnMut() -> Result<(), E>) -> Result<Ro
         let now = clock_gettime(ClockId::ThreadCPUTime);
         now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
     };
-    let (began, before, mut pages) = (Instant::now(), cpu(), 0.0);
+    let began = Instant::now();
+    let before = cpu();
+    let mut pages = 0.0;
     while began.elapsed().as_secs_f64() < f64::from(seconds) {
         one()?;
         pages += 1.0;
     }
-    Ok(Row { pages, wall: began.elapsed().as_secs_f64(), cpu: cpu() - before })
+    Ok(Row {
+        pages,
+        wall: began.elapsed().as_secs_f64(),
+        cpu: cpu() - before,
+    })
 }
 
 /// Diazo in a process of its own.
@@ -119,11 +148,18 @@ impl Diazo {
         let script = scripts.join("theme.py");
         std::fs::write(&script, SCRIPT)?;
         let mut command = Command::new(python);
-        command.arg(script).args([folder.join("rules.xml"), folder.join("content.html")]);
+        command
+            .arg(script)
+            .args([folder.join("rules.xml"), folder.join("content.html")]);
         let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let ask = running.child().stdin.take().context("diazo's input")?;
         let answers = BufReader::new(running.child().stdout.take().context("diazo's output")?);
-        let mut diazo = Self { _running: running, ask, answers, page: String::new() };
+        let mut diazo = Self {
+            _running: running,
+            ask,
+            answers,
+            page: String::new(),
+        };
         diazo.page = serde_json::from_str(&diazo.line()?)?;
         Ok(diazo)
     }

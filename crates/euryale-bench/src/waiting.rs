@@ -1,6 +1,8 @@
-//! What a waiting request costs: memory while it waits, time to come and to go, time to be served in the end.
+//! What a waiting request costs: memory while it waits, time to come and to go, time to be served
+//! in the end.
 //!
-//! In this process and without sockets: a stack whose workers are stuck, and requests queued behind them.
+//! In this process and without sockets: a stack whose workers are stuck, and requests queued behind
+//! them.
 
 use std::future::Future;
 use std::task::{Context, Waker};
@@ -31,13 +33,20 @@ struct Row {
 /// Measures all depths and prints a table in Markdown.
 pub(crate) fn run() -> Result<()> {
     println!(
-        "# waiting\n\nRequests behind two workers that are stuck, in this process and without sockets.\n"
+        "# waiting\n\nRequests behind two workers that are stuck, in this process and without \
+            sockets.\n"
     );
     println!("| waiting | bytes each | to come and to go | to be served |");
     println!("|---:|---:|---:|---:|");
     for depth in DEPTHS {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let Row { bytes, visit, served } = runtime.block_on(at_depth(depth))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let Row {
+            bytes,
+            visit,
+            served,
+        } = runtime.block_on(at_depth(depth))?;
         println!("| {depth} | {bytes} | {visit:.2?} | {served:.2?} |");
     }
     println!();
@@ -45,7 +54,10 @@ pub(crate) fn run() -> Result<()> {
 }
 
 async fn at_depth(depth: usize) -> Result<Row> {
-    let pool = Pool::builder(NullDatabase).connections(2).max_queue(depth + 1).build();
+    let pool = Pool::builder(NullDatabase)
+        .connections(2)
+        .max_queue(depth + 1)
+        .build();
     let gate = Gate::new();
     let held = gate.clone();
     let mut service = Stack::new(pool.clone()).publish_fn(move |_, _| {
@@ -79,7 +91,11 @@ async fn at_depth(depth: usize) -> Result<Row> {
     gate.open();
     while requests.join_next().await.is_some() {}
     let served = began.elapsed() / u32::try_from(depth + 2)?;
-    Ok(Row { bytes, visit: Duration::from_secs_f64(visit), served })
+    Ok(Row {
+        bytes,
+        visit: Duration::from_secs_f64(visit),
+        served,
+    })
 }
 
 fn request() -> http::Request<String> {
@@ -89,6 +105,9 @@ fn request() -> http::Request<String> {
 /// A request that is queued, waits, and whose client goes away.
 fn come_and_go(service: &mut StackService) {
     let mut answer = std::pin::pin!(service.call(request()));
-    let pending = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+    let pending = answer
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+        .is_pending();
     assert!(pending, "the workers are stuck");
 }

@@ -105,7 +105,8 @@ pub(crate) const ALL: &[Workload] = &[
     scale::SCALE,
     Workload {
         name: "waiting",
-        about: "What a waiting request costs, without sockets: 1 to 10,000 of them behind workers that are stuck.",
+        about: "What a waiting request costs, without sockets: 1 to 10,000 of them behind workers \
+            that are stuck.",
         goal: "the same for each, however many wait",
         state: State::Waiting,
     },
@@ -123,7 +124,11 @@ const HIDDEN: &[Workload] = &[broken::PAGE, broken::BLOB, broken::BURST];
 
 /// The workload of this name.
 pub(crate) fn find(name: &str) -> Result<&'static Workload> {
-    match ALL.iter().chain(HIDDEN).find(|workload| workload.name == name) {
+    match ALL
+        .iter()
+        .chain(HIDDEN)
+        .find(|workload| workload.name == name)
+    {
         Some(workload) => Ok(workload),
         None => bail!("no workload {name}; `euryale-bench list` says which there are"),
     }
@@ -139,7 +144,14 @@ pub(crate) fn select(plan: &mut Plan, peers: &[String]) {
 
 /// A case named like its peer.
 fn case(peer: &'static str, view: View, cap: usize, load: &Load) -> Case {
-    Case { name: peer.to_owned(), peer: known(peer), view, cap, load: load.clone(), by_default: true }
+    Case {
+        name: peer.to_owned(),
+        peer: known(peer),
+        view,
+        cap,
+        load: load.clone(),
+        by_default: true,
+    }
 }
 
 /// A peer that is in the table; a test looks through all workloads.
@@ -148,26 +160,49 @@ fn known(name: &'static str) -> &'static Peer {
 }
 
 const fn column(key: &'static str, title: &'static str, digits: usize) -> Column {
-    Column { key, title, digits, more_is_better: false }
+    Column {
+        key,
+        title,
+        digits,
+        more_is_better: false,
+    }
 }
 
-const REQUESTS_PER_SECOND: Column =
-    Column { key: "requests_per_second", title: "requests/s", digits: 0, more_is_better: true };
+const REQUESTS_PER_SECOND: Column = Column {
+    key: "requests_per_second",
+    title: "requests/s",
+    digits: 0,
+    more_is_better: true,
+};
 const CPU_PER_REQUEST: Column = column("cpu_per_request", "CPU µs/request", 2);
 const SECONDS: Column = column("seconds", "wall s", 3);
 const CPU_PER_GB: Column = column("cpu_per_gb", "CPU s/GB", 3);
 /// How often a page is asked for beside a load.
 const PROBES: usize = 50;
-const ANSWERED: Column =
-    Column { key: "answered", title: "probes answered", digits: 0, more_is_better: true };
+const ANSWERED: Column = Column {
+    key: "answered",
+    title: "probes answered",
+    digits: 0,
+    more_is_better: true,
+};
 const P50: Column = column("p50_ms", "p50 ms", 2);
 const P99: Column = column("p99_ms", "p99 ms", 2);
 const SWITCHES: Column = column("switches_per_request", "switches/request", 2);
 
 fn bar(key: &'static str, case: &'static str, base: &'static str, limit: Limit) -> Bar {
-    Bar { key, case, base: Some(base), limit }
+    Bar {
+        key,
+        case,
+        base: Some(base),
+        limit,
+    }
 }
 
 fn absolute(key: &'static str, case: &'static str, limit: Limit) -> Bar {
-    Bar { key, case, base: None, limit }
+    Bar {
+        key,
+        case,
+        base: None,
+        limit,
+    }
 }

@@ -24,7 +24,17 @@ fn measure(workload: &str, peers: &str) -> Verdict {
     let folder = TempDir::new().expect("a folder");
     let json = folder.path().join("runs.json");
     let output = bench()
-        .args([workload, "--runs", "1", "--seconds", "1", "--patience", "0", "--peers", peers])
+        .args([
+            workload,
+            "--runs",
+            "1",
+            "--seconds",
+            "1",
+            "--patience",
+            "0",
+            "--peers",
+            peers,
+        ])
         .arg("--json")
         .arg(&json)
         .arg("--folder")
@@ -32,8 +42,11 @@ fn measure(workload: &str, peers: &str) -> Verdict {
         .output()
         .expect("the bench");
     let text = fs::read_to_string(&json).unwrap_or_else(|_| panic!("no JSON: {}", errors(&output)));
-    let left: Vec<_> =
-        fs::read_dir(folder.path()).expect("the folder").flatten().map(|entry| entry.path()).collect();
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .expect("the folder")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     assert_eq!(left, [json], "the folder of the run is gone");
     Verdict {
         good: output.status.success(),
@@ -48,20 +61,38 @@ fn errors(output: &Output) -> String {
 
 impl Verdict {
     fn round(&self, peer: &str) -> &Value {
-        let cases = self.json["workloads"][0]["sections"][0]["cases"].as_array().expect("cases");
-        let case = cases.iter().find(|case| case["case"] == peer).expect("the case");
+        let cases = self.json["workloads"][0]["sections"][0]["cases"]
+            .as_array()
+            .expect("cases");
+        let case = cases
+            .iter()
+            .find(|case| case["case"] == peer)
+            .expect("the case");
         &case["rounds"][0]
     }
 
     fn figure(&self, peer: &str, key: &str) -> f64 {
-        self.round(peer)["measured"][key].as_f64().unwrap_or_else(|| panic!("no {key}: {}", self.report))
+        self.round(peer)["measured"][key]
+            .as_f64()
+            .unwrap_or_else(|| panic!("no {key}: {}", self.report))
     }
 
     fn fails(&self, peer: &str, reason: &str) {
-        let told = self.round(peer)["failed"].as_str().unwrap_or_else(|| panic!("{peer}: {}", self.report));
+        let told = self.round(peer)["failed"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{peer}: {}", self.report));
         assert!(told.contains(reason), "{peer}: {told}");
-        assert!(self.report.contains(&format!("**`{peer}` failed**: {told}")), "{}", self.report);
-        assert!(self.report.contains(&format!("| `{peer}` | – | – |")), "{}", self.report);
+        assert!(
+            self.report
+                .contains(&format!("**`{peer}` failed**: {told}")),
+            "{}",
+            self.report
+        );
+        assert!(
+            self.report.contains(&format!("| `{peer}` | – | – |")),
+            "{}",
+            self.report
+        );
         assert!(!self.good, "a failed run fails the command");
     }
 }
@@ -89,7 +120,10 @@ fn delays_and_sizes_come_out_right() {
 #[test]
 fn what_is_wrong_fails_before_the_load() {
     let page = measure("broken-burst", "wrong-page,failing,silent");
-    page.fails("wrong-page", "answered the body \"hullo\" and not \"hello\"");
+    page.fails(
+        "wrong-page",
+        "answered the body \"hullo\" and not \"hello\"",
+    );
     page.fails("failing", "answered HTTP/1.1 500 Internal Server Error");
     page.fails("silent", "answered nothing");
 }
@@ -127,7 +161,9 @@ fn a_missing_program_is_a_line_and_no_failure() {
     let verdict = measure("broken-burst", "sound,nowhere");
     assert!(verdict.good, "{}", verdict.report);
     assert!(
-        verdict.report.contains("| `nowhere` | a program that nobody has is not installed"),
+        verdict
+            .report
+            .contains("| `nowhere` | a program that nobody has is not installed"),
         "{}",
         verdict.report
     );
@@ -135,10 +171,17 @@ fn a_missing_program_is_a_line_and_no_failure() {
 
 #[test]
 fn an_unknown_name_is_an_error() {
-    for arguments in [&["no-such-workload"][..], &["page", "--peers", "no-such-server"]] {
+    for arguments in [
+        &["no-such-workload"][..],
+        &["page", "--peers", "no-such-server"],
+    ] {
         let output = bench().args(arguments).output().expect("the bench");
         assert!(!output.status.success());
-        assert!(errors(&output).contains("`euryale-bench list` says which there are"), "{}", errors(&output));
+        assert!(
+            errors(&output).contains("`euryale-bench list` says which there are"),
+            "{}",
+            errors(&output)
+        );
     }
 }
 
@@ -146,43 +189,84 @@ fn an_unknown_name_is_an_error() {
 fn bars_are_drawn() {
     let folder = TempDir::new().expect("a folder");
     let output = bench()
-        .args(["broken-burst", "--runs", "2", "--patience", "0", "--peers", "sound", "--plot"])
+        .args([
+            "broken-burst",
+            "--runs",
+            "2",
+            "--patience",
+            "0",
+            "--peers",
+            "sound",
+            "--plot",
+        ])
         .arg(folder.path())
         .output()
         .expect("the bench");
     assert!(output.status.success(), "{}", errors(&output));
-    let drawn = fs::read_to_string(folder.path().join("broken-burst-broken.svg")).expect("an SVG file");
+    let drawn =
+        fs::read_to_string(folder.path().join("broken-burst-broken.svg")).expect("an SVG file");
     assert!(drawn.contains("<rect class=\"peer\""), "{drawn}");
 }
 
 #[test]
 fn our_own_server_serves_every_view() {
     let output = bench()
-        .args(["blob-s", "stall", "--runs", "1", "--patience", "0", "--peers", "euryale"])
+        .args([
+            "blob-s",
+            "stall",
+            "--runs",
+            "1",
+            "--patience",
+            "0",
+            "--peers",
+            "euryale",
+        ])
         .output()
         .expect("the bench");
     let report = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{report}{}", errors(&output));
-    assert!(report.contains("| answered | `euryale` | 50.00 | ≥ 50 | met |"), "{report}");
+    assert!(
+        report.contains("| answered | `euryale` | 50.00 | ≥ 50 | met |"),
+        "{report}"
+    );
 }
 
 /// The children of a process, by the system's own account.
 fn children(of: u32) -> Vec<u32> {
     let task = format!("/proc/{of}/task/{of}/children");
     let listed = fs::read_to_string(task).unwrap_or_default();
-    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    listed
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with('Z'))
 }
 
 /// A run in its middle: the command, and its children.
 fn in_the_middle(folder: &Path) -> (Child, Vec<u32>) {
     let mut command = bench();
-    command.args(["slow", "--runs", "9", "--peers", "semaphore", "--patience", "0", "--folder"]).arg(folder);
-    let mut bench = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the bench");
+    command
+        .args([
+            "slow",
+            "--runs",
+            "9",
+            "--peers",
+            "semaphore",
+            "--patience",
+            "0",
+            "--folder",
+        ])
+        .arg(folder);
+    let mut bench = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the bench");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     loop {
         let found = children(bench.id());
@@ -190,7 +274,10 @@ fn in_the_middle(folder: &Path) -> (Child, Vec<u32>) {
         if found.len() == 2 {
             return (bench, found);
         }
-        assert!(std::time::Instant::now() < deadline, "no server and client within 10 s");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "no server and client within 10 s"
+        );
         assert!(bench.try_wait().expect("its state").is_none(), "it ended");
         std::thread::yield_now();
     }
@@ -201,12 +288,17 @@ fn nothing_is_left_behind() {
     for signal in ["INT", "TERM", "KILL"] {
         let folder = TempDir::new().expect("a folder");
         let (mut bench, children) = in_the_middle(folder.path());
-        let sent = Command::new("kill").args(["-s", signal, &bench.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &bench.id().to_string()])
+            .status();
         assert!(sent.expect("kill").success());
         let status = bench.wait().expect("its end");
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         while children.iter().any(|pid| is_alive(*pid)) {
-            assert!(std::time::Instant::now() < deadline, "SIG{signal} leaves children of {children:?}");
+            assert!(
+                std::time::Instant::now() < deadline,
+                "SIG{signal} leaves children of {children:?}"
+            );
             std::thread::yield_now();
         }
         if signal != "KILL" {
@@ -223,11 +315,18 @@ fn nothing_is_left_behind() {
 #[test]
 fn the_list_names_all_workloads() {
     let output = bench().arg("list").output().expect("the bench");
-    let lines: Vec<String> = BufReader::new(output.stdout.as_slice()).lines().map_while(Result::ok).collect();
+    let lines: Vec<String> = BufReader::new(output.stdout.as_slice())
+        .lines()
+        .map_while(Result::ok)
+        .collect();
     assert!(output.status.success());
-    for start in
-        ["page:", "slow:", "blob-s:", "blob-l:", "stall:", "upload:", "idle:", "scale:", "promise:", "theme:"]
-    {
-        assert!(lines.iter().any(|line| line.starts_with(start)), "no {start} in {lines:#?}");
+    for start in [
+        "page:", "slow:", "blob-s:", "blob-l:", "stall:", "upload:", "idle:", "scale:", "promise:",
+        "theme:",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(start)),
+            "no {start} in {lines:#?}"
+        );
     }
 }

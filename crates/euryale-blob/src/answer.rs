@@ -28,35 +28,64 @@ pub(crate) struct Serving {
 }
 
 /// What describes the 200 and nothing else.
-const REPRESENTATION: [HeaderName; 5] =
-    [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, ACCEPT_RANGES];
-/// Digests of the content that is sent (RFC 9530 §2, and its forerunner), by which a part would be wrong.
+const REPRESENTATION: [HeaderName; 5] = [
+    CONTENT_TYPE,
+    CONTENT_DISPOSITION,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    ACCEPT_RANGES,
+];
+/// Digests of the content that is sent (RFC 9530 §2, and its forerunner), by which a part would be
+/// wrong.
 const DIGESTS: [&str; 2] = ["content-digest", "content-md5"];
-/// What would have a cache keep an error for those who ask later without the field that it is about.
-const CACHING: [HeaderName; 6] = [CACHE_CONTROL, EXPIRES, AGE, ETAG, LAST_MODIFIED, CONTENT_LOCATION];
+/// What would have a cache keep an error for those who ask later without the field that it is
+/// about.
+const CACHING: [HeaderName; 6] = [
+    CACHE_CONTROL,
+    EXPIRES,
+    AGE,
+    ETAG,
+    LAST_MODIFIED,
+    CONTENT_LOCATION,
+];
 const SURROGATES: [&str; 2] = ["cdn-cache-control", "surrogate-control"];
 
 impl Serving {
     pub(crate) fn new(lane: BlockingLane, ledger: Ledger) -> Self {
-        let (ahead, lazy) = (Reader::ahead(&lane, &ledger), Reader::lazy(&lane, &ledger));
-        Self { ahead: Arc::new(ahead), lazy: Arc::new(lazy), lane, ledger }
+        let ahead = Reader::ahead(&lane, &ledger);
+        let lazy = Reader::lazy(&lane, &ledger);
+        Self {
+            ahead: Arc::new(ahead),
+            lazy: Arc::new(lazy),
+            lane,
+            ledger,
+        }
     }
 
     fn reader(&self, version: Version) -> &Arc<Reader> {
-        if version < Version::HTTP_2 { &self.ahead } else { &self.lazy }
+        if version < Version::HTTP_2 {
+            &self.ahead
+        } else {
+            &self.lazy
+        }
     }
 
-    /// The answer. A response that is not plainly a whole blob is only read by us, and otherwise as it was.
+    /// The answer. A response that is not plainly a whole blob is only read by us, and otherwise as
+    /// it was.
     pub(crate) fn answer(&self, asked: &Asked, mut response: Response) -> Response {
         // For a blob that no `Publish` sent.
         Body::publish_handle(&mut response, &self.ledger);
-        let Some(handle) = response.extensions().get::<BlobHandle>().cloned() else { return response };
+        let Some(handle) = response.extensions().get::<BlobHandle>().cloned() else {
+            return response;
+        };
         let reader = self.reader(asked.version);
         handle.read_by(Arc::clone(reader) as Arc<dyn ReadBlob>);
         if asked.method == Asking::Other || !is_whole(&response, &handle, asked.method) {
             return response;
         }
-        let Some(blob) = handle.blob() else { return response };
+        let Some(blob) = handle.blob() else {
+            return response;
+        };
         let validators = Validators::of(response.headers(), &blob, SystemTime::now());
         validators.write(response.headers_mut());
         let ranges = offers_ranges(response.headers_mut());
@@ -71,7 +100,9 @@ impl Serving {
             },
             Verdict::Send(Selection::Nothing) => {
                 let mut response = refusal(response, StatusCode::RANGE_NOT_SATISFIABLE);
-                response.headers_mut().insert(CONTENT_RANGE, text(format!("bytes */{}", blob.len())));
+                response
+                    .headers_mut()
+                    .insert(CONTENT_RANGE, text(format!("bytes */{}", blob.len())));
                 response
             }
             Verdict::NotModified => not_modified(response),
@@ -80,7 +111,13 @@ impl Serving {
     }
 
     /// 206 with one part: a blob again, so that whoever sends it by other means finds it.
-    fn part(&self, mut response: Response, blob: &Blob, span: Span, reader: &Arc<Reader>) -> Response {
+    fn part(
+        &self,
+        mut response: Response,
+        blob: &Blob,
+        span: Span,
+        reader: &Arc<Reader>,
+    ) -> Response {
         forget_blob(&mut response);
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let headers = response.headers_mut();
@@ -96,14 +133,19 @@ impl Serving {
     }
 }
 
-/// Is the body the blob of the handle, and all of it? A middleware may have coded it, or put another in its place.
+/// Is the body the blob of the handle, and all of it? A middleware may have coded it, or put
+/// another in its place.
 pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking) -> bool {
-    let (headers, len) = (response.headers(), handle.len());
+    let headers = response.headers();
+    let len = handle.len();
     let size = response.body().size_hint().exact();
     // axum's Router takes the body of an answer to HEAD away, and leaves its length in the head.
     let is_emptied = method == Asking::Head
         && size == Some(0)
-        && headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()) == Some(len);
+        && headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok())
+            == Some(len);
     response.status() == StatusCode::OK
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_RANGE)
@@ -112,7 +154,9 @@ pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking)
 
 /// Says that parts may be asked for, unless the publisher said that they may not (RFC 9110 §14.3).
 fn offers_ranges(headers: &mut HeaderMap) -> bool {
-    let said = headers.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+    let said = headers
+        .entry(ACCEPT_RANGES)
+        .or_insert(HeaderValue::from_static("bytes"));
     said.as_bytes().eq_ignore_ascii_case(b"bytes")
 }
 
@@ -125,7 +169,8 @@ fn head_only(mut response: Response, len: u64) -> Response {
     response.map(|_| Body::new(Unread(len)).head_only())
 }
 
-/// 206 with several parts. `Content-Range` stands in each of them, and not in the head (RFC 9110 §15.3.7.2).
+/// 206 with several parts. `Content-Range` stands in each of them, and not in the head (RFC 9110
+/// §15.3.7.2).
 fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -> Response {
     forget_blob(&mut response);
     *response.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -137,7 +182,8 @@ fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -
     response.map(|_| Body::new(body))
 }
 
-/// 304 with what RFC 9110 §15.4.5 wants of the 200, and with the time of change only where there is no tag.
+/// 304 with what RFC 9110 §15.4.5 wants of the 200, and with the time of change only where there is
+/// no tag.
 fn not_modified(mut response: Response) -> Response {
     forget_blob(&mut response);
     *response.status_mut() = StatusCode::NOT_MODIFIED;

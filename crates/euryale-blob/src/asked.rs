@@ -1,10 +1,18 @@
 //! What a request says about the blob that it wants.
 
-use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+use http::header::{
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 
-const FIELDS: [HeaderName; 6] =
-    [IF_MATCH, IF_UNMODIFIED_SINCE, IF_NONE_MATCH, IF_MODIFIED_SINCE, RANGE, IF_RANGE];
+const FIELDS: [HeaderName; 6] = [
+    IF_MATCH,
+    IF_UNMODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_MODIFIED_SINCE,
+    RANGE,
+    IF_RANGE,
+];
 
 /// Kept while the service inside has the request.
 #[derive(Debug)]
@@ -18,7 +26,8 @@ pub(crate) struct Asked {
 pub(crate) enum Asking {
     Get,
     Head,
-    /// Neither conditions nor ranges are about what such a method answers with (RFC 9110 §13.2.1, §14.2).
+    /// Neither conditions nor ranges are about what such a method answers with (RFC 9110 §13.2.1,
+    /// §14.2).
     Other,
 }
 
@@ -35,15 +44,22 @@ impl Asked {
                 fields.append(name, value.clone());
             }
         }
-        Self { method, version: request.version(), fields }
+        Self {
+            method,
+            version: request.version(),
+            fields,
+        }
     }
 
     /// All lines of a field that is a list, or none if there is no such field.
     pub(crate) fn lines(&self, name: &HeaderName) -> Option<impl Iterator<Item = &HeaderValue>> {
-        self.fields.contains_key(name).then(|| self.fields.get_all(name).iter())
+        self.fields
+            .contains_key(name)
+            .then(|| self.fields.get_all(name).iter())
     }
 
-    /// The value of a field that is no list. Sent more than once it is not valid, and so as if it had not been sent.
+    /// The value of a field that is no list. Sent more than once it is not valid, and so as if it
+    /// had not been sent.
     pub(crate) fn single(&self, name: &HeaderName) -> Option<&HeaderValue> {
         let mut values = self.fields.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())

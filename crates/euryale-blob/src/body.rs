@@ -14,7 +14,8 @@ use http_body::{Body, Frame, SizeHint};
 use crate::chunks::{Chunks, Reader};
 use crate::range::Span;
 
-/// Nothing, of the size that the answer to GET would have. What is left of a blob in the answer to HEAD.
+/// Nothing, of the size that the answer to GET would have. What is left of a blob in the answer to
+/// HEAD.
 #[derive(Debug)]
 pub(crate) struct Unread(pub(crate) u64);
 
@@ -34,7 +35,8 @@ impl Body for Unread {
     }
 }
 
-/// Parts of a blob as `multipart/byteranges` (RFC 9110 §14.6). All are read from one descriptor, one after the other.
+/// Parts of a blob as `multipart/byteranges` (RFC 9110 §14.6). All are read from one descriptor,
+/// one after the other.
 pub(crate) struct Multipart {
     reader: Reader,
     parts: VecDeque<Part>,
@@ -47,8 +49,8 @@ struct Part {
     blob: Blob,
 }
 
-/// Begun ⇒ Between at the first poll. Between ⇒ Within when the head of a part was given, or Ended with the last
-/// boundary. Within ⇒ Between with the last byte of the part, or Ended with an error.
+/// Begun ⇒ Between at the first poll. Between ⇒ Within when the head of a part was given, or Ended
+/// with the last boundary. Within ⇒ Between with the last byte of the part, or Ended with an error.
 enum State {
     Begun,
     Between,
@@ -75,16 +77,38 @@ impl Multipart {
                 head.extend_from_slice(media.as_bytes());
                 head.extend_from_slice(b"\r\n");
             }
-            let range = format!("Content-Range: bytes {}-{}/{}\r\n\r\n", span.first, span.last, blob.len());
+            let range = format!(
+                "Content-Range: bytes {}-{}/{}\r\n\r\n",
+                span.first,
+                span.last,
+                blob.len()
+            );
             head.extend_from_slice(range.as_bytes());
-            parts.push_back(Part { head: head.into(), blob: blob.slice(span.first, span.len()) });
+            parts.push_back(Part {
+                head: head.into(),
+                blob: blob.slice(span.first, span.len()),
+            });
             before = "\r\n";
         }
-        parts.push_back(Part { head: format!("\r\n--{boundary}--\r\n").into(), blob: blob.slice(0, 0) });
-        let left = parts.iter().map(|part| part.head.len() as u64 + part.blob.len()).sum();
+        parts.push_back(Part {
+            head: format!("\r\n--{boundary}--\r\n").into(),
+            blob: blob.slice(0, 0),
+        });
+        let left = parts
+            .iter()
+            .map(|part| part.head.len() as u64 + part.blob.len())
+            .sum();
         let media = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}"))
             .unwrap_or_else(|_| HeaderValue::from_static("multipart/byteranges"));
-        (Self { reader: reader.clone(), parts, state: State::Begun, left }, media)
+        (
+            Self {
+                reader: reader.clone(),
+                parts,
+                state: State::Begun,
+                left,
+            },
+            media,
+        )
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -100,10 +124,15 @@ impl Multipart {
             }
             return Poll::Ready(Some(Ok(chunk)));
         }
-        let Some(Part { head, blob }) = self.parts.pop_front() else { return Poll::Ready(None) };
+        let Some(Part { head, blob }) = self.parts.pop_front() else {
+            return Poll::Ready(None);
+        };
         self.state = match blob.len() {
             0 => State::Ended,
-            left => State::Within { chunks: Box::new(self.reader.chunks(blob)), left },
+            left => State::Within {
+                chunks: Box::new(self.reader.chunks(blob)),
+                left,
+            },
         };
         Poll::Ready(Some(Ok(head)))
     }
@@ -143,6 +172,8 @@ impl Body for Multipart {
 
 impl fmt::Debug for Multipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Multipart").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("Multipart")
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Small buffers, of which there may be any number, and some large ones. Those that nobody uses are kept: of the small
-/// ones up to a number.
+/// Small buffers, of which there may be any number, and some large ones. Those that nobody uses are
+/// kept: of the small ones up to a number.
 pub(crate) struct Buffers {
     size: usize,
     keep: usize,
@@ -24,12 +24,23 @@ struct Large {
 impl Buffers {
     /// Of `size` bytes, of which at most `keep` are kept for later.
     pub(crate) fn new(size: usize, keep: usize) -> Self {
-        Self { size, keep, free: Mutex::default(), large: Mutex::default() }
+        Self {
+            size,
+            keep,
+            free: Mutex::default(),
+            large: Mutex::default(),
+        }
     }
 
     /// And so many of a larger size.
     pub(crate) fn with_large(self, count: usize, size: usize) -> Self {
-        Self { large: Mutex::new(Large { size, free: vec![Box::default(); count] }), ..self }
+        Self {
+            large: Mutex::new(Large {
+                size,
+                free: vec![Box::default(); count],
+            }),
+            ..self
+        }
     }
 
     /// How large a small one is.
@@ -37,11 +48,21 @@ impl Buffers {
         self.size
     }
 
-    /// A buffer, on account of `lent`, for at most `want` bytes: a large one, if it makes a difference and one is left.
+    /// A buffer, on account of `lent`, for at most `want` bytes: a large one, if it makes a
+    /// difference and one is left.
     pub(crate) fn take(self: &Arc<Self>, lent: Lent, want: u64) -> Buffer {
-        let large = if want > self.size as u64 { self.take_large() } else { None };
+        let large = if want > self.size as u64 {
+            self.take_large()
+        } else {
+            None
+        };
         let bytes = large.unwrap_or_else(|| self.take_small());
-        Buffer { bytes, len: 0, home: Arc::clone(self), _lent: lent }
+        Buffer {
+            bytes,
+            len: 0,
+            home: Arc::clone(self),
+            _lent: lent,
+        }
     }
 
     fn take_small(&self) -> Box<[u8]> {
@@ -51,9 +72,14 @@ impl Buffers {
 
     fn take_large(&self) -> Option<Box<[u8]>> {
         let mut large = locked(&self.large);
-        let (bytes, size) = (large.free.pop()?, large.size);
+        let bytes = large.free.pop()?;
+        let size = large.size;
         drop(large);
-        Some(if bytes.is_empty() { vec![0; size].into() } else { bytes })
+        Some(if bytes.is_empty() {
+            vec![0; size].into()
+        } else {
+            bytes
+        })
     }
 
     fn give_back(&self, bytes: Box<[u8]>) {
@@ -98,7 +124,9 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// Room for as many of `want` bytes as go into it.
     pub(crate) fn space(&mut self, want: u64) -> &mut [u8] {
-        let want = usize::try_from(want).unwrap_or(usize::MAX).min(self.bytes.len());
+        let want = usize::try_from(want)
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len());
         &mut self.bytes[..want]
     }
 
@@ -123,6 +151,8 @@ impl Drop for Buffer {
 
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Buffers").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Buffers")
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }

@@ -13,23 +13,24 @@ use rustix::io::Errno;
 use crate::buffers::{Buffers, Lent};
 use crate::read::{read_at, read_resident};
 
-/// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled peer holds, but for
-/// the few that stall with one of the large ones.
+/// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled
+/// peer holds, but for the few that stall with one of the large ones.
 const AHEAD: usize = 24 << 10;
-/// How much is read at a time for who has sent all before, as long as there is such a buffer: half the work of a byte
-/// is in the calls that move it.
+/// How much is read at a time for who has sent all before, as long as there is such a buffer: half
+/// the work of a byte is in the calls that move it.
 const FLOWING: usize = 128 << 10;
-/// How many of these there are. Together they are all that many stalled peers can hold beside their small ones.
+/// How many of these there are. Together they are all that many stalled peers can hold beside their
+/// small ones.
 const FLOWING_AT_ONCE: usize = 16;
 /// How much is brought into memory at a time from a disk. One chunk of it is read for its own sake.
 const PRELOADED: u64 = 1 << 20;
 /// How much is read before others have their turn: it is copied twice, in 50 µs.
 const STINT: usize = 256 << 10;
-/// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a frame, nothing
-/// ahead.
+/// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a
+/// frame, nothing ahead.
 const LAZY: usize = 8 << 10;
-/// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces, or 400 KiB, for a
-/// peer that does not read; a whole buffer and fifteen of these are two buffers.
+/// How much is given at once to who has not sent what it had before. hyper queues up to 16 pieces,
+/// or 400 KiB, for a peer that does not read; a whole buffer and fifteen of these are two buffers.
 const PIECE: usize = AHEAD.div_ceil(15);
 /// How many buffers of each size are kept that nobody uses.
 const KEEP: usize = 64;
@@ -45,24 +46,44 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// For HTTP/1: a chunk that had to come from a disk is followed by reading the next one before it is asked for.
+    /// For HTTP/1: a chunk that had to come from a disk is followed by reading the next one before
+    /// it is asked for.
     pub(crate) fn ahead(lane: &BlockingLane, ledger: &Ledger) -> Self {
-        Self::new(lane, ledger, Buffers::new(AHEAD, KEEP).with_large(FLOWING_AT_ONCE, FLOWING), true)
+        Self::new(
+            lane,
+            ledger,
+            Buffers::new(AHEAD, KEEP).with_large(FLOWING_AT_ONCE, FLOWING),
+            true,
+        )
     }
 
     /// For HTTP/2: nothing is read before it is asked for.
     pub(crate) fn lazy(lane: &BlockingLane, ledger: &Ledger) -> Self {
-        Self::new(lane, ledger, Buffers::new(LAZY, KEEP).with_large(FLOWING_AT_ONCE, FLOWING), false)
+        Self::new(
+            lane,
+            ledger,
+            Buffers::new(LAZY, KEEP).with_large(FLOWING_AT_ONCE, FLOWING),
+            false,
+        )
     }
 
     fn new(lane: &BlockingLane, ledger: &Ledger, buffers: Buffers, ahead: bool) -> Self {
-        Self { lane: lane.clone(), buffers: Arc::new(buffers), ahead, probe: true, ledger: ledger.clone() }
+        Self {
+            lane: lane.clone(),
+            buffers: Arc::new(buffers),
+            ahead,
+            probe: true,
+            ledger: ledger.clone(),
+        }
     }
 
     /// All on the lane, also what is in memory.
     #[cfg(test)]
     pub(crate) fn on_the_lane(self) -> Self {
-        Self { probe: false, ..self }
+        Self {
+            probe: false,
+            ..self
+        }
     }
 
     #[cfg(test)]
@@ -77,9 +98,22 @@ impl Reader {
 
     /// The bytes of `blob`, which is not counted as a response.
     pub(crate) fn chunks(&self, blob: Blob) -> Chunks {
-        let (reader, probing) = (self.clone(), self.probe);
-        let (lent, current, stint) = (Lent::default(), Bytes::new(), Stint::new(STINT));
-        Chunks { reader, blob, at: 0, current, next: Next::Nothing, lent, probing, cold: false, stint }
+        let reader = self.clone();
+        let probing = self.probe;
+        let lent = Lent::default();
+        let current = Bytes::new();
+        let stint = Stint::new(STINT);
+        Chunks {
+            reader,
+            blob,
+            at: 0,
+            current,
+            next: Next::Nothing,
+            lent,
+            probing,
+            cold: false,
+            stint,
+        }
     }
 }
 
@@ -90,8 +124,8 @@ impl ReadBlob for Reader {
     }
 }
 
-/// One blob that is read. It has at most two buffers out, unless who polls it keeps what it was given and asks for
-/// more.
+/// One blob that is read. It has at most two buffers out, unless who polls it keeps what it was
+/// given and asks for more.
 pub(crate) struct Chunks {
     reader: Reader,
     blob: Blob,
@@ -108,8 +142,8 @@ pub(crate) struct Chunks {
     stint: Stint,
 }
 
-/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it. All ⇒ Nothing
-/// when it is given.
+/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it.
+/// All ⇒ Nothing when it is given.
 enum Next {
     Nothing,
     Reading(Reading),
@@ -128,7 +162,12 @@ impl BlobChunks for Chunks {
             self.stint.did(self.current.len());
         }
         let chunk = self.current.split_to(self.portion());
-        self.reader.ledger.blobs.sent.read_bytes.add(chunk.len() as u64);
+        self.reader
+            .ledger
+            .blobs
+            .sent
+            .read_bytes
+            .add(chunk.len() as u64);
         // What is read ahead is the second buffer: whoever keeps more than one gets nothing ahead.
         if self.reader.ahead && self.cold && self.current.is_empty() && self.lent.buffers() <= 1 {
             self.read_ahead(cx);
@@ -148,15 +187,24 @@ impl Chunks {
     fn portion(&self) -> usize {
         let kept_by_others = self.lent.buffers() > 1;
         let whole = self.current.len();
-        if self.reader.ahead && kept_by_others { whole.min(PIECE) } else { whole }
+        if self.reader.ahead && kept_by_others {
+            whole.min(PIECE)
+        } else {
+            whole
+        }
     }
 
-    /// How much is read next: all that is left, of which a buffer takes its part. Who has something out gets no
-    /// large one for it, nor does a stream of HTTP/2 of which nothing was sent yet: many are asked for at once.
+    /// How much is read next: all that is left, of which a buffer takes its part. Who has something
+    /// out gets no large one for it, nor does a stream of HTTP/2 of which nothing was sent yet:
+    /// many are asked for at once.
     fn want(&self) -> u64 {
         let left = self.blob.len() - self.at;
         let flows = self.lent.buffers() == 0 && (self.reader.ahead || self.at > 0);
-        if flows { left } else { left.min(self.reader.buffers.size() as u64) }
+        if flows {
+            left
+        } else {
+            left.min(self.reader.buffers.size() as u64)
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
@@ -184,7 +232,8 @@ impl Chunks {
         if self.at == self.blob.len() {
             return;
         }
-        // The system reads ahead as well: when it is faster, nothing need wait for a thread any more.
+        // The system reads ahead as well: when it is faster, nothing need wait for a thread any
+        // more.
         if let Some(bytes) = self.read_from_memory() {
             self.cold = false;
             self.next = Next::Read(Ok(bytes));
@@ -202,7 +251,8 @@ impl Chunks {
         if !self.probing {
             return None;
         }
-        let (want, at) = (self.want(), self.blob.offset() + self.at);
+        let want = self.want();
+        let at = self.blob.offset() + self.at;
         let mut buffer = self.reader.buffers.take(self.lent.clone(), want);
         match read_resident(self.blob.file(), buffer.space(want), at) {
             // An end is looked for with patience: some kernels say it of what is not in memory.
@@ -216,9 +266,11 @@ impl Chunks {
     }
 
     fn read_on_lane(&self) -> Reading {
-        let (want, at) = (self.want(), self.blob.offset() + self.at);
-        let (lane, buffers, lent) =
-            (self.reader.lane.clone(), Arc::clone(&self.reader.buffers), self.lent.clone());
+        let want = self.want();
+        let at = self.blob.offset() + self.at;
+        let lane = self.reader.lane.clone();
+        let buffers = Arc::clone(&self.reader.buffers);
+        let lent = self.lent.clone();
         let blob = self.blob.clone();
         // What comes next is in memory then: one visit to the lane for many chunks.
         let next = self.probing.then(|| self.blob.slice(self.at, PRELOADED));

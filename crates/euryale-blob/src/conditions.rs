@@ -1,6 +1,8 @@
 //! Conditional requests (RFC 9110 §13).
 
-use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE};
+use http::header::{
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
 
 use crate::asked::{Asked, Asking};
 use crate::range::{self, Selection};
@@ -17,7 +19,8 @@ pub(crate) enum Verdict {
     Failed,
 }
 
-/// In the order of RFC 9110 §13.2.2. `len` is the length of the blob, `ranges` whether parts of it may be asked for.
+/// In the order of RFC 9110 §13.2.2. `len` is the length of the blob, `ranges` whether parts of it
+/// may be asked for.
 pub(crate) fn judge(asked: &Asked, validators: &Validators, len: u64, ranges: bool) -> Verdict {
     if !may_go_on(asked, validators) {
         return Verdict::Failed;
@@ -28,7 +31,11 @@ pub(crate) fn judge(asked: &Asked, validators: &Validators, len: u64, ranges: bo
     if !ranges || asked.method != Asking::Get || !is_range_wanted(asked, validators) {
         return Verdict::Send(Selection::Whole);
     }
-    Verdict::Send(asked.single(&RANGE).map_or(Selection::Whole, |value| range::select(value, len)))
+    Verdict::Send(
+        asked
+            .single(&RANGE)
+            .map_or(Selection::Whole, |value| range::select(value, len)),
+    )
 }
 
 /// Steps 1 and 2: `If-Match`, and only without one `If-Unmodified-Since`.
@@ -54,5 +61,7 @@ fn is_range_wanted(asked: &Asked, validators: &Validators) -> bool {
     if !asked.has(&IF_RANGE) {
         return true;
     }
-    asked.single(&IF_RANGE).is_some_and(|known| validators.is_still(known))
+    asked
+        .single(&IF_RANGE)
+        .is_some_and(|known| validators.is_still(known))
 }

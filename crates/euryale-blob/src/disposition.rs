@@ -19,11 +19,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// response.headers_mut().insert(http::header::CONTENT_DISPOSITION, value);
 /// ```
 ///
-/// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what old clients
-/// understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all others prefer (RFC 6266 §4.3).
-/// Control characters, separators of lines, and those that turn the direction of writing, so that `exe.txt` is shown
-/// for `txt.exe`, are left out. `/` and `\` become `_`: a name is no path. When nothing is left, or only dots, no name
-/// is sent.
+/// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what
+/// old clients understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all
+/// others prefer (RFC 6266 §4.3). Control characters, separators of lines, and those that turn the
+/// direction of writing, so that `exe.txt` is shown for `txt.exe`, are left out. `/` and `\` become
+/// `_`: a name is no path. When nothing is left, or only dots, no name is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentDisposition {
     value: HeaderValue,
@@ -51,8 +51,8 @@ impl ContentDisposition {
         Self::new("attachment", name)
     }
 
-    /// To be shown, and saved under this name if the reader wishes. Not for files of people that you do not trust:
-    /// HTML and SVG among them would run as part of your site.
+    /// To be shown, and saved under this name if the reader wishes. Not for files of people that
+    /// you do not trust: HTML and SVG among them would run as part of your site.
     #[must_use]
     pub fn inline(name: &str) -> Self {
         Self::new("inline", name)
@@ -65,19 +65,34 @@ impl ContentDisposition {
     }
 
     fn new(kind: &'static str, name: &str) -> Self {
-        let name: String = name.chars().filter(|&c| !is_invisible(c)).map(not_a_separator).collect();
+        let name: String = name
+            .chars()
+            .filter(|&c| !is_invisible(c))
+            .map(not_a_separator)
+            .collect();
         let name = name.trim();
         if name.chars().all(|c| c == '.') {
-            return Self { value: HeaderValue::from_static(kind) };
+            return Self {
+                value: HeaderValue::from_static(kind),
+            };
         }
-        let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+        let fallback: String = name
+            .chars()
+            .map(|c| if is_plain(c) { c } else { '_' })
+            .collect();
         let mut value = format!("{kind}; filename=\"{fallback}\"");
         if fallback != name {
             // Writing to a string cannot fail.
-            let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(name, OTHERS));
+            let _ = write!(
+                value,
+                "; filename*=UTF-8''{}",
+                utf8_percent_encode(name, OTHERS)
+            );
         }
         // Printable ASCII, all of it.
-        Self { value: HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(kind)) }
+        Self {
+            value: HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(kind)),
+        }
     }
 }
 
@@ -87,8 +102,8 @@ impl From<ContentDisposition> for HeaderValue {
     }
 }
 
-/// In a quoted string the same for everyone: no escapes, and no `%`, which some clients decode there (RFC 6266,
-/// appendix D).
+/// In a quoted string the same for everyone: no escapes, and no `%`, which some clients decode
+/// there (RFC 6266, appendix D).
 fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') && !matches!(c, '"' | '%' | '\\')
 }
@@ -97,10 +112,9 @@ fn not_a_separator(c: char) -> char {
     if matches!(c, '/' | '\\') { '_' } else { c }
 }
 
-/// Control characters, separators of lines and paragraphs, and marks of direction: Unicode's `Bidi_Control` (UAX #9
-/// §2), all of its marks, embeddings, overrides and isolates.
+/// Control characters, separators of lines and paragraphs, and marks of direction: Unicode's
+/// `Bidi_Control` (UAX #9 §2), all of its marks, embeddings, overrides and isolates.
 fn is_invisible(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }

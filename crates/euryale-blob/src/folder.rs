@@ -15,8 +15,8 @@ pub use self::service::{FolderFuture, NotFound};
 use crate::ServeBlobLayer;
 use crate::answer::Serving;
 
-/// Serves the files of a folder: `GET` and `HEAD`, with the validators and ranges of [`ServeBlob`](crate::ServeBlob),
-/// which it needs not around it.
+/// Serves the files of a folder: `GET` and `HEAD`, with the validators and ranges of
+/// [`ServeBlob`](crate::ServeBlob), which it needs not around it.
 ///
 /// ```
 /// use euryale_blob::ServeFolder;
@@ -35,16 +35,19 @@ use crate::answer::Serving;
 /// # }
 /// ```
 ///
-/// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to wherever it leads. On
-///   Linux that is `openat2` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`, and where there is none each folder
-///   is opened in its turn with `O_NOFOLLOW`. The folder itself may be named by a link.
+/// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to
+///   wherever it leads. On Linux that is `openat2` with `RESOLVE_BENEATH` and
+///   `RESOLVE_NO_SYMLINKS`, and where there is none each folder is opened in its turn with
+///   `O_NOFOLLOW`. The folder itself may be named by a link.
 /// * Names that begin with a dot are not found, except `/.well-known` (RFC 8615).
-/// * A folder is answered with its `index.html`, and asked for without a slash with a redirection (307).
+/// * A folder is answered with its `index.html`, and asked for without a slash with a redirection
+///   (307).
 /// * Media types go by the ending of the name. Text is UTF-8.
-/// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in the name: 400. May
-///   not be read: 500. No descriptors left: 503. No error has a body.
+/// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in
+///   the name: 400. May not be read: 500. No descriptors left: 503. No error has a body.
 ///
-/// Files are opened on the lane of its `ServeBlobLayer`, which may be shared: [`blobs`](ServeFolder::blobs).
+/// Files are opened on the lane of its `ServeBlobLayer`, which may be shared:
+/// [`blobs`](ServeFolder::blobs).
 #[derive(Clone)]
 #[must_use]
 #[doc(alias = "ServeDir")]
@@ -72,14 +75,20 @@ impl ServeFolder {
             precompressed: false,
             serving: ServeBlobLayer::new().serving(),
         };
-        Self { settings, fallback: NotFound }
+        Self {
+            settings,
+            fallback: NotFound,
+        }
     }
 }
 
 impl<F> ServeFolder<F> {
     /// What is not found here is asked of `service`. Default: 404.
     pub fn fallback<G>(self, service: G) -> ServeFolder<G> {
-        ServeFolder { settings: self.settings, fallback: service }
+        ServeFolder {
+            settings: self.settings,
+            fallback: service,
+        }
     }
 
     /// Files whose names begin with a dot, too. Default: not.
@@ -89,15 +98,16 @@ impl<F> ServeFolder<F> {
     }
 
     /// The files are never truncated in place, only replaced by a rename, as
-    /// [`Blob::stable`](euryale_core::Blob::stable) says: so they may be sent by `sendfile`. Default: not.
+    /// [`Blob::stable`](euryale_core::Blob::stable) says: so they may be sent by `sendfile`.
+    /// Default: not.
     pub fn stable(mut self, stable: bool) -> Self {
         self.settings.stable = stable;
         self
     }
 
-    /// `name.br`, `name.zst` or `name.gz` instead of `name`, where there is one and the client takes it
-    /// (RFC 9110 §12.5.3). Whoever writes the files keeps them equal; one that cannot be read is logged and passed
-    /// over. Ranges are of the file itself. Default: not.
+    /// `name.br`, `name.zst` or `name.gz` instead of `name`, where there is one and the client
+    /// takes it (RFC 9110 §12.5.3). Whoever writes the files keeps them equal; one that cannot be
+    /// read is logged and passed over. Ranges are of the file itself. Default: not.
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
         self
@@ -112,6 +122,8 @@ impl<F> ServeFolder<F> {
 
 impl<F> fmt::Debug for ServeFolder<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServeFolder").field("root", &self.settings.root).finish_non_exhaustive()
+        f.debug_struct("ServeFolder")
+            .field("root", &self.settings.root)
+            .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,8 @@ use crate::answer::Serving;
 use crate::asked::Asked;
 
 pin_project! {
-    /// The future of [`ServeBlob`](crate::ServeBlob): waits for the service inside, and looks at its response.
+    /// The future of [`ServeBlob`](crate::ServeBlob): waits for the service inside, and looks at
+    /// its response.
     pub struct ServeBlobFuture<F> {
         #[pin]
         inner: F,
@@ -25,7 +26,11 @@ pin_project! {
 
 impl<F> ServeBlobFuture<F> {
     pub(crate) fn new(inner: F, asked: Asked, serving: Arc<Serving>) -> Self {
-        Self { inner, asked, serving }
+        Self {
+            inner,
+            asked,
+            serving,
+        }
     }
 }
 

@@ -16,17 +16,22 @@ pub struct ServeBlobLayer {
     ledger: Ledger,
 }
 
-/// Threads that read, by default. They wait for disks, which serve several readers better than one after the other.
+/// Threads that read, by default. They wait for disks, which serve several readers better than one
+/// after the other.
 const READERS: usize = 32;
 
 impl ServeBlobLayer {
     /// 32 blocking threads that read, and a ledger of its own.
     pub fn new() -> Self {
         let ledger = Ledger::new();
-        Self { lane: BlockingLane::new("blobs", READERS).ledger(ledger.clone()), ledger }
+        Self {
+            lane: BlockingLane::new("blobs", READERS).ledger(ledger.clone()),
+            ledger,
+        }
     }
 
-    /// How many blocking threads read blobs at a time; at least 1. Clones of the layer share them. Default: 32.
+    /// How many blocking threads read blobs at a time; at least 1. Clones of the layer share them.
+    /// Default: 32.
     pub fn readers(mut self, threads: usize) -> Self {
         self.lane = self.lane.resized(threads);
         self
@@ -60,6 +65,9 @@ impl<S> Layer<S> for ServeBlobLayer {
     type Service = ServeBlob<S>;
 
     fn layer(&self, inner: S) -> ServeBlob<S> {
-        ServeBlob { inner, serving: self.serving() }
+        ServeBlob {
+            inner,
+            serving: self.serving(),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Leaves blobs to a reverse proxy: nginx by `X-Accel-Redirect`, Apache, lighttpd and Caddy by `X-Sendfile`.
+//! Leaves blobs to a reverse proxy: nginx by `X-Accel-Redirect`, Apache, lighttpd and Caddy by
+//! `X-Sendfile`.
 
 mod fields;
 mod future;
@@ -14,11 +15,11 @@ pub use self::future::OffloadFuture;
 pub use self::layer::OffloadLayer;
 pub use self::service::Offload;
 
-/// In a request's extensions: this request came through a proxy that sends files itself, when it is told so in this
-/// way.
+/// In a request's extensions: this request came through a proxy that sends files itself, when it is
+/// told so in this way.
 ///
-/// A layer that knows its peers puts it there. Without it, and without [`OffloadLayer::trusted`], nothing is left to
-/// anybody.
+/// A layer that knows its peers puts it there. Without it, and without [`OffloadLayer::trusted`],
+/// nothing is left to anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OffloadTo {
     /// `X-Accel-Redirect`: an internal location (nginx).
@@ -27,10 +28,12 @@ pub enum OffloadTo {
     Sendfile,
 }
 
-/// In a response's extensions: where its blob stands in the file system when the transaction has been committed.
+/// In a response's extensions: where its blob stands in the file system when the transaction has
+/// been committed.
 ///
-/// A blob is an open file and knows no path, so its publisher says it. It is believed only when the very file of the
-/// blob is found there, after the commit: a file that was renamed meanwhile, or replaced, is streamed.
+/// A blob is an open file and knows no path, so its publisher says it. It is believed only when the
+/// very file of the blob is found there, after the commit: a file that was renamed meanwhile, or
+/// replaced, is streamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobPath(pub PathBuf);
 

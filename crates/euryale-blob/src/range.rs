@@ -5,7 +5,8 @@ mod tests;
 
 use http::HeaderValue;
 
-/// At most so many parts are sent. More are answered with the whole, which is cheaper for both sides.
+/// At most so many parts are sent. More are answered with the whole, which is cheaper for both
+/// sides.
 const MAX_PARTS: usize = 5;
 /// At most so many are looked at: a longer list is an attack, and sorting it would be our work.
 const MAX_SPECS: usize = 100;
@@ -34,10 +35,13 @@ pub(crate) enum Selection {
     Nothing,
 }
 
-/// What is no list of byte ranges is ignored, as are other units (RFC 9110 §14.2); ranges that overlap or touch each
-/// other become one (§15.3.7.2). A file of no bytes is sent whole: some clients ask all files for their first part.
+/// What is no list of byte ranges is ignored, as are other units (RFC 9110 §14.2); ranges that
+/// overlap or touch each other become one (§15.3.7.2). A file of no bytes is sent whole: some
+/// clients ask all files for their first part.
 pub(crate) fn select(value: &HeaderValue, len: u64) -> Selection {
-    let Some(specs) = parse(value.as_bytes()) else { return Selection::Whole };
+    let Some(specs) = parse(value.as_bytes()) else {
+        return Selection::Whole;
+    };
     if len == 0 {
         return Selection::Whole;
     }
@@ -60,9 +64,15 @@ impl Spec {
     fn of(self, len: u64) -> Option<Span> {
         match self {
             Self::From { first, .. } if first >= len => None,
-            Self::From { first, last } => Some(Span { first, last: last.unwrap_or(u64::MAX).min(len - 1) }),
+            Self::From { first, last } => Some(Span {
+                first,
+                last: last.unwrap_or(u64::MAX).min(len - 1),
+            }),
             Self::Suffix(0) => None,
-            Self::Suffix(suffix) => Some(Span { first: len.saturating_sub(suffix), last: len - 1 }),
+            Self::Suffix(suffix) => Some(Span {
+                first: len.saturating_sub(suffix),
+                last: len - 1,
+            }),
         }
     }
 }
@@ -73,7 +83,10 @@ fn parse(value: &[u8]) -> Option<Vec<Spec>> {
     if !unit.eq_ignore_ascii_case(b"bytes=") {
         return None;
     }
-    let specs = list.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|spec| !spec.is_empty());
+    let specs = list
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|spec| !spec.is_empty());
     let mut found = Vec::new();
     for spec in specs {
         if found.len() == MAX_SPECS {
@@ -86,13 +99,21 @@ fn parse(value: &[u8]) -> Option<Vec<Spec>> {
 
 fn parse_spec(spec: &[u8]) -> Option<Spec> {
     let dash = spec.iter().position(|&byte| byte == b'-')?;
-    let (first, last) = (&spec[..dash], &spec[dash + 1..]);
+    let first = &spec[..dash];
+    let last = &spec[dash + 1..];
     match (first, last) {
         ([], suffix) => Some(Spec::Suffix(number(suffix)?)),
-        (first, []) => Some(Spec::From { first: number(first)?, last: None }),
+        (first, []) => Some(Spec::From {
+            first: number(first)?,
+            last: None,
+        }),
         (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            (first <= last).then_some(Spec::From { first, last: Some(last) })
+            let first = number(first)?;
+            let last = number(last)?;
+            (first <= last).then_some(Spec::From {
+                first,
+                last: Some(last),
+            })
         }
     }
 }
@@ -103,7 +124,10 @@ fn number(digits: &[u8]) -> Option<u64> {
         return None;
     }
     digits.iter().try_fold(0_u64, |sum, &digit| {
-        digit.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+        digit.is_ascii_digit().then(|| {
+            sum.saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        })
     })
 }
 

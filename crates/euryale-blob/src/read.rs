@@ -1,4 +1,5 @@
-//! What touches files: reads of what is in memory, which never wait, and reads that may, for a lane of threads.
+//! What touches files: reads of what is in memory, which never wait, and reads that may, for a lane
+//! of threads.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +10,8 @@ use euryale_core::Blob;
 
 use crate::buffers::Buffer;
 
-/// What of it is in memory: `RWF_NOWAIT` never waits for a disk, so that this may be done on a runtime thread.
+/// What of it is in memory: `RWF_NOWAIT` never waits for a disk, so that this may be done on a
+/// runtime thread.
 #[cfg(target_os = "linux")]
 pub(crate) fn read_resident(file: &File, space: &mut [u8], at: u64) -> rustix::io::Result<usize> {
     let mut space = [io::IoSliceMut::new(space)];
@@ -18,7 +20,11 @@ pub(crate) fn read_resident(file: &File, space: &mut [u8], at: u64) -> rustix::i
 
 /// Nobody can say.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn read_resident(_file: &File, _space: &mut [u8], _at: u64) -> rustix::io::Result<usize> {
+pub(crate) fn read_resident(
+    _file: &File,
+    _space: &mut [u8],
+    _at: u64,
+) -> rustix::io::Result<usize> {
     Err(rustix::io::Errno::OPNOTSUPP)
 }
 
@@ -27,7 +33,10 @@ pub(crate) fn read_at(blob: &Blob, mut buffer: Buffer, want: u64, at: u64) -> io
     loop {
         match blob.file().read_at(buffer.space(want), at) {
             Ok(0) => {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the file is shorter than it was",
+                ));
             }
             Ok(read) => return Ok(buffer.filled(read)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

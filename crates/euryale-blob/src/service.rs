@@ -41,6 +41,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for ServeBlob<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServeBlob").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("ServeBlob")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

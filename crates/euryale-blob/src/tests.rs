@@ -84,7 +84,8 @@ pub(crate) async fn ask(
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
-    let (file, given) = (file_of(content), headers(given));
+    let file = file_of(content);
+    let given = headers(given);
     let service = serving(&layer, move || {
         let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
         response.headers_mut().extend(given.clone());
@@ -97,7 +98,10 @@ pub(crate) async fn ask(
 
 pub(crate) fn headers(list: &[(&str, &str)]) -> HeaderMap {
     let parsed = list.iter().map(|(name, value)| {
-        (name.parse::<http::HeaderName>().unwrap(), value.parse::<http::HeaderValue>().unwrap())
+        (
+            name.parse::<http::HeaderName>().unwrap(),
+            value.parse::<http::HeaderValue>().unwrap(),
+        )
     });
     parsed.collect()
 }
@@ -115,10 +119,17 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let size = http_body::Body::size_hint(&body).exact();
         let body = body.collect().await.unwrap().to_bytes();
-        Self { status: parts.status, headers: parts.headers, size, body }
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            size,
+            body,
+        }
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 }

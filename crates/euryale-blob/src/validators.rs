@@ -10,12 +10,13 @@ use euryale_core::Blob;
 use http::header::{ETAG, Entry, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
-/// Clocks of file systems tick: every 1 to 10 ms on Linux, every 2 s on FAT. Within a tick a file may change again
-/// and keep its time, so a time that is younger than this is no strong validator yet (RFC 9110 §8.8.1).
+/// Clocks of file systems tick: every 1 to 10 ms on Linux, every 2 s on FAT. Within a tick a file
+/// may change again and keep its time, so a time that is younger than this is no strong validator
+/// yet (RFC 9110 §8.8.1).
 const TICK: Duration = Duration::from_secs(2);
 
-/// Times before 1980-01-02 were put there by tools that want the same archive from the same files: 0 and 1 s (Nix,
-/// OSTree), and the beginning of ZIP's time. They say nothing.
+/// Times before 1980-01-02 were put there by tools that want the same archive from the same files:
+/// 0 and 1 s (Nix, OSTree), and the beginning of ZIP's time. They say nothing.
 const FIRST_TIME: Duration = Duration::from_secs(315_619_200);
 
 /// What the answer says of itself.
@@ -30,17 +31,27 @@ pub(crate) struct Validators {
 impl Validators {
     /// Those that the response has, and for those that it has not, the blob's.
     pub(crate) fn of(headers: &HeaderMap, blob: &Blob, now: SystemTime) -> Self {
-        let time = blob.modified().filter(|time| since_epoch(*time) >= FIRST_TIME);
+        let time = blob
+            .modified()
+            .filter(|time| since_epoch(*time) >= FIRST_TIME);
         let etag = match headers.get(ETAG) {
             Some(given) => Some(given.clone()),
             None => time.map(|time| etag_of(blob, time, has_settled(time, now))),
         };
         let modified = match headers.get(LAST_MODIFIED) {
-            Some(given) => given.to_str().ok().and_then(|date| httpdate::parse_http_date(date).ok()),
+            Some(given) => given
+                .to_str()
+                .ok()
+                .and_then(|date| httpdate::parse_http_date(date).ok()),
             // Not in the future (RFC 9110 §8.8.2.1).
-            None => time.map(|time| UNIX_EPOCH + Duration::from_secs(since_epoch(time.min(now)).as_secs())),
+            None => time
+                .map(|time| UNIX_EPOCH + Duration::from_secs(since_epoch(time.min(now)).as_secs())),
         };
-        Self { etag, modified, has_settled: modified.is_some_and(|time| has_settled(time, now)) }
+        Self {
+            etag,
+            modified,
+            has_settled: modified.is_some_and(|time| has_settled(time, now)),
+        }
     }
 
     /// Puts them where the response has none.
@@ -48,7 +59,8 @@ impl Validators {
         if let (Some(etag), Entry::Vacant(entry)) = (&self.etag, headers.entry(ETAG)) {
             entry.insert(etag.clone());
         }
-        if let (Some(modified), Entry::Vacant(entry)) = (self.modified, headers.entry(LAST_MODIFIED))
+        if let (Some(modified), Entry::Vacant(entry)) =
+            (self.modified, headers.entry(LAST_MODIFIED))
             && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(modified))
         {
             entry.insert(date);
@@ -56,8 +68,15 @@ impl Validators {
     }
 
     /// Does a list of tags name this one? As strong tags, or weakly (RFC 9110 §8.8.3.2).
-    pub(crate) fn is_in<'a>(&self, lines: impl Iterator<Item = &'a HeaderValue>, how: Comparison) -> bool {
-        let own = self.etag.as_ref().and_then(|etag| tags(etag.as_bytes()).next());
+    pub(crate) fn is_in<'a>(
+        &self,
+        lines: impl Iterator<Item = &'a HeaderValue>,
+        how: Comparison,
+    ) -> bool {
+        let own = self
+            .etag
+            .as_ref()
+            .and_then(|etag| tags(etag.as_bytes()).next());
         for line in lines {
             if line.as_bytes().trim_ascii() == b"*" {
                 return true;
@@ -69,11 +88,15 @@ impl Validators {
         false
     }
 
-    /// Is the blob what the client knows by the value of an `If-Range` (RFC 9110 §13.1.5)? Only a strong tag says
-    /// so, or the very date, when the file can no longer have changed in the second that it names.
+    /// Is the blob what the client knows by the value of an `If-Range` (RFC 9110 §13.1.5)? Only a
+    /// strong tag says so, or the very date, when the file can no longer have changed in the second
+    /// that it names.
     pub(crate) fn is_still(&self, known: &HeaderValue) -> bool {
         if let Some(tag) = tags(known.as_bytes()).next() {
-            let own = self.etag.as_ref().and_then(|etag| tags(etag.as_bytes()).next());
+            let own = self
+                .etag
+                .as_ref()
+                .and_then(|etag| tags(etag.as_bytes()).next());
             return own.is_some_and(|own| own.equals(tag, Comparison::Strong));
         }
         self.has_settled && self.modified.is_some() && self.modified == date(known)
@@ -90,19 +113,23 @@ pub(crate) fn date(value: &HeaderValue) -> Option<SystemTime> {
     httpdate::parse_http_date(value.to_str().ok()?).ok()
 }
 
-/// From the time of change in nanoseconds and the length, as Apache and nginx do it, so that servers with the same
-/// files have the same tags: the number of the file is not in it. The coding is, as Apache has it: what was compressed
-/// beforehand is other bytes, perhaps as many and as old (RFC 9110 §8.8.3.3).
+/// From the time of change in nanoseconds and the length, as Apache and nginx do it, so that
+/// servers with the same files have the same tags: the number of the file is not in it. The coding
+/// is, as Apache has it: what was compressed beforehand is other bytes, perhaps as many and as old
+/// (RFC 9110 §8.8.3.3).
 fn etag_of(blob: &Blob, time: SystemTime, is_strong: bool) -> HeaderValue {
     let weak = if is_strong { "" } else { "W/" };
-    let (time, len) = (since_epoch(time).as_nanos(), blob.len());
+    let time = since_epoch(time).as_nanos();
+    let len = blob.len();
     let mut tag = format!("{weak}\"{time:x}-{len:x}");
     // Writing to a string cannot fail.
     let _ = match blob.offset() {
         0 => Ok(()),
         offset => write!(tag, "-{offset:x}"),
     };
-    let _ = blob.coding().map_or(Ok(()), |coding| write!(tag, "-{coding}"));
+    let _ = blob
+        .coding()
+        .map_or(Ok(()), |coding| write!(tag, "-{coding}"));
     tag.push('"');
     HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
 }
@@ -135,7 +162,8 @@ impl Tag<'_> {
     }
 }
 
-/// The tags of a list, which may have commas in them; what is no tag is passed over (RFC 9110 §8.8.3, §5.6.1).
+/// The tags of a list, which may have commas in them; what is no tag is passed over (RFC 9110
+/// §8.8.3, §5.6.1).
 fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -151,7 +179,10 @@ fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
                 && inner[end] == b'"'
             {
                 rest = after_comma(&inner[end + 1..]);
-                return Some(Tag { weak, opaque: &inner[..end] });
+                return Some(Tag {
+                    weak,
+                    opaque: &inner[..end],
+                });
             }
             rest = after_comma(rest);
         }
@@ -159,7 +190,9 @@ fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
 }
 
 fn after_comma(text: &[u8]) -> &[u8] {
-    text.iter().position(|&byte| byte == b',').map_or(&[], |at| &text[at + 1..])
+    text.iter()
+        .position(|&byte| byte == b',')
+        .map_or(&[], |at| &text[at + 1..])
 }
 
 fn is_tag_byte(byte: u8) -> bool {

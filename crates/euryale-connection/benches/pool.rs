@@ -10,7 +10,11 @@ use euryale_test::NullDatabase;
 use tokio::runtime::Builder;
 
 fn hops(criterion: &mut Criterion) {
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut group = criterion.benchmark_group("pool");
     let pool = {
         let _entered = runtime.enter();
@@ -22,7 +26,9 @@ fn hops(criterion: &mut Criterion) {
     group.bench_function("64 at a time", |bencher| {
         bencher.iter(|| {
             runtime.block_on(async {
-                let jobs: Vec<_> = (0..64).map(|number| pool.run(move |_connection| number)).collect();
+                let jobs: Vec<_> = (0..64)
+                    .map(|number| pool.run(move |_connection| number))
+                    .collect();
                 for job in jobs {
                     let _ = black_box(job.await);
                 }

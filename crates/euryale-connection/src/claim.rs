@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{
-    Abort, Access, Attempt, Claim, Database, Error, ErrorKind, History, Lease, Outcome, Route, Times,
-    Transaction, TransactionOptions,
+    Abort, Access, Attempt, Claim, Database, Error, ErrorKind, History, Lease, Outcome, Route,
+    Times, Transaction, TransactionOptions,
 };
 use tokio::time::{Instant, Sleep};
 
@@ -47,7 +47,13 @@ pub struct PoolClaim<D: Database> {
 
 impl<D: Database> PoolClaim<D> {
     pub(crate) fn new(shared: Arc<Shared<D>>) -> Self {
-        Self { shared, lane: 0, rank: Rank::New, deadline: None, about: About::default() }
+        Self {
+            shared,
+            lane: 0,
+            rank: Rank::New,
+            deadline: None,
+            about: About::default(),
+        }
     }
 
     /// Waits in this lane.
@@ -59,22 +65,23 @@ impl<D: Database> PoolClaim<D> {
         self
     }
 
-    /// The job must have started within this time of being queued, if that is shorter than the pool's
-    /// `max_wait`.
+    /// The job must have started within this time of being queued, if that is shorter than the
+    /// pool's `max_wait`.
     pub fn deadline(mut self, within: Duration) -> Self {
         self.deadline = Some(within);
         self
     }
 
-    /// The request was admitted before (a conflict, a pass): it goes ahead of new work and is not refused by
-    /// a full queue.
+    /// The request was admitted before (a conflict, a pass): it goes ahead of new work and is not
+    /// refused by a full queue.
     pub fn again(mut self, again: bool) -> Self {
         self.rank = if again { Rank::Again } else { Rank::New };
         self
     }
 
     /// What happened to the request before. One that was admitted before goes ahead, as with
-    /// [`again`](PoolClaim::again); the numbers of its attempt and its pass stand in the pool's status.
+    /// [`again`](PoolClaim::again); the numbers of its attempt and its pass stand in the pool's
+    /// status.
     pub fn history(mut self, history: History) -> Self {
         self.about.history = history;
         self.again(history.is_again())
@@ -92,11 +99,15 @@ impl<D: Database> PoolClaim<D> {
         self
     }
 
-    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the future is polled.
+    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the
+    /// future is polled.
     ///
     /// # Errors
     /// Those of [`Pool::run`](crate::Pool::run).
-    pub fn on_connection<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    pub fn on_connection<T, F>(
+        self,
+        job: F,
+    ) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
         F: FnOnce(&mut D::Connection) -> T + Send + 'static,
         T: Send + 'static,
@@ -108,7 +119,8 @@ impl<D: Database> PoolClaim<D> {
         async move { done.await? }
     }
 
-    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict is an error.
+    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict
+    /// is an error.
     ///
     /// # Errors
     /// Those of [`Pool::transaction`](crate::Pool::transaction).
@@ -120,7 +132,8 @@ impl<D: Database> PoolClaim<D> {
         self.transact(Access::Write, f)
     }
 
-    /// Runs `f` in a transaction that only reads; otherwise as [`transaction`](PoolClaim::transaction).
+    /// Runs `f` in a transaction that only reads; otherwise as
+    /// [`transaction`](PoolClaim::transaction).
     ///
     /// # Errors
     /// Those of [`Pool::transaction`](crate::Pool::transaction).
@@ -132,7 +145,11 @@ impl<D: Database> PoolClaim<D> {
         self.transact(Access::Read, f)
     }
 
-    fn transact<T, F>(self, access: Access, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
+    fn transact<T, F>(
+        self,
+        access: Access,
+        f: F,
+    ) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
         F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
         T: Send + 'static,
@@ -157,13 +174,17 @@ impl<D: Database> Claim for PoolClaim<D> {
         F: FnOnce(&mut Lease<'_, D>) -> T + Send + 'static,
         T: Send + 'static,
     {
-        let admitted = self.shared.admit(job, self.lane, self.rank, self.about, self.deadline);
+        let admitted = self
+            .shared
+            .admit(job, self.lane, self.rank, self.about, self.deadline);
         // An async block would have room for what waits twice.
         let mut admitted = admitted.map_err(Some);
         poll_fn(move |cx| match &mut admitted {
             Ok(waiting) => Pin::new(waiting).poll(cx),
             // Polled after it was ready, as no caller may: pending for ever.
-            Err(refused) => refused.take().map_or(Poll::Pending, |refused| Poll::Ready(Err(refused))),
+            Err(refused) => refused
+                .take()
+                .map_or(Poll::Pending, |refused| Poll::Ready(Err(refused))),
         })
     }
 }
@@ -178,7 +199,8 @@ impl<D: Database> fmt::Debug for PoolClaim<D> {
     }
 }
 
-/// The future of a job that was admitted. Dropping it takes a waiting job out of the queue, in constant time.
+/// The future of a job that was admitted. Dropping it takes a waiting job out of the queue, in
+/// constant time.
 pub(crate) struct Waiting<D: Database, F, T>
 where
     Cell<F, T>: Job<D>,
@@ -191,7 +213,11 @@ where
 /// Queued ⇒ (Taken or Left), Taken ⇒ Left.
 enum Place {
     /// Perhaps still in the queue, for as long as the timer runs.
-    Queued { ticket: Ticket, until: Option<Instant>, timer: Option<Pin<Box<Sleep>>> },
+    Queued {
+        ticket: Ticket,
+        until: Option<Instant>,
+        timer: Option<Pin<Box<Sleep>>>,
+    },
     /// With a worker, as far as this future knows.
     Taken,
     /// The result was fetched.
@@ -208,7 +234,15 @@ where
         ticket: Ticket,
         until: Option<Instant>,
     ) -> Self {
-        Self { shared, cell, place: Place::Queued { ticket, until, timer: None } }
+        Self {
+            shared,
+            cell,
+            place: Place::Queued {
+                ticket,
+                until,
+                timer: None,
+            },
+        }
     }
 }
 
@@ -227,7 +261,12 @@ where
             this.place = Place::Left;
             return Poll::Ready(result);
         }
-        let Place::Queued { ticket, until: Some(until), timer } = &mut this.place else {
+        let Place::Queued {
+            ticket,
+            until: Some(until),
+            timer,
+        } = &mut this.place
+        else {
             return Poll::Pending;
         };
         // Made at the first wait: a job that was refused or done by now needs none.

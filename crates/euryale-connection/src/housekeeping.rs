@@ -1,11 +1,14 @@
-//! Housekeeping: connections that nobody uses are closed, and jobs that wait or take long are named.
+//! Housekeeping: connections that nobody uses are closed, and jobs that wait or take long are
+//! named.
 //!
-//! A task on the runtime that the pool is used from. The worker that brings something to look after starts it;
-//! it sleeps until the earliest moment at which something is due, looks, and ends when it finds nothing to look
-//! after. So it costs a busy pool a wake-up now and then, and an idle one nothing.
+//! A task on the runtime that the pool is used from. The worker that brings something to look after
+//! starts it; it sleeps until the earliest moment at which something is due, looks, and ends when
+//! it finds nothing to look after. So it costs a busy pool a wake-up now and then, and an idle one
+//! nothing.
 //!
-//! While it sleeps it has no handle to the pool, and it never holds a permit: connections are dropped in workers,
-//! and when none comes by itself it sends for one. When its runtime ends, the next worker starts another one.
+//! While it sleeps it has no handle to the pool, and it never holds a permit: connections are
+//! dropped in workers, and when none comes by itself it sends for one. When its runtime ends, the
+//! next worker starts another one.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -63,7 +66,10 @@ impl Keeper {
             _ if self.is_off => Call::Nobody,
             shift => {
                 let woken = Arc::new(Notify::new());
-                *shift = Some(Shift { due, woken: Arc::clone(&woken) });
+                *shift = Some(Shift {
+                    due,
+                    woken: Arc::clone(&woken),
+                });
                 Call::Start(woken, due)
             }
         }
@@ -71,7 +77,9 @@ impl Keeper {
 
     /// Is this the shift of whoever is woken so?
     fn is_on(&self, woken: &Arc<Notify>) -> bool {
-        self.shift.as_ref().is_some_and(|shift| Arc::ptr_eq(&shift.woken, woken))
+        self.shift
+            .as_ref()
+            .is_some_and(|shift| Arc::ptr_eq(&shift.woken, woken))
     }
 }
 
@@ -89,15 +97,20 @@ impl<D: Database> Shared<D> {
         idle: &Idle<D::Connection>,
         now: Instant,
     ) -> Call {
-        self.expiry(idle).map_or(Call::Nobody, |due| state.keeper.expect(due, now))
+        self.expiry(idle)
+            .map_or(Call::Nobody, |due| state.keeper.expect(due, now))
     }
 
     pub(crate) fn call(self: &Arc<Self>, call: Call) {
         match call {
             Call::Nobody => {}
             Call::Start(woken, due) => {
-                let task = Task { pool: Arc::downgrade(self), woken };
-                // Without a runtime, or on one that is about to end, the task is dropped, and its shift ends.
+                let task = Task {
+                    pool: Arc::downgrade(self),
+                    woken,
+                };
+                // Without a runtime, or on one that is about to end, the task is dropped, and its
+                // shift ends.
                 if let Ok(runtime) = Handle::try_current() {
                     runtime.spawn(task.run(due));
                 }
@@ -106,10 +119,15 @@ impl<D: Database> Shared<D> {
         }
     }
 
-    /// There is nothing to look after any more, or will not be in a moment: the task does not sleep until it
-    /// finds out.
+    /// There is nothing to look after any more, or will not be in a moment: the task does not sleep
+    /// until it finds out.
     pub(crate) fn dismiss(&self) {
-        let woken = self.lock().keeper.shift.as_ref().map(|shift| Arc::clone(&shift.woken));
+        let woken = self
+            .lock()
+            .keeper
+            .shift
+            .as_ref()
+            .map(|shift| Arc::clone(&shift.woken));
         if let Some(woken) = woken {
             woken.notify_one();
         }
@@ -119,13 +137,23 @@ impl<D: Database> Shared<D> {
     fn look(self: &Arc<Self>, woken: &Arc<Notify>) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.lock();
-        let State { queue, idle, seats, keeper, .. } = &mut *state;
+        let State {
+            queue,
+            idle,
+            seats,
+            keeper,
+            ..
+        } = &mut *state;
         if !keeper.is_on(woken) {
             return None;
         }
         let mut then = Then::Wait;
         // What is idle in a pool that closes is dropped by who closes it.
-        let first = idle.iter().filter(|_| !queue.is_closed()).filter_map(|idle| self.expiry(idle)).min();
+        let first = idle
+            .iter()
+            .filter(|_| !queue.is_closed())
+            .filter_map(|idle| self.expiry(idle))
+            .min();
         let mut next = first;
         if first.is_some_and(|first| first <= now) {
             then = queue.send_for_one();
@@ -133,7 +161,10 @@ impl<D: Database> Shared<D> {
         }
         let mut long = Vec::new();
         for (running, phase) in seats.iter_mut().filter(|(running, _)| !running.is_logged) {
-            match self.warn_after.and_then(|age| running.since.checked_add(age)) {
+            match self
+                .warn_after
+                .and_then(|age| running.since.checked_add(age))
+            {
                 Some(due) if due <= now => {
                     running.is_logged = true;
                     long.push(self.holder(running, phase, now));
@@ -142,13 +173,23 @@ impl<D: Database> Shared<D> {
             }
         }
         let mut late = Late::default();
-        if let Some(before) = self.warn_after.and_then(|age| now.into_std().checked_sub(age)) {
+        if let Some(before) = self
+            .warn_after
+            .and_then(|age| now.into_std().checked_sub(age))
+        {
             let first = queue.tell_late(before, |job| late.add(job, now, &self.lanes));
             // Many that come one after the other are told of together.
-            let due = first.and_then(|since| Instant::from_std(since).checked_add(self.warn_after?));
-            next = next.into_iter().chain(due.map(|due| due.max(now + LOOK_AGAIN))).min();
+            let due =
+                first.and_then(|since| Instant::from_std(since).checked_add(self.warn_after?));
+            next = next
+                .into_iter()
+                .chain(due.map(|due| due.max(now + LOOK_AGAIN)))
+                .min();
         }
-        keeper.shift = next.map(|due| Shift { due, woken: Arc::clone(woken) });
+        keeper.shift = next.map(|due| Shift {
+            due,
+            woken: Arc::clone(woken),
+        });
         drop(state);
         self.summon(then);
         long.iter().for_each(warn);
@@ -171,21 +212,33 @@ impl Late {
     /// So many are named at a time. When everything waits, hundreds of lines say no more than ten.
     const NAMED: usize = 10;
 
-    fn add<D: Database>(&mut self, late: &queue::Late<'_, Queued<D>>, now: Instant, lanes: &[Arc<str>]) {
+    fn add<D: Database>(
+        &mut self,
+        late: &queue::Late<'_, Queued<D>>,
+        now: Instant,
+        lanes: &[Arc<str>],
+    ) {
         if self.named.len() == Self::NAMED {
             self.others += 1;
             return;
         }
         let age = now.into_std().saturating_duration_since(late.since);
-        self.named.push((Arc::clone(&lanes[usize::from(late.lane)]), late.job.about.clone(), age));
+        self.named.push((
+            Arc::clone(&lanes[usize::from(late.lane)]),
+            late.job.about.clone(),
+            age,
+        ));
     }
 
     fn warn(&self) {
         for (lane, about, age) in &self.named {
             let route = about.route.as_ref().map(tracing::field::display);
-            let (attempt, pass) = (about.history.conflicts + 1, about.history.suspensions + 1);
-            let (lane, age) = (&**lane, in_ms(*age));
-            tracing::warn!(route, lane, phase = %QUEUED, ?age, attempt, pass, "a job waits long for a worker");
+            let attempt = about.history.conflicts + 1;
+            let pass = about.history.suspensions + 1;
+            let lane = &**lane;
+            let age = in_ms(*age);
+            tracing::warn!(route, lane, phase = %QUEUED, ?age, attempt, pass, "a job waits long \
+                for a worker");
         }
         if self.others > 0 {
             tracing::warn!(jobs = self.others, phase = %QUEUED, "others wait as long");
@@ -199,7 +252,15 @@ fn in_ms(time: Duration) -> Duration {
 }
 
 fn warn(holder: &Holder) {
-    let Holder { lane, route, attempt, pass, phase, age, waited } = holder;
+    let Holder {
+        lane,
+        route,
+        attempt,
+        pass,
+        phase,
+        age,
+        waited,
+    } = holder;
     let lane = lane.as_deref().unwrap_or("default");
     let route = route.as_ref().map(tracing::field::display);
     let [age, waited] = [age, waited].map(|time| in_ms(*time));
@@ -222,8 +283,8 @@ struct Task<D: Database> {
 }
 
 impl<D: Database> Task<D> {
-    /// It sleeps first: what it was started for is over when it is due, mostly, and had better not start another
-    /// one each time.
+    /// It sleeps first: what it was started for is over when it is due, mostly, and had better not
+    /// start another one each time.
     async fn run(self, due: Instant) {
         let mut due = Some(due);
         while let Some(moment) = due {
@@ -241,7 +302,9 @@ impl<D: Database> Task<D> {
 impl<D: Database> Drop for Task<D> {
     /// It ended, or its runtime did, or it panicked: the runtime has no timer.
     fn drop(&mut self) {
-        let Some(pool) = self.pool.upgrade() else { return };
+        let Some(pool) = self.pool.upgrade() else {
+            return;
+        };
         let is_off = std::thread::panicking();
         let mut state = pool.lock();
         if state.keeper.is_on(&self.woken) {
@@ -251,7 +314,8 @@ impl<D: Database> Drop for Task<D> {
         drop(state);
         if is_off {
             tracing::warn!(
-                "no housekeeping, as on a runtime without a timer: connections whose time is over stay open until \
+                "no housekeeping, as on a runtime without a timer: connections whose time is over \
+                    stay open until \
                  their turn comes, and jobs that take long are not named"
             );
         }

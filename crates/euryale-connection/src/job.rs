@@ -8,7 +8,8 @@ use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage};
 
 /// What the queue and the workers know of a job.
 pub(crate) trait Job<D: Database>: Send + Sync {
-    /// Runs it in the caller's thread; `false` when it panicked. The result is kept until it is delivered.
+    /// Runs it in the caller's thread; `false` when it panicked. The result is kept until it is
+    /// delivered.
     fn run(&self, lease: &mut Lease<'_, D>) -> bool;
 
     /// Hands the result over, when the worker has given back what the job held.
@@ -55,7 +56,10 @@ impl<F, T> Cell<F, T> {
         let mut state = self.lock();
         match &mut *state {
             State::Waiting(_, waker) | State::Running(waker) | State::Ran(_, waker) => {
-                if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                if !waker
+                    .as_ref()
+                    .is_some_and(|waker| waker.will_wake(cx.waker()))
+                {
                     *waker = Some(cx.waker().clone());
                 }
                 Poll::Pending
@@ -162,7 +166,8 @@ where
     }
 }
 
-/// Wakes whoever waits. What is behind a waker is not ours: a panic of it must not break the worker.
+/// Wakes whoever waits. What is behind a waker is not ours: a panic of it must not break the
+/// worker.
 fn wake(waker: Option<Waker>) {
     if let Err(panic) = PanicMessage::catch(|| waker.map(Waker::wake)) {
         tracing::error!(%panic, "a waker panicked");

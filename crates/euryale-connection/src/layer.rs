@@ -10,12 +10,12 @@ use crate::{ConnectionLimit, Lane, Pool};
 
 /// Gives each request a claim on a pool's connections.
 ///
-/// The claim carries what the request's extensions say of it: its [`History`](euryale_core::History), by which
-/// one that was admitted before goes ahead, and its [`Route`](euryale_core::Route), by which people see what
-/// holds a connection.
+/// The claim carries what the request's extensions say of it: its
+/// [`History`](euryale_core::History), by which one that was admitted before goes ahead, and its
+/// [`Route`](euryale_core::Route), by which people see what holds a connection.
 ///
-/// The service inside takes a [`Publication`](euryale_core::Publication); usually it is `Publish`. See the
-/// [crate's documentation](crate).
+/// The service inside takes a [`Publication`](euryale_core::Publication); usually it is `Publish`.
+/// See the [crate's documentation](crate).
 #[doc(alias = "semaphore")]
 #[doc(alias = "ConcurrencyLimit")]
 #[must_use]
@@ -29,18 +29,29 @@ pub(crate) type Predicate = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
 impl<D: Database> ConnectionLimitLayer<D> {
     /// Claims on `pool`.
     pub fn new(pool: Pool<D>) -> Self {
-        Self { pool, lanes: Arc::new([]) }
+        Self {
+            pool,
+            lanes: Arc::new([]),
+        }
     }
 
-    /// Requests for which `predicate` holds wait in `lane`; the first lane that fits counts. Default: no lanes.
+    /// Requests for which `predicate` holds wait in `lane`; the first lane that fits counts.
+    /// Default: no lanes.
     ///
     /// # Panics
     /// When it is a lane of another pool.
-    pub fn lane(self, lane: Lane, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+    pub fn lane(
+        self,
+        lane: Lane,
+        predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
+    ) -> Self {
         // Asked here, where a program starts, and not for the first request.
         let _ = self.pool.claim().lane(lane);
         let added: (Lane, Predicate) = (lane, Arc::new(predicate));
-        Self { lanes: self.lanes.iter().cloned().chain([added]).collect(), ..self }
+        Self {
+            lanes: self.lanes.iter().cloned().chain([added]).collect(),
+            ..self
+        }
     }
 }
 
@@ -48,18 +59,27 @@ impl<D: Database, S> Layer<S> for ConnectionLimitLayer<D> {
     type Service = ConnectionLimit<S, D>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ConnectionLimit { inner, pool: self.pool.clone(), lanes: Arc::clone(&self.lanes) }
+        ConnectionLimit {
+            inner,
+            pool: self.pool.clone(),
+            lanes: Arc::clone(&self.lanes),
+        }
     }
 }
 
 impl<D: Database> Clone for ConnectionLimitLayer<D> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), lanes: Arc::clone(&self.lanes) }
+        Self {
+            pool: self.pool.clone(),
+            lanes: Arc::clone(&self.lanes),
+        }
     }
 }
 
 impl<D: Database> fmt::Debug for ConnectionLimitLayer<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionLimitLayer").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_struct("ConnectionLimitLayer")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
-//! A hard cap on database connections: a bounded queue of jobs in front of workers that hand over from job to
-//! job.
+//! A hard cap on database connections: a bounded queue of jobs in front of workers that hand over
+//! from job to job.
 //!
-//! Innermost of the asynchronous layers, just outside `Publish`. Everything above it holds no worker and no
-//! connection. It works without the rest, too: [`Pool::run`] and [`Pool::transaction`] serve a plain axum
-//! handler, with no layer around it.
+//! Innermost of the asynchronous layers, just outside `Publish`. Everything above it holds no
+//! worker and no connection. It works without the rest, too: [`Pool::run`] and
+//! [`Pool::transaction`] serve a plain axum handler, with no layer around it.
 //!
 //! ```
 //! use axum::extract::{Path, State};
@@ -36,68 +36,76 @@
 //!
 //! A connection stays open, and warm, for the next job.
 //!
-//! The guide tells [how many connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to have,
-//! and how to come here [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
+//! The guide tells [how many
+//! connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to have, and how to
+//! come here [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
 //!
 //! # Why no semaphore
 //!
-//! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the task that
-//! waits for the permit, the thread that runs the closure, the task that waits for its result. Here a waiting
-//! request is a *job* in the queue, not a task that waits for a permit. Each permit is one worker, a closure
-//! on tokio's blocking pool that owns one connection and takes job after job in its own thread. When the
-//! queue stays empty it puts the connection back, then the permit, and ends.
+//! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the
+//! task that waits for the permit, the thread that runs the closure, the task that waits for its
+//! result. Here a waiting request is a *job* in the queue, not a task that waits for a permit. Each
+//! permit is one worker, a closure on tokio's blocking pool that owns one connection and takes job
+//! after job in its own thread. When the queue stays empty it puts the connection back, then the
+//! permit, and ends.
 //!
-//! The permit lives in the worker. So a client that goes away, a time-out or an HTTP/2 reset, however many of
-//! them, never lets more jobs run than there are connections; with the permit in the response future
-//! (`tower::limit::ConcurrencyLimit`) one HTTP/2 client that resets its streams runs as many as it likes.
+//! The permit lives in the worker. So a client that goes away, a time-out or an HTTP/2 reset,
+//! however many of them, never lets more jobs run than there are connections; with the permit in
+//! the response future (`tower::limit::ConcurrencyLimit`) one HTTP/2 client that resets its streams
+//! runs as many as it likes.
 //!
-//! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's connection
-//! pool, which hands out the fullest cache first but warns where this refuses.
+//! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's
+//! connection pool, which hands out the fullest cache first but warns where this refuses.
 //!
 //! # Who holds what
 //!
-//! [`Pool::status`] names the jobs that run, the longest first: route, lane, phase, attempt and age. One that has run
-//! for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]). The route is that of the request
-//! ([`Route`](euryale_core::Route) in its extensions, set by whoever routes).
+//! [`Pool::status`] names the jobs that run, the longest first: route, lane, phase, attempt and
+//! age. One that has run for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]). The
+//! route is that of the request ([`Route`](euryale_core::Route) in its extensions, set by whoever
+//! routes).
 //!
-//! Connections whose time is over (`idle_timeout`, `max_lifetime`) are closed with or without traffic, in a
-//! worker. A small task of the runtime sends for it. It is there only while there is something to look after,
-//! holds no handle to the pool, and ends with the pool or with its runtime.
+//! Connections whose time is over (`idle_timeout`, `max_lifetime`) are closed with or without
+//! traffic, in a worker. A small task of the runtime sends for it. It is there only while there is
+//! something to look after, holds no handle to the pool, and ends with the pool or with its
+//! runtime.
 //!
 //! # Cost
 //!
-//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 to 11 µs and 2 allocations, nearly all of it for
-//! waking its worker and the task that waits (`cargo bench -p euryale --bench layers` and `--bench allocations`, with
-//! nothing else on two cores of an AMD EPYC). Under load nobody is woken:
+//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 to 11 µs and 2 allocations,
+//! nearly all of it for waking its worker and the task that waits
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
+//! cores of an AMD EPYC). Under load nobody is woken:
 //! `cargo run --release -p euryale-bench -- page` compares that with a semaphore.
 //!
 //! # Cancellation
 //!
-//! Dropping a future takes its waiting job out of the queue in constant time, and it is never run. A running
-//! job runs to its end, with its permit and its connection.
+//! Dropping a future takes its waiting job out of the queue in constant time, and it is never run.
+//! A running job runs to its end, with its permit and its connection.
 //!
 //! # Backpressure
 //!
-//! None through `poll_ready`, which many servers do not honour. The queue is bounded in length (`max_queue`)
-//! and in time (`max_wait`); what does not fit is refused at once.
+//! None through `poll_ready`, which many servers do not honour. The queue is bounded in length
+//! (`max_queue`) and in time (`max_wait`); what does not fit is refused at once.
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: the queue is full, the wait too long, the pool closed, the database
-//! unavailable, the job panicked. The first four are answered 503 with Retry-After. In a handler of axum's return
-//! `Result<_, euryale_core::Abort>` (feature `axum` of `euryale-core`), which answers; in a stack `RespondLayer` does.
+//! [`Error`](euryale_core::Error), by kind: the queue is full, the wait too long, the pool closed,
+//! the database unavailable, the job panicked. The first four are answered 503 with Retry-After. In
+//! a handler of axum's return `Result<_, euryale_core::Abort>` (feature `axum` of `euryale-core`),
+//! which answers; in a stack `RespondLayer` does.
 //!
 //! # Panics
 //!
-//! A panic of a job is an error of kind `Panicked`; its connection is dropped, and the worker goes on. Do not
-//! build with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of tokio's time-outs do, and
-//! so does what is due at a time; a runtime without one is logged, and its pool goes on without.
+//! A panic of a job is an error of kind `Panicked`; its connection is dropped, and the worker goes
+//! on. Do not build with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of
+//! tokio's time-outs do, and so does what is due at a time; a runtime without one is logged, and
+//! its pool goes on without.
 //!
 //! # Shutting down
 //!
-//! [`Pool::close`] waits for what runs. A runtime that is dropped waits for blocking threads **for ever**,
-//! and a publisher that never returns is one: a program that must end builds its runtime by hand and ends it
-//! with `Runtime::shutdown_timeout`.
+//! [`Pool::close`] waits for what runs. A runtime that is dropped waits for blocking threads **for
+//! ever**, and a publisher that never returns is one: a program that must end builds its runtime by
+//! hand and ends it with `Runtime::shutdown_timeout`.
 //!
 //! # Features
 //!

@@ -20,10 +20,11 @@ use crate::claim::PoolClaim;
 use crate::queue::LaneIndex;
 use crate::worker;
 
-/// A hard cap on database connections, and the queue in front of it. Clones are handles to the same pool.
+/// A hard cap on database connections, and the queue in front of it. Clones are handles to the same
+/// pool.
 ///
-/// Its workers run on the runtime of whoever queues the job that needs one: use a pool from one runtime. When that
-/// shuts down, jobs that wait for its workers are refused.
+/// Its workers run on the runtime of whoever queues the job that needs one: use a pool from one
+/// runtime. When that shuts down, jobs that wait for its workers are refused.
 ///
 /// See the [crate's documentation](crate).
 #[doc(alias = "semaphore")]
@@ -31,7 +32,8 @@ pub struct Pool<D: Database> {
     shared: Arc<Shared<D>>,
 }
 
-/// A lane of a pool: its jobs never take more than their share of the connections. Made by [`Pool::lane`].
+/// A lane of a pool: its jobs never take more than their share of the connections. Made by
+/// [`Pool::lane`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
     index: LaneIndex,
@@ -52,19 +54,23 @@ impl<D: Database> Pool<D> {
         PoolBuilder::new(database)
     }
 
-    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the future is
-    /// polled.
+    /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the
+    /// future is polled.
     ///
     /// # Errors
     /// By kind: [`QueueFull`](ErrorKind::QueueFull), [`QueueElapsed`](ErrorKind::QueueElapsed),
     /// [`Closed`](ErrorKind::Closed), [`NoWorker`](ErrorKind::NoWorker) (no thread could be had),
     /// [`Unavailable`](ErrorKind::Unavailable) (could not connect),
-    /// [`Panicked`](ErrorKind::Panicked), [`WouldDeadlock`](ErrorKind::WouldDeadlock) (called in a worker).
+    /// [`Panicked`](ErrorKind::Panicked), [`WouldDeadlock`](ErrorKind::WouldDeadlock) (called in a
+    /// worker).
     ///
     /// # Cancellation
-    /// A job whose future is dropped before it started never starts. One that started runs to its end, and
-    /// holds its permit and its connection until then.
-    pub fn run<T, F>(&self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
+    /// A job whose future is dropped before it started never starts. One that started runs to its
+    /// end, and holds its permit and its connection until then.
+    pub fn run<T, F>(
+        &self,
+        job: F,
+    ) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
     where
         F: FnOnce(&mut D::Connection) -> T + Send + 'static,
         T: Send + 'static,
@@ -72,12 +78,14 @@ impl<D: Database> Pool<D> {
         self.claim().on_connection(job)
     }
 
-    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict is an error.
+    /// Runs `f` in a transaction that may write: committed when it returns `Ok`. Once: a conflict
+    /// is an error.
     ///
     /// # Errors
-    /// As for [`run`](Pool::run), and [`Conflict`](ErrorKind::Conflict) (nothing happened; may be called
-    /// again), [`InDoubt`](ErrorKind::InDoubt) (must not be), [`Refused`](ErrorKind::Refused) (an abort with
-    /// a response, which the error carries), [`Application`](ErrorKind::Application).
+    /// As for [`run`](Pool::run), and [`Conflict`](ErrorKind::Conflict) (nothing happened; may be
+    /// called again), [`InDoubt`](ErrorKind::InDoubt) (must not be),
+    /// [`Refused`](ErrorKind::Refused) (an abort with a response, which the error carries),
+    /// [`Application`](ErrorKind::Application).
     ///
     /// # Cancellation
     /// As for [`run`](Pool::run): a transaction that began is ended.
@@ -96,7 +104,10 @@ impl<D: Database> Pool<D> {
     ///
     /// # Errors
     /// As for [`transaction`](Pool::transaction).
-    pub fn read<T, F>(&self, f: F) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
+    pub fn read<T, F>(
+        &self,
+        f: F,
+    ) -> impl Future<Output = Result<T, Error>> + Send + 'static + use<T, F, D>
     where
         F: FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort> + Send + 'static,
         T: Send + 'static,
@@ -104,7 +115,8 @@ impl<D: Database> Pool<D> {
         self.claim().read(f)
     }
 
-    /// A place in the queue, to be given a job: in a lane, under the name of a route, with a deadline of its own.
+    /// A place in the queue, to be given a job: in a lane, under the name of a route, with a
+    /// deadline of its own.
     pub fn claim(&self) -> PoolClaim<D> {
         PoolClaim::new(self.shared.clone())
     }
@@ -112,11 +124,14 @@ impl<D: Database> Pool<D> {
     /// The lane of this name, if the pool was built with it.
     pub fn lane(&self, name: &str) -> Option<Lane> {
         let index = self.shared.lanes.iter().position(|lane| &**lane == name)?;
-        Some(Lane { index: LaneIndex::try_from(index).ok()?, pool: self.shared.id })
+        Some(Lane {
+            index: LaneIndex::try_from(index).ok()?,
+            pool: self.shared.id,
+        })
     }
 
-    /// Another cap, at once: what waits is started if there is room now, and connections beyond the new cap
-    /// are dropped, idle ones now and others after their job. 0 is taken as 1.
+    /// Another cap, at once: what waits is started if there is room now, and connections beyond the
+    /// new cap are dropped, idle ones now and others after their job. 0 is taken as 1.
     pub fn resize(&self, connections: usize) {
         let cap = connections.max(1);
         let mut state = self.shared.lock();
@@ -124,11 +139,19 @@ impl<D: Database> Pool<D> {
         let mut surplus = Vec::new();
         while !state.idle.is_empty() && state.idle.len() + state.queue.permits() > cap {
             // The coldest go.
-            let coldest =
-                state.idle.iter().enumerate().min_by_key(|(_, idle)| idle.warmth).map_or(0, |(at, _)| at);
+            let coldest = state
+                .idle
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, idle)| idle.warmth)
+                .map_or(0, |(at, _)| at);
             surplus.push(state.idle.remove(coldest).connection);
         }
-        self.shared.ledger.connections.cap.set(i64::try_from(cap).unwrap_or(i64::MAX));
+        self.shared
+            .ledger
+            .connections
+            .cap
+            .set(i64::try_from(cap).unwrap_or(i64::MAX));
         drop(state);
         self.shared.summon(then);
         self.shared.drop_on_a_thread(surplus);
@@ -145,8 +168,8 @@ impl<D: Database> Pool<D> {
     }
 
     /// Another bound on how many jobs may wait, and on how long each may, at once: as
-    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits already keeps its
-    /// place and its time.
+    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits
+    /// already keeps its place and its time.
     pub fn restrict(&self, max_queue: usize, max_wait: impl Into<Option<Duration>>) {
         let mut state = self.shared.lock();
         state.queue.set_max(max_queue);
@@ -168,27 +191,33 @@ impl<D: Database> Pool<D> {
         self.shared.status()
     }
 
-    /// Closes the pool: nothing is admitted from now on, what is queued or running may end within `deadline`,
-    /// then the connections are dropped, in a worker, and the tasks that transactions spawned after their commit are
-    /// waited for. After the deadline what is still queued is refused.
+    /// Closes the pool: nothing is admitted from now on, what is queued or running may end within
+    /// `deadline`, then the connections are dropped, in a worker, and the tasks that transactions
+    /// spawned after their commit are waited for. After the deadline what is still queued is
+    /// refused.
     ///
     /// # Errors
-    /// [`StillBusy`] when jobs or tasks were still running at the deadline. Jobs cannot be stopped; their workers drop
-    /// their connections when they end. Tasks end with the runtime.
+    /// [`StillBusy`] when jobs or tasks were still running at the deadline. Jobs cannot be stopped;
+    /// their workers drop their connections when they end. Tasks end with the runtime.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
         self.shared.lock().queue.close();
         let began = tokio::time::Instant::now();
-        let in_time = tokio::time::timeout(deadline, self.all_left()).await.is_ok();
+        let in_time = tokio::time::timeout(deadline, self.all_left())
+            .await
+            .is_ok();
         for job in self.shared.drain() {
             job.refuse(Error::new(ErrorKind::Closed));
         }
         // A connection may be slow to close: it goes on without us.
         let left = || deadline.saturating_sub(began.elapsed());
-        let _ = tokio::time::timeout(left(), worker::drop_connections(self.shared.take_idle())).await;
+        let _ =
+            tokio::time::timeout(left(), worker::drop_connections(self.shared.take_idle())).await;
         self.shared.dismiss();
         // Jobs spawn them, so they end last.
         self.shared.tasks.close();
-        let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.wait()).await.is_ok();
+        let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.wait())
+            .await
+            .is_ok();
         let (running, tasks) = (self.shared.lock().queue.permits(), self.shared.tasks.len());
         if (in_time || running == 0) && (tasks_ended || tasks == 0) {
             return Ok(());
@@ -209,13 +238,17 @@ impl<D: Database> Pool<D> {
 
 impl<D: Database> Clone for Pool<D> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
 impl<D: Database> fmt::Debug for Pool<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("status", &self.status()).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
     }
 }
 
@@ -246,7 +279,11 @@ pub struct StillBusy {
 
 impl fmt::Display for StillBusy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the pool is closed, but {} jobs and {} tasks still run", self.running, self.tasks)
+        write!(
+            f,
+            "the pool is closed, but {} jobs and {} tasks still run",
+            self.running, self.tasks
+        )
     }
 }
 

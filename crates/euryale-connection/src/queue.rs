@@ -1,12 +1,12 @@
 //! Who runs next: a state machine without threads, clocks or wake-ups.
 //!
-//! Jobs wait in a slab and are linked into first-in-first-out lists, two for each lane: one for jobs that
-//! were admitted before (`Again`: a conflict, a pass), one for new ones. Every change is O(1) in the number
-//! of jobs, and O(n) in the number of lanes, which is small. The pool keeps the machine under one mutex and
-//! decides there, so a job is either taken or cancelled, never both.
+//! Jobs wait in a slab and are linked into first-in-first-out lists, two for each lane: one for
+//! jobs that were admitted before (`Again`: a conflict, a pass), one for new ones. Every change is
+//! O(1) in the number of jobs, and O(n) in the number of lanes, which is small. The pool keeps the
+//! machine under one mutex and decides there, so a job is either taken or cancelled, never both.
 //!
-//! A *permit* is one worker. It is taken when a worker is started and given back when the worker leaves;
-//! between jobs it stays with the worker.
+//! A *permit* is one worker. It is taken when a worker is started and given back when the worker
+//! leaves; between jobs it stays with the worker.
 
 mod late;
 #[cfg(test)]
@@ -69,7 +69,10 @@ struct List {
 }
 
 impl List {
-    const EMPTY: Self = Self { head: NONE, tail: NONE };
+    const EMPTY: Self = Self {
+        head: NONE,
+        tail: NONE,
+    };
 }
 
 pub(crate) type LaneIndex = u16;
@@ -115,15 +118,29 @@ pub(crate) enum Refused {
 /// What a worker does next.
 pub(crate) enum Next<J> {
     /// Run this job, after what must be done for the others.
-    Run { job: J, lane: LaneIndex, since: Instant, then: Then },
+    Run {
+        job: J,
+        lane: LaneIndex,
+        since: Instant,
+        then: Then,
+    },
     /// Nothing to do.
     Idle,
 }
 
 impl<J> Queue<J> {
-    /// `shares` are the greatest numbers of jobs that each lane may run at a time; lane 0 is the default.
-    pub(crate) fn new(cap: usize, max_queue: usize, shares: impl IntoIterator<Item = usize>) -> Self {
-        let lanes = shares.into_iter().map(|share| Lane { share, running: 0, lists: [List::EMPTY; 2] });
+    /// `shares` are the greatest numbers of jobs that each lane may run at a time; lane 0 is the
+    /// default.
+    pub(crate) fn new(
+        cap: usize,
+        max_queue: usize,
+        shares: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let lanes = shares.into_iter().map(|share| Lane {
+            share,
+            running: 0,
+            lists: [List::EMPTY; 2],
+        });
         Self {
             slots: Vec::new(),
             free: NONE,
@@ -169,8 +186,14 @@ impl<J> Queue<J> {
 
     /// When the job came that waits longest.
     pub(crate) fn oldest(&self) -> Option<Instant> {
-        let heads = self.lanes.iter().flat_map(|lane| lane.lists.iter().map(|list| list.head));
-        heads.filter_map(|head| self.waiting_at(head)).map(|waiting| waiting.since).min()
+        let heads = self
+            .lanes
+            .iter()
+            .flat_map(|lane| lane.lists.iter().map(|list| list.head));
+        heads
+            .filter_map(|head| self.waiting_at(head))
+            .map(|waiting| waiting.since)
+            .min()
     }
 
     /// Queues a job, or gives it back.
@@ -186,20 +209,26 @@ impl<J> Queue<J> {
         }
         let Lane { running, share, .. } = self.lanes[usize::from(lane)];
         let may_run = running < share;
-        // A job that was admitted before keeps its place; how many there are is bounded where they are
-        // suspended.
+        // A job that was admitted before keeps its place; how many there are is bounded where they
+        // are suspended.
         let seats = if may_run { self.seats() } else { 0 };
         if rank == Rank::New && self.waiting >= self.max_queue.saturating_add(seats) {
             return Err((job, Refused::Full));
         }
         self.sequence += 1;
-        let ticket =
-            self.link(Waiting { job, lane, rank, sequence: self.sequence, since: now, is_told: false });
+        let ticket = self.link(Waiting {
+            job,
+            lane,
+            rank,
+            sequence: self.sequence,
+            since: now,
+            is_told: false,
+        });
         Ok((ticket, self.summon()))
     }
 
-    /// Sends for a worker, if a job may run at once and nobody is on the way: one at a time, which sends for
-    /// the next one when it has taken its job.
+    /// Sends for a worker, if a job may run at once and nobody is on the way: one at a time, which
+    /// sends for the next one when it has taken its job.
     fn summon(&mut self) -> Then {
         if self.coming > 0 || self.pick().is_none() {
             return Then::Wait;
@@ -217,8 +246,8 @@ impl<J> Queue<J> {
         Then::Wait
     }
 
-    /// Sends for a worker for something else than a job, if a permit is free. One that is on its way or on the
-    /// lookout will do.
+    /// Sends for a worker for something else than a job, if a permit is free. One that is on its
+    /// way or on the lookout will do.
     pub(crate) fn send_for_one(&mut self) -> Then {
         if self.coming > 0 || self.spinner != Spinner::Absent || self.permits >= self.cap {
             return Then::Wait;
@@ -231,7 +260,9 @@ impl<J> Queue<J> {
     /// Takes a waiting job out of the queue; `None` when a worker has it already.
     pub(crate) fn cancel(&mut self, ticket: Ticket) -> Option<J> {
         let slot = self.slots.get(ticket.slot as usize)?;
-        (slot.generation == ticket.generation).then(|| self.unlink(ticket.slot))?.map(|waiting| waiting.job)
+        (slot.generation == ticket.generation)
+            .then(|| self.unlink(ticket.slot))?
+            .map(|waiting| waiting.job)
     }
 
     /// A worker that was started or called looks for the first time.
@@ -239,7 +270,8 @@ impl<J> Queue<J> {
         self.coming -= 1;
     }
 
-    /// The next job for a worker that holds a permit; `finished` is the lane of the job it has just run.
+    /// The next job for a worker that holds a permit; `finished` is the lane of the job it has just
+    /// run.
     pub(crate) fn next(&mut self, finished: Option<LaneIndex>) -> Next<J> {
         if let Some(lane) = finished {
             self.lanes[usize::from(lane)].running -= 1;
@@ -250,12 +282,28 @@ impl<J> Queue<J> {
         let Some(slot) = self.pick() else {
             return Next::Idle;
         };
-        let Some(Waiting { job, lane, rank, since, .. }) = self.unlink(slot) else {
+        let Some(Waiting {
+            job,
+            lane,
+            rank,
+            since,
+            ..
+        }) = self.unlink(slot)
+        else {
             return Next::Idle;
         };
-        self.again_in_a_row = if rank == Rank::Again { self.again_in_a_row.saturating_add(1) } else { 0 };
+        self.again_in_a_row = if rank == Rank::Again {
+            self.again_in_a_row.saturating_add(1)
+        } else {
+            0
+        };
         self.lanes[usize::from(lane)].running += 1;
-        Next::Run { job, lane, since, then: self.summon() }
+        Next::Run {
+            job,
+            lane,
+            since,
+            then: self.summon(),
+        }
     }
 
     /// May the caller, a worker with nothing to do, spin for a moment? At most one does.
@@ -277,15 +325,15 @@ impl<J> Queue<J> {
         called
     }
 
-    /// A worker gives its permit back. It may have had to leave while another one, on the lookout, can take a
-    /// job.
+    /// A worker gives its permit back. It may have had to leave while another one, on the lookout,
+    /// can take a job.
     pub(crate) fn leave(&mut self) -> Then {
         self.permits -= 1;
         self.summon()
     }
 
-    /// A worker that was started never comes. No other one is sent for: it would fare no better. Those that
-    /// run will look for the jobs that wait, if there are any.
+    /// A worker that was started never comes. No other one is sent for: it would fare no better.
+    /// Those that run will look for the jobs that wait, if there are any.
     pub(crate) fn give_up(&mut self) {
         self.coming -= 1;
         self.permits -= 1;
@@ -325,20 +373,29 @@ impl<J> Queue<J> {
     /// All waiting jobs, taken out of the queue.
     pub(crate) fn drain(&mut self) -> Vec<J> {
         let slots = 0..u32::try_from(self.slots.len()).unwrap_or(NONE);
-        slots.filter_map(|slot| self.unlink(slot)).map(|waiting| waiting.job).collect()
+        slots
+            .filter_map(|slot| self.unlink(slot))
+            .map(|waiting| waiting.job)
+            .collect()
     }
 
-    /// The slot whose turn it is: among the lanes below their share, jobs that were admitted before go first,
-    /// but only seven times in a row; within a rank the oldest.
+    /// The slot whose turn it is: among the lanes below their share, jobs that were admitted before
+    /// go first, but only seven times in a row; within a rank the oldest.
     fn pick(&self) -> Option<u32> {
         let again = self.oldest_of(Rank::Again);
         let new = self.oldest_of(Rank::New);
-        if self.again_in_a_row >= AGAIN_IN_A_ROW { new.or(again) } else { again.or(new) }
+        if self.again_in_a_row >= AGAIN_IN_A_ROW {
+            new.or(again)
+        } else {
+            again.or(new)
+        }
     }
 
     fn oldest_of(&self, rank: Rank) -> Option<u32> {
         let open = self.lanes.iter().filter(|lane| lane.running < lane.share);
-        let heads = open.map(|lane| lane.lists[rank as usize].head).filter(|head| *head != NONE);
+        let heads = open
+            .map(|lane| lane.lists[rank as usize].head)
+            .filter(|head| *head != NONE);
         heads.min_by_key(|head| self.waiting_at(*head).map(|waiting| waiting.sequence))
     }
 
@@ -347,13 +404,19 @@ impl<J> Queue<J> {
     }
 
     fn link(&mut self, waiting: Waiting<J>) -> Ticket {
-        let (lane, rank) = (usize::from(waiting.lane), waiting.rank as usize);
+        let lane = usize::from(waiting.lane);
+        let rank = waiting.rank as usize;
         let previous = self.lanes[lane].lists[rank].tail;
         let index = match self.free {
             NONE => {
                 // Four thousand million jobs do not fit into memory.
                 let index = u32::try_from(self.slots.len()).unwrap_or(NONE);
-                self.slots.push(Slot { generation: 0, previous, next: NONE, waiting: Some(waiting) });
+                self.slots.push(Slot {
+                    generation: 0,
+                    previous,
+                    next: NONE,
+                    waiting: Some(waiting),
+                });
                 index
             }
             index => {
@@ -369,13 +432,17 @@ impl<J> Queue<J> {
         }
         self.lanes[lane].lists[rank].tail = index;
         self.waiting += 1;
-        Ticket { slot: index, generation: self.slots[index as usize].generation }
+        Ticket {
+            slot: index,
+            generation: self.slots[index as usize].generation,
+        }
     }
 
     fn unlink(&mut self, index: u32) -> Option<Waiting<J>> {
         let slot = &mut self.slots[index as usize];
         let waiting = slot.waiting.take()?;
-        let (previous, next) = (slot.previous, slot.next);
+        let previous = slot.previous;
+        let next = slot.next;
         slot.generation = slot.generation.wrapping_add(1);
         slot.next = self.free;
         self.free = index;

@@ -1,5 +1,6 @@
-//! Connections of any [`r2d2::ManageConnection`] behind a [`Pool`](crate::Pool): diesel, `r2d2_sqlite`,
-//! `r2d2_postgres`, ODBC. Of r2d2 only this trait is used; its pool is not. Needs the feature `r2d2`.
+//! Connections of any [`r2d2::ManageConnection`] behind a [`Pool`](crate::Pool): diesel,
+//! `r2d2_sqlite`, `r2d2_postgres`, ODBC. Of r2d2 only this trait is used; its pool is not. Needs
+//! the feature `r2d2`.
 //!
 //! ```
 //! use std::io;
@@ -30,8 +31,8 @@
 //! ```
 //!
 //! [`Pool::run`](crate::Pool::run) needs no more than that. Publishers and
-//! [`Pool::transaction`](crate::Pool::transaction) need to know how this kind of connection begins, commits and
-//! aborts: see [`TransactionControl`].
+//! [`Pool::transaction`](crate::Pool::transaction) need to know how this kind of connection begins,
+//! commits and aborts: see [`TransactionControl`].
 //!
 //! # What is asked when
 //!
@@ -41,35 +42,37 @@
 //! | `has_broken` | after each job: `true` drops the connection | nothing, by r2d2's rule not to block |
 //! | `is_valid` | before the first use in a job, if the connection was idle | a round trip, within the request |
 //!
-//! The first use is the beginning of a transaction, or [`Connection::get`] in a job without one. Idle means for
-//! [`validate_after`](R2d2::validate_after), 500 ms: r2d2's pool asks at each checkout (`test_on_check_out`),
-//! but under load a connection goes from job to job, and here the round trip is only paid when there is time for
-//! it. It is no promise: when a connection breaks between the check and its use, the request sees the error.
+//! The first use is the beginning of a transaction, or [`Connection::get`] in a job without one.
+//! Idle means for [`validate_after`](R2d2::validate_after), 500 ms: r2d2's pool asks at each
+//! checkout (`test_on_check_out`), but under load a connection goes from job to job, and here the
+//! round trip is only paid when there is time for it. It is no promise: when a connection breaks
+//! between the check and its use, the request sees the error.
 //!
-//! An invalid connection is first dropped and then replaced, so that the cap holds at the database, too. The
-//! request does not notice unless no other can be opened. Once a transaction has begun, nothing is checked or
-//! replaced.
+//! An invalid connection is first dropped and then replaced, so that the cap holds at the database,
+//! too. The request does not notice unless no other can be opened. Once a transaction has begun,
+//! nothing is checked or replaced.
 //!
 //! # Deployment
 //!
-//! Where something between here and the database drops idle connections without a word, `is_valid` waits as
-//! long as the driver does. Set [`PoolBuilder::idle_timeout`](crate::PoolBuilder::idle_timeout) below that
-//! time, and time-outs in the driver. A replaced connection keeps its place in the pool: the ledger does not
-//! count it, an event of tracing says it, and `max_lifetime` goes on from the connection before it.
+//! Where something between here and the database drops idle connections without a word, `is_valid`
+//! waits as long as the driver does. Set
+//! [`PoolBuilder::idle_timeout`](crate::PoolBuilder::idle_timeout) below that time, and time-outs
+//! in the driver. A replaced connection keeps its place in the pool: the ledger does not count it,
+//! an event of tracing says it, and `max_lifetime` goes on from the connection before it.
 //!
 //! # Errors
 //!
-//! Errors keep their type and their sources; the manager's must be `Send + Sync`. A connection that cannot be
-//! opened, or replaced when a transaction begins, is an [`Error`](euryale_core::Error) of kind
-//! [`Unavailable`](euryale_core::ErrorKind::Unavailable) with the manager's error in its chain, unless
-//! [`classify`](TransactionControl::classify) calls it a conflict; a job without a transaction gets the
-//! manager's error from [`Connection::get`]. r2d2's pool tries again for 30 s (`connection_timeout`). Here it is
-//! an error at once, and the client may try again.
+//! Errors keep their type and their sources; the manager's must be `Send + Sync`. A connection that
+//! cannot be opened, or replaced when a transaction begins, is an [`Error`](euryale_core::Error) of
+//! kind [`Unavailable`](euryale_core::ErrorKind::Unavailable) with the manager's error in its
+//! chain, unless [`classify`](TransactionControl::classify) calls it a conflict; a job without a
+//! transaction gets the manager's error from [`Connection::get`]. r2d2's pool tries again for 30 s
+//! (`connection_timeout`). Here it is an error at once, and the client may try again.
 //!
 //! # Panics
 //!
-//! A panic of a manager is one of its job: of kind [`Panicked`](euryale_core::ErrorKind::Panicked), or, in
-//! `has_broken`, only the end of the connection.
+//! A panic of a manager is one of its job: of kind [`Panicked`](euryale_core::ErrorKind::Panicked),
+//! or, in `has_broken`, only the end of the connection.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -113,11 +116,16 @@ impl<M, T> R2d2<M, T> {
         M: ManageConnection,
         U: TransactionControl<M::Connection>,
     {
-        R2d2 { manager: self.manager, control, validate_after: self.validate_after }
+        R2d2 {
+            manager: self.manager,
+            control,
+            validate_after: self.validate_after,
+        }
     }
 
-    /// A connection that was idle for this long is asked `is_valid` before it is used. Default: 500 ms, as in
-    /// `HikariCP` (`aliveBypassWindowMs`). Zero asks in each job that uses the connection; `None` asks never.
+    /// A connection that was idle for this long is asked `is_valid` before it is used. Default: 500
+    /// ms, as in `HikariCP` (`aliveBypassWindowMs`). Zero asks in each job that uses the
+    /// connection; `None` asks never.
     pub fn validate_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.validate_after = idle.into();
         self
@@ -146,8 +154,8 @@ where
         })
     }
 
-    /// Replaces the connection if it was idle and is no longer valid, and begins. Fails with the manager's
-    /// error, or that of [`TransactionControl::begin`].
+    /// Replaces the connection if it was idle and is no longer valid, and begins. Fails with the
+    /// manager's error, or that of [`TransactionControl::begin`].
     fn begin(&self, connection: &mut Connection<M>, access: Access) -> Result<(), BoxError> {
         self.control.begin(connection.get()?, access)
     }
@@ -170,7 +178,9 @@ where
     fn is_reusable(&self, connection: &mut Connection<M>) -> bool {
         // Each job ends here: from now on the connection is idle, until it is used.
         connection.idle_since = Some(Instant::now());
-        let Some(raw) = &mut connection.raw else { return false };
+        let Some(raw) = &mut connection.raw else {
+            return false;
+        };
         !self.manager.has_broken(raw) && !self.control.in_transaction(raw)
     }
 }
@@ -187,8 +197,8 @@ impl<M: fmt::Debug, T: fmt::Debug> fmt::Debug for R2d2<M, T> {
 
 /// A connection of a manager, to be had from [`get`](Connection::get).
 ///
-/// It does not dereference to the manager's: whoever uses it for the first time in a job asks whether it is
-/// still valid, and that may fail.
+/// It does not dereference to the manager's: whoever uses it for the first time in a job asks
+/// whether it is still valid, and that may fail.
 pub struct Connection<M: ManageConnection> {
     /// None after an invalid one was dropped and no other could be opened.
     raw: Option<M::Connection>,
@@ -199,13 +209,14 @@ pub struct Connection<M: ManageConnection> {
 }
 
 impl<M: ManageConnection> Connection<M> {
-    /// The manager's connection. If it was idle for [`validate_after`](R2d2::validate_after) and is no longer
-    /// valid, it is dropped, and this is another one. Blocks as long as the manager does.
+    /// The manager's connection. If it was idle for [`validate_after`](R2d2::validate_after) and is
+    /// no longer valid, it is dropped, and this is another one. Blocks as long as the manager does.
     ///
     /// In a transaction this cannot fail, and costs nothing.
     ///
     /// # Errors
-    /// The manager's, when another connection was needed and could not be opened. Calling again tries again.
+    /// The manager's, when another connection was needed and could not be opened. Calling again
+    /// tries again.
     pub fn get(&mut self) -> Result<&mut M::Connection, M::Error> {
         if self.is_due()
             && let Some(raw) = &mut self.raw
@@ -231,7 +242,9 @@ impl<M: ManageConnection> Connection<M> {
 
     /// The connection that a transaction began on, and no other.
     fn begun(&mut self) -> Result<&mut M::Connection, BoxError> {
-        self.raw.as_mut().ok_or_else(|| "the connection of this transaction was lost".into())
+        self.raw
+            .as_mut()
+            .ok_or_else(|| "the connection of this transaction was lost".into())
     }
 }
 
@@ -244,8 +257,8 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
     }
 }
 
-/// How connections of the type `C` begin, commit and abort, and what their errors mean. All of it blocks, and is
-/// called in a worker only.
+/// How connections of the type `C` begin, commit and abort, and what their errors mean. All of it
+/// blocks, and is called in a worker only.
 ///
 /// ```
 /// # use std::io;
@@ -291,21 +304,22 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 ///
 /// # Known connections
 ///
-/// * **diesel**: begin, commit and abort with `AnsiTransactionManager`, never with SQL of your own, since diesel
-///   counts its transactions. A failed commit has rolled back already: in `abort`, `NotInTransaction` is no error.
-///   `DatabaseError(SerializationFailure, _)` is a conflict, `DatabaseError(ClosedConnection, _)` a
-///   disconnection. `has_broken` sees open transactions. SQLite's `BUSY` and PostgreSQL's deadlock have no kind
-///   in diesel 2.3, only a message.
-/// * **postgres**: SQLSTATE 40001 and 40P01 are conflicts
-///   ([PostgreSQL, 13.5](https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html)),
+/// * **diesel**: begin, commit and abort with `AnsiTransactionManager`, never with SQL of your own,
+///   since diesel counts its transactions. A failed commit has rolled back already: in `abort`,
+///   `NotInTransaction` is no error. `DatabaseError(SerializationFailure, _)` is a conflict,
+///   `DatabaseError(ClosedConnection, _)` a disconnection. `has_broken` sees open transactions.
+///   SQLite's `BUSY` and PostgreSQL's deadlock have no kind in diesel 2.3, only a message.
+/// * **postgres**: SQLSTATE 40001 and 40P01 are conflicts ([PostgreSQL,
+///   13.5](https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html)),
 ///   `is_closed()`, [`io::Error`](std::io::Error) and 57P01 disconnections.
-/// * **rusqlite**: `BEGIN` to read, `BEGIN IMMEDIATE` to write; `ROLLBACK` unless `is_autocommit()`, which also
-///   is the answer of `in_transaction`, turned round. `DatabaseBusy` and `DatabaseLocked` are conflicts.
+/// * **rusqlite**: `BEGIN` to read, `BEGIN IMMEDIATE` to write; `ROLLBACK` unless
+///   `is_autocommit()`, which also is the answer of `in_transaction`, turned round. `DatabaseBusy`
+///   and `DatabaseLocked` are conflicts.
 ///
-/// PostgreSQL answers `COMMIT` with a rollback *and no error* when a statement of the transaction has failed and
-/// the publisher went on all the same (pgjdbc's `raiseExceptionOnSilentRollback`). Send a `SELECT 1` before it,
-/// in one message with postgres (`batch_execute("SELECT 1; COMMIT")`): it fails then, and nothing is taken for
-/// committed that is not.
+/// PostgreSQL answers `COMMIT` with a rollback *and no error* when a statement of the transaction
+/// has failed and the publisher went on all the same (pgjdbc's `raiseExceptionOnSilentRollback`).
+/// Send a `SELECT 1` before it, in one message with postgres (`batch_execute("SELECT 1; COMMIT")`):
+/// it fails then, and nothing is taken for committed that is not.
 pub trait TransactionControl<C>: Send + Sync + 'static {
     /// Begins a transaction. No other is open on this connection.
     ///
@@ -314,26 +328,28 @@ pub trait TransactionControl<C>: Send + Sync + 'static {
     fn begin(&self, connection: &mut C, access: Access) -> Result<(), BoxError>;
 
     /// Commits, as [`Database::commit`] does: on an error that is neither [`Fault::InDoubt`] nor
-    /// [`Fault::Disconnected`] nothing was committed, and [`abort`](TransactionControl::abort) is next.
+    /// [`Fault::Disconnected`] nothing was committed, and [`abort`](TransactionControl::abort) is
+    /// next.
     ///
     /// # Errors
     /// The driver's.
     fn commit(&self, connection: &mut C) -> Result<(), BoxError>;
 
-    /// Rolls back, also when a failed commit has done it already: where the driver calls that an error, it is
-    /// none here.
+    /// Rolls back, also when a failed commit has done it already: where the driver calls that an
+    /// error, it is none here.
     ///
     /// # Errors
     /// The driver's; the connection is dropped.
     fn abort(&self, connection: &mut C) -> Result<(), BoxError>;
 
-    /// Says what one error means, not its sources: they are asked about one by one, outermost first, until
-    /// the answer is something else than [`Fault::Other`]. The manager's errors come here, too.
+    /// Says what one error means, not its sources: they are asked about one by one, outermost
+    /// first, until the answer is something else than [`Fault::Other`]. The manager's errors come
+    /// here, too.
     fn classify(&self, error: &(dyn StdError + 'static)) -> Fault;
 
-    /// Is a transaction open after a job, when none should be? Then the connection is dropped: the next
-    /// publication must not begin in the middle of another one. Must not block. By default it is not known,
-    /// and nothing is dropped.
+    /// Is a transaction open after a job, when none should be? Then the connection is dropped: the
+    /// next publication must not begin in the middle of another one. Must not block. By default it
+    /// is not known, and nothing is dropped.
     fn in_transaction(&self, connection: &mut C) -> bool {
         let _ = connection;
         false

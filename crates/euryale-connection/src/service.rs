@@ -13,8 +13,8 @@ use crate::{Lane, Pool, PoolClaim};
 /// Gives each request a claim on a pool's connections; made by
 /// [`ConnectionLimitLayer`](crate::ConnectionLimitLayer).
 ///
-/// Admission is in `call`, never in `poll_ready`: what stands in front (axum, for one) may not honour
-/// back-pressure.
+/// Admission is in `call`, never in `poll_ready`: what stands in front (axum, for one) may not
+/// honour back-pressure.
 pub struct ConnectionLimit<S, D: Database> {
     pub(crate) inner: S,
     pub(crate) pool: Pool<D>,
@@ -35,13 +35,22 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let history = request.extensions().get::<History>().copied().unwrap_or_default();
-        let lane = self.lanes.iter().find(|(_, predicate)| predicate(&request)).map(|(lane, _)| *lane);
+        let history = request
+            .extensions()
+            .get::<History>()
+            .copied()
+            .unwrap_or_default();
+        let lane = self
+            .lanes
+            .iter()
+            .find(|(_, predicate)| predicate(&request))
+            .map(|(lane, _)| *lane);
         let mut claim = self.pool.claim().history(history);
         if let Some(lane) = lane {
             claim = claim.lane(lane);
         }
-        let (route, times) = (request.extensions().get::<Route>(), request.extensions().get::<Times>());
+        let route = request.extensions().get::<Route>();
+        let times = request.extensions().get::<Times>();
         if let (Some(times), Some(route)) = (times, route) {
             times.belongs_to(route);
         }
@@ -57,7 +66,11 @@ where
 
 impl<S: Clone, D: Database> Clone for ConnectionLimit<S, D> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), pool: self.pool.clone(), lanes: Arc::clone(&self.lanes) }
+        Self {
+            inner: self.inner.clone(),
+            pool: self.pool.clone(),
+            lanes: Arc::clone(&self.lanes),
+        }
     }
 }
 

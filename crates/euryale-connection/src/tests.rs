@@ -27,7 +27,8 @@ struct Held {
 impl Held {
     /// As many jobs as there are connections, all of them running.
     async fn new(pool: Pool<CountingDatabase>) -> Self {
-        let (gate, mut jobs) = (Gate::new(), tokio::task::JoinSet::new());
+        let gate = Gate::new();
+        let mut jobs = tokio::task::JoinSet::new();
         let cap = pool.status().cap;
         for _ in 0..cap {
             let job = pool.run({
@@ -100,7 +101,13 @@ async fn one_job_after_the_other_gets_the_same_connection() {
 #[tokio::test]
 async fn a_claim_that_never_asks_opens_no_connection() {
     let pool = pool(1);
-    assert!(!pool.claim().run(|lease| lease.is_connected()).await.unwrap());
+    assert!(
+        !pool
+            .claim()
+            .run(|lease| lease.is_connected())
+            .await
+            .unwrap()
+    );
     assert_eq!(pool.database().opened(), 0);
     assert_quiet(pool.ledger()).await;
 }
@@ -128,7 +135,8 @@ async fn a_job_whose_future_is_dropped_in_the_queue_never_runs() {
 #[tokio::test]
 async fn a_running_job_keeps_its_permit_when_its_future_is_dropped() {
     let pool = pool(1);
-    let (first, second) = (Gate::new(), Gate::new());
+    let first = Gate::new();
+    let second = Gate::new();
     let running = tokio::spawn(pool.run({
         let gate = first.clone();
         move |_| gate.wait()
@@ -172,8 +180,16 @@ async fn a_job_sees_that_its_client_is_gone() {
 
 #[tokio::test]
 async fn an_overflowing_queue_refuses_at_once() {
-    let held = Held::new(Pool::builder(CountingDatabase::new()).connections(2).max_queue(3).build()).await;
-    let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(held.pool.run(|_| ()))).collect();
+    let held = Held::new(
+        Pool::builder(CountingDatabase::new())
+            .connections(2)
+            .max_queue(3)
+            .build(),
+    )
+    .await;
+    let waiting: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(held.pool.run(|_| ())))
+        .collect();
     let error = held.pool.run(|_| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueueFull);
     assert_eq!(held.pool.ledger().queue.full.get(), 1);
@@ -187,8 +203,10 @@ async fn an_overflowing_queue_refuses_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
     // A paused clock stands still while a blocking closure runs, and is moved by hand.
-    let pool =
-        Pool::builder(CountingDatabase::new()).connections(1).max_wait(Duration::from_secs(30)).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .max_wait(Duration::from_secs(30))
+        .build();
     let gate = Gate::new();
     let busy = pool.run({
         let gate = gate.clone();
@@ -203,15 +221,25 @@ async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
     };
     // The wait begins when the job is queued, not when its future is polled.
     let unpolled = pool.claim().deadline(Duration::from_secs(5)).run(|_| ());
-    let (short, long) = (late(Some(Duration::from_secs(5))), late(None));
+    let short = late(Some(Duration::from_secs(5)));
+    let long = late(None);
     tokio::task::yield_now().await;
     tokio::time::advance(Duration::from_secs(6)).await;
-    assert_eq!(short.await.unwrap().unwrap_err().kind(), ErrorKind::QueueElapsed);
+    assert_eq!(
+        short.await.unwrap().unwrap_err().kind(),
+        ErrorKind::QueueElapsed
+    );
     assert_eq!(unpolled.await.unwrap_err().kind(), ErrorKind::QueueElapsed);
     assert!(!long.is_finished());
     tokio::time::advance(Duration::from_secs(25)).await;
-    assert_eq!(long.await.unwrap().unwrap_err().kind(), ErrorKind::QueueElapsed);
-    assert_eq!((pool.status().queued, pool.ledger().queue.elapsed.get()), (0, 3));
+    assert_eq!(
+        long.await.unwrap().unwrap_err().kind(),
+        ErrorKind::QueueElapsed
+    );
+    assert_eq!(
+        (pool.status().queued, pool.ledger().queue.elapsed.get()),
+        (0, 3)
+    );
     gate.open();
     busy.await.unwrap();
     pool.run(|_| ()).await.unwrap();
@@ -224,14 +252,29 @@ async fn a_panic_costs_a_connection_and_nothing_else() {
     let pool = pool(1);
     for round in 1..=3 {
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), round);
-        let error = pool.run(|_| panic!("as scripted")).await.map(|(): ()| ()).unwrap_err();
+        let error = pool
+            .run(|_| panic!("as scripted"))
+            .await
+            .map(|(): ()| ())
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Panicked);
-        assert!(error.source().unwrap().to_string().contains("as scripted"), "for the log");
+        assert!(
+            error.source().unwrap().to_string().contains("as scripted"),
+            "for the log"
+        );
         assert_eq!(pool.database().open(), 0);
     }
-    let no_text = pool.claim().run(|_| std::panic::panic_any(17)).await.map(|(): ()| ()).unwrap_err();
+    let no_text = pool
+        .claim()
+        .run(|_| std::panic::panic_any(17))
+        .await
+        .map(|(): ()| ())
+        .unwrap_err();
     assert_eq!(no_text.kind(), ErrorKind::Panicked);
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Panicked), 3);
+    assert_eq!(
+        pool.ledger().connections.dropped.get(DropReason::Panicked),
+        3
+    );
     assert_quiet(pool.ledger()).await;
 }
 
@@ -254,7 +297,10 @@ async fn a_thousand_panics_leave_the_cap_served() {
 async fn a_database_that_is_away_is_an_error_and_comes_back() {
     let pool = pool(1);
     pool.database().script(Step::Connect, [Fail(Fault::Other)]);
-    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        pool.run(|_| ()).await.unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
     pool.run(|_| ()).await.unwrap();
     assert_quiet(pool.ledger()).await;
 }
@@ -270,19 +316,34 @@ async fn the_warmest_idle_connection_is_handed_out_first() {
 async fn when_the_queue_stays_empty_no_thread_is_kept() {
     let pool = pool(2);
     Held::new(pool.clone()).await.end().await;
-    eventually("the workers have left", || pool.status().running == 0 && pool.status().idle == 2).await;
+    eventually("the workers have left", || {
+        pool.status().running == 0 && pool.status().idle == 2
+    })
+    .await;
     let connections = &pool.ledger().connections;
-    assert_eq!((connections.idle.get(), connections.in_use.get(), connections.in_use.peak()), (2, 0, 2));
+    assert_eq!(
+        (
+            connections.idle.get(),
+            connections.in_use.get(),
+            connections.in_use.peak()
+        ),
+        (2, 0, 2)
+    );
 }
 
 #[tokio::test]
 async fn a_connection_of_its_greatest_age_is_dropped_after_its_job() {
-    let pool = Pool::builder(CountingDatabase::new()).max_lifetime(Duration::ZERO).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .max_lifetime(Duration::ZERO)
+        .build();
     pool.database().drop_in_workers_only();
     for id in 1..=3 {
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), id);
     }
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Expired), 3);
+    assert_eq!(
+        pool.ledger().connections.dropped.get(DropReason::Expired),
+        3
+    );
     assert_quiet(pool.ledger()).await;
 }
 
@@ -298,9 +359,16 @@ async fn connections_are_dropped_in_workers_when_a_pool_is_closed() {
         async move { pool.close(Duration::from_secs(60)).await }
     });
     eventually("it is closed", || pool.status().is_closed).await;
-    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        pool.run(|_| ()).await.unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     held.end().await;
-    assert_eq!(waiting.await.unwrap().unwrap(), "served", "what was queued is served");
+    assert_eq!(
+        waiting.await.unwrap().unwrap(),
+        "served",
+        "what was queued is served"
+    );
     closing.await.unwrap().unwrap();
     assert_eq!(pool.database().open(), 0);
     assert_eq!(pool.ledger().connections.dropped.get(DropReason::Closed), 2);
@@ -322,11 +390,17 @@ async fn closing_has_a_deadline() {
     });
     tokio::task::yield_now().await;
     tokio::time::advance(Duration::from_secs(6)).await;
-    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        waiting.await.unwrap().unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(closing.await.unwrap().unwrap_err().running, 1);
     gate.open();
     busy.await.unwrap();
-    eventually("its worker dropped the connection", || pool.database().open() == 0).await;
+    eventually("its worker dropped the connection", || {
+        pool.database().open() == 0
+    })
+    .await;
     assert_quiet(pool.ledger()).await;
 }
 
@@ -338,7 +412,13 @@ async fn the_last_handle_sends_connections_to_a_plain_thread() {
     pool.run(|_| ()).await.unwrap();
     eventually("it is idle", || pool.status().idle == 1).await;
     drop(pool);
-    eventually("it was dropped", || database.events().last().is_some_and(|event| event == "drop")).await;
+    eventually("it was dropped", || {
+        database
+            .events()
+            .last()
+            .is_some_and(|event| event == "drop")
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -346,9 +426,15 @@ async fn a_worker_that_waits_for_its_own_pool_is_told_so() {
     let pool = pool(1);
     let inner = pool.clone();
     let runtime = tokio::runtime::Handle::current();
-    #[expect(clippy::disallowed_methods, reason = "what must not be done, and is refused")]
-    let kind =
-        pool.claim().run(move |_| runtime.block_on(inner.run(|_| ())).unwrap_err().kind()).await.unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what must not be done, and is refused"
+    )]
+    let kind = pool
+        .claim()
+        .run(move |_| runtime.block_on(inner.run(|_| ())).unwrap_err().kind())
+        .await
+        .unwrap();
     assert_eq!(kind, ErrorKind::WouldDeadlock);
     assert_quiet(pool.ledger()).await;
 }
@@ -361,14 +447,24 @@ async fn a_transaction_that_waits_for_its_own_pool_is_told_so_however_it_waits()
     let inner = pool.clone();
     let kinds = pool.transaction(move |transaction| {
         transaction.connection()?;
-        let own = transaction.block_on(LONG, inner.run(|_| ()))?.unwrap_err().kind();
+        let own = transaction
+            .block_on(LONG, inner.run(|_| ()))?
+            .unwrap_err()
+            .kind();
         // In a task it waits for the permit; here that is waited for, and has an end.
         let task = inner.clone();
         let task = async move { tokio::spawn(async move { task.run(|_| ()).await }).await };
         let other = transaction.block_on(SHORT, task).unwrap_err().kind();
-        Ok((own, other, transaction.block_on(LONG, async { tokio::task::yield_now().await })?))
+        Ok((
+            own,
+            other,
+            transaction.block_on(LONG, async { tokio::task::yield_now().await })?,
+        ))
     });
-    assert_eq!(kinds.await.unwrap(), (ErrorKind::WouldDeadlock, ErrorKind::Elapsed, ()));
+    assert_eq!(
+        kinds.await.unwrap(),
+        (ErrorKind::WouldDeadlock, ErrorKind::Elapsed, ())
+    );
     assert_quiet(pool.ledger()).await;
 }
 
@@ -395,13 +491,22 @@ async fn tasks_are_waited_for_when_a_pool_is_closed() {
 #[test]
 fn a_pool_outlives_its_runtime() {
     let pool = pool(1);
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     let first = runtime();
     let handle = first.handle().clone();
     first.shutdown_background();
     {
         let _in_the_first = handle.enter();
-        assert_eq!(refusal(&pool), ErrorKind::NoWorker, "a worker was started, but never ran");
+        assert_eq!(
+            refusal(&pool),
+            ErrorKind::NoWorker,
+            "a worker was started, but never ran"
+        );
     }
     assert_eq!(refusal(&pool), ErrorKind::NoWorker, "no runtime at all");
     assert_eq!((pool.status().running, pool.status().queued), (0, 0));
@@ -424,9 +529,14 @@ fn refusal(pool: &Pool<CountingDatabase>) -> ErrorKind {
 #[tokio::test]
 async fn transactions_serve_plain_handlers() {
     let pool = pool(1);
-    let value = pool.transaction(|transaction| Ok(transaction.connection()?.id())).await.unwrap();
+    let value = pool
+        .transaction(|transaction| Ok(transaction.connection()?.id()))
+        .await
+        .unwrap();
     assert_eq!(value, 1);
-    pool.read(|transaction| Ok(transaction.connection()?.id())).await.unwrap();
+    pool.read(|transaction| Ok(transaction.connection()?.id()))
+        .await
+        .unwrap();
     let conflict = pool.transaction(|transaction| {
         transaction.connection()?;
         Err::<(), _>(TestError(Fault::Conflict).into())
@@ -437,7 +547,10 @@ async fn transactions_serve_plain_handlers() {
         .await
         .unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Refused);
-    assert_eq!(refused.take_response().unwrap().status(), http::StatusCode::NOT_FOUND);
+    assert_eq!(
+        refused.take_response().unwrap().status(),
+        http::StatusCode::NOT_FOUND
+    );
     assert_eq!(
         pool.database().story(),
         "connect · begin write · commit · begin read · commit · begin write · abort"
@@ -462,21 +575,35 @@ async fn a_transaction_left_open_costs_the_connection() {
         .await
         .unwrap();
     assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::NotReusable), 1);
+    assert_eq!(
+        pool.ledger()
+            .connections
+            .dropped
+            .get(DropReason::NotReusable),
+        1
+    );
     assert_quiet(pool.ledger()).await;
 }
 
 /// Random jobs, some abandoned at a random moment, from several threads: what must hold holds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(3).max_queue(64).max_wait(None).build();
-    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(3)
+        .max_queue(64)
+        .max_wait(None)
+        .build();
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
     let tasks: Vec<_> = (0..8)
         .map(|task| {
-            let (pool, running, most) = (pool.clone(), running.clone(), most.clone());
+            let pool = pool.clone();
+            let running = running.clone();
+            let most = most.clone();
             tokio::spawn(async move {
                 for round in 0..500 {
-                    let (running, most) = (running.clone(), most.clone());
+                    let running = running.clone();
+                    let most = most.clone();
                     let job = pool.transaction(move |transaction| {
                         most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         transaction.connection()?;
@@ -500,8 +627,10 @@ async fn a_storm_of_cancelled_jobs_leaves_nothing_behind() {
     }
     assert_quiet(pool.ledger()).await;
     assert!((1..=3).contains(&most.load(SeqCst)), "{most:?} at a time");
-    eventually("no connection too many is kept", || pool.database().open() as usize <= pool.status().cap)
-        .await;
+    eventually("no connection too many is kept", || {
+        pool.database().open() as usize <= pool.status().cap
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -524,7 +653,10 @@ async fn another_cap_holds_at_run_time() {
     for job in jobs {
         job.await.unwrap().unwrap();
     }
-    eventually("one connection is left", || pool.database().open() == 1 && pool.status().idle == 1).await;
+    eventually("one connection is left", || {
+        pool.database().open() == 1 && pool.status().idle == 1
+    })
+    .await;
     assert_eq!(pool.ledger().connections.cap.get(), 1);
     assert_quiet(pool.ledger()).await;
 }
@@ -576,7 +708,9 @@ async fn hundreds_of_jobs_that_come_again_are_served() {
 #[test]
 #[should_panic(expected = "a lane belongs to the pool that made it")]
 fn a_lane_of_another_pool_is_found_when_a_layer_is_built() {
-    let with_lane = Pool::builder(CountingDatabase::new()).lane("reports", 1).build();
+    let with_lane = Pool::builder(CountingDatabase::new())
+        .lane("reports", 1)
+        .build();
     let lane = with_lane.lane("reports").unwrap();
     let _ = crate::ConnectionLimitLayer::new(pool(1)).lane(lane, |_| true);
 }
@@ -584,14 +718,23 @@ fn a_lane_of_another_pool_is_found_when_a_layer_is_built() {
 #[test]
 #[should_panic(expected = "one lane of the name \"default\"")]
 fn a_lane_has_a_name_of_its_own() {
-    let _ = Pool::builder(CountingDatabase::new()).lane("default", 1).build();
+    let _ = Pool::builder(CountingDatabase::new())
+        .lane("default", 1)
+        .build();
 }
 
 #[tokio::test]
 async fn a_time_that_no_clock_reaches_is_no_bound() {
-    let pool = Pool::builder(CountingDatabase::new()).max_wait(Duration::MAX).connections(1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .max_wait(Duration::MAX)
+        .connections(1)
+        .build();
     pool.run(|_| ()).await.unwrap();
-    pool.claim().deadline(Duration::MAX).run(|_| ()).await.unwrap();
+    pool.claim()
+        .deadline(Duration::MAX)
+        .run(|_| ())
+        .await
+        .unwrap();
     pool.close(Duration::MAX).await.unwrap();
     assert_quiet(pool.ledger()).await;
 }

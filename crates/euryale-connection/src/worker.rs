@@ -1,10 +1,11 @@
-//! A worker: a closure on tokio's blocking pool that holds one permit, keeps one connection, and runs job
-//! after job.
+//! A worker: a closure on tokio's blocking pool that holds one permit, keeps one connection, and
+//! runs job after job.
 //!
-//! This is the only place that calls `spawn_blocking` for publishing, and the only one where connections are
-//! opened, used and dropped. A worker that finds nothing to run drops idle connections whose time is over, one
-//! by one, with a look at the queue before each; housekeeping sends for one when none comes by itself. It holds
-//! its permit meanwhile: a connection that is still being closed is one of the pool's.
+//! This is the only place that calls `spawn_blocking` for publishing, and the only one where
+//! connections are opened, used and dropped. A worker that finds nothing to run drops idle
+//! connections whose time is over, one by one, with a look at the queue before each; housekeeping
+//! sends for one when none comes by itself. It holds its permit meanwhile: a connection that is
+//! still being closed is one of the pool's.
 
 mod source;
 
@@ -24,12 +25,12 @@ use crate::job::{Job, drop_quietly};
 use crate::pool::{Idle, Running, Seat, Shared, State};
 use crate::queue::{LaneIndex, Next, Then};
 
-/// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs about as
-/// much.
+/// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs
+/// about as much.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// So many looks at a time, before the core is offered to others. Asking the clock costs as much as all of
-/// them.
+/// So many looks at a time, before the core is offered to others. Asking the clock costs as much as
+/// all of them.
 const LOOKS: u32 = 16;
 
 thread_local! {
@@ -41,9 +42,12 @@ pub(crate) fn is_worker_thread() -> bool {
     IN_WORKER.get()
 }
 
-/// Starts a worker for a permit that was taken already. Never panics: when no thread can be had, the worker's
-/// drop gives the permit back and refuses the jobs that nobody would come for.
-#[expect(clippy::disallowed_methods, reason = "the pool's worker: the cap bounds it")]
+/// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
+/// the worker's drop gives the permit back and refuses the jobs that nobody would come for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pool's worker: the cap bounds it"
+)]
 pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
     let worker = Worker {
         shared: Arc::clone(shared),
@@ -53,8 +57,11 @@ pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
         stage: Stage::Coming,
         seat: Seat::default(),
     };
-    let Ok(runtime) = Handle::try_current() else { return };
-    // Without a thread tokio panics, and keeps the closure until it has one: the worker must not stay in it.
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    // Without a thread tokio panics, and keeps the closure until it has one: the worker must not
+    // stay in it.
     let place = Arc::new(Mutex::new(Some(worker)));
     let taken = Arc::clone(&place);
     let run = move || {
@@ -74,13 +81,17 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
 }
 
 /// Drops connections where that may block.
-#[expect(clippy::disallowed_methods, reason = "connections are dropped in a worker")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "connections are dropped in a worker"
+)]
 pub(crate) async fn drop_connections<C: Send + 'static>(connections: Vec<C>) {
     if !connections.is_empty() {
         let drop_all = move || connections.into_iter().for_each(drop_quietly);
         // Without a thread tokio panics, and drops them when it has one.
         if let Ok(dropping) = PanicMessage::catch(|| tokio::task::spawn_blocking(drop_all)) {
-            // A panic of a connection's drop is caught inside; the runtime going down drops them all the same.
+            // A panic of a connection's drop is caught inside; the runtime going down drops them
+            // all the same.
             let _ = dropping.await;
         }
     }
@@ -97,7 +108,8 @@ struct Worker<D: Database> {
     seat: Seat,
 }
 
-/// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or Left).
+/// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or
+/// Left).
 #[derive(Clone, Copy)]
 enum Stage {
     /// Started, and has not looked yet. Holds a permit.
@@ -122,7 +134,8 @@ enum Turn<J, C> {
     Expire(C),
     /// It may look out for a job for a moment; whoever queues one will call it.
     Spin,
-    /// There is no place for it any more: it gives everything back when the last result is delivered.
+    /// There is no place for it any more: it gives everything back when the last result is
+    /// delivered.
     Retire,
     /// It has given everything back.
     Leave,
@@ -138,18 +151,22 @@ impl<D: Database> Worker<D> {
             turn = match turn {
                 Turn::Run { job, since } => {
                     let ended = self.run_job(&*job, since);
-                    // Whoever sees the result finds the permit free, or this worker on the lookout: a client
-                    // that asks again at once gets the same connection.
+                    // Whoever sees the result finds the permit free, or this worker on the lookout:
+                    // a client that asks again at once gets the same connection.
                     let next = self.next(ended);
-                    // The next job is in this worker's hand already: what breaks here must not cost it.
+                    // The next job is in this worker's hand already: what breaks here must not cost
+                    // it.
                     drop(PanicMessage::catch(|| job.deliver()));
                     next
                 }
                 Turn::Spin => {
                     if !self.spin() {
-                        // While it can still be called: a client that asks again meanwhile gets this worker, not
-                        // another one with another connection.
-                        self.warmth = self.connection.as_ref().map(|idle| self.shared.warmth(idle));
+                        // While it can still be called: a client that asks again meanwhile gets
+                        // this worker, not another one with another connection.
+                        self.warmth = self
+                            .connection
+                            .as_ref()
+                            .map(|idle| self.shared.warmth(idle));
                     }
                     self.next(Instant::now())
                 }
@@ -159,7 +176,12 @@ impl<D: Database> Worker<D> {
                 }
                 Turn::Retire => {
                     self.discard(DropReason::Closed);
-                    leave(&self.shared, self.shared.lock(), &mut self.stage, &mut self.seat);
+                    leave(
+                        &self.shared,
+                        self.shared.lock(),
+                        &mut self.stage,
+                        &mut self.seat,
+                    );
                     break;
                 }
                 Turn::Leave => break,
@@ -192,7 +214,12 @@ impl<D: Database> Worker<D> {
                 Stage::Idle | Stage::Left => None,
             };
             match state.queue.next(finished) {
-                Next::Run { job: queued, lane, since, then } => {
+                Next::Run {
+                    job: queued,
+                    lane,
+                    since,
+                    then,
+                } => {
                     self.stage = Stage::Running(lane);
                     self.warmth = None;
                     self.shared.ledger.queue.depth.add(-1);
@@ -203,7 +230,10 @@ impl<D: Database> Worker<D> {
                     drop(state);
                     self.shared.summon(then);
                     self.shared.call(call);
-                    return Turn::Run { job: queued.job, since };
+                    return Turn::Run {
+                        job: queued.job,
+                        since,
+                    };
                 }
                 Next::Idle if may_spin && state.queue.spin() => {
                     self.stage = Stage::Spinning;
@@ -223,7 +253,12 @@ impl<D: Database> Worker<D> {
                     self.connection = Some(connection);
                     continue;
                 };
-                let idle = Idle { connection, warmth, opened: self.opened, since: now };
+                let idle = Idle {
+                    connection,
+                    warmth,
+                    opened: self.opened,
+                    since: now,
+                };
                 self.shared.ledger.connections.idle.add(1);
                 call = self.shared.look_after_idle(&mut state, &idle, now);
                 state.idle.push(idle);
@@ -265,13 +300,21 @@ impl<D: Database> Worker<D> {
     fn run_job(&mut self, job: &dyn Job<D>, since: std::time::Instant) -> Instant {
         let begin = Instant::now();
         let ledger = self.shared.ledger.clone();
-        ledger.queue.wait_seconds.record(begin.into_std().saturating_duration_since(since));
+        ledger
+            .queue
+            .wait_seconds
+            .record(begin.into_std().saturating_duration_since(since));
         ledger.publishers.running.add(1);
         if self.connection.is_some() {
             ledger.connections.in_use.add(1);
         }
 
-        let mut source = Source { shared: &self.shared, job, opened: &mut self.opened, seat: &self.seat };
+        let mut source = Source {
+            shared: &self.shared,
+            job,
+            opened: &mut self.opened,
+            seat: &self.seat,
+        };
         let went_well = job.run(&mut Lease::new(&mut source, &mut self.connection));
         if !went_well {
             Lease::new(&mut source, &mut self.connection).discard(DropReason::Panicked);
@@ -284,16 +327,24 @@ impl<D: Database> Worker<D> {
         }
         ledger.publishers.running.add(-1);
         let end = Instant::now();
-        ledger.publishers.seconds.record(end.saturating_duration_since(begin));
+        ledger
+            .publishers
+            .seconds
+            .record(end.saturating_duration_since(begin));
         end
     }
 
     /// After each job: is the connection still good for another one?
     fn check_connection(&mut self) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = &mut self.connection else {
+            return;
+        };
         let database = &self.shared.database;
         let reusable = PanicMessage::catch(|| database.is_reusable(connection)).unwrap_or(false);
-        let expired = self.shared.max_lifetime.is_some_and(|most| self.opened.elapsed() >= most);
+        let expired = self
+            .shared
+            .max_lifetime
+            .is_some_and(|most| self.opened.elapsed() >= most);
         let reason = match (reusable, expired) {
             (false, _) => DropReason::NotReusable,
             (true, true) => DropReason::Expired,
@@ -327,9 +378,9 @@ fn leave<D: Database>(
 }
 
 impl<D: Database> Drop for Worker<D> {
-    /// A worker that ends in any other way than by leaving: its runtime is gone or was never there, or
-    /// something panicked that no one foresaw. The permit must come back, and waiting jobs must not wait for
-    /// ever.
+    /// A worker that ends in any other way than by leaving: its runtime is gone or was never there,
+    /// or something panicked that no one foresaw. The permit must come back, and waiting jobs must
+    /// not wait for ever.
     fn drop(&mut self) {
         if matches!(self.stage, Stage::Left) {
             return;

@@ -21,14 +21,23 @@ async fn jobs_that_take_long_are_logged_if_somebody_wants_that() {
 }
 
 async fn who_wants_no_warning_gets_none(log: &Log) {
-    let pool = Pool::builder(CountingDatabase::new()).connections(1).warn_after(None).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .warn_after(None)
+        .build();
     let gate = Gate::new();
     let job = pool.run({
         let gate = gate.clone();
         move |_| gate.wait()
     });
     eventually("it runs", || gate.waiting() == 1).await;
-    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0, "nobody looks");
+    assert_eq!(
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks(),
+        0,
+        "nobody looks"
+    );
     advance(3600 * SECOND).await;
     tokio::task::yield_now().await;
     assert_eq!(log.lines(), [""; 0]);
@@ -38,13 +47,19 @@ async fn who_wants_no_warning_gets_none(log: &Log) {
 }
 
 async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
-    let pool = Pool::builder(CountingDatabase::new()).connections(2).lane("reports", 1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(2)
+        .lane("reports", 1)
+        .build();
     let gate = Gate::new();
     let wait = || {
         let gate = gate.clone();
         move |_: &mut euryale_core::Lease<'_, CountingDatabase>| gate.wait()
     };
-    let claim = pool.claim().lane(pool.lane("reports").unwrap()).route(Route::new("/orders/{id}"));
+    let claim = pool
+        .claim()
+        .lane(pool.lane("reports").unwrap())
+        .route(Route::new("/orders/{id}"));
     let first = claim.run(wait());
     eventually("it runs", || gate.waiting() == 1).await;
     advance(4 * SECOND).await;
@@ -57,7 +72,8 @@ async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
     advance(2 * SECOND).await;
     eventually("the first is logged", || !log.lines().is_empty()).await;
     let line = "WARN a job takes long, and still holds its worker \
-                route=/orders/{id} lane=\"reports\" phase=publishing age=11s waited=0ns attempt=1 pass=1";
+                route=/orders/{id} lane=\"reports\" phase=publishing age=11s waited=0ns attempt=1 \
+                pass=1";
     assert_eq!(log.lines(), [line]);
     advance(4 * SECOND).await;
     eventually("the second is logged", || log.lines().len() == 2).await;
@@ -80,7 +96,10 @@ async fn one_that_takes_long_is_logged_once_and_while_it_runs(log: &Log) {
 }
 
 async fn those_that_wait_for_long_are_logged_once_and_are_not_a_flood(log: &Log) {
-    let builder = Pool::builder(CountingDatabase::new()).connections(1).lane("reports", 1).max_wait(None);
+    let builder = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .lane("reports", 1)
+        .max_wait(None);
     let pool = builder.build();
     let gate = Gate::new();
     let stuck = pool.run({
@@ -90,11 +109,17 @@ async fn those_that_wait_for_long_are_logged_once_and_are_not_a_flood(log: &Log)
     eventually("it runs", || gate.waiting() == 1).await;
     advance(11 * SECOND).await;
     let before = log.lines().len();
-    eventually("it is logged, and nothing is looked after any more", || log.lines().len() == before + 1)
-        .await;
+    eventually("it is logged, and nothing is looked after any more", || {
+        log.lines().len() == before + 1
+    })
+    .await;
     let before = before + 1;
     let reports = pool.lane("reports").unwrap();
-    let first = pool.claim().lane(reports).route(Route::new("/report")).run(|_| ());
+    let first = pool
+        .claim()
+        .lane(reports)
+        .route(Route::new("/report"))
+        .run(|_| ());
     advance(3 * SECOND).await;
     let others: Vec<_> = (0..11).map(|_| pool.run(|_| ())).collect();
     advance(6 * SECOND).await;
@@ -108,8 +133,12 @@ async fn those_that_wait_for_long_are_logged_once_and_are_not_a_flood(log: &Log)
     advance(3 * SECOND).await;
     eventually("so are the others", || log.lines().len() == before + 12).await;
     let lines = &log.lines()[before + 1..];
-    let line = "WARN a job waits long for a worker lane=\"default\" phase=queued age=11s attempt=1 pass=1";
-    assert!(lines[..10].iter().all(|logged| logged == line), "{lines:#?}");
+    let line =
+        "WARN a job waits long for a worker lane=\"default\" phase=queued age=11s attempt=1 pass=1";
+    assert!(
+        lines[..10].iter().all(|logged| logged == line),
+        "{lines:#?}"
+    );
     assert_eq!(lines[10], "WARN others wait as long jobs=1 phase=queued");
     for _ in 0..10 {
         advance(60 * SECOND).await;

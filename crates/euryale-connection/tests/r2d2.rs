@@ -1,4 +1,5 @@
-//! Connections of a foreign manager behind the pool: when they are kept, checked, replaced and dropped.
+//! Connections of a foreign manager behind the pool: when they are kept, checked, replaced and
+//! dropped.
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
@@ -15,7 +16,8 @@ use euryale_core::{Access, BoxError, Error, ErrorKind, Fault};
 use euryale_test::{assert_quiet, eventually};
 use r2d2::ManageConnection;
 
-/// A database of numbered connections that writes down what is asked of it. Clones are the same one.
+/// A database of numbered connections that writes down what is asked of it. Clones are the same
+/// one.
 #[derive(Clone)]
 struct Store(Arc<Mutex<State>>);
 
@@ -118,12 +120,21 @@ impl ManageConnection for Store {
         }
         state.opened += 1;
         state.open += 1;
-        Ok(Raw { id: state.opened, broken: false, in_transaction: false, store: self.clone() })
+        Ok(Raw {
+            id: state.opened,
+            broken: false,
+            in_transaction: false,
+            store: self.clone(),
+        })
     }
 
     fn is_valid(&self, raw: &mut Raw) -> Result<(), StoreError> {
         let state = self.record(format!("check {}", raw.id));
-        if raw.id > state.invalid { Ok(()) } else { Err(StoreError::Says(Fault::Disconnected)) }
+        if raw.id > state.invalid {
+            Ok(())
+        } else {
+            Err(StoreError::Says(Fault::Disconnected))
+        }
     }
 
     fn has_broken(&self, raw: &mut Raw) -> bool {
@@ -143,7 +154,12 @@ impl TransactionControl<Raw> for Control {
     }
 
     fn commit(&self, raw: &mut Raw) -> Result<(), BoxError> {
-        if let Some(fault) = raw.store.record(format!("commit {}", raw.id)).commit_fails.take() {
+        if let Some(fault) = raw
+            .store
+            .record(format!("commit {}", raw.id))
+            .commit_fails
+            .take()
+        {
             return Err(StoreError::Says(fault).into());
         }
         raw.in_transaction = false;
@@ -175,13 +191,17 @@ fn plain(store: &Store, validate_after: impl Into<Option<Duration>>) -> Pool<R2d
 
 /// A pool with transactions, whose connections are checked in each job.
 fn transactional(store: &Store) -> Pool<R2d2<Store, Control>> {
-    let database = R2d2::new(store.clone()).validate_after(Duration::ZERO).with_transactions(Control);
+    let database = R2d2::new(store.clone())
+        .validate_after(Duration::ZERO)
+        .with_transactions(Control);
     Pool::new(database, 1)
 }
 
 /// The number of the connection that a job gets.
 async fn id<T: TransactionControl<Raw>>(pool: &Pool<R2d2<Store, T>>) -> u32 {
-    pool.run(|connection| connection.get().unwrap().id).await.unwrap()
+    pool.run(|connection| connection.get().unwrap().id)
+        .await
+        .unwrap()
 }
 
 /// The end of each test: nothing is held, nothing is left open, and all of it happened in workers.
@@ -226,10 +246,18 @@ async fn a_job_that_does_not_use_its_connection_asks_nothing() {
 async fn a_broken_connection_is_replaced() {
     let store = Store::new();
     let pool = plain(&store, None);
-    pool.run(|connection| connection.get().unwrap().broken = true).await.unwrap();
+    pool.run(|connection| connection.get().unwrap().broken = true)
+        .await
+        .unwrap();
     assert_eq!(id(&pool).await, 2);
     assert_eq!(store.story(), "connect · drop 1 · connect");
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::NotReusable), 1);
+    assert_eq!(
+        pool.ledger()
+            .connections
+            .dropped
+            .get(DropReason::NotReusable),
+        1
+    );
     end(&store, pool).await;
 }
 
@@ -277,7 +305,10 @@ async fn a_transaction_begins_on_a_valid_connection() {
     store.restart();
     let used = pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id));
     assert_eq!(used.await.unwrap(), 2);
-    assert_eq!(store.story(), "connect · check 1 · drop 1 · connect · begin Write 2 · commit 2");
+    assert_eq!(
+        store.story(),
+        "connect · check 1 · drop 1 · connect · begin Write 2 · commit 2"
+    );
     end(&store, pool).await;
 }
 
@@ -292,7 +323,10 @@ async fn nothing_is_replaced_within_a_transaction() {
         Ok([first, transaction.connection()?.get()?.id])
     });
     assert_eq!(used.await.unwrap(), [1, 1]);
-    assert_eq!(store.story(), "connect · check 1 · begin Write 1 · commit 1");
+    assert_eq!(
+        store.story(),
+        "connect · check 1 · begin Write 1 · commit 1"
+    );
     end(&store, pool).await;
 }
 
@@ -304,16 +338,28 @@ async fn no_other_connection_can_be_opened_and_later_it_can() {
     store.restart();
     store.lock().connect_fails = true;
 
-    let in_a_job = pool.run(|connection| connection.get().map(|raw| raw.id)).await.unwrap();
+    let in_a_job = pool
+        .run(|connection| connection.get().map(|raw| raw.id))
+        .await
+        .unwrap();
     assert!(matches!(in_a_job, Err(StoreError::Within(_))));
     assert_eq!(store.story(), "connect · check 1 · drop 1 · connect");
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::NotReusable), 1);
+    assert_eq!(
+        pool.ledger()
+            .connections
+            .dropped
+            .get(DropReason::NotReusable),
+        1
+    );
 
     store.lock().connect_fails = false;
     assert_eq!(id(&pool).await, 2);
     store.restart();
     store.lock().connect_fails = true;
-    let error = pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id)).await.unwrap_err();
+    let error = pool
+        .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(matches!(cause(&error), StoreError::Within(_)));
 
@@ -346,8 +392,13 @@ async fn the_managers_error_keeps_its_sources() {
     let pool = plain(&store, None);
     let error = pool.run(|_| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    let of_the_store: Vec<&StoreError> = chain(&error).filter_map(|error| error.downcast_ref()).collect();
-    assert!(matches!(of_the_store[..], [StoreError::Within(_), StoreError::Says(Fault::Other)]));
+    let of_the_store: Vec<&StoreError> = chain(&error)
+        .filter_map(|error| error.downcast_ref())
+        .collect();
+    assert!(matches!(
+        of_the_store[..],
+        [StoreError::Within(_), StoreError::Says(Fault::Other)]
+    ));
     end(&store, pool).await;
 }
 
@@ -355,7 +406,9 @@ async fn the_managers_error_keeps_its_sources() {
 async fn a_transaction_commits_or_aborts() {
     let store = Store::new();
     let pool = transactional(&store);
-    pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id)).await.unwrap();
+    pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .await
+        .unwrap();
     assert_eq!(store.story(), "connect · begin Write 1 · commit 1");
 
     let failed = pool.read(|transaction| {
@@ -378,10 +431,15 @@ async fn a_conflict_is_classified_wherever_it_stands_in_the_chain() {
     assert_eq!(wrapped.await.unwrap_err().kind(), ErrorKind::Conflict);
 
     store.lock().commit_fails = Some(Fault::Conflict);
-    let at_commit =
-        pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id)).await.unwrap_err();
+    let at_commit = pool
+        .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .await
+        .unwrap_err();
     assert_eq!(at_commit.kind(), ErrorKind::Conflict);
-    assert!(matches!(cause(&at_commit), StoreError::Says(Fault::Conflict)));
+    assert!(matches!(
+        cause(&at_commit),
+        StoreError::Says(Fault::Conflict)
+    ));
     // It is no fault of the connection's.
     assert_eq!(id(&pool).await, 1);
     assert_eq!(
@@ -400,10 +458,19 @@ async fn a_disconnection_drops_the_connection_and_at_commit_it_is_in_doubt() {
         Err::<(), _>(StoreError::Says(Fault::Disconnected).into())
     });
     assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Disconnected), 1);
+    assert_eq!(
+        pool.ledger()
+            .connections
+            .dropped
+            .get(DropReason::Disconnected),
+        1
+    );
 
     store.lock().commit_fails = Some(Fault::Disconnected);
-    let doubt = pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id)).await.unwrap_err();
+    let doubt = pool
+        .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .await
+        .unwrap_err();
     assert_eq!(doubt.kind(), ErrorKind::InDoubt);
     assert_eq!(id(&pool).await, 3);
     end(&store, pool).await;
@@ -413,9 +480,16 @@ async fn a_disconnection_drops_the_connection_and_at_commit_it_is_in_doubt() {
 async fn a_transaction_that_a_job_leaves_open_is_not_passed_on() {
     let store = Store::new();
     let pool = transactional(&store);
-    pool.run(|connection| connection.get().unwrap().in_transaction = true).await.unwrap();
-    pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id)).await.unwrap();
-    assert_eq!(store.story(), "connect · drop 1 · connect · begin Write 2 · commit 2");
+    pool.run(|connection| connection.get().unwrap().in_transaction = true)
+        .await
+        .unwrap();
+    pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.story(),
+        "connect · drop 1 · connect · begin Write 2 · commit 2"
+    );
     end(&store, pool).await;
 }
 
@@ -423,7 +497,10 @@ async fn a_transaction_that_a_job_leaves_open_is_not_passed_on() {
 async fn without_control_there_are_no_transactions() {
     let store = Store::new();
     let pool = plain(&store, None);
-    let error = pool.transaction(|transaction| Ok(transaction.connection()?.get()?.id)).await.unwrap_err();
+    let error = pool
+        .transaction(|transaction| Ok(transaction.connection()?.get()?.id))
+        .await
+        .unwrap_err();
     let _: &NoTransactions = cause(&error);
     // A publisher that never asks for a connection needs none of it.
     assert_eq!(pool.transaction(|_| Ok(7)).await.unwrap(), 7);
@@ -431,7 +508,8 @@ async fn without_control_there_are_no_transactions() {
     end(&store, pool).await;
 }
 
-/// `end` looks at the threads of all that was done until then; here are the ways out that it does not take.
+/// `end` looks at the threads of all that was done until then; here are the ways out that it does
+/// not take.
 #[tokio::test]
 async fn connections_are_dropped_in_workers_only() {
     let store = Store::new();
@@ -441,7 +519,10 @@ async fn connections_are_dropped_in_workers_only() {
         // Without the noise of the panic hook.
         std::panic::resume_unwind(Box::new("a job"))
     };
-    assert_eq!(panics.run::<(), _>(job).await.unwrap_err().kind(), ErrorKind::Panicked);
+    assert_eq!(
+        panics.run::<(), _>(job).await.unwrap_err().kind(),
+        ErrorKind::Panicked
+    );
     end(&store, panics).await;
 
     let forgotten = plain(&store, None);

@@ -5,10 +5,11 @@ use std::fmt;
 
 use crate::{Body, BoxError, Response};
 
-/// The reason why a transaction is rolled back: an error, a response, or a promise that is not there yet.
+/// The reason why a transaction is rolled back: an error, a response, or a promise that is not
+/// there yet.
 ///
-/// `?` makes an `Abort` of every `std::error::Error + Send + Sync` and of [`Pending`]. Boxed errors and
-/// `anyhow::Error` are not `std::error::Error`s themselves: for these see [`OrAbort`].
+/// `?` makes an `Abort` of every `std::error::Error + Send + Sync` and of [`Pending`]. Boxed errors
+/// and `anyhow::Error` are not `std::error::Error`s themselves: for these see [`OrAbort`].
 ///
 /// ```
 /// use euryale_core::Abort;
@@ -34,7 +35,9 @@ pub(crate) enum Reason {
 impl Abort {
     /// Rolls back and answers with `response`: not found, unauthorized, a redirect.
     pub fn response(response: impl Into<Response>) -> Self {
-        Self { reason: Reason::Response(Box::new(response.into())) }
+        Self {
+            reason: Reason::Response(Box::new(response.into())),
+        }
     }
 
     /// Rolls back and answers with an empty response of this status.
@@ -44,10 +47,12 @@ impl Abort {
         Self::response(response)
     }
 
-    /// Rolls back because of `error`, which is logged and answered 500, or retried when the database calls it a
-    /// conflict.
+    /// Rolls back because of `error`, which is logged and answered 500, or retried when the
+    /// database calls it a conflict.
     pub fn error(error: impl Into<BoxError>) -> Self {
-        Self { reason: Reason::Error(error.into()) }
+        Self {
+            reason: Reason::Error(error.into()),
+        }
     }
 }
 
@@ -59,7 +64,9 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for Abort {
 
 impl From<Pending> for Abort {
     fn from(pending: Pending) -> Self {
-        Self { reason: Reason::Suspend(pending) }
+        Self {
+            reason: Reason::Suspend(pending),
+        }
     }
 }
 
@@ -67,14 +74,17 @@ impl fmt::Debug for Abort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Reason::Error(error) => f.debug_tuple("Abort::error").field(error).finish(),
-            Reason::Response(response) => f.debug_tuple("Abort::response").field(&response.status()).finish(),
+            Reason::Response(response) => f
+                .debug_tuple("Abort::response")
+                .field(&response.status())
+                .finish(),
             Reason::Suspend(pending) => pending.fmt(f),
         }
     }
 }
 
-/// "Something I need is not there yet": leaves the worker inside an [`Abort`] with whatever the layer outside
-/// has to do before the request is published again.
+/// "Something I need is not there yet": leaves the worker inside an [`Abort`] with whatever the
+/// layer outside has to do before the request is published again.
 ///
 /// Made by a promise layer, and opaque to all but it.
 pub struct Pending {
@@ -84,7 +94,9 @@ pub struct Pending {
 impl Pending {
     /// Carries `asked` out of the worker, to the layer that knows the type.
     pub fn new(asked: impl Any + Send) -> Self {
-        Self { asked: Box::new(asked) }
+        Self {
+            asked: Box::new(asked),
+        }
     }
 
     /// What was asked for.
@@ -92,7 +104,10 @@ impl Pending {
     /// # Errors
     /// Itself, when it carries another type.
     pub fn downcast<T: Any>(self) -> Result<T, Self> {
-        self.asked.downcast().map(|asked| *asked).map_err(|asked| Self { asked })
+        self.asked
+            .downcast()
+            .map(|asked| *asked)
+            .map_err(|asked| Self { asked })
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::Error;
 
-/// Asked before the first byte of a request's body is read, and so before `100 Continue` is sent (RFC 9110
-/// §10.1.1).
+/// Asked before the first byte of a request's body is read, and so before `100 Continue` is sent
+/// (RFC 9110 §10.1.1).
 ///
-/// A refusal is answered at once and the connection is closed: no upload is taken that would be thrown away.
+/// A refusal is answered at once and the connection is closed: no upload is taken that would be
+/// thrown away.
 pub trait Admit: Send + Sync + 'static {
     /// Looks at the head of a request.
     ///

@@ -10,8 +10,9 @@ use crate::{Abort, Access};
 
 /// What happened to a request before the publication at hand.
 ///
-/// A value in the request's extensions, replaced (never changed in place) by the layers that publish again:
-/// tower's `Retry` clones a request, and a clone shares what an `Arc` in its extensions points at.
+/// A value in the request's extensions, replaced (never changed in place) by the layers that
+/// publish again: tower's `Retry` clones a request, and a clone shares what an `Arc` in its
+/// extensions points at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct History {
@@ -24,8 +25,8 @@ pub struct History {
 }
 
 impl History {
-    /// Is this request on its way in for the second time or more? Then it was admitted already, and goes
-    /// ahead of new work.
+    /// Is this request on its way in for the second time or more? Then it was admitted already, and
+    /// goes ahead of new work.
     pub fn is_again(&self) -> bool {
         self.conflicts > 0 || self.suspensions > 0
     }
@@ -34,26 +35,37 @@ impl History {
     /// [`Error::wrote`](crate::Error::wrote) says.
     #[must_use]
     pub fn after_conflict(self, wrote: bool) -> Self {
-        Self { conflicts: self.conflicts + 1, wrote: self.wrote || wrote, ..self }
+        Self {
+            conflicts: self.conflicts + 1,
+            wrote: self.wrote || wrote,
+            ..self
+        }
     }
 
     /// This history after one more pass that ended in a suspension.
     #[must_use]
     pub fn after_suspension(self) -> Self {
-        Self { suspensions: self.suspensions + 1, ..self }
+        Self {
+            suspensions: self.suspensions + 1,
+            ..self
+        }
     }
 
     /// The access with which a publication of a request with this method and history begins.
     pub fn access(&self, method: &http::Method) -> Access {
-        if method.is_safe() && !self.wrote { Access::Read } else { Access::Write }
+        if method.is_safe() && !self.wrote {
+            Access::Read
+        } else {
+            Access::Write
+        }
     }
 }
 
 /// One publication: its numbers, and what it collected for the layers outside.
 ///
-/// Made new for every publication, so that nothing of an aborted attempt is seen by the next one. It stands
-/// in the request's extensions and is given by [`Transaction::attempt`](crate::Transaction::attempt); clones
-/// are handles to the same attempt.
+/// Made new for every publication, so that nothing of an aborted attempt is seen by the next one.
+/// It stands in the request's extensions and is given by
+/// [`Transaction::attempt`](crate::Transaction::attempt); clones are handles to the same attempt.
 #[derive(Clone)]
 pub struct Attempt {
     shared: Arc<Shared>,
@@ -73,7 +85,12 @@ struct State {
 impl Attempt {
     /// The attempt that follows after `history`.
     pub fn new(history: History) -> Self {
-        Self { shared: Arc::new(Shared { history, state: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                history,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// The number of this attempt among those of its request, from 1; grows with each conflict.
@@ -93,10 +110,13 @@ impl Attempt {
 
     /// Runs `f` on this attempt's slot for `T`, made with `T::default()` at its first use.
     ///
-    /// `f` may use the attempt; a nested use of the same slot finds it empty, and what it leaves there is lost.
+    /// `f` may use the attempt; a nested use of the same slot finds it empty, and what it leaves
+    /// there is lost.
     pub fn with<T: Default + Send + 'static, R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         let kept = self.lock().slots.remove(&TypeId::of::<T>());
-        let mut slot = kept.and_then(|slot| slot.downcast::<T>().ok()).unwrap_or_default();
+        let mut slot = kept
+            .and_then(|slot| slot.downcast::<T>().ok())
+            .unwrap_or_default();
         let result = f(&mut slot);
         self.lock().slots.insert(TypeId::of::<T>(), slot);
         result
@@ -120,18 +140,23 @@ impl Attempt {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Attempt").field("history", &self.shared.history).finish_non_exhaustive()
+        f.debug_struct("Attempt")
+            .field("history", &self.shared.history)
+            .finish_non_exhaustive()
     }
 }
 
-/// Asked after the publisher has returned and before anything is committed; of a doomed transaction, too, whose answer
-/// would be sent.
+/// Asked after the publisher has returned and before anything is committed; of a doomed
+/// transaction, too, whose answer would be sent.
 ///
 /// So unresolved promises stop a commit without the publisher knowing what a promise is.
 pub trait CommitGate: Send + Sync + 'static {

@@ -1,4 +1,5 @@
-//! What handlers of axum may answer with: bodies, open files, deferred responses, and what went wrong.
+//! What handlers of axum may answer with: bodies, open files, deferred responses, and what went
+//! wrong.
 
 use axum_core::response::{IntoResponse, Response as AxumResponse};
 
@@ -11,15 +12,16 @@ impl IntoResponse for Body {
     }
 }
 
-/// 200 with this file, without a Content-Type. Its handle travels with it: `ServeBlobLayer` answers ranges and
-/// conditional requests, and a server with `sendfile(2)` sends it.
+/// 200 with this file, without a Content-Type. Its handle travels with it: `ServeBlobLayer` answers
+/// ranges and conditional requests, and a server with `sendfile(2)` sends it.
 impl IntoResponse for Blob {
     fn into_response(self) -> AxumResponse {
         sent(self.into())
     }
 }
 
-/// The response that is computed. Needs a `DeferredLayer`, or status and headers are lost: see [`Deferred`].
+/// The response that is computed. Needs a `DeferredLayer`, or status and headers are lost: see
+/// [`Deferred`].
 impl IntoResponse for Deferred {
     fn into_response(self) -> AxumResponse {
         sent(self.into())
@@ -47,7 +49,8 @@ impl From<Body> for axum_core::body::Body {
     }
 }
 
-/// For a router that stands inside `Spool`: `.map_request(|request: Request| request.map(axum::body::Body::from))`.
+/// For a router that stands inside `Spool`:
+/// `.map_request(|request: Request| request.map(axum::body::Body::from))`.
 impl From<SpooledBody> for axum_core::body::Body {
     fn from(body: SpooledBody) -> Self {
         Self::new(Body::from(body))

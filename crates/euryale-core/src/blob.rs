@@ -19,12 +19,14 @@ use crate::ledger::GaugeGuard;
 
 /// An open file with an offset, a length and what validators need; never a path.
 ///
-/// Taken in the worker, with `fstat`: it survives that the file is deleted, evicted from a cache or renamed
-/// by the commit. Clones share the descriptor; it is read with `pread`, so its position does not matter.
+/// Taken in the worker, with `fstat`: it survives that the file is deleted, evicted from a cache or
+/// renamed by the commit. Clones share the descriptor; it is read with `pread`, so its position
+/// does not matter.
 ///
-/// A [`Body`](crate::Body) made of a blob streams the file by itself, in pieces of at most 64 KiB read on the
-/// blocking pool. Ranges, conditional requests and `sendfile` are added by the layers that find its
-/// [`BlobHandle`]. With the feature `fs`, a `tokio::fs::File` becomes a blob, too (`TryFrom`).
+/// A [`Body`](crate::Body) made of a blob streams the file by itself, in pieces of at most 64 KiB
+/// read on the blocking pool. Ranges, conditional requests and `sendfile` are added by the layers
+/// that find its [`BlobHandle`]. With the feature `fs`, a `tokio::fs::File` becomes a blob, too
+/// (`TryFrom`).
 #[derive(Clone, Debug)]
 #[doc(alias = "IStreamIterator")]
 #[doc(alias = "filestream_iterator")]
@@ -51,7 +53,10 @@ impl Blob {
     pub fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a blob must be a regular file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a blob must be a regular file",
+            ));
         }
         Ok(Self {
             file: Arc::new(OpenFile::new(file)),
@@ -65,8 +70,8 @@ impl Blob {
         })
     }
 
-    /// The whole of a file that is never truncated in place, only replaced by a rename. Only such a file may
-    /// be sent through a map of its pages, which is how `sendfile` gets it.
+    /// The whole of a file that is never truncated in place, only replaced by a rename. Only such a
+    /// file may be sent through a map of its pages, which is how `sendfile` gets it.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
@@ -74,38 +79,58 @@ impl Blob {
         Ok(Self::new(file)?.assume_stable())
     }
 
-    /// The same, its file being [stable](Self::stable): nothing checks it. For a blob that came from somewhere else, as
-    /// from a `tokio::fs::File`.
+    /// The same, its file being [stable](Self::stable): nothing checks it. For a blob that came
+    /// from somewhere else, as from a `tokio::fs::File`.
     #[must_use]
     pub fn assume_stable(self) -> Self {
-        Self { stable: true, ..self }
+        Self {
+            stable: true,
+            ..self
+        }
     }
 
-    /// The same, its bytes being a representation in this content coding (RFC 9110 §8.4.1), as `gzip`: for a file that
-    /// was compressed beforehand. Whoever makes it a body says so in `Content-Encoding`.
+    /// The same, its bytes being a representation in this content coding (RFC 9110 §8.4.1), as
+    /// `gzip`: for a file that was compressed beforehand. Whoever makes it a body says so in
+    /// `Content-Encoding`.
     #[must_use]
     pub fn coded(self, coding: &'static str) -> Self {
-        Self { coding: Some(coding), ..self }
+        Self {
+            coding: Some(coding),
+            ..self
+        }
     }
 
     /// A part of this blob; what lies beyond its end is cut off.
     #[must_use]
     pub fn slice(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
-        Self { offset: self.offset + offset, len: len.min(self.len - offset), ..self.clone() }
+        Self {
+            offset: self.offset + offset,
+            len: len.min(self.len - offset),
+            ..self.clone()
+        }
     }
 
-    /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file that is about to be
-    /// sent. Blocks for as long as the disk does. It is read, and not only asked for (`fadvise`): Linux would bring it
-    /// in pages of the smallest size, of which each costs whoever sends it.
+    /// Brings all of it into the system's page cache, as far as the file goes: for a part of a file
+    /// that is about to be sent. Blocks for as long as the disk does. It is read, and not only
+    /// asked for (`fadvise`): Linux would bring it in pages of the smallest size, of which each
+    /// costs whoever sends it.
     ///
     /// # Errors
     /// The system's.
     pub fn preload(&self) -> io::Result<()> {
-        let mut unseen = vec![0; usize::try_from(self.len).unwrap_or(PRELOADED).min(PRELOADED)];
-        let (mut at, end) = (self.offset, self.offset + self.len);
+        let mut unseen = vec![
+            0;
+            usize::try_from(self.len)
+                .unwrap_or(PRELOADED)
+                .min(PRELOADED)
+        ];
+        let mut at = self.offset;
+        let end = self.offset + self.len;
         while at < end {
-            let want = usize::try_from(end - at).unwrap_or(PRELOADED).min(PRELOADED);
+            let want = usize::try_from(end - at)
+                .unwrap_or(PRELOADED)
+                .min(PRELOADED);
             match self.file.read_at(&mut unseen[..want], at) {
                 Ok(0) => break,
                 Ok(read) => at += read as u64,
@@ -158,7 +183,10 @@ impl Blob {
 
     /// Holds `kept` until the last clone of this blob is dropped.
     pub(crate) fn kept_with(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
-        Self { kept: Some(Kept(kept)), ..self }
+        Self {
+            kept: Some(Kept(kept)),
+            ..self
+        }
     }
 
     /// What it holds, if that is a `T`.
@@ -175,11 +203,14 @@ impl Blob {
 impl TryFrom<tokio::fs::File> for Blob {
     type Error = io::Error;
 
-    /// The same descriptor, whose file may be changed by others for all that is known: if it never is, say so with
-    /// [`assume_stable`](Blob::assume_stable), and `sendfile` may send it. Errors as for [`new`](Blob::new); and
-    /// `ResourceBusy` while an operation of the file is under way: flush it before.
+    /// The same descriptor, whose file may be changed by others for all that is known: if it never
+    /// is, say so with [`assume_stable`](Blob::assume_stable), and `sendfile` may send it. Errors
+    /// as for [`new`](Blob::new); and `ResourceBusy` while an operation of the file is under way:
+    /// flush it before.
     fn try_from(file: tokio::fs::File) -> io::Result<Self> {
-        let file = file.try_into_std().map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
+        let file = file
+            .try_into_std()
+            .map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
         Self::new(file)
     }
 }
@@ -195,7 +226,8 @@ impl fmt::Debug for Kept {
 
 /// How the bytes of a blob are read, when its body is sent.
 ///
-/// A blob's body reads by itself. A layer that knows better puts its own way into the [`BlobHandle`].
+/// A blob's body reads by itself. A layer that knows better puts its own way into the
+/// [`BlobHandle`].
 pub trait ReadBlob: Send + Sync + 'static {
     /// Begins with `blob`, which is not empty. Called in the body's first poll.
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks>;
@@ -203,28 +235,32 @@ pub trait ReadBlob: Send + Sync + 'static {
 
 /// A blob that is being read, from its beginning to its end.
 pub trait BlobChunks: Send + 'static {
-    /// The next chunk, of at least one byte. Not called again after the last one, nor after an error.
+    /// The next chunk, of at least one byte. Not called again after the last one, nor after an
+    /// error.
     ///
     /// # Errors
     /// When it cannot be read, or ends too early: the peer must not take what it got for the whole.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>>;
 }
 
-/// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it after any
-/// middleware has wrapped the body.
+/// Stands in the extensions of a response whose body is a [`Blob`], so that a layer can have it
+/// after any middleware has wrapped the body.
 ///
-/// Trust it only while the body is still the one that it describes: no `Content-Encoding` but the blob's own
-/// [coding](Blob::coding), and an exact size that equals the blob's; and, to answer with a part of it, status 200.
+/// Trust it only while the body is still the one that it describes: no `Content-Encoding` but the
+/// blob's own [coding](Blob::coding), and an exact size that equals the blob's; and, to answer with
+/// a part of it, status 200.
 #[derive(Clone)]
 pub struct BlobHandle {
     content: TakeOnce<Content>,
     len: u64,
 }
 
-/// Stands in the extensions of a response whose body is several parts of a [`Blob`], as `multipart/byteranges`.
+/// Stands in the extensions of a response whose body is several parts of a [`Blob`], as
+/// `multipart/byteranges`.
 ///
-/// Such a body holds an open file as a blob does, and has no [`BlobHandle`]: nobody can send it by other means. Whoever
-/// counts open files counts it; and its parts are those of the file, so nobody changes them.
+/// Such a body holds an open file as a blob does, and has no [`BlobHandle`]: nobody can send it by
+/// other means. Whoever counts open files counts it; and its parts are those of the file, so nobody
+/// changes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobParts;
 
@@ -237,7 +273,10 @@ pub(crate) struct Content {
 impl BlobHandle {
     pub(crate) fn new(blob: Blob) -> Self {
         let len = blob.len();
-        Self { content: TakeOnce::new(Content { blob, reader: None }), len }
+        Self {
+            content: TakeOnce::new(Content { blob, reader: None }),
+            len,
+        }
     }
 
     /// The blob, once: the body that it came with is then empty of it and fails when it is polled.
@@ -248,16 +287,18 @@ impl BlobHandle {
     /// The blob, if nothing took it. The body keeps it.
     pub fn blob(&self) -> Option<Blob> {
         let mut found = None;
-        self.content.update(|content| found = Some(content.blob.clone()));
+        self.content
+            .update(|content| found = Some(content.blob.clone()));
         found
     }
 
-    /// Has the body read by `reader`, and not as was said before. Changes nothing when the blob was taken, or the
-    /// body polled.
+    /// Has the body read by `reader`, and not as was said before. Changes nothing when the blob was
+    /// taken, or the body polled.
     pub fn read_by(&self, reader: Arc<dyn ReadBlob>) {
         // What was there before is dropped outside the lock.
         let mut reader = Some(reader);
-        self.content.update(|content| std::mem::swap(&mut content.reader, &mut reader));
+        self.content
+            .update(|content| std::mem::swap(&mut content.reader, &mut reader));
     }
 
     /// The blob's length in bytes.
@@ -285,6 +326,9 @@ impl BlobHandle {
 
 impl fmt::Debug for BlobHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlobHandle").field("len", &self.len).field("taken", &self.content.is_taken()).finish()
+        f.debug_struct("BlobHandle")
+            .field("len", &self.len)
+            .field("taken", &self.content.is_taken())
+            .finish()
     }
 }

@@ -1,6 +1,7 @@
-//! What blocks on behalf of a body that met no layer: `pread` of at most 64 KiB in `spawn_blocking`, one in flight
-//! per body; synchronous code that writes a body or computes a response, in few threads at a time; and the close of a
-//! large file without a name, which frees its blocks.
+//! What blocks on behalf of a body that met no layer: `pread` of at most 64 KiB in
+//! `spawn_blocking`, one in flight per body; synchronous code that writes a body or computes a
+//! response, in few threads at a time; and the close of a large file without a name, which frees
+//! its blocks.
 
 use std::fs::File;
 use std::future::Future;
@@ -30,7 +31,11 @@ pub(crate) struct FallBack {
 
 impl FallBack {
     pub(crate) fn new(blob: Blob) -> Self {
-        Self { blob, sent: 0, reading: None }
+        Self {
+            blob,
+            sent: 0,
+            reading: None,
+        }
     }
 }
 
@@ -51,12 +56,16 @@ impl BlobChunks for FallBack {
 }
 
 impl FallBack {
-    #[expect(clippy::disallowed_methods, reason = "this file is the fall-back of bodies that met no layer")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this file is the fall-back of bodies that met no layer"
+    )]
     fn start(&self) -> io::Result<JoinHandle<io::Result<Bytes>>> {
         let runtime = Handle::try_current().map_err(|_| {
             io::Error::other("a blob's body is read on tokio's blocking pool: poll it in a runtime")
         })?;
-        let (blob, at) = (self.blob.clone(), self.blob.offset() + self.sent);
+        let blob = self.blob.clone();
+        let at = self.blob.offset() + self.sent;
         let want = usize::try_from((self.blob.len() - self.sent).min(CHUNK)).unwrap_or(0);
         Ok(runtime.spawn_blocking(move || {
             let mut buffer = vec![0; want];
@@ -67,7 +76,10 @@ impl FallBack {
                 }
             };
             if read == 0 {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was"));
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the file is shorter than it was",
+                ));
             }
             buffer.truncate(read);
             Ok(Bytes::from(buffer))
@@ -75,17 +87,24 @@ impl FallBack {
     }
 }
 
-/// Closes a file where that may block, on the blocking pool of this thread's runtime: closing a file without a name
-/// deletes it, and frees all its blocks. Outside a runtime it is closed here.
-#[expect(clippy::disallowed_methods, reason = "whoever drops a body last may be on a runtime thread")]
+/// Closes a file where that may block, on the blocking pool of this thread's runtime: closing a
+/// file without a name deletes it, and frees all its blocks. Outside a runtime it is closed here.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever drops a body last may be on a runtime thread"
+)]
 pub fn close_elsewhere(file: File) {
     match Handle::try_current() {
         // Without a thread tokio panics, and closes the file when it has one.
-        Ok(runtime) => drop(PanicMessage::catch(|| runtime.spawn_blocking(move || drop(file)))),
+        Ok(runtime) => drop(PanicMessage::catch(|| {
+            runtime.spawn_blocking(move || drop(file))
+        })),
         Err(_) => drop(file),
     }
 }
 
-/// Threads for work that met no layer. What blocks takes threads of the process from all others, so their bound is
-/// the process's, too: a writer whose client reads nothing holds one for as long as it is let.
-pub(crate) static ANY_THREAD: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("no layer", 128));
+/// Threads for work that met no layer. What blocks takes threads of the process from all others, so
+/// their bound is the process's, too: a writer whose client reads nothing holds one for as long as
+/// it is let.
+pub(crate) static ANY_THREAD: LazyLock<BlockingLane> =
+    LazyLock::new(|| BlockingLane::new("no layer", 128));

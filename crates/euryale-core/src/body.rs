@@ -21,11 +21,12 @@ use crate::ledger::GaugeGuard;
 use crate::writer::{self, BodyWriter, IntoChunk, WriterBody};
 use crate::{BoxError, Ledger, Response, SpooledBody};
 
-/// The body of a response: bytes, an open file, a response still being computed, what synchronous code writes, or any
-/// other body in a box.
+/// The body of a response: bytes, an open file, a response still being computed, what synchronous
+/// code writes, or any other body in a box.
 ///
-/// It works without any layer. What layers know to add to a file or to a deferred response they find by the
-/// handle that [`publish_handle`](Body::publish_handle) puts into the response's extensions.
+/// It works without any layer. What layers know to add to a file or to a deferred response they
+/// find by the handle that [`publish_handle`](Body::publish_handle) puts into the response's
+/// extensions.
 ///
 /// `Send`, not `Sync`.
 pub struct Body {
@@ -44,14 +45,19 @@ enum Kind {
 
 enum BlobBody {
     Untouched(BlobHandle),
-    Reading { chunks: Box<dyn BlobChunks>, left: u64 },
+    Reading {
+        chunks: Box<dyn BlobChunks>,
+        left: u64,
+    },
     Ended,
 }
 
 impl Body {
     /// A body of no bytes.
     pub fn empty() -> Self {
-        Self { kind: Kind::Full(None) }
+        Self {
+            kind: Kind::Full(None),
+        }
     }
 
     /// Boxes any other body; a `Body` is taken as it is.
@@ -66,7 +72,9 @@ impl Body {
             return own.take().unwrap_or_else(Self::empty);
         }
         match body {
-            Some(body) => Self { kind: Kind::Boxed(Box::pin(Boxed { body })) },
+            Some(body) => Self {
+                kind: Kind::Boxed(Box::pin(Boxed { body })),
+            },
             None => Self::empty(),
         }
     }
@@ -80,11 +88,11 @@ impl Body {
         Deferred::new(future).into()
     }
 
-    /// A body that `write` writes, after the transaction, in a thread that may block. It begins when the body is first
-    /// polled, and never for a HEAD request.
+    /// A body that `write` writes, after the transaction, in a thread that may block. It begins
+    /// when the body is first polled, and never for a HEAD request.
     ///
-    /// It has no length of its own; see [`writer_of_length`](Body::writer_of_length). An error or a panic breaks the
-    /// body off: no client takes what it got for the whole.
+    /// It has no length of its own; see [`writer_of_length`](Body::writer_of_length). An error or a
+    /// panic breaks the body off: no client takes what it got for the whole.
     ///
     /// ```
     /// use std::io::Write;
@@ -99,23 +107,29 @@ impl Body {
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
     {
-        Self { kind: Kind::Writer(Box::new(WriterBody::new(write))) }
+        Self {
+            kind: Kind::Writer(Box::new(WriterBody::new(write))),
+        }
     }
 
-    /// As [`writer`](Body::writer), for a body of `length` bytes, which clients are told: they show how far a download
-    /// is, and a HEAD request is answered with it.
+    /// As [`writer`](Body::writer), for a body of `length` bytes, which clients are told: they show
+    /// how far a download is, and a HEAD request is answered with it.
     ///
-    /// A writer that fails, or writes fewer bytes or more, breaks the body off. What makes the body whole is therefore
-    /// sent when the writer has returned. Of a body of no bytes nobody need ask for any: its writer may never run.
+    /// A writer that fails, or writes fewer bytes or more, breaks the body off. What makes the body
+    /// whole is therefore sent when the writer has returned. Of a body of no bytes nobody need ask
+    /// for any: its writer may never run.
     pub fn writer_of_length<F>(length: u64, write: F) -> Self
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
     {
-        Self { kind: Kind::Writer(Box::new(WriterBody::new(write).of_length(length))) }
+        Self {
+            kind: Kind::Writer(Box::new(WriterBody::new(write).of_length(length))),
+        }
     }
 
-    /// A body of the chunks that `chunks` yields: bytes, or results of bytes. The iterator is made and read as a
-    /// [`writer`](Body::writer) runs: in a thread that may block, a window ahead of the client at most.
+    /// A body of the chunks that `chunks` yields: bytes, or results of bytes. The iterator is made
+    /// and read as a [`writer`](Body::writer) runs: in a thread that may block, a window ahead of
+    /// the client at most.
     #[doc(alias = "IStreamIterator")]
     pub fn iter<I>(chunks: I) -> Self
     where
@@ -129,27 +143,33 @@ impl Body {
         matches!(self.kind, Kind::Deferred(_))
     }
 
-    /// The spooled file that this body was made of, if it was and nothing of it was read. The body is then empty of
-    /// it, and fails when it is polled.
+    /// The spooled file that this body was made of, if it was and nothing of it was read. The body
+    /// is then empty of it, and fails when it is polled.
     pub fn take_spooled(&mut self) -> Option<SpooledBody> {
-        let Kind::Blob(BlobBody::Untouched(handle)) = &self.kind else { return None };
+        let Kind::Blob(BlobBody::Untouched(handle)) = &self.kind else {
+            return None;
+        };
         let spooled = SpooledBody::of_blob(&handle.blob()?)?;
         handle.take();
         Some(spooled)
     }
 
-    /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob stays what
-    /// it is, for the layer that answers with its validators; a deferred response is not started.
+    /// What is left of this body in the answer to a HEAD request: its size, if it is known. A blob
+    /// stays what it is, for the layer that answers with its validators; a deferred response is not
+    /// started.
     #[must_use]
     pub fn head_only(self) -> Self {
         if matches!(self.kind, Kind::Blob(_)) {
             return self;
         }
-        Self { kind: Kind::HeadOnly(http_body::Body::size_hint(&self)) }
+        Self {
+            kind: Kind::HeadOnly(http_body::Body::size_hint(&self)),
+        }
     }
 
-    /// Puts the handle of a response's blob, deferred response or writer into its extensions, and counts an open blob
-    /// in `ledger` from now on. Done by `Publish`; a second call changes nothing.
+    /// Puts the handle of a response's blob, deferred response or writer into its extensions, and
+    /// counts an open blob in `ledger` from now on. Done by `Publish`; a second call changes
+    /// nothing.
     pub fn publish_handle(response: &mut Response, ledger: &Ledger) {
         Self::put_handle(response, Some(ledger));
     }
@@ -158,7 +178,11 @@ impl Body {
         match &response.body().kind {
             Kind::Blob(BlobBody::Untouched(handle)) => {
                 let handle = handle.clone();
-                if !response.extensions().get::<BlobHandle>().is_some_and(|known| known.is_same(&handle)) {
+                if !response
+                    .extensions()
+                    .get::<BlobHandle>()
+                    .is_some_and(|known| known.is_same(&handle))
+                {
                     if let Some(ledger) = ledger {
                         handle.count(|| GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1));
                     }
@@ -167,7 +191,9 @@ impl Body {
             }
             Kind::Deferred(DeferredBody::Untouched(deferred)) => {
                 let deferred = deferred.clone();
-                response.extensions_mut().insert(DeferredHandle { deferred });
+                response
+                    .extensions_mut()
+                    .insert(DeferredHandle { deferred });
             }
             Kind::Writer(writer) => {
                 if let Some(handle) = writer.handle().cloned() {
@@ -220,7 +246,9 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Full(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Kind::Blob(blob) => SizeHint::with_exact(blob.remaining()),
             Kind::Deferred(DeferredBody::Sending(body)) => body.size_hint(),
             Kind::Deferred(_) => SizeHint::default(),
@@ -232,8 +260,8 @@ impl http_body::Body for Body {
 }
 
 impl BlobBody {
-    /// Untouched ⇒ Reading at the first poll, or Ended when a layer took the blob. Reading ⇒ Ended with the last byte,
-    /// or with an error.
+    /// Untouched ⇒ Reading at the first poll, or Ended when a layer took the blob. Reading ⇒ Ended
+    /// with the last byte, or with an error.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Self::Untouched(handle) = self {
             let Some(content) = handle.take_content() else {
@@ -243,17 +271,28 @@ impl BlobBody {
             let left = content.blob.len();
             *self = match content.reader {
                 _ if left == 0 => Self::Ended,
-                Some(reader) => Self::Reading { chunks: reader.read(content.blob), left },
-                None => Self::Reading { chunks: Box::new(FallBack::new(content.blob)), left },
+                Some(reader) => Self::Reading {
+                    chunks: reader.read(content.blob),
+                    left,
+                },
+                None => Self::Reading {
+                    chunks: Box::new(FallBack::new(content.blob)),
+                    left,
+                },
             };
         }
-        let Self::Reading { chunks, left } = self else { return Poll::Ready(None) };
+        let Self::Reading { chunks, left } = self else {
+            return Poll::Ready(None);
+        };
         let read = ready!(chunks.poll_chunk(cx)).and_then(|chunk| {
             let len = chunk.len() as u64;
             // More than the file had would end in the next response.
             match left.checked_sub(len) {
                 Some(rest) if len > 0 => Ok((chunk, rest)),
-                _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob was not read as it is")),
+                _ => Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "a blob was not read as it is",
+                )),
             }
         });
         match read {
@@ -314,7 +353,9 @@ where
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self { kind: Kind::Full((!bytes.is_empty()).then_some(bytes)) }
+        Self {
+            kind: Kind::Full((!bytes.is_empty()).then_some(bytes)),
+        }
     }
 }
 
@@ -338,12 +379,15 @@ impl From<&'static str> for Body {
 
 impl From<Blob> for Body {
     fn from(blob: Blob) -> Self {
-        Self { kind: Kind::Blob(BlobBody::Untouched(BlobHandle::new(blob))) }
+        Self {
+            kind: Kind::Blob(BlobBody::Untouched(BlobHandle::new(blob))),
+        }
     }
 }
 
 impl From<Body> for Response {
-    /// 200, with the body's handle in the extensions, for a service that is no publisher. The blob is not counted.
+    /// 200, with the body's handle in the extensions, for a service that is no publisher. The blob
+    /// is not counted.
     fn from(body: Body) -> Self {
         let mut response = Self::new(body);
         Body::put_handle(&mut response, None);
@@ -366,7 +410,9 @@ impl From<Deferred> for Body {
 
 impl From<TakeOnce<Deferred>> for Body {
     fn from(deferred: TakeOnce<Deferred>) -> Self {
-        Self { kind: Kind::Deferred(DeferredBody::Untouched(deferred)) }
+        Self {
+            kind: Kind::Deferred(DeferredBody::Untouched(deferred)),
+        }
     }
 }
 

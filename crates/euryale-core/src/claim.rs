@@ -7,17 +7,21 @@ use crate::{Database, Error, Lease, Request};
 
 /// A place in a pool's queue: lane, priority, deadline.
 ///
-/// What `ConnectionLimit` hands to `Publish`, so that another pool can stand in. An implementation promises:
+/// What `ConnectionLimit` hands to `Publish`, so that another pool can stand in. An implementation
+/// promises:
 ///
-/// * the job runs in a worker, a thread that may block, and the lease is given back there, connection first;
+/// * the job runs in a worker, a thread that may block, and the lease is given back there,
+///   connection first;
 /// * no more jobs run at a time than the pool has permits, whatever becomes of the futures;
-/// * a job whose future is dropped before it started never starts; one that started runs to its end;
+/// * a job whose future is dropped before it started never starts; one that started runs to its
+///   end;
 /// * a panic of the job is an [`Error`] of kind [`Panicked`](crate::ErrorKind::Panicked).
 ///
 /// Not object-safe on purpose: `Publish` boxes the future once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a place in a pool's queue",
-    note = "`ConnectionLimitLayer` makes claims on a `Pool`; another pool implements `Claim` for its own"
+    note = "`ConnectionLimitLayer` makes claims on a `Pool`; another pool implements `Claim` for \
+        its own"
 )]
 pub trait Claim: Send + 'static {
     /// The store whose connections are lent.
@@ -35,9 +39,9 @@ pub trait Claim: Send + 'static {
 
 /// A request with its claim on a connection: the only thing that `Publish` takes.
 ///
-/// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the cap: a
-/// second publication needs a second claim. What the compiler says then is explained in
-/// [the facade's documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile).
+/// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the
+/// cap: a second publication needs a second claim. What the compiler says then is explained in [the
+/// facade's documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile).
 pub struct Publication<C> {
     /// The request, whose body is complete.
     pub request: Request,
@@ -47,6 +51,8 @@ pub struct Publication<C> {
 
 impl<C> fmt::Debug for Publication<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publication").field("request", &self.request).finish_non_exhaustive()
+        f.debug_struct("Publication")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
     }
 }

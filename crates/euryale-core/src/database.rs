@@ -7,7 +7,8 @@ use crate::{BoxError, Snapshot};
 /// How a transaction is going to use the database. A hint, not a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// The publisher says that it will only read (safe methods: GET, HEAD, OPTIONS, TRACE; RFC 9110 §9.2.1).
+    /// The publisher says that it will only read (safe methods: GET, HEAD, OPTIONS, TRACE; RFC 9110
+    /// §9.2.1).
     Read,
     /// The publisher may write.
     Write,
@@ -33,17 +34,19 @@ pub enum Fault {
 
 /// A store with connections and transactions.
 ///
-/// Every method blocks, and every method is called **only in a worker**; so is the drop of a connection. (The
-/// synchronous `postgres` client, for one, panics when it is dropped on a runtime thread.)
+/// Every method blocks, and every method is called **only in a worker**; so is the drop of a
+/// connection. (The synchronous `postgres` client, for one, panics when it is dropped on a runtime
+/// thread.)
 ///
-/// `classify` is asked for each error of a source chain, outermost first, until it answers something else than
-/// [`Fault::Other`]: an application may wrap a conflict in an error of its own.
+/// `classify` is asked for each error of a source chain, outermost first, until it answers
+/// something else than [`Fault::Other`]: an application may wrap a conflict in an error of its own.
 #[doc(alias = "ZODB.DB")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Database`",
     label = "this says not how to connect, begin, commit and abort",
     note = "SQLite: `euryale_sqlite::Sqlite`",
-    note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of euryale-connection"
+    note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of \
+        euryale-connection"
 )]
 pub trait Database: Send + Sync + 'static {
     /// One connection, with the caches that make it worth keeping.
@@ -61,8 +64,8 @@ pub trait Database: Send + Sync + 'static {
     /// The store's own error, classified as any other.
     fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError>;
 
-    /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is in doubt
-    /// or that the connection broke (which, after a commit was sent, is the same).
+    /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is
+    /// in doubt or that the connection broke (which, after a commit was sent, is the same).
     ///
     /// # Errors
     /// The store's own error.
@@ -77,21 +80,27 @@ pub trait Database: Send + Sync + 'static {
     /// Says what one error (not its sources) means.
     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault;
 
-    /// Names the state that the open transaction sees, which has only read. Default: a store has no such names.
+    /// Names the state that the open transaction sees, which has only read. Default: a store has no
+    /// such names.
     ///
     /// # Errors
-    /// The store's own error; it is logged, and the passes after this one see the state of their time.
+    /// The store's own error; it is logged, and the passes after this one see the state of their
+    /// time.
     fn snapshot(&self, connection: &mut Self::Connection) -> Result<Option<Snapshot>, BoxError> {
         let _ = connection;
         Ok(None)
     }
 
-    /// Begins a reading transaction that sees `snapshot`, made by this store on any connection. `false`: that state
-    /// is gone, and no transaction was begun. Default: it is.
+    /// Begins a reading transaction that sees `snapshot`, made by this store on any connection.
+    /// `false`: that state is gone, and no transaction was begun. Default: it is.
     ///
     /// # Errors
     /// The store's own error, classified as one of [`begin`](Database::begin).
-    fn begin_at(&self, connection: &mut Self::Connection, snapshot: &Snapshot) -> Result<bool, BoxError> {
+    fn begin_at(
+        &self,
+        connection: &mut Self::Connection,
+        snapshot: &Snapshot,
+    ) -> Result<bool, BoxError> {
         let _ = (connection, snapshot);
         Ok(false)
     }
@@ -102,9 +111,9 @@ pub trait Database: Send + Sync + 'static {
         true
     }
 
-    /// How much this connection's caches hold, in units of the store's choice. The warmest idle connection is
-    /// handed out first; among equals the one used last. ZODB keeps its pool sorted the same way
-    /// (`ZODB/DB.py`).
+    /// How much this connection's caches hold, in units of the store's choice. The warmest idle
+    /// connection is handed out first; among equals the one used last. ZODB keeps its pool sorted
+    /// the same way (`ZODB/DB.py`).
     fn warmth(&self, connection: &Self::Connection) -> u64 {
         let _ = connection;
         0
@@ -138,7 +147,11 @@ impl<D: Database> Database for Arc<D> {
         (**self).snapshot(connection)
     }
 
-    fn begin_at(&self, connection: &mut Self::Connection, snapshot: &Snapshot) -> Result<bool, BoxError> {
+    fn begin_at(
+        &self,
+        connection: &mut Self::Connection,
+        snapshot: &Snapshot,
+    ) -> Result<bool, BoxError> {
         (**self).begin_at(connection, snapshot)
     }
 

@@ -16,12 +16,13 @@ use crate::{Body, BoxError, Done, Response, RunBlocking, Work};
 
 /// A response that is still being computed, after the worker is free.
 ///
-/// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are right. Without
-/// that layer the body waits by itself; the head is gone by then, so a status other than 2xx ends the body
-/// with an error.
+/// A `DeferredLayer` waits for it before it sends a head, so that status, type and length are
+/// right. Without that layer the body waits by itself; the head is gone by then, so a status other
+/// than 2xx ends the body with an error.
 ///
-/// A publisher answers with it as any other body; a handler of axum's returns it as it is (feature `axum`), or a
-/// `Response` made of it (`From`): both have in their extensions what axum's own body hides from the layer.
+/// A publisher answers with it as any other body; a handler of axum's returns it as it is (feature
+/// `axum`), or a `Response` made of it (`From`): both have in their extensions what axum's own body
+/// hides from the layer.
 ///
 /// # Errors
 /// What the future or the function returns, or a [`PanicMessage`](crate::PanicMessage); and for
@@ -33,7 +34,10 @@ pub struct Deferred {
 
 enum Way {
     Future(Pin<Box<dyn Future<Output = Computed> + Send>>),
-    Blocking { start: Option<Start>, runner: Option<Arc<dyn RunBlocking>> },
+    Blocking {
+        start: Option<Start>,
+        runner: Option<Arc<dyn RunBlocking>>,
+    },
     Running(Done<Computed>),
 }
 
@@ -41,19 +45,21 @@ type Computed = Result<Response, BoxError>;
 type Start = Box<dyn FnOnce() -> (Work, Done<Computed>) + Send>;
 
 impl Deferred {
-    /// Takes a future that computes the response. It is polled in the span in which it was made, and dropped when the
-    /// client goes away.
+    /// Takes a future that computes the response. It is polled in the span in which it was made,
+    /// and dropped when the client goes away.
     pub fn new<F, E>(future: F) -> Self
     where
         F: Future<Output = Result<Response, E>> + Send + 'static,
         E: Into<BoxError>,
     {
         let future = async move { CatchPanic::new(future).await?.map_err(Into::into) };
-        Self { way: Way::Future(Box::pin(future.instrument(Span::current()))) }
+        Self {
+            way: Way::Future(Box::pin(future.instrument(Span::current()))),
+        }
     }
 
-    /// Takes a function that computes the response, in a thread that may block. When the client goes away meanwhile
-    /// it runs to its end all the same, and what it returns is dropped.
+    /// Takes a function that computes the response, in a thread that may block. When the client
+    /// goes away meanwhile it runs to its end all the same, and what it returns is dropped.
     pub fn blocking<F, E>(compute: F) -> Self
     where
         F: FnOnce() -> Result<Response, E> + Send + 'static,
@@ -61,7 +67,12 @@ impl Deferred {
     {
         let span = Span::current();
         let start = Box::new(move || span.in_scope(|| Work::new(|| compute().map_err(Into::into))));
-        Self { way: Way::Blocking { start: Some(start), runner: None } }
+        Self {
+            way: Way::Blocking {
+                start: Some(start),
+                runner: None,
+            },
+        }
     }
 
     /// Does it need a thread?
@@ -69,7 +80,8 @@ impl Deferred {
         !matches!(self.way, Way::Future(_))
     }
 
-    /// If it needs a thread, has it run by `runner`, and not as was said before. Changes nothing when it runs already.
+    /// If it needs a thread, has it run by `runner`, and not as was said before. Changes nothing
+    /// when it runs already.
     pub fn run_by(&mut self, by: Arc<dyn RunBlocking>) {
         if let Way::Blocking { runner, .. } = &mut self.way {
             *runner = Some(by);
@@ -87,7 +99,9 @@ impl Future for Deferred {
                 Way::Running(done) => return Poll::Ready(ready!(Pin::new(done).poll(cx))?),
                 Way::Blocking { start, runner } => {
                     // Polled after it was ready, as no caller may.
-                    let Some(start) = start.take() else { return Poll::Pending };
+                    let Some(start) = start.take() else {
+                        return Poll::Pending;
+                    };
                     let (work, done) = start();
                     work.start(runner.take().as_ref())?;
                     Way::Running(done)
@@ -102,7 +116,9 @@ impl From<Deferred> for Response {
     fn from(deferred: Deferred) -> Self {
         let deferred = TakeOnce::new(deferred);
         let mut response = Self::new(Body::from(deferred.clone()));
-        response.extensions_mut().insert(DeferredHandle { deferred });
+        response
+            .extensions_mut()
+            .insert(DeferredHandle { deferred });
         response
     }
 }
@@ -110,7 +126,10 @@ impl From<Deferred> for Response {
 impl Drop for Deferred {
     fn drop(&mut self) {
         // Whoever drops it because a client is gone has other clients.
-        let ended = Way::Blocking { start: None, runner: None };
+        let ended = Way::Blocking {
+            start: None,
+            runner: None,
+        };
         drop_quietly(std::mem::replace(&mut self.way, ended));
     }
 }
@@ -138,7 +157,9 @@ impl DeferredHandle {
 
 impl fmt::Debug for DeferredHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeferredHandle").field("taken", &self.deferred.is_taken()).finish()
+        f.debug_struct("DeferredHandle")
+            .field("taken", &self.deferred.is_taken())
+            .finish()
     }
 }
 
@@ -151,7 +172,8 @@ pub(crate) enum DeferredBody {
 }
 
 impl DeferredBody {
-    /// Untouched ⇒ Waiting at the first poll, Waiting ⇒ Sending when the response is there; any error ⇒ Failed.
+    /// Untouched ⇒ Waiting at the first poll, Waiting ⇒ Sending when the response is there; any
+    /// error ⇒ Failed.
     pub(crate) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -162,12 +184,18 @@ impl DeferredBody {
                     .take()
                     .map(Self::Waiting)
                     .ok_or_else(|| "a layer took the deferred response".into()),
-                Self::Waiting(deferred) => ready!(Pin::new(deferred).poll(cx)).and_then(|response| {
-                    if response.status().is_success() {
-                        return Ok(Self::Sending(Box::new(response.into_body())));
-                    }
-                    Err(format!("a deferred response ended with {} after its head", response.status()).into())
-                }),
+                Self::Waiting(deferred) => {
+                    ready!(Pin::new(deferred).poll(cx)).and_then(|response| {
+                        if response.status().is_success() {
+                            return Ok(Self::Sending(Box::new(response.into_body())));
+                        }
+                        Err(format!(
+                            "a deferred response ended with {} after its head",
+                            response.status()
+                        )
+                        .into())
+                    })
+                }
                 Self::Sending(body) => return Pin::new(body).poll_frame(cx),
                 Self::Failed => return Poll::Ready(None),
             };

@@ -16,8 +16,8 @@ use crate::abort::Pending;
 /// Any error, as the tower family boxes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// Why a request has no response of its own. Opaque; ask [`kind`](Error::kind), and the source chain for the
-/// cause.
+/// Why a request has no response of its own. Opaque; ask [`kind`](Error::kind), and the source
+/// chain for the cause.
 ///
 /// `RespondLayer` is the one place that turns it into a response.
 pub struct Error {
@@ -58,7 +58,8 @@ pub enum ErrorKind {
     Conflict,
     /// The last attempt that the policy allows ended in a conflict, too.
     ConflictsExhausted,
-    /// The publisher took longer than the client is willing to wait. It still runs, and keeps its permit.
+    /// The publisher took longer than the client is willing to wait. It still runs, and keeps its
+    /// permit.
     PublishElapsed,
     /// Application code panicked.
     Panicked,
@@ -78,7 +79,8 @@ pub enum ErrorKind {
     BodyStalled,
     /// There is no room left to keep the request's body.
     SpoolFull,
-    /// The request's body cannot be kept for another reason: no descriptor is left, the folder is gone.
+    /// The request's body cannot be kept for another reason: no descriptor is left, the folder is
+    /// gone.
     SpoolUnavailable,
     /// The request's promises needed more passes than are allowed.
     PassLimit,
@@ -134,8 +136,8 @@ impl ErrorKind {
         }
     }
 
-    /// After how long the client may try again: for every 503 (RFC 9110 §10.2.3), unless the transaction is
-    /// [over](Error::is_after_transaction) and the method is not safe.
+    /// After how long the client may try again: for every 503 (RFC 9110 §10.2.3), unless the
+    /// transaction is [over](Error::is_after_transaction) and the method is not safe.
     pub fn retry_after(self) -> Option<Duration> {
         (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1))
     }
@@ -153,9 +155,13 @@ impl ErrorKind {
             Self::Panicked => "application code panicked",
             Self::InDoubt => "a commit is in doubt",
             Self::ClientGone => "the client went away before the commit",
-            Self::Suspended => "suspended for a promise, but no Republish layer stands above Publish",
+            Self::Suspended => {
+                "suspended for a promise, but no Republish layer stands above Publish"
+            }
             Self::Refused => "the transaction was aborted with a response",
-            Self::WouldDeadlock => "waiting for a connection in a worker that holds one would never end",
+            Self::WouldDeadlock => {
+                "waiting for a connection in a worker that holds one would never end"
+            }
             Self::BodyTooLarge => "the request body is too large",
             Self::BodyStalled => "the request body stopped coming",
             Self::SpoolFull => "no room left for the request body",
@@ -196,15 +202,29 @@ impl Error {
         Self::build(ErrorKind::Suspended, None, Carried::Pending(pending))
     }
 
-    /// An abort with a response, where only a value can be returned. `RespondLayer` sends the response.
+    /// An abort with a response, where only a value can be returned. `RespondLayer` sends the
+    /// response.
     pub fn refused(response: Response) -> Self {
-        Self::build(ErrorKind::Refused, None, Carried::Response(Box::new(response)))
+        Self::build(
+            ErrorKind::Refused,
+            None,
+            Carried::Response(Box::new(response)),
+        )
     }
 
     fn build(kind: ErrorKind, source: Option<BoxError>, carried: Carried) -> Self {
         let carried = Mutex::new(carried);
-        let inner = Inner { kind, source, wrote: false, after_transaction: false, told: None, carried };
-        Self { inner: Box::new(inner) }
+        let inner = Inner {
+            kind,
+            source,
+            wrote: false,
+            after_transaction: false,
+            told: None,
+            carried,
+        };
+        Self {
+            inner: Box::new(inner),
+        }
     }
 
     /// What happened.
@@ -219,8 +239,8 @@ impl Error {
         self
     }
 
-    /// The same error, met when the request's transaction was over: what it did is done. `RespondLayer` then invites
-    /// nobody to send a request again whose method is not safe.
+    /// The same error, met when the request's transaction was over: what it did is done.
+    /// `RespondLayer` then invites nobody to send a request again whose method is not safe.
     #[must_use]
     pub fn after_transaction(mut self) -> Self {
         self.inner.after_transaction = true;
@@ -232,8 +252,9 @@ impl Error {
         self.inner.after_transaction
     }
 
-    /// The same error, with a sentence for the client, which takes the place of the one that its kind has: which limit
-    /// was met, and where it is. Nothing of the inside; that belongs into the source.
+    /// The same error, with a sentence for the client, which takes the place of the one that its
+    /// kind has: which limit was met, and where it is. Nothing of the inside; that belongs into the
+    /// source.
     #[must_use]
     pub fn telling(mut self, sentence: impl Into<Cow<'static, str>>) -> Self {
         self.inner.told = Some(sentence.into());
@@ -257,7 +278,11 @@ impl Error {
 
     /// What the publisher waits for, if this is a suspension. Taken once.
     pub fn take_pending(&mut self) -> Option<Pending> {
-        let carried = self.inner.carried.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let carried = self
+            .inner
+            .carried
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(carried, Carried::Nothing) {
             Carried::Pending(pending) => Some(pending),
             other => {
@@ -269,7 +294,11 @@ impl Error {
 
     /// The response that this error carries, if it was an abort with a response. Taken once.
     pub fn take_response(&mut self) -> Option<Response> {
-        let carried = self.inner.carried.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let carried = self
+            .inner
+            .carried
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         match std::mem::replace(carried, Carried::Nothing) {
             Carried::Response(response) => Some(*response),
             other => {
@@ -282,7 +311,10 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error").field("kind", &self.inner.kind).field("source", &self.inner.source).finish()
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("source", &self.inner.source)
+            .finish()
     }
 }
 
@@ -305,8 +337,9 @@ impl From<Infallible> for Error {
 }
 
 impl From<BoxError> for Error {
-    /// What foreign middleware between our layers returns (tower's time-outs and buffers box errors): one of
-    /// ours that is in the box comes out of it, any other is of kind [`Application`](ErrorKind::Application).
+    /// What foreign middleware between our layers returns (tower's time-outs and buffers box
+    /// errors): one of ours that is in the box comes out of it, any other is of kind
+    /// [`Application`](ErrorKind::Application).
     fn from(boxed: BoxError) -> Self {
         match boxed.downcast::<Self>() {
             Ok(own) => *own,

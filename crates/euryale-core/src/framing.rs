@@ -1,11 +1,12 @@
-//! What application code must not say: how its response is framed, and what a proxy in front shall do with it.
+//! What application code must not say: how its response is framed, and what a proxy in front shall
+//! do with it.
 
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::{Body, Response};
 
-/// Header fields that belong to the connection or to the framing of the message (RFC 9110 §7.6.1, RFC 9112
-/// §6), or that a reverse proxy takes for an order (nginx, Apache, lighttpd).
+/// Header fields that belong to the connection or to the framing of the message (RFC 9110 §7.6.1,
+/// RFC 9112 §6), or that a reverse proxy takes for an order (nginx, Apache, lighttpd).
 const OWNED: [&str; 13] = [
     "connection",
     "content-length",
@@ -22,23 +23,31 @@ const OWNED: [&str; 13] = [
     "x-reproxy-url",
 ];
 
-/// Makes of an application's response one that parses as exactly one response: headers of the connection and of the
-/// framing go, orders to proxies too, and where the status allows no body, that goes.
+/// Makes of an application's response one that parses as exactly one response: headers of the
+/// connection and of the framing go, orders to proxies too, and where the status allows no body,
+/// that goes.
 ///
-/// Done by whoever takes a response from application code: `Publish`, and the layer of deferred responses.
+/// Done by whoever takes a response from application code: `Publish`, and the layer of deferred
+/// responses.
 pub fn own_framing(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     remove_owned(&mut parts.headers);
     let body = match parts.status {
         // No content (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
-        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => Body::empty(),
+        StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
+            Body::empty()
+        }
         _ => body,
     };
     Response::from_parts(parts, body)
 }
 
 fn remove_owned(headers: &mut HeaderMap) {
-    let owned: Vec<HeaderName> = headers.keys().filter(|name| is_owned(name.as_str())).cloned().collect();
+    let owned: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_owned(name.as_str()))
+        .cloned()
+        .collect();
     for name in owned {
         headers.remove(name);
     }

@@ -1,4 +1,5 @@
-//! Something that a body and a handle in the response's extensions share until one of them takes it.
+//! Something that a body and a handle in the response's extensions share until one of them takes
+//! it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,10 @@ impl<T> TakeOnce<T> {
     }
 
     pub(crate) fn is_taken(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {

@@ -13,16 +13,17 @@ type BoxFuture = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 /// A way to make requests to the application itself: for tiles, themes and tasks.
 ///
-/// A stack puts it into the extensions of its requests. A sub-request enters inside the transform chain and
-/// takes an ordinary place in the queue: never wait for one in a worker, which holds a permit already.
+/// A stack puts it into the extensions of its requests. A sub-request enters inside the transform
+/// chain and takes an ordinary place in the queue: never wait for one in a worker, which holds a
+/// permit already.
 #[derive(Clone)]
 pub struct Internal {
     service: Arc<dyn CloneAndCall>,
     room: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
 }
 
-/// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and no URL can
-/// forge it.
+/// Marks a request that was made through [`Internal`]. A type in the extensions, so no header and
+/// no URL can forge it.
 ///
 /// A view that is not for the world begins with [`require`](InternalRequest::require):
 ///
@@ -50,7 +51,11 @@ impl InternalRequest {
     /// The mark of a sub-request that is made on behalf of a request whose extensions are `from`.
     #[must_use]
     pub fn below(from: &http::Extensions) -> Self {
-        Self { depth: Self::of(from).map_or(0, |mark| mark.depth).saturating_add(1) }
+        Self {
+            depth: Self::of(from)
+                .map_or(0, |mark| mark.depth)
+                .saturating_add(1),
+        }
     }
 
     /// For a publisher that answers the application only.
@@ -75,19 +80,22 @@ impl Internal {
         S::Error: Into<Error>,
         S::Future: Send,
     {
-        Self { service: Arc::new(service), room: None }
+        Self {
+            service: Arc::new(service),
+            room: None,
+        }
     }
 
-    /// Asks `room` how many sub-requests would be published at once if they were made now: the connections that nobody
-    /// uses or waits for.
+    /// Asks `room` how many sub-requests would be published at once if they were made now: the
+    /// connections that nobody uses or waits for.
     #[must_use]
     pub fn with_room(mut self, room: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         self.room = Some(Arc::new(room));
         self
     }
 
-    /// How many sub-requests would be published at once if they were made now, if that is known. A hint: others make
-    /// requests, too, and more than that wait in the queue.
+    /// How many sub-requests would be published at once if they were made now, if that is known. A
+    /// hint: others make requests, too, and more than that wait in the queue.
     pub fn room(&self) -> Option<usize> {
         self.room.as_ref().map(|room| room())
     }
@@ -131,7 +139,9 @@ where
     fn clone_and_call(&self, request: http::Request<Body>) -> BoxFuture {
         let mut service = self.clone();
         Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+            poll_fn(|cx| service.poll_ready(cx))
+                .await
+                .map_err(Into::into)?;
             service.call(request).await.map_err(Into::into)
         })
     }

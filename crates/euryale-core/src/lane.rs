@@ -15,12 +15,13 @@ use crate::ledger::{GaugeGuard, LaneMeter};
 use crate::panic::PanicMessage;
 use crate::{Done, Error, ErrorKind, Ledger, Work};
 
-/// So many of tokio's blocking threads at a time, for one kind of work. Clones are handles to the same lane.
+/// So many of tokio's blocking threads at a time, for one kind of work. Clones are handles to the
+/// same lane.
 ///
-/// tokio's blocking pool has no bound that one could use: what finds no thread waits in one queue with all that
-/// blocks in the program, publishers included. A lane never gives that queue more than its own threads can do, and
-/// keeps the others waiting where they can leave. Add up the lanes of a program, and give its runtime so many
-/// threads: then no lane waits for another.
+/// tokio's blocking pool has no bound that one could use: what finds no thread waits in one queue
+/// with all that blocks in the program, publishers included. A lane never gives that queue more
+/// than its own threads can do, and keeps the others waiting where they can leave. Add up the lanes
+/// of a program, and give its runtime so many threads: then no lane waits for another.
 ///
 /// ```
 /// use euryale_core::{BlockingLane, Ledger};
@@ -35,19 +36,20 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 /// ```
 ///
 /// # Cancellation
-/// Who is dropped while waiting leaves the lane. Work that has its turn, but no thread yet, is not begun when nobody
-/// wants its result any more. Work that runs cannot be stopped: it keeps its turn until it returns, and its result is
-/// dropped in its thread.
+/// Who is dropped while waiting leaves the lane. Work that has its turn, but no thread yet, is not
+/// begun when nobody wants its result any more. Work that runs cannot be stopped: it keeps its turn
+/// until it returns, and its result is dropped in its thread.
 ///
 /// # Backpressure
-/// First come, first served. [`max_waiting`](Self::max_waiting) bounds those who wait; without it, whoever waits must
-/// be bounded by something else, as bodies are by their connections.
+/// First come, first served. [`max_waiting`](Self::max_waiting) bounds those who wait; without it,
+/// whoever waits must be bounded by something else, as bodies are by their connections.
 ///
 /// # Errors
-/// [`LaneFull`](ErrorKind::LaneFull), at once. [`NoWorker`](ErrorKind::NoWorker): the system refuses a thread, or this
-/// is no runtime of tokio's, or it is ending; the work never runs, and its turn is free.
-/// [`Panicked`](ErrorKind::Panicked), with a [`PanicMessage`] as its source: the thread goes on.
-/// [`WouldDeadlock`](ErrorKind::WouldDeadlock): a thread of this lane waits for it, and so perhaps for itself.
+/// [`LaneFull`](ErrorKind::LaneFull), at once. [`NoWorker`](ErrorKind::NoWorker): the system
+/// refuses a thread, or this is no runtime of tokio's, or it is ending; the work never runs, and
+/// its turn is free. [`Panicked`](ErrorKind::Panicked), with a [`PanicMessage`] as its source: the
+/// thread goes on. [`WouldDeadlock`](ErrorKind::WouldDeadlock): a thread of this lane waits for it,
+/// and so perhaps for itself.
 #[derive(Clone)]
 #[must_use]
 pub struct BlockingLane {
@@ -65,11 +67,20 @@ thread_local! {
 }
 
 impl BlockingLane {
-    /// A lane of so many threads, at least 1, in which any number may wait. The ledger counts it by its name.
+    /// A lane of so many threads, at least 1, in which any number may wait. The ledger counts it by
+    /// its name.
     pub fn new(name: &'static str, threads: usize) -> Self {
         let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
-        let (turns, waiting) = (Arc::new(Semaphore::new(threads)), Arc::default());
-        Self { name, turns, threads, waiting, max_waiting: usize::MAX, meter: Arc::default() }
+        let turns = Arc::new(Semaphore::new(threads));
+        let waiting = Arc::default();
+        Self {
+            name,
+            turns,
+            threads,
+            waiting,
+            max_waiting: usize::MAX,
+            meter: Arc::default(),
+        }
     }
 
     /// How many may wait for a thread; one more is refused. Default: any number.
@@ -90,7 +101,11 @@ impl BlockingLane {
 
     /// Another lane of this name, of so many threads, as this one in all else.
     pub fn resized(self, threads: usize) -> Self {
-        Self { max_waiting: self.max_waiting, meter: self.meter, ..Self::new(self.name, threads) }
+        Self {
+            max_waiting: self.max_waiting,
+            meter: self.meter,
+            ..Self::new(self.name, threads)
+        }
     }
 
     /// How many of the runtime's blocking threads it may want at a time.
@@ -124,7 +139,9 @@ impl BlockingLane {
         let _waiting = Waiting::begin(self).ok_or_else(|| self.full())?;
         // It is never closed.
         let permit = Arc::clone(&self.turns).acquire_owned().await;
-        permit.map(|permit| self.turn(permit)).map_err(|_| Error::new(ErrorKind::NoWorker))
+        permit
+            .map(|permit| self.turn(permit))
+            .map_err(|_| Error::new(ErrorKind::NoWorker))
     }
 
     /// A turn, now or not at all.
@@ -132,14 +149,21 @@ impl BlockingLane {
     /// # Errors
     /// [`LaneFull`](ErrorKind::LaneFull).
     pub fn try_enter(&self) -> Result<Turn, Error> {
-        let permit = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| self.full())?;
+        let permit = Arc::clone(&self.turns)
+            .try_acquire_owned()
+            .map_err(|_| self.full())?;
         Ok(self.turn(permit))
     }
 
     fn turn(&self, permit: OwnedSemaphorePermit) -> Turn {
         self.meter.running.add(1);
         let running = Running(Arc::clone(&self.meter));
-        Turn { lane: self.id(), _also: None, _running: running, _permit: permit }
+        Turn {
+            lane: self.id(),
+            _also: None,
+            _running: running,
+            _permit: permit,
+        }
     }
 
     fn full(&self) -> Error {
@@ -163,7 +187,8 @@ impl fmt::Debug for BlockingLane {
     }
 }
 
-/// A turn in a [`BlockingLane`]: good for one thread, once. Given back when it is dropped, or when its work is done.
+/// A turn in a [`BlockingLane`]: good for one thread, once. Given back when it is dropped, or when
+/// its work is done.
 #[must_use]
 pub struct Turn {
     lane: usize,
@@ -176,7 +201,10 @@ pub struct Turn {
 impl Turn {
     /// Counted by this guard, too, for as long as it is held.
     pub fn counted(self, guard: GaugeGuard) -> Self {
-        Self { _also: Some(guard), ..self }
+        Self {
+            _also: Some(guard),
+            ..self
+        }
     }
 
     /// Has `work` run, in the span of now. Whoever sees the result finds the turn free.
@@ -198,9 +226,10 @@ impl Turn {
     /// [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
     #[expect(clippy::disallowed_methods, reason = "the lane: its turns bound it")]
     pub fn run(self, work: Work) -> Result<(), Error> {
-        let runtime =
-            Handle::try_current().map_err(|error| Error::with_source(ErrorKind::NoWorker, error))?;
-        // Without a thread tokio panics, and keeps the closure until it has one: neither work nor turn must stay in it.
+        let runtime = Handle::try_current()
+            .map_err(|error| Error::with_source(ErrorKind::NoWorker, error))?;
+        // Without a thread tokio panics, and keeps the closure until it has one: neither work nor
+        // turn must stay in it.
         let kept = Arc::new(Mutex::new(Some((work, self))));
         let taken = Arc::clone(&kept);
         let run = move || {
@@ -209,10 +238,12 @@ impl Turn {
                 work.run(turn);
             }
         };
-        PanicMessage::catch(|| runtime.spawn_blocking(run)).map(drop).map_err(|panic| {
-            drop(take(&kept));
-            Error::with_source(ErrorKind::NoWorker, panic)
-        })
+        PanicMessage::catch(|| runtime.spawn_blocking(run))
+            .map(drop)
+            .map_err(|panic| {
+                drop(take(&kept));
+                Error::with_source(ErrorKind::NoWorker, panic)
+            })
     }
 }
 
@@ -241,7 +272,9 @@ struct Waiting<'a>(&'a BlockingLane);
 impl<'a> Waiting<'a> {
     fn begin(lane: &'a BlockingLane) -> Option<Self> {
         let one_more = |waiting| (waiting < lane.max_waiting).then_some(waiting + 1);
-        lane.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        lane.waiting
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()?;
         lane.meter.waiting.add(1);
         Some(Self(lane))
     }

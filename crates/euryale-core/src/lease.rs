@@ -12,8 +12,9 @@ use crate::{BoxError, Database, Ledger, Phase};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
 ///
-/// Implemented by pools. All methods are called in the worker, and may block. It is `Send` for the sake of the
-/// compiler's messages: what stays in its worker is the lease, and they name that ([`StaysInItsWorker`]).
+/// Implemented by pools. All methods are called in the worker, and may block. It is `Send` for the
+/// sake of the compiler's messages: what stays in its worker is the lease, and they name that
+/// ([`StaysInItsWorker`]).
 pub trait LeaseSource<D: Database>: Send {
     /// The store.
     fn database(&self) -> &D;
@@ -33,15 +34,16 @@ pub trait LeaseSource<D: Database>: Send {
     /// Where this pool's work is counted.
     fn ledger(&self) -> &Ledger;
 
-    /// The job does this from now on; returns what it did before. A pool that names its jobs remembers it; by default
-    /// nobody does.
+    /// The job does this from now on; returns what it did before. A pool that names its jobs
+    /// remembers it; by default nobody does.
     fn enter(&self, phase: Phase) -> Phase {
         let _ = phase;
         Phase::Publishing
     }
 
-    /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is closed. By default
-    /// it is spawned on the runtime of this thread, and lost, with a word in the log, when there is none.
+    /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is
+    /// closed. By default it is spawned on the runtime of this thread, and lost, with a word in the
+    /// log, when there is none.
     fn spawn(&self, task: Task) {
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(task)),
@@ -50,21 +52,23 @@ pub trait LeaseSource<D: Database>: Send {
     }
 }
 
-/// What goes on after a transaction has committed: [`Transaction::spawn_after_commit`](crate::Transaction).
+/// What goes on after a transaction has committed:
+/// [`Transaction::spawn_after_commit`](crate::Transaction).
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What a lease, and the transaction on it, do: the name that the compiler says when somebody tries to send one away.
+/// What a lease, and the transaction on it, do: the name that the compiler says when somebody tries
+/// to send one away.
 ///
-/// A transaction ends when its publisher returns, and its connection goes to the next. What is computed later, a
-/// promise, a deferred response, a body that is written or read from an iterator, cannot use either: it is given the
-/// values that were read, which it owns.
+/// A transaction ends when its publisher returns, and its connection goes to the next. What is
+/// computed later, a promise, a deferred response, a body that is written or read from an iterator,
+/// cannot use either: it is given the values that were read, which it owns.
 #[derive(Debug)]
 pub enum StaysInItsWorker {}
 
 /// A permit and a connection, lent to one job while it runs in a worker.
 ///
-/// The permit is held as long as the job runs. The connection is opened, or taken from the idle ones, when
-/// [`connection`](Lease::connection) is first called: a job that never asks costs none.
+/// The permit is held as long as the job runs. The connection is opened, or taken from the idle
+/// ones, when [`connection`](Lease::connection) is first called: a job that never asks costs none.
 ///
 /// ```compile_fail
 /// # use euryale_core::{Database, Lease};
@@ -81,9 +85,17 @@ pub struct Lease<'a, D: Database> {
 }
 
 impl<'a, D: Database> Lease<'a, D> {
-    /// Lends `connection`, which stays with the worker; `source` is asked for one when there is none.
-    pub fn new(source: &'a mut dyn LeaseSource<D>, connection: &'a mut Option<D::Connection>) -> Self {
-        Self { stays: PhantomData, source, connection }
+    /// Lends `connection`, which stays with the worker; `source` is asked for one when there is
+    /// none.
+    pub fn new(
+        source: &'a mut dyn LeaseSource<D>,
+        connection: &'a mut Option<D::Connection>,
+    ) -> Self {
+        Self {
+            stays: PhantomData,
+            source,
+            connection,
+        }
     }
 
     /// The connection.
@@ -97,7 +109,10 @@ impl<'a, D: Database> Lease<'a, D> {
                 let before = self.source.enter(Phase::Connecting);
                 let opened = self.source.checkout();
                 self.source.enter(before);
-                let opened = opened.map_err(|source| Unavailable { doing: "connect", source })?;
+                let opened = opened.map_err(|source| Unavailable {
+                    doing: "connect",
+                    source,
+                })?;
                 Ok(empty.insert(opened))
             }
         }
@@ -141,23 +156,32 @@ impl<'a, D: Database> Lease<'a, D> {
 
     /// The same lease, lent on for a shorter time.
     pub fn reborrow(&mut self) -> Lease<'_, D> {
-        Lease { stays: PhantomData, source: &mut *self.source, connection: &mut *self.connection }
+        Lease {
+            stays: PhantomData,
+            source: &mut *self.source,
+            connection: &mut *self.connection,
+        }
     }
 
     /// Runs `f` on the store and the connection; `None` when there is no connection.
     pub(crate) fn with<R>(&mut self, f: impl FnOnce(&D, &mut D::Connection) -> R) -> Option<R> {
         let database = self.source.database();
-        self.connection.as_mut().map(|connection| f(database, connection))
+        self.connection
+            .as_mut()
+            .map(|connection| f(database, connection))
     }
 }
 
 impl<D: Database> fmt::Debug for Lease<'_, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("is_connected", &self.is_connected()).finish_non_exhaustive()
+        f.debug_struct("Lease")
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
     }
 }
 
-/// The database could not be reached: a connection could not be opened, or a transaction could not begin.
+/// The database could not be reached: a connection could not be opened, or a transaction could not
+/// begin.
 ///
 /// Answered 503 with Retry-After, unless the database calls its source a conflict.
 #[derive(Debug)]

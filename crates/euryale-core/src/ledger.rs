@@ -1,8 +1,8 @@
 //! Is everything given back? Counters that are always on, one set per stack.
 //!
-//! A [`Ledger`] is a handle to one set of counters; clones share it. Every layer takes one (`.ledger(…)`) and
-//! has one of its own otherwise. It is read in the process, by tests and health checks, and exported as
-//! Prometheus text.
+//! A [`Ledger`] is a handle to one set of counters; clones share it. Every layer takes one
+//! (`.ledger(…)`) and has one of its own otherwise. It is read in the process, by tests and health
+//! checks, and exported as Prometheus text.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -30,7 +30,8 @@ pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
 pub use self::per_route::PerRoute;
 pub use self::per_transform::{PerTransform, TransformMeters};
 
-/// A handle to one set of counters. Never a static: several stacks, and several tests, live in one process.
+/// A handle to one set of counters. Never a static: several stacks, and several tests, live in one
+/// process.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     books: Arc<Books>,
@@ -43,8 +44,8 @@ impl Ledger {
         Self::default()
     }
 
-    /// What is still out, a line each; empty when the ledger is quiet: nothing is held, and every transaction
-    /// that began has ended in one of its three ways.
+    /// What is still out, a line each; empty when the ledger is quiet: nothing is held, and every
+    /// transaction that began has ended in one of its three ways.
     pub fn unsettled(&self) -> Vec<String> {
         let held = [
             ("connections in use", &self.connections.in_use),
@@ -115,7 +116,8 @@ pub struct Books {
     pub lanes: Lanes,
     /// What makes pages of pages.
     pub transforms: Transforms,
-    /// Parts of pages, as they are put into their places: one that is in two places counts twice. A layout is one, too.
+    /// Parts of pages, as they are put into their places: one that is in two places counts twice. A
+    /// layout is one, too.
     pub tiles: Parts,
     /// Documents that themes take content from.
     pub theme_documents: Parts,
@@ -237,7 +239,8 @@ pub struct Queue {
     pub full: Counter,
     /// Refused after waiting too long.
     pub elapsed: Counter,
-    /// Left because nobody waited any more: the client went away, or a deadline outside the pool passed.
+    /// Left because nobody waited any more: the client went away, or a deadline outside the pool
+    /// passed.
     pub gone: Counter,
 }
 
@@ -281,7 +284,8 @@ pub struct Conflicts {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Deferred {
-    /// Responses being computed now. A blocking one counts until its thread is free, whether or not its client waits.
+    /// Responses being computed now. A blocking one counts until its thread is free, whether or not
+    /// its client waits.
     pub running: Gauge,
     /// Bodies being written by synchronous code now, or about to be.
     pub writers: Gauge,
@@ -383,8 +387,8 @@ pub struct Blobs {
     pub sent: Sent,
 }
 
-/// Blobs by the path on which they are sent. A blob that is asked for, and of which nothing is sent (304, HEAD), counts
-/// nowhere.
+/// Blobs by the path on which they are sent. A blob that is asked for, and of which nothing is sent
+/// (304, HEAD), counts nowhere.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Sent {
@@ -436,7 +440,8 @@ pub struct Sockets {
     pub body_elapsed: Counter,
     /// Closed because the peer did not read.
     pub stalled: Counter,
-    /// Closed because an HTTP/2 peer reset too many requests, or sent too many frames that bring nothing.
+    /// Closed because an HTTP/2 peer reset too many requests, or sent too many frames that bring
+    /// nothing.
     pub flood: Counter,
     /// Closed because a TLS handshake failed or did not end in time.
     pub handshake: Counter,

@@ -1,7 +1,9 @@
-//! The vocabulary that Euryale's layers share: what a publisher is, what it is lent, and what it gives back.
+//! The vocabulary that Euryale's layers share: what a publisher is, what it is lent, and what it
+//! gives back.
 //!
-//! This crate stands beside the onion, not in it: it holds no worker and no connection. Layer crates depend
-//! on it and on no other layer; applications usually see it through the facade crate `euryale`.
+//! This crate stands beside the onion, not in it: it holds no worker and no connection. Layer
+//! crates depend on it and on no other layer; applications usually see it through the facade crate
+//! `euryale`.
 //!
 //! | to say | type |
 //! |---|---|
@@ -18,8 +20,8 @@
 //!
 //! # Example
 //!
-//! A publisher is a plain function. It connects when it first asks for the connection, and commits by
-//! returning:
+//! A publisher is a plain function. It connects when it first asks for the connection, and commits
+//! by returning:
 //!
 //! ```
 //! use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
@@ -34,17 +36,18 @@
 //! # fn check<D: Database>() { is_publisher::<D, _>(hello::<D>) }
 //! ```
 //!
-//! The guide tells how to [write a `Database`](https://docs.rs/euryale/latest/euryale/guide/writing_a_database/),
-//! and [what happens when](https://docs.rs/euryale/latest/euryale/guide/what_happens_when/) clients leave or
+//! The guide tells how to [write a
+//! `Database`](https://docs.rs/euryale/latest/euryale/guide/writing_a_database/), and [what happens
+//! when](https://docs.rs/euryale/latest/euryale/guide/what_happens_when/) clients leave or
 //! transactions conflict.
 //!
-//! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`, `transaction`),
-//! ZODB's `Connection`, and `IStreamIterator`.
+//! It replaces, from Zope: the publication object and its transaction manager (`ZPublisher`,
+//! `transaction`), ZODB's `Connection`, and `IStreamIterator`.
 //!
 //! # Cancellation
 //!
-//! A dropped response future never interrupts a publication: the worker runs to the end of its transaction. A
-//! publisher can ask [`Transaction::client_is_gone`].
+//! A dropped response future never interrupts a publication: the worker runs to the end of its
+//! transaction. A publisher can ask [`Transaction::client_is_gone`].
 //!
 //! # Backpressure
 //!
@@ -52,12 +55,13 @@
 //!
 //! # Errors
 //!
-//! Publishers return [`Abort`], services return [`Error`]. Only `RespondLayer` turns an [`Error`] into a
-//! response.
+//! Publishers return [`Abort`], services return [`Error`]. Only `RespondLayer` turns an [`Error`]
+//! into a response.
 //!
 //! # Panics
 //!
-//! A panic in application code is caught at the transaction, which is aborted; its connection is dropped.
+//! A panic in application code is caught at the transaction, which is aborted; its connection is
+//! dropped.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

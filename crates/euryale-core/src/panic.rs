@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For logs, never
-/// for clients.
+/// What a panic said. The source of errors of kind [`Panicked`](crate::ErrorKind::Panicked). For
+/// logs, never for clients.
 #[derive(Debug)]
 pub struct PanicMessage(String);
 
@@ -25,7 +25,8 @@ impl PanicMessage {
         catch_unwind(AssertUnwindSafe(f)).map_err(Self::new)
     }
 
-    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic in its turn).
+    /// Reads the payload of a caught panic, and drops it (a payload's `Drop` may panic in its
+    /// turn).
     fn new(payload: Box<dyn Any + Send>) -> Self {
         let message = payload
             .downcast_ref::<&str>()

@@ -2,11 +2,12 @@
 
 use crate::BoxError;
 
-/// Something that takes part in a transaction beside the database: a file that is linked into place, a
-/// message that is queued.
+/// Something that takes part in a transaction beside the database: a file that is linked into
+/// place, a message that is queued.
 ///
-/// Two phases. All participants vote, in the order in which they joined; then the database commits, as the last
-/// resource; then each is told the end. After a yes everything must be durable and still revocable.
+/// Two phases. All participants vote, in the order in which they joined; then the database commits,
+/// as the last resource; then each is told the end. After a yes everything must be durable and
+/// still revocable.
 ///
 /// All methods run in the worker, with the connection still held: be brief.
 #[doc(alias = "IDataManager")]
@@ -27,7 +28,7 @@ pub trait Participant: Send + 'static {
     /// The transaction was aborted. Called whether or not `vote` was.
     fn abort(&mut self);
 
-    /// Nobody knows whether the database committed. Keep what `vote` made and leave it to recovery; never
-    /// undo it.
+    /// Nobody knows whether the database committed. Keep what `vote` made and leave it to recovery;
+    /// never undo it.
     fn in_doubt(&mut self) {}
 }

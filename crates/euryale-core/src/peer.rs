@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 /// Who sent a request, as the server saw it: in the extensions of every request.
 ///
-/// This is the network's view, which no header of the request can change: behind a reverse proxy it is the proxy.
-/// Layers that trust certain proxies decide by [`address`](Self::address). Cloning is cheap.
+/// This is the network's view, which no header of the request can change: behind a reverse proxy it
+/// is the proxy. Layers that trust certain proxies decide by [`address`](Self::address). Cloning is
+/// cheap.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Peer(Arc<Facts>);
 
@@ -37,7 +38,12 @@ impl Peer {
     /// One at this address, without TLS.
     #[must_use]
     pub fn new(address: PeerAddr) -> Self {
-        Self(Arc::new(Facts { address, balancer: None, is_tls: false, server_name: None }))
+        Self(Arc::new(Facts {
+            address,
+            balancer: None,
+            is_tls: false,
+            server_name: None,
+        }))
     }
 
     /// The same, over TLS; with the name that it asked for (SNI, RFC 6066 §3), if it did.

@@ -14,28 +14,34 @@ pub type Response = http::Response<Body>;
 
 /// Synchronous, transactional application code: one request, one transaction, one thread.
 ///
-/// Returning `Ok` commits, returning [`Abort`] does not. A publisher may be called several times for one
-/// request (after a conflict, and after each round of promises), each time with a fresh
-/// [`Attempt`](crate::Attempt), a fresh transaction and the same body; it must therefore keep what it does to
-/// the database and to the transaction's hooks.
+/// Returning `Ok` commits, returning [`Abort`] does not. A publisher may be called several times
+/// for one request (after a conflict, and after each round of promises), each time with a fresh
+/// [`Attempt`](crate::Attempt), a fresh transaction and the same body; it must therefore keep what
+/// it does to the database and to the transaction's hooks.
 ///
-/// Implemented for functions and closures of this shape, for `Arc<P>` and for `Box<dyn Publisher<D>>`. A
-/// closure whose arguments carry no types needs [`publisher_fn`], or a method that knows the database
-/// (`Stack::publish_fn`).
+/// Implemented for functions and closures of this shape, for `Arc<P>` and for
+/// `Box<dyn Publisher<D>>`. A closure whose arguments carry no types needs [`publisher_fn`], or a
+/// method that knows the database (`Stack::publish_fn`).
 #[doc(alias = "WSGI")]
 #[doc(alias = "ZPublisher")]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not publish from the database `{D}`",
     label = "not a publisher of `{D}`",
-    note = "a publisher is a synchronous `fn(&Request, &mut Transaction<'_, {D}>) -> Result<Response, Abort>`",
+    note = "a publisher is a synchronous `fn(&Request, &mut Transaction<'_, {D}>) -> Result\
+        <Response, Abort>`",
     note = "a closure whose arguments carry no types needs `publisher_fn`, or `Stack::publish_fn`"
 )]
 pub trait Publisher<D: Database>: Send + Sync + 'static {
     /// Answers one request.
     ///
     /// # Errors
-    /// [`Abort`]: the transaction is rolled back, and the client gets the abort's response or an error page.
-    fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort>;
+    /// [`Abort`]: the transaction is rolled back, and the client gets the abort's response or an
+    /// error page.
+    fn publish(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, D>,
+    ) -> Result<Response, Abort>;
 }
 
 impl<D, F> Publisher<D> for F
@@ -43,19 +49,31 @@ where
     D: Database,
     F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
 {
-    fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+    fn publish(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, D>,
+    ) -> Result<Response, Abort> {
         self(request, transaction)
     }
 }
 
 impl<D: Database, P: Publisher<D> + ?Sized> Publisher<D> for Arc<P> {
-    fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+    fn publish(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, D>,
+    ) -> Result<Response, Abort> {
         (**self).publish(request, transaction)
     }
 }
 
 impl<D: Database> Publisher<D> for Box<dyn Publisher<D>> {
-    fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+    fn publish(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, D>,
+    ) -> Result<Response, Abort> {
         (**self).publish(request, transaction)
     }
 }
@@ -67,7 +85,10 @@ where
     D: Database,
     F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
 {
-    PublisherFn { f, database: PhantomData }
+    PublisherFn {
+        f,
+        database: PhantomData,
+    }
 }
 
 /// A closure as a publisher; made by [`publisher_fn`].
@@ -81,14 +102,21 @@ where
     D: Database,
     F: Fn(&Request, &mut Transaction<'_, D>) -> Result<Response, Abort> + Send + Sync + 'static,
 {
-    fn publish(&self, request: &Request, transaction: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+    fn publish(
+        &self,
+        request: &Request,
+        transaction: &mut Transaction<'_, D>,
+    ) -> Result<Response, Abort> {
         (self.f)(request, transaction)
     }
 }
 
 impl<D, F: Clone> Clone for PublisherFn<D, F> {
     fn clone(&self) -> Self {
-        Self { f: self.f.clone(), database: PhantomData }
+        Self {
+            f: self.f.clone(),
+            database: PhantomData,
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The route that a request belongs to, for statistics, the status page and logs: a value in the request's
-/// extensions.
+/// The route that a request belongs to, for statistics, the status page and logs: a value in the
+/// request's extensions.
 ///
-/// Put a pattern there (`/orders/{id}`), never a raw path: each name is a label of its own in the metrics, and
-/// what a client may choose does not belong into one.
+/// Put a pattern there (`/orders/{id}`), never a raw path: each name is a label of its own in the
+/// metrics, and what a client may choose does not belong into one.
 ///
 /// Whoever routes sets it, in a layer outside the cap. With axum that is a middleware of the routes
 /// (`Router::route_layer`) that copies `MatchedPath`:

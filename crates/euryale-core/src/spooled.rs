@@ -16,14 +16,16 @@ use crate::blob::OpenFile;
 use crate::ledger::GaugeGuard;
 use crate::{Blob, Body, Ledger};
 
-/// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to clone.
+/// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to
+/// clone.
 ///
-/// A clone reads from the beginning, whatever was read of the original: a request that is published again has
-/// its whole body. Reading a file blocks, as application code in a worker may.
+/// A clone reads from the beginning, whatever was read of the original: a request that is published
+/// again has its whole body. Reading a file blocks, as application code in a worker may.
 ///
-/// It is no `http_body::Body`: one value, read by both `Read` and polls, would have two positions, and the first way
-/// blocks the second one's thread. What reads asynchronously inside `Spool`, a router of axum's or middleware that
-/// wants a body, gets a [`Body`] of it, without a copy: `.map_request(|request: Request| request.map(Body::from))`.
+/// It is no `http_body::Body`: one value, read by both `Read` and polls, would have two positions,
+/// and the first way blocks the second one's thread. What reads asynchronously inside `Spool`, a
+/// router of axum's or middleware that wants a body, gets a [`Body`] of it, without a copy:
+/// `.map_request(|request: Request| request.map(Body::from))`.
 ///
 /// ```
 /// use std::io::Read;
@@ -59,7 +61,11 @@ impl SpooledBody {
     /// # Errors
     /// When `fstat` fails, or `file` is no regular file.
     pub fn file(file: File) -> io::Result<Self> {
-        Ok(Self { content: Content::File(Blob::new(file)?), position: 0, counted: None })
+        Ok(Self {
+            content: Content::File(Blob::new(file)?),
+            position: 0,
+            counted: None,
+        })
     }
 
     /// Counts this body and all its clones in `ledger`, until the last of them is dropped.
@@ -114,7 +120,10 @@ impl SpooledBody {
     /// The file, if the body is all that stands in it.
     #[cfg(feature = "fs")]
     fn as_whole_file(&self) -> Option<&File> {
-        self.as_file().filter(|file| file.metadata().is_ok_and(|metadata| metadata.len() == self.len()))
+        self.as_file().filter(|file| {
+            file.metadata()
+                .is_ok_and(|metadata| metadata.len() == self.len())
+        })
     }
 
     /// The body that `blob` was made of by [`Body::from`], as it was.
@@ -141,7 +150,11 @@ impl SpooledBody {
 impl Clone for SpooledBody {
     /// The same bytes, to be read from the beginning.
     fn clone(&self) -> Self {
-        Self { content: self.content.clone(), position: 0, counted: self.counted.clone() }
+        Self {
+            content: self.content.clone(),
+            position: 0,
+            counted: self.counted.clone(),
+        }
     }
 }
 
@@ -154,7 +167,9 @@ impl Default for SpooledBody {
 impl Read for SpooledBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.len().saturating_sub(self.position);
-        let want = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let want = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
         let read = match &self.content {
             Content::Memory(bytes) => {
                 // Within the length, so it fits a usize.
@@ -162,7 +177,9 @@ impl Read for SpooledBody {
                 buffer[..want].copy_from_slice(&bytes[at..at + want]);
                 want
             }
-            Content::File(blob) => blob.file().read_at(&mut buffer[..want], blob.offset() + self.position)?,
+            Content::File(blob) => blob
+                .file()
+                .read_at(&mut buffer[..want], blob.offset() + self.position)?,
         };
         self.position += read as u64;
         Ok(read)
@@ -177,7 +194,10 @@ impl Seek for SpooledBody {
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
         self.position = position.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "seek to before the beginning of a body")
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "seek to before the beginning of a body",
+            )
         })?;
         Ok(self.position)
     }
@@ -185,7 +205,11 @@ impl Seek for SpooledBody {
 
 impl From<Bytes> for SpooledBody {
     fn from(bytes: Bytes) -> Self {
-        Self { content: Content::Memory(bytes), position: 0, counted: None }
+        Self {
+            content: Content::Memory(bytes),
+            position: 0,
+            counted: None,
+        }
     }
 }
 
@@ -202,7 +226,8 @@ impl From<Vec<u8>> for SpooledBody {
 }
 
 impl From<SpooledBody> for Body {
-    /// The same bytes, to be read asynchronously. A file is counted, and closed elsewhere, as before.
+    /// The same bytes, to be read asynchronously. A file is counted, and closed elsewhere, as
+    /// before.
     fn from(body: SpooledBody) -> Self {
         match &body.content {
             Content::Memory(bytes) => bytes.clone().into(),
@@ -213,6 +238,8 @@ impl From<SpooledBody> for Body {
 
 impl fmt::Debug for SpooledBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpooledBody").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("SpooledBody")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }

@@ -2,13 +2,14 @@
 
 use std::task::{Context, Poll};
 
-/// How much one task does before others of its thread have their turn, in bytes: of what is in memory, for a peer that
-/// takes it.
+/// How much one task does before others of its thread have their turn, in bytes: of what is in
+/// memory, for a peer that takes it.
 ///
-/// Such a task never waits, so tokio would leave it its thread: tokio's own budget counts operations, whatever they
-/// cost. And while any task is ready, a thread looks for what has come on its sockets only after 61 polls
-/// ([`event_interval`](tokio::runtime::Builder::event_interval)). A new request waits for so many stints: with one of
-/// 50 µs, for 3 ms, and longer where threads wait for cores.
+/// Such a task never waits, so tokio would leave it its thread: tokio's own budget counts
+/// operations, whatever they cost. And while any task is ready, a thread looks for what has come on
+/// its sockets only after 61 polls ([`event_interval`](tokio::runtime::Builder::event_interval)). A
+/// new request waits for so many stints: with one of 50 µs, for 3 ms, and longer where threads wait
+/// for cores.
 ///
 /// ```
 /// use std::future::poll_fn;
@@ -49,8 +50,8 @@ impl Stint {
         self.left = self.bytes;
     }
 
-    /// Ready while the stint lasts. At its end it is pending, once, and wakes the task: behind all that were ready
-    /// before.
+    /// Ready while the stint lasts. At its end it is pending, once, and wakes the task: behind all
+    /// that were ready before.
     pub fn poll_go_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.left > 0 {
             return Poll::Ready(());

@@ -38,9 +38,9 @@ impl Stage {
     }
 }
 
-/// Where the time of a request goes: a value in its extensions, which whoever wants to know puts there, outside of all
-/// layers, and which the layers write into. Clones are handles to the same times, so those of all attempts and passes
-/// are one sum.
+/// Where the time of a request goes: a value in its extensions, which whoever wants to know puts
+/// there, outside of all layers, and which the layers write into. Clones are handles to the same
+/// times, so those of all attempts and passes are one sum.
 ///
 /// ```
 /// use std::time::Duration;
@@ -112,6 +112,9 @@ impl fmt::Debug for Times {
         for stage in Stage::ALL {
             debug.field(stage.name(), &self.of(*stage));
         }
-        debug.field("publications", &self.publications()).field("route", &self.route()).finish()
+        debug
+            .field("publications", &self.publications())
+            .field("route", &self.route())
+            .finish()
     }
 }

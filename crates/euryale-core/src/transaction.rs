@@ -13,17 +13,18 @@ use crate::lease::Task;
 use crate::ledger::DropReason;
 use crate::panic::PanicMessage;
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, Phase, SnapshotPin,
-    Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, Phase,
+    SnapshotPin, Unavailable,
 };
 
 /// One transaction, lent to a publisher for one publication.
 ///
-/// It connects and begins at the first [`connection`](Transaction::connection); a publisher that never asks
-/// costs no connection. It is committed when the publisher returns `Ok` and nothing objects:
+/// It connects and begins at the first [`connection`](Transaction::connection); a publisher that
+/// never asks costs no connection. It is committed when the publisher returns `Ok` and nothing
+/// objects:
 ///
-/// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then the lease
-/// goes back.
+/// `publish · gates · before-commit hooks · votes · commit · finish · after hooks`, and only then
+/// the lease goes back.
 ///
 /// Hooks belong to the attempt: those of an aborted one are dropped with it.
 pub struct Transaction<'a, D: Database> {
@@ -46,7 +47,12 @@ type BeforeCommit<D> = Box<dyn FnOnce(&mut Transaction<'_, D>) -> Result<(), Abo
 type After = Box<dyn FnOnce() + Send>;
 
 impl<'a, D: Database> Transaction<'a, D> {
-    fn new(lease: Lease<'a, D>, attempt: Attempt, access: Access, pin: Option<SnapshotPin>) -> Self {
+    fn new(
+        lease: Lease<'a, D>,
+        attempt: Attempt,
+        access: Access,
+        pin: Option<SnapshotPin>,
+    ) -> Self {
         Self {
             lease,
             wrote: attempt.history().wrote,
@@ -67,8 +73,8 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// The connection, in a transaction: opened and begun at the first call.
     ///
     /// # Errors
-    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503, or another
-    /// attempt when the database calls it a conflict.
+    /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503,
+    /// or another attempt when the database calls it a conflict.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
         if !self.begun {
             self.begin()?;
@@ -82,9 +88,10 @@ impl<'a, D: Database> Transaction<'a, D> {
         let before = self.lease.enter(Phase::Beginning);
         let began = match self.begin_pinned() {
             Ok(true) => Ok(()),
-            Ok(false) => {
-                self.lease.with(|database, connection| database.begin(connection, access)).unwrap_or(Ok(()))
-            }
+            Ok(false) => self
+                .lease
+                .with(|database, connection| database.begin(connection, access))
+                .unwrap_or(Ok(())),
             Err(error) => Err(error),
         };
         self.lease.enter(before);
@@ -93,7 +100,10 @@ impl<'a, D: Database> Transaction<'a, D> {
             if fault(self.lease.database(), &*source) != Fault::Conflict {
                 self.lease.discard(DropReason::Begin);
             }
-            return Err(Unavailable { doing: "begin", source });
+            return Err(Unavailable {
+                doing: "begin",
+                source,
+            });
         }
         self.begun = true;
         self.lease.ledger().transactions.begun.add(1);
@@ -102,9 +112,15 @@ impl<'a, D: Database> Transaction<'a, D> {
 
     /// Begins with the snapshot of an earlier pass, if there is one for this transaction.
     fn begin_pinned(&mut self) -> Result<bool, BoxError> {
-        let Some(pin) = self.pin.as_ref().filter(|_| self.access == Access::Read) else { return Ok(false) };
-        let Some(snapshot) = pin.snapshot() else { return Ok(false) };
-        let began = self.lease.with(|database, connection| database.begin_at(connection, &snapshot));
+        let Some(pin) = self.pin.as_ref().filter(|_| self.access == Access::Read) else {
+            return Ok(false);
+        };
+        let Some(snapshot) = pin.snapshot() else {
+            return Ok(false);
+        };
+        let began = self
+            .lease
+            .with(|database, connection| database.begin_at(connection, &snapshot));
         let promises = &self.lease.ledger().promises;
         match began.unwrap_or(Ok(false)) {
             Ok(true) => promises.snapshots_pinned.add(1),
@@ -121,12 +137,24 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// Leaves the snapshot of a pass that is suspended to those after it.
     fn leave_snapshot(&mut self) {
         let has_only_read = self.begun && self.access == Access::Read && !self.wrote;
-        let Some(pin) = self.pin.as_ref().filter(|pin| has_only_read && pin.is_wanted()) else { return };
+        let Some(pin) = self
+            .pin
+            .as_ref()
+            .filter(|pin| has_only_read && pin.is_wanted())
+        else {
+            return;
+        };
         let snapshot = PanicMessage::catch(|| self.lease.with(D::snapshot));
-        let snapshot = match snapshot.unwrap_or_else(|panic| Some(Err(panic.into()))).unwrap_or(Ok(None)) {
+        let snapshot = match snapshot
+            .unwrap_or_else(|panic| Some(Err(panic.into())))
+            .unwrap_or(Ok(None))
+        {
             Ok(snapshot) => snapshot,
             Err(error) => {
-                tracing::warn!(error = &*error as &dyn std::error::Error, "no snapshot for the next pass");
+                tracing::warn!(
+                    error = &*error as &dyn std::error::Error,
+                    "no snapshot for the next pass"
+                );
                 None
             }
         };
@@ -136,12 +164,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         pin.put(snapshot);
     }
 
-    /// Says that this transaction will write, whatever the request's method: it begins as a writer, and so do
-    /// later attempts.
+    /// Says that this transaction will write, whatever the request's method: it begins as a writer,
+    /// and so do later attempts.
     ///
     /// # Errors
-    /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it is no
-    /// failure: the request is published again, as a writer, if a `Retry` with `ConflictPolicy` stands above.
+    /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it
+    /// is no failure: the request is published again, as a writer, if a `Retry` with
+    /// `ConflictPolicy` stands above.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
         self.declared_writable = true;
@@ -152,8 +181,8 @@ impl<'a, D: Database> Transaction<'a, D> {
         Ok(())
     }
 
-    /// Did the publisher say [`writable`](Self::writable)? In this attempt: one that begins as a writer because
-    /// the attempt before it wrote has said nothing yet.
+    /// Did the publisher say [`writable`](Self::writable)? In this attempt: one that begins as a
+    /// writer because the attempt before it wrote has said nothing yet.
     pub fn declared_writable(&self) -> bool {
         self.declared_writable
     }
@@ -163,14 +192,14 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.begun
     }
 
-    /// This transaction will be aborted at its end, whatever the publisher returns; its response is sent all
-    /// the same.
+    /// This transaction will be aborted at its end, whatever the publisher returns; its response is
+    /// sent all the same.
     pub fn doom(&mut self) {
         self.doomed = true;
     }
 
-    /// Runs `hook` before anything is committed, in the worker, in the order of registration. It may use the
-    /// transaction, register more hooks, and abort.
+    /// Runs `hook` before anything is committed, in the worker, in the order of registration. It
+    /// may use the transaction, register more hooks, and abort.
     #[doc(alias = "addBeforeCommitHook")]
     pub fn before_commit<F>(&mut self, hook: F)
     where
@@ -179,19 +208,20 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.before_commit.push(Box::new(hook));
     }
 
-    /// Runs `hook` once after this transaction has committed, in the worker. A panic in it is logged and
-    /// counted, and changes nothing else.
+    /// Runs `hook` once after this transaction has committed, in the worker. A panic in it is
+    /// logged and counted, and changes nothing else.
     #[doc(alias = "addAfterCommitHook")]
     pub fn after_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.after_commit.push(Box::new(hook));
     }
 
-    /// Spawns `future` on the runtime once this transaction has committed; never when it is aborted or in doubt.
+    /// Spawns `future` on the runtime once this transaction has committed; never when it is aborted
+    /// or in doubt.
     ///
-    /// It is in memory only: a crash, or the end of the process before the task's, loses it. What must not be lost is
-    /// written into the database, in this transaction. It runs in the span in which it was made, without a deadline
-    /// and without a client: bound it. It is counted while it runs, and the pool waits for it when it is closed.
-    /// A panic is logged and counted.
+    /// It is in memory only: a crash, or the end of the process before the task's, loses it. What
+    /// must not be lost is written into the database, in this transaction. It runs in the span in
+    /// which it was made, without a deadline and without a client: bound it. It is counted while it
+    /// runs, and the pool waits for it when it is closed. A panic is logged and counted.
     ///
     /// ```
     /// # use euryale_core::{Abort, Database, Transaction};
@@ -206,12 +236,13 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.tasks.push(wait::task(self.lease.ledger(), future));
     }
 
-    /// Waits in this worker, for `within` at most, for a future that the runtime's other threads drive.
+    /// Waits in this worker, for `within` at most, for a future that the runtime's other threads
+    /// drive.
     ///
-    /// The lease is held all that time, which is what a promise or a deferred response avoids: for what takes
-    /// milliseconds, or must be known before the commit. The future is polled in this thread, in the span of the
-    /// request, and may borrow what the publisher has. A method of the transaction, because only in a worker may a
-    /// thread wait.
+    /// The lease is held all that time, which is what a promise or a deferred response avoids: for
+    /// what takes milliseconds, or must be known before the commit. The future is polled in this
+    /// thread, in the span of the request, and may borrow what the publisher has. A method of the
+    /// transaction, because only in a worker may a thread wait.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -223,16 +254,17 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// ```
     ///
     /// # Errors
-    /// Of kind [`Elapsed`](crate::ErrorKind::Elapsed), when the future was not ready in time. A future that itself
-    /// waits for a permit of a pool ends with [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) in its own result,
-    /// at once; when it waits for another task that does, `within` is what ends the wait.
+    /// Of kind [`Elapsed`](crate::ErrorKind::Elapsed), when the future was not ready in time. A
+    /// future that itself waits for a permit of a pool ends with
+    /// [`WouldDeadlock`](crate::ErrorKind::WouldDeadlock) in its own result, at once; when it waits
+    /// for another task that does, `within` is what ends the wait.
     #[doc(alias = "AsyncToSync")]
     pub fn block_on<F: Future>(&self, within: Duration, future: F) -> Result<F::Output, Error> {
         wait::block_on(within, future)
     }
 
-    /// Runs `hook` once after this transaction has been aborted, in the worker. Not run when a commit is in
-    /// doubt.
+    /// Runs `hook` once after this transaction has been aborted, in the worker. Not run when a
+    /// commit is in doubt.
     pub fn after_abort(&mut self, hook: impl FnOnce() + Send + 'static) {
         self.after_abort.push(Box::new(hook));
     }
@@ -242,8 +274,8 @@ impl<'a, D: Database> Transaction<'a, D> {
         self.participants.push(Box::new(participant));
     }
 
-    /// Has the client gone? A long computation may stop then; by default a transaction is committed all the
-    /// same.
+    /// Has the client gone? A long computation may stop then; by default a transaction is committed
+    /// all the same.
     pub fn client_is_gone(&self) -> bool {
         self.lease.client_is_gone()
     }
@@ -274,7 +306,8 @@ impl<D: Database> fmt::Debug for Transaction<'_, D> {
     }
 }
 
-/// [`Transaction::writable`] came after the first [`Transaction::connection`] of a reading transaction.
+/// [`Transaction::writable`] came after the first [`Transaction::connection`] of a reading
+/// transaction.
 #[derive(Debug)]
 pub struct AlreadyReading;
 

@@ -37,7 +37,12 @@ enum Side {
 
 impl Window {
     pub(crate) fn new(size: usize, stall: Duration) -> Self {
-        Self { state: Mutex::default(), moved: Condvar::new(), size: size.max(1), stall }
+        Self {
+            state: Mutex::default(),
+            moved: Condvar::new(),
+            size: size.max(1),
+            stall,
+        }
     }
 
     /// Writes as much of `bytes` as there is room for, and waits for room for a first byte.
@@ -57,7 +62,8 @@ impl Window {
         if bytes.is_empty() {
             return Ok(());
         }
-        let (tail, len) = (state.tail.split().freeze(), bytes.len());
+        let tail = state.tail.split().freeze();
+        let len = bytes.len();
         state.pieces.extend((!tail.is_empty()).then_some(tail));
         state.pieces.push_back(bytes);
         let waker = state.grow(len);
@@ -94,7 +100,11 @@ impl Window {
                 wake(waker);
                 return Err(stalled());
             }
-            state = self.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .moved
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -119,7 +129,10 @@ impl Window {
     /// Nobody will take anything any more.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
-        let left = State { side: Side::Gone, ..State::default() };
+        let left = State {
+            side: Side::Gone,
+            ..State::default()
+        };
         let unsent = std::mem::replace(&mut *state, left);
         drop(state);
         self.moved.notify_one();
@@ -135,7 +148,10 @@ impl State {
     fn check(&self) -> io::Result<()> {
         match self.side {
             Side::Open => Ok(()),
-            Side::Gone => Err(io::Error::new(io::ErrorKind::BrokenPipe, "the client is gone")),
+            Side::Gone => Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the client is gone",
+            )),
             Side::Stalled => Err(stalled()),
         }
     }
@@ -154,5 +170,8 @@ fn wake(waker: Option<Waker>) {
 }
 
 fn stalled() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the client took nothing for too long")
+    io::Error::new(
+        io::ErrorKind::TimedOut,
+        "the client took nothing for too long",
+    )
 }

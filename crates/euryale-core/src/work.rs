@@ -16,14 +16,15 @@ use crate::{Error, ErrorKind};
 
 /// Where the blocking part of a body or of a deferred response runs.
 ///
-/// Without a layer it runs on tokio's blocking pool, beside at most 127 others in the process. A layer that has
-/// threads for it puts them into the [`Deferred`](crate::Deferred) or the [`WriterHandle`](crate::WriterHandle),
-/// as [`ReadBlob`](crate::ReadBlob) says how a blob is read.
+/// Without a layer it runs on tokio's blocking pool, beside at most 127 others in the process. A
+/// layer that has threads for it puts them into the [`Deferred`](crate::Deferred) or the
+/// [`WriterHandle`](crate::WriterHandle), as [`ReadBlob`](crate::ReadBlob) says how a blob is read.
 pub trait RunBlocking: Send + Sync + 'static {
     /// Has `work` run, on a thread that may block. Never runs it in the caller's thread.
     ///
     /// # Errors
-    /// [`LaneFull`](ErrorKind::LaneFull) or [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.
+    /// [`LaneFull`](ErrorKind::LaneFull) or [`NoWorker`](ErrorKind::NoWorker), and then `work`
+    /// never runs.
     fn run(&self, work: Work) -> Result<(), Error>;
 }
 
@@ -35,8 +36,9 @@ pub struct Work {
 type Place = Box<dyn Any + Send>;
 
 impl Work {
-    /// Work, and the future of its result. When nobody waits for the result any more, work that has not begun never
-    /// does, and what is running goes on and its result is dropped in its own thread.
+    /// Work, and the future of its result. When nobody waits for the result any more, work that has
+    /// not begun never does, and what is running goes on and its result is dropped in its own
+    /// thread.
     pub fn new<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> (Self, Done<T>) {
         let (sender, receiver) = oneshot::channel();
         let span = Span::current();
@@ -81,8 +83,8 @@ impl fmt::Debug for Work {
 /// The result of [`Work`].
 ///
 /// # Errors
-/// By kind: [`Panicked`](ErrorKind::Panicked); [`NoWorker`](ErrorKind::NoWorker) when the work was dropped before it
-/// ran.
+/// By kind: [`Panicked`](ErrorKind::Panicked); [`NoWorker`](ErrorKind::NoWorker) when the work was
+/// dropped before it ran.
 #[derive(Debug)]
 #[must_use]
 pub struct Done<T> {

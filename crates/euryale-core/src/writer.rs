@@ -23,17 +23,18 @@ use crate::{BoxError, RunBlocking, Work};
 
 /// Where synchronous code writes a body, in a thread of its own, after the transaction.
 ///
-/// What is written leaves at once, as soon as the client takes it: nothing is held back, so `flush` has nothing to
-/// do. Small writes are gathered while the client is slower than they are; whoever writes a few bytes at a time puts
-/// a [`BufWriter`](std::io::BufWriter) around it.
+/// What is written leaves at once, as soon as the client takes it: nothing is held back, so `flush`
+/// has nothing to do. Small writes are gathered while the client is slower than they are; whoever
+/// writes a few bytes at a time puts a [`BufWriter`](std::io::BufWriter) around it.
 ///
 /// # Backpressure
-/// At most a window of bytes waits to be taken (default: 64 KiB). Then a write blocks, its thread with it.
+/// At most a window of bytes waits to be taken (default: 64 KiB). Then a write blocks, its thread
+/// with it.
 ///
 /// # Errors
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the client is gone, from a write or a flush.
-/// [`TimedOut`](io::ErrorKind::TimedOut) when it took nothing for a minute; the body then breaks off, whatever the
-/// writer does next.
+/// [`TimedOut`](io::ErrorKind::TimedOut) when it took nothing for a minute; the body then breaks
+/// off, whatever the writer does next.
 #[doc(alias = "IUnboundStreamIterator")]
 pub struct BodyWriter {
     window: Arc<Window>,
@@ -69,8 +70,8 @@ impl fmt::Debug for BodyWriter {
     }
 }
 
-/// Stands in the extensions of a response whose body is written by synchronous code, so that a layer can say where
-/// that runs.
+/// Stands in the extensions of a response whose body is written by synchronous code, so that a
+/// layer can say where that runs.
 #[derive(Clone)]
 pub struct WriterHandle {
     content: TakeOnce<Unstarted>,
@@ -88,17 +89,27 @@ type WriteBody = Box<dyn FnOnce(&mut BodyWriter) -> io::Result<()> + Send>;
 
 impl WriterHandle {
     fn new(write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static) -> Self {
-        let (window, stall) = (64 << 10, Duration::from_secs(60));
-        let unstarted =
-            Unstarted { write: Box::new(write), runner: None, window, stall, span: Span::current() };
-        Self { content: TakeOnce::new(unstarted) }
+        let window = 64 << 10;
+        let stall = Duration::from_secs(60);
+        let unstarted = Unstarted {
+            write: Box::new(write),
+            runner: None,
+            window,
+            stall,
+            span: Span::current(),
+        };
+        Self {
+            content: TakeOnce::new(unstarted),
+        }
     }
 
-    /// Has it run by `runner`, and not as was said before. Changes nothing when the body was polled; so do the others.
+    /// Has it run by `runner`, and not as was said before. Changes nothing when the body was
+    /// polled; so do the others.
     pub fn run_by(&self, runner: Arc<dyn RunBlocking>) {
         // What was there before is dropped outside the lock.
         let mut runner = Some(runner);
-        self.content.update(|content| std::mem::swap(&mut content.runner, &mut runner));
+        self.content
+            .update(|content| std::mem::swap(&mut content.runner, &mut runner));
     }
 
     /// How many bytes may wait to be taken; at least 1. Default: 64 KiB.
@@ -119,7 +130,9 @@ impl WriterHandle {
 
 impl fmt::Debug for WriterHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriterHandle").field("started", &self.is_started()).finish()
+        f.debug_struct("WriterHandle")
+            .field("started", &self.is_started())
+            .finish()
     }
 }
 
@@ -129,8 +142,8 @@ pub(crate) struct WriterBody {
     announced: Option<Announced>,
 }
 
-/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was taken; an error ⇒
-/// Ended, and the same error from the body.
+/// Untouched ⇒ Sending at the first poll, Sending ⇒ Ended when the writer has ended and all was
+/// taken; an error ⇒ Ended, and the same error from the body.
 enum State {
     Untouched(WriterHandle),
     Sending(Sending),
@@ -151,17 +164,32 @@ pub(crate) struct Sending {
 }
 
 impl WriterBody {
-    pub(crate) fn new(write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static) -> Self {
-        Self { state: State::Untouched(WriterHandle::new(write)), announced: None }
+    pub(crate) fn new(
+        write: impl FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        Self {
+            state: State::Untouched(WriterHandle::new(write)),
+            announced: None,
+        }
     }
 
     pub(crate) fn of_length(self, length: u64) -> Self {
-        Self { announced: Some(Announced { left: length, last: None }), ..self }
+        Self {
+            announced: Some(Announced {
+                left: length,
+                last: None,
+            }),
+            ..self
+        }
     }
 
     /// None when it was polled.
     pub(crate) fn handle(&self) -> Option<&WriterHandle> {
-        if let State::Untouched(handle) = &self.state { Some(handle) } else { None }
+        if let State::Untouched(handle) = &self.state {
+            Some(handle)
+        } else {
+            None
+        }
     }
 
     pub(crate) fn is_ended(&self) -> bool {
@@ -171,7 +199,10 @@ impl WriterBody {
     pub(crate) fn size_hint(&self) -> SizeHint {
         let len = |last: &Bytes| last.len() as u64;
         let left = |announced: &Announced| announced.left + announced.last.as_ref().map_or(0, len);
-        self.announced.as_ref().map(left).map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.announced
+            .as_ref()
+            .map(left)
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
     pub(crate) fn poll_frame(
@@ -216,17 +247,25 @@ enum Measured {
     End(Option<Bytes>),
 }
 
-/// What to do with a piece, or with the end. A client that was told a length takes so many bytes for the whole: so the
-/// last of them are sent when nothing can go wrong any more.
-fn measured(piece: Option<Bytes>, announced: &mut Option<Announced>) -> Result<Measured, WrongLength> {
-    let Some(announced) = announced else { return Ok(piece.map_or(Measured::End(None), Measured::Send)) };
+/// What to do with a piece, or with the end. A client that was told a length takes so many bytes
+/// for the whole: so the last of them are sent when nothing can go wrong any more.
+fn measured(
+    piece: Option<Bytes>,
+    announced: &mut Option<Announced>,
+) -> Result<Measured, WrongLength> {
+    let Some(announced) = announced else {
+        return Ok(piece.map_or(Measured::End(None), Measured::Send));
+    };
     let Some(piece) = piece else {
         return match announced.left {
             0 => Ok(Measured::End(announced.last.take())),
             left => Err(WrongLength::Short { left }),
         };
     };
-    announced.left = announced.left.checked_sub(piece.len() as u64).ok_or(WrongLength::Long)?;
+    announced.left = announced
+        .left
+        .checked_sub(piece.len() as u64)
+        .ok_or(WrongLength::Long)?;
     if announced.left > 0 {
         return Ok(Measured::Send(piece));
     }
@@ -244,7 +283,9 @@ enum WrongLength {
 impl fmt::Display for WrongLength {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Short { left } => write!(f, "a body is shorter than was announced, by {left} bytes"),
+            Self::Short { left } => {
+                write!(f, "a body is shorter than was announced, by {left} bytes")
+            }
             Self::Long => f.write_str("a body is longer than was announced"),
         }
     }
@@ -254,13 +295,29 @@ impl StdError for WrongLength {}
 
 fn start(handle: &WriterHandle) -> Result<Sending, BoxError> {
     // Only a body takes it, and there is one.
-    let unstarted = handle.content.take().ok_or("the writer of this body was taken")?;
-    let Unstarted { write, runner, window, stall, span } = unstarted;
+    let unstarted = handle
+        .content
+        .take()
+        .ok_or("the writer of this body was taken")?;
+    let Unstarted {
+        write,
+        runner,
+        window,
+        stall,
+        span,
+    } = unstarted;
     let window = Arc::new(Window::new(window, stall));
-    let mut writer = BodyWriter { window: Arc::clone(&window) };
+    let mut writer = BodyWriter {
+        window: Arc::clone(&window),
+    };
     let (work, done) = span.in_scope(|| Work::new(move || write(&mut writer)));
-    let sending = Sending { window, done: Some(done), span };
-    work.start(runner.as_ref()).inspect_err(|error| sending.log(error))?;
+    let sending = Sending {
+        window,
+        done: Some(done),
+        span,
+    };
+    work.start(runner.as_ref())
+        .inspect_err(|error| sending.log(error))?;
     Ok(sending)
 }
 
@@ -272,7 +329,9 @@ impl Sending {
                 return Poll::Ready(Some(piece.map_err(|error| self.failed(error))));
             }
             // Nothing is there; and when the writer has ended, nothing will come.
-            let Some(done) = &mut self.done else { return Poll::Ready(None) };
+            let Some(done) = &mut self.done else {
+                return Poll::Ready(None);
+            };
             let ended = ready!(Pin::new(done).poll(cx));
             self.done = None;
             match ended {
@@ -292,7 +351,8 @@ impl Sending {
 
     /// The head is gone, so no page will tell of it.
     fn log(&self, error: &(dyn StdError + 'static)) {
-        self.span.in_scope(|| tracing::error!(error, "a body broke off"));
+        self.span
+            .in_scope(|| tracing::error!(error, "a body broke off"));
     }
 }
 
@@ -341,5 +401,7 @@ pub(crate) fn send_all<I>(chunks: I, writer: &mut BodyWriter) -> io::Result<()>
 where
     I: IntoIterator<Item: IntoChunk>,
 {
-    chunks.into_iter().try_for_each(|chunk| writer.send(chunk.into_chunk().map_err(io::Error::other)?))
+    chunks
+        .into_iter()
+        .try_for_each(|chunk| writer.send(chunk.into_chunk().map_err(io::Error::other)?))
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use euryale_core::ledger::{DropReason, Histogram};
 use euryale_core::{Ledger, Route};
 
-/// What the parser lets pass is checked here: that each family says what it is, and that histograms add up.
+/// What the parser lets pass is checked here: that each family says what it is, and that histograms
+/// add up.
 const READ: &str = r#"
 import sys
 from prometheus_client.parser import text_string_to_metric_families as families
@@ -49,7 +50,9 @@ print("series", len(series))
 /// Debian's packages are for Debian's Python, which need not be the first.
 fn python() -> Option<&'static str> {
     ["python3", "/usr/bin/python3"].into_iter().find(|python| {
-        let found = Command::new(python).args(["-c", "import prometheus_client"]).output();
+        let found = Command::new(python)
+            .args(["-c", "import prometheus_client"])
+            .output();
         found.is_ok_and(|output| output.status.success())
     })
 }
@@ -57,7 +60,9 @@ fn python() -> Option<&'static str> {
 #[test]
 fn prometheus_can_read_it() {
     const NASTY: &str = "a \\ \"b\"\nc {é}, d=\"e\"} 1";
-    let Some(python) = python() else { return euryale_test::skip("prometheus_client is not installed") };
+    let Some(python) = python() else {
+        return euryale_test::skip("prometheus_client is not installed");
+    };
     let ledger = Ledger::new();
     for text in [ledger.exposition(), filled(&ledger, NASTY)] {
         let mut reader = Command::new(python)
@@ -71,11 +76,21 @@ fn prometheus_can_read_it() {
         let _ = reader.stdin.take().unwrap().write_all(text.as_bytes());
         let output = reader.wait_with_output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}\n{text}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         // None is lost on the way.
         let samples = text.lines().filter(|line| !line.starts_with('#')).count();
-        let families = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
-        assert!(said.contains(&format!("families {families}\nseries {samples}\n")), "{said}\n{text}");
+        let families = text
+            .lines()
+            .filter(|line| line.starts_with("# TYPE "))
+            .count();
+        assert!(
+            said.contains(&format!("families {families}\nseries {samples}\n")),
+            "{said}\n{text}"
+        );
         if text.contains("a \\\\") {
             let hex: String = NASTY.bytes().map(|byte| format!("{byte:02x}")).collect();
             assert!(said.contains(&format!("route {hex}\n")), "{said}");
@@ -83,7 +98,8 @@ fn prometheus_can_read_it() {
     }
 }
 
-/// Something in each kind of family, and what must be escaped in each label that is not this crate's own.
+/// Something in each kind of family, and what must be escaped in each label that is not this
+/// crate's own.
 fn filled(ledger: &Ledger, nasty: &str) -> String {
     ledger.connections.dropped.add(DropReason::Panicked, 2);
     ledger.publishers.running.add(3);

@@ -37,10 +37,16 @@ async fn a_sub_request_is_a_transaction_of_its_own() {
     outer.insert("the site's own");
     let mut request = http::Request::new(Body::empty());
     *request.extensions_mut() = outer.clone();
-    Internal::new(kept.clone()).request(request, &outer).await.unwrap();
+    Internal::new(kept.clone())
+        .request(request, &outer)
+        .await
+        .unwrap();
     let inner = kept.0.lock().unwrap();
     assert!(inner.get::<History>().is_none());
     assert!(inner.get::<Attempt>().is_none());
-    assert!(inner.get::<SnapshotPin>().is_none(), "the passes of the outer request read another state");
+    assert!(
+        inner.get::<SnapshotPin>().is_none(),
+        "the passes of the outer request read another state"
+    );
     assert_eq!(inner.get::<&str>(), Some(&"the site's own"));
 }

@@ -12,7 +12,10 @@ fn transact(
     f: impl FnOnce(&mut Transaction<'_, CountingDatabase>) -> Result<(), Abort>,
 ) -> bool {
     let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write);
-    matches!(Transaction::run(&mut lender.lease(), options, f), Ok(Outcome::Committed(())))
+    matches!(
+        Transaction::run(&mut lender.lease(), options, f),
+        Ok(Outcome::Committed(()))
+    )
 }
 
 #[tokio::test]
@@ -28,10 +31,15 @@ async fn a_task_begins_after_the_commit_or_never() {
     assert!(transact(&mut lender, |transaction| {
         transaction.connection()?;
         transaction.spawn_after_commit(task());
-        transaction.spawn_after_commit(async { std::panic::resume_unwind(Box::new("as scripted")) });
+        transaction
+            .spawn_after_commit(async { std::panic::resume_unwind(Box::new("as scripted")) });
         Ok(())
     }));
-    assert_eq!(lender.ledger().tasks.running.get(), 2, "counted from the commit on");
+    assert_eq!(
+        lender.ledger().tasks.running.get(),
+        2,
+        "counted from the commit on"
+    );
     assert!(!transact(&mut lender, |transaction| {
         transaction.connection()?;
         transaction.spawn_after_commit(task());

@@ -6,8 +6,8 @@ use std::io;
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, Body, BoxError, Error, ErrorKind, Fault, History, OrAbort, Outcome, Participant,
-    Pending, Response, Transaction, TransactionOptions,
+    Abort, Access, Attempt, Body, BoxError, Error, ErrorKind, Fault, History, OrAbort, Outcome,
+    Participant, Pending, Response, Transaction, TransactionOptions,
 };
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
@@ -23,7 +23,10 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let database = CountingDatabase::new();
-        Self { lender: Lender::new(database.clone()), database }
+        Self {
+            lender: Lender::new(database.clone()),
+            database,
+        }
     }
 
     fn run_as<T>(
@@ -32,11 +35,18 @@ impl Bench {
         f: impl FnOnce(&mut Tx<'_>) -> Result<T, Abort>,
     ) -> Result<Outcome<T>, Error> {
         let result = Transaction::run(&mut self.lender.lease(), options, f);
-        assert_eq!(self.lender.ledger().unsettled(), [""; 0], "every transaction ends");
+        assert_eq!(
+            self.lender.ledger().unsettled(),
+            [""; 0],
+            "every transaction ends"
+        );
         result
     }
 
-    fn run<T>(&mut self, f: impl FnOnce(&mut Tx<'_>) -> Result<T, Abort>) -> Result<Outcome<T>, Error> {
+    fn run<T>(
+        &mut self,
+        f: impl FnOnce(&mut Tx<'_>) -> Result<T, Abort>,
+    ) -> Result<Outcome<T>, Error> {
         self.run_as(writing(), f)
     }
 
@@ -62,7 +72,12 @@ impl Bench {
                     Ok(())
                 }
             });
-            transaction.join(Witness { name: "", database: database.clone(), vote: Ok(()), finish: Ok(()) });
+            transaction.join(Witness {
+                name: "",
+                database: database.clone(),
+                vote: Ok(()),
+                finish: Ok(()),
+            });
             let after = database.clone();
             transaction.after_commit(move || after.record("after commit"));
             let after = database.clone();
@@ -119,10 +134,22 @@ fn the_order_of_events() {
     let begun = "connect · begin write · publish";
     let voted = "connect · begin write · publish · gate · before · vote";
     type End = fn(&mut Tx<'_>) -> Result<&'static str, Abort>;
-    type Case = (&'static str, Option<(Step, euryale_test::Behaviour)>, End, String, Option<ErrorKind>);
+    type Case = (
+        &'static str,
+        Option<(Step, euryale_test::Behaviour)>,
+        End,
+        String,
+        Option<ErrorKind>,
+    );
     let ok: End = |_| Ok("done");
     let cases: [Case; 13] = [
-        ("success", None, ok, format!("{voted} · commit · finish · after commit"), None),
+        (
+            "success",
+            None,
+            ok,
+            format!("{voted} · commit · finish · after commit"),
+            None,
+        ),
         (
             "error",
             None,
@@ -179,7 +206,9 @@ fn the_order_of_events() {
             "a gate that says no",
             None,
             |transaction| {
-                transaction.attempt().gate(|_: &Attempt| Err(Pending::new(1).into()));
+                transaction
+                    .attempt()
+                    .gate(|_: &Attempt| Err(Pending::new(1).into()));
                 Ok("done")
             },
             format!("{begun} · gate · abort · undo · after abort"),
@@ -230,9 +259,23 @@ fn a_failed_abort_costs_the_connection() {
     for behaviour in [Fail(Fault::Other), Panic] {
         let mut bench = Bench::new();
         bench.database.script(Step::Abort, [behaviour]);
-        let error = bench.full(|_| Err(TestError(Fault::Other).into())).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Application, "what the publisher met, not what the abort met");
-        assert_eq!(bench.lender.ledger().connections.dropped.get(DropReason::Abort), 1);
+        let error = bench
+            .full(|_| Err(TestError(Fault::Other).into()))
+            .unwrap_err();
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Application,
+            "what the publisher met, not what the abort met"
+        );
+        assert_eq!(
+            bench
+                .lender
+                .ledger()
+                .connections
+                .dropped
+                .get(DropReason::Abort),
+            1
+        );
         assert!(!bench.lender.is_connected());
     }
 }
@@ -240,11 +283,31 @@ fn a_failed_abort_costs_the_connection() {
 #[test]
 fn a_database_that_cannot_be_reached() {
     for (step, behaviour, kind, connected) in [
-        (Step::Connect, Fail(Fault::Other), ErrorKind::Unavailable, false),
-        (Step::Begin, Fail(Fault::Other), ErrorKind::Unavailable, false),
-        (Step::Begin, Fail(Fault::Disconnected), ErrorKind::Unavailable, false),
+        (
+            Step::Connect,
+            Fail(Fault::Other),
+            ErrorKind::Unavailable,
+            false,
+        ),
+        (
+            Step::Begin,
+            Fail(Fault::Other),
+            ErrorKind::Unavailable,
+            false,
+        ),
+        (
+            Step::Begin,
+            Fail(Fault::Disconnected),
+            ErrorKind::Unavailable,
+            false,
+        ),
         // A busy database is no fault of the connection's.
-        (Step::Begin, Fail(Fault::Conflict), ErrorKind::Conflict, true),
+        (
+            Step::Begin,
+            Fail(Fault::Conflict),
+            ErrorKind::Conflict,
+            true,
+        ),
         (Step::Connect, Panic, ErrorKind::Panicked, false),
         (Step::Begin, Panic, ErrorKind::Panicked, false),
     ] {
@@ -252,7 +315,11 @@ fn a_database_that_cannot_be_reached() {
         bench.database.script(step, [behaviour.clone()]);
         let error = bench.full(|_| Ok("never")).unwrap_err();
         assert_eq!(error.kind(), kind, "{step:?} {behaviour:?}");
-        assert_eq!(bench.lender.is_connected(), connected, "{step:?} {behaviour:?}");
+        assert_eq!(
+            bench.lender.is_connected(),
+            connected,
+            "{step:?} {behaviour:?}"
+        );
         assert_eq!(bench.lender.ledger().transactions.begun.get(), 0);
         bench.full(|_| Ok("the next one is served")).unwrap();
     }
@@ -285,7 +352,9 @@ impl StdError for Wrapped {
 #[test]
 fn a_conflict_is_found_in_the_chain() {
     let mut bench = Bench::new();
-    let error = bench.full(|_| Err(Wrapped(TestError(Fault::Conflict)).into())).unwrap_err();
+    let error = bench
+        .full(|_| Err(Wrapped(TestError(Fault::Conflict)).into()))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     let boxed: Result<&str, BoxError> = Err(Box::new(Wrapped(TestError(Fault::Conflict))));
     let error = bench.full(|_| boxed.or_abort()).unwrap_err();
@@ -304,7 +373,10 @@ fn a_reader_that_meets_a_conflict_wrote() {
         transaction.connection()?;
         Err::<(), _>(TestError(Fault::Conflict).into())
     });
-    assert!(error.unwrap_err().wrote(), "the next attempt begins as a writer");
+    assert!(
+        error.unwrap_err().wrote(),
+        "the next attempt begins as a writer"
+    );
     assert_eq!(bench.database.story(), "connect · begin read · abort");
 
     bench
@@ -314,7 +386,11 @@ fn a_reader_that_meets_a_conflict_wrote() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(bench.database.story(), "begin write · commit", "declared in time");
+    assert_eq!(
+        bench.database.story(),
+        "begin write · commit",
+        "declared in time"
+    );
 
     let error = bench.run_as(reading(), |transaction| {
         transaction.connection()?;
@@ -338,9 +414,15 @@ fn who_says_in_time_that_it_will_write_begins_as_a_writer() {
             Ok(transaction.writable()?)
         })
         .unwrap();
-    assert_eq!(bench.database.story(), "connect · begin write · commit", "and may say so again");
+    assert_eq!(
+        bench.database.story(),
+        "connect · begin write · commit",
+        "and may say so again"
+    );
 
-    bench.run_as(reading(), |transaction| Ok(transaction.writable()?)).unwrap();
+    bench
+        .run_as(reading(), |transaction| Ok(transaction.writable()?))
+        .unwrap();
     assert_eq!(bench.database.story(), "", "to say so costs no connection");
 
     bench
@@ -349,7 +431,11 @@ fn who_says_in_time_that_it_will_write_begins_as_a_writer() {
             Ok(transaction.writable()?)
         })
         .unwrap();
-    assert_eq!(bench.database.story(), "begin write · commit", "a writer may always say so");
+    assert_eq!(
+        bench.database.story(),
+        "begin write · commit",
+        "a writer may always say so"
+    );
 }
 
 #[test]
@@ -357,7 +443,10 @@ fn who_says_too_late_that_it_will_write_is_published_again() {
     let mut bench = Bench::new();
     let too_late = |transaction: &mut Tx<'_>| {
         transaction.connection()?;
-        transaction.writable().map_err(|late| Box::new(late) as BoxError).or_abort()
+        transaction
+            .writable()
+            .map_err(|late| Box::new(late) as BoxError)
+            .or_abort()
     };
     let error = bench.run_as(reading(), too_late).unwrap_err();
     assert_eq!((error.kind(), error.wrote()), (ErrorKind::Conflict, true));
@@ -366,7 +455,12 @@ fn who_says_too_late_that_it_will_write_is_published_again() {
     // As the layers outside do it: the request's history makes its next attempt a writer.
     let history = History::default().after_conflict(error.wrote());
     let access = history.access(&http::Method::GET);
-    bench.run_as(TransactionOptions::new(Attempt::new(history), access), too_late).unwrap();
+    bench
+        .run_as(
+            TransactionOptions::new(Attempt::new(history), access),
+            too_late,
+        )
+        .unwrap();
     assert_eq!(bench.database.story(), "begin write · commit");
 
     let deaf = bench.run_as(reading(), |transaction| {
@@ -374,7 +468,10 @@ fn who_says_too_late_that_it_will_write_is_published_again() {
         let _ = transaction.writable();
         Ok(())
     });
-    assert!(matches!(deaf, Ok(Outcome::Committed(()))), "who does not pass it on stays a reader: {deaf:?}");
+    assert!(
+        matches!(deaf, Ok(Outcome::Committed(()))),
+        "who does not pass it on stays a reader: {deaf:?}"
+    );
     assert_eq!(bench.database.story(), "begin read · commit");
 }
 
@@ -390,7 +487,10 @@ fn a_reader_that_could_not_begin_may_still_become_a_writer() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(bench.database.story(), "connect · begin read · begin write · commit");
+    assert_eq!(
+        bench.database.story(),
+        "connect · begin read · begin write · commit"
+    );
 }
 
 #[test]
@@ -425,7 +525,12 @@ fn what_a_writer_said_outlives_its_attempt() {
 fn a_vote_against_aborts_all() {
     let mut bench = Bench::new();
     let database = bench.database.clone();
-    let witness = |name, vote| Witness { name, database: database.clone(), vote, finish: Ok(()) };
+    let witness = |name, vote| Witness {
+        name,
+        database: database.clone(),
+        vote,
+        finish: Ok(()),
+    };
     let result = bench.run(|transaction| {
         transaction.connection()?;
         transaction.join(witness(" 1", Ok(())));
@@ -443,18 +548,34 @@ fn a_vote_against_aborts_all() {
 #[test]
 fn no_room_left_is_said_by_the_database_or_by_the_system() {
     let mut bench = Bench::new();
-    let error = bench.full(|_| Err(Wrapped(TestError(Fault::Full)).into())).unwrap_err();
+    let error = bench
+        .full(|_| Err(Wrapped(TestError(Fault::Full)).into()))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageFull);
-    let error = bench.full(|_| Err(io::Error::from(io::ErrorKind::StorageFull).into())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StorageFull, "what stands beside the database");
-    let error = bench.full(|_| Err(io::Error::from(io::ErrorKind::NotFound).into())).unwrap_err();
+    let error = bench
+        .full(|_| Err(io::Error::from(io::ErrorKind::StorageFull).into()))
+        .unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::StorageFull,
+        "what stands beside the database"
+    );
+    let error = bench
+        .full(|_| Err(io::Error::from(io::ErrorKind::NotFound).into()))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Application);
 
     bench.database.script(Step::Commit, [Fail(Fault::Full)]);
     bench.database.story();
-    assert_eq!(bench.full(|_| Ok("")).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(
+        bench.full(|_| Ok("")).unwrap_err().kind(),
+        ErrorKind::StorageFull
+    );
     let story = bench.database.story();
-    assert!(story.ends_with("commit · abort · undo · after abort"), "refused, not in doubt: {story}");
+    assert!(
+        story.ends_with("commit · abort · undo · after abort"),
+        "refused, not in doubt: {story}"
+    );
     assert!(bench.lender.is_connected(), "the connection is sound");
 }
 
@@ -465,7 +586,12 @@ fn a_failure_after_the_commit_fails_nothing() {
     let result = bench.run(|transaction| {
         transaction.connection()?;
         let finish = Err(Fault::Conflict);
-        transaction.join(Witness { name: "", database: database.clone(), vote: Ok(()), finish });
+        transaction.join(Witness {
+            name: "",
+            database: database.clone(),
+            vote: Ok(()),
+            finish,
+        });
         transaction.after_commit(|| panic!("a hook"));
         let database = database.clone();
         transaction.after_commit(move || database.record("the next hook"));
@@ -475,9 +601,18 @@ fn a_failure_after_the_commit_fails_nothing() {
         matches!(result, Ok(Outcome::Committed("committed"))),
         "not even a conflict is retried now: {result:?}"
     );
-    assert_eq!(database.story(), "connect · begin write · vote · commit · finish · the next hook");
+    assert_eq!(
+        database.story(),
+        "connect · begin write · vote · commit · finish · the next hook"
+    );
     let transactions = &bench.lender.ledger().transactions;
-    assert_eq!((transactions.finish_failures.get(), transactions.hook_failures.get()), (1, 1));
+    assert_eq!(
+        (
+            transactions.finish_failures.get(),
+            transactions.hook_failures.get()
+        ),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -493,9 +628,14 @@ fn hooks_before_the_commit_may_abort_and_add_hooks() {
         });
         Ok(())
     });
-    let Ok(Outcome::Refused(response)) = result else { panic!("{result:?}") };
+    let Ok(Outcome::Refused(response)) = result else {
+        panic!("{result:?}")
+    };
     assert_eq!(response.status(), http::StatusCode::FORBIDDEN);
-    assert_eq!(bench.database.story(), "connect · begin write · first · abort");
+    assert_eq!(
+        bench.database.story(),
+        "connect · begin write · first · abort"
+    );
 
     let error = bench.run(|transaction| {
         transaction.connection()?;
@@ -510,7 +650,15 @@ fn hooks_before_the_commit_may_abort_and_add_hooks() {
 fn abort_if_gone_is_asked_once_before_the_votes() {
     let mut bench = Bench::new();
     bench.lender.client_is_gone();
-    assert!(bench.full(|transaction| Ok(if transaction.client_is_gone() { "gone" } else { "here" })).is_ok());
+    assert!(
+        bench
+            .full(|transaction| Ok(if transaction.client_is_gone() {
+                "gone"
+            } else {
+                "here"
+            }))
+            .is_ok()
+    );
     bench.database.story();
     let error = bench.run_as(writing().abort_if_gone(true), |transaction| {
         transaction.connection()?;
@@ -522,11 +670,19 @@ fn abort_if_gone_is_asked_once_before_the_votes() {
 
 #[test]
 fn an_attempt_keeps_its_own_slots() {
-    let attempt =
-        Attempt::new(History::default().after_conflict(false).after_suspension().after_suspension());
+    let attempt = Attempt::new(
+        History::default()
+            .after_conflict(false)
+            .after_suspension()
+            .after_suspension(),
+    );
     assert_eq!((attempt.number(), attempt.pass()), (2, 3));
     attempt.with(|asked: &mut Vec<&str>| asked.push("feed"));
-    assert_eq!(attempt.clone().with(|asked: &mut Vec<&str>| asked.len()), 1, "a clone is the same attempt");
+    assert_eq!(
+        attempt.clone().with(|asked: &mut Vec<&str>| asked.len()),
+        1,
+        "a clone is the same attempt"
+    );
     assert_eq!(
         Attempt::new(attempt.history()).with(|asked: &mut Vec<&str>| asked.len()),
         0,
@@ -537,7 +693,9 @@ fn an_attempt_keeps_its_own_slots() {
 #[test]
 fn an_error_of_our_own_keeps_its_kind() {
     let mut bench = Bench::new();
-    let error = bench.run(|_| Err::<(), _>(Error::new(ErrorKind::QueueFull).into())).unwrap_err();
+    let error = bench
+        .run(|_| Err::<(), _>(Error::new(ErrorKind::QueueFull).into()))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueueFull, "of a nested call, say");
     let response = Response::new(Body::from("teapot"));
     let mut refused = Error::refused(response);
@@ -570,7 +728,10 @@ impl Drop for Bomb {
 
 #[test]
 fn a_participant_that_panics_when_it_is_dropped_stops_nobody() {
-    for (doomed, story) in [(false, "commit · finish · finish · hook"), (true, "abort · undo · undo")] {
+    for (doomed, story) in [
+        (false, "commit · finish · finish · hook"),
+        (true, "abort · undo · undo"),
+    ] {
         let mut bench = Bench::new();
         let database = bench.database.clone();
         let result = bench.run(|transaction| {
@@ -586,7 +747,10 @@ fn a_participant_that_panics_when_it_is_dropped_stops_nobody() {
             Ok(())
         });
         assert!(result.is_ok());
-        assert_eq!(bench.database.story(), format!("connect · begin write · {story}"));
+        assert_eq!(
+            bench.database.story(),
+            format!("connect · begin write · {story}")
+        );
     }
 }
 
@@ -623,19 +787,31 @@ fn an_error_that_cannot_be_classified_is_a_doubt_after_the_commit_was_sent() {
     let database = CountingDatabase::new();
     let mut lender = Lender::new(Perplexed(database.clone()));
     database.script(Step::Commit, [Fail(Fault::Other)]);
-    let witness = Witness { name: "", database: database.clone(), vote: Ok(()), finish: Ok(()) };
+    let witness = Witness {
+        name: "",
+        database: database.clone(),
+        vote: Ok(()),
+        finish: Ok(()),
+    };
     let error = Transaction::run(&mut lender.lease(), writing(), |transaction| {
         transaction.connection()?;
         transaction.join(witness);
         Ok(())
     });
     assert_eq!(error.unwrap_err().kind(), ErrorKind::InDoubt);
-    assert_eq!(database.story(), "connect · begin write · vote · commit · drop · keep");
+    assert_eq!(
+        database.story(),
+        "connect · begin write · vote · commit · drop · keep"
+    );
     let error = Transaction::run(&mut lender.lease(), writing(), |transaction| {
         transaction.connection()?;
         Err::<(), _>(TestError(Fault::Conflict).into())
     });
-    assert_eq!(error.unwrap_err().kind(), ErrorKind::Application, "before it, an error");
+    assert_eq!(
+        error.unwrap_err().kind(),
+        ErrorKind::Application,
+        "before it, an error"
+    );
     assert!(lender.ledger().unsettled().is_empty());
 }
 
@@ -645,7 +821,9 @@ fn a_gate_added_by_a_hook_is_asked_too() {
     let result = bench.run(|transaction| {
         transaction.connection()?;
         transaction.before_commit(|transaction| {
-            transaction.attempt().gate(|_: &Attempt| Err(Abort::status(http::StatusCode::CONFLICT)));
+            transaction
+                .attempt()
+                .gate(|_: &Attempt| Err(Abort::status(http::StatusCode::CONFLICT)));
             Ok(())
         });
         Ok(())
@@ -665,5 +843,8 @@ fn the_response_of_a_nested_refusal_is_the_answer() {
 fn foreign_errors_come_in_a_box_and_ours_come_out_of_it() {
     let boxed: BoxError = Box::new(Error::new(ErrorKind::QueueFull));
     assert_eq!(Error::from(boxed).kind(), ErrorKind::QueueFull);
-    assert_eq!(Error::from(BoxError::from("elapsed")).kind(), ErrorKind::Application);
+    assert_eq!(
+        Error::from(BoxError::from("elapsed")).kind(),
+        ErrorKind::Application
+    );
 }

@@ -25,5 +25,8 @@ fn an_error_that_no_layer_takes_is_logged_when_its_response_has_gone() {
     let mut calm = Response::from(Error::new(ErrorKind::Unavailable));
     *calm.status_mut() = http::StatusCode::OK;
     assert!(Error::raise(Ok::<_, Infallible>(calm)).is_ok());
-    assert_eq!(log.lines()[1..], ["ERROR request failed: the database is unavailable"]);
+    assert_eq!(
+        log.lines()[1..],
+        ["ERROR request failed: the database is unavailable"]
+    );
 }

@@ -11,7 +11,9 @@ pub(crate) fn enter(
     ledger: &Ledger,
     gauge: fn(&Ledger) -> &Gauge,
 ) -> Result<Turn, Error> {
-    let turn = lane.try_enter().inspect_err(|_| ledger.deferred.full.add(1))?;
+    let turn = lane
+        .try_enter()
+        .inspect_err(|_| ledger.deferred.full.add(1))?;
     Ok(turn.counted(GaugeGuard::new(ledger, gauge, 1)))
 }
 
@@ -27,6 +29,7 @@ impl Reserved {
 impl RunBlocking for Reserved {
     fn run(&self, work: Work) -> Result<(), Error> {
         let turn = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        turn.ok_or_else(|| Error::new(ErrorKind::LaneFull))?.run(work)
+        turn.ok_or_else(|| Error::new(ErrorKind::LaneFull))?
+            .run(work)
     }
 }

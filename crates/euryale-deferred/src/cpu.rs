@@ -4,8 +4,9 @@ use std::thread::available_parallelism;
 
 use euryale_core::{BlockingLane, Error, Ledger};
 
-/// As many blocking threads as there are cores, and a short queue: for what computes for long, such as a PDF or a
-/// picture. Clones are handles to the same pool, which the ledger counts as the lane `cpu`.
+/// As many blocking threads as there are cores, and a short queue: for what computes for long, such
+/// as a PDF or a picture. Clones are handles to the same pool, which the ledger counts as the lane
+/// `cpu`.
 ///
 /// ```
 /// use euryale_core::{Body, Error, Response};
@@ -21,7 +22,8 @@ use euryale_core::{BlockingLane, Error, Ledger};
 /// ```
 ///
 /// # Cancellation
-/// Work whose future is dropped while it waits never runs. What runs keeps its thread until it returns.
+/// Work whose future is dropped while it waits never runs. What runs keeps its thread until it
+/// returns.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CpuPool {
@@ -32,7 +34,9 @@ impl CpuPool {
     /// A pool of as many threads as there are cores, where 64 may wait.
     pub fn new() -> Self {
         let cores = available_parallelism().map_or(1, usize::from);
-        Self { lane: BlockingLane::new("cpu", cores).max_waiting(64) }
+        Self {
+            lane: BlockingLane::new("cpu", cores).max_waiting(64),
+        }
     }
 
     /// How many run at a time; at least 1. Default: as many as there are cores.
@@ -62,8 +66,8 @@ impl CpuPool {
     /// Runs `work` when one of the threads is free: in the order in which they were asked.
     ///
     /// # Errors
-    /// Those of a [lane](BlockingLane#errors); by kind [`LaneFull`](euryale_core::ErrorKind::LaneFull) (503), at once,
-    /// when too many wait.
+    /// Those of a [lane](BlockingLane#errors); by kind
+    /// [`LaneFull`](euryale_core::ErrorKind::LaneFull) (503), at once, when too many wait.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

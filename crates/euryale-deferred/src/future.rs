@@ -14,8 +14,8 @@ use crate::layer::Settings;
 use crate::resolve::{Found, look, resolve};
 
 pin_project! {
-    /// The future of [`AwaitDeferred`](crate::AwaitDeferred). Dropping it drops an async response, and leaves a
-    /// blocking one to its thread.
+    /// The future of [`AwaitDeferred`](crate::AwaitDeferred). Dropping it drops an async response,
+    /// and leaves a blocking one to its thread.
     pub struct AwaitDeferredFuture<F> {
         #[pin]
         state: State<F>,
@@ -37,7 +37,11 @@ type Resolved = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 impl<F> AwaitDeferredFuture<F> {
     pub(crate) fn new(inner: F, head: bool, settings: Arc<Settings>) -> Self {
-        Self { state: State::Called { inner }, head, settings }
+        Self {
+            state: State::Called { inner },
+            head,
+            settings,
+        }
     }
 }
 
@@ -77,6 +81,8 @@ where
 
 impl<F> fmt::Debug for AwaitDeferredFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwaitDeferredFuture").field("head", &self.head).finish_non_exhaustive()
+        f.debug_struct("AwaitDeferredFuture")
+            .field("head", &self.head)
+            .finish_non_exhaustive()
     }
 }

@@ -30,8 +30,8 @@ pub(crate) struct Settings {
 }
 
 impl DeferredLayer {
-    /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are written by
-    /// synchronous code, with windows of 64 KiB. Clones share these bounds.
+    /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are
+    /// written by synchronous code, with windows of 64 KiB. Clones share these bounds.
     pub fn new() -> Self {
         let ledger = Ledger::new();
         Self {
@@ -48,20 +48,22 @@ impl DeferredLayer {
         }
     }
 
-    /// How many async responses are computed at a time; at least 1. Each costs its memory only. Default: 10,000.
+    /// How many async responses are computed at a time; at least 1. Each costs its memory only.
+    /// Default: 10,000.
     pub fn futures(mut self, most: usize) -> Self {
         self.settings.futures = places(most);
         self
     }
 
-    /// How many blocking responses are computed at a time, each in a thread; at least 1. Default: 128.
+    /// How many blocking responses are computed at a time, each in a thread; at least 1. Default:
+    /// 128.
     pub fn blocking(mut self, threads: usize) -> Self {
         self.settings.blocking = self.settings.blocking.resized(threads);
         self
     }
 
-    /// How many bodies are written by synchronous code, or read from iterators, at a time; at least 1. Each holds a
-    /// thread for as long as its client reads. Default: 64.
+    /// How many bodies are written by synchronous code, or read from iterators, at a time; at least
+    /// 1. Each holds a thread for as long as its client reads. Default: 64.
     pub fn writers(mut self, threads: usize) -> Self {
         self.settings.writers = self.settings.writers.resized(threads);
         self
@@ -79,8 +81,8 @@ impl DeferredLayer {
         self.settings.writers.threads()
     }
 
-    /// Within what time a response must be computed, all that it defers to included. The time in which its body is
-    /// sent does not count. Default: 60 s.
+    /// Within what time a response must be computed, all that it defers to included. The time in
+    /// which its body is sent does not count. Default: 60 s.
     pub fn deadline(mut self, within: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = within.into();
         self
@@ -98,7 +100,8 @@ impl DeferredLayer {
         self
     }
 
-    /// For how long the client of a body that synchronous code writes may take nothing. Default: 60 s.
+    /// For how long the client of a body that synchronous code writes may take nothing. Default: 60
+    /// s.
     pub fn stall(mut self, time: Duration) -> Self {
         self.settings.stall = time;
         self
@@ -127,7 +130,10 @@ impl<S> Layer<S> for DeferredLayer {
     type Service = AwaitDeferred<S>;
 
     fn layer(&self, inner: S) -> AwaitDeferred<S> {
-        AwaitDeferred { inner, settings: Arc::new(self.settings.clone()) }
+        AwaitDeferred {
+            inner,
+            settings: Arc::new(self.settings.clone()),
+        }
     }
 }
 

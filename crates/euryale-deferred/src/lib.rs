@@ -1,9 +1,10 @@
 //! Waits for responses that are computed after their transaction, before their heads are sent.
 //!
-//! It stands outside everything that publishes. When a publisher answers with a [`Deferred`] response, its
-//! transaction is over and its worker free, and this layer waits: the status, the type and the length that the client
-//! gets are those of the response that was computed, and an error before it is there is a real error response. What
-//! stands outside sees an ordinary response: HTML to transform, a blob to serve in parts, a stream.
+//! It stands outside everything that publishes. When a publisher answers with a [`Deferred`]
+//! response, its transaction is over and its worker free, and this layer waits: the status, the
+//! type and the length that the client gets are those of the response that was computed, and an
+//! error before it is there is a real error response. What stands outside sees an ordinary
+//! response: HTML to transform, a blob to serve in parts, a stream.
 //!
 //! ```
 //! use euryale_core::{Body, Deferred, Error, Response};
@@ -39,44 +40,48 @@
 //!
 //! # What is kept of the first response
 //!
-//! Headers that the publisher, or middleware inside, put beside the deferred body are sent, too, unless the computed
-//! response has the same ones; cookies of both are sent. Its status is not. Framing is dropped from both, as from any
-//! publisher's response.
+//! Headers that the publisher, or middleware inside, put beside the deferred body are sent, too,
+//! unless the computed response has the same ones; cookies of both are sent. Its status is not.
+//! Framing is dropped from both, as from any publisher's response.
 //!
-//! It replaces, from Zope: the asynchronous stream iterators (`AsyncWorkerStreamIterator`), which had a thread of
-//! their own for each, no errors and no end; and ZServer's unbound stream iterators.
+//! It replaces, from Zope: the asynchronous stream iterators (`AsyncWorkerStreamIterator`), which
+//! had a thread of their own for each, no errors and no end; and ZServer's unbound stream
+//! iterators.
 //!
 //! # Cost
 //!
-//! A response that is not deferred: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers` and `--bench
-//! allocations`, with nothing else on two cores of an AMD EPYC).
+//! A response that is not deferred: 0.1 µs and no allocation
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
+//! cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! When the client goes away, an async response is dropped. A blocking one that runs goes on, keeps its place until
-//! it returns, and its result is dropped in its thread; one that has not begun never does. A writer's next write fails
-//! with `BrokenPipe`.
+//! When the client goes away, an async response is dropped. A blocking one that runs goes on, keeps
+//! its place until it returns, and its result is dropped in its thread; one that has not begun
+//! never does. A writer's next write fails with `BrokenPipe`.
 //!
 //! # Backpressure
 //!
-//! Each lane is bounded, and who finds it full is answered 503 at once. Its transaction has been committed by then:
-//! size the lanes so that it is the exception. Such an error says so
-//! ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is sent without `Retry-After` when the
-//! method is not safe: whoever sent the request again would do it twice.
+//! Each lane is bounded, and who finds it full is answered 503 at once. Its transaction has been
+//! committed by then: size the lanes so that it is the exception. Such an error says so
+//! ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is sent without
+//! `Retry-After` when the method is not safe: whoever sent the request again would do it twice.
 //!
-//! Writers and iterators take their place before the head is sent and block at their window; who reads nothing for a
-//! minute is given up.
+//! Writers and iterators take their place before the head is sent and block at their window; who
+//! reads nothing for a minute is given up.
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: `DeferredFailed` (502: it returned an error, or was deferred too often),
-//! `Elapsed` (504: not within the deadline), `Panicked` (500), `LaneFull` and `NoWorker` (503), those of the service
-//! inside. An [`Error`](euryale_core::Error) that the computation returns keeps its kind. What goes wrong after the
-//! head breaks the body off, so that no client takes it for the whole, and is logged.
+//! [`Error`](euryale_core::Error), by kind: `DeferredFailed` (502: it returned an error, or was
+//! deferred too often), `Elapsed` (504: not within the deadline), `Panicked` (500), `LaneFull` and
+//! `NoWorker` (503), those of the service inside. An [`Error`](euryale_core::Error) that the
+//! computation returns keeps its kind. What goes wrong after the head breaks the body off, so that
+//! no client takes it for the whole, and is logged.
 //!
 //! # Panics
 //!
-//! A panic of a deferred response, of a writer or of an iterator is caught. The deadline needs tokio's timer.
+//! A panic of a deferred response, of a writer or of an iterator is caught. The deadline needs
+//! tokio's timer.
 //!
 //! [`Body::iter`]: euryale_core::Body::iter
 //! [`Body::writer`]: euryale_core::Body::writer

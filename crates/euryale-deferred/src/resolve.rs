@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{
-    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, Ledger, PanicMessage, Response, WriterHandle,
-    own_framing,
+    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, Ledger, PanicMessage, Response,
+    WriterHandle, own_framing,
 };
 use http::header::{CONTENT_ENCODING, SET_COOKIE};
 use http::response::Parts;
@@ -22,12 +22,19 @@ pub(crate) enum Found {
 }
 
 /// Looks whether a response is deferred, and gives a place to one whose body is to be written.
-pub(crate) fn look(mut response: Response, head: bool, settings: &Settings) -> Result<Found, Error> {
+pub(crate) fn look(
+    mut response: Response,
+    head: bool,
+    settings: &Settings,
+) -> Result<Found, Error> {
     // A body of our own tells by itself what it is. One that was boxed on the way has its handle.
     Body::publish_handle(&mut response, &settings.ledger);
     // Encoded it is somebody else's, who polls it.
     let is_ours = !response.headers().contains_key(CONTENT_ENCODING);
-    let deferred = response.extensions().get::<DeferredHandle>().filter(|_| is_ours);
+    let deferred = response
+        .extensions()
+        .get::<DeferredHandle>()
+        .filter(|_| is_ours);
     if let Some(deferred) = deferred.and_then(DeferredHandle::take) {
         let (first, body) = response.into_parts();
         if head {
@@ -36,11 +43,17 @@ pub(crate) fn look(mut response: Response, head: bool, settings: &Settings) -> R
         }
         return Ok(Found::Deferred(Box::new(first), deferred));
     }
-    if let Some(writer) = response.extensions().get::<WriterHandle>().filter(|writer| !writer.is_started()) {
+    if let Some(writer) = response
+        .extensions()
+        .get::<WriterHandle>()
+        .filter(|writer| !writer.is_started())
+    {
         if head {
             return Ok(Found::Answer(response.map(Body::head_only)));
         }
-        let turn = enter(&settings.writers, &settings.ledger, |ledger| &ledger.deferred.writers)?;
+        let turn = enter(&settings.writers, &settings.ledger, |ledger| {
+            &ledger.deferred.writers
+        })?;
         writer.run_by(Arc::new(Reserved::new(turn)));
         writer.window(settings.window);
         writer.stall(settings.stall);
@@ -54,7 +67,10 @@ pub(crate) async fn resolve(
     deferred: Deferred,
     settings: Arc<Settings>,
 ) -> Result<Response, Error> {
-    let mut ending = Ending { ledger: settings.ledger.clone(), outcome: Outcome::Cancelled };
+    let mut ending = Ending {
+        ledger: settings.ledger.clone(),
+        outcome: Outcome::Cancelled,
+    };
     let computed = compute(first, deferred, &settings);
     let result = match settings.deadline {
         None => computed.await,
@@ -88,7 +104,12 @@ async fn compute(
             Found::Deferred(parts, next) => (first, deferred) = (*parts, next),
         }
     }
-    Err(Error::with_source(ErrorKind::DeferredFailed, TooDeep { depth: settings.depth }))
+    Err(Error::with_source(
+        ErrorKind::DeferredFailed,
+        TooDeep {
+            depth: settings.depth,
+        },
+    ))
 }
 
 /// One response, computed in its lane.
@@ -96,7 +117,9 @@ async fn one(mut deferred: Deferred, settings: &Settings) -> Result<Response, Er
     let ledger = &settings.ledger;
     let _running = if deferred.is_blocking() {
         // It keeps its turn until it returns, whatever becomes of us.
-        let turn = enter(&settings.blocking, ledger, |ledger| &ledger.deferred.running)?;
+        let turn = enter(&settings.blocking, ledger, |ledger| {
+            &ledger.deferred.running
+        })?;
         deferred.run_by(Arc::new(Reserved::new(turn)));
         None
     } else {
@@ -106,17 +129,27 @@ async fn one(mut deferred: Deferred, settings: &Settings) -> Result<Response, Er
             Error::new(ErrorKind::LaneFull)
         })?;
         // Given back in this order: whoever finds a place free finds it uncounted.
-        Some((GaugeGuard::new(ledger, |ledger| &ledger.deferred.running, 1), place))
+        Some((
+            GaugeGuard::new(ledger, |ledger| &ledger.deferred.running, 1),
+            place,
+        ))
     };
     let response = deferred.await.map_err(failed)?;
     if response.status().is_informational() {
-        return Err(Error::with_source(ErrorKind::DeferredFailed, NoFinalStatus(response.status().as_u16())));
+        return Err(Error::with_source(
+            ErrorKind::DeferredFailed,
+            NoFinalStatus(response.status().as_u16()),
+        ));
     }
     Ok(response)
 }
 
 fn failed(error: BoxError) -> Error {
-    let kind = if error.is::<PanicMessage>() { ErrorKind::Panicked } else { ErrorKind::DeferredFailed };
+    let kind = if error.is::<PanicMessage>() {
+        ErrorKind::Panicked
+    } else {
+        ErrorKind::DeferredFailed
+    };
     match error.downcast::<Error>() {
         Ok(own) => *own,
         Err(foreign) => Error::with_source(kind, foreign),
@@ -192,7 +225,11 @@ struct NoFinalStatus(u16);
 
 impl fmt::Display for NoFinalStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a deferred response ended with {}, which is no final status", self.0)
+        write!(
+            f,
+            "a deferred response ended with {}, which is no final status",
+            self.0
+        )
     }
 }
 

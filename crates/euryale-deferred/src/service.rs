@@ -42,6 +42,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for AwaitDeferred<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwaitDeferred").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("AwaitDeferred")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -36,11 +36,15 @@ async fn ask(answer: impl FnOnce() -> Response + Send) -> Result<Response, Error
     ask_with(DeferredLayer::new(), Method::GET, answer).await
 }
 
-fn later<E: Into<BoxError>>(result: impl FnOnce() -> Result<Response, E> + Send + 'static) -> Response {
+fn later<E: Into<BoxError>>(
+    result: impl FnOnce() -> Result<Response, E> + Send + 'static,
+) -> Response {
     Response::from(Deferred::new(async move { result() }))
 }
 
-fn blocking<E: Into<BoxError>>(result: impl FnOnce() -> Result<Response, E> + Send + 'static) -> Response {
+fn blocking<E: Into<BoxError>>(
+    result: impl FnOnce() -> Result<Response, E> + Send + 'static,
+) -> Response {
     Response::from(Deferred::blocking(result))
 }
 
@@ -64,7 +68,9 @@ async fn status_type_and_length_are_those_of_the_computed_response() {
         let response = ask(|| {
             make(|| {
                 let mut response = with_status(StatusCode::NOT_FOUND);
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+                response
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
                 Ok::<_, Error>(response)
             })
         });
@@ -108,10 +114,21 @@ async fn headers_beside_the_deferred_body_are_kept_and_framing_is_not() {
 #[tokio::test]
 async fn a_failure_before_the_first_byte_is_an_error_of_its_kind() {
     let kind = async |answer: Response| ask(|| answer).await.unwrap_err().kind();
-    assert_eq!(kind(later(|| Err("upstream"))).await, ErrorKind::DeferredFailed);
-    assert_eq!(kind(blocking(|| Err("upstream"))).await, ErrorKind::DeferredFailed);
-    assert_eq!(kind(later(|| Err(Error::new(ErrorKind::LaneFull)))).await, ErrorKind::LaneFull, "its own");
-    let panics = || -> Result<Response, Error> { std::panic::resume_unwind(Box::new("as scripted")) };
+    assert_eq!(
+        kind(later(|| Err("upstream"))).await,
+        ErrorKind::DeferredFailed
+    );
+    assert_eq!(
+        kind(blocking(|| Err("upstream"))).await,
+        ErrorKind::DeferredFailed
+    );
+    assert_eq!(
+        kind(later(|| Err(Error::new(ErrorKind::LaneFull)))).await,
+        ErrorKind::LaneFull,
+        "its own"
+    );
+    let panics =
+        || -> Result<Response, Error> { std::panic::resume_unwind(Box::new("as scripted")) };
     assert_eq!(kind(later(panics)).await, ErrorKind::Panicked);
     assert_eq!(kind(blocking(panics)).await, ErrorKind::Panicked);
     let informational = || Ok::<_, Error>(with_status(StatusCode::SWITCHING_PROTOCOLS));
@@ -122,7 +139,9 @@ async fn a_failure_before_the_first_byte_is_an_error_of_its_kind() {
 #[tokio::test(start_paused = true)]
 async fn the_deadline_covers_all_that_is_deferred() {
     let ledger = Ledger::new();
-    let layer = DeferredLayer::new().deadline(Duration::from_secs(5)).ledger(ledger.clone());
+    let layer = DeferredLayer::new()
+        .deadline(Duration::from_secs(5))
+        .ledger(ledger.clone());
     let step = |body: Body| async move {
         tokio::time::sleep(Duration::from_secs(3)).await;
         Ok::<_, Error>(Response::new(body))
@@ -130,7 +149,10 @@ async fn the_deadline_covers_all_that_is_deferred() {
     let answer = || Deferred::new(step(Body::deferred(step(Body::empty())))).into();
     let began = tokio::time::Instant::now();
     let error = ask_with(layer, Method::GET, answer).await.unwrap_err();
-    assert_eq!((error.kind(), began.elapsed().as_secs()), (ErrorKind::Elapsed, 5));
+    assert_eq!(
+        (error.kind(), began.elapsed().as_secs()),
+        (ErrorKind::Elapsed, 5)
+    );
     assert_eq!(ErrorKind::Elapsed.status(), StatusCode::GATEWAY_TIMEOUT);
     assert_eq!(ledger.deferred.elapsed.get(), 1);
     assert_quiet(&ledger).await;
@@ -139,12 +161,22 @@ async fn the_deadline_covers_all_that_is_deferred() {
 #[tokio::test]
 async fn deferred_again_but_not_for_ever() {
     fn nested(times: u32) -> Response {
-        later(move || if times == 0 { ok("end") } else { Ok(nested(times - 1)) })
+        later(move || {
+            if times == 0 {
+                ok("end")
+            } else {
+                Ok(nested(times - 1))
+            }
+        })
     }
     let layer = DeferredLayer::new().depth(3);
-    let response = ask_with(layer.clone(), Method::GET, || nested(3)).await.unwrap();
+    let response = ask_with(layer.clone(), Method::GET, || nested(3))
+        .await
+        .unwrap();
     assert_eq!(text(response).await, "end");
-    let error = ask_with(layer, Method::GET, || nested(4)).await.unwrap_err();
+    let error = ask_with(layer, Method::GET, || nested(4))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DeferredFailed);
 }
 
@@ -152,7 +184,9 @@ async fn deferred_again_but_not_for_ever() {
 async fn for_head_nothing_is_started() {
     let never = || -> Result<Response, Error> { panic!("started") };
     for answer in [later(never), blocking(never)] {
-        let response = ask_with(DeferredLayer::new(), Method::HEAD, || answer).await.unwrap();
+        let response = ask_with(DeferredLayer::new(), Method::HEAD, || answer)
+            .await
+            .unwrap();
         assert_eq!(response.body().size_hint().exact(), None, "nobody knows it");
         assert!(text(response).await.is_empty());
     }
@@ -184,8 +218,13 @@ async fn a_deferred_response_may_be_a_blob_that_outer_layers_find() {
 
 fn nameless() -> std::fs::File {
     let path = std::env::temp_dir().join(format!("euryale-deferred-{}", std::process::id()));
-    let file =
-        std::fs::File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&path)
+        .unwrap();
     std::fs::remove_file(path).unwrap();
     file
 }
@@ -197,7 +236,10 @@ async fn a_deferred_response_may_be_a_stream() {
     let answer = || later(|| ok(Body::iter((0..3).map(|n| n.to_string()))));
     let response = ask_with(layer, Method::GET, answer).await.unwrap();
     assert!(response.extensions().get::<WriterHandle>().is_some());
-    assert_eq!((ledger.deferred.writers.get(), ledger.deferred.running.get()), (1, 0));
+    assert_eq!(
+        (ledger.deferred.writers.get(), ledger.deferred.running.get()),
+        (1, 0)
+    );
     assert_eq!(text(response).await, "012");
     assert_quiet(&ledger).await;
 }
@@ -205,8 +247,11 @@ async fn a_deferred_response_may_be_a_stream() {
 #[tokio::test]
 async fn what_another_layer_has_encoded_is_left_alone() {
     let answer = || {
-        let mut response = later(|| ok("plain")).map(|body| Body::new(body.map_frame(|frame| frame)));
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        let mut response =
+            later(|| ok("plain")).map(|body| Body::new(body.map_frame(|frame| frame)));
+        response
+            .headers_mut()
+            .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response
     };
     let response = ask(answer).await.unwrap();
@@ -216,16 +261,36 @@ async fn what_another_layer_has_encoded_is_left_alone() {
 #[tokio::test]
 async fn a_body_in_a_box_is_found_by_its_handle() {
     let app = axum::Router::new()
-        .route("/", axum::routing::get(async || later(|| Ok::<_, Error>(with_status(StatusCode::CREATED)))))
-        .layer(axum::middleware::map_response(async |mut response: axum::response::Response| {
-            response.headers_mut().insert("x-stamp", HeaderValue::from_static("inside"));
-            response
-        }))
-        .layer(tower::ServiceBuilder::new().map_err(|_| unreachable!()).layer(DeferredLayer::new()));
-    let response = app.oneshot(http::Request::new(axum::body::Body::empty())).await.unwrap();
+        .route(
+            "/",
+            axum::routing::get(async || later(|| Ok::<_, Error>(with_status(StatusCode::CREATED)))),
+        )
+        .layer(axum::middleware::map_response(
+            async |mut response: axum::response::Response| {
+                response
+                    .headers_mut()
+                    .insert("x-stamp", HeaderValue::from_static("inside"));
+                response
+            },
+        ))
+        .layer(
+            tower::ServiceBuilder::new()
+                .map_err(|_| unreachable!())
+                .layer(DeferredLayer::new()),
+        );
+    let response = app
+        .oneshot(http::Request::new(axum::body::Body::empty()))
+        .await
+        .unwrap();
     assert_eq!(
-        (response.status(), response.headers()["x-stamp"].to_str().unwrap()),
+        (
+            response.status(),
+            response.headers()["x-stamp"].to_str().unwrap()
+        ),
         (StatusCode::CREATED, "inside")
     );
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "computed");
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "computed"
+    );
 }

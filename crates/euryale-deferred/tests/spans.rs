@@ -1,5 +1,5 @@
-//! What is computed, written or spawned for a request is logged in its span. In a program of its own: the subscriber
-//! is the process's.
+//! What is computed, written or spawned for a request is logged in its span. In a program of its
+//! own: the subscriber is the process's.
 
 use std::io;
 
@@ -22,7 +22,9 @@ async fn the_span_of_the_request_goes_along() {
     let log = Log::of_process();
     let answers: [(&str, MakeBody); 4] = [
         ("future", || Body::deferred(async { said("future") })),
-        ("function", || Deferred::blocking(|| said("function")).into()),
+        ("function", || {
+            Deferred::blocking(|| said("function")).into()
+        }),
         ("cpu", || {
             let cpu = CpuPool::new();
             Body::deferred(async move { cpu.run(|| said("cpu")).await? })
@@ -43,7 +45,11 @@ async fn the_span_of_the_request_goes_along() {
         let response = service.oneshot(http::Request::new(())).await.unwrap();
         let _ = response.into_body().collect().await;
         let line = format!("INFO request{{id=7}}: {what}");
-        assert!(log.lines().contains(&line), "{line} is not in {:?}", log.lines());
+        assert!(
+            log.lines().contains(&line),
+            "{line} is not in {:?}",
+            log.lines()
+        );
     }
     let broken = |line: &String| line.starts_with("ERROR request{id=7}: a body broke off");
     assert!(log.lines().iter().any(broken), "{:?}", log.lines());
@@ -58,5 +64,9 @@ async fn the_span_of_the_request_goes_along() {
         .unwrap()
     });
     assert_quiet(lender.ledger()).await;
-    assert!(log.lines().contains(&"INFO request{id=7}: task".to_owned()), "{:?}", log.lines());
+    assert!(
+        log.lines().contains(&"INFO request{id=7}: task".to_owned()),
+        "{:?}",
+        log.lines()
+    );
 }

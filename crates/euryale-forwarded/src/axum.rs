@@ -11,8 +11,8 @@ use crate::{Client, PublicUrl};
 /// An argument of a handler.
 ///
 /// # Errors
-/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log says; ask for an
-/// `Option` of it where that may be.
+/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log
+/// says; ask for an `Option` of it where that may be.
 impl<S: Sync> FromRequestParts<S> for Client {
     type Rejection = Error;
 
@@ -36,14 +36,17 @@ impl<S: Sync> OptionalFromRequestParts<S> for Client {
 /// An argument of a handler.
 ///
 /// # Errors
-/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log says; ask for an
-/// `Option` of it where that may be.
+/// 500 when no [`ForwardedLayer`](crate::ForwardedLayer) stands around the handler, which the log
+/// says; ask for an `Option` of it where that may be.
 impl<S: Sync> FromRequestParts<S> for PublicUrl {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Error> {
         let url = Self::of(&parts.extensions).cloned();
-        found(url, "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it")
+        found(
+            url,
+            "a handler asks for the `PublicUrl`, but no ForwardedLayer stands around it",
+        )
     }
 }
 

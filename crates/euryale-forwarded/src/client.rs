@@ -7,10 +7,11 @@ use http::Extensions;
 
 use crate::visit::Visit;
 
-/// Who sent a request, as far as those know who are trusted: [`of`](Self::of) the extensions of the request.
+/// Who sent a request, as far as those know who are trusted: [`of`](Self::of) the extensions of the
+/// request.
 ///
-/// It is the peer, or, when that is a trusted proxy, the last of the addresses that its headers name which is no
-/// trusted proxy itself.
+/// It is the peer, or, when that is a trusted proxy, the last of the addresses that its headers
+/// name which is no trusted proxy itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
     pub(crate) ip: Option<IpAddr>,
@@ -18,22 +19,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// That of a request with these extensions. None: no [`ForwardedLayer`](crate::ForwardedLayer) stands around who
-    /// asks.
+    /// That of a request with these extensions. None: no [`ForwardedLayer`](crate::ForwardedLayer)
+    /// stands around who asks.
     ///
-    /// It is no extension of its own, so `extensions.get::<Client>()` finds nothing: client and address share one, for
-    /// each costs in every copy of a head.
+    /// It is no extension of its own, so `extensions.get::<Client>()` finds nothing: client and
+    /// address share one, for each costs in every copy of a head.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get::<Visit>().and_then(|visit| visit.client)
     }
 
-    /// Its address; none for a peer at a Unix socket, and where a proxy does not tell (RFC 7239 §6.2 and §6.3).
+    /// Its address; none for a peer at a Unix socket, and where a proxy does not tell (RFC 7239
+    /// §6.2 and §6.3).
     pub fn ip(&self) -> Option<IpAddr> {
         self.ip
     }
 
-    /// Did a trusted proxy send this request on? Then what other layers take from proxies only, such as offers to send
-    /// files, may be taken.
+    /// Did a trusted proxy send this request on? Then what other layers take from proxies only,
+    /// such as offers to send files, may be taken.
     pub fn is_proxied(&self) -> bool {
         self.is_proxied
     }

@@ -7,16 +7,17 @@ use http::{HeaderMap, HeaderName};
 
 use crate::refusal::Malformed;
 
-/// A field that a trusted proxy sets, or takes out of what a client sends. Only such ones may be believed: what a
-/// proxy passes on as it came is the client's word.
+/// A field that a trusted proxy sets, or takes out of what a client sends. Only such ones may be
+/// believed: what a proxy passes on as it came is the client's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// `Forwarded` (RFC 7239): `for`, `proto` and `host`. Where it is listed, `X-Forwarded-For`, `-Proto` and `-Host`
-    /// are not looked at.
+    /// `Forwarded` (RFC 7239): `for`, `proto` and `host`. Where it is listed, `X-Forwarded-For`,
+    /// `-Proto` and `-Host` are not looked at.
     Forwarded,
     /// `X-Forwarded-For`: addresses, to which each proxy adds that of its peer.
     XForwardedFor,
-    /// `X-Forwarded-Proto`: `http` or `https`; or `ws` or `wss`, which Traefik writes and which mean the same.
+    /// `X-Forwarded-Proto`: `http` or `https`; or `ws` or `wss`, which Traefik writes and which
+    /// mean the same.
     XForwardedProto,
     /// `X-Forwarded-Host`: what the client sent as `Host`.
     XForwardedHost,
@@ -61,7 +62,8 @@ impl FromStr for Field {
 
     fn from_str(text: &str) -> Result<Self, UnknownField> {
         let mut all = [Self::Forwarded].into_iter().chain(Self::X_FORWARDED);
-        all.find(|field| field.name().eq_ignore_ascii_case(text)).ok_or(UnknownField)
+        all.find(|field| field.name().eq_ignore_ascii_case(text))
+            .ok_or(UnknownField)
     }
 }
 
@@ -71,20 +73,26 @@ pub struct UnknownField;
 
 impl fmt::Display for UnknownField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the fields are forwarded and x-forwarded-for, -proto, -host, -port and -prefix")
+        f.write_str(
+            "the fields are forwarded and x-forwarded-for, -proto, -host, -port and -prefix",
+        )
     }
 }
 
 impl std::error::Error for UnknownField {}
 
-/// Other fields that some proxies or frameworks take for the truth, and those that would look like marks of our own.
+/// Other fields that some proxies or frameworks take for the truth, and those that would look like
+/// marks of our own.
 const OTHERS: [&str; 4] = ["forwarded", "x-real-ip", "x-original-url", "x-rewrite-url"];
 const FAMILIES: [&str; 2] = ["x-forwarded", "x-euryale-"];
 
 /// Takes all of them away: what was believed is written down by then.
 pub(crate) fn remove(headers: &mut HeaderMap) {
     let is_meant = |name: &&HeaderName| {
-        OTHERS.contains(&name.as_str()) || FAMILIES.iter().any(|start| name.as_str().starts_with(start))
+        OTHERS.contains(&name.as_str())
+            || FAMILIES
+                .iter()
+                .any(|start| name.as_str().starts_with(start))
     };
     let found: Vec<HeaderName> = headers.keys().filter(is_meant).cloned().collect();
     for name in found {
@@ -92,12 +100,17 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
     }
 }
 
-/// The elements of a list (RFC 9110 §5.6.1), whichever lines they stand in. Empty ones do not count.
+/// The elements of a list (RFC 9110 §5.6.1), whichever lines they stand in. Empty ones do not
+/// count.
 pub(crate) fn list(headers: &HeaderMap, field: Field) -> Result<Vec<&str>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(field.name()) {
         let line = line.to_str().map_err(|_| Malformed(field.name()))?;
-        elements.extend(line.split(',').map(str::trim).filter(|element| !element.is_empty()));
+        elements.extend(
+            line.split(',')
+                .map(str::trim)
+                .filter(|element| !element.is_empty()),
+        );
     }
     Ok(elements)
 }

@@ -17,13 +17,16 @@ use crate::rfc7239;
 use crate::visit::Visit;
 
 impl Settings {
-    /// Writes down [`Client`] and [`PublicUrl`], makes `Host` and target agree with them, and takes the
-    /// fields away, whosesoever they are.
+    /// Writes down [`Client`] and [`PublicUrl`], makes `Host` and target agree with them, and takes
+    /// the fields away, whosesoever they are.
     pub(crate) fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
         let peer = self.peer.find(&parts.extensions, &self.proxies);
         let (client, url) = if self.proxies.contain(peer) {
             let told = self.told(peer, &parts.headers)?;
-            let client = Client { ip: told.walk.client, is_proxied: true };
+            let client = Client {
+                ip: told.walk.client,
+                is_proxied: true,
+            };
             let mut facts = Facts::of(parts);
             let is_moved = told.say(&mut facts);
             let url = PublicUrl::new(facts);
@@ -32,17 +35,30 @@ impl Settings {
             }
             (client, url)
         } else {
-            (Client { ip: peer.ip(), is_proxied: false }, PublicUrl::new(Facts::of(parts)))
+            (
+                Client {
+                    ip: peer.ip(),
+                    is_proxied: false,
+                },
+                PublicUrl::new(Facts::of(parts)),
+            )
         };
         fields::remove(&mut parts.headers);
-        parts.extensions.insert(Visit { client: Some(client), url });
+        parts.extensions.insert(Visit {
+            client: Some(client),
+            url,
+        });
         Ok(())
     }
 
     fn told(&self, peer: PeerAddr, headers: &HeaderMap) -> Result<Told, Malformed> {
         let last = |field: Field, walk: Walk| -> Result<Option<&str>, Malformed> {
             let is_listed = self.fields.contains(&field);
-            if is_listed { Ok(walk.pick(&fields::list(headers, field)?).copied()) } else { Ok(None) }
+            if is_listed {
+                Ok(walk.pick(&fields::list(headers, field)?).copied())
+            } else {
+                Ok(None)
+            }
         };
         let (walk, proto, host) = if self.fields.contains(&Field::Forwarded) {
             let elements = rfc7239::elements(headers)?;
@@ -52,8 +68,15 @@ impl Settings {
             let near = &elements[elements.len().saturating_sub(walk.hops.max(1))..];
             let proto = near.iter().find_map(|element| element.proto.as_deref());
             let host = near.iter().find_map(|element| element.host.as_deref());
-            let proto = proto.map(|proto| parse_proto(proto, Field::Forwarded)).transpose()?;
-            (walk, proto, host.map(|host| parse_host(host, Field::Forwarded)).transpose()?)
+            let proto = proto
+                .map(|proto| parse_proto(proto, Field::Forwarded))
+                .transpose()?;
+            (
+                walk,
+                proto,
+                host.map(|host| parse_host(host, Field::Forwarded))
+                    .transpose()?,
+            )
         } else {
             let nodes = match self.fields.contains(&Field::XForwardedFor) {
                 true => fields::list(headers, Field::XForwardedFor)?,
@@ -62,15 +85,30 @@ impl Settings {
             let name = Field::XForwardedFor.name();
             let walk = walk(peer, nodes.into_iter().map(Some), &self.proxies, name)?;
             let field = Field::XForwardedProto;
-            let proto = last(field, walk)?.map(|proto| parse_proto(proto, field)).transpose()?;
+            let proto = last(field, walk)?
+                .map(|proto| parse_proto(proto, field))
+                .transpose()?;
             let field = Field::XForwardedHost;
-            (walk, proto, last(field, walk)?.map(|host| parse_host(host, field)).transpose()?)
+            (
+                walk,
+                proto,
+                last(field, walk)?
+                    .map(|host| parse_host(host, field))
+                    .transpose()?,
+            )
         };
         let field = Field::XForwardedPort;
         let port = last(field, walk)?.map(|port| parse_port(port).ok_or(Malformed(field.name())));
         let field = Field::XForwardedPrefix;
-        let prefix = last(field, walk)?.map(|prefix| plain_path(prefix).ok_or(Malformed(field.name())));
-        Ok(Told { walk, proto, host, port: port.transpose()?, prefix: prefix.transpose()? })
+        let prefix =
+            last(field, walk)?.map(|prefix| plain_path(prefix).ok_or(Malformed(field.name())));
+        Ok(Told {
+            walk,
+            proto,
+            host,
+            port: port.transpose()?,
+            prefix: prefix.transpose()?,
+        })
     }
 }
 
@@ -97,32 +135,47 @@ impl Told {
     }
 }
 
-/// Middleware that compares `Host` with something the browser sent, such as `Origin`, compares the right one.
+/// Middleware that compares `Host` with something the browser sent, such as `Origin`, compares the
+/// right one.
 pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
     let Some(host) = url.named_host() else { return };
-    let is_said = host.port.is_none() && single_host(&parts.headers).is_some_and(|said| said == host.name());
+    let is_said =
+        host.port.is_none() && single_host(&parts.headers).is_some_and(|said| said == host.name());
     if is_said && parts.uri.authority().is_none() {
         return;
     }
     let host = host.to_string();
     // A host is always a header's value and an authority; else all stays as it is.
-    let (Ok(value), Ok(authority)) = (HeaderValue::try_from(&host), Authority::try_from(host)) else {
+    let (Ok(value), Ok(authority)) = (HeaderValue::try_from(&host), Authority::try_from(host))
+    else {
         return;
     };
     parts.headers.insert(HOST, value);
     if parts.uri.authority().is_some() {
         let mut uri = parts.uri.clone().into_parts();
         uri.authority = Some(authority);
-        uri.scheme = Some(if url.is_https() { Scheme::HTTPS } else { Scheme::HTTP });
+        uri.scheme = Some(if url.is_https() {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        });
         parts.uri = Uri::from_parts(uri).unwrap_or_else(|_| parts.uri.clone());
     }
 }
 
 /// True for TLS. RFC 7239 §5.4 and RFC 3986 §3.1: schemes are compared without case.
 fn parse_proto(text: &str, field: Field) -> Result<bool, Malformed> {
-    let is_one_of = |schemes: [&str; 2]| schemes.iter().any(|scheme| text.eq_ignore_ascii_case(scheme));
+    let is_one_of = |schemes: [&str; 2]| {
+        schemes
+            .iter()
+            .any(|scheme| text.eq_ignore_ascii_case(scheme))
+    };
     let is_plain = is_one_of(["http", "ws"]);
-    if is_plain || is_one_of(["https", "wss"]) { Ok(!is_plain) } else { Err(Malformed(field.name())) }
+    if is_plain || is_one_of(["https", "wss"]) {
+        Ok(!is_plain)
+    } else {
+        Err(Malformed(field.name()))
+    }
 }
 
 fn parse_host(text: &str, field: Field) -> Result<Host, Malformed> {

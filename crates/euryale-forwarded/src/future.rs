@@ -33,7 +33,9 @@ impl<F> ForwardedFuture<F> {
     pub(crate) fn new(called: Result<F, impl Into<Refusal>>) -> Self {
         let state = match called {
             Ok(inner) => State::Called { inner },
-            Err(refusal) => State::Refused { refusal: refusal.into() },
+            Err(refusal) => State::Refused {
+                refusal: refusal.into(),
+            },
         };
         Self { state }
     }

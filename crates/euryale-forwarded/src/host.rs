@@ -9,7 +9,8 @@ use http::HeaderValue;
 /// A name or an address, in lower case, and a port if one was said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Host {
-    /// IPv6 in brackets. One that came like this is shared with the head that it came in, not copied.
+    /// IPv6 in brackets. One that came like this is shared with the head that it came in, not
+    /// copied.
     name: HeaderValue,
     pub(crate) port: Option<u16>,
 }
@@ -18,18 +19,28 @@ impl Host {
     /// The longest name of the DNS, and some more for brackets and port.
     const LONGEST: usize = 263;
 
-    /// `host [":" port]` of RFC 9110 §7.2, without what RFC 3986 §3.2.2 allows and no host has: it goes into URLs,
-    /// headers and pages.
+    /// `host [":" port]` of RFC 9110 §7.2, without what RFC 3986 §3.2.2 allows and no host has: it
+    /// goes into URLs, headers and pages.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (name, port) = Self::split(text)?;
-        Some(Self { name: HeaderValue::from_str(&name).ok()?, port })
+        Some(Self {
+            name: HeaderValue::from_str(&name).ok()?,
+            port,
+        })
     }
 
     /// That of a field.
     pub(crate) fn of(field: &HeaderValue) -> Option<Self> {
         let (name, port) = Self::split(field.to_str().ok()?)?;
         let is_all = field == &*name;
-        Some(Self { name: if is_all { field.clone() } else { HeaderValue::from_str(&name).ok()? }, port })
+        Some(Self {
+            name: if is_all {
+                field.clone()
+            } else {
+                HeaderValue::from_str(&name).ok()?
+            },
+            port,
+        })
     }
 
     fn split(text: &str) -> Option<(Cow<'_, str>, Option<u16>)> {
@@ -39,16 +50,27 @@ impl Host {
         let (name, rest): (Cow<'_, str>, _) = match text.strip_prefix('[') {
             Some(inside) => {
                 let (address, rest) = inside.split_once(']')?;
-                (format!("[{}]", address.parse::<Ipv6Addr>().ok()?).into(), rest)
+                (
+                    format!("[{}]", address.parse::<Ipv6Addr>().ok()?).into(),
+                    rest,
+                )
             }
             None => {
                 let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
-                let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+                let is_fit =
+                    |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
                 if name.is_empty() || name.starts_with('.') || !name.bytes().all(is_fit) {
                     return None;
                 }
                 let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
-                (if is_lower { name.into() } else { name.to_ascii_lowercase().into() }, rest)
+                (
+                    if is_lower {
+                        name.into()
+                    } else {
+                        name.to_ascii_lowercase().into()
+                    },
+                    rest,
+                )
             }
         };
         let port = match rest.strip_prefix(':') {
@@ -68,7 +90,10 @@ impl Host {
 
     /// Without the dot of the DNS's root at its end.
     pub(crate) fn without_root(self) -> Option<Self> {
-        Some(Self { name: HeaderValue::from_str(rooted(self.name())).ok()?, ..self })
+        Some(Self {
+            name: HeaderValue::from_str(rooted(self.name())).ok()?,
+            ..self
+        })
     }
 
     /// Without the port when it is that of the scheme anyway.

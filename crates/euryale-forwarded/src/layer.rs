@@ -26,7 +26,8 @@ pub(crate) struct Settings {
 }
 
 impl ForwardedLayer {
-    /// Believes these proxies, by the five fields `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `-Prefix`.
+    /// Believes these proxies, by the five fields `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and
+    /// `-Prefix`.
     pub fn new(proxies: TrustedProxies) -> Self {
         Self {
             settings: Settings {
@@ -37,16 +38,18 @@ impl ForwardedLayer {
         }
     }
 
-    /// The fields that count: those that every trusted proxy sets, or takes away. The others are taken away here.
+    /// The fields that count: those that every trusted proxy sets, or takes away. The others are
+    /// taken away here.
     pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.settings.fields = fields.into_iter().collect();
         self
     }
 
-    /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::Peer), which `euryale-server` puts
-    /// there.
+    /// Where to look for the peer of a request. Default: [`Peer`](euryale_core::Peer), which
+    /// `euryale-server` puts there.
     ///
-    /// With `axum::serve` it is axum's `ConnectInfo`, which is there when the router is served with it:
+    /// With `axum::serve` it is axum's `ConnectInfo`, which is there when the router is served with
+    /// it:
     ///
     /// ```no_run
     /// use std::net::SocketAddr;
@@ -63,9 +66,12 @@ impl ForwardedLayer {
     /// # }
     /// ```
     ///
-    /// It must be something that a client cannot choose. A peer that is not found is trusted by nobody, and the log
-    /// warns of the first.
-    pub fn peer(mut self, find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static) -> Self {
+    /// It must be something that a client cannot choose. A peer that is not found is trusted by
+    /// nobody, and the log warns of the first.
+    pub fn peer(
+        mut self,
+        find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static,
+    ) -> Self {
         self.settings.peer = FindPeer::new(find);
         self
     }
@@ -75,13 +81,18 @@ impl<S> Layer<S> for ForwardedLayer {
     type Service = Forwarded<S>;
 
     fn layer(&self, inner: S) -> Forwarded<S> {
-        Forwarded { inner, settings: self.settings.clone() }
+        Forwarded {
+            inner,
+            settings: self.settings.clone(),
+        }
     }
 }
 
 impl fmt::Debug for ForwardedLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { proxies, fields, .. } = &self.settings;
+        let Settings {
+            proxies, fields, ..
+        } = &self.settings;
         f.debug_struct("ForwardedLayer")
             .field("proxies", proxies)
             .field("fields", fields)

@@ -24,10 +24,19 @@ impl Node {
             return Some(Self::Ip(address.to_canonical()));
         }
         if let Ok(address) = text.parse::<SocketAddr>() {
-            return if has_scope(&address) { None } else { Some(Self::Ip(address.ip().to_canonical())) };
+            return if has_scope(&address) {
+                None
+            } else {
+                Some(Self::Ip(address.ip().to_canonical()))
+            };
         }
-        if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            return Some(Self::Ip(IpAddr::V6(address.parse::<Ipv6Addr>().ok()?).to_canonical()));
+        if let Some(address) = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
+            return Some(Self::Ip(
+                IpAddr::V6(address.parse::<Ipv6Addr>().ok()?).to_canonical(),
+            ));
         }
         match text {
             "unix:" => Some(Self::Unix),
@@ -57,10 +66,12 @@ fn has_scope(address: &SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(address) if SocketAddrV6::scope_id(address) != 0)
 }
 
-/// `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, with or without a port of the same kind (RFC 7239 §6).
+/// `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, with or without a port of the same kind (RFC 7239
+/// §6).
 fn obfuscated(text: &str) -> bool {
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte);
-    text.strip_prefix('_').is_some_and(|name| !name.is_empty() && name.bytes().all(is_fit))
+    text.strip_prefix('_')
+        .is_some_and(|name| !name.is_empty() && name.bytes().all(is_fit))
 }
 
 /// Proxies behind proxies that are believed; more are a loop, or somebody's game.
@@ -74,18 +85,27 @@ pub(crate) struct Walk {
     pub(crate) hops: usize,
 }
 
-/// Back from `peer`, who is trusted, through `nodes`, of which the last was written by it, to the first who is not
-/// trusted, or to the end. What stands before that one is its own invention, and is not looked at.
+/// Back from `peer`, who is trusted, through `nodes`, of which the last was written by it, to the
+/// first who is not trusted, or to the end. What stands before that one is its own invention, and
+/// is not looked at.
 pub(crate) fn walk<'a>(
     peer: PeerAddr,
     nodes: impl DoubleEndedIterator<Item = Option<&'a str>>,
     proxies: &TrustedProxies,
     field: &'static str,
 ) -> Result<Walk, Malformed> {
-    let mut walk = Walk { client: peer.ip(), hops: 0 };
+    let mut walk = Walk {
+        client: peer.ip(),
+        hops: 0,
+    };
     for node in nodes.rev() {
-        let node = node.map_or(Some(Node::Hidden), Node::parse).ok_or(Malformed(field))?;
-        walk = Walk { client: node.ip(), hops: walk.hops + 1 };
+        let node = node
+            .map_or(Some(Node::Hidden), Node::parse)
+            .ok_or(Malformed(field))?;
+        walk = Walk {
+            client: node.ip(),
+            hops: walk.hops + 1,
+        };
         if walk.hops > MOST_HOPS {
             return Err(Malformed(field));
         }
@@ -97,8 +117,8 @@ pub(crate) fn walk<'a>(
 }
 
 impl Walk {
-    /// Of a list to which each proxy adds an element: what the proxy wrote that the client talked to. Where some of
-    /// them replace the list it is shorter, and then its first counts.
+    /// Of a list to which each proxy adds an element: what the proxy wrote that the client talked
+    /// to. Where some of them replace the list it is shorter, and then its first counts.
     pub(crate) fn pick<T>(self, list: &[T]) -> Option<&T> {
         list.get(list.len().saturating_sub(self.hops.max(1)))
     }

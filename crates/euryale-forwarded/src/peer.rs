@@ -19,18 +19,25 @@ struct Finder<F: ?Sized> {
 type Find = dyn Fn(&Extensions) -> Option<PeerAddr> + Send + Sync;
 
 impl FindPeer {
-    pub(crate) fn new(find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Finder { missed: Once::new(), find }))
+    pub(crate) fn new(
+        find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Finder {
+            missed: Once::new(),
+            find,
+        }))
     }
 
-    /// One that is not found is not told, and is trusted by nobody. Where somebody was to be trusted, the log says so
-    /// once: it is the server that tells, so it is missing from every request.
+    /// One that is not found is not told, and is trusted by nobody. Where somebody was to be
+    /// trusted, the log says so once: it is the server that tells, so it is missing from every
+    /// request.
     pub(crate) fn find(&self, extensions: &Extensions, proxies: &TrustedProxies) -> PeerAddr {
         (self.0.find)(extensions).unwrap_or_else(|| {
             if !proxies.is_empty() {
                 self.0.missed.call_once(|| {
                     tracing::warn!(
-                        "no request says who its peer is, so no proxy is trusted; under `axum::serve` it takes \
+                        "no request says who its peer is, so no proxy is trusted; under \
+                            `axum::serve` it takes \
                          `into_make_service_with_connect_info` and the layer's `peer`"
                     );
                 });

@@ -14,12 +14,14 @@ use crate::visit::Visit;
 /// The address at which the client sees the application, scheme, host and the path below which it
 /// stands. A request has it: [`of`](Self::of) its extensions.
 ///
-/// An application that stands somewhere else for its clients than for itself builds links, redirects and the paths of
-/// cookies with it. Paths go in and come out percent-encoded, and begin with a slash.
+/// An application that stands somewhere else for its clients than for itself builds links,
+/// redirects and the paths of cookies with it. Paths go in and come out percent-encoded, and begin
+/// with a slash.
 ///
-/// Without a proxy that is believed it is what the request itself says: its `Host`, or the authority of its target
-/// (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket. `Host` is the client's choice. Who keeps what
-/// was made for one client and shows it to another has to know it for one of its own first.
+/// Without a proxy that is believed it is what the request itself says: its `Host`, or the
+/// authority of its target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket.
+/// `Host` is the client's choice. Who keeps what was made for one client and shows it to another
+/// has to know it for one of its own first.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     is_https: bool,
@@ -47,21 +49,41 @@ pub(crate) struct Facts {
 
 impl PublicUrl {
     pub(crate) fn new(facts: Facts) -> Self {
-        let Facts { is_https, host, prefix, root } = facts;
+        let Facts {
+            is_https,
+            host,
+            prefix,
+            root,
+        } = facts;
         let is_plain = prefix.is_empty() && root.is_empty();
-        let paths = if is_plain { None } else { Some(Arc::new(Paths { prefix, root })) };
-        Self { is_https, host: host.map(|host| host.without_default_port(is_https)), paths }
+        let paths = if is_plain {
+            None
+        } else {
+            Some(Arc::new(Paths { prefix, root }))
+        };
+        Self {
+            is_https,
+            host: host.map(|host| host.without_default_port(is_https)),
+            paths,
+        }
     }
 
-    /// That of a request with these extensions. None: neither [`ForwardedLayer`](crate::ForwardedLayer) nor
-    /// [`VirtualHostLayer`](crate::VirtualHostLayer) stands around who asks.
+    /// That of a request with these extensions. None: neither
+    /// [`ForwardedLayer`](crate::ForwardedLayer) nor [`VirtualHostLayer`](crate::VirtualHostLayer)
+    /// stands around who asks.
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get::<Visit>().map(|visit| &visit.url)
     }
 
     pub(crate) fn facts(&self) -> Facts {
-        let (prefix, root) = (self.prefix().into(), self.root().into());
-        Facts { is_https: self.is_https, host: self.host.clone(), prefix, root }
+        let prefix = self.prefix().into();
+        let root = self.root().into();
+        Facts {
+            is_https: self.is_https,
+            host: self.host.clone(),
+            prefix,
+            root,
+        }
     }
 
     pub(crate) fn named_host(&self) -> Option<&Host> {
@@ -78,15 +100,18 @@ impl PublicUrl {
         if self.is_https { "https" } else { "http" }
     }
 
-    /// The host's name or address without its port, in lower case, IPv6 in brackets. None: the request named no host,
-    /// or none that can be one.
+    /// The host's name or address without its port, in lower case, IPv6 in brackets. None: the
+    /// request named no host, or none that can be one.
     pub fn host(&self) -> Option<&str> {
         self.host.as_ref().map(Host::name)
     }
 
     /// The port, be it said or that of the scheme.
     pub fn port(&self) -> u16 {
-        self.host.as_ref().and_then(|host| host.port).unwrap_or(default_port(self.is_https))
+        self.host
+            .as_ref()
+            .and_then(|host| host.port)
+            .unwrap_or(default_port(self.is_https))
     }
 
     /// The path below which the application stands: empty, or like `/a/b`.
@@ -101,11 +126,13 @@ impl PublicUrl {
 
     /// Scheme, host and a port other than the scheme's: `https://example.org`.
     pub fn origin(&self) -> Option<String> {
-        self.host.as_ref().map(|host| format!("{}://{host}", self.scheme()))
+        self.host
+            .as_ref()
+            .map(|host| format!("{}://{host}", self.scheme()))
     }
 
-    /// Where the client has what the application calls `path`, which may have a query behind it. None: it is outside
-    /// the [`root`](Self::root), and cannot be reached from here.
+    /// Where the client has what the application calls `path`, which may have a query behind it.
+    /// None: it is outside the [`root`](Self::root), and cannot be reached from here.
     ///
     /// As `physicalPathToVirtualPath` of Zope.
     pub fn path(&self, path: &str) -> Option<String> {
@@ -117,7 +144,8 @@ impl PublicUrl {
         }
     }
 
-    /// The same with the origin before it; without, where no host is known: for `Location`, mails and feeds.
+    /// The same with the origin before it; without, where no host is known: for `Location`, mails
+    /// and feeds.
     ///
     /// As `absolute_url` of Zope.
     pub fn url(&self, path: &str) -> Option<String> {
@@ -125,10 +153,15 @@ impl PublicUrl {
         Some(self.origin().unwrap_or_default() + &path)
     }
 
-    /// The attributes of a cookie that comes back to this application, and only the way it came: `Path=/a`, with
-    /// `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5). Other attributes are the application's choice.
+    /// The attributes of a cookie that comes back to this application, and only the way it came:
+    /// `Path=/a`, with `Secure` if the client uses TLS (RFC 6265 §5.2.4 and §5.2.5). Other
+    /// attributes are the application's choice.
     pub fn cookie_attributes(&self) -> String {
-        let path = if self.prefix().is_empty() { "/" } else { self.prefix() };
+        let path = if self.prefix().is_empty() {
+            "/"
+        } else {
+            self.prefix()
+        };
         let secure = if self.is_https { "; Secure" } else { "" };
         format!("Path={path}{secure}")
     }
@@ -142,7 +175,12 @@ impl Facts {
             None => single_host(&parts.headers).and_then(Host::of),
         };
         let (prefix, root) = Default::default();
-        Self { is_https: is_tls(&parts.extensions), host, prefix, root }
+        Self {
+            is_https: is_tls(&parts.extensions),
+            host,
+            prefix,
+            root,
+        }
     }
 }
 
@@ -166,7 +204,8 @@ impl fmt::Debug for PublicUrl {
     }
 }
 
-/// A path for [`Facts`]: empty, or like `/a/b`. None when it is no plain path, which nobody would call his home.
+/// A path for [`Facts`]: empty, or like `/a/b`. None when it is no plain path, which nobody would
+/// call his home.
 pub(crate) fn plain_path(text: &str) -> Option<Box<str>> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if path.is_empty() {

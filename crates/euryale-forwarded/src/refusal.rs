@@ -26,12 +26,14 @@ impl Refusal {
     /// As RFC 9457 has it. Nothing of the request is repeated.
     pub(crate) fn response(self) -> Response {
         let (status, detail) = match self {
-            Self::Malformed(Malformed(what)) => {
-                (StatusCode::BAD_REQUEST, format!("This cannot be read: {what}."))
-            }
-            Self::Misdirected => {
-                (StatusCode::MISDIRECTED_REQUEST, "This host is not served here.".to_owned())
-            }
+            Self::Malformed(Malformed(what)) => (
+                StatusCode::BAD_REQUEST,
+                format!("This cannot be read: {what}."),
+            ),
+            Self::Misdirected => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "This host is not served here.".to_owned(),
+            ),
         };
         let title = status.canonical_reason().unwrap_or_default();
         let problem = format!(

@@ -17,8 +17,8 @@ pub(crate) struct Element<'a> {
 
 const MALFORMED: Malformed = Malformed("forwarded");
 
-/// The elements of all lines. One that cannot be read makes all of them worthless: an open quote in what a client
-/// invented would swallow what the proxy added.
+/// The elements of all lines. One that cannot be read makes all of them worthless: an open quote in
+/// what a client invented would swallow what the proxy added.
 pub(crate) fn elements(headers: &HeaderMap) -> Result<Vec<Element<'_>>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(Field::Forwarded.name()) {
@@ -60,19 +60,26 @@ impl<'a> Cursor<'a> {
         rest.is_some()
     }
 
-    /// `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`; none if it is empty. Spaces around the semicolons, which the
-    /// grammar does not know, are common.
+    /// `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`; none if it is empty. Spaces around the
+    /// semicolons, which the grammar does not know, are common.
     fn element(&mut self) -> Result<Option<Element<'a>>, Malformed> {
-        let (mut element, mut is_empty) = (Element::default(), true);
+        let mut element = Element::default();
+        let mut is_empty = true;
         loop {
             self.skip_space();
             let name = self.token();
             if !name.is_empty() {
                 is_empty = false;
-                let value = if self.skip('=') { self.value()? } else { return Err(MALFORMED) };
+                let value = if self.skip('=') {
+                    self.value()?
+                } else {
+                    return Err(MALFORMED);
+                };
                 let Element { node, proto, host } = &mut element;
                 let places = [("for", node), ("proto", proto), ("host", host)];
-                let place = places.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known));
+                let place = places
+                    .into_iter()
+                    .find(|(known, _)| name.eq_ignore_ascii_case(known));
                 // §4: no more than once in an element.
                 if place.and_then(|(_, place)| place.replace(value)).is_some() {
                     return Err(MALFORMED);
@@ -98,9 +105,15 @@ impl<'a> Cursor<'a> {
     fn value(&mut self) -> Result<Cow<'a, str>, Malformed> {
         if !self.skip('"') {
             let token = self.token();
-            return if token.is_empty() { Err(MALFORMED) } else { Ok(token.into()) };
+            return if token.is_empty() {
+                Err(MALFORMED)
+            } else {
+                Ok(token.into())
+            };
         }
-        let (plain, rest) = self.0.split_at(self.0.find(['"', '\\']).unwrap_or(self.0.len()));
+        let (plain, rest) = self
+            .0
+            .split_at(self.0.find(['"', '\\']).unwrap_or(self.0.len()));
         self.0 = rest;
         if self.skip('"') {
             return Ok(plain.into());

@@ -35,7 +35,10 @@ where
     fn call(&mut self, request: Request<Q>) -> ForwardedFuture<S::Future> {
         let (mut parts, body) = request.into_parts();
         let applied = self.settings.apply(&mut parts).inspect_err(|malformed| {
-            tracing::debug!(field = malformed.0, "a trusted proxy sent what cannot be read");
+            tracing::debug!(
+                field = malformed.0,
+                "a trusted proxy sent what cannot be read"
+            );
         });
         ForwardedFuture::new(applied.map(|()| self.inner.call(Request::from_parts(parts, body))))
     }
@@ -43,6 +46,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for Forwarded<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Forwarded").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Forwarded")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

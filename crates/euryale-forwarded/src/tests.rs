@@ -11,7 +11,9 @@ use euryale_core::{Body, Peer, PeerAddr, Response};
 use http::{Request, StatusCode, Uri};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{Client, Field, ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer};
+use crate::{
+    Client, Field, ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer,
+};
 
 /// What reached the application.
 #[derive(Debug, PartialEq)]
@@ -44,9 +46,14 @@ async fn pass(
     target: &str,
     fields: &[(&str, &str)],
 ) -> Result<Seen, StatusCode> {
-    let service = ServiceBuilder::new().layer(layers.0).layer(layers.1).service(service_fn(see));
+    let service = ServiceBuilder::new()
+        .layer(layers.0)
+        .layer(layers.1)
+        .service(service_fn(see));
     let request = Request::get(target).extension(peer);
-    let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = fields.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
     let mut response = service.oneshot(request.body(()).unwrap()).await.unwrap();
     match response.extensions_mut().remove::<std::sync::Arc<Seen>>() {
         Some(seen) => Ok(std::sync::Arc::into_inner(seen).unwrap()),
@@ -55,7 +62,8 @@ async fn pass(
 }
 
 async fn see(request: Request<()>) -> Result<Response, Infallible> {
-    let (client, url) = (Client::of(request.extensions()), PublicUrl::of(request.extensions()));
+    let client = Client::of(request.extensions());
+    let url = PublicUrl::of(request.extensions());
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let seen = Seen {
         client: client.unwrap().to_string(),
@@ -63,7 +71,11 @@ async fn see(request: Request<()>) -> Result<Response, Infallible> {
         home: url.unwrap().to_string(),
         root: url.unwrap().root().to_owned(),
         target: request.uri().clone(),
-        headers: request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
     };
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(std::sync::Arc::new(seen));
@@ -71,19 +83,35 @@ async fn see(request: Request<()>) -> Result<Response, Infallible> {
 }
 
 async fn forwarded(fields: &[(&str, &str)]) -> Result<Seen, StatusCode> {
-    let layers = (ForwardedLayer::new(proxies()), VirtualHostLayer::new(TrustedProxies::none()));
-    pass(layers, Peer::new(proxy()), "/page?x=1", &[&[("host", "inside:8080")], fields].concat()).await
+    let layers = (
+        ForwardedLayer::new(proxies()),
+        VirtualHostLayer::new(TrustedProxies::none()),
+    );
+    pass(
+        layers,
+        Peer::new(proxy()),
+        "/page?x=1",
+        &[&[("host", "inside:8080")], fields].concat(),
+    )
+    .await
 }
 
 async fn by_rfc(forwarded: &str) -> Result<Seen, StatusCode> {
     let layer = ForwardedLayer::new(proxies()).fields([Field::Forwarded, Field::XForwardedPrefix]);
     let layers = (layer, VirtualHostLayer::new(TrustedProxies::none()));
-    let fields = [("host", "inside:8080"), ("forwarded", forwarded), ("x-forwarded-for", "203.0.113.1")];
+    let fields = [
+        ("host", "inside:8080"),
+        ("forwarded", forwarded),
+        ("x-forwarded-for", "203.0.113.1"),
+    ];
     pass(layers, Peer::new(proxy()), "/page", &fields).await
 }
 
 async fn by_path(target: &str) -> Result<Seen, StatusCode> {
-    let layers = (ForwardedLayer::new(TrustedProxies::none()), VirtualHostLayer::new(proxies()));
+    let layers = (
+        ForwardedLayer::new(TrustedProxies::none()),
+        VirtualHostLayer::new(proxies()),
+    );
     pass(layers, Peer::new(proxy()), target, &[("host", "nohost")]).await
 }
 

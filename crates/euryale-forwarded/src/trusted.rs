@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use euryale_core::PeerAddr;
 
-/// A proxy, or a network of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix` for whoever may connect to a
-/// Unix socket.
+/// A proxy, or a network of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix` for whoever
+/// may connect to a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TrustedProxy(Kind);
 
@@ -39,7 +39,8 @@ impl TrustedProxy {
     }
 }
 
-/// As RFC 4632 §3.1 and RFC 4291 §2.3 write them. Bits behind the prefix are refused: they are a slip of the pen.
+/// As RFC 4632 §3.1 and RFC 4291 §2.3 write them. Bits behind the prefix are refused: they are a
+/// slip of the pen.
 impl FromStr for TrustedProxy {
     type Err = InvalidProxy;
 
@@ -56,11 +57,21 @@ impl FromStr for TrustedProxy {
             return invalid(format!("`{address}` is no IP address, and not `unix`"));
         };
         let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
-        let digits = |text: &str| if text.starts_with('+') { None } else { text.parse::<u8>().ok() };
+        let digits = |text: &str| {
+            if text.starts_with('+') {
+                None
+            } else {
+                text.parse::<u8>().ok()
+            }
+        };
         let length = match length.map(digits) {
             None => bits,
             Some(Some(length)) if length <= bits => length,
-            Some(_) => return invalid(format!("a prefix has 0 to {bits} bits, as in {address}/{bits}")),
+            Some(_) => {
+                return invalid(format!(
+                    "a prefix has 0 to {bits} bits, as in {address}/{bits}"
+                ));
+            }
         };
         let (kind, network) = match address {
             IpAddr::V4(address) => {
@@ -75,7 +86,9 @@ impl FromStr for TrustedProxy {
             }
         };
         if network != address {
-            return invalid(format!("{text} has bits behind its prefix; is {network}/{length} meant?"));
+            return invalid(format!(
+                "{text} has bits behind its prefix; is {network}/{length} meant?"
+            ));
         }
         Ok(Self(kind))
     }
@@ -84,8 +97,14 @@ impl FromStr for TrustedProxy {
 impl fmt::Display for TrustedProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Kind::V4 { network, length: 32 } => network.fmt(f),
-            Kind::V6 { network, length: 128 } => network.fmt(f),
+            Kind::V4 {
+                network,
+                length: 32,
+            } => network.fmt(f),
+            Kind::V6 {
+                network,
+                length: 128,
+            } => network.fmt(f),
             Kind::V4 { network, length } => write!(f, "{network}/{length}"),
             Kind::V6 { network, length } => write!(f, "{network}/{length}"),
             Kind::Unix => f.write_str("unix"),

@@ -1,4 +1,5 @@
-//! What the layers put into the extensions of a request: one value, because each costs a box in every copy of a head.
+//! What the layers put into the extensions of a request: one value, because each costs a box in
+//! every copy of a head.
 
 use http::Extensions;
 

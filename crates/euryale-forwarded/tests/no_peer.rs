@@ -1,4 +1,5 @@
-//! A server that does not say who its peers are. Alone in this program, since it listens to what the process logs.
+//! A server that does not say who its peers are. Alone in this program, since it listens to what
+//! the process logs.
 
 use std::convert::Infallible;
 
@@ -22,7 +23,11 @@ async fn the_log_says_once_that_nobody_is_trusted() {
         if let Some(peer) = peer {
             request = request.extension(Peer::new(peer));
         }
-        layer.layer(service_fn(see)).oneshot(request.body(()).unwrap()).await.unwrap();
+        layer
+            .layer(service_fn(see))
+            .oneshot(request.body(()).unwrap())
+            .await
+            .unwrap();
     };
     let nobody = ForwardedLayer::new(TrustedProxies::none());
     ask(&nobody, None).await;
@@ -33,5 +38,8 @@ async fn the_log_says_once_that_nobody_is_trusted() {
     ask(&trusting, None).await;
     ask(&trusting, None).await;
     let lines = log.lines();
-    assert!(lines.len() == 1 && lines[0].starts_with("WARN no request says who its peer is"), "{lines:?}");
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("WARN no request says who its peer is"),
+        "{lines:?}"
+    );
 }

@@ -1,8 +1,13 @@
 //! What a pass costs beyond what its publications cost anyway: `cargo bench -p euryale-promise`.
 //!
-//! `two plain publications` and `two passes` run the same publisher twice, on the same pool; the difference is the
-//! price of asking, suspending, running a promise that is there at once, and publishing again.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a measurement, and not a library")]
+//! `two plain publications` and `two passes` run the same publisher twice, on the same pool; the
+//! difference is the price of asking, suspending, running a promise that is there at once, and
+//! publishing again.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a measurement, and not a library"
+)]
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,19 +24,28 @@ use tower::{ServiceBuilder, ServiceExt};
 /// Touches the request only: the test database remembers every call, and memory is no part of this.
 fn page(request: &Request, _: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
     if request.method() == http::Method::POST {
-        request.promises().ask("one", || async { Ok::<_, Infallible>(1) }).ready()??;
+        request
+            .promises()
+            .ask("one", || async { Ok::<_, Infallible>(1) })
+            .ready()??;
     }
     Ok(Response::default())
 }
 
 fn passes(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let pool = Pool::new(CountingDatabase::new(), 1);
     let inner = ServiceBuilder::new()
         .layer(RetryLayer::new(ConflictPolicy::new()))
         .layer(ConnectionLimitLayer::new(pool))
         .service(Publish::new(page));
-    let republish = ServiceBuilder::new().layer(RepublishLayer::new()).service(inner.clone());
+    let republish = ServiceBuilder::new()
+        .layer(RepublishLayer::new())
+        .service(inner.clone());
     let plain = || Request::new(Default::default());
     let asking = || {
         let mut request = Request::new(Default::default());
@@ -44,7 +58,11 @@ fn passes(criterion: &mut Criterion) {
         bencher.iter(|| runtime.block_on(inner.clone().oneshot(plain())).unwrap());
     });
     group.bench_function("one publication under Republish", |bencher| {
-        bencher.iter(|| runtime.block_on(republish.clone().oneshot(plain())).unwrap());
+        bencher.iter(|| {
+            runtime
+                .block_on(republish.clone().oneshot(plain()))
+                .unwrap()
+        });
     });
     group.bench_function("two plain publications", |bencher| {
         bencher.iter(|| {
@@ -55,7 +73,11 @@ fn passes(criterion: &mut Criterion) {
         });
     });
     group.bench_function("two passes", |bencher| {
-        bencher.iter(|| runtime.block_on(republish.clone().oneshot(asking())).unwrap());
+        bencher.iter(|| {
+            runtime
+                .block_on(republish.clone().oneshot(asking()))
+                .unwrap()
+        });
     });
     group.finish();
 }

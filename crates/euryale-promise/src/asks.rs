@@ -63,7 +63,10 @@ impl Asks {
     }
 
     pub(crate) fn find(&self, key: &KeyId) -> Option<&Value> {
-        self.found.iter().find(|(found, _)| found == key).map(|(_, value)| value)
+        self.found
+            .iter()
+            .find(|(found, _)| found == key)
+            .map(|(_, value)| value)
     }
 
     fn is_pending(&self) -> bool {
@@ -77,11 +80,13 @@ pub(crate) struct Suspension {
 }
 
 pub(crate) fn pending(attempt: &Attempt) -> Pending {
-    Pending::new(Suspension { attempt: attempt.clone() })
+    Pending::new(Suspension {
+        attempt: attempt.clone(),
+    })
 }
 
-/// Has this attempt's commit stopped while something is pending. A gate is asked once: a hook that asks after it was
-/// brings another one.
+/// Has this attempt's commit stopped while something is pending. A gate is asked once: a hook that
+/// asks after it was brings another one.
 pub(crate) fn gate(attempt: &Attempt) {
     if attempt.with(|asks: &mut Asks| std::mem::replace(&mut asks.is_gated, true)) {
         return;
@@ -91,6 +96,10 @@ pub(crate) fn gate(attempt: &Attempt) {
             asks.is_gated = false;
             asks.is_pending()
         });
-        if is_pending { Err(pending(attempt).into()) } else { Ok(()) }
+        if is_pending {
+            Err(pending(attempt).into())
+        } else {
+            Ok(())
+        }
     });
 }

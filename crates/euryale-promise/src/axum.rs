@@ -12,10 +12,11 @@ use crate::{Promises, PromisesExt};
 
 /// The promises of a request in an asynchronous handler of axum's: an extractor.
 ///
-/// Such a handler can wait for what it needs by itself. It asks for promises because others do: a value that is
-/// [`shared`](Promises::shared) is fetched once for all. It returns `Result<_, Abort>`, and is called again when
-/// what it asked for is there, so [`RepublishLayer`](crate::RepublishLayer) stands around its router, with
-/// [`Error::raise`] between the two:
+/// Such a handler can wait for what it needs by itself. It asks for promises because others do: a
+/// value that is [`shared`](Promises::shared) is fetched once for all. It returns
+/// `Result<_, Abort>`, and is called again when what it asked for is there, so
+/// [`RepublishLayer`](crate::RepublishLayer) stands around its router, with [`Error::raise`]
+/// between the two:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -48,7 +49,8 @@ use crate::{Promises, PromisesExt};
 /// ```
 ///
 /// # Errors
-/// 500 when no `RepublishLayer` stands around the handler; ask for an `Option` of it where that may be.
+/// 500 when no `RepublishLayer` stands around the handler; ask for an `Option` of it where that may
+/// be.
 #[derive(Clone)]
 pub struct HandlerPromises {
     attempt: Attempt,
@@ -58,9 +60,16 @@ pub struct HandlerPromises {
 impl HandlerPromises {
     fn of(parts: &mut Parts) -> Option<Self> {
         let scope = parts.extensions.get::<Scope>()?.clone();
-        let history = parts.extensions.get::<History>().copied().unwrap_or_default();
+        let history = parts
+            .extensions
+            .get::<History>()
+            .copied()
+            .unwrap_or_default();
         // One for all extractors of this request.
-        let attempt = parts.extensions.get_or_insert_with(|| Attempt::new(history)).clone();
+        let attempt = parts
+            .extensions
+            .get_or_insert_with(|| Attempt::new(history))
+            .clone();
         Some(Self { attempt, scope })
     }
 }
@@ -90,6 +99,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for HandlerPromises {
 
 impl fmt::Debug for HandlerPromises {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerPromises").field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("HandlerPromises")
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }

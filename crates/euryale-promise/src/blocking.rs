@@ -14,8 +14,14 @@ pub(crate) async fn run(
 ) -> Value {
     let lost = |_| PromiseError::NoThread;
     let turn = lane.enter().await.map_err(lost)?;
-    let turn = turn.counted(GaugeGuard::new(ledger, |ledger| &ledger.promises.running, 1));
+    let turn = turn.counted(GaugeGuard::new(
+        ledger,
+        |ledger| &ledger.promises.running,
+        1,
+    ));
     // Caught here, where its message is a value.
     let done = turn.start(move || PanicMessage::catch(job)).map_err(lost)?;
-    done.await.map_err(lost)?.unwrap_or_else(|panic| Err(PromiseError::Panicked(panic.into())))
+    done.await
+        .map_err(lost)?
+        .unwrap_or_else(|panic| Err(PromiseError::Panicked(panic.into())))
 }

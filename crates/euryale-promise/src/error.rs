@@ -8,9 +8,10 @@ use euryale_core::{Abort, BoxError, PanicMessage, Pending};
 
 /// Why a promise has no value: a value itself, which the next pass sees.
 ///
-/// `?` makes an abort of it, answered 500. Its causes are told by [`Display`](fmt::Display) and not by
-/// [`source`](StdError::source): what went wrong elsewhere says nothing about the transaction at hand, and a database
-/// that is asked whether this is a conflict must not find one of another database in it.
+/// `?` makes an abort of it, answered 500. Its causes are told by [`Display`](fmt::Display) and not
+/// by [`source`](StdError::source): what went wrong elsewhere says nothing about the transaction at
+/// hand, and a database that is asked whether this is a conflict must not find one of another
+/// database in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PromiseError {
@@ -53,8 +54,8 @@ impl StdError for PromiseError {}
 
 /// Why [`Promises::result`](crate::Promises::result) has no value.
 ///
-/// `?` makes an [`Abort`] of it: one that suspends for [`NotResolved`](NoResult::NotResolved), so that a publisher
-/// which cannot go on is published again, and a failure otherwise.
+/// `?` makes an [`Abort`] of it: one that suspends for [`NotResolved`](NoResult::NotResolved), so
+/// that a publisher which cannot go on is published again, and a failure otherwise.
 #[non_exhaustive]
 pub enum NoResult {
     /// Nobody asked for this key, neither in this pass nor in one before.
@@ -108,7 +109,8 @@ impl fmt::Display for NotSubmitted {
 
 impl StdError for NotSubmitted {}
 
-/// [`Promises::submit`](crate::Promises::submit) for a key that is resolved already: [`clear`] it first.
+/// [`Promises::submit`](crate::Promises::submit) for a key that is resolved already: [`clear`] it
+/// first.
 ///
 /// [`clear`]: crate::Promises::clear
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

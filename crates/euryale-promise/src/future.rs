@@ -19,8 +19,8 @@ use crate::scope::Scope;
 use crate::timing::Timings;
 
 pin_project! {
-    /// The future of [`Republish`](crate::Republish). Dropped, it cancels the promises of its request; a publication in
-    /// the queue leaves it, and one that runs is finished.
+    /// The future of [`Republish`](crate::Republish). Dropped, it cancels the promises of its
+    /// request; a publication in the queue leaves it, and one that runs is finished.
     pub struct RepublishFuture<S: Service<http::Request<B>>, B> {
         inner: S,
         // As it came: each pass begins with a copy.
@@ -34,14 +34,14 @@ pin_project! {
 }
 
 pin_project! {
-    /// Beginning ⇒ Publishing, or an error; Publishing ⇒ the answer, Suspended, or an error; Suspended ⇒ Beginning, or
-    /// an error.
+    /// Beginning ⇒ Publishing, or an error; Publishing ⇒ the answer, Suspended, or an error;
+    /// Suspended ⇒ Beginning, or an error.
     #[project = StateProj]
     enum State<F> {
         Beginning,
         Publishing { #[pin] answer: F },
-        // On the heap, because most requests ask for nothing and their futures should be small: beyond 1 KiB the
-        // system's allocator is several times slower.
+        // On the heap, because most requests ask for nothing and their futures should be small:
+        // beyond 1 KiB the system's allocator is several times slower.
         Suspended { settled: Pin<Box<dyn Future<Output = Result<Passed, Error>> + Send>>, began: Instant },
     }
 }
@@ -60,7 +60,14 @@ impl<S: Service<http::Request<B>>, B> RepublishFuture<S, B> {
             request.extensions_mut().insert(SnapshotPin::new());
         }
         let until = later(Instant::now(), engine.settings.request_deadline);
-        Self { inner, request, engine, until, passed: Passed::default(), state: State::Beginning }
+        Self {
+            inner,
+            request,
+            engine,
+            until,
+            passed: Passed::default(),
+            state: State::Beginning,
+        }
     }
 }
 
@@ -79,8 +86,12 @@ where
                 StateProj::Beginning => {
                     ready!(this.inner.poll_ready(cx)).map_err(Into::into)?;
                     let mut request = this.request.clone();
-                    request.extensions_mut().insert(Scope::new(this.engine, &this.passed.settled));
-                    State::Publishing { answer: this.inner.call(request) }
+                    request
+                        .extensions_mut()
+                        .insert(Scope::new(this.engine, &this.passed.settled));
+                    State::Publishing {
+                        answer: this.inner.call(request),
+                    }
                 }
                 StateProj::Publishing { answer } => match ready!(answer.poll(cx)) {
                     Ok(mut response) => {
@@ -90,9 +101,13 @@ where
                     Err(error) => {
                         let (asks, history) = left_behind(error.into())?;
                         this.request.extensions_mut().insert(history);
-                        let passed = mem::take(this.passed).after(this.engine, &asks, *this.until)?;
+                        let passed =
+                            mem::take(this.passed).after(this.engine, &asks, *this.until)?;
                         let settled = settle(Arc::clone(this.engine), passed, asks, *this.until);
-                        State::Suspended { settled: Box::pin(settled), began: Instant::now() }
+                        State::Suspended {
+                            settled: Box::pin(settled),
+                            began: Instant::now(),
+                        }
                     }
                 },
                 StateProj::Suspended { settled, began } => {
@@ -110,10 +125,13 @@ where
     }
 }
 
-/// What a suspended pass asked for, and the history of the next: after this attempt and all the conflicts before it.
+/// What a suspended pass asked for, and the history of the next: after this attempt and all the
+/// conflicts before it.
 fn left_behind(mut error: Error) -> Result<(Asks, History), Error> {
     let wrote = error.wrote();
-    let Some(pending) = error.take_pending() else { return Err(error) };
+    let Some(pending) = error.take_pending() else {
+        return Err(error);
+    };
     // What another layer's promises are is for that one to know.
     let Suspension { attempt } = pending.downcast::<Suspension>().map_err(Error::suspended)?;
     let mut history = attempt.history().after_suspension();
@@ -142,8 +160,15 @@ async fn settle(
     asks: Asks,
     until: Instant,
 ) -> Result<Passed, Error> {
-    let Asks { asked, found, cleared, .. } = asks;
-    let Passed { settled, timings, .. } = &mut passed;
+    let Asks {
+        asked,
+        found,
+        cleared,
+        ..
+    } = asks;
+    let Passed {
+        settled, timings, ..
+    } = &mut passed;
     settled.retain(|(key, _)| !cleared.contains(key));
     if engine.settings.server_timing {
         found.iter().for_each(|(key, _)| timings.found(key));
@@ -152,7 +177,11 @@ async fn settle(
     let Ok(_place) = engine.settings.suspended.try_acquire() else {
         return Err(Error::new(ErrorKind::SuspendedFull));
     };
-    let _suspended = GaugeGuard::new(&engine.settings.ledger, |ledger| &ledger.promises.suspended, 1);
+    let _suspended = GaugeGuard::new(
+        &engine.settings.ledger,
+        |ledger| &ledger.promises.suspended,
+        1,
+    );
     for Kept { key, value, took } in engine.keep(asked, until).await {
         if engine.settings.server_timing {
             timings.kept(&key, &value, took);
@@ -165,11 +194,16 @@ async fn settle(
 /// An error that names what was still asked for.
 fn refused(kind: ErrorKind, asks: &Asks) -> Error {
     let keys: Vec<String> = asks.asked.iter().map(|ask| ask.key.to_string()).collect();
-    Error::with_source(kind, format!("asked for in the last pass: {}", keys.join(", ")))
+    Error::with_source(
+        kind,
+        format!("asked for in the last pass: {}", keys.join(", ")),
+    )
 }
 
 impl<S: Service<http::Request<B>>, B> fmt::Debug for RepublishFuture<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RepublishFuture").field("passes", &self.passed.passes).finish_non_exhaustive()
+        f.debug_struct("RepublishFuture")
+            .field("passes", &self.passed.passes)
+            .finish_non_exhaustive()
     }
 }

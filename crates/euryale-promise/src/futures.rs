@@ -11,7 +11,8 @@ use crate::promises::asynchronous;
 use crate::{AlreadyResolved, Key, NoResult, Promises};
 
 impl Promises<'_> {
-    /// Asks for `key` in the next pass. Submitted twice in one pass, the second promise takes the place of the first.
+    /// Asks for `key` in the next pass. Submitted twice in one pass, the second promise takes the
+    /// place of the first.
     ///
     /// # Errors
     /// It is resolved already.
@@ -38,7 +39,10 @@ impl Promises<'_> {
     ///
     /// # Errors
     /// Never asked for; asked for in this pass; or resolved to a failure.
-    pub fn result<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> Result<Arc<T>, NoResult> {
+    pub fn result<T: Send + Sync + 'static>(
+        &self,
+        key: impl Into<Key<T>>,
+    ) -> Result<Arc<T>, NoResult> {
         let key = key.into().id();
         if let Some(value) = self.find(&key) {
             return typed(value).map_err(NoResult::Failed);
@@ -49,11 +53,12 @@ impl Promises<'_> {
         Err(NoResult::NotSubmitted)
     }
 
-    /// What `key` resolved to in a pass before. When it was not asked for yet, it is now, and the result is
-    /// `placeholder`.
+    /// What `key` resolved to in a pass before. When it was not asked for yet, it is now, and the
+    /// result is `placeholder`.
     ///
     /// # Errors
-    /// Asked for in this pass already, for which there is no placeholder a second time; or resolved to a failure.
+    /// Asked for in this pass already, for which there is no placeholder a second time; or resolved
+    /// to a failure.
     #[doc(alias = "resultOrSubmit")]
     pub fn result_or_submit<T, E, F>(
         &self,
@@ -68,10 +73,12 @@ impl Promises<'_> {
     {
         let key = key.into();
         match self.result(key.clone()) {
-            Err(NoResult::NotSubmitted) => match self.submit_job(key.id(), || asynchronous(promise), false) {
-                Some(shared) => typed(shared).map_err(NoResult::Failed),
-                None => Ok(Arc::new(placeholder)),
-            },
+            Err(NoResult::NotSubmitted) => {
+                match self.submit_job(key.id(), || asynchronous(promise), false) {
+                    Some(shared) => typed(shared).map_err(NoResult::Failed),
+                    None => Ok(Arc::new(placeholder)),
+                }
+            }
             known => known,
         }
     }
@@ -86,11 +93,13 @@ impl Promises<'_> {
         cancelled.is_some()
     }
 
-    /// Forgets what `key` resolved to, in this pass and those after it; it can be submitted again. `false`: it was
-    /// not resolved.
+    /// Forgets what `key` resolved to, in this pass and those after it; it can be submitted again.
+    /// `false`: it was not resolved.
     pub fn clear<T: Send + Sync + 'static>(&self, key: impl Into<Key<T>>) -> bool {
         let key = key.into().id();
-        let is_settled = self.scope().is_some_and(|scope| scope.settled(&key).is_some());
+        let is_settled = self
+            .scope()
+            .is_some_and(|scope| scope.settled(&key).is_some());
         self.attempt().with(|asks: &mut Asks| {
             let found = asks.found.len();
             asks.found.retain(|(kept, _)| *kept != key);

@@ -12,10 +12,10 @@ use crate::asks::Value;
 
 /// The key of a promise whose value is a `T`: a name, and what tells apart several of that name.
 ///
-/// Keys of one name and of different types are different keys: parts of a page that do not know each other never
-/// read each other's values as something else. Within a request a key is asked for once; a
-/// [shared](crate::Promises::shared) one is the same for **all requests of the layer**, so whatever its value depends
-/// on must stand in it.
+/// Keys of one name and of different types are different keys: parts of a page that do not know
+/// each other never read each other's values as something else. Within a request a key is asked for
+/// once; a [shared](crate::Promises::shared) one is the same for **all requests of the layer**, so
+/// whatever its value depends on must stand in it.
 ///
 /// ```
 /// use euryale_promise::Key;
@@ -25,8 +25,8 @@ use crate::asks::Value;
 /// assert_eq!(here.to_string(), "weather(Genova)");
 /// ```
 ///
-/// The name is a label: it stands in `Server-Timing`, where the client can read it. What [`with`](Key::with) adds
-/// stands in logs only.
+/// The name is a label: it stands in `Server-Timing`, where the client can read it. What
+/// [`with`](Key::with) adds stands in logs only.
 pub struct Key<T: ?Sized> {
     name: &'static str,
     detail: Option<Arc<str>>,
@@ -37,13 +37,21 @@ pub struct Key<T: ?Sized> {
 impl<T: ?Sized> Key<T> {
     /// The key of this name.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, detail: None, weigh: None, of: PhantomData }
+        Self {
+            name,
+            detail: None,
+            weigh: None,
+            of: PhantomData,
+        }
     }
 
     /// The same name, for this one of several: an id, an address.
     #[must_use]
     pub fn with(self, detail: impl fmt::Display) -> Self {
-        Self { detail: Some(detail.to_string().into()), ..self }
+        Self {
+            detail: Some(detail.to_string().into()),
+            ..self
+        }
     }
 
     /// How much memory a value takes, in bytes, what it owns included: for those that are kept
@@ -70,8 +78,16 @@ impl<T: Send + Sync + 'static> Key<T> {
         let weigh = self.weigh.map(|weigh| -> Weigh {
             Arc::new(move |value: &Erased| value.downcast_ref::<T>().map_or(0, weigh))
         });
-        let scale = Scale { size: size_of::<T>(), weigh };
-        KeyId { of: TypeId::of::<T>(), name: self.name, detail: self.detail, scale }
+        let scale = Scale {
+            size: size_of::<T>(),
+            weigh,
+        };
+        KeyId {
+            of: TypeId::of::<T>(),
+            name: self.name,
+            detail: self.detail,
+            scale,
+        }
     }
 }
 
@@ -83,7 +99,12 @@ impl<T: ?Sized> From<&'static str> for Key<T> {
 
 impl<T: ?Sized> Clone for Key<T> {
     fn clone(&self) -> Self {
-        Self { name: self.name, detail: self.detail.clone(), weigh: self.weigh, of: PhantomData }
+        Self {
+            name: self.name,
+            detail: self.detail.clone(),
+            weigh: self.weigh,
+            of: PhantomData,
+        }
     }
 }
 
@@ -126,7 +147,11 @@ impl KeyId {
     /// How much is kept with a value. An error counts for nothing: it stays for a second.
     pub(crate) fn weight(&self, value: &Value) -> usize {
         let Ok(value) = value else { return 0 };
-        let weighed = self.scale.weigh.as_ref().map(|weigh| PanicMessage::catch(|| weigh(&**value)));
+        let weighed = self
+            .scale
+            .weigh
+            .as_ref()
+            .map(|weigh| PanicMessage::catch(|| weigh(&**value)));
         // What cannot be weighed is not kept.
         weighed.map_or(self.scale.size, |weight| weight.unwrap_or(usize::MAX))
     }

@@ -48,8 +48,8 @@ const WEIGHT: usize = 64 << 20;
 const ERROR_TTL: Duration = Duration::from_secs(1);
 
 impl RepublishLayer {
-    /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all requests together
-    /// 4,096 promises running and 8 that block, and 16,384 requests set aside.
+    /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all
+    /// requests together 4,096 promises running and 8 that block, and 16,384 requests set aside.
     pub fn new() -> Self {
         let ledger = Ledger::new();
         Self {
@@ -72,48 +72,52 @@ impl RepublishLayer {
         }
     }
 
-    /// How often a request is published at most; at least once. A suspension of the last pass is answered 508.
-    /// Default: 8.
+    /// How often a request is published at most; at least once. A suspension of the last pass is
+    /// answered 508. Default: 8.
     pub fn passes(mut self, passes: u32) -> Self {
         self.settings.passes = passes.max(1);
         self
     }
 
-    /// How many promises a request may ask for in all its passes. One more, and it is answered 508, without running
-    /// those of that pass. Default: 16.
+    /// How many promises a request may ask for in all its passes. One more, and it is answered 508,
+    /// without running those of that pass. Default: 16.
     pub fn promises(mut self, promises: usize) -> Self {
         self.settings.promises = promises;
         self
     }
 
-    /// Within what time a promise is resolved that says nothing else, from the end of its pass. Default: 10 s.
+    /// Within what time a promise is resolved that says nothing else, from the end of its pass.
+    /// Default: 10 s.
     pub fn promise_deadline(mut self, within: Duration) -> Self {
         self.settings.deadline = within;
         self
     }
 
-    /// Within what time all promises of a request are resolved, from the time it came here, its waits for a connection
-    /// included. Then it is published once more, with [`Elapsed`](crate::PromiseError::Elapsed) for what is missing;
-    /// if that pass suspends again, it is answered 508. Default: 60 s.
+    /// Within what time all promises of a request are resolved, from the time it came here, its
+    /// waits for a connection included. Then it is published once more, with
+    /// [`Elapsed`](crate::PromiseError::Elapsed) for what is missing; if that pass suspends again,
+    /// it is answered 508. Default: 60 s.
     pub fn request_deadline(mut self, within: Duration) -> Self {
         self.settings.request_deadline = within;
         self
     }
 
-    /// How many promises that do not block run at a time, for all requests together; others wait for a place.
-    /// Default: 4,096.
+    /// How many promises that do not block run at a time, for all requests together; others wait
+    /// for a place. Default: 4,096.
     pub fn running(mut self, promises: usize) -> Self {
         self.settings.running = bound(promises);
         self
     }
 
-    /// How many promises that block run at a time, each on a thread of the runtime's; at least 1. Default: 8.
+    /// How many promises that block run at a time, each on a thread of the runtime's; at least 1.
+    /// Default: 8.
     pub fn threads(mut self, threads: usize) -> Self {
         self.settings.lane = self.settings.lane.resized(threads);
         self
     }
 
-    /// What [`threads`](RepublishLayer::threads) says: so many of the runtime's blocking threads this layer may want.
+    /// What [`threads`](RepublishLayer::threads) says: so many of the runtime's blocking threads
+    /// this layer may want.
     pub fn promise_threads(&self) -> usize {
         self.settings.lane.threads()
     }
@@ -130,19 +134,19 @@ impl RepublishLayer {
         self.anew()
     }
 
-    /// How much memory shared values may take together, in bytes, as their keys [weigh](crate::Key::weighed) them; the
-    /// one used longest ago goes first. One that is heavier than that by itself is given to those who wait for it, and
-    /// not kept. Default: 64 MiB.
+    /// How much memory shared values may take together, in bytes, as their keys
+    /// [weigh](crate::Key::weighed) them; the one used longest ago goes first. One that is heavier
+    /// than that by itself is given to those who wait for it, and not kept. Default: 64 MiB.
     ///
-    /// Values of one request have no such bound: when one could be weighed it would be in memory already. Bound what a
-    /// promise reads where it reads it.
+    /// Values of one request have no such bound: when one could be weighed it would be in memory
+    /// already. Bound what a promise reads where it reads it.
     pub fn shared_weight(mut self, bytes: usize) -> Self {
         self.weight = bytes;
         self.anew()
     }
 
-    /// How long other requests get the error, panic or time-out of a shared promise before one tries again; never
-    /// longer than they would get a value. Default: 1 s.
+    /// How long other requests get the error, panic or time-out of a shared promise before one
+    /// tries again; never longer than they would get a value. Default: 1 s.
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
         self.anew()
@@ -153,16 +157,17 @@ impl RepublishLayer {
         self
     }
 
-    /// Whether responses say in `Server-Timing` (W3C) how long each promise took, by the names of the keys, in
-    /// milliseconds. Default: they do.
+    /// Whether responses say in `Server-Timing` (W3C) how long each promise took, by the names of
+    /// the keys, in milliseconds. Default: they do.
     pub fn server_timing(mut self, says: bool) -> Self {
         self.settings.server_timing = says;
         self
     }
 
-    /// Whether all passes of a request with a safe method read the state of the database that the first one saw, where
-    /// the database can (SQLite's feature `snapshot`). A pass that writes sees the present state, and so does one whose
-    /// snapshot is gone; the ledger counts these. Default: each pass sees the state of its time.
+    /// Whether all passes of a request with a safe method read the state of the database that the
+    /// first one saw, where the database can (SQLite's feature `snapshot`). A pass that writes sees
+    /// the present state, and so does one whose snapshot is gone; the ledger counts these. Default:
+    /// each pass sees the state of its time.
     pub fn pin_snapshots(mut self, pin: bool) -> Self {
         self.settings.pin_snapshots = pin;
         self
@@ -190,7 +195,12 @@ impl<S> Layer<S> for RepublishLayer {
     type Service = Republish<S>;
 
     fn layer(&self, inner: S) -> Republish<S> {
-        Republish { inner, engine: Arc::new(Engine { settings: self.settings.clone() }) }
+        Republish {
+            inner,
+            engine: Arc::new(Engine {
+                settings: self.settings.clone(),
+            }),
+        }
     }
 }
 

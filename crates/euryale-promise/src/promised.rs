@@ -20,14 +20,18 @@ pub struct Promised<'a, T> {
 
 impl<T: Send + Sync + 'static> Promised<'_, T> {
     pub(crate) fn new(attempt: &Attempt, value: Option<Value>) -> Self {
-        Self { attempt: attempt.clone(), value, of: PhantomData }
+        Self {
+            attempt: attempt.clone(),
+            value,
+            of: PhantomData,
+        }
     }
 
-    /// What it resolved to, or what ends this pass with `?`: everything asked for so far is resolved, and then the
-    /// request is published again.
+    /// What it resolved to, or what ends this pass with `?`: everything asked for so far is
+    /// resolved, and then the request is published again.
     ///
-    /// So ask for all that is needed, and call this afterwards: promises run side by side. `.ready()??` also gives up
-    /// when the promise failed; see [`PromiseError`].
+    /// So ask for all that is needed, and call this afterwards: promises run side by side.
+    /// `.ready()??` also gives up when the promise failed; see [`PromiseError`].
     ///
     /// # Errors
     /// Not resolved yet.
@@ -35,10 +39,11 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
         self.get().ok_or_else(|| pending(&self.attempt))
     }
 
-    /// What it resolved to; `None` while it is not there, for a publisher that shows something else then.
+    /// What it resolved to; `None` while it is not there, for a publisher that shows something else
+    /// then.
     ///
-    /// The pass is still thrown away at its end, and the request published again, unless the publisher says
-    /// [`serve_placeholders`](crate::Promises::serve_placeholders).
+    /// The pass is still thrown away at its end, and the request published again, unless the
+    /// publisher says [`serve_placeholders`](crate::Promises::serve_placeholders).
     pub fn get(&self) -> Option<Result<Arc<T>, PromiseError>> {
         self.value.clone().map(typed)
     }
@@ -48,11 +53,15 @@ type OfPass<'a, T> = (&'a (), fn() -> T);
 
 /// A key carries the type of its value, so the type fits.
 pub(crate) fn typed<T: Send + Sync + 'static>(value: Value) -> Result<Arc<T>, PromiseError> {
-    value?.downcast().map_err(|_| PromiseError::failed("a promise resolved to another type"))
+    value?
+        .downcast()
+        .map_err(|_| PromiseError::failed("a promise resolved to another type"))
 }
 
 impl<T> fmt::Debug for Promised<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Promised").field("is_resolved", &self.value.is_some()).finish_non_exhaustive()
+        f.debug_struct("Promised")
+            .field("is_resolved", &self.value.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -49,9 +49,10 @@ impl<B> PromisesExt for http::Request<B> {
 /// # let _ = rate;
 /// ```
 ///
-/// What runs a promise gets no argument and lives longer than the pass, so it can hold neither the transaction nor
-/// its connection, nor this handle: what it needs is moved into it. It runs after the pass was rolled back, at least
-/// once: after a conflict, what is resolved is kept, and what is not is asked for again.
+/// What runs a promise gets no argument and lives longer than the pass, so it can hold neither the
+/// transaction nor its connection, nor this handle: what it needs is moved into it. It runs after
+/// the pass was rolled back, at least once: after a conflict, what is resolved is kept, and what is
+/// not is asked for again.
 #[doc(alias = "IPromises")]
 #[doc(alias = "IFutures")]
 #[derive(Clone)]
@@ -64,7 +65,12 @@ pub struct Promises<'a> {
 
 impl<'a> Promises<'a> {
     pub(crate) fn new(attempt: Attempt, scope: Option<Scope>) -> Self {
-        Self { attempt, scope, terms: Terms::default(), of: PhantomData }
+        Self {
+            attempt,
+            scope,
+            terms: Terms::default(),
+            of: PhantomData,
+        }
     }
 
     /// The number of this pass, from 1.
@@ -72,41 +78,51 @@ impl<'a> Promises<'a> {
         self.attempt.pass()
     }
 
-    /// What is asked for through the handle given back is resolved within this time of the end of the pass, its wait
-    /// for a place to run in included, and else resolves to [`PromiseError::Elapsed`]. The request's own deadline may
-    /// be sooner. Default: the layer's.
+    /// What is asked for through the handle given back is resolved within this time of the end of
+    /// the pass, its wait for a place to run in included, and else resolves to
+    /// [`PromiseError::Elapsed`]. The request's own deadline may be sooner. Default: the layer's.
     #[must_use]
     pub fn deadline(mut self, within: Duration) -> Self {
         self.terms.deadline = Some(within);
         self
     }
 
-    /// What is asked for through the handle given back is resolved once for all requests that ask while it runs, and
-    /// for those that ask within `fresh` of its end: these have it at once, without another pass.
+    /// What is asked for through the handle given back is resolved once for all requests that ask
+    /// while it runs, and for those that ask within `fresh` of its end: these have it at once,
+    /// without another pass.
     ///
-    /// An error is kept for the layer's [`error_ttl`](crate::RepublishLayer::error_ttl), if that is less. A request
-    /// sees one value in all its passes, however old it is by then. When all who wait for it have gone, it is
-    /// cancelled.
+    /// An error is kept for the layer's [`error_ttl`](crate::RepublishLayer::error_ttl), if that is
+    /// less. A request sees one value in all its passes, however old it is by then. When all who
+    /// wait for it have gone, it is cancelled.
     #[must_use]
     pub fn shared(mut self, fresh: Duration) -> Self {
-        let stale = self.terms.shared.map_or(Duration::ZERO, |sharing| sharing.stale);
+        let stale = self
+            .terms
+            .shared
+            .map_or(Duration::ZERO, |sharing| sharing.stale);
         self.terms.shared = Some(Sharing { fresh, stale });
         self
     }
 
-    /// As [`shared`](Promises::shared), and a value that is older by at most `stale` is given at once all the same,
-    /// while one promise brings a new one (RFC 5861 §3). If that fails, the old one is kept.
+    /// As [`shared`](Promises::shared), and a value that is older by at most `stale` is given at
+    /// once all the same, while one promise brings a new one (RFC 5861 §3). If that fails, the old
+    /// one is kept.
     #[must_use]
     pub fn stale_while_revalidate(mut self, stale: Duration) -> Self {
-        let fresh = self.terms.shared.map_or(Duration::ZERO, |sharing| sharing.fresh);
+        let fresh = self
+            .terms
+            .shared
+            .map_or(Duration::ZERO, |sharing| sharing.fresh);
         self.terms.shared = Some(Sharing { fresh, stale });
         self
     }
 
-    /// Asks for what `promise` resolves to: there already, if it was asked for in a pass before or is shared, and
-    /// else in the next pass. Asked twice in one pass, the first promise is kept and the second dropped.
+    /// Asks for what `promise` resolves to: there already, if it was asked for in a pass before or
+    /// is shared, and else in the next pass. Asked twice in one pass, the first promise is kept and
+    /// the second dropped.
     ///
-    /// `promise` is called, and its future run, on the runtime, beside the others: it must not block.
+    /// `promise` is called, and its future run, on the runtime, beside the others: it must not
+    /// block.
     pub fn ask<T, E, F>(
         &self,
         key: impl Into<Key<T>>,
@@ -120,10 +136,11 @@ impl<'a> Promises<'a> {
         self.ask_job(key.into().id(), || asynchronous(promise))
     }
 
-    /// As [`ask`](Promises::ask), for code that blocks: it runs on one of the layer's few threads for it.
+    /// As [`ask`](Promises::ask), for code that blocks: it runs on one of the layer's few threads
+    /// for it.
     ///
-    /// It cannot be stopped. When its deadline passes or the client goes away, it keeps its thread until it returns,
-    /// and what it returns is dropped; one that has not started never does.
+    /// It cannot be stopped. When its deadline passes or the client goes away, it keeps its thread
+    /// until it returns, and what it returns is dropped; one that has not started never does.
     pub fn ask_blocking<T, E>(
         &self,
         key: impl Into<Key<T>>,
@@ -138,7 +155,8 @@ impl<'a> Promises<'a> {
 
     /// What all of these resolved to, in their order, or what ends this pass with `?`.
     ///
-    /// For promises of one type. Of different types, ask for all and call each one's [`ready`](Promised::ready).
+    /// For promises of one type. Of different types, ask for all and call each one's
+    /// [`ready`](Promised::ready).
     ///
     /// # Errors
     /// One is not resolved yet.
@@ -151,7 +169,8 @@ impl<'a> Promises<'a> {
         promised.into_iter().map(Promised::ready).collect()
     }
 
-    /// This pass is the answer as it is: what is not resolved yet is dropped, and nothing stops the commit.
+    /// This pass is the answer as it is: what is not resolved yet is dropped, and nothing stops the
+    /// commit.
     ///
     /// Said again in each pass, and for what was asked for until now.
     #[doc(alias = "noLongerProvides")]
@@ -182,7 +201,12 @@ impl<'a> Promises<'a> {
     }
 
     /// Puts `job` among what is asked for, unless it is there already or shared.
-    pub(crate) fn submit_job(&self, key: KeyId, job: impl FnOnce() -> Job, replace: bool) -> Option<Value> {
+    pub(crate) fn submit_job(
+        &self,
+        key: KeyId,
+        job: impl FnOnce() -> Job,
+        replace: bool,
+    ) -> Option<Value> {
         if self.attempt.with(|asks: &mut Asks| asks.is_asked(&key)) && !replace {
             return None;
         }
@@ -202,7 +226,11 @@ impl<'a> Promises<'a> {
             } else if let Some(value) = value.clone() {
                 asks.found.push((key, value));
             } else if let Some(job) = job {
-                asks.asked.push(Ask { key, job, terms: self.terms });
+                asks.asked.push(Ask {
+                    key,
+                    job,
+                    terms: self.terms,
+                });
             }
             replaced
         });

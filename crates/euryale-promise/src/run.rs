@@ -29,16 +29,27 @@ pub(crate) struct Kept {
 }
 
 impl Engine {
-    /// Runs all of them side by side, and waits for the last, at most `until` then. Dropped, it cancels them.
+    /// Runs all of them side by side, and waits for the last, at most `until` then. Dropped, it
+    /// cancels them.
     pub(crate) async fn keep(self: &Arc<Self>, asked: Vec<Ask>, until: Instant) -> Vec<Kept> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
         let mut kept = Vec::with_capacity(asked.len());
         for (index, ask) in asked.into_iter().enumerate() {
             let lost = Err(PromiseError::NoThread);
-            kept.push(Kept { key: ask.key.clone(), value: lost, took: Duration::ZERO });
+            kept.push(Kept {
+                key: ask.key.clone(),
+                value: lost,
+                took: Duration::ZERO,
+            });
             let engine = Arc::clone(self);
-            let task = async move { (index, engine.keep_one(ask, began, until).await, began.elapsed()) };
+            let task = async move {
+                (
+                    index,
+                    engine.keep_one(ask, began, until).await,
+                    began.elapsed(),
+                )
+            };
             tasks.spawn(task.in_current_span());
         }
         while let Some(joined) = tasks.join_next().await {
@@ -64,7 +75,8 @@ impl Engine {
         ask.terms.deadline.unwrap_or(self.settings.deadline)
     }
 
-    /// Waits with others for a shared promise, which runs in a task of its own: it goes on when one of them leaves.
+    /// Waits with others for a shared promise, which runs in a task of its own: it goes on when one
+    /// of them leaves.
     async fn board(self: &Arc<Self>, ask: Ask, sharing: Sharing, until: Instant) -> Value {
         let tally = Tally::new(&self.settings.ledger);
         let flight = match self.start(ask, sharing, false) {
@@ -75,7 +87,9 @@ impl Engine {
             // The flight counts itself.
             Boarded::Started(flight) => {
                 tally.counted();
-                return timeout_at(until, flight.landed()).await.unwrap_or(Err(PromiseError::Elapsed));
+                return timeout_at(until, flight.landed())
+                    .await
+                    .unwrap_or(Err(PromiseError::Elapsed));
             }
             Boarded::Joined(flight) => flight,
         };
@@ -103,7 +117,8 @@ impl Engine {
         // The flight has the whole time of a promise, however little its first request has left.
         let until = later(Instant::now(), self.deadline(&ask));
         let Ask { key, job, .. } = ask;
-        let (engine, landing) = (Arc::clone(self), key.clone());
+        let engine = Arc::clone(self);
+        let landing = key.clone();
         self.settings.shared.board(&key, anew, move |sender| {
             let flight = async move {
                 let value = engine.run(&landing, job, until).await;
@@ -117,7 +132,9 @@ impl Engine {
     /// Runs one, counts how it ends, and says so when it fails: once, whoever waits for it.
     async fn run(&self, key: &KeyId, job: Job, until: Instant) -> Value {
         let tally = Tally::new(&self.settings.ledger);
-        let value = timeout_at(until, self.perform(job)).await.unwrap_or(Err(PromiseError::Elapsed));
+        let value = timeout_at(until, self.perform(job))
+            .await
+            .unwrap_or(Err(PromiseError::Elapsed));
         tally.count(&value);
         if let Err(error) = &value {
             tracing::warn!(%key, "{error}");
@@ -132,7 +149,9 @@ impl Engine {
                 return blocking::run(&self.settings.lane, &self.settings.ledger, job).await;
             }
         };
-        let Ok(_place) = self.settings.running.acquire().await else { return Err(PromiseError::NoThread) };
+        let Ok(_place) = self.settings.running.acquire().await else {
+            return Err(PromiseError::NoThread);
+        };
         let _running = GaugeGuard::new(&self.settings.ledger, |ledger| &ledger.promises.running, 1);
         caught(make).await
     }
@@ -145,10 +164,12 @@ async fn caught(make: Box<dyn FnOnce() -> Running + Send>) -> Value {
         Ok(running) => running,
         Err(panic) => return panicked(panic),
     };
-    let polled = poll_fn(|cx| match PanicMessage::catch(|| running.as_mut().poll(cx)) {
-        Ok(polled) => polled.map(Ok),
-        Err(panic) => std::task::Poll::Ready(Err(panic)),
-    });
+    let polled = poll_fn(
+        |cx| match PanicMessage::catch(|| running.as_mut().poll(cx)) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => std::task::Poll::Ready(Err(panic)),
+        },
+    );
     polled.await.unwrap_or_else(panicked)
 }
 
@@ -166,7 +187,10 @@ struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     fn new(ledger: &'a Ledger) -> Self {
-        Self { ledger, is_counted: false }
+        Self {
+            ledger,
+            is_counted: false,
+        }
     }
 
     fn count(mut self, value: &Value) {

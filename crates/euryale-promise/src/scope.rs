@@ -24,8 +24,16 @@ pub(crate) struct Scope {
 impl Scope {
     /// Panics outside a runtime.
     pub(crate) fn new(engine: &Arc<Engine>, settled: &[(KeyId, Value)]) -> Self {
-        let settled = if settled.is_empty() { None } else { Some(settled.into()) };
-        Self { engine: Arc::clone(engine), settled, runtime: Handle::current() }
+        let settled = if settled.is_empty() {
+            None
+        } else {
+            Some(settled.into())
+        };
+        Self {
+            engine: Arc::clone(engine),
+            settled,
+            runtime: Handle::current(),
+        }
     }
 
     fn all_settled(&self) -> &[(KeyId, Value)] {
@@ -33,7 +41,10 @@ impl Scope {
     }
 
     pub(crate) fn settled(&self, key: &KeyId) -> Option<&Value> {
-        self.all_settled().iter().find(|(settled, _)| settled == key).map(|(_, value)| value)
+        self.all_settled()
+            .iter()
+            .find(|(settled, _)| settled == key)
+            .map(|(_, value)| value)
     }
 
     pub(crate) fn settled_len(&self) -> usize {
@@ -44,7 +55,8 @@ impl Scope {
         self.engine.settings.promises
     }
 
-    /// A value that other requests asked for, or the job back. One that is stale is given, and refreshed.
+    /// A value that other requests asked for, or the job back. One that is stale is given, and
+    /// refreshed.
     pub(crate) fn shared(
         &self,
         key: &KeyId,
@@ -59,7 +71,12 @@ impl Scope {
         };
         self.count(|promises| &promises.shared);
         if is_stale {
-            let (engine, ask) = (Arc::clone(&self.engine), Ask { key: key.clone(), job, terms });
+            let engine = Arc::clone(&self.engine);
+            let ask = Ask {
+                key: key.clone(),
+                job,
+                terms,
+            };
             let refresh = async move { engine.refresh(ask, sharing).await };
             // It ends with its promise's deadline at the latest.
             self.runtime.spawn(refresh.in_current_span());

@@ -12,8 +12,9 @@ use crate::run::Engine;
 
 /// Publishes again what was suspended; made by [`RepublishLayer`](crate::RepublishLayer).
 ///
-/// It takes requests that can be cloned. What stands inside a cap on connections is a `Publication`, which cannot: a
-/// `Republish` there, which would wait for a second permit while holding one, does not compile.
+/// It takes requests that can be cloned. What stands inside a cap on connections is a
+/// `Publication`, which cannot: a `Republish` there, which would wait for a second permit while
+/// holding one, does not compile.
 #[derive(Clone)]
 pub struct Republish<S> {
     pub(crate) inner: S,
@@ -30,7 +31,8 @@ where
     type Error = Error;
     type Future = RepublishFuture<S, B>;
 
-    /// Always ready. The service inside is asked before each pass: what its readiness may hold is not held meanwhile.
+    /// Always ready. The service inside is asked before each pass: what its readiness may hold is
+    /// not held meanwhile.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
@@ -42,6 +44,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for Republish<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Republish").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Republish")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

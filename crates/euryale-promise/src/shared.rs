@@ -58,7 +58,11 @@ pub(crate) struct Flight {
 impl Flight {
     pub(crate) async fn landed(&self) -> Value {
         let mut result = self.result.clone();
-        let landed = result.wait_for(Option::is_some).await.ok().and_then(|value| value.clone());
+        let landed = result
+            .wait_for(Option::is_some)
+            .await
+            .ok()
+            .and_then(|value| value.clone());
         // Its task is gone without a result only when the runtime is.
         landed.unwrap_or(Err(PromiseError::NoThread))
     }
@@ -79,7 +83,12 @@ pub(crate) enum Boarded {
 
 impl Shared {
     pub(crate) fn new(capacity: usize, max_weight: usize, error_ttl: Duration) -> Self {
-        Self { capacity, max_weight, error_ttl, state: Mutex::default() }
+        Self {
+            capacity,
+            max_weight,
+            error_ttl,
+            state: Mutex::default(),
+        }
     }
 
     pub(crate) fn find(&self, key: &KeyId, now: Instant) -> Found {
@@ -108,7 +117,10 @@ impl Shared {
             Some(flight) => Boarded::Joined(flight),
             None => {
                 let (sender, result) = watch::channel(None);
-                let flight = Arc::new(Flight { task: start(sender), result });
+                let flight = Arc::new(Flight {
+                    task: start(sender),
+                    result,
+                });
                 entry.flight = Arc::downgrade(&flight);
                 Boarded::Started(flight)
             }
@@ -124,7 +136,9 @@ impl Shared {
         let now = Instant::now();
         let weight = key.weight(value);
         let mut state = self.lock();
-        let Some(entry) = state.entries.get_mut(key) else { return };
+        let Some(entry) = state.entries.get_mut(key) else {
+            return;
+        };
         entry.flight = Weak::new();
         let replaced = match (value, &mut entry.kept) {
             (Err(_), Some(kept)) if kept.value.is_ok() && now < kept.stale_until => {
@@ -141,7 +155,12 @@ impl Shared {
                 let stale_until = later(fresh_until, stale);
                 // What nobody can find any more is not kept.
                 let fits = weight <= self.max_weight && now < stale_until;
-                let new = fits.then(|| Kept { value: value.clone(), weight, fresh_until, stale_until });
+                let new = fits.then(|| Kept {
+                    value: value.clone(),
+                    weight,
+                    fresh_until,
+                    stale_until,
+                });
                 let added = new.as_ref().map_or(0, |new| new.weight);
                 let old = std::mem::replace(kept, new);
                 state.weight += added;
@@ -163,7 +182,9 @@ impl Shared {
 impl State {
     fn find(&mut self, key: &KeyId, now: Instant) -> Found {
         self.looks += 1;
-        let Some(entry) = self.entries.get_mut(key) else { return Found::Nothing };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return Found::Nothing;
+        };
         entry.used = self.looks;
         match &entry.kept {
             Some(kept) if now < kept.fresh_until => Found::Fresh(kept.value.clone()),
@@ -172,13 +193,18 @@ impl State {
         }
     }
 
-    /// When there is no place for another key: what is over goes first, then an eighth of all, used longest ago. What
-    /// is awaited stays.
+    /// When there is no place for another key: what is over goes first, then an eighth of all, used
+    /// longest ago. What is awaited stays.
     fn make_room(&mut self, key: &KeyId, capacity: usize, now: Instant) -> Vec<Entry> {
         if self.entries.len() < capacity || self.entries.contains_key(key) {
             return Vec::new();
         }
-        let is_over = |entry: &Entry| entry.kept.as_ref().is_none_or(|kept| kept.stale_until <= now);
+        let is_over = |entry: &Entry| {
+            entry
+                .kept
+                .as_ref()
+                .is_none_or(|kept| kept.stale_until <= now)
+        };
         let idle = |(_, entry): &(&KeyId, &Entry)| entry.flight.strong_count() == 0;
         let mut idle: Vec<(bool, u64, KeyId)> = self
             .entries
@@ -190,9 +216,14 @@ impl State {
         let over = idle.partition_point(|(is_wanted, ..)| !is_wanted);
         let least = self.entries.len() + 1 - capacity;
         let going = idle.into_iter().take(over.max(least).max(capacity / 8));
-        let evicted: Vec<Entry> = going.filter_map(|(.., key)| self.entries.remove(&key)).collect();
-        self.weight -=
-            evicted.iter().filter_map(|entry| entry.kept.as_ref()).map(|kept| kept.weight).sum::<usize>();
+        let evicted: Vec<Entry> = going
+            .filter_map(|(.., key)| self.entries.remove(&key))
+            .collect();
+        self.weight -= evicted
+            .iter()
+            .filter_map(|entry| entry.kept.as_ref())
+            .map(|kept| kept.weight)
+            .sum::<usize>();
         evicted
     }
 
@@ -200,10 +231,14 @@ impl State {
     fn lighten(&mut self, key: &KeyId, max_weight: usize) -> Vec<Kept> {
         let mut evicted = Vec::new();
         while self.weight > max_weight {
-            let others =
-                self.entries.iter_mut().filter(|(other, entry)| *other != key && entry.kept.is_some());
+            let others = self
+                .entries
+                .iter_mut()
+                .filter(|(other, entry)| *other != key && entry.kept.is_some());
             let oldest = others.min_by_key(|(_, entry)| entry.used);
-            let Some(kept) = oldest.and_then(|(_, entry)| entry.kept.take()) else { break };
+            let Some(kept) = oldest.and_then(|(_, entry)| entry.kept.take()) else {
+                break;
+            };
             self.weight -= kept.weight;
             evicted.push(kept);
         }

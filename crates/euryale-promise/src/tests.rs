@@ -38,10 +38,16 @@ impl Site {
         let pool = Pool::new(database.clone(), 1);
         let service = ServiceBuilder::new()
             .layer(layer.ledger(pool.ledger().clone()))
-            .layer(RetryLayer::new(ConflictPolicy::new().ledger(pool.ledger().clone())))
+            .layer(RetryLayer::new(
+                ConflictPolicy::new().ledger(pool.ledger().clone()),
+            ))
             .layer(ConnectionLimitLayer::new(pool.clone()))
             .service(Publish::new(publisher));
-        Self { pool, database, service: BoxCloneSyncService::new(service) }
+        Self {
+            pool,
+            database,
+            service: BoxCloneSyncService::new(service),
+        }
     }
 
     fn ledger(&self) -> &Ledger {
@@ -49,7 +55,10 @@ impl Site {
     }
 
     async fn ask(&self, path: &str) -> Result<Response, Error> {
-        self.service.clone().oneshot(http::Request::get(path).body(Default::default()).unwrap()).await
+        self.service
+            .clone()
+            .oneshot(http::Request::get(path).body(Default::default()).unwrap())
+            .await
     }
 
     /// The answer's text, or the kind of its error.
@@ -66,7 +75,16 @@ impl Site {
 }
 
 async fn text(response: Response) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "callers say what they have")]

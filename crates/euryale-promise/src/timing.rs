@@ -9,7 +9,8 @@ use crate::PromiseError;
 use crate::asks::Value;
 use crate::key::KeyId;
 
-/// The value of `Server-Timing` (<https://www.w3.org/TR/server-timing/>): a metric for each promise.
+/// The value of `Server-Timing` (<https://www.w3.org/TR/server-timing/>): a metric for each
+/// promise.
 #[derive(Default)]
 pub(crate) struct Timings(String);
 
@@ -32,7 +33,11 @@ impl Timings {
         let separator = if self.0.is_empty() { "" } else { ", " };
         self.0.push_str(separator);
         // A metric's name is a token (RFC 9110 §5.6.2).
-        self.0.extend(key.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }));
+        self.0.extend(
+            key.name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }),
+        );
         // Writing to a string cannot fail.
         let _ = write!(self.0, ";dur={:.1}", took.as_secs_f64() * 1000.0);
         if let Some(outcome) = outcome {

@@ -1,4 +1,5 @@
-//! Requests set aside cost memory, and nothing else. In a program of its own: what is measured is the process's.
+//! Requests set aside cost memory, and nothing else. In a program of its own: what is measured is
+//! the process's.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
@@ -32,16 +33,25 @@ async fn ten_thousand_requests_set_aside_cost_memory_only() {
     let stack = ServiceBuilder::new()
         .layer(RepublishLayer::new().ledger(ledger.clone()))
         .layer(ConnectionLimitLayer::new(pool.clone()))
-        .service(Publish::new(|request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
-            let _ = request.promises().ask("never", pending::<Result<(), Infallible>>).ready()?;
-            Ok(Response::default())
-        }));
+        .service(Publish::new(
+            |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
+                let _ = request
+                    .promises()
+                    .ask("never", pending::<Result<(), Infallible>>)
+                    .ready()?;
+                Ok(Response::default())
+            },
+        ));
     let mut requests = Vec::with_capacity(REQUESTS + BATCH);
     let mut before = None;
     for batch in 0..=REQUESTS / BATCH {
-        requests.extend((0..BATCH).map(|_| tokio::spawn(stack.clone().oneshot(Request::default()))));
+        requests
+            .extend((0..BATCH).map(|_| tokio::spawn(stack.clone().oneshot(Request::default()))));
         let all = ((batch + 1) * BATCH) as i64;
-        eventually("all are set aside", || ledger.promises.suspended.get() == all).await;
+        eventually("all are set aside", || {
+            ledger.promises.suspended.get() == all
+        })
+        .await;
         // What the first batch brings with it is not the price of a request.
         before.get_or_insert_with(|| (resident(), threads()));
     }
@@ -55,6 +65,9 @@ async fn ten_thousand_requests_set_aside_cost_memory_only() {
     requests.iter().for_each(tokio::task::JoinHandle::abort);
     // Those that wait for a place to run in are not counted as running.
     let all = (REQUESTS + BATCH) as u64;
-    eventually("all are cancelled", || ledger.promises.cancelled.get() == all).await;
+    eventually("all are cancelled", || {
+        ledger.promises.cancelled.get() == all
+    })
+    .await;
     assert_quiet(&ledger).await;
 }

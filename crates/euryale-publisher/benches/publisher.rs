@@ -1,4 +1,5 @@
-//! `Publish` in this thread, on a claim that needs no pool, and `Respond` on a response that it lets pass.
+//! `Publish` in this thread, on a claim that needs no pool, and `Respond` on a response that it
+//! lets pass.
 
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
@@ -7,7 +8,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
-use euryale_core::{Body, Claim, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn};
+use euryale_core::{
+    Body, Claim, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn,
+};
 use euryale_publisher::{Publish, RespondLayer};
 use euryale_test::{Lender, NullDatabase};
 use tower::{Service, service_fn};
@@ -47,14 +50,23 @@ fn publications(criterion: &mut Criterion) {
             request: Request::new(SpooledBody::empty()),
             claim: Here(Lender::new(NullDatabase)),
         };
-        bencher.iter_batched(publication, |it| black_box(now(publish.call(it))), BatchSize::SmallInput);
+        bencher.iter_batched(
+            publication,
+            |it| black_box(now(publish.call(it))),
+            BatchSize::SmallInput,
+        );
     });
 
-    let inner = service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
+    let inner =
+        service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
     let mut respond = RespondLayer::new().layer(inner);
     criterion.bench_function("respond, pass through", |bencher| {
         let request = || Request::new(SpooledBody::empty());
-        bencher.iter_batched(request, |it| black_box(now(respond.call(it))), BatchSize::SmallInput);
+        bencher.iter_batched(
+            request,
+            |it| black_box(now(respond.call(it))),
+            BatchSize::SmallInput,
+        );
     });
 }
 

@@ -10,7 +10,11 @@ pub(crate) fn own(response: Response, published_as: &Published) -> Response {
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
     );
     let response = own_framing(response);
-    if published_as.head && !bodiless { response.map(Body::head_only) } else { response }
+    if published_as.head && !bodiless {
+        response.map(Body::head_only)
+    } else {
+        response
+    }
 }
 
 /// How a request is published.

@@ -1,8 +1,9 @@
 //! Publishes requests with synchronous application code, one transaction each, in a worker.
 //!
-//! Innermost of the onion: [`Publish`] is the service inside `ConnectionLimit`, and the only one that runs
-//! while a worker and a connection are held. [`ConflictPolicy`] is for tower's own `RetryLayer` just outside
-//! the limit, and [`RespondLayer`] stands above them all and turns errors into responses.
+//! Innermost of the onion: [`Publish`] is the service inside `ConnectionLimit`, and the only one
+//! that runs while a worker and a connection are held. [`ConflictPolicy`] is for tower's own
+//! `RetryLayer` just outside the limit, and [`RespondLayer`] stands above them all and turns errors
+//! into responses.
 //!
 //! ```
 //! use euryale_connection::{ConnectionLimitLayer, Pool};
@@ -30,28 +31,30 @@
 //!
 //! # What happens, in this order
 //!
-//! `connect · begin` (both at the first use of the connection) `· publish · gates · before-commit hooks ·
-//! votes · commit or abort · finish · after hooks`, and then the lease goes back, before the response is seen
-//! by any layer outside. Nothing after a commit can cause a retry.
+//! `connect · begin` (both at the first use of the connection)
+//! `· publish · gates · before-commit hooks · votes · commit or abort · finish · after hooks`, and
+//! then the lease goes back, before the response is seen by any layer outside. Nothing after a
+//! commit can cause a retry.
 //!
-//! `HEAD` is published as `GET`; the response keeps the size of its body and loses the rest. Headers that
-//! describe the framing of a message, and those that steer a proxy (`X-Accel-*`, `X-Sendfile`), are dropped
-//! from a publisher's response: the stack owns framing.
+//! `HEAD` is published as `GET`; the response keeps the size of its body and loses the rest.
+//! Headers that describe the framing of a message, and those that steer a proxy (`X-Accel-*`,
+//! `X-Sendfile`), are dropped from a publisher's response: the stack owns framing.
 //!
-//! It replaces, from Zope: `ZPublisher.WSGIPublisher`, its conflict retry (which sleeps in the worker), and
-//! the standard error page.
+//! It replaces, from Zope: `ZPublisher.WSGIPublisher`, its conflict retry (which sleeps in the
+//! worker), and the standard error page.
 //!
 //! # Cost
 //!
-//! [`RespondLayer`], where nothing failed: 0.1 µs and no allocation. `Retry` with [`ConflictPolicy`], where nothing
-//! conflicts: 0.2 µs and 2 allocations, for a copy of the request's headers; one of its extensions takes 2 and one for
-//! each (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two cores of an AMD
-//! EPYC).
+//! [`RespondLayer`], where nothing failed: 0.1 µs and no allocation. `Retry` with
+//! [`ConflictPolicy`], where nothing conflicts: 0.2 µs and 2 allocations, for a copy of the
+//! request's headers; one of its extensions takes 2 and one for each
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
+//! cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! A request whose client goes away while it waits is never published. While it is being published it is
-//! finished and committed, or, on routes that ask for it, aborted before the votes
+//! A request whose client goes away while it waits is never published. While it is being published
+//! it is finished and committed, or, on routes that ask for it, aborted before the votes
 //! ([`Publish::abort_if_gone`]). Never a third outcome.
 //!
 //! # Backpressure
@@ -60,12 +63,13 @@
 //!
 //! # Errors
 //!
-//! [`Publish`] and what stands between it and [`RespondLayer`] return [`Error`](euryale_core::Error);
-//! [`RespondLayer`] never fails.
+//! [`Publish`] and what stands between it and [`RespondLayer`] return
+//! [`Error`](euryale_core::Error); [`RespondLayer`] never fails.
 //!
 //! # Panics
 //!
-//! A panic in application code is answered 500; its transaction is aborted and its connection dropped.
+//! A panic in application code is answered 500; its transaction is aborted and its connection
+//! dropped.
 
 #![forbid(unsafe_code)]
 

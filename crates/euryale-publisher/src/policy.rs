@@ -13,22 +13,24 @@ use euryale_core::{Error, ErrorKind, History, Ledger, Route};
 use tokio::time::Sleep;
 use tower::retry::Policy;
 
-/// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that holds no
-/// worker.
+/// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that
+/// holds no worker.
 ///
-/// Attempt *n + 2* comes after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule, with a base
-/// that suits a database in the same process). The request goes ahead of new work, with the same body and
-/// fresh extensions of the attempt; a request that met its conflict by writing begins as a writer. Only
-/// errors of kind [`Conflict`](ErrorKind::Conflict) are retried, which are never returned after a commit.
+/// Attempt *n + 2* comes after a pause of uniform(0, 2ⁿ) · `base` (n from 0; ZPublisher's rule,
+/// with a base that suits a database in the same process). The request goes ahead of new work, with
+/// the same body and fresh extensions of the attempt; a request that met its conflict by writing
+/// begins as a writer. Only errors of kind [`Conflict`](ErrorKind::Conflict) are retried, which are
+/// never returned after a commit.
 ///
 /// When the last attempt meets a conflict, too, the error is of kind
 /// [`ConflictsExhausted`](ErrorKind::ConflictsExhausted): 503 with Retry-After.
 ///
-/// Each request that met a conflict is counted once, by its [`Route`] and its end, and logged: at INFO when it
-/// was answered in the end, at ERROR when it was not.
+/// Each request that met a conflict is counted once, by its [`Route`] and its end, and logged: at
+/// INFO when it was answered in the end, at ERROR when it was not.
 ///
-/// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`, which is not,
-/// so a `RetryLayer` there does not compile: it would wait for a second permit while holding one.
+/// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`,
+/// which is not, so a `RetryLayer` there does not compile: it would wait for a second permit while
+/// holding one.
 #[derive(Clone, Debug)]
 #[doc(alias = "max-conflict-retries")]
 #[must_use]
@@ -43,7 +45,12 @@ pub struct ConflictPolicy {
 impl ConflictPolicy {
     /// 3 retries, base 10 ms.
     pub fn new() -> Self {
-        Self { retries: 3, base: Duration::from_millis(10), ledger: Ledger::new(), done: 0 }
+        Self {
+            retries: 3,
+            base: Duration::from_millis(10),
+            ledger: Ledger::new(),
+            done: 0,
+        }
     }
 
     /// How many times a request is published again. 0 retries nothing. Default: 3, as in Zope.
@@ -68,8 +75,10 @@ impl ConflictPolicy {
         let route = request.extensions().get::<Route>();
         self.ledger.conflicts.resolved.add(route, 1);
         let since_start = SinceStart(&self.ledger);
-        let (route, attempts) = (route.map(tracing::field::display), history(request).conflicts + 1);
-        tracing::info!(uri = %request.uri(), route, attempts, "a conflict was resolved {since_start}");
+        let route = route.map(tracing::field::display);
+        let attempts = history(request).conflicts + 1;
+        tracing::info!(uri = %request.uri(), route, attempts, "a conflict was resolved \
+            {since_start}");
     }
 
     fn exhausted<B>(&self, request: &http::Request<B>) {
@@ -77,13 +86,16 @@ impl ConflictPolicy {
         self.ledger.conflicts.exhausted.add(route, 1);
         let since_start = SinceStart(&self.ledger);
         // The last conflict does not stand there: nobody publishes after it.
-        let (route, attempts) = (route.map(tracing::field::display), history(request).conflicts + 1);
-        tracing::error!(uri = %request.uri(), route, attempts, "a conflict was not resolved {since_start}");
+        let route = route.map(tracing::field::display);
+        let attempts = history(request).conflicts + 1;
+        tracing::error!(uri = %request.uri(), route, attempts, "a conflict was not resolved \
+            {since_start}");
     }
 
     fn pause(&self, retry: u32) -> Duration {
         // 2^16 times the base is longer than anyone waits.
-        self.base.mul_f64(fastrand::f64() * f64::from(1_u32 << retry.min(16)))
+        self.base
+            .mul_f64(fastrand::f64() * f64::from(1_u32 << retry.min(16)))
     }
 }
 
@@ -117,13 +129,17 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
             *result = Err(error.with_kind(ErrorKind::ConflictsExhausted));
             return None;
         }
-        // Passes are counted by another layer, outside this one, and conflicts of earlier passes stand there
-        // already.
+        // Passes are counted by another layer, outside this one, and conflicts of earlier passes
+        // stand there already.
         let before = history(request);
-        request.extensions_mut().insert(before.after_conflict(error.wrote()));
+        request
+            .extensions_mut()
+            .insert(before.after_conflict(error.wrote()));
         let pause = self.pause(self.done);
         self.done += 1;
-        Some(Backoff { sleep: Box::pin(tokio::time::sleep(pause)) })
+        Some(Backoff {
+            sleep: Box::pin(tokio::time::sleep(pause)),
+        })
     }
 
     fn clone_request(&mut self, request: &http::Request<B>) -> Option<http::Request<B>> {
@@ -132,7 +148,11 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
 }
 
 fn history<B>(request: &http::Request<B>) -> History {
-    request.extensions().get::<History>().copied().unwrap_or_default()
+    request
+        .extensions()
+        .get::<History>()
+        .copied()
+        .unwrap_or_default()
 }
 
 /// The totals of a ledger, as ZPublisher logs them: one line says how bad it is.
@@ -142,7 +162,10 @@ impl fmt::Display for SinceStart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unresolved = self.0.conflicts.exhausted.get();
         let conflicts = self.0.conflicts.resolved.get() + unresolved;
-        write!(f, "({conflicts} conflicts, {unresolved} unresolved, since start)")
+        write!(
+            f,
+            "({conflicts} conflicts, {unresolved} unresolved, since start)"
+        )
     }
 }
 

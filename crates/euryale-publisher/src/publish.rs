@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use euryale_core::{
-    Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher, Request,
-    Response, SnapshotPin, Transaction, TransactionOptions,
+    Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher,
+    Request, Response, SnapshotPin, Transaction, TransactionOptions,
 };
 use http::StatusCode;
 use tokio::time::{Sleep, sleep};
@@ -18,10 +18,11 @@ use tower_service::Service;
 
 use crate::framing::{self, Published};
 
-/// Publishes requests with a [`Publisher`], each in a transaction of its own, in a worker of the claim's pool.
+/// Publishes requests with a [`Publisher`], each in a transaction of its own, in a worker of the
+/// claim's pool.
 ///
-/// It takes only a [`Publication`]: a publisher without a cap on its connections does not compile. See the
-/// [crate's documentation](crate).
+/// It takes only a [`Publication`]: a publisher without a cap on its connections does not compile.
+/// See the [crate's documentation](crate).
 #[doc(alias = "WSGIPublisher")]
 #[must_use]
 pub struct Publish<P> {
@@ -35,22 +36,31 @@ type Predicate = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
 impl<P> Publish<P> {
     /// Publishes with `publisher`.
     pub fn new(publisher: P) -> Self {
-        Self { publisher: Arc::new(publisher), deadline: None, abort_if_gone: None }
+        Self {
+            publisher: Arc::new(publisher),
+            deadline: None,
+            abort_if_gone: None,
+        }
     }
 
-    /// How long a client waits for one publication, its wait in the queue included. Default: no bound.
+    /// How long a client waits for one publication, its wait in the queue included. Default: no
+    /// bound.
     ///
-    /// Then it gets 504, and counts as gone. A publication that waits leaves the queue. One that runs cannot
-    /// be stopped: its worker keeps its permit and its connection until it really ends, and what it does is
-    /// committed, unless its route aborts for clients that are gone.
+    /// Then it gets 504, and counts as gone. A publication that waits leaves the queue. One that
+    /// runs cannot be stopped: its worker keeps its permit and its connection until it really ends,
+    /// and what it does is committed, unless its route aborts for clients that are gone.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into();
         self
     }
 
-    /// Requests for which `predicate` holds are aborted if their client is gone when the publisher has
-    /// returned; asked once, before the votes. Default: none; a publication is finished and committed.
-    pub fn abort_if_gone(mut self, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+    /// Requests for which `predicate` holds are aborted if their client is gone when the publisher
+    /// has returned; asked once, before the votes. Default: none; a publication is finished and
+    /// committed.
+    pub fn abort_if_gone(
+        mut self,
+        predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.abort_if_gone = Some(Arc::new(predicate));
         self
     }
@@ -71,10 +81,16 @@ where
 
     fn call(&mut self, publication: Publication<C>) -> PublishFuture {
         let Publication { request, claim } = publication;
-        let gone = self.abort_if_gone.as_ref().is_some_and(|predicate| predicate(&request));
+        let gone = self
+            .abort_if_gone
+            .as_ref()
+            .is_some_and(|predicate| predicate(&request));
         let publisher = Arc::clone(&self.publisher);
         let done = claim.run(move |lease| publish(&*publisher, request, gone, lease));
-        PublishFuture { done: Some(Box::pin(done)), deadline: self.deadline.map(Deadline::Within) }
+        PublishFuture {
+            done: Some(Box::pin(done)),
+            deadline: self.deadline.map(Deadline::Within),
+        }
     }
 }
 
@@ -90,14 +106,20 @@ where
     P: Publisher<D>,
 {
     lease.ledger().conflicts.attempts.add(1);
-    let history = request.extensions().get::<History>().copied().unwrap_or_default();
+    let history = request
+        .extensions()
+        .get::<History>()
+        .copied()
+        .unwrap_or_default();
     let attempt = Attempt::new(history);
     let access = history.access(request.method());
     let published_as = Published::with(request.method_mut());
     request.extensions_mut().insert(attempt.clone());
 
     let pin = request.extensions().get::<SnapshotPin>().cloned();
-    let options = TransactionOptions::new(attempt, access).abort_if_gone(abort_if_gone).pin(pin);
+    let options = TransactionOptions::new(attempt, access)
+        .abort_if_gone(abort_if_gone)
+        .pin(pin);
     let outcome = Transaction::run(lease, options, |transaction| {
         Ok(sendable(publisher.publish(&request, transaction)?)?)
     })?;
@@ -121,13 +143,18 @@ fn sendable(response: Response) -> Result<Response, UnsendableStatus> {
     Ok(response)
 }
 
-/// A publisher answered with an informational status (1xx), which is no final response (RFC 9110 §15.2).
+/// A publisher answered with an informational status (1xx), which is no final response (RFC 9110
+/// §15.2).
 #[derive(Debug)]
 pub struct UnsendableStatus(pub StatusCode);
 
 impl fmt::Display for UnsendableStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a publisher answered {}, which is no final status: answer 200 to 599", self.0.as_u16())
+        write!(
+            f,
+            "a publisher answered {}, which is no final status: answer 200 to 599",
+            self.0.as_u16()
+        )
     }
 }
 
@@ -145,12 +172,14 @@ impl<P> Clone for Publish<P> {
 
 impl<P> fmt::Debug for Publish<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publish").field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Publish")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }
 
-/// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, and leaves a running
-/// one alone.
+/// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, and leaves
+/// a running one alone.
 pub struct PublishFuture {
     /// None when the deadline has passed.
     done: Option<Done>,
@@ -183,11 +212,15 @@ impl Future for PublishFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { done, deadline } = &mut *self;
         // Polled after it was ready, as no caller may: pending for ever.
-        let Some(publication) = done else { return Poll::Pending };
+        let Some(publication) = done else {
+            return Poll::Pending;
+        };
         if let Poll::Ready(done) = publication.as_mut().poll(cx) {
             return Poll::Ready(done.flatten());
         }
-        let Some(deadline) = deadline else { return Poll::Pending };
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
         ready!(deadline.poll(cx));
         // From now on it counts as gone.
         *done = None;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
 use euryale_core::{
-    Abort, Access, Attempt, Blob, BlobHandle, Body, Error, ErrorKind, Fault, Publisher, Request, Response,
-    SpooledBody, Transaction, publisher_fn,
+    Abort, Access, Attempt, Blob, BlobHandle, Body, Error, ErrorKind, Fault, Publisher, Request,
+    Response, SpooledBody, Transaction, publisher_fn,
 };
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
@@ -40,17 +40,25 @@ impl Onion {
         F: Fn(&Request, &mut Tx<'_>) -> Result<Response, Abort> + Send + Sync + 'static,
     {
         let pool = Pool::new(CountingDatabase::new(), 1);
-        let policy = ConflictPolicy::new().base(Duration::from_micros(100)).ledger(pool.ledger().clone());
+        let policy = ConflictPolicy::new()
+            .base(Duration::from_micros(100))
+            .ledger(pool.ledger().clone());
         let service = ServiceBuilder::new()
             .layer(RetryLayer::new(policy))
             .layer(ConnectionLimitLayer::new(pool.clone()))
             .service(settings(Publish::new(publisher)));
-        Self { pool, service: BoxCloneSyncService::new(service) }
+        Self {
+            pool,
+            service: BoxCloneSyncService::new(service),
+        }
     }
 
     async fn ask(&self, method: Method, body: &'static str) -> Result<Response, Error> {
-        let request =
-            http::Request::builder().method(method).uri("/page").body(SpooledBody::from(body)).unwrap();
+        let request = http::Request::builder()
+            .method(method)
+            .uri("/page")
+            .body(SpooledBody::from(body))
+            .unwrap();
         self.service.clone().oneshot(request).await
     }
 
@@ -68,7 +76,16 @@ impl Onion {
 }
 
 async fn text(response: Response) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 fn page() -> Result<Response, Abort> {
@@ -81,11 +98,17 @@ async fn safe_methods_begin_as_readers_and_others_as_writers() {
         transaction.connection()?;
         page()
     });
-    for (method, begun) in
-        [(Method::GET, "read"), (Method::HEAD, "read"), (Method::POST, "write"), (Method::DELETE, "write")]
-    {
+    for (method, begun) in [
+        (Method::GET, "read"),
+        (Method::HEAD, "read"),
+        (Method::POST, "write"),
+        (Method::DELETE, "write"),
+    ] {
         onion.ask(method.clone(), "").await.unwrap();
-        assert!(onion.story().contains(&format!("begin {begun} · commit")), "{method}");
+        assert!(
+            onion.story().contains(&format!("begin {begun} · commit")),
+            "{method}"
+        );
     }
     onion.quiet().await;
 }
@@ -98,7 +121,10 @@ async fn a_conflict_is_published_again_with_everything_fresh() {
         let database = transaction.database().clone();
         transaction.connection()?;
         let attempt = transaction.attempt().clone();
-        assert_eq!(request.extensions().get::<Attempt>().unwrap().number(), attempt.number());
+        assert_eq!(
+            request.extensions().get::<Attempt>().unwrap().number(),
+            attempt.number()
+        );
         let seen = attempt.with(|seen: &mut Vec<u32>| {
             seen.push(attempt.number());
             seen.clone()
@@ -118,7 +144,10 @@ async fn a_conflict_is_published_again_with_everything_fresh() {
     let response = onion.ask(Method::POST, "the same body").await.unwrap();
     assert_eq!(text(response).await, "page");
     let again = "begin write · abort";
-    assert_eq!(onion.story(), format!("connect · {again} · {again} · begin write · commit · after commit 3"));
+    assert_eq!(
+        onion.story(),
+        format!("connect · {again} · {again} · begin write · commit · after commit 3")
+    );
     let conflicts = &onion.pool.ledger().conflicts;
     assert_eq!((conflicts.attempts.get(), conflicts.resolved.get()), (3, 1));
     onion.quiet().await;
@@ -131,11 +160,17 @@ async fn a_reader_that_met_a_conflict_comes_back_as_a_writer() {
         if transaction.attempt().number() == 1 {
             return Err(TestError(Fault::Conflict).into());
         }
-        assert_eq!(transaction.attempt().history().access(&Method::GET), Access::Write);
+        assert_eq!(
+            transaction.attempt().history().access(&Method::GET),
+            Access::Write
+        );
         page()
     });
     onion.get().await.unwrap();
-    assert_eq!(onion.story(), "connect · begin read · abort · begin write · commit");
+    assert_eq!(
+        onion.story(),
+        "connect · begin read · abort · begin write · commit"
+    );
     onion.quiet().await;
 }
 
@@ -147,10 +182,16 @@ async fn exhausted_conflicts_end_in_an_error_and_no_hook() {
         transaction.after_commit(move || database.record("never"));
         page()
     });
-    onion.pool.database().script(Step::Commit, std::iter::repeat_n(Fail(Fault::Conflict), 4));
+    onion
+        .pool
+        .database()
+        .script(Step::Commit, std::iter::repeat_n(Fail(Fault::Conflict), 4));
     let error = onion.get().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConflictsExhausted);
-    assert!(std::error::Error::source(&error).is_some(), "with its cause");
+    assert!(
+        std::error::Error::source(&error).is_some(),
+        "with its cause"
+    );
     assert!(!onion.story().contains("never"));
     assert_eq!(onion.pool.ledger().conflicts.exhausted.get(), 1);
     onion.quiet().await;
@@ -162,7 +203,10 @@ async fn a_commit_in_doubt_is_never_tried_again() {
         transaction.connection()?;
         page()
     });
-    onion.pool.database().script(Step::Commit, [Fail(Fault::InDoubt)]);
+    onion
+        .pool
+        .database()
+        .script(Step::Commit, [Fail(Fault::InDoubt)]);
     assert_eq!(onion.get().await.unwrap_err().kind(), ErrorKind::InDoubt);
     assert_eq!(onion.pool.ledger().conflicts.attempts.get(), 1);
     assert_eq!(onion.pool.ledger().transactions.in_doubt.get(), 1);
@@ -189,35 +233,63 @@ async fn what_frames_a_message_is_not_the_publishers_to_say() {
         ] {
             response.headers_mut().append(name, "3".parse().unwrap());
         }
-        response.headers_mut().append("set-cookie", "again".parse().unwrap());
+        response
+            .headers_mut()
+            .append("set-cookie", "again".parse().unwrap());
         Ok(response)
     });
     let response = onion.get().await.unwrap();
-    let mut names: Vec<&str> = response.headers().keys().map(http::HeaderName::as_str).collect();
+    let mut names: Vec<&str> = response
+        .headers()
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["content-type", "set-cookie"]);
-    assert_eq!(response.headers().get_all("set-cookie").iter().count(), 2, "no cookie is lost");
+    assert_eq!(
+        response.headers().get_all("set-cookie").iter().count(),
+        2,
+        "no cookie is lost"
+    );
 }
 
 #[tokio::test]
 async fn statuses_without_a_body_have_none_and_informational_ones_are_errors() {
     let onion = Onion::new(|request, _| {
         let mut response = Response::new(Body::from("body"));
-        let status = request.body().as_bytes().map(|status| StatusCode::from_bytes(status).unwrap());
+        let status = request
+            .body()
+            .as_bytes()
+            .map(|status| StatusCode::from_bytes(status).unwrap());
         *response.status_mut() = status.unwrap();
         Ok(response)
     });
     for (status, length) in [("200", 4), ("404", 4), ("204", 0), ("205", 0), ("304", 0)] {
         let response = onion.ask(Method::POST, status).await.unwrap();
-        assert_eq!(response.body().size_hint().exact(), Some(length), "{status}");
+        assert_eq!(
+            response.body().size_hint().exact(),
+            Some(length),
+            "{status}"
+        );
     }
     let refusing = Onion::new(|_, _| Err(Abort::status(StatusCode::SWITCHING_PROTOCOLS)));
     let error = refusing.get().await.unwrap_err();
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("101"), "as an abort, too");
+    assert!(
+        std::error::Error::source(&error)
+            .unwrap()
+            .to_string()
+            .contains("101"),
+        "as an abort, too"
+    );
     for status in ["100", "101", "199"] {
         let error = onion.ask(Method::POST, status).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Application, "{status}");
-        assert!(std::error::Error::source(&error).unwrap().to_string().contains(status));
+        assert!(
+            std::error::Error::source(&error)
+                .unwrap()
+                .to_string()
+                .contains(status)
+        );
     }
     onion.quiet().await;
 }
@@ -259,11 +331,16 @@ async fn a_client_that_waited_long_enough_gets_an_error_and_the_worker_goes_on()
             page()
         },
     );
-    let get = http::Request::get("/page").body(SpooledBody::empty()).unwrap();
+    let get = http::Request::get("/page")
+        .body(SpooledBody::empty())
+        .unwrap();
     let asked = tokio::spawn(onion.service.clone().oneshot(get));
     eventually("it is published", || gate.waiting() == 1).await;
     tokio::time::advance(Duration::from_secs(61)).await;
-    assert_eq!(asked.await.unwrap().unwrap_err().kind(), ErrorKind::PublishElapsed);
+    assert_eq!(
+        asked.await.unwrap().unwrap_err().kind(),
+        ErrorKind::PublishElapsed
+    );
     assert_eq!(onion.pool.status().running, 1, "and keeps its permit");
     gate.open();
     onion.quiet().await;
@@ -274,8 +351,12 @@ async fn a_client_that_waited_long_enough_gets_an_error_and_the_worker_goes_on()
 async fn what_a_nested_refusal_carries_is_framed_by_us_too() {
     let onion = Onion::new(|_, _| {
         let mut response = Response::new(Body::from("body"));
-        response.headers_mut().insert("content-length", "3".parse().unwrap());
-        response.headers_mut().insert("x-accel-redirect", "/secret".parse().unwrap());
+        response
+            .headers_mut()
+            .insert("content-length", "3".parse().unwrap());
+        response
+            .headers_mut()
+            .insert("x-accel-redirect", "/secret".parse().unwrap());
         Err(Error::refused(response).into())
     });
     assert!(onion.get().await.unwrap().headers().is_empty());
@@ -287,7 +368,9 @@ async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
         let gate = Gate::new();
         let at = gate.clone();
         let onion = Onion::with(
-            |publish| publish.abort_if_gone(move |request| abort && request.uri().path() == "/page"),
+            |publish| {
+                publish.abort_if_gone(move |request| abort && request.uri().path() == "/page")
+            },
             move |_, transaction| {
                 transaction.connection()?;
                 at.wait();
@@ -295,7 +378,11 @@ async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
             },
         );
         let asked = tokio::spawn(
-            onion.service.clone().oneshot(http::Request::get("/page").body(SpooledBody::empty()).unwrap()),
+            onion.service.clone().oneshot(
+                http::Request::get("/page")
+                    .body(SpooledBody::empty())
+                    .unwrap(),
+            ),
         );
         eventually("it is published", || gate.waiting() == 1).await;
         asked.abort();
@@ -311,7 +398,9 @@ async fn publishers_come_in_many_shapes() {
     struct Counter(AtomicUsize);
     impl Publisher<CountingDatabase> for Counter {
         fn publish(&self, _: &Request, _: &mut Tx<'_>) -> Result<Response, Abort> {
-            Ok(Response::new(Body::from(self.0.fetch_add(1, SeqCst).to_string())))
+            Ok(Response::new(Body::from(
+                self.0.fetch_add(1, SeqCst).to_string(),
+            )))
         }
     }
     fn function(_: &Request, _: &mut Tx<'_>) -> Result<Response, Abort> {
@@ -319,12 +408,26 @@ async fn publishers_come_in_many_shapes() {
     }
     async fn answers(publisher: impl Publisher<CountingDatabase>, expected: &str) {
         let service = ServiceBuilder::new()
-            .layer(ConnectionLimitLayer::new(Pool::new(CountingDatabase::new(), 1)))
+            .layer(ConnectionLimitLayer::new(Pool::new(
+                CountingDatabase::new(),
+                1,
+            )))
             .service(Publish::new(publisher));
-        assert_eq!(text(service.oneshot(Request::default()).await.unwrap()).await, expected);
+        assert_eq!(
+            text(service.oneshot(Request::default()).await.unwrap()).await,
+            expected
+        );
     }
     answers(Arc::new(Counter(AtomicUsize::new(7))), "7").await;
-    answers(Box::new(function) as Box<dyn Publisher<CountingDatabase>>, "page").await;
-    answers(Arc::new(function) as Arc<dyn Publisher<CountingDatabase>>, "page").await;
+    answers(
+        Box::new(function) as Box<dyn Publisher<CountingDatabase>>,
+        "page",
+    )
+    .await;
+    answers(
+        Arc::new(function) as Arc<dyn Publisher<CountingDatabase>>,
+        "page",
+    )
+    .await;
     answers(publisher_fn::<CountingDatabase, _>(|_, _| page()), "page").await;
 }

@@ -1,4 +1,5 @@
-//! Conflicts are counted and logged by route. In a program of its own: the subscriber is the process's.
+//! Conflicts are counted and logged by route. In a program of its own: the subscriber is the
+//! process's.
 
 use euryale_core::{Error, ErrorKind, Ledger, Request, Route};
 use euryale_publisher::ConflictPolicy;
@@ -17,11 +18,17 @@ async fn conflicts_are_counted_and_logged_by_route() {
         }
         let mut left = failures;
         let retry = RetryLayer::new(ConflictPolicy::new().ledger(ledger.clone()));
-        let service = ServiceBuilder::new().layer(retry).service(service_fn(move |_: Request| {
-            let answer = if left == 0 { Ok(()) } else { Err(Error::new(kind)) };
-            left = left.saturating_sub(1);
-            std::future::ready(answer)
-        }));
+        let service = ServiceBuilder::new()
+            .layer(retry)
+            .service(service_fn(move |_: Request| {
+                let answer = if left == 0 {
+                    Ok(())
+                } else {
+                    Err(Error::new(kind))
+                };
+                left = left.saturating_sub(1);
+                std::future::ready(answer)
+            }));
         drop(service.oneshot(request).await);
     };
     let orders = Route::new("/orders/{id}");
@@ -32,11 +39,21 @@ async fn conflicts_are_counted_and_logged_by_route() {
     ask(None, 2, ErrorKind::Conflict).await;
 
     let by_route = |counter: &euryale_core::ledger::PerRoute| -> Vec<(String, u64)> {
-        counter.by_route().into_iter().map(|(route, count)| (route.to_string(), count)).collect()
+        counter
+            .by_route()
+            .into_iter()
+            .map(|(route, count)| (route.to_string(), count))
+            .collect()
     };
     let named = |count| ("/orders/{id}".to_owned(), count);
-    assert_eq!(by_route(&ledger.conflicts.resolved), [(String::new(), 1), named(1)]);
-    assert_eq!(by_route(&ledger.conflicts.exhausted), [(String::new(), 0), named(1)]);
+    assert_eq!(
+        by_route(&ledger.conflicts.resolved),
+        [(String::new(), 1), named(1)]
+    );
+    assert_eq!(
+        by_route(&ledger.conflicts.exhausted),
+        [(String::new(), 0), named(1)]
+    );
     assert_eq!(
         log.lines(),
         [
@@ -44,7 +61,8 @@ async fn conflicts_are_counted_and_logged_by_route() {
              route=/orders/{id} attempts=2",
             "ERROR a conflict was not resolved (2 conflicts, 1 unresolved, since start) uri=/ \
              route=/orders/{id} attempts=4",
-            "INFO a conflict was resolved (3 conflicts, 1 unresolved, since start) uri=/ attempts=3",
+            "INFO a conflict was resolved (3 conflicts, 1 unresolved, since start) uri=/ \
+                attempts=3",
         ]
     );
 }

@@ -18,20 +18,25 @@ use crate::listener::Listener;
 use crate::running::Shared;
 use crate::welcome::welcome;
 
-/// As many as may wait in the kernel for being accepted: whoever is beyond that came after the stop.
+/// As many as may wait in the kernel for being accepted: whoever is beyond that came after the
+/// stop.
 const BACKLOG: usize = 1024;
 
-/// Takes peers until it is told to stop, and closes the listener then. Whoever the kernel has accepted by that time is
-/// still taken: to close the listener would reset them.
+/// Takes peers until it is told to stop, and closes the listener then. Whoever the kernel has
+/// accepted by that time is still taken: to close the listener would reset them.
 pub(crate) async fn accept<S, B>(listener: Listener, make: MakeEdge<S>, shared: Arc<Shared>)
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let mut backoff = Backoff::new();
-    let (mut latecomers, mut waits) = (0, Waits::default());
+    let mut latecomers = 0;
+    let mut waits = Waits::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -47,7 +52,9 @@ where
                         return;
                     }
                 }
-                let Some(permit) = place(&shared, &mut waits).await else { return };
+                let Some(permit) = place(&shared, &mut waits).await else {
+                    return;
+                };
                 shared.tasks.spawn(welcome(
                     raw,
                     peer,
@@ -93,8 +100,8 @@ async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermi
     permit
 }
 
-/// Peers that wait for a place. One line says that it begins and one that it is over, however many they are: a server
-/// that is full would have a line for each of its peers otherwise.
+/// Peers that wait for a place. One line says that it begins and one that it is over, however many
+/// they are: a server that is full would have a line for each of its peers otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Waits {
     peers: u64,
@@ -102,7 +109,8 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// So long must no peer have waited for it to be over: a full server has a free place now and then.
+    /// So long must no peer have waited for it to be over: a full server has a free place now and
+    /// then.
     const CALM: Duration = Duration::from_secs(10);
 
     /// A peer waits; is it the first?
@@ -119,18 +127,23 @@ impl Waits {
 
     /// A peer found a place at once. If that ends it: how many waited.
     pub(crate) fn found(&mut self, now: Instant) -> Option<u64> {
-        self.last.take_if(|last| now.duration_since(*last) >= Self::CALM)?;
+        self.last
+            .take_if(|last| now.duration_since(*last) >= Self::CALM)?;
         Some(std::mem::take(&mut self.peers))
     }
 }
 
 /// Errors that used up one peer; the next accept sees the next one.
 fn is_the_peers(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused)
+    matches!(
+        kind,
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
 }
 
-/// How long to wait after an accept that failed. When descriptors or memory have run out, the peer stays in
-/// the kernel's queue and the next accept fails at once: without a pause the loop would spin.
+/// How long to wait after an accept that failed. When descriptors or memory have run out, the peer
+/// stays in the kernel's queue and the next accept fails at once: without a pause the loop would
+/// spin.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,

@@ -21,9 +21,11 @@ use crate::shutdown::Shutdown;
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Prometheus text format, as [`Ledger::exposition`] writes it.
-const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+const EXPOSITION: HeaderValue =
+    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Should balancers send requests here? No while draining, and no while the program's probe says no.
+/// Should balancers send requests here? No while draining, and no while the program's probe says
+/// no.
 ///
 /// Clones are handles to the same answer.
 #[derive(Clone)]
@@ -36,13 +38,16 @@ impl Readiness {
     /// Ready until `shutdown` drains.
     #[must_use]
     pub fn new(shutdown: &Shutdown) -> Self {
-        Self { shutdown: shutdown.clone(), probe: None }
+        Self {
+            shutdown: shutdown.clone(),
+            probe: None,
+        }
     }
 
     /// Ready only while `probe` also says yes; the last probe given counts.
     ///
-    /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps up to
-    /// date, and never ask a database from here.
+    /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps
+    /// up to date, and never ask a database from here.
     #[must_use]
     pub fn probe(mut self, probe: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.probe = Some(Arc::new(probe));
@@ -64,20 +69,20 @@ impl fmt::Debug for Readiness {
     }
 }
 
-/// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods other than GET and
-/// HEAD.
+/// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods
+/// other than GET and HEAD.
 ///
-/// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of a
-///   supervisor that restarts the process, not of a balancer.
+/// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of
+///   a supervisor that restarts the process, not of a balancer.
 /// * `/readyz`: 200 or 503, as [`Readiness`] says.
 /// * `/metrics`: [`Ledger::exposition`].
-/// * `/status`: a page for people, which shows the ledger live, by server-sent events that end when the drain begins;
-///   without scripts it is a snapshot. `/status.json`, or `Accept: application/json`, has the same numbers for
-///   programs.
-///   What the ledger does not know the program [adds](Self::status).
+/// * `/status`: a page for people, which shows the ledger live, by server-sent events that end when
+///   the drain begins; without scripts it is a snapshot. `/status.json`, or
+///   `Accept: application/json`, has the same numbers for programs. What the ledger does not know
+///   the program [adds](Self::status).
 ///
-/// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to whoever
-/// asks, so its listener belongs on loopback or a private network. Give it to
+/// No answer needs a worker, a connection or the blocking pool. It says what is going on inside to
+/// whoever asks, so its listener belongs on loopback or a private network. Give it to
 /// [`Server::admin`](crate::Server::admin), or mount it in a router with pages of your own
 /// (`Router::fallback_service`) and serve that with a second `Server`.
 #[derive(Clone)]
@@ -95,12 +100,17 @@ impl Admin {
     #[must_use]
     pub fn new(ledger: Ledger, readiness: Readiness) -> Self {
         let status = Status::new(ledger.clone(), readiness.clone(), StatusDetails::new);
-        Self { ledger, readiness, reports: Vec::new(), status }
+        Self {
+            ledger,
+            readiness,
+            reports: Vec::new(),
+            status,
+        }
     }
 
-    /// Shows on the status page, too, what `details` says: who holds the workers, and how the program's own parts are.
-    /// It is called on a runtime thread, once a second for each who looks on, and must not wait; the last one given
-    /// counts.
+    /// Shows on the status page, too, what `details` says: who holds the workers, and how the
+    /// program's own parts are. It is called on a runtime thread, once a second for each who looks
+    /// on, and must not wait; the last one given counts.
     ///
     /// ```
     /// # use euryale_core::Ledger;
@@ -125,28 +135,40 @@ impl Admin {
         self
     }
 
-    /// Shows these on the status page, too: those of the [`Server`](crate::Server) that has the same list.
+    /// Shows these on the status page, too: those of the [`Server`](crate::Server) that has the
+    /// same list.
     #[must_use]
     pub fn slowest(mut self, slowest: &Slowest) -> Self {
         self.status.slowest = Some(slowest.clone());
         self
     }
 
-    /// Answers `path`, too, with what `report` makes for each that asks, as JSON. It is called on a runtime thread and
-    /// must not wait.
+    /// Answers `path`, too, with what `report` makes for each that asks, as JSON. It is called on a
+    /// runtime thread and must not wait.
     #[must_use]
-    pub fn report(mut self, path: &'static str, report: impl Fn() -> String + Send + Sync + 'static) -> Self {
+    pub fn report(
+        mut self,
+        path: &'static str,
+        report: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
         self.reports.push((path, Arc::new(report)));
         self
     }
 
     fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
-        let (method, path) = (request.method(), request.uri().path());
+        let method = request.method();
+        let path = request.uri().path();
         let report = self.reports.iter().find(|(known, _)| *known == path);
         let is_known = matches!(path, "/livez" | "/readyz" | "/metrics") || Status::knows(path);
         if (report.is_some() || is_known) && !matches!(*method, Method::GET | Method::HEAD) {
-            let mut response = page(StatusCode::METHOD_NOT_ALLOWED, PLAIN, "method not allowed\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            let mut response = page(
+                StatusCode::METHOD_NOT_ALLOWED,
+                PLAIN,
+                "method not allowed\n",
+            );
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
         if let Some((_, report)) = report {
@@ -157,7 +179,10 @@ impl Admin {
             "/readyz" if self.readiness.is_ready() => page(StatusCode::OK, PLAIN, "ready\n"),
             "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
             "/metrics" => page(StatusCode::OK, EXPOSITION, self.ledger.exposition()),
-            _ if Status::knows(path) => self.status.answer(path, request.headers(), method == Method::GET),
+            _ if Status::knows(path) => {
+                self.status
+                    .answer(path, request.headers(), method == Method::GET)
+            }
             _ => page(StatusCode::NOT_FOUND, PLAIN, "not found\n"),
         }
     }
@@ -165,7 +190,9 @@ impl Admin {
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admin").field("readiness", &self.readiness).finish_non_exhaustive()
+        f.debug_struct("Admin")
+            .field("readiness", &self.readiness)
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,7 +44,10 @@ pub struct SendfileListener {
 impl SendfileListener {
     /// Takes peers from `tcp`.
     pub fn new(tcp: TcpListener) -> Self {
-        Self { tcp, ledger: Ledger::new() }
+        Self {
+            tcp,
+            ledger: Ledger::new(),
+        }
     }
 
     /// Counts blobs in this ledger. Default: one of its own.
@@ -65,7 +68,10 @@ impl Listener for SendfileListener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
         }
-        (SendfileIo::new(stream, Windows::new(self.ledger.clone())), peer)
+        (
+            SendfileIo::new(stream, Windows::new(self.ledger.clone())),
+            peer,
+        )
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -73,7 +79,8 @@ impl Listener for SendfileListener {
     }
 }
 
-/// Serves `app` on the sockets of a [`SendfileListener`]. Outside every middleware: put none around it.
+/// Serves `app` on the sockets of a [`SendfileListener`]. Outside every middleware: put none around
+/// it.
 pub fn sendfile<S>(app: S) -> MakeSendfile<S> {
     MakeSendfile { app }
 }
@@ -97,7 +104,12 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
         let windows = Arc::clone(socket.io().windows());
         let address = *socket.remote_addr();
         let peer = Peer::new(PeerAddr::Tcp(address));
-        ready(Ok(Sendfile { app: self.app.clone(), windows, address, peer }))
+        ready(Ok(Sendfile {
+            app: self.app.clone(),
+            windows,
+            address,
+            peer,
+        }))
     }
 }
 
@@ -128,7 +140,10 @@ where
         // HTTP/2 frames what it writes.
         let is_plain = request.version() < Version::HTTP_2;
         let windows = is_plain.then(|| Arc::clone(&self.windows));
-        SendfileFuture { answer: self.app.call(request), windows }
+        SendfileFuture {
+            answer: self.app.call(request),
+            windows,
+        }
     }
 }
 

@@ -18,8 +18,9 @@ pub(crate) struct Limits {
     pub(crate) write: Duration,
 }
 
-/// Without a request for so long, a socket of HTTP/1 rests: it needs nothing of what hyper has for it. Short, so that
-/// few idle sockets have buffers at a time; long enough that one on which requests follow each other never rests.
+/// Without a request for so long, a socket of HTTP/1 rests: it needs nothing of what hyper has for
+/// it. Short, so that few idle sockets have buffers at a time; long enough that one on which
+/// requests follow each other never rests.
 pub(crate) const REST: Duration = Duration::from_millis(100);
 
 impl Limits {
@@ -38,9 +39,9 @@ impl Limits {
 pin_project! {
     /// Says when a phase has lasted too long.
     ///
-    /// A phase that ends in time costs nothing: the timer is only set anew for a deadline that is nearer than its own,
-    /// and looks at the deadline when it fires. So requests that follow each other on a socket set a timer once in
-    /// [`REST`], and not one each.
+    /// A phase that ends in time costs nothing: the timer is only set anew for a deadline that is
+    /// nearer than its own, and looks at the deadline when it fires. So requests that follow each
+    /// other on a socket set a timer once in [`REST`], and not one each.
     #[derive(Debug)]
     pub(crate) struct Clock {
         #[pin]
@@ -62,7 +63,14 @@ impl Clock {
         let deadline = begun + limits.head;
         let sleep = sleep_until(deadline);
         let phase = (Phase::Silent, 0);
-        Self { sleep, is_armed: true, begun, phase, deadline: Some(deadline), limits }
+        Self {
+            sleep,
+            is_armed: true,
+            begun,
+            phase,
+            deadline: Some(deadline),
+            limits,
+        }
     }
 
     /// Ready when `phase` has lasted too long; wakes the task to be asked again.
@@ -96,7 +104,9 @@ impl Clock {
             ready!(this.sleep.as_mut().poll(cx));
             *this.is_armed = false;
             let next = match *this.deadline {
-                Some(deadline) if deadline <= this.sleep.deadline() => return Poll::Ready(this.phase.0),
+                Some(deadline) if deadline <= this.sleep.deadline() => {
+                    return Poll::Ready(this.phase.0);
+                }
                 Some(deadline) => deadline,
                 None if is_http2 => Instant::now() + Self::LOOK,
                 None => break,

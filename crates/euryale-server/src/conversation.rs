@@ -29,9 +29,9 @@ use crate::streams;
 use crate::terms::Terms;
 use crate::transport::Transport;
 
-/// Lets hyper speak with one peer. Ends when hyper does (which after an upgrade leaves the socket to its new
-/// owner), when the peer takes too long for something, or when the drain cuts. Between requests that do not follow each
-/// other the socket rests, without hyper.
+/// Lets hyper speak with one peer. Ends when hyper does (which after an upgrade leaves the socket
+/// to its new owner), when the peer takes too long for something, or when the drain cuts. Between
+/// requests that do not follow each other the socket rests, without hyper.
 pub(crate) async fn converse<S, B>(
     shared: &Shared,
     terms: &Terms,
@@ -39,7 +39,10 @@ pub(crate) async fn converse<S, B>(
     edge: Edge<S>,
     cell: Arc<SocketCell>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -55,7 +58,9 @@ pub(crate) async fn converse<S, B>(
             (Spoken::Rests, Err(_)) => Some(Ending::Failed),
         };
         let ending = ending.map(|ending| cell.end(ending));
-        let Ok(back) = back else { return lend(shared, given_back, &cell).await };
+        let Ok(back) = back else {
+            return lend(shared, given_back, &cell).await;
+        };
         let Some(ending) = ending else {
             socket = back;
             continue;
@@ -69,8 +74,8 @@ pub(crate) async fn converse<S, B>(
     }
 }
 
-/// What a drain leaves to a peer that has come and said nothing yet: its request is on its way, and a socket that is
-/// closed under it is reset. A proxy would answer 502.
+/// What a drain leaves to a peer that has come and said nothing yet: its request is on its way, and
+/// a socket that is closed under it is reset. A proxy would answer 502.
 pub(crate) const FIRST_WORD: Duration = Duration::from_millis(250);
 
 /// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told for all others.
@@ -95,15 +100,23 @@ async fn speak<S, B>(
     cell: &Arc<SocketCell>,
 ) -> Spoken
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     // Tokens of its own: a wait on a shared one locks, at every wake-up, what all sockets share.
-    let (drain, cut) = (shared.drain.child_token(), shared.cut.child_token());
+    let drain = shared.drain.child_token();
+    let cut = shared.cut.child_token();
     // On the heap, which has it back when the socket rests.
-    let mut hyper = Box::pin(terms.http.serve_connection_with_upgrades(TokioIo::new(io), edge));
+    let mut hyper = Box::pin(
+        terms
+            .http
+            .serve_connection_with_upgrades(TokioIo::new(io), edge),
+    );
     let mut draining = pin!(drain.cancelled());
     let mut cutting = pin!(cut.cancelled());
     let mut clock = pin!(Clock::new(terms.limits));
@@ -141,7 +154,8 @@ where
             match clock.as_mut().poll(cx, phase, cell.is_http2()) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Idle) if cell.is_http2() => {
-                    // A request may be on its way: the peer is told which ones count (RFC 9113 §6.8).
+                    // A request may be on its way: the peer is told which ones count (RFC 9113
+                    // §6.8).
                     cell.retire();
                     hyper.as_mut().graceful_shutdown();
                 }
@@ -172,7 +186,11 @@ async fn rest(
 }
 
 /// An upgraded socket belongs to its route, until the drain cuts: then it reads and writes no more.
-async fn lend(shared: &Shared, mut given_back: oneshot::Receiver<Socket<Transport>>, cell: &SocketCell) {
+async fn lend(
+    shared: &Shared,
+    mut given_back: oneshot::Receiver<Socket<Transport>>,
+    cell: &SocketCell,
+) {
     let began = Instant::now();
     // Borrowed: what was given back is counted when it is known how it ended.
     tokio::select! {
@@ -200,7 +218,11 @@ fn late(phase: Phase) -> Ending {
 
 fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool) -> Ending {
     let Err(error) = result else {
-        return if cell.phase().0 == Phase::Retiring { Ending::Idle } else { Ending::Finished };
+        return if cell.phase().0 == Phase::Retiring {
+            Ending::Idle
+        } else {
+            Ending::Finished
+        };
     };
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         if error.is_parse_too_large() {
@@ -215,8 +237,9 @@ fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool)
         }
     }
     // How the auto builder ends when it is told to before it has seen a version.
-    let cancelled =
-        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::Interrupted);
+    let cancelled = error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::Interrupted);
     if is_draining && cancelled {
         return Ending::Finished;
     }

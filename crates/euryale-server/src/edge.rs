@@ -35,7 +35,11 @@ pub(crate) struct MakeEdge<S> {
 impl<S: Clone> MakeEdge<S> {
     /// From when on `is_draining` is true, answers of HTTP/1 are the last ones of their sockets.
     pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
-        Self { service, is_draining, slowest }
+        Self {
+            service,
+            is_draining,
+            slowest,
+        }
     }
 
     /// `windows` is for sockets on which files may leave by themselves.
@@ -61,7 +65,8 @@ impl<S: Clone> MakeEdge<S> {
     }
 }
 
-/// The innermost that still knows the socket: names the peer, gives the body its type, measures the head.
+/// The innermost that still knows the socket: names the peer, gives the body its type, measures the
+/// head.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge<S> {
     service: S,
@@ -86,9 +91,14 @@ where
 
     fn call(&self, request: Request<hyper::body::Incoming>) -> EdgeFuture<S> {
         let parsed = Instant::now();
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let (is_http2, with_body) = (request.version() == Version::HTTP_2, !request.body().is_end_stream());
-        let watched = self.slowest.as_ref().map(|slowest| Box::new(Watched::new(slowest)));
+        let method = request.method().clone();
+        let uri = request.uri().clone();
+        let is_http2 = request.version() == Version::HTTP_2;
+        let with_body = !request.body().is_end_stream();
+        let watched = self
+            .slowest
+            .as_ref()
+            .map(|slowest| Box::new(Watched::new(slowest)));
         let times = watched.as_ref().map(|watched| watched.times());
         let running = self.cell.asked(is_http2, with_body, method, uri, watched);
         let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
@@ -103,7 +113,10 @@ where
             _ => Framing::Plain,
         };
         let state = match verdict {
-            Ok(()) => State::Waiting { service: self.service.clone(), request },
+            Ok(()) => State::Waiting {
+                service: self.service.clone(),
+                request,
+            },
             Err(why) => State::Refused { why },
         };
         EdgeFuture {
@@ -143,8 +156,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Waiting ⇒ Called when the service is ready; Called ⇒ Queued when there are too many blobs already. Taken stands
-    /// only between the first two; Refused are requests that are not called.
+    /// Waiting ⇒ Called when the service is ready; Called ⇒ Queued when there are too many blobs
+    /// already. Taken stands only between the first two; Refused are requests that are not called.
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S, F> {
@@ -168,8 +181,10 @@ where
         let mut this = self.project();
         if let StateProj::Waiting { service, .. } = this.state.as_mut().project() {
             ready!(service.poll_ready(cx))?;
-            if let StateOwned::Waiting { mut service, request } =
-                this.state.as_mut().project_replace(State::Taken)
+            if let StateOwned::Waiting {
+                mut service,
+                request,
+            } = this.state.as_mut().project_replace(State::Taken)
             {
                 let future = service.call(request);
                 this.state.set(State::Called { future });
@@ -189,7 +204,11 @@ where
                 if let Some(windows) = this.windows {
                     arm(&response, windows);
                 }
-                if this.is_draining.load(Ordering::Relaxed) { last(response) } else { response }
+                if this.is_draining.load(Ordering::Relaxed) {
+                    last(response)
+                } else {
+                    response
+                }
             }
             Framing::Multiplexed => match this.streams.admit(response) {
                 Ok(response) => response,
@@ -213,7 +232,9 @@ fn give(
     response: Response<Body>,
 ) -> Poll<Result<Response<Outgoing>, Infallible>> {
     // Given once.
-    let Some(mut running) = running.take() else { return Poll::Pending };
+    let Some(mut running) = running.take() else {
+        return Poll::Pending;
+    };
     running.answered(response.status());
     let sending = match framing {
         Framing::Plain => {
@@ -225,14 +246,18 @@ fn give(
             Sending::current()
         }
     };
-    Poll::Ready(Ok(response.map(|body| Outgoing::new(body, running, sending))))
+    Poll::Ready(Ok(
+        response.map(|body| Outgoing::new(body, running, sending))
+    ))
 }
 
-/// The peer is told not to ask again on this socket. hyper may hear of the drain only when it has written the answer;
-/// a proxy would then send its next request into a socket that is being closed.
+/// The peer is told not to ask again on this socket. hyper may hear of the drain only when it has
+/// written the answer; a proxy would then send its next request into a socket that is being closed.
 fn last(mut response: Response<Body>) -> Response<Body> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -241,9 +266,14 @@ fn last(mut response: Response<Body>) -> Response<Body> {
 fn refusal(why: &str, framing: Framing, running: Option<&Running>) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("400 Bad Request: {why}\n")));
     *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     if framing == Framing::Plain {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(running) = running {
             running.cell().blame(Ending::Malformed);
         }
@@ -254,14 +284,16 @@ fn refusal(why: &str, framing: Framing, running: Option<&Running>) -> Response<B
 /// The head that GET would have (RFC 9110 §9.3.2), and nothing after it.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
     let status = response.status();
-    let has_length =
-        !status.is_informational() && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let has_length = !status.is_informational()
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     // A body of no bytes says nothing: the publisher may have left it out because this is HEAD.
     if let Some(length @ 1..) = response.body().size_hint().exact()
         && has_length
         && !response.headers().contains_key(CONTENT_LENGTH)
     {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     response.map(|_| Body::empty())
 }

@@ -15,15 +15,20 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// and no more than that.
 const MOST: usize = 64 << 20;
 
-const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7): nothing is said about which streams were worked on.
-const GOAWAY: &[u8] = &[0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11];
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7): nothing is said about which streams were
+/// worked on.
+const GOAWAY: &[u8] = &[
+    0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
+];
 
 /// Says what is still to be said, and closes so that it can be read.
 ///
-/// A socket that is closed while bytes of its peer stand in it is reset, and the reset may overtake the answer: whoever
-/// is refused while it sends would never know why (RFC 9112 §9.6). So what comes is read and forgotten, for a while.
+/// A socket that is closed while bytes of its peer stand in it is reset, and the reset may overtake
+/// the answer: whoever is refused while it sends would never know why (RFC 9112 §9.6). So what
+/// comes is read and forgotten, for a while.
 pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &SocketCell) {
     let word = match ending {
         Ending::HeadElapsed if cell.awaits_rest_of_head() => Some(TIMEOUT),
@@ -57,7 +62,9 @@ async fn listen(io: &Transport) {
     let mut buffer = vec![0; 16 << 10];
     let mut left = MOST;
     while let Ok(Some(count)) = timeout(SILENCE, io.discard(&mut buffer)).await {
-        let Some(rest) = left.checked_sub(count) else { return };
+        let Some(rest) = left.checked_sub(count) else {
+            return;
+        };
         left = rest;
     }
 }

@@ -1,8 +1,9 @@
 //! Heads that somebody else might read otherwise than hyper does, and that are therefore refused.
 //!
-//! hyper itself refuses what has no meaning at all: fields that are none, lengths that are none or differ,
-//! `Transfer-Encoding` in HTTP/1.0, or one that does not end in `chunked`. Of a request with both `Content-Length` and
-//! `Transfer-Encoding` it takes the length away and closes after the answer (RFC 9112 §6.3), so that is not seen here.
+//! hyper itself refuses what has no meaning at all: fields that are none, lengths that are none or
+//! differ, `Transfer-Encoding` in HTTP/1.0, or one that does not end in `chunked`. Of a request
+//! with both `Content-Length` and `Transfer-Encoding` it takes the length away and closes after the
+//! answer (RFC 9112 §6.3), so that is not seen here.
 
 #[cfg(test)]
 mod tests;
@@ -10,11 +11,16 @@ mod tests;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Request, Version};
 
-/// Makes sure of one reading of `request`: where its body ends, and whom it is meant for. HTTP/2 requests are given the
-/// `Host` that they need not have.
+/// Makes sure of one reading of `request`: where its body ends, and whom it is meant for. HTTP/2
+/// requests are given the `Host` that they need not have.
 pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), &'static str> {
-    // A proxy that passes `x_forwarded_for` on may mean what a CGI-like program makes of it: `X-Forwarded-For`.
-    if request.headers().keys().any(|name| name.as_str().as_bytes().contains(&b'_')) {
+    // A proxy that passes `x_forwarded_for` on may mean what a CGI-like program makes of it:
+    // `X-Forwarded-For`.
+    if request
+        .headers()
+        .keys()
+        .any(|name| name.as_str().as_bytes().contains(&b'_'))
+    {
         return Err("a field's name has an underscore");
     }
     if request.version() < Version::HTTP_2 {
@@ -36,7 +42,8 @@ fn coding(headers: &HeaderMap) -> Result<(), &'static str> {
 /// RFC 9112 §3.2 and RFC 9113 §8.3.1: one host, and one that is written as hosts are.
 fn host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
-    let (host, second) = (hosts.next(), hosts.next());
+    let host = hosts.next();
+    let second = hosts.next();
     if second.is_some() {
         return Err("there is more than one Host");
     }
@@ -48,7 +55,9 @@ fn host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
     }
     match (host, authority) {
         (Some(host), Some(authority))
-            if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+            if !host
+                .as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
         {
             Err("the Host differs from the request's target")
         }
@@ -66,7 +75,9 @@ fn host<B>(request: &mut Request<B>) -> Result<(), &'static str> {
 fn is_host(text: &[u8]) -> bool {
     let (host, rest) = match text.strip_prefix(b"[") {
         Some(rest) => {
-            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else {
+                return false;
+            };
             let is_address = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
             if !rest[..end].iter().all(is_address) {
                 return false;
@@ -74,8 +85,12 @@ fn is_host(text: &[u8]) -> bool {
             (&rest[..end], &rest[end + 1..])
         }
         None => {
-            let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+            let end = text
+                .iter()
+                .position(|byte| *byte == b':')
+                .unwrap_or(text.len());
+            let is_name =
+                |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
             if !text[..end].iter().all(is_name) {
                 return false;
             }

@@ -16,8 +16,8 @@ use crate::socket::{Ending, SocketCell};
 
 /// The body of the requests that a service is given.
 ///
-/// While someone waits for it, it must come: what stops coming, or comes too slowly, is an error of kind
-/// [`BodyStalled`](ErrorKind::BodyStalled). Nothing is timed while nobody asks.
+/// While someone waits for it, it must come: what stops coming, or comes too slowly, is an error of
+/// kind [`BodyStalled`](ErrorKind::BodyStalled). Nothing is timed while nobody asks.
 pub struct Incoming {
     body: hyper::body::Incoming,
     /// None: there is nothing to wait for.
@@ -56,13 +56,23 @@ impl Incoming {
 impl Watch {
     fn new(cell: &Arc<SocketCell>, pace: Pace) -> Self {
         let cell = Arc::clone(cell);
-        Self { cell, pace, since: None, alarm: None, waited: Duration::ZERO, came: 0, has_ended: false }
+        Self {
+            cell,
+            pace,
+            since: None,
+            alarm: None,
+            waited: Duration::ZERO,
+            came: 0,
+            has_ended: false,
+        }
     }
 
     /// Ready when nothing came for too long.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep(self.pace.stall)));
+        let alarm = self
+            .alarm
+            .get_or_insert_with(|| Box::pin(sleep(self.pace.stall)));
         while alarm.as_mut().poll(cx).is_ready() {
             // Set for an earlier wait, perhaps: a body that comes sets no timer.
             let deadline = since + self.pace.stall;
@@ -114,7 +124,9 @@ impl Body for Incoming {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         let frame = Pin::new(&mut this.body).poll_frame(cx);
-        let Some(watch) = &mut this.watch else { return frame.map_err(Into::into) };
+        let Some(watch) = &mut this.watch else {
+            return frame.map_err(Into::into);
+        };
         match frame {
             Poll::Ready(Some(Ok(frame))) => {
                 if !watch.came(frame.data_ref().map_or(0, Bytes::len)) {

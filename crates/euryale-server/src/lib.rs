@@ -1,26 +1,30 @@
 //! The server around the onion: sockets in, HTTP out, and an end that comes when it is asked for.
 //!
-//! It is the outermost part: everything else is the `service` that [`Server::serve`] is given, an axum
-//! `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
+//! It is the outermost part: everything else is the `service` that [`Server::serve`] is given, an
+//! axum `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
 //!
-//! * HTTP/1.1 and HTTP/2 (prior knowledge, or chosen in the handshake) through hyper, on TCP and Unix sockets
-//!   ([`UnixSocket`]), with TLS ([`Tls`], feature `tls`) or without; several listeners; the PROXY protocol
-//!   ([`Listener::proxy_protocol`]); accept errors back off and never end the server.
-//! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, that do not read or only stay, are
-//!   closed in time, each for a reason that the metrics name ([`Server::head_timeout`] and its neighbours).
-//! * Heads that others might read otherwise are answered 400: two hosts or none, codings other than `chunked`, names
-//!   with underscores. Who is refused while it sends can read why: such sockets are closed with patience.
-//! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx: whatever
-//!   layers and middleware gave the response, as long as its body is still the blob ([`SendfileIo`]). With the
-//!   feature `axum`, plain `axum::serve` does that, too.
+//! * HTTP/1.1 and HTTP/2 (prior knowledge, or chosen in the handshake) through hyper, on TCP and
+//!   Unix sockets ([`UnixSocket`]), with TLS ([`Tls`], feature `tls`) or without; several
+//!   listeners; the PROXY protocol ([`Listener::proxy_protocol`]); accept errors back off and never
+//!   end the server.
+//! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, that do not
+//!   read or only stay, are closed in time, each for a reason that the metrics name
+//!   ([`Server::head_timeout`] and its neighbours).
+//! * Heads that others might read otherwise are answered 400: two hosts or none, codings other than
+//!   `chunked`, names with underscores. Who is refused while it sends can read why: such sockets
+//!   are closed with patience.
+//! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx:
+//!   whatever layers and middleware gave the response, as long as its body is still the blob
+//!   ([`SendfileIo`]). With the feature `axum`, plain `axum::serve` does that, too.
 //! * Limits and time-outs that can be changed while it is at work ([`Changes`]).
-//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it cuts are named in
-//!   the log.
+//! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it
+//!   cuts are named in the log.
 //! * Sockets from systemd, and word to it (`systemd`, a feature).
-//! * Health, metrics and a live status page on a listener of their own, which answers while every worker is stuck
-//!   ([`Admin`]).
+//! * Health, metrics and a live status page on a listener of their own, which answers while every
+//!   worker is stuck ([`Admin`]).
 //!
-//! The guide has [a whole program](https://docs.rs/euryale/latest/euryale/guide/deploying/), and what to set where.
+//! The guide has [a whole program](https://docs.rs/euryale/latest/euryale/guide/deploying/), and
+//! what to set where.
 //!
 //! # Example
 //!
@@ -56,12 +60,12 @@
 //! # The runtime
 //!
 //! A program should build its runtime by hand and end it with `shutdown_timeout`, as above. What
-//! `#[tokio::main]` makes is dropped at the end of `main`, and dropping a runtime waits for its blocking
-//! threads: a publisher that never returns would keep the process for ever, however well its peers were
-//! drained.
+//! `#[tokio::main]` makes is dropped at the end of `main`, and dropping a runtime waits for its
+//! blocking threads: a publisher that never returns would keep the process for ever, however well
+//! its peers were drained.
 //!
-//! It replaces, from Zope: ZServer's Medusa channels on the `asyncore` loop, where one peer's work delayed
-//! all others, and the phases of its `Lifetime` shutdown: the veto with a time limit is
+//! It replaces, from Zope: ZServer's Medusa channels on the `asyncore` loop, where one peer's work
+//! delayed all others, and the phases of its `Lifetime` shutdown: the veto with a time limit is
 //! [`Server::drain_deadline`].
 //!
 //! # Hostile peers
@@ -79,46 +83,51 @@
 //! | PING, SETTINGS, WINDOW_UPDATE and their like | [`Server::max_control_frames`] | `flood` |
 //! | CONTINUATION without end, DATA of no or few bytes | the limits of h2 | `flood` |
 //!
-//! For a flood the peer is told GOAWAY with ENHANCE_YOUR_CALM. For one that does not read nothing piles up: h2 answers
-//! a PING or SETTINGS before it reads on, and the kernel takes at most 256 KiB that the peer does not.
+//! For a flood the peer is told GOAWAY with ENHANCE_YOUR_CALM. For one that does not read nothing
+//! piles up: h2 answers a PING or SETTINGS before it reads on, and the kernel takes at most 256 KiB
+//! that the peer does not.
 //!
-//! Not limited are the requests that a peer may make, which the queue for connections refuses when it is full, and
-//! bandwidth. A peer that reads a few bytes now and then keeps its socket, its file and those 256 KiB for as long as it
-//! likes: [`max_sockets_per_peer`](Server::max_sockets_per_peer) says how often. h2 logs each acknowledgement that
-//! it did not ask for at WARN: within `max_control_frames`, but in a log.
+//! Not limited are the requests that a peer may make, which the queue for connections refuses when
+//! it is full, and bandwidth. A peer that reads a few bytes now and then keeps its socket, its file
+//! and those 256 KiB for as long as it likes:
+//! [`max_sockets_per_peer`](Server::max_sockets_per_peer) says how often. h2 logs each
+//! acknowledgement that it did not ask for at WARN: within `max_control_frames`, but in a log.
 //!
-//! An upgraded socket belongs to its route. It counts as open, and is cut with the others at the end of a drain; no
-//! other deadline of the server holds for it. A route that keeps peers as long as they like, a WebSocket for instance,
-//! should ask them for a sign of life now and then, and bound the time of its writes.
+//! An upgraded socket belongs to its route. It counts as open, and is cut with the others at the
+//! end of a drain; no other deadline of the server holds for it. A route that keeps peers as long
+//! as they like, a WebSocket for instance, should ask them for a sign of life now and then, and
+//! bound the time of its writes.
 //!
 //! # Cancellation
 //!
-//! When a peer goes away hyper drops the service's future, for HTTP/1 as soon as it sees the end of the
-//! stream, which it cannot while bytes of a pipelined request stand before it. When the future of
-//! [`Server::serve`] is dropped its listeners are closed and all sockets are cut, handshakes and tunnels included.
+//! When a peer goes away hyper drops the service's future, for HTTP/1 as soon as it sees the end of
+//! the stream, which it cannot while bytes of a pipelined request stand before it. When the future
+//! of [`Server::serve`] is dropped its listeners are closed and all sockets are cut, handshakes and
+//! tunnels included.
 //!
 //! # Backpressure
 //!
-//! Sockets are limited in number, in all and by peer; how much work they may cause is the business of the queue for
-//! connections, which refuses at once when it is full. One HTTP/2 peer has at most
-//! [`Server::max_concurrent_streams`] requests, and of the files among their answers, parts of them included, 32 are
-//! under way: the head of one more waits, its file open and unread. Bodies are read no faster than the service takes
-//! them and the peer reads them.
+//! Sockets are limited in number, in all and by peer; how much work they may cause is the business
+//! of the queue for connections, which refuses at once when it is full. One HTTP/2 peer has at most
+//! [`Server::max_concurrent_streams`] requests, and of the files among their answers, parts of them
+//! included, 32 are under way: the head of one more waits, its file open and unread. Bodies are
+//! read no faster than the service takes them and the peer reads them.
 //!
 //! # Errors
 //!
-//! None: the service is infallible, and what goes wrong with one socket ends that socket and is counted in
-//! `ledger.sockets`. [`Drained`] says what had to be cut.
+//! None: the service is infallible, and what goes wrong with one socket ends that socket and is
+//! counted in `ledger.sockets`. [`Drained`] says what had to be cut.
 //!
 //! # Panics
 //!
-//! A panic of the service ends its socket (HTTP/1) or its stream (HTTP/2) and nothing else. Panics of
-//! publishers do not come this far: the pool catches them.
+//! A panic of the service ends its socket (HTTP/1) or its stream (HTTP/2) and nothing else. Panics
+//! of publishers do not come this far: the pool catches them.
 //!
 //! # Behind a proxy
 //!
-//! [`Peer`](euryale_core::Peer) is the proxy, or whom it speaks for by the PROXY protocol. Forwarded headers are not
-//! looked at here. Keep [`Server::idle_timeout`] above the time for which the proxy keeps idle sockets.
+//! [`Peer`](euryale_core::Peer) is the proxy, or whom it speaks for by the PROXY protocol.
+//! Forwarded headers are not looked at here. Keep [`Server::idle_timeout`] above the time for which
+//! the proxy keeps idle sockets.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -21,8 +21,8 @@ use crate::transport::Raw;
 
 /// A socket that peers connect to, made from a bound [`TcpListener`] or from a [`UnixSocket`].
 ///
-/// Give several to one [`Server`](crate::Server): IPv4 and IPv6 loopback, say. Binding stays with the
-/// program, which knows what to do when a port is taken.
+/// Give several to one [`Server`](crate::Server): IPv4 and IPv6 loopback, say. Binding stays with
+/// the program, which knows what to do when a port is taken.
 pub struct Listener {
     kind: Kind,
     pub(crate) before: Before,
@@ -36,9 +36,10 @@ enum Kind {
     Unix(UnixListener),
 }
 
-/// What the kernel takes for a peer beyond what it can send, in bytes. It would take megabytes: a thousand peers who
-/// ask for files and read nothing could fill the memory that it has for TCP, and keep the threads of the runtime at
-/// filling it. More than a network takes in the time in which a task is woken.
+/// What the kernel takes for a peer beyond what it can send, in bytes. It would take megabytes: a
+/// thousand peers who ask for files and read nothing could fill the memory that it has for TCP, and
+/// keep the threads of the runtime at filling it. More than a network takes in the time in which a
+/// task is woken.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 256 << 10;
 
@@ -71,14 +72,17 @@ impl Listener {
         self
     }
 
-    /// Peers for which `balancers` says `true` begin with a header of the PROXY protocol, version 1 or 2, which says
-    /// whom they speak for; without one they are closed. From all others such a header is refused, as it is no HTTP:
-    /// so nobody can choose whether it is believed.
+    /// Peers for which `balancers` says `true` begin with a header of the PROXY protocol, version 1
+    /// or 2, which says whom they speak for; without one they are closed. From all others such a
+    /// header is refused, as it is no HTTP: so nobody can choose whether it is believed.
     ///
     /// The header stands before TLS. A balancer that ended TLS itself can say so with version 2
     /// ([`Peer::is_tls`](euryale_core::Peer::is_tls)).
     #[must_use]
-    pub fn proxy_protocol(mut self, balancers: impl Fn(PeerAddr) -> bool + Send + Sync + 'static) -> Self {
+    pub fn proxy_protocol(
+        mut self,
+        balancers: impl Fn(PeerAddr) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.before.proxy = Some(Arc::new(balancers));
         self
     }
@@ -100,7 +104,8 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(tcp) => {
                 let (stream, address) = tcp.accept().await?;
-                // hyper writes whole responses: waiting to fill a packet (Nagle) only delays their ends.
+                // hyper writes whole responses: waiting to fill a packet (Nagle) only delays their
+                // ends.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%address, %error, "could not set TCP_NODELAY");
                 }
@@ -139,7 +144,9 @@ impl fmt::Debug for Listener {
         match &self.kind {
             Kind::Tcp(tcp) => debug.field("address", &tcp.local_addr().ok()),
             #[cfg(unix)]
-            Kind::Unix(unix) => debug.field("address", &unix.local_addr().ok()).field("file", &self.file),
+            Kind::Unix(unix) => debug
+                .field("address", &unix.local_addr().ok())
+                .field("file", &self.file),
         };
         debug.finish_non_exhaustive()
     }

@@ -20,7 +20,11 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     pub(crate) fn new(body: Body, running: Running, sending: Option<Arc<Sending>>) -> Self {
-        Self { body, _running: running, sending }
+        Self {
+            body,
+            _running: running,
+            sending,
+        }
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) struct PerPeer {
 impl PerPeer {
     /// Zero: as many as they like.
     pub(crate) fn new(most: usize) -> Self {
-        Self { most: Arc::new(AtomicUsize::new(most)), open: Arc::default() }
+        Self {
+            most: Arc::new(AtomicUsize::new(most)),
+            open: Arc::default(),
+        }
     }
 
     /// From now on. Sockets that came while there was no limit are not counted.
@@ -31,14 +34,19 @@ impl PerPeer {
     /// A place for one more socket of `peer`; an error when it has too many.
     pub(crate) fn place(&self, peer: PeerAddr) -> Result<Option<PeerPlace>, Refused> {
         let most = self.most.load(Ordering::Relaxed);
-        let Some(ip) = peer.ip().filter(|_| most > 0).map(network) else { return Ok(None) };
+        let Some(ip) = peer.ip().filter(|_| most > 0).map(network) else {
+            return Ok(None);
+        };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(ip).or_default();
         if *count >= most {
             return Err(Refused);
         }
         *count += 1;
-        Ok(Some(PeerPlace { ip, open: Arc::clone(&self.open) }))
+        Ok(Some(PeerPlace {
+            ip,
+            open: Arc::clone(&self.open),
+        }))
     }
 }
 

@@ -23,7 +23,11 @@ pub(crate) struct ProxyHeader {
 
 impl ProxyHeader {
     fn of(source: PeerAddr) -> Self {
-        Self { source: Some(source), is_tls: false, server_name: None }
+        Self {
+            source: Some(source),
+            is_tls: false,
+            server_name: None,
+        }
     }
 }
 

@@ -25,8 +25,8 @@ use crate::terms::{Admission, Changes};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Sockets that were open when the drain began and came to an end before its deadline, idle ones
-    /// included.
+    /// Sockets that were open when the drain began and came to an end before its deadline, idle
+    /// ones included.
     pub finished: usize,
     /// Sockets that were still open when it ended.
     pub cut: usize,
@@ -65,8 +65,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// For tasks to be dropped that were cut. Only user code that blocks a runtime thread makes them need
-    /// longer.
+    /// For tasks to be dropped that were cut. Only user code that blocks a runtime thread makes
+    /// them need longer.
     const LAST_POLL: Duration = Duration::from_millis(500);
 
     pub(crate) fn start<S, B>(
@@ -77,7 +77,10 @@ impl Running {
         service: S,
     ) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -99,13 +102,21 @@ impl Running {
         for listener in listeners {
             accepting.spawn(accept(listener, make.clone(), shared.clone()));
         }
-        Self { shared, accepting, is_draining }
+        Self {
+            shared,
+            accepting,
+            is_draining,
+        }
     }
 
     /// Stops accepting ⇒ lets conversations finish ⇒ cuts what is left at the deadline, or when
     /// `shutdown` says so.
     pub(crate) async fn drain(self, deadline: Duration, shutdown: &Shutdown) -> Drained {
-        let Self { shared, accepting, is_draining } = &self;
+        let Self {
+            shared,
+            accepting,
+            is_draining,
+        } = &self;
         is_draining.store(true, Ordering::Relaxed);
         for tracker in [accepting, &shared.sockets, &shared.tasks] {
             tracker.close();
@@ -127,10 +138,16 @@ impl Running {
         }
         let cut = shared.sockets.len();
         shared.cut.cancel();
-        if tokio::time::timeout(Self::LAST_POLL, shared.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(Self::LAST_POLL, shared.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!(tasks = shared.tasks.len(), "tasks that were cut still run");
         }
-        Drained { finished: open.saturating_sub(cut), cut }
+        Drained {
+            finished: open.saturating_sub(cut),
+            cut,
+        }
     }
 }
 

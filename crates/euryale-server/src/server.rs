@@ -55,8 +55,8 @@ impl Server {
         self
     }
 
-    /// Answers operators on a listener of its own, which stays up during the drain and ends last. Its sockets
-    /// are not counted in the ledger.
+    /// Answers operators on a listener of its own, which stays up during the drain and ends last.
+    /// Its sockets are not counted in the ledger.
     pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
         self.admin = Some((listener.into(), admin));
         self
@@ -64,8 +64,9 @@ impl Server {
 
     /// Counts in this ledger: `sockets` and `response_head_seconds`. Default: one of its own.
     ///
-    /// With HTTP/1 `response_head_seconds` ends at the first write to the socket after the response was given
-    /// to hyper. HTTP/2 is multiplexed, so there it ends when hyper is given the response.
+    /// With HTTP/1 `response_head_seconds` ends at the first write to the socket after the response
+    /// was given to hyper. HTTP/2 is multiplexed, so there it ends when hyper is given the
+    /// response.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
         self
@@ -79,10 +80,11 @@ impl Server {
 
     /// How long a request's head may take. Default: 10 s.
     ///
-    /// Absolute: bytes that trickle in do not extend it. For the first request it runs from accept, so that a
-    /// peer that sends nothing, or a part of HTTP/2's preface, is closed as well; later heads of HTTP/1 have as
-    /// long from their first byte. Half a head is answered 408. Ten seconds are enough for the slowest honest
-    /// client, and let a thousand dishonest ones hold a thousand descriptors no longer than that.
+    /// Absolute: bytes that trickle in do not extend it. For the first request it runs from accept,
+    /// so that a peer that sends nothing, or a part of HTTP/2's preface, is closed as well; later
+    /// heads of HTTP/1 have as long from their first byte. Half a head is answered 408. Ten seconds
+    /// are enough for the slowest honest client, and let a thousand dishonest ones hold a thousand
+    /// descriptors no longer than that.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.head = timeout;
         self
@@ -90,8 +92,8 @@ impl Server {
 
     /// How long a socket is kept on which nothing is asked. Default: 30 s.
     ///
-    /// Behind a proxy that keeps idle sockets, set it above the proxy's own idle time, or the proxy will now and
-    /// then use a socket that is just being closed. HTTP/2 peers are told with GOAWAY.
+    /// Behind a proxy that keeps idle sockets, set it above the proxy's own idle time, or the proxy
+    /// will now and then use a socket that is just being closed. HTTP/2 peers are told with GOAWAY.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.idle = timeout;
         self
@@ -99,23 +101,25 @@ impl Server {
 
     /// How long a peer may take none of what is written to it. Default: 60 s, as nginx has it.
     ///
-    /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the peer, and 256 KiB
-    /// more. Who reads some of it in the time stays. A stream of HTTP/2 whose peer gives it no window for so long is
-    /// reset with CANCEL.
+    /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the
+    /// peer, and 256 KiB more. Who reads some of it in the time stays. A stream of HTTP/2 whose
+    /// peer gives it no window for so long is reset with CANCEL.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.write = timeout;
         self
     }
 
-    /// How long the body of a request may stop coming while the service waits for it. Default: 30 s. The service is
-    /// given an error of kind [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for 408.
+    /// How long the body of a request may stop coming while the service waits for it. Default: 30
+    /// s. The service is given an error of kind
+    /// [`BodyStalled`](euryale_core::ErrorKind::BodyStalled), for 408.
     pub fn body_timeout(mut self, timeout: Duration) -> Self {
         self.settings.pace.stall = timeout;
         self
     }
 
-    /// How many bytes of a request's body must come in each `span` that the service waits for them; fewer are as
-    /// none. Default: 15 KiB in 60 s: a tenth of what the slowest mobile networks bring.
+    /// How many bytes of a request's body must come in each `span` that the service waits for them;
+    /// fewer are as none. Default: 15 KiB in 60 s: a tenth of what the slowest mobile networks
+    /// bring.
     pub fn body_rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.pace.bytes = bytes;
         self.settings.pace.span = span;
@@ -128,103 +132,107 @@ impl Server {
         self
     }
 
-    /// How many sockets may be open at a time. Default: 20,000: an idle one costs a descriptor and some KB. More
-    /// wait in the listener's queue, in the kernel, until others end.
+    /// How many sockets may be open at a time. Default: 20,000: an idle one costs a descriptor and
+    /// some KB. More wait in the listener's queue, in the kernel, until others end.
     pub fn max_sockets(mut self, count: usize) -> Self {
         self.settings.max_sockets = count;
         self
     }
 
-    /// How many sockets one address may have open; one more is closed at once. An IPv6 network of 64 bits counts as
-    /// one address. They count from the accept, those that are still in a TLS handshake included. Default: 0, which is
-    /// no limit: behind a proxy all peers have one address, unless it tells theirs by the PROXY protocol; then they
-    /// count from that.
+    /// How many sockets one address may have open; one more is closed at once. An IPv6 network of
+    /// 64 bits counts as one address. They count from the accept, those that are still in a TLS
+    /// handshake included. Default: 0, which is no limit: behind a proxy all peers have one
+    /// address, unless it tells theirs by the PROXY protocol; then they count from that.
     pub fn max_sockets_per_peer(mut self, count: usize) -> Self {
         self.settings.max_sockets_per_peer = count;
         self
     }
 
-    /// Whether an HTTP/1 peer that says that it sends nothing more still waits for its answer. Default: `false`, as
-    /// in nginx: the end of the stream means that the client is gone, and its request need not be worked on.
+    /// Whether an HTTP/1 peer that says that it sends nothing more still waits for its answer.
+    /// Default: `false`, as in nginx: the end of the stream means that the client is gone, and its
+    /// request need not be worked on.
     ///
-    /// Some balancers close their half of a socket behind the request. With `true` these are answered; but then
-    /// nothing tells a client that hung up from one that waits, until the first write to it fails.
+    /// Some balancers close their half of a socket behind the request. With `true` these are
+    /// answered; but then nothing tells a client that hung up from one that waits, until the first
+    /// write to it fails.
     pub fn half_close(mut self, half_close: bool) -> Self {
         self.settings.half_close = half_close;
         self
     }
 
-    /// Whether HTTP/1 sockets serve more than one request. Default: `true`: connecting costs more than most
-    /// requests.
+    /// Whether HTTP/1 sockets serve more than one request. Default: `true`: connecting costs more
+    /// than most requests.
     pub fn keep_alive(mut self, keep_alive: bool) -> Self {
         self.settings.keep_alive = keep_alive;
         self
     }
 
-    /// How large a request's head may be, in bytes; refused with 431. Default: 64 KiB, and at least 8 KiB for
-    /// HTTP/1: generous for cookies, small enough that a thousand peers who send heads without end hold 64
-    /// MiB.
+    /// How large a request's head may be, in bytes; refused with 431. Default: 64 KiB, and at least
+    /// 8 KiB for HTTP/1: generous for cookies, small enough that a thousand peers who send heads
+    /// without end hold 64 MiB.
     ///
-    /// With HTTP/1 this is hyper's buffer, so a response's body is also read no further ahead than that. With
-    /// HTTP/2 it is announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2).
+    /// With HTTP/1 this is hyper's buffer, so a response's body is also read no further ahead than
+    /// that. With HTTP/2 it is announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2).
     pub fn max_header_size(mut self, bytes: usize) -> Self {
         self.settings.max_header_size = bytes;
         self
     }
 
-    /// How many fields a request's head may have over HTTP/1; refused with 431. Default: 100, which hyper
-    /// parses without allocating; with another number it allocates for every request. HTTP/2 has only
-    /// [`max_header_size`](Self::max_header_size).
+    /// How many fields a request's head may have over HTTP/1; refused with 431. Default: 100, which
+    /// hyper parses without allocating; with another number it allocates for every request. HTTP/2
+    /// has only [`max_header_size`](Self::max_header_size).
     pub fn max_headers(mut self, count: usize) -> Self {
         self.settings.max_headers = count;
         self
     }
 
-    /// How many requests one HTTP/2 peer may have open. Default: 100, the least that RFC 9113 §6.5.2
-    /// recommends: more would let one peer fill the queue for connections.
+    /// How many requests one HTTP/2 peer may have open. Default: 100, the least that RFC 9113
+    /// §6.5.2 recommends: more would let one peer fill the queue for connections.
     pub fn max_concurrent_streams(mut self, count: u32) -> Self {
         self.settings.max_concurrent_streams = count;
         self
     }
 
-    /// How many streams an HTTP/2 peer may open and reset before the server has looked at them; more end the
-    /// socket with GOAWAY. Default: 20: honest clients seldom cancel that fast, and floods do nothing else
-    /// (CVE-2023-44487).
+    /// How many streams an HTTP/2 peer may open and reset before the server has looked at them;
+    /// more end the socket with GOAWAY. Default: 20: honest clients seldom cancel that fast, and
+    /// floods do nothing else (CVE-2023-44487).
     pub fn max_pending_accept_reset_streams(mut self, count: usize) -> Self {
         self.settings.max_pending_accept_reset_streams = count;
         self
     }
 
-    /// How many requests an HTTP/2 peer may take back in ten seconds while they are worked on; more end the socket
-    /// with GOAWAY. Default: 200: as [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams),
-    /// for floods that wait until each request has begun.
+    /// How many requests an HTTP/2 peer may take back in ten seconds while they are worked on; more
+    /// end the socket with GOAWAY. Default: 200: as
+    /// [`max_pending_accept_reset_streams`](Self::max_pending_accept_reset_streams), for floods
+    /// that wait until each request has begun.
     pub fn max_resets(mut self, count: u32) -> Self {
         self.settings.max_resets = count;
         self
     }
 
-    /// How many frames without content an HTTP/2 peer may send in ten seconds, beyond ten for each request and one for
-    /// each KiB that it is sent; more end the socket with GOAWAY. Default: 10,000.
+    /// How many frames without content an HTTP/2 peer may send in ten seconds, beyond ten for each
+    /// request and one for each KiB that it is sent; more end the socket with GOAWAY. Default:
+    /// 10,000.
     ///
-    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost a little each
-    /// and ask for nothing (CVE-2019-9512 and its like). Honest clients send hundreds, seldom more; the default is for
-    /// floods only, which are a thousand times that.
+    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty DATA and unknown frames cost a
+    /// little each and ask for nothing (CVE-2019-9512 and its like). Honest clients send hundreds,
+    /// seldom more; the default is for floods only, which are a thousand times that.
     pub fn max_control_frames(mut self, count: u32) -> Self {
         self.settings.max_control_frames = count;
         self
     }
 
     /// HTTP/2 peers are asked for a sign of life after `interval` and closed when none comes within
-    /// `timeout`. Default: 60 s and 20 s: a peer that vanished without a word would otherwise keep its socket
-    /// for ever. An interval of zero never asks.
+    /// `timeout`. Default: 60 s and 20 s: a peer that vanished without a word would otherwise keep
+    /// its socket for ever. An interval of zero never asks.
     pub fn ping(mut self, interval: Duration, timeout: Duration) -> Self {
         self.settings.ping_interval = interval;
         self.settings.ping_timeout = timeout;
         self
     }
 
-    /// How long peers have to finish once the drain has begun. Default: 30 s, what supervisors commonly grant
-    /// before they kill. Always met: what is left then is cut.
+    /// How long peers have to finish once the drain has begun. Default: 30 s, what supervisors
+    /// commonly grant before they kill. Always met: what is left then is cut.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.drain_deadline = deadline;
         self
@@ -237,28 +245,45 @@ impl Server {
 
     /// Serves until `shutdown` drains, then drains, and says how that went.
     ///
-    /// `service` is an axum `Router`, or any clonable service that takes [`Incoming`] bodies and never fails. It is
-    /// cloned for every socket and for every request. In the extensions of each request it finds
-    /// [`Peer`](euryale_core::Peer).
+    /// `service` is an axum `Router`, or any clonable service that takes [`Incoming`] bodies and
+    /// never fails. It is cloned for every socket and for every request. In the extensions of each
+    /// request it finds [`Peer`](euryale_core::Peer).
     ///
-    /// The drain closes the listeners first. Idle sockets close at once; others finish the response in flight
-    /// (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY) until the
-    /// [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that was upgraded belongs
-    /// to its route, which should watch [`Shutdown::draining`] and end: the drain waits for it like for any other, and
-    /// when it cuts, the route can read and write no more.
+    /// The drain closes the listeners first. Idle sockets close at once; others finish the response
+    /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY)
+    /// until the [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that
+    /// was upgraded belongs to its route, which should watch [`Shutdown::draining`] and end: the
+    /// drain waits for it like for any other, and when it cuts, the route can read and write no
+    /// more.
     pub async fn serve<S, B>(self, service: S, shutdown: Shutdown) -> Drained
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let admin = self.admin.map(|(listener, admin)| {
-            let (settings, unchanged) = (self.settings.clone(), Changes::default());
-            Running::start(settings, &unchanged, (Ledger::new(), None), vec![listener], admin)
+            let settings = self.settings.clone();
+            let unchanged = Changes::default();
+            Running::start(
+                settings,
+                &unchanged,
+                (Ledger::new(), None),
+                vec![listener],
+                admin,
+            )
         });
         let counts = (self.ledger, self.slowest);
-        let running = Running::start(self.settings, &self.changes, counts, self.listeners, service);
+        let running = Running::start(
+            self.settings,
+            &self.changes,
+            counts,
+            self.listeners,
+            service,
+        );
         shutdown.draining().await;
         let drained = running.drain(self.drain_deadline, &shutdown).await;
         tracing::info!(drained.finished, drained.cut, "drained");

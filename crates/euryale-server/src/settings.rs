@@ -9,12 +9,12 @@ use crate::clock::Limits;
 use crate::conversation::Tracked;
 use crate::incoming::Pace;
 
-/// Blocking threads that the server may want at a time: files that are not in the page cache are read before they are
-/// sent, so that no runtime thread waits for a disk.
+/// Blocking threads that the server may want at a time: files that are not in the page cache are
+/// read before they are sent, so that no runtime thread waits for a disk.
 pub const BLOCKING_THREADS: usize = 16;
 
-/// How much of a response's body h2 takes for a peer that has opened its window and reads nothing, for each stream, in
-/// bytes: a frame. hyper lets it have 400 KiB.
+/// How much of a response's body h2 takes for a peer that has opened its window and reads nothing,
+/// for each stream, in bytes: a frame. hyper lets it have 400 KiB.
 const SEND_BUFFER: usize = 16 << 10;
 
 #[derive(Clone, Debug)]
@@ -76,7 +76,11 @@ impl Default for Settings {
                 write: Duration::from_secs(60),
             },
             handshake_timeout: Duration::from_secs(10),
-            pace: Pace { stall: Duration::from_secs(30), bytes: 15 << 10, span: Duration::from_secs(60) },
+            pace: Pace {
+                stall: Duration::from_secs(30),
+                bytes: 15 << 10,
+                span: Duration::from_secs(60),
+            },
             half_close: false,
             max_sockets: 20_000,
             max_sockets_per_peer: 0,

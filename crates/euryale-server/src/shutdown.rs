@@ -10,11 +10,12 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// How long a drain waits at most for the line that says it.
 const SAYING: Duration = Duration::from_millis(100);
 
-/// Tells servers to end, in two steps: first to drain, then to cut. Clones are handles to the same two steps.
+/// Tells servers to end, in two steps: first to drain, then to cut. Clones are handles to the same
+/// two steps.
 ///
-/// A program keeps one and gives clones to its [`Server`](crate::Server), to [`Readiness`](crate::Readiness),
-/// and to whatever lives as long as its peers like, WebSockets for example, which should end at
-/// [`draining`](Self::draining).
+/// A program keeps one and gives clones to its [`Server`](crate::Server), to
+/// [`Readiness`](crate::Readiness), and to whatever lives as long as its peers like, WebSockets for
+/// example, which should end at [`draining`](Self::draining).
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     cut: CancellationToken,
@@ -33,8 +34,8 @@ impl Shutdown {
 
     /// The first SIGTERM or SIGINT drains, a second one cuts.
     ///
-    /// From then on these signals no longer end the process by themselves, not even a third one: after
-    /// [`Server::serve`](crate::Server::serve) the program must end on its own.
+    /// From then on these signals no longer end the process by themselves, not even a third one:
+    /// after [`Server::serve`](crate::Server::serve) the program must end on its own.
     ///
     /// # Errors
     ///
@@ -49,9 +50,10 @@ impl Shutdown {
         let handle = shutdown.clone();
         tokio::spawn(async move {
             signals.next().await;
-            // Said first, so that lines are in order, and by another task: a log that blocks or fails keeps no signal
-            // from its work.
-            let said = tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
+            // Said first, so that lines are in order, and by another task: a log that blocks or
+            // fails keeps no signal from its work.
+            let said =
+                tokio::spawn(async { tracing::info!("draining; a second signal ends the drain") });
             let _ = timeout(SAYING, said).await;
             handle.drain();
             signals.next().await;
@@ -129,7 +131,10 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) {

@@ -13,14 +13,15 @@ use euryale_core::{Route, Stage, Times};
 use http::{Method, StatusCode};
 
 /// Keeps the slowest requests of the last minutes, for the status page: give it to
-/// [`Server::slowest`](crate::Server::slowest) and to [`Admin::slowest`](crate::Admin::slowest). Clones are handles to
-/// the same list.
+/// [`Server::slowest`](crate::Server::slowest) and to [`Admin::slowest`](crate::Admin::slowest).
+/// Clones are handles to the same list.
 ///
-/// Slow is who waits long for the head of its answer, or went away without one. How long a body is sent is told, too,
-/// but is mostly its reader's doing. A request is named by its method and its [`Route`], never by its path.
+/// Slow is who waits long for the head of its answer, or went away without one. How long a body is
+/// sent is told, too, but is mostly its reader's doing. A request is named by its method and its
+/// [`Route`], never by its path.
 ///
-/// A request that is none of the slowest costs two loads when it ends. While it runs it has a [`Times`] in its
-/// extensions, into which the layers write.
+/// A request that is none of the slowest costs two loads when it ends. While it runs it has a
+/// [`Times`] in its extensions, into which the layers write.
 #[derive(Clone)]
 pub struct Slowest(Arc<Inner>);
 
@@ -30,8 +31,8 @@ const KEPT: usize = 10;
 /// For so long.
 const SPAN: Duration = Duration::from_secs(300);
 
-/// The span goes on in so many steps. Each has a list of its own, so that one that was very slow keeps nobody out when
-/// its time is over.
+/// The span goes on in so many steps. Each has a list of its own, so that one that was very slow
+/// keeps nobody out when its time is over.
 const STEPS: u32 = 5;
 
 struct Inner {
@@ -72,12 +73,22 @@ impl Slowest {
     #[must_use]
     pub fn new() -> Self {
         let steps = Mutex::default();
-        Self(Arc::new(Inner { born: Instant::now(), floor: 0.into(), until: 0.into(), steps }))
+        Self(Arc::new(Inner {
+            born: Instant::now(),
+            floor: 0.into(),
+            until: 0.into(),
+            steps,
+        }))
     }
 
     /// A request has ended that took so long.
     pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> Ended) {
-        let Inner { born, floor, until, steps } = &*self.0;
+        let Inner {
+            born,
+            floor,
+            until,
+            steps,
+        } = &*self.0;
         let at = nanoseconds(now.saturating_duration_since(*born));
         if nanoseconds(took) <= floor.load(Relaxed) && at < until.load(Relaxed) {
             return;
@@ -96,7 +107,10 @@ impl Slowest {
         step.insert(place, ended());
         step.truncate(KEPT);
         if step.len() == KEPT {
-            floor.store(step.last().map_or(0, |last| nanoseconds(last.took)), Relaxed);
+            floor.store(
+                step.last().map_or(0, |last| nanoseconds(last.took)),
+                Relaxed,
+            );
         }
     }
 
@@ -138,7 +152,11 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn new(slowest: &Slowest) -> Self {
-        Self { slowest: slowest.clone(), times: Times::new(), answer: None }
+        Self {
+            slowest: slowest.clone(),
+            times: Times::new(),
+            answer: None,
+        }
     }
 
     /// For the extensions of the request.

@@ -47,7 +47,13 @@ impl Open {
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let gauge = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.open, 1);
-        Self { cell, place: None, _gauge: gauge, _token: token, _permit: permit }
+        Self {
+            cell,
+            place: None,
+            _gauge: gauge,
+            _token: token,
+            _permit: permit,
+        }
     }
 }
 
@@ -57,9 +63,9 @@ impl Drop for Open {
     }
 }
 
-/// The socket that hyper reads and writes. hyper drops it when it is through, or leaves it to the route that asked for
-/// an upgrade; then the socket goes back to the conversation that gave it, which has a last word to say, unless that
-/// is over.
+/// The socket that hyper reads and writes. hyper drops it when it is through, or leaves it to the
+/// route that asked for an upgrade; then the socket goes back to the conversation that gave it,
+/// which has a last word to say, unless that is over.
 #[derive(Debug)]
 pub(crate) struct ServerIo<T> {
     /// None only in the drop.
@@ -70,8 +76,8 @@ pub(crate) struct ServerIo<T> {
 }
 
 impl<T> ServerIo<T> {
-    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `cut` ends it for a route that
-    /// has it.
+    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `cut` ends it
+    /// for a route that has it.
     pub(crate) fn new(
         socket: Socket<T>,
         max_control_frames: u32,
@@ -79,15 +85,30 @@ impl<T> ServerIo<T> {
     ) -> (Self, oneshot::Receiver<Socket<T>>) {
         let (back, given_back) = oneshot::channel();
         let frames = Frames::new(max_control_frames);
-        let lent = Lent { cut: cut.clone(), waits: [None, None] };
-        (Self { socket: Some(socket), back: Some(back), frames, lent }, given_back)
+        let lent = Lent {
+            cut: cut.clone(),
+            waits: [None, None],
+        };
+        (
+            Self {
+                socket: Some(socket),
+                back: Some(back),
+                frames,
+                lent,
+            },
+            given_back,
+        )
     }
 }
 
 impl<T: Unpin> ServerIo<T> {
     fn parts(&mut self) -> io::Result<(Pin<&mut T>, &SocketCell, &mut Frames)> {
         let socket = self.socket.as_mut().ok_or(io::ErrorKind::NotConnected)?;
-        Ok((Pin::new(&mut socket.io), &socket.open.cell, &mut self.frames))
+        Ok((
+            Pin::new(&mut socket.io),
+            &socket.open.cell,
+            &mut self.frames,
+        ))
     }
 
     /// An error when the socket belongs to a route and the drain has cut it.
@@ -115,8 +136,8 @@ enum Way {
 
 impl Lent {
     fn poll(&mut self, cx: &mut Context<'_>, way: Way) -> io::Result<()> {
-        let wait =
-            self.waits[way as usize].get_or_insert_with(|| Box::pin(self.cut.clone().cancelled_owned()));
+        let wait = self.waits[way as usize]
+            .get_or_insert_with(|| Box::pin(self.cut.clone().cancelled_owned()));
         match wait.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::ErrorKind::ConnectionAborted.into()),
             Poll::Pending => Ok(()),
@@ -157,7 +178,11 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.still_lent(cx, Way::Out)?;
         let (io, cell, frames) = self.parts()?;
         noted(io.poll_write(cx, buf), cell, frames)
@@ -174,7 +199,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for ServerIo<T> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.as_ref().is_some_and(|socket| socket.io.is_write_vectored())
+        self.socket
+            .as_ref()
+            .is_some_and(|socket| socket.io.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,7 +1,7 @@
 //! What systemd gives to a service, and what it wants to hear of it.
 //!
-//! Each function does nothing when the program was not started by systemd. Who wrote its own supervisor can speak the
-//! same: sockets from descriptor 3 on, and datagrams to a socket.
+//! Each function does nothing when the program was not started by systemd. Who wrote its own
+//! supervisor can speak the same: sockets from descriptor 3 on, and datagrams to a socket.
 
 use std::io;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use tokio::time::MissedTickBehavior;
 
 use crate::{Listener, Readiness, Shutdown};
 
-/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They are open while the
-/// service starts and while it is restarted: peers wait, and none is refused. Each comes with the name that
-/// `FileDescriptorName=` gives it, or else that of its unit; with none where no `LISTEN_FDNAMES` says any.
+/// The sockets of the unit's `.socket` (socket activation, `sd_listen_fds(3)`), TCP and Unix. They
+/// are open while the service starts and while it is restarted: peers wait, and none is refused.
+/// Each comes with the name that `FileDescriptorName=` gives it, or else that of its unit; with
+/// none where no `LISTEN_FDNAMES` says any.
 ///
 /// # Errors
 ///
@@ -43,14 +44,16 @@ fn one(given: &mut ListenFd, index: usize) -> io::Result<Option<Listener>> {
         tcp.set_nonblocking(true)?;
         return TcpListener::from_std(tcp).map(|tcp| Some(tcp.into()));
     }
-    let Some(unix) = given.take_unix_listener(index)? else { return Ok(None) };
+    let Some(unix) = given.take_unix_listener(index)? else {
+        return Ok(None);
+    };
     unix.set_nonblocking(true)?;
     UnixListener::from_std(unix).map(|unix| Some(unix.into()))
 }
 
-/// Says `READY=1` once `readiness` says so, `STOPPING=1` when the drain begins, and between the two `WATCHDOG=1` as
-/// often as the unit's `WatchdogSec=` wants (`sd_notify(3)`). Run it as a task beside the server: when the runtime's
-/// threads are all stuck, the watchdog hears nothing.
+/// Says `READY=1` once `readiness` says so, `STOPPING=1` when the drain begins, and between the two
+/// `WATCHDOG=1` as often as the unit's `WatchdogSec=` wants (`sd_notify(3)`). Run it as a task
+/// beside the server: when the runtime's threads are all stuck, the watchdog hears nothing.
 ///
 /// The drain is said to take as long as `drain`, so that `TimeoutStopSec=` need not be as long.
 pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
@@ -67,11 +70,16 @@ pub async fn notify(readiness: Readiness, shutdown: Shutdown, drain: Duration) {
     }
     // A little more, for what comes after the sockets.
     let micros = drain.saturating_add(Duration::from_secs(2)).as_micros();
-    say(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(u32::try_from(micros).unwrap_or(u32::MAX))]);
+    say(&[
+        NotifyState::Stopping,
+        NotifyState::ExtendTimeoutUsec(u32::try_from(micros).unwrap_or(u32::MAX)),
+    ]);
 }
 
 async fn feed_watchdog() {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
     let mut ticks = tokio::time::interval((limit / 2).max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -29,7 +29,10 @@ pub(crate) struct Terms {
 impl Terms {
     fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
         Self {
-            http: settings.builder(Tracked { tasks: tasks.clone(), stall: settings.limits.write }),
+            http: settings.builder(Tracked {
+                tasks: tasks.clone(),
+                stall: settings.limits.write,
+            }),
             limits: settings.limits,
             handshake_timeout: settings.handshake_timeout,
             max_resets: settings.max_resets,
@@ -44,7 +47,8 @@ impl Terms {
 pub(crate) struct Admission {
     tasks: TaskTracker,
     now: Mutex<(Arc<Terms>, usize)>,
-    /// A permit for each socket that may be open, and so many more than that which come back one day.
+    /// A permit for each socket that may be open, and so many more than that which come back one
+    /// day.
     places: Arc<Semaphore>,
     owed: AtomicUsize,
     pub(crate) per_peer: PerPeer,
@@ -52,7 +56,8 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(crate) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
-        let (terms, most) = (Arc::new(Terms::new(settings, tasks)), most(settings));
+        let terms = Arc::new(Terms::new(settings, tasks));
+        let most = most(settings);
         Self {
             tasks: tasks.clone(),
             now: Mutex::new((terms, most)),
@@ -90,7 +95,10 @@ impl Admission {
 
     fn unless_owed(&self, permit: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
         let one_less = |owed: usize| owed.checked_sub(1);
-        match self.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less) {
+        match self
+            .owed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+        {
             Ok(_) => {
                 permit.forget();
                 None
@@ -110,7 +118,10 @@ impl Admission {
         } else {
             let more = most - before;
             let rest = |owed: usize| Some(owed.saturating_sub(more));
-            let owed = self.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).unwrap_or(0);
+            let owed = self
+                .owed
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest)
+                .unwrap_or(0);
             self.places.add_permits(more.saturating_sub(owed));
         }
         self.per_peer.allow(settings.max_sockets_per_peer);
@@ -123,8 +134,8 @@ fn most(settings: &Settings) -> usize {
     settings.max_sockets.clamp(1, 1 << 30)
 }
 
-/// Changes what a server allows its peers while it is at work. Made by [`Server::changes`]; clones are handles to the
-/// same server.
+/// Changes what a server allows its peers while it is at work. Made by [`Server::changes`]; clones
+/// are handles to the same server.
 #[derive(Clone, Debug, Default)]
 pub struct Changes(Arc<Mutex<Subject>>);
 
@@ -136,9 +147,10 @@ struct Subject {
 }
 
 impl Changes {
-    /// From now on new sockets have the limits and time-outs of `like`: all that its methods set but listeners, the
-    /// admin, the ledger and the deadline of the drain. Sockets that are open keep what they have. When there are more
-    /// of them than may be open from now on, none is closed: new ones wait until enough have ended.
+    /// From now on new sockets have the limits and time-outs of `like`: all that its methods set
+    /// but listeners, the admin, the ledger and the deadline of the drain. Sockets that are open
+    /// keep what they have. When there are more of them than may be open from now on, none is
+    /// closed: new ones wait until enough have ended.
     ///
     /// ```
     /// use std::time::Duration;
@@ -162,7 +174,10 @@ impl Changes {
     /// A server begins; what was changed before counts.
     pub(crate) fn begin(&self, settings: Settings, tasks: &TaskTracker) -> Arc<Admission> {
         let mut subject = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let admission = Arc::new(Admission::new(&subject.next.take().unwrap_or(settings), tasks));
+        let admission = Arc::new(Admission::new(
+            &subject.next.take().unwrap_or(settings),
+            tasks,
+        ));
         subject.at_work = Arc::downgrade(&admission);
         admission
     }

@@ -1,5 +1,5 @@
-//! Real sockets on loopback; what may take time is polled with a deadline, and gates hold handlers where a
-//! test wants them.
+//! Real sockets on loopback; what may take time is polled with a deadline, and gates hold handlers
+//! where a test wants them.
 
 mod admin;
 mod changes;
@@ -55,7 +55,10 @@ struct Site {
 impl Site {
     async fn start<S, B>(server: Server, service: S) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -65,7 +68,12 @@ impl Site {
         let shutdown = Shutdown::new();
         let server = server.listen(listener).ledger(ledger.clone());
         let serving = tokio::spawn(server.serve(service, shutdown.clone()));
-        Self { address, ledger, shutdown, serving }
+        Self {
+            address,
+            ledger,
+            shutdown,
+            serving,
+        }
     }
 
     async fn peer(&self) -> Peer {
@@ -75,10 +83,16 @@ impl Site {
     /// How sockets ended, as the metrics say it: `idle 2, cut 1`.
     fn closed(&self) -> String {
         let metrics = self.ledger.exposition();
-        let reasons =
-            metrics.lines().filter_map(|line| line.strip_prefix("euryale_sockets_closed_total{reason=\""));
-        let counts = reasons.filter_map(|line| line.split_once("\"} ")).filter(|(_, count)| *count != "0");
-        counts.map(|(reason, count)| format!("{reason} {count}")).collect::<Vec<_>>().join(", ")
+        let reasons = metrics
+            .lines()
+            .filter_map(|line| line.strip_prefix("euryale_sockets_closed_total{reason=\""));
+        let counts = reasons
+            .filter_map(|line| line.split_once("\"} "))
+            .filter(|(_, count)| *count != "0");
+        counts
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     async fn all_closed(&self) {
@@ -116,7 +130,8 @@ impl Peer {
     }
 
     async fn get(&mut self, path: &str) -> (String, String) {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
         self.response().await
     }
 
@@ -155,7 +170,9 @@ impl Peer {
 }
 
 fn content_length(head: &str) -> Option<usize> {
-    head.lines().find_map(|line| line.strip_prefix("content-length: ")).map(|length| length.parse().unwrap())
+    head.lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map(|length| length.parse().unwrap())
 }
 
 /// Holds handlers until the test opens it, and tells the test that they are there.
@@ -167,7 +184,10 @@ struct Gate {
 
 impl Gate {
     fn new() -> Self {
-        Self { arrived: Arc::new(Semaphore::new(0)), open: Arc::new(Semaphore::new(0)) }
+        Self {
+            arrived: Arc::new(Semaphore::new(0)),
+            open: Arc::new(Semaphore::new(0)),
+        }
     }
 
     async fn pass(&self) {
@@ -194,7 +214,9 @@ impl Drop for Dropped {
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("in time")
 }
 
 async fn eventually(condition: impl Fn() -> bool) {
@@ -228,7 +250,9 @@ fn that_peers_wait_is_said_when_it_begins_and_when_it_is_over() {
 #[test]
 fn pauses_between_failed_accepts_grow_to_a_second() {
     let mut backoff = crate::accept::Backoff::new();
-    let pauses: Vec<Duration> = std::iter::repeat_with(|| backoff.pause()).take(10).collect();
+    let pauses: Vec<Duration> = std::iter::repeat_with(|| backoff.pause())
+        .take(10)
+        .collect();
     assert_eq!(pauses[..3], [5, 10, 20].map(Duration::from_millis));
     assert_eq!(pauses[9], Duration::from_secs(1));
 }

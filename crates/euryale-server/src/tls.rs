@@ -12,21 +12,25 @@ use crate::transport::Raw;
 
 /// What TLS listeners present to their peers. Clones are handles to the same.
 ///
-/// The configuration is rustls's own, so that the program chooses the provider of its cryptography, its certificates
-/// and whom it asks for theirs.
+/// The configuration is rustls's own, so that the program chooses the provider of its cryptography,
+/// its certificates and whom it asks for theirs.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
 impl Tls {
-    /// With this configuration. Where it says nothing of protocols (ALPN, RFC 7301), `h2` and `http/1.1` are offered.
+    /// With this configuration. Where it says nothing of protocols (ALPN, RFC 7301), `h2` and
+    /// `http/1.1` are offered.
     #[must_use]
     pub fn new(config: ServerConfig) -> Self {
-        Self { config: Arc::new(RwLock::new(Arc::new(with_protocols(config)))) }
+        Self {
+            config: Arc::new(RwLock::new(Arc::new(with_protocols(config)))),
+        }
     }
 
-    /// From now on, for new peers: with new certificates, say. Sockets that are open stay as they are.
+    /// From now on, for new peers: with new certificates, say. Sockets that are open stay as they
+    /// are.
     pub fn replace(&self, config: ServerConfig) {
         let config = Arc::new(with_protocols(config));
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;

@@ -47,7 +47,8 @@ impl Transport {
         let _ = self.raw().readable().await;
     }
 
-    /// Takes bytes off the wire, as they are there, and forgets them. None: the peer has ended, or broken off.
+    /// Takes bytes off the wire, as they are there, and forgets them. None: the peer has ended, or
+    /// broken off.
     pub(crate) async fn discard(&self, buffer: &mut [u8]) -> Option<usize> {
         let raw = self.raw();
         loop {
@@ -119,13 +120,21 @@ macro_rules! each {
 }
 
 impl AsyncRead for Transport {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         each!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Transport {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         each!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }
 
@@ -168,14 +177,22 @@ macro_rules! raw {
 }
 
 impl AsyncRead for Raw {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         raw!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 #[cfg(feature = "tls")]
 impl AsyncWrite for Raw {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         raw!(self, stream => Pin::new(stream).poll_write(cx, buf))
     }
 

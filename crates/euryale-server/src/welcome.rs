@@ -32,7 +32,10 @@ pub(crate) async fn welcome<S, B>(
     make: MakeEdge<S>,
     shared: Arc<Shared>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -41,9 +44,15 @@ pub(crate) async fn welcome<S, B>(
     let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
     let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
     let greeted = async {
-        let place = |of| shared.admission.per_peer.place(of).map_err(|Refused| Ending::Refused);
-        // Whom a balancer speaks for is known when it has said so. All others have their place from the start:
-        // handshakes are sockets, too.
+        let place = |of| {
+            shared
+                .admission
+                .per_peer
+                .place(of)
+                .map_err(|Refused| Ending::Refused)
+        };
+        // Whom a balancer speaks for is known when it has said so. All others have their place from
+        // the start: handshakes are sockets, too.
         let is_balancer = before.is_balancer(address);
         if !is_balancer {
             open.place = place(address)?;
@@ -114,10 +123,18 @@ fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
         Raw::Tcp(stream) => {
             let windows = Windows::new(shared.ledger.clone());
             let io = Transport::Tcp(SendfileIo::new(stream, Arc::clone(&windows)));
-            Greeted { io, peer, windows: Some(windows) }
+            Greeted {
+                io,
+                peer,
+                windows: Some(windows),
+            }
         }
         #[cfg(unix)]
-        Raw::Unix(stream) => Greeted { io: Transport::Unix(stream), peer, windows: None },
+        Raw::Unix(stream) => Greeted {
+            io: Transport::Unix(stream),
+            peer,
+            windows: None,
+        },
     }
 }
 
@@ -149,14 +166,20 @@ async fn greet(
         let stream = match handshake {
             Ok(Ok(stream)) => stream,
             failed => {
-                let error =
-                    failed.map_or_else(|late| late.to_string(), |failed| format!("{:?}", failed.err()));
+                let error = failed.map_or_else(
+                    |late| late.to_string(),
+                    |failed| format!("{:?}", failed.err()),
+                );
                 tracing::debug!(%address, error, "TLS handshake failed");
                 return Err(Ending::Handshake);
             }
         };
         let peer = peer.over_tls(stream.get_ref().1.server_name());
-        return Ok(Greeted { io: Transport::Tls(stream), peer, windows: None });
+        return Ok(Greeted {
+            io: Transport::Tls(stream),
+            peer,
+            windows: None,
+        });
     }
     Ok(transport(raw, peer, shared))
 }

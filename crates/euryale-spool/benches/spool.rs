@@ -14,16 +14,24 @@ use tower::{Service, service_fn};
 use tower_layer::Layer;
 
 fn bodies(criterion: &mut Criterion) {
-    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut group = criterion.benchmark_group("spool");
-    for (name, length) in [("empty", 0), ("1 KiB in memory", 1 << 10), ("1 MiB in a file", 1 << 20)] {
+    for (name, length) in [
+        ("empty", 0),
+        ("1 KiB in memory", 1 << 10),
+        ("1 MiB in a file", 1 << 20),
+    ] {
         let inner = service_fn(|request: Request| ready(Ok::<_, Error>(request.body().len())));
         let mut spool = SpoolLayer::new().layer(inner);
         let bytes = Bytes::from(vec![b'a'; length]);
         group.throughput(Throughput::Bytes(length as u64));
         group.bench_function(name, |bencher| {
             let request = || http::Request::new(Full::new(bytes.clone()));
-            let mut take_in = |request| runtime.block_on(async { black_box(spool.call(request).await) });
+            let mut take_in =
+                |request| runtime.block_on(async { black_box(spool.call(request).await) });
             bencher.iter_batched(request, &mut take_in, BatchSize::SmallInput);
         });
     }

@@ -20,7 +20,9 @@ pub(crate) enum Content {
 impl Content {
     #[cfg(feature = "forms")]
     pub(crate) fn of(parts: &Parts, settings: &Settings) -> Result<Self, Error> {
-        let Some(limits) = settings.forms else { return Ok(Self::Bytes) };
+        let Some(limits) = settings.forms else {
+            return Ok(Self::Bytes);
+        };
         let encoding = Encoding::of(&parts.headers)?;
         Ok(encoding.map_or(Self::Bytes, |encoding| Self::Form(encoding, limits)))
     }
@@ -31,7 +33,10 @@ impl Content {
     }
 
     /// A body of no bytes has come. As a form it has no fields.
-    #[cfg_attr(not(feature = "forms"), expect(unused_variables, reason = "bytes leave nothing there"))]
+    #[cfg_attr(
+        not(feature = "forms"),
+        expect(unused_variables, reason = "bytes leave nothing there")
+    )]
     pub(crate) fn empty(&self, parts: &mut Parts) -> SpooledBody {
         match self {
             Self::Bytes => {}
@@ -44,7 +49,10 @@ impl Content {
     }
 
     /// Takes in a body.
-    #[cfg_attr(not(feature = "forms"), expect(unused_variables, reason = "bytes leave nothing there"))]
+    #[cfg_attr(
+        not(feature = "forms"),
+        expect(unused_variables, reason = "bytes leave nothing there")
+    )]
     pub(crate) async fn read<B>(
         self,
         source: Source<B>,

@@ -17,7 +17,8 @@ pub(crate) use self::read::{Encoding, read};
 
 /// A form that came whole: stands in the extensions of a request whose body was one.
 ///
-/// Cheap to clone, and the same in each attempt. See [`SpoolLayer::forms`](crate::SpoolLayer::forms).
+/// Cheap to clone, and the same in each attempt. See
+/// [`SpoolLayer::forms`](crate::SpoolLayer::forms).
 ///
 /// ```
 /// use euryale_core::{Error, Request};
@@ -43,7 +44,8 @@ pub struct Form {
 }
 
 impl Form {
-    /// The form that `request` brought. None when its body is no form, or when the stack's spool reads none.
+    /// The form that `request` brought. None when its body is no form, or when the stack's spool
+    /// reads none.
     pub fn of<B>(request: &http::Request<B>) -> Option<&Self> {
         request.extensions().get()
     }
@@ -63,7 +65,8 @@ impl Form {
         self.texts(name).next()
     }
 
-    /// The files of this name. A file that was not chosen, as browsers send an empty input, is not there.
+    /// The files of this name. A file that was not chosen, as browsers send an empty input, is not
+    /// there.
     pub fn files<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Upload> {
         self.named(name).filter_map(Field::file)
     }
@@ -80,7 +83,9 @@ impl Form {
 
 impl FromIterator<Field> for Form {
     fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
-        Self { fields: fields.into_iter().collect() }
+        Self {
+            fields: fields.into_iter().collect(),
+        }
     }
 }
 
@@ -100,12 +105,18 @@ enum Value {
 impl Field {
     /// A text.
     pub fn new_text(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), value: Value::Text(text.into()) }
+        Self {
+            name: name.into(),
+            value: Value::Text(text.into()),
+        }
     }
 
     /// A file.
     pub fn new_file(name: impl Into<String>, file: Upload) -> Self {
-        Self { name: name.into(), value: Value::File(file) }
+        Self {
+            name: name.into(),
+            value: Value::File(file),
+        }
     }
 
     /// The name; several fields may have the same.
@@ -145,10 +156,15 @@ impl Upload {
         content_type: Option<HeaderValue>,
         body: impl Into<SpooledBody>,
     ) -> Self {
-        Self { file_name: file_name.into(), content_type, body: body.into() }
+        Self {
+            file_name: file_name.into(),
+            content_type,
+            body: body.into(),
+        }
     }
 
-    /// The name as the client says it. Some send a whole path, and some `../`: never open a file by it.
+    /// The name as the client says it. Some send a whole path, and some `../`: never open a file by
+    /// it.
     pub fn file_name(&self) -> &str {
         &self.file_name
     }

@@ -18,8 +18,9 @@ pin_project! {
 }
 
 pin_project! {
-    /// Reading ⇒ (Called, Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the answer, Refused ⇒ an
-    /// error. Called is how a request waits, and has its size: what the others hold is on the heap.
+    /// Reading ⇒ (Called, Complete or an error), Complete ⇒ (Called or an error), Called ⇒ the
+    /// answer, Refused ⇒ an error. Called is how a request waits, and has its size: what the others
+    /// hold is on the heap.
     #[project = StateProj]
     enum State<S: Service<Request>> {
         Reading { whole: Whole, inner: Option<Box<S>> },
@@ -33,18 +34,27 @@ type Whole = Pin<Box<dyn Future<Output = Result<Request, Error>> + Send>>;
 
 impl<S: Service<Request>> SpoolFuture<S> {
     pub(crate) fn reading(whole: Whole, inner: S) -> Self {
-        Self { state: State::Reading { whole, inner: Some(Box::new(inner)) } }
+        Self {
+            state: State::Reading {
+                whole,
+                inner: Some(Box::new(inner)),
+            },
+        }
     }
 
     pub(crate) fn complete(request: Request, inner: S) -> Self
     where
         S::Error: Into<Error>,
     {
-        Self { state: State::complete(request, inner) }
+        Self {
+            state: State::complete(request, inner),
+        }
     }
 
     pub(crate) fn refused(error: Error) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self {
+            state: State::Refused { error: Some(error) },
+        }
     }
 }
 
@@ -56,9 +66,15 @@ where
     /// Most services are always ready. Who is not is asked again, by a task that it can wake.
     fn complete(request: Request, mut inner: S) -> Self {
         match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Self::Called { answer: inner.call(request) },
-            Poll::Ready(Err(error)) => Self::Refused { error: Some(error.into()) },
-            Poll::Pending => Self::Complete { complete: Box::new((Some(request), inner)) },
+            Poll::Ready(Ok(())) => Self::Called {
+                answer: inner.call(request),
+            },
+            Poll::Ready(Err(error)) => Self::Refused {
+                error: Some(error.into()),
+            },
+            Poll::Pending => Self::Complete {
+                complete: Box::new((Some(request), inner)),
+            },
         }
     }
 }
@@ -77,19 +93,27 @@ where
                 StateProj::Reading { whole, inner } => {
                     let request = ready!(whole.as_mut().poll(cx))?;
                     // Taken once: the state changes below.
-                    let Some(inner) = inner.take() else { return Poll::Pending };
+                    let Some(inner) = inner.take() else {
+                        return Poll::Pending;
+                    };
                     State::complete(request, *inner)
                 }
                 StateProj::Complete { complete } => {
                     let (request, inner) = &mut **complete;
                     ready!(inner.poll_ready(cx)).map_err(Into::into)?;
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    State::Called { answer: inner.call(request) }
+                    let Some(request) = request.take() else {
+                        return Poll::Pending;
+                    };
+                    State::Called {
+                        answer: inner.call(request),
+                    }
                 }
                 StateProj::Called { answer } => return answer.poll(cx).map_err(Into::into),
                 StateProj::Refused { error } => {
                     // Polled after it was ready, as no caller may: pending for ever.
-                    return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
+                    return error
+                        .take()
+                        .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
                 }
             };
             this.state.set(next);

@@ -19,9 +19,11 @@ pub(crate) struct Keeper {
     settings: Arc<Settings>,
 }
 
-/// Memory ⇒ File when it grows over what may be in memory. An error of a file leaves Memory, with nothing in it.
+/// Memory ⇒ File when it grows over what may be in memory. An error of a file leaves Memory, with
+/// nothing in it.
 enum Kept {
-    /// The first part as it came, and the others in one piece: many small ones cost no more than their bytes.
+    /// The first part as it came, and the others in one piece: many small ones cost no more than
+    /// their bytes.
     Memory(Bytes, BytesMut),
     File(FileWriter),
 }
@@ -31,25 +33,41 @@ impl Keeper {
     pub(crate) fn new(settings: Arc<Settings>, memory: usize) -> Self {
         let counted = GaugeGuard::new(&settings.ledger, |ledger| &ledger.spool.bytes, 0);
         let kept = Kept::Memory(Bytes::new(), BytesMut::new());
-        Self { kept, length: 0, memory, counted, settings }
+        Self {
+            kept,
+            length: 0,
+            memory,
+            counted,
+            settings,
+        }
     }
 
     pub(crate) async fn take(&mut self, data: Bytes) -> Result<(), Error> {
         self.length += data.len() as u64;
-        self.counted.grow(i64::try_from(data.len()).unwrap_or(i64::MAX));
+        self.counted
+            .grow(i64::try_from(data.len()).unwrap_or(i64::MAX));
         match &mut self.kept {
             Kept::Memory(first, _) if first.is_empty() => *first = data,
             Kept::Memory(_, rest) => rest.extend_from_slice(&data),
             Kept::File(file) => return file.write(&data).await.map_err(no_room),
         }
-        if self.length > self.memory as u64 { self.move_to_file().await } else { Ok(()) }
+        if self.length > self.memory as u64 {
+            self.move_to_file().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn move_to_file(&mut self) -> Result<(), Error> {
         if let Kept::Memory(first, rest) = &mut self.kept {
             let begun = [std::mem::take(first), rest.split().freeze()];
-            let (directory, lane) = (Arc::clone(&self.settings.directory), self.settings.lane.clone());
-            self.kept = Kept::File(FileWriter::create(directory, lane, begun).await.map_err(no_room)?);
+            let directory = Arc::clone(&self.settings.directory);
+            let lane = self.settings.lane.clone();
+            self.kept = Kept::File(
+                FileWriter::create(directory, lane, begun)
+                    .await
+                    .map_err(no_room)?,
+            );
         }
         Ok(())
     }
@@ -58,7 +76,9 @@ impl Keeper {
     pub(crate) async fn finish(self) -> Result<SpooledBody, Error> {
         let body = match self.kept {
             Kept::Memory(first, rest) => SpooledBody::from(joined(first, &rest)),
-            Kept::File(file) => SpooledBody::file(file.finish().await.map_err(no_room)?).map_err(no_room)?,
+            Kept::File(file) => {
+                SpooledBody::file(file.finish().await.map_err(no_room)?).map_err(no_room)?
+            }
         };
         // One count ends where the other begins, so that no byte counts twice.
         drop(self.counted);

@@ -50,13 +50,16 @@ pub(crate) struct Rate {
 impl Settings {
     /// The greatest length of this request's body.
     pub(crate) fn limit_of(&self, parts: &Parts) -> u64 {
-        self.limits.iter().find(|(fits, _)| fits(parts)).map_or(self.limit, |(_, limit)| *limit)
+        self.limits
+            .iter()
+            .find(|(fits, _)| fits(parts))
+            .map_or(self.limit, |(_, limit)| *limit)
     }
 }
 
 impl SpoolLayer {
-    /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for temporary
-    /// files beyond, which may stall for 30 s and must bring 15 KiB a minute.
+    /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for
+    /// temporary files beyond, which may stall for 30 s and must bring 15 KiB a minute.
     pub fn new() -> Self {
         let ledger = Ledger::new();
         Self {
@@ -66,7 +69,10 @@ impl SpoolLayer {
                 limits: Arc::new([]),
                 directory: std::env::temp_dir().into(),
                 stall: Duration::from_secs(30),
-                rate: Rate { bytes: 15 << 10, span: Duration::from_secs(60) },
+                rate: Rate {
+                    bytes: 15 << 10,
+                    span: Duration::from_secs(60),
+                },
                 lane: BlockingLane::new("spool", WRITERS).ledger(ledger.clone()),
                 admit: Vec::new(),
                 #[cfg(feature = "forms")]
@@ -76,15 +82,15 @@ impl SpoolLayer {
         }
     }
 
-    /// How much of a body is kept in memory, in bytes; a larger one goes into a file. Default: 512 KiB, as in
-    /// Medusa and waitress.
+    /// How much of a body is kept in memory, in bytes; a larger one goes into a file. Default: 512
+    /// KiB, as in Medusa and waitress.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.settings.memory = bytes;
         self
     }
 
-    /// The greatest length of a body, in bytes. What is larger is refused: at once when its length is
-    /// announced. Default: 64 MiB.
+    /// The greatest length of a body, in bytes. What is larger is refused: at once when its length
+    /// is announced. Default: 64 MiB.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.settings.limit = bytes;
         self
@@ -97,13 +103,20 @@ impl SpoolLayer {
         bytes: u64,
     ) -> Self {
         let added: (Predicate, u64) = (Arc::new(predicate), bytes);
-        self.settings.limits = self.settings.limits.iter().cloned().chain([added]).collect();
+        self.settings.limits = self
+            .settings
+            .limits
+            .iter()
+            .cloned()
+            .chain([added])
+            .collect();
         self
     }
 
-    /// Where files are made. They have no names there and are gone when they are closed, also after a crash.
-    /// Default: the system's folder for temporary files, which on some systems is in memory: name a folder on
-    /// a disk for large bodies, and one on the file system of their last place for those that are kept.
+    /// Where files are made. They have no names there and are gone when they are closed, also after
+    /// a crash. Default: the system's folder for temporary files, which on some systems is in
+    /// memory: name a folder on a disk for large bodies, and one on the file system of their last
+    /// place for those that are kept.
     pub fn directory(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.directory = folder.into().into();
         self
@@ -115,8 +128,9 @@ impl SpoolLayer {
         self
     }
 
-    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 15 KiB in 60 s, a tenth of what
-    /// the slowest mobile networks bring; `euryale-server` asks the same of every body.
+    /// How many bytes a body must bring in each `span`, unless it ends before. Default: 15 KiB in
+    /// 60 s, a tenth of what the slowest mobile networks bring; `euryale-server` asks the same of
+    /// every body.
     pub fn rate(mut self, bytes: u64, span: Duration) -> Self {
         self.settings.rate = Rate { bytes, span };
         self
@@ -134,12 +148,13 @@ impl SpoolLayer {
         self.settings.lane.threads()
     }
 
-    /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its extensions.
+    /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its
+    /// extensions.
     ///
-    /// `multipart/form-data` is taken apart in the same pass that spools it, so that each of its files stands for
-    /// itself, in memory or in a file of its own, and the request's body is empty. All its parts together have the
-    /// memory of one body. `application/x-www-form-urlencoded` is kept in memory, and stays the request's body.
-    /// Default: forms are bodies as all others.
+    /// `multipart/form-data` is taken apart in the same pass that spools it, so that each of its
+    /// files stands for itself, in memory or in a file of its own, and the request's body is empty.
+    /// All its parts together have the memory of one body. `application/x-www-form-urlencoded` is
+    /// kept in memory, and stays the request's body. Default: forms are bodies as all others.
     #[cfg(feature = "forms")]
     #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
     pub fn forms(mut self, limits: FormLimits) -> Self {
@@ -147,7 +162,8 @@ impl SpoolLayer {
         self
     }
 
-    /// Asked before the first byte of a body is read, after those that were named before. Default: nobody is.
+    /// Asked before the first byte of a body is read, after those that were named before. Default:
+    /// nobody is.
     pub fn admit(mut self, admit: impl Admit) -> Self {
         self.settings.admit.push(Arc::new(admit));
         self
@@ -171,7 +187,10 @@ impl<S> Layer<S> for SpoolLayer {
     type Service = Spool<S>;
 
     fn layer(&self, inner: S) -> Spool<S> {
-        Spool { inner, settings: Arc::new(self.settings.clone()) }
+        Spool {
+            inner,
+            settings: Arc::new(self.settings.clone()),
+        }
     }
 }
 

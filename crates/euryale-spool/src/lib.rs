@@ -1,8 +1,8 @@
 //! Takes in a request's whole body before anything else is held, so that it can be published again.
 //!
-//! Outside everything that waits for a worker: a slow upload holds a task and its bytes, no worker and no
-//! connection. What stands inside sees a [`Request`](euryale_core::Request), whose body is complete,
-//! synchronous to read and cheap to clone.
+//! Outside everything that waits for a worker: a slow upload holds a task and its bytes, no worker
+//! and no connection. What stands inside sees a [`Request`](euryale_core::Request), whose body is
+//! complete, synchronous to read and cheap to clone.
 //!
 //! ```
 //! use euryale_core::{Error, Request};
@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! Around handlers of axum's it has `RespondLayer` outside, since a router takes no errors; inside of it the body is
-//! turned back into one that they know:
+//! Around handlers of axum's it has `RespondLayer` outside, since a router takes no errors; inside
+//! of it the body is turned back into one that they know:
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -44,21 +44,22 @@
 //! # });
 //! ```
 //!
-//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file without a
-//! name, which is written by a few blocking threads and is gone when it is closed, also after a crash. Before
-//! the first byte is read, and so before `100 Continue` is sent, [`Admit`](euryale_core::Admit) is asked: a
-//! body that would be thrown away is not taken in.
+//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file
+//! without a name, which is written by a few blocking threads and is gone when it is closed, also
+//! after a crash. Before the first byte is read, and so before `100 Continue` is sent,
+//! [`Admit`](euryale_core::Admit) is asked: a body that would be thrown away is not taken in.
 //!
-//! A body in a file can be kept without a copy: [`persist`](euryale_core::SpooledBody::persist) links it into
-//! place. With the feature `forms`, [`SpoolLayer::forms`] reads forms while they come, and each file of one can
-//! be kept like that. A body that was spooled before, and is passed on as a [`Body`](euryale_core::Body), passes.
+//! A body in a file can be kept without a copy: [`persist`](euryale_core::SpooledBody::persist)
+//! links it into place. With the feature `forms`, [`SpoolLayer::forms`] reads forms while they
+//! come, and each file of one can be kept like that. A body that was spooled before, and is passed
+//! on as a [`Body`](euryale_core::Body), passes.
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, waitress's input buffers, and `FileUpload`.
 //!
 //! # Cost
 //!
-//! A request without a body: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers` and `--bench
-//! allocations`, with nothing else on two cores of an AMD EPYC).
+//! A request without a body: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers` and
+//! `--bench allocations`, with nothing else on two cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
@@ -66,14 +67,15 @@
 //!
 //! # Backpressure
 //!
-//! The body is read as it comes, and no faster than the disk takes it. Who sends slowly is waited for, but
-//! not without progress for longer than the stall time-out, and not below the least rate.
+//! The body is read as it comes, and no faster than the disk takes it. Who sends slowly is waited
+//! for, but not without progress for longer than the stall time-out, and not below the least rate.
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull` (the disk
-//! is; 507), `SpoolUnavailable` (503), `Malformed` (400: the body ended in an error, or is no form), what
-//! `Admit` says, and those of the service inside. In a Router it needs `RespondLayer` above it.
+//! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull`
+//! (the disk is; 507), `SpoolUnavailable` (503), `Malformed` (400: the body ended in an error, or
+//! is no form), what `Admit` says, and those of the service inside. In a Router it needs
+//! `RespondLayer` above it.
 //!
 //! # Panics
 //!

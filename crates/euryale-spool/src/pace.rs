@@ -17,8 +17,15 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn begin(settings: &Settings) -> Self {
-        let (stall, rate) = (settings.stall, settings.rate);
-        Self { stall, rate, without_progress: Duration::ZERO, span: Duration::ZERO, in_span: 0 }
+        let stall = settings.stall;
+        let rate = settings.rate;
+        Self {
+            stall,
+            rate,
+            without_progress: Duration::ZERO,
+            span: Duration::ZERO,
+            in_span: 0,
+        }
     }
 
     /// For how long something may still be waited for.
@@ -28,7 +35,11 @@ impl Pace {
 
     /// So much came, after it was waited for so long.
     pub(crate) fn came(&mut self, bytes: u64, waited: Duration) -> Result<(), Error> {
-        self.without_progress = if bytes == 0 { self.without_progress + waited } else { Duration::ZERO };
+        self.without_progress = if bytes == 0 {
+            self.without_progress + waited
+        } else {
+            Duration::ZERO
+        };
         self.span += waited;
         self.in_span += bytes;
         if bytes > 0 && self.span >= self.rate.span {

@@ -15,7 +15,10 @@ use crate::layer::Settings;
 use crate::pace::Pace;
 
 /// The whole of a body.
-pub(crate) async fn whole<B>(mut source: Source<B>, settings: Arc<Settings>) -> Result<SpooledBody, Error>
+pub(crate) async fn whole<B>(
+    mut source: Source<B>,
+    settings: Arc<Settings>,
+) -> Result<SpooledBody, Error>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -42,7 +45,12 @@ where
     B::Error: Into<BoxError>,
 {
     pub(crate) fn new(body: B, limit: u64, settings: &Settings) -> Self {
-        Self { body: Box::pin(body), limit, left: limit, pace: Pace::begin(settings) }
+        Self {
+            body: Box::pin(body),
+            limit,
+            left: limit,
+            pace: Pace::begin(settings),
+        }
     }
 
     /// No longer than this, from here on.
@@ -64,7 +72,10 @@ where
                 return Ok(None);
             };
             let len = data.len() as u64;
-            self.left = self.left.checked_sub(len).ok_or_else(|| longer_than(self.limit))?;
+            self.left = self
+                .left
+                .checked_sub(len)
+                .ok_or_else(|| longer_than(self.limit))?;
             self.pace.came(len, asked.elapsed())?;
             if len > 0 {
                 return Ok(Some(data));
@@ -75,8 +86,9 @@ where
 
 /// What the client is told of the limit that it met.
 pub(crate) fn longer_than(limit: u64) -> Error {
-    Error::new(ErrorKind::BodyTooLarge)
-        .telling(format!("What is sent to this address may have at most {limit} bytes."))
+    Error::new(ErrorKind::BodyTooLarge).telling(format!(
+        "What is sent to this address may have at most {limit} bytes."
+    ))
 }
 
 /// A server that gave the body up says why.
@@ -87,16 +99,22 @@ fn reason(error: BoxError) -> Error {
     }
 }
 
-/// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers of a
-/// request say nothing to a publisher.
-fn next_part<T, E>(frame: Poll<Option<Result<Frame<T>, E>>>) -> Poll<Result<Option<Bytes>, BoxError>>
+/// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers
+/// of a request say nothing to a publisher.
+fn next_part<T, E>(
+    frame: Poll<Option<Result<Frame<T>, E>>>,
+) -> Poll<Result<Option<Bytes>, BoxError>>
 where
     T: Buf,
     E: Into<BoxError>,
 {
     frame.map(|frame| {
-        let Some(frame) = frame.transpose().map_err(Into::into)? else { return Ok(None) };
+        let Some(frame) = frame.transpose().map_err(Into::into)? else {
+            return Ok(None);
+        };
         let mut data = frame.into_data().ok();
-        Ok(Some(data.as_mut().map_or_else(Bytes::new, |data| data.copy_to_bytes(data.remaining()))))
+        Ok(Some(data.as_mut().map_or_else(Bytes::new, |data| {
+            data.copy_to_bytes(data.remaining())
+        })))
     })
 }

@@ -32,8 +32,8 @@ where
     type Error = Error;
     type Future = SpoolFuture<S>;
 
-    /// Always ready. The service inside is asked when the body is there: what its readiness may hold is not
-    /// held meanwhile.
+    /// Always ready. The service inside is asked when the body is there: what its readiness may
+    /// hold is not held meanwhile.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }
@@ -53,18 +53,28 @@ where
         if body.size_hint().lower() > limit {
             return SpoolFuture::refused(longer_than(limit));
         }
-        if let Err(refused) = self.settings.admit.iter().try_for_each(|admit| admit.check(&parts)) {
+        if let Err(refused) = self
+            .settings
+            .admit
+            .iter()
+            .try_for_each(|admit| admit.check(&parts))
+        {
             return SpoolFuture::refused(refused);
         }
         if matches!(content, Content::Bytes)
-            && let Some(spooled) = (&mut body as &mut dyn Any).downcast_mut().and_then(Body::take_spooled)
+            && let Some(spooled) = (&mut body as &mut dyn Any)
+                .downcast_mut()
+                .and_then(Body::take_spooled)
         {
             return SpoolFuture::complete(Request::from_parts(parts, spooled), inner);
         }
         let settings = Arc::clone(&self.settings);
         let source = Source::new(body, limit, &settings);
         let whole = Box::pin(async move {
-            let timed = parts.extensions.get::<Times>().map(|times| (times.clone(), Instant::now()));
+            let timed = parts
+                .extensions
+                .get::<Times>()
+                .map(|times| (times.clone(), Instant::now()));
             let read = content.read(source, &mut parts, settings).await;
             if let Some((times, began)) = timed {
                 times.spent(Stage::Reading, began.elapsed());
@@ -78,6 +88,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for Spool<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spool").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Spool")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -11,36 +11,53 @@ use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 use crate::SpoolLayer;
 
 /// A stack that answers with the body it was given.
-fn echo<B>(layer: SpoolLayer) -> impl Service<http::Request<B>, Response = Bytes, Error = Error, Future: Send>
+fn echo<B>(
+    layer: SpoolLayer,
+) -> impl Service<http::Request<B>, Response = Bytes, Error = Error, Future: Send>
 where
     B: http_body::Body<Error: Into<euryale_core::BoxError>, Data: Send> + Send + 'static,
 {
-    ServiceBuilder::new().layer(layer).service(service_fn(async |request: Request| {
-        request.body().to_bytes().map_err(|error| Error::with_source(ErrorKind::Application, error))
-    }))
+    ServiceBuilder::new()
+        .layer(layer)
+        .service(service_fn(async |request: Request| {
+            request
+                .body()
+                .to_bytes()
+                .map_err(|error| Error::with_source(ErrorKind::Application, error))
+        }))
 }
 
 #[tokio::test]
 async fn a_body_in_many_frames_arrives_whole() {
     let ledger = Ledger::new();
     let (mut sender, body) = Channel::<Bytes>::new(1);
-    let answer =
-        tokio::spawn(echo(SpoolLayer::new().ledger(ledger.clone())).oneshot(http::Request::new(body)));
+    let answer = tokio::spawn(
+        echo(SpoolLayer::new().ledger(ledger.clone())).oneshot(http::Request::new(body)),
+    );
     for part in ["one ", "two ", "three"] {
         sender.send_data(Bytes::from(part)).await.unwrap();
     }
     drop(sender);
     assert_eq!(answer.await.unwrap().unwrap(), "one two three");
-    assert!(ledger.spool.bytes.peak() == 13, "the body was counted while it was kept");
+    assert!(
+        ledger.spool.bytes.peak() == 13,
+        "the body was counted while it was kept"
+    );
     assert_quiet(&ledger).await;
 }
 
 #[tokio::test]
 async fn an_announced_length_over_the_limit_is_refused_before_reading() {
     let body = Full::new(Bytes::from("eleven byte"));
-    let error = echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.unwrap_err();
+    let error = echo(SpoolLayer::new().limit(10))
+        .oneshot(http::Request::new(body))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
-    assert_eq!(error.told(), Some("What is sent to this address may have at most 10 bytes."));
+    assert_eq!(
+        error.told(),
+        Some("What is sent to this address may have at most 10 bytes.")
+    );
 }
 
 #[tokio::test]
@@ -49,15 +66,26 @@ async fn a_body_that_grows_over_the_limit_is_refused() {
     for _ in 0..2 {
         sender.send_data(Bytes::from("123456")).await.unwrap();
     }
-    let error = echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.unwrap_err();
+    let error = echo(SpoolLayer::new().limit(10))
+        .oneshot(http::Request::new(body))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
-    assert_eq!(error.told(), Some("What is sent to this address may have at most 10 bytes."));
+    assert_eq!(
+        error.told(),
+        Some("What is sent to this address may have at most 10 bytes.")
+    );
 }
 
 #[tokio::test]
 async fn a_body_of_exactly_the_limit_is_taken() {
     let body = Full::new(Bytes::from("ten bytes!"));
-    assert!(echo(SpoolLayer::new().limit(10)).oneshot(http::Request::new(body)).await.is_ok());
+    assert!(
+        echo(SpoolLayer::new().limit(10))
+            .oneshot(http::Request::new(body))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,16 +104,23 @@ async fn a_stalled_body_is_given_up() {
 async fn a_body_that_breaks_off_is_an_error() {
     let (sender, body) = Channel::<Bytes, std::io::Error>::new(1);
     sender.abort(std::io::ErrorKind::ConnectionReset.into());
-    let error = echo(SpoolLayer::new()).oneshot(http::Request::new(body)).await.unwrap_err();
+    let error = echo(SpoolLayer::new())
+        .oneshot(http::Request::new(body))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
 }
 
 #[tokio::test]
 async fn who_is_not_admitted_is_not_read() {
-    let layer = SpoolLayer::new().admit(|_: &http::request::Parts| Err(Error::new(ErrorKind::QueueFull)));
+    let layer =
+        SpoolLayer::new().admit(|_: &http::request::Parts| Err(Error::new(ErrorKind::QueueFull)));
     // Nothing is ever sent: reading it would wait.
     let (_sender, body) = Channel::<Bytes>::new(1);
-    let error = echo(layer).oneshot(http::Request::new(body)).await.unwrap_err();
+    let error = echo(layer)
+        .oneshot(http::Request::new(body))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueueFull);
 }
 
@@ -93,12 +128,18 @@ async fn who_is_not_admitted_is_not_read() {
 async fn a_large_body_goes_into_a_file_without_a_name() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
-    let layer = SpoolLayer::new().memory(1000).directory(folder.path()).ledger(ledger.clone());
+    let layer = SpoolLayer::new()
+        .memory(1000)
+        .directory(folder.path())
+        .ledger(ledger.clone());
     let service = ServiceBuilder::new().layer(layer).service(service_fn({
         let ledger = ledger.clone();
         move |request: Request| {
             assert!(request.body().as_file().is_some() && request.body().as_bytes().is_none());
-            assert_eq!((ledger.spool.files.get(), ledger.spool.bytes.get()), (1, 3_000_000));
+            assert_eq!(
+                (ledger.spool.files.get(), ledger.spool.bytes.get()),
+                (1, 3_000_000)
+            );
             let read = || request.body().to_bytes().unwrap();
             std::future::ready(Ok::<_, Error>((read(), read())))
         }
@@ -107,11 +148,17 @@ async fn a_large_body_goes_into_a_file_without_a_name() {
     let answer = tokio::spawn(service.oneshot(http::Request::new(body)));
     let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 253) as u8).collect();
     for part in content.chunks(70_001) {
-        sender.send_data(Bytes::copy_from_slice(part)).await.unwrap();
+        sender
+            .send_data(Bytes::copy_from_slice(part))
+            .await
+            .unwrap();
     }
     drop(sender);
     let (first, second) = answer.await.unwrap().unwrap();
-    assert!(first == content && second == content, "byte for byte, twice");
+    assert!(
+        first == content && second == content,
+        "byte for byte, twice"
+    );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     assert_quiet(&ledger).await;
 }
@@ -120,8 +167,9 @@ async fn a_large_body_goes_into_a_file_without_a_name() {
 async fn bytes_count_while_they_come() {
     let ledger = Ledger::new();
     let (mut sender, body) = Channel::<Bytes>::new(1);
-    let answer =
-        tokio::spawn(echo(SpoolLayer::new().ledger(ledger.clone())).oneshot(http::Request::new(body)));
+    let answer = tokio::spawn(
+        echo(SpoolLayer::new().ledger(ledger.clone())).oneshot(http::Request::new(body)),
+    );
     sender.send_data(Bytes::from("half")).await.unwrap();
     eventually("they are counted", || ledger.spool.bytes.get() == 4).await;
     answer.abort();
@@ -132,8 +180,11 @@ async fn bytes_count_while_they_come() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_an_error_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
-    let layer = SpoolLayer::new().memory(10).directory(folder.path().join("not yet"));
-    let ask = || echo(layer.clone()).oneshot(http::Request::new(Full::new(Bytes::from("twelve bytes"))));
+    let layer = SpoolLayer::new()
+        .memory(10)
+        .directory(folder.path().join("not yet"));
+    let ask =
+        || echo(layer.clone()).oneshot(http::Request::new(Full::new(Bytes::from("twelve bytes"))));
     assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::SpoolUnavailable);
     std::fs::create_dir(folder.path().join("not yet")).unwrap();
     assert_eq!(ask().await.unwrap(), "twelve bytes", "without a restart");
@@ -153,7 +204,10 @@ async fn a_body_that_trickles_is_given_up() {
         }
         assert!(began.elapsed().as_secs() < 100);
     }
-    assert_eq!(answer.await.unwrap().unwrap_err().kind(), ErrorKind::BodyStalled);
+    assert_eq!(
+        answer.await.unwrap().unwrap_err().kind(),
+        ErrorKind::BodyStalled
+    );
     assert!(began.elapsed().as_secs() >= 60);
 }
 
@@ -164,7 +218,10 @@ async fn a_kibibyte_a_second_is_fast_enough() {
     let answer = tokio::spawn(echo(SpoolLayer::new()).oneshot(http::Request::new(body)));
     for _ in 0..300 {
         tokio::time::advance(Duration::from_millis(1020)).await;
-        sender.send_data(Bytes::from_static(&[b'x'; 1024])).await.unwrap();
+        sender
+            .send_data(Bytes::from_static(&[b'x'; 1024]))
+            .await
+            .unwrap();
     }
     drop(sender);
     assert_eq!(answer.await.unwrap().unwrap().len(), 300 * 1024);
@@ -172,7 +229,9 @@ async fn a_kibibyte_a_second_is_fast_enough() {
 
 #[tokio::test]
 async fn a_limit_may_differ_by_request() {
-    let layer = SpoolLayer::new().limit(3).limit_for(|parts| parts.uri.path() == "/upload", 10);
+    let layer = SpoolLayer::new()
+        .limit(3)
+        .limit_for(|parts| parts.uri.path() == "/upload", 10);
     let ask = |path: &str| {
         let body = Full::new(Bytes::from("five!"));
         echo(layer.clone()).oneshot(http::Request::post(path).body(body).unwrap())
@@ -204,7 +263,9 @@ impl Service<Request> for Scarce {
 async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let (mut sender, body) = Channel::<Bytes>::new(1);
-    let service = ServiceBuilder::new().layer(SpoolLayer::new()).service(Scarce(asked.clone()));
+    let service = ServiceBuilder::new()
+        .layer(SpoolLayer::new())
+        .service(Scarce(asked.clone()));
     let answer = tokio::spawn(service.oneshot(http::Request::new(body)));
     sender.send_data(Bytes::from("half")).await.unwrap();
     tokio::task::yield_now().await;
@@ -216,14 +277,20 @@ async fn readiness_of_the_service_inside_is_not_held_while_a_body_comes() {
 
 /// A service that is not ready until its gate says how it ends.
 #[derive(Clone)]
-struct Late(tokio::sync::watch::Receiver<Option<bool>>, std::sync::Arc<tokio::sync::Notify>);
+struct Late(
+    tokio::sync::watch::Receiver<Option<bool>>,
+    std::sync::Arc<tokio::sync::Notify>,
+);
 
 impl Service<Request> for Late {
     type Response = ();
     type Error = Error;
     type Future = std::future::Ready<Result<(), Error>>;
 
-    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+    fn poll_ready(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Error>> {
         self.1.notify_one();
         match *self.0.borrow() {
             Some(true) => std::task::Poll::Ready(Ok(())),
@@ -247,7 +314,9 @@ async fn a_service_that_is_not_ready_is_waited_for() {
         for early in [false, true] {
             let (gate, said) = tokio::sync::watch::channel(early.then_some(ready));
             let asked = std::sync::Arc::new(tokio::sync::Notify::new());
-            let service = ServiceBuilder::new().layer(SpoolLayer::new()).service(Late(said, asked.clone()));
+            let service = ServiceBuilder::new()
+                .layer(SpoolLayer::new())
+                .service(Late(said, asked.clone()));
             let answer = tokio::spawn(service.oneshot(http::Request::new(Full::new(Bytes::new()))));
             asked.notified().await;
             gate.send_replace(Some(ready));
@@ -259,8 +328,12 @@ async fn a_service_that_is_not_ready_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_disk_is_not_charged_to_the_client() {
     let (mut sender, body) = Channel::<Bytes>::new(4);
-    // Two writers share one turn: the second body waits for the first one's, which is longer than the time-out.
-    let layer = SpoolLayer::new().memory(1).writers(1).stall(Duration::from_secs(5));
+    // Two writers share one turn: the second body waits for the first one's, which is longer than
+    // the time-out.
+    let layer = SpoolLayer::new()
+        .memory(1)
+        .writers(1)
+        .stall(Duration::from_secs(5));
     let turn = layer.settings.lane.try_enter().unwrap();
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
     sender.send_data(Bytes::from("first")).await.unwrap();
@@ -287,18 +360,27 @@ async fn many_small_parts_are_one_body() {
 async fn a_large_upload_that_breaks_off_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
-    let layer = SpoolLayer::new().memory(10).directory(folder.path()).ledger(ledger.clone());
+    let layer = SpoolLayer::new()
+        .memory(10)
+        .directory(folder.path())
+        .ledger(ledger.clone());
     let (mut sender, body) = Channel::<Bytes>::new(1);
     let answer = tokio::spawn(echo(layer).oneshot(http::Request::new(body)));
     for _ in 0..8 {
-        sender.send_data(Bytes::from(vec![1; 200_000])).await.unwrap();
+        sender
+            .send_data(Bytes::from(vec![1; 200_000]))
+            .await
+            .unwrap();
     }
     answer.abort();
     assert!(answer.await.is_err());
     let open = || {
         let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-        let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
-        targets.filter(|target| target.starts_with(folder.path())).count()
+        let targets =
+            descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+        targets
+            .filter(|target| target.starts_with(folder.path()))
+            .count()
     };
     eventually("its file is closed", || open() == 0).await;
     assert_quiet(&ledger).await;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use euryale_core::{BlockingLane, Done, close_elsewhere};
 
-/// How much is written at a time. A hop to another thread and back costs about as much as writing 64 KiB into
-/// the page cache.
+/// How much is written at a time. A hop to another thread and back costs about as much as writing
+/// 64 KiB into the page cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
 type Writing = Done<io::Result<Unfinished>>;
@@ -34,7 +34,11 @@ impl FileWriter {
             Ok(file)
         })
         .await?;
-        Ok(Self { lane, gathered: BytesMut::new(), writing })
+        Ok(Self {
+            lane,
+            gathered: BytesMut::new(),
+            writing,
+        })
     }
 
     /// Takes more bytes; waits for the disk only when it is a whole chunk behind.
@@ -72,11 +76,13 @@ async fn start(
     write: impl FnOnce() -> io::Result<Unfinished> + Send + 'static,
 ) -> io::Result<Writing> {
     let turn = lane.enter().await;
-    turn.and_then(|turn| turn.start(write)).map_err(io::Error::other)
+    turn.and_then(|turn| turn.start(write))
+        .map_err(io::Error::other)
 }
 
-/// A file whose body has not come to its end. Who drops it, a client that is gone or a refusal half-way, may be on a
-/// runtime thread; closing a large file without a name frees its blocks, so that is done elsewhere.
+/// A file whose body has not come to its end. Who drops it, a client that is gone or a refusal
+/// half-way, may be on a runtime thread; closing a large file without a name frees its blocks, so
+/// that is done elsewhere.
 struct Unfinished {
     file: Option<File>,
 }
@@ -87,11 +93,15 @@ impl Unfinished {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
+        self.file
+            .as_mut()
+            .map_or(Ok(()), |file| file.write_all(bytes))
     }
 
     fn into_file(mut self) -> io::Result<File> {
-        self.file.take().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.file
+            .take()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

@@ -9,7 +9,8 @@ use euryale_sqlite::{Connection, Sqlite};
 use tempfile::TempDir;
 
 const ROWS: &str = "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL);
-                    WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000)
+                    WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < \
+                    1000)
                     INSERT INTO rows SELECT id, 'hello' FROM n";
 
 fn row(database: &Sqlite, connection: &mut Connection) -> Result<String, BoxError> {

@@ -25,12 +25,12 @@ const ROLLBACK: &str = "ROLLBACK";
 /// How many places of the statement cache the statements above take.
 pub(crate) const OWN_STATEMENTS: usize = 5;
 
-/// A connection to SQLite, made by [`Sqlite`](crate::Sqlite): a [`rusqlite::Connection`] with all its
-/// methods.
+/// A connection to SQLite, made by [`Sqlite`](crate::Sqlite): a [`rusqlite::Connection`] with all
+/// its methods.
 ///
-/// Prefer [`prepare_cached`](rusqlite::Connection::prepare_cached) for what is run more than once: the
-/// statements stay with the connection, from transaction to transaction. (`query_row` and `execute` prepare
-/// each time.)
+/// Prefer [`prepare_cached`](rusqlite::Connection::prepare_cached) for what is run more than once:
+/// the statements stay with the connection, from transaction to transaction. (`query_row` and
+/// `execute` prepare each time.)
 ///
 /// **Inside a publication the transaction is not the publisher's to end.** Use
 /// [`savepoint`](rusqlite::Connection::savepoint) to undo a part of it. What else happens:
@@ -39,21 +39,22 @@ pub(crate) const OWN_STATEMENTS: usize = 5;
 ///   [`SQLITE_CONSTRAINT_COMMITHOOK`](https://www.sqlite.org/rescode.html#constraint_commithook)
 ///   ("constraint failed"), and an error is logged. Nothing becomes durable.
 /// * After that, after `ROLLBACK`, and after an error for which [SQLite itself rolls
-///   back](https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction) (disk
-///   full, for one), nothing can be committed: later writes are refused in the same way, and a publisher
-///   that returns `Ok` all the same ends in [`TransactionEnded`].
-/// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error of SQLite's: it does
-///   not nest transactions.
+///   back](https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction)
+///   (disk full, for one), nothing can be committed: later writes are refused in the same way, and
+///   a publisher that returns `Ok` all the same ends in [`TransactionEnded`].
+/// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error of SQLite's:
+///   it does not nest transactions.
 ///
-/// One thing is not noticed: `ROLLBACK` and then `BEGIN`. What follows is committed without what came
-/// before.
+/// One thing is not noticed: `ROLLBACK` and then `BEGIN`. What follows is committed without what
+/// came before.
 ///
 /// In a job without a transaction (a pool's `run`) all of these work as rusqlite documents them. A
 /// transaction left open there is rolled back with its connection, which is dropped.
 ///
-/// The commit hook of the connection belongs to this crate. Settings that outlive a transaction (pragmas,
-/// temporary tables, attached files) belong into [`Sqlite::on_connect`](crate::Sqlite::on_connect): a
-/// publisher that changes them changes them for whoever comes next.
+/// The commit hook of the connection belongs to this crate. Settings that outlive a transaction
+/// (pragmas, temporary tables, attached files) belong into
+/// [`Sqlite::on_connect`](crate::Sqlite::on_connect): a publisher that changes them changes them
+/// for whoever comes next.
 #[derive(Debug)]
 pub struct Connection {
     raw: rusqlite::Connection,
@@ -69,8 +70,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `file` is what stood at the path before `raw` was opened: if it changed in between, the first
-    /// transaction notices.
+    /// `file` is what stood at the path before `raw` was opened: if it changed in between, the
+    /// first transaction notices.
     pub(crate) fn new(
         mut raw: rusqlite::Connection,
         file: FileId,
@@ -79,8 +80,22 @@ impl Connection {
         keeps_writes: bool,
     ) -> rusqlite::Result<Self> {
         let phase = PhaseCell::attach(&mut raw)?;
-        let writes = if keeps_writes { Some(Writes::attach(&mut raw)?) } else { None };
-        Ok(Self { raw, phase, file, begun: 0, changes_before: 0, writes, turns, busy_timeout, turn: None })
+        let writes = if keeps_writes {
+            Some(Writes::attach(&mut raw)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            raw,
+            phase,
+            file,
+            begun: 0,
+            changes_before: 0,
+            writes,
+            turns,
+            busy_timeout,
+            turn: None,
+        })
     }
 
     pub(crate) fn begin(&mut self, path: &Path, access: Access) -> Result<(), BoxError> {
@@ -145,14 +160,15 @@ impl Connection {
         }
     }
 
-    /// Has the transaction inserted, updated or deleted a row, by a trigger, too, and be it undone to a savepoint?
-    /// Changes of the schema do not count (<https://www.sqlite.org/c3ref/total_changes.html>).
+    /// Has the transaction inserted, updated or deleted a row, by a trigger, too, and be it undone
+    /// to a savepoint? Changes of the schema do not count
+    /// (<https://www.sqlite.org/c3ref/total_changes.html>).
     pub fn has_written(&self) -> bool {
         self.raw.total_changes() != self.changes_before
     }
 
-    /// What the transaction has written so far. Nothing, unless [`Sqlite::write_sets`](crate::Sqlite::write_sets) was
-    /// asked for.
+    /// What the transaction has written so far. Nothing, unless
+    /// [`Sqlite::write_sets`](crate::Sqlite::write_sets) was asked for.
     pub fn write_set(&self) -> WriteSet {
         self.writes.as_ref().map(Writes::get).unwrap_or_default()
     }
@@ -164,11 +180,12 @@ impl Connection {
         }
         self.phase.set(Phase::Committing);
         let committed = self.run(COMMIT);
-        self.phase.set(match (&committed, self.raw.is_autocommit()) {
-            (Ok(()), _) => Phase::Free,
-            (Err(_), true) => Phase::Ended,
-            (Err(_), false) => Phase::Begun,
-        });
+        self.phase
+            .set(match (&committed, self.raw.is_autocommit()) {
+                (Ok(()), _) => Phase::Free,
+                (Err(_), true) => Phase::Ended,
+                (Err(_), false) => Phase::Begun,
+            });
         if self.raw.is_autocommit() {
             self.turn = None;
         }
@@ -177,7 +194,11 @@ impl Connection {
 
     pub(crate) fn abort(&mut self) -> rusqlite::Result<()> {
         self.phase.set(Phase::Free);
-        let aborted = if self.raw.is_autocommit() { Ok(()) } else { self.run(ROLLBACK) };
+        let aborted = if self.raw.is_autocommit() {
+            Ok(())
+        } else {
+            self.run(ROLLBACK)
+        };
         // After an error the transaction may be open, but the connection is dropped.
         self.turn = None;
         aborted
@@ -197,7 +218,9 @@ impl Connection {
     }
 
     fn first_read(&self) -> rusqlite::Result<()> {
-        self.raw.prepare_cached(FIRST_READ)?.query_row([], |_| Ok(()))
+        self.raw
+            .prepare_cached(FIRST_READ)?
+            .query_row([], |_| Ok(()))
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{Connection, FileReplaced, Sqlite};
 impl Database for Sqlite {
     type Connection = Connection;
 
-    /// Opens a connection and sets it up; the file must exist. Fails with [`OpenError`](crate::OpenError).
+    /// Opens a connection and sets it up; the file must exist. Fails with
+    /// [`OpenError`](crate::OpenError).
     fn connect(&self) -> Result<Connection, BoxError> {
         Ok(self.open_connection(self.configured_busy_timeout())?)
     }
@@ -23,9 +24,9 @@ impl Database for Sqlite {
         connection.begin(self.path(), access)
     }
 
-    /// Commits. Fails with [`TransactionEnded`](crate::TransactionEnded) or a [`rusqlite::Error`]. After
-    /// `BUSY` or a deferred constraint the transaction is still open; after most other errors SQLite has
-    /// rolled it back.
+    /// Commits. Fails with [`TransactionEnded`](crate::TransactionEnded) or a [`rusqlite::Error`].
+    /// After `BUSY` or a deferred constraint the transaction is still open; after most other errors
+    /// SQLite has rolled it back.
     fn commit(&self, connection: &mut Connection) -> Result<(), BoxError> {
         connection.commit()
     }
@@ -45,7 +46,8 @@ impl Database for Sqlite {
         }
     }
 
-    /// The state that the open transaction sees. `None` while SQLite cannot name it; see the crate's documentation.
+    /// The state that the open transaction sees. `None` while SQLite cannot name it; see the
+    /// crate's documentation.
     #[cfg(feature = "snapshot")]
     fn snapshot(&self, connection: &mut Connection) -> Result<Option<Snapshot>, BoxError> {
         Ok(crate::snapshot::Snapshot::get(connection)?.map(Snapshot::new))
@@ -67,10 +69,10 @@ impl Database for Sqlite {
 
     /// The number of transactions begun on this connection.
     ///
-    /// It stands for what SQLite knows but does not say through a safe interface: how full the statement
-    /// cache is, the parsed schema, and the page cache. Preferring the one that served most also keeps
-    /// writes on few connections, and SQLite drops a connection's cached pages when *another* one has
-    /// written (<https://www.sqlite.org/fileformat2.html#file_change_counter>).
+    /// It stands for what SQLite knows but does not say through a safe interface: how full the
+    /// statement cache is, the parsed schema, and the page cache. Preferring the one that served
+    /// most also keeps writes on few connections, and SQLite drops a connection's cached pages when
+    /// *another* one has written (<https://www.sqlite.org/fileformat2.html#file_change_counter>).
     fn warmth(&self, connection: &Connection) -> u64 {
         connection.begun()
     }
@@ -85,7 +87,8 @@ fn code<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ffi::Error> {
     }
 }
 
-/// By [result codes](https://www.sqlite.org/rescode.html); the reasons stand in the crate's documentation.
+/// By [result codes](https://www.sqlite.org/rescode.html); the reasons stand in the crate's
+/// documentation.
 fn fault(error: &ffi::Error) -> Fault {
     match error.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Fault::Conflict,

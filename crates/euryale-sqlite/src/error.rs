@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ffi::ErrorCode;
 
-/// The database cannot be opened. One line: which file, what is wrong, what to do. SQLite's own words are
-/// the source.
+/// The database cannot be opened. One line: which file, what is wrong, what to do. SQLite's own
+/// words are the source.
 #[derive(Debug)]
 pub struct OpenError {
     path: PathBuf,
@@ -33,7 +33,10 @@ pub(crate) enum Problem {
 
 impl OpenError {
     pub(crate) fn new(path: &Path, problem: Problem) -> Self {
-        Self { path: path.to_owned(), problem }
+        Self {
+            path: path.to_owned(),
+            problem,
+        }
     }
 
     /// The file.
@@ -51,26 +54,38 @@ impl fmt::Display for OpenError {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = match self {
-            Self::NotAFile => return f.write_str("is not a file's path; connections can share nothing else"),
-            Self::Unreachable(_) => return f.write_str("cannot be reached; was the file moved or removed?"),
+            Self::NotAFile => {
+                return f.write_str("is not a file's path; connections can share nothing else");
+            }
+            Self::Unreachable(_) => {
+                return f.write_str("cannot be reached; was the file moved or removed?");
+            }
             Self::ReadOnly => {
-                return f.write_str("cannot be written; check the owner of the file and its folder");
+                return f
+                    .write_str("cannot be written; check the owner of the file and its folder");
             }
             Self::NotWal(mode) => {
                 return write!(
                     f,
-                    "is in journal mode {mode}, WAL is refused; it needs a local disk, without other users"
+                    "is in journal mode {mode}, WAL is refused; it needs a local disk, without \
+                        other users"
                 );
             }
-            Self::LeftOpen => return f.write_str("an on_connect hook left a transaction open; end it there"),
+            Self::LeftOpen => {
+                return f.write_str("an on_connect hook left a transaction open; end it there");
+            }
             Self::Sqlite(error) => error,
         };
         f.write_str(match error.sqlite_error_code() {
-            Some(ErrorCode::CannotOpen) => "cannot be opened; its folder must exist and be writable",
+            Some(ErrorCode::CannotOpen) => {
+                "cannot be opened; its folder must exist and be writable"
+            }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 "cannot be written; check the owner of the file and its folder"
             }
-            Some(ErrorCode::NotADatabase) => "is not an SQLite database; move the file away or name another",
+            Some(ErrorCode::NotADatabase) => {
+                "is not an SQLite database; move the file away or name another"
+            }
             Some(ErrorCode::DatabaseCorrupt) => "is damaged; restore a backup",
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 "is locked by another program; stop that one, or try again"
@@ -91,10 +106,11 @@ impl Error for OpenError {
     }
 }
 
-/// The file at the database's path is not the one that the connection has open: it was moved, removed or
-/// replaced.
+/// The file at the database's path is not the one that the connection has open: it was moved,
+/// removed or replaced.
 ///
-/// Nothing was read or written. The connection is dropped; the next one opens what stands there then.
+/// Nothing was read or written. The connection is dropped; the next one opens what stands there
+/// then.
 #[derive(Debug)]
 pub struct FileReplaced {
     path: PathBuf,
@@ -102,7 +118,9 @@ pub struct FileReplaced {
 
 impl FileReplaced {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        Self {
+            path: path.to_owned(),
+        }
     }
 }
 
@@ -120,8 +138,8 @@ impl Error for FileReplaced {}
 
 /// The transaction was over before its commit. Nothing of the publication is in the database.
 ///
-/// Either the publisher ran `COMMIT` or `ROLLBACK` itself, or SQLite rolled back because of an error and
-/// the publisher did not pass that error on.
+/// Either the publisher ran `COMMIT` or `ROLLBACK` itself, or SQLite rolled back because of an
+/// error and the publisher did not pass that error on.
 #[derive(Debug)]
 pub struct TransactionEnded;
 

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-/// A file's identity, for as long as somebody holds it open: its number is not given to another one before.
+/// A file's identity, for as long as somebody holds it open: its number is not given to another one
+/// before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileId {
     #[cfg(unix)]
@@ -17,7 +18,9 @@ impl FileId {
         use std::os::unix::fs::MetadataExt;
 
         let metadata = std::fs::metadata(path)?;
-        Ok(Self { device_and_inode: (metadata.dev(), metadata.ino()) })
+        Ok(Self {
+            device_and_inode: (metadata.dev(), metadata.ino()),
+        })
     }
 
     /// Elsewhere an open database cannot be moved or removed: all files are the same one.

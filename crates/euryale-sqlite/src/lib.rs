@@ -1,8 +1,9 @@
-//! SQLite as the database behind a publisher: one file, many readers on snapshots, one writer at a time.
+//! SQLite as the database behind a publisher: one file, many readers on snapshots, one writer at a
+//! time.
 //!
-//! [`Sqlite`] is a `Database` for a pool. It stands at the innermost end of the onion: all of it blocks,
-//! and a pool calls it only in a worker. [`Sqlite::open`] and [`Sqlite::migrate`] block too; a program
-//! calls them before it starts to serve.
+//! [`Sqlite`] is a `Database` for a pool. It stands at the innermost end of the onion: all of it
+//! blocks, and a pool calls it only in a worker. [`Sqlite::open`] and [`Sqlite::migrate`] block
+//! too; a program calls them before it starts to serve.
 //!
 //! # Example
 //!
@@ -42,26 +43,27 @@
 //!
 //! # Snapshots and conflicts
 //!
-//! The file is in [WAL mode](https://www.sqlite.org/wal.html): readers never wait for the writer, nor it
-//! for them.
+//! The file is in [WAL mode](https://www.sqlite.org/wal.html): readers never wait for the writer,
+//! nor it for them.
 //!
 //! | `begin` | runs | what the transaction sees |
 //! |---|---|---|
 //! | `Access::Read` | `BEGIN DEFERRED` and a first read | the state when it began, to its end |
 //! | `Access::Write` | `BEGIN IMMEDIATE` | the same, and nobody else can change it |
 //!
-//! A writer waits in `begin` for the one before it, at most for [`busy_timeout`](Sqlite::busy_timeout).
+//! A writer waits in `begin` for the one before it, at most for
+//! [`busy_timeout`](Sqlite::busy_timeout).
 //!
-//! `BEGIN DEFERRED` alone [touches nothing](https://www.sqlite.org/lang_transaction.html): the snapshot
-//! would be that of the publisher's first query, and an unreadable file would show only there. The first
-//! read (a number from the file's header) brings both forward to `begin`.
+//! `BEGIN DEFERRED` alone [touches nothing](https://www.sqlite.org/lang_transaction.html): the
+//! snapshot would be that of the publisher's first query, and an unreadable file would show only
+//! there. The first read (a number from the file's header) brings both forward to `begin`.
 //!
-//! A reader may write: its first write asks for the lock. It gets it if nobody has committed since it began
-//! and nobody writes now; otherwise SQLite answers
+//! A reader may write: its first write asks for the lock. It gets it if nobody has committed since
+//! it began and nobody writes now; otherwise SQLite answers
 //! [`SQLITE_BUSY_SNAPSHOT`](https://www.sqlite.org/rescode.html#busy_snapshot) or
-//! [`SQLITE_BUSY`](https://www.sqlite.org/rescode.html#busy) at once, whatever the time-out: waiting could
-//! not help. Both are conflicts: the whole transaction is rolled back and published again, then as a
-//! writer.
+//! [`SQLITE_BUSY`](https://www.sqlite.org/rescode.html#busy) at once, whatever the time-out:
+//! waiting could not help. Both are conflicts: the whole transaction is rolled back and published
+//! again, then as a writer.
 //!
 //! # Errors
 //!
@@ -72,11 +74,11 @@
 //! | `FULL` | full | the connection is sound; once there is room again, it writes again |
 //! | all else | other | an error of the application's, or of its SQL |
 //!
-//! The file behind a connection may no longer be the one at its path, or no longer be readable through it;
-//! only a new connection finds out. So a disconnected transaction is answered 503 and its connection
-//! dropped: a file put back or a disk repaired is seen without a restart. After `COMMIT` was sent, the same
-//! errors leave the transaction in doubt: its pages may be in the log, and
-//! [recovery](https://www.sqlite.org/walformat.html) after a crash may find them complete.
+//! The file behind a connection may no longer be the one at its path, or no longer be readable
+//! through it; only a new connection finds out. So a disconnected transaction is answered 503 and
+//! its connection dropped: a file put back or a disk repaired is seen without a restart. After
+//! `COMMIT` was sent, the same errors leave the transaction in doubt: its pages may be in the log,
+//! and [recovery](https://www.sqlite.org/walformat.html) after a crash may find them complete.
 //!
 //! SQLite does not notice that its file was [moved away or
 //! replaced](https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use):
@@ -89,18 +91,19 @@
 //!
 //! # Cancellation
 //!
-//! None: a statement runs to its end. [`rusqlite::Connection::get_interrupt_handle`] can stop one from
-//! another thread.
+//! None: a statement runs to its end. [`rusqlite::Connection::get_interrupt_handle`] can stop one
+//! from another thread.
 //!
 //! # Backpressure
 //!
-//! One writer at a time is SQLite's rule; the others wait in `begin` with worker and connection, which is
-//! why [`busy_timeout`](Sqlite::busy_timeout) is short. The queue stands in the pool.
+//! One writer at a time is SQLite's rule; the others wait in `begin` with worker and connection,
+//! which is why [`busy_timeout`](Sqlite::busy_timeout) is short. The queue stands in the pool.
 //!
 //! # What a transaction has written
 //!
-//! A `before_commit` hook may ask [`has_written`](Connection::has_written), and with [`Sqlite::write_sets`] also
-//! [`what`](Connection::write_set), and abort. A guard against pages that write when they are only asked for:
+//! A `before_commit` hook may ask [`has_written`](Connection::has_written), and with
+//! [`Sqlite::write_sets`] also [`what`](Connection::write_set), and abort. A guard against pages
+//! that write when they are only asked for:
 //!
 //! ```
 //! use euryale_core::{Abort, Publisher, Request, Response, Transaction};
@@ -128,28 +131,31 @@
 //!
 //! # Beside other crates on SQLite
 //!
-//! Cargo allows one `libsqlite3-sys` in a lockfile, and each minor version of rusqlite has its own. This
-//! crate therefore takes a range, rusqlite 0.39 to 0.41, so that Cargo finds one that fits diesel or sqlx
-//! in the same workspace. It also means that there is only ever one rusqlite: the types here are those of a
-//! program's own `rusqlite` dependency, through which it chooses the version and rusqlite's features.
-//! Without one, use the re-exported [`rusqlite`].
+//! Cargo allows one `libsqlite3-sys` in a lockfile, and each minor version of rusqlite has its own.
+//! This crate therefore takes a range, rusqlite 0.39 to 0.41, so that Cargo finds one that fits
+//! diesel or sqlx in the same workspace. It also means that there is only ever one rusqlite: the
+//! types here are those of a program's own `rusqlite` dependency, through which it chooses the
+//! version and rusqlite's features. Without one, use the re-exported [`rusqlite`].
 //!
 //! Feature `bundled` (default) compiles SQLite in. Without it the system's library is linked.
 //!
 //! # One state for several transactions
 //!
-//! With the feature `snapshot`, the passes of a request that waits for promises can see the state that its first pass
-//! saw (`RepublishLayer::pin_snapshots`), although no connection is held between them. It is for transactions that
-//! only read: a write would be refused with `SQLITE_BUSY_SNAPSHOT`, so one that says that it writes sees the present.
+//! With the feature `snapshot`, the passes of a request that waits for promises can see the state
+//! that its first pass saw (`RepublishLayer::pin_snapshots`), although no connection is held
+//! between them. It is for transactions that only read: a write would be refused with
+//! `SQLITE_BUSY_SNAPSHOT`, so one that says that it writes sees the present.
 //!
-//! The state lives in the log, and a checkpoint that starts the log anew takes it away: then the pass sees the
-//! present state, and the ledger counts it (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot
-//! name the state while nothing has been written since the log was created, which the first connection does; that
-//! counts as `unsupported`, as does everything without the feature. See
+//! The state lives in the log, and a checkpoint that starts the log anew takes it away: then the
+//! pass sees the present state, and the ledger counts it
+//! (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot name the state while
+//! nothing has been written since the log was created, which the first connection does; that counts
+//! as `unsupported`, as does everything without the feature. See
 //! <https://www.sqlite.org/c3ref/snapshot_get.html>.
 //!
-//! SQLite must be compiled for it: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in the environment of the build, in
-//! `[env]` of `.cargo/config.toml` for one. A library cannot do that for its users; without it, programs do not link.
+//! SQLite must be compiled for it: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in the
+//! environment of the build, in `[env]` of `.cargo/config.toml` for one. A library cannot do that
+//! for its users; without it, programs do not link.
 
 #![cfg_attr(not(feature = "snapshot"), forbid(unsafe_code))]
 #![cfg_attr(feature = "snapshot", deny(unsafe_code))]

@@ -10,17 +10,17 @@ use crate::sqlite::PATIENCE;
 use crate::{Connection, OpenError, Sqlite};
 
 impl Sqlite {
-    /// Brings the schema up to date: runs those of `steps` that the file has not seen, in order, and
-    /// returns by how many it was behind. Blocks; for a program's start, before it serves.
+    /// Brings the schema up to date: runs those of `steps` that the file has not seen, in order,
+    /// and returns by how many it was behind. Blocks; for a program's start, before it serves.
     ///
-    /// The file's version is the number of steps behind it, kept in its header ([`PRAGMA
-    /// user_version`](https://www.sqlite.org/pragma.html#pragma_user_version)). So a step that was once
-    /// released must never be changed, moved or removed; append another one. A step is one or more
-    /// statements.
+    /// The file's version is the number of steps behind it, kept in its header
+    /// ([`PRAGMA user_version`](https://www.sqlite.org/pragma.html#pragma_user_version)). So a step
+    /// that was once released must never be changed, moved or removed; append another one. A step
+    /// is one or more statements.
     ///
-    /// Each step is one transaction, together with its new version: all of it is done, or nothing. Programs
-    /// that start at the same time wait for each other, at most 10 s for one step, and each step is done
-    /// once. The connection has seen the [`on_connect`](Self::on_connect) hooks.
+    /// Each step is one transaction, together with its new version: all of it is done, or nothing.
+    /// Programs that start at the same time wait for each other, at most 10 s for one step, and
+    /// each step is done once. The connection has seen the [`on_connect`](Self::on_connect) hooks.
     ///
     /// Foreign keys are not enforced *during* a step, so that a table can be
     /// [rebuilt](https://www.sqlite.org/lang_altertable.html#otheralter) without its children being
@@ -31,7 +31,8 @@ impl Sqlite {
     /// [`MigrateError::Newer`], and nothing was changed, not even the journal mode. After
     /// [`Step`](MigrateError::Step) the steps before the failing one are done.
     pub fn migrate(&self, steps: &[&str]) -> Result<usize, MigrateError> {
-        // Even WAL mode would be a change to a file that is not ours: a bare connection looks first.
+        // Even WAL mode would be a change to a file that is not ours: a bare connection looks
+        // first.
         let bare = self.open_bare(PATIENCE)?;
         let behind = steps.len() - self.steps_done(&bare, steps)?;
         if behind == 0 {
@@ -39,7 +40,9 @@ impl Sqlite {
         }
         drop(bare);
         let mut connection = self.open_connection(PATIENCE)?;
-        connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(|error| self.sqlite_error(error))?;
+        connection
+            .execute_batch("PRAGMA foreign_keys = OFF")
+            .map_err(|error| self.sqlite_error(error))?;
         while self.next_step(&mut connection, steps)? {}
         Ok(behind)
     }
@@ -50,9 +53,14 @@ impl Sqlite {
         if number == steps.len() {
             return Ok(false);
         }
-        let failed =
-            |source: BoxError| MigrateError::Step { path: self.path().to_owned(), step: number + 1, source };
-        connection.begin(self.path(), Access::Write).map_err(failed)?;
+        let failed = |source: BoxError| MigrateError::Step {
+            path: self.path().to_owned(),
+            step: number + 1,
+            source,
+        };
+        connection
+            .begin(self.path(), Access::Write)
+            .map_err(failed)?;
         // Another program may have been first.
         if self.steps_done(connection, steps)? == number {
             run_step(connection, steps[number], number + 1).map_err(failed)?;
@@ -61,13 +69,21 @@ impl Sqlite {
         Ok(true)
     }
 
-    fn steps_done(&self, raw: &rusqlite::Connection, steps: &[&str]) -> Result<usize, MigrateError> {
+    fn steps_done(
+        &self,
+        raw: &rusqlite::Connection,
+        steps: &[&str],
+    ) -> Result<usize, MigrateError> {
         let found: i32 = raw
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(|error| self.sqlite_error(error))?;
         match usize::try_from(found) {
             Ok(done) if done <= steps.len() => Ok(done),
-            _ => Err(MigrateError::Newer { path: self.path().to_owned(), found, known: steps.len() }),
+            _ => Err(MigrateError::Newer {
+                path: self.path().to_owned(),
+                found,
+                known: steps.len(),
+            }),
         }
     }
 }
@@ -89,8 +105,8 @@ fn run_step(connection: &Connection, step: &str, version: usize) -> Result<(), B
 pub enum MigrateError {
     /// The file cannot be opened, or its version cannot be read.
     Open(OpenError),
-    /// The file's schema is of a later version than this program knows, or was made by another program.
-    /// Nothing was changed.
+    /// The file's schema is of a later version than this program knows, or was made by another
+    /// program. Nothing was changed.
     Newer {
         /// The file.
         path: PathBuf,
@@ -106,8 +122,8 @@ pub enum MigrateError {
         /// Which step, from 1: the version that it would have led to.
         step: usize,
         /// Why: a [`rusqlite::Error`], a foreign key without its row,
-        /// [`TransactionEnded`](crate::TransactionEnded) when the step ends the transaction itself, or
-        /// [`FileReplaced`](crate::FileReplaced).
+        /// [`TransactionEnded`](crate::TransactionEnded) when the step ends the transaction itself,
+        /// or [`FileReplaced`](crate::FileReplaced).
         source: BoxError,
     },
 }

@@ -22,8 +22,8 @@ pub(crate) enum Phase {
     Begun,
     /// Our own `COMMIT` runs.
     Committing,
-    /// The transaction is gone, and only `abort` leads on. Until then nothing may be committed: it would be
-    /// the second half of a publication without its first.
+    /// The transaction is gone, and only `abort` leads on. Until then nothing may be committed: it
+    /// would be the second half of a publication without its first.
     Ended,
 }
 
@@ -36,10 +36,13 @@ pub(crate) struct PhaseCell {
 impl PhaseCell {
     /// A cell in [`Phase::Free`], heeded by `raw` from now on.
     ///
-    /// A rollback hook would tell more, but rusqlite 0.41 frees it before SQLite calls it a last time: when a
-    /// connection is closed with its transaction open. A commit hook is not called then.
+    /// A rollback hook would tell more, but rusqlite 0.41 frees it before SQLite calls it a last
+    /// time: when a connection is closed with its transaction open. A commit hook is not called
+    /// then.
     pub(crate) fn attach(raw: &mut rusqlite::Connection) -> rusqlite::Result<Self> {
-        let cell = Self { phase: Arc::new(Mutex::new(Phase::Free)) };
+        let cell = Self {
+            phase: Arc::new(Mutex::new(Phase::Free)),
+        };
         let hook = cell.clone();
         raw.commit_hook(Some(move || hook.refuses_commit()))?;
         Ok(cell)
@@ -53,8 +56,8 @@ impl PhaseCell {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    /// SQLite asks before each commit that has something to write, and rolls back instead if this is true
-    /// (<https://www.sqlite.org/c3ref/commit_hook.html>).
+    /// SQLite asks before each commit that has something to write, and rolls back instead if this
+    /// is true (<https://www.sqlite.org/c3ref/commit_hook.html>).
     fn refuses_commit(&self) -> bool {
         match self.get() {
             Phase::Free | Phase::Committing => false,
@@ -62,7 +65,8 @@ impl PhaseCell {
                 self.set(Phase::Ended);
                 // To the publisher SQLite only says "constraint failed".
                 tracing::error!(
-                    "COMMIT in a publication, or a write after its transaction had ended: rolled back"
+                    "COMMIT in a publication, or a write after its transaction had ended: rolled \
+                        back"
                 );
                 true
             }

@@ -1,11 +1,15 @@
 //! The only unsafe code of this crate: SQLite's snapshot calls, which rusqlite does not wrap.
 //!
-//! Why it is sound. The calls (<https://www.sqlite.org/c3ref/snapshot.html>) take a connection's handle, which is valid
-//! as long as the `rusqlite::Connection` that is borrowed here, and which nobody else uses meanwhile: a connection is
-//! not `Sync`. The schema's name is a literal with its zero. What `sqlite3_snapshot_get` gives is owned by [`Snapshot`]
-//! alone and freed once, by its drop. In between nothing writes to it: it is a copy of a header, which
-//! `sqlite3_snapshot_open` only reads, so threads may share it.
-#![expect(unsafe_code, reason = "SQLite's snapshot calls; the argument stands above")]
+//! Why it is sound. The calls (<https://www.sqlite.org/c3ref/snapshot.html>) take a connection's
+//! handle, which is valid as long as the `rusqlite::Connection` that is borrowed here, and which
+//! nobody else uses meanwhile: a connection is not `Sync`. The schema's name is a literal with its
+//! zero. What `sqlite3_snapshot_get` gives is owned by [`Snapshot`] alone and freed once, by its
+//! drop. In between nothing writes to it: it is a copy of a header, which `sqlite3_snapshot_open`
+//! only reads, so threads may share it.
+#![expect(
+    unsafe_code,
+    reason = "SQLite's snapshot calls; the argument stands above"
+)]
 
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
@@ -17,18 +21,20 @@ const MAIN: &CStr = c"main";
 /// The state that a reading transaction saw.
 pub(crate) struct Snapshot(NonNull<ffi::sqlite3_snapshot>);
 
-// SAFETY: it is plain memory of SQLite's allocator, which is thread-safe, and belongs to no connection.
+// SAFETY: it is plain memory of SQLite's allocator, which is thread-safe, and belongs to no
+// connection.
 unsafe impl Send for Snapshot {}
 // SAFETY: nothing writes to it between its making and its drop.
 unsafe impl Sync for Snapshot {}
 
 impl Snapshot {
-    /// That of the transaction open on `raw`; `None` when SQLite cannot name it: nothing was written to the log since
-    /// it was created, or the transaction writes.
+    /// That of the transaction open on `raw`; `None` when SQLite cannot name it: nothing was
+    /// written to the log since it was created, or the transaction writes.
     pub(crate) fn get(raw: &rusqlite::Connection) -> rusqlite::Result<Option<Self>> {
         let mut snapshot = ptr::null_mut();
         // SAFETY: the handle and the name are valid for the call, and `snapshot` takes the pointer.
-        let code = unsafe { ffi::sqlite3_snapshot_get(raw.handle(), MAIN.as_ptr(), &raw mut snapshot) };
+        let code =
+            unsafe { ffi::sqlite3_snapshot_get(raw.handle(), MAIN.as_ptr(), &raw mut snapshot) };
         match code {
             ffi::SQLITE_OK => Ok(NonNull::new(snapshot).map(Self)),
             ffi::SQLITE_ERROR => Ok(None),
@@ -36,10 +42,13 @@ impl Snapshot {
         }
     }
 
-    /// Has the transaction on `raw`, begun and not used yet, see this state. `false`: it is gone, or going.
+    /// Has the transaction on `raw`, begun and not used yet, see this state. `false`: it is gone,
+    /// or going.
     pub(crate) fn open(&self, raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
-        // SAFETY: the handle and the name are valid for the call, and the snapshot until it is dropped.
-        let code = unsafe { ffi::sqlite3_snapshot_open(raw.handle(), MAIN.as_ptr(), self.0.as_ptr()) };
+        // SAFETY: the handle and the name are valid for the call, and the snapshot until it is
+        // dropped.
+        let code =
+            unsafe { ffi::sqlite3_snapshot_open(raw.handle(), MAIN.as_ptr(), self.0.as_ptr()) };
         match code {
             ffi::SQLITE_OK => Ok(true),
             // A checkpoint has overwritten it, or is about to.

@@ -46,26 +46,29 @@ pub enum Synchronous {
     /// The transaction: it outlives a power failure. Costs an `fsync` per commit.
     #[default]
     Full,
-    /// Nothing yet. The transaction outlives the end of the process, killed or not; a power failure or a
-    /// crash of the kernel may undo the last commits, though never a part of one. For what can be made
-    /// again.
+    /// Nothing yet. The transaction outlives the end of the process, killed or not; a power failure
+    /// or a crash of the kernel may undo the last commits, though never a part of one. For what can
+    /// be made again.
     Normal,
 }
 
 impl Sqlite {
-    /// The database in the file at `path`, which is created if it is not there. A relative path is taken
-    /// from the present working directory. Blocks, at most for 10 s if another program has the file locked.
+    /// The database in the file at `path`, which is created if it is not there. A relative path is
+    /// taken from the present working directory. Blocks, at most for 10 s if another program has
+    /// the file locked.
     ///
-    /// A new file is put into WAL mode. An older one is only looked at, not changed: that is left to
-    /// [`migrate`](Self::migrate), which checks its version first, and to the first connection.
+    /// A new file is put into WAL mode. An older one is only looked at, not changed: that is left
+    /// to [`migrate`](Self::migrate), which checks its version first, and to the first connection.
     ///
     /// # Errors
     /// When the file cannot be created, read and written, or is no database. In-memory databases
-    /// (`:memory:`) and `file:` URIs are refused: connections would not share them, or not in WAL mode.
+    /// (`:memory:`) and `file:` URIs are refused: connections would not share them, or not in WAL
+    /// mode.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = absolute(path.as_ref())?;
         let raw = open_file(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let is_new = is_empty(&raw).map_err(|error| OpenError::new(&path, Problem::Sqlite(error)))?;
+        let is_new =
+            is_empty(&raw).map_err(|error| OpenError::new(&path, Problem::Sqlite(error)))?;
         if is_new {
             ensure_wal(&raw, &path)?;
         }
@@ -83,26 +86,27 @@ impl Sqlite {
 
     /// How long a writer waits for another writer before it is a conflict. Default: 100 ms.
     ///
-    /// Short, because it waits with its worker and its connection; a conflict waits without. Writers of this value and
-    /// its clones take turns, first come first served: the next is woken when the one before it has ended. For writers
-    /// of other processes SQLite polls, as long once more, with pauses of up to 100 ms
-    /// (<https://www.sqlite.org/c3ref/busy_timeout.html>), in whole milliseconds; zero does not wait.
+    /// Short, because it waits with its worker and its connection; a conflict waits without.
+    /// Writers of this value and its clones take turns, first come first served: the next is woken
+    /// when the one before it has ended. For writers of other processes SQLite polls, as long once
+    /// more, with pauses of up to 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>), in
+    /// whole milliseconds; zero does not wait.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         // SQLite counts milliseconds in an `int`.
         self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
         self
     }
 
-    /// Memory for pages of the file, **per connection**, in KiB. Default: 8192 (8 MiB). SQLite's own is 2000
-    /// (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
+    /// Memory for pages of the file, **per connection**, in KiB. Default: 8192 (8 MiB). SQLite's
+    /// own is 2000 (<https://www.sqlite.org/pragma.html#pragma_cache_size>).
     pub fn cache_size(mut self, kib: u32) -> Self {
         self.cache_kib = kib.min(i32::MAX as u32);
         self
     }
 
     /// How many prepared statements a connection keeps for
-    /// [`prepare_cached`](rusqlite::Connection::prepare_cached); the one used longest ago goes first.
-    /// Default: 64.
+    /// [`prepare_cached`](rusqlite::Connection::prepare_cached); the one used longest ago goes
+    /// first. Default: 64.
     pub fn statement_cache(mut self, statements: usize) -> Self {
         self.statements = statements;
         self
@@ -114,19 +118,18 @@ impl Sqlite {
         self
     }
 
-    /// Keeps what each transaction writes, for [`Connection::write_set`]: a lock and a look into a map for each
-    /// row. The
-    /// update hook of the connection is this crate's then. Default: no.
+    /// Keeps what each transaction writes, for [`Connection::write_set`]: a lock and a look into a
+    /// map for each row. The update hook of the connection is this crate's then. Default: no.
     pub fn write_sets(mut self) -> Self {
         self.keeps_writes = true;
         self
     }
 
-    /// Runs `hook` on each new connection, after the settings above and after earlier hooks: for more
-    /// pragmas, SQL functions, collations, attached files.
+    /// Runs `hook` on each new connection, after the settings above and after earlier hooks: for
+    /// more pragmas, SQL functions, collations, attached files.
     ///
-    /// It must leave WAL mode on and no transaction open. A commit hook set here is replaced. Attach files
-    /// to read them: a transaction that writes several is [atomic in each, not over
+    /// It must leave WAL mode on and no transaction open. A commit hook set here is replaced.
+    /// Attach files to read them: a transaction that writes several is [atomic in each, not over
     /// all](https://www.sqlite.org/lang_attach.html).
     pub fn on_connect<F>(mut self, hook: F) -> Self
     where
@@ -152,23 +155,35 @@ impl Sqlite {
 
     /// A connection with all settings, except that it waits for locks as long as it is told here.
     pub(crate) fn open_connection(&self, busy_timeout: Duration) -> Result<Connection, OpenError> {
-        let file = FileId::of(&self.path).map_err(|error| self.error(Problem::Unreachable(error)))?;
+        let file =
+            FileId::of(&self.path).map_err(|error| self.error(Problem::Unreachable(error)))?;
         let mut raw = self.open_bare(busy_timeout)?;
         ensure_wal(&raw, &self.path)?;
-        self.apply_settings(&mut raw).map_err(|error| self.sqlite_error(error))?;
+        self.apply_settings(&mut raw)
+            .map_err(|error| self.sqlite_error(error))?;
         if !raw.is_autocommit() {
             return Err(self.error(Problem::LeftOpen));
         }
         // Once more: a hook may have changed it.
         ensure_wal(&raw, &self.path)?;
-        Connection::new(raw, file, self.turns.clone(), busy_timeout, self.keeps_writes)
-            .map_err(|error| self.sqlite_error(error))
+        Connection::new(
+            raw,
+            file,
+            self.turns.clone(),
+            busy_timeout,
+            self.keeps_writes,
+        )
+        .map_err(|error| self.sqlite_error(error))
     }
 
     /// The file, opened and not yet looked into.
-    pub(crate) fn open_bare(&self, busy_timeout: Duration) -> Result<rusqlite::Connection, OpenError> {
+    pub(crate) fn open_bare(
+        &self,
+        busy_timeout: Duration,
+    ) -> Result<rusqlite::Connection, OpenError> {
         let raw = open_file(&self.path, OpenFlags::empty())?;
-        raw.busy_timeout(busy_timeout).map_err(|error| self.sqlite_error(error))?;
+        raw.busy_timeout(busy_timeout)
+            .map_err(|error| self.sqlite_error(error))?;
         Ok(raw)
     }
 
@@ -180,7 +195,8 @@ impl Sqlite {
         };
         // A negative size counts KiB instead of pages.
         raw.execute_batch(&format!(
-            "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA cache_size = -{};",
+            "PRAGMA foreign_keys = ON; PRAGMA synchronous = {synchronous}; PRAGMA cache_size = \
+                -{};",
             self.cache_kib
         ))?;
         self.on_connect.iter().try_for_each(|hook| hook(raw))
@@ -215,8 +231,8 @@ fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     std::path::absolute(path).map_err(|error| OpenError::new(path, Problem::Unreachable(error)))
 }
 
-/// `SQLITE_OPEN_URI` stays off: a path is a path. `NO_MUTEX`: a connection is never used by two threads at
-/// once.
+/// `SQLITE_OPEN_URI` stays off: a path is a path. `NO_MUTEX`: a connection is never used by two
+/// threads at once.
 fn open_file(path: &Path, more: OpenFlags) -> Result<rusqlite::Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
     let open = || -> rusqlite::Result<(rusqlite::Connection, bool)> {
@@ -239,8 +255,8 @@ fn is_empty(raw: &rusqlite::Connection) -> rusqlite::Result<bool> {
     Ok(pages == 0)
 }
 
-/// Of attached files it says nothing. Waits for each lock as long as `raw` does; where WAL mode is on already,
-/// it needs only that of a reader.
+/// Of attached files it says nothing. Waits for each lock as long as `raw` does; where WAL mode is
+/// on already, it needs only that of a reader.
 fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> {
     match into_wal(raw) {
         Ok(mode) if mode == WAL => Ok(()),
@@ -251,20 +267,21 @@ fn ensure_wal(raw: &rusqlite::Connection, path: &Path) -> Result<(), OpenError> 
 
 /// The journal mode after the attempt.
 ///
-/// The switch needs the file for itself. Alone it would read first and ask for the exclusive lock then, and
-/// a reader who asks for more [is not made to wait](https://www.sqlite.org/c3ref/busy_handler.html): it fails
-/// at once. `BEGIN EXCLUSIVE` waits, but the switch is refused inside a transaction. So the lock is kept
-/// beyond it, which is what the [locking mode](https://www.sqlite.org/pragma.html#pragma_locking_mode) is
-/// for: back in `NORMAL`, it is released with the next access to the file, and that is the switch.
+/// The switch needs the file for itself. Alone it would read first and ask for the exclusive lock
+/// then, and a reader who asks for more [is not made to
+/// wait](https://www.sqlite.org/c3ref/busy_handler.html): it fails at once. `BEGIN EXCLUSIVE`
+/// waits, but the switch is refused inside a transaction. So the lock is kept beyond it, which is
+/// what the [locking mode](https://www.sqlite.org/pragma.html#pragma_locking_mode) is for: back in
+/// `NORMAL`, it is released with the next access to the file, and that is the switch.
 fn into_wal(raw: &rusqlite::Connection) -> rusqlite::Result<String> {
     let mode = journal_mode(raw, "PRAGMA main.journal_mode")?;
     if mode == WAL {
         return Ok(mode);
     }
     let exclusive = Transaction::new_unchecked(raw, TransactionBehavior::Exclusive)?;
-    // Asked again: another program may have been first. In WAL mode the locking mode must stay as it is, or
-    // this connection would shut out all others. The question also loads the schema, which the switch would
-    // otherwise do as an access of its own.
+    // Asked again: another program may have been first. In WAL mode the locking mode must stay as
+    // it is, or this connection would shut out all others. The question also loads the schema,
+    // which the switch would otherwise do as an access of its own.
     let mode = journal_mode(&exclusive, "PRAGMA main.journal_mode")?;
     if mode == WAL {
         return Ok(mode);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, BoxError, Database, Error, Fault, History, Lease, LeaseSource, Ledger, Outcome,
-    Transaction, TransactionOptions,
+    Abort, Access, Attempt, BoxError, Database, Error, Fault, History, Lease, LeaseSource, Ledger,
+    Outcome, Transaction, TransactionOptions,
 };
 use tempfile::TempDir;
 
@@ -23,18 +23,24 @@ const SCHEMA: &str = "CREATE TABLE counter (id INTEGER PRIMARY KEY, value INTEGE
 /// A database in a folder of its own, with a counter at 0.
 fn counter() -> (TempDir, Sqlite) {
     let folder = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(folder.path().join("site.db")).unwrap().busy_timeout(Duration::ZERO);
+    let sqlite = Sqlite::open(folder.path().join("site.db"))
+        .unwrap()
+        .busy_timeout(Duration::ZERO);
     assert_eq!(sqlite.migrate(&[SCHEMA]).unwrap(), 1);
     (folder, sqlite)
 }
 
 fn value(connection: &rusqlite::Connection) -> i64 {
-    let mut select = connection.prepare_cached("SELECT value FROM counter WHERE id = 1").unwrap();
+    let mut select = connection
+        .prepare_cached("SELECT value FROM counter WHERE id = 1")
+        .unwrap();
     select.query_row([], |row| row.get(0)).unwrap()
 }
 
 fn increment(connection: &rusqlite::Connection) -> rusqlite::Result<usize> {
-    connection.prepare_cached("UPDATE counter SET value = value + 1 WHERE id = 1")?.execute([])
+    connection
+        .prepare_cached("UPDATE counter SET value = value + 1 WHERE id = 1")?
+        .execute([])
 }
 
 fn increment_and_commit(sqlite: &Sqlite, connection: &mut Connection) {
@@ -70,7 +76,12 @@ impl Worker {
             sqlite: sqlite.clone(),
             ledger: ledger.clone(),
             connection: None,
-            source: Source { sqlite: sqlite.clone(), ledger, opened: 0, discarded: Vec::new() },
+            source: Source {
+                sqlite: sqlite.clone(),
+                ledger,
+                opened: 0,
+                discarded: Vec::new(),
+            },
         }
     }
 
@@ -80,7 +91,10 @@ impl Worker {
         access: Access,
         f: impl FnOnce(&mut Transaction<'_, Sqlite>) -> Result<T, Abort>,
     ) -> Result<Outcome<T>, Error> {
-        self.run_with(TransactionOptions::new(Attempt::new(History::default()), access), f)
+        self.run_with(
+            TransactionOptions::new(Attempt::new(History::default()), access),
+            f,
+        )
     }
 
     fn run_with<T>(

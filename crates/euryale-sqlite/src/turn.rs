@@ -1,8 +1,9 @@
 //! Writers of one process take turns.
 //!
-//! SQLite lets a writer wait for another one by sleeping and looking again, with pauses of up to 100 ms
-//! (<https://www.sqlite.org/c3ref/busy_timeout.html>). Who has just committed begins again long before a sleeper looks,
-//! so the sleepers starve. Here the first in line is woken when the writer before it has ended.
+//! SQLite lets a writer wait for another one by sleeping and looking again, with pauses of up to
+//! 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>). Who has just committed begins again
+//! long before a sleeper looks, so the sleepers starve. Here the first in line is woken when the
+//! writer before it has ended.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,11 +35,17 @@ impl Turns {
             line.is_taken = true;
             return Some(Turn(self.clone()));
         }
-        let waiter = Arc::new(Waiter { thread: thread::current(), has_turn: AtomicBool::new(false) });
+        let waiter = Arc::new(Waiter {
+            thread: thread::current(),
+            has_turn: AtomicBool::new(false),
+        });
         line.waiting.push_back(Arc::clone(&waiter));
         drop(line);
         let began = Instant::now();
-        while let Some(left) = patience.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) {
+        while let Some(left) = patience
+            .checked_sub(began.elapsed())
+            .filter(|left| !left.is_zero())
+        {
             thread::park_timeout(left);
             if waiter.has_turn.load(Ordering::Acquire) {
                 return Some(Turn(self.clone()));
@@ -71,7 +78,9 @@ impl Turns {
 
 impl fmt::Debug for Turns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turns").field("waiting", &self.lock().waiting.len()).finish_non_exhaustive()
+        f.debug_struct("Turns")
+            .field("waiting", &self.lock().waiting.len())
+            .finish_non_exhaustive()
     }
 }
 

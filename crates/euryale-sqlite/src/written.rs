@@ -7,9 +7,10 @@ use rusqlite::hooks::Action;
 
 /// The rows that a transaction has written so far, by table.
 ///
-/// Those of tables without row ids, of `REPLACE`, and of a `DELETE` of all rows of a table are not in it
-/// (<https://www.sqlite.org/c3ref/update_hook.html>); [`has_written`](crate::Connection::has_written) knows them. What
-/// was undone to a savepoint still is.
+/// Those of tables without row ids, of `REPLACE`, and of a `DELETE` of all rows of a table are not
+/// in it (<https://www.sqlite.org/c3ref/update_hook.html>);
+/// [`has_written`](crate::Connection::has_written) knows them. What was undone to a savepoint still
+/// is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteSet {
     tables: BTreeMap<String, Rows>,
@@ -30,7 +31,9 @@ pub struct Rows {
 impl WriteSet {
     /// The tables in the order of their names.
     pub fn tables(&self) -> impl Iterator<Item = (&str, Rows)> {
-        self.tables.iter().map(|(table, rows)| (table.as_str(), *rows))
+        self.tables
+            .iter()
+            .map(|(table, rows)| (table.as_str(), *rows))
     }
 
     /// Is there nothing in it?
@@ -42,7 +45,9 @@ impl WriteSet {
         if !self.tables.contains_key(table) {
             self.tables.insert(table.to_owned(), Rows::default());
         }
-        let Some(rows) = self.tables.get_mut(table) else { return };
+        let Some(rows) = self.tables.get_mut(table) else {
+            return;
+        };
         match action {
             Action::SQLITE_INSERT => rows.inserted += 1,
             Action::SQLITE_DELETE => rows.deleted += 1,
@@ -59,17 +64,29 @@ impl Writes {
     pub(crate) fn attach(raw: &mut rusqlite::Connection) -> rusqlite::Result<Self> {
         let writes = Self::default();
         let hook = writes.clone();
-        raw.update_hook(Some(move |action: Action, _database: &str, table: &str, _row: i64| {
-            hook.0.lock().unwrap_or_else(PoisonError::into_inner).note(action, table);
-        }))?;
+        raw.update_hook(Some(
+            move |action: Action, _database: &str, table: &str, _row: i64| {
+                hook.0
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .note(action, table);
+            },
+        ))?;
         Ok(writes)
     }
 
     pub(crate) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).tables.clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tables
+            .clear();
     }
 
     pub(crate) fn get(&self) -> WriteSet {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }

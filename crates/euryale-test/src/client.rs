@@ -43,7 +43,10 @@ impl RawClient {
     pub async fn connect(to: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(to).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, received: Vec::new() })
+        Ok(Self {
+            stream,
+            received: Vec::new(),
+        })
     }
 
     /// Sends bytes as they are.
@@ -59,7 +62,8 @@ impl RawClient {
     /// # Errors
     /// The system's, or what is wrong with the response.
     pub async fn get(&mut self, path: &str) -> io::Result<Answer> {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await?;
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"))
+            .await?;
         self.read_answer(false).await
     }
 
@@ -68,7 +72,10 @@ impl RawClient {
     /// # Errors
     /// The system's, or what is wrong with the response.
     pub async fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
-        let head = format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         self.send(head).await?;
         self.send(body).await?;
         self.read_answer(false).await
@@ -77,28 +84,43 @@ impl RawClient {
     /// Reads one response; `head_only` for the answer to a HEAD request.
     ///
     /// # Errors
-    /// The system's, or what is wrong with the response: an end in the middle, a head that cannot be read.
+    /// The system's, or what is wrong with the response: an end in the middle, a head that cannot
+    /// be read.
     pub async fn read_answer(&mut self, head_only: bool) -> io::Result<Answer> {
         let end = loop {
-            if let Some(at) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+            if let Some(at) = self
+                .received
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
                 break at + 4;
             }
             self.fill().await?;
         };
         let head: Vec<u8> = self.received.drain(..end).collect();
-        let (status, headers) = parse_head(&head).ok_or_else(|| invalid("a malformed response head"))?;
-        let bodiless = head_only || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+        let (status, headers) =
+            parse_head(&head).ok_or_else(|| invalid("a malformed response head"))?;
+        let bodiless =
+            head_only || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         let body = if bodiless {
             Vec::new()
-        } else if headers.get(http::header::TRANSFER_ENCODING).is_some_and(|coding| coding == "chunked") {
+        } else if headers
+            .get(http::header::TRANSFER_ENCODING)
+            .is_some_and(|coding| coding == "chunked")
+        {
             self.read_chunked().await?
         } else if let Some(length) = headers.get(http::header::CONTENT_LENGTH) {
             let length = length.to_str().ok().and_then(|length| length.parse().ok());
-            self.read_exactly(length.ok_or_else(|| invalid("a malformed content-length"))?).await?
+            self.read_exactly(length.ok_or_else(|| invalid("a malformed content-length"))?)
+                .await?
         } else {
             self.read_to_end().await?
         };
-        Ok(Answer { status, headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 
     /// Reads until the peer closes, and gives what came.
@@ -115,13 +137,18 @@ impl RawClient {
         let mut body = Vec::new();
         loop {
             let line = loop {
-                if let Some(at) = self.received.windows(2).position(|window| window == b"\r\n") {
+                if let Some(at) = self
+                    .received
+                    .windows(2)
+                    .position(|window| window == b"\r\n")
+                {
                     break self.received.drain(..at + 2).collect::<Vec<u8>>();
                 }
                 self.fill().await?;
             };
             let line = String::from_utf8_lossy(&line[..line.len() - 2]).into_owned();
-            let size = usize::from_str_radix(&line, 16).map_err(|_| invalid("a malformed chunk size"))?;
+            let size =
+                usize::from_str_radix(&line, 16).map_err(|_| invalid("a malformed chunk size"))?;
             let chunk = self.read_exactly(size + 2).await?;
             if size == 0 {
                 return Ok(body);
@@ -151,7 +178,10 @@ fn parse_head(head: &[u8]) -> Option<(StatusCode, HeaderMap)> {
     let mut headers = HeaderMap::new();
     for line in lines.take_while(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':')?;
-        headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value.trim()).ok()?);
+        headers.append(
+            name.parse::<HeaderName>().ok()?,
+            HeaderValue::from_str(value.trim()).ok()?,
+        );
     }
     Some((status, headers))
 }
@@ -182,8 +212,13 @@ impl H2Client {
     /// The system's, or the protocol's.
     pub async fn with_windows(to: SocketAddr, stream: u32, connection: u32) -> io::Result<Self> {
         let mut builder = h2::client::Builder::new();
-        Self::shake_hands(to, builder.initial_window_size(stream).initial_connection_window_size(connection))
-            .await
+        Self::shake_hands(
+            to,
+            builder
+                .initial_window_size(stream)
+                .initial_connection_window_size(connection),
+        )
+        .await
     }
 
     async fn shake_hands(to: SocketAddr, builder: &h2::client::Builder) -> io::Result<Self> {
@@ -202,16 +237,21 @@ impl H2Client {
         Ok(Self { requests, stop })
     }
 
-    /// From now on nothing is read from the socket, or written to it. It stays open for as long as this client.
+    /// From now on nothing is read from the socket, or written to it. It stays open for as long as
+    /// this client.
     pub fn stop_reading(&self) {
         self.stop.send_replace(());
     }
 
-    /// Opens a stream with a GET request. Dropping the future, or [`reset`](H2Client::reset), cancels it.
+    /// Opens a stream with a GET request. Dropping the future, or [`reset`](H2Client::reset),
+    /// cancels it.
     ///
     /// # Errors
     /// The protocol's.
-    pub async fn open(&mut self, path: &str) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
+    pub async fn open(
+        &mut self,
+        path: &str,
+    ) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
         self.open_with(path, &HeaderMap::new()).await
     }
 
@@ -227,7 +267,12 @@ impl H2Client {
         let uri = format!("http://test{path}");
         let mut request = http::Request::get(uri).body(()).map_err(io::Error::other)?;
         request.headers_mut().clone_from(fields);
-        let mut ready = self.requests.clone().ready().await.map_err(io::Error::other)?;
+        let mut ready = self
+            .requests
+            .clone()
+            .ready()
+            .await
+            .map_err(io::Error::other)?;
         ready.send_request(request, true).map_err(io::Error::other)
     }
 

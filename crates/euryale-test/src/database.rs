@@ -11,8 +11,8 @@ use crate::Gate;
 
 /// A database without data. Clones are the same one.
 ///
-/// Every call is recorded in [`events`](CountingDatabase::events), to which a test adds its own, so that an
-/// order can be asserted; each [`Step`] can be scripted to fail, panic or wait.
+/// Every call is recorded in [`events`](CountingDatabase::events), to which a test adds its own, so
+/// that an order can be asserted; each [`Step`] can be scripted to fail, panic or wait.
 #[derive(Clone, Debug, Default)]
 pub struct CountingDatabase {
     shared: Arc<Shared>,
@@ -85,8 +85,11 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.shared.open.fetch_sub(1, SeqCst);
         if self.shared.picky.load(SeqCst) {
-            // Panics on a runtime thread and passes in a worker, as the sync `postgres` client does.
-            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            // Panics on a runtime thread and passes in a worker, as the sync `postgres` client
+            // does.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .expect("a runtime");
             runtime.block_on(async {});
         }
         self.shared.record("drop");
@@ -108,7 +111,10 @@ impl CountingDatabase {
 
     /// The next calls of `step` behave like this, one after the other; those after them succeed.
     pub fn script(&self, step: Step, behaviours: impl IntoIterator<Item = Behaviour>) {
-        lock(&self.shared.script).entry(step).or_default().extend(behaviours);
+        lock(&self.shared.script)
+            .entry(step)
+            .or_default()
+            .extend(behaviours);
     }
 
     /// Forgets what was scripted and has not happened.
@@ -152,7 +158,9 @@ impl CountingDatabase {
     }
 
     fn step(&self, step: Step) -> Result<(), BoxError> {
-        let behaviour = lock(&self.shared.script).get_mut(&step).and_then(VecDeque::pop_front);
+        let behaviour = lock(&self.shared.script)
+            .get_mut(&step)
+            .and_then(VecDeque::pop_front);
         match behaviour.unwrap_or(Behaviour::Succeed) {
             Behaviour::Succeed => Ok(()),
             Behaviour::Fail(fault) => Err(Box::new(TestError(fault))),
@@ -173,7 +181,11 @@ impl Database for CountingDatabase {
         self.step(Step::Connect)?;
         let id = self.shared.opened.fetch_add(1, SeqCst) + 1;
         self.shared.open.fetch_add(1, SeqCst);
-        Ok(Connection { id, in_transaction: false, shared: Arc::clone(&self.shared) })
+        Ok(Connection {
+            id,
+            in_transaction: false,
+            shared: Arc::clone(&self.shared),
+        })
     }
 
     fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
@@ -204,7 +216,9 @@ impl Database for CountingDatabase {
     }
 
     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
-        error.downcast_ref::<TestError>().map_or(Fault::Other, |error| error.0)
+        error
+            .downcast_ref::<TestError>()
+            .map_or(Fault::Other, |error| error.0)
     }
 
     fn is_reusable(&self, connection: &mut Connection) -> bool {
@@ -212,7 +226,10 @@ impl Database for CountingDatabase {
     }
 
     fn warmth(&self, connection: &Connection) -> u64 {
-        lock(&self.shared.warmth).get(&connection.id).copied().unwrap_or(0)
+        lock(&self.shared.warmth)
+            .get(&connection.id)
+            .copied()
+            .unwrap_or(0)
     }
 }
 

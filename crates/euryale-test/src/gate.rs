@@ -38,7 +38,12 @@ impl Gate {
         while !state.open && state.passes == 0 {
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "a gate was not opened for {PATIENCE:?}");
-            state = self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .shared
+                .1
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         state.waiting -= 1;
         state.passed += 1;

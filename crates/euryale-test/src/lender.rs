@@ -20,8 +20,15 @@ struct Source<D> {
 impl<D: Database> Lender<D> {
     /// Lends connections of `database`.
     pub fn new(database: D) -> Self {
-        let source = Source { database, ledger: Ledger::new(), client_is_gone: false };
-        Self { source, connection: None }
+        let source = Source {
+            database,
+            ledger: Ledger::new(),
+            client_is_gone: false,
+        };
+        Self {
+            source,
+            connection: None,
+        }
     }
 
     /// From now on the client is gone.

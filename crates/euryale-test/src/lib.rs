@@ -1,9 +1,9 @@
 //! The test kit: what makes concurrent tests exact.
 //!
-//! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on demand,
-//! [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends every test: nothing
-//! may be held any more. [`skip`] says aloud that a test cannot run here. [`run_readme`] holds a README to its
-//! word.
+//! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on
+//! demand, [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends
+//! every test: nothing may be held any more. [`skip`] says aloud that a test cannot run here.
+//! [`run_readme`] holds a README to its word.
 //!
 //! ```
 //! use euryale_core::Ledger;

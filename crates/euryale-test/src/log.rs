@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Keeps what the process logs, from INFO on: a line each, with level, spans, message and fields.
 ///
-/// For a test that is alone in its program: a log of one thread would miss what other tests' threads were first to log
-/// (tracing decides for the whole process whether anybody listens to a line).
+/// For a test that is alone in its program: a log of one thread would miss what other tests'
+/// threads were first to log (tracing decides for the whole process whether anybody listens to a
+/// line).
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     text: Arc<Mutex<Vec<u8>>>,
@@ -20,7 +21,10 @@ impl Log {
     pub fn of_process() -> Self {
         let log = Self::default();
         let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time().with_target(false);
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .without_time()
+            .with_target(false);
         subscriber.with_writer(move || writer.clone()).init();
         log
     }
@@ -28,13 +32,19 @@ impl Log {
     /// The lines so far.
     pub fn lines(&self) -> Vec<String> {
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect()
+        String::from_utf8_lossy(&text)
+            .lines()
+            .map(|line| line.trim().to_owned())
+            .collect()
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.text
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

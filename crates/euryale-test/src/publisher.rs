@@ -63,8 +63,12 @@ impl Publisher<CountingDatabase> for ScriptedPublisher {
             "/disconnected" => return Err(TestError(Fault::Disconnected).into()),
             "/not-found" => return Err(Abort::status(StatusCode::NOT_FOUND)),
             "/panic" => resume_unwind(Box::new("in the publisher")),
-            "/hook-before" => transaction.before_commit(|_| resume_unwind(Box::new("before the commit"))),
-            "/hook-after" => transaction.after_commit(|| resume_unwind(Box::new("after the commit"))),
+            "/hook-before" => {
+                transaction.before_commit(|_| resume_unwind(Box::new("before the commit")))
+            }
+            "/hook-after" => {
+                transaction.after_commit(|| resume_unwind(Box::new("after the commit")))
+            }
             "/hook-abort" => {
                 transaction.after_abort(|| resume_unwind(Box::new("after the abort")));
                 transaction.doom();

@@ -29,7 +29,10 @@ pub async fn assert_quiet(ledger: &Ledger) {
         if unsettled.is_empty() {
             return;
         }
-        assert!(Instant::now() < until, "the ledger is not quiet after {DEADLINE:?}: {unsettled:?}");
+        assert!(
+            Instant::now() < until,
+            "the ledger is not quiet after {DEADLINE:?}: {unsettled:?}"
+        );
         turn().await;
     }
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-/// Runs what a README says: each command with curl in its `console` blocks, against `address` in place of
-/// `127.0.0.1:3000`, and compares what it prints with the lines that stand below it. Other commands are for people.
+/// Runs what a README says: each command with curl in its `console` blocks, against `address` in
+/// place of `127.0.0.1:3000`, and compares what it prints with the lines that stand below it. Other
+/// commands are for people.
 ///
 /// A `…` stands for anything within its line. It blocks: call it in a runtime of several threads.
 ///
@@ -22,10 +23,16 @@ pub fn run_readme(text: &str, address: SocketAddr) {
         let output = output.unwrap_or_else(|error| panic!("sh does not start: {error}"));
         let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "");
         let fits = expected.len() == printed.lines().count()
-            && expected.iter().zip(printed.lines()).all(|(expected, line)| is_like(line, expected));
+            && expected
+                .iter()
+                .zip(printed.lines())
+                .all(|(expected, line)| is_like(line, expected));
         let errors = String::from_utf8_lossy(&output.stderr);
         let expected = expected.join("\n");
-        assert!(fits, "{command}\nprints\n{printed}\n{errors}and the README says\n{expected}");
+        assert!(
+            fits,
+            "{command}\nprints\n{printed}\n{errors}and the README says\n{expected}"
+        );
     }
 }
 
@@ -42,7 +49,9 @@ fn commands(text: &str) -> Vec<(String, Vec<&str>)> {
             found.push((command.to_owned(), Vec::new()));
         } else if let Some((command, expected)) = found.last_mut() {
             match command.strip_suffix('\\') {
-                Some(begun) if expected.is_empty() => *command = format!("{begun}{}", line.trim_start()),
+                Some(begun) if expected.is_empty() => {
+                    *command = format!("{begun}{}", line.trim_start())
+                }
                 _ => expected.push(line),
             }
         }
@@ -52,12 +61,18 @@ fn commands(text: &str) -> Vec<(String, Vec<&str>)> {
 }
 
 fn is_like(line: &str, expected: &str) -> bool {
-    let Some((start, rest)) = expected.split_once('…') else { return line == expected };
-    let Some(mut line) = line.strip_prefix(start) else { return false };
+    let Some((start, rest)) = expected.split_once('…') else {
+        return line == expected;
+    };
+    let Some(mut line) = line.strip_prefix(start) else {
+        return false;
+    };
     let mut parts: Vec<&str> = rest.split('…').collect();
     let end = parts.pop().unwrap_or_default();
     for part in parts {
-        let Some((_, after)) = line.split_once(part) else { return false };
+        let Some((_, after)) = line.split_once(part) else {
+            return false;
+        };
         line = after;
     }
     line.ends_with(end)
@@ -69,9 +84,12 @@ mod tests {
 
     #[test]
     fn commands_are_found_with_what_they_print() {
-        let text =
-            "```console\n$ cargo run\n$ curl a \\\n    b\none\ntwo\n\n$ curl c\n```\n```sh\n$ curl d\n```\n";
-        let expected = [("curl a b".to_owned(), vec!["one", "two", ""]), ("curl c".to_owned(), vec![])];
+        let text = "```console\n$ cargo run\n$ curl a \\\n    b\none\ntwo\n\n$ curl c\n```\n\
+            ```sh\n$ curl d\n```\n";
+        let expected = [
+            ("curl a b".to_owned(), vec!["one", "two", ""]),
+            ("curl c".to_owned(), vec![]),
+        ];
         assert_eq!(commands(text), expected);
     }
 

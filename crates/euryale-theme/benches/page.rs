@@ -13,16 +13,26 @@ use euryale_theme::{Context, Theme};
 const PAGE: &str = include_str!("page/content.html");
 
 fn page(c: &mut Criterion) {
-    let theme =
-        Theme::load(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/page/rules.xml")).expect("the theme");
+    let theme = Theme::load(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/benches/page/rules.xml"
+    ))
+    .expect("the theme");
     let context = Context::new("/news/today");
     let mut group = c.benchmark_group("page");
     group.throughput(Throughput::Bytes(PAGE.len() as u64));
     group.bench_function("nine rules", |b| {
-        b.iter(|| theme.apply(black_box(PAGE), &context).expect("a themed page").len());
+        b.iter(|| {
+            theme
+                .apply(black_box(PAGE), &context)
+                .expect("a themed page")
+                .len()
+        });
     });
     // What the parser of a browser takes for the tree alone.
-    group.bench_function("html5ever's tree", |b| b.iter(|| Document::from(black_box(PAGE)).root().id));
+    group.bench_function("html5ever's tree", |b| {
+        b.iter(|| Document::from(black_box(PAGE)).root().id)
+    });
     group.finish();
 }
 

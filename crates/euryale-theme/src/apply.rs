@@ -70,7 +70,10 @@ struct Parsed<'a> {
 
 impl<'a> Parsed<'a> {
     fn new(html: &'a str) -> Result<Self, PageError> {
-        Ok(Self { dom: Dom::parse(html)?, marks: OnceCell::new() })
+        Ok(Self {
+            dom: Dom::parse(html)?,
+            marks: OnceCell::new(),
+        })
     }
 }
 
@@ -81,7 +84,10 @@ struct Here {
     node: Id,
 }
 
-const TOP: Here = Here { document: 0, node: ROOT };
+const TOP: Here = Here {
+    document: 0,
+    node: ROOT,
+};
 
 struct Page<'a> {
     program: &'a Program,
@@ -153,7 +159,9 @@ impl<'a> Page<'a> {
             known.set(Some(holds));
             return Ok(holds);
         }
-        let (Some(expr), Some(scope)) = (test.expr(), self.scope(here)) else { return Ok(false) };
+        let (Some(expr), Some(scope)) = (test.expr(), self.scope(here)) else {
+            return Ok(false);
+        };
         let holds = scope.is_true(expr)? == test.wanted;
         if here.document == 0 && (here.node == ROOT || !expr.is_relative()) {
             known.set(Some(holds));
@@ -183,10 +191,17 @@ impl<'a> Page<'a> {
     }
 
     /// The nodes of a source, and the document that they are in.
-    fn select(&self, source: u32, here: Here) -> Result<(usize, Vec<crate::xpath::Item>), PageError> {
+    fn select(
+        &self,
+        source: u32,
+        here: Here,
+    ) -> Result<(usize, Vec<crate::xpath::Item>), PageError> {
         let source = &self.program.sources[source as usize];
         let here = match source.document {
-            Some(document) => Here { document: document as usize + 1, node: ROOT },
+            Some(document) => Here {
+                document: document as usize + 1,
+                node: ROOT,
+            },
             None => here,
         };
         Ok(match self.scope(here) {
@@ -196,8 +211,15 @@ impl<'a> Page<'a> {
         })
     }
 
-    fn include(&self, out: &mut String, source: u32, into_raw: bool, here: Here) -> Result<(), PageError> {
-        let rules_apply = !self.program.sources[source as usize].raw && !self.program.content.is_empty();
+    fn include(
+        &self,
+        out: &mut String,
+        source: u32,
+        into_raw: bool,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let rules_apply =
+            !self.program.sources[source as usize].raw && !self.program.content.is_empty();
         let (document, items) = self.select(source, here)?;
         for item in items.iter().filter(|item| item.as_attribute().is_none()) {
             if rules_apply {
@@ -212,7 +234,8 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// A start tag with the attributes that the rules leave and add. Of two with one name the last counts.
+    /// A start tag with the attributes that the rules leave and add. Of two with one name the last
+    /// counts.
     fn start(&self, out: &mut String, start: &'a Start, here: Here) -> Result<(), PageError> {
         let mut all: Vec<(&str, Cow<'_, str>, bool)> = Vec::new();
         if !self.any(&start.drop_all, here)? {
@@ -253,30 +276,52 @@ impl<'a> Page<'a> {
         match edit {
             Edit::Copy { source, names } => {
                 let (document, items) = self.select(*source, here)?;
-                let Some(dom) = self.dom(document) else { return Ok(()) };
+                let Some(dom) = self.dom(document) else {
+                    return Ok(());
+                };
                 for item in items {
-                    for at in dom.attributes_of(item.node).filter(|at| names.has(dom.attribute_name(*at))) {
+                    for at in dom
+                        .attributes_of(item.node)
+                        .filter(|at| names.has(dom.attribute_name(*at)))
+                    {
                         if !self.is_dropped(document, at)? {
                             let bare = dom.attributes[at as usize].bare;
-                            put(dom.attribute_name(at), Cow::Borrowed(dom.attribute_value(at)), bare);
+                            put(
+                                dom.attribute_name(at),
+                                Cow::Borrowed(dom.attribute_value(at)),
+                                bare,
+                            );
                         }
                     }
                 }
             }
             Edit::Selected { source } => {
                 let (document, items) = self.select(*source, here)?;
-                let Some(dom) = self.dom(document) else { return Ok(()) };
+                let Some(dom) = self.dom(document) else {
+                    return Ok(());
+                };
                 for at in items.iter().filter_map(|item| item.as_attribute()) {
                     if !self.is_dropped(document, at)? {
                         let bare = dom.attributes[at as usize].bare;
-                        put(dom.attribute_name(at), Cow::Borrowed(dom.attribute_value(at)), bare);
+                        put(
+                            dom.attribute_name(at),
+                            Cow::Borrowed(dom.attribute_value(at)),
+                            bare,
+                        );
                     }
                 }
             }
-            Edit::Merge { source, names, separator } => {
+            Edit::Merge {
+                source,
+                names,
+                separator,
+            } => {
                 let (document, items) = self.select(*source, here)?;
                 for name in &names.names {
-                    let given = start.attributes.iter().find(|given| given.name.eq_ignore_ascii_case(name));
+                    let given = start
+                        .attributes
+                        .iter()
+                        .find(|given| given.name.eq_ignore_ascii_case(name));
                     let mut value =
                         given.map_or(String::new(), |given| format!("{}{separator}", given.value));
                     for (index, item) in items.iter().enumerate() {

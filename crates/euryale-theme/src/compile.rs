@@ -28,8 +28,13 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(mut rules: Rules, prefix: Option<&str>) -> Result<(Self, Vec<LoadError>), LoadError> {
-        let mut builder = block::Builder { sources: Vec::new() };
+    pub(crate) fn new(
+        mut rules: Rules,
+        prefix: Option<&str>,
+    ) -> Result<(Self, Vec<LoadError>), LoadError> {
+        let mut builder = block::Builder {
+            sources: Vec::new(),
+        };
         let prepared: Vec<template::Prepared> = std::mem::take(&mut rules.theme_rules)
             .into_iter()
             .map(|rule| template::Prepared::new(rule, &mut builder))
@@ -44,16 +49,24 @@ impl Program {
             };
             choices.push((theme, template));
         }
-        let without: Vec<_> =
-            choices.iter().filter(|(theme, _)| theme.when.is_empty() && theme.html.is_some()).collect();
+        let without: Vec<_> = choices
+            .iter()
+            .filter(|(theme, _)| theme.when.is_empty() && theme.html.is_some())
+            .collect();
         if let [first, second, ..] = without.as_slice() {
             let line = first.0.place.line;
             let what = format!(
-                "a second theme without a condition (the first is in line {line}): give one of them an if"
+                "a second theme without a condition (the first is in line {line}): give one of \
+                    them an if"
             );
-            return Err(LoadError::new(&second.0.place.file, Some(second.0.place.line), what));
+            return Err(LoadError::new(
+                &second.0.place.file,
+                Some(second.0.place.line),
+                what,
+            ));
         }
-        // As Diazo asks them: notheme, themes with a condition, the one without. A notheme without one says nothing.
+        // As Diazo asks them: notheme, themes with a condition, the one without. A notheme without
+        // one says nothing.
         choices.retain(|(theme, _)| theme.html.is_some() || !theme.when.is_empty());
         choices.sort_by_key(|(theme, _)| match (&theme.html, theme.when.is_empty()) {
             (None, _) => 0,
@@ -64,10 +77,18 @@ impl Program {
         if !choices.is_empty() {
             for (rule, _) in prepared.iter().zip(&used).filter(|(_, used)| !**used) {
                 let what = "the theme has nothing that this rule is about".to_owned();
-                warnings.push(LoadError::new(&rule.place.file, Some(rule.place.line), what));
+                warnings.push(LoadError::new(
+                    &rule.place.file,
+                    Some(rule.place.line),
+                    what,
+                ));
             }
         }
-        let mut documents: Vec<_> = rules.documents.into_iter().map(|href| (href, Vec::new())).collect();
+        let mut documents: Vec<_> = rules
+            .documents
+            .into_iter()
+            .map(|href| (href, Vec::new()))
+            .collect();
         let mut note = |source: u32, when: &When| {
             if let Some(document) = builder.sources[source as usize].document {
                 documents[document as usize].1.push(when.clone());
@@ -77,7 +98,19 @@ impl Program {
             rule.block.each_source(&rule.when, &mut note);
         }
         content.each_source(&mut note);
-        let choices = choices.into_iter().map(|(theme, template)| (theme.when, template)).collect();
-        Ok((Self { tests: rules.tests, sources: builder.sources, documents, choices, content }, warnings))
+        let choices = choices
+            .into_iter()
+            .map(|(theme, template)| (theme.when, template))
+            .collect();
+        Ok((
+            Self {
+                tests: rules.tests,
+                sources: builder.sources,
+                documents,
+                choices,
+                content,
+            },
+            warnings,
+        ))
     }
 }

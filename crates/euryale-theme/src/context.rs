@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::xpath::Value;
 
-/// The request's side of a page: its path, parameters for conditions, documents that rules take content from.
+/// The request's side of a page: its path, parameters for conditions, documents that rules take
+/// content from.
 ///
 /// ```
 /// use euryale_theme::Context;
@@ -22,20 +23,28 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// For a page at this path, as `if-path` and `$path` see it.
     pub fn new(path: impl Into<Cow<'a, str>>) -> Self {
-        Self { path: path.into(), ..Self::default() }
+        Self {
+            path: path.into(),
+            ..Self::default()
+        }
     }
 
-    /// Sets `$name` of the rules. One that is not set is an empty string; the last of one name counts.
+    /// Sets `$name` of the rules. One that is not set is an empty string; the last of one name
+    /// counts.
     #[must_use]
     pub fn parameter(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Parameter>) -> Self {
         self.parameters.push((name.into(), value.into()));
         self
     }
 
-    /// The HTML of a document that [`Theme::documents`](crate::Theme::documents) asks for. Of a document that is
-    /// missing nothing is taken.
+    /// The HTML of a document that [`Theme::documents`](crate::Theme::documents) asks for. Of a
+    /// document that is missing nothing is taken.
     #[must_use]
-    pub fn document(mut self, href: impl Into<Cow<'a, str>>, html: impl Into<Cow<'a, str>>) -> Self {
+    pub fn document(
+        mut self,
+        href: impl Into<Cow<'a, str>>,
+        html: impl Into<Cow<'a, str>>,
+    ) -> Self {
         self.documents.push((href.into(), html.into()));
         self
     }
@@ -46,7 +55,11 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn html_of(&self, href: &str) -> Option<&str> {
-        self.documents.iter().rev().find(|known| known.0 == href).map(|known| &*known.1)
+        self.documents
+            .iter()
+            .rev()
+            .find(|known| known.0 == href)
+            .map(|known| &*known.1)
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<Value<'_>> {

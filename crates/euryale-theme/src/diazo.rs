@@ -1,6 +1,7 @@
 //! Which of Diazo's rules there are, and what differs. This module has no code.
 //!
-//! Compared with Diazo 2.0.6 on lxml: each case in `tests/cases` is themed by both, and the trees are the same.
+//! Compared with Diazo 2.0.6 on lxml: each case in `tests/cases` is themed by both, and the trees
+//! are the same.
 //!
 //! # Rules
 //!
@@ -18,12 +19,13 @@
 //! | `<rules>` in `<rules>`, with conditions | yes | yes |
 //! | `<xi:include href>` of rules files, with a fallback | yes | yes |
 //!
-//! Selectors are XPath, or CSS in attributes of the namespace `http://namespaces.plone.org/diazo/css`.
+//! Selectors are XPath, or CSS in attributes of the namespace
+//! `http://namespaces.plone.org/diazo/css`.
 //!
-//! Conditions are `if-content`, `if-not-content` (empty: the rule's own content), `if-path`, `if-not-path`, `if` and
-//! `if-not`, on rules, themes, `<rules>` and `<include>`. All that stand together must hold. An `if-path` of `/a`
-//! begins with that, `a/` ends with it, `/a/` is it, and `a` has it, always in whole segments; several are separated
-//! by spaces, and one must fit.
+//! Conditions are `if-content`, `if-not-content` (empty: the rule's own content), `if-path`,
+//! `if-not-path`, `if` and `if-not`, on rules, themes, `<rules>` and `<include>`. All that stand
+//! together must hold. An `if-path` of `/a` begins with that, `a/` ends with it, `/a/` is it, and
+//! `a` has it, always in whole segments; several are separated by spaces, and one must fit.
 //!
 //! # Order
 //!
@@ -31,43 +33,49 @@
 //!
 //! 1. `before` comes in front of it;
 //! 2. `drop` removes it; else
-//! 3. `replace` exchanges it: the first whose condition holds, else the one without a condition; else
+//! 3. `replace` exchanges it: the first whose condition holds, else the one without a condition;
+//!    else
 //! 4. `strip` removes its tags;
 //! 5. its attributes are dropped, copied, merged, in that order;
-//! 6. inside it, `before` with `theme-children`, then `replace` with `theme-children` or what it has, then `after`
-//!    with `theme-children`;
+//! 6. inside it, `before` with `theme-children`, then `replace` with `theme-children` or what it
+//!    has, then `after` with `theme-children`;
 //! 7. `after` comes behind it.
 //!
-//! Rules about the content act wherever a node of it is copied to, pages without a theme included. Of several for one
-//! node one counts, as templates do in XSLT: `content-children` before `before`, `replace` and `after`, these before
-//! `strip`, and this before `drop`; of one kind the later. Content that is taken with `method="raw"`, and what comes
-//! from another document, is copied as it is, unless that has `method="transform"`.
+//! Rules about the content act wherever a node of it is copied to, pages without a theme included.
+//! Of several for one node one counts, as templates do in XSLT: `content-children` before `before`,
+//! `replace` and `after`, these before `strip`, and this before `drop`; of one kind the later.
+//! Content that is taken with `method="raw"`, and what comes from another document, is copied as it
+//! is, unless that has `method="transform"`.
 //!
 //! # XPath and CSS
 //!
-//! XPath 1.0: all axes but `namespace`, all operators, and the functions `boolean`, `ceiling`, `concat`, `contains`,
-//! `count`, `false`, `floor`, `last`, `local-name`, `name`, `normalize-space`, `not`, `number`, `position`, `round`,
-//! `starts-with`, `string`, `string-length`, `substring`, `substring-after`, `substring-before`, `sum`, `translate`
-//! and `true`. `$name` is a parameter of the page; one that is not set is an empty string, where Diazo refuses the
-//! page.
+//! XPath 1.0: all axes but `namespace`, all operators, and the functions `boolean`, `ceiling`,
+//! `concat`, `contains`, `count`, `false`, `floor`, `last`, `local-name`, `name`,
+//! `normalize-space`, `not`, `number`, `position`, `round`, `starts-with`, `string`,
+//! `string-length`, `substring`, `substring-after`, `substring-before`, `sum`, `translate` and
+//! `true`. `$name` is a parameter of the page; one that is not set is an empty string, where Diazo
+//! refuses the page.
 //!
-//! CSS: types, `*`, `#id`, `.class`, attributes with all operators, the four combinators, `:first-child`,
-//! `:last-child`, `:only-child`, `:first-of-type`, `:last-of-type`, `:only-of-type`, `:nth-child()` and its kin,
-//! `:empty`, `:root`, `:not()`, `:contains()`.
+//! CSS: types, `*`, `#id`, `.class`, attributes with all operators, the four combinators,
+//! `:first-child`, `:last-child`, `:only-child`, `:first-of-type`, `:last-of-type`,
+//! `:only-of-type`, `:nth-child()` and its kin, `:empty`, `:root`, `:not()`, `:contains()`.
 //!
 //! # What differs
 //!
-//! * **No XSLT.** `xsl:` elements in rules, other values of `mode`, and functions of XSLT such as `document()` are
-//!   errors that name file and line. So are `method="ssi"` and `"esi"`, HTML inside `<theme>`, `css:prefix`, and the
-//!   namespaces from before Diazo.
-//! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the same tree. As in
-//!   libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What no rule touches is passed on byte
-//!   for byte; tags that cross each other are left for browsers to repair, and closed where they are taken out; and a
-//!   reference without its semicolon (`&gt`) is text.
-//! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not XHTML.
+//! * **No XSLT.** `xsl:` elements in rules, other values of `mode`, and functions of XSLT such as
+//!   `document()` are errors that name file and line. So are `method="ssi"` and `"esi"`, HTML
+//!   inside `<theme>`, `css:prefix`, and the namespaces from before Diazo.
+//! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
+//!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What
+//!   no rule touches is passed on byte for byte; tags that cross each other are left for browsers
+//!   to repair, and closed where they are taken out; and a reference without its semicolon (`&gt`)
+//!   is text.
+//! * **HTML is written,** with the doctype of the theme (`<!DOCTYPE html>` if it has none), and not
+//!   XHTML.
 //! * **Comments after `</html>`** come before it.
-//! * **A second theme or `replace` without a condition** for one thing is an error. Diazo writes both themes.
-//! * **`href` is of this site.** Documents are asked for before the page is themed, and only if path and parameters
-//!   let a rule need them. Of a document that is missing nothing is taken.
-//! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no selector is not
-//!   written in CSS: `css:if`, which Diazo takes for `css:if-content`, is an error.
+//! * **A second theme or `replace` without a condition** for one thing is an error. Diazo writes
+//!   both themes.
+//! * **`href` is of this site.** Documents are asked for before the page is themed, and only if
+//!   path and parameters let a rule need them. Of a document that is missing nothing is taken.
+//! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no
+//!   selector is not written in CSS: `css:if`, which Diazo takes for `css:if-content`, is an error.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use euryale_core::ledger::{Counter, Parts};
 use euryale_core::{Internal, InternalRequest, PanicMessage, Route};
-use euryale_transform::{Caching, Page, ReferenceError, SubResponseError, read_html, resolve, sub_request};
+use euryale_transform::{
+    Caching, Page, ReferenceError, SubResponseError, read_html, resolve, sub_request,
+};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -30,11 +32,14 @@ pub(crate) struct Documents {
 }
 
 impl Documents {
-    /// Fetches documents for the client of a page, some at a time, in their order, all of them `within` this time. One
-    /// that is missing is logged and counted, and keeps the page out of caches.
+    /// Fetches documents for the client of a page, some at a time, in their order, all of them
+    /// `within` this time. One that is missing is logged and counted, and keeps the page out of
+    /// caches.
     pub(crate) async fn fetch(page: &Page, hrefs: Vec<String>, within: Duration) -> Self {
-        let (until, counters) = (Instant::now() + within, &page.ledger().theme_documents);
-        let (mut documents, mut fetches) = (Self::default(), JoinSet::new());
+        let until = Instant::now() + within;
+        let counters = &page.ledger().theme_documents;
+        let mut documents = Self::default();
+        let mut fetches = JoinSet::new();
         let mut hrefs = hrefs.into_iter();
         loop {
             for href in hrefs.by_ref().take(AT_A_TIME - fetches.len()) {
@@ -42,7 +47,9 @@ impl Documents {
                 let fetched = async move { (href, answered(asked, until).await) };
                 fetches.spawn(fetched.in_current_span());
             }
-            let Some(joined) = fetches.join_next().await else { return documents };
+            let Some(joined) = fetches.join_next().await else {
+                return documents;
+            };
             // A panic of what answers is an answer here.
             let Ok((href, answer)) = joined else { continue };
             match answer {
@@ -67,7 +74,11 @@ fn ask(
     href: &str,
 ) -> Result<impl Future<Output = Result<(String, Caching), Missing>> + use<>, Missing> {
     let page = page.request();
-    let internal = page.extensions.get::<Internal>().ok_or(Missing::NoStack)?.clone();
+    let internal = page
+        .extensions
+        .get::<Internal>()
+        .ok_or(Missing::NoStack)?
+        .clone();
     if InternalRequest::of(&page.extensions).is_some_and(|mark| mark.depth() >= MAX_DEPTH) {
         return Err(Missing::TooDeep);
     }
@@ -75,7 +86,10 @@ fn ask(
     asked.extensions_mut().insert(Route::new("theme"));
     let from = page.extensions.clone();
     Ok(async move {
-        let response = internal.request(asked, &from).await.map_err(Missing::Unanswered)?;
+        let response = internal
+            .request(asked, &from)
+            .await
+            .map_err(Missing::Unanswered)?;
         let caching = Caching::of(response.headers());
         Ok((read_html(response, MAX_DOCUMENT).await?, caching))
     })
@@ -111,7 +125,9 @@ impl Missing {
             Self::Address(_) => &documents.address,
             Self::TooDeep | Self::NoHtml(SubResponseError::TooLarge) => &documents.limit,
             Self::Unanswered(_) | Self::NoHtml(SubResponseError::Status(_)) => &documents.status,
-            Self::NoHtml(SubResponseError::NotHtml | SubResponseError::NotText) => &documents.content,
+            Self::NoHtml(SubResponseError::NotHtml | SubResponseError::NotText) => {
+                &documents.content
+            }
             Self::Elapsed => &documents.elapsed,
             Self::NoStack | Self::NoHtml(_) | Self::Panicked(_) => &documents.failed,
         }

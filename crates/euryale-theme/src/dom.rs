@@ -1,7 +1,8 @@
 //! A page as a tree of places in its source.
 //!
-//! Nothing is copied and nothing is decoded while a page is parsed: a node knows where it begins and ends. Nodes lie in
-//! document order, so that the descendants of a node are a range, and what no rule touches is passed on byte for byte.
+//! Nothing is copied and nothing is decoded while a page is parsed: a node knows where it begins
+//! and ends. Nodes lie in document order, so that the descendants of a node are a range, and what
+//! no rule touches is passed on byte for byte.
 
 mod closing;
 mod name;
@@ -92,12 +93,14 @@ pub(crate) struct Dom<'s> {
 }
 
 impl<'s> Dom<'s> {
-    /// Parses a page. Whatever it is, it has a tree, with `html`, `head` and `body`, unless it is too large.
+    /// Parses a page. Whatever it is, it has a tree, with `html`, `head` and `body`, unless it is
+    /// too large.
     pub(crate) fn parse(source: &'s str) -> Result<Self, Excess> {
         parse::Parser::new(source, false).run()
     }
 
-    /// Parses a theme. What was written for Diazo was read by libxml2, where `<div/>` has no children.
+    /// Parses a theme. What was written for Diazo was read by libxml2, where `<div/>` has no
+    /// children.
     pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
         parse::Parser::new(source, true).run()
     }
@@ -139,7 +142,9 @@ impl<'s> Dom<'s> {
 
     fn chain(&self, id: Id, next: fn(&Node) -> Id) -> impl Iterator<Item = Id> + '_ {
         let some = |id: Id| (id != NONE).then_some(id);
-        std::iter::successors(some(next(self.node(id))), move |id| some(next(self.node(*id))))
+        std::iter::successors(some(next(self.node(id))), move |id| {
+            some(next(self.node(*id)))
+        })
     }
 
     /// Siblings after it.
@@ -185,7 +190,9 @@ impl<'s> Dom<'s> {
         match name {
             "id" => (node.id != NONE).then_some(node.id),
             "class" => (node.class != NONE).then_some(node.class),
-            _ => self.attributes_of(id).find(|at| self.attribute_name(*at).eq_ignore_ascii_case(name)),
+            _ => self
+                .attributes_of(id)
+                .find(|at| self.attribute_name(*at).eq_ignore_ascii_case(name)),
         }
     }
 }

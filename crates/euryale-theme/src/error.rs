@@ -14,7 +14,11 @@ pub struct LoadError {
 
 impl LoadError {
     pub(crate) fn new(file: &Path, line: Option<u32>, what: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line, what: what.into() }
+        Self {
+            file: file.to_owned(),
+            line,
+            what: what.into(),
+        }
     }
 
     /// The file that it is in.

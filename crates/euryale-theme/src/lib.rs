@@ -1,9 +1,10 @@
 //! Themes as in Diazo: rules put the content of a page into a designer's HTML.
 //!
-//! A [`Theme`] is compiled once, from rules files and the HTML that they name, and then themes any number of pages:
-//! HTML in, HTML out, about 0.12 ms for one of 60 KB and nine rules, 50 times as fast as Diazo with lxml (`cargo run
-//! --release -p euryale-bench -- theme`). It is a library that needs no stack; [`ThemeTransform`] is its place in one:
-//! order 8850 in the chain of transforms, after the transaction. No worker and no connection are held.
+//! A [`Theme`] is compiled once, from rules files and the HTML that they name, and then themes any
+//! number of pages: HTML in, HTML out, about 0.12 ms for one of 60 KB and nine rules, 50 times as
+//! fast as Diazo with lxml (`cargo run --release -p euryale-bench -- theme`). It is a library that
+//! needs no stack; [`ThemeTransform`] is its place in one: order 8850 in the chain of transforms,
+//! after the transaction. No worker and no connection are held.
 //!
 //! ```
 //! use euryale_theme::{Context, Loader};
@@ -33,13 +34,13 @@
 //! # }
 //! ```
 //!
-//! It replaces, from Zope: Diazo and `plone.app.theming`. The module [`diazo`] says which rules there are, and what
-//! differs.
+//! It replaces, from Zope: Diazo and `plone.app.theming`. The module [`diazo`] says which rules
+//! there are, and what differs.
 //!
 //! # A program's theme
 //!
-//! [`LiveTheme`] keeps a theme and follows its files. [`ThemeTransform`] asks it for each page, and themes the page on
-//! the chain's threads for the CPU:
+//! [`LiveTheme`] keeps a theme and follows its files. [`ThemeTransform`] asks it for each page, and
+//! themes the page on the chain's threads for the CPU:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -59,21 +60,22 @@
 //!
 //! # Cancellation
 //!
-//! A page that is being themed is finished on its thread when the client goes away, and dropped; sub-requests for
-//! documents are cancelled.
+//! A page that is being themed is finished on its thread when the client goes away, and dropped;
+//! sub-requests for documents are cancelled.
 //!
 //! # Backpressure
 //!
-//! As many pages are themed at a time as the chain has threads. Sub-requests take ordinary places in the queue,
-//! eight of a page at a time.
+//! As many pages are themed at a time as the chain has threads. Sub-requests take ordinary places
+//! in the queue, eight of a page at a time.
 //!
 //! # Errors
 //!
-//! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each other, two million
-//! nodes, 20 million looks at a node, 64 MiB of themed page. HTML is never refused for being wrong. Rules files of up
-//! to 8 MiB are read; entities that multiply, files that include themselves, nests and expressions without end are
-//! errors. A document that rules take content from and that is not there, or not in time, is empty:
-//! it is logged, counted (`euryale_theme_documents_total`), and the page is not stored.
+//! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each
+//! other, two million nodes, 20 million looks at a node, 64 MiB of themed page. HTML is never
+//! refused for being wrong. Rules files of up to 8 MiB are read; entities that multiply, files that
+//! include themselves, nests and expressions without end are errors. A document that rules take
+//! content from and that is not there, or not in time, is empty: it is logged, counted
+//! (`euryale_theme_documents_total`), and the page is not stored.
 //!
 //! # Panics
 //!

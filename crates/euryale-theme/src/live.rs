@@ -11,12 +11,12 @@ use crate::theme::{Loader, Theme};
 
 /// A theme and the files that it comes from. Clones share it.
 ///
-/// It is compiled by [`new`](Self::new), and again when [`reload`](Self::reload) finds that files have changed: by
-/// hand, on a signal, or by the thread that [`watch`](Self::watch) starts. Requests never wait for it: they have the
-/// theme that was there when they came.
+/// It is compiled by [`new`](Self::new), and again when [`reload`](Self::reload) finds that files
+/// have changed: by hand, on a signal, or by the thread that [`watch`](Self::watch) starts.
+/// Requests never wait for it: they have the theme that was there when they came.
 ///
-/// While its files are wrong there is no theme, and pages are served as they are. The log says so once, and
-/// [`state`](Self::state) as long as it lasts.
+/// While its files are wrong there is no theme, and pages are served as they are. The log says so
+/// once, and [`state`](Self::state) as long as it lasts.
 #[derive(Clone)]
 pub struct LiveTheme {
     shared: Arc<Shared>,
@@ -56,8 +56,8 @@ impl ThemeState {
 }
 
 impl LiveTheme {
-    /// Reads and compiles the theme. If that fails, it is logged, and there is no theme until the files change. Reads
-    /// files: not on a runtime's thread.
+    /// Reads and compiles the theme. If that fails, it is logged, and there is no theme until the
+    /// files change. Reads files: not on a runtime's thread.
     pub fn new(loader: Loader) -> Self {
         let (state, stamps) = read(&loader);
         Self {
@@ -70,8 +70,8 @@ impl LiveTheme {
         }
     }
 
-    /// Looks at the files so often, from a thread of its own that ends with the last clone. A second is often enough
-    /// for who writes a theme, and costs a `stat` for each file.
+    /// Looks at the files so often, from a thread of its own that ends with the last clone. A
+    /// second is often enough for who writes a theme, and costs a `stat` for each file.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -84,27 +84,47 @@ impl LiveTheme {
                 Self { shared }.reload();
             }
         };
-        std::thread::Builder::new().name("theme".to_owned()).spawn(watch)?;
-        *self.shared.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        std::thread::Builder::new()
+            .name("theme".to_owned())
+            .spawn(watch)?;
+        *self
+            .shared
+            .watcher
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(sender);
         Ok(self)
     }
 
-    /// Reads and compiles it again if one of its files has changed; says whether one had. Reads files: not on a
-    /// runtime's thread.
+    /// Reads and compiles it again if one of its files has changed; says whether one had. Reads
+    /// files: not on a runtime's thread.
     pub fn reload(&self) -> bool {
-        let mut stamps = self.shared.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stamps = self
+            .shared
+            .stamps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if !stamps.is_empty() && stamps.iter().all(Stamp::still_holds) {
             return false;
         }
         let (state, new) = read(&self.shared.loader);
         *stamps = new;
-        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        *self
+            .shared
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
         true
     }
 
     /// How it stands now.
     pub fn state(&self) -> Arc<ThemeState> {
-        Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(
+            &self
+                .shared
+                .current
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// The theme as it is now, unless its files are wrong.
@@ -115,7 +135,9 @@ impl LiveTheme {
 
 impl fmt::Debug for LiveTheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveTheme").field("rules", &self.shared.loader.rules()).finish_non_exhaustive()
+        f.debug_struct("LiveTheme")
+            .field("rules", &self.shared.loader.rules())
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,9 +153,17 @@ fn read(loader: &Loader) -> (ThemeState, Vec<Stamp>) {
             (Some(Arc::new(theme)), None, stamps)
         }
         Err((error, stamps)) => {
-            tracing::error!(%error, "no theme: pages are served as they are until its files are mended");
+            tracing::error!(%error, "no theme: pages are served as they are until its files are \
+                mended");
             (None, Some(error), stamps)
         }
     };
-    (ThemeState { theme, error, read: now }, stamps)
+    (
+        ThemeState {
+            theme,
+            error,
+            read: now,
+        },
+        stamps,
+    )
 }

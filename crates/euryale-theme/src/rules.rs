@@ -11,7 +11,9 @@ mod version;
 pub(crate) use self::condition::Test;
 pub(crate) use self::inline::Inline;
 pub(crate) use self::reader::{Rules, read};
-pub(crate) use self::rule::{Action, ContentRule, ContentTarget, Names, Rank, Source, ThemeRule, What};
+pub(crate) use self::rule::{
+    Action, ContentRule, ContentTarget, Names, Rank, Source, ThemeRule, What,
+};
 
 use std::path::PathBuf;
 

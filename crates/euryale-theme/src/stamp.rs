@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file as it was before it was read: what changes while it is read has another stamp. None: it is not there.
+/// A file as it was before it was read: what changes while it is read has another stamp. None: it
+/// is not there.
 #[derive(Clone, Debug)]
 pub(crate) struct Stamp {
     pub(crate) file: PathBuf,
@@ -12,7 +13,10 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) fn of(file: &Path) -> Self {
-        Self { file: file.to_owned(), seen: look(file) }
+        Self {
+            file: file.to_owned(),
+            seen: look(file),
+        }
     }
 
     pub(crate) fn still_holds(&self) -> bool {

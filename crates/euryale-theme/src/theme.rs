@@ -38,8 +38,8 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// Reads and compiles a rules file with all that it includes, without a prefix. Reads files: not on a runtime's
-    /// thread.
+    /// Reads and compiles a rules file with all that it includes, without a prefix. Reads files:
+    /// not on a runtime's thread.
     ///
     /// # Errors
     /// The first thing that is wrong, with its file and line.
@@ -49,21 +49,26 @@ impl Theme {
 
     /// Themes a page: HTML in, HTML out. A page that stays as it is, by `<notheme>`, is borrowed.
     ///
-    /// It computes, and waits for nothing; about 0.12 ms for a page of 60 KB. HTML is never refused for being wrong:
-    /// it is read as browsers do.
+    /// It computes, and waits for nothing; about 0.12 ms for a page of 60 KB. HTML is never refused
+    /// for being wrong: it is read as browsers do.
     ///
     /// # Errors
     /// When the page is beyond the limits that bound this work. Serve it unthemed.
-    pub fn apply<'c>(&self, content: &'c str, context: &Context<'_>) -> Result<Cow<'c, str>, PageError> {
+    pub fn apply<'c>(
+        &self,
+        content: &'c str,
+        context: &Context<'_>,
+    ) -> Result<Cow<'c, str>, PageError> {
         apply::apply(&self.program, content, context)
     }
 
-    /// The `href`s of documents that rules may take content from for such a page: fetch them, and give them to the
-    /// [`Context`]. Rules whose conditions on path and parameters do not hold ask for none; what the page itself
-    /// says is not known yet.
+    /// The `href`s of documents that rules may take content from for such a page: fetch them, and
+    /// give them to the [`Context`]. Rules whose conditions on path and parameters do not hold ask
+    /// for none; what the page itself says is not known yet.
     pub fn documents<'t>(&'t self, context: &'t Context<'_>) -> impl Iterator<Item = &'t str> {
         let documents = self.program.documents.iter();
-        let needed = documents.filter(|(_, uses)| uses.iter().any(|when| self.may_hold(when, context)));
+        let needed =
+            documents.filter(|(_, uses)| uses.iter().any(|when| self.may_hold(when, context)));
         needed.map(|(href, _)| href.as_str())
     }
 
@@ -74,10 +79,14 @@ impl Theme {
                 None => test.of_path(context.path()).unwrap_or(true),
                 Some(expr) if expr.needs_page() => true,
                 Some(expr) => {
-                    let Ok(dom) = crate::dom::Dom::parse("") else { return true };
+                    let Ok(dom) = crate::dom::Dom::parse("") else {
+                        return true;
+                    };
                     let parameters = |name: &str| context.value(name);
                     let budget = Budget::new(1_000_000);
-                    Scope::new(&dom, &parameters, &budget).is_true(expr).map_or(true, |is| is == test.wanted)
+                    Scope::new(&dom, &parameters, &budget)
+                        .is_true(expr)
+                        .map_or(true, |is| is == test.wanted)
                 }
             }
         })
@@ -88,14 +97,14 @@ impl Theme {
         &self.files
     }
 
-    /// Changes with whatever it was made of: the texts of its files, the prefix, the release of this crate. It is the
-    /// same in each process and each build, wherever the files are.
+    /// Changes with whatever it was made of: the texts of its files, the prefix, the release of
+    /// this crate. It is the same in each process and each build, wherever the files are.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// What is most likely a mistake, though it could be compiled: rules about nothing in any theme, attributes that
-    /// mean nothing.
+    /// What is most likely a mistake, though it could be compiled: rules about nothing in any
+    /// theme, attributes that mean nothing.
     pub fn warnings(&self) -> &[LoadError] {
         &self.warnings
     }
@@ -112,12 +121,15 @@ pub struct Loader {
 impl Loader {
     /// From this rules file.
     pub fn new(rules: impl Into<PathBuf>) -> Self {
-        Self { rules: rules.into(), prefix: None }
+        Self {
+            rules: rules.into(),
+            prefix: None,
+        }
     }
 
-    /// Relative addresses in the theme's HTML (`src`, `href`, `srcset`, `@import`, conditional comments) are resolved
-    /// against this path: the theme can be looked at as a file, and is served from anywhere. A `prefix` of
-    /// `<theme>` is relative to it.
+    /// Relative addresses in the theme's HTML (`src`, `href`, `srcset`, `@import`, conditional
+    /// comments) are resolved against this path: the theme can be looked at as a file, and is
+    /// served from anywhere. A `prefix` of `<theme>` is relative to it.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
@@ -133,19 +145,30 @@ impl Loader {
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn load(&self) -> Result<Theme, LoadError> {
-        self.load_with_stamps().map(|(theme, _)| theme).map_err(|(error, _)| error)
+        self.load_with_stamps()
+            .map(|(theme, _)| theme)
+            .map_err(|(error, _)| error)
     }
 
     /// With the files that were read, those up to the error if there is one.
     pub(crate) fn load_with_stamps(&self) -> Result<(Theme, Vec<Stamp>), (LoadError, Vec<Stamp>)> {
         let mut rules = rules::read(&self.rules)?;
-        let (stamps, mut version) = (std::mem::take(&mut rules.files), std::mem::take(&mut rules.version));
+        let stamps = std::mem::take(&mut rules.files);
+        let mut version = std::mem::take(&mut rules.version);
         version.add(self.prefix.as_deref().unwrap_or_default());
         version.add(env!("CARGO_PKG_VERSION"));
         match Program::new(rules, self.prefix.as_deref()) {
             Ok((program, warnings)) => {
                 let files = stamps.iter().map(|stamp| stamp.file.clone()).collect();
-                Ok((Theme { program, files, version: version.to_string(), warnings }, stamps))
+                Ok((
+                    Theme {
+                        program,
+                        files,
+                        version: version.to_string(),
+                        warnings,
+                    },
+                    stamps,
+                ))
             }
             Err(error) => Err((error, stamps)),
         }

@@ -13,7 +13,8 @@ use crate::context::{Context, Parameter};
 use crate::documents::Documents;
 use crate::live::LiveTheme;
 
-/// Parameters of the rules (`$name`) that a publisher sets for its page, in the extensions of its response.
+/// Parameters of the rules (`$name`) that a publisher sets for its page, in the extensions of its
+/// response.
 ///
 /// They are known in the transaction; the page is themed after it.
 ///
@@ -41,21 +42,22 @@ impl ThemeParameters {
     }
 }
 
-/// Themes pages, in the chain of [`euryale-transform`](euryale_transform): order 8850, a whole page at a time, on the
-/// threads for the CPU.
+/// Themes pages, in the chain of [`euryale-transform`](euryale_transform): order 8850, a whole page
+/// at a time, on the threads for the CPU.
 ///
-/// Rules see `$path` (decoded), and `$host`, `$scheme`, `$base` and `$url` (as it is written, without its query) of the
-/// request as it came: `https` if its socket is one of TLS. Behind a proxy the client may have written another address:
-/// whoever knows it, from the `PublicUrl` of `euryale-forwarded` say, sets these names in [`ThemeParameters`].
+/// Rules see `$path` (decoded), and `$host`, `$scheme`, `$base` and `$url` (as it is written,
+/// without its query) of the request as it came: `https` if its socket is one of TLS. Behind a
+/// proxy the client may have written another address: whoever knows it, from the `PublicUrl` of
+/// `euryale-forwarded` say, sets these names in [`ThemeParameters`].
 ///
-/// Documents that rules take content from are fetched through [`Internal`](euryale_core::Internal) before, eight at a
-/// time, for the client of the page; their route is `theme`. A relative `href` is one of the page's. Of a document that
-/// is not answered 200 with HTML, or not in time, nothing is taken; the log says so, and the chain's ledger counts it
-/// (`euryale_theme_documents_total`). Documents have no theme: a page that takes content from itself takes it from what
-/// it was before.
+/// Documents that rules take content from are fetched through [`Internal`](euryale_core::Internal)
+/// before, eight at a time, for the client of the page; their route is `theme`. A relative `href`
+/// is one of the page's. Of a document that is not answered 200 with HTML, or not in time, nothing
+/// is taken; the log says so, and the chain's ledger counts it (`euryale_theme_documents_total`).
+/// Documents have no theme: a page that takes content from itself takes it from what it was before.
 ///
-/// What caches may do with a page is the strictest of what it and its documents say ([`Caching`]); a page in which a
-/// document is missing is not stored.
+/// What caches may do with a page is the strictest of what it and its documents say ([`Caching`]);
+/// a page in which a document is missing is not stored.
 ///
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
 ///
@@ -72,7 +74,12 @@ impl ThemeTransform {
     /// By this theme, under the name `theme`.
     pub fn new(theme: LiveTheme) -> Self {
         let document_deadline = Duration::from_secs(5);
-        Self { theme, name: Cow::Borrowed("theme"), has_version: false, document_deadline }
+        Self {
+            theme,
+            name: Cow::Borrowed("theme"),
+            has_version: false,
+            document_deadline,
+        }
     }
 
     /// For the log, the metrics and the off switch.
@@ -82,16 +89,17 @@ impl ThemeTransform {
         self
     }
 
-    /// How long the documents may take that rules take content from, all of one page, their wait for connections
-    /// included. Keep it below the chain's own deadline, at which the page is sent as it was. Default: 5 s.
+    /// How long the documents may take that rules take content from, all of one page, their wait
+    /// for connections included. Keep it below the chain's own deadline, at which the page is sent
+    /// as it was. Default: 5 s.
     #[must_use]
     pub fn document_deadline(mut self, within: Duration) -> Self {
         self.document_deadline = within;
         self
     }
 
-    /// Themed pages keep an `ETag`: their own and the theme's version. Only right if rules ask for nothing but the
-    /// page and its path: no parameters, no `href`. Default: they have none.
+    /// Themed pages keep an `ETag`: their own and the theme's version. Only right if rules ask for
+    /// nothing but the page and its path: no parameters, no `href`. Default: they have none.
     #[must_use]
     pub fn keep_tags(mut self) -> Self {
         self.has_version = true;
@@ -119,8 +127,14 @@ impl Transform for ThemeTransform {
 }
 
 impl TransformPage for ThemeTransform {
-    async fn transform(&self, page: &Page, response: Response<String>) -> Result<Response<String>, BoxError> {
-        let Some(theme) = self.theme.theme() else { return Ok(response) };
+    async fn transform(
+        &self,
+        page: &Page,
+        response: Response<String>,
+    ) -> Result<Response<String>, BoxError> {
+        let Some(theme) = self.theme.theme() else {
+            return Ok(response);
+        };
         let (mut head, content) = response.into_parts();
         let mut context = context(page.request());
         if let Some(ThemeParameters(set)) = head.extensions.get() {
@@ -153,14 +167,26 @@ impl TransformPage for ThemeTransform {
     }
 }
 
-/// HTTP/1.1 names no scheme in a request to its origin (RFC 9112 §3.2.1): it is that of the socket then.
+/// HTTP/1.1 names no scheme in a request to its origin (RFC 9112 §3.2.1): it is that of the socket
+/// then.
 fn context(request: &request::Parts) -> Context<'static> {
     let written = request.uri.path();
     let path = percent_decode_str(written).decode_utf8_lossy().into_owned();
-    let named = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = request.uri.authority().map(http::uri::Authority::as_str).or(named).unwrap_or_default();
+    let named = request
+        .headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = request
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or(named)
+        .unwrap_or_default();
     let is_tls = request.extensions.get::<Peer>().is_some_and(Peer::is_tls);
-    let scheme = request.uri.scheme_str().unwrap_or(if is_tls { "https" } else { "http" });
+    let scheme = request
+        .uri
+        .scheme_str()
+        .unwrap_or(if is_tls { "https" } else { "http" });
     let base = format!("{scheme}://{host}");
     Context::new(path)
         .parameter("host", host)

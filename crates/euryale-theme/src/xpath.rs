@@ -1,6 +1,7 @@
 //! Selectors: XPath 1.0 as rule files use it, and CSS, which becomes the same.
 //!
-//! An expression is compiled when the rules are loaded. What one page may cost is bounded by a [`Budget`].
+//! An expression is compiled when the rules are loaded. What one page may cost is bounded by a
+//! [`Budget`].
 
 mod css;
 mod eval;
@@ -161,9 +162,10 @@ impl Expr {
 
     fn asks_position(&self) -> bool {
         match self {
-            Self::Or(a, b) | Self::And(a, b) | Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) => {
-                a.asks_position() || b.asks_position()
-            }
+            Self::Or(a, b)
+            | Self::And(a, b)
+            | Self::Compare(_, a, b)
+            | Self::Arithmetic(_, a, b) => a.asks_position() || b.asks_position(),
             Self::Negate(a) => a.asks_position(),
             Self::Call(Function::Position | Function::Last, _) => true,
             Self::Call(_, arguments) => arguments.iter().any(Self::asks_position),
@@ -183,7 +185,8 @@ impl Expr {
             Self::Path(path) => !path.absolute,
             Self::Literal(_) | Self::Number(_) | Self::Variable(_) => false,
             Self::Call(function, arguments) => {
-                function.is_relative(arguments.is_empty()) || arguments.iter().any(Self::is_relative)
+                function.is_relative(arguments.is_empty())
+                    || arguments.iter().any(Self::is_relative)
             }
         }
     }
@@ -191,9 +194,10 @@ impl Expr {
     /// Does it look at the page at all, or at parameters only?
     pub(crate) fn needs_page(&self) -> bool {
         match self {
-            Self::Or(a, b) | Self::And(a, b) | Self::Compare(_, a, b) | Self::Arithmetic(_, a, b) => {
-                a.needs_page() || b.needs_page()
-            }
+            Self::Or(a, b)
+            | Self::And(a, b)
+            | Self::Compare(_, a, b)
+            | Self::Arithmetic(_, a, b) => a.needs_page() || b.needs_page(),
             Self::Negate(a) => a.needs_page(),
             Self::Union(..) | Self::Path(_) | Self::Filter(..) => true,
             Self::Literal(_) | Self::Number(_) | Self::Variable(_) => false,
@@ -229,6 +233,8 @@ impl Expr {
             Self::Filter(_, _, steps) => steps,
             _ => return false,
         };
-        steps.last().is_some_and(|step| step.axis == Axis::Attribute)
+        steps
+            .last()
+            .is_some_and(|step| step.axis == Axis::Attribute)
     }
 }

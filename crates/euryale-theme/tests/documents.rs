@@ -1,5 +1,5 @@
-//! Documents that rules take content from, and that are not there as they should be. In a program of its own: it reads
-//! the log.
+//! Documents that rules take content from, and that are not there as they should be. In a program
+//! of its own: it reads the log.
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
@@ -25,8 +25,9 @@ const PAGE: &str = "<body><p id=box>of the page</p></body>";
 const THEME: &str = "<body><div id=main></div><div id=side>-</div></body>";
 
 fn theme(folder: &Path, href: &str) -> ThemeTransform {
-    let side =
-        format!(r##"<replace css:theme-children="#side" css:content-children="#box" href="{href}"/>"##);
+    let side = format!(
+        r##"<replace css:theme-children="#side" css:content-children="#box" href="{href}"/>"##
+    );
     with(folder, &side)
 }
 
@@ -44,7 +45,9 @@ fn with(folder: &Path, rules: &str) -> ThemeTransform {
 
 fn typed(kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 
@@ -71,16 +74,21 @@ fn answer(request: &Request<Body>) -> Answer {
             "/full" => return Err(Error::new(ErrorKind::QueueFull)),
             "/panic" => std::panic::resume_unwind(Box::new("as scripted")),
             "/never" => std::future::pending().await,
-            "/stalls" => html(Body::deferred(std::future::pending::<Result<Response, Error>>())),
-            "/breaks-off" => {
-                html(Body::iter([Ok("<p id=box>half"), Err(std::io::Error::other("as scripted"))]))
-            }
+            "/stalls" => html(Body::deferred(std::future::pending::<
+                Result<Response, Error>,
+            >())),
+            "/breaks-off" => html(Body::iter([
+                Ok("<p id=box>half"),
+                Err(std::io::Error::other("as scripted")),
+            ])),
             "/json" => typed("application/json", "{}"),
             "/untyped" => Response::new(Body::from("<p id=box>x")),
             "/unknown" => typed("text/html; charset=x-nothing", "<p id=box>x"),
             "/coded" => {
                 let mut response = html("<p id=box>x");
-                response.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
+                response
+                    .headers_mut()
+                    .insert("content-encoding", HeaderValue::from_static("gzip"));
                 response
             }
             "/bytes" => html(vec![b'<', 0xff]),
@@ -91,19 +99,27 @@ fn answer(request: &Request<Body>) -> Answer {
     })
 }
 
-/// The themed page at `path`, whose rules take content from `href`, which requests were made for it, and what was
-/// counted.
+/// The themed page at `path`, whose rules take content from `href`, which requests were made for
+/// it, and what was counted.
 async fn themed(path: &str, href: &str) -> (String, Vec<Request<()>>, Ledger) {
-    let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
-    let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(theme(folder.path(), href));
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
+    let chain = TransformChainLayer::new()
+        .ledger(ledger.clone())
+        .transform_page(theme(folder.path(), href));
     let asked: Arc<Mutex<Vec<Request<()>>>> = Arc::default();
     let noted = Arc::clone(&asked);
     let internal = Internal::new(service_fn(move |request: Request<Body>| {
         let (head, body) = request.into_parts();
-        noted.lock().unwrap().push(Request::from_parts(head.clone(), ()));
+        noted
+            .lock()
+            .unwrap()
+            .push(Request::from_parts(head.clone(), ()));
         answer(&Request::from_parts(head, body))
     }));
-    let service = chain.layer(service_fn(|_: Request<Body>| ready(Ok::<_, Infallible>(html(PAGE)))));
+    let service = chain.layer(service_fn(|_: Request<Body>| {
+        ready(Ok::<_, Infallible>(html(PAGE)))
+    }));
     let request = Request::get(path)
         .header("cookie", "a=b")
         .header("if-none-match", "\"x\"")
@@ -124,7 +140,8 @@ async fn themed(path: &str, href: &str) -> (String, Vec<Request<()>>, Ledger) {
 fn with_side(side: &str) -> String {
     let main = "<p id=box>of the page</p>";
     format!(
-        "<!DOCTYPE html>\n<html><head></head><body><div id=main>{main}</div><div id=side>{side}</div></body></html>"
+        "<!DOCTYPE html>\n<html><head></head><body><div id=main>{main}</div><div id=side>{side}\
+            </div></body></html>"
     )
 }
 
@@ -155,12 +172,16 @@ async fn nothing_is_taken_from_what_is_not_there(log: &Log) {
         ("/bytes", 0, "content", "no text"),
         ("/large", 0, "limit", "too large"),
     ] {
-        let (before, began) = (log.lines().len(), Instant::now());
+        let before = log.lines().len();
+        let began = Instant::now();
         let (page, _, ledger) = themed("/page", href).await;
         assert_eq!(page, with_side(""), "{href}");
         assert_eq!(began.elapsed().as_secs(), seconds, "{href}");
         let said = log.lines().split_off(before);
-        let said: Vec<_> = said.iter().filter(|line| line.contains("nothing is taken from")).collect();
+        let said: Vec<_> = said
+            .iter()
+            .filter(|line| line.contains("nothing is taken from"))
+            .collect();
         assert!(
             matches!(&said[..], [line] if line.contains("WARN") && line.contains(why) && line.contains("href")),
             "{href}: {said:?}"
@@ -171,31 +192,64 @@ async fn nothing_is_taken_from_what_is_not_there(log: &Log) {
 }
 
 async fn documents_are_fetched_a_few_at_a_time() {
-    let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
     let takes = |n| format!("<before css:theme=\"#side\" css:content=\"#box\" href=\"/{n}\"/>");
     let rules: String = (0..20).map(takes).collect();
-    let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(with(folder.path(), &rules));
-    let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let chain = TransformChainLayer::new()
+        .ledger(ledger.clone())
+        .transform_page(with(folder.path(), &rules));
+    let running = Arc::new(AtomicUsize::new(0));
+    let peak = Arc::new(AtomicUsize::new(0));
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let (noted, most) = (Arc::clone(&asked), Arc::clone(&peak));
+    let noted = Arc::clone(&asked);
+    let most = Arc::clone(&peak);
     let internal = Internal::new(service_fn(move |request: Request<Body>| {
-        let (running, noted, most) = (Arc::clone(&running), Arc::clone(&noted), Arc::clone(&most));
+        let running = Arc::clone(&running);
+        let noted = Arc::clone(&noted);
+        let most = Arc::clone(&most);
         async move {
             noted.lock().unwrap().push(request.uri().path().to_owned());
-            most.fetch_max(running.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            most.fetch_max(
+                running.fetch_add(1, Ordering::Relaxed) + 1,
+                Ordering::Relaxed,
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
             running.fetch_sub(1, Ordering::Relaxed);
             Ok::<_, Infallible>(html("<p id=box>good</p>"))
         }
     }));
-    let service = chain.layer(service_fn(|_: Request<Body>| ready(Ok::<_, Infallible>(html(PAGE)))));
+    let service = chain.layer(service_fn(|_: Request<Body>| {
+        ready(Ok::<_, Infallible>(html(PAGE)))
+    }));
     let began = Instant::now();
-    let request = Request::get("/").extension(internal).body(Body::empty()).unwrap();
-    let body = service.oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(std::str::from_utf8(&body).unwrap().matches("good").count(), 20);
+    let request = Request::get("/")
+        .extension(internal)
+        .body(Body::empty())
+        .unwrap();
+    let body = service
+        .oneshot(request)
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes();
+    assert_eq!(
+        std::str::from_utf8(&body).unwrap().matches("good").count(),
+        20
+    );
     assert_eq!(peak.load(Ordering::Relaxed), 8);
-    assert_eq!(*asked.lock().unwrap(), (0..20).map(|n| format!("/{n}")).collect::<Vec<_>>());
-    assert!(began.elapsed() < Duration::from_millis(350), "three rounds: {:?}", began.elapsed());
+    assert_eq!(
+        *asked.lock().unwrap(),
+        (0..20).map(|n| format!("/{n}")).collect::<Vec<_>>()
+    );
+    assert!(
+        began.elapsed() < Duration::from_millis(350),
+        "three rounds: {:?}",
+        began.elapsed()
+    );
     assert_eq!(ledger.theme_documents.ok.get(), 20);
     assert_quiet(&ledger).await;
 }
@@ -206,7 +260,11 @@ async fn addresses_are_those_of_the_page() {
         ("/a/page", "good", "/a/good"),
         ("/a/b/page", "../good", "/a/good"),
         ("/a/page", "../../../good?x=1#y", "/good?x=1"),
-        ("http://site:8080/a/page", "./good", "http://site:8080/a/good"),
+        (
+            "http://site:8080/a/page",
+            "./good",
+            "http://site:8080/a/good",
+        ),
     ] {
         let (page, asked, _) = themed(path, href).await;
         assert_eq!(page, with_side("good"), "{path} {href}");
@@ -216,10 +274,14 @@ async fn addresses_are_those_of_the_page() {
 
 async fn a_document_is_asked_for_by_the_client_of_the_page() {
     let (_, asked, _) = themed("/page", "/good").await;
-    let [asked] = &asked[..] else { panic!("{asked:?}") };
+    let [asked] = &asked[..] else {
+        panic!("{asked:?}")
+    };
     assert_eq!(InternalRequest::of(asked.extensions()).unwrap().depth(), 1);
     assert_eq!(asked.headers()["cookie"], "a=b");
-    assert!(!asked.headers().contains_key("if-none-match") && !asked.headers().contains_key("range"));
+    assert!(
+        !asked.headers().contains_key("if-none-match") && !asked.headers().contains_key("range")
+    );
     assert_eq!(asked.extensions().get::<Route>().unwrap().name(), "theme");
     assert_eq!(asked.extensions().get(), Some(&"the program's"));
 }
@@ -231,26 +293,45 @@ async fn a_page_that_is_its_own_document_ends(log: &Log) {
         assert_eq!((page, asked.len()), (with_side("of the page"), 1), "{href}");
     }
     // Somebody has put it together so that they enter outside: the page in the page in the page.
-    let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
-    let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(theme(folder.path(), "/"));
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
+    let chain = TransformChainLayer::new()
+        .ledger(ledger.clone())
+        .transform_page(theme(folder.path(), "/"));
     let entrance: Arc<OnceLock<Internal>> = Arc::default();
     let depths: Arc<Mutex<Vec<u32>>> = Arc::default();
-    let (noted, known) = (Arc::clone(&depths), Arc::clone(&entrance));
+    let noted = Arc::clone(&depths);
+    let known = Arc::clone(&entrance);
     let service = chain.layer(service_fn(move |request: Request<Body>| {
-        noted.lock().unwrap().extend(InternalRequest::of(request.extensions()).map(|mark| mark.depth()));
+        noted
+            .lock()
+            .unwrap()
+            .extend(InternalRequest::of(request.extensions()).map(|mark| mark.depth()));
         ready(Ok::<_, Infallible>(html(PAGE)))
     }));
-    let all = service.clone().map_request(move |mut request: Request<Body>| {
-        request.extensions_mut().insert(known.get().unwrap().clone());
-        request
-    });
+    let all = service
+        .clone()
+        .map_request(move |mut request: Request<Body>| {
+            request
+                .extensions_mut()
+                .insert(known.get().unwrap().clone());
+            request
+        });
     assert!(entrance.set(Internal::new(all.clone())).is_ok());
     let began = Instant::now();
     let response = all.oneshot(Request::new(Body::empty())).await.unwrap();
     let page = response.into_body().collect().await.unwrap().to_bytes();
-    assert_eq!(page, with_side("of the page"), "each takes what it needs of the next");
+    assert_eq!(
+        page,
+        with_side("of the page"),
+        "each takes what it needs of the next"
+    );
     assert_eq!(*depths.lock().unwrap(), (1..=10).collect::<Vec<_>>());
     assert!(began.elapsed() < Duration::from_secs(1));
-    assert!(log.lines().iter().any(|line| line.contains("documents ask for documents, 10 deep")));
+    assert!(
+        log.lines()
+            .iter()
+            .any(|line| line.contains("documents ask for documents, 10 deep"))
+    );
     assert_quiet(&ledger).await;
 }

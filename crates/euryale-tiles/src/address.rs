@@ -1,6 +1,7 @@
 //! The reference of a tile, as an attribute has it.
 
-/// The value of an attribute, whose character references are resolved: those that serialisers write.
+/// The value of an attribute, whose character references are resolved: those that serialisers
+/// write.
 pub(crate) fn unescape(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut rest = value;
@@ -25,7 +26,8 @@ pub(crate) fn unescape(value: &str) -> String {
 /// Longer than the name of any reference, leading zeros of a number included.
 const LONGEST: usize = 32;
 
-/// The character that a reference stands for, and what comes after it. It is looked for no farther than it can reach.
+/// The character that a reference stands for, and what comes after it. It is looked for no farther
+/// than it can reach.
 fn reference(text: &str) -> Option<(char, &str)> {
     let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
     Some((character(&text[..end])?, &text[end + 1..]))
@@ -74,6 +76,10 @@ mod tests {
         let value = "&".repeat(1 << 20);
         let began = Instant::now();
         assert_eq!(unescape(&value), value);
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            began.elapsed()
+        );
     }
 }

@@ -45,7 +45,10 @@ pub enum TileErrorKind {
 
 impl TileError {
     pub(crate) fn new(address: impl Into<String>, kind: TileErrorKind) -> Self {
-        Self { address: address.into(), kind }
+        Self {
+            address: address.into(),
+            kind,
+        }
     }
 
     /// Which tile: its path and query, or what the page says if that is no address in this site.

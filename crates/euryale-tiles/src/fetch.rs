@@ -32,7 +32,8 @@ pub(crate) struct Asker {
     pub(crate) ledger: Ledger,
 }
 
-/// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading this.
+/// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading
+/// this.
 const LARGE: usize = 64 << 10;
 
 impl Asker {
@@ -52,13 +53,19 @@ impl Asker {
         if self.mark(nesting).depth() > self.settings.depth {
             return Err(TileErrorKind::TooDeep);
         }
-        if self.settings.allow.as_ref().is_some_and(|allow| !allow(address)) {
+        if self
+            .settings
+            .allow
+            .as_ref()
+            .is_some_and(|allow| !allow(address))
+        {
             return Err(TileErrorKind::NotAllowed);
         }
         Ok(())
     }
 
-    /// Fetches a document, which is HTML; follows redirects within the site, each of them one deeper.
+    /// Fetches a document, which is HTML; follows redirects within the site, each of them one
+    /// deeper.
     ///
     /// A panic of what answers, outside of workers, is its failure.
     pub(crate) async fn fetch<T: Send + 'static>(
@@ -68,14 +75,19 @@ impl Asker {
         make: Make<T>,
     ) -> Result<Document<T>, TileErrorKind> {
         let deadline = self.settings.deadline;
-        let mut fetched = pin!(tokio::time::timeout(deadline, self.follow(address, nesting, make)));
-        let fetched = poll_fn(|cx| match PanicMessage::catch(|| fetched.as_mut().poll(cx)) {
-            Ok(polled) => polled,
-            Err(panic) => {
-                tracing::error!("{panic}");
-                Poll::Ready(Ok(Err(TileErrorKind::Failed)))
-            }
-        });
+        let mut fetched = pin!(tokio::time::timeout(
+            deadline,
+            self.follow(address, nesting, make)
+        ));
+        let fetched = poll_fn(
+            |cx| match PanicMessage::catch(|| fetched.as_mut().poll(cx)) {
+                Ok(polled) => polled,
+                Err(panic) => {
+                    tracing::error!("{panic}");
+                    Poll::Ready(Ok(Err(TileErrorKind::Failed)))
+                }
+            },
+        );
         fetched.await.unwrap_or(Err(TileErrorKind::Elapsed))
     }
 
@@ -93,10 +105,17 @@ impl Asker {
             caching.and(&Caching::of(response.headers()));
             if !response.status().is_redirection() {
                 let text = self.read(response).await?;
-                return Ok(Document { content: self.compute(text, make).await?, caching });
+                return Ok(Document {
+                    content: self.compute(text, make).await?,
+                    caching,
+                });
             }
             let status = TileErrorKind::Status(response.status());
-            let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).ok_or(status)?;
+            let to = response
+                .headers()
+                .get(LOCATION)
+                .and_then(|to| to.to_str().ok())
+                .ok_or(status)?;
             (address, nesting) = (resolve(&address, to)?, nesting + 1);
         }
     }
@@ -110,10 +129,14 @@ impl Asker {
         }
         let mut request = sub_request(&self.page, address.clone());
         request.extensions_mut().insert(self.settings.route.clone());
-        self.internal.request(request, &above).await.map_err(|error| {
-            tracing::debug!(%address, error = &error as &dyn std::error::Error, "a tile has no answer");
-            TileErrorKind::Status(error.kind().status())
-        })
+        self.internal
+            .request(request, &above)
+            .await
+            .map_err(|error| {
+                tracing::debug!(%address, error = &error as &dyn std::error::Error, "a tile has no \
+                answer");
+                TileErrorKind::Status(error.kind().status())
+            })
     }
 
     /// Makes something of a text, where it belongs.
@@ -125,7 +148,10 @@ impl Asker {
         if text.len() < LARGE {
             return make(text);
         }
-        self.cpu.run(move || make(text)).await.unwrap_or(Err(TileErrorKind::Failed))
+        self.cpu
+            .run(move || make(text))
+            .await
+            .unwrap_or(Err(TileErrorKind::Failed))
     }
 
     async fn read(&self, response: Response) -> Result<String, TileErrorKind> {

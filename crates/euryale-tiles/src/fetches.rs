@@ -52,7 +52,15 @@ impl Fetches {
     pub(crate) fn new(asker: Asker) -> Self {
         let left = asker.settings.page_limit;
         let (slots, known, queue, running) = Default::default();
-        Self { asker, slots, known, queue, running, left, caching: Caching::default() }
+        Self {
+            asker,
+            slots,
+            known,
+            queue,
+            running,
+            left,
+            caching: Caching::default(),
+        }
     }
 
     /// What is at a reference in a document that is `nesting` below the page.
@@ -74,10 +82,13 @@ impl Fetches {
         &self.caching
     }
 
-    /// Has all tiles of a document fetched that is `nesting` below the page, if they may be and are not yet.
+    /// Has all tiles of a document fetched that is `nesting` below the page, if they may be and are
+    /// not yet.
     pub(crate) fn want(&mut self, document: &Fragment, nesting: u32) {
         for reference in document.references() {
-            let Ok(address) = self.address(reference, nesting) else { continue };
+            let Ok(address) = self.address(reference, nesting) else {
+                continue;
+            };
             if self.known.contains_key(&address) || self.known.len() >= self.asker.settings.most {
                 continue;
             }
@@ -115,37 +126,60 @@ impl Fetches {
                     Poll::Pending => at += 1,
                 }
             }
-            // What was started takes its place in the queue when it is polled: then fewer connections are free.
+            // What was started takes its place in the queue when it is polled: then fewer
+            // connections are free.
             if !self.start() {
                 break;
             }
         }
-        if self.running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if self.running.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
-    /// Starts what there is room for. One at least: it waits in the queue as any request does, and holds nothing.
+    /// Starts what there is room for. One at least: it waits in the queue as any request does, and
+    /// holds nothing.
     fn start(&mut self) -> bool {
         let room = self.asker.internal.room().unwrap_or(usize::MAX);
         let room = room.max(usize::from(self.running.is_empty()));
-        let most = self.asker.settings.parallel.saturating_sub(self.running.len());
+        let most = self
+            .asker
+            .settings
+            .parallel
+            .saturating_sub(self.running.len());
         let starting = room.min(most).min(self.queue.len());
         for slot in self.queue.drain(..starting) {
-            let Fetched::Waiting { address, nesting } = &self.slots[slot] else { continue };
+            let Fetched::Waiting { address, nesting } = &self.slots[slot] else {
+                continue;
+            };
             let span = tracing::debug_span!("tile", path = address.path());
-            let fetched = self.asker.clone().fetch(address.clone(), *nesting, Fragment::tile);
-            self.running.push(Running { slot, future: Box::pin(fetched.instrument(span)) });
+            let fetched = self
+                .asker
+                .clone()
+                .fetch(address.clone(), *nesting, Fragment::tile);
+            self.running.push(Running {
+                slot,
+                future: Box::pin(fetched.instrument(span)),
+            });
         }
         starting > 0
     }
 
     /// Fills a slot that waits.
     fn end(&mut self, slot: Slot, document: Result<Document<Fragment>, TileErrorKind>) {
-        let Fetched::Waiting { address, nesting } = &self.slots[slot] else { return };
+        let Fetched::Waiting { address, nesting } = &self.slots[slot] else {
+            return;
+        };
         let below = nesting + 1;
-        let kept = document.and_then(|document| match self.left.checked_sub(document.content.len()) {
-            Some(left) => Ok((document, left)),
-            None => Err(TileErrorKind::TooLarge),
-        });
+        let kept =
+            document.and_then(
+                |document| match self.left.checked_sub(document.content.len()) {
+                    Some(left) => Ok((document, left)),
+                    None => Err(TileErrorKind::TooLarge),
+                },
+            );
         match kept {
             Ok((document, left)) => {
                 self.left = left;

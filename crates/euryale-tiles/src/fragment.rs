@@ -33,7 +33,13 @@ impl Fragment {
         let at = heads_at(outline);
         cuts.push((at..at, Some(Piece::Heads)));
         let body = pieces(0..text.len(), cuts);
-        Self { text, body, head: Vec::new(), head_beside: Vec::new(), has_head: false }
+        Self {
+            text,
+            body,
+            head: Vec::new(),
+            head_beside: Vec::new(),
+            has_head: false,
+        }
     }
 
     /// Takes a tile apart.
@@ -57,12 +63,23 @@ impl Fragment {
         let head = outline.head.clone().unwrap_or_default();
         let (head, head_beside) = (pieces(head.clone(), tiles(&outline)), pieces(head, beside));
         let has_head = outline.head.is_some();
-        Ok(Self { body: pieces(body, in_body), head, head_beside, has_head, text })
+        Ok(Self {
+            body: pieces(body, in_body),
+            head,
+            head_beside,
+            has_head,
+            text,
+        })
     }
 
-    /// What stands for a placeholder in a head: the tile's head, or all of one without head and body.
+    /// What stands for a placeholder in a head: the tile's head, or all of one without head and
+    /// body.
     pub(crate) fn for_head(&self) -> &[Piece] {
-        if self.has_head { &self.head } else { &self.body }
+        if self.has_head {
+            &self.head
+        } else {
+            &self.body
+        }
     }
 
     pub(crate) fn text(&self, span: &Span) -> &str {
@@ -75,22 +92,38 @@ impl Fragment {
 
     /// The references of all tiles in it.
     pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
-        self.body.iter().chain(&self.head).filter_map(|piece| match piece {
-            Piece::Tile { reference, .. } => Some(reference.as_str()),
-            Piece::Text(_) | Piece::Heads => None,
-        })
+        self.body
+            .iter()
+            .chain(&self.head)
+            .filter_map(|piece| match piece {
+                Piece::Tile { reference, .. } => Some(reference.as_str()),
+                Piece::Text(_) | Piece::Heads => None,
+            })
     }
 }
 
 /// At the end of the head; of a page without head and body, before what they would hold.
 fn heads_at(outline: &Outline) -> usize {
-    outline.head.as_ref().map(|head| head.end).or(outline.body_tag).unwrap_or(outline.top)
+    outline
+        .head
+        .as_ref()
+        .map(|head| head.end)
+        .or(outline.body_tag)
+        .unwrap_or(outline.top)
 }
 
 fn tiles(outline: &Outline) -> Vec<(Span, Option<Piece>)> {
-    let in_head = |span: &Span| outline.head.as_ref().is_some_and(|head| head.contains(&span.start));
+    let in_head = |span: &Span| {
+        outline
+            .head
+            .as_ref()
+            .is_some_and(|head| head.contains(&span.start))
+    };
     let piece = |tile: &Placeholder| {
-        let piece = Piece::Tile { reference: tile.reference.clone(), in_head: in_head(&tile.span) };
+        let piece = Piece::Tile {
+            reference: tile.reference.clone(),
+            in_head: in_head(&tile.span),
+        };
         (tile.span.clone(), Some(piece))
     };
     outline.tiles.iter().map(piece).collect()
@@ -99,7 +132,8 @@ fn tiles(outline: &Outline) -> Vec<(Span, Option<Piece>)> {
 /// The document within `range`, with something else, or nothing, in place of what is cut out.
 fn pieces(range: Span, mut cuts: Vec<(Span, Option<Piece>)>) -> Vec<Piece> {
     cuts.sort_by_key(|(span, _)| (span.start, span.end));
-    let (mut pieces, mut at) = (Vec::new(), range.start);
+    let mut pieces = Vec::new();
+    let mut at = range.start;
     for (span, piece) in cuts {
         if span.start < at || span.end > range.end {
             continue;
@@ -119,6 +153,8 @@ fn pieces(range: Span, mut cuts: Vec<(Span, Option<Piece>)>) -> Vec<Piece> {
 /// The end tag of the head, which begins at `at`.
 fn end_tag(text: &str, at: usize) -> Span {
     let rest = &text[at..];
-    let is_tag = rest.get(..6).is_some_and(|tag| tag.eq_ignore_ascii_case("</head"));
+    let is_tag = rest
+        .get(..6)
+        .is_some_and(|tag| tag.eq_ignore_ascii_case("</head"));
     at..at + rest.find('>').filter(|_| is_tag).map_or(0, |end| end + 1)
 }

@@ -23,12 +23,17 @@ pub(crate) struct Late {
 
 impl Late {
     pub(crate) fn new(placing: Placing, until: Instant) -> Self {
-        Self { placing, until: Some(Box::pin(sleep_until(until))) }
+        Self {
+            placing,
+            until: Some(Box::pin(sleep_until(until))),
+        }
     }
 
     /// Ready when no tile is waited for any more.
     fn poll_tiles(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(until) = &mut self.until else { return Poll::Ready(()) };
+        let Some(until) = &mut self.until else {
+            return Poll::Ready(());
+        };
         if self.placing.poll(cx).is_pending() {
             ready!(until.as_mut().poll(cx));
             self.placing.give_up();

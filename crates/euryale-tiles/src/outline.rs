@@ -67,7 +67,10 @@ static WANTED: LazyLock<Vec<(Selector, Found)>> = LazyLock::new(|| {
         ("head base, head meta[charset]", found_once),
         ("head meta[http-equiv=\"content-type\" i]", found_once),
     ];
-    wanted.into_iter().filter_map(|(selector, found)| Some((selector.parse().ok()?, found))).collect()
+    wanted
+        .into_iter()
+        .filter_map(|(selector, found)| Some((selector.parse().ok()?, found)))
+        .collect()
 });
 
 impl Outline {
@@ -75,9 +78,12 @@ impl Outline {
     pub(crate) fn of(text: &str) -> Result<Self, TileErrorKind> {
         let outline = Shared::default();
         let memory = MemorySettings::new().with_max_allowed_memory_usage(MEMORY);
-        let mut settings = Settings::new().with_memory_settings(memory).with_strict(false);
+        let mut settings = Settings::new()
+            .with_memory_settings(memory)
+            .with_strict(false);
         for (selector, found) in WANTED.iter() {
-            let (outline, found) = (Rc::clone(&outline), *found);
+            let outline = Rc::clone(&outline);
+            let found = *found;
             let handler = move |element: &mut Element<'_, '_>| {
                 found(&outline, element);
                 Ok(())
@@ -91,7 +97,10 @@ impl Outline {
             Ok(())
         }));
         let mut reader = HtmlRewriter::new(settings, |_: &[u8]| {});
-        reader.write(text.as_bytes()).and_then(|()| reader.end()).map_err(|_| TileErrorKind::NotHtml)?;
+        reader
+            .write(text.as_bytes())
+            .and_then(|()| reader.end())
+            .map_err(|_| TileErrorKind::NotHtml)?;
         let mut outline = outline.take();
         outline.tidy(text.len());
         Ok(outline)
@@ -107,7 +116,10 @@ impl Outline {
         let is_open = |span: &Span| span.end == OPEN;
         if let Some(head) = self.head.take_if(|head| is_open(head)) {
             // The body's tag ends the head. Without one, nothing says where it ends.
-            self.head = self.body_tag.filter(|at| *at >= head.start).map(|at| head.start..at);
+            self.head = self
+                .body_tag
+                .filter(|at| *at >= head.start)
+                .map(|at| head.start..at);
         }
         if let Some(body) = self.body.as_mut().filter(|body| is_open(body)) {
             body.end = len;
@@ -131,7 +143,9 @@ impl Outline {
 fn found_root(outline: &Shared, root: &mut Element<'_, '_>) {
     let mut found = outline.borrow_mut();
     if found.layout.is_none() {
-        found.layout = root.get_attribute("data-layout").map(|reference| unescape(&reference));
+        found.layout = root
+            .get_attribute("data-layout")
+            .map(|reference| unescape(&reference));
     }
     found.begin(root.source_location().bytes());
     drop(found);
@@ -144,7 +158,10 @@ fn found_head(outline: &Shared, head: &mut Element<'_, '_>) {
 }
 
 fn found_body(outline: &Shared, body: &mut Element<'_, '_>) {
-    outline.borrow_mut().body_tag.get_or_insert(body.source_location().bytes().start);
+    outline
+        .borrow_mut()
+        .body_tag
+        .get_or_insert(body.source_location().bytes().start);
     inside(outline, body, |outline| &mut outline.body);
 }
 
@@ -156,46 +173,68 @@ fn found_content(outline: &Shared, content: &mut Element<'_, '_>) {
 const OPEN: usize = usize::MAX;
 
 /// Notes what is in the first element of its kind.
-fn inside(outline: &Shared, element: &mut Element<'_, '_>, field: fn(&mut Outline) -> &mut Option<Span>) {
+fn inside(
+    outline: &Shared,
+    element: &mut Element<'_, '_>,
+    field: fn(&mut Outline) -> &mut Option<Span>,
+) {
     let start = element.source_location().bytes().end;
     if field(&mut outline.borrow_mut()).is_some() {
         return;
     }
     *field(&mut outline.borrow_mut()) = Some(start..OPEN);
     let outline = Rc::clone(outline);
-    at_end(element, move |end| *field(&mut outline.borrow_mut()) = Some(start..end.start));
+    at_end(element, move |end| {
+        *field(&mut outline.borrow_mut()) = Some(start..end.start)
+    });
 }
 
 fn found_tile(outline: &Shared, element: &mut Element<'_, '_>) {
-    let Some(reference) = element.get_attribute("data-tile") else { return };
-    let (span, reference) = (element.source_location().bytes(), unescape(&reference));
+    let Some(reference) = element.get_attribute("data-tile") else {
+        return;
+    };
+    let span = element.source_location().bytes();
+    let reference = unescape(&reference);
     let start = span.start;
     let mut found = outline.borrow_mut();
     let at = found.tiles.len();
     found.tiles.push(Placeholder { span, reference });
     drop(found);
     let outline = Rc::clone(outline);
-    at_end(element, move |end| outline.borrow_mut().tiles[at].span = start..end.end);
+    at_end(element, move |end| {
+        outline.borrow_mut().tiles[at].span = start..end.end
+    });
 }
 
 fn found_panel(outline: &Shared, element: &mut Element<'_, '_>) {
-    let Some(name) = element.get_attribute("data-panel") else { return };
-    let (start, name) = (element.source_location().bytes().end, unescape(&name));
+    let Some(name) = element.get_attribute("data-panel") else {
+        return;
+    };
+    let start = element.source_location().bytes().end;
+    let name = unescape(&name);
     let outline = Rc::clone(outline);
-    at_end(element, move |end| outline.borrow_mut().panels.push((name, start..end.start)));
+    at_end(element, move |end| {
+        outline.borrow_mut().panels.push((name, start..end.start))
+    });
 }
 
 fn found_title(outline: &Shared, title: &mut Element<'_, '_>) {
     let start = title.source_location().bytes().start;
     let outline = Rc::clone(outline);
-    at_end(title, move |end| outline.borrow_mut().titles.push(start..end.end));
+    at_end(title, move |end| {
+        outline.borrow_mut().titles.push(start..end.end)
+    });
 }
 
 fn found_once(outline: &Shared, element: &mut Element<'_, '_>) {
-    outline.borrow_mut().once.push(element.source_location().bytes());
+    outline
+        .borrow_mut()
+        .once
+        .push(element.source_location().bytes());
 }
 
-/// Where the element's own end tag is. One that is only implied is not found: the parser shows what ends a parent.
+/// Where the element's own end tag is. One that is only implied is not found: the parser shows what
+/// ends a parent.
 fn at_end(element: &mut Element<'_, '_>, found: impl FnOnce(Span) + 'static) {
     let name = element.tag_name();
     if let Some(handlers) = element.end_tag_handlers() {

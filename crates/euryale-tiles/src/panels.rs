@@ -2,16 +2,23 @@
 
 use crate::outline::{Outline, Span};
 
-/// Puts what is in the page's panels into those of the same name in the layout. What else the page has is left out, but
-/// for its head, which is added to the layout's; its title stands for the layout's.
+/// Puts what is in the page's panels into those of the same name in the layout. What else the page
+/// has is left out, but for its head, which is added to the layout's; its title stands for the
+/// layout's.
 ///
-/// A page with a panel `content` and a layout without one: it goes into the element whose id is `content`.
+/// A page with a panel `content` and a layout without one: it goes into the element whose id is
+/// `content`.
 pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String {
     let ((page, page_outline), (layout, layout_outline)) = (page, layout);
     let mut edits: Vec<(Span, String)> = Vec::new();
     for (name, span) in places(page_outline, layout_outline) {
         // Of panels with one name the last one counts, as in the original.
-        if let Some((_, inner)) = page_outline.panels.iter().rev().find(|(panel, _)| panel == name) {
+        if let Some((_, inner)) = page_outline
+            .panels
+            .iter()
+            .rev()
+            .find(|(panel, _)| panel == name)
+        {
             edits.push((span.clone(), page[inner.clone()].to_owned()));
         }
     }
@@ -19,11 +26,17 @@ pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String 
         let head = without(page, from.clone(), &page_outline.once);
         edits.push((to.end..to.end, head));
         if !page_outline.titles.is_empty() {
-            edits.extend(layout_outline.titles.iter().map(|title| (title.clone(), String::new())));
+            edits.extend(
+                layout_outline
+                    .titles
+                    .iter()
+                    .map(|title| (title.clone(), String::new())),
+            );
         }
     }
     edits.sort_by_key(|(span, _)| (span.start, span.end));
-    let (mut merged, mut at) = (String::with_capacity(layout.len() + page.len()), 0);
+    let mut merged = String::with_capacity(layout.len() + page.len());
+    let mut at = 0;
     for (span, text) in edits {
         // A panel in a panel that was replaced is gone.
         if span.start >= at {
@@ -38,13 +51,20 @@ pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String 
 
 fn places<'a>(page: &Outline, layout: &'a Outline) -> impl Iterator<Item = (&'a str, &'a Span)> {
     let has = |outline: &Outline| outline.panels.iter().any(|(name, _)| name == "content");
-    let content = layout.content.as_ref().filter(|_| has(page) && !has(layout));
-    let panels = layout.panels.iter().map(|(name, span)| (name.as_str(), span));
+    let content = layout
+        .content
+        .as_ref()
+        .filter(|_| has(page) && !has(layout));
+    let panels = layout
+        .panels
+        .iter()
+        .map(|(name, span)| (name.as_str(), span));
     panels.chain(content.map(|span| ("content", span)))
 }
 
 fn without(text: &str, range: Span, cuts: &[Span]) -> String {
-    let (mut kept, mut at) = (String::new(), range.start);
+    let mut kept = String::new();
+    let mut at = range.start;
     for cut in cuts.iter().filter(|cut| range.contains(&cut.start)) {
         kept.push_str(&text[at..cut.start]);
         at = cut.end;

@@ -53,7 +53,16 @@ impl Placing {
         fetches.want(&page, 0);
         let parts = page.body.iter().cloned().map(Part::Page).collect();
         let (known_heads, written) = Default::default();
-        Self { asker, page, fetches, parts, next: 0, heads: Some(Vec::new()), known_heads, written }
+        Self {
+            asker,
+            page,
+            fetches,
+            parts,
+            next: 0,
+            heads: Some(Vec::new()),
+            known_heads,
+            written,
+        }
     }
 
     /// Ready when all tiles are there, or have failed.
@@ -82,15 +91,24 @@ impl Placing {
     /// Puts each tile into its place that is there with all that is in it.
     pub(crate) fn place(&mut self) {
         for at in self.next..self.parts.len() {
-            let Part::Page(Piece::Tile { reference, in_head }) = &self.parts[at] else { continue };
-            let (reference, in_head) = (reference.clone(), *in_head);
-            let Written { placed, found, size, .. } = self.written;
+            let Part::Page(Piece::Tile { reference, in_head }) = &self.parts[at] else {
+                continue;
+            };
+            let reference = reference.clone();
+            let in_head = *in_head;
+            let Written {
+                placed,
+                found,
+                size,
+                ..
+            } = self.written;
             let errors = self.written.errors.len();
             let is_there = self.tile(&reference, in_head, 0).is_ok();
             let mut text = mem::take(&mut self.written.text);
             let heads = mem::take(&mut self.written.heads);
             if !is_there {
-                (self.written.placed, self.written.found, self.written.size) = (placed, found, size);
+                (self.written.placed, self.written.found, self.written.size) =
+                    (placed, found, size);
                 self.written.errors.truncate(errors);
                 continue;
             }
@@ -108,7 +126,8 @@ impl Placing {
         }
     }
 
-    /// The page from where it was taken last, to the first tile that is not in its place, or to about so many bytes.
+    /// The page from where it was taken last, to the first tile that is not in its place, or to
+    /// about so many bytes.
     pub(crate) fn take(&mut self, most: usize) -> String {
         let mut taken = String::new();
         while self.next < self.parts.len() && taken.len() < most {
@@ -127,7 +146,10 @@ impl Placing {
     }
 
     fn new_heads(&mut self, heads: Vec<String>) -> String {
-        heads.into_iter().filter(|head| self.known_heads.insert(head.trim().to_owned())).collect()
+        heads
+            .into_iter()
+            .filter(|head| self.known_heads.insert(head.trim().to_owned()))
+            .collect()
     }
 
     fn write(&mut self, document: &Fragment, pieces: &[Piece], nesting: u32) -> Result<(), NotYet> {
@@ -161,7 +183,9 @@ impl Placing {
                 let error = TileError::new(reference, kind);
                 // A text would end the head.
                 if !in_head {
-                    self.written.text.push_str(&(self.asker.settings.error_tile)(&self.asker.page, &error));
+                    self.written
+                        .text
+                        .push_str(&(self.asker.settings.error_tile)(&self.asker.page, &error));
                 }
                 self.written.errors.push(error);
                 Ok(())
@@ -169,7 +193,8 @@ impl Placing {
         }
     }
 
-    /// One tile more, of so many bytes. One that is in two places counts twice: tiles in tiles multiply.
+    /// One tile more, of so many bytes. One that is in two places counts twice: tiles in tiles
+    /// multiply.
     fn count(&mut self, len: usize) -> Result<(), TileErrorKind> {
         let settings = &self.asker.settings;
         self.written.placed += 1;
@@ -177,6 +202,10 @@ impl Placing {
             return Err(TileErrorKind::TooMany);
         }
         self.written.size += len;
-        if self.written.size > settings.page_limit { Err(TileErrorKind::TooLarge) } else { Ok(()) }
+        if self.written.size > settings.page_limit {
+            Err(TileErrorKind::TooLarge)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -53,22 +53,29 @@ const ERROR_TILE: &str = r#"<p class="tile-error">This part of the page is not a
 impl Tiles {
     /// Composes the pages that say [`HasTiles`], with tiles of any address of the site.
     pub fn new() -> Self {
-        Self { settings: Arc::new(Settings::new()) }
+        Self {
+            settings: Arc::new(Settings::new()),
+        }
     }
 
-    /// Composes the pages for which `pages` is true. Default: those whose response has [`HasTiles`] in its extensions.
-    pub fn pages(self, pages: impl Fn(&Page, &response::Parts) -> bool + Send + Sync + 'static) -> Self {
+    /// Composes the pages for which `pages` is true. Default: those whose response has [`HasTiles`]
+    /// in its extensions.
+    pub fn pages(
+        self,
+        pages: impl Fn(&Page, &response::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.with(|settings| settings.pages = Box::new(pages))
     }
 
-    /// Fetches only the addresses for which `allow` is true; the others are errors. Asked about layouts, and where a
-    /// redirect leads, as well. Default: all of this site.
+    /// Fetches only the addresses for which `allow` is true; the others are errors. Asked about
+    /// layouts, and where a redirect leads, as well. Default: all of this site.
     pub fn allow(self, allow: impl Fn(&Uri) -> bool + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.allow = Some(Box::new(allow)))
     }
 
-    /// HTML in place of a tile that is not there, for a page that was asked for so; the empty string for nothing. Not
-    /// used in heads, where such a tile is left out. Default: a paragraph of the class `tile-error`, in English.
+    /// HTML in place of a tile that is not there, for a page that was asked for so; the empty
+    /// string for nothing. Not used in heads, where such a tile is left out. Default: a paragraph
+    /// of the class `tile-error`, in English.
     pub fn error_tile(
         self,
         error_tile: impl Fn(&request::Parts, &TileError) -> String + Send + Sync + 'static,
@@ -76,18 +83,20 @@ impl Tiles {
         self.with(|settings| settings.error_tile = Box::new(error_tile))
     }
 
-    /// How many tiles of one page are fetched at a time at most; at least 1. No more than there are free connections,
-    /// in any case. Default: 8.
+    /// How many tiles of one page are fetched at a time at most; at least 1. No more than there are
+    /// free connections, in any case. Default: 8.
     pub fn parallel(self, most: usize) -> Self {
         self.with(|settings| settings.parallel = most.max(1))
     }
 
-    /// How deep tiles may be in tiles: 1 for those of the page. A redirect is one deeper. Default: 10.
+    /// How deep tiles may be in tiles: 1 for those of the page. A redirect is one deeper. Default:
+    /// 10.
     pub fn depth(self, most: u32) -> Self {
         self.with(|settings| settings.depth = most)
     }
 
-    /// How many tiles a page may have, those in other tiles and repeated ones included. Default: 100.
+    /// How many tiles a page may have, those in other tiles and repeated ones included. Default:
+    /// 100.
     pub fn most(self, tiles: usize) -> Self {
         self.with(|settings| settings.most = tiles)
     }
@@ -107,15 +116,17 @@ impl Tiles {
         self.with(|settings| settings.deadline = within)
     }
 
-    /// How long all tiles of a page may take, its layout included; what is not there then is missing. Keep it below the
-    /// chain's own deadline, at which the page is sent as it was. Default: 8 s.
+    /// How long all tiles of a page may take, its layout included; what is not there then is
+    /// missing. Keep it below the chain's own deadline, at which the page is sent as it was.
+    /// Default: 8 s.
     pub fn page_deadline(self, within: Duration) -> Self {
         self.with(|settings| settings.page_deadline = within)
     }
 
-    /// After so long the page is sent as far as it is there, and goes on as its tiles come. What such a tile has in its
-    /// head then stands before it, and the page may not be stored: nobody knows what its tiles will say of that. A
-    /// transform of whole pages behind this one waits for all of it. Default: a page is sent when all of it is there.
+    /// After so long the page is sent as far as it is there, and goes on as its tiles come. What
+    /// such a tile has in its head then stands before it, and the page may not be stored: nobody
+    /// knows what its tiles will say of that. A transform of whole pages behind this one waits for
+    /// all of it. Default: a page is sent when all of it is there.
     pub fn late_after(self, time: impl Into<Option<Duration>>) -> Self {
         let time = time.into();
         self.with(|settings| settings.late_after = time)

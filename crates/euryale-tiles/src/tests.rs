@@ -33,7 +33,10 @@ struct Site {
 
 fn html(text: impl Into<String>) -> Response {
     let mut response = Response::new(Body::from(text.into()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     response
 }
 
@@ -46,7 +49,11 @@ fn bare(status: u16) -> Response {
 
 impl Site {
     fn new(page: &str) -> Self {
-        let site = Self { views: Arc::default(), asked: Arc::default(), ledger: Ledger::new() };
+        let site = Self {
+            views: Arc::default(),
+            asked: Arc::default(),
+            ledger: Ledger::new(),
+        };
         let page = page.to_owned();
         site.view("/", move |_| {
             let page = page.clone();
@@ -82,7 +89,10 @@ impl Site {
         }
         // A view may panic.
         let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        match views.get(&target).or_else(|| views.get(request.uri().path())) {
+        match views
+            .get(&target)
+            .or_else(|| views.get(request.uri().path()))
+        {
             Some(view) => view(request),
             None => Box::pin(async {
                 let mut response = html("<p>nothing here</p>");
@@ -117,21 +127,28 @@ impl Site {
     /// The answer, of which nothing is read yet.
     async fn open(&self, tiles: Tiles, internal: Internal, mut request: Request<()>) -> Response {
         request.extensions_mut().insert(internal);
-        let chain = TransformChainLayer::new().compose_page(tiles).ledger(self.ledger.clone());
+        let chain = TransformChainLayer::new()
+            .compose_page(tiles)
+            .ledger(self.ledger.clone());
         self.through(chain, request).await
     }
 
     async fn through(&self, chain: TransformChainLayer, request: Request<()>) -> Response {
         let site = self.clone();
-        let service = ServiceBuilder::new().layer(chain).service(service_fn(move |request: Request<()>| {
-            let answer = site.answer(request.map(|()| Body::empty()));
-            async { Ok::<_, Infallible>(answer.await.unwrap()) }
-        }));
+        let service =
+            ServiceBuilder::new()
+                .layer(chain)
+                .service(service_fn(move |request: Request<()>| {
+                    let answer = site.answer(request.map(|()| Body::empty()));
+                    async { Ok::<_, Infallible>(answer.await.unwrap()) }
+                }));
         service.oneshot(request).await.unwrap()
     }
 
     async fn get(&self, tiles: Tiles) -> String {
-        self.send(tiles, Request::get("/").body(()).unwrap()).await.1
+        self.send(tiles, Request::get("/").body(()).unwrap())
+            .await
+            .1
     }
 
     fn asked(&self) -> Vec<String> {

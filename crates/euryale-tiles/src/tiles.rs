@@ -24,9 +24,11 @@ pub struct Tiles {
     pub(crate) settings: Arc<Settings>,
 }
 
-/// Stands in the extensions of a response whose page has tiles or a layout; put there by a publisher.
+/// Stands in the extensions of a response whose page has tiles or a layout; put there by a
+/// publisher.
 ///
-/// Without it a placeholder is an element as any other: what somebody wrote into a page of his own asks for nothing.
+/// Without it a placeholder is an element as any other: what somebody wrote into a page of his own
+/// asks for nothing.
 #[doc(alias = "IBlocksTransformEnabled")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HasTiles;
@@ -52,7 +54,11 @@ impl Transform for Tiles {
 }
 
 impl ComposePage for Tiles {
-    async fn compose(&self, page: &Page, response: Response<String>) -> Result<Response<Body>, BoxError> {
+    async fn compose(
+        &self,
+        page: &Page,
+        response: Response<String>,
+    ) -> Result<Response<Body>, BoxError> {
         let (mut head, text) = response.into_parts();
         if !text.contains("data-tile") && !text.contains("data-layout") {
             return Ok(Response::from_parts(head, text.into()));
@@ -66,7 +72,10 @@ impl ComposePage for Tiles {
             ledger: page.ledger().clone(),
         };
         let until = Instant::now() + self.settings.page_deadline;
-        let late = self.settings.late_after.map_or(until, |time| until.min(Instant::now() + time));
+        let late = self
+            .settings
+            .late_after
+            .map_or(until, |time| until.min(Instant::now() + time));
         let (placing, mut caching, is_late) = begin(asker, text, until, late).await?;
         let body = if is_late {
             caching.and(&Caching::never());
@@ -81,8 +90,8 @@ impl ComposePage for Tiles {
     }
 }
 
-/// First the layout, then the tiles of what comes out of it, and those in them. Are some awaited still, when others are
-/// late?
+/// First the layout, then the tiles of what comes out of it, and those in them. Are some awaited
+/// still, when others are late?
 async fn begin(
     asker: Asker,
     text: String,
@@ -92,7 +101,9 @@ async fn begin(
     let (text, outline) = asker.compute(text, outlined).await?;
     let (text, outline, caching) = laid_out(&asker, text, outline, until).await?;
     let mut placing = Placing::new(asker, Fragment::page(text, &outline));
-    let in_time = timeout_at(late, poll_fn(|cx| placing.poll(cx))).await.is_ok();
+    let in_time = timeout_at(late, poll_fn(|cx| placing.poll(cx)))
+        .await
+        .is_ok();
     if !in_time && late == until {
         placing.give_up();
     }
@@ -116,9 +127,14 @@ async fn laid_out(
     outline: Outline,
     until: Instant,
 ) -> Result<(String, Outline, Caching), TileErrorKind> {
-    let Some(reference) = &outline.layout else { return Ok((text, outline, Caching::default())) };
+    let Some(reference) = &outline.layout else {
+        return Ok((text, outline, Caching::default()));
+    };
     match fetched_layout(asker, reference, until).await {
-        Ok(Document { content: (layout, layout_outline), caching }) => {
+        Ok(Document {
+            content: (layout, layout_outline),
+            caching,
+        }) => {
             asker.ledger.tiles.ok.add(1);
             let merged = panels::merge((&text, &outline), (&layout, &layout_outline));
             let (text, outline) = asker.compute(merged, outlined).await?;
@@ -126,7 +142,11 @@ async fn laid_out(
         }
         Err(kind) => {
             kind.counter(&asker.ledger.tiles).add(1);
-            tracing::warn!(page = asker.page.uri.path(), "layout: {}", TileError::new(reference, kind));
+            tracing::warn!(
+                page = asker.page.uri.path(),
+                "layout: {}",
+                TileError::new(reference, kind)
+            );
             Ok((text, outline, Caching::never()))
         }
     }
@@ -140,5 +160,7 @@ async fn fetched_layout(
     let address = resolve(&asker.page.uri, reference)?;
     asker.check(&address, 0)?;
     let fetched = asker.clone().fetch(address, 0, outlined);
-    timeout_at(until, fetched).await.unwrap_or(Err(TileErrorKind::Elapsed))
+    timeout_at(until, fetched)
+        .await
+        .unwrap_or(Err(TileErrorKind::Elapsed))
 }

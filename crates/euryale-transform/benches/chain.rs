@@ -9,7 +9,9 @@ use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
 use euryale_core::{Body, BoxError, Response};
 use euryale_transform::html_content::ContentType;
-use euryale_transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage};
+use euryale_transform::{
+    Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
+};
 use http::HeaderValue;
 use http_body_util::BodyExt;
 use tower::{Service, service_fn};
@@ -69,20 +71,38 @@ fn marks(names: &[&'static str]) -> TransformChainLayer {
 }
 
 fn chain(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let part = "<h2>heading</h2><p class=\"text\">some text with a <a href=\"/\">link</a> in it</p>\n";
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let part =
+        "<h2>heading</h2><p class=\"text\">some text with a <a href=\"/\">link</a> in it</p>\n";
     let page = Bytes::from(part.repeat(60 * 1024 / part.len()));
     let mut group = criterion.benchmark_group("chain");
     for (name, layer, content_type) in [
-        ("passes by", marks(&["a", "b", "c", "d"]), "application/json"),
+        (
+            "passes by",
+            marks(&["a", "b", "c", "d"]),
+            "application/json",
+        ),
         ("1 rewrite of 60 KiB", marks(&["a"]), "text/html"),
-        ("4 rewrites of 60 KiB", marks(&["a", "b", "c", "d"]), "text/html"),
-        ("a whole page of 60 KiB", TransformChainLayer::new().transform_page(Same), "text/html"),
+        (
+            "4 rewrites of 60 KiB",
+            marks(&["a", "b", "c", "d"]),
+            "text/html",
+        ),
+        (
+            "a whole page of 60 KiB",
+            TransformChainLayer::new().transform_page(Same),
+            "text/html",
+        ),
     ] {
         let page = page.clone();
         let inner = service_fn(move |_: http::Request<()>| {
             let mut response = Response::new(Body::from(page.clone()));
-            response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
+            response
+                .headers_mut()
+                .insert("content-type", HeaderValue::from_static(content_type));
             ready(Ok::<_, Infallible>(response))
         });
         let mut service = layer.budget(Duration::from_secs(100)).layer(inner);
@@ -91,12 +111,19 @@ fn chain(criterion: &mut Criterion) {
         }
         group.bench_function(name, |bencher| {
             let request = || {
-                let request = http::Request::builder().header("accept", "text/html").header("host", "test");
+                let request = http::Request::builder()
+                    .header("accept", "text/html")
+                    .header("host", "test");
                 request.body(()).expect("a request")
             };
             let mut ask = |request| {
                 let response = runtime.block_on(service.call(request)).expect("infallible");
-                black_box(runtime.block_on(response.into_body().collect()).expect("a body").to_bytes())
+                black_box(
+                    runtime
+                        .block_on(response.into_body().collect())
+                        .expect("a body")
+                        .to_bytes(),
+                )
             };
             bencher.iter_batched(request, &mut ask, BatchSize::SmallInput);
         });

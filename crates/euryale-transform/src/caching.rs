@@ -3,11 +3,12 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
-/// What caches may do with a page that has something in it of the site's answers to [sub-requests](crate::sub_request):
-/// the strictest of what each of them says.
+/// What caches may do with a page that has something in it of the site's answers to
+/// [sub-requests](crate::sub_request): the strictest of what each of them says.
 ///
-/// They were asked for with the cookies of one client. A page that says `public` must not bring to others what an
-/// answer had for him alone: whoever makes one page of several answers narrows its headers by theirs.
+/// They were asked for with the cookies of one client. A page that says `public` must not bring to
+/// others what an answer had for him alone: whoever makes one page of several answers narrows its
+/// headers by theirs.
 ///
 /// ```
 /// use euryale_transform::Caching;
@@ -33,11 +34,14 @@ pub struct Caching {
 }
 
 impl Caching {
-    /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5). One that sets a cookie is private.
+    /// What the answer with these headers says (RFC 9111 §5.2.2, RFC 9110 §12.5.5). One that sets a
+    /// cookie is private.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let mut caching =
-            Self { vary: headers.get_all(header::VARY).iter().cloned().collect(), ..Self::default() };
+        let mut caching = Self {
+            vary: headers.get_all(header::VARY).iter().cloned().collect(),
+            ..Self::default()
+        };
         for (name, value) in directives(headers) {
             let seconds = || value.and_then(|value| value.trim_matches('"').parse().ok());
             match name.to_ascii_lowercase().as_str() {
@@ -55,10 +59,14 @@ impl Caching {
         caching
     }
 
-    /// That of a page that is not to be kept: something is missing in it, or nobody knows yet what its parts will say.
+    /// That of a page that is not to be kept: something is missing in it, or nobody knows yet what
+    /// its parts will say.
     #[must_use]
     pub fn never() -> Self {
-        Self { no_store: true, ..Self::default() }
+        Self {
+            no_store: true,
+            ..Self::default()
+        }
     }
 
     /// Narrows it by what another answer says: a page has both in it.
@@ -75,12 +83,13 @@ impl Caching {
         }
     }
 
-    /// Narrows what the page's own headers say. What they do not say stays unsaid: no part makes a page fresh that does
-    /// not say so itself. `ETag` and `Last-Modified` are removed.
+    /// Narrows what the page's own headers say. What they do not say stays unsaid: no part makes a
+    /// page fresh that does not say so itself. `ETag` and `Last-Modified` are removed.
     pub fn apply(mut self, headers: &mut HeaderMap) {
         let own = Self::of(headers);
-        let is_public =
-            own.max_age.is_some() || own.s_maxage.is_some() || headers.contains_key(header::EXPIRES);
+        let is_public = own.max_age.is_some()
+            || own.s_maxage.is_some()
+            || headers.contains_key(header::EXPIRES);
         self.and(&own);
         for name in [header::ETAG, header::LAST_MODIFIED] {
             // They are the page's own, and say nothing of its parts.
@@ -117,9 +126,15 @@ impl Caching {
             all.extend(self.max_age.map(|age| format!("max-age={age}")));
             // A shared cache that is told nothing of its own keeps to `max-age`.
             let shared = self.s_maxage.filter(|_| !self.private);
-            all.extend(least(shared, shared.and(self.max_age)).map(|age| format!("s-maxage={age}")));
+            all.extend(
+                least(shared, shared.and(self.max_age)).map(|age| format!("s-maxage={age}")),
+            );
         }
-        if all.is_empty() { None } else { HeaderValue::try_from(all.join(", ")).ok() }
+        if all.is_empty() {
+            None
+        } else {
+            HeaderValue::try_from(all.join(", ")).ok()
+        }
     }
 }
 
@@ -131,11 +146,16 @@ fn least(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 }
 
 fn directives(headers: &HeaderMap) -> impl Iterator<Item = (&str, Option<&str>)> {
-    let values = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim).filter(|text| !text.is_empty()).map(
-        |directive| match directive.split_once('=') {
+    let values = headers
+        .get_all(header::CACHE_CONTROL)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .map(|directive| match directive.split_once('=') {
             Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
             None => (directive, None),
-        },
-    )
+        })
 }

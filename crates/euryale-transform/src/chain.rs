@@ -36,8 +36,13 @@ pub(crate) struct Asked {
 
 impl Asked {
     fn has_off(&self, step: &Step, head: &response::Parts) -> bool {
-        let (request, response) = (&self.page.request().extensions, &head.extensions);
-        let said = [self.off.as_ref(), request.get::<TransformsOff>(), response.get::<TransformsOff>()];
+        let request = &self.page.request().extensions;
+        let response = &head.extensions;
+        let said = [
+            self.off.as_ref(),
+            request.get::<TransformsOff>(),
+            response.get::<TransformsOff>(),
+        ];
         said.into_iter().flatten().any(|off| off.covers(&step.name))
     }
 }
@@ -71,10 +76,17 @@ const PLACES: usize = 63;
 
 impl Chain {
     pub(crate) fn new(transforms: Vec<Kind>, settings: Settings) -> Self {
-        let mut steps: Vec<_> = transforms.into_iter().map(|kind| Step::new(kind, &settings)).collect();
+        let mut steps: Vec<_> = transforms
+            .into_iter()
+            .map(|kind| Step::new(kind, &settings))
+            .collect();
         // Stable: of equals the one that was added first stays first.
         steps.sort_by(|one, other| one.place().cmp(&other.place()));
-        Self { steps, budget: Arc::new(Budget::new(settings.budget)), settings: Arc::new(settings) }
+        Self {
+            steps,
+            budget: Arc::new(Budget::new(settings.budget)),
+            settings: Arc::new(settings),
+        }
     }
 
     pub(crate) fn step(&self, at: usize) -> &Step {
@@ -88,7 +100,11 @@ impl Chain {
 
     pub(crate) fn rewriting(&self) -> Where {
         let Settings { cpu, deadline, .. } = &*self.settings;
-        Where { cpu: cpu.clone(), budget: Arc::clone(&self.budget), deadline: *deadline }
+        Where {
+            cpu: cpu.clone(),
+            budget: Arc::clone(&self.budget),
+            deadline: *deadline,
+        }
     }
 
     pub(crate) fn failed(&self, page: &Page) -> Response {
@@ -117,7 +133,10 @@ impl Chain {
     pub(crate) fn ask<A>(&self, request: http::Request<A>) -> (Asked, http::Request<A>) {
         let (mut parts, body) = request.into_parts();
         // Nobody inside is to see what does not count.
-        let off = parts.headers.remove(OFF).filter(|_| (self.settings.trusts_off)(&parts));
+        let off = parts
+            .headers
+            .remove(OFF)
+            .filter(|_| (self.settings.trusts_off)(&parts));
         let off = off.and_then(|value| TransformsOff::of_header(&value));
         let page = Page::new(parts.clone(), Arc::clone(&self.settings));
         let mut known = Vec::new();
@@ -125,7 +144,10 @@ impl Chain {
             let is_current = |suffix: &Suffix| self.suffix(suffix.places).as_ref() == Some(suffix);
             known = tag::inward(&mut parts.headers, is_current);
         }
-        (Asked { page, off, known }, http::Request::from_parts(parts, body))
+        (
+            Asked { page, off, known },
+            http::Request::from_parts(parts, body),
+        )
     }
 
     /// Asks each transform that may whether it applies.
@@ -165,7 +187,11 @@ impl Chain {
         plan: Plan,
         response: Response,
     ) -> impl Future<Output = Response> + Send {
-        let running = GaugeGuard::new(&self.settings.ledger, |ledger| &ledger.transforms.running, 1);
+        let running = GaugeGuard::new(
+            &self.settings.ledger,
+            |ledger| &ledger.transforms.running,
+            1,
+        );
         Run::new(self, page, running).through(plan, response)
     }
 }
@@ -173,9 +199,15 @@ impl Chain {
 impl Step {
     fn new(kind: Kind, settings: &Settings) -> Self {
         let transform = kind.transform();
-        let (name, critical) = (Arc::from(transform.name()), transform.is_critical());
+        let name = Arc::from(transform.name());
+        let critical = transform.is_critical();
         let meters = settings.ledger.transforms.by_name.of(transform.name());
-        Self { kind, name, critical, meters }
+        Self {
+            kind,
+            name,
+            critical,
+            meters,
+        }
     }
 
     pub(crate) fn transform(&self) -> &dyn Transform {
@@ -197,19 +229,24 @@ impl Step {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chain").field("steps", &self.steps).finish_non_exhaustive()
+        f.debug_struct("Chain")
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Step").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Step")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 /// Is it HTML that is sent whole and uncoded?
 fn is_page(response: &Response, is_head: bool) -> bool {
-    let (status, headers) = (response.status(), response.headers());
+    let status = response.status();
+    let headers = response.headers();
     let is_whole = !status.is_informational()
         && !matches!(
             status,

@@ -2,13 +2,13 @@
 
 use euryale_core::{Body, Response};
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED,
-    TRAILER,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    LAST_MODIFIED, TRAILER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 
-/// What was true of the body before. Parts of a transformed page are not served; that a page did not change says
-/// nothing about the theme around it.
+/// What was true of the body before. Parts of a transformed page are not served; that a page did
+/// not change says nothing about the theme around it.
 const OLD: [HeaderName; 4] = [CONTENT_LENGTH, ACCEPT_RANGES, LAST_MODIFIED, TRAILER];
 /// Digests of the content (RFC 9530, and its forerunners).
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];

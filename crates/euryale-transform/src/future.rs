@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 use crate::chain::{Asked, Chain, Found};
 
 pin_project! {
-    /// The future of [`TransformChain`](crate::TransformChain). Dropping it drops the transforms; what they compute on
-    /// threads for the CPU ends there.
+    /// The future of [`TransformChain`](crate::TransformChain). Dropping it drops the transforms;
+    /// what they compute on threads for the CPU ends there.
     pub struct TransformChainFuture<F> {
         #[pin]
         state: State<F>,
@@ -22,7 +22,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Called ⇒ the response, or Transforming when a transform applies; Transforming ⇒ the response.
+    /// Called ⇒ the response, or Transforming when a transform applies; Transforming ⇒ the
+    /// response.
     #[project = StateProj]
     enum State<F> {
         Called { #[pin] inner: F, asked: Option<Asked>, chain: Arc<Chain> },
@@ -32,7 +33,13 @@ pin_project! {
 
 impl<F> TransformChainFuture<F> {
     pub(crate) fn new(inner: F, asked: Asked, chain: Arc<Chain>) -> Self {
-        Self { state: State::Called { inner, asked: Some(asked), chain } }
+        Self {
+            state: State::Called {
+                inner,
+                asked: Some(asked),
+                chain,
+            },
+        }
     }
 }
 
@@ -48,10 +55,16 @@ where
         let mut this = self.project();
         loop {
             let response = match this.state.as_mut().project() {
-                StateProj::Called { inner, asked, chain } => {
+                StateProj::Called {
+                    inner,
+                    asked,
+                    chain,
+                } => {
                     let response = ready!(inner.poll(cx))?.map(Body::new);
                     // Polled after it was ready, as no caller may.
-                    let Some(asked) = asked.take() else { return Poll::Pending };
+                    let Some(asked) = asked.take() else {
+                        return Poll::Pending;
+                    };
                     match chain.look(&asked, response) {
                         Found::Nothing(response) => return Poll::Ready(Ok(response)),
                         Found::Work(plan, response) => {
@@ -61,7 +74,9 @@ where
                 }
                 StateProj::Transforming { response } => return response.as_mut().poll(cx).map(Ok),
             };
-            this.state.set(State::Transforming { response: Box::pin(response) });
+            this.state.set(State::Transforming {
+                response: Box::pin(response),
+            });
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::watch::Watch;
 
 /// The handlers of one transform for one page. See [`Rewrite`](crate::Rewrite).
 ///
-/// A handler that fails or panics is the end of its transform for this page: what it did so far stays, its handlers
-/// are not called any more, those of others are.
+/// A handler that fails or panics is the end of its transform for this page: what it did so far
+/// stays, its handlers are not called any more, those of others are.
 pub struct Handlers {
     watch: Arc<Watch>,
     is_text: IsText,
@@ -27,7 +27,13 @@ pub struct Handlers {
 
 impl Handlers {
     pub(crate) fn new(watch: Arc<Watch>, is_text: IsText) -> Self {
-        Self { watch, is_text, reads_text: false, elements: Vec::new(), document: Vec::new() }
+        Self {
+            watch,
+            is_text,
+            reads_text: false,
+            elements: Vec::new(),
+            document: Vec::new(),
+        }
     }
 
     /// Calls `handler` for each element that `selector` selects, when its start tag has been read.
@@ -36,21 +42,28 @@ impl Handlers {
         F: FnMut(&mut Element<'_, '_, '_>) -> Result<(), BoxError> + Send + 'static,
     {
         let watch = Arc::clone(&self.watch);
-        let handlers =
-            ElementContentHandlers::default().element(move |element: &mut send::Element<'_, '_>| {
-                watch.call(|| handler(&mut Element { inner: element, watch: &watch }))
-            });
+        let handlers = ElementContentHandlers::default().element(
+            move |element: &mut send::Element<'_, '_>| {
+                watch.call(|| {
+                    handler(&mut Element {
+                        inner: element,
+                        watch: &watch,
+                    })
+                })
+            },
+        );
         self.elements.push((selector.clone(), handlers));
         self
     }
 
-    /// Calls `handler` for each piece of text in the elements that `selector` selects. A text may come in several
-    /// pieces, split anywhere; see [`TextChunk::last_in_text_node`].
+    /// Calls `handler` for each piece of text in the elements that `selector` selects. A text may
+    /// come in several pieces, split anywhere; see [`TextChunk::last_in_text_node`].
     pub fn text<F>(&mut self, selector: &Selector, mut handler: F) -> &mut Self
     where
         F: FnMut(&mut TextChunk<'_>) -> Result<(), BoxError> + Send + 'static,
     {
-        let (watch, is_text) = (Arc::clone(&self.watch), self.is_text.clone());
+        let watch = Arc::clone(&self.watch);
+        let is_text = self.is_text.clone();
         let handlers = ElementContentHandlers::default().text(move |text: &mut TextChunk<'_>| {
             is_text.check()?;
             watch.call(|| handler(text))
@@ -109,10 +122,15 @@ impl Handlers {
     }
 
     pub(crate) fn add_to(self, settings: Settings<'static, 'static>) -> Settings<'static, 'static> {
-        let settings = self.elements.into_iter().fold(settings, |settings, (selector, handlers)| {
-            settings.append_element_content_handler((Cow::Owned(selector), handlers))
-        });
-        self.document.into_iter().fold(settings, Settings::append_document_content_handler)
+        let settings =
+            self.elements
+                .into_iter()
+                .fold(settings, |settings, (selector, handlers)| {
+                    settings.append_element_content_handler((Cow::Owned(selector), handlers))
+                });
+        self.document
+            .into_iter()
+            .fold(settings, Settings::append_document_content_handler)
     }
 }
 
@@ -132,15 +150,17 @@ pub struct Element<'a, 'r, 't> {
 }
 
 impl Element<'_, '_, '_> {
-    /// Calls `handler` for the end tag, if the element can have one; an element that is closed by another's end tag
-    /// has none of its own.
+    /// Calls `handler` for the end tag, if the element can have one; an element that is closed by
+    /// another's end tag has none of its own.
     pub fn on_end_tag<F>(&mut self, handler: F)
     where
         F: FnOnce(&mut EndTag<'_>) -> Result<(), BoxError> + Send + 'static,
     {
         let watch = Arc::clone(self.watch);
         if let Some(handlers) = self.inner.end_tag_handlers() {
-            handlers.push(Box::new(move |end: &mut EndTag<'_>| watch.call(|| handler(end))));
+            handlers.push(Box::new(move |end: &mut EndTag<'_>| {
+                watch.call(|| handler(end))
+            }));
         }
     }
 }
@@ -161,6 +181,8 @@ impl DerefMut for Element<'_, '_, '_> {
 
 impl fmt::Debug for Element<'_, '_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Element").field("tag_name", &self.inner.tag_name()).finish_non_exhaustive()
+        f.debug_struct("Element")
+            .field("tag_name", &self.inner.tag_name())
+            .finish_non_exhaustive()
     }
 }

@@ -36,11 +36,15 @@ pub(crate) struct Settings {
 }
 
 impl TransformChainLayer {
-    /// No transform yet. Whole pages of up to 4 MiB, 10 s for each, as many threads for the CPU as there are cores.
+    /// No transform yet. Whole pages of up to 4 MiB, 10 s for each, as many threads for the CPU as
+    /// there are cores.
     pub fn new() -> Self {
-        let (ledger, cores) = (Ledger::new(), available_parallelism().map_or(1, usize::from));
+        let ledger = Ledger::new();
+        let cores = available_parallelism().map_or(1, usize::from);
         let settings = Settings {
-            cpu: BlockingLane::new("transforms", cores).max_waiting(1024).ledger(ledger.clone()),
+            cpu: BlockingLane::new("transforms", cores)
+                .max_waiting(1024)
+                .ledger(ledger.clone()),
             budget: Duration::from_millis(1),
             trusts_off: Arc::new(|_| false),
             failed: None,
@@ -48,7 +52,10 @@ impl TransformChainLayer {
             deadline: Duration::from_secs(10),
             ledger,
         };
-        Self { transforms: Vec::new(), settings }
+        Self {
+            transforms: Vec::new(),
+            settings,
+        }
     }
 
     /// Adds a transform of heads.
@@ -76,31 +83,34 @@ impl TransformChainLayer {
         self
     }
 
-    /// How large a page may be that is transformed as a whole, in bytes; a larger one is sent as it is. Default: 4 MiB.
+    /// How large a page may be that is transformed as a whole, in bytes; a larger one is sent as it
+    /// is. Default: 4 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.settings.body_limit = bytes;
         self
     }
 
-    /// How long one transform of a whole page may take, its wait for a thread included. Default: 10 s.
+    /// How long one transform of a whole page may take, its wait for a thread included. Default: 10
+    /// s.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = deadline;
         self
     }
 
-    /// How long a page may be rewritten on a runtime thread; what is left then is done on the threads for the CPU. So
-    /// is the first page, and so are those after one that took longer: what is slow is not known before. Default: 1 ms.
-    /// Zero: all of it.
+    /// How long a page may be rewritten on a runtime thread; what is left then is done on the
+    /// threads for the CPU. So is the first page, and so are those after one that took longer: what
+    /// is slow is not known before. Default: 1 ms. Zero: all of it.
     ///
-    /// A handler cannot be interrupted: one that may never return needs zero, and then costs a thread.
+    /// A handler cannot be interrupted: one that may never return needs zero, and then costs a
+    /// thread.
     pub fn budget(mut self, each: Duration) -> Self {
         self.settings.budget = each;
         self
     }
 
-    /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the extensions. Its value
-    /// is `all`, or the names of transforms, separated by commas. It never reaches the service inside. Default:
-    /// nobody's.
+    /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the
+    /// extensions. Its value is `all`, or the names of transforms, separated by commas. It never
+    /// reaches the service inside. Default: nobody's.
     pub fn trust_off_switch(
         mut self,
         is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,
@@ -109,8 +119,8 @@ impl TransformChainLayer {
         self
     }
 
-    /// What is sent instead of a page without its critical transforms. It must not block. Default: 500, as a problem
-    /// in JSON (RFC 9457).
+    /// What is sent instead of a page without its critical transforms. It must not block. Default:
+    /// 500, as a problem in JSON (RFC 9457).
     pub fn failed(mut self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
         self.settings.failed = Some(Arc::new(answer));
         self
@@ -118,17 +128,22 @@ impl TransformChainLayer {
 
     /// The same, unless it was said before: for what puts layers together.
     pub fn or_failed(self, answer: impl Fn(&Page) -> Response + Send + Sync + 'static) -> Self {
-        if self.settings.failed.is_some() { self } else { self.failed(answer) }
+        if self.settings.failed.is_some() {
+            self
+        } else {
+            self.failed(answer)
+        }
     }
 
-    /// How many threads compute at a time; at least 1. The ledger counts them as the lane `transforms`. Default: as
-    /// many as there are cores.
+    /// How many threads compute at a time; at least 1. The ledger counts them as the lane
+    /// `transforms`. Default: as many as there are cores.
     pub fn threads(mut self, threads: usize) -> Self {
         self.settings.cpu = self.settings.cpu.resized(threads);
         self
     }
 
-    /// How many may wait for one of these threads; a transform that finds more fails. Default: 1024.
+    /// How many may wait for one of these threads; a transform that finds more fails. Default:
+    /// 1024.
     pub fn max_queue(mut self, most: usize) -> Self {
         self.settings.cpu = self.settings.cpu.max_waiting(most);
         self
@@ -156,7 +171,9 @@ impl Default for TransformChainLayer {
 
 impl Settings {
     pub(crate) fn failed(&self, page: &Page) -> Response {
-        self.failed.as_ref().map_or_else(failed, |answer| answer(page))
+        self.failed
+            .as_ref()
+            .map_or_else(failed, |answer| answer(page))
     }
 }
 
@@ -165,7 +182,10 @@ fn failed() -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -174,13 +194,22 @@ impl<S> Layer<S> for TransformChainLayer {
     type Service = TransformChain<S>;
 
     fn layer(&self, inner: S) -> TransformChain<S> {
-        TransformChain::new(inner, Arc::new(Chain::new(self.transforms.clone(), self.settings.clone())))
+        TransformChain::new(
+            inner,
+            Arc::new(Chain::new(self.transforms.clone(), self.settings.clone())),
+        )
     }
 }
 
 impl fmt::Debug for TransformChainLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.transforms.iter().map(|kind| kind.transform().name()).collect();
-        f.debug_struct("TransformChainLayer").field("transforms", &names).finish_non_exhaustive()
+        let names: Vec<_> = self
+            .transforms
+            .iter()
+            .map(|kind| kind.transform().name())
+            .collect();
+        f.debug_struct("TransformChainLayer")
+            .field("transforms", &names)
+            .finish_non_exhaustive()
     }
 }

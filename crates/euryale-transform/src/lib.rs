@@ -1,7 +1,8 @@
 //! Transforms pages after their transaction: heads, HTML while it is streamed, whole pages.
 //!
-//! The chain stands outside everything that makes responses, outside the layer that makes error pages, too: those
-//! are transformed like others. The worker and the connection are back by then, however long a transform takes.
+//! The chain stands outside everything that makes responses, outside the layer that makes error
+//! pages, too: those are transformed like others. The worker and the connection are back by then,
+//! however long a transform takes.
 //!
 //! ```
 //! use euryale_core::{Body, BoxError, Response};
@@ -38,7 +39,8 @@
 //! # }
 //! ```
 //!
-//! The guide has [a transform of each kind](https://docs.rs/euryale/latest/euryale/guide/writing_a_transform/).
+//! The guide has [a transform of each
+//! kind](https://docs.rs/euryale/latest/euryale/guide/writing_a_transform/).
 //!
 //! # Four kinds
 //!
@@ -52,69 +54,75 @@
 //! [budget]: TransformChainLayer::budget
 //! [limit]: TransformChainLayer::body_limit
 //!
-//! They run by [number](Transform::order), ties by name. Rewrites with no whole-page transform between them share
-//! one pass of [lol_html](https://docs.rs/lol_html) over the page. It is streamed: what is there of the page is
-//! rewritten, up to 64 KiB, then the head is sent, and the rest follows as it comes, a piece at a time.
+//! They run by [number](Transform::order), ties by name. Rewrites with no whole-page transform
+//! between them share one pass of [lol_html](https://docs.rs/lol_html) over the page. It is
+//! streamed: what is there of the page is rewritten, up to 64 KiB, then the head is sent, and the
+//! rest follows as it comes, a piece at a time.
 //!
 //! # What is transformed
 //!
-//! Bodies of HTML (`text/html`, `application/xhtml+xml`) that are sent whole and uncoded, whatever their status.
-//! Never: 204, 205, 206, 304, files, what has a `Content-Encoding` or a `Content-Range`. No transform of bodies is
-//! asked about these, and they cost nothing. For HEAD it is asked, and not run. Put compression **outside** the
-//! chain.
+//! Bodies of HTML (`text/html`, `application/xhtml+xml`) that are sent whole and uncoded, whatever
+//! their status. Never: 204, 205, 206, 304, files, what has a `Content-Encoding` or a
+//! `Content-Range`. No transform of bodies is asked about these, and they cost nothing. For HEAD it
+//! is asked, and not run. Put compression **outside** the chain.
 //!
-//! A page is read in the charset that its `Content-Type` declares, and as UTF-8 otherwise (a streaming rewrite
-//! heeds a `<meta charset>` then). Bytes that no handler changes stay what they are; a page that is no text is not
-//! given to transforms of whole pages. Those make UTF-8 of it, and the head says so.
+//! A page is read in the charset that its `Content-Type` declares, and as UTF-8 otherwise (a
+//! streaming rewrite heeds a `<meta charset>` then). Bytes that no handler changes stay what they
+//! are; a page that is no text is not given to transforms of whole pages. Those make UTF-8 of it,
+//! and the head says so.
 //!
 //! # What the head says
 //!
-//! Of a transformed page `Content-Length`, `Accept-Ranges`, `Last-Modified`, `Trailer`, the trailers and digests of
-//! the content go, and it is sent with the length that it has now, if that is known before its head is sent. `ETag`
-//! becomes a weak one of its own, made of the page's and of the [versions](Transform::version) of what changed it.
-//! A request with that tag is a request with the page's own to the service inside, and is answered 304 by it or
-//! here, as long as the versions are the same. A page that was made while one of them changed has no tag. HEAD gets
-//! the head that GET would, without the length.
+//! Of a transformed page `Content-Length`, `Accept-Ranges`, `Last-Modified`, `Trailer`, the
+//! trailers and digests of the content go, and it is sent with the length that it has now, if that
+//! is known before its head is sent. `ETag` becomes a weak one of its own, made of the page's and
+//! of the [versions](Transform::version) of what changed it. A request with that tag is a request
+//! with the page's own to the service inside, and is answered 304 by it or here, as long as the
+//! versions are the same. A page that was made while one of them changed has no tag. HEAD gets the
+//! head that GET would, without the length.
 //!
 //! # The off switch
 //!
-//! [`TransformsOff`] in the extensions of a response or of a request; or the request header `transform-off`, from
-//! [whom you trust](TransformChainLayer::trust_off_switch).
+//! [`TransformsOff`] in the extensions of a response or of a request; or the request header
+//! `transform-off`, from [whom you trust](TransformChainLayer::trust_off_switch).
 //!
-//! It replaces, from Zope: `plone.transformchain`, which ran in the worker and in the transaction. What must see
-//! what a transaction writes, and may abort it, is a `before_commit` hook there.
+//! It replaces, from Zope: `plone.transformchain`, which ran in the worker and in the transaction.
+//! What must see what a transaction writes, and may abort it, is a `before_commit` hook there.
 //!
 //! # Cost
 //!
-//! A response to which no transform applies: 0.2 µs and 2 allocations, for a copy of the request's headers; one of its
-//! extensions takes 2 and one for each (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing
-//! else on two cores of an AMD EPYC).
+//! A response to which no transform applies: 0.2 µs and 2 allocations, for a copy of the request's
+//! headers; one of its extensions takes 2 and one for each (`cargo bench -p euryale --bench layers`
+//! and `--bench allocations`, with nothing else on two cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! When the client goes away the transforms of its page are dropped. Work on a thread for the CPU that has not
-//! begun never does; what runs keeps its thread until it returns, and its result is dropped.
+//! When the client goes away the transforms of its page are dropped. Work on a thread for the CPU
+//! that has not begun never does; what runs keeps its thread until it returns, and its result is
+//! dropped.
 //!
 //! # Backpressure
 //!
 //! A rewritten page is read no faster than it is sent. As many threads compute as there are
-//! [cores](TransformChainLayer::threads), in a lane that the ledger calls `transforms`; who finds too many
-//! [waiting](TransformChainLayer::max_queue) for one fails.
+//! [cores](TransformChainLayer::threads), in a lane that the ledger calls `transforms`; who finds
+//! too many [waiting](TransformChainLayer::max_queue) for one fails.
 //!
 //! # Errors
 //!
-//! The layer adds none. When a transform fails (an error, a panic, a deadline, a page that is too large or no
-//! text), the page is sent as it was before that transform; those after it run all the same. It is logged as an
-//! error, and counted by the transform's name. The page has no `ETag` then, unless its head was sent before.
+//! The layer adds none. When a transform fails (an error, a panic, a deadline, a page that is too
+//! large or no text), the page is sent as it was before that transform; those after it run all the
+//! same. It is logged as an error, and counted by the transform's name. The page has no `ETag`
+//! then, unless its head was sent before.
 //!
-//! * A handler that fails while the page is streamed is not called again for that page. What it did so far stays,
-//!   as does what others do: the page is whole, and partly rewritten.
-//! * A parser that would need more than 1 MiB for one page stops parsing, and the rest of the page passes as it is.
-//! * A rewrite that never gives its thread back has the page sent as it came, or broken off once a part of it was
-//!   sent.
-//! * Without a [critical](Transform::is_critical) one nothing is sent: [500](TransformChainLayer::failed). Its page
-//!   is read ahead, up to 64 KiB, before the head; a failure after that breaks the page off, so that no client
-//!   takes it for the whole.
+//! * A handler that fails while the page is streamed is not called again for that page. What it did
+//!   so far stays, as does what others do: the page is whole, and partly rewritten.
+//! * A parser that would need more than 1 MiB for one page stops parsing, and the rest of the page
+//!   passes as it is.
+//! * A rewrite that never gives its thread back has the page sent as it came, or broken off once a
+//!   part of it was sent.
+//! * Without a [critical](Transform::is_critical) one nothing is sent:
+//!   [500](TransformChainLayer::failed). Its page is read ahead, up to 64 KiB, before the head; a
+//!   failure after that breaks the page off, so that no client takes it for the whole.
 //!
 //! # Panics
 //!
@@ -122,7 +130,8 @@
 //!
 //! # Behind a proxy
 //!
-//! `transform-off` is taken from every request, and heeded only from whom you trust. Nothing else of a request is.
+//! `transform-off` is taken from every request, and heeded only from whom you trust. Nothing else
+//! of a request is.
 
 #![forbid(unsafe_code)]
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-/// In the extensions of a response, or of a request, it switches transforms off: all, or some by their names.
+/// In the extensions of a response, or of a request, it switches transforms off: all, or some by
+/// their names.
 ///
-/// A publisher puts it beside a page that must leave as it is; a layer outside the chain, beside a request. Clients
-/// cannot: see [`trust_off_switch`](crate::TransformChainLayer::trust_off_switch) for whose header counts.
+/// A publisher puts it beside a page that must leave as it is; a layer outside the chain, beside a
+/// request. Clients cannot: see [`trust_off_switch`](crate::TransformChainLayer::trust_off_switch)
+/// for whose header counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransformsOff {
     /// None: all of them.
@@ -22,18 +24,31 @@ impl TransformsOff {
 
     /// Those of these names are off.
     pub fn only<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { names: Some(names.into_iter().map(Box::from).collect()) }
+        Self {
+            names: Some(names.into_iter().map(Box::from).collect()),
+        }
     }
 
     /// Is the transform of this name off?
     pub fn covers(&self, name: &str) -> bool {
-        self.names.as_ref().is_none_or(|names| names.iter().any(|off| **off == *name))
+        self.names
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|off| **off == *name))
     }
 
     /// What the header says: names, separated by commas, or `all`.
     pub(crate) fn of_header(value: &HeaderValue) -> Option<Self> {
-        let names = value.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = value
+            .to_str()
+            .ok()?
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         let names: Vec<_> = names.collect();
-        Some(if names.contains(&"all") { Self::all() } else { Self::only(names) })
+        Some(if names.contains(&"all") {
+            Self::all()
+        } else {
+            Self::only(names)
+        })
     }
 }

@@ -19,7 +19,8 @@ impl Page {
         Self { request, settings }
     }
 
-    /// The head of the request. [`Internal`](euryale_core::Internal) is in its extensions when a stack serves it.
+    /// The head of the request. [`Internal`](euryale_core::Internal) is in its extensions when a
+    /// stack serves it.
     pub fn request(&self) -> &request::Parts {
         &self.request
     }
@@ -38,6 +39,9 @@ impl Page {
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request::Parts { method, uri, .. } = &self.request;
-        f.debug_struct("Page").field("method", method).field("uri", uri).finish_non_exhaustive()
+        f.debug_struct("Page")
+            .field("method", method)
+            .field("uri", uri)
+            .finish_non_exhaustive()
     }
 }

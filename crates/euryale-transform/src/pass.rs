@@ -32,8 +32,8 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`: HTML cannot be
-    /// parsed in it.
+    /// `is_declared`: the head says which charset it is; otherwise the page itself may. `None`:
+    /// HTML cannot be parsed in it.
     pub(crate) fn new(
         charset: &'static Encoding,
         is_declared: bool,
@@ -53,10 +53,20 @@ impl Pass {
             .with_adjust_charset_on_meta_tag(!is_declared)
             .with_encoding(charset);
         let watches = handlers.iter().map(Handlers::watch).collect();
-        let settings = handlers.into_iter().fold(settings, |settings, handlers| handlers.add_to(settings));
+        let settings = handlers
+            .into_iter()
+            .fold(settings, |settings, handlers| handlers.add_to(settings));
         let written = Sink::default();
         let rewriter = Some(Box::new(HtmlRewriter::new(settings, written.clone())));
-        Some(Self { rewriter, reader, written, watches, broken: None, ended: false, busy: Duration::ZERO })
+        Some(Self {
+            rewriter,
+            reader,
+            written,
+            watches,
+            broken: None,
+            ended: false,
+            busy: Duration::ZERO,
+        })
     }
 
     /// Rewrites the next piece, or the end.
@@ -101,7 +111,8 @@ impl Pass {
         }
     }
 
-    /// None of the transforms does anything any more. That is the end of the page if one of them is critical.
+    /// None of the transforms does anything any more. That is the end of the page if one of them is
+    /// critical.
     pub(crate) fn give_up(&mut self, error: BoxError) {
         self.all_fail(&*error);
         if self.watches.iter().any(|watch| watch.is_critical()) {
@@ -151,7 +162,9 @@ impl Pass {
 
 impl fmt::Debug for Pass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pass").field("ended", &self.ended).finish_non_exhaustive()
+        f.debug_struct("Pass")
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,17 +27,26 @@ impl fmt::Display for ReferenceError {
 impl std::error::Error for ReferenceError {}
 
 /// What must not stand in a URL as it is. `%` may: what is encoded stays so.
-const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
-/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one that names a scheme or an
-/// authority is none of ours, whatever it names. A fragment is left out. Paths are the application's: behind a proxy
-/// that rewrites them they are those that its publishers see.
+/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one that names a
+/// scheme or an authority is none of ours, whatever it names. A fragment is left out. Paths are the
+/// application's: behind a proxy that rewrites them they are those that its publishers see.
 ///
 /// # Errors
 /// It leads elsewhere, or is no address.
 pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     let reference = reference.trim_ascii();
-    let reference = reference.split_once('#').map_or(reference, |(before, _)| before);
+    let reference = reference
+        .split_once('#')
+        .map_or(reference, |(before, _)| before);
     // A browser takes `\` for `/`, and so does what reads the path after us, perhaps.
     if reference.starts_with("//") || reference.contains('\\') || has_scheme(reference) {
         return Err(ReferenceError::Foreign);
@@ -50,7 +59,10 @@ pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
         "" => (base.path().to_owned(), query.or(base.query())),
         path if path.starts_with('/') => (without_dots(path), query),
         path => {
-            let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = base
+                .path()
+                .rsplit_once('/')
+                .map_or("", |(folder, _)| folder);
             (without_dots(&format!("{folder}/{path}")), query)
         }
     };
@@ -64,7 +76,8 @@ pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     at(base, target).ok_or(ReferenceError::Malformed)
 }
 
-/// Scheme and authority are those of the page: what asks for the host of a request finds it where it was.
+/// Scheme and authority are those of the page: what asks for the host of a request finds it where
+/// it was.
 fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
     let mut parts = uri::Parts::default();
     parts.scheme = base.scheme().cloned();
@@ -75,14 +88,18 @@ fn at(base: &Uri, target: PathAndQuery) -> Option<Uri> {
 
 /// RFC 3986 §3.1.
 fn has_scheme(reference: &str) -> bool {
-    reference.find([':', '/', '?']).is_some_and(|at| reference.as_bytes()[at] == b':')
+    reference
+        .find([':', '/', '?'])
+        .is_some_and(|at| reference.as_bytes()[at] == b':')
 }
 
-/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative one stays relative; what leads out at its beginning is
-/// left out, as it is at the root.
+/// A path without `.` and `..` (RFC 3986 §5.2.4). A relative one stays relative; what leads out at
+/// its beginning is left out, as it is at the root.
 #[must_use]
 pub fn without_dots(path: &str) -> String {
-    let (root, segments) = path.strip_prefix('/').map_or(("", path), |segments| ("/", segments));
+    let (root, segments) = path
+        .strip_prefix('/')
+        .map_or(("", path), |segments| ("/", segments));
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = segments.split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -126,7 +143,11 @@ mod tests {
             ("/a?u=http://b", "/a?u=http://b"),
             ("/a:b", "/a:b"),
         ] {
-            assert_eq!(resolve(&base, reference).unwrap().to_string(), target, "{reference}");
+            assert_eq!(
+                resolve(&base, reference).unwrap().to_string(),
+                target,
+                "{reference}"
+            );
         }
         let base = "http://site:8080/a".parse().unwrap();
         assert_eq!(resolve(&base, "tile").unwrap(), "http://site:8080/tile");
@@ -165,7 +186,11 @@ mod tests {
             "data:text/html,x",
             "file:///etc/passwd",
         ] {
-            assert_eq!(resolve(&base, reference), Err(ReferenceError::Foreign), "{reference}");
+            assert_eq!(
+                resolve(&base, reference),
+                Err(ReferenceError::Foreign),
+                "{reference}"
+            );
         }
     }
 }

@@ -22,11 +22,17 @@ enum Rest {
 
 impl Replay {
     pub(crate) fn body(read: Vec<Bytes>, rest: Body) -> Body {
-        Body::new(Self { read: read.into(), rest: Rest::Body(rest) })
+        Body::new(Self {
+            read: read.into(),
+            rest: Rest::Body(rest),
+        })
     }
 
     pub(crate) fn failed(read: Vec<Bytes>, error: BoxError) -> Body {
-        Body::new(Self { read: read.into(), rest: Rest::Error(Some(error)) })
+        Body::new(Self {
+            read: read.into(),
+            rest: Rest::Error(Some(error)),
+        })
     }
 }
 
@@ -56,9 +62,11 @@ impl http_body::Body for Replay {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let Rest::Body(body) = &self.rest else { return SizeHint::default() };
-        let (mut size, read) =
-            (body.size_hint(), self.read.iter().map(|data| data.len() as u64).sum::<u64>());
+        let Rest::Body(body) = &self.rest else {
+            return SizeHint::default();
+        };
+        let mut size = body.size_hint();
+        let read = self.read.iter().map(|data| data.len() as u64).sum::<u64>();
         if let Some(upper) = size.upper() {
             size.set_upper(upper.saturating_add(read));
         }
@@ -79,8 +87,10 @@ pub(crate) async fn collect(mut body: Body, limit: usize) -> Collected {
     if http_body::Body::size_hint(&body).lower() > limit {
         return Collected::TooLarge(body);
     }
-    let (mut read, mut length) = (Vec::new(), 0);
-    while let Some(frame) = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await {
+    let mut read = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await
+    {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => {
                 length += data.len() as u64;

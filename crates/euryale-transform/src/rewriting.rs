@@ -35,15 +35,28 @@ pub(crate) struct Budget {
 impl Budget {
     /// What is not known yet is not trusted.
     pub(crate) fn new(each: Duration) -> Self {
-        Self { each, distrusted: AtomicU32::new(1) }
+        Self {
+            each,
+            distrusted: AtomicU32::new(1),
+        }
     }
 
     fn begin(&self) -> Duration {
-        if self.distrusted.load(Relaxed) > 0 { self.each } else { Duration::ZERO }
+        if self.distrusted.load(Relaxed) > 0 {
+            self.each
+        } else {
+            Duration::ZERO
+        }
     }
 
     fn end(&self, took: Duration) {
-        let next = |left: u32| Some(if took > self.each { DISTRUST } else { left.saturating_sub(1) });
+        let next = |left: u32| {
+            Some(if took > self.each {
+                DISTRUST
+            } else {
+                left.saturating_sub(1)
+            })
+        };
         // The closure never refuses.
         let _ = self.distrusted.fetch_update(Relaxed, Relaxed, next);
     }
@@ -72,7 +85,8 @@ pub(crate) struct Rewriting {
     _running: Arc<GaugeGuard>,
 }
 
-/// Here ⇒ Away when the budget is spent; Away ⇒ Here with each piece. Ended: after the last byte, or an error.
+/// Here ⇒ Away when the budget is spent; Away ⇒ Here with each piece. Ended: after the last byte,
+/// or an error.
 enum State {
     Here(Box<Pass>),
     Away(Away),
@@ -85,7 +99,8 @@ struct Away {
     done: Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>,
 }
 
-/// The pass and its next piece, until a thread has it; and the pass again, when that thread gives it back.
+/// The pass and its next piece, until a thread has it; and the pass again, when that thread gives
+/// it back.
 struct Slot(Mutex<Option<(Box<Pass>, Next)>>);
 
 enum Next {
@@ -136,8 +151,8 @@ impl Rewriting {
         self.kept_bytes >= MOST_KEPT
     }
 
-    /// The page as it came: what was read and the rest, which is `None` when it was the source that failed. For a
-    /// page of which nothing was sent.
+    /// The page as it came: what was read and the rest, which is `None` when it was the source that
+    /// failed. For a page of which nothing was sent.
     pub(crate) fn into_source(self) -> (Vec<Bytes>, Option<Body>) {
         let read = self.kept.unwrap_or_default();
         match self.source_failed {
@@ -158,7 +173,8 @@ impl Rewriting {
     fn feed(&mut self, mut pass: Box<Pass>) -> State {
         let is_over = self.spent >= self.place.budget.each && !pass.does_nothing();
         let most = if is_over { PIECE_AWAY } else { PIECE_HERE };
-        let piece = (!self.unread.is_empty()).then(|| self.unread.split_to(most.min(self.unread.len())));
+        let piece =
+            (!self.unread.is_empty()).then(|| self.unread.split_to(most.min(self.unread.len())));
         if is_over {
             return State::Away(Away::start(pass, piece, &self.place));
         }
@@ -174,13 +190,19 @@ impl Rewriting {
             (Some((pass, Next::Fed)), _) => Ok(pass),
             (Some((mut pass, Next::Piece(piece))), done) => {
                 // No thread was free for it in time: without its handlers it costs little.
-                pass.give_up(done.err().unwrap_or_else(|| Error::new(ErrorKind::NoWorker)).into());
+                pass.give_up(
+                    done.err()
+                        .unwrap_or_else(|| Error::new(ErrorKind::NoWorker))
+                        .into(),
+                );
                 pass.feed(piece.as_deref());
                 Ok(pass)
             }
             // The thread has it, and may have it for ever.
             (None, done) => {
-                let error = done.err().unwrap_or_else(|| Error::new(ErrorKind::NoWorker));
+                let error = done
+                    .err()
+                    .unwrap_or_else(|| Error::new(ErrorKind::NoWorker));
                 for watch in &self.watches {
                     watch.fail(&error);
                 }
@@ -198,7 +220,9 @@ impl Rewriting {
 impl Away {
     fn start(pass: Box<Pass>, piece: Option<Bytes>, place: &Where) -> Self {
         let shared = Arc::new(Slot(Mutex::new(Some((pass, Next::Piece(piece))))));
-        let (theirs, cpu, deadline) = (Arc::clone(&shared), place.cpu.clone(), place.deadline);
+        let theirs = Arc::clone(&shared);
+        let cpu = place.cpu.clone();
+        let deadline = place.deadline;
         let work = async move {
             cpu.run(move || {
                 if let Some((mut pass, Next::Piece(piece))) = theirs.take() {
@@ -209,9 +233,14 @@ impl Away {
             .await
         };
         let done = async move {
-            tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed)))
+            tokio::time::timeout(deadline, work)
+                .await
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed)))
         };
-        Self { slot: shared, done: Box::pin(done) }
+        Self {
+            slot: shared,
+            done: Box::pin(done),
+        }
     }
 }
 

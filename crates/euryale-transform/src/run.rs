@@ -22,7 +22,8 @@ use crate::transform::{Kind, Transformed, Whole};
 use crate::watch::{CriticalFailed, Watch};
 use crate::{Handlers, Page, framing, tag, text};
 
-/// So much of a rewritten page may be made before its head is sent: a page that ends before has a length.
+/// So much of a rewritten page may be made before its head is sent: a page that ends before has a
+/// length.
 const AHEAD: usize = 64 << 10;
 
 pub(crate) struct Run {
@@ -33,11 +34,19 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(chain: Arc<Chain>, page: Page, running: GaugeGuard) -> Self {
-        Self { chain, page, running: Arc::new(running) }
+        Self {
+            chain,
+            page,
+            running: Arc::new(running),
+        }
     }
 
     pub(crate) async fn through(self, plan: Plan, response: Response) -> Response {
-        let response = if plan.is_broken { Err(CriticalFailed) } else { self.steps(&plan, response).await };
+        let response = if plan.is_broken {
+            Err(CriticalFailed)
+        } else {
+            self.steps(&plan, response).await
+        };
         response.unwrap_or_else(|CriticalFailed| self.chain.failed(&self.page))
     }
 
@@ -55,7 +64,8 @@ impl Run {
         } else {
             let before = self.chain.tag(plan.bodies, tag.as_ref());
             let mut response = self.body(plan, tag.clone(), response).await?;
-            // A transform is another one than when it began, and nobody knows which of the two it was.
+            // A transform is another one than when it began, and nobody knows which of the two it
+            // was.
             if self.chain.tag(plan.bodies, tag.as_ref()) != before {
                 response.headers_mut().remove(ETAG);
             }
@@ -71,10 +81,13 @@ impl Run {
     /// The tag that the page will have, if the client says that it has it.
     fn known_tag(&self, plan: &Plan, response: &Response) -> Option<HeaderValue> {
         let request = self.page.request();
-        let is_asked = request.headers.contains_key(IF_NONE_MATCH) && response.status() == StatusCode::OK;
+        let is_asked =
+            request.headers.contains_key(IF_NONE_MATCH) && response.status() == StatusCode::OK;
         let asks = is_asked && matches!(request.method, Method::GET | Method::HEAD);
         let tag = response.headers().get(ETAG).filter(|_| asks)?;
-        self.chain.tag(plan.bodies, Some(tag)).filter(|tag| tag::is_known(&request.headers, tag))
+        self.chain
+            .tag(plan.bodies, Some(tag))
+            .filter(|tag| tag::is_known(&request.headers, tag))
     }
 
     async fn body(
@@ -84,7 +97,12 @@ impl Run {
         response: Response,
     ) -> Result<Response, CriticalFailed> {
         let (head, body) = response.into_parts();
-        let mut state = State { tag, head, body, done: 0 };
+        let mut state = State {
+            tag,
+            head,
+            body,
+            done: 0,
+        };
         let mut rewrites = Vec::new();
         for &at in &plan.steps {
             let step = self.chain.step(at);
@@ -103,8 +121,11 @@ impl Run {
     }
 
     fn edit_head(&self, step: &Step, head: &mut Parts) -> Result<(), CriticalFailed> {
-        let Kind::Head(transform) = &step.kind else { return Ok(()) };
-        let (watch, mut edited) = (step.watch(), head.clone());
+        let Kind::Head(transform) = &step.kind else {
+            return Ok(());
+        };
+        let watch = step.watch();
+        let mut edited = head.clone();
         match watch.time(|| transform.edit_head(&self.page, &mut edited)) {
             Ok(()) => *head = edited,
             Err(error) => watch.failed(&*error)?,
@@ -117,10 +138,18 @@ impl Run {
         for at in at {
             state.done |= Chain::place(at);
         }
-        framing::transformed(&mut state.head.headers, self.chain.tag(state.done, state.tag.as_ref()));
+        framing::transformed(
+            &mut state.head.headers,
+            self.chain.tag(state.done, state.tag.as_ref()),
+        );
     }
 
-    async fn whole(&self, at: usize, transform: &dyn Whole, state: &mut State) -> Result<(), CriticalFailed> {
+    async fn whole(
+        &self,
+        at: usize,
+        transform: &dyn Whole,
+        state: &mut State,
+    ) -> Result<(), CriticalFailed> {
         let step = self.chain.step(at);
         let watch = step.watch();
         let read = match collect(mem::take(&mut state.body), self.chain.settings.body_limit).await {
@@ -131,8 +160,13 @@ impl Run {
                 return watch.failed(&TooLarge(self.chain.settings.body_limit));
             }
             Collected::Failed(read, error) => {
-                // It breaks off for the client, too; but not even so is a part of it sent without this transform.
-                let failed = if step.is_critical() { watch.failed(&*error) } else { Ok(()) };
+                // It breaks off for the client, too; but not even so is a part of it sent without
+                // this transform.
+                let failed = if step.is_critical() {
+                    watch.failed(&*error)
+                } else {
+                    Ok(())
+                };
                 state.body = Replay::failed(read, error);
                 return failed;
             }
@@ -166,7 +200,8 @@ impl Run {
         transform: &dyn Whole,
         response: http::Response<String>,
     ) -> Result<Response, BoxError> {
-        let mut transformed: Transformed<'_> = watch.run(|| Ok(transform.start(&self.page, response)))?;
+        let mut transformed: Transformed<'_> =
+            watch.run(|| Ok(transform.start(&self.page, response)))?;
         let mut deadline = pin!(tokio::time::sleep(self.chain.settings.deadline));
         let began = tokio::time::Instant::now();
         let done = poll_fn(|cx| {
@@ -176,7 +211,10 @@ impl Run {
                 Err(panic) => return Poll::Ready(Err(panic)),
                 Ok(Poll::Pending) => {}
             }
-            deadline.as_mut().poll(cx).map(|()| Err(Error::new(ErrorKind::Elapsed).into()))
+            deadline
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(Error::new(ErrorKind::Elapsed).into()))
         });
         let done = done.await;
         watch.took(began.elapsed());
@@ -189,11 +227,14 @@ impl Run {
         let mut working = Vec::new();
         for &at in steps {
             let step = self.chain.step(at);
-            let Kind::Rewrite(transform) = &step.kind else { continue };
+            let Kind::Rewrite(transform) = &step.kind else {
+                continue;
+            };
             let watch = Arc::new(step.watch());
             let mut own = Handlers::new(Arc::clone(&watch), is_text.clone());
             match watch.time(|| transform.rewrite(&self.page, &mut own)) {
-                // The page is what it was; its tag is that of one that was changed, which HEAD says without asking.
+                // The page is what it was; its tag is that of one that was changed, which HEAD says
+                // without asking.
                 Ok(()) if own.is_empty() => self.reframe([at], state),
                 Ok(()) => {
                     handlers.push(own);
@@ -210,15 +251,23 @@ impl Run {
         }
         let charset = text::charset(&state.head.headers);
         let is_declared = text::declared(&state.head.headers).is_some();
-        let Some(pass) = charset.and_then(|charset| Pass::new(charset, is_declared, handlers, is_text))
+        let Some(pass) =
+            charset.and_then(|charset| Pass::new(charset, is_declared, handlers, is_text))
         else {
             state.untag();
-            return working.iter().try_for_each(|(_, watch)| watch.failed(&text::NoText));
+            return working
+                .iter()
+                .try_for_each(|(_, watch)| watch.failed(&text::NoText));
         };
         let is_critical = working.iter().any(|(_, watch)| watch.is_critical());
         self.chain.settings.ledger.transforms.parsed.add(1);
         let source = mem::take(&mut state.body);
-        let rewriting = Rewriting::new(source, pass, self.chain.rewriting(), Arc::clone(&self.running));
+        let rewriting = Rewriting::new(
+            source,
+            pass,
+            self.chain.rewriting(),
+            Arc::clone(&self.running),
+        );
         let (body, is_rewritten) = begin(rewriting, is_critical).await?;
         state.body = body;
         if is_rewritten {
@@ -250,10 +299,12 @@ impl State {
     }
 }
 
-/// Rewrites what is there of the page already, up to a bound. Then its head may be sent; with a length, if that was
-/// all. `patient`: waits for the source, too, because a failure after the head is a page that breaks off.
+/// Rewrites what is there of the page already, up to a bound. Then its head may be sent; with a
+/// length, if that was all. `patient`: waits for the source, too, because a failure after the head
+/// is a page that breaks off.
 async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), CriticalFailed> {
-    let (mut made, mut length) = (Vec::new(), 0);
+    let mut made = Vec::new();
+    let mut length = 0;
     let ended = poll_fn(|cx| {
         while length < AHEAD && !rewriting.is_full() {
             match Pin::new(&mut rewriting).poll_frame(cx) {
@@ -293,7 +344,11 @@ async fn begin(mut rewriting: Rewriting, patient: bool) -> Result<(Body, bool), 
 }
 
 fn one(mut chunks: Vec<Bytes>) -> Bytes {
-    if chunks.len() == 1 { chunks.swap_remove(0) } else { chunks.concat().into() }
+    if chunks.len() == 1 {
+        chunks.swap_remove(0)
+    } else {
+        chunks.concat().into()
+    }
 }
 
 /// The page is larger than transforms of whole pages take.

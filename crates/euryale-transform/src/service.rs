@@ -46,6 +46,8 @@ where
 
 impl<S: fmt::Debug> fmt::Debug for TransformChain<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TransformChain").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("TransformChain")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,9 @@ use euryale_core::Body;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri, request};
 
-/// What a page's request says of itself only: of its body, of the form in which it wants its answer, of what it has
-/// already. RFC 9110 §13 and §14 (conditions and ranges), §8 and §12.5; RFC 9112 and RFC 9110 §7.6.1 (the socket).
+/// What a page's request says of itself only: of its body, of the form in which it wants its
+/// answer, of what it has already. RFC 9110 §13 and §14 (conditions and ranges), §8 and §12.5; RFC
+/// 9112 and RFC 9110 §7.6.1 (the socket).
 const OWN: [HeaderName; 28] = [
     header::ACCEPT,
     header::ACCEPT_CHARSET,
@@ -39,9 +40,9 @@ const OWN: [HeaderName; 28] = [
 ];
 
 /// A GET request for `uri` on behalf of the page that `page` asked for, to be sent through
-/// [`Internal`](euryale_core::Internal): with the same cookies, language, credentials and client, and with what the
-/// program knows of them in extensions. Conditions, ranges and codings, and what is about the page's own body and
-/// socket, are not in it. It accepts HTML.
+/// [`Internal`](euryale_core::Internal): with the same cookies, language, credentials and client,
+/// and with what the program knows of them in extensions. Conditions, ranges and codings, and what
+/// is about the page's own body and socket, are not in it. It accepts HTML.
 ///
 /// Its route is the page's: say another one in its extensions.
 pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
@@ -56,8 +57,14 @@ pub fn sub_request(page: &request::Parts, uri: Uri) -> http::Request<Body> {
 
 fn headers(page: &HeaderMap) -> HeaderMap {
     // RFC 9110 §7.6.1: what is named here belongs to the socket as well.
-    let named = page.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let named = page
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let named: Vec<&str> = named
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
     let is_own = |name: &HeaderName| {
         let text = name.as_str();
         OWN.contains(name)
@@ -110,9 +117,15 @@ mod tests {
             .body(())
             .unwrap();
         let request = super::sub_request(&page.into_parts().0, "/tile?x=1".parse().unwrap());
-        assert_eq!((request.method(), request.uri().to_string().as_str()), (&Method::GET, "/tile?x=1"));
-        let mut headers: Vec<_> =
-            request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(
+            (request.method(), request.uri().to_string().as_str()),
+            (&Method::GET, "/tile?x=1")
+        );
+        let mut headers: Vec<_> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
         headers.sort_unstable();
         assert_eq!(
             headers,

@@ -1,8 +1,9 @@
 //! The `ETag` of a transformed page, and what it was before.
 //!
-//! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the chain), and a hash of
-//! their names and versions. It is weak, because the same text may be written in several ways (RFC 9110 §8.8.1).
-//! Whoever asks with it asks the service inside with `"abc"`, as long as the transforms are still the same.
+//! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the
+//! chain), and a hash of their names and versions. It is weak, because the same text may be written
+//! in several ways (RFC 9110 §8.8.1). Whoever asks with it asks the service inside with `"abc"`, as
+//! long as the transforms are still the same.
 
 use http::header::{ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue};
@@ -18,7 +19,9 @@ impl Suffix {
     /// `versions`: names and versions of the transforms at these places.
     pub(crate) fn new<'a>(places: u64, versions: impl IntoIterator<Item = &'a str>) -> Self {
         // FNV-1a: the same in every process and every build.
-        let bytes = versions.into_iter().flat_map(|text| text.bytes().chain([0]));
+        let bytes = versions
+            .into_iter()
+            .flat_map(|text| text.bytes().chain([0]));
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -38,7 +41,13 @@ impl Suffix {
         let (inner, suffix) = std::str::from_utf8(opaque).ok()?.rsplit_once('~')?;
         let (places, hash) = suffix.split_once('.')?;
         let places = u64::from_str_radix(places, 16).ok()?;
-        Some((inner, Self { places, hash: u64::from_str_radix(hash, 16).ok()? }))
+        Some((
+            inner,
+            Self {
+                places,
+                hash: u64::from_str_radix(hash, 16).ok()?,
+            },
+        ))
     }
 }
 
@@ -52,16 +61,20 @@ pub(crate) struct Known {
 /// So many tags are looked at of a request, each of which costs a hash: a client has one or two.
 const MOST: usize = 8;
 
-/// Rewrites `If-None-Match` for the service inside: tags that still are those of transformed pages, as
-/// `is_current` says, stand for the pages before.
+/// Rewrites `If-None-Match` for the service inside: tags that still are those of transformed pages,
+/// as `is_current` says, stand for the pages before.
 pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bool) -> Vec<Known> {
     let mut known = Vec::new();
     for line in headers.get_all(IF_NONE_MATCH).iter().take(MOST) {
         for outer in tags(line.as_bytes()).take(MOST) {
-            if let (Some((inner, suffix)), Ok(outer)) = (Suffix::split(outer), std::str::from_utf8(outer))
+            if let (Some((inner, suffix)), Ok(outer)) =
+                (Suffix::split(outer), std::str::from_utf8(outer))
                 && is_current(&suffix)
             {
-                known.push(Known { inner: inner.into(), outer: outer.into() });
+                known.push(Known {
+                    inner: inner.into(),
+                    outer: outer.into(),
+                });
             }
         }
     }
@@ -75,13 +88,16 @@ pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bo
 
 /// The service inside answered 304: the client gets the tag that it has.
 pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
-    let said = headers.get(ETAG).and_then(|tag| tags(tag.as_bytes()).next());
+    let said = headers
+        .get(ETAG)
+        .and_then(|tag| tags(tag.as_bytes()).next());
     let meant = match said {
         Some(said) => known.iter().find(|known| known.inner.as_bytes() == said),
         // It should have said which (RFC 9110 §15.4.5).
         None => known.first().filter(|_| known.len() == 1),
     };
-    if let Some(value) = meant.and_then(|known| HeaderValue::try_from(format!("W/\"{}\"", known.outer)).ok())
+    if let Some(value) =
+        meant.and_then(|known| HeaderValue::try_from(format!("W/\"{}\"", known.outer)).ok())
     {
         headers.insert(ETAG, value);
     }
@@ -89,11 +105,12 @@ pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
 
 /// Does a client that sent these headers have the page with `tag` (RFC 9110 §13.1.2)?
 pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let Some(own) = tags(tag.as_bytes()).next() else { return false };
-    headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .any(|line| line.as_bytes().trim_ascii() == b"*" || tags(line.as_bytes()).any(|other| other == own))
+    let Some(own) = tags(tag.as_bytes()).next() else {
+        return false;
+    };
+    headers.get_all(IF_NONE_MATCH).iter().any(|line| {
+        line.as_bytes().trim_ascii() == b"*" || tags(line.as_bytes()).any(|other| other == own)
+    })
 }
 
 /// The opaque parts of a list of tags; what is no tag is passed over (RFC 9110 §8.8.3, §5.6.1).

@@ -21,7 +21,9 @@ use tower::util::BoxCloneSyncService;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::html_content::ContentType;
-use crate::{EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage};
+use crate::{
+    EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
+};
 
 /// A transform made of a closure.
 pub(crate) struct Named<F> {
@@ -33,7 +35,13 @@ pub(crate) struct Named<F> {
 }
 
 pub(crate) fn named<F>(name: &'static str, order: i32, work: F) -> Named<F> {
-    Named { name, order, critical: false, version: Some("1"), work }
+    Named {
+        name,
+        order,
+        critical: false,
+        version: Some("1"),
+        work,
+    }
 }
 
 impl<F> Named<F> {
@@ -96,7 +104,10 @@ where
         response: http::Response<String>,
     ) -> Result<http::Response<String>, BoxError> {
         let (head, text) = response.into_parts();
-        Ok(http::Response::from_parts(head, (self.work)(page.cpu().clone(), text).await?))
+        Ok(http::Response::from_parts(
+            head,
+            (self.work)(page.cpu().clone(), text).await?,
+        ))
     }
 }
 
@@ -121,13 +132,16 @@ fn ends_with(
     order: i32,
     text: &'static str,
 ) -> Named<impl Fn(BlockingLane, String) -> Made> {
-    named(name, order, move |_, page: String| Box::pin(async move { Ok(page + text) }) as Made)
+    named(name, order, move |_, page: String| {
+        Box::pin(async move { Ok(page + text) }) as Made
+    })
 }
 
 /// Says that it was there.
 fn signs(name: &'static str, order: i32) -> impl EditHead {
     named(name, order, move |head: &mut response::Parts| {
-        head.headers.append("signed", HeaderValue::from_static(name));
+        head.headers
+            .append("signed", HeaderValue::from_static(name));
         Ok(())
     })
 }
@@ -139,7 +153,10 @@ pub(crate) fn page(body: impl Into<Body>) -> Response {
 pub(crate) fn with(body: impl Into<Body>, headers: &[(&'static str, &str)]) -> Response {
     let mut response = Response::new(body.into());
     for (name, value) in headers {
-        response.headers_mut().append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        response.headers_mut().append(
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).unwrap(),
+        );
     }
     response
 }
@@ -162,7 +179,10 @@ async fn get<F>(layer: TransformChainLayer, answer: F) -> Response
 where
     F: Fn() -> Response + Clone + Send + Sync + 'static,
 {
-    around(layer, move |_| answer()).oneshot(http::Request::new(())).await.unwrap()
+    around(layer, move |_| answer())
+        .oneshot(http::Request::new(()))
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn text(response: Response) -> String {
@@ -200,11 +220,20 @@ async fn transforms_run_by_number_and_ties_by_name() {
             if back {
                 order.reverse();
             }
-            let layer = order.iter().fold(TransformChainLayer::new(), |layer, &(name, order)| {
-                layer.transform_page(ends_with(name, order, name)).edit_head(signs(name, order))
-            });
+            let layer = order
+                .iter()
+                .fold(TransformChainLayer::new(), |layer, &(name, order)| {
+                    layer
+                        .transform_page(ends_with(name, order, name))
+                        .edit_head(signs(name, order))
+                });
             let response = get(layer, || page("<p>")).await;
-            let signed: Vec<_> = response.headers().get_all("signed").iter().cloned().collect();
+            let signed: Vec<_> = response
+                .headers()
+                .get_all("signed")
+                .iter()
+                .cloned()
+                .collect();
             assert_eq!(signed, ["c", "a", "b", "d"]);
             assert_eq!(text(response).await, "<p>cabd");
         }
@@ -225,8 +254,13 @@ async fn of_two_handlers_for_one_element_that_of_the_earlier_transform_runs_firs
             Ok(())
         })
     };
-    let layer = TransformChainLayer::new().rewrite(sees("late", 2)).rewrite(sees("early", 1));
-    assert_eq!(text(get(layer, || page("<p>x</p>")).await).await, "<p>x</p>");
+    let layer = TransformChainLayer::new()
+        .rewrite(sees("late", 2))
+        .rewrite(sees("early", 1));
+    assert_eq!(
+        text(get(layer, || page("<p>x</p>")).await).await,
+        "<p>x</p>"
+    );
     assert_eq!(*seen.lock().unwrap(), ["early", "late"]);
 }
 
@@ -240,13 +274,19 @@ async fn rewrites_that_follow_each_other_share_one_parse() {
         .edit_head(signs("between", 2))
         .rewrite(appends("c", 3, "c"))
         .rewrite(appends("d", 4, "d"));
-    assert_eq!(text(get(four, || page("<p></p><p></p>")).await).await, "<p>abcd</p><p>abcd</p>");
+    assert_eq!(
+        text(get(four, || page("<p></p><p></p>")).await).await,
+        "<p>abcd</p><p>abcd</p>"
+    );
     assert_eq!(ledger.transforms.parsed.get(), 1);
     let two = layer()
         .rewrite(appends("a", 1, "a"))
         .transform_page(ends_with("whole", 2, "<p></p>"))
         .rewrite(appends("b", 3, "b"));
-    assert_eq!(text(get(two, || page("<p></p>")).await).await, "<p>ab</p><p>b</p>");
+    assert_eq!(
+        text(get(two, || page("<p></p>")).await).await,
+        "<p>ab</p><p>b</p>"
+    );
     assert_eq!(ledger.transforms.parsed.get(), 3);
     assert_quiet(&ledger).await;
 }
@@ -307,13 +347,18 @@ async fn a_transform_sees_the_request_and_may_decline() {
     }
     impl EditHead for Only {
         fn edit_head(&self, _page: &Page, response: &mut response::Parts) -> Result<(), BoxError> {
-            response.headers.insert("only", HeaderValue::from_static("yes"));
+            response
+                .headers
+                .insert("only", HeaderValue::from_static("yes"));
             Ok(())
         }
     }
     let service = around(TransformChainLayer::new().edit_head(Only), |_| page("<p>"));
     for (said, applies) in [("yes", true), ("no", false)] {
-        let mut request = http::Request::builder().method(Method::POST).body(()).unwrap();
+        let mut request = http::Request::builder()
+            .method(Method::POST)
+            .body(())
+            .unwrap();
         request.extensions_mut().insert(said);
         let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers().contains_key("only"), applies);
@@ -326,16 +371,33 @@ async fn alone_in_a_router_with_middleware_inside() {
         .rewrite(appends("exclaim", 1, "!"))
         .transform_page(ends_with("whole", 2, "<hr>"));
     let app = axum::Router::new()
-        .route("/", axum::routing::get(|| async { axum::response::Html("<p>hello</p>") }))
+        .route(
+            "/",
+            axum::routing::get(|| async { axum::response::Html("<p>hello</p>") }),
+        )
         .layer(axum::middleware::from_fn(
-            async |request: axum::extract::Request, next: axum::middleware::Next| next.run(request).await,
+            async |request: axum::extract::Request, next: axum::middleware::Next| {
+                next.run(request).await
+            },
         ))
         .layer(layer);
-    let ask =
-        |method| http::Request::builder().method(method).uri("/").body(axum::body::Body::empty()).unwrap();
+    let ask = |method| {
+        http::Request::builder()
+            .method(method)
+            .uri("/")
+            .body(axum::body::Body::empty())
+            .unwrap()
+    };
     let response = app.clone().oneshot(ask(Method::GET)).await.unwrap();
     assert_eq!(response.headers()["content-length"], "17");
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "<p>hello!</p><hr>");
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "<p>hello!</p><hr>"
+    );
     let response = app.oneshot(ask(Method::HEAD)).await.unwrap();
-    assert!(!response.headers().contains_key("content-length"), "{:?}", response.headers());
+    assert!(
+        !response.headers().contains_key("content-length"),
+        "{:?}",
+        response.headers()
+    );
 }

@@ -10,11 +10,14 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-/// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` when it is none that HTML
-/// can be read in as it comes (RFC 9110 §8.3.2, WHATWG Encoding).
+/// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` when
+/// it is none that HTML can be read in as it comes (RFC 9110 §8.3.2, WHATWG Encoding).
 pub(crate) fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
-    let Some(declared) = declared(headers) else { return Some(UTF_8) };
-    Encoding::for_label_no_replacement(declared.as_bytes()).filter(|encoding| encoding.is_ascii_compatible())
+    let Some(declared) = declared(headers) else {
+        return Some(UTF_8);
+    };
+    Encoding::for_label_no_replacement(declared.as_bytes())
+        .filter(|encoding| encoding.is_ascii_compatible())
 }
 
 /// The charset as it is declared.
@@ -22,16 +25,23 @@ pub(crate) fn declared(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     value.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+        name.trim()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"'))
     })
 }
 
 /// Is it HTML, by its `Content-Type`?
 pub(crate) fn is_html(headers: &HeaderMap) -> bool {
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = media.and_then(|media| media.split(';').next()).map(str::trim);
+    let media = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = media
+        .and_then(|media| media.split(';').next())
+        .map(str::trim);
     essence.is_some_and(|essence| {
-        essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
+        essence.eq_ignore_ascii_case("text/html")
+            || essence.eq_ignore_ascii_case("application/xhtml+xml")
     })
 }
 
@@ -41,12 +51,19 @@ pub(crate) fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<Strin
     if charset == UTF_8 {
         return String::from_utf8(bytes).ok();
     }
-    charset.decode_without_bom_handling_and_without_replacement(&bytes).map(Cow::into_owned)
+    charset
+        .decode_without_bom_handling_and_without_replacement(&bytes)
+        .map(Cow::into_owned)
 }
 
 /// Declares that the page is UTF-8 now: what its head says comes before what stands in itself.
 pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return };
+    let Some(value) = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return;
+    };
     let value = match declared(headers) {
         Some(declared) if declared.eq_ignore_ascii_case("utf-8") => return,
         Some(declared) => value.replace(declared, "utf-8"),
@@ -57,8 +74,9 @@ pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
     }
 }
 
-/// Has all of the page so far been text? lol_html writes a text that it has shown to a handler anew, with U+FFFD for
-/// what it cannot decode: a handler that asks here first, and fails, has the page pass as it is.
+/// Has all of the page so far been text? lol_html writes a text that it has shown to a handler
+/// anew, with U+FFFD for what it cannot decode: a handler that asks here first, and fails, has the
+/// page pass as it is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IsText {
     is_bad: Arc<AtomicBool>,
@@ -66,7 +84,11 @@ pub(crate) struct IsText {
 
 impl IsText {
     pub(crate) fn check(&self) -> Result<(), NoText> {
-        if self.is_bad.load(Relaxed) { Err(NoText) } else { Ok(()) }
+        if self.is_bad.load(Relaxed) {
+            Err(NoText)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -80,13 +102,18 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(charset: &'static Encoding, is_text: IsText) -> Self {
         let decoder = charset.new_decoder_without_bom_handling();
-        Self { decoder, is_text, scratch: vec![0; 4 << 10].into() }
+        Self {
+            decoder,
+            is_text,
+            scratch: vec![0; 4 << 10].into(),
+        }
     }
 
     pub(crate) fn read(&mut self, mut piece: &[u8], is_last: bool) {
         while self.is_text.check().is_ok() {
             let (result, read, _) =
-                self.decoder.decode_to_utf8_without_replacement(piece, &mut self.scratch, is_last);
+                self.decoder
+                    .decode_to_utf8_without_replacement(piece, &mut self.scratch, is_last);
             piece = &piece[read..];
             match result {
                 DecoderResult::InputEmpty => return,

@@ -10,7 +10,8 @@ use http::response;
 
 use crate::{Handlers, Page};
 
-/// What all transforms say of themselves. What they do is one of [`EditHead`], [`Rewrite`] and [`TransformPage`].
+/// What all transforms say of themselves. What they do is one of [`EditHead`], [`Rewrite`] and
+/// [`TransformPage`].
 ///
 /// ```
 /// use euryale_core::BoxError;
@@ -49,31 +50,33 @@ use crate::{Handlers, Page};
 /// ```
 #[doc(alias = "ITransform")]
 pub trait Transform: Send + Sync + 'static {
-    /// For the log, the metrics and the off switch; ties of [`order`](Self::order) are broken by it. Few and fixed:
-    /// each name is a series.
+    /// For the log, the metrics and the off switch; ties of [`order`](Self::order) are broken by
+    /// it. Few and fixed: each name is a series.
     fn name(&self) -> &str;
 
-    /// Its place in the chain, smallest first. Those of plone.transformchain: 8000 parse, 8500 tiles, 8850 theme,
-    /// 9000 CSRF tokens, 12000 cache headers.
+    /// Its place in the chain, smallest first. Those of plone.transformchain: 8000 parse, 8500
+    /// tiles, 8850 theme, 9000 CSRF tokens, 12000 cache headers.
     fn order(&self) -> i32;
 
-    /// Has it anything to do with this response? Asked before any of the body is read, with the head as it came
-    /// from inside. A transform of bodies is only asked about HTML pages that are sent whole and uncoded.
+    /// Has it anything to do with this response? Asked before any of the body is read, with the
+    /// head as it came from inside. A transform of bodies is only asked about HTML pages that are
+    /// sent whole and uncoded.
     fn applies(&self, _page: &Page, _response: &response::Parts) -> bool {
         true
     }
 
-    /// Must no page be sent without it? Then its failure is a response of its own, 500. Default: no, and the page is
-    /// sent as it was before this transform.
+    /// Must no page be sent without it? Then its failure is a response of its own, 500. Default:
+    /// no, and the page is sent as it was before this transform.
     fn is_critical(&self) -> bool {
         false
     }
 
-    /// A text that changes whenever the transform would make something else of the same page: the hash of a theme,
-    /// the number of a release. It becomes a part of the page's `ETag`.
+    /// A text that changes whenever the transform would make something else of the same page: the
+    /// hash of a theme, the number of a release. It becomes a part of the page's `ETag`.
     ///
-    /// `None`, the default, says that no text does (what it adds depends on the time, on the user, on other pages),
-    /// and then the page has no `ETag` any more: a wrong one would have clients keep what is out of date.
+    /// `None`, the default, says that no text does (what it adds depends on the time, on the user,
+    /// on other pages), and then the page has no `ETag` any more: a wrong one would have clients
+    /// keep what is out of date.
     fn version(&self) -> Option<Cow<'_, str>> {
         None
     }
@@ -90,8 +93,9 @@ pub trait EditHead: Transform {
 
 /// Rewrites a page while it is streamed, by handlers for elements, text and comments.
 ///
-/// Those that follow each other in the chain share **one** parse of the page. Each sees the page as it came: what
-/// another one inserts is not parsed again. Of two handlers for one element that of the earlier transform runs first.
+/// Those that follow each other in the chain share **one** parse of the page. Each sees the page as
+/// it came: what another one inserts is not parsed again. Of two handlers for one element that of
+/// the earlier transform runs first.
 pub trait Rewrite: Transform {
     /// Adds the handlers for one page; they may keep state in what they capture.
     ///
@@ -102,16 +106,17 @@ pub trait Rewrite: Transform {
 
 /// Makes a whole page of a whole page.
 ///
-/// The page is text: it was decoded by the charset that it declares in its `Content-Type`, UTF-8 otherwise. A page that
-/// is too large, or no text, is sent as it is. What is returned is sent as UTF-8, and its length is the stack's
-/// business.
+/// The page is text: it was decoded by the charset that it declares in its `Content-Type`, UTF-8
+/// otherwise. A page that is too large, or no text, is sent as it is. What is returned is sent as
+/// UTF-8, and its length is the stack's business.
 pub trait TransformPage: Transform {
     /// Makes the new page; the head may be changed as well. Write it as an `async fn`.
     ///
-    /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests through
-    /// [`Internal`](euryale_core::Internal), which is in the extensions of [`Page::request`], or for
-    /// [`Page::cpu`], where all belongs that computes for long. No worker and no connection are held meanwhile. It is
-    /// dropped when the client goes away, or when it takes longer than the chain allows.
+    /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests
+    /// through [`Internal`](euryale_core::Internal), which is in the extensions of
+    /// [`Page::request`], or for [`Page::cpu`], where all belongs that computes for long. No worker
+    /// and no connection are held meanwhile. It is dropped when the client goes away, or when it
+    /// takes longer than the chain allows.
     ///
     /// # Errors
     /// Any: the page is sent as it was before.
@@ -122,10 +127,12 @@ pub trait TransformPage: Transform {
     ) -> impl Future<Output = Result<http::Response<String>, BoxError>> + Send;
 }
 
-/// Makes a page of a whole page, as [`TransformPage`] does, and may send its first part while the rest is still made.
+/// Makes a page of a whole page, as [`TransformPage`] does, and may send its first part while the
+/// rest is still made.
 pub trait ComposePage: Transform {
-    /// Makes the new page. As [`TransformPage::transform`], but for the body, which is UTF-8: what is awaited in it has
-    /// no deadline of the chain's. A transform of whole pages that follows waits for all of it.
+    /// Makes the new page. As [`TransformPage::transform`], but for the body, which is UTF-8: what
+    /// is awaited in it has no deadline of the chain's. A transform of whole pages that follows
+    /// waits for all of it.
     ///
     /// # Errors
     /// Any: the page is sent as it was before.
@@ -136,7 +143,8 @@ pub trait ComposePage: Transform {
     ) -> impl Future<Output = Result<Response, BoxError>> + Send;
 }
 
-pub(crate) type Transformed<'a> = Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send + 'a>>;
+pub(crate) type Transformed<'a> =
+    Pin<Box<dyn Future<Output = Result<Response, BoxError>> + Send + 'a>>;
 
 /// A [`TransformPage`] or a [`ComposePage`] whose future is in a box.
 pub(crate) trait Whole: Transform {

@@ -39,13 +39,15 @@ impl Watch {
         self.failed.load(Relaxed)
     }
 
-    /// Runs a part of a streaming rewrite, unless an earlier part of it failed. Only a critical transform's failure is
-    /// an error: it ends the pass.
+    /// Runs a part of a streaming rewrite, unless an earlier part of it failed. Only a critical
+    /// transform's failure is an error: it ends the pass.
     pub(crate) fn call(&self, part: impl FnOnce() -> Result<(), BoxError>) -> Result<(), BoxError> {
         if self.has_failed() {
             return Ok(());
         }
-        let Err(error) = self.time(part) else { return Ok(()) };
+        let Err(error) = self.time(part) else {
+            return Ok(());
+        };
         self.failed(&*error).map_err(BoxError::from)
     }
 
@@ -56,7 +58,10 @@ impl Watch {
     }
 
     /// The same, and counts the time.
-    pub(crate) fn time<T>(&self, part: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
+    pub(crate) fn time<T>(
+        &self,
+        part: impl FnOnce() -> Result<T, BoxError>,
+    ) -> Result<T, BoxError> {
         let began = Instant::now();
         let done = self.run(part);
         self.took(began.elapsed());
@@ -64,13 +69,21 @@ impl Watch {
     }
 
     pub(crate) fn took(&self, time: Duration) {
-        self.nanoseconds.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.nanoseconds
+            .fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// It failed. That is only an error if it is critical.
-    pub(crate) fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Result<(), CriticalFailed> {
+    pub(crate) fn failed(
+        &self,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Result<(), CriticalFailed> {
         self.fail(error);
-        if self.critical { Err(CriticalFailed) } else { Ok(()) }
+        if self.critical {
+            Err(CriticalFailed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Says so, once.
@@ -79,8 +92,11 @@ impl Watch {
             return;
         }
         self.meters.failures.add(1);
-        let (transform, critical) = (&*self.name, self.critical);
-        self.span.in_scope(|| tracing::error!(transform, critical, "a transform failed: {}", Chain(error)));
+        let transform = &*self.name;
+        let critical = self.critical;
+        self.span.in_scope(|| {
+            tracing::error!(transform, critical, "a transform failed: {}", Chain(error))
+        });
     }
 }
 

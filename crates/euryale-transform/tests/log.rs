@@ -1,4 +1,5 @@
-//! A transform that fails is logged once for a page, with its name and its causes. Alone in its program: see `Log`.
+//! A transform that fails is logged once for a page, with its name and its causes. Alone in its
+//! program: see `Log`.
 
 use std::convert::Infallible;
 
@@ -23,8 +24,9 @@ impl Transform for Failing {
 
 impl Rewrite for Failing {
     fn rewrite(&self, _page: &Page, handlers: &mut Handlers) -> Result<(), BoxError> {
-        handlers
-            .element(&"p".parse()?, |_| Err(Error::with_source(ErrorKind::Unavailable, "the cause").into()));
+        handlers.element(&"p".parse()?, |_| {
+            Err(Error::with_source(ErrorKind::Unavailable, "the cause").into())
+        });
         Ok(())
     }
 }
@@ -32,19 +34,32 @@ impl Rewrite for Failing {
 #[tokio::test]
 async fn a_failure_is_logged_once_for_a_page() {
     let log = Log::of_process();
-    let service =
-        TransformChainLayer::new().rewrite(Failing).layer(service_fn(async |_: http::Request<()>| {
+    let service = TransformChainLayer::new()
+        .rewrite(Failing)
+        .layer(service_fn(async |_: http::Request<()>| {
             let mut response = Response::new(Body::from("<p><p><p>"));
-            response.headers_mut().insert("content-type", HeaderValue::from_static("text/html"));
+            response
+                .headers_mut()
+                .insert("content-type", HeaderValue::from_static("text/html"));
             Ok::<_, Infallible>(response)
         }));
     for pages in 1..=2 {
-        let response = service.clone().oneshot(http::Request::new(())).await.unwrap();
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "<p><p><p>");
+        let response = service
+            .clone()
+            .oneshot(http::Request::new(()))
+            .await
+            .unwrap();
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            "<p><p><p>"
+        );
         let lines = log.lines();
         assert_eq!(lines.len(), pages, "{lines:?}");
-        let said =
-            "a transform failed: the database is unavailable: the cause transform=\"failing\" critical=false";
-        assert!(lines[0].contains("ERROR") && lines[0].contains(said), "{lines:?}");
+        let said = "a transform failed: the database is unavailable: the cause \
+            transform=\"failing\" critical=false";
+        assert!(
+            lines[0].contains("ERROR") && lines[0].contains(said),
+            "{lines:?}"
+        );
     }
 }

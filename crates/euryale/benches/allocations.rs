@@ -1,5 +1,6 @@
-//! What a request allocates on its way through each layer alone, and through the whole stack, and what a page does that
-//! is rewritten; dhat counts, in all threads. `cargo bench -p euryale --bench allocations` prints the table.
+//! What a request allocates on its way through each layer alone, and through the whole stack, and
+//! what a page does that is rewritten; dhat counts, in all threads.
+//! `cargo bench -p euryale --bench allocations` prints the table.
 
 mod onion;
 
@@ -13,12 +14,19 @@ static COUNTED: dhat::Alloc = dhat::Alloc;
 const REQUESTS: u64 = 1000;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let profile = std::env::args().any(|argument| argument == "--profile");
-    let _profiler =
-        if profile { dhat::Profiler::new_heap() } else { dhat::Profiler::builder().testing().build() };
+    let _profiler = if profile {
+        dhat::Profiler::new_heap()
+    } else {
+        dhat::Profiler::builder().testing().build()
+    };
     println!("{:21} {:>12} {:>8}", "", "allocations", "bytes");
-    let print = |name: &str, (blocks, bytes): (f64, f64)| println!("{name:21} {blocks:12.1} {bytes:8.0}");
+    let print =
+        |name: &str, (blocks, bytes): (f64, f64)| println!("{name:21} {blocks:12.1} {bytes:8.0}");
     runtime.block_on(async {
         let (blocks, bytes) = alone(onion::bare()).await;
         print("bare", (blocks, bytes));
@@ -31,13 +39,18 @@ fn main() {
         }
         print("their sum", sum);
         let pool = onion::pool();
-        print("pool", counted(|| async { drop(pool.run(|_connection| black_box(7)).await) }).await);
+        print(
+            "pool",
+            counted(|| async { drop(pool.run(|_connection| black_box(7)).await) }).await,
+        );
         for (name, stack) in onion::STACKS {
             let stack = stack();
-            let published = || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
+            let published =
+                || async { drop(stack.clone().oneshot(black_box(onion::request())).await) };
             print(name, counted(published).await);
         }
-        let (claimed, whole) = (onion::claimed(), onion::whole());
+        let claimed = onion::claimed();
+        let whole = onion::whole();
         let (blocks, bytes) =
             counted(|| async { drop(claimed.clone().oneshot(onion::request()).await) }).await;
         print("claim and publisher", (blocks, bytes));
@@ -63,5 +76,8 @@ async fn counted<F: Future>(call: impl Fn() -> F) -> (f64, f64) {
     }
     let after = dhat::HeapStats::get();
     let each = |before: u64, after: u64| (after - before) as f64 / REQUESTS as f64;
-    (each(before.total_blocks, after.total_blocks), each(before.total_bytes, after.total_bytes))
+    (
+        each(before.total_blocks, after.total_blocks),
+        each(before.total_bytes, after.total_bytes),
+    )
 }

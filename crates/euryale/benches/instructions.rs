@@ -1,8 +1,9 @@
-//! Fixed inputs whose instructions `cargo xtask instructions` counts, each in a process of its own under
-//! `valgrind --tool=callgrind`. Only what runs inside [`measured`] is counted, and only in that thread.
+//! Fixed inputs whose instructions `cargo xtask instructions` counts, each in a process of its own
+//! under `valgrind --tool=callgrind`. Only what runs inside [`measured`] is counted, and only in
+//! that thread.
 //!
-//! Seconds say how busy a machine is; the number of instructions of the same program on the same input says
-//! how much work it does.
+//! Seconds say how busy a machine is; the number of instructions of the same program on the same
+//! input says how much work it does.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -15,8 +16,8 @@ use bytes::Bytes;
 use euryale::spool::SpoolLayer;
 use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
 use euryale::{
-    Access, Attempt, Body, BoxError, Claim, Error, History, Lease, Pool, Publication, Request, Response,
-    SpooledBody,
+    Access, Attempt, Body, BoxError, Claim, Error, History, Lease, Pool, Publication, Request,
+    Response, SpooledBody,
 };
 use euryale_core::{Transaction, TransactionOptions, publisher_fn};
 use euryale_publisher::{Publish, RespondLayer};
@@ -45,13 +46,20 @@ const INPUTS: [(&str, fn()); 9] = [
 
 fn main() {
     // `cargo bench` starts this, too, with flags of its own.
-    let name = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let name = std::env::args()
+        .nth(1)
+        .filter(|argument| !argument.starts_with('-'));
     let Some(name) = name else {
-        println!("inputs of `cargo xtask instructions`: {}", INPUTS.map(|(name, _)| name).join(" "));
+        println!(
+            "inputs of `cargo xtask instructions`: {}",
+            INPUTS.map(|(name, _)| name).join(" ")
+        );
         return;
     };
     let input = INPUTS.iter().find(|(known, _)| *known == name);
-    let Some((_, run)) = input else { panic!("no input {name}") };
+    let Some((_, run)) = input else {
+        panic!("no input {name}")
+    };
     run();
 }
 
@@ -77,19 +85,32 @@ impl Rewrite for Headings {
 
 /// A chain of four streaming rewrites, with a page of 16 KiB and with something else.
 fn transform(content_type: &'static str) {
-    let chain = ["a", "b", "c", "d"].into_iter().fold(TransformChainLayer::new(), |chain, name| {
-        chain.rewrite(Headings("h2".parse().expect("a selector"), name))
-    });
-    let text = "<h2>heading</h2><p class=\"text\">text with a <a href=\"/\">link</a></p>\n".repeat(240);
+    let chain = ["a", "b", "c", "d"]
+        .into_iter()
+        .fold(TransformChainLayer::new(), |chain, name| {
+            chain.rewrite(Headings("h2".parse().expect("a selector"), name))
+        });
+    let text =
+        "<h2>heading</h2><p class=\"text\">text with a <a href=\"/\">link</a></p>\n".repeat(240);
     let page = Bytes::from(text);
     let inner = service_fn(move |_: http::Request<()>| {
         let mut response = Response::new(Body::from(page.clone()));
-        response.headers_mut().insert("content-type", http::HeaderValue::from_static(content_type));
+        response
+            .headers_mut()
+            .insert("content-type", http::HeaderValue::from_static(content_type));
         ready(Ok::<_, Infallible>(response))
     });
     let mut service = chain.budget(Duration::from_secs(100)).layer(inner);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let request = || http::Request::builder().header("accept", "text/html").body(()).expect("a request");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let request = || {
+        http::Request::builder()
+            .header("accept", "text/html")
+            .body(())
+            .expect("a request")
+    };
     // The first page is parsed on another thread.
     let _ = runtime.block_on(service.call(request()));
     let _entered = runtime.enter();
@@ -147,15 +168,27 @@ fn publish() {
     let publisher = publisher_fn::<NullDatabase, _>(|_request, transaction| {
         transaction.connection()?;
         let mut response = Response::new(Body::from("hello"));
-        for name in ["content-type", "content-length", "connection", "x-accel-redirect", "cache-control"] {
+        for name in [
+            "content-type",
+            "content-length",
+            "connection",
+            "x-accel-redirect",
+            "cache-control",
+        ] {
             let name = http::HeaderName::from_static(name);
-            response.headers_mut().insert(name, http::HeaderValue::from_static("5"));
+            response
+                .headers_mut()
+                .insert(name, http::HeaderValue::from_static("5"));
         }
         Ok(response)
     });
     let mut service = Publish::new(publisher);
-    let mut publications: Vec<_> =
-        (0..2).map(|_| Publication { request: request(), claim: Here(Lender::new(NullDatabase)) }).collect();
+    let mut publications: Vec<_> = (0..2)
+        .map(|_| Publication {
+            request: request(),
+            claim: Here(Lender::new(NullDatabase)),
+        })
+        .collect();
     let mut run = || {
         let publication = publications.pop().expect("a publication");
         black_box(now(service.call(publication)).expect("a response"));
@@ -165,12 +198,16 @@ fn publish() {
 }
 
 fn request() -> Request {
-    http::Request::builder().uri("/a/b?c=d").body(SpooledBody::empty()).expect("a request")
+    http::Request::builder()
+        .uri("/a/b?c=d")
+        .body(SpooledBody::empty())
+        .expect("a request")
 }
 
 /// `Respond` on a response that it has nothing to do with.
 fn respond() {
-    let inner = service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
+    let inner =
+        service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
     let mut service = RespondLayer::new().layer(inner);
     let mut requests = vec![request(), request()];
     let mut run = || {
@@ -192,7 +229,9 @@ impl http_body::Body for Frames {
         mut self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+        let Some(left) = self.0.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
         self.0 = left;
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'a'; KIB])))))
     }
@@ -206,14 +245,23 @@ const KIB: usize = 1 << 10;
 
 /// `Spool` on a body of so many KiB, which stays in memory.
 fn spool(kib: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
     let _entered = runtime.enter();
     let inner = service_fn(|request: Request| ready(Ok::<_, Error>(request.body().len())));
     let mut service = SpoolLayer::new().layer(inner);
-    let mut requests = vec![http::Request::new(Frames(kib)), http::Request::new(Frames(kib))];
+    let mut requests = vec![
+        http::Request::new(Frames(kib)),
+        http::Request::new(Frames(kib)),
+    ];
     let mut run = || {
         let request = requests.pop().expect("a request");
-        assert_eq!(now(service.call(request)).expect("spooled"), (kib * KIB) as u64);
+        assert_eq!(
+            now(service.call(request)).expect("spooled"),
+            (kib * KIB) as u64
+        );
     };
     run();
     measured(&mut run);
@@ -221,15 +269,24 @@ fn spool(kib: usize) {
 
 /// A thousand jobs that come, wait behind a worker that is stuck, and go.
 fn queue() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .expect("a runtime");
     let _entered = runtime.enter();
-    let pool = Pool::builder(NullDatabase).connections(1).max_queue(2_000).max_wait(None::<Duration>).build();
+    let pool = Pool::builder(NullDatabase)
+        .connections(1)
+        .max_queue(2_000)
+        .max_wait(None::<Duration>)
+        .build();
     let gate = Gate::new();
     let held = gate.clone();
     let stuck = runtime.spawn(pool.run(move |_connection| held.wait()));
     runtime.block_on(eventually("the worker is stuck", || gate.waiting() == 1));
     let mut run = || {
-        let jobs: Vec<_> = (0..1_000).map(|number| pool.run(move |_connection| number)).collect();
+        let jobs: Vec<_> = (0..1_000)
+            .map(|number| pool.run(move |_connection| number))
+            .collect();
         drop(black_box(jobs));
     };
     run();

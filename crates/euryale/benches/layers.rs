@@ -1,5 +1,5 @@
-//! How long a request takes through each layer alone, where the layer has nothing to do for it, and through the whole
-//! stack with its worker; and what a page takes that is rewritten.
+//! How long a request takes through each layer alone, where the layer has nothing to do for it, and
+//! through the whole stack with its worker; and what a page takes that is rewritten.
 
 mod onion;
 
@@ -9,7 +9,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use tower::ServiceExt;
 
 fn layers(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let mut group = criterion.benchmark_group("a request through");
     let alone = [("bare", onion::bare as onion::Make)];
     for (name, layer) in alone.into_iter().chain(onion::LAYERS) {
@@ -28,9 +31,11 @@ fn layers(criterion: &mut Criterion) {
             bencher.iter(|| runtime.block_on(stack.clone().oneshot(black_box(onion::request()))));
         });
     }
-    let (claimed, whole) = (onion::claimed(), onion::whole());
+    let claimed = onion::claimed();
+    let whole = onion::whole();
     group.bench_function("claim and publisher", |bencher| {
-        bencher.iter(|| drop(runtime.block_on(claimed.clone().oneshot(black_box(onion::request())))));
+        bencher
+            .iter(|| drop(runtime.block_on(claimed.clone().oneshot(black_box(onion::request())))));
     });
     group.bench_function("the whole onion", |bencher| {
         bencher.iter(|| drop(runtime.block_on(whole.clone().oneshot(black_box(onion::request())))));

@@ -10,8 +10,8 @@
 //! | want to change pages on their way out | [`writing_a_transform`] |
 //! | put it into production | [`deploying`] |
 //!
-//! Every example is compiled and, where nothing keeps it, run by the tests. They use `euryale_sqlite`, or
-//! `euryale_test`'s `CountingDatabase`, which stands for any database.
+//! Every example is compiled and, where nothing keeps it, run by the tests. They use
+//! `euryale_sqlite`, or `euryale_test`'s `CountingDatabase`, which stands for any database.
 
 #[doc = include_str!("guide/choosing_the_cap.md")]
 pub mod choosing_the_cap {}

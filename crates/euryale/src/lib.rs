@@ -1,9 +1,10 @@
 //! Synchronous, transactional application code behind an asynchronous front.
 //!
-//! An asynchronous front does all the waiting: for request bodies, for a free connection, for the pause after
-//! a conflict, for slow readers. Application code, the *publisher*, is a plain function that gets a worker
-//! thread and a database connection only while it really works: one request, one connection, one transaction,
-//! one thread. The number of connections is a hard cap, whatever clients do.
+//! An asynchronous front does all the waiting: for request bodies, for a free connection, for the
+//! pause after a conflict, for slow readers. Application code, the *publisher*, is a plain function
+//! that gets a worker thread and a database connection only while it really works: one request, one
+//! connection, one transaction, one thread. The number of connections is a hard cap, whatever
+//! clients do.
 //!
 //! ```text
 //!  socket
@@ -20,12 +21,13 @@
 //!                      └ Publish            in the pool's worker                thread, connection, transaction
 //! ```
 //!
-//! The [guide] tells how to come here from Zope or from `spawn_blocking`, how many connections to have, what
-//! happens when clients leave and servers end, and how to deploy.
+//! The [guide] tells how to come here from Zope or from `spawn_blocking`, how many connections to
+//! have, what happens when clients leave and servers end, and how to deploy.
 //!
 //! # The smallest server
 //!
-//! [`Stack`] is this onion, prebuilt, from `Respond` inwards, and with [`Stack::transforms`] from `TransformChain`:
+//! [`Stack`] is this onion, prebuilt, from `Respond` inwards, and with [`Stack::transforms`] from
+//! `TransformChain`:
 //!
 //! ```no_run
 //! use euryale::{Body, Pool, Response, Stack};
@@ -44,14 +46,16 @@
 //! }
 //! ```
 //!
-//! A stack is a tower service with the error `Infallible`, for any body: `axum::Router::fallback_service` takes it,
-//! and so does `euryale_server::Server`, which has the limits and the drain that production needs
-//! ([`guide::deploying`]). [`runtime()`] makes a runtime that has a thread for whatever blocks in it.
+//! A stack is a tower service with the error `Infallible`, for any body:
+//! `axum::Router::fallback_service` takes it, and so does `euryale_server::Server`, which has the
+//! limits and the drain that production needs ([`guide::deploying`]). [`runtime()`] makes a runtime
+//! that has a thread for whatever blocks in it.
 //!
 //! # Two layers in an application of axum's
 //!
-//! Each layer works alone. Here asynchronous handlers know their visitor's address behind a proxy, and answer with an
-//! open file; the layers add what handlers need not do, ranges and conditional requests for one. (Feature `axum`.)
+//! Each layer works alone. Here asynchronous handlers know their visitor's address behind a proxy,
+//! and answer with an open file; the layers add what handlers need not do, ranges and conditional
+//! requests for one. (Feature `axum`.)
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -92,10 +96,11 @@
 //! # }
 //! ```
 //!
-//! A layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit) has [`RespondLayer`] above it in a
-//! router: [`spool`] shows the pair. `ConnectionLimit` goes around [`Publish`] and not around handlers, which would not
-//! run in its workers: [`publisher`] shows that one. Layers of your own stand between ours by [`Stack::layer`], or
-//! wherever you like when you compose them by hand.
+//! A layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit) has
+//! [`RespondLayer`] above it in a router: [`spool`] shows the pair. `ConnectionLimit` goes around
+//! [`Publish`] and not around handlers, which would not run in its workers: [`publisher`] shows
+//! that one. Layers of your own stand between ours by [`Stack::layer`], or wherever you like when
+//! you compose them by hand.
 //!
 //! [`Publish`]: publisher::Publish
 //! [`RespondLayer`]: publisher::RespondLayer
@@ -116,9 +121,10 @@
 //! | [ConnectionLimit] | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
-//! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on `euryale-core` and on no other
-//! layer. `euryale-theme` is no module here: it reads files while the program runs and has an engine for XPath in it,
-//! which programs without a theme should not have to build.
+//! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on
+//! `euryale-core` and on no other layer. `euryale-theme` is no module here: it reads files while
+//! the program runs and has an engine for XPath in it, which programs without a theme should not
+//! have to build.
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
@@ -137,39 +143,42 @@
 //! [Publish]: publisher::Publish
 //!
 //! Around the stack stand [`euryale-server`](https://docs.rs/euryale-server), the server, and
-//! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node can take;
-//! [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
+//! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node
+//! can take; [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
 //! # When it does not compile
 //!
-//! The invariants are types, so layers in the wrong order are a bound that is not satisfied. What the compiler
-//! says, and what is meant:
+//! The invariants are types, so layers in the wrong order are a bound that is not satisfied. What
+//! the compiler says, and what is meant:
 //!
-//! * **`Publication<…>: Clone`**, or **`ConflictPolicy: Policy<Publication<…>>`**: a retry stands inside
-//!   `ConnectionLimit`, where it would wait for a second permit with one in its hands. Put it outside.
+//! * **`Publication<…>: Clone`**, or **`ConflictPolicy: Policy<Publication<…>>`**: a retry stands
+//!   inside `ConnectionLimit`, where it would wait for a second permit with one in its hands. Put
+//!   it outside.
 //! * **`Republish<…>: Service<Publication<…>>`**: the same, of Republish.
-//! * **`Publish<…>: Service<Request<…>>`**: nothing caps it. A `ConnectionLimitLayer` is missing around it.
-//! * **`Route: Service<Publication<…>>`**: `ConnectionLimit` stands around handlers, which do not run in its
-//!   workers. Call [`Pool::run`] in them.
+//! * **`Publish<…>: Service<Request<…>>`**: nothing caps it. A `ConnectionLimitLayer` is missing
+//!   around it.
+//! * **`Route: Service<Publication<…>>`**: `ConnectionLimit` stands around handlers, which do not
+//!   run in its workers. Call [`Pool::run`] in them.
 //! * **Expected `SpooledBody`, found `Body`**: a `SpoolLayer` is missing outside.
 //! * **`Body: Clone`**, of axum's: a retry or a Republish stands outside of Spool. Put it inside.
-//! * **`Infallible: From<Error>`**, or **expected `Infallible`, found `Error`**: a layer can fail. `RespondLayer`
-//!   is missing outside.
-//! * **`*mut StaysInItsWorker` cannot be sent**: what is computed later uses the transaction. Read values first,
-//!   and move those.
-//! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same, of a connection or its rows.
-//!   Collect them.
-//! * **Is not a place in a pool's queue**: the claim of a `Publication` is something else than a pool's.
-//! * **Does not publish from the database**: a publisher is a plain function of the shape that the message tells,
-//!   of that database, and no `async fn`.
+//! * **`Infallible: From<Error>`**, or **expected `Infallible`, found `Error`**: a layer can fail.
+//!   `RespondLayer` is missing outside.
+//! * **`*mut StaysInItsWorker` cannot be sent**: what is computed later uses the transaction. Read
+//!   values first, and move those.
+//! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same, of a connection
+//!   or its rows. Collect them.
+//! * **Is not a place in a pool's queue**: the claim of a `Publication` is something else than a
+//!   pool's.
+//! * **Does not publish from the database**: a publisher is a plain function of the shape that the
+//!   message tells, of that database, and no `async fn`.
 //!
 //! # With tower-http's layers
 //!
-//! They stand around the stack, in the order of this example, from the inside out. Refusing what other sites make a
-//! browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin that CORS lets read answers is
-//! trusted to send requests only if it is named twice. Compression is outermost, and **never for files**: they
-//! would be read instead of sent by `sendfile(2)`, and a download that was cut could not go on. See
-//! [`may_compress`](blob::may_compress).
+//! They stand around the stack, in the order of this example, from the inside out. Refusing what
+//! other sites make a browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin
+//! that CORS lets read answers is trusted to send requests only if it is named twice. Compression
+//! is outermost, and **never for files**: they would be read instead of sent by `sendfile(2)`, and
+//! a download that was cut could not go on. See [`may_compress`](blob::may_compress).
 //!
 //! ```
 //! use euryale::blob::may_compress;
@@ -202,25 +211,28 @@
 //!
 //! # Cost
 //!
-//! The layers of a [`Stack`] between `Respond` and `Retry`, each alone and with nothing to do, take 0.7 µs and 7
-//! allocations together, those of [`forwarded`] 0.3 µs and 6 more, and a chain of [`transform`]s 0.2 µs and 2. In one
-//! stack they share extensions, of which three keep a copy each: all layers together add 25 allocations to a
-//! publication. With them it takes about 20 µs and 36 allocations, the request's own included, when it comes alone,
-//! nearly all of it for waking two threads; under load nobody is woken (`cargo bench -p euryale --bench layers` and
-//! `--bench allocations`, with nothing else on two cores of an AMD EPYC). The type of all layers together has a name of
-//! 0.7 kB.
+//! The layers of a [`Stack`] between `Respond` and `Retry`, each alone and with nothing to do, take
+//! 0.7 µs and 7 allocations together, those of [`forwarded`] 0.3 µs and 6 more, and a chain of
+//! [`transform`]s 0.2 µs and 2. In one stack they share extensions, of which three keep a copy
+//! each: all layers together add 25 allocations to a publication. With them it takes about 20 µs
+//! and 36 allocations, the request's own included, when it comes alone, nearly all of it for waking
+//! two threads; under load nobody is woken (`cargo bench -p euryale --bench layers` and
+//! `--bench allocations`, with nothing else on two cores of an AMD EPYC). The type of all layers
+//! together has a name of 0.7 kB.
 //!
 //! # Features
 //!
 //! * `forms`: forms are read while they come.
-//! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer with [`Blob`],
-//!   [`Body`] and [`Deferred`], ask for promises by `promise::HandlerPromises`, and for who asks at which address by
-//!   [`forwarded::Client`] and [`forwarded::PublicUrl`].
-//! * `r2d2`: connections of diesel, `r2d2_postgres` or any other `r2d2::ManageConnection`, by `connection::r2d2`.
+//! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer
+//!   with [`Blob`], [`Body`] and [`Deferred`], ask for promises by `promise::HandlerPromises`, and
+//!   for who asks at which address by [`forwarded::Client`] and [`forwarded::PublicUrl`].
+//! * `r2d2`: connections of diesel, `r2d2_postgres` or any other `r2d2::ManageConnection`, by
+//!   `connection::r2d2`.
 //!
 //! # Cancellation
 //!
-//! A client that goes away takes its waiting request out of the queue; a running publication is finished.
+//! A client that goes away takes its waiting request out of the queue; a running publication is
+//! finished.
 //!
 //! # Backpressure
 //!
@@ -228,8 +240,9 @@
 //!
 //! # Errors
 //!
-//! [`Error`] inside, responses outside. A response says nothing of the inside: what went wrong is logged by `tracing`,
-//! and is seen where the program has a subscriber (`tracing_subscriber::fmt::init()`, for one).
+//! [`Error`] inside, responses outside. A response says nothing of the inside: what went wrong is
+//! logged by `tracing`, and is seen where the program has a subscriber
+//! (`tracing_subscriber::fmt::init()`, for one).
 //!
 //! # Panics
 //!
@@ -246,12 +259,12 @@ pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
-    Abort, Access, Admit, AlreadyReading, Attempt, Blob, BlobHandle, BlockingLane, Body, BodyWriter,
-    BoxError, Claim, CommitGate, Database, Deferred, Done, Error, ErrorKind, Fault, History, Internal,
-    InternalRequest, IntoChunk, Lease, LeaseSource, Ledger, OrAbort, Outcome, Participant, Peer, PeerAddr,
-    Pending, Phase, Publication, Publisher, PublisherFn, Request, Response, Route, Snapshot, SnapshotPin,
-    SpooledBody, Stage, StaysInItsWorker, Task, Times, Transaction, TransactionOptions, Turn, Unavailable,
-    Work, ledger, publisher_fn,
+    Abort, Access, Admit, AlreadyReading, Attempt, Blob, BlobHandle, BlockingLane, Body,
+    BodyWriter, BoxError, Claim, CommitGate, Database, Deferred, Done, Error, ErrorKind, Fault,
+    History, Internal, InternalRequest, IntoChunk, Lease, LeaseSource, Ledger, OrAbort, Outcome,
+    Participant, Peer, PeerAddr, Pending, Phase, Publication, Publisher, PublisherFn, Request,
+    Response, Route, Snapshot, SnapshotPin, SpooledBody, Stage, StaysInItsWorker, Task, Times,
+    Transaction, TransactionOptions, Turn, Unavailable, Work, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;

@@ -12,9 +12,9 @@ const SPARE: usize = 16;
 
 /// How many blocking threads each part of a stack may want at a time.
 ///
-/// All parts share the runtime's blocking threads, and tokio starts what it is given in the order in which it came. So
-/// when there are fewer threads than all bounds together, uploads could keep publishers waiting although a connection
-/// is free, or the other way round.
+/// All parts share the runtime's blocking threads, and tokio starts what it is given in the order
+/// in which it came. So when there are fewer threads than all bounds together, uploads could keep
+/// publishers waiting although a connection is free, or the other way round.
 ///
 /// ```
 /// use euryale::BlockingThreads;
@@ -39,8 +39,9 @@ pub struct BlockingThreads {
 }
 
 impl BlockingThreads {
-    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 8 for promises that block, 128 that
-    /// compute deferred responses and 64 that write bodies: what a pool and the layers have by default.
+    /// 2 publishers, 32 threads that read files, 4 that write request bodies, 8 for promises that
+    /// block, 128 that compute deferred responses and 64 that write bodies: what a pool and the
+    /// layers have by default.
     pub fn new() -> Self {
         Self {
             publishers: 2,
@@ -54,13 +55,15 @@ impl BlockingThreads {
         }
     }
 
-    /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together. Default: 2.
+    /// The cap of the pool, the greatest that it is resized to. Several pools: all caps together.
+    /// Default: 2.
     pub fn publishers(mut self, cap: usize) -> Self {
         self.publishers = cap;
         self
     }
 
-    /// As [`ServeBlobLayer::readers`](crate::blob::ServeBlobLayer::readers), of all such layers together. Default: 32.
+    /// As [`ServeBlobLayer::readers`](crate::blob::ServeBlobLayer::readers), of all such layers
+    /// together. Default: 32.
     pub fn files(mut self, readers: usize) -> Self {
         self.files = readers;
         self
@@ -85,8 +88,8 @@ impl BlockingThreads {
     }
 
     /// As [`CpuPool::threads`](crate::CpuPool::threads) and
-    /// [`TransformChainLayer::threads`](crate::transform::TransformChainLayer::threads), all together. Default:
-    /// 0, for a stack has none by itself.
+    /// [`TransformChainLayer::threads`](crate::transform::TransformChainLayer::threads), all
+    /// together. Default: 0, for a stack has none by itself.
     pub fn cpu(mut self, threads: usize) -> Self {
         self.cpu = threads;
         self
@@ -98,7 +101,8 @@ impl BlockingThreads {
         self
     }
 
-    /// What the application itself runs in `spawn_blocking` at a time. Default: 0; there are always 16 to spare.
+    /// What the application itself runs in `spawn_blocking` at a time. Default: 0; there are always
+    /// 16 to spare.
     pub fn application(mut self, threads: usize) -> Self {
         self.application = threads;
         self
@@ -117,14 +121,18 @@ impl Default for BlockingThreads {
     }
 }
 
-/// A runtime of tokio's with several threads, timers and sockets, in which `threads` may block at a time, and 16 more.
+/// A runtime of tokio's with several threads, timers and sockets, in which `threads` may block at a
+/// time, and 16 more.
 ///
-/// End it with [`shutdown_timeout`](Runtime::shutdown_timeout): dropped, it waits for a publisher that never returns.
-/// `#[tokio::main]` makes a runtime with 512 blocking threads and drops it; for a `Stack` there, see
-/// [`Stack::blocking_threads`](crate::Stack::blocking_threads).
+/// End it with [`shutdown_timeout`](Runtime::shutdown_timeout): dropped, it waits for a publisher
+/// that never returns. `#[tokio::main]` makes a runtime with 512 blocking threads and drops it; for
+/// a `Stack` there, see [`Stack::blocking_threads`](crate::Stack::blocking_threads).
 ///
 /// # Errors
 /// When the system refuses threads.
 pub fn runtime(threads: &BlockingThreads) -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().max_blocking_threads(threads.sum() + SPARE).build()
+    Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(threads.sum() + SPARE)
+        .build()
 }

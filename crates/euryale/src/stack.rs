@@ -13,8 +13,8 @@ use bytes::Bytes;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher, Request, Response,
-    Transaction, publisher_fn,
+    Abort, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher, Request,
+    Response, Transaction, publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
@@ -31,9 +31,8 @@ pub use self::layers::StackInner;
 pub use self::service::StackService;
 use crate::BlockingThreads;
 
-/// The layers in their order, with one ledger: `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool
-/// · Republish · Retry ·
-/// ConnectionLimit · Publish`.
+/// The layers in their order, with one ledger:
+/// `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry · ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
 ///
@@ -69,7 +68,8 @@ pub struct Stack<D: Database> {
     threads: Option<BlockingThreads>,
 }
 
-/// tokio's own runtimes have 512 blocking threads. More than this, and what else blocks there has too few.
+/// tokio's own runtimes have 512 blocking threads. More than this, and what else blocks there has
+/// too few.
 const MOST_ON_ANY_RUNTIME: usize = 400;
 
 type Predicate = Box<dyn Fn(&Request) -> bool + Send + Sync>;
@@ -107,8 +107,8 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// Other settings for request bodies. Its ledger is the stack's, and it asks the pool whom to admit as
-    /// well.
+    /// Other settings for request bodies. Its ledger is the stack's, and it asks the pool whom to
+    /// admit as well.
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
         self.spool = layer;
         self
@@ -120,14 +120,15 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// Leaves files to a reverse proxy that asks for it, just inside `ServeBlob`. Its ledger is the stack's.
-    /// Default: no.
+    /// Leaves files to a reverse proxy that asks for it, just inside `ServeBlob`. Its ledger is the
+    /// stack's. Default: no.
     pub fn offload(mut self, layer: OffloadLayer) -> Self {
         self.offload = Some(layer);
         self
     }
 
-    /// Other settings for deferred responses and for bodies that synchronous code writes. Its ledger is the stack's.
+    /// Other settings for deferred responses and for bodies that synchronous code writes. Its
+    /// ledger is the stack's.
     pub fn deferred(mut self, layer: DeferredLayer) -> Self {
         self.deferred = layer;
         self
@@ -139,20 +140,21 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// Transforms pages, error pages included, outside all other layers; sub-requests through [`Internal`] enter
-    /// inside. Its ledger is the stack's. Default: no such layer.
+    /// Transforms pages, error pages included, outside all other layers; sub-requests through
+    /// [`Internal`] enter inside. Its ledger is the stack's. Default: no such layer.
     pub fn transforms(mut self, layer: TransformChainLayer) -> Self {
         self.transforms = Some(layer);
         self
     }
 
-    /// A layer of the program's own, just inside `Respond`: for who may do what, say. It sees a request before its body
-    /// is read and before it waits for a connection, sub-requests through [`Internal`] too, and its errors are answered
-    /// as all others. Of several the first is outermost. Default: none; one costs a box for each request.
+    /// A layer of the program's own, just inside `Respond`: for who may do what, say. It sees a
+    /// request before its body is read and before it waits for a connection, sub-requests through
+    /// [`Internal`] too, and its errors are answered as all others. Of several the first is
+    /// outermost. Default: none; one costs a box for each request.
     ///
-    /// It takes any layer of the tower family. Middleware of axum's own (`from_fn`) takes no errors: put it around the
-    /// router. What has to know the publisher's transaction wraps the [`Publisher`]; for any other place, compose the
-    /// layers by hand.
+    /// It takes any layer of the tower family. Middleware of axum's own (`from_fn`) takes no
+    /// errors: put it around the router. What has to know the publisher's transaction wraps the
+    /// [`Publisher`]; for any other place, compose the layers by hand.
     ///
     /// ```
     /// use euryale::{Body, Pool, Response, Stack};
@@ -181,8 +183,12 @@ impl<D: Database> Stack<D> {
     pub fn layer<L, B>(mut self, layer: L) -> Self
     where
         L: Layer<StackInner> + Send + Sync + 'static,
-        L::Service: Service<http::Request<Body>, Response = http::Response<B>, Error: Into<Error>, Future: Send>
-            + Clone
+        L::Service: Service<
+                http::Request<Body>,
+                Response = http::Response<B>,
+                Error: Into<Error>,
+                Future: Send,
+            > + Clone
             + Send
             + Sync
             + 'static,
@@ -194,7 +200,11 @@ impl<D: Database> Stack<D> {
     }
 
     /// See [`ConnectionLimitLayer::lane`].
-    pub fn lane(mut self, lane: Lane, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+    pub fn lane(
+        mut self,
+        lane: Lane,
+        predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.limit = self.limit.lane(lane, predicate);
         self
     }
@@ -206,26 +216,37 @@ impl<D: Database> Stack<D> {
     }
 
     /// See [`Publish::abort_if_gone`].
-    pub fn abort_if_gone(mut self, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
+    pub fn abort_if_gone(
+        mut self,
+        predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
+    ) -> Self {
         self.abort_if_gone = Some(Box::new(predicate));
         self
     }
 
-    /// What the [`runtime`](crate::runtime()) was made for. The stack warns when it may want more blocking threads
-    /// than that, and without this when it may want more than 400, which any runtime of tokio's has.
+    /// What the [`runtime`](crate::runtime()) was made for. The stack warns when it may want more
+    /// blocking threads than that, and without this when it may want more than 400, which any
+    /// runtime of tokio's has.
     pub fn blocking_threads(mut self, threads: &BlockingThreads) -> Self {
         self.threads = Some(*threads);
         self
     }
 
     fn check_threads(&self) {
-        let (cap, spool) = (self.pool.status().cap, self.spool.writer_threads());
-        let (deferred, writers) = (self.deferred.blocking_threads(), self.deferred.writer_threads());
+        let cap = self.pool.status().cap;
+        let spool = self.spool.writer_threads();
+        let deferred = self.deferred.blocking_threads();
+        let writers = self.deferred.writer_threads();
         let checks = self.offload.as_ref().map_or(0, OffloadLayer::check_threads);
         let readers = self.blobs.reader_threads() + checks;
         let promises = self.republish.promise_threads();
-        let transforms = self.transforms.as_ref().map_or(0, TransformChainLayer::cpu_threads);
-        let there = self.threads.map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
+        let transforms = self
+            .transforms
+            .as_ref()
+            .map_or(0, TransformChainLayer::cpu_threads);
+        let there = self
+            .threads
+            .map_or(MOST_ON_ANY_RUNTIME, |threads| threads.sum());
         if cap + readers + spool + promises + deferred + writers + transforms > there {
             tracing::warn!(
                 connections = cap,
@@ -236,7 +257,8 @@ impl<D: Database> Stack<D> {
                 writers,
                 transforms,
                 threads = there,
-                "the stack may want more blocking threads than its runtime has for it: make one with euryale::runtime"
+                "the stack may want more blocking threads than its runtime has for it: make one \
+                    with euryale::runtime"
             );
         }
     }
@@ -253,11 +275,17 @@ impl<D: Database> Stack<D> {
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
         let inner = self.republish.ledger(ledger.clone()).layer(inner);
-        let inner = self.spool.ledger(ledger.clone()).admit(self.pool).layer(inner);
+        let inner = self
+            .spool
+            .ledger(ledger.clone())
+            .admit(self.pool)
+            .layer(inner);
         let inner = self.deferred.ledger(ledger.clone()).layer(inner);
-        let inner = option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
+        let inner =
+            option_layer(self.offload.map(|layer| layer.ledger(ledger.clone()))).layer(inner);
         let inner = self.blobs.ledger(ledger.clone()).layer(inner);
-        let (respond, transforms) = (self.respond, self.transforms);
+        let respond = self.respond;
+        let transforms = self.transforms;
         if self.own.is_empty() {
             return finished(respond.layer(inner), respond, transforms, ledger);
         }
@@ -274,8 +302,8 @@ impl<D: Database> Stack<D> {
     }
 }
 
-/// The way in for sub-requests, and outside of it the transforms. In one box: two would be two more allocations for
-/// each request.
+/// The way in for sub-requests, and outside of it the transforms. In one box: two would be two more
+/// allocations for each request.
 fn finished<S>(
     service: S,
     respond: RespondLayer,

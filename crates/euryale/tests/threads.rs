@@ -1,4 +1,5 @@
-//! A stack that may want more threads than there are says so. In a program of its own: the subscriber is the process's.
+//! A stack that may want more threads than there are says so. In a program of its own: the
+//! subscriber is the process's.
 
 use euryale::{BlockingThreads, Body, Pool, Response, Stack};
 use euryale_test::{CountingDatabase, Log};
@@ -14,9 +15,12 @@ fn more_threads_than_there_are_is_said_when_a_stack_is_built() {
             None => stack,
         };
         drop(stack.publish_fn(|_, _| Ok(Response::new(Body::empty()))));
-        log.lines()[before..].join(" ").contains("more blocking threads than its runtime has")
+        log.lines()[before..]
+            .join(" ")
+            .contains("more blocking threads than its runtime has")
     };
-    // And 32 that read files, 4 that write request bodies, 8 for promises, 128 for deferred responses, 64 for writers.
+    // And 32 that read files, 4 that write request bodies, 8 for promises, 128 for deferred
+    // responses, 64 for writers.
     assert!(!said(164, None) && said(165, None));
     let threads = BlockingThreads::new().publishers(1000);
     assert!(!said(1000, Some(threads)) && said(1001, Some(threads)));

@@ -16,7 +16,10 @@ pub(crate) struct Step {
 
 #[derive(Debug)]
 pub(crate) enum Action {
-    Cargo { arguments: &'static str, environment: Option<(&'static str, &'static str)> },
+    Cargo {
+        arguments: &'static str,
+        environment: Option<(&'static str, &'static str)>,
+    },
     Tidy,
     Package,
     Instructions,
@@ -38,23 +41,40 @@ pub(crate) fn run(with_tests: bool) -> Result<()> {
         valgrind: instructions::is_possible(),
     };
     let mut summary = Vec::new();
-    let outcome = steps(with_tests, installed).into_iter().try_for_each(|step| {
-        println!("== {}", step.name);
-        let start = Instant::now();
-        let outcome = step.action.run().with_context(|| format!("ci: step `{}` failed", step.name));
-        summary.push(summarize(&step, start.elapsed(), outcome.is_ok()));
-        outcome
-    });
+    let outcome = steps(with_tests, installed)
+        .into_iter()
+        .try_for_each(|step| {
+            println!("== {}", step.name);
+            let start = Instant::now();
+            let outcome = step
+                .action
+                .run()
+                .with_context(|| format!("ci: step `{}` failed", step.name));
+            summary.push(summarize(&step, start.elapsed(), outcome.is_ok()));
+            outcome
+        });
     println!("== summary\n{}", summary.join("\n"));
     outcome
 }
 
 pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
-    let cargo = |name, arguments| Step { name, action: Action::Cargo { arguments, environment: None } };
+    let cargo = |name, arguments| Step {
+        name,
+        action: Action::Cargo {
+            arguments,
+            environment: None,
+        },
+    };
     let mut steps = vec![
         cargo("fmt", "fmt --all --check"),
-        Step { name: "tidy", action: Action::Tidy },
-        cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
+        Step {
+            name: "tidy",
+            action: Action::Tidy,
+        },
+        cargo(
+            "clippy",
+            "clippy --workspace --all-targets --locked -- -D warnings",
+        ),
     ];
     if with_tests {
         // Neither of the two runs doctests, and neither runs benches, which `--all-targets` would.
@@ -65,7 +85,10 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
         steps.push(cargo("doctests", "test --workspace --doc --locked"));
     }
     // The workspace's run is the one without the feature.
-    steps.push(cargo("snapshot", "test --package euryale-sqlite --features snapshot --lib --locked"));
+    steps.push(cargo(
+        "snapshot",
+        "test --package euryale-sqlite --features snapshot --lib --locked",
+    ));
     steps.push(Step {
         name: "docs",
         action: Action::Cargo {
@@ -73,16 +96,28 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             environment: Some(("RUSTDOCFLAGS", "-D warnings")),
         },
     });
-    steps.push(Step { name: "package", action: Action::Package });
+    steps.push(Step {
+        name: "package",
+        action: Action::Package,
+    });
     steps.push(match installed.deny {
         true => cargo("deny", "deny --locked check licenses bans sources"),
-        false => Step { name: "deny", action: Action::Skip("cargo-deny is not installed") },
+        false => Step {
+            name: "deny",
+            action: Action::Skip("cargo-deny is not installed"),
+        },
     });
     // Last: it builds some crates once more, with optimizations.
     let name = "instructions";
     steps.push(match installed.valgrind {
-        true => Step { name, action: Action::Instructions },
-        false => Step { name, action: Action::Skip("valgrind is not installed") },
+        true => Step {
+            name,
+            action: Action::Instructions,
+        },
+        false => Step {
+            name,
+            action: Action::Skip("valgrind is not installed"),
+        },
     });
     steps
 }
@@ -90,7 +125,10 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
 impl Action {
     fn run(&self) -> Result<()> {
         match self {
-            Self::Cargo { arguments, environment } => {
+            Self::Cargo {
+                arguments,
+                environment,
+            } => {
                 cargo(arguments, *environment)?;
             }
             Self::Package => cargo(&package(&Workspace::load()?), None)?,
@@ -105,18 +143,27 @@ impl Action {
 fn cargo(arguments: &str, environment: Option<(&str, &str)>) -> Result<()> {
     println!("cargo {arguments}");
     let mut command = Command::new(workspace::cargo());
-    let status = command.args(arguments.split(' ')).envs(environment).status().context("starting cargo")?;
+    let status = command
+        .args(arguments.split(' '))
+        .envs(environment)
+        .status()
+        .context("starting cargo")?;
     if !status.success() {
         bail!("`cargo {arguments}`, {status}");
     }
     Ok(())
 }
 
-/// Makes the packages that are published, as they would be. Other steps have built the code, and the registry is not
-/// asked: `cargo publish --workspace --dry-run` does both.
+/// Makes the packages that are published, as they would be. Other steps have built the code, and
+/// the registry is not asked: `cargo publish --workspace --dry-run` does both.
 pub(crate) fn package(workspace: &Workspace) -> String {
-    let published = workspace.packages.iter().filter(|package| package.published);
-    let names: String = published.map(|package| format!(" -p {}", package.name)).collect();
+    let published = workspace
+        .packages
+        .iter()
+        .filter(|package| package.published);
+    let names: String = published
+        .map(|package| format!(" -p {}", package.name))
+        .collect();
     format!("package --no-verify --allow-dirty --locked --offline{names}")
 }
 
@@ -126,11 +173,19 @@ fn summarize(step: &Step, elapsed: Duration, is_ok: bool) -> String {
         _ if is_ok => "ok",
         _ => "FAILED",
     };
-    format!("{:12} {:7.1} s  {verdict}", step.name, elapsed.as_secs_f64())
+    format!(
+        "{:12} {:7.1} s  {verdict}",
+        step.name,
+        elapsed.as_secs_f64()
+    )
 }
 
 fn is_installed(subcommand: &str) -> bool {
     let mut command = Command::new(workspace::cargo());
-    let status = command.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let status = command
+        .args([subcommand, "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     status.is_ok_and(|status| status.success())
 }

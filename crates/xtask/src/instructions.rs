@@ -1,6 +1,8 @@
-//! A guard against more work: instruction counts of fixed inputs, compared with a table that is checked in.
+//! A guard against more work: instruction counts of fixed inputs, compared with a table that is
+//! checked in.
 //!
-//! Counts depend on the compiler, so the table names the one that made it, and another one compares nothing.
+//! Counts depend on the compiler, so the table names the one that made it, and another one compares
+//! nothing.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -11,10 +13,11 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::workspace::{Workspace, cargo, output};
 
 const TABLE: &str = "crates/euryale/benches/instructions.txt";
-const HEAD: &str =
-    "# Instructions of benches/instructions.rs, as `cargo xtask instructions --accept` counted them.\n";
+const HEAD: &str = "# Instructions of benches/instructions.rs, as `cargo xtask instructions \
+    --accept` counted them.\n";
 const RUSTC: &str = "# rustc: ";
-/// What another C library or another processor changes stays below this, and so does the noise of hashing.
+/// What another C library or another processor changes stays below this, and so does the noise of
+/// hashing.
 const TOLERANCE: f64 = 0.05;
 
 /// Name and count, in the order of the program.
@@ -27,13 +30,17 @@ pub(crate) fn run(accept: bool) -> Result<()> {
     let table = std::fs::read_to_string(&path).unwrap_or_default();
     let (made_by, accepted) = parse(&table);
     if !accept && made_by != rustc {
-        println!("instructions: nothing is compared: {TABLE} was made by rustc {made_by}, this is {rustc}");
+        println!(
+            "instructions: nothing is compared: {TABLE} was made by rustc {made_by}, this is \
+                {rustc}"
+        );
         return Ok(());
     }
     let program = build()?;
     let counted = count(&program)?;
     if accept {
-        std::fs::write(&path, show(&rustc, &counted)).with_context(|| format!("writing {TABLE}"))?;
+        std::fs::write(&path, show(&rustc, &counted))
+            .with_context(|| format!("writing {TABLE}"))?;
         println!("instructions: {TABLE} holds the new counts; say in the commit why they changed");
         return Ok(());
     }
@@ -41,7 +48,8 @@ pub(crate) fn run(accept: bool) -> Result<()> {
     print!("{text}");
     if !worse.is_empty() {
         bail!(
-            "instructions: more than {:.0} % above {TABLE}: {}; find out why, or accept with `cargo xtask \
+            "instructions: more than {:.0} % above {TABLE}: {}; find out why, or accept with \
+                `cargo xtask \
              instructions --accept`",
             TOLERANCE * 100.0,
             worse.join(", ")
@@ -52,39 +60,71 @@ pub(crate) fn run(accept: bool) -> Result<()> {
 
 /// Can anything be counted here?
 pub(crate) fn is_possible() -> bool {
-    Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
+    Command::new("valgrind")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
 
 /// Version, commit and target.
 fn rustc() -> Result<String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let text = output(Command::new(rustc).arg("-vV"))?;
-    let field =
-        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("unknown").trim();
-    Ok(format!("{} {} {}", field("release:"), field("commit-hash:"), field("host:")))
+    let field = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or("unknown")
+            .trim()
+    };
+    Ok(format!(
+        "{} {} {}",
+        field("release:"),
+        field("commit-hash:"),
+        field("host:")
+    ))
 }
 
 /// The program with the inputs, as cargo says where it is.
 fn build() -> Result<PathBuf> {
     println!("cargo build --release --locked -p euryale --bench instructions");
     let mut build = Command::new(cargo());
-    build.args(["build", "--release", "--locked", "-p", "euryale", "--bench", "instructions"]);
+    build.args([
+        "build",
+        "--release",
+        "--locked",
+        "-p",
+        "euryale",
+        "--bench",
+        "instructions",
+    ]);
     // The user's own flags would count something else.
-    build.args(["--message-format", "json-render-diagnostics"]).env_remove("RUSTFLAGS");
+    build
+        .args(["--message-format", "json-render-diagnostics"])
+        .env_remove("RUSTFLAGS");
     let messages = output(&mut build)?;
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_ours = message["target"]["name"] == "instructions";
-        is_ours.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
+        is_ours
+            .then(|| message["executable"].as_str().map(PathBuf::from))
+            .flatten()
     };
-    messages.lines().find_map(executable).context("cargo built no instructions")
+    messages
+        .lines()
+        .find_map(executable)
+        .context("cargo built no instructions")
 }
 
 /// Each input in a process of its own, so that none warms the caches and the heap of another.
 fn count(program: &Path) -> Result<Counts> {
     let listed = output(&mut Command::new(program))?;
-    let names = listed.split_once(": ").map(|(_, names)| names.split_whitespace()).context("no inputs")?;
-    names.map(|name| Ok((name.to_owned(), callgrind(program, name)?))).collect()
+    let names = listed
+        .split_once(": ")
+        .map(|(_, names)| names.split_whitespace())
+        .context("no inputs")?;
+    names
+        .map(|name| Ok((name.to_owned(), callgrind(program, name)?)))
+        .collect()
 }
 
 fn callgrind(program: &Path, input: &str) -> Result<u64> {
@@ -105,24 +145,37 @@ fn callgrind(program: &Path, input: &str) -> Result<u64> {
         text.lines().last().unwrap_or("without a word")
     );
     let count = collected(&text).with_context(|| format!("valgrind counted nothing of {input}"))?;
-    ensure!(count > 0, "nothing was counted of {input}: its function `measured` was not found");
+    ensure!(
+        count > 0,
+        "nothing was counted of {input}: its function `measured` was not found"
+    );
     Ok(count)
 }
 
 /// Of `==1234== Collected : 5678`.
 pub(crate) fn collected(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.split_once("Collected :"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.split_once("Collected :"))?;
     line.1.split_whitespace().next()?.parse().ok()
 }
 
 /// The compiler and the counts of a table.
 pub(crate) fn parse(table: &str) -> (String, Counts) {
-    let rustc = table.lines().find_map(|line| line.strip_prefix(RUSTC)).unwrap_or("unknown").to_owned();
+    let rustc = table
+        .lines()
+        .find_map(|line| line.strip_prefix(RUSTC))
+        .unwrap_or("unknown")
+        .to_owned();
     let entry = |line: &str| {
         let (name, count) = line.split_once(' ')?;
         Some((name.to_owned(), count.trim().parse().ok()?))
     };
-    let counts = table.lines().filter(|line| !line.starts_with('#')).filter_map(entry).collect();
+    let counts = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(entry)
+        .collect();
     (rustc, counts)
 }
 
@@ -135,13 +188,18 @@ pub(crate) fn show(rustc: &str, counts: &Counts) -> String {
     out
 }
 
-/// A table for people, and the inputs that became worse. One that nobody accepted yet is worse than none.
+/// A table for people, and the inputs that became worse. One that nobody accepted yet is worse than
+/// none.
 pub(crate) fn compare(accepted: &Counts, counted: &Counts) -> (String, Vec<String>) {
     let mut out = String::new();
     let mut worse = Vec::new();
     for (name, count) in counted {
-        let before = accepted.iter().find(|(known, _)| known == name).map(|(_, count)| *count);
-        let (now, before) = (*count as f64, before.map(|before| before as f64));
+        let before = accepted
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, count)| *count);
+        let now = *count as f64;
+        let before = before.map(|before| before as f64);
         let verdict = match before {
             None => "new",
             Some(before) if now > before * (1.0 + TOLERANCE) => "MORE",
@@ -151,8 +209,9 @@ pub(crate) fn compare(accepted: &Counts, counted: &Counts) -> (String, Vec<Strin
         if matches!(verdict, "new" | "MORE") {
             worse.push(name.clone());
         }
-        let change =
-            before.map_or("–".to_owned(), |before| format!("{:+.2} %", (now / before - 1.0) * 100.0));
+        let change = before.map_or("–".to_owned(), |before| {
+            format!("{:+.2} %", (now / before - 1.0) * 100.0)
+        });
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:16} {count:>12} {change:>10}  {verdict}");
     }

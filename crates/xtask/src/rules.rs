@@ -22,14 +22,28 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn new(path: &str, line: usize, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { path: path.into(), line, what: what.into(), remedy: remedy.into() }
+    pub(crate) fn new(
+        path: &str,
+        line: usize,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            line,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {} - {}", self.path, self.line, self.what, self.remedy)
+        write!(
+            f,
+            "{}:{}: {} - {}",
+            self.path, self.line, self.what, self.remedy
+        )
     }
 }
 

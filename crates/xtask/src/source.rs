@@ -1,7 +1,8 @@
-//! Rust text split into code and comments, line by line, so that rules about code cannot trip over prose or
-//! strings.
+//! Rust text split into code and comments, line by line, so that rules about code cannot trip over
+//! prose or strings.
 
-/// Lines of `code` and `comments` correspond to the lines of the text, and each character keeps its column.
+/// Lines of `code` and `comments` correspond to the lines of the text, and each character keeps its
+/// column.
 pub(crate) struct Source {
     code: String,
     comments: String,
@@ -28,12 +29,27 @@ impl Source {
             at += taken;
             state = next;
         }
-        Self { code: splitter.code, comments: splitter.comments, text: text.into() }
+        Self {
+            code: splitter.code,
+            comments: splitter.comments,
+            text: text.into(),
+        }
     }
 
     pub(crate) fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        let split = self.text.lines().zip(self.code.lines()).zip(self.comments.lines());
-        split.zip(1..).map(|(((text, code), comment), number)| Line { number, text, code, comment })
+        let split = self
+            .text
+            .lines()
+            .zip(self.code.lines())
+            .zip(self.comments.lines());
+        split
+            .zip(1..)
+            .map(|(((text, code), comment), number)| Line {
+                number,
+                text,
+                code,
+                comment,
+            })
     }
 }
 
@@ -65,7 +81,9 @@ impl Splitter {
             State::BlockComment(depth) if rest.starts_with(&['/', '*']) => {
                 self.comment(rest, 2, State::BlockComment(depth + 1))
             }
-            State::BlockComment(1) if rest.starts_with(&['*', '/']) => self.comment(rest, 2, State::Code),
+            State::BlockComment(1) if rest.starts_with(&['*', '/']) => {
+                self.comment(rest, 2, State::Code)
+            }
             State::BlockComment(depth) if rest.starts_with(&['*', '/']) => {
                 self.comment(rest, 2, State::BlockComment(depth - 1))
             }
@@ -101,7 +119,9 @@ impl Splitter {
     }
 
     fn fill(&mut self, rest: &[char], count: usize, next: State) -> (usize, State) {
-        self.push(rest, count, next, |c| (if c.is_whitespace() { c } else { '"' }, ' '))
+        self.push(rest, count, next, |c| {
+            (if c.is_whitespace() { c } else { '"' }, ' ')
+        })
     }
 
     fn comment(&mut self, rest: &[char], count: usize, next: State) -> (usize, State) {
@@ -140,7 +160,10 @@ fn raw_text(chars: &[char], at: usize) -> Option<usize> {
 
 /// `r` opens a literal when it does not end an identifier; `br` and `cr` are literals too.
 fn starts_a_word(chars: &[char], at: usize) -> bool {
-    let is_word = |back: usize| at.checked_sub(back).is_some_and(|i| is_identifier(chars[i]));
+    let is_word = |back: usize| {
+        at.checked_sub(back)
+            .is_some_and(|i| is_identifier(chars[i]))
+    };
     !is_word(1) || (matches!(chars[at - 1], 'b' | 'c') && !is_word(2))
 }
 

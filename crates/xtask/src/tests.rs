@@ -12,7 +12,8 @@ use crate::rules::{
 use crate::source::{Source, has_word};
 use crate::workspace::{Dependency, Package, Workspace};
 
-const LAYER_ROOT: &str = "//! One sentence.\n//!\n//! # Cancellation\n//! # Backpressure\n//! # Errors\n//! # Panics\n\
+const LAYER_ROOT: &str = "//! One sentence.\n//!\n//! # Cancellation\n//! # Backpressure\n\
+    //! # Errors\n//! # Panics\n\
                           mod layer;\npub use layer::SpoolLayer;\n";
 
 fn lines(findings: &[Finding]) -> Vec<usize> {
@@ -20,7 +21,10 @@ fn lines(findings: &[Finding]) -> Vec<usize> {
 }
 
 fn whats(findings: &[Finding]) -> Vec<&str> {
-    findings.iter().map(|finding| finding.what.as_str()).collect()
+    findings
+        .iter()
+        .map(|finding| finding.what.as_str())
+        .collect()
 }
 
 fn strings(values: &[&str]) -> Vec<String> {
@@ -28,20 +32,44 @@ fn strings(values: &[&str]) -> Vec<String> {
 }
 
 fn package(name: &str, folder: &str, dependencies: Vec<Dependency>) -> Package {
-    Package { name: name.into(), folder: folder.into(), published: true, dependencies }
+    Package {
+        name: name.into(),
+        folder: folder.into(),
+        published: true,
+        dependencies,
+    }
 }
 
 fn normal(name: &str) -> Dependency {
-    Dependency { name: name.into(), dev: false, versioned: true }
+    Dependency {
+        name: name.into(),
+        dev: false,
+        versioned: true,
+    }
 }
 
 fn dev(name: &str) -> Dependency {
-    Dependency { name: name.into(), dev: true, versioned: false }
+    Dependency {
+        name: name.into(),
+        dev: true,
+        versioned: false,
+    }
 }
 
 fn directions(package: &Package) -> Vec<Finding> {
-    let members = ["euryale", "euryale-core", "euryale-spool", "euryale-transform", "euryale-test", "xtask"];
-    dependencies::check(package, "[package]\nname = \"x\"\n", &BTreeSet::from(members))
+    let members = [
+        "euryale",
+        "euryale-core",
+        "euryale-spool",
+        "euryale-transform",
+        "euryale-test",
+        "xtask",
+    ];
+    dependencies::check(
+        package,
+        "[package]\nname = \"x\"\n",
+        &BTreeSet::from(members),
+    )
 }
 
 fn code(path: &str, text: &str) -> Vec<Finding> {
@@ -52,8 +80,14 @@ fn code(path: &str, text: &str) -> Vec<Finding> {
 
 fn split(text: &str) -> (Vec<String>, Vec<String>) {
     let source = Source::new(text);
-    let code = source.lines().map(|line| line.code.trim_end().to_owned()).collect();
-    let comments = source.lines().map(|line| line.comment.trim().to_owned()).collect();
+    let code = source
+        .lines()
+        .map(|line| line.code.trim_end().to_owned())
+        .collect();
+    let comments = source
+        .lines()
+        .map(|line| line.comment.trim().to_owned())
+        .collect();
     (code, comments)
 }
 
@@ -76,15 +110,22 @@ fn literals_are_neither_code_nor_comment() {
     ];
     for literal in literals {
         let (code, comments) = split(&format!("f({literal}); // end"));
-        assert!(code[0].ends_with(");") && !code[0].contains(['/', 'x']), "{literal}: {code:?}");
+        assert!(
+            code[0].ends_with(");") && !code[0].contains(['/', 'x']),
+            "{literal}: {code:?}"
+        );
         assert_eq!(comments, ["// end"], "{literal}");
     }
 }
 
 #[test]
 fn characters_and_lifetimes_do_not_open_strings() {
-    for text in ["f('\"'); // end", "f('\\''); // end", "f('\\u{22}'); // end", "f::<'a, 'b>(b'\"'); // end"]
-    {
+    for text in [
+        "f('\"'); // end",
+        "f('\\''); // end",
+        "f('\\u{22}'); // end",
+        "f::<'a, 'b>(b'\"'); // end",
+    ] {
         assert_eq!(split(text).1, ["// end"], "{text}");
     }
 }
@@ -109,15 +150,27 @@ fn words_end_where_identifiers_end() {
 fn a_file_has_at_most_300_lines_of_code() {
     let full = "a();\n// why\n\n".repeat(300);
     assert_eq!(size::check("crates/a/src/b.rs", &Source::new(&full)), []);
-    let more = size::check("crates/a/src/b.rs", &Source::new(&(full.clone() + "a();\n")));
+    let more = size::check(
+        "crates/a/src/b.rs",
+        &Source::new(&(full.clone() + "a();\n")),
+    );
     assert_eq!(lines(&more), [901]);
 }
 
 #[test]
 fn tests_may_have_600_lines() {
-    for path in ["crates/a/src/tests.rs", "tests/it/a.rs", "crates/a/tests/b/c.rs", "crates/a/benches/b.rs"] {
+    for path in [
+        "crates/a/src/tests.rs",
+        "tests/it/a.rs",
+        "crates/a/tests/b/c.rs",
+        "crates/a/benches/b.rs",
+    ] {
         assert_eq!(size::check(path, &Source::new(&"a();\n".repeat(600))), []);
-        assert_eq!(lines(&size::check(path, &Source::new(&"a();\n".repeat(601)))), [601], "{path}");
+        assert_eq!(
+            lines(&size::check(path, &Source::new(&"a();\n".repeat(601)))),
+            [601],
+            "{path}"
+        );
     }
 }
 
@@ -130,7 +183,13 @@ fn text_in_a_long_string_counts_as_code() {
 #[test]
 fn a_line_has_at_most_120_characters() {
     assert_eq!(size::check("a.rs", &Source::new(&"é".repeat(120))), []);
-    assert_eq!(lines(&size::check("a.rs", &Source::new(&format!("\n// {}", "é".repeat(118))))), [2]);
+    assert_eq!(
+        lines(&size::check(
+            "a.rs",
+            &Source::new(&format!("\n// {}", "é".repeat(118)))
+        )),
+        [2]
+    );
 }
 
 // Crate roots.
@@ -141,17 +200,42 @@ fn library_roots_are_found_by_path() {
     assert!(roots::is_crate_root("crates/euryale-spool/src/lib.rs"));
     assert!(!roots::is_crate_root("crates/euryale-spool/src/a/lib.rs"));
     assert!(!roots::is_crate_root("crates/xtask/src/main.rs"));
-    let files = strings(&["crates/euryale-spool/src/layer.rs", "crates/euryale-forwarded/src/host/layer.rs"]);
-    assert!(roots::is_layer_crate("crates/euryale-spool/src/lib.rs", &files));
-    assert!(roots::is_layer_crate("crates/euryale-forwarded/src/lib.rs", &files));
-    assert!(!roots::is_layer_crate("crates/euryale-core/src/lib.rs", &files));
+    let files = strings(&[
+        "crates/euryale-spool/src/layer.rs",
+        "crates/euryale-forwarded/src/host/layer.rs",
+    ]);
+    assert!(roots::is_layer_crate(
+        "crates/euryale-spool/src/lib.rs",
+        &files
+    ));
+    assert!(roots::is_layer_crate(
+        "crates/euryale-forwarded/src/lib.rs",
+        &files
+    ));
+    assert!(!roots::is_layer_crate(
+        "crates/euryale-core/src/lib.rs",
+        &files
+    ));
 }
 
 #[test]
 fn a_root_starts_with_documentation() {
-    assert_eq!(roots::check("a/lib.rs", &Source::new("//! Text.\nmod a;\n"), false), []);
-    assert_eq!(lines(&roots::check("a/lib.rs", &Source::new("mod a;\n//! Text.\n"), false)), [1]);
-    assert_eq!(lines(&roots::check("a/lib.rs", &Source::new(""), false)), [1]);
+    assert_eq!(
+        roots::check("a/lib.rs", &Source::new("//! Text.\nmod a;\n"), false),
+        []
+    );
+    assert_eq!(
+        lines(&roots::check(
+            "a/lib.rs",
+            &Source::new("mod a;\n//! Text.\n"),
+            false
+        )),
+        [1]
+    );
+    assert_eq!(
+        lines(&roots::check("a/lib.rs", &Source::new(""), false)),
+        [1]
+    );
 }
 
 #[test]
@@ -177,18 +261,26 @@ fn a_root_holds_no_items() {
         "macro_rules! a { () => {} }",
     ] {
         let text = format!("{LAYER_ROOT}{item}\n");
-        assert_eq!(lines(&roots::check("a/lib.rs", &Source::new(&text), true)), [9], "{item}");
+        assert_eq!(
+            lines(&roots::check("a/lib.rs", &Source::new(&text), true)),
+            [9],
+            "{item}"
+        );
     }
     let text = format!(
-        "{LAYER_ROOT}#[cfg(test)]\nmod tests;\n// fn a() {{}}\npub use a::{{\n    B, function,\n}};\n"
+        "{LAYER_ROOT}#[cfg(test)]\nmod tests;\n// fn a() {{}}\npub use a::{{\n    B, function,\n\
+            }};\n"
     );
     assert_eq!(roots::check("a/lib.rs", &Source::new(&text), true), []);
 }
 
 #[test]
 fn a_root_finding_names_the_item_and_not_a_lifetime() {
-    let found =
-        roots::check("a/lib.rs", &Source::new("//! Text.\npub type A = Box<dyn B + 'static>;\n"), false);
+    let found = roots::check(
+        "a/lib.rs",
+        &Source::new("//! Text.\npub type A = Box<dyn B + 'static>;\n"),
+        false,
+    );
     assert_eq!(whats(&found), ["`type` in a crate root"]);
 }
 
@@ -198,10 +290,17 @@ fn a_root_finding_names_the_item_and_not_a_lifetime() {
 fn the_folder_is_the_name() {
     const MANIFEST: &str = "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n";
     for folder in ["crates/a", "examples/a", "tests"] {
-        assert_eq!(manifests::check(&package("a", folder, vec![]), MANIFEST), []);
+        assert_eq!(
+            manifests::check(&package("a", folder, vec![]), MANIFEST),
+            []
+        );
     }
     for folder in ["crates/b", "examples/b", "crates/a/b", "crates/b/a"] {
-        assert_eq!(lines(&manifests::check(&package("a", folder, vec![]), MANIFEST)), [2], "{folder}");
+        assert_eq!(
+            lines(&manifests::check(&package("a", folder, vec![]), MANIFEST)),
+            [2],
+            "{folder}"
+        );
     }
 }
 
@@ -231,8 +330,14 @@ all-features = true
 ";
 
 fn packaged(package: &Package, manifest: &str, files: &[&str]) -> Vec<String> {
-    let known = files.iter().map(|file| format!("{}/{file}", package.folder)).collect();
-    packages::check(package, manifest, &known).into_iter().map(|finding| finding.what).collect()
+    let known = files
+        .iter()
+        .map(|file| format!("{}/{file}", package.folder))
+        .collect();
+    packages::check(package, manifest, &known)
+        .into_iter()
+        .map(|finding| finding.what)
+        .collect()
 }
 
 #[test]
@@ -240,20 +345,32 @@ fn a_published_package_is_complete() {
     let a = package("euryale-a", "crates/euryale-a", vec![]);
     let files = ["README.md", "LICENSE-MIT", "LICENSE-APACHE"];
     assert_eq!(packaged(&a, PUBLISHED, &files), Vec::<String>::new());
-    assert_eq!(packaged(&a, PUBLISHED, &files[..2]), ["no LICENSE-APACHE in the package"]);
-    assert_eq!(packaged(&a, PUBLISHED, &files[1..]), ["no README.md in the package"]);
+    assert_eq!(
+        packaged(&a, PUBLISHED, &files[..2]),
+        ["no LICENSE-APACHE in the package"]
+    );
+    assert_eq!(
+        packaged(&a, PUBLISHED, &files[1..]),
+        ["no README.md in the package"]
+    );
     let elsewhere = PUBLISHED.replace("[package]", "[package]\nreadme = \"../../README.md\"");
     assert_eq!(packaged(&a, &elsewhere, &files[1..]), Vec::<String>::new());
     let without = PUBLISHED.replace("documentation", "# documentation");
     assert_eq!(packaged(&a, &without, &files), ["no `documentation`"]);
     let some = PUBLISHED.replace("all-features = true", "features = []");
-    assert_eq!(packaged(&a, &some, &files), ["docs.rs would leave features out"]);
+    assert_eq!(
+        packaged(&a, &some, &files),
+        ["docs.rs would leave features out"]
+    );
 }
 
 #[test]
 fn only_crates_are_published() {
     let mut site = package("site", "examples/site", vec![]);
-    assert_eq!(packaged(&site, "[package]\n", &[]), ["`site` would be published"]);
+    assert_eq!(
+        packaged(&site, "[package]\n", &[]),
+        ["`site` would be published"]
+    );
     site.published = false;
     assert_eq!(packaged(&site, "[package]\n", &[]), Vec::<String>::new());
 }
@@ -261,12 +378,23 @@ fn only_crates_are_published() {
 #[test]
 fn nobody_elses_types_are_handed_on() {
     let found = |path: &str, line: &str| packages::check_code(path, &Source::new(line)).len();
-    for line in ["pub use self::a::B;", "pub use euryale_core as core;", "pub use std::io;", "use http::Uri;"]
-    {
+    for line in [
+        "pub use self::a::B;",
+        "pub use euryale_core as core;",
+        "pub use std::io;",
+        "use http::Uri;",
+    ] {
         assert_eq!(found("crates/euryale-a/src/lib.rs", line), 0, "{line}");
     }
-    assert_eq!(found("crates/euryale-sqlite/src/lib.rs", "pub use rusqlite;"), 0);
-    for line in ["pub use rusqlite;", "pub use http::{HeaderMap, Uri};", "    pub use lol_html as html;"] {
+    assert_eq!(
+        found("crates/euryale-sqlite/src/lib.rs", "pub use rusqlite;"),
+        0
+    );
+    for line in [
+        "pub use rusqlite;",
+        "pub use http::{HeaderMap, Uri};",
+        "    pub use lol_html as html;",
+    ] {
         assert_eq!(found("crates/euryale-a/src/lib.rs", line), 1, "{line}");
     }
 }
@@ -275,16 +403,26 @@ fn nobody_elses_types_are_handed_on() {
 fn an_example_keeps_a_file_of_its_own_name() {
     let found = |path: &str, line: &str| examples::check(path, &Source::new(line)).len();
     let two = r#"let pool = pool("mixed.db", "notes.db");"#;
-    assert_eq!(found("examples/mixed/src/main.rs", r#"pool("mixed.db")"#), 0);
+    assert_eq!(
+        found("examples/mixed/src/main.rs", r#"pool("mixed.db")"#),
+        0
+    );
     assert_eq!(found("examples/mixed/src/bin/other.rs", two), 1);
-    for path in ["examples/mixed/src/tests.rs", "examples/mixed/src/tests/a.rs", "crates/a/src/lib.rs"] {
+    for path in [
+        "examples/mixed/src/tests.rs",
+        "examples/mixed/src/tests/a.rs",
+        "crates/a/src/lib.rs",
+    ] {
         assert_eq!(found(path, two), 0, "{path}");
     }
 }
 
 #[test]
 fn what_a_release_needs_is_told() {
-    assert_eq!(packages::unreleasable("[workspace.package]\nversion = \"0.1.0\"\n").len(), 1);
+    assert_eq!(
+        packages::unreleasable("[workspace.package]\nversion = \"0.1.0\"\n").len(),
+        1
+    );
     assert!(packages::unreleasable("[workspace.package]\nrepository = \"https://…\"\n").is_empty());
 }
 
@@ -306,35 +444,63 @@ fn layers_depend_on_core_only() {
 #[test]
 fn tests_may_depend_on_any_member() {
     assert_eq!(
-        directions(&package("euryale-spool", "crates/x", vec![dev("euryale-test"), dev("euryale")])),
+        directions(&package(
+            "euryale-spool",
+            "crates/x",
+            vec![dev("euryale-test"), dev("euryale")]
+        )),
         []
     );
 }
 
 #[test]
 fn every_crate_has_a_rule() {
-    assert_eq!(lines(&directions(&package("euryale-new", "crates/euryale-new", vec![]))), [2]);
-    assert_eq!(directions(&package("site", "examples/site", vec![normal("euryale")])), []);
+    assert_eq!(
+        lines(&directions(&package(
+            "euryale-new",
+            "crates/euryale-new",
+            vec![]
+        ))),
+        [2]
+    );
+    assert_eq!(
+        directions(&package("site", "examples/site", vec![normal("euryale")])),
+        []
+    );
 }
 
 #[test]
 fn versions_suit_cargo_publish() {
-    let mut spool = package("euryale-spool", "crates/euryale-spool", vec![dev("euryale-test")]);
+    let mut spool = package(
+        "euryale-spool",
+        "crates/euryale-spool",
+        vec![dev("euryale-test")],
+    );
     spool.dependencies[0].versioned = true;
-    assert_eq!(whats(&directions(&spool)), ["dev-dependency on member `euryale-test` carries a version"]);
+    assert_eq!(
+        whats(&directions(&spool)),
+        ["dev-dependency on member `euryale-test` carries a version"]
+    );
     spool.dependencies = vec![normal("euryale-core")];
     spool.dependencies[0].versioned = false;
-    assert_eq!(whats(&directions(&spool)), ["dependency on member `euryale-core` has no version"]);
+    assert_eq!(
+        whats(&directions(&spool)),
+        ["dependency on member `euryale-core` has no version"]
+    );
     spool.published = false;
     assert_eq!(directions(&spool), []);
 }
 
 #[test]
 fn a_finding_names_the_line_of_the_dependency() {
-    let manifest =
-        "[dependencies]\neuryale-core.workspace = true\neuryale-spool = { path = \"../euryale-spool\" }\n";
+    let manifest = "[dependencies]\neuryale-core.workspace = true\n\
+        euryale-spool = { path = \"../euryale-spool\" }\n";
     let members = BTreeSet::from(["euryale-spool"]);
-    let core = package("euryale-core", "crates/euryale-core", vec![normal("euryale-spool")]);
+    let core = package(
+        "euryale-core",
+        "crates/euryale-core",
+        vec![normal("euryale-spool")],
+    );
     assert_eq!(
         dependencies::check(&core, manifest, &members)[0].to_string(),
         "crates/euryale-core/Cargo.toml:3: `euryale-core` depends on `euryale-spool` - \
@@ -355,10 +521,21 @@ fn packages_are_read_from_cargo_metadata() {
         ],
     });
     let package = Package::read(&metadata, Path::new("/w")).unwrap();
-    assert_eq!((package.manifest().as_str(), package.published), ("crates/euryale-spool/Cargo.toml", true));
-    let read: Vec<_> = package.dependencies.iter().map(|d| (d.name.as_str(), d.dev, d.versioned)).collect();
-    assert_eq!(read, [("euryale-core", false, true), ("euryale-test", true, false)]);
-    let private = serde_json::json!({ "name": "a", "manifest_path": "/w/tests/Cargo.toml", "publish": [] });
+    assert_eq!(
+        (package.manifest().as_str(), package.published),
+        ("crates/euryale-spool/Cargo.toml", true)
+    );
+    let read: Vec<_> = package
+        .dependencies
+        .iter()
+        .map(|d| (d.name.as_str(), d.dev, d.versioned))
+        .collect();
+    assert_eq!(
+        read,
+        [("euryale-core", false, true), ("euryale-test", true, false)]
+    );
+    let private =
+        serde_json::json!({ "name": "a", "manifest_path": "/w/tests/Cargo.toml", "publish": [] });
     assert!(!Package::read(&private, Path::new("/w")).unwrap().published);
 }
 
@@ -368,7 +545,10 @@ fn packages_are_read_from_cargo_metadata() {
 fn blocking_threads_are_taken_in_two_files() {
     let text = "//! spawn_blocking\nlet a = \"spawn_blocking\";\ntask::spawn_blocking(f);\n";
     assert_eq!(lines(&code("crates/euryale-spool/src/a.rs", text)), [3]);
-    assert_eq!(lines(&code("crates/euryale-spool/src/worker.rs", text)), [3]);
+    assert_eq!(
+        lines(&code("crates/euryale-spool/src/worker.rs", text)),
+        [3]
+    );
     for path in [
         "crates/euryale-connection/src/worker.rs",
         "crates/euryale-core/src/blocking.rs",
@@ -387,9 +567,11 @@ fn blocking_threads_are_taken_in_two_files() {
 #[test]
 fn nobody_sleeps() {
     let text = "// thread::sleep\nstd::thread::sleep(d);\nuse std::thread::sleep;\n";
-    for path in
-        ["crates/euryale-core/src/a.rs", "crates/euryale-core/src/tests.rs", "crates/euryale-core/tests/a.rs"]
-    {
+    for path in [
+        "crates/euryale-core/src/a.rs",
+        "crates/euryale-core/src/tests.rs",
+        "crates/euryale-core/tests/a.rs",
+    ] {
         assert_eq!(lines(&code(path, text)), [2, 3], "{path}");
     }
     for path in [
@@ -406,32 +588,57 @@ fn nobody_sleeps() {
 fn nothing_is_left_unfinished() {
     for word in ["TODO", "FIXME", "XXX", "dbg!", "todo!", "unimplemented!"] {
         assert_eq!(code("a.rs", &format!("// {word}(a)")).len(), 1, "{word}");
-        assert_eq!(code("a.rs", &format!("let a = {word}(a);")).len(), 1, "{word}");
+        assert_eq!(
+            code("a.rs", &format!("let a = {word}(a);")).len(),
+            1,
+            "{word}"
+        );
         assert_eq!(code("a.rs", &format!("let a = \"{word}\";")), [], "{word}");
     }
-    assert_eq!(lines(&words::check_prose("a.md", "TODOS are fine\n- TODO: this\n")), [2]);
+    assert_eq!(
+        lines(&words::check_prose(
+            "a.md",
+            "TODOS are fine\n- TODO: this\n"
+        )),
+        [2]
+    );
 }
 
 // The top level and Markdown.
 
 #[test]
 fn the_top_level_is_closed() {
-    assert_eq!(entries::check(&strings(&["Cargo.toml", "crates/a/src/lib.rs", ".ci/run", "deploy/a"])), []);
+    assert_eq!(
+        entries::check(&strings(&[
+            "Cargo.toml",
+            "crates/a/src/lib.rs",
+            ".ci/run",
+            "deploy/a"
+        ])),
+        []
+    );
     let found = entries::check(&strings(&["scripts/a.sh", "scripts/b.sh", "notes.txt"]));
     assert_eq!(
-        found.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(),
+        found
+            .iter()
+            .map(|finding| finding.path.as_str())
+            .collect::<Vec<_>>(),
         ["notes.txt", "scripts"]
     );
 }
 
 #[test]
 fn lines_of_prose_end_without_white_space() {
-    assert_eq!(lines(&markdown::check("a.md", "a\nb \nc\t\n", &BTreeSet::new())), [2, 3]);
+    assert_eq!(
+        lines(&markdown::check("a.md", "a\nb \nc\t\n", &BTreeSet::new())),
+        [2, 3]
+    );
 }
 
 #[test]
 fn links_lead_somewhere() {
-    let known = BTreeSet::from(["crates", "crates/a", "crates/a/README.md", "README.md"].map(String::from));
+    let known =
+        BTreeSet::from(["crates", "crates/a", "crates/a/README.md", "README.md"].map(String::from));
     let found = |path, text| markdown::check(path, text, &known).len();
     for text in [
         "[a](crates/a/README.md#top) and [b](crates/)",
@@ -443,14 +650,25 @@ fn links_lead_somewhere() {
     ] {
         assert_eq!(found("README.md", text), 0, "{text}");
     }
-    for text in
-        ["[a](b)", "see [a](crates) and [b](c.md#d)", "[a]: b", "[a](../README.md)", "```\n```\n[a](b)"]
-    {
+    for text in [
+        "[a](b)",
+        "see [a](crates) and [b](c.md#d)",
+        "[a]: b",
+        "[a](../README.md)",
+        "```\n```\n[a](b)",
+    ] {
         assert_eq!(found("README.md", text), 1, "{text}");
     }
     assert_eq!(found("crates/a/README.md", "[a](../../README.md)"), 0);
-    assert_eq!(found("crates/a/README.md", "[a](README.md) [b](../README.md)"), 1);
-    assert_eq!(found("examples/site/content/page.md", "[a](b)"), 0, "content has links of its own site");
+    assert_eq!(
+        found("crates/a/README.md", "[a](README.md) [b](../README.md)"),
+        1
+    );
+    assert_eq!(
+        found("examples/site/content/page.md", "[a](b)"),
+        0,
+        "content has links of its own site"
+    );
 }
 
 // The other two commands.
@@ -458,41 +676,86 @@ fn links_lead_somewhere() {
 #[test]
 fn tests_run_once_and_can_be_left_out() {
     let names = |with_tests| {
-        steps(with_tests, Installed { nextest: true, deny: true, valgrind: true })
-            .iter()
-            .map(|step| step.name)
-            .collect::<Vec<_>>()
+        steps(
+            with_tests,
+            Installed {
+                nextest: true,
+                deny: true,
+                valgrind: true,
+            },
+        )
+        .iter()
+        .map(|step| step.name)
+        .collect::<Vec<_>>()
     };
-    let all =
-        ["fmt", "tidy", "clippy", "tests", "doctests", "snapshot", "docs", "package", "deny", "instructions"];
+    let all = [
+        "fmt",
+        "tidy",
+        "clippy",
+        "tests",
+        "doctests",
+        "snapshot",
+        "docs",
+        "package",
+        "deny",
+        "instructions",
+    ];
     assert_eq!(names(true), all);
     assert_eq!(
         names(false),
-        ["fmt", "tidy", "clippy", "snapshot", "docs", "package", "deny", "instructions"]
+        [
+            "fmt",
+            "tidy",
+            "clippy",
+            "snapshot",
+            "docs",
+            "package",
+            "deny",
+            "instructions"
+        ]
     );
 }
 
 #[test]
 fn what_is_published_is_packaged() {
-    let mut packages =
-        vec![package("euryale", "crates/euryale", vec![]), package("site", "examples/site", vec![])];
+    let mut packages = vec![
+        package("euryale", "crates/euryale", vec![]),
+        package("site", "examples/site", vec![]),
+    ];
     packages[1].published = false;
-    let workspace = Workspace { root: "/w".into(), packages, files: Vec::new() };
+    let workspace = Workspace {
+        root: "/w".into(),
+        packages,
+        files: Vec::new(),
+    };
     let command = ci::package(&workspace);
-    assert!(command.starts_with("package ") && command.ends_with(" -p euryale"), "{command}");
+    assert!(
+        command.starts_with("package ") && command.ends_with(" -p euryale"),
+        "{command}"
+    );
 }
 
 #[test]
 fn missing_programs_are_replaced_or_skipped() {
-    let steps = steps(true, Installed { nextest: false, deny: false, valgrind: false });
+    let steps = steps(
+        true,
+        Installed {
+            nextest: false,
+            deny: false,
+            valgrind: false,
+        },
+    );
     let tests = steps.iter().find(|step| step.name == "tests").unwrap();
-    assert!(matches!(tests.action, Action::Cargo { arguments, .. } if arguments.starts_with("test ")));
+    assert!(
+        matches!(tests.action, Action::Cargo { arguments, .. } if arguments.starts_with("test "))
+    );
     assert!(matches!(steps.last().unwrap().action, Action::Skip(_)));
 }
 
 #[test]
 fn counts_are_read_from_valgrind() {
-    let text = "==7== Callgrind\n==7== Events    : Ir\n==7== Collected : 6333\n==7== I refs: 6,333\n";
+    let text =
+        "==7== Callgrind\n==7== Events    : Ir\n==7== Collected : 6333\n==7== I refs: 6,333\n";
     assert_eq!(instructions::collected(text), Some(6333));
     assert_eq!(instructions::collected("valgrind: no such program"), None);
 }
@@ -501,22 +764,42 @@ fn counts_are_read_from_valgrind() {
 fn a_table_of_counts_comes_back_as_it_was() {
     let counts = vec![("queue".to_owned(), 1000), ("respond".to_owned(), 70)];
     let table = instructions::show("1.95.0 abc x86_64", &counts);
-    assert_eq!(instructions::parse(&table), ("1.95.0 abc x86_64".to_owned(), counts));
+    assert_eq!(
+        instructions::parse(&table),
+        ("1.95.0 abc x86_64".to_owned(), counts)
+    );
     assert_eq!(instructions::parse(""), ("unknown".to_owned(), Vec::new()));
 }
 
 #[test]
 fn more_instructions_are_found_and_fewer_are_told() {
-    let counts = |counts: &[(&str, u64)]| counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+    let counts = |counts: &[(&str, u64)]| {
+        counts
+            .iter()
+            .map(|(name, n)| ((*name).to_owned(), *n))
+            .collect()
+    };
     let accepted = counts(&[("a", 1000), ("b", 1000), ("c", 1000)]);
-    let (text, worse) =
-        instructions::compare(&accepted, &counts(&[("a", 1050), ("b", 1051), ("c", 900), ("d", 1)]));
-    assert_eq!(worse, ["b", "d"], "at most a twentieth more, and nothing that nobody accepted");
-    assert!(text.contains("+5.10 %  MORE") && text.contains("-10.00 %  less: accept it"), "{text}");
+    let (text, worse) = instructions::compare(
+        &accepted,
+        &counts(&[("a", 1050), ("b", 1051), ("c", 900), ("d", 1)]),
+    );
+    assert_eq!(
+        worse,
+        ["b", "d"],
+        "at most a twentieth more, and nothing that nobody accepted"
+    );
+    assert!(
+        text.contains("+5.10 %  MORE") && text.contains("-10.00 %  less: accept it"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_crate_counts_once() {
-    assert_eq!(count("a v1 (/w/a)\nb v1\nc v1\nb v1 (*)\n\nc v1\nb v2\n"), 3);
+    assert_eq!(
+        count("a v1 (/w/a)\nb v1\nc v1\nb v1 (*)\n\nc v1\nb v2\n"),
+        3
+    );
     assert_eq!(count("a v1\n"), 0);
 }

@@ -24,7 +24,11 @@ pub(crate) fn run() -> Result<()> {
     for what in packages::unreleasable(&read(&workspace.root, "Cargo.toml")?) {
         println!("before a release: {what}");
     }
-    println!("tidy: {} files, {} packages, nothing found", workspace.files.len(), workspace.packages.len());
+    println!(
+        "tidy: {} files, {} packages, nothing found",
+        workspace.files.len(),
+        workspace.packages.len()
+    );
     Ok(())
 }
 
@@ -47,7 +51,9 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                     ));
                 }
             }
-            Some("toml") => findings.extend(words::check_prose(path, &read(&workspace.root, path)?)),
+            Some("toml") => {
+                findings.extend(words::check_prose(path, &read(&workspace.root, path)?))
+            }
             Some("md") => {
                 let text = read(&workspace.root, path)?;
                 findings.extend(words::check_prose(path, &text));
@@ -56,7 +62,11 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
             _ => {}
         }
     }
-    let members: BTreeSet<&str> = workspace.packages.iter().map(|package| package.name.as_str()).collect();
+    let members: BTreeSet<&str> = workspace
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     for package in &workspace.packages {
         let manifest = read(&workspace.root, &package.manifest())?;
         findings.extend(manifests::check(package, &manifest));
@@ -68,7 +78,9 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
 
 /// What a link may point at: the files and every folder that holds one.
 fn with_folders(files: &[String]) -> BTreeSet<String> {
-    let folders = files.iter().flat_map(|file| file.match_indices('/').map(|(at, _)| file[..at].to_owned()));
+    let folders = files
+        .iter()
+        .flat_map(|file| file.match_indices('/').map(|(at, _)| file[..at].to_owned()));
     folders.chain(files.iter().cloned()).collect()
 }
 

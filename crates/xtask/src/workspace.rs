@@ -10,7 +10,8 @@ use serde_json::Value;
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) packages: Vec<Package>,
-    /// Paths below the root with `/`, sorted: what is committed or could be; ignored files are left out.
+    /// Paths below the root with `/`, sorted: what is committed or could be; ignored files are left
+    /// out.
     pub(crate) files: Vec<String>,
 }
 
@@ -40,20 +41,29 @@ impl Workspace {
             "--no-deps",
             "--locked",
         ]))?;
-        let metadata: Value = serde_json::from_str(&text).context("reading the answer of cargo metadata")?;
+        let metadata: Value =
+            serde_json::from_str(&text).context("reading the answer of cargo metadata")?;
         let root = PathBuf::from(string(&metadata["workspace_root"])?);
         let packages = list(&metadata["packages"])
             .iter()
             .map(|package| Package::read(package, &root))
             .collect::<Result<_>>()?;
         let files = files(&root)?;
-        Ok(Self { root, packages, files })
+        Ok(Self {
+            root,
+            packages,
+            files,
+        })
     }
 }
 
 impl Package {
     pub(crate) fn manifest(&self) -> String {
-        if self.folder.is_empty() { "Cargo.toml".into() } else { format!("{}/Cargo.toml", self.folder) }
+        if self.folder.is_empty() {
+            "Cargo.toml".into()
+        } else {
+            format!("{}/Cargo.toml", self.folder)
+        }
     }
 
     pub(crate) fn read(package: &Value, root: &Path) -> Result<Self> {
@@ -63,7 +73,9 @@ impl Package {
             name: string(&package["name"])?.into(),
             folder: folder.to_string_lossy().replace('\\', "/"),
             // `null` is "any registry", an empty list is `publish = false`.
-            published: package["publish"].as_array().is_none_or(|registries| !registries.is_empty()),
+            published: package["publish"]
+                .as_array()
+                .is_none_or(|registries| !registries.is_empty()),
             dependencies: list(&package["dependencies"])
                 .iter()
                 .filter(|dependency| dependency["path"].is_string())
@@ -101,7 +113,8 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 fn files(root: &Path) -> Result<Vec<String>> {
-    // A build machine often runs as another user than the owner of the checkout; listing it is safe.
+    // A build machine often runs as another user than the owner of the checkout; listing it is
+    // safe.
     let trust = format!("safe.directory={}", root.display());
     let listed = output(Command::new("git").current_dir(root).args([
         "-c",

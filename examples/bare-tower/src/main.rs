@@ -42,7 +42,9 @@ async fn serve(listener: TcpListener, pool: Pool<Sqlite>) -> io::Result<()> {
         let (stream, _) = listener.accept().await?;
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
-            Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await
+            Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await
         });
     }
 }
@@ -55,5 +57,9 @@ fn pool(path: impl AsRef<Path>) -> Result<Pool<Sqlite>, Box<dyn Error>> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    Ok(serve(TcpListener::bind("127.0.0.1:3000").await?, pool("bare-tower.db")?).await?)
+    Ok(serve(
+        TcpListener::bind("127.0.0.1:3000").await?,
+        pool("bare-tower.db")?,
+    )
+    .await?)
 }

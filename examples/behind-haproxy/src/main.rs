@@ -12,17 +12,25 @@ use tokio::net::TcpListener;
 mod tests;
 
 async fn page(client: Client, public: PublicUrl) -> String {
-    format!("{client} sees {}\n", public.url("/news").unwrap_or_default())
+    format!(
+        "{client} sees {}\n",
+        public.url("/news").unwrap_or_default()
+    )
 }
 
 fn app(proxies: TrustedProxies) -> Router {
-    Router::new().route("/", get(page)).layer(ForwardedLayer::new(proxies))
+    Router::new()
+        .route("/", get(page))
+        .layer(ForwardedLayer::new(proxies))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     let app = app("127.0.0.1".parse()?);
-    Server::new().listen(listener).serve(app, Shutdown::signals()?).await;
+    Server::new()
+        .listen(listener)
+        .serve(app, Shutdown::signals()?)
+        .await;
     Ok(())
 }

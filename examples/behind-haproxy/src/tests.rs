@@ -17,7 +17,8 @@ impl Drop for Process {
 
 async fn start() -> (SocketAddr, Shutdown) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
+    let address = listener.local_addr().unwrap();
+    let shutdown = Shutdown::new();
     let app = crate::app("127.0.0.1".parse().unwrap());
     tokio::spawn(Server::new().listen(listener).serve(app, shutdown.clone()));
     (address, shutdown)
@@ -41,14 +42,27 @@ async fn haproxy_says_who_it_is() {
         .env("SERVER", address.to_string())
         .stdout(Stdio::null())
         .spawn();
-    let Ok(haproxy) = started else { return skip("haproxy is not installed") };
+    let Ok(haproxy) = started else {
+        return skip("haproxy is not installed");
+    };
     let _haproxy = Process(haproxy);
     eventually("haproxy listens", || socket.exists()).await;
-    let made_up = ["-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Forwarded-Proto: https"];
+    let made_up = [
+        "-H",
+        "X-Forwarded-For: 203.0.113.9",
+        "-H",
+        "X-Forwarded-Proto: https",
+    ];
     let mut curl = Command::new("curl");
-    curl.args(["-s", "--unix-socket"]).arg(&socket).args(made_up).arg("http://example.org/");
+    curl.args(["-s", "--unix-socket"])
+        .arg(&socket)
+        .args(made_up)
+        .arg("http://example.org/");
     let answer = String::from_utf8(curl.output().unwrap().stdout).unwrap();
-    assert!(answer.ends_with(" sees http://example.org/news\n"), "{answer}");
+    assert!(
+        answer.ends_with(" sees http://example.org/news\n"),
+        "{answer}"
+    );
     assert!(!answer.contains("203.0.113.9"), "{answer}");
     shutdown.drain();
 }

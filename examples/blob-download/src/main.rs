@@ -1,4 +1,5 @@
-//! An axum route that answers with an open file: ranges and validators by a layer, `sendfile(2)` by the listener.
+//! An axum route that answers with an open file: ranges and validators by a layer, `sendfile(2)` by
+//! the listener.
 
 use std::path::PathBuf;
 
@@ -22,12 +23,17 @@ async fn download(State(path): State<PathBuf>) -> Result<impl IntoResponse, Abor
 }
 
 fn app(path: PathBuf, layer: ServeBlobLayer) -> Router {
-    Router::new().route("/", get(download)).with_state(path).layer(layer)
+    Router::new()
+        .route("/", get(download))
+        .with_state(path)
+        .layer(layer)
 }
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let path = std::env::args().nth(1).unwrap_or_else(|| "README.md".to_owned());
+    let path = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "README.md".to_owned());
     let listener = SendfileListener::new(TcpListener::bind("127.0.0.1:3000").await?);
     axum::serve(listener, sendfile(app(path.into(), ServeBlobLayer::new()))).await
 }

@@ -14,7 +14,13 @@ async fn the_readme_is_true() {
     let listener = SendfileListener::new(listener).ledger(ledger.clone());
     let serving = tokio::spawn(axum::serve(listener, sendfile(app)).into_future());
     run_readme(include_str!("../README.md"), address);
-    assert_eq!((ledger.blobs.sent.sendfile.get(), ledger.blobs.sent.read.get()), (2, 0));
+    assert_eq!(
+        (
+            ledger.blobs.sent.sendfile.get(),
+            ledger.blobs.sent.read.get()
+        ),
+        (2, 0)
+    );
     assert_quiet(&ledger).await;
     serving.abort();
 }

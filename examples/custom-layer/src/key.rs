@@ -1,4 +1,5 @@
-//! The layer: whoever has no key is refused before its body is read and before it waits for a connection.
+//! The layer: whoever has no key is refused before its body is read and before it waits for a
+//! connection.
 
 use std::collections::HashMap;
 use std::future::{Future, ready};
@@ -10,8 +11,8 @@ use axum::http::{Request, StatusCode};
 use euryale_core::{Body, Error, Response};
 use tower::{Layer, Service};
 
-/// Who asks: what the layer tells the publisher, as a typed value in the request's extensions. A header could be the
-/// client's own.
+/// Who asks: what the layer tells the publisher, as a typed value in the request's extensions. A
+/// header could be the client's own.
 #[derive(Clone)]
 pub(crate) struct User(pub(crate) Arc<str>);
 
@@ -23,7 +24,9 @@ pub(crate) struct ApiKeyLayer {
 
 impl ApiKeyLayer {
     pub(crate) fn new<const N: usize>(users: [(&'static str, &str); N]) -> Self {
-        Self { users: Arc::new(users.map(|(key, name)| (key, User(name.into()))).into()) }
+        Self {
+            users: Arc::new(users.map(|(key, name)| (key, User(name.into()))).into()),
+        }
     }
 }
 
@@ -31,7 +34,10 @@ impl<S> Layer<S> for ApiKeyLayer {
     type Service = ApiKey<S>;
 
     fn layer(&self, inner: S) -> ApiKey<S> {
-        ApiKey { inner, users: Arc::clone(&self.users) }
+        ApiKey {
+            inner,
+            users: Arc::clone(&self.users),
+        }
     }
 }
 
@@ -55,7 +61,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
+        let key = request
+            .headers()
+            .get("x-api-key")
+            .and_then(|key| key.to_str().ok());
         match key.and_then(|key| self.users.get(key)).cloned() {
             Some(user) => {
                 request.extensions_mut().insert(user);

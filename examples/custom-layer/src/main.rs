@@ -19,7 +19,11 @@ use tower::ServiceBuilder;
 use self::key::{ApiKeyLayer, User};
 
 fn note(request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
-    let User(name) = request.extensions().get().ok_or("no ApiKeyLayer").or_abort()?;
+    let User(name) = request
+        .extensions()
+        .get()
+        .ok_or("no ApiKeyLayer")
+        .or_abort()?;
     let text = String::from_utf8(request.body().to_bytes()?.into())?;
     let connection = transaction.connection()?;
     connection.execute("INSERT INTO note VALUES (?1, ?2)", [&**name, &text])?;

@@ -9,7 +9,11 @@ async fn the_readme_is_true() {
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(axum::serve(listener, crate::app(pool.clone())).into_future());
     run_readme(include_str!("../README.md"), address);
-    assert_eq!(pool.ledger().publishers.seconds.count(), 3, "who has no key never came to a worker");
+    assert_eq!(
+        pool.ledger().publishers.seconds.count(),
+        3,
+        "who has no key never came to a worker"
+    );
     assert_quiet(pool.ledger()).await;
     serving.abort();
 }

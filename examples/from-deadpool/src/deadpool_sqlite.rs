@@ -1,5 +1,5 @@
-//! Stands for deadpool-sqlite, whose manager this is: its releases want a rusqlite of their own, of which a lock file
-//! may hold only one.
+//! Stands for deadpool-sqlite, whose manager this is: its releases want a rusqlite of their own, of
+//! which a lock file may hold only one.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,7 +22,10 @@ pub struct Manager {
 impl Manager {
     /// Connections to the file at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), recycled: AtomicI64::new(0) }
+        Self {
+            path: path.into(),
+            recycled: AtomicI64::new(0),
+        }
     }
 }
 
@@ -35,7 +38,11 @@ impl managed::Manager for Manager {
         SyncWrapper::new(Runtime::Tokio1, move || Connection::open(path)).await
     }
 
-    async fn recycle(&self, connection: &mut Self::Type, _: &Metrics) -> RecycleResult<rusqlite::Error> {
+    async fn recycle(
+        &self,
+        connection: &mut Self::Type,
+        _: &Metrics,
+    ) -> RecycleResult<rusqlite::Error> {
         if connection.is_mutex_poisoned() {
             return Err(RecycleError::message("the mutex is poisoned"));
         }

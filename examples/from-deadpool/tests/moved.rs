@@ -30,15 +30,24 @@ async fn serve(app: Router) -> SocketAddr {
 async fn post_link(address: SocketAddr) {
     let mut client = RawClient::connect(address).await.unwrap();
     let body = "{\"url\":\"https://example.org/\"}";
-    let head = format!("content-type: application/json\r\ncontent-length: {}", body.len());
-    client.send(format!("POST / HTTP/1.1\r\nhost: test\r\n{head}\r\n\r\n{body}")).await.unwrap();
+    let head = format!(
+        "content-type: application/json\r\ncontent-length: {}",
+        body.len()
+    );
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\nhost: test\r\n{head}\r\n\r\n{body}"
+        ))
+        .await
+        .unwrap();
     assert_eq!(
         client.read_answer(false).await.unwrap().text(),
         "{\"code\":\"1\",\"url\":\"https://example.org/\"}"
     );
 }
 
-/// Holds the lock that every hit needs, so that whoever counts one holds a connection until it is dropped.
+/// Holds the lock that every hit needs, so that whoever counts one holds a connection until it is
+/// dropped.
 fn busy(database: &Path) -> Connection {
     let holder = Connection::open(database).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -47,14 +56,18 @@ fn busy(database: &Path) -> Connection {
 
 fn hits(database: &Path) -> i64 {
     let connection = Connection::open(database).unwrap();
-    connection.query_row("SELECT count(*) FROM hit", [], |row| row.get(0)).unwrap()
+    connection
+        .query_row("SELECT count(*) FROM hit", [], |row| row.get(0))
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true_of_both() {
     let folder = tempfile::tempdir().unwrap();
     let readme = include_str!("../README.md");
-    let before = before::open(&folder.path().join("before.db")).await.unwrap();
+    let before = before::open(&folder.path().join("before.db"))
+        .await
+        .unwrap();
     run_readme(readme, serve(before::app(before)).await);
     let after = after::open(&folder.path().join("after.db")).await.unwrap();
     run_readme(readme, serve(after::app(after.clone())).await);
@@ -74,7 +87,8 @@ async fn under_a_flood_of_resets_the_moved_one_keeps_its_cap() {
     for n in 1..=200 {
         let (response, stream) = client.open("/1").await.unwrap();
         eventually("it arrived", || {
-            let (status, ledger) = (pool.status(), pool.ledger());
+            let status = pool.status();
+            let ledger = pool.ledger();
             let ended = ledger.publishers.seconds.count() - before;
             (status.running + status.queued) as u64 + ledger.queue.gone.get() + ended >= n
         })
@@ -82,15 +96,23 @@ async fn under_a_flood_of_resets_the_moved_one_keeps_its_cap() {
         H2Client::reset(stream);
         drop(response);
     }
-    eventually("all have left the queue", || pool.ledger().queue.gone.get() == 198).await;
+    eventually("all have left the queue", || {
+        pool.ledger().queue.gone.get() == 198
+    })
+    .await;
     assert_eq!((pool.status().running, pool.status().queued), (2, 0));
     drop(holder);
     assert_quiet(pool.ledger()).await;
     assert_eq!(pool.ledger().publishers.running.peak(), 2);
-    assert_eq!(hits(&database), 2, "who was cancelled in the queue never ran");
+    assert_eq!(
+        hits(&database),
+        2,
+        "who was cancelled in the queue never ran"
+    );
 }
 
-/// What it was moved for: a future that is dropped gives its place back while its closure still runs.
+/// What it was moved for: a future that is dropped gives its place back while its closure still
+/// runs.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn under_a_flood_of_resets_it_did_not_before() {
@@ -117,16 +139,24 @@ async fn under_a_flood_of_resets_it_did_not_before() {
 #[cfg(target_os = "linux")]
 fn open_files(path: &Path) -> usize {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
-    let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.ok()?.path()).ok());
+    let targets =
+        descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.ok()?.path()).ok());
     targets.filter(|target| target == path).count()
 }
 
 #[test]
 fn the_move_changes_less_than_thirty_lines() {
-    let (before, after) = (include_str!("../src/bin/before.rs"), include_str!("../src/bin/after.rs"));
+    let before = include_str!("../src/bin/before.rs");
+    let after = include_str!("../src/bin/after.rs");
     assert!((150..=170).contains(&before.lines().count()));
-    let changed = changed(&before.lines().collect::<Vec<_>>(), &after.lines().collect::<Vec<_>>());
-    assert!(changed < 30, "{changed} lines, those that go and those that come");
+    let changed = changed(
+        &before.lines().collect::<Vec<_>>(),
+        &after.lines().collect::<Vec<_>>(),
+    );
+    assert!(
+        changed < 30,
+        "{changed} lines, those that go and those that come"
+    );
 }
 
 /// The lines of both that are not in their longest common subsequence.
@@ -136,7 +166,11 @@ fn changed(before: &[&str], after: &[&str]) -> usize {
         let mut diagonal = 0;
         for (at, other) in after.iter().enumerate() {
             let above = common[at + 1];
-            common[at + 1] = if line == other { diagonal + 1 } else { above.max(common[at]) };
+            common[at + 1] = if line == other {
+                diagonal + 1
+            } else {
+                above.max(common[at])
+            };
             diagonal = above;
         }
     }

@@ -1,5 +1,5 @@
-//! One application of asynchronous handlers and publishers. What touches the database shares one cap; what tells how
-//! the program is needs none of it.
+//! One application of asynchronous handlers and publishers. What touches the database shares one
+//! cap; what tells how the program is needs none of it.
 
 use std::error::Error;
 use std::path::Path;
@@ -30,8 +30,12 @@ impl FromRef<App> for Pool<Sqlite> {
 
 /// Publisher: one request, one connection, one transaction.
 fn notes(_: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
-    let mut notes = transaction.connection()?.prepare_cached("SELECT text FROM note ORDER BY rowid")?;
-    let texts: Vec<String> = notes.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut notes = transaction
+        .connection()?
+        .prepare_cached("SELECT text FROM note ORDER BY rowid")?;
+    let texts: Vec<String> = notes
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     Ok(Body::from(texts.join("\n") + "\n").into())
 }
 
@@ -39,7 +43,9 @@ fn notes(_: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Respo
 async fn add(State(app): State<App>, text: String) -> Result<StatusCode, Abort> {
     let kept = text.clone();
     let insert = "INSERT INTO note VALUES (?1)";
-    app.pool.transaction(move |transaction| Ok(transaction.connection()?.execute(insert, [kept])?)).await?;
+    app.pool
+        .transaction(move |transaction| Ok(transaction.connection()?.execute(insert, [kept])?))
+        .await?;
     app.latest.send_replace(text);
     Ok(StatusCode::CREATED)
 }
@@ -53,12 +59,25 @@ async fn latest(State(app): State<App>) -> String {
 async fn ready(State(pool): State<Pool<Sqlite>>) -> (StatusCode, String) {
     let status = pool.status();
     let is_ready = status.queued < 100;
-    let code = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, format!("{} of {} run, {} wait\n", status.running, status.cap, status.queued))
+    let code = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        code,
+        format!(
+            "{} of {} run, {} wait\n",
+            status.running, status.cap, status.queued
+        ),
+    )
 }
 
 fn app(pool: Pool<Sqlite>) -> Router {
-    let state = App { pool: pool.clone(), latest: watch::Sender::new("none yet".to_owned()) };
+    let state = App {
+        pool: pool.clone(),
+        latest: watch::Sender::new("none yet".to_owned()),
+    };
     Router::new()
         .route("/livez", get(|| async { "live\n" }))
         .route("/readyz", get(ready))

@@ -33,13 +33,19 @@ async fn all_share_one_cap_and_health_needs_none() {
     .collect();
     eventually("both workers are stuck", || gate.waiting() == 2).await;
     let mut waiting = RawClient::connect(address).await.unwrap();
-    waiting.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    waiting
+        .send("GET / HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
     eventually("the publisher waits", || pool.status().queued == 1).await;
 
     let mut client = RawClient::connect(address).await.unwrap();
     assert_eq!(client.get("/livez").await.unwrap().text(), "live\n");
     assert_eq!(client.get("/latest").await.unwrap().text(), "none yet\n");
-    assert_eq!(client.get("/readyz").await.unwrap().text(), "2 of 2 run, 1 wait\n");
+    assert_eq!(
+        client.get("/readyz").await.unwrap().text(),
+        "2 of 2 run, 1 wait\n"
+    );
 
     gate.open();
     assert_eq!(waiting.read_answer(false).await.unwrap().text(), "\n");

@@ -15,18 +15,24 @@ mod tests;
 
 async fn add(State(pool): State<Pool<Sqlite>>, Path(amount): Path<i64>) -> Result<String, Abort> {
     let sql = "UPDATE total SET sum = sum + ?1 RETURNING sum";
-    let sum: i64 =
-        pool.run(move |connection| connection.query_row(sql, [amount], |row| row.get(0))).await??;
+    let sum: i64 = pool
+        .run(move |connection| connection.query_row(sql, [amount], |row| row.get(0)))
+        .await??;
     Ok(format!("{sum}\n"))
 }
 
 fn app(pool: Pool<Sqlite>) -> Router {
-    Router::new().route("/add/{amount}", post(add)).with_state(pool)
+    Router::new()
+        .route("/add/{amount}", post(add))
+        .with_state(pool)
 }
 
 fn database(path: impl AsRef<std::path::Path>) -> Result<Sqlite, Box<dyn Error>> {
     let database = Sqlite::open(path)?;
-    database.migrate(&["CREATE TABLE total (sum INTEGER NOT NULL)", "INSERT INTO total VALUES (0)"])?;
+    database.migrate(&[
+        "CREATE TABLE total (sum INTEGER NOT NULL)",
+        "INSERT INTO total VALUES (0)",
+    ])?;
     Ok(database)
 }
 

@@ -5,7 +5,10 @@ use tokio::net::TcpListener;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true() {
     let folder = tempfile::tempdir().unwrap();
-    let pool = Pool::new(crate::database(folder.path().join("pool-in-axum.db")).unwrap(), 2);
+    let pool = Pool::new(
+        crate::database(folder.path().join("pool-in-axum.db")).unwrap(),
+        2,
+    );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(axum::serve(listener, crate::app(pool.clone())).into_future());

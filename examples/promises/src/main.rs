@@ -1,4 +1,5 @@
-//! A publisher that needs answers of other services, and holds no worker and no connection while they are fetched.
+//! A publisher that needs answers of other services, and holds no worker and no connection while
+//! they are fetched.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -17,12 +18,20 @@ mod tests;
 const DEGREES: Key<usize> = Key::new("degrees");
 
 /// Runs twice: the first time it asks, the second time all answers are there.
-fn forecast(request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
-    let mut towns = transaction.connection()?.prepare_cached("SELECT name FROM town ORDER BY name")?;
-    let towns: Vec<String> = towns.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+fn forecast(
+    request: &Request,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let mut towns = transaction
+        .connection()?
+        .prepare_cached("SELECT name FROM town ORDER BY name")?;
+    let towns: Vec<String> = towns
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     let promises = request.promises();
     let ask = |town: &String| {
-        let (key, town) = (DEGREES.with(town), town.clone());
+        let key = DEGREES.with(town);
+        let town = town.clone();
         promises.ask(key, || degrees(town))
     };
     let answers = promises.all(towns.iter().map(ask))?;

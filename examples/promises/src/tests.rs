@@ -9,7 +9,11 @@ async fn the_readme_is_true() {
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(axum::serve(listener, crate::app(pool.clone())).into_future());
     run_readme(include_str!("../README.md"), address);
-    assert_eq!(pool.ledger().promises.passes.get(), 2, "one more for each of the two requests");
+    assert_eq!(
+        pool.ledger().promises.passes.get(),
+        2,
+        "one more for each of the two requests"
+    );
     assert_quiet(pool.ledger()).await;
     serving.abort();
 }

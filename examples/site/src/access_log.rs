@@ -12,8 +12,9 @@ use euryale::forwarded::Client;
 
 use crate::log::Format;
 
-/// Logs method, address, status, the body's size if it is known, and the milliseconds until the response's
-/// head was ready, and the client's address; `gone` stands for a client that went away before that.
+/// Logs method, address, status, the body's size if it is known, and the milliseconds until the
+/// response's head was ready, and the client's address; `gone` stands for a client that went away
+/// before that.
 ///
 /// In JSON method and address are fields of their own.
 pub(crate) async fn log(State(format): State<Format>, request: Request, next: Next) -> Response {
@@ -42,12 +43,15 @@ struct Line {
 impl Line {
     fn answered(&mut self, response: &Response) {
         self.is_written = true;
-        let (status, bytes) = (response.status().as_u16(), response.size_hint().exact());
+        let status = response.status().as_u16();
+        let bytes = response.size_hint().exact();
         let Self { method, uri, .. } = &*self;
         let client = self.client.map(tracing::field::display);
         match self.format {
             Format::Text => tracing::info!(status, bytes, ms = self.ms(), client, "{method} {uri}"),
-            Format::Json => tracing::info!(%method, %uri, status, bytes, ms = self.ms(), client, "answered"),
+            Format::Json => {
+                tracing::info!(%method, %uri, status, bytes, ms = self.ms(), client, "answered")
+            }
         }
     }
 
@@ -66,7 +70,9 @@ impl Drop for Line {
         let client = self.client.map(tracing::field::display);
         match self.format {
             Format::Text => tracing::info!(gone = true, ms = self.ms(), client, "{method} {uri}"),
-            Format::Json => tracing::info!(%method, %uri, gone = true, ms = self.ms(), client, "gone"),
+            Format::Json => {
+                tracing::info!(%method, %uri, gone = true, ms = self.ms(), client, "gone")
+            }
         }
     }
 }

@@ -6,7 +6,8 @@ use percent_encoding::percent_decode_str;
 const LONGEST_NAME: usize = 100;
 const LONGEST_PATH: usize = 500;
 
-/// Characters that turn the direction of what is written after them: a name would read as another one.
+/// Characters that turn the direction of what is written after them: a name would read as another
+/// one.
 const TURNS: [char; 9] = [
     '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
     '\u{2069}',
@@ -52,7 +53,8 @@ fn check(path: &str) -> Result<(), String> {
     }
 }
 
-/// What browsers and proxies would change on the way, and what means something else here, is no name.
+/// What browsers and proxies would change on the way, and what means something else here, is no
+/// name.
 fn check_name(name: &str) -> Result<(), String> {
     let wrong = if name.is_empty() {
         "A name must not be empty: neither two slashes in a row, nor one at the end."

@@ -28,11 +28,12 @@ use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
 use crate::{
-    access_log, compress, counter, cross_site, deferred, documents, edit, export, files, form, promises,
-    public, remove, route, scale, search, slow, standing, tiles, visitor,
+    access_log, compress, counter, cross_site, deferred, documents, edit, export, files, form,
+    promises, public, remove, route, scale, search, slow, standing, tiles, visitor,
 };
 
-/// The lane of uploads: writing many of them to the disk leaves connections for others, if there are others.
+/// The lane of uploads: writing many of them to the disk leaves connections for others, if there
+/// are others.
 pub(crate) const UPLOADS: &str = "uploads";
 
 /// How many connections uploads may have at a time.
@@ -72,7 +73,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .forms(form::limits())
         .limit(form::LARGEST_FORM)
         .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
-    let (uploads, ledger) = (pool.lane(UPLOADS), pool.ledger().clone());
+    let uploads = pool.lane(UPLOADS);
+    let ledger = pool.ledger().clone();
     let deferred = DeferredLayer::new().writers(settings::EXPORTS);
     let stack = Stack::new(pool).blocking_threads(&settings.threads());
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
@@ -86,8 +88,14 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         Some(prefix) => stack.offload(offload(blobs.folder(), prefix)),
         None => stack,
     };
-    let (scales, feeds) = (Scales::new(&ledger), Feeds::new(settings));
-    let stack = stack.publish(around(Site { pages: Arc::clone(&pages), blobs, scales, feeds }));
+    let scales = Scales::new(&ledger);
+    let feeds = Feeds::new(settings);
+    let stack = stack.publish(around(Site {
+        pages: Arc::clone(&pages),
+        blobs,
+        scales,
+        feeds,
+    }));
     // Outside of all that answers with pages, the stack or not, the chain needs its own way in.
     let internal = stack.internal().clone();
     theme
@@ -127,10 +135,13 @@ impl Publisher<Sqlite> for Site {
         transaction: &mut Transaction<'_, Sqlite>,
     ) -> Result<Response, Abort> {
         let pages = &self.pages.at(public::elsewhere(request.extensions()));
-        // What is no document has a name with @@, as views have in Zope: no document can be in its way.
+        // What is no document has a name with @@, as views have in Zope: no document can be in its
+        // way.
         if let Some(target) = scale::target(request.uri().path()) {
             allow(pages, request, &[Method::GET])?;
-            return self.scales.answer(pages, &self.blobs, target, request, transaction);
+            return self
+                .scales
+                .answer(pages, &self.blobs, target, request, transaction);
         }
         if let Some(name) = tiles::name(request.uri().path()) {
             return tiles::answer(pages, &self.feeds, name, request, transaction);
@@ -194,7 +205,11 @@ impl Site {
             Some(words) => search::answer(pages, &document, &words, transaction),
             None => {
                 let is_home = document.path == "/";
-                let tiles = if is_home { tiles::of_home(&self.feeds) } else { Vec::new() };
+                let tiles = if is_home {
+                    tiles::of_home(&self.feeds)
+                } else {
+                    Vec::new()
+                };
                 documents::show(pages, &document, &tiles, request, transaction)
             }
         }
@@ -248,7 +263,10 @@ fn allow(pages: &Pages, request: &Request, methods: &[Method]) -> Result<(), Abo
     let detail = format!("This address knows the methods {}.", names.join(", "));
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, &detail);
     let mut response = pages.problem(&problem, request.headers());
-    let allow = names.join(", ").parse().unwrap_or(HeaderValue::from_static("GET"));
+    let allow = names
+        .join(", ")
+        .parse()
+        .unwrap_or(HeaderValue::from_static("GET"));
     response.headers_mut().insert(header::ALLOW, allow);
     Err(Abort::response(response))
 }

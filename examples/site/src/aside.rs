@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::error::StartError;
 
-/// Does it in a thread of its own, which nobody has to wait for: with a disk that hangs the process drains and ends as
-/// with any other.
+/// Does it in a thread of its own, which nobody has to wait for: with a disk that hangs the process
+/// drains and ends as with any other.
 pub(crate) async fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
@@ -25,6 +25,10 @@ pub(crate) async fn run<T: Send + 'static>(
         StartError::new(what, "this process", "see the system's limits")
     })?;
     told.await.unwrap_or_else(|_| {
-        Err(StartError::new(format!("{name} the site panicked"), "this process", "see the lines above"))
+        Err(StartError::new(
+            format!("{name} the site panicked"),
+            "this process",
+            "see the lines above",
+        ))
     })
 }

@@ -25,12 +25,17 @@ pub(crate) fn read(edge: &Edge) -> Result<Option<ServerConfig>, StartError> {
         }
     };
     let wrong = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
-        StartError::new(format!("{what}: {error}"), path.display(), "see --tls-cert and --tls-key")
+        StartError::new(
+            format!("{what}: {error}"),
+            path.display(),
+            "see --tls-cert and --tls-key",
+        )
     };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificates)
         .and_then(Iterator::collect)
         .map_err(|error| wrong("cannot read the certificates", certificates, &error))?;
-    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("cannot read the key", key, &error))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| wrong("cannot read the key", key, &error))?;
     ServerConfig::builder_with_provider(Arc::new(crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))

@@ -1,4 +1,5 @@
-//! A file of more than 20 MB that need not be shipped: two minutes of a chord, in stereo (WAVE, PCM of 16 bits).
+//! A file of more than 20 MB that need not be shipped: two minutes of a chord, in stereo (WAVE, PCM
+//! of 16 bits).
 
 use std::f64::consts::TAU;
 use std::io::{self, Write};
@@ -25,11 +26,16 @@ fn second() -> Vec<u8> {
         let time = f64::from(at) / f64::from(RATE);
         let loud: f64 = tones.iter().map(|tone| (TAU * tone * time).sin()).sum();
         // Three tones of a tenth each: quiet, as somebody may have headphones on.
-        #[expect(clippy::cast_possible_truncation, reason = "less than a third of what fits")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "less than a third of what fits"
+        )]
         let loud = (loud * 0.1 * f64::from(i16::MAX)) as i16;
         loud.to_le_bytes()
     };
-    (0..RATE).flat_map(|at| TONES.iter().flat_map(move |tones| sample(at, tones))).collect()
+    (0..RATE)
+        .flat_map(|at| TONES.iter().flat_map(move |tones| sample(at, tones)))
+        .collect()
 }
 
 /// RIFF, the format, and the beginning of so many bytes of data.

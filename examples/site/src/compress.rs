@@ -1,7 +1,7 @@
 //! Pages are compressed on their way out, outside everything that makes them.
 //!
-//! Files are not: they leave with `sendfile(2)`, a part of one is a part of what it is, and compressing them would take
-//! a runtime thread for as long as they are large.
+//! Files are not: they leave with `sendfile(2)`, a part of one is a part of what it is, and
+//! compressing them would take a runtime thread for as long as they are large.
 
 use euryale::blob::may_compress;
 use http::header::CONTENT_TYPE;
@@ -30,8 +30,11 @@ pub(crate) fn layer() -> CompressionLayer<impl Predicate> {
 }
 
 fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|media| {
-        let essence = media.split(';').next().unwrap_or_default().trim();
-        TEXTS.iter().any(|text| essence.eq_ignore_ascii_case(text))
-    })
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|media| {
+            let essence = media.split(';').next().unwrap_or_default().trim();
+            TEXTS.iter().any(|text| essence.eq_ignore_ascii_case(text))
+        })
 }

@@ -1,7 +1,7 @@
 //! The settings that result from flags, variables and a TOML file.
 //!
-//! A flag stands over its variable, that over the file, and that over the default. A value in the file is
-//! read as the flag's is, so what is wrong with it is said in the same words.
+//! A flag stands over its variable, that over the file, and that over the default. A value in the
+//! file is read as the flag's is, so what is wrong with it is said in the same words.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,7 +37,8 @@ impl From<StartError> for ConfigError {
     }
 }
 
-/// Reads `arguments` (the program's name first), the variables, and the file that they name, if they do.
+/// Reads `arguments` (the program's name first), the variables, and the file that they name, if
+/// they do.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Settings, ConfigError> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
     let command = Settings::command();
@@ -49,12 +50,22 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Sett
     // Right behind the program's name: what stands behind a task's name belongs to the task.
     let behind_name = arguments.len().min(1);
     let missing = missing_flags(&command, &given, file)?;
-    arguments.splice(behind_name..behind_name, missing.into_iter().map(OsString::from));
-    Ok(Settings::from_arg_matches(&command.try_get_matches_from(arguments)?)?)
+    arguments.splice(
+        behind_name..behind_name,
+        missing.into_iter().map(OsString::from),
+    );
+    Ok(Settings::from_arg_matches(
+        &command.try_get_matches_from(arguments)?,
+    )?)
 }
 
-/// The flags that the file stands for, without those that were given. All of its values are looked at.
-fn missing_flags(command: &Command, given: &ArgMatches, file: &Path) -> Result<Vec<String>, StartError> {
+/// The flags that the file stands for, without those that were given. All of its values are looked
+/// at.
+fn missing_flags(
+    command: &Command,
+    given: &ArgMatches,
+    file: &Path,
+) -> Result<Vec<String>, StartError> {
     let mut missing = Vec::new();
     for (key, value) in table(file)? {
         let argument = settings(command).find(|argument| argument.get_long() == Some(&key));
@@ -62,7 +73,10 @@ fn missing_flags(command: &Command, given: &ArgMatches, file: &Path) -> Result<V
         let flags = flags(&key, &value).map_err(|what| wrong(&key, &what, file))?;
         check(command, &flags).map_err(|what| wrong(&key, &what, file))?;
         // Some have no default.
-        if matches!(given.value_source(argument.get_id().as_str()), None | Some(ValueSource::DefaultValue)) {
+        if matches!(
+            given.value_source(argument.get_id().as_str()),
+            None | Some(ValueSource::DefaultValue)
+        ) {
             missing.extend(flags);
         }
     }
@@ -70,19 +84,27 @@ fn missing_flags(command: &Command, given: &ArgMatches, file: &Path) -> Result<V
 }
 
 fn table(file: &Path) -> Result<Table, StartError> {
-    let failed = |what: String| StartError::new(what, file.display(), "check the file, or --config");
+    let failed =
+        |what: String| StartError::new(what, file.display(), "check the file, or --config");
     let text = std::fs::read_to_string(file)
         .map_err(|error| failed(format!("cannot read the file of settings: {error}")))?;
     text.parse::<Table>().map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        failed(format!("the file of settings is no TOML: {} in line {line}", error.message()))
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        failed(format!(
+            "the file of settings is no TOML: {} in line {line}",
+            error.message()
+        ))
     })
 }
 
 fn settings(command: &Command) -> impl Iterator<Item = &Arg> {
-    command
-        .get_arguments()
-        .filter(|argument| argument.get_long().is_some_and(|name| !NO_SETTINGS.contains(&name)))
+    command.get_arguments().filter(|argument| {
+        argument
+            .get_long()
+            .is_some_and(|name| !NO_SETTINGS.contains(&name))
+    })
 }
 
 /// As flags; a list is one flag for each of its values.
@@ -103,11 +125,15 @@ fn flags(key: &str, value: &Value) -> Result<Vec<String>, String> {
 /// What clap says to these flags alone, in one line.
 fn check(command: &Command, flags: &[String]) -> Result<(), String> {
     let arguments = std::iter::once(command.get_name()).chain(flags.iter().map(String::as_str));
-    command.clone().try_get_matches_from(arguments).map(drop).map_err(|error| {
-        let said = error.to_string();
-        let line = said.lines().next().unwrap_or_default();
-        line.trim_start_matches("error: ").to_owned()
-    })
+    command
+        .clone()
+        .try_get_matches_from(arguments)
+        .map(drop)
+        .map_err(|error| {
+            let said = error.to_string();
+            let line = said.lines().next().unwrap_or_default();
+            line.trim_start_matches("error: ").to_owned()
+        })
 }
 
 fn unknown(command: &Command, key: &str, file: &Path) -> StartError {
@@ -117,5 +143,9 @@ fn unknown(command: &Command, key: &str, file: &Path) -> StartError {
 }
 
 fn wrong(key: &str, what: &str, file: &Path) -> StartError {
-    StartError::new(format!("the setting {key} is wrong: {what}"), file.display(), "see site --help")
+    StartError::new(
+        format!("the setting {key} is wrong: {what}"),
+        file.display(),
+        "see site --help",
+    )
 }

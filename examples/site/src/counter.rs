@@ -9,10 +9,11 @@
 //! | `GET ?mode=late` | adds one, too, but begins as a reader and writes late |
 //! | `GET ?mode=wrapped`, `GET ?mode=boxed` | the same; errors come out as above |
 //!
-//! The late ones are a `GET` on purpose. The stack takes the access from the method, so a `POST` begins as a
-//! writer and has its conflicts before it has read anything. A page that reads and then finds that it must
-//! write (a count of visitors, a cache that is filled on first use) is a `GET` in the wild, too: its snapshot
-//! may be stale by then, and the whole publication is run again, from then on as a writer.
+//! The late ones are a `GET` on purpose. The stack takes the access from the method, so a `POST`
+//! begins as a writer and has its conflicts before it has read anything. A page that reads and then
+//! finds that it must write (a count of visitors, a cache that is filled on first use) is a `GET`
+//! in the wild, too: its snapshot may be stale by then, and the whole publication is run again,
+//! from then on as a writer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -64,7 +65,9 @@ pub(crate) fn answer(
         None if is_post => add_one(transaction.connection()?)?,
         None => store::counter(transaction.connection()?)?,
         Some(Mode::Late) if is_post => {
-            return Err(refuse("A POST begins as a writer: send mode=late with GET."));
+            return Err(refuse(
+                "A POST begins as a writer: send mode=late with GET.",
+            ));
         }
         Some(Mode::Late) => add_one(transaction.connection()?)?,
         Some(Mode::Wrapped) => wrapped(transaction)?,

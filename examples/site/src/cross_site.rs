@@ -1,9 +1,9 @@
 //! What another site makes a reader's browser send is refused.
 //!
-//! tower-http's `CsrfLayer` does it. Of methods other than GET, HEAD and OPTIONS it lets through what
-//! browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is the request's host), and
-//! what bears no mark at all, because no browser sent it. So a proxy in front has to pass on `Host` and
-//! `Origin` as they are.
+//! tower-http's `CsrfLayer` does it. Of methods other than GET, HEAD and OPTIONS it lets through
+//! what browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is the
+//! request's host), and what bears no mark at all, because no browser sent it. So a proxy in front
+//! has to pass on `Host` and `Origin` as they are.
 
 use std::sync::Arc;
 
@@ -20,7 +20,11 @@ use crate::public;
 const DETAIL: &str = "Another site sent this request. Open the page here, and send it from there.";
 
 /// Says why, in the form that is wanted. It stands outside the layer, which has refused by then.
-pub(crate) async fn explain(State(pages): State<Arc<Pages>>, request: Request, next: Next) -> Response {
+pub(crate) async fn explain(
+    State(pages): State<Arc<Pages>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let wants_html = accepts_html(request.headers());
     let response = next.run(request).await;
     if response.extensions().get::<ProtectionError>().is_none() {

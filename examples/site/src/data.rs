@@ -29,27 +29,34 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// Opens the database in `folder`, at the newest schema; a new one is filled with the sample content. What programs
-    /// left over that were killed is swept away.
+    /// Opens the database in `folder`, at the newest schema; a new one is filled with the sample
+    /// content. What programs left over that were killed is swept away.
     ///
     /// Blocks: for the start, before anything is served.
     pub(crate) fn open(folder: &Path) -> Result<Self, StartError> {
         let data = Self::without_samples(folder)?;
-        data.import_samples().map_err(|error| cannot("import the sample pages", &error, folder))?;
+        data.import_samples()
+            .map_err(|error| cannot("import the sample pages", &error, folder))?;
         Ok(data)
     }
 
     /// The same; a new one stays empty.
     pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
         let data = Self::bare(folder)?;
-        let belongs =
-            data.blobs_belong(folder).map_err(|error| cannot("look into the data folder", &error, folder))?;
+        let belongs = data
+            .blobs_belong(folder)
+            .map_err(|error| cannot("look into the data folder", &error, folder))?;
         if !belongs {
             let remedy = "put the site.db back that knows them, or move the folder away";
             let place = folder.join(BLOBS);
-            return Err(StartError::new("these files belong to another database", place.display(), remedy));
+            return Err(StartError::new(
+                "these files belong to another database",
+                place.display(),
+                remedy,
+            ));
         }
-        data.sweep().map_err(|error| cannot("sweep the blobs", &error, folder))?;
+        data.sweep()
+            .map_err(|error| cannot("sweep the blobs", &error, folder))?;
         Ok(data)
     }
 
@@ -58,10 +65,17 @@ impl Data {
         let made = FolderStore::open(folder.join(BLOBS));
         let blobs = made.map_err(|error| {
             let remedy = "check its parent folder, or choose another one with --data";
-            StartError::new(format!("cannot make the data folder: {error}"), folder.display(), remedy)
+            StartError::new(
+                format!("cannot make the data folder: {error}"),
+                folder.display(),
+                remedy,
+            )
         })?;
-        let sqlite = Sqlite::open(folder.join(DATABASE)).map_err(|error| StartError::database(&error))?;
-        sqlite.migrate(&store::STEPS).map_err(|error| StartError::database(&error))?;
+        let sqlite =
+            Sqlite::open(folder.join(DATABASE)).map_err(|error| StartError::database(&error))?;
+        sqlite
+            .migrate(&store::STEPS)
+            .map_err(|error| StartError::database(&error))?;
         Ok(Self { sqlite, blobs })
     }
 
@@ -90,12 +104,13 @@ impl Data {
         Ok(found)
     }
 
-    /// Are the blobs those of this database? What no row names is swept away, so a database that is new because the
-    /// right one was not there must not have the last word.
+    /// Are the blobs those of this database? What no row names is swept away, so a database that is
+    /// new because the right one was not there must not have the last word.
     fn blobs_belong(&self, folder: &Path) -> Result<bool, BoxError> {
         let connection = self.sqlite.connect()?;
         let id = store::identity(&connection)?;
-        let (blobs, owner) = (folder.join(BLOBS), folder.join(OWNER));
+        let blobs = folder.join(BLOBS);
+        let owner = folder.join(OWNER);
         match fs::read_to_string(&owner) {
             Ok(known) => Ok(known.trim() == id),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -114,7 +129,9 @@ impl Data {
 
     fn sweep(&self) -> Result<(), BoxError> {
         let connection = self.sqlite.connect()?;
-        let swept = self.blobs.sweep(|names| Ok(store::named(&connection, names)?))?;
+        let swept = self
+            .blobs
+            .sweep(|names| Ok(store::named(&connection, names)?))?;
         if swept > 0 {
             tracing::info!(files = swept, "swept away what no page names");
         }
@@ -138,13 +155,23 @@ impl Data {
                 return Ok(false);
             }
             for sample in content::samples() {
-                store::add(connection, sample.path, sample.title, Format::Markdown, sample.body)?;
+                store::add(
+                    connection,
+                    sample.path,
+                    sample.title,
+                    Format::Markdown,
+                    sample.body,
+                )?;
             }
-            files.iter().try_for_each(|file| store::put_file(connection, file))?;
+            files
+                .iter()
+                .try_for_each(|file| store::put_file(connection, file))?;
             Ok(store::set_imported(connection).map(|()| true)?)
         })?;
         if !is_first {
-            files.iter().try_for_each(|file| self.blobs.discard(&file.blob))?;
+            files
+                .iter()
+                .try_for_each(|file| self.blobs.discard(&file.blob))?;
         }
         Ok(())
     }

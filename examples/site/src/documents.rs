@@ -16,7 +16,8 @@ pub(crate) enum Item {
     File(FileEntry),
 }
 
-/// What is asked for; 404 when there is nothing, 308 when only a slash at the end of a document's address is too much.
+/// What is asked for; 404 when there is nothing, 308 when only a slash at the end of a document's
+/// address is too much.
 pub(crate) fn find(
     pages: &Pages,
     request: &Request,
@@ -36,8 +37,8 @@ pub(crate) fn find(
         return Err(Abort::response(moved(pages, request.uri())));
     }
     let sections = sections(connection)?;
-    let problem =
-        Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.").sections(&sections);
+    let problem = Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
+        .sections(&sections);
     Err(Abort::response(pages.problem(&problem, request.headers())))
 }
 
@@ -51,9 +52,13 @@ pub(crate) fn show(
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let sections = sections(connection)?;
-    // The root lists nothing: its children are the sections, which stand in the navigation of every page.
-    let children =
-        if document.path == "/" { Vec::new() } else { store::children(connection, &document.path)? };
+    // The root lists nothing: its children are the sections, which stand in the navigation of every
+    // page.
+    let children = if document.path == "/" {
+        Vec::new()
+    } else {
+        store::children(connection, &document.path)?
+    };
     let body = match document.format {
         Format::Markdown => markdown::render(&document.body, |path| pages.link(path)),
         Format::Html => document.body.clone(),
@@ -81,13 +86,17 @@ pub(crate) fn show(
 
 /// What the navigation of every page shows: the root, and what stands in it.
 pub(crate) fn sections(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
-    Ok(std::iter::once(Entry::home()).chain(store::children(connection, "/")?).collect())
+    Ok(std::iter::once(Entry::home())
+        .chain(store::children(connection, "/")?)
+        .collect())
 }
 
 /// To the same address without its last slash. It begins with one slash: a document stands there.
 fn moved(pages: &Pages, uri: &Uri) -> Response {
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
-    let location = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let location = uri
+        .query()
+        .map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     let mut response = text("moved\n".to_owned());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     // A part of a URI is always a header's value.

@@ -18,7 +18,10 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(wrong());
     }
-    let millis = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    let millis = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
     millis
         .map(Duration::from_millis)
         .filter(|duration| *duration <= LONGEST)
@@ -28,14 +31,25 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 /// As [`parse`], and longer than nothing.
 pub(crate) fn parse_positive(text: &str) -> Result<Duration, String> {
     let duration = parse(text)?;
-    if duration.is_zero() { Err("must be longer than 0".to_owned()) } else { Ok(duration) }
+    if duration.is_zero() {
+        Err("must be longer than 0".to_owned())
+    } else {
+        Ok(duration)
+    }
 }
 
 /// The shortest way to write it that [`parse`] reads back.
 pub(crate) fn text(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let exact = |name| UNITS.into_iter().find(|(other, unit)| *other == name && millis.is_multiple_of(*unit));
-    let (name, unit) =
-        ["h", "m", "s"].into_iter().filter(|_| millis > 0).find_map(exact).unwrap_or(("ms", 1));
+    let exact = |name| {
+        UNITS
+            .into_iter()
+            .find(|(other, unit)| *other == name && millis.is_multiple_of(*unit))
+    };
+    let (name, unit) = ["h", "m", "s"]
+        .into_iter()
+        .filter(|_| millis > 0)
+        .find_map(exact)
+        .unwrap_or(("ms", 1));
     format!("{}{name}", millis / unit)
 }

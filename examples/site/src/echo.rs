@@ -1,4 +1,5 @@
-//! `/@@echo`: a WebSocket, beside the stack. It holds no worker and no connection, however long it is open.
+//! `/@@echo`: a WebSocket, beside the stack. It holds no worker and no connection, however long it
+//! is open.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ const LARGEST: usize = 64 << 10;
 /// For a farewell to be heard.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How long a socket is kept. The server's own deadlines end with the upgrade: from there on they are the route's.
+/// How long a socket is kept. The server's own deadlines end with the upgrade: from there on they
+/// are the route's.
 #[derive(Clone, Debug)]
 struct Terms {
     shutdown: Shutdown,
@@ -32,13 +34,20 @@ struct Terms {
 
 /// The route, and for all else `site`.
 pub(crate) fn beside(site: Router, shutdown: &Shutdown, stands: &Stands, edge: &Edge) -> Router {
-    let terms = Terms { shutdown: shutdown.clone(), idle: edge.idle_timeout, write: edge.write_timeout };
+    let terms = Terms {
+        shutdown: shutdown.clone(),
+        idle: edge.idle_timeout,
+        write: edge.write_timeout,
+    };
     let state = (terms, stands.clone());
-    Router::new().route("/@@echo", any(upgrade)).with_state(state).fallback_service(site)
+    Router::new()
+        .route("/@@echo", any(upgrade))
+        .with_state(state)
+        .fallback_service(site)
 }
 
-/// Browsers let every site open sockets to any other, and say which one does: that is asked here (RFC 6455 §10.2). What
-/// is no browser says nothing.
+/// Browsers let every site open sockets to any other, and say which one does: that is asked here
+/// (RFC 6455 §10.2). What is no browser says nothing.
 async fn upgrade(
     State((terms, stands)): State<(Terms, Stands)>,
     here: PublicUrl,
@@ -46,10 +55,18 @@ async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     if !is_from_here(&headers, &here) {
-        return (StatusCode::FORBIDDEN, "Another site asked for this socket.\n").into_response();
+        return (
+            StatusCode::FORBIDDEN,
+            "Another site asked for this socket.\n",
+        )
+            .into_response();
     }
     if terms.shutdown.is_draining() {
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")]).into_response();
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, "1")],
+        )
+            .into_response();
     }
     let limited = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST);
     limited.on_upgrade(async move |socket| {
@@ -58,18 +75,26 @@ async fn upgrade(
     })
 }
 
-/// The very origin that the browser sees, scheme and port included: a page that came without TLS may be anybody's.
+/// The very origin that the browser sees, scheme and port included: a page that came without TLS
+/// may be anybody's.
 fn is_from_here(headers: &HeaderMap, here: &PublicUrl) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    let Some(origin) = origins.next() else { return true };
+    let Some(origin) = origins.next() else {
+        return true;
+    };
     let origin = origin.to_str().map(str::to_ascii_lowercase).ok();
     origins.next().is_none() && origin.is_some() && origin == here.origin()
 }
 
 /// Until the peer has had enough, or the site has.
 async fn echo(mut socket: WebSocket, terms: &Terms) {
-    let Some((code, reason)) = talk(&mut socket, terms).await else { return };
-    let farewell = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    let Some((code, reason)) = talk(&mut socket, terms).await else {
+        return;
+    };
+    let farewell = Message::Close(Some(CloseFrame {
+        code,
+        reason: reason.into(),
+    }));
     // Those who answer have heard it; others have had their time.
     let _ = timeout(FAREWELL, async {
         socket.send(farewell).await?;
@@ -90,7 +115,8 @@ async fn talk(socket: &mut WebSocket, terms: &Terms) -> Option<(u16, &'static st
                 match message {
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message,
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Err(_)) => return Some((close_code::SIZE, "messages are of at most 64 KiB")),
+                    Some(Err(_)) => return Some((close_code::SIZE, "messages are of at most 64 \
+                        KiB")),
                     Some(Ok(Message::Close(_))) | None => return None,
                 }
             }

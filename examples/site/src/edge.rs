@@ -16,8 +16,8 @@ use crate::{duration, size};
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Peers")]
 pub(crate) struct Edge {
-    /// Certificates for tls: addresses, and for sockets that systemd names tls, in PEM, the site's own first; SIGHUP
-    /// reads them anew
+    /// Certificates for tls: addresses, and for sockets that systemd names tls, in PEM, the site's
+    /// own first; SIGHUP reads them anew
     #[arg(long, env = "EURYALE_TLS_CERT", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -28,91 +28,175 @@ pub(crate) struct Edge {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Who may connect to unix: sockets, as the mode of a file
-    #[arg(long, env = "EURYALE_UNIX_MODE", value_name = "MODE", default_value = "660")]
+    #[arg(
+        long,
+        env = "EURYALE_UNIX_MODE",
+        value_name = "MODE",
+        default_value = "660"
+    )]
     #[arg(value_parser = mode)]
     #[serde(serialize_with = "as_octal")]
     pub(crate) unix_mode: u32,
 
-    /// Whose unix: sockets are: USER, USER:GROUP or :GROUP, by name or number; default: the site's own
+    /// Whose unix: sockets are: USER, USER:GROUP or :GROUP, by name or number; default: the site's
+    /// own
     #[arg(long, env = "EURYALE_UNIX_OWNER", value_name = "USER:GROUP", value_parser = owner)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unix_owner: Option<String>,
 
     /// Let other processes listen on the same addresses (SO_REUSEPORT)
-    #[arg(long, env = "EURYALE_REUSE_PORT", value_name = "BOOLEAN", default_value_t = false)]
+    #[arg(
+        long,
+        env = "EURYALE_REUSE_PORT",
+        value_name = "BOOLEAN",
+        default_value_t = false
+    )]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub(crate) reuse_port: bool,
 
-    /// Balancers that must send a PROXY header: a network, an address or unix; may be given several times
-    #[arg(long, env = "EURYALE_PROXY_PROTOCOL", value_name = "NETWORK", value_delimiter = ',')]
+    /// Balancers that must send a PROXY header: a network, an address or unix; may be given several
+    /// times
+    #[arg(
+        long,
+        env = "EURYALE_PROXY_PROTOCOL",
+        value_name = "NETWORK",
+        value_delimiter = ','
+    )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) proxy_protocol: Vec<Balancers>,
 
     /// How long the head of a request may take
-    #[arg(long, env = "EURYALE_HEAD_TIMEOUT", value_name = "DURATION", default_value = "10s")]
+    #[arg(
+        long,
+        env = "EURYALE_HEAD_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "10s"
+    )]
     #[arg(value_parser = duration::parse_positive)]
     #[serde(serialize_with = "as_text")]
     pub(crate) head_timeout: Duration,
 
     /// How long the body of a request may stop coming
-    #[arg(long, env = "EURYALE_BODY_TIMEOUT", value_name = "DURATION", default_value = "30s")]
+    #[arg(
+        long,
+        env = "EURYALE_BODY_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "30s"
+    )]
     #[arg(value_parser = duration::parse_positive)]
     #[serde(serialize_with = "as_text")]
     pub(crate) body_timeout: Duration,
 
     /// How long a peer may take nothing of what is sent to it
-    #[arg(long, env = "EURYALE_WRITE_TIMEOUT", value_name = "DURATION", default_value = "60s")]
+    #[arg(
+        long,
+        env = "EURYALE_WRITE_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "60s"
+    )]
     #[arg(value_parser = duration::parse_positive)]
     #[serde(serialize_with = "as_text")]
     pub(crate) write_timeout: Duration,
 
-    /// How long a socket is kept on which nothing is asked; behind a proxy, longer than the proxy keeps it
-    #[arg(long, env = "EURYALE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "30s")]
+    /// How long a socket is kept on which nothing is asked; behind a proxy, longer than the proxy
+    /// keeps it
+    #[arg(
+        long,
+        env = "EURYALE_IDLE_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "30s"
+    )]
     #[arg(value_parser = duration::parse_positive)]
     #[serde(serialize_with = "as_text")]
     pub(crate) idle_timeout: Duration,
 
     /// How long a TLS handshake may take, and a PROXY header
-    #[arg(long, env = "EURYALE_HANDSHAKE_TIMEOUT", value_name = "DURATION", default_value = "10s")]
+    #[arg(
+        long,
+        env = "EURYALE_HANDSHAKE_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "10s"
+    )]
     #[arg(value_parser = duration::parse_positive)]
     #[serde(serialize_with = "as_text")]
     pub(crate) handshake_timeout: Duration,
 
     /// How large the head of a request may be, from 8K; a larger one is answered 431
-    #[arg(long, env = "EURYALE_MAX_HEAD", value_name = "SIZE", default_value = "64K")]
+    #[arg(
+        long,
+        env = "EURYALE_MAX_HEAD",
+        value_name = "SIZE",
+        default_value = "64K"
+    )]
     #[arg(value_parser = head_size)]
     #[serde(serialize_with = "as_size")]
     pub(crate) max_head: u64,
 
     /// How many fields it may have; more are answered 431
-    #[arg(long, env = "EURYALE_MAX_HEADERS", value_name = "NUMBER", default_value_t = 100)]
+    #[arg(
+        long,
+        env = "EURYALE_MAX_HEADERS",
+        value_name = "NUMBER",
+        default_value_t = 100
+    )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub(crate) max_headers: usize,
 
     /// Sockets that may be open; more wait
-    #[arg(long, env = "EURYALE_MAX_SOCKETS", value_name = "NUMBER", default_value_t = 20_000)]
+    #[arg(
+        long,
+        env = "EURYALE_MAX_SOCKETS",
+        value_name = "NUMBER",
+        default_value_t = 20_000
+    )]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
     pub(crate) max_sockets: usize,
 
     /// Sockets that one address may have open; 0 is no limit
-    #[arg(long, env = "EURYALE_MAX_SOCKETS_PER_PEER", value_name = "NUMBER", default_value_t = 0)]
+    #[arg(
+        long,
+        env = "EURYALE_MAX_SOCKETS_PER_PEER",
+        value_name = "NUMBER",
+        default_value_t = 0
+    )]
     pub(crate) max_sockets_per_peer: usize,
 
     /// Requests that one HTTP/2 peer may have open
-    #[arg(long, env = "EURYALE_MAX_STREAMS", value_name = "NUMBER", default_value_t = 100)]
+    #[arg(
+        long,
+        env = "EURYALE_MAX_STREAMS",
+        value_name = "NUMBER",
+        default_value_t = 100
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_streams: u32,
 
     /// Requests that one HTTP/2 peer may take back in ten seconds while they are worked on
-    #[arg(long, env = "EURYALE_MAX_RESETS", value_name = "NUMBER", default_value_t = 200)]
+    #[arg(
+        long,
+        env = "EURYALE_MAX_RESETS",
+        value_name = "NUMBER",
+        default_value_t = 200
+    )]
     pub(crate) max_resets: u32,
 
-    /// Frames without content that it may send in ten seconds, beyond what its requests and their answers explain
-    #[arg(long, env = "EURYALE_MAX_CONTROL_FRAMES", value_name = "NUMBER", default_value_t = 10_000)]
+    /// Frames without content that it may send in ten seconds, beyond what its requests and their
+    /// answers explain
+    #[arg(
+        long,
+        env = "EURYALE_MAX_CONTROL_FRAMES",
+        value_name = "NUMBER",
+        default_value_t = 10_000
+    )]
     pub(crate) max_control_frames: u32,
 
     /// Answer clients that have closed their half of the socket; then nothing tells who hung up
-    #[arg(long, env = "EURYALE_HALF_CLOSE", value_name = "BOOLEAN", default_value_t = false)]
+    #[arg(
+        long,
+        env = "EURYALE_HALF_CLOSE",
+        value_name = "BOOLEAN",
+        default_value_t = false
+    )]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
     pub(crate) half_close: bool,
 }
@@ -139,7 +223,9 @@ impl Edge {
 }
 
 fn mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "write three digits from 0 to 7, for example 660".to_owned())
 }
 
@@ -154,7 +240,11 @@ fn owner(text: &str) -> Result<String, &'static str> {
 
 fn head_size(text: &str) -> Result<u64, String> {
     let bytes = size::parse(text)?;
-    if (8 << 10..=16 << 20).contains(&bytes) { Ok(bytes) } else { Err("must be from 8K to 16M".to_owned()) }
+    if (8 << 10..=16 << 20).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("must be from 8K to 16M".to_owned())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -22,8 +22,17 @@ pub(crate) fn edit(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
-    let form = Draft { name: None, title: document.title, body: document.body };
-    let shown = Shown { path: &document.path, form: &form, format: Some(document.format), refusal: None };
+    let form = Draft {
+        name: None,
+        title: document.title,
+        body: document.body,
+    };
+    let shown = Shown {
+        path: &document.path,
+        form: &form,
+        format: Some(document.format),
+        refusal: None,
+    };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
 
@@ -34,14 +43,22 @@ pub(crate) fn new(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
-    let form = Draft { name: Some(String::new()), ..Draft::default() };
+    let form = Draft {
+        name: Some(String::new()),
+        ..Draft::default()
+    };
     let format = Some(Format::Markdown);
-    let shown = Shown { path: &folder.path, form: &form, format, refusal: None };
+    let shown = Shown {
+        path: &folder.path,
+        form: &form,
+        format,
+        refusal: None,
+    };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
 
-/// Makes or changes the document that a form describes, or takes in the files that it brings: before a connection is
-/// asked for, the form is known.
+/// Makes or changes the document that a form describes, or takes in the files that it brings:
+/// before a connection is asked for, the form is known.
 ///
 /// A program is answered 201 with `Location`, or 204 when it changed what was there; a browser 303.
 pub(crate) fn save(
@@ -51,20 +68,30 @@ pub(crate) fn save(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let refuse = |refusal: &Refusal| refusal.abort(pages, request);
-    let path = address::writable(request.uri().path()).map_err(|detail| refuse(&Refusal::bad(detail)))?;
+    let path =
+        address::writable(request.uri().path()).map_err(|detail| refuse(&Refusal::bad(detail)))?;
     let form = match form::read(request).map_err(|refusal| refuse(&refusal))? {
         Posted::Page(form) => form,
-        Posted::Files(uploads) => return files::take(pages, blobs, &path, &uploads, request, transaction),
+        Posted::Files(uploads) => {
+            return files::take(pages, blobs, &path, &uploads, request, transaction);
+        }
     };
     let refuse = |refusal: &Refusal| {
         if !accepts_html(request.headers()) {
             return refusal.abort(pages, request);
         }
         // What was typed is not lost.
-        let shown = Shown { path: &path, form: &form, format: None, refusal: Some(refusal) };
+        let shown = Shown {
+            path: &path,
+            form: &form,
+            format: None,
+            refusal: Some(refusal),
+        };
         shown
             .page(pages, &[Entry::home()])
-            .map_or_else(Abort::from, |page| Abort::response(html(refusal.status, page)))
+            .map_or_else(Abort::from, |page| {
+                Abort::response(html(refusal.status, page))
+            })
     };
     let target = target(&path, &form).map_err(|refusal| refuse(&refusal))?;
     let is_new = match write(transaction.connection()?, &target, &form)? {
@@ -83,7 +110,11 @@ pub(crate) fn save(
     *response.status_mut() = status;
     // What is encoded is a header's value.
     let location = HeaderValue::try_from(pages.location(&encoded(&target)))?;
-    let name = if status == StatusCode::NO_CONTENT { header::CONTENT_LOCATION } else { header::LOCATION };
+    let name = if status == StatusCode::NO_CONTENT {
+        header::CONTENT_LOCATION
+    } else {
+        header::LOCATION
+    };
     response.headers_mut().insert(name, location);
     Ok(response)
 }
@@ -98,18 +129,26 @@ fn target(path: &str, form: &Draft) -> Result<String, Refusal> {
 }
 
 /// Whether it is a new one.
-fn write(connection: &Connection, path: &str, form: &Draft) -> Result<Result<bool, Refusal>, Abort> {
+fn write(
+    connection: &Connection,
+    path: &str,
+    form: &Draft,
+) -> Result<Result<bool, Refusal>, Abort> {
     let conflict = |detail: String| Ok(Err(Refusal::conflict(detail)));
     if store::exists(connection, path)? {
         // Who fills in the form for a new page does not know that there is one.
         if form.name.is_some() {
-            return conflict(format!("There is a page at {path} already. Choose another name."));
+            return conflict(format!(
+                "There is a page at {path} already. Choose another name."
+            ));
         }
         store::change(connection, path, &form.title, &form.body)?;
         return Ok(Ok(false));
     }
     if store::file(connection, path)?.is_some() {
-        return conflict(format!("There is a file at {path}. Delete it first, or choose another name."));
+        return conflict(format!(
+            "There is a file at {path}. Delete it first, or choose another name."
+        ));
     }
     if let Some(folder) = store::parent(path)
         && !store::exists(connection, folder)?
@@ -150,9 +189,22 @@ impl Shown<'_> {
             },
         )?;
         let is_new = self.form.name.is_some();
-        let title = if is_new { "New page or files" } else { "Edit page" };
+        let title = if is_new {
+            "New page or files"
+        } else {
+            "Edit page"
+        };
         let upload = context! { folder => pages.href(self.path), path => self.path };
-        let body = if is_new { body + &pages.fragment("upload", upload)? } else { body };
-        pages.render(&View { title, sections, body, ..View::default() })
+        let body = if is_new {
+            body + &pages.fragment("upload", upload)?
+        } else {
+            body
+        };
+        pages.render(&View {
+            title,
+            sections,
+            body,
+            ..View::default()
+        })
     }
 }

@@ -10,14 +10,25 @@ pub(crate) struct StartError {
 }
 
 impl StartError {
-    pub(crate) fn new(what: impl fmt::Display, place: impl fmt::Display, remedy: impl fmt::Display) -> Self {
-        Self { line: format!("{what} - {place} - {remedy}") }
+    pub(crate) fn new(
+        what: impl fmt::Display,
+        place: impl fmt::Display,
+        remedy: impl fmt::Display,
+    ) -> Self {
+        Self {
+            line: format!("{what} - {place} - {remedy}"),
+        }
     }
 
     /// What the database says when it is opened names the file and what to do; its source says why.
     pub(crate) fn database(error: &dyn Error) -> Self {
-        let why = error.source().map(|source| format!(" ({source})")).unwrap_or_default();
-        Self { line: format!("{error}{why}") }
+        let why = error
+            .source()
+            .map(|source| format!(" ({source})"))
+            .unwrap_or_default();
+        Self {
+            line: format!("{error}{why}"),
+        }
     }
 }
 

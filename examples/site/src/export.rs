@@ -1,8 +1,8 @@
 //! `/@@export`: a document with everything below it, as one download.
 //!
-//! Documents and open files are collected in the transaction, so they are of one moment. They are written after it,
-//! into a tar archive that is sent while it is made: a slow client holds a thread, and no connection. `site import`
-//! reads what was unpacked.
+//! Documents and open files are collected in the transaction, so they are of one moment. They are
+//! written after it, into a tar archive that is sent while it is made: a slow client holds a
+//! thread, and no connection. `site import` reads what was unpacked.
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -54,7 +54,10 @@ pub(crate) fn answer(
     let mut response = Response::new(Body::writer(move |writer| write(entries, writer)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
-    headers.insert(CONTENT_DISPOSITION, HeaderValue::try_from(disposition(&path))?);
+    headers.insert(
+        CONTENT_DISPOSITION,
+        HeaderValue::try_from(disposition(&path))?,
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
@@ -67,7 +70,8 @@ fn collect(
 ) -> Result<Result<Vec<Entry>, Refusal>, Abort> {
     let connection = transaction.connection()?;
     let files = store::files_below(connection, path, MOST_FILES + 1)?;
-    let (mut texts, mut bytes) = (Vec::new(), 0);
+    let mut texts = Vec::new();
+    let mut bytes = 0;
     store::texts_below(connection, path, |text| {
         bytes += text.body.len();
         texts.push(text);
@@ -76,20 +80,26 @@ fn collect(
     if files.len() > MOST_FILES || bytes > MOST_TEXT {
         let mib = MOST_TEXT >> 20;
         let detail = format!(
-            "An export holds at most {MOST_FILES} files and {mib} MiB of text. Export the folders below {path}."
+            "An export holds at most {MOST_FILES} files and {mib} MiB of text. Export the folders \
+                below {path}."
         );
         return Ok(Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }
     // Without a slash it would be a part of every path.
     if !path.starts_with('/') || texts.is_empty() && files.is_empty() {
-        return Ok(Err(Refusal::new(StatusCode::NOT_FOUND, format!("There is nothing at {path}."))));
+        return Ok(Err(Refusal::new(
+            StatusCode::NOT_FOUND,
+            format!("There is nothing at {path}."),
+        )));
     }
     let texts = texts.iter().map(|text| Entry::of_text(text, &files));
     let mut entries: Vec<Entry> = texts.collect();
     for file in &files {
-        // One that another transaction has replaced meanwhile is gone; then all is read again, at a later moment.
-        let blob =
-            blobs.blob(&file.blob).map_err(|error| crate::files::replaced_or(&error, file, transaction))?;
+        // One that another transaction has replaced meanwhile is gone; then all is read again, at a
+        // later moment.
+        let blob = blobs
+            .blob(&file.blob)
+            .map_err(|error| crate::files::replaced_or(&error, file, transaction))?;
         entries.push(Entry {
             name: relative(&file.path).to_owned(),
             modified: file.modified,
@@ -107,11 +117,23 @@ impl Entry {
             Format::Html => ("html", page(text)),
         };
         let path = relative(&text.path);
-        let inside = |folder: &str| format!("{folder}/index.{extension}").trim_start_matches('/').to_owned();
+        let inside = |folder: &str| {
+            format!("{folder}/index.{extension}")
+                .trim_start_matches('/')
+                .to_owned()
+        };
         let beside = format!("{path}.{extension}");
         let is_taken = files.iter().any(|file| relative(&file.path) == beside);
-        let name = if path.is_empty() || is_taken { inside(path) } else { beside };
-        Self { name, modified: text.modified, content: Content::Text(content) }
+        let name = if path.is_empty() || is_taken {
+            inside(path)
+        } else {
+            beside
+        };
+        Self {
+            name,
+            modified: text.modified,
+            content: Content::Text(content),
+        }
     }
 }
 
@@ -119,7 +141,10 @@ impl Entry {
 fn page(text: &Text) -> String {
     let title = text.title.replace('&', "&amp;").replace('<', "&lt;");
     let body = &text.body;
-    format!("<!doctype html>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<body>\n{body}\n</body>\n")
+    format!(
+        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<body>\n\
+            {body}\n</body>\n"
+    )
 }
 
 fn relative(path: &str) -> &str {
@@ -157,14 +182,22 @@ struct Reader {
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.blob.len() - self.at;
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         if most == 0 {
             return Ok(0);
         }
-        let read = self.blob.file().read_at(&mut buffer[..most], self.blob.offset() + self.at)?;
+        let read = self
+            .blob
+            .file()
+            .read_at(&mut buffer[..most], self.blob.offset() + self.at)?;
         if read == 0 {
             // An archive with less in it than it says would be read wrongly to its end.
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a file is shorter than it was"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "a file is shorter than it was",
+            ));
         }
         self.at += read as u64;
         Ok(read)

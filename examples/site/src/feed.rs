@@ -1,7 +1,7 @@
 //! `/@@feed?url=`: a news feed from elsewhere, and the newest of one on the home page.
 //!
-//! Fetched by a promise that all requests share for a minute, and taken apart by another one, which blocks: text of
-//! strangers is no work for a runtime thread.
+//! Fetched by a promise that all requests share for a minute, and taken apart by another one, which
+//! blocks: text of strangers is no work for a runtime thread.
 
 mod address;
 mod fetch;
@@ -53,7 +53,10 @@ pub(crate) struct Feeds {
 
 impl Feeds {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { client: Client::new(settings), news: settings.news.clone() }
+        Self {
+            client: Client::new(settings),
+            news: settings.news.clone(),
+        }
     }
 
     /// The page of the feed that is asked for.
@@ -68,18 +71,26 @@ impl Feeds {
         };
         let wanted = "the address of a feed, beginning with http:// or https://";
         let url = parameter::<String>(request.uri(), "url", wanted);
-        let url = url.and_then(|url| url.ok_or_else(|| format!("The parameter url must be {wanted}.")));
+        let url =
+            url.and_then(|url| url.ok_or_else(|| format!("The parameter url must be {wanted}.")));
         let url = url.map_err(|detail| refuse(StatusCode::BAD_REQUEST, &detail))?;
         let url = self.client.allow(&url).map_err(|refused| match refused {
-            Refused::NoUrl => {
-                refuse(StatusCode::BAD_REQUEST, &format!("The parameter url must be {wanted}."))
-            }
-            Refused::Host => refuse(StatusCode::FORBIDDEN, "This site fetches no feeds from there."),
+            Refused::NoUrl => refuse(
+                StatusCode::BAD_REQUEST,
+                &format!("The parameter url must be {wanted}."),
+            ),
+            Refused::Host => refuse(
+                StatusCode::FORBIDDEN,
+                "This site fetches no feeds from there.",
+            ),
         })?;
         let feed = match self.feed(&request.promises().shared(FRESH), &url)? {
             Ok(feed) => feed,
             Err(PromiseError::Elapsed) => {
-                return Err(refuse(StatusCode::GATEWAY_TIMEOUT, "The feed did not come in time."));
+                return Err(refuse(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "The feed did not come in time.",
+                ));
             }
             Err(error) => {
                 tracing::info!(%url, "no feed: {error}");
@@ -89,11 +100,23 @@ impl Feeds {
                 ));
             }
         };
-        let title = feed.feed.title.as_ref().map_or("Feed", |title| &title.content);
+        let title = feed
+            .feed
+            .title
+            .as_ref()
+            .map_or("Feed", |title| &title.content);
         let context = context! { url => url.as_str(), entries => entries(&feed.feed, MOST) };
         let sections = sections(transaction.connection()?)?;
         let body = pages.fragment("feed", context)?;
-        Ok(html(StatusCode::OK, pages.render(&View { title, sections: &sections, body, ..View::default() })?))
+        Ok(html(
+            StatusCode::OK,
+            pages.render(&View {
+                title,
+                sections: &sections,
+                body,
+                ..View::default()
+            })?,
+        ))
     }
 
     /// Do the settings name a feed for the home page?
@@ -101,20 +124,34 @@ impl Feeds {
         self.news.is_some()
     }
 
-    /// The newest of the feed that the settings name, as HTML for the home page; nothing when they name none.
+    /// The newest of the feed that the settings name, as HTML for the home page; nothing when they
+    /// name none.
     pub(crate) fn news(&self, pages: &Pages, request: &Request) -> Result<String, Abort> {
-        let Some(url) = &self.news else { return Ok(String::new()) };
-        let promises = request.promises().shared(FRESH).stale_while_revalidate(STALE).deadline(PATIENCE);
+        let Some(url) = &self.news else {
+            return Ok(String::new());
+        };
+        let promises = request
+            .promises()
+            .shared(FRESH)
+            .stale_while_revalidate(STALE)
+            .deadline(PATIENCE);
         let feed = match self.client.allow(url) {
             Ok(url) => self.feed(&promises, &url)?.ok(),
             Err(_) => None,
         };
-        let entries = feed.map(|feed| entries(&feed.feed, MOST_NEWS)).unwrap_or_default();
+        let entries = feed
+            .map(|feed| entries(&feed.feed, MOST_NEWS))
+            .unwrap_or_default();
         Ok(pages.fragment("news", context! { entries })?)
     }
 
-    /// Fetched in one pass, taken apart in the next; both are there at once for those who come later.
-    fn feed(&self, promises: &Promises<'_>, url: &Url) -> Result<Result<Arc<Parsed>, PromiseError>, Pending> {
+    /// Fetched in one pass, taken apart in the next; both are there at once for those who come
+    /// later.
+    fn feed(
+        &self,
+        promises: &Promises<'_>,
+        url: &Url,
+    ) -> Result<Result<Arc<Parsed>, PromiseError>, Pending> {
         let client = self.client.clone();
         let fetch = {
             let url = url.clone();
@@ -128,7 +165,10 @@ impl Feeds {
         let key = PARSED.with(format_args!("{url} {}", fetched.number));
         let parse = move || {
             let feed = feed_rs::parser::parse(&*fetched.bytes)?;
-            Ok::<_, feed_rs::parser::ParseFeedError>(Parsed { feed, text: fetched.bytes.len() })
+            Ok::<_, feed_rs::parser::ParseFeedError>(Parsed {
+                feed,
+                text: fetched.bytes.len(),
+            })
         };
         promises.ask_blocking(key, parse).ready()
     }
@@ -137,10 +177,18 @@ impl Feeds {
 /// For templates. Only links that a browser may follow are links.
 fn entries(feed: &Feed, most: usize) -> Vec<Value> {
     let entry = |entry: &feed_rs::model::Entry| {
-        let title = entry.title.as_ref().map_or("(without a title)", |title| &title.content);
+        let title = entry
+            .title
+            .as_ref()
+            .map_or("(without a title)", |title| &title.content);
         let link = entry.links.iter().map(|link| link.href.as_str());
-        let href = link.clone().find(|href| href.starts_with("https://") || href.starts_with("http://"));
-        let date = entry.published.or(entry.updated).map(|date| date.format("%Y-%m-%d").to_string());
+        let href = link
+            .clone()
+            .find(|href| href.starts_with("https://") || href.starts_with("http://"));
+        let date = entry
+            .published
+            .or(entry.updated)
+            .map(|date| date.format("%Y-%m-%d").to_string());
         context! { title, href, date }
     };
     feed.entries.iter().take(most).map(entry).collect()

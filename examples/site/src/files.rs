@@ -17,8 +17,10 @@ use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
 use crate::{address, date, media};
 
-/// Whoever may write here may bring a page or a picture with a script in it, and it must not run as the site's.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; \
+/// Whoever may write here may bring a page or a picture with a script in it, and it must not run as
+/// the site's.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
+    frame-ancestors 'none'; \
      sandbox";
 
 /// The file, open: the worker is done when it knows which one that is.
@@ -27,17 +29,21 @@ pub(crate) fn show(
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = blobs.blob(&file.blob).map_err(|error| replaced_or(&error, file, transaction))?;
+    let blob = blobs
+        .blob(&file.blob)
+        .map_err(|error| replaced_or(&error, file, transaction))?;
     let mut response = response(blob, file)?;
     // A proxy that sends it may leave out the policy by which no script in it runs.
     if !can_hold_scripts(&file.content_type) {
-        response.extensions_mut().insert(BlobPath(blobs.folder().join(&file.blob)));
+        response
+            .extensions_mut()
+            .insert(BlobPath(blobs.folder().join(&file.blob)));
     }
     Ok(response)
 }
 
-/// When a file that a row names is not there, another one took its place since the transaction began: the next
-/// attempt sees that one. Which blob it was is for the log.
+/// When a file that a row names is not there, another one took its place since the transaction
+/// began: the next attempt sees that one. Which blob it was is for the log.
 pub(crate) fn replaced_or(
     error: &io::Error,
     file: &FileEntry,
@@ -55,7 +61,10 @@ pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::try_from(&file.content_type)?);
     headers.insert(ETAG, HeaderValue::try_from(format!("\"{}\"", file.blob))?);
-    headers.insert(LAST_MODIFIED, HeaderValue::try_from(date::http(file.modified))?);
+    headers.insert(
+        LAST_MODIFIED,
+        HeaderValue::try_from(date::http(file.modified))?,
+    );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if can_hold_scripts(&file.content_type) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -74,9 +83,11 @@ fn can_hold_scripts(content_type: &str) -> bool {
     content_type.starts_with("text/html") || content_type.contains("xml")
 }
 
-/// Takes `uploads` into the folder at `path`, each under its own name, in the place of files that have it.
+/// Takes `uploads` into the folder at `path`, each under its own name, in the place of files that
+/// have it.
 ///
-/// A program is answered 201, with the place of the first one and the paths of all; a browser 303, to the folder.
+/// A program is answered 201, with the place of the first one and the paths of all; a browser 303,
+/// to the folder.
 pub(crate) fn take(
     pages: &Pages,
     blobs: &FolderStore,
@@ -88,7 +99,9 @@ pub(crate) fn take(
     let refuse = |refusal: &Refusal| refusal.abort(pages, request);
     let targets = targets(path, uploads).map_err(|refusal| refuse(&refusal))?;
     // Before the connection: while files reach the disk, nobody has to wait for the database.
-    let kept = uploads.iter().map(|upload| blobs.keep(upload.body().clone(), transaction));
+    let kept = uploads
+        .iter()
+        .map(|upload| blobs.keep(upload.body().clone(), transaction));
     let kept = kept.collect::<io::Result<Vec<_>>>()?;
     if !store::exists(transaction.connection()?, path)? {
         let detail = format!("There is no page at {path} to put files in. Make that first.");
@@ -118,11 +131,15 @@ pub(crate) fn take(
     };
     let mut response = text(targets.iter().map(|target| format!("{target}\n")).collect());
     *response.status_mut() = status;
-    response.headers_mut().insert(LOCATION, HeaderValue::try_from(pages.location(&encoded(location)))?);
+    response.headers_mut().insert(
+        LOCATION,
+        HeaderValue::try_from(pages.location(&encoded(location)))?,
+    );
     Ok(response)
 }
 
-/// The blob of `file`, and those of its scales, when nobody asks for them any more: before its row changes.
+/// The blob of `file`, and those of its scales, when nobody asks for them any more: before its row
+/// changes.
 pub(crate) fn remove_blobs(
     blobs: &FolderStore,
     file: &FileEntry,
@@ -140,10 +157,16 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
     let mut targets = Vec::new();
     for upload in uploads {
         // Some browsers send the path that the file has with their user.
-        let name = upload.file_name().rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = upload
+            .file_name()
+            .rsplit(['/', '\\'])
+            .next()
+            .unwrap_or_default();
         let target = address::join(folder, name).map_err(Refusal::bad)?;
         if targets.contains(&target) {
-            return Err(Refusal::bad(format!("Two files are called {name}; send one of them.")));
+            return Err(Refusal::bad(format!(
+                "Two files are called {name}; send one of them."
+            )));
         }
         targets.push(target);
     }
@@ -151,7 +174,10 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
 }
 
 /// The file that stands where another one goes.
-fn existing(connection: &Connection, path: &str) -> rusqlite::Result<Result<Option<FileEntry>, Refusal>> {
+fn existing(
+    connection: &Connection,
+    path: &str,
+) -> rusqlite::Result<Result<Option<FileEntry>, Refusal>> {
     if store::exists(connection, path)? {
         let detail = format!("There is a page at {path}. Give the file another name.");
         return Ok(Err(Refusal::conflict(detail)));

@@ -15,13 +15,20 @@ pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     format!("{hash:016x}")
 }
 
-/// The page with a tag, or 304 for a client that has it already (RFC 9110 §13.1.2). The tag is weak: a theme and a
-/// coding may come over the page.
+/// The page with a tag, or 304 for a client that has it already (RFC 9110 §13.1.2). The tag is
+/// weak: a theme and a coding may come over the page.
 pub(crate) fn tagged(page: String, headers: &HeaderMap) -> Response {
     let opaque = format!("\"{}\"", of([page.as_str()]));
-    let mut lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let mut lines = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     let is_known = lines.any(|line| line.trim() == "*" || line.contains(&opaque));
-    let mut response = if is_known { Response::new(Body::empty()) } else { html(StatusCode::OK, page) };
+    let mut response = if is_known {
+        Response::new(Body::empty())
+    } else {
+        html(StatusCode::OK, page)
+    };
     if is_known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }

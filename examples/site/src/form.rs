@@ -1,5 +1,5 @@
-//! The forms that make and change documents, and bring files. The stack has read them before a connection is asked
-//! for.
+//! The forms that make and change documents, and bring files. The stack has read them before a
+//! connection is asked for.
 
 use euryale::Request;
 use euryale::spool::{Form, FormLimits, Upload};
@@ -11,8 +11,8 @@ use crate::refusal::Refusal;
 const LONGEST_TITLE: usize = 200;
 pub(crate) const LONGEST_BODY: usize = 1 << 20;
 
-/// A form as large as this holds any document, every byte of it percent-encoded; the stack refuses what is
-/// larger and has no files.
+/// A form as large as this holds any document, every byte of it percent-encoded; the stack refuses
+/// what is larger and has no files.
 pub(crate) const LARGEST_FORM: u64 = 4 << 20;
 
 /// Room for any document; the files of a form have the room of an upload.
@@ -32,7 +32,8 @@ pub(crate) enum Posted {
 /// A document as it was filled in.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Draft {
-    /// The name of a new document in the folder that the form is sent to; none: it is sent to the document.
+    /// The name of a new document in the folder that the form is sent to; none: it is sent to the
+    /// document.
     pub(crate) name: Option<String>,
     pub(crate) title: String,
     pub(crate) body: String,
@@ -44,8 +45,12 @@ pub(crate) fn is_upload(headers: &HeaderMap) -> bool {
 }
 
 fn is(headers: &HeaderMap, form: &str) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or("");
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or("");
     essence.trim().eq_ignore_ascii_case(form)
 }
 
@@ -55,18 +60,30 @@ fn is(headers: &HeaderMap, form: &str) -> bool {
 /// What to send instead.
 pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
     if !FORMS.iter().any(|form| is(request.headers(), form)) {
-        let detail = format!("Send a form: the content type must be {} or {}.", FORMS[0], FORMS[1]);
+        let detail = format!(
+            "Send a form: the content type must be {} or {}.",
+            FORMS[0], FORMS[1]
+        );
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     // A multipart form of no bytes at all is none.
     let fields = Form::of(request).map(Form::fields).unwrap_or_default();
     if fields.is_empty() && is_upload(request.headers()) {
-        return Err(Refusal::bad("No file was sent: choose one, in a field named file."));
+        return Err(Refusal::bad(
+            "No file was sent: choose one, in a field named file.",
+        ));
     }
     if fields.iter().all(|field| field.file().is_none()) {
-        return page(fields.iter().filter_map(|field| Some((field.name(), field.text()?)))).map(Posted::Page);
+        return page(
+            fields
+                .iter()
+                .filter_map(|field| Some((field.name(), field.text()?))),
+        )
+        .map(Posted::Page);
     }
-    let files = fields.iter().map(|field| field.file().filter(|_| field.name() == "file").cloned());
+    let files = fields
+        .iter()
+        .map(|field| field.file().filter(|_| field.name() == "file").cloned());
     let files = files.collect::<Option<Vec<_>>>();
     files
         .map(Posted::Files)
@@ -75,21 +92,33 @@ pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
 
 /// A document. Each field occurs once, `name` at most once; there are no others.
 pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Draft, Refusal> {
-    let (mut name, mut title, mut body) = (None, None, None);
+    let mut name = None;
+    let mut title = None;
+    let mut body = None;
     for (key, value) in fields {
         let field = match key {
             "name" => &mut name,
             "title" => &mut title,
             "body" => &mut body,
-            _ => return Err(Refusal::bad("The form has a field too many: it knows name, title and body.")),
+            _ => {
+                return Err(Refusal::bad(
+                    "The form has a field too many: it knows name, title and body.",
+                ));
+            }
         };
         if field.replace(text(value)?).is_some() {
-            return Err(Refusal::bad(format!("The field {key} was given twice; give it once.")));
+            return Err(Refusal::bad(format!(
+                "The field {key} was given twice; give it once."
+            )));
         }
     }
     let missing = |field: &str| Refusal::bad(format!("The field {field} is missing."));
     let title = title.ok_or_else(|| missing("title"))?;
-    Ok(Draft { name, title: title.trim().to_owned(), body: body.ok_or_else(|| missing("body"))? })
+    Ok(Draft {
+        name,
+        title: title.trim().to_owned(),
+        body: body.ok_or_else(|| missing("body"))?,
+    })
 }
 
 /// With the line ends that files have: browsers send others.
@@ -113,7 +142,9 @@ impl Draft {
             return Err(Refusal::bad("A title is one line."));
         }
         if self.title.chars().count() > LONGEST_TITLE {
-            return Err(Refusal::bad(format!("A title has at most {LONGEST_TITLE} characters.")));
+            return Err(Refusal::bad(format!(
+                "A title has at most {LONGEST_TITLE} characters."
+            )));
         }
         if self.body.len() > LONGEST_BODY {
             let detail = format!("A text has at most {} KiB.", LONGEST_BODY >> 10);

@@ -1,4 +1,5 @@
-//! `site healthcheck`: is the site ready that runs with these settings? For containers that have no other program.
+//! `site healthcheck`: is the site ready that runs with these settings? For containers that have no
+//! other program.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -16,10 +17,18 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     let address = reachable(settings.admin);
     match ask(address) {
         Ok(true) => Ok(ExitCode::SUCCESS),
-        Ok(false) => Err(StartError::new("the site is not ready", address, "wait, or see its log")),
+        Ok(false) => Err(StartError::new(
+            "the site is not ready",
+            address,
+            "wait, or see its log",
+        )),
         Err(error) => {
             let what = format!("the site cannot be asked: {error}");
-            Err(StartError::new(what, address, "start it, or choose its address with --admin"))
+            Err(StartError::new(
+                what,
+                address,
+                "start it, or choose its address with --admin",
+            ))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `site import`: a folder becomes documents and files, at the same paths.
 //!
-//! What is there is looked through first, then read, copied and committed in batches, folders before what is in them.
-//! Whenever it ends, what was committed is whole; a second run skips that, and so goes on where the first one ended.
+//! What is there is looked through first, then read, copied and committed in batches, folders
+//! before what is in them. Whenever it ends, what was committed is whole; a second run skips that,
+//! and so goes on where the first one ended.
 
 mod batch;
 mod copy;
@@ -46,11 +47,19 @@ pub(crate) fn run(settings: &Settings, folder: &Path) -> Result<ExitCode, StartE
     Log::start(settings)?;
     let runtime = runtime()?;
     let stop = Stop::at_signals(&runtime).map_err(|error| {
-        StartError::new(format!("cannot handle signals: {error}"), "this process", "see the system's limits")
+        StartError::new(
+            format!("cannot handle signals: {error}"),
+            "this process",
+            "see the system's limits",
+        )
     })?;
     let cannot_look = |error: io::Error| {
         let remedy = "name a folder that can be read";
-        StartError::new(format!("cannot look into the folder: {error}"), folder.display(), remedy)
+        StartError::new(
+            format!("cannot look into the folder: {error}"),
+            folder.display(),
+            remedy,
+        )
     };
     // Whatever links it is named by: those in it are not followed.
     let folder = fs::canonicalize(folder).map_err(cannot_look)?;
@@ -59,31 +68,55 @@ pub(crate) fn run(settings: &Settings, folder: &Path) -> Result<ExitCode, StartE
     let within = fs::canonicalize(&settings.data).map_err(cannot_look)?;
     if folder.starts_with(within) {
         let remedy = "name another folder, or choose another one for the data with --data";
-        return Err(StartError::new("this is the data folder itself", folder.display(), remedy));
+        return Err(StartError::new(
+            "this is the data folder itself",
+            folder.display(),
+            remedy,
+        ));
     }
     let mut report = Report::new();
     let plan = Plan::of(&folder, &settings.data, &stop, &mut report).map_err(cannot_look)?;
     report.begin(&plan);
-    let import = Import { data: &data, root: name(&folder), stop: &stop };
+    let import = Import {
+        data: &data,
+        root: name(&folder),
+        stop: &stop,
+    };
     let ended = import.all(&plan, &mut report);
     let summary = report.end();
     say(&summary);
     ended.map_err(|error| {
         let remedy = "what is complete stays; put it right and run it again, it goes on from there";
-        StartError::new(format!("cannot go on: {error}"), settings.data.display(), remedy)
+        StartError::new(
+            format!("cannot go on: {error}"),
+            settings.data.display(),
+            remedy,
+        )
     })?;
     if stop.is_set() {
         say("Stopped by a signal. Running it again goes on from there.\n");
         return Ok(ExitCode::from(CUT));
     }
-    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(LEFT_OUT) })
+    Ok(if report.is_complete() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(LEFT_OUT)
+    })
 }
 
 /// Only for signals: the import blocks, beside it.
 fn runtime() -> Result<Runtime, StartError> {
-    Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|error| {
-        StartError::new(format!("cannot start threads: {error}"), "this process", "see the system's limits")
-    })
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            StartError::new(
+                format!("cannot start threads: {error}"),
+                "this process",
+                "see the system's limits",
+            )
+        })
 }
 
 struct Import<'a> {
@@ -117,7 +150,10 @@ impl Import<'_> {
                 break;
             }
             if let Some(folder) = &blocked
-                && entry.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+                && entry
+                    .path
+                    .strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with('/'))
             {
                 report.left_out(
                     &entry.source,
@@ -163,7 +199,12 @@ impl Import<'_> {
     ///
     /// # Errors
     /// When the data folder is not to be written to, and so all others would fail as well.
-    fn step(&self, entry: &Entry, connection: &Connection, report: &mut Report) -> Result<Step, BoxError> {
+    fn step(
+        &self,
+        entry: &Entry,
+        connection: &Connection,
+        report: &mut Report,
+    ) -> Result<Step, BoxError> {
         let item = match entry.kind {
             Kind::Folder => Ok(self.folder(entry)),
             Kind::Page(format) | Kind::Index(format) => self.page(entry, format),
@@ -188,18 +229,28 @@ impl Import<'_> {
             Verdict::Blocked(reason) => Ok(Step::Blocked(reason)),
             Verdict::New | Verdict::Other(_) => match item {
                 Item::File(file) => self.copy(entry, file, report),
-                item => Ok(Step::Stage(Staged { source: entry.source.clone(), item, pending: None })),
+                item => Ok(Step::Stage(Staged {
+                    source: entry.source.clone(),
+                    item,
+                    pending: None,
+                })),
             },
         }
     }
 
     fn folder(&self, entry: &Entry) -> Item {
-        Item::Folder { path: entry.path.clone(), title: self.name(&entry.path).to_owned() }
+        Item::Folder {
+            path: entry.path.clone(),
+            title: self.name(&entry.path).to_owned(),
+        }
     }
 
     /// What a document is called that has no title.
     fn name<'a>(&'a self, path: &'a str) -> &'a str {
-        path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&self.root)
+        path.rsplit('/')
+            .next()
+            .filter(|name| !name.is_empty())
+            .unwrap_or(&self.root)
     }
 
     fn page(&self, entry: &Entry, format: Format) -> Result<Item, String> {
@@ -209,32 +260,51 @@ impl Import<'_> {
         read.map_err(|error| unreadable(&error))?;
         if bytes.len() > LONGEST_BODY {
             let size = size::shown(metadata.len());
-            return Err(format!("A text has at most {} KiB; it has {size}.", LONGEST_BODY >> 10));
+            return Err(format!(
+                "A text has at most {} KiB; it has {size}.",
+                LONGEST_BODY >> 10
+            ));
         }
         let page = Page::read(&bytes, format, self.name(&entry.path))?;
-        Ok(Item::Page { path: entry.path.clone(), page })
+        Ok(Item::Page {
+            path: entry.path.clone(),
+            page,
+        })
     }
 
-    fn copy(&self, entry: &Entry, mut file: FileEntry, report: &mut Report) -> Result<Step, BoxError> {
+    fn copy(
+        &self,
+        entry: &Entry,
+        mut file: FileEntry,
+        report: &mut Report,
+    ) -> Result<Step, BoxError> {
         let (source, before) = match open(&entry.source) {
             Ok(opened) => opened,
             Err(reason) => return Ok(Step::Unreadable(reason)),
         };
         let mut pending = Pending::create(&self.data.blobs)?;
-        let copied =
-            copy::copy(&source, pending.file(), self.stop, |bytes| report.copied(bytes)).and_then(|bytes| {
-                let after = source.metadata()?;
-                Ok(bytes.map(|bytes| (bytes, is_unchanged(&before, &after))))
-            });
+        let copied = copy::copy(&source, pending.file(), self.stop, |bytes| {
+            report.copied(bytes)
+        })
+        .and_then(|bytes| {
+            let after = source.metadata()?;
+            Ok(bytes.map(|bytes| (bytes, is_unchanged(&before, &after))))
+        });
         match copied {
             Ok(None) => Ok(Step::Stopped),
             Ok(Some((bytes, true))) if bytes == before.len() => {
                 file.blob = pending.name().to_owned();
                 (file.size, file.modified) = (bytes, before.mtime());
                 let source = entry.source.clone();
-                Ok(Step::Stage(Staged { source, item: Item::File(file), pending: Some(pending) }))
+                Ok(Step::Stage(Staged {
+                    source,
+                    item: Item::File(file),
+                    pending: Some(pending),
+                }))
             }
-            Ok(Some(_)) => Ok(Step::Unreadable("It was changed while it was copied.".to_owned())),
+            Ok(Some(_)) => Ok(Step::Unreadable(
+                "It was changed while it was copied.".to_owned(),
+            )),
             Err(error) if is_of_target(&error) => Err(error.into()),
             Err(error) => Ok(Step::Unreadable(unreadable(&error))),
         }
@@ -265,7 +335,9 @@ fn open(source: &Path) -> Result<(File, Metadata), String> {
         let is_same = (named.dev(), named.ino()) == (opened.dev(), opened.ino());
         Ok(is_same.then_some((file, opened)))
     };
-    open().map_err(|error| unreadable(&error))?.ok_or_else(|| "It was replaced while it was read.".to_owned())
+    open()
+        .map_err(|error| unreadable(&error))?
+        .ok_or_else(|| "It was replaced while it was read.".to_owned())
 }
 
 fn unreadable(error: &io::Error) -> String {
@@ -280,12 +352,18 @@ fn is_unchanged(before: &Metadata, after: &Metadata) -> bool {
 /// Reading does not fail like this.
 fn is_of_target(error: &io::Error) -> bool {
     use ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | FileTooLarge)
+    matches!(
+        error.kind(),
+        StorageFull | QuotaExceeded | ReadOnlyFilesystem | FileTooLarge
+    )
 }
 
 /// Of a folder, as a title.
 fn name(folder: &Path) -> String {
-    folder.file_name().map_or_else(|| "Home".to_owned(), |name| name.to_string_lossy().into_owned())
+    folder.file_name().map_or_else(
+        || "Home".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// A path in one line, whatever its bytes are.

@@ -70,7 +70,10 @@ impl FromStr for Balancers {
         if text == "unix" {
             return Ok(Self::Unix);
         }
-        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        let network = text
+            .parse::<IpNet>()
+            .ok()
+            .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
         let wrong = || "write a network, for example 10.0.0.0/8, an address, or unix".to_owned();
         network.map(Self::Network).ok_or_else(wrong)
     }

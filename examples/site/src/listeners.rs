@@ -33,18 +33,23 @@ impl Listeners {
     /// Sockets that systemd gave stand over `--listen`. Those that it names `tls` speak TLS.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let tls = certificates::read(&settings.edge)?.map(Tls::new);
-        let (mut public, mut names) = (Vec::new(), Vec::new());
+        let mut public = Vec::new();
+        let mut names = Vec::new();
         let given = systemd::listeners().map_err(|error| {
             let what = format!("cannot use a socket that systemd gave: {error}");
             StartError::new(what, "this process", "see the unit's .socket")
         })?;
         for ((name, listener), number) in given.into_iter().zip(1..) {
-            let speaks =
-                if name == "tls" { Some(certified(tls.as_ref(), "FileDescriptorName=tls")?) } else { None };
+            let speaks = if name == "tls" {
+                Some(certified(tls.as_ref(), "FileDescriptorName=tls")?)
+            } else {
+                None
+            };
             let scheme = if speaks.is_some() { "https" } else { "http" };
             let address = listener.local_addr();
-            names
-                .push(address.map_or(format!("socket {number}"), |address| format!("{scheme}://{address}/")));
+            names.push(address.map_or(format!("socket {number}"), |address| {
+                format!("{scheme}://{address}/")
+            }));
             public.push(match speaks {
                 Some(tls) => listener.tls(tls),
                 None => listener,
@@ -64,24 +69,45 @@ impl Listeners {
             listener.proxy_protocol(move |peer| balancers.have(peer))
         };
         let public = public.into_iter().map(expect).collect();
-        let admin = tcp(settings.admin, false).map_err(|error| cannot(&error, settings.admin, "--admin"))?;
+        let admin = tcp(settings.admin, false)
+            .map_err(|error| cannot(&error, settings.admin, "--admin"))?;
         let agent = settings
             .agent
             .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
         let agent = agent.transpose()?;
         let greeting = greeting(&names, &admin, agent.as_ref(), &settings.data);
-        Ok(Self { public, admin, agent, tls, balancers, greeting })
+        Ok(Self {
+            public,
+            admin,
+            agent,
+            tls,
+            balancers,
+            greeting,
+        })
     }
 }
 
 /// Where it serves, in a line for people.
-fn greeting(names: &[String], admin: &TcpListener, agent: Option<&TcpListener>, data: &Path) -> String {
+fn greeting(
+    names: &[String],
+    admin: &TcpListener,
+    agent: Option<&TcpListener>,
+    data: &Path,
+) -> String {
     // Asking a bound socket for its address does not fail.
-    let admin = admin.local_addr().map(|address| format!("http://{address}/")).unwrap_or_default();
+    let admin = admin
+        .local_addr()
+        .map(|address| format!("http://{address}/"))
+        .unwrap_or_default();
     let agent = agent.and_then(|listener| listener.local_addr().ok());
-    let agent = agent.map(|address| format!(", agent: {address}")).unwrap_or_default();
+    let agent = agent
+        .map(|address| format!(", agent: {address}"))
+        .unwrap_or_default();
     let names = names.join(" and ");
-    format!("Serving {names} from {} - operators: {admin}readyz{agent}\n", data.display())
+    format!(
+        "Serving {names} from {} - operators: {admin}readyz{agent}\n",
+        data.display()
+    )
 }
 
 fn listen(
@@ -94,31 +120,51 @@ fn listen(
     match address {
         Listen::Tcp(at) => {
             let listener = tcp(*at, edge.reuse_port).map_err(|error| failed(&error))?;
-            let name = listener.local_addr().map(|address| format!("http://{address}/"));
+            let name = listener
+                .local_addr()
+                .map(|address| format!("http://{address}/"));
             Ok((listener.into(), name.unwrap_or_default()))
         }
         Listen::Tls(at) => {
             let tls = certified(tls, address)?;
             let listener = tcp(*at, edge.reuse_port).map_err(|error| failed(&error))?;
-            let name = listener.local_addr().map(|address| format!("https://{address}/"));
+            let name = listener
+                .local_addr()
+                .map(|address| format!("https://{address}/"));
             Ok((Listener::from(listener).tls(tls), name.unwrap_or_default()))
         }
         Listen::Unix(path) => {
             let owner = edge.unix_owner.as_deref().map(owner::ids).transpose();
-            let (user, group) =
-                owner.map_err(|error| cannot(&error, address, "--unix-owner"))?.unwrap_or_default();
-            let listener = UnixSocket::new(path).mode(edge.unix_mode).owner(user, group).bind();
-            listener.map(|listener| (listener, address.to_string())).map_err(|error| failed(&error))
+            let (user, group) = owner
+                .map_err(|error| cannot(&error, address, "--unix-owner"))?
+                .unwrap_or_default();
+            let listener = UnixSocket::new(path)
+                .mode(edge.unix_mode)
+                .owner(user, group)
+                .bind();
+            listener
+                .map(|listener| (listener, address.to_string()))
+                .map_err(|error| failed(&error))
         }
     }
 }
 
 fn certified(tls: Option<&Tls>, whom: impl std::fmt::Display) -> Result<&Tls, StartError> {
-    tls.ok_or_else(|| StartError::new("there are no certificates", whom, "give --tls-cert and --tls-key"))
+    tls.ok_or_else(|| {
+        StartError::new(
+            "there are no certificates",
+            whom,
+            "give --tls-cert and --tls-key",
+        )
+    })
 }
 
 fn tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     // Sockets of a process that has ended do not keep the address.
     socket.set_reuseaddr(true)?;
     if reuse_port {
@@ -133,5 +179,9 @@ fn cannot(error: &io::Error, address: impl std::fmt::Display, flag: &str) -> Sta
         let remedy = format!("end the program that uses it, or choose another one with {flag}");
         return StartError::new("the address is in use", address, remedy);
     }
-    StartError::new(format!("cannot listen: {error}"), address, format!("choose another one with {flag}"))
+    StartError::new(
+        format!("cannot listen: {error}"),
+        address,
+        format!("choose another one with {flag}"),
+    )
 }

@@ -34,21 +34,41 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The site with all its routes, and its theme. Reads the files of that: before anything is served, or seldom.
+    /// The site with all its routes, and its theme. Reads the files of that: before anything is
+    /// served, or seldom.
     pub(crate) fn site(&self, settings: &Settings) -> Result<(Router, Theme), StartError> {
         let theme = Theme::open(&settings.theme)?;
         let resume: Resume = self.stands.resume();
-        let app = app(self.pool.clone(), self.blobs.clone(), &theme, settings, resume);
+        let app = app(
+            self.pool.clone(),
+            self.blobs.clone(),
+            &theme,
+            settings,
+            resume,
+        );
         let app = echo::beside(app, &self.shutdown, &self.stands, &settings.edge);
         Ok((public::around(app, settings), theme))
     }
 
     /// What other settings make of it. Reads files, and changes nothing.
-    pub(crate) fn next(&self, settings: Settings, is_another_site: bool) -> Result<Next, StartError> {
+    pub(crate) fn next(
+        &self,
+        settings: Settings,
+        is_another_site: bool,
+    ) -> Result<Next, StartError> {
         let filter = log::filter(&settings)?;
         let certificates = certificates::read(&settings.edge)?;
-        let site = if is_another_site { Some(self.site(&settings)?) } else { None };
-        Ok(Next { settings, filter, certificates, site })
+        let site = if is_another_site {
+            Some(self.site(&settings)?)
+        } else {
+            None
+        };
+        Ok(Next {
+            settings,
+            filter,
+            certificates,
+            site,
+        })
     }
 }
 
@@ -88,7 +108,11 @@ impl Service<Request<Incoming>> for WayIn {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let mut site = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut site = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         site.call(request)
     }
 }
@@ -121,7 +145,12 @@ pub(crate) struct Live {
 impl Live {
     /// All of it.
     pub(crate) fn apply(&self, next: Next) {
-        let Next { settings: new, filter, certificates, site } = next;
+        let Next {
+            settings: new,
+            filter,
+            certificates,
+            site,
+        } = next;
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }

@@ -34,20 +34,25 @@ impl Log {
             let what = format!("cannot start threads: {error}");
             StartError::new(what, "this process", "see the system's limits")
         })?;
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(lines.clone());
         // It fails when there is no subscriber any more, and this one stays.
         let log: Box<dyn Fn(EnvFilter)> = match settings.log {
             Format::Text => {
-                let subscriber =
-                    subscriber.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+                let subscriber = subscriber
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_filter_reloading();
                 let handle = subscriber.reload_handle();
                 subscriber.init();
                 Box::new(move |filter| drop(handle.reload(filter)))
             }
             Format::Json => {
                 let subscriber = subscriber.json().flatten_event(true);
-                let subscriber =
-                    subscriber.with_current_span(false).with_span_list(false).with_filter_reloading();
+                let subscriber = subscriber
+                    .with_current_span(false)
+                    .with_span_list(false)
+                    .with_filter_reloading();
                 let handle = subscriber.reload_handle();
                 subscriber.init();
                 Box::new(move |filter| drop(handle.reload(filter)))
@@ -70,13 +75,21 @@ impl fmt::Debug for Log {
 
 /// The setting stands over `RUST_LOG`; one that is empty is as if it were not set.
 pub(crate) fn filter(settings: &Settings) -> Result<EnvFilter, StartError> {
-    let own = settings.log_filter.clone().map(|filter| ("EURYALE_LOG, --log-filter", filter));
-    let general =
-        std::env::var_os("RUST_LOG").map(|value| ("RUST_LOG", value.to_string_lossy().into_owned()));
-    match own.into_iter().chain(general).find(|(_, filter)| !filter.is_empty()) {
+    let own = settings
+        .log_filter
+        .clone()
+        .map(|filter| ("EURYALE_LOG, --log-filter", filter));
+    let general = std::env::var_os("RUST_LOG")
+        .map(|value| ("RUST_LOG", value.to_string_lossy().into_owned()));
+    match own
+        .into_iter()
+        .chain(general)
+        .find(|(_, filter)| !filter.is_empty())
+    {
         None => Ok(EnvFilter::new("info")),
         Some((name, filter)) => EnvFilter::try_new(filter).map_err(|error| {
-            let remedy = "write levels by part, for example \"info\" or \"warn,site::access_log=info\"";
+            let remedy =
+                "write levels by part, for example \"info\" or \"warn,site::access_log=info\"";
             StartError::new(format!("cannot read the log filter: {error}"), name, remedy)
         }),
     }

@@ -1,7 +1,8 @@
 //! A small content site: documents in SQLite, published through Euryale's stack.
 //!
-//! `main` is what a program owes its users (settings, errors in one line, an end that comes), [`app`] is the
-//! site, [`serve`] puts the two together, and [`import`] fills it. See the README for what to try.
+//! `main` is what a program owes its users (settings, errors in one line, an end that comes),
+//! [`app`] is the site, [`serve`] puts the two together, and [`import`] fills it. See the README
+//! for what to try.
 
 #![forbid(unsafe_code)]
 
@@ -69,8 +70,9 @@ use self::config::ConfigError;
 use self::error::StartError;
 use self::settings::{Settings, Task};
 
-/// 0 after a clean drain or a whole import, 3 when something was cut, 4 when an import left something out, 1 when the
-/// program could not start or go on, 2 for wrong flags and variables (clap's).
+/// 0 after a clean drain or a whole import, 3 when something was cut, 4 when an import left
+/// something out, 1 when the program could not start or go on, 2 for wrong flags and variables
+/// (clap's).
 fn main() -> ExitCode {
     let ended = match config::read(std::env::args_os()) {
         Ok(settings) => run(&settings),

@@ -2,8 +2,8 @@
 
 use std::io;
 
-/// The ids of `USER`, `USER:GROUP` or `:GROUP`, each a name or a number. Names are those of the files that all systems
-/// have; who is known to a directory alone has a number.
+/// The ids of `USER`, `USER:GROUP` or `:GROUP`, each a name or a number. Names are those of the
+/// files that all systems have; who is known to a directory alone has a number.
 pub(crate) fn ids(owner: &str) -> io::Result<(Option<u32>, Option<u32>)> {
     let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
     Ok((id(user, "/etc/passwd")?, id(group, "/etc/group")?))
@@ -18,9 +18,12 @@ fn id(name: &str, file: &str) -> io::Result<Option<u32>> {
         return Ok(Some(id));
     }
     let lines = std::fs::read_to_string(file)?;
-    let line = lines.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let line = lines
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let id = line.and_then(|line| line.split(':').nth(1)?.parse().ok());
-    id.map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{file} knows no {name}")))
+    id.map(Some)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{file} knows no {name}")))
 }
 
 #[cfg(test)]
@@ -35,7 +38,10 @@ mod tests {
         assert_eq!(ids("7:root").unwrap(), (Some(7), Some(0)));
         for owner in ["nobody-of-that-name", ":nobody-of-that-name", "roo"] {
             let error = ids(owner).unwrap_err().to_string();
-            assert!(error.starts_with("/etc/") && error.contains(" knows no "), "{error}");
+            assert!(
+                error.starts_with("/etc/") && error.contains(" knows no "),
+                "{error}"
+            );
         }
     }
 }

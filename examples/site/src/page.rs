@@ -1,12 +1,14 @@
-//! The pages of the site: one template around documents, results and whatever goes wrong. What they look like is the
-//! business of a [theme](crate::theme).
+//! The pages of the site: one template around documents, results and whatever goes wrong. What they
+//! look like is the business of a [theme](crate::theme).
 
 use std::sync::Arc;
 
 use euryale::forwarded::PublicUrl;
 use euryale::publisher::accepts_html;
 use euryale::{Body, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use minijinja::{AutoEscape, Environment, Value, context};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -26,12 +28,14 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("search", include_str!("../templates/search.html")),
 ];
 
-/// No script runs here, whatever a document holds; and no other site shows a page in a frame, where a click on it
-/// would be one of this site's.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+/// No script runs here, whatever a document holds; and no other site shows a page in a frame, where
+/// a click on it would be one of this site's.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; \
+    form-action 'self'; \
      frame-ancestors 'none'";
 
-/// What a path may not hold as it is (RFC 3986 §3.3), what would end it, and what means something in HTML.
+/// What a path may not hold as it is (RFC 3986 §3.3), what would end it, and what means something
+/// in HTML.
 const UNSAFE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -101,7 +105,11 @@ pub(crate) struct Problem<'a> {
 impl<'a> Problem<'a> {
     /// `detail` is a sentence that says what to do.
     pub(crate) fn new(status: StatusCode, detail: &'a str) -> Self {
-        Self { status, detail, sections: &[] }
+        Self {
+            status,
+            detail,
+            sections: &[],
+        }
     }
 
     /// With these in the navigation.
@@ -117,9 +125,9 @@ impl<'a> Problem<'a> {
     /// As RFC 9457 has it.
     fn json(&self) -> String {
         let status = self.status.as_u16();
-        let (title, detail) = (self.title(), self.detail);
-        let problem =
-            serde_json::json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+        let title = self.title();
+        let detail = self.detail;
+        let problem = serde_json::json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
         format!("{problem}\n")
     }
 }
@@ -131,14 +139,22 @@ impl Pages {
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         for (name, source) in TEMPLATES {
             // They belong to the program, and tests render them.
-            environment.add_template(name, source).expect("the template compiles");
+            environment
+                .add_template(name, source)
+                .expect("the template compiles");
         }
-        Self { environment: Arc::new(environment), url: None }
+        Self {
+            environment: Arc::new(environment),
+            url: None,
+        }
     }
 
     /// For a browser that sees the site there.
     pub(crate) fn at(&self, url: Option<PublicUrl>) -> Self {
-        Self { url, ..self.clone() }
+        Self {
+            url,
+            ..self.clone()
+        }
     }
 
     /// The address of a path, as an attribute. Nothing is left in it that HTML must escape.
@@ -146,14 +162,17 @@ impl Pages {
         Value::from_safe_string(self.link(&encoded(path)).unwrap_or_else(|| encoded(path)))
     }
 
-    /// The address of an encoded path for who is redirected there. What the browser does not see has the site's own.
+    /// The address of an encoded path for who is redirected there. What the browser does not see
+    /// has the site's own.
     pub(crate) fn location(&self, path: &str) -> String {
         self.link(path).unwrap_or_else(|| path.to_owned())
     }
 
     /// The address of an encoded path. None: the browser does not see it.
     pub(crate) fn link(&self, path: &str) -> Option<String> {
-        self.url.as_ref().map_or_else(|| Some(path.to_owned()), |url| url.path(path))
+        self.url
+            .as_ref()
+            .map_or_else(|| Some(path.to_owned()), |url| url.path(path))
     }
 
     /// The address of the first page that the browser sees.
@@ -172,8 +191,8 @@ impl Pages {
         Value::from_safe_string(format!("{prefix}{path}"))
     }
 
-    /// For the template: each that the browser sees, with where it stands to the page at `path` ("page", or "true" for
-    /// what the page stands in), as `aria-current` has it.
+    /// For the template: each that the browser sees, with where it stands to the page at `path`
+    /// ("page", or "true" for what the page stands in), as `aria-current` has it.
     fn entries(&self, entries: &[Entry], path: Option<&str>) -> Vec<Value> {
         let current = |entry: &Entry| {
             let path = path?;
@@ -234,20 +253,25 @@ impl Pages {
         self.answer(problem, accepts_html(headers))
     }
 
-    /// The page of an error that is not the client's. Asked for by a layer that has answered who wants no
-    /// HTML already, and that sets status, Retry-After and Vary.
+    /// The page of an error that is not the client's. Asked for by a layer that has answered who
+    /// wants no HTML already, and that sets status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
-        self.at(public::here()).answer(&Problem::new(failure.status, failure.detail()), true)
+        self.at(public::here())
+            .answer(&Problem::new(failure.status, failure.detail()), true)
     }
 
     /// Answers with `problem`.
     pub(crate) fn answer(&self, problem: &Problem<'_>, wants_html: bool) -> Response {
-        let page = wants_html.then(|| self.problem_page(problem)).and_then(Result::ok);
+        let page = wants_html
+            .then(|| self.problem_page(problem))
+            .and_then(Result::ok);
         let mut response = match page {
             Some(page) => html(problem.status, page),
             None => typed(problem.status, problem.json(), "application/problem+json"),
         };
-        response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+        response
+            .headers_mut()
+            .insert(VARY, HeaderValue::from_static("accept"));
         response
     }
 
@@ -256,8 +280,15 @@ impl Pages {
         let detail = minijinja::HtmlEscape(problem.detail);
         self.render(&View {
             title: problem.title(),
-            sections: if problem.sections.is_empty() { &home } else { problem.sections },
-            body: format!("<p>{detail}</p>\n<p class=\"status\">Status {}</p>\n", problem.status.as_u16()),
+            sections: if problem.sections.is_empty() {
+                &home
+            } else {
+                problem.sections
+            },
+            body: format!(
+                "<p>{detail}</p>\n<p class=\"status\">Status {}</p>\n",
+                problem.status.as_u16()
+            ),
             ..View::default()
         })
     }
@@ -271,14 +302,18 @@ pub(crate) fn encoded(path: &str) -> String {
 /// A page, as a response.
 pub(crate) fn html(status: StatusCode, page: String) -> Response {
     let mut response = typed(status, page, "text/html; charset=utf-8");
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     response
 }
 
 /// Plain text that is true only now.
 pub(crate) fn text(text: String) -> Response {
     let mut response = typed(StatusCode::OK, text, "text/plain; charset=utf-8");
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -9,8 +9,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
 
-/// A picture larger than this is not decoded: so many pixels in a row or a column, and so many bytes in memory. A few
-/// bytes of PNG can claim any size.
+/// A picture larger than this is not decoded: so many pixels in a row or a column, and so many
+/// bytes in memory. A few bytes of PNG can claim any size.
 const LONGEST_SIDE: u32 = 16_384;
 const MOST_MEMORY: u64 = 256 << 20;
 
@@ -38,11 +38,14 @@ impl fmt::Display for PictureError {
         match self {
             Self::TooLarge => write!(
                 f,
-                "The picture is too large to be scaled: more than {LONGEST_SIDE} pixels on a side, or {} MiB in \
+                "The picture is too large to be scaled: more than {LONGEST_SIDE} pixels on a \
+                    side, or {} MiB in \
                  memory.",
                 MOST_MEMORY >> 20
             ),
-            Self::Broken(_) => f.write_str("The file is no PNG, JPEG or WebP picture, or it is broken."),
+            Self::Broken(_) => {
+                f.write_str("The file is no PNG, JPEG or WebP picture, or it is broken.")
+            }
         }
     }
 }
@@ -68,9 +71,13 @@ impl From<ImageError> for PictureError {
 /// The picture in `file`, `width` pixels wide. None when it is no wider than that: never enlarged.
 ///
 /// With transparency it becomes a PNG, without a JPEG; turned as its camera says.
-pub(crate) fn scaled(file: impl BufRead + Seek, width: u32) -> Result<Option<Scaled>, PictureError> {
-    let mut reader =
-        ImageReader::new(file).with_guessed_format().map_err(|error| PictureError::Broken(error.into()))?;
+pub(crate) fn scaled(
+    file: impl BufRead + Seek,
+    width: u32,
+) -> Result<Option<Scaled>, PictureError> {
+    let mut reader = ImageReader::new(file)
+        .with_guessed_format()
+        .map_err(|error| PictureError::Broken(error.into()))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);
@@ -99,17 +106,29 @@ fn encoded(picture: &DynamicImage, width: u32) -> Result<Scaled, PictureError> {
     let broken = |error: Box<dyn std::error::Error + Send + Sync>| PictureError::Broken(error);
     let height = u64::from(picture.height()) * u64::from(width) / u64::from(picture.width());
     let height = u32::try_from(height).unwrap_or(LONGEST_SIDE).max(1);
-    let pixels = picture.pixel_type().ok_or_else(|| broken("unknown pixels".into()))?;
+    let pixels = picture
+        .pixel_type()
+        .ok_or_else(|| broken("unknown pixels".into()))?;
     let mut small = Image::new(width, height, pixels);
-    Resizer::new().resize(picture, &mut small, None).map_err(|error| broken(error.into()))?;
+    Resizer::new()
+        .resize(picture, &mut small, None)
+        .map_err(|error| broken(error.into()))?;
     let mut bytes = Cursor::new(Vec::new());
     let color = picture.color().into();
     let content_type = if picture.color().has_alpha() {
         PngEncoder::new(&mut bytes).write_image(small.buffer(), width, height, color)?;
         "image/png"
     } else {
-        JpegEncoder::new_with_quality(&mut bytes, 85).write_image(small.buffer(), width, height, color)?;
+        JpegEncoder::new_with_quality(&mut bytes, 85).write_image(
+            small.buffer(),
+            width,
+            height,
+            color,
+        )?;
         "image/jpeg"
     };
-    Ok(Scaled { bytes: bytes.into_inner(), content_type })
+    Ok(Scaled {
+        bytes: bytes.into_inner(),
+        content_type,
+    })
 }

@@ -41,7 +41,8 @@ fn hosts(settings: &Settings) -> Option<CheckHostLayer> {
     (!settings.host.is_empty()).then(|| CheckHostLayer::new(hosts))
 }
 
-/// What a proxy says is understood before anything looks at a request: in `site` with all its routes.
+/// What a proxy says is understood before anything looks at a request: in `site` with all its
+/// routes.
 pub(crate) fn around(site: Router, settings: &Settings) -> Router {
     let site = match hosts(settings) {
         Some(layer) => Router::new().fallback_service(layer.layer(site)),
@@ -50,7 +51,9 @@ pub(crate) fn around(site: Router, settings: &Settings) -> Router {
     let site = match virtual_hosts(settings) {
         // What changes a path has to stand around the routes, not behind them.
         Some(layer) => {
-            let own_names = Router::new().fallback_service(site).layer(map_request(own_names));
+            let own_names = Router::new()
+                .fallback_service(site)
+                .layer(map_request(own_names));
             Router::new().fallback_service(layer.layer(own_names))
         }
         None => site,
@@ -66,7 +69,8 @@ pub(crate) async fn remember(request: Request, next: Next) -> Response {
     }
 }
 
-/// Where the browser sees the site, if that is not where it is; while a request is answered that was [remembered].
+/// Where the browser sees the site, if that is not where it is; while a request is answered that
+/// was [remembered].
 ///
 /// [remembered]: remember
 pub(crate) fn here() -> Option<PublicUrl> {
@@ -80,12 +84,19 @@ pub(crate) fn elsewhere(extensions: &Extensions) -> Option<PublicUrl> {
     is_elsewhere.then(|| url.clone())
 }
 
-/// Names with `@@` belong to the site, and are there for whoever sees but a part of it: as views are in Zope, which a
-/// folder has from its site.
+/// Names with `@@` belong to the site, and are there for whoever sees but a part of it: as views
+/// are in Zope, which a folder has from its site.
 async fn own_names(mut request: Request) -> Request {
-    let root = elsewhere(request.extensions()).map(|url| url.root().to_owned()).unwrap_or_default();
-    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    let own = target.strip_prefix(&root).filter(|own| !root.is_empty() && own.starts_with("/@@"));
+    let root = elsewhere(request.extensions())
+        .map(|url| url.root().to_owned())
+        .unwrap_or_default();
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("/", PathAndQuery::as_str);
+    let own = target
+        .strip_prefix(&root)
+        .filter(|own| !root.is_empty() && own.starts_with("/@@"));
     if let Some(own) = own.and_then(|own| PathAndQuery::try_from(own).ok()) {
         let mut uri = request.uri().clone().into_parts();
         uri.path_and_query = Some(own);

@@ -15,14 +15,23 @@ pub(crate) fn names(uri: &Uri, name: &str) -> bool {
 ///
 /// # Errors
 /// What to write instead: it occurs twice, or is no `T`. `wanted` completes "must be".
-pub(crate) fn parameter<T: FromStr>(uri: &Uri, name: &str, wanted: &str) -> Result<Option<T>, String> {
+pub(crate) fn parameter<T: FromStr>(
+    uri: &Uri,
+    name: &str,
+    wanted: &str,
+) -> Result<Option<T>, String> {
     let query = form_urlencoded::parse(uri.query().unwrap_or("").as_bytes());
     let mut values = query.filter(|(key, _)| key == name).map(|(_, value)| value);
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(format!("The parameter {name} was given twice; give it once."));
+        return Err(format!(
+            "The parameter {name} was given twice; give it once."
+        ));
     }
-    value.parse().map(Some).map_err(|_| format!("The parameter {name} must be {wanted}."))
+    value
+        .parse()
+        .map(Some)
+        .map_err(|_| format!("The parameter {name} must be {wanted}."))
 }

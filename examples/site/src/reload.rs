@@ -15,10 +15,20 @@ use crate::live::{Live, Next, Parts};
 use crate::settings::Settings;
 
 /// Settings that count from the next start: what is bound, opened or promised to others by then.
-const NEXT_START: [&str; 9] =
-    ["admin", "agent", "data", "drain", "listen", "log", "reuse-port", "unix-mode", "unix-owner"];
+const NEXT_START: [&str; 9] = [
+    "admin",
+    "agent",
+    "data",
+    "drain",
+    "listen",
+    "log",
+    "reuse-port",
+    "unix-mode",
+    "unix-owner",
+];
 
-/// Settings of the site itself, with its routes and layers: it is made anew. Two of them are limits of sockets as well.
+/// Settings of the site itself, with its routes and layers: it is made anew. Two of them are limits
+/// of sockets as well.
 const SITE: [&str; 14] = [
     "body-timeout",
     "feed-host",
@@ -43,9 +53,15 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
         if hangups.recv().await.is_none() {
             return std::future::pending().await;
         }
-        let (begun, was, parts) = (started.clone(), current.clone(), live.parts.clone());
+        let begun = started.clone();
+        let was = current.clone();
+        let parts = live.parts.clone();
         match aside::run("reloading", move || read(&begun, &was, &parts)).await {
-            Ok(Read { next, changed, waits }) => {
+            Ok(Read {
+                next,
+                changed,
+                waits,
+            }) => {
                 current = next.settings.clone();
                 live.apply(next);
                 tracing::info!(changed, "reloaded");
@@ -72,15 +88,28 @@ fn read(started: &Settings, current: &Settings, parts: &Parts) -> Result<Read, S
         ConfigError::Flags(error) => StartError::new(error, "this process", "see site --help"),
     })?;
     let [was, is, begun] = [current, &new, started].map(Settings::to_table);
-    let (was, is, begun) = (was?, is?, begun?);
-    let changed: Vec<&str> = differ(&was, &is).into_iter().filter(|key| !NEXT_START.contains(key)).collect();
-    let waits: Vec<&str> = differ(&begun, &is).into_iter().filter(|key| NEXT_START.contains(key)).collect();
+    let was = was?;
+    let is = is?;
+    let begun = begun?;
+    let changed: Vec<&str> = differ(&was, &is)
+        .into_iter()
+        .filter(|key| !NEXT_START.contains(key))
+        .collect();
+    let waits: Vec<&str> = differ(&begun, &is)
+        .into_iter()
+        .filter(|key| NEXT_START.contains(key))
+        .collect();
     let next = parts.next(new, changed.iter().any(|key| SITE.contains(key)))?;
-    Ok(Read { next, changed: changed.join(", "), waits: waits.join(", ") })
+    Ok(Read {
+        next,
+        changed: changed.join(", "),
+        waits: waits.join(", "),
+    })
 }
 
 /// The settings that are not the same.
 fn differ<'a>(one: &'a Table, other: &'a Table) -> BTreeSet<&'a str> {
     let keys = one.keys().chain(other.keys()).map(String::as_str);
-    keys.filter(|key| one.get(*key) != other.get(*key)).collect()
+    keys.filter(|key| one.get(*key) != other.get(*key))
+        .collect()
 }

@@ -33,7 +33,12 @@ pub(crate) fn ask(
     let body = pages.fragment("remove", context)?;
     Ok(html(
         StatusCode::OK,
-        pages.render(&View { title: "Delete", sections: &sections, body, ..View::default() })?,
+        pages.render(&View {
+            title: "Delete",
+            sections: &sections,
+            body,
+            ..View::default()
+        })?,
     ))
 }
 
@@ -74,6 +79,9 @@ pub(crate) fn remove(
     let folder = store::parent(path).unwrap_or("/");
     let mut response = text(format!("{folder}\n"));
     *response.status_mut() = StatusCode::SEE_OTHER;
-    response.headers_mut().insert(LOCATION, HeaderValue::try_from(pages.location(&encoded(folder)))?);
+    response.headers_mut().insert(
+        LOCATION,
+        HeaderValue::try_from(pages.location(&encoded(folder)))?,
+    );
     Ok(response)
 }

@@ -1,4 +1,5 @@
-//! The routes, as statistics and the log name them: never the path of a request, of which there are too many.
+//! The routes, as statistics and the log name them: never the path of a request, of which there are
+//! too many.
 
 use axum::extract::Request;
 use euryale::Route;

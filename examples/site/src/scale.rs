@@ -1,7 +1,9 @@
-//! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob from then on.
+//! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob
+//! from then on.
 //!
-//! A promise makes it, once for all who ask meanwhile: that takes a processor for a while, and neither a worker nor the
-//! database waits for it. What is left for the transaction is a name and a row.
+//! A promise makes it, once for all who ask meanwhile: that takes a processor for a while, and
+//! neither a worker nor the database waits for it. What is left for the transaction is a name and a
+//! row.
 
 use std::io::{self, BufReader, Write};
 use std::path::Path;
@@ -9,7 +11,9 @@ use std::time::Duration;
 
 use euryale::blob::{BlobStore, FolderStore};
 use euryale::promise::{Key, PromiseError, PromisesExt};
-use euryale::{Abort, Blob, BoxError, CpuPool, Ledger, Request, Response, SpooledBody, Transaction};
+use euryale::{
+    Abort, Blob, BoxError, CpuPool, Ledger, Request, Response, SpooledBody, Transaction,
+};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -31,7 +35,8 @@ const MOST_WAITING: usize = 4096;
 /// So long it may take, those before it included.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A picture that was made of a blob, in a file without a name; none when the blob is no wider than that.
+/// A picture that was made of a blob, in a file without a name; none when the blob is no wider than
+/// that.
 type Made = Result<Option<Scaled>, PictureError>;
 
 /// The processor and the disk are asked for it once, and what they said is an answer as well.
@@ -51,13 +56,19 @@ pub(crate) struct Scales {
 
 impl Scales {
     pub(crate) fn new(ledger: &Ledger) -> Self {
-        Self { cpu: CpuPool::new().threads(AT_ONCE).max_queue(MOST_WAITING).ledger(ledger.clone()) }
+        Self {
+            cpu: CpuPool::new()
+                .threads(AT_ONCE)
+                .max_queue(MOST_WAITING)
+                .ledger(ledger.clone()),
+        }
     }
 
     /// The picture at `path` in this width.
     ///
-    /// A pass begins as a reader: mostly the picture is there, and some need none. Only who has one that is not kept
-    /// yet begins again as a writer: of those who asked together the first one keeps it, and the others find it.
+    /// A pass begins as a reader: mostly the picture is there, and some need none. Only who has one
+    /// that is not kept yet begins again as a writer: of those who asked together the first one
+    /// keeps it, and the others find it.
     pub(crate) fn answer(
         &self,
         pages: &Pages,
@@ -66,33 +77,49 @@ impl Scales {
         request: &Request,
         transaction: &mut Transaction<'_, Sqlite>,
     ) -> Result<Response, Abort> {
-        let refuse = |status, detail: String| Err(Refusal::new(status, detail).abort(pages, request));
+        let refuse =
+            |status, detail: String| Err(Refusal::new(status, detail).abort(pages, request));
         let Some(width) = WIDTHS.into_iter().find(|known| known.to_string() == width) else {
             let widths = WIDTHS.map(|width| width.to_string()).join(", ");
-            return refuse(StatusCode::NOT_FOUND, format!("Pictures have the widths {widths}."));
+            return refuse(
+                StatusCode::NOT_FOUND,
+                format!("Pictures have the widths {widths}."),
+            );
         };
         let promises = request.promises().shared(Duration::ZERO).deadline(PATIENCE);
         let connection = transaction.connection()?;
         let Some(original) = store::file(connection, &path)? else {
-            return refuse(StatusCode::NOT_FOUND, "There is no picture at this address.".to_owned());
+            return refuse(
+                StatusCode::NOT_FOUND,
+                "There is no picture at this address.".to_owned(),
+            );
         };
         if let Some(entry) = store::scale(connection, &original, width)? {
             return files::show(blobs, &entry, transaction);
         }
         if !picture::can_be_scaled(&original.content_type) {
-            let detail =
-                format!("This file is {}: only PNG, JPEG and WebP are scaled.", original.content_type);
+            let detail = format!(
+                "This file is {}: only PNG, JPEG and WebP are scaled.",
+                original.content_type
+            );
             return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
         }
         let blob = blobs.blob(&original.blob);
         let blob = blob.map_err(|error| files::replaced_or(&error, &original, transaction))?;
-        let (cpu, folder) = (self.cpu.clone(), blobs.folder().to_owned());
-        let made = promises.ask(MADE.with(format_args!("{} {width}", original.blob)), move || async move {
-            Ok::<_, BoxError>(cpu.run(move || make(&blob, width, &folder)).await?)
-        });
+        let cpu = self.cpu.clone();
+        let folder = blobs.folder().to_owned();
+        let made = promises.ask(
+            MADE.with(format_args!("{} {width}", original.blob)),
+            move || async move {
+                Ok::<_, BoxError>(cpu.run(move || make(&blob, width, &folder)).await?)
+            },
+        );
         let made = match made.ready()? {
             Err(PromiseError::Elapsed) => {
-                return refuse(StatusCode::GATEWAY_TIMEOUT, "The picture was not made in time.".to_owned());
+                return refuse(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "The picture was not made in time.".to_owned(),
+                );
             }
             made => made?,
         };
@@ -103,7 +130,11 @@ impl Scales {
             }
             Ok(Ok(None)) => files::show(blobs, &original, transaction),
             Ok(Err(error)) => {
-                tracing::info!(path, error = error as &dyn std::error::Error, "a picture cannot be scaled");
+                tracing::info!(
+                    path,
+                    error = error as &dyn std::error::Error,
+                    "a picture cannot be scaled"
+                );
                 refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
             // Its kind says whether there was no room.
@@ -115,7 +146,10 @@ impl Scales {
 /// The picture and the width that an address names, if it is one of these.
 pub(crate) fn target(path: &str) -> Option<(String, &str)> {
     let (picture, width) = path.split_once("/@@scale/")?;
-    Some((percent_decode_str(picture).decode_utf8_lossy().into_owned(), width))
+    Some((
+        percent_decode_str(picture).decode_utf8_lossy().into_owned(),
+        width,
+    ))
 }
 
 /// Its bytes are on the disk: what is left is to give them a name. Blocks.
@@ -128,10 +162,14 @@ fn make(original: &Blob, width: u32, folder: &Path) -> io::Result<Made> {
     let mut file = tempfile::tempfile_in(folder)?;
     file.write_all(&small.bytes)?;
     file.sync_all()?;
-    Ok(Ok(Some(Scaled { body: SpooledBody::file(file)?, content_type: small.content_type })))
+    Ok(Ok(Some(Scaled {
+        body: SpooledBody::file(file)?,
+        content_type: small.content_type,
+    })))
 }
 
-/// Sends the new picture at once: the bytes are those of the file that is just being given its name.
+/// Sends the new picture at once: the bytes are those of the file that is just being given its
+/// name.
 fn keep(
     blobs: &FolderStore,
     original: &FileEntry,
@@ -139,7 +177,10 @@ fn keep(
     scaled: &Scaled,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let file = scaled.body.as_file().ok_or_else(|| io::Error::other("a picture without its file"))?;
+    let file = scaled
+        .body
+        .as_file()
+        .ok_or_else(|| io::Error::other("a picture without its file"))?;
     let blob = Blob::stable(file.try_clone()?)?;
     let entry = FileEntry {
         path: original.path.clone(),

@@ -85,7 +85,10 @@ pub(crate) fn marked(text: &str) -> minijinja::Value {
 /// The words around the first one that was found, or else the first words.
 pub(crate) fn snippet(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let found = words.iter().position(|word| word.contains(MARK[0])).unwrap_or(0);
+    let found = words
+        .iter()
+        .position(|word| word.contains(MARK[0]))
+        .unwrap_or(0);
     let first = found.saturating_sub(BEFORE);
     let last = words.len().min(first + SNIPPET);
     let mut snippet = words[first..last].join(" ");
@@ -103,11 +106,23 @@ pub(crate) fn without_tags(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
     for (index, part) in html.split('<').enumerate() {
         // Before the first one there is no tag.
-        let after = if index == 0 { part } else { part.split_once('>').map_or("", |(_, after)| after) };
+        let after = if index == 0 {
+            part
+        } else {
+            part.split_once('>').map_or("", |(_, after)| after)
+        };
         text.push_str(after);
         text.push(' ');
     }
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " ")];
-    let text = entities.into_iter().fold(text, |text, (entity, plain)| text.replace(entity, plain));
+    let entities = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&nbsp;", " "),
+    ];
+    let text = entities
+        .into_iter()
+        .fold(text, |text, (entity, plain)| text.replace(entity, plain));
     text.replace("&amp;", "&")
 }

@@ -36,8 +36,8 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// Does what `settings` say, to the end.
 ///
-/// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher that never
-/// returns.
+/// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
+/// that never returns.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     let (log, lines, writing) = Log::start(settings)?;
     let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
@@ -47,32 +47,66 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     let ended = start(&runtime, settings, (log, lines));
     runtime.shutdown_timeout(LAST_GRACE);
     drop(writing);
-    ended.map(|complete| if complete { ExitCode::SUCCESS } else { ExitCode::from(CUT) })
+    ended.map(|complete| {
+        if complete {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(CUT)
+        }
+    })
 }
 
 /// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits.
-fn start(runtime: &Runtime, settings: &Settings, (log, lines): (Log, Lines)) -> Result<bool, StartError> {
+fn start(
+    runtime: &Runtime,
+    settings: &Settings,
+    (log, lines): (Log, Lines),
+) -> Result<bool, StartError> {
     let guard = runtime.enter();
-    let signals = || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
+    let signals =
+        || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
     let (shutdown, hangups) = signals().map_err(|error| {
         let what = format!("cannot handle signals: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let Listeners { public: listeners, admin, agent, tls, balancers, greeting } = Listeners::bind(settings)?;
+    let Listeners {
+        public: listeners,
+        admin,
+        agent,
+        tls,
+        balancers,
+        greeting,
+    } = Listeners::bind(settings)?;
     drop(guard);
     let operators = Operators::start(runtime, (admin, agent), &shutdown, settings.drain, lines);
-    let server = settings.edge.server().ledger(operators.ledger.clone()).slowest(&operators.slowest);
-    let server = listeners.into_iter().fold(server, Server::listen).drain_deadline(settings.drain);
+    let server = settings
+        .edge
+        .server()
+        .ledger(operators.ledger.clone())
+        .slowest(&operators.slowest);
+    let server = listeners
+        .into_iter()
+        .fold(server, Server::listen)
+        .drain_deadline(settings.drain);
     let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown))? else {
-        // Whoever came meanwhile is told, and nothing was begun that a next start would not make good.
-        let refuse = Router::new().fallback(async || (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]));
+        // Whoever came meanwhile is told, and nothing was begun that a next start would not make
+        // good.
+        let refuse = Router::new()
+            .fallback(async || (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]));
         let drained = runtime.block_on(server.serve(refuse, shutdown));
         runtime.block_on(operators.end());
         return Ok(drained.is_complete());
     };
     let (parts, site) = opened;
     let pool = parts.pool.clone();
-    let live = Live { parts, way_in: WayIn::new(site), changes: server.changes(), tls, balancers, log };
+    let live = Live {
+        parts,
+        way_in: WayIn::new(site),
+        changes: server.changes(),
+        tls,
+        balancers,
+        log,
+    };
     runtime.block_on(async {
         operators.opened.store(true, Ordering::Relaxed);
         say(&greeting);
@@ -87,15 +121,17 @@ fn start(runtime: &Runtime, settings: &Settings, (log, lines): (Log, Lines)) -> 
     })
 }
 
-/// Opens the database, and reads all that there is to read. In a thread of its own, for a disk may take its time: None
-/// when the site is to end before that is done.
+/// Opens the database, and reads all that there is to read. In a thread of its own, for a disk may
+/// take its time: None when the site is to end before that is done.
 async fn open(
     settings: &Settings,
     operators: &Operators,
     shutdown: &Shutdown,
 ) -> Result<Option<(Parts, Router)>, StartError> {
-    let (settings, ledger) = (settings.clone(), operators.ledger.clone());
-    let (stands, ends) = (operators.stands.clone(), shutdown.clone());
+    let settings = settings.clone();
+    let ledger = operators.ledger.clone();
+    let stands = operators.stands.clone();
+    let ends = shutdown.clone();
     let opening = aside::run("opening", move || open_now(&settings, ledger, stands, ends));
     tokio::select! {
         biased;
@@ -120,7 +156,12 @@ fn open_now(
         .lane(UPLOADS, uploads(settings))
         .build();
     stands.open(&pool);
-    let parts = Parts { pool, blobs, stands, shutdown };
+    let parts = Parts {
+        pool,
+        blobs,
+        stands,
+        shutdown,
+    };
     let (site, theme) = parts.site(settings)?;
     parts.stands.shows(theme);
     Ok((parts, site))
@@ -146,7 +187,9 @@ impl Operators {
         drain: Duration,
         lines: Lines,
     ) -> Self {
-        let (ledger, slowest, end) = (Ledger::new(), Slowest::new(), Shutdown::new());
+        let ledger = Ledger::new();
+        let slowest = Slowest::new();
+        let end = Shutdown::new();
         let opened = Arc::new(AtomicBool::new(false));
         let readiness = Readiness::new(shutdown).probe({
             let opened = Arc::clone(&opened);
@@ -163,7 +206,15 @@ impl Operators {
             .report("/-/resume", move || reporting.report());
         let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
         let serving = runtime.spawn(server.serve(answers, end.clone()));
-        Self { ledger, slowest, opened, end, stands, agent, serving }
+        Self {
+            ledger,
+            slowest,
+            opened,
+            end,
+            stands,
+            agent,
+            serving,
+        }
     }
 
     async fn end(self) {
@@ -193,8 +244,8 @@ async fn serve(
     Drained::is_complete(&drained) && closed
 }
 
-/// A publication whose client has gone away is finished all the same: it has what is left of the drain's
-/// time, unless a second signal comes.
+/// A publication whose client has gone away is finished all the same: it has what is left of the
+/// drain's time, unless a second signal comes.
 async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool {
     let closed = tokio::select! {
         biased;
@@ -204,7 +255,8 @@ async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool
     if let Err(busy) = &closed {
         tracing::warn!("{busy}");
         for holder in pool.status().holders {
-            tracing::warn!(route = ?holder.route, phase = %holder.phase, age = ?holder.age, "left behind");
+            tracing::warn!(route = ?holder.route, phase = %holder.phase, age = ?holder.age, "left \
+                behind");
         }
     }
     closed.is_ok()

@@ -44,7 +44,12 @@ impl Drop for OpenWebSocket {
 }
 
 impl Stands {
-    pub(crate) fn new(ledger: Ledger, readiness: Readiness, shutdown: Shutdown, log: Lines) -> Self {
+    pub(crate) fn new(
+        ledger: Ledger,
+        readiness: Readiness,
+        shutdown: Shutdown,
+        log: Lines,
+    ) -> Self {
         Self {
             pool: Arc::default(),
             theme: Arc::default(),
@@ -84,20 +89,32 @@ impl Stands {
     fn load(&self) -> Load {
         let standing = self.standing();
         let Some(pool) = self.pool.get() else {
-            return Load { standing, workers: 0, busy: 0, stuck: 0, queued: 0, oldest_wait: Duration::ZERO };
+            return Load {
+                standing,
+                workers: 0,
+                busy: 0,
+                stuck: 0,
+                queued: 0,
+                oldest_wait: Duration::ZERO,
+            };
         };
         let status = pool.status();
         Load {
             standing,
             workers: status.cap,
             busy: status.running,
-            stuck: status.holders.iter().filter(|holder| holder.age >= STUCK).count(),
+            stuck: status
+                .holders
+                .iter()
+                .filter(|holder| holder.age >= STUCK)
+                .count(),
             queued: status.queued,
             oldest_wait: status.oldest_wait.unwrap_or_default(),
         }
     }
 
-    /// A WebSocket is open for as long as this is kept. A balancer counts it, and it holds no worker.
+    /// A WebSocket is open for as long as this is kept. A balancer counts it, and it holds no
+    /// worker.
     pub(crate) fn websocket(&self) -> OpenWebSocket {
         self.websockets.fetch_add(1, Ordering::Relaxed);
         OpenWebSocket(Arc::clone(&self.websockets))
@@ -105,7 +122,9 @@ impl Stands {
 
     /// For HAProxy.
     pub(crate) fn agent(&self) -> AgentCheck {
-        let (stands, ledger, websockets) = (self.clone(), self.ledger.clone(), self.websockets.clone());
+        let stands = self.clone();
+        let ledger = self.ledger.clone();
+        let websockets = self.websockets.clone();
         let without_worker = move || without_worker(&ledger) + websockets.load(Ordering::Relaxed);
         AgentCheck::new(move || stands.load()).connections(without_worker)
     }
@@ -115,14 +134,21 @@ impl Stands {
         let details = match self.log.lost() {
             0 => StatusDetails::new(),
             lost => {
-                let lines = format!("{lost} lines: nobody reads standard error, or not fast enough");
+                let lines =
+                    format!("{lost} lines: nobody reads standard error, or not fast enough");
                 StatusDetails::new().alarm("Log", "Lost", lines)
             }
         };
-        let Some(pool) = self.pool.get() else { return details };
+        let Some(pool) = self.pool.get() else {
+            return details;
+        };
         let status = pool.status();
         let details = details.oldest_wait(status.oldest_wait);
-        let theme = self.theme.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let theme = self
+            .theme
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let details = match theme {
             Some(theme) => theme.tell(details),
             None => details,
@@ -148,7 +174,8 @@ impl Stands {
     }
 }
 
-/// Requests that wait for something else than a worker: for a client that reads or writes, for a promise.
+/// Requests that wait for something else than a worker: for a client that reads or writes, for a
+/// promise.
 fn without_worker(ledger: &Ledger) -> usize {
     let gauges = [
         ledger.blobs.open.get(),
@@ -157,12 +184,16 @@ fn without_worker(ledger: &Ledger) -> usize {
         ledger.promises.suspended.get(),
         ledger.spool.files.get(),
     ];
-    gauges.into_iter().map(|gauge| usize::try_from(gauge).unwrap_or(0)).sum()
+    gauges
+        .into_iter()
+        .map(|gauge| usize::try_from(gauge).unwrap_or(0))
+        .sum()
 }
 
 /// Records how long the head of each answer took, by route.
 pub(crate) async fn record(State(resume): State<Resume>, request: Request, next: Next) -> Response {
-    let (route, began) = (request.extensions().get::<Route>().cloned(), Instant::now());
+    let route = request.extensions().get::<Route>().cloned();
+    let began = Instant::now();
     let response = next.run(request).await;
     if let Some(route) = route {
         resume.record(route.name(), began.elapsed());

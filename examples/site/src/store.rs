@@ -14,8 +14,8 @@ use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
 pub(crate) use self::below::{Text, files_below, texts_below};
 pub(crate) use self::files::{
-    FileEntry, file, files, has_files, identity, named, put_file, put_scale, remove_file, remove_scales,
-    scale,
+    FileEntry, file, files, has_files, identity, named, put_file, put_scale, remove_file,
+    remove_scales, scale,
 };
 pub(crate) use self::recent::{numbers, recent};
 pub(crate) use self::schema::STEPS;
@@ -24,18 +24,25 @@ pub(crate) use self::write::{add, change, exists, has_children, remove, replace}
 
 /// Were the samples imported? Then they are not again, even if all of them were deleted since.
 pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {
-    connection
-        .query_row("SELECT EXISTS (SELECT 1 FROM imported WHERE name = 'samples')", [], |row| row.get(0))
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM imported WHERE name = 'samples')",
+        [],
+        |row| row.get(0),
+    )
 }
 
 /// They are now.
 pub(crate) fn set_imported(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("INSERT INTO imported VALUES ('samples', ?1)", [now()]).map(drop)
+    connection
+        .execute("INSERT INTO imported VALUES ('samples', ?1)", [now()])
+        .map(drop)
 }
 
 /// In seconds since 1970.
 pub(crate) fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     i64::try_from(now).unwrap_or(i64::MAX)
 }
 
@@ -69,7 +76,11 @@ pub(crate) enum Format {
 impl Format {
     /// The schema knows no third one.
     fn from_column(name: &str) -> Self {
-        if name == "html" { Self::Html } else { Self::Markdown }
+        if name == "html" {
+            Self::Html
+        } else {
+            Self::Markdown
+        }
     }
 
     fn column(self) -> &'static str {
@@ -90,11 +101,17 @@ pub(crate) struct Entry {
 impl Entry {
     /// The root, as the navigation names it.
     pub(crate) fn home() -> Self {
-        Self { path: "/".to_owned(), title: "Home".to_owned() }
+        Self {
+            path: "/".to_owned(),
+            title: "Home".to_owned(),
+        }
     }
 
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { path: row.get(0)?, title: row.get(1)? })
+        Ok(Self {
+            path: row.get(0)?,
+            title: row.get(1)?,
+        })
     }
 }
 
@@ -118,14 +135,16 @@ pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<
 
 /// What stands in the folder `path`, in its order.
 pub(crate) fn children(connection: &Connection, path: &str) -> rusqlite::Result<Vec<Entry>> {
-    let mut select = connection
-        .prepare_cached("SELECT path, title FROM document WHERE parent = ?1 ORDER BY position, title")?;
+    let mut select = connection.prepare_cached(
+        "SELECT path, title FROM document WHERE parent = ?1 ORDER BY position, title",
+    )?;
     select.query_map([path], Entry::from_row)?.collect()
 }
 
 /// The folders of `path`, from the root on.
 pub(crate) fn ancestors(connection: &Connection, path: &str) -> rusqlite::Result<Vec<Entry>> {
-    let mut select = connection.prepare_cached("SELECT path, title FROM document WHERE path = ?1")?;
+    let mut select =
+        connection.prepare_cached("SELECT path, title FROM document WHERE path = ?1")?;
     let mut folders = Vec::new();
     let mut next = parent(path);
     while let Some(folder) = next {
@@ -138,10 +157,15 @@ pub(crate) fn ancestors(connection: &Connection, path: &str) -> rusqlite::Result
 
 /// The counter's value.
 pub(crate) fn counter(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT value FROM counter WHERE id = 1")?.query_row([], |row| row.get(0))
+    connection
+        .prepare_cached("SELECT value FROM counter WHERE id = 1")?
+        .query_row([], |row| row.get(0))
 }
 
 /// Sets the counter.
 pub(crate) fn set_counter(connection: &Connection, value: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE counter SET value = ?1 WHERE id = 1")?.execute([value]).map(drop)
+    connection
+        .prepare_cached("UPDATE counter SET value = ?1 WHERE id = 1")?
+        .execute([value])
+        .map(drop)
 }

@@ -50,21 +50,35 @@ impl Site {
     async fn start_with(connections: usize, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let Data { sqlite, blobs } = Data::open(folder.path()).unwrap();
-        let pool = Pool::builder(sqlite).connections(connections).lane(app::UPLOADS, 1).build();
+        let pool = Pool::builder(sqlite)
+            .connections(connections)
+            .lane(app::UPLOADS, 1)
+            .build();
         let ledger = pool.ledger().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let connections = format!("--connections={connections}");
-        let all = ["site", "--max-upload=16M", &connections].into_iter().chain(flags.iter().copied());
+        let all = ["site", "--max-upload=16M", &connections]
+            .into_iter()
+            .chain(flags.iter().copied());
         let settings = Settings::parse_from(all);
         let theme = Theme::open(&settings.theme).unwrap();
         let server = Server::new().ledger(ledger.clone()).listen(listener);
         let serving = tokio::spawn(server.serve(
-            public::around(app::app(pool, blobs, &theme, &settings, Resume::new()), &settings),
+            public::around(
+                app::app(pool, blobs, &theme, &settings, Resume::new()),
+                &settings,
+            ),
             shutdown.clone(),
         ));
-        Self { address, ledger, folder, shutdown, serving }
+        Self {
+            address,
+            ledger,
+            folder,
+            shutdown,
+            serving,
+        }
     }
 
     async fn peer(&self) -> RawClient {
@@ -94,8 +108,9 @@ impl Site {
     async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let length = body.len();
         let mut peer = self.peer().await;
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{headers}\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{headers}\r\n"
+        );
         peer.send(head + body).await.unwrap();
         peer.read_answer(false).await.unwrap()
     }
@@ -118,5 +133,8 @@ fn connection(folder: &Path) -> euryale_sqlite::rusqlite::Connection {
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    answer.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    answer
+        .headers
+        .get(name)
+        .map_or("", |value| value.to_str().unwrap())
 }

@@ -1,7 +1,7 @@
 //! What the site looks like: a theme around its pages, put on after their transaction.
 //!
-//! The themes of the site are in the program: a binary that is copied has its look, and no file of it can be missing.
-//! Any other one is a folder, and is read again when its files change.
+//! The themes of the site are in the program: a binary that is copied has its look, and no file of
+//! it can be missing. Any other one is a folder, and is read again when its files change.
 
 mod address;
 mod embedded;
@@ -65,7 +65,11 @@ impl Choice {
         match self {
             Self::Folder(folder) if !folder.join(RULES).is_file() => {
                 let remedy = format!("name a folder with a {RULES}, or {}", embedded::names());
-                Err(StartError::new("there is no such theme", folder.display(), remedy))
+                Err(StartError::new(
+                    "there is no such theme",
+                    folder.display(),
+                    remedy,
+                ))
             }
             _ => Ok(()),
         }
@@ -95,15 +99,19 @@ pub(crate) struct Theme {
 }
 
 impl Theme {
-    /// Reads it. One that is there and wrong is no reason not to start: pages are served as they are, and the log says
-    /// why, until its files are mended.
+    /// Reads it. One that is there and wrong is no reason not to start: pages are served as they
+    /// are, and the log says why, until its files are mended.
     pub(crate) fn open(choice: &Choice) -> Result<Self, StartError> {
         choice.check()?;
         let live = match choice {
             Choice::None => None,
             Choice::Embedded(theme) => Some(theme.open(PATH).map_err(|error| {
                 let what = format!("cannot unpack the theme: {error}");
-                StartError::new(what, std::env::temp_dir().display(), "make room there, or set TMPDIR")
+                StartError::new(
+                    what,
+                    std::env::temp_dir().display(),
+                    "make room there, or set TMPDIR",
+                )
             })?),
             Choice::Folder(folder) => {
                 let live = LiveTheme::new(Loader::new(folder.join(RULES)).prefix(PATH)).watch(LOOK);
@@ -113,21 +121,28 @@ impl Theme {
                 })?)
             }
         };
-        Ok(Self { choice: choice.clone(), live })
+        Ok(Self {
+            choice: choice.clone(),
+            live,
+        })
     }
 
     /// Transforms of pages: first the tiles of those that have some, then the theme.
     pub(crate) fn chain(&self, ledger: &Ledger) -> TransformChainLayer {
-        let chain = TransformChainLayer::new().ledger(ledger.clone()).threads(threads());
+        let chain = TransformChainLayer::new()
+            .ledger(ledger.clone())
+            .threads(threads());
         let chain = chain.compose_page(tiles::composer());
         match &self.live {
-            Some(live) => chain.transform_page(self.transform(live)).rewrite(BelowPrefix::new(PATH)),
+            Some(live) => chain
+                .transform_page(self.transform(live))
+                .rewrite(BelowPrefix::new(PATH)),
             None => chain,
         }
     }
 
-    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one. Those in a folder
-    /// may take content from other documents, which no tag knows of.
+    /// Rules of the program's own themes look at nothing but the page, so what has a tag keeps one.
+    /// Those in a folder may take content from other documents, which no tag knows of.
     fn transform(&self, live: &LiveTheme) -> ThemeTransform {
         let transform = ThemeTransform::new(live.clone());
         match self.choice {
@@ -139,14 +154,23 @@ impl Theme {
     /// What operators are shown of it: which it is, and what is wrong with it.
     pub(crate) fn tell(&self, details: StatusDetails) -> StatusDetails {
         let details = details.fact("Theme", "Name", self.choice.to_string());
-        let Some(state) = self.live.as_ref().map(LiveTheme::state) else { return details };
+        let Some(state) = self.live.as_ref().map(LiveTheme::state) else {
+            return details;
+        };
         if let Some(error) = state.error() {
-            return details.alarm("Theme", "Error: pages are served without it", error.to_string());
+            return details.alarm(
+                "Theme",
+                "Error: pages are served without it",
+                error.to_string(),
+            );
         }
         let warnings = state.theme().map_or(&[][..], |theme| theme.warnings());
-        warnings.iter().take(SHOWN).fold(details, |details, warning| {
-            details.fact("Theme", "Most likely a mistake", warning.to_string())
-        })
+        warnings
+            .iter()
+            .take(SHOWN)
+            .fold(details, |details, warning| {
+                details.fact("Theme", "Most likely a mistake", warning.to_string())
+            })
     }
 
     /// Its files, beside the stack: no worker is needed for them.
@@ -155,7 +179,9 @@ impl Theme {
             Choice::None => Router::new(),
             Choice::Embedded(theme) => theme.routes(PATH),
             Choice::Folder(folder) => {
-                let blobs = ServeBlobLayer::new().readers(READERS).ledger(ledger.clone());
+                let blobs = ServeBlobLayer::new()
+                    .readers(READERS)
+                    .ledger(ledger.clone());
                 Router::new().nest_service(PATH, ServeFolder::new(folder).blobs(&blobs))
             }
         }

@@ -1,5 +1,5 @@
-//! `/@@tiles/…`: parts of the home page. Each is published by itself, in a transaction of its own, for the application
-//! only.
+//! `/@@tiles/…`: parts of the home page. Each is published by itself, in a transaction of its own,
+//! for the application only.
 
 use euryale::tiles::Tiles;
 use euryale::{Abort, InternalRequest, Request, Response, Transaction};
@@ -18,7 +18,8 @@ const PATH: &str = "/@@tiles/";
 /// So many changes are shown.
 const MOST: usize = 5;
 
-/// Composes pages of these tiles, and of no others: documents are written by whoever can reach the site.
+/// Composes pages of these tiles, and of no others: documents are written by whoever can reach the
+/// site.
 pub(crate) fn composer() -> Tiles {
     Tiles::new().allow(|address| address.path().starts_with(PATH))
 }
@@ -26,7 +27,12 @@ pub(crate) fn composer() -> Tiles {
 /// The addresses of those that the home page has.
 pub(crate) fn of_home(feeds: &Feeds) -> Vec<String> {
     let news = feeds.has_news().then_some("news");
-    ["recent"].into_iter().chain(news).chain(["numbers"]).map(|name| format!("{PATH}{name}")).collect()
+    ["recent"]
+        .into_iter()
+        .chain(news)
+        .chain(["numbers"])
+        .map(|name| format!("{PATH}{name}"))
+        .collect()
 }
 
 /// The name of the tile that a path is of.
@@ -52,13 +58,16 @@ pub(crate) fn answer(
         "numbers" => {
             let connection = transaction.connection()?;
             let (documents, files) = store::numbers(connection)?;
-            let (count, counter) = (store::counter(connection)?, pages.own("/@@counter"));
+            let count = store::counter(connection)?;
+            let counter = pages.own("/@@counter");
             pages.fragment("numbers", context! { documents, files, count, counter })?
         }
         "recent" => {
             let recent = store::recent(transaction.connection()?, MOST)?;
             let entry = |(entry, date): &(store::Entry, String)| {
-                pages.visible(&entry.path).map(|href| context! { href, title => &entry.title, date })
+                pages
+                    .visible(&entry.path)
+                    .map(|href| context! { href, title => &entry.title, date })
             };
             let entries: Vec<_> = recent.iter().filter_map(entry).collect();
             pages.fragment("recent", context! { entries })?

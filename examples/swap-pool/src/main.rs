@@ -42,22 +42,36 @@ fn by_threads(_: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<
 
 fn app(path: &Path, ledger: &Ledger) -> Result<Router, Box<dyn Error>> {
     let sqlite = Sqlite::open(path)?;
-    sqlite.migrate(&["CREATE TABLE total (count INTEGER NOT NULL); INSERT INTO total VALUES (0)"])?;
+    sqlite
+        .migrate(&["CREATE TABLE total (count INTEGER NOT NULL); INSERT INTO total VALUES (0)"])?;
     let outside = ServiceBuilder::new()
         .layer(RespondLayer::new())
         .layer(SpoolLayer::new().ledger(ledger.clone()))
-        .layer(RetryLayer::new(ConflictPolicy::new().ledger(ledger.clone())));
+        .layer(RetryLayer::new(
+            ConflictPolicy::new().ledger(ledger.clone()),
+        ));
 
     let r2d2 = R2d2::new(Manager(path.to_owned())).with_transactions(Control);
-    let pool = Pool::builder(r2d2).connections(2).ledger(ledger.clone()).build();
-    let by_r2d2 = outside.clone().layer(ConnectionLimitLayer::new(pool)).service(Publish::new(by_r2d2));
+    let pool = Pool::builder(r2d2)
+        .connections(2)
+        .ledger(ledger.clone())
+        .build();
+    let by_r2d2 = outside
+        .clone()
+        .layer(ConnectionLimitLayer::new(pool))
+        .service(Publish::new(by_r2d2));
 
     // A layer that gives each request a claim: all that the place of `ConnectionLimit` takes.
     let threads = Threads::new(sqlite, 2, 64, ledger)?;
     let by_threads = outside
-        .map_request(move |request: Request| Publication { request, claim: threads.clone() })
+        .map_request(move |request: Request| Publication {
+            request,
+            claim: threads.clone(),
+        })
         .service(Publish::new(by_threads));
-    Ok(Router::new().route_service("/r2d2", by_r2d2).route_service("/threads", by_threads))
+    Ok(Router::new()
+        .route_service("/r2d2", by_r2d2)
+        .route_service("/threads", by_threads))
 }
 
 #[tokio::main]

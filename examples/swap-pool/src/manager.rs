@@ -1,5 +1,5 @@
-//! Connections of r2d2. A program has its manager from diesel, r2d2_sqlite or r2d2_postgres, and writes the second
-//! half only.
+//! Connections of r2d2. A program has its manager from diesel, r2d2_sqlite or r2d2_postgres, and
+//! writes the second half only.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -32,7 +32,11 @@ pub(crate) struct Control;
 
 impl TransactionControl<Connection> for Control {
     fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
-        let begin = if access == Access::Read { "BEGIN" } else { "BEGIN IMMEDIATE" };
+        let begin = if access == Access::Read {
+            "BEGIN"
+        } else {
+            "BEGIN IMMEDIATE"
+        };
         Ok(connection.execute_batch(begin)?)
     }
 
@@ -42,11 +46,18 @@ impl TransactionControl<Connection> for Control {
 
     fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
         // A failed statement or commit may have rolled back already.
-        if connection.is_autocommit() { Ok(()) } else { Ok(connection.execute_batch("ROLLBACK")?) }
+        if connection.is_autocommit() {
+            Ok(())
+        } else {
+            Ok(connection.execute_batch("ROLLBACK")?)
+        }
     }
 
     fn classify(&self, error: &(dyn Error + 'static)) -> Fault {
-        match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
+        match error
+            .downcast_ref()
+            .and_then(rusqlite::Error::sqlite_error_code)
+        {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Conflict,
             _ => Fault::Other,
         }

@@ -9,7 +9,8 @@ use crate::threads::Threads;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true() {
-    let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::new());
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new();
     let app = crate::app(&folder.path().join("swap-pool.db"), &ledger).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -24,9 +25,11 @@ async fn the_readme_is_true() {
 #[tokio::test]
 async fn the_cap_holds_whatever_becomes_of_the_futures() {
     let threads = Threads::new(CountingDatabase::new(), 2, 8, &Ledger::new()).unwrap();
-    let (gate, ran) = (Gate::new(), Arc::new(AtomicU32::new(0)));
+    let gate = Gate::new();
+    let ran = Arc::new(AtomicU32::new(0));
     let job = || {
-        let (gate, ran) = (gate.clone(), Arc::clone(&ran));
+        let gate = gate.clone();
+        let ran = Arc::clone(&ran);
         threads.clone().run(move |_| {
             ran.fetch_add(1, SeqCst);
             gate.wait();

@@ -1,5 +1,6 @@
-//! Another pool: threads of its own, one connection each, on a channel. What [`Claim`] asks of a pool is all there; no
-//! lanes, no priorities, no limit to the wait, and who has gone keeps its place in the queue until a thread comes by.
+//! Another pool: threads of its own, one connection each, on a channel. What [`Claim`] asks of a
+//! pool is all there; no lanes, no priorities, no limit to the wait, and who has gone keeps its
+//! place in the queue until a thread comes by.
 
 use std::future::Future;
 use std::io;
@@ -22,12 +23,22 @@ type Job<D> = Box<dyn FnOnce(&mut Lease<'_, D>) + Send>;
 
 impl<D: Database> Threads<D> {
     /// `threads` jobs run at a time, and `queue` more wait. Call it in a runtime.
-    pub(crate) fn new(database: D, threads: usize, queue: usize, ledger: &Ledger) -> io::Result<Self> {
+    pub(crate) fn new(
+        database: D,
+        threads: usize,
+        queue: usize,
+        ledger: &Ledger,
+    ) -> io::Result<Self> {
         let (jobs, taken) = sync_channel(queue);
-        let (taken, database) = (Arc::new(Mutex::new(taken)), Arc::new(database));
+        let taken = Arc::new(Mutex::new(taken));
+        let database = Arc::new(database);
         for _ in 0..threads {
-            let source = Source { database: Arc::clone(&database), ledger: ledger.clone() };
-            let (taken, runtime) = (Arc::clone(&taken), Handle::current());
+            let source = Source {
+                database: Arc::clone(&database),
+                ledger: ledger.clone(),
+            };
+            let taken = Arc::clone(&taken);
+            let runtime = Handle::current();
             thread::Builder::new().spawn(move || work(&taken, source, &runtime))?;
         }
         Ok(Self { jobs })
@@ -43,7 +54,10 @@ fn work<D: Database>(jobs: &Mutex<Receiver<Job<D>>>, mut source: Source<D>, runt
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
         job(&mut Lease::new(&mut source, &mut connection));
-        if connection.as_mut().is_some_and(|connection| !source.database.is_reusable(connection)) {
+        if connection
+            .as_mut()
+            .is_some_and(|connection| !source.database.is_reusable(connection))
+        {
             connection = None;
         }
     }
@@ -51,7 +65,9 @@ fn work<D: Database>(jobs: &Mutex<Receiver<Job<D>>>, mut source: Source<D>, runt
 
 impl<D: Database> Clone for Threads<D> {
     fn clone(&self) -> Self {
-        Self { jobs: self.jobs.clone() }
+        Self {
+            jobs: self.jobs.clone(),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! One transform in the place of another: the same table of contents by a streaming rewrite, and from the whole page.
+//! One transform in the place of another: the same table of contents by a streaming rewrite, and
+//! from the whole page.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,13 +9,16 @@ use axum::response::Html;
 use axum::routing::get;
 use euryale_core::BoxError;
 use euryale_transform::html_content::ContentType;
-use euryale_transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage};
+use euryale_transform::{
+    Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
+};
 use tokio::net::TcpListener;
 
 #[cfg(test)]
 mod tests;
 
-/// The place in the chain. Who swaps a transform keeps name and number, and those around it notice nothing.
+/// The place in the chain. Who swaps a transform keeps name and number, and those around it notice
+/// nothing.
 macro_rules! contents {
     ($type:ty) => {
         impl Transform for $type {
@@ -68,7 +72,11 @@ struct Above;
 contents!(Above);
 
 impl TransformPage for Above {
-    async fn transform(&self, page: &Page, response: Response<String>) -> Result<Response<String>, BoxError> {
+    async fn transform(
+        &self,
+        page: &Page,
+        response: Response<String>,
+    ) -> Result<Response<String>, BoxError> {
         let (head, text) = response.into_parts();
         // What computes for long belongs there, and not on the runtime's threads.
         let text = page.cpu().run(move || above(&text)).await?;
@@ -77,7 +85,10 @@ impl TransformPage for Above {
 }
 
 fn above(page: &str) -> String {
-    let headings = page.split("<h2>").skip(1).filter_map(|rest| rest.split("</h2>").next());
+    let headings = page
+        .split("<h2>")
+        .skip(1)
+        .filter_map(|rest| rest.split("</h2>").next());
     let nav = nav(&headings.collect::<Vec<_>>().join("; "));
     page.replacen("<body>", &format!("<body>{nav}"), 1)
 }
@@ -91,11 +102,20 @@ async fn page() -> Html<&'static str> {
 }
 
 fn app() -> Result<Router, BoxError> {
-    let below = Below { headings: "h2".parse()?, body: "body".parse()? };
+    let below = Below {
+        headings: "h2".parse()?,
+        body: "body".parse()?,
+    };
     let pages = || Router::new().route("/", get(page));
     Ok(Router::new()
-        .nest("/below", pages().layer(TransformChainLayer::new().rewrite(below)))
-        .nest("/above", pages().layer(TransformChainLayer::new().transform_page(Above))))
+        .nest(
+            "/below",
+            pages().layer(TransformChainLayer::new().rewrite(below)),
+        )
+        .nest(
+            "/above",
+            pages().layer(TransformChainLayer::new().transform_page(Above)),
+        ))
 }
 
 #[tokio::main]

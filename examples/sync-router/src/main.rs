@@ -42,8 +42,12 @@ fn index(
     _: &Params<'_, '_>,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let mut pages = transaction.connection()?.prepare_cached("SELECT name FROM page ORDER BY name")?;
-    let names: Vec<String> = pages.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let mut pages = transaction
+        .connection()?
+        .prepare_cached("SELECT name FROM page ORDER BY name")?;
+    let names: Vec<String> = pages
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     Ok(Body::from(names.join("\n") + "\n").into())
 }
 
@@ -62,8 +66,9 @@ fn page(
             Ok(Body::from(text).into())
         }
         Method::GET => {
-            let mut page =
-                transaction.connection()?.prepare_cached("SELECT text FROM page WHERE name = ?1")?;
+            let mut page = transaction
+                .connection()?
+                .prepare_cached("SELECT text FROM page WHERE name = ?1")?;
             let found: Option<Result<String, _>> = page.query_map([name], |row| row.get(0))?.next();
             let text = found.ok_or_else(|| Abort::status(StatusCode::NOT_FOUND))??;
             Ok(Body::from(text).into())
@@ -71,7 +76,9 @@ fn page(
         _ => {
             let mut refusal = Response::new(Body::empty());
             *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT"));
+            refusal
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT"));
             Err(Abort::response(refusal))
         }
     }

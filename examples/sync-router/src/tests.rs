@@ -7,7 +7,8 @@ async fn the_readme_is_true() {
     let pool = crate::pool(folder.path().join("sync-router.db")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(axum::serve(listener, crate::app(pool.clone()).unwrap()).into_future());
+    let serving =
+        tokio::spawn(axum::serve(listener, crate::app(pool.clone()).unwrap()).into_future());
     run_readme(include_str!("../README.md"), address);
     assert_quiet(pool.ledger()).await;
     serving.abort();

@@ -1,4 +1,5 @@
-//! Pages that are transformed after their handlers have answered: two rewrites in one pass, and a head.
+//! Pages that are transformed after their handlers have answered: two rewrites in one pass, and a
+//! head.
 
 use axum::Router;
 use axum::http::{HeaderValue, header, response};
@@ -6,7 +7,9 @@ use axum::response::Html;
 use axum::routing::get;
 use euryale_core::BoxError;
 use euryale_transform::html_content::ContentType;
-use euryale_transform::{EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
+use euryale_transform::{
+    EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer,
+};
 use tokio::net::TcpListener;
 
 #[cfg(test)]
@@ -72,7 +75,9 @@ impl Transform for NoFrames {
 impl EditHead for NoFrames {
     fn edit_head(&self, _page: &Page, response: &mut response::Parts) -> Result<(), BoxError> {
         let policy = HeaderValue::from_static("frame-ancestors 'none'");
-        response.headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        response
+            .headers
+            .insert(header::CONTENT_SECURITY_POLICY, policy);
         Ok(())
     }
 }
@@ -86,7 +91,10 @@ fn app() -> Result<Router, BoxError> {
         .rewrite(Outwards("a[href^='https:']".parse()?))
         .rewrite(Footer("body".parse()?))
         .edit_head(NoFrames);
-    Ok(Router::new().route("/", get(page)).route("/text", get(|| async { "<body></body>\n" })).layer(chain))
+    Ok(Router::new()
+        .route("/", get(page))
+        .route("/text", get(|| async { "<body></body>\n" }))
+        .layer(chain))
 }
 
 #[tokio::main]

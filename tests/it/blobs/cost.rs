@@ -1,4 +1,5 @@
-//! What a file costs: bytes that are read for it, time to its first byte, time in the worker, time of others.
+//! What a file costs: bytes that are read for it, time to its first byte, time in the worker, time
+//! of others.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -18,10 +19,20 @@ const GIBIBYTE: u64 = 1 << 30;
 fn a_hundred_bytes_of_a_gibibyte_are_a_hundred_bytes() {
     let output = Command::new(env!("CARGO_BIN_EXE_part")).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    let read: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let read: Vec<u64> = text
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
     assert_eq!(read.len(), 2, "{text}");
-    assert!(read.iter().all(|read| (100..=64 << 10).contains(read)), "{text}");
+    assert!(
+        read.iter().all(|read| (100..=64 << 10).contains(read)),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,12 +52,19 @@ async fn the_first_byte_of_a_gibibyte_comes_at_once() {
             let head = peer.head().await;
             assert_eq!(peer.bytes(1).await, content(1, 1));
             fastest = fastest.min(began.elapsed());
-            assert_eq!((head.status(), head.field("content-length")), (200, Some("1073741824")));
+            assert_eq!(
+                (head.status(), head.field("content-length")),
+                (200, Some("1073741824"))
+            );
         }
         assert!(fastest < Duration::from_millis(50), "{fastest:?}");
         let seconds = &site.ledger().publishers.seconds;
         assert_eq!(seconds.count(), 5);
-        assert!(seconds.sum() < Duration::from_millis(5 * 20), "in the worker: {:?}", seconds.sum());
+        assert!(
+            seconds.sum() < Duration::from_millis(5 * 20),
+            "in the worker: {:?}",
+            seconds.sum()
+        );
         site.end().await;
     }
 }
@@ -54,7 +72,14 @@ async fn the_first_byte_of_a_gibibyte_comes_at_once() {
 /// How many response heads were written, and how many of them within `seconds`.
 fn heads(site: &Site, seconds: f64) -> (u64, u64) {
     let histogram = &site.ledger().response_head_seconds;
-    (histogram.count(), histogram.cumulative().find(|(bound, _)| *bound >= seconds).unwrap().1)
+    (
+        histogram.count(),
+        histogram
+            .cumulative()
+            .find(|(bound, _)| *bound >= seconds)
+            .unwrap()
+            .1,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +116,11 @@ async fn cold_files_arrive_and_keep_nobody_waiting() {
     }
     Sent::is(&site, (FILES, LEN * 10), (0, 0)).await;
     let (all, fast) = heads(&site, 1.0);
-    assert!(all > FILES && fast == all, "{} of {all} took longer than a second", all - fast);
+    assert!(
+        all > FILES && fast == all,
+        "{} of {all} took longer than a second",
+        all - fast
+    );
     drop(ping);
     site.end().await;
 }

@@ -1,4 +1,5 @@
-//! Middleware that changes bodies, around files: what arrives is right, and the fast path is taken where it can be.
+//! Middleware that changes bodies, around files: what arrives is right, and the fast path is taken
+//! where it can be.
 
 use std::fs::File;
 use std::io::Read;
@@ -21,7 +22,10 @@ fn compressing(app: Router) -> Router {
 
 /// So many bytes that can be compressed.
 fn text() -> Vec<u8> {
-    content(1, LEN).iter().map(|byte| b'a' + byte % 16).collect()
+    content(1, LEN)
+        .iter()
+        .map(|byte| b'a' + byte % 16)
+        .collect()
 }
 
 fn decoded(bytes: &[u8]) -> Vec<u8> {
@@ -39,12 +43,24 @@ async fn what_is_compressed_is_read() {
     for times in 1..=2 {
         peer.ask("accept-encoding: gzip\r\n").await;
         let head = peer.head().await;
-        assert_eq!((head.status(), head.field("content-encoding")), (200, Some("gzip")), "{head:?}");
-        assert!(head.field("x-request-id").is_some() && head.field("content-length").is_none(), "{head:?}");
+        assert_eq!(
+            (head.status(), head.field("content-encoding")),
+            (200, Some("gzip")),
+            "{head:?}"
+        );
+        assert!(
+            head.field("x-request-id").is_some() && head.field("content-length").is_none(),
+            "{head:?}"
+        );
         let compressed = peer.chunked().await;
         assert!(compressed.len() < LEN * 3 / 4, "{}", compressed.len());
         assert!(decoded(&compressed) == bytes);
-        Sent::is(&site, (0, 0), (times, LEN * usize::try_from(times).unwrap())).await;
+        Sent::is(
+            &site,
+            (0, 0),
+            (times, LEN * usize::try_from(times).unwrap()),
+        )
+        .await;
     }
     drop(peer);
     site.end().await;
@@ -67,9 +83,14 @@ async fn what_is_not_compressed_leaves_by_sendfile() {
         assert!(peer.answer().await.1 == bytes);
         Sent::is(&site, (1, LEN), (0, 0)).await;
         // A part of the file is no part of what it would be compressed.
-        peer.ask("accept-encoding: gzip\r\nrange: bytes=100-\r\n").await;
+        peer.ask("accept-encoding: gzip\r\nrange: bytes=100-\r\n")
+            .await;
         let (head, body) = peer.answer().await;
-        assert_eq!((head.status(), head.field("content-encoding")), (206, None), "{head:?}");
+        assert_eq!(
+            (head.status(), head.field("content-encoding")),
+            (206, None),
+            "{head:?}"
+        );
         assert!(body == bytes[100..]);
         Sent::is(&site, (2, LEN + LEN - 100), (0, 0)).await;
         drop(peer);
@@ -77,7 +98,8 @@ async fn what_is_not_compressed_leaves_by_sendfile() {
     }
 }
 
-/// Half of the file, and then, with the tag that came with it, the rest: put together they are the file.
+/// Half of the file, and then, with the tag that came with it, the rest: put together they are the
+/// file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_beside_compression_goes_on_where_it_was_cut() {
     let bytes = text();
@@ -86,12 +108,21 @@ async fn a_download_beside_compression_goes_on_where_it_was_cut() {
     let mut peer = Peer::connect(site.address).await;
     peer.ask("accept-encoding: gzip\r\n").await;
     let head = peer.head().await;
-    let (coding, tag) = (head.field("content-encoding"), head.field("etag").unwrap());
-    assert_eq!((coding, head.field("content-length")), (None, Some(&*LEN.to_string())), "{head:?}");
+    let coding = head.field("content-encoding");
+    let tag = head.field("etag").unwrap();
+    assert_eq!(
+        (coding, head.field("content-length")),
+        (None, Some(&*LEN.to_string())),
+        "{head:?}"
+    );
     let mut got = peer.bytes(LEN / 2).await;
     let mut again = Peer::connect(site.address).await;
     let at = got.len();
-    again.ask(&format!("accept-encoding: gzip\r\nrange: bytes={at}-\r\nif-range: {tag}\r\n")).await;
+    again
+        .ask(&format!(
+            "accept-encoding: gzip\r\nrange: bytes={at}-\r\nif-range: {tag}\r\n"
+        ))
+        .await;
     let (head, rest) = again.answer().await;
     assert_eq!((head.status(), head.field("etag")), (206, Some(tag)));
     got.extend(rest);
@@ -109,9 +140,14 @@ async fn several_parts_are_parts_of_the_file_in_any_case() {
     for (around, coding) in shown.into_iter().zip([Some("gzip"), None]) {
         let site = shelf(folder.path(), Some(around)).await;
         let mut peer = Peer::connect(site.address).await;
-        peer.ask("accept-encoding: gzip\r\nrange: bytes=0-999,5000-5999\r\n").await;
+        peer.ask("accept-encoding: gzip\r\nrange: bytes=0-999,5000-5999\r\n")
+            .await;
         let head = peer.head().await;
-        assert_eq!((head.status(), head.field("content-encoding")), (206, coding), "{head:?}");
+        assert_eq!(
+            (head.status(), head.field("content-encoding")),
+            (206, coding),
+            "{head:?}"
+        );
         let body = match head.field("content-length") {
             Some(len) => peer.bytes(len.parse().unwrap()).await,
             None => decoded(&peer.chunked().await),
@@ -133,7 +169,11 @@ async fn a_file_of_tokio_leaves_by_sendfile_when_it_is_said_to_be_stable() {
     let path = folder.path().join("file");
     let publisher = move |request: &Request, _: &mut Transaction<'_, CountingDatabase>| {
         let blob = Blob::try_from(tokio::fs::File::from_std(File::open(&path)?))?;
-        let blob = if request.uri().query() == Some("stable") { blob.assume_stable() } else { blob };
+        let blob = if request.uri().query() == Some("stable") {
+            blob.assume_stable()
+        } else {
+            blob
+        };
         Ok(Response::new(Body::from(blob)))
     };
     let site = Site::start(2, publisher_fn(publisher)).await;

@@ -38,7 +38,8 @@ async fn each_part_is_exact_and_leaves_by_sendfile() {
     for around in [None, Some(usual as fn(_) -> _)] {
         let site = shelf(folder.path(), around).await;
         let mut peer = Peer::connect(site.address).await;
-        let (mut blobs, mut sum) = (0, 0);
+        let mut blobs = 0;
+        let mut sum = 0;
         for (range, first, len) in edges() {
             peer.ask(&format!("range: bytes={range}\r\n")).await;
             let (head, body) = peer.answer().await;
@@ -67,7 +68,13 @@ async fn several_parts_come_in_one_answer() {
         (format!("-100,65535-65537,0-,{LEN}-"), &[(0, LEN)]),
         (
             "0-70000,100000-170000,200000-270000,300000-370000,-70001".to_owned(),
-            &[(0, 70_001), (100_000, 70_001), (200_000, 70_001), (300_000, 70_001), (LEN - 70_001, 70_001)],
+            &[
+                (0, 70_001),
+                (100_000, 70_001),
+                (200_000, 70_001),
+                (300_000, 70_001),
+                (LEN - 70_001, 70_001),
+            ],
         ),
     ];
     for around in [None, Some(usual as fn(_) -> _)] {
@@ -82,13 +89,16 @@ async fn several_parts_come_in_one_answer() {
                 continue;
             }
             let kind = head.field("content-type").unwrap();
-            let boundary = kind.strip_prefix("multipart/byteranges; boundary=").unwrap();
+            let boundary = kind
+                .strip_prefix("multipart/byteranges; boundary=")
+                .unwrap();
             let mut all = Vec::new();
             for (at, (first, len)) in expected.iter().enumerate() {
                 let before = if at == 0 { "" } else { "\r\n" };
                 let place = format!("bytes {first}-{}/{LEN}", first + len - 1);
                 let head = format!(
-                    "{before}--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: {place}\r\n\r\n"
+                    "{before}--{boundary}\r\nContent-Type: text/plain\r\n\
+                        Content-Range: {place}\r\n\r\n"
                 );
                 all.extend_from_slice(head.as_bytes());
                 all.extend_from_slice(&bytes[*first..first + len]);
@@ -96,7 +106,10 @@ async fn several_parts_come_in_one_answer() {
             all.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
             assert!(body == all, "{range}");
         }
-        let parts = cases.iter().filter(|(_, parts)| parts.len() > 1).flat_map(|(_, parts)| *parts);
+        let parts = cases
+            .iter()
+            .filter(|(_, parts)| parts.len() > 1)
+            .flat_map(|(_, parts)| *parts);
         // Between the parts stands what is in no file.
         Sent::is(&site, (1, LEN), (3, parts.map(|(_, len)| len).sum())).await;
         drop(peer);
@@ -121,13 +134,23 @@ async fn what_is_not_there_and_what_is_too_much() {
             );
         }
         Sent::is(&site, (0, 0), (0, 0)).await;
-        let ignored = ["bytes=0-0,2-2,4-4,6-6,8-8,10-10", "bytes=1-0", "bytes=a-b", "lines=0-0"];
+        let ignored = [
+            "bytes=0-0,2-2,4-4,6-6,8-8,10-10",
+            "bytes=1-0",
+            "bytes=a-b",
+            "lines=0-0",
+        ];
         for (whole, range) in (1..).zip(ignored) {
             peer.ask(&format!("range: {range}\r\n")).await;
             let (head, body) = peer.answer().await;
             assert_eq!(head.status(), 200, "{range}");
             assert!(body == bytes, "{range}");
-            Sent::is(&site, (whole, LEN * usize::try_from(whole).unwrap()), (0, 0)).await;
+            Sent::is(
+                &site,
+                (whole, LEN * usize::try_from(whole).unwrap()),
+                (0, 0),
+            )
+            .await;
         }
         drop(peer);
         site.end().await;

@@ -1,4 +1,5 @@
-//! Downloads that take their time: nothing is held meanwhile, and the bytes are those of the file that was opened.
+//! Downloads that take their time: nothing is held meanwhile, and the bytes are those of the file
+//! that was opened.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use http::HeaderMap;
 
 use super::{LEN, Peer, Sent, content, folder_of, shelf, usual};
 
-/// More than the kernel takes from the server and keeps for a peer that does not read (4 and 6 MiB, as Linux comes).
+/// More than the kernel takes from the server and keeps for a peer that does not read (4 and 6 MiB,
+/// as Linux comes).
 const LARGE: usize = 24 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +55,8 @@ async fn over_http2_they_are_read() {
         let mut streams = Vec::new();
         for _ in 0..3 {
             let (response, _) = client.open("/file").await.unwrap();
-            // All at once: they share a window, and one that nobody reads would keep it from the others.
+            // All at once: they share a window, and one that nobody reads would keep it from the
+            // others.
             streams.push(tokio::spawn(async move {
                 let mut stream = response.await.unwrap().into_body();
                 let mut body = Vec::new();
@@ -94,13 +97,20 @@ async fn parts_of_files_are_counted_as_files_over_http2() {
             response
         }));
     }
-    eventually("all are answered", || site.ledger().publishers.seconds.count() == 40).await;
+    eventually("all are answered", || {
+        site.ledger().publishers.seconds.count() == 40
+    })
+    .await;
     eventually("32 heads have come", || heads.load(SeqCst) >= 32).await;
     // What is no file has its way, behind all that could have been sent.
     let (page, _) = client.open("/ping").await.unwrap();
     assert_eq!(page.await.unwrap().status(), 200);
     assert_eq!(heads.load(SeqCst), 32);
-    assert_eq!(site.ledger().blobs.open.get(), 40, "those that wait are open, and nothing of them is read");
+    assert_eq!(
+        site.ledger().blobs.open.get(),
+        40,
+        "those that wait are open, and nothing of them is read"
+    );
     for stream in streams {
         assert_eq!(stream.await.unwrap().status(), 206);
     }
@@ -118,15 +128,20 @@ async fn holds_no_worker(site: &Site) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
-    let (bytes, other) = (content(1, LARGE), content(2, LEN));
+    let bytes = content(1, LARGE);
+    let other = content(2, LEN);
     for around in [None, Some(usual as fn(_) -> _)] {
         let folder = folder_of(&bytes);
         let path = folder.path().join("file");
         let site = shelf(folder.path(), around).await;
-        let (mut first, mut second) = (Peer::connect(site.address).await, Peer::connect(site.address).await);
+        let mut first = Peer::connect(site.address).await;
+        let mut second = Peer::connect(site.address).await;
         first.ask("").await;
         second.ask("range: bytes=1-\r\n").await;
-        assert_eq!((first.head().await.status(), second.head().await.status()), (200, 206));
+        assert_eq!(
+            (first.head().await.status(), second.head().await.status()),
+            (200, 206)
+        );
         assert_eq!(site.ledger().blobs.open.get(), 2);
         holds_no_worker(&site).await;
 
@@ -150,7 +165,8 @@ async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
     }
 }
 
-/// Whoever cuts a file that is said to be stable breaks its downloads off: nobody takes a part for the whole.
+/// Whoever cuts a file that is said to be stable breaks its downloads off: nobody takes a part for
+/// the whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_cut_while_it_is_sent() {
     let bytes = content(1, LARGE);
@@ -159,24 +175,43 @@ async fn a_file_that_is_cut_while_it_is_sent() {
         let site = shelf(folder.path(), around).await;
         let mut peer = Peer::connect(site.address).await;
         peer.ask("").await;
-        assert_eq!(peer.head().await.field("content-length"), Some(&*LARGE.to_string()));
+        assert_eq!(
+            peer.head().await.field("content-length"),
+            Some(&*LARGE.to_string())
+        );
         let sent = stalled(&site).await;
-        assert!(0 < sent && sent < LARGE as u64, "on its way, by sendfile: {sent}");
+        assert!(
+            0 < sent && sent < LARGE as u64,
+            "on its way, by sendfile: {sent}"
+        );
         // Within what was sent already.
         let left = 64 << 10;
-        fs::File::options().write(true).open(folder.path().join("file")).unwrap().set_len(left).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(folder.path().join("file"))
+            .unwrap()
+            .set_len(left)
+            .unwrap();
         let got = peer.rest().await;
         assert!(got.len() < LARGE, "{}", got.len());
         assert!(got[..left as usize] == bytes[..left as usize]);
-        eventually("its socket is closed", || site.ledger().sockets.open.get() == 0).await;
-        assert_eq!(site.ledger().sockets.failed.get(), 1, "and not as if all had been said");
+        eventually("its socket is closed", || {
+            site.ledger().sockets.open.get() == 0
+        })
+        .await;
+        assert_eq!(
+            site.ledger().sockets.failed.get(),
+            1,
+            "and not as if all had been said"
+        );
         site.end().await;
     }
 }
 
 /// Until no more is sent: the kernel has taken what it takes.
 async fn stalled(site: &Site) -> u64 {
-    let (mut before, mut looks) = (0, 0);
+    let mut before = 0;
+    let mut looks = 0;
     eventually("the peer stalls", || {
         let sent = site.ledger().blobs.sent.sendfile_bytes.get();
         looks = if sent == before { looks + 1 } else { 0 };
@@ -235,7 +270,10 @@ async fn readers_that_stall_for_ever_and_go() {
         assert_eq!(site.ledger().blobs.open.get(), 8);
         drop(peers);
         assert_quiet(site.ledger()).await;
-        eventually("their sockets are closed", || site.ledger().sockets.open.get() == 0).await;
+        eventually("their sockets are closed", || {
+            site.ledger().sockets.open.get() == 0
+        })
+        .await;
         assert_eq!(site.ledger().sockets.failed.get(), 8);
         site.end().await;
     }

@@ -36,8 +36,13 @@ enum Kind {
     Blocking,
 }
 
-const PHASES: [Phase; 5] =
-    [Phase::Queued, Phase::Publishing, Phase::Computing, Phase::Streaming, Phase::Never];
+const PHASES: [Phase; 5] = [
+    Phase::Queued,
+    Phase::Publishing,
+    Phase::Computing,
+    Phase::Streaming,
+    Phase::Never,
+];
 const OUTCOMES: [Outcome; 4] = [Outcome::Ok, Outcome::Error, Outcome::Panic, Outcome::Slow];
 
 /// Where each phase waits.
@@ -104,9 +109,15 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
         stream: Gate::new(),
     };
     let script = match phase {
-        Phase::Streaming => Script { compute: Outcome::Ok, stream: outcome },
+        Phase::Streaming => Script {
+            compute: Outcome::Ok,
+            stream: outcome,
+        },
         Phase::Never if outcome == Outcome::Slow => return,
-        _ => Script { compute: outcome, stream: Outcome::Ok },
+        _ => Script {
+            compute: outcome,
+            stream: Outcome::Ok,
+        },
     };
     let inside = gates.clone();
     let site = Site::start(1, move |request: &Request, transaction: Tx<'_, '_>| {
@@ -123,7 +134,10 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     let mut holder = None;
     if phase == Phase::Queued {
         let mut client = RawClient::connect(site.address).await.unwrap();
-        client.send("GET /holder HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+        client
+            .send("GET /holder HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
         eventually("the connection is taken", || gates.publish.waiting() == 1).await;
         holder = Some(client);
     }
@@ -153,7 +167,11 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
         drop(client.take());
         eventually("it is given up", || ledger.deferred.cancelled.get() == 1).await;
         let held = i64::from(kind == Kind::Blocking);
-        assert_eq!(ledger.deferred.running.get(), held, "a thread keeps its place, a future is dropped");
+        assert_eq!(
+            ledger.deferred.running.get(),
+            held,
+            "a thread keeps its place, a future is dropped"
+        );
     }
     gates.compute.open();
     gates.async_compute.add_permits(1);
@@ -166,18 +184,28 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     if let Some(client) = client {
         let answer = client.received_all().await;
         let status = ["200 OK", "502 Bad Gateway", "500 Internal Server Error"][outcome as usize];
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{answer}"
+        );
         assert_eq!(answer.ends_with("\r\n0\r\n\r\n"), outcome == Outcome::Ok);
     }
     if let Some(mut client) = holder {
         assert_eq!(client.read_answer(false).await.unwrap().text(), "held");
     }
     assert_quiet(&ledger).await;
-    let ended =
-        [&ledger.deferred.ok, &ledger.deferred.error, &ledger.deferred.panic, &ledger.deferred.cancelled];
+    let ended = [
+        &ledger.deferred.ok,
+        &ledger.deferred.error,
+        &ledger.deferred.panic,
+        &ledger.deferred.cancelled,
+    ];
     let ended: u64 = ended.map(euryale::ledger::Counter::get).into_iter().sum();
     // A client that is gone by the time of the response leaves nothing to wait for.
-    assert!(ended == 1 || (phase == Phase::Publishing || phase == Phase::Queued) && ended == 0, "{ended}");
+    assert!(
+        ended == 1 || (phase == Phase::Publishing || phase == Phase::Queued) && ended == 0,
+        "{ended}"
+    );
     site.end().await;
 }
 

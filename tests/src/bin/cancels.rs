@@ -14,7 +14,10 @@ const AT_A_TIME: usize = 64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let cancels: usize = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(100_000);
+    let cancels: usize = std::env::args()
+        .nth(1)
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(100_000);
     let pool = Pool::new(CountingDatabase::new(), 2);
     let gate = Gate::new();
     let held = gate.clone();
@@ -22,21 +25,26 @@ async fn main() {
         held.wait();
         Ok(Response::new(Body::empty()))
     });
-    let stuck: Vec<_> =
-        (0..2).map(|_| tokio::spawn(service.call(http::Request::new(String::new())))).collect();
+    let stuck: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(service.call(http::Request::new(String::new()))))
+        .collect();
     eventually("both workers are stuck", || gate.waiting() == 2).await;
 
     let mut come_and_go = |count: usize| {
         for _ in 0..count / AT_A_TIME {
             let mut waiting: Vec<_> = (0..AT_A_TIME)
                 .map(|_| {
-                    let request = http::Request::post("/page").body("a body of some length".to_owned());
+                    let request =
+                        http::Request::post("/page").body("a body of some length".to_owned());
                     service.call(request.expect("a request"))
                 })
                 .collect();
             let mut cx = Context::from_waker(Waker::noop());
             for future in &mut waiting {
-                assert!(std::pin::Pin::new(future).poll(&mut cx).is_pending(), "the workers are stuck");
+                assert!(
+                    std::pin::Pin::new(future).poll(&mut cx).is_pending(),
+                    "the workers are stuck"
+                );
             }
         }
     };
@@ -51,12 +59,21 @@ async fn main() {
     for answer in stuck {
         answer.await.expect("no panic").expect("infallible");
     }
-    assert_eq!(pool.ledger().conflicts.attempts.get(), 2, "who went away was never published");
+    assert_eq!(
+        pool.ledger().conflicts.attempts.get(),
+        2,
+        "who went away was never published"
+    );
     assert_quiet(pool.ledger()).await;
 }
 
 /// Resident memory in bytes, as Linux says in `/proc/self/statm`.
 fn resident() -> usize {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
+    pages
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok())
+        .expect("a number")
+        * 4096
 }

@@ -1,6 +1,8 @@
-//! A hundred bytes of a file of 1 GiB: how much is read for them? Prints `cold <bytes>` and `warm <bytes>`.
+//! A hundred bytes of a file of 1 GiB: how much is read for them? Prints `cold <bytes>` and
+//! `warm <bytes>`.
 //!
-//! A program of its own, so that nothing else is counted. Its client is, with the response that it reads.
+//! A program of its own, so that nothing else is counted. Its client is, with the response that it
+//! reads.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,18 +15,27 @@ use euryale_tests::Site;
 async fn main() {
     let file = tempfile::tempfile().expect("a file without a name");
     file.set_len(1 << 30).expect("no room for nothing");
-    file.write_all_at(&[b'x'; 100], 700 << 20).expect("room for a page");
+    file.write_all_at(&[b'x'; 100], 700 << 20)
+        .expect("room for a page");
     let blob = Blob::stable(file).expect("a regular file");
-    let site = Site::start(1, move |_: &Request, _: &mut Transaction<'_, CountingDatabase>| {
-        Ok(Response::new(Body::from(blob.clone())))
-    })
+    let site = Site::start(
+        1,
+        move |_: &Request, _: &mut Transaction<'_, CountingDatabase>| {
+            Ok(Response::new(Body::from(blob.clone())))
+        },
+    )
     .await;
-    let mut client = RawClient::connect(site.address).await.expect("the server listens");
-    // Half of them were never written: nobody has those in memory. The second time both halves are there.
-    let (first, last) = ((700 << 20) - 50, (700 << 20) + 49);
+    let mut client = RawClient::connect(site.address)
+        .await
+        .expect("the server listens");
+    // Half of them were never written: nobody has those in memory. The second time both halves are
+    // there.
+    let first = (700 << 20) - 50;
+    let last = (700 << 20) + 49;
     for temperature in ["cold", "warm"] {
         let before = read();
-        let request = format!("GET / HTTP/1.1\r\nhost: test\r\nrange: bytes={first}-{last}\r\n\r\n");
+        let request =
+            format!("GET / HTTP/1.1\r\nhost: test\r\nrange: bytes={first}-{last}\r\n\r\n");
         client.send(request).await.expect("the server reads");
         let answer = client.read_answer(false).await.expect("an answer");
         assert_eq!((answer.status.as_u16(), answer.body.len()), (206, 100));
@@ -35,11 +46,12 @@ async fn main() {
     site.end().await;
 }
 
-/// Bytes that this process has read so far, as Linux says in `/proc/self/io`: all calls, also those that found
-/// what they wanted in memory, and `sendfile`.
+/// Bytes that this process has read so far, as Linux says in `/proc/self/io`: all calls, also those
+/// that found what they wanted in memory, and `sendfile`.
 fn read() -> u64 {
     let mut text = String::new();
-    std::io::Read::read_to_string(&mut File::open("/proc/self/io").expect("Linux"), &mut text).expect("text");
+    std::io::Read::read_to_string(&mut File::open("/proc/self/io").expect("Linux"), &mut text)
+        .expect("text");
     let line = text.lines().find_map(|line| line.strip_prefix("rchar: "));
     line.and_then(|bytes| bytes.parse().ok()).expect("a number")
 }

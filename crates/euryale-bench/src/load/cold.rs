@@ -12,10 +12,18 @@ pub(crate) fn lengths(downloads: u64, length: u64) -> impl Iterator<Item = u64> 
     (0..downloads).map(move |n| length + n)
 }
 
-pub(super) async fn run(target: &Target, downloads: u64, length: u64, probes: usize) -> Result<Figures> {
+pub(super) async fn run(
+    target: &Target,
+    downloads: u64,
+    length: u64,
+    probes: usize,
+) -> Result<Figures> {
     let mut seen = Figures::new();
     probe::told(target, probes, &mut seen, "_quiet").await?;
-    ensure!(seen["answered_quiet"] as usize == probes, "does not answer even when it is quiet");
+    ensure!(
+        seen["answered_quiet"] as usize == probes,
+        "does not answer even when it is quiet"
+    );
 
     let began = Instant::now();
     let download = |length| {
@@ -24,9 +32,15 @@ pub(super) async fn run(target: &Target, downloads: u64, length: u64, probes: us
     };
     let under_way: Vec<_> = lengths(downloads, length).map(download).collect();
     probe::told(target, probes, &mut seen, "").await?;
-    let left = under_way.iter().filter(|download| !download.is_finished()).count();
+    let left = under_way
+        .iter()
+        .filter(|download| !download.is_finished())
+        .count();
     for download in under_way {
-        download.join().ok().context("a thread of the client panicked")??;
+        download
+            .join()
+            .ok()
+            .context("a thread of the client panicked")??;
     }
     seen.extend(figures([
         ("under_way", left as f64),

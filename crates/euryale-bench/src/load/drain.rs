@@ -1,5 +1,5 @@
-//! Downloads that are discarded in the kernel: with `MSG_TRUNC`, TCP takes bytes from its queue without a copy
-//! (tcp(7)), so the client costs less than what it measures.
+//! Downloads that are discarded in the kernel: with `MSG_TRUNC`, TCP takes bytes from its queue
+//! without a copy (tcp(7)), so the client costs less than what it measures.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -29,7 +29,10 @@ pub(super) fn run(target: &Target, requests: u64, sockets: usize, length: u64) -
         let threads: Vec<_> = (0..sockets).map(|_| scope.spawn(drain)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, Result<FirstBytes>>| thread.join();
         let drained: Vec<_> = threads.into_iter().map(join).collect();
-        drained.into_iter().map(|result| result.ok().context("a thread of the client panicked")?).collect()
+        drained
+            .into_iter()
+            .map(|result| result.ok().context("a thread of the client panicked")?)
+            .collect()
     });
     let first_bytes = first_bytes?;
     let seconds = began.elapsed().as_secs_f64();
@@ -38,7 +41,10 @@ pub(super) fn run(target: &Target, requests: u64, sockets: usize, length: u64) -
         ("requests", requests as f64),
         ("bytes", (requests * length) as f64),
         ("seconds", seconds),
-        ("first_byte_mean_ms", milliseconds(all().sum::<f64>() / requests as f64)),
+        (
+            "first_byte_mean_ms",
+            milliseconds(all().sum::<f64>() / requests as f64),
+        ),
         ("first_byte_max_ms", milliseconds(all().fold(0.0, f64::max))),
     ]))
 }
@@ -60,8 +66,14 @@ fn drain(target: &Target, asked: &AtomicU64, requests: u64, length: u64) -> Resu
         let mut received = Vec::new();
         let head = read_head(&mut stream, &mut received)?;
         first_bytes.push(began.elapsed().as_secs_f64());
-        ensure!(head.length == length, "announced {} bytes and not {length}", head.length);
-        let left = length.checked_sub(received.len() as u64).context("sent more than announced")?;
+        ensure!(
+            head.length == length,
+            "announced {} bytes and not {length}",
+            head.length
+        );
+        let left = length
+            .checked_sub(received.len() as u64)
+            .context("sent more than announced")?;
         discard(&stream, left, &mut nowhere).with_context(|| format!("of {length} bytes"))?;
         if !head.closes {
             socket = Some(stream);

@@ -37,9 +37,14 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head>> {
     let mut lines = text.lines();
     let status = lines.next().unwrap_or_default();
     let mut words = status.splitn(3, ' ');
-    let (version, code) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    ensure!(version.starts_with("HTTP/1.") && code == "200", "answered {status}");
-    let (mut length, mut closes) = (None, version == "HTTP/1.0");
+    let version = words.next().unwrap_or_default();
+    let code = words.next().unwrap_or_default();
+    ensure!(
+        version.starts_with("HTTP/1.") && code == "200",
+        "answered {status}"
+    );
+    let mut length = None;
+    let mut closes = version == "HTTP/1.0";
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok();
@@ -48,7 +53,11 @@ pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head>> {
         }
     }
     let length = length.context("answered without a length")?;
-    Ok(Some(Head { length, closes, size: end + 4 }))
+    Ok(Some(Head {
+        length,
+        closes,
+        size: end + 4,
+    }))
 }
 
 /// A request without a body.
@@ -78,15 +87,23 @@ impl Target {
     /// A socket for code that does not.
     pub(super) async fn open(&self) -> Result<Socket> {
         let stream = tokio::net::TcpStream::connect(self.to);
-        let stream =
-            timeout(PATIENCE, stream).await.context("connecting takes too long")?.context("connecting")?;
+        let stream = timeout(PATIENCE, stream)
+            .await
+            .context("connecting takes too long")?
+            .context("connecting")?;
         self.prepare(&stream)?;
         stream.set_nodelay(true)?;
-        Ok(Socket { stream, received: Vec::new(), to: self.to })
+        Ok(Socket {
+            stream,
+            received: Vec::new(),
+            to: self.to,
+        })
     }
 
     fn prepare(&self, socket: impl std::os::fd::AsFd) -> Result<()> {
-        let Some(control) = &self.congestion else { return Ok(()) };
+        let Some(control) = &self.congestion else {
+            return Ok(());
+        };
         set_tcp_congestion(socket, control).with_context(|| format!("setting TCP {control}"))
     }
 }
@@ -103,7 +120,11 @@ pub(super) fn read_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> Resul
         ensure!(
             count > 0,
             "{}",
-            if received.is_empty() { "answered nothing" } else { "answered half a head" }
+            if received.is_empty() {
+                "answered nothing"
+            } else {
+                "answered half a head"
+            }
         );
         received.extend_from_slice(&piece[..count]);
     }
@@ -120,7 +141,10 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) async fn ask(&mut self, path: &str) -> Result<()> {
         let request = get(path, self.to);
-        self.stream.write_all(request.as_bytes()).await.context("asking")
+        self.stream
+            .write_all(request.as_bytes())
+            .await
+            .context("asking")
     }
 
     /// The head, as soon as it is complete.
@@ -147,7 +171,9 @@ impl Socket {
     async fn fill(&mut self, most: usize) -> Result<()> {
         let mut piece = vec![0; most];
         let read = timeout(PATIENCE, self.stream.read(&mut piece)).await;
-        let count = read.context("no answer in time")?.context("reading the answer")?;
+        let count = read
+            .context("no answer in time")?
+            .context("reading the answer")?;
         ensure!(count > 0, "hung up in the middle of an answer");
         self.received.extend_from_slice(&piece[..count]);
         Ok(())
@@ -161,7 +187,10 @@ impl Socket {
 }
 
 pub(super) fn expect(found: &str, body: &str) -> Result<()> {
-    ensure!(found == body, "answered the body {found:?} and not {body:?}");
+    ensure!(
+        found == body,
+        "answered the body {found:?} and not {body:?}"
+    );
     Ok(())
 }
 
@@ -169,14 +198,18 @@ pub(super) fn expect(found: &str, body: &str) -> Result<()> {
 pub(crate) fn check(to: SocketAddr, path: &str, body: &Body<'_>) -> Result<()> {
     let mut stream = TcpStream::connect(to).context("connecting")?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(get(path, to).as_bytes()).context("asking")?;
+    stream
+        .write_all(get(path, to).as_bytes())
+        .context("asking")?;
     let mut received = Vec::new();
     let head = read_head(&mut stream, &mut received)?;
     let mut answer = Read::take(Read::chain(received.as_slice(), stream), head.length);
     match body {
         Body::Text(text) => {
             let mut found = String::new();
-            answer.read_to_string(&mut found).context("reading the answer")?;
+            answer
+                .read_to_string(&mut found)
+                .context("reading the answer")?;
             expect(&found, text)
         }
         Body::File(path) => compare(&mut answer, path, head.length),
@@ -193,8 +226,12 @@ pub(crate) enum Body<'a> {
 fn compare(answer: &mut impl Read, path: &Path, announced: u64) -> Result<()> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    ensure!(announced == length, "announced {announced} bytes and not {length}");
-    let (mut piece, mut wanted) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    ensure!(
+        announced == length,
+        "announced {announced} bytes and not {length}"
+    );
+    let mut piece = vec![0; 64 << 10];
+    let mut wanted = vec![0; 64 << 10];
     let mut at = 0;
     while at < length {
         let count = answer.read(&mut piece).context("reading the answer")?;

@@ -26,8 +26,14 @@ pub(super) async fn run(target: &Target, sockets: usize) -> Result<Figures> {
     let before = measure::resident(target.pid)?;
     let mut open = Vec::new();
     for number in 0..sockets {
-        let mut socket = target.open().await.with_context(|| format!("socket {number}"))?;
-        socket.page().await.with_context(|| format!("socket {number}"))?;
+        let mut socket = target
+            .open()
+            .await
+            .with_context(|| format!("socket {number}"))?;
+        socket
+            .page()
+            .await
+            .with_context(|| format!("socket {number}"))?;
         open.push(socket);
     }
     tokio::time::sleep(REST).await;
@@ -39,7 +45,8 @@ pub(super) async fn run(target: &Target, sockets: usize) -> Result<Figures> {
     let per_socket = |bytes: u64| bytes as f64 / sockets as f64;
     Ok(figures([
         ("requests", sockets as f64),
-        // Some servers make what a socket needs when they start, so what came with the sockets is not all.
+        // Some servers make what a socket needs when they start, so what came with the sockets is
+        // not all.
         ("bytes_per_socket", per_socket(after)),
         ("grown_per_socket", per_socket(after.saturating_sub(before))),
     ]))

@@ -18,7 +18,11 @@ impl Buckets {
         let start = format!("{name}_bucket{{le=\"");
         let bucket = |line: &str| {
             let (bound, count) = line.strip_prefix(&start)?.split_once("\"} ")?;
-            let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };
+            let bound = if bound == "+Inf" {
+                f64::INFINITY
+            } else {
+                bound.parse().ok()?
+            };
             Some((bound, count.trim().parse().ok()?))
         };
         Self(text.lines().filter_map(bucket).collect())
@@ -27,38 +31,72 @@ impl Buckets {
     /// What came since `before`.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let pairs = self.0.iter().zip(&before.0);
-        Self(pairs.map(|((bound, now), (_, before))| (*bound, now - before)).collect())
+        Self(
+            pairs
+                .map(|((bound, now), (_, before))| (*bound, now - before))
+                .collect(),
+        )
     }
 
     /// The upper bound of the bucket that holds this quantile: no more is known.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
-        let all = self.0.last().map(|(_, count)| *count).filter(|count| *count > 0.0)?;
-        self.0.iter().find(|(_, count)| *count >= all * share).map(|(bound, _)| *bound)
+        let all = self
+            .0
+            .last()
+            .map(|(_, count)| *count)
+            .filter(|count| *count > 0.0)?;
+        self.0
+            .iter()
+            .find(|(_, count)| *count >= all * share)
+            .map(|(bound, _)| *bound)
     }
 }
 
 /// The exposition; none if the server has none.
 pub(super) async fn ask(target: &Target) -> Result<Option<String>> {
-    let Some(admin) = target.admin else { return Ok(None) };
-    let admin = Target { to: admin, ..target.clone() };
+    let Some(admin) = target.admin else {
+        return Ok(None);
+    };
+    let admin = Target {
+        to: admin,
+        ..target.clone()
+    };
     let mut socket: Socket = admin.open().await?;
     socket.ask("/metrics").await?;
-    socket.answer().await.context("asking for metrics").map(Some)
+    socket
+        .answer()
+        .await
+        .context("asking for metrics")
+        .map(Some)
 }
 
 /// How long heads took so far.
 pub(super) async fn heads(target: &Target) -> Result<Option<Buckets>> {
-    Ok(ask(target).await?.map(|text| Buckets::read(&text, HEAD_SECONDS)))
+    Ok(ask(target)
+        .await?
+        .map(|text| Buckets::read(&text, HEAD_SECONDS)))
 }
 
-/// How long a worker was held by a publication, in the mean, in seconds. None: by none, or nobody knows.
+/// How long a worker was held by a publication, in the mean, in seconds. None: by none, or nobody
+/// knows.
 pub(super) async fn publish_mean(target: &Target) -> Result<Option<f64>> {
-    let Some(text) = ask(target).await? else { return Ok(None) };
+    let Some(text) = ask(target).await? else {
+        return Ok(None);
+    };
     let of = |what| value(&text, &format!("{PUBLISH_SECONDS}_{what}"));
-    Ok(of("sum").zip(of("count")).filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count))
+    Ok(of("sum")
+        .zip(of("count"))
+        .filter(|(_, count)| *count > 0.0)
+        .map(|(sum, count)| sum / count))
 }
 
 /// The value of a gauge or counter without labels.
 pub(super) fn value(text: &str, name: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines().find_map(|line| {
+        line.strip_prefix(name)?
+            .strip_prefix(' ')?
+            .trim()
+            .parse()
+            .ok()
+    })
 }

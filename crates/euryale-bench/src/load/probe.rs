@@ -1,5 +1,5 @@
-//! Probes: a page is asked for now and then, each time on a socket of its own, whether the last one was
-//! answered or not.
+//! Probes: a page is asked for now and then, each time on a socket of its own, whether the last one
+//! was answered or not.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,12 @@ impl Latencies {
 }
 
 /// Probes, and says how many were answered in time, and how late. A wrong answer is an error.
-pub(super) async fn run(target: &Target, probes: usize, figures: &mut Figures, suffix: &str) -> Result<()> {
+pub(super) async fn run(
+    target: &Target,
+    probes: usize,
+    figures: &mut Figures,
+    suffix: &str,
+) -> Result<()> {
     let mut pace = interval(PAUSE);
     let mut asking = JoinSet::new();
     for _ in 0..probes {
@@ -76,11 +81,18 @@ pub(super) async fn run(target: &Target, probes: usize, figures: &mut Figures, s
 }
 
 /// Probes, with what the server itself says of them.
-pub(super) async fn told(target: &Target, probes: usize, figures: &mut Figures, suffix: &str) -> Result<()> {
+pub(super) async fn told(
+    target: &Target,
+    probes: usize,
+    figures: &mut Figures,
+    suffix: &str,
+) -> Result<()> {
     let before = metrics::heads(target).await?;
     run(target, probes, figures, suffix).await?;
     let after = metrics::heads(target).await?;
-    let quantile = before.zip(after).and_then(|(before, after)| after.since(&before).quantile(0.99));
+    let quantile = before
+        .zip(after)
+        .and_then(|(before, after)| after.since(&before).quantile(0.99));
     if let Some(seconds) = quantile {
         figures.insert(format!("server_p99_ms{suffix}"), milliseconds(seconds));
     }

@@ -18,25 +18,47 @@ const GROUPS: usize = 5;
 /// For the server to come to rest.
 const REST: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(target: &Target, heads: usize, sockets: usize, probes: usize) -> Result<Figures> {
-    let (all, may_open) = (heads + sockets, raise_descriptors());
+pub(super) async fn run(
+    target: &Target,
+    heads: usize,
+    sockets: usize,
+    probes: usize,
+) -> Result<Figures> {
+    let all = heads + sockets;
+    let may_open = raise_descriptors();
     ensure!(
         may_open > all as u64 + 64,
         "{all} sockets need as many descriptors, and {may_open} are allowed: raise `ulimit -Hn`"
     );
     let mut figures = Figures::new();
     probe::run(target, probes, &mut figures, "_quiet").await?;
-    ensure!(figures["answered_quiet"] as usize == probes, "does not answer even when it is quiet");
+    ensure!(
+        figures["answered_quiet"] as usize == probes,
+        "does not answer even when it is quiet"
+    );
     let mut idle = Vec::new();
     for number in 0..sockets {
-        let mut socket = target.open().await.with_context(|| format!("socket {number}"))?;
-        socket.page().await.with_context(|| format!("socket {number}"))?;
+        let mut socket = target
+            .open()
+            .await
+            .with_context(|| format!("socket {number}"))?;
+        socket
+            .page()
+            .await
+            .with_context(|| format!("socket {number}"))?;
         idle.push(socket);
     }
     let mut slow = Vec::new();
     for number in 0..heads {
-        let mut socket = target.open().await.with_context(|| format!("slow head {number}"))?;
-        socket.stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").await.context("sending half a head")?;
+        let mut socket = target
+            .open()
+            .await
+            .with_context(|| format!("slow head {number}"))?;
+        socket
+            .stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+            .await
+            .context("sending half a head")?;
         slow.push(socket);
     }
     let trickling = tokio::spawn(trickle(slow));
@@ -44,12 +66,19 @@ pub(super) async fn run(target: &Target, heads: usize, sockets: usize, probes: u
     probe::run(target, probes, &mut figures, "").await?;
     let resident = measure::resident(target.pid)?;
     // Nothing of it counts when those who do little are gone.
-    ensure!(!trickling.is_finished(), "slow heads are not waited for: {:?}", ended(trickling).await);
+    ensure!(
+        !trickling.is_finished(),
+        "slow heads are not waited for: {:?}",
+        ended(trickling).await
+    );
     trickling.abort();
     for socket in idle.iter_mut().step_by((sockets / 50).max(1)) {
         socket.page().await.context("an idle socket is gone")?;
     }
-    figures.insert("resident_mib".to_owned(), resident as f64 / f64::from(1 << 20));
+    figures.insert(
+        "resident_mib".to_owned(),
+        resident as f64 / f64::from(1 << 20),
+    );
     if let (Some(busy), Some(quiet)) = (figures.get("p99_ms"), figures.get("p99_ms_quiet")) {
         figures.insert("p99_growth".to_owned(), busy / quiet);
     }
@@ -65,7 +94,11 @@ async fn trickle(mut slow: Vec<Socket>) -> Result<()> {
         for group in slow.chunks_mut(GROUPS) {
             ticks.tick().await;
             for socket in group {
-                socket.stream.write_all(b"x").await.context("a slow head was given up")?;
+                socket
+                    .stream
+                    .write_all(b"x")
+                    .await
+                    .context("a slow head was given up")?;
             }
         }
     }

@@ -16,10 +16,18 @@ const LATE: Duration = Duration::from_secs(10);
 /// Between two looks at what the server does.
 const LOOK: Duration = Duration::from_millis(200);
 
-pub(super) async fn run(target: &Target, downloads: usize, length: u64, probes: usize) -> Result<Figures> {
+pub(super) async fn run(
+    target: &Target,
+    downloads: usize,
+    length: u64,
+    probes: usize,
+) -> Result<Figures> {
     let mut figures = Figures::new();
     probe::told(target, probes, &mut figures, "_quiet").await?;
-    ensure!(figures["answered_quiet"] as usize == probes, "does not answer even when it is quiet");
+    ensure!(
+        figures["answered_quiet"] as usize == probes,
+        "does not answer even when it is quiet"
+    );
 
     let before = measure::resident(target.pid)?;
     let mut starting = JoinSet::new();
@@ -48,7 +56,10 @@ async fn start(target: Target, length: u64) -> Result<(Socket, bool)> {
     let served = match timeout(LATE, socket.head()).await {
         Ok(head) => {
             let announced = head?.length;
-            ensure!(announced == length, "announced {announced} bytes and not {length}");
+            ensure!(
+                announced == length,
+                "announced {announced} bytes and not {length}"
+            );
             true
         }
         Err(_) => false,

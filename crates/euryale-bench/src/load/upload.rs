@@ -20,10 +20,17 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn run(target: &Target, sockets: usize, length: u64) -> Result<Figures> {
     let began = Instant::now();
     let sent: Vec<Result<()>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..sockets).map(|_| scope.spawn(|| send(target, length))).collect();
+        let threads: Vec<_> = (0..sockets)
+            .map(|_| scope.spawn(|| send(target, length)))
+            .collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().ok().context("a thread of the client panicked")?)
+            .map(|thread| {
+                thread
+                    .join()
+                    .ok()
+                    .context("a thread of the client panicked")?
+            })
             .collect()
     });
     sent.into_iter().collect::<Result<()>>()?;
@@ -42,19 +49,23 @@ fn piece() -> Vec<u8> {
 
 fn send(target: &Target, length: u64) -> Result<()> {
     let mut stream = target.connect()?;
-    stream.write_all(post(target.to, length).as_bytes()).context("asking")?;
+    stream
+        .write_all(post(target.to, length).as_bytes())
+        .context("asking")?;
     let piece = piece();
     let mut left = length;
     while left > 0 {
         let count = left.min(PIECE as u64) as usize;
-        stream.write_all(&piece[..count]).context("sending the body")?;
+        stream
+            .write_all(&piece[..count])
+            .context("sending the body")?;
         left -= count as u64;
     }
     let mut received = Vec::new();
     let head = read_head(&mut stream, &mut received)?;
     let answer = std::io::Read::chain(received.as_slice(), stream);
-    let answer =
-        std::io::read_to_string(std::io::Read::take(answer, head.length)).context("reading the answer")?;
+    let answer = std::io::read_to_string(std::io::Read::take(answer, head.length))
+        .context("reading the answer")?;
     expect(&answer, &length.to_string())
 }
 
@@ -72,7 +83,10 @@ pub(super) async fn trickle(
         sending.spawn(drip(target.clone(), length, pace));
     }
     tokio::time::sleep(pace / 10).await;
-    let mut figures = figures([("requests", sockets as f64), ("bytes", (sockets as u64 * length) as f64)]);
+    let mut figures = figures([
+        ("requests", sockets as f64),
+        ("bytes", (sockets as u64 * length) as f64),
+    ]);
     let looking = tokio::spawn(workers(target.clone(), pace * 7 / 10));
     probe::run(target, probes, &mut figures, "").await?;
     let workers = looking.await.context("a task of the client panicked")??;
@@ -86,7 +100,11 @@ pub(super) async fn trickle(
 
 async fn drip(target: Target, length: u64, pace: Duration) -> Result<()> {
     let mut socket = target.open().await?;
-    socket.stream.write_all(post(target.to, length).as_bytes()).await.context("asking")?;
+    socket
+        .stream
+        .write_all(post(target.to, length).as_bytes())
+        .await
+        .context("asking")?;
     let drops = (pace.as_millis() / TICK.as_millis()).max(1) as u64;
     let piece = piece();
     let mut clock = interval(TICK);
@@ -96,7 +114,8 @@ async fn drip(target: Target, length: u64, pace: Duration) -> Result<()> {
         while left > 0 {
             let count = left.min(PIECE as u64) as usize;
             let sent = timeout(PATIENCE, socket.stream.write_all(&piece[..count])).await;
-            sent.context("the server stopped reading")?.context("sending the body")?;
+            sent.context("the server stopped reading")?
+                .context("sending the body")?;
             left -= count as u64;
         }
     }
@@ -107,12 +126,15 @@ async fn drip(target: Target, length: u64, pace: Duration) -> Result<()> {
 async fn workers(target: Target, length: Duration) -> Result<Option<f64>> {
     let until = Instant::now() + length;
     let mut clock = interval(TICK);
-    let (mut sum, mut looks) = (0.0, 0.0);
+    let mut sum = 0.0;
+    let mut looks = 0.0;
     while Instant::now() < until {
         clock.tick().await;
-        let Some(text) = metrics::ask(&target).await? else { return Ok(None) };
-        sum +=
-            metrics::value(&text, "euryale_publishers_running").context("no euryale_publishers_running")?;
+        let Some(text) = metrics::ask(&target).await? else {
+            return Ok(None);
+        };
+        sum += metrics::value(&text, "euryale_publishers_running")
+            .context("no euryale_publishers_running")?;
         looks += 1.0;
     }
     Ok(Some(sum / looks))

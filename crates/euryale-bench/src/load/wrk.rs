@@ -25,17 +25,31 @@ pub(crate) struct Seen {
 
 /// The arguments of `wrk`, but for the address.
 pub(crate) fn arguments(connections: u32, seconds: u32) -> [String; 4] {
-    ["-t1".to_owned(), format!("-c{connections}"), format!("-d{seconds}s"), "--latency".to_owned()]
+    [
+        "-t1".to_owned(),
+        format!("-c{connections}"),
+        format!("-d{seconds}s"),
+        "--latency".to_owned(),
+    ]
 }
 
 /// Loads `address`. Anything but good answers is an error.
 pub(super) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result<Figures> {
     let wrk = which("wrk").context("wrk is not installed; `euryale-bench setup` installs it")?;
     let mut command = other(&wrk)?;
-    command.args(arguments(connections, seconds)).arg(format!("http://{address}/"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments(connections, seconds))
+        .arg(format!("http://{address}/"));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let (good, output, errors) = finish(Running::start(&mut command)?)?;
-    ensure!(good, "wrk failed: {}", errors.lines().last().unwrap_or("without a word"));
+    ensure!(
+        good,
+        "wrk failed: {}",
+        errors.lines().last().unwrap_or("without a word")
+    );
     let load = parse(&output).context("wrk's output is not as expected")?;
     load.judge()?;
     Ok(figures([
@@ -49,8 +63,17 @@ pub(super) fn run(address: SocketAddr, connections: u32, seconds: u32) -> Result
 impl Seen {
     /// A single wrong answer makes a run worthless: errors are cheap to make.
     pub(crate) fn judge(&self) -> Result<()> {
-        ensure!(self.bad_answers == 0, "{} of {} answers were not 2xx", self.bad_answers, self.requests);
-        ensure!(self.socket_errors == 0, "{} socket errors", self.socket_errors);
+        ensure!(
+            self.bad_answers == 0,
+            "{} of {} answers were not 2xx",
+            self.bad_answers,
+            self.requests
+        );
+        ensure!(
+            self.socket_errors == 0,
+            "{} socket errors",
+            self.socket_errors
+        );
         ensure!(self.requests > 0, "no request was answered");
         Ok(())
     }
@@ -82,7 +105,10 @@ pub(crate) fn parse(output: &str) -> Option<Seen> {
 
 /// `connect 0, read 3, write 0, timeout 1`, added up.
 fn sum(errors: &str) -> Option<u64> {
-    errors.split(',').map(|error| error.split_whitespace().nth(1)?.parse::<u64>().ok()).sum()
+    errors
+        .split(',')
+        .map(|error| error.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .sum()
 }
 
 /// `431.00us`, `1.02ms`, `1.50s`, `2.00m`.

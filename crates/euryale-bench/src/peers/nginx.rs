@@ -20,10 +20,23 @@ pub(super) fn command(scene: &Scene, port: u16, sendfile: bool) -> Result<Comman
         .replace("@FOLDER@", &folder.display().to_string())
         .replace("@FILES@", &scene.folder.display().to_string())
         // As root, workers would become a user who may not read the folder.
-        .replace("@USER@", if rustix::process::geteuid().is_root() { "user root;" } else { "" });
+        .replace(
+            "@USER@",
+            if rustix::process::geteuid().is_root() {
+                "user root;"
+            } else {
+                ""
+            },
+        );
     let file = folder.join("nginx.conf");
     fs::write(&file, configuration)?;
     let mut command = other(&which("nginx").context("nginx is not installed")?)?;
-    command.arg("-p").arg(&folder).arg("-e").arg(folder.join("error.log")).arg("-c").arg(file);
+    command
+        .arg("-p")
+        .arg(&folder)
+        .arg("-e")
+        .arg(folder.join("error.log"))
+        .arg("-c")
+        .arg(file);
     Ok(command)
 }

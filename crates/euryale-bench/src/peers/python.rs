@@ -105,8 +105,12 @@ pub(super) const TWISTED: Venv = Venv {
 };
 
 /// No server: themes pages for the workload `theme`.
-pub(crate) const DIAZO: Venv =
-    Venv { name: "diazo", packages: &["diazo", "lxml"], program: "diazorun", arguments: &[] };
+pub(crate) const DIAZO: Venv = Venv {
+    name: "diazo",
+    packages: &["diazo", "lxml"],
+    program: "diazorun",
+    arguments: &[],
+};
 
 /// A file that says that everything was installed.
 pub(crate) const INSTALLED: &str = "installed";
@@ -119,13 +123,17 @@ impl Venv {
         cache().join(self.name)
     }
 
-    /// Is everything there that pip was asked for? An interpreter alone may be left of a `setup` that was broken off.
+    /// Is everything there that pip was asked for? An interpreter alone may be left of a `setup`
+    /// that was broken off.
     pub(crate) fn is_installed(&self) -> bool {
         self.folder().join(INSTALLED).is_file()
     }
 
     pub(crate) fn version(&self) -> String {
-        let ask = format!("import importlib.metadata as m; print(m.version('{}'))", self.packages[0]);
+        let ask = format!(
+            "import importlib.metadata as m; print(m.version('{}'))",
+            self.packages[0]
+        );
         let python = program(self, "python").display().to_string();
         format!(
             "{} {} ({})",
@@ -142,7 +150,10 @@ pub(crate) fn diazo() -> std::result::Result<PathBuf, String> {
     if program(&DIAZO, DIAZO.program).is_file() {
         return Ok(python);
     }
-    Err(format!("{} is not installed; `-- setup` installs it", DIAZO.name))
+    Err(format!(
+        "{} is not installed; `-- setup` installs it",
+        DIAZO.name
+    ))
 }
 
 /// A program of a virtual environment.
@@ -152,9 +163,14 @@ pub(crate) fn program(venv: &Venv, name: &str) -> PathBuf {
 
 /// Where the virtual environments are: below the user's cache folder.
 pub(crate) fn cache() -> PathBuf {
-    let named = std::env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let named = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from);
     let home = || std::env::home_dir().map(|home| home.join(".cache"));
-    named.or_else(home).unwrap_or_else(std::env::temp_dir).join("euryale-bench")
+    named
+        .or_else(home)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("euryale-bench")
 }
 
 /// The server on this port.
@@ -163,7 +179,8 @@ pub(super) fn command(venv: &Venv, scene: &Scene, port: u16) -> Result<Command> 
         fs::write(scene.folder.join(name), text)?;
     }
     let mut command = other(&program(venv, venv.program))?;
-    let (port, cap) = (port.to_string(), scene.cap.to_string());
+    let port = port.to_string();
+    let cap = scene.cap.to_string();
     let fill = |argument: &&str| argument.replace("@PORT@", &port).replace("@CAP@", &cap);
     command
         .args(venv.arguments.iter().map(fill))

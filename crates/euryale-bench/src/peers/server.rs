@@ -33,7 +33,9 @@ impl Server {
             How::Nginx { sendfile } => {
                 Self::start_other(scene, |port| nginx::command(scene, port, *sendfile))
             }
-            How::Python(venv) => Self::start_other(scene, |port| python::command(venv, scene, port)),
+            How::Python(venv) => {
+                Self::start_other(scene, |port| python::command(venv, scene, port))
+            }
             How::Nowhere => bail!("{} cannot be started", peer.name),
         }
     }
@@ -41,17 +43,36 @@ impl Server {
     /// This program again. It picks its ports and says them.
     fn start_built_in(name: &str, scene: &Scene, congestion: Option<&str>) -> Result<Self> {
         let mut command = own(&["serve", name, scene.view.name()])?;
-        command.arg("--cap").arg(scene.cap.to_string()).arg("--folder").arg(&scene.folder);
+        command
+            .arg("--cap")
+            .arg(scene.cap.to_string())
+            .arg("--folder")
+            .arg(&scene.folder);
         if let Some(control) = congestion {
             command.args(["--congestion", control]);
         }
         let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
-        let stdout = running.child().stdout.take().context("the server's output")?;
+        let stdout = running
+            .child()
+            .stdout
+            .take()
+            .context("the server's output")?;
         let mut ports = String::new();
-        BufReader::new(stdout).read_line(&mut ports).context("reading the server's port")?;
-        let mut ports = ports.split_whitespace().map(|port| local(port.parse().ok()));
-        let address = ports.next().flatten().context("the server has ended without a port")?;
-        Ok(Self { running, address, admin: ports.next().flatten() })
+        BufReader::new(stdout)
+            .read_line(&mut ports)
+            .context("reading the server's port")?;
+        let mut ports = ports
+            .split_whitespace()
+            .map(|port| local(port.parse().ok()));
+        let address = ports
+            .next()
+            .flatten()
+            .context("the server has ended without a port")?;
+        Ok(Self {
+            running,
+            address,
+            admin: ports.next().flatten(),
+        })
     }
 
     /// A program that is given a port, and takes connections when it is ready.
@@ -61,7 +82,10 @@ impl Server {
         drop(free);
         let mut command = command(address.port())?;
         let log = scene.folder.join("server.log");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?);
         let mut running = Running::start(&mut command)?;
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
@@ -70,10 +94,17 @@ impl Server {
                 let word = log.lines().last().unwrap_or("without a word");
                 bail!("the server ended before it listened, with {status}: {word}");
             }
-            ensure!(Instant::now() < until, "the server does not listen after {PATIENCE:?}");
+            ensure!(
+                Instant::now() < until,
+                "the server does not listen after {PATIENCE:?}"
+            );
             pause();
         }
-        Ok(Self { running, address, admin: None })
+        Ok(Self {
+            running,
+            address,
+            admin: None,
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

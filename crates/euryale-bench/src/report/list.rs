@@ -10,7 +10,10 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
     let mut out = String::new();
     let mut all: Vec<&Peer> = Vec::new();
     for workload in workloads {
-        line(&mut out, format_args!("{}: {}", workload.name, workload.about));
+        line(
+            &mut out,
+            format_args!("{}: {}", workload.name, workload.about),
+        );
         line(&mut out, format_args!("  goal: {}", workload.goal));
         let plans = match workload.state {
             State::Waiting | State::Theming => continue,
@@ -20,7 +23,11 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
         for plan in &plans {
             line(&mut out, format_args!("  table: {}", plan.title));
             for case in &plan.cases {
-                let named = if case.by_default { "" } else { " (only when named)" };
+                let named = if case.by_default {
+                    ""
+                } else {
+                    " (only when named)"
+                };
                 names.push(format!("{}{named}", case.peer.name));
                 all.push(case.peer);
             }
@@ -33,8 +40,14 @@ pub(crate) fn list(workloads: &[Workload], options: &Options) -> String {
     for peer in all {
         if !seen.contains(&peer.name) {
             seen.push(peer.name);
-            let missing = peer.missing().map(|missing| format!("; {missing}")).unwrap_or_default();
-            line(&mut out, format_args!("  {:18} {}{missing}", peer.name, peer.about));
+            let missing = peer
+                .missing()
+                .map(|missing| format!("; {missing}"))
+                .unwrap_or_default();
+            line(
+                &mut out,
+                format_args!("  {:18} {}{missing}", peer.name, peer.about),
+            );
         }
     }
     out

@@ -17,16 +17,30 @@ const STYLE: &str = "text{font:13px sans-serif;fill:#222}.t{font-weight:bold}.n{
 
 /// The bars of a section. What failed or is missing says so where its bar would be.
 pub(crate) fn svg(section: &Section, column: &Column) -> String {
-    let spreads: Vec<Option<Spread>> =
-        section.cases.iter().map(|runs| Spread::of(runs.values(column.key).into_iter().flatten())).collect();
-    let most = spreads.iter().flatten().map(|spread| spread.max).fold(0.0, f64::max);
-    let scale = |value: f64| if most > 0.0 { LEFT + value / most * (WIDTH - LEFT - RIGHT) } else { LEFT };
+    let spreads: Vec<Option<Spread>> = section
+        .cases
+        .iter()
+        .map(|runs| Spread::of(runs.values(column.key).into_iter().flatten()))
+        .collect();
+    let most = spreads
+        .iter()
+        .flatten()
+        .map(|spread| spread.max)
+        .fold(0.0, f64::max);
+    let scale = |value: f64| {
+        if most > 0.0 {
+            LEFT + value / most * (WIDTH - LEFT - RIGHT)
+        } else {
+            LEFT
+        }
+    };
     let height = TOP + ROW * section.cases.len() as f64 + 10.0;
     let mut out = String::new();
     line(
         &mut out,
         format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
+                role=\"img\">\n\
              <style>{STYLE}</style>\n<text class=\"t\" x=\"10\" y=\"24\">{}: {}</text>",
             escape(&section.title),
             escape(column.title)
@@ -37,19 +51,32 @@ pub(crate) fn svg(section: &Section, column: &Column) -> String {
         let text = y + BAR - 3.0;
         line(
             &mut out,
-            format_args!("<text class=\"n\" x=\"{}\" y=\"{text}\">{}</text>", LEFT - 8.0, escape(&runs.case)),
+            format_args!(
+                "<text class=\"n\" x=\"{}\" y=\"{text}\">{}</text>",
+                LEFT - 8.0,
+                escape(&runs.case)
+            ),
         );
         let Some(spread) = spread else {
-            let why = if runs.missing.is_some() { "not installed" } else { "failed" };
-            line(&mut out, format_args!("<text x=\"{LEFT}\" y=\"{text}\">{why}</text>"));
+            let why = if runs.missing.is_some() {
+                "not installed"
+            } else {
+                "failed"
+            };
+            line(
+                &mut out,
+                format_args!("<text x=\"{LEFT}\" y=\"{text}\">{why}</text>"),
+            );
             continue;
         };
         let class = if runs.ours { "ours" } else { "peer" };
-        let (end, middle) = (scale(spread.median), y + BAR / 2.0);
+        let end = scale(spread.median);
+        let middle = y + BAR / 2.0;
         line(
             &mut out,
             format_args!(
-                "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" height=\"{BAR}\"/>\n\
+                "<rect class=\"{class}\" x=\"{LEFT}\" y=\"{y}\" width=\"{:.1}\" \
+                    height=\"{BAR}\"/>\n\
                  <line class=\"w\" x1=\"{:.1}\" y1=\"{middle}\" x2=\"{:.1}\" y2=\"{middle}\"/>\n\
                  <text x=\"{:.1}\" y=\"{text}\">{}</text>",
                 end - LEFT,
@@ -78,5 +105,7 @@ pub(crate) fn file_name(workload: &str, title: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }

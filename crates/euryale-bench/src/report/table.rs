@@ -7,10 +7,30 @@ use crate::workload::{Bar, Column, Plan};
 
 /// What every table ends with.
 const COMMON: [Column; 4] = [
-    Column { key: "cpu_seconds", title: "server CPU s", digits: 2, more_is_better: false },
-    Column { key: "client_cpu_seconds", title: "client CPU s", digits: 2, more_is_better: false },
-    Column { key: "peak_memory_mib", title: "peak RSS MiB", digits: 1, more_is_better: false },
-    Column { key: "disturbance", title: "others, cores", digits: 2, more_is_better: false },
+    Column {
+        key: "cpu_seconds",
+        title: "server CPU s",
+        digits: 2,
+        more_is_better: false,
+    },
+    Column {
+        key: "client_cpu_seconds",
+        title: "client CPU s",
+        digits: 2,
+        more_is_better: false,
+    },
+    Column {
+        key: "peak_memory_mib",
+        title: "peak RSS MiB",
+        digits: 1,
+        more_is_better: false,
+    },
+    Column {
+        key: "disturbance",
+        title: "others, cores",
+        digits: 2,
+        more_is_better: false,
+    },
 ];
 
 /// A section's heading, table, failures and bars.
@@ -35,17 +55,33 @@ fn loads(out: &mut String, plan: &Plan) {
 }
 
 fn cases(out: &mut String, plan: &Plan, section: &Section) {
-    let Some(main) = plan.columns.first() else { return };
+    let Some(main) = plan.columns.first() else {
+        return;
+    };
     let best = best_peer(main, section);
     let mut heads = vec!["case".to_owned(), main.title.to_owned()];
     heads.extend(best.map(|best| format!("× `{}`", best.case)));
     let others = || plan.columns[1..].iter().chain(&COMMON);
     heads.extend(others().map(|column| column.title.to_owned()));
     heads.push("failed".to_owned());
-    line(out, format_args!("| {} |\n|---|{}", heads.join(" | "), "---:|".repeat(heads.len() - 1)));
+    line(
+        out,
+        format_args!(
+            "| {} |\n|---|{}",
+            heads.join(" | "),
+            "---:|".repeat(heads.len() - 1)
+        ),
+    );
     for runs in &section.cases {
         if let Some(missing) = &runs.missing {
-            line(out, format_args!("| `{}` | {missing} |{}", runs.case, " |".repeat(heads.len() - 2)));
+            line(
+                out,
+                format_args!(
+                    "| `{}` | {missing} |{}",
+                    runs.case,
+                    " |".repeat(heads.len() - 2)
+                ),
+            );
             continue;
         }
         let mut cells = vec![format!("`{}`", runs.case), cell(runs, main)];
@@ -79,7 +115,9 @@ fn cell(runs: &Runs, column: &Column) -> String {
 }
 
 fn median(runs: &Runs, column: &Column) -> String {
-    spread(runs, column.key).map_or("–".to_owned(), |spread| format!("{:.*}", column.digits, spread.median))
+    spread(runs, column.key).map_or("–".to_owned(), |spread| {
+        format!("{:.*}", column.digits, spread.median)
+    })
 }
 
 fn spread(runs: &Runs, key: &str) -> Option<Spread> {
@@ -99,12 +137,22 @@ fn failures(out: &mut String, section: &Section) {
 /// The bars of cases that were to be measured.
 fn bars(out: &mut String, bars: &[Bar], section: &Section) {
     let mut is_first = true;
-    for Bar { key, case, base, limit } in bars {
-        let Some(measured) = section.case(case) else { continue };
+    for Bar {
+        key,
+        case,
+        base,
+        limit,
+    } in bars
+    {
+        let Some(measured) = section.case(case) else {
+            continue;
+        };
         let (what, value) = match base {
             None => (format!("`{case}`"), spread(measured, key)),
             Some(base) => {
-                let Some(against) = section.case(base) else { continue };
+                let Some(against) = section.case(base) else {
+                    continue;
+                };
                 (
                     format!("`{case}` / `{base}`"),
                     Spread::of_ratios(&measured.values(key), &against.values(key)),
@@ -118,11 +166,18 @@ fn bars(out: &mut String, bars: &[Bar], section: &Section) {
         };
         if is_first {
             out.push_str(
-                "\n| bar | | median (min–max), round by round | limit | |\n|---|---|---:|---:|---|\n",
+                "\n| bar | | median (min–max), round by round | limit | |\n\
+                    |---|---|---:|---:|---|\n",
             );
             is_first = false;
         }
         let name = key.replace('_', " ");
-        line(out, format_args!("| {name} | {what} | {value} | {} | {verdict} |", limit.show()));
+        line(
+            out,
+            format_args!(
+                "| {name} | {what} | {value} | {} | {verdict} |",
+                limit.show()
+            ),
+        );
     }
 }

@@ -8,7 +8,11 @@ use anyhow::{Result, ensure};
 use crate::scene::{PAGE, Scene, View};
 
 pub(super) fn serve(listener: TcpListener, scene: &Scene) -> Result<()> {
-    ensure!(scene.view == View::Files, "actix-files does not serve the view {}", scene.view.name());
+    ensure!(
+        scene.view == View::Files,
+        "actix-files does not serve the view {}",
+        scene.view.name()
+    );
     let port = listener.local_addr()?.port();
     let folder = scene.folder.clone();
     rt::System::new().block_on(async move {

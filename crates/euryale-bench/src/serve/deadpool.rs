@@ -1,8 +1,9 @@
 //! axum with deadpool and rusqlite.
 //!
-//! deadpool-sqlite's own versions want a rusqlite of which a lock file may hold only one. Its manager is a few
-//! lines on deadpool and deadpool-sync, and stands here again, with what it does when a connection comes back.
-//! Pragmas, statements and transactions are those of `euryale-sqlite`.
+//! deadpool-sqlite's own versions want a rusqlite of which a lock file may hold only one. Its
+//! manager is a few lines on deadpool and deadpool-sync, and stands here again, with what it does
+//! when a connection comes back. Pragmas, statements and transactions are those of
+//! `euryale-sqlite`.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -20,7 +21,8 @@ use super::euryale::{ID, READ, ROWS, TABLE, WRITE, database_file};
 use super::schemes::{serve, unavailable};
 use crate::scene::{Scene, View};
 
-const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys \
+    = ON; \
                        PRAGMA cache_size = -8192; PRAGMA busy_timeout = 5000;";
 
 struct Manager {
@@ -43,7 +45,11 @@ impl managed::Manager for Manager {
         SyncWrapper::new(Runtime::Tokio1, open).await
     }
 
-    async fn recycle(&self, connection: &mut Self::Type, _: &Metrics) -> RecycleResult<rusqlite::Error> {
+    async fn recycle(
+        &self,
+        connection: &mut Self::Type,
+        _: &Metrics,
+    ) -> RecycleResult<rusqlite::Error> {
         if connection.is_mutex_poisoned() {
             return Err(RecycleError::message("the mutex is poisoned"));
         }
@@ -54,22 +60,32 @@ impl managed::Manager for Manager {
             })
             .await
             .map_err(|error| RecycleError::message(error.to_string()))??;
-        if echo == count { Ok(()) } else { Err(RecycleError::message("another count came back")) }
+        if echo == count {
+            Ok(())
+        } else {
+            Err(RecycleError::message("another count came back"))
+        }
     }
 }
 
 pub(super) fn router(scene: &Scene) -> Result<Router> {
     let path = database_file(&scene.folder);
     Sqlite::open(&path)?.migrate(&[TABLE, ROWS])?;
-    let manager = Manager { path, recycled: AtomicI64::new(0) };
+    let manager = Manager {
+        path,
+        recycled: AtomicI64::new(0),
+    };
     let pool: Pool<Manager> = Pool::builder(manager).max_size(scene.cap).build()?;
     let view = scene.view;
     Ok(serve(move || {
         let pool = pool.clone();
         async move {
             let connection = pool.get().await.map_err(unavailable)?;
-            let word = connection.interact(move |connection| row(connection, view)).await;
-            word.map_err(unavailable)?.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+            let word = connection
+                .interact(move |connection| row(connection, view))
+                .await;
+            word.map_err(unavailable)?
+                .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
         }
     }))
 }
@@ -80,7 +96,9 @@ fn row(connection: &mut Connection, view: View) -> rusqlite::Result<String> {
         _ => (TransactionBehavior::Deferred, READ),
     };
     let transaction = connection.transaction_with_behavior(behavior)?;
-    let word = transaction.prepare_cached(statement)?.query_row([ID], |row| row.get(0))?;
+    let word = transaction
+        .prepare_cached(statement)?
+        .query_row([ID], |row| row.get(0))?;
     transaction.commit()?;
     Ok(word)
 }

@@ -10,8 +10,8 @@ use anyhow::Result;
 use euryale::promise::{Key, PromisesExt};
 use euryale::spool::SpoolLayer;
 use euryale::{
-    Abort, Blob, BlockingThreads, Body, Database, Deferred, Pool, Request, Response, Stack, StackService,
-    Transaction,
+    Abort, Blob, BlockingThreads, Body, Database, Deferred, Pool, Request, Response, Stack,
+    StackService, Transaction,
 };
 use euryale_server::{Admin, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
@@ -22,7 +22,8 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use super::schemes;
 use crate::scene::{Scene, View};
 
-/// More than any workload has waiting at a time: a full queue would refuse, and a refusal fails a run.
+/// More than any workload has waiting at a time: a full queue would refuse, and a refusal fails a
+/// run.
 const MAX_QUEUE: usize = 20_000;
 const MAX_WAIT: Duration = Duration::from_secs(300);
 /// Whoever waits, reads slowly or not at all in a run must outlast it.
@@ -69,7 +70,8 @@ pub(super) fn database_file(folder: &Path) -> std::path::PathBuf {
 pub(super) const TABLE: &str =
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL)";
 /// A thousand rows, so that the one that is asked for stands somewhere in a tree.
-pub(super) const ROWS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < 1000) \
+pub(super) const ROWS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n \
+    WHERE id < 1000) \
                                INSERT INTO rows SELECT id, 'hello', 0 FROM n";
 pub(super) const READ: &str = "SELECT word FROM rows WHERE id = ?1";
 pub(super) const WRITE: &str = "UPDATE rows SET uses = uses + 1 WHERE id = ?1 RETURNING word";
@@ -77,7 +79,8 @@ pub(super) const ID: i64 = 500;
 
 fn row(
     view: View,
-) -> impl Fn(&Request, &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> + Send + Sync + 'static {
+) -> impl Fn(&Request, &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> + Send + Sync + 'static
+{
     move |_request, transaction| {
         let statement = match view {
             View::Write => {
@@ -87,7 +90,9 @@ fn row(
             _ => READ,
         };
         let connection = transaction.connection()?;
-        let word = connection.prepare_cached(statement)?.query_row([ID], |row| row.get(0))?;
+        let word = connection
+            .prepare_cached(statement)?
+            .query_row([ID], |row| row.get(0))?;
         Ok(plain(word))
     }
 }
@@ -100,8 +105,8 @@ fn plain(page: String) -> Response {
     response
 }
 
-/// The whole product: our server, with its admin listener, around the stack. Files go out with `sendfile` only when
-/// they are `stable`.
+/// The whole product: our server, with its admin listener, around the stack. Files go out with
+/// `sendfile` only when they are `stable`.
 pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Result<()> {
     let threads = BlockingThreads::new().publishers(scene.cap).application(16);
     let runtime = euryale::runtime(&threads)?;
@@ -114,7 +119,11 @@ pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Resul
 }
 
 fn pool(cap: usize) -> Pool<NullDatabase> {
-    Pool::builder(NullDatabase).connections(cap).max_queue(MAX_QUEUE).max_wait(MAX_WAIT).build()
+    Pool::builder(NullDatabase)
+        .connections(cap)
+        .max_queue(MAX_QUEUE)
+        .max_wait(MAX_WAIT)
+        .build()
 }
 
 async fn run<D, P>(listener: TcpListener, pool: Pool<D>, scene: &Scene, publisher: P) -> Result<()>
@@ -124,7 +133,8 @@ where
 {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let admin = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let (port, admin_port) = (listener.local_addr()?.port(), admin.local_addr()?.port());
+    let port = listener.local_addr()?.port();
+    let admin_port = admin.local_addr()?.port();
     let shutdown = Shutdown::new();
     let ledger = pool.ledger().clone();
     let spool = SpoolLayer::new().limit(LARGEST).directory(&scene.folder);
@@ -146,14 +156,19 @@ where
 fn view(
     scene: &Scene,
     stable: bool,
-) -> impl Fn(&Request, &mut Transaction<'_, NullDatabase>) -> Result<Response, Abort> + Send + Sync + 'static
-{
-    let (view, folder) = (scene.view, scene.folder.clone());
+) -> impl Fn(&Request, &mut Transaction<'_, NullDatabase>) -> Result<Response, Abort>
++ Send
++ Sync
++ 'static {
+    let view = scene.view;
+    let folder = scene.folder.clone();
     move |request, transaction| {
         transaction.connection()?;
         match (view, request.uri().path()) {
             (View::Slow, _) => Ok(plain(schemes::slow())),
-            (View::Deferred, _) => Ok(Response::new(Deferred::blocking(|| answered(schemes::slow())).into())),
+            (View::Deferred, _) => Ok(Response::new(
+                Deferred::blocking(|| answered(schemes::slow())).into(),
+            )),
             (View::DeferredAsync, _) => Ok(Response::new(Body::deferred(async {
                 tokio::time::sleep(schemes::WORK).await;
                 answered(schemes::page())
@@ -195,6 +210,10 @@ fn file(folder: &Path, path: &str, stable: bool) -> Result<Response, Abort> {
     let Ok(file) = File::open(folder.join(name)) else {
         return Err(Abort::status(StatusCode::NOT_FOUND));
     };
-    let blob = if stable { Blob::stable(file)? } else { Blob::new(file)? };
+    let blob = if stable {
+        Blob::stable(file)?
+    } else {
+        Blob::new(file)?
+    };
     Ok(Response::new(Body::from(blob)))
 }

@@ -1,4 +1,5 @@
-//! Servers that answer wrongly, late or not at all: the harness must say so, and its own tests run them.
+//! Servers that answer wrongly, late or not at all: the harness must say so, and its own tests run
+//! them.
 //!
 //! Bare sockets, a thread each: what a proper server would mend, these do not.
 
@@ -45,14 +46,17 @@ const ALL: [(&str, Fake); 9] = [
 ];
 
 pub(super) fn find(name: &str) -> Option<Fake> {
-    ALL.iter().find(|(found, _)| *found == name).map(|(_, fake)| *fake)
+    ALL.iter()
+        .find(|(found, _)| *found == name)
+        .map(|(_, fake)| *fake)
 }
 
 pub(super) fn serve(listener: &TcpListener, fake: Fake) -> Result<()> {
     listener.set_nonblocking(false)?;
     let asked = Arc::new(AtomicU64::new(0));
     for stream in listener.incoming() {
-        let (stream, asked) = (stream?, Arc::clone(&asked));
+        let stream = stream?;
+        let asked = Arc::clone(&asked);
         std::thread::spawn(move || converse(&stream, fake, &asked));
     }
     Ok(())
@@ -101,7 +105,11 @@ fn answer(mut stream: &TcpStream, fake: Fake, path: &str, number: u64) -> Result
         }
         _ => {}
     }
-    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )?;
     if fake == Fake::Truncating && late {
         stream.write_all(&body[..body.len() / 2])?;
         return Ok(false);
@@ -111,8 +119,12 @@ fn answer(mut stream: &TcpStream, fake: Fake, path: &str, number: u64) -> Result
 }
 
 fn body(path: &str) -> Vec<u8> {
-    let length = path.strip_prefix("/blob-").and_then(|length| length.parse().ok());
-    let Some(length) = length else { return PAGE.as_bytes().to_vec() };
+    let length = path
+        .strip_prefix("/blob-")
+        .and_then(|length| length.parse().ok());
+    let Some(length) = length else {
+        return PAGE.as_bytes().to_vec();
+    };
     let mut body = vec![0; length];
     Pattern::new().fill(&mut body);
     body

@@ -1,5 +1,5 @@
-//! Ways into a worker and back. All are served by `axum::serve` on the same runtime and answer the same
-//! bytes, so that only the way differs.
+//! Ways into a worker and back. All are served by `axum::serve` on the same runtime and answer the
+//! same bytes, so that only the way differs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,13 +27,17 @@ pub(super) fn page() -> String {
     PAGE.to_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the outside work that keeps a worker")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the outside work that keeps a worker"
+)]
 pub(super) fn slow() -> String {
     std::thread::sleep(WORK);
     PAGE.to_owned()
 }
 
-/// A server that answers every path with what `handler` makes. An error is never a 2xx, so it fails the run.
+/// A server that answers every path with what `handler` makes. An error is never a 2xx, so it fails
+/// the run.
 pub(super) fn serve<F, R>(handler: F) -> Router
 where
     F: FnOnce() -> R + Clone + Send + Sync + 'static,
@@ -89,7 +93,12 @@ pub(super) fn pool_run(cap: usize) -> Router {
 }
 
 pub(super) fn pool_run_untimed(cap: usize) -> Router {
-    on_pool(Pool::builder(NullDatabase).connections(cap).max_wait(None::<Duration>).build())
+    on_pool(
+        Pool::builder(NullDatabase)
+            .connections(cap)
+            .max_wait(None::<Duration>)
+            .build(),
+    )
 }
 
 fn on_pool(pool: Pool<NullDatabase>) -> Router {

@@ -1,9 +1,9 @@
-//! Files, small and large. Lengths are those that ZServer was once measured with. Of the small ones there are so many
-//! that their CPU time is more than the grain of the system's account.
+//! Files, small and large. Lengths are those that ZServer was once measured with. Of the small ones
+//! there are so many that their CPU time is more than the grain of the system's account.
 
 use super::{
-    ANSWERED, Bar, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, SECONDS, State, Workload, absolute,
-    bar, case, column,
+    ANSWERED, Bar, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, SECONDS, State, Workload,
+    absolute, bar, case, column,
 };
 use crate::cli::Options;
 use crate::load::Load;
@@ -19,7 +19,8 @@ pub(super) const SMALL: Workload = Workload {
 pub(super) const LARGE: Workload = Workload {
     name: "blob-l",
     about: "426,112,439 bytes × 10, 10 at a time.",
-    goal: "wall ≤ 1.05 × nginx, CPU per GB ≤ 1.10 × nginx, first byte ≤ 5 ms and worker held < 1 ms in the mean; \
+    goal: "wall ≤ 1.05 × nginx, CPU per GB ≤ 1.10 × nginx, first byte ≤ 5 ms and worker held < 1 \
+        ms in the mean; \
            without sendfile ≤ 0.25 s/GB",
     state: State::Rounds(large),
 };
@@ -52,17 +53,34 @@ const PEERS: [&str; 10] = [
 ];
 
 fn small(_options: &Options) -> Vec<Plan> {
-    let load = Load::Drain { requests: 1000, sockets: 20, length: 2_613_064 };
+    let load = Load::Drain {
+        requests: 1000,
+        sockets: 20,
+        length: 2_613_064,
+    };
     vec![plan("small blobs", 2, &load, bars())]
 }
 
 fn large(_options: &Options) -> Vec<Plan> {
-    let load = Load::Drain { requests: 10, sockets: 10, length: 426_112_439 };
+    let load = Load::Drain {
+        requests: 10,
+        sockets: 10,
+        length: 426_112_439,
+    };
     let mut bars = bars();
-    bars.push(absolute("first_byte_mean_ms", "euryale", Limit::AtMost(5.0)));
+    bars.push(absolute(
+        "first_byte_mean_ms",
+        "euryale",
+        Limit::AtMost(5.0),
+    ));
     bars.push(absolute("publish_mean_ms", "euryale", Limit::AtMost(1.0)));
     bars.push(absolute("cpu_per_gb", "euryale-read", Limit::AtMost(0.25)));
-    bars.push(bar("cpu_per_gb", "euryale", "tower-http", Limit::AtMost(0.12)));
+    bars.push(bar(
+        "cpu_per_gb",
+        "euryale",
+        "tower-http",
+        Limit::AtMost(0.12),
+    ));
     // Ten downloads and one connection: none of ours waits for another's end.
     vec![plan("large blobs", 1, &load, bars)]
 }
@@ -74,14 +92,29 @@ const COLDS: &[Column] = &[
     column("p99_ms_quiet", "quiet p99 ms", 2),
     column("server_p99_ms", "at the server: p99 ms ≤", 2),
     column("server_p99_ms_quiet", "quiet ≤", 2),
-    Column { key: "under_way", title: "downloads that outlast the probes", digits: 0, more_is_better: true },
+    Column {
+        key: "under_way",
+        title: "downloads that outlast the probes",
+        digits: 0,
+        more_is_better: true,
+    },
     SECONDS,
     CPU_PER_GB,
 ];
 
 fn cold(_options: &Options) -> Vec<Plan> {
-    let load = Load::Cold { downloads: 10, length: 300_000_000, probes: PROBES };
-    let cases = ["nginx", "euryale", "euryale-read", "tower-http", "actix-files"];
+    let load = Load::Cold {
+        downloads: 10,
+        length: 300_000_000,
+        probes: PROBES,
+    };
+    let cases = [
+        "nginx",
+        "euryale",
+        "euryale-read",
+        "tower-http",
+        "actix-files",
+    ];
     let bars = ["euryale", "euryale-read"].map(|peer| {
         [
             absolute("answered", peer, Limit::AtLeast(PROBES as f64)),
@@ -98,9 +131,22 @@ fn cold(_options: &Options) -> Vec<Plan> {
 
 /// Ours with so many connections; those that hold a thread for each download with two.
 fn plan(title: &str, connections: usize, load: &Load, bars: Vec<Bar>) -> Plan {
-    let cap = |peer: &str| if peer.starts_with("euryale") { connections } else { 2 };
-    let cases = PEERS.map(|peer| case(peer, View::Files, cap(peer), load)).into();
-    Plan { title: title.to_owned(), columns: COLUMNS, cases, bars }
+    let cap = |peer: &str| {
+        if peer.starts_with("euryale") {
+            connections
+        } else {
+            2
+        }
+    };
+    let cases = PEERS
+        .map(|peer| case(peer, View::Files, cap(peer), load))
+        .into();
+    Plan {
+        title: title.to_owned(),
+        columns: COLUMNS,
+        cases,
+        bars,
+    }
 }
 
 fn bars() -> Vec<Bar> {

@@ -1,6 +1,8 @@
 //! Servers that the harness must report as failed, beside one that is sound and one that is late.
 
-use super::{CPU_PER_REQUEST, Case, Column, P50, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload, case};
+use super::{
+    CPU_PER_REQUEST, Case, Column, P50, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload, case,
+};
 use crate::cli::Options;
 use crate::load::Load;
 use crate::scene::View;
@@ -35,18 +37,41 @@ const LENGTH: u64 = 1_000_003;
 
 fn plan(columns: &'static [Column], view: View, load: &Load) -> Vec<Plan> {
     let cases: Vec<Case> = PEERS.map(|peer| case(peer, view, 2, load)).into();
-    vec![Plan { title: "broken".to_owned(), columns, cases, bars: Vec::new() }]
+    vec![Plan {
+        title: "broken".to_owned(),
+        columns,
+        cases,
+        bars: Vec::new(),
+    }]
 }
 
 fn page(options: &Options) -> Vec<Plan> {
-    let load = Load::Wrk { connections: 2, seconds: options.seconds };
+    let load = Load::Wrk {
+        connections: 2,
+        seconds: options.seconds,
+    };
     plan(&[CPU_PER_REQUEST, REQUESTS_PER_SECOND], View::Page, &load)
 }
 
 fn blob(_options: &Options) -> Vec<Plan> {
-    plan(&[SECONDS], View::Files, &Load::Drain { requests: 8, sockets: 2, length: LENGTH })
+    plan(
+        &[SECONDS],
+        View::Files,
+        &Load::Drain {
+            requests: 8,
+            sockets: 2,
+            length: LENGTH,
+        },
+    )
 }
 
 fn burst(_options: &Options) -> Vec<Plan> {
-    plan(&[SECONDS, P50], View::Page, &Load::Burst { sockets: 20, rounds: 2 })
+    plan(
+        &[SECONDS, P50],
+        View::Page,
+        &Load::Burst {
+            sockets: 20,
+            rounds: 2,
+        },
+    )
 }

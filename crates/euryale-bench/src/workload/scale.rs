@@ -1,7 +1,8 @@
 //! Does a unit cost the same when there are many? The cases are sizes, and ours is the server.
 
 use super::{
-    CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State, Workload,
+    CPU_PER_GB, CPU_PER_REQUEST, Case, Column, Limit, Plan, REQUESTS_PER_SECOND, SECONDS, State,
+    Workload,
 };
 use super::{bar, known};
 use crate::cli::Options;
@@ -11,7 +12,8 @@ use crate::scene::View;
 
 pub(super) const SCALE: Workload = Workload {
     name: "scale",
-    about: "1 to 10,000 requests at once, 1 to 64 sockets, blobs of 1 KB to 1 GB: what a unit costs.",
+    about: "1 to 10,000 requests at once, 1 to 64 sockets, blobs of 1 KB to 1 GB: what a unit \
+        costs.",
     goal: "the last decade costs ≤ 1.2 × the first, per unit",
     state: State::Rounds(plans),
 };
@@ -57,12 +59,22 @@ fn plans(options: &Options) -> Vec<Plan> {
 }
 
 fn of(name: &str, peer: &'static Peer, view: View, load: Load) -> Case {
-    Case { name: name.to_owned(), peer, view, cap: 2, load, by_default: true }
+    Case {
+        name: name.to_owned(),
+        peer,
+        view,
+        cap: 2,
+        load,
+        by_default: true,
+    }
 }
 
 fn bursts(peer: &'static Peer) -> Vec<Case> {
     let burst = |sockets: usize| {
-        let load = Load::Burst { sockets, rounds: (REQUESTS / sockets).max(ROUNDS) };
+        let load = Load::Burst {
+            sockets,
+            rounds: (REQUESTS / sockets).max(ROUNDS),
+        };
         of(&sockets.to_string(), peer, View::Page, load)
     };
     [1, 10, 100, 1_000, 10_000].map(burst).into()
@@ -70,7 +82,10 @@ fn bursts(peer: &'static Peer) -> Vec<Case> {
 
 fn sockets(peer: &'static Peer, seconds: u32) -> Vec<Case> {
     let wrk = |connections: u32| {
-        let load = Load::Wrk { connections, seconds };
+        let load = Load::Wrk {
+            connections,
+            seconds,
+        };
         of(&connections.to_string(), peer, View::Page, load)
     };
     [1, 4, 16, 64].map(wrk).into()
@@ -78,7 +93,11 @@ fn sockets(peer: &'static Peer, seconds: u32) -> Vec<Case> {
 
 fn blobs(peer: &'static Peer) -> Vec<Case> {
     let blob = |(name, length, requests)| {
-        let load = Load::Drain { requests, sockets: 4, length };
+        let load = Load::Drain {
+            requests,
+            sockets: 4,
+            length,
+        };
         of(name, peer, View::Files, load)
     };
     let sizes = [

@@ -1,7 +1,8 @@
 //! Sockets that are slow, and sockets that do nothing.
 
 use super::{
-    ANSWERED, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload, absolute, bar, case, column,
+    ANSWERED, CPU_PER_GB, Column, Limit, P50, P99, PROBES, Plan, State, Workload, absolute, bar,
+    case, column,
 };
 use crate::cli::Options;
 use crate::load::Load;
@@ -16,7 +17,8 @@ pub(super) const STALL: Workload = Workload {
 
 pub(super) const UPLOAD: Workload = Workload {
     name: "upload",
-    about: "200 uploads of 10 MB, drop by drop, with probes of a page; then 8 of 1 GB as fast as they go.",
+    about: "200 uploads of 10 MB, drop by drop, with probes of a page; then 8 of 1 GB as fast as \
+        they go.",
     goal: "no worker held; ≥ 0.8 × nginx's rate with client_body_in_file_only",
     state: State::Rounds(upload),
 };
@@ -46,13 +48,30 @@ const STALLS: &[Column] = &[
     column("p99_ms_begin", "p99 ms as they begin", 2),
     column("server_p99_ms", "at the server: p99 ms ≤", 2),
     column("server_p99_ms_quiet", "quiet ≤", 2),
-    Column { key: "served", title: "downloads begun", digits: 0, more_is_better: true },
+    Column {
+        key: "served",
+        title: "downloads begun",
+        digits: 0,
+        more_is_better: true,
+    },
     column("grown_mib", "memory + MiB", 1),
 ];
 
 fn stall(_options: &Options) -> Vec<Plan> {
-    let load = Load::Stall { downloads: 200, length: STALLED, probes: PROBES };
-    let peers = ["nginx", "euryale", "tower-http", "actix-files", "granian", "gunicorn", "waitress"];
+    let load = Load::Stall {
+        downloads: 200,
+        length: STALLED,
+        probes: PROBES,
+    };
+    let peers = [
+        "nginx",
+        "euryale",
+        "tower-http",
+        "actix-files",
+        "granian",
+        "gunicorn",
+        "waitress",
+    ];
     vec![Plan {
         title: "200 stalled downloads, cap 4".to_owned(),
         columns: STALLS,
@@ -65,10 +84,20 @@ fn stall(_options: &Options) -> Vec<Plan> {
     }]
 }
 
-const TRICKLES: &[Column] =
-    &[ANSWERED, P50, P99, column("workers", "publishers at work, mean", 2), super::SECONDS];
+const TRICKLES: &[Column] = &[
+    ANSWERED,
+    P50,
+    P99,
+    column("workers", "publishers at work, mean", 2),
+    super::SECONDS,
+];
 const RATES: &[Column] = &[
-    Column { key: "gigabytes_per_second", title: "GB/s", digits: 3, more_is_better: true },
+    Column {
+        key: "gigabytes_per_second",
+        title: "GB/s",
+        digits: 3,
+        more_is_better: true,
+    },
     super::SECONDS,
     CPU_PER_GB,
 ];
@@ -76,7 +105,12 @@ const RATES: &[Column] = &[
 const PACE: u32 = 10;
 
 fn upload(options: &Options) -> Vec<Plan> {
-    let slow = Load::Trickle { sockets: 200, length: 10_000_000, seconds: PACE, probes: PROBES };
+    let slow = Load::Trickle {
+        sockets: 200,
+        length: 10_000_000,
+        seconds: PACE,
+        probes: PROBES,
+    };
     let length = options.megabytes * 1_000_000;
     let fast = Load::Upload { sockets: 8, length };
     let peers = ["nginx", "euryale", "granian", "gunicorn", "waitress"];
@@ -95,7 +129,12 @@ fn upload(options: &Options) -> Vec<Plan> {
             title: format!("8 uploads of {} MB at full speed, cap 2", options.megabytes),
             columns: RATES,
             cases: cases(&fast),
-            bars: vec![bar("gigabytes_per_second", "euryale", "nginx", Limit::AtLeast(0.8))],
+            bars: vec![bar(
+                "gigabytes_per_second",
+                "euryale",
+                "nginx",
+                Limit::AtLeast(0.8),
+            )],
         },
     ]
 }
@@ -116,7 +155,12 @@ fn idle(_options: &Options) -> Vec<Plan> {
             case("bare", View::Page, 2, &load),
             case("euryale", View::Page, 2, &load),
         ],
-        bars: vec![bar("bytes_per_socket", "euryale", "nginx", Limit::AtMost(4.0))],
+        bars: vec![bar(
+            "bytes_per_socket",
+            "euryale",
+            "nginx",
+            Limit::AtMost(4.0),
+        )],
     }]
 }
 
@@ -132,11 +176,17 @@ const SIEGES: &[Column] = &[
 const SIEGE_PROBES: usize = 500;
 
 fn siege(_options: &Options) -> Vec<Plan> {
-    let load = Load::Siege { heads: 1_000, sockets: SOCKETS, probes: SIEGE_PROBES };
+    let load = Load::Siege {
+        heads: 1_000,
+        sockets: SOCKETS,
+        probes: SIEGE_PROBES,
+    };
     vec![Plan {
         title: format!("1000 slow heads and {SOCKETS} idle sockets, cap 2"),
         columns: SIEGES,
-        cases: ["nginx", "euryale"].map(|peer| case(peer, View::Page, 2, &load)).into(),
+        cases: ["nginx", "euryale"]
+            .map(|peer| case(peer, View::Page, 2, &load))
+            .into(),
         bars: vec![
             absolute("answered", "euryale", Limit::AtLeast(SIEGE_PROBES as f64)),
             absolute("p99_growth", "euryale", Limit::AtMost(2.0)),

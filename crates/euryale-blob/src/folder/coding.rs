@@ -50,25 +50,41 @@ struct Weights(Vec<(String, u16)>);
 
 impl Weights {
     fn of(headers: &HeaderMap) -> Self {
-        let lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+        let lines = headers
+            .get_all(ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
         let items = lines.flat_map(|line| line.split(',')).take(64);
         Self(items.filter_map(|item| parse(item.trim())).collect())
     }
 
     fn of_name(&self, name: &str) -> Option<u16> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, weight)| *weight)
+        self.0
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, weight)| *weight)
     }
 
     fn of_coding(&self, coding: Coding) -> Option<u16> {
-        let old = if coding == Coding::Gzip { "x-gzip" } else { coding.name() };
-        self.of_name(coding.name()).or_else(|| self.of_name(old)).or_else(|| self.of_name("*"))
+        let old = if coding == Coding::Gzip {
+            "x-gzip"
+        } else {
+            coding.name()
+        };
+        self.of_name(coding.name())
+            .or_else(|| self.of_name(old))
+            .or_else(|| self.of_name("*"))
     }
 }
 
 /// `name` or `name;q=0.5`. A weight that is none is taken for "not at all".
 fn parse(item: &str) -> Option<(String, u16)> {
     let (name, parameter) = item.split_once(';').unwrap_or((item, "q=1"));
-    let weight = parameter.trim().strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('=')?;
+    let weight = parameter
+        .trim()
+        .strip_prefix(['q', 'Q'])?
+        .trim_start()
+        .strip_prefix('=')?;
     let name = name.trim().to_ascii_lowercase();
     (!name.is_empty()).then(|| (name, thousandths(weight.trim()).unwrap_or(0)))
 }

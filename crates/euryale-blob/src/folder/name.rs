@@ -33,7 +33,12 @@ impl Name {
         let rest = path.strip_prefix('/').unwrap_or(path);
         let is_folder = rest.is_empty() || rest.ends_with('/');
         let mut found = PathBuf::new();
-        for (depth, segment) in rest.strip_suffix('/').unwrap_or(rest).split('/').enumerate() {
+        for (depth, segment) in rest
+            .strip_suffix('/')
+            .unwrap_or(rest)
+            .split('/')
+            .enumerate()
+        {
             if rest.is_empty() {
                 break;
             }
@@ -47,11 +52,15 @@ impl Name {
         if is_folder {
             found.push(INDEX);
         }
-        Ok(Self { path: found, is_folder })
+        Ok(Self {
+            path: found,
+            is_folder,
+        })
     }
 }
 
-/// One segment, which stays one: an encoded slash is no separator, and what is encoded twice is decoded once.
+/// One segment, which stays one: an encoded slash is no separator, and what is encoded twice is
+/// decoded once.
 fn decoded(segment: &str) -> Result<OsString, Refused> {
     let name: Vec<u8> = percent_decode_str(segment).collect();
     if name.contains(&0) {
@@ -63,7 +72,8 @@ fn decoded(segment: &str) -> Result<OsString, Refused> {
     Ok(OsString::from_vec(name))
 }
 
-/// Where the folder's slash is, from the place of the folder: right under any prefix, and on no other host.
+/// Where the folder's slash is, from the place of the folder: right under any prefix, and on no
+/// other host.
 pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();

@@ -24,9 +24,16 @@ pub(super) enum Found {
     Nothing,
 }
 
-pub(super) fn find(root: &Path, name: &Name, codings: &[Coding], stable: bool) -> io::Result<Found> {
+pub(super) fn find(
+    root: &Path,
+    name: &Name,
+    codings: &[Coding],
+    stable: bool,
+) -> io::Result<Found> {
     let root = openat(CWD, root, FOLDER, Mode::empty())?;
-    let Some(file) = open(&root, &name.path)? else { return Ok(Found::Nothing) };
+    let Some(file) = open(&root, &name.path)? else {
+        return Ok(Found::Nothing);
+    };
     let kind = file.metadata()?;
     if kind.is_dir() && !name.is_folder {
         return Ok(Found::Folder);
@@ -38,7 +45,10 @@ pub(super) fn find(root: &Path, name: &Name, codings: &[Coding], stable: bool) -
         let path = with_ending(&name.path, coding.ending());
         match beside(&root, &path, stable) {
             Ok(Some(blob)) => {
-                return Ok(Found::File { blob: blob.coded(coding.name()), coding: Some(coding) });
+                return Ok(Found::File {
+                    blob: blob.coded(coding.name()),
+                    coding: Some(coding),
+                });
             }
             Ok(None) => {}
             // The file itself is there, and says the same.
@@ -47,7 +57,10 @@ pub(super) fn find(root: &Path, name: &Name, codings: &[Coding], stable: bool) -
             }
         }
     }
-    Ok(Found::File { blob: blob(file, stable)?, coding: None })
+    Ok(Found::File {
+        blob: blob(file, stable)?,
+        coding: None,
+    })
 }
 
 fn beside(root: &OwnedFd, path: &Path, stable: bool) -> io::Result<Option<Blob>> {
@@ -58,7 +71,11 @@ fn beside(root: &OwnedFd, path: &Path, stable: bool) -> io::Result<Option<Blob>>
 }
 
 fn blob(file: File, stable: bool) -> io::Result<Blob> {
-    if stable { Blob::stable(file) } else { Blob::new(file) }
+    if stable {
+        Blob::stable(file)
+    } else {
+        Blob::new(file)
+    }
 }
 
 /// The file, or none where there is none that may be seen.
@@ -83,8 +100,13 @@ fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
 }
 
 /// Does not wait for the other end of a pipe, and takes no terminal.
-const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+const FOLDER: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
 
 #[cfg(target_os = "linux")]
 fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {

@@ -57,7 +57,8 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> FolderFuture<F::Error> {
-        let (settings, mut fallback) = (self.settings.clone(), self.fallback.clone());
+        let settings = self.settings.clone();
+        let mut fallback = self.fallback.clone();
         FolderFuture(Box::pin(async move {
             if let Some(response) = settings.answer(&request).await {
                 return Ok(response);
@@ -83,10 +84,17 @@ impl Settings {
                 Err(refused) => return refusal(refused),
             };
             let media = media_of(&name.path);
-            let (root, stable) = (settings.root.clone(), settings.stable);
-            let found = settings.serving.lane.run(move || find(&root, &name, &codings, stable)).await;
+            let root = settings.root.clone();
+            let stable = settings.stable;
+            let found = settings
+                .serving
+                .lane
+                .run(move || find(&root, &name, &codings, stable))
+                .await;
             match found.map_err(io::Error::other).and_then(|found| found) {
-                Ok(Found::File { blob, coding }) => Some(settings.file(&asked, blob, coding, media)),
+                Ok(Found::File { blob, coding }) => {
+                    Some(settings.file(&asked, blob, coding, media))
+                }
                 Ok(Found::Folder) => Some(moved(slash)),
                 Ok(Found::Nothing) => None,
                 Err(error) => Some(failed(&error)),
@@ -103,11 +111,21 @@ impl Settings {
         // Ranges are of the file itself, and mean something with GET only (RFC 9110 §14.2).
         let has_range = *request.method() == Method::GET && request.headers().contains_key(RANGE);
         let looks = self.precompressed && !has_range;
-        let codings = if looks { accepted(request.headers()) } else { Vec::new() };
+        let codings = if looks {
+            accepted(request.headers())
+        } else {
+            Vec::new()
+        };
         Ok((name, codings, with_slash(uri.path(), uri.query())))
     }
 
-    fn file(&self, asked: &Asked, blob: Blob, coding: Option<Coding>, media: HeaderValue) -> Response {
+    fn file(
+        &self,
+        asked: &Asked,
+        blob: Blob,
+        coding: Option<Coding>,
+        media: HeaderValue,
+    ) -> Response {
         let mut response = Response::new(Body::from(blob));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, media);
@@ -120,7 +138,9 @@ impl Settings {
         let mut response = self.serving.answer(asked, response);
         // Only now: a blob with a coding that stands in the head is one that somebody changed.
         if let Some(coding) = coding.filter(|_| response.status() == StatusCode::OK) {
-            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+            response
+                .headers_mut()
+                .insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
         }
         response
     }
@@ -133,7 +153,9 @@ fn refusal(refused: Refused) -> Option<Response> {
         Refused::Malformed => Some(empty(StatusCode::BAD_REQUEST)),
         Refused::Method => {
             let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             Some(response)
         }
     }
@@ -141,7 +163,11 @@ fn refusal(refused: Refused) -> Option<Response> {
 
 fn media_of(path: &Path) -> HeaderValue {
     let media = mime_guess::from_path(path).first_or_octet_stream();
-    let charset = if media.type_() == mime_guess::mime::TEXT { "; charset=utf-8" } else { "" };
+    let charset = if media.type_() == mime_guess::mime::TEXT {
+        "; charset=utf-8"
+    } else {
+        ""
+    };
     HeaderValue::try_from(format!("{media}{charset}"))
         .unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"))
 }
@@ -160,8 +186,14 @@ fn moved(to: String) -> Response {
 fn failed(error: &io::Error) -> Response {
     tracing::warn!(error = %error, "a file of a folder cannot be opened");
     let no_room = [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(Errno::raw_os_error);
-    let is_short = error.raw_os_error().is_some_and(|code| no_room.contains(&code));
-    empty(if is_short { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR })
+    let is_short = error
+        .raw_os_error()
+        .is_some_and(|code| no_room.contains(&code));
+    empty(if is_short {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
 }
 
 fn empty(status: StatusCode) -> Response {

@@ -49,7 +49,10 @@ impl Fixture {
         symlink("index.html", root.join("within")).unwrap();
         symlink("..", root.join("up")).unwrap();
         symlink("/proc/self/root", root.join("magic")).unwrap();
-        Self { around, ledger: Ledger::new() }
+        Self {
+            around,
+            ledger: Ledger::new(),
+        }
     }
 
     fn root(&self) -> std::path::PathBuf {
@@ -76,10 +79,25 @@ async fn files_and_folders() {
         ("/", 200, "<p>root", "text/html; charset=utf-8"),
         ("/index.html", 200, "<p>root", "text/html; charset=utf-8"),
         ("/docs/", 200, "<p>docs", "text/html; charset=utf-8"),
-        ("/docs/a%20b.txt", 200, "with a space", "text/plain; charset=utf-8"),
-        ("/%64ocs/index.html", 200, "<p>docs", "text/html; charset=utf-8"),
+        (
+            "/docs/a%20b.txt",
+            200,
+            "with a space",
+            "text/plain; charset=utf-8",
+        ),
+        (
+            "/%64ocs/index.html",
+            200,
+            "<p>docs",
+            "text/html; charset=utf-8",
+        ),
         ("/no%20ending", 200, "?", "application/octet-stream"),
-        ("/.well-known/security.txt", 200, "known", "text/plain; charset=utf-8"),
+        (
+            "/.well-known/security.txt",
+            200,
+            "known",
+            "text/plain; charset=utf-8",
+        ),
         ("/%252e%252e", 200, "literally", "application/octet-stream"),
         ("/docs/empty/", 404, "", ""),
         ("/nothing", 404, "", ""),
@@ -89,10 +107,16 @@ async fn files_and_folders() {
         ("/%2eenv", 404, "", ""),
     ] {
         let answer = fixture.get(fixture.folder(), path, &[]).await;
-        let got = (answer.status.as_u16(), &answer.body[..], answer.header("content-type"));
+        let got = (
+            answer.status.as_u16(),
+            &answer.body[..],
+            answer.header("content-type"),
+        );
         assert_eq!(got, (status, body.as_bytes(), media), "{path}");
     }
-    let answer = fixture.get(fixture.folder().dotfiles(true), "/.env", &[]).await;
+    let answer = fixture
+        .get(fixture.folder().dotfiles(true), "/.env", &[])
+        .await;
     assert_eq!(&answer.body[..], b"hidden");
 }
 
@@ -136,12 +160,22 @@ async fn nothing_leads_out() {
         "/docs%2findex.html",
     ] {
         for dotfiles in [false, true] {
-            let answer = fixture.get(fixture.folder().dotfiles(dotfiles), path, &[]).await;
-            assert_eq!((answer.status.as_u16(), answer.body.len()), (404, 0), "{path}");
+            let answer = fixture
+                .get(fixture.folder().dotfiles(dotfiles), path, &[])
+                .await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.body.len()),
+                (404, 0),
+                "{path}"
+            );
         }
     }
     for path in ["/%00", "/index.html%00.txt", "/docs/%00/x"] {
-        assert_eq!(fixture.get(fixture.folder(), path, &[]).await.status, 400, "{path}");
+        assert_eq!(
+            fixture.get(fixture.folder(), path, &[]).await.status,
+            400,
+            "{path}"
+        );
     }
 }
 
@@ -153,9 +187,16 @@ fn step_by_step_leads_nowhere_else() {
     for path in ["index.html", "docs/index.html", "docs"] {
         assert!(open_in_steps(&root, Path::new(path)).is_ok(), "{path}");
     }
-    for path in
-        ["out", "absolute", "within", "up/secret", "up/root/index.html", "magic/etc/passwd", "nothing", ""]
-    {
+    for path in [
+        "out",
+        "absolute",
+        "within",
+        "up/secret",
+        "up/root/index.html",
+        "magic/etc/passwd",
+        "nothing",
+        "",
+    ] {
         assert!(open_in_steps(&root, Path::new(path)).is_err(), "{path}");
     }
 }
@@ -165,7 +206,8 @@ fn step_by_step_leads_nowhere_else() {
 fn a_race_with_a_link_does_not_lead_out() {
     let fixture = Fixture::new();
     let root = fixture.root();
-    let (name, other) = (root.join("swap"), root.join("swapped"));
+    let name = root.join("swap");
+    let other = root.join("swapped");
     fs::write(&name, "inside").unwrap();
     symlink("../secret", &other).unwrap();
     let done = std::sync::atomic::AtomicBool::new(false);
@@ -192,7 +234,10 @@ fn a_race_with_a_link_does_not_lead_out() {
                 assert_eq!(&content, b"inside");
             }
             if let Ok(file) = open_in_steps(&descriptor, Path::new("swap")) {
-                assert_eq!(std::io::read_to_string(fs::File::from(file)).unwrap(), "inside");
+                assert_eq!(
+                    std::io::read_to_string(fs::File::from(file)).unwrap(),
+                    "inside"
+                );
             }
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -202,28 +247,54 @@ fn a_race_with_a_link_does_not_lead_out() {
 #[tokio::test]
 async fn a_folder_without_its_slash_is_redirected() {
     let fixture = Fixture::new();
-    for (path, location) in [("/docs", "./docs/"), ("/docs?a=b", "./docs/?a=b"), ("/docs/empty", "./empty/")]
-    {
+    for (path, location) in [
+        ("/docs", "./docs/"),
+        ("/docs?a=b", "./docs/?a=b"),
+        ("/docs/empty", "./empty/"),
+    ] {
         let answer = fixture.get(fixture.folder(), path, &[]).await;
-        assert_eq!((answer.status.as_u16(), answer.header("location")), (307, location));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("location")),
+            (307, location)
+        );
     }
 }
 
 #[tokio::test]
 async fn validators_ranges_and_methods() {
     let fixture = Fixture::new();
-    fs::File::open(fixture.root().join("index.html")).unwrap().set_modified(crate::tests::then()).unwrap();
-    let answer = fixture.get(fixture.folder(), "/", &[("range", "bytes=3-")]).await;
-    assert_eq!((answer.status.as_u16(), &answer.body[..]), (206, &b"root"[..]));
+    fs::File::open(fixture.root().join("index.html"))
+        .unwrap()
+        .set_modified(crate::tests::then())
+        .unwrap();
+    let answer = fixture
+        .get(fixture.folder(), "/", &[("range", "bytes=3-")])
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (206, &b"root"[..])
+    );
     assert_eq!(answer.header("last-modified"), crate::tests::DATE);
     let etag = answer.header("etag").to_owned();
-    assert_eq!(fixture.get(fixture.folder(), "/", &[("if-none-match", &etag)]).await.status, 304);
+    assert_eq!(
+        fixture
+            .get(fixture.folder(), "/", &[("if-none-match", &etag)])
+            .await
+            .status,
+        304
+    );
     for (method, status) in [("HEAD", 200), ("POST", 405), ("OPTIONS", 405), ("PUT", 405)] {
         let request = Request::builder().method(method).body(()).unwrap();
         let answer = Answer::of(fixture.folder().oneshot(request).await.unwrap()).await;
         assert_eq!((answer.status.as_u16(), answer.body.len()), (status, 0));
-        assert_eq!(answer.header("allow"), if status == 405 { "GET, HEAD" } else { "" });
-        assert_eq!(answer.header("content-length"), if status == 200 { "7" } else { "" });
+        assert_eq!(
+            answer.header("allow"),
+            if status == 405 { "GET, HEAD" } else { "" }
+        );
+        assert_eq!(
+            answer.header("content-length"),
+            if status == 200 { "7" } else { "" }
+        );
     }
     assert_quiet(&fixture.ledger).await;
 }
@@ -247,7 +318,9 @@ async fn files_that_were_compressed_before() {
         ("deflate", "plain", ""),
         ("", "plain", ""),
     ] {
-        let answer = fixture.get(folder(), "/app.js", &[("accept-encoding", accept)]).await;
+        let answer = fixture
+            .get(folder(), "/app.js", &[("accept-encoding", accept)])
+            .await;
         assert_eq!(
             (&answer.body[..], answer.header("content-encoding")),
             (body.as_bytes(), coding),
@@ -262,17 +335,38 @@ async fn files_that_were_compressed_before() {
         let ranges = if coding.is_empty() { "bytes" } else { "none" };
         assert_eq!(answer.header("accept-ranges"), ranges);
         let etag = answer.header("etag").to_owned();
-        let again = [("accept-encoding", accept), ("if-none-match", etag.as_str())];
+        let again = [
+            ("accept-encoding", accept),
+            ("if-none-match", etag.as_str()),
+        ];
         let again = fixture.get(folder(), "/app.js", &again).await;
-        assert_eq!((again.status.as_u16(), again.header("vary")), (304, "accept-encoding"));
+        assert_eq!(
+            (again.status.as_u16(), again.header("vary")),
+            (304, "accept-encoding")
+        );
     }
     let ranged = [("accept-encoding", "gzip"), ("range", "bytes=1-2")];
     let answer = fixture.get(folder(), "/app.js", &ranged).await;
-    assert_eq!((answer.status.as_u16(), &answer.body[..]), (206, &b"la"[..]), "of the file itself");
-    let answer = fixture.get(folder(), "/only.css", &[("accept-encoding", "gzip, br")]).await;
-    assert_eq!((&answer.body[..], answer.header("content-encoding")), (&b"only"[..], ""));
-    let answer = fixture.get(fixture.folder(), "/app.js", &[("accept-encoding", "gzip")]).await;
-    assert_eq!((&answer.body[..], answer.header("vary")), (&b"plain"[..], ""), "not unless it is asked for");
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (206, &b"la"[..]),
+        "of the file itself"
+    );
+    let answer = fixture
+        .get(folder(), "/only.css", &[("accept-encoding", "gzip, br")])
+        .await;
+    assert_eq!(
+        (&answer.body[..], answer.header("content-encoding")),
+        (&b"only"[..], "")
+    );
+    let answer = fixture
+        .get(fixture.folder(), "/app.js", &[("accept-encoding", "gzip")])
+        .await;
+    assert_eq!(
+        (&answer.body[..], answer.header("vary")),
+        (&b"plain"[..], ""),
+        "not unless it is asked for"
+    );
 }
 
 /// `Range` means something with GET only (RFC 9110 §14.2): the head is that of GET without it.
@@ -284,8 +378,21 @@ async fn head_with_a_range_is_head() {
     for fields in [&fields[..1], &fields] {
         let mut request = Request::head("/app.js").body(()).unwrap();
         *request.headers_mut() = headers(fields);
-        let answer = Answer::of(fixture.folder().precompressed(true).oneshot(request).await.unwrap()).await;
-        let said = ["content-encoding", "content-length", "etag", "accept-ranges"];
+        let answer = Answer::of(
+            fixture
+                .folder()
+                .precompressed(true)
+                .oneshot(request)
+                .await
+                .unwrap(),
+        )
+        .await;
+        let said = [
+            "content-encoding",
+            "content-length",
+            "etag",
+            "accept-ranges",
+        ];
         heads.push(said.map(|name| answer.header(name).to_owned()));
     }
     assert_eq!(heads[1], heads[0]);
@@ -299,12 +406,17 @@ async fn codings_have_tags_of_their_own() {
     let fixture = Fixture::new();
     for name in ["app.js", "app.js.br", "app.js.gz"] {
         fs::write(fixture.root().join(name), "5 byt").unwrap();
-        fs::File::open(fixture.root().join(name)).unwrap().set_modified(crate::tests::then()).unwrap();
+        fs::File::open(fixture.root().join(name))
+            .unwrap()
+            .set_modified(crate::tests::then())
+            .unwrap();
     }
     let mut tags = std::collections::BTreeSet::new();
     for accept in ["", "br", "gzip"] {
         let folder = fixture.folder().precompressed(true);
-        let answer = fixture.get(folder, "/app.js", &[("accept-encoding", accept)]).await;
+        let answer = fixture
+            .get(folder, "/app.js", &[("accept-encoding", accept)])
+            .await;
         let tag = answer.header("etag").to_owned();
         assert!(tag.starts_with('"') && tag.contains(accept), "{tag}");
         tags.insert(tag);
@@ -335,7 +447,9 @@ fn a_coded_file_that_may_not_be_read_is_passed_over() {
         assert!(fs::File::open(root.join("app.js.br")).is_err());
         find(&root, &wanted, &[Coding::Brotli, Coding::Gzip], false).unwrap()
     });
-    let Found::File { coding, .. } = found.join().unwrap() else { panic!("nothing found") };
+    let Found::File { coding, .. } = found.join().unwrap() else {
+        panic!("nothing found")
+    };
     assert_eq!(coding, Some(Coding::Gzip));
 }
 
@@ -353,10 +467,16 @@ async fn what_is_not_found_is_asked_of_the_fallback() {
         Ok::<_, Infallible>(Response::new(format!("no {}", request.uri().path()).into()))
     });
     let folder = fixture.folder().fallback(other);
-    for (path, body) in
-        [("/nothing", "no /nothing"), ("/out", "no /out"), ("/..%2fsecret", "no /..%2fsecret")]
-    {
-        let answer = folder.clone().oneshot(Request::get(path).body(()).unwrap()).await.unwrap();
+    for (path, body) in [
+        ("/nothing", "no /nothing"),
+        ("/out", "no /out"),
+        ("/..%2fsecret", "no /..%2fsecret"),
+    ] {
+        let answer = folder
+            .clone()
+            .oneshot(Request::get(path).body(()).unwrap())
+            .await
+            .unwrap();
         assert_eq!(&Answer::of(answer).await.body[..], body.as_bytes());
     }
     assert_quiet(&fixture.ledger).await;
@@ -374,7 +494,10 @@ async fn no_pipe_is_waited_for() {
         0,
     )
     .unwrap();
-    assert_eq!(fixture.get(fixture.folder(), "/pipe", &[]).await.status, 404);
+    assert_eq!(
+        fixture.get(fixture.folder(), "/pipe", &[]).await.status,
+        404
+    );
     let missing = ServeFolder::new(fixture.root().join("not there"));
     assert_eq!(
         fixture.get(missing, "/", &[]).await.status,
@@ -385,7 +508,12 @@ async fn no_pipe_is_waited_for() {
 
 #[test]
 fn names() {
-    let name = |path, is_folder| Ok(Name { path: Path::new(path).into(), is_folder });
+    let name = |path, is_folder| {
+        Ok(Name {
+            path: Path::new(path).into(),
+            is_folder,
+        })
+    };
     assert_eq!(Name::of("/", false), name("index.html", true));
     assert_eq!(Name::of("", false), name("index.html", true));
     assert_eq!(Name::of("/a/b", false), name("a/b", false));

@@ -7,13 +7,20 @@ use super::OffloadTo;
 use super::place::Map;
 
 /// Orders to a proxy, and what a proxy says of itself; with all that begin with `x-accel-`.
-const ORDERS: [&str; 5] =
-    ["x-sendfile", "x-sendfile-type", "x-sendfile2", "x-lighttpd-send-file", "x-reproxy-url"];
+const ORDERS: [&str; 5] = [
+    "x-sendfile",
+    "x-sendfile-type",
+    "x-sendfile2",
+    "x-lighttpd-send-file",
+    "x-reproxy-url",
+];
 
-/// Takes all of them away. In a request they may come from a client, in a response from a publisher.
+/// Takes all of them away. In a request they may come from a client, in a response from a
+/// publisher.
 pub(super) fn remove_orders(headers: &mut HeaderMap) {
-    let is_order =
-        |name: &&HeaderName| ORDERS.contains(&name.as_str()) || name.as_str().starts_with("x-accel-");
+    let is_order = |name: &&HeaderName| {
+        ORDERS.contains(&name.as_str()) || name.as_str().starts_with("x-accel-")
+    };
     let found: Vec<HeaderName> = headers.keys().filter(is_order).cloned().collect();
     for name in found {
         headers.remove(name);
@@ -28,13 +35,16 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and, if it may say where it has files,
-    /// `X-Accel-Mapping: FOLDER=PREFIX, …`.
+    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and, if it may say
+    /// where it has files, `X-Accel-Mapping: FOLDER=PREFIX, …`.
     pub(super) fn read(parts: &Parts, may_map: bool) -> Option<Self> {
         let kind = single(&parts.headers, "x-sendfile-type")?;
         let to = if kind.eq_ignore_ascii_case("x-accel-redirect") {
             OffloadTo::Accel
-        } else if ["x-sendfile", "x-lighttpd-send-file"].iter().any(|name| kind.eq_ignore_ascii_case(name)) {
+        } else if ["x-sendfile", "x-lighttpd-send-file"]
+            .iter()
+            .any(|name| kind.eq_ignore_ascii_case(name))
+        {
             OffloadTo::Sendfile
         } else {
             return None;
@@ -45,7 +55,10 @@ impl Order {
         let list = single(&parts.headers, "x-accel-mapping")?;
         let maps: Option<Vec<Map>> = list.split(',').map(|map| Map::parse(map.trim())).collect();
         // One that cannot be read is not guessed.
-        Some(Self { to, maps: Some(maps?) })
+        Some(Self {
+            to,
+            maps: Some(maps?),
+        })
     }
 }
 

@@ -31,7 +31,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Called ⇒ the response, or Checking when a proxy may have it. Checking ⇒ the response, changed or not.
+    /// Called ⇒ the response, or Checking when a proxy may have it. Checking ⇒ the response,
+    /// changed or not.
     #[project = StateProj]
     enum State<F> {
         Called { #[pin] inner: F },
@@ -43,8 +44,18 @@ type Check = Pin<Box<dyn Future<Output = bool> + Send>>;
 type Field = (HeaderName, HeaderValue);
 
 impl<F> OffloadFuture<F> {
-    pub(super) fn new(inner: F, order: Option<Order>, method: Method, settings: Arc<Settings>) -> Self {
-        Self { state: State::Called { inner }, order, method, settings }
+    pub(super) fn new(
+        inner: F,
+        order: Option<Order>,
+        method: Method,
+        settings: Arc<Settings>,
+    ) -> Self {
+        Self {
+            state: State::Called { inner },
+            order,
+            method,
+            settings,
+        }
     }
 }
 
@@ -68,14 +79,21 @@ where
                         .order
                         .take()
                         .and_then(|order| this.settings.candidate(&order, this.method, &response));
-                    let Some((blob, path, field)) = candidate else { return Poll::Ready(Ok(response)) };
+                    let Some((blob, path, field)) = candidate else {
+                        return Poll::Ready(Ok(response));
+                    };
                     let check = this.settings.check(blob, path);
-                    this.state.set(State::Checking { check, found: Some((response, field)) });
+                    this.state.set(State::Checking {
+                        check,
+                        found: Some((response, field)),
+                    });
                 }
                 StateProj::Checking { check, found } => {
                     let is_there = ready!(check.as_mut().poll(cx));
                     // Taken once: polled again, as no caller may, it is pending for ever.
-                    let Some((response, field)) = found.take() else { return Poll::Pending };
+                    let Some((response, field)) = found.take() else {
+                        return Poll::Pending;
+                    };
                     let settings = &this.settings;
                     return Poll::Ready(Ok(if is_there {
                         settings.leave(response, field)
@@ -96,8 +114,13 @@ impl Settings {
         response: &Response,
     ) -> Option<(Blob, BlobPath, Field)> {
         let extensions = response.extensions();
-        let (handle, path) = (extensions.get::<BlobHandle>()?, extensions.get::<BlobPath>()?);
-        let asking = if *method == Method::HEAD { Asking::Head } else { Asking::Get };
+        let handle = extensions.get::<BlobHandle>()?;
+        let path = extensions.get::<BlobPath>()?;
+        let asking = if *method == Method::HEAD {
+            Asking::Head
+        } else {
+            Asking::Get
+        };
         if extensions.get::<NoOffload>().is_some() || !is_whole(response, handle, asking) {
             return None;
         }

@@ -11,16 +11,18 @@ use tower_layer::Layer;
 use super::Offload;
 use super::place::Map;
 
-/// Leaves blobs to a reverse proxy that asked for it. Stands inside [`ServeBlob`](crate::ServeBlob), if there is one.
+/// Leaves blobs to a reverse proxy that asked for it. Stands inside
+/// [`ServeBlob`](crate::ServeBlob), if there is one.
 ///
 /// A blob goes to the proxy when all of this holds: the request is `GET` or `HEAD` and says
-/// [`OffloadTo`](super::OffloadTo); the response is a 200 with a whole blob and a [`BlobPath`](super::BlobPath), and
-/// without [`NoOffload`](super::NoOffload); the path lies in a folder that was named here, and the blob's own file
-/// is found there. Otherwise the response passes, and the blob is streamed. Content-Type, Content-Disposition, ETag,
-/// Last-Modified and Cache-Control stay; ranges and conditions are then the proxy's business.
+/// [`OffloadTo`](super::OffloadTo); the response is a 200 with a whole blob and a
+/// [`BlobPath`](super::BlobPath), and without [`NoOffload`](super::NoOffload); the path lies in a
+/// folder that was named here, and the blob's own file is found there. Otherwise the response
+/// passes, and the blob is streamed. Content-Type, Content-Disposition, ETag, Last-Modified and
+/// Cache-Control stay; ranges and conditions are then the proxy's business.
 ///
-/// Fields named `X-Accel-*`, `X-Sendfile*` and their like never pass: not those of a client inwards, and not those
-/// of a publisher outwards.
+/// Fields named `X-Accel-*`, `X-Sendfile*` and their like never pass: not those of a client
+/// inwards, and not those of a publisher outwards.
 ///
 /// ```
 /// use euryale_blob::{BlobPath, OffloadLayer};
@@ -54,11 +56,11 @@ use super::place::Map;
 /// # }
 /// ```
 ///
-/// Inside of `ForwardedLayer`, which knows the trusted proxies, the predicate asks its `Client` whether it
-/// `is_proxied`.
+/// Inside of `ForwardedLayer`, which knows the trusted proxies, the predicate asks its `Client`
+/// whether it `is_proxied`.
 ///
-/// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`, on by default)
-/// decode them.
+/// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`,
+/// on by default) decode them.
 #[derive(Clone)]
 #[must_use]
 pub struct OffloadLayer {
@@ -84,31 +86,38 @@ impl OffloadLayer {
     pub fn new() -> Self {
         let ledger = Ledger::new();
         let lane = BlockingLane::new("offload", CHECKS).ledger(ledger.clone());
-        let settings =
-            Settings { maps: Arc::new([]), trusted: None, mapping_from_proxy: false, lane, ledger };
+        let settings = Settings {
+            maps: Arc::new([]),
+            trusted: None,
+            mapping_from_proxy: false,
+            lane,
+            ledger,
+        };
         Self { settings }
     }
 
-    /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path that is sent as it
-    /// is. For `X-Sendfile` the prefix has no meaning. Of several folders the deepest counts.
+    /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path
+    /// that is sent as it is. For `X-Sendfile` the prefix has no meaning. Of several folders the
+    /// deepest counts.
     pub fn map(mut self, folder: impl Into<PathBuf>, prefix: impl AsRef<str>) -> Self {
         let added = Map::new(folder.into(), prefix.as_ref());
         self.settings.maps = self.settings.maps.iter().cloned().chain([added]).collect();
         self
     }
 
-    /// Requests whose `X-Sendfile-Type` is believed: `X-Accel-Redirect` or `X-Sendfile`. The predicate must look at
-    /// something that a client cannot choose, as is the address of the peer; and the proxy must set the field, or a
-    /// client may. Default: nobody's.
+    /// Requests whose `X-Sendfile-Type` is believed: `X-Accel-Redirect` or `X-Sendfile`. The
+    /// predicate must look at something that a client cannot choose, as is the address of the peer;
+    /// and the proxy must set the field, or a client may. Default: nobody's.
     pub fn trusted(mut self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.trusted = Some(Arc::new(predicate));
         self
     }
 
-    /// A trusted proxy may say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that counts instead of
-    /// what was named here. A prefix with `?`, `#` or `..` in it is refused. Only for a proxy that sets this field or
-    /// takes it away in every request: nginx passes on what it does not set, and a client could then name any of its
-    /// `internal` locations. Default: the field is not looked at.
+    /// A trusted proxy may say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that
+    /// counts instead of what was named here. A prefix with `?`, `#` or `..` in it is refused. Only
+    /// for a proxy that sets this field or takes it away in every request: nginx passes on what it
+    /// does not set, and a client could then name any of its `internal` locations. Default: the
+    /// field is not looked at.
     pub fn mapping_from_proxy(mut self) -> Self {
         self.settings.mapping_from_proxy = true;
         self
@@ -144,12 +153,17 @@ impl<S> Layer<S> for OffloadLayer {
     type Service = Offload<S>;
 
     fn layer(&self, inner: S) -> Offload<S> {
-        Offload { inner, settings: Arc::new(self.settings.clone()) }
+        Offload {
+            inner,
+            settings: Arc::new(self.settings.clone()),
+        }
     }
 }
 
 impl fmt::Debug for OffloadLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OffloadLayer").field("maps", &self.settings.maps).finish_non_exhaustive()
+        f.debug_struct("OffloadLayer")
+            .field("maps", &self.settings.maps)
+            .finish_non_exhaustive()
     }
 }

@@ -19,12 +19,20 @@ pub(super) struct Map {
     prefix: String,
 }
 
-/// All but what RFC 3986 §2.3 leaves alone: the proxies decode it, and nothing of a name is an order to them.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// All but what RFC 3986 §2.3 leaves alone: the proxies decode it, and nothing of a name is an
+/// order to them.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 impl Map {
     pub(super) fn new(folder: PathBuf, prefix: &str) -> Self {
-        Self { folder, prefix: prefix.trim_end_matches('/').to_owned() }
+        Self {
+            folder,
+            prefix: prefix.trim_end_matches('/').to_owned(),
+        }
     }
 
     /// `FOLDER=PREFIX`, both from the root on.
@@ -34,19 +42,23 @@ impl Map {
     }
 }
 
-/// A path of a URL that leads where it says: nothing goes up, be it encoded, and what is put behind it is neither a
-/// query nor a fragment.
+/// A path of a URL that leads where it says: nothing goes up, be it encoded, and what is put behind
+/// it is neither a query nor a fragment.
 fn is_plain(prefix: &str) -> bool {
     let decoded: Vec<u8> = percent_decode_str(prefix).collect();
     prefix.starts_with('/')
         && !prefix.contains(['?', '#'])
-        && decoded.split(|&byte| byte == b'/').all(|name| name != b"..")
+        && decoded
+            .split(|&byte| byte == b'/')
+            .all(|name| name != b"..")
 }
 
 /// The value of the field for this file, if it lies in one of the folders: in the deepest one.
 pub(super) fn value(to: OffloadTo, maps: &[Map], path: &Path) -> Option<HeaderValue> {
     let names = names(path)?;
-    let fitting = maps.iter().filter_map(|map| Some((map, path.strip_prefix(&map.folder).ok()?)));
+    let fitting = maps
+        .iter()
+        .filter_map(|map| Some((map, path.strip_prefix(&map.folder).ok()?)));
     let (map, _) = fitting.min_by_key(|(_, below)| below.components().count())?;
     let depth = names.len().checked_sub(self::names(&map.folder)?.len())?;
     let (mut value, names) = match to {
@@ -78,7 +90,8 @@ fn names(path: &Path) -> Option<Vec<&[u8]>> {
 
 /// Is the file at this path the blob's, and the blob all of it? Asks the file system.
 pub(super) fn is_still_there(blob: &Blob, path: &Path) -> io::Result<bool> {
-    let (named, open) = (fs::metadata(path)?, blob.file().metadata()?);
+    let named = fs::metadata(path)?;
+    let open = blob.file().metadata()?;
     let is_same = (named.dev(), named.ino()) == (open.dev(), open.ino());
     Ok(is_same && blob.offset() == 0 && blob.len() == open.len())
 }

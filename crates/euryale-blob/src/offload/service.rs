@@ -38,7 +38,8 @@ where
 
     fn call(&mut self, request: Request<Q>) -> OffloadFuture<S::Future> {
         let (mut parts, body) = request.into_parts();
-        let (order, method) = (self.settings.order(&parts), parts.method.clone());
+        let order = self.settings.order(&parts);
+        let method = parts.method.clone();
         remove_orders(&mut parts.headers);
         let inner = self.inner.call(Request::from_parts(parts, body));
         OffloadFuture::new(inner, order, method, Arc::clone(&self.settings))
@@ -51,15 +52,24 @@ impl Settings {
             return None;
         }
         if let Some(to) = parts.extensions.get::<OffloadTo>() {
-            return Some(Order { to: *to, maps: None });
+            return Some(Order {
+                to: *to,
+                maps: None,
+            });
         }
         let trusted = self.trusted.as_ref()?;
-        if trusted(parts) { Order::read(parts, self.mapping_from_proxy) } else { None }
+        if trusted(parts) {
+            Order::read(parts, self.mapping_from_proxy)
+        } else {
+            None
+        }
     }
 }
 
 impl<S: fmt::Debug> fmt::Debug for Offload<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offload").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Offload")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,9 @@ const CONTENT: &[u8] = b"0123456789";
 
 /// A response with the file at `path`, which says so.
 fn response(path: &Path) -> Response {
-    let mut response = Response::new(Body::from(Blob::new(fs::File::open(path).unwrap()).unwrap()));
+    let mut response = Response::new(Body::from(
+        Blob::new(fs::File::open(path).unwrap()).unwrap(),
+    ));
     response.headers_mut().extend(headers(&[
         ("content-type", "text/x"),
         ("etag", "\"t\""),
@@ -42,7 +44,10 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a file"), CONTENT).unwrap();
-        Self { folder, ledger: Ledger::new() }
+        Self {
+            folder,
+            ledger: Ledger::new(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -50,7 +55,9 @@ impl Fixture {
     }
 
     fn layer(&self) -> OffloadLayer {
-        OffloadLayer::new().map(self.folder.path(), "/internal/").ledger(self.ledger.clone())
+        OffloadLayer::new()
+            .map(self.folder.path(), "/internal/")
+            .ledger(self.ledger.clone())
     }
 
     /// Through the layer, with `ServeBlob` around it: the head and the body.
@@ -65,7 +72,10 @@ impl Fixture {
             let response = make(&request);
             std::future::ready(Ok::<_, Infallible>(response))
         });
-        let service = ServiceBuilder::new().layer(serve).layer(layer).service(service);
+        let service = ServiceBuilder::new()
+            .layer(serve)
+            .layer(layer)
+            .service(service);
         let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         assert!(parts.extensions.get::<BlobHandle>().is_none() || !body.is_empty());
@@ -74,7 +84,8 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// Where a proxy that is trusted, and sends these fields, is told to find the file; else it is streamed.
+    /// Where a proxy that is trusted, and sends these fields, is told to find the file; else it is
+    /// streamed.
     async fn place(&self, layer: OffloadLayer, fields: &[(&'static str, &str)]) -> Option<String> {
         let mut request = Request::new(());
         for (name, value) in fields {
@@ -83,7 +94,10 @@ impl Fixture {
         let path = self.path();
         let layer = layer.trusted(|_| true);
         let (parts, body) = self.ask(layer, request, move |_| response(&path)).await;
-        let place = parts.headers.get("x-accel-redirect").map(|value| value.to_str().unwrap().to_owned());
+        let place = parts
+            .headers
+            .get("x-accel-redirect")
+            .map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(body.is_empty(), place.is_some());
         place
     }
@@ -96,8 +110,12 @@ fn asking(to: OffloadTo) -> Request<()> {
 }
 
 fn orders(headers: &HeaderMap) -> Vec<(&str, &str)> {
-    let orders = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-"));
-    orders.map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect()
+    let orders = headers
+        .iter()
+        .filter(|(name, _)| name.as_str().starts_with("x-"));
+    orders
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -112,20 +130,38 @@ async fn a_proxy_that_asked_gets_a_name_and_no_body() {
         for method in ["GET", "HEAD"] {
             let mut request = asking(to);
             *request.method_mut() = method.parse().unwrap();
-            request.headers_mut().extend(headers(&[("range", "bytes=0-1"), ("if-none-match", "\"t\"")]));
+            request.headers_mut().extend(headers(&[
+                ("range", "bytes=0-1"),
+                ("if-none-match", "\"t\""),
+            ]));
             let path = path.clone();
-            let (parts, body) = fixture.ask(fixture.layer(), request, move |_| response(&path)).await;
-            assert_eq!((parts.status.as_u16(), body.len()), (200, 0), "the rest is the proxy's business");
+            let (parts, body) = fixture
+                .ask(fixture.layer(), request, move |_| response(&path))
+                .await;
+            assert_eq!(
+                (parts.status.as_u16(), body.len()),
+                (200, 0),
+                "the rest is the proxy's business"
+            );
             assert_eq!(orders(&parts.headers), [(field, value)]);
-            for (name, value) in [("content-type", "text/x"), ("etag", "\"t\""), ("cache-control", "private")]
-            {
+            for (name, value) in [
+                ("content-type", "text/x"),
+                ("etag", "\"t\""),
+                ("cache-control", "private"),
+            ] {
                 assert_eq!(parts.headers[name], value);
             }
             assert_eq!(parts.headers["content-disposition"], "inline");
             assert!(!parts.headers.contains_key("content-length"));
         }
     }
-    assert_eq!((fixture.ledger.blobs.sent.offload.get(), fixture.ledger.blobs.sent.read.get()), (4, 0));
+    assert_eq!(
+        (
+            fixture.ledger.blobs.sent.offload.get(),
+            fixture.ledger.blobs.sent.read.get()
+        ),
+        (4, 0)
+    );
     assert_quiet(&fixture.ledger).await;
 }
 
@@ -158,7 +194,10 @@ async fn orders_of_others_do_not_pass() {
     let (parts, _) = fixture
         .ask(fixture.layer(), asking(OffloadTo::Accel), |_| {
             let mut response = Response::new(Body::from("no"));
-            response.headers_mut().extend(headers(&[("x-accel-redirect", "/x"), ("X-Accel-Expires", "1")]));
+            response.headers_mut().extend(headers(&[
+                ("x-accel-redirect", "/x"),
+                ("X-Accel-Expires", "1"),
+            ]));
             response
         })
         .await;
@@ -173,12 +212,19 @@ async fn what_a_trusted_proxy_can_send_counts() {
     let kind = ("x-sendfile-type", "X-Accel-Redirect");
     for (fields, expected) in [
         (vec![kind], Some("/internal/a%20file")),
-        (vec![("x-sendfile-type", "x-accel-redirect")], Some("/internal/a%20file")),
+        (
+            vec![("x-sendfile-type", "x-accel-redirect")],
+            Some("/internal/a%20file"),
+        ),
         (vec![kind, ("x-sendfile-type", "X-Sendfile")], None),
         (vec![("x-sendfile-type", "X-Other")], None),
         (vec![("x-accel-mapping", "/=/theirs")], None),
     ] {
-        assert_eq!(fixture.place(fixture.layer(), &fields).await.as_deref(), expected, "{fields:?}");
+        assert_eq!(
+            fixture.place(fixture.layer(), &fields).await.as_deref(),
+            expected,
+            "{fields:?}"
+        );
     }
     assert_quiet(&fixture.ledger).await;
 }
@@ -188,9 +234,15 @@ async fn what_a_trusted_proxy_can_send_counts() {
 async fn where_a_proxy_has_files_is_said_by_the_operator() {
     let fixture = Fixture::new();
     let folder = fixture.folder.path().to_str().unwrap().to_owned();
-    for mapping in [format!("{folder}=/other-internal?"), format!("{folder}=/theirs"), "nonsense".to_owned()]
-    {
-        let fields = [("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", &mapping)];
+    for mapping in [
+        format!("{folder}=/other-internal?"),
+        format!("{folder}=/theirs"),
+        "nonsense".to_owned(),
+    ] {
+        let fields = [
+            ("x-sendfile-type", "X-Accel-Redirect"),
+            ("x-accel-mapping", &mapping),
+        ];
         let place = fixture.place(fixture.layer(), &fields).await;
         assert_eq!(place.as_deref(), Some("/internal/a%20file"), "{mapping}");
         let without = OffloadLayer::new().ledger(fixture.ledger.clone());
@@ -218,12 +270,25 @@ async fn a_proxy_may_say_where_it_has_files_if_it_is_asked_to() {
         (theirs("/theirs%2f..%2fother"), None),
     ] {
         let layer = fixture.layer().mapping_from_proxy();
-        let fields = [("x-sendfile-type", "X-Accel-Redirect"), ("x-accel-mapping", &mapping)];
-        assert_eq!(fixture.place(layer, &fields).await.as_deref(), expected, "{mapping}");
+        let fields = [
+            ("x-sendfile-type", "X-Accel-Redirect"),
+            ("x-accel-mapping", &mapping),
+        ];
+        assert_eq!(
+            fixture.place(layer, &fields).await.as_deref(),
+            expected,
+            "{mapping}"
+        );
     }
-    let place =
-        fixture.place(fixture.layer().mapping_from_proxy(), &[("x-sendfile-type", "X-Accel-Redirect")]);
-    assert_eq!(place.await.as_deref(), Some("/internal/a%20file"), "its own, when the proxy says nothing");
+    let place = fixture.place(
+        fixture.layer().mapping_from_proxy(),
+        &[("x-sendfile-type", "X-Accel-Redirect")],
+    );
+    assert_eq!(
+        place.await.as_deref(),
+        Some("/internal/a%20file"),
+        "its own, when the proxy says nothing"
+    );
     assert_quiet(&fixture.ledger).await;
 }
 
@@ -233,7 +298,9 @@ async fn otherwise_the_blob_is_streamed() {
     type Change = fn(&mut Response, &Path);
     let fixture = Fixture::new();
     let changes: [(&str, Change); 9] = [
-        ("no path", |response, _| drop(response.extensions_mut().remove::<BlobPath>())),
+        ("no path", |response, _| {
+            drop(response.extensions_mut().remove::<BlobPath>())
+        }),
         ("switched off", |response, _| {
             response.extensions_mut().insert(NoOffload);
         }),
@@ -241,18 +308,32 @@ async fn otherwise_the_blob_is_streamed() {
             fs::write(path.with_extension("new"), b"another").unwrap();
             fs::rename(path.with_extension("new"), path).unwrap();
         }),
-        ("renamed", |_, path| fs::rename(path, path.with_extension("else")).unwrap()),
-        ("outside", |response, _| drop(response.extensions_mut().insert(BlobPath("/etc/passwd".into())))),
+        ("renamed", |_, path| {
+            fs::rename(path, path.with_extension("else")).unwrap()
+        }),
+        ("outside", |response, _| {
+            drop(
+                response
+                    .extensions_mut()
+                    .insert(BlobPath("/etc/passwd".into())),
+            )
+        }),
         ("upwards", |response, path| {
             let up = path.parent().unwrap().join("x/../a file");
             response.extensions_mut().insert(BlobPath(up));
         }),
-        ("relative", |response, _| drop(response.extensions_mut().insert(BlobPath("a file".into())))),
+        ("relative", |response, _| {
+            drop(response.extensions_mut().insert(BlobPath("a file".into())))
+        }),
         ("the folder itself", |response, path| {
-            response.extensions_mut().insert(BlobPath(path.parent().unwrap().into()));
+            response
+                .extensions_mut()
+                .insert(BlobPath(path.parent().unwrap().into()));
         }),
         ("coded", |response, _| {
-            response.headers_mut().insert("content-encoding", "x".parse().unwrap());
+            response
+                .headers_mut()
+                .insert("content-encoding", "x".parse().unwrap());
         }),
     ];
     for (what, change) in changes {
@@ -265,14 +346,24 @@ async fn otherwise_the_blob_is_streamed() {
                 response
             })
             .await;
-        assert_eq!((orders(&parts.headers), &body[..]), (vec![], CONTENT), "{what}");
+        assert_eq!(
+            (orders(&parts.headers), &body[..]),
+            (vec![], CONTENT),
+            "{what}"
+        );
     }
     let path = fixture.path();
     fs::write(&path, CONTENT).unwrap();
     let mut request = asking(OffloadTo::Accel);
     *request.method_mut() = http::Method::POST;
-    let (parts, body) = fixture.ask(fixture.layer(), request, move |_| response(&path)).await;
-    assert_eq!((orders(&parts.headers), &body[..]), (vec![], CONTENT), "only GET and HEAD");
+    let (parts, body) = fixture
+        .ask(fixture.layer(), request, move |_| response(&path))
+        .await;
+    assert_eq!(
+        (orders(&parts.headers), &body[..]),
+        (vec![], CONTENT),
+        "only GET and HEAD"
+    );
     assert_eq!(fixture.ledger.blobs.sent.offload.get(), 0);
     assert_quiet(&fixture.ledger).await;
 }
@@ -284,7 +375,9 @@ async fn a_slice_is_streamed() {
     let path = fixture.path();
     let (parts, body) = fixture
         .ask(fixture.layer(), asking(OffloadTo::Sendfile), move |_| {
-            let blob = Blob::new(fs::File::open(&path).unwrap()).unwrap().slice(0, 5);
+            let blob = Blob::new(fs::File::open(&path).unwrap())
+                .unwrap()
+                .slice(0, 5);
             let mut response = Response::new(Body::from(blob));
             response.extensions_mut().insert(BlobPath(path.clone()));
             response.extensions_mut().remove::<BlobHandle>();
@@ -321,8 +414,18 @@ fn names_are_encoded_and_lead_nowhere_else() {
         ("", None),
     ] {
         let value = value(OffloadTo::Accel, &maps, Path::new(path));
-        assert_eq!(value.as_ref().map(|value| value.to_str().unwrap()), expected, "{path}");
+        assert_eq!(
+            value.as_ref().map(|value| value.to_str().unwrap()),
+            expected,
+            "{path}"
+        );
     }
-    assert_eq!(value(OffloadTo::Sendfile, &maps[..1], Path::new("/srv/a b")).unwrap(), "/srv/a%20b");
-    assert_eq!(value(OffloadTo::Sendfile, &maps[..1], Path::new("/etc/passwd")), None);
+    assert_eq!(
+        value(OffloadTo::Sendfile, &maps[..1], Path::new("/srv/a b")).unwrap(),
+        "/srv/a%20b"
+    );
+    assert_eq!(
+        value(OffloadTo::Sendfile, &maps[..1], Path::new("/etc/passwd")),
+        None
+    );
 }

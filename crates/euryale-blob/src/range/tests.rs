@@ -4,7 +4,12 @@ use proptest::prelude::*;
 use super::{Selection, Span, select};
 
 fn parts(spans: &[(u64, u64)]) -> Selection {
-    Selection::Parts(spans.iter().map(|&(first, last)| Span { first, last }).collect())
+    Selection::Parts(
+        spans
+            .iter()
+            .map(|&(first, last)| Span { first, last })
+            .collect(),
+    )
 }
 
 #[test]
@@ -20,7 +25,10 @@ fn the_table() {
         ("bytes=-500", one(9500, 9999)),
         ("bytes=9500-", one(9500, 9999)),
         ("bytes=0-0,-1", parts(&[(0, 0), (9999, 9999)])),
-        ("bytes= 0-999, 4500-5499, -1000", parts(&[(0, 999), (4500, 5499), (9000, 9999)])),
+        (
+            "bytes= 0-999, 4500-5499, -1000",
+            parts(&[(0, 999), (4500, 5499), (9000, 9999)]),
+        ),
         ("bytes=500-600,601-999", one(500, 999)),
         ("bytes=500-700,601-999", one(500, 999)),
         // Edges.
@@ -56,8 +64,14 @@ fn the_table() {
         ("bytes=5-6,1-2,4-4", parts(&[(4, 6), (1, 2)])),
         ("bytes=1-5,1-5,1-5", one(1, 5)),
         ("bytes=0-,-1", one(0, 9999)),
-        ("bytes=0-0,2-2,4-4,6-6,8-8", parts(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 8)])),
-        ("bytes=0-0,2-2,4-4,6-6,8-8,9-9", parts(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 9)])),
+        (
+            "bytes=0-0,2-2,4-4,6-6,8-8",
+            parts(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 8)]),
+        ),
+        (
+            "bytes=0-0,2-2,4-4,6-6,8-8,9-9",
+            parts(&[(0, 0), (2, 2), (4, 4), (6, 6), (8, 9)]),
+        ),
         // Too many.
         ("bytes=0-0,2-2,4-4,6-6,8-8,10-10", whole()),
         // Other units, and what is no list of ranges: as if it were not there.
@@ -86,22 +100,39 @@ fn the_table() {
         ("", whole()),
         ("=1-2", whole()),
     ] {
-        assert_eq!(select(&HeaderValue::from_static(value), len), expected, "{value}");
+        assert_eq!(
+            select(&HeaderValue::from_static(value), len),
+            expected,
+            "{value}"
+        );
     }
 }
 
 #[test]
 fn a_file_of_no_bytes_is_sent_whole() {
     for value in ["bytes=0-", "bytes=0-0", "bytes=-1", "bytes=5-"] {
-        assert_eq!(select(&HeaderValue::from_static(value), 0), Selection::Whole, "{value}");
+        assert_eq!(
+            select(&HeaderValue::from_static(value), 0),
+            Selection::Whole,
+            "{value}"
+        );
     }
 }
 
 #[test]
 fn a_file_of_one_byte() {
-    assert_eq!(select(&HeaderValue::from_static("bytes=0-0"), 1), parts(&[(0, 0)]));
-    assert_eq!(select(&HeaderValue::from_static("bytes=-5"), 1), parts(&[(0, 0)]));
-    assert_eq!(select(&HeaderValue::from_static("bytes=1-"), 1), Selection::Nothing);
+    assert_eq!(
+        select(&HeaderValue::from_static("bytes=0-0"), 1),
+        parts(&[(0, 0)])
+    );
+    assert_eq!(
+        select(&HeaderValue::from_static("bytes=-5"), 1),
+        parts(&[(0, 0)])
+    );
+    assert_eq!(
+        select(&HeaderValue::from_static("bytes=1-"), 1),
+        Selection::Nothing
+    );
 }
 
 #[test]
@@ -131,7 +162,8 @@ proptest! {
         let mut asked = vec![false; 60];
         let mut list = Vec::new();
         for (a, b, kind) in specs {
-            let (first, last) = (a.min(b), a.max(b));
+            let first = a.min(b);
+            let last = a.max(b);
             let spec = match kind {
                 0 => format!("{first}-{last}"),
                 1 => format!("{first}-"),

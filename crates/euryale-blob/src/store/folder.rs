@@ -16,8 +16,9 @@ use super::writer::{self, Writer};
 
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
-/// Bodies that are spooled on the same file system are linked into place: no byte is copied. So the spool's
-/// directory is best [the folder itself](FolderStore::folder). Other bodies are written when they are kept.
+/// Bodies that are spooled on the same file system are linked into place: no byte is copied. So the
+/// spool's directory is best [the folder itself](FolderStore::folder). Other bodies are written
+/// when they are kept.
 ///
 /// ```
 /// use std::io::Write;
@@ -44,16 +45,18 @@ use super::writer::{self, Writer};
 ///
 /// # In the folder
 ///
-/// Each *writer*, a handle with its clones that adds blobs, has a folder of its own there, with a random name, made
-/// when it adds the first one. In it are its blobs, numbered, and the file `lock`, which it holds a lock on. The
-/// name of a blob is `folder/number`. What else stands in the folder is left alone.
+/// Each *writer*, a handle with its clones that adds blobs, has a folder of its own there, with a
+/// random name, made when it adds the first one. In it are its blobs, numbered, and the file
+/// `lock`, which it holds a lock on. The name of a blob is `folder/number`. What else stands in the
+/// folder is left alone.
 ///
 /// # Crash consistency
 ///
-/// When a body is kept, the bytes, the blob's entry in its folder and that folder's own entry are on the disk: each
-/// was brought there by `fsync`, the folders' as well, because that of a file does not bring its entry along
-/// (fsync(2), "Description"). [`FolderStore::open`] does the same for the folders that it makes. Then the database
-/// commits; so a row that is on the disk has its blob there.
+/// When a body is kept, the bytes, the blob's entry in its folder and that folder's own entry are
+/// on the disk: each was brought there by `fsync`, the folders' as well, because that of a file
+/// does not bring its entry along (fsync(2), "Description"). [`FolderStore::open`] does the same
+/// for the folders that it makes. Then the database commits; so a row that is on the disk has its
+/// blob there.
 ///
 /// | a process is killed, or the power fails | what is left |
 /// |---|---|
@@ -63,44 +66,48 @@ use super::writer::{self, Writer};
 /// | in the commit | what the database says: a blob with its row, or one that is swept |
 /// | between commit and removal | the blob that the row does not name any more: swept |
 ///
-/// A removal is not brought to the disk. A file that is back after the power failed is without a row again.
+/// A removal is not brought to the disk. A file that is back after the power failed is without a
+/// row again.
 ///
 /// # The sweep
 ///
-/// [`FolderStore::sweep`] removes a blob only if both hold: the database does not name it, and the lock of its writer
-/// is free. Nothing is added to such a folder any more, so what no row names now, no row will. The system frees the
-/// lock when the process ends, however it ends. A transaction holds the writer, and so the lock, until it is over,
-/// even when all handles are dropped meanwhile.
+/// [`FolderStore::sweep`] removes a blob only if both hold: the database does not name it, and the
+/// lock of its writer is free. Nothing is added to such a folder any more, so what no row names
+/// now, no row will. The system frees the lock when the process ends, however it ends. A
+/// transaction holds the writer, and so the lock, until it is over, even when all handles are
+/// dropped meanwhile.
 ///
-/// The lock says that the writer has ended, not that its last commit has. A database in the same machine's files ends
-/// with its process, as SQLite does. A server may still finish a commit that it was sent before: sweep when it has
-/// ended the sessions of that process.
+/// The lock says that the writer has ended, not that its last commit has. A database in the same
+/// machine's files ends with its process, as SQLite does. A server may still finish a commit that
+/// it was sent before: sweep when it has ended the sessions of that process.
 ///
 /// # Several processes
 ///
-/// They may keep, read, remove and sweep at the same time. Those that share a folder must share the database, too: the
-/// sweep of one asks it about the blobs of all. A process that forks without `exec` shares its lock with the child,
-/// which holds it until both have ended (flock(2)).
+/// They may keep, read, remove and sweep at the same time. Those that share a folder must share the
+/// database, too: the sweep of one asks it about the blobs of all. A process that forks without
+/// `exec` shares its lock with the child, which holds it until both have ended (flock(2)).
 ///
-/// Nobody else writes to the folder. It holds whatever was uploaded: its mode should let in the program, and the
-/// proxy that blobs are offloaded to.
+/// Nobody else writes to the folder. It holds whatever was uploaded: its mode should let in the
+/// program, and the proxy that blobs are offloaded to.
 ///
 /// # File systems
 ///
-/// * **Locks** are those of [`File::try_lock`], flock(2) on Linux. A local file system has them. NFS has them between
-///   machines since Linux 2.6.12, unless it is mounted with `nolock` or `local_lock`; a client that is cut off loses
-///   them, and another one may then sweep what it is about to name. Share a folder within one machine.
-/// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux, bodies are copied
-///   when they are kept, while the worker waits; Btrfs and XFS share their blocks. A file that has lost its last name
-///   cannot be linked again (linkat(2), `ENOENT`), so the name that an abort takes back stays until the next attempt
-///   has linked the body, or the body is dropped. See [`SpooledBody::take_back`].
-/// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who downloads a blob that
-///   is removed gets all of it. NFS keeps this within one machine only.
+/// * **Locks** are those of [`File::try_lock`], flock(2) on Linux. A local file system has them.
+///   NFS has them between machines since Linux 2.6.12, unless it is mounted with `nolock` or
+///   `local_lock`; a client that is cut off loses them, and another one may then sweep what it is
+///   about to name. Share a folder within one machine.
+/// * **Links**: without them (FAT), between file systems (`EXDEV`) and on other systems than Linux,
+///   bodies are copied when they are kept, while the worker waits; Btrfs and XFS share their
+///   blocks. A file that has lost its last name cannot be linked again (linkat(2), `ENOENT`), so
+///   the name that an abort takes back stays until the next attempt has linked the body, or the
+///   body is dropped. See [`SpooledBody::take_back`].
+/// * **Unlinked files** must stay readable while they are open, as POSIX has it (unlink(2)): who
+///   downloads a blob that is removed gets all of it. NFS keeps this within one machine only.
 ///
 /// # Errors
 ///
-/// The file system's, as `io::Error`. No room on the disk (`StorageFull`, `QuotaExceeded`) makes a transaction end
-/// with the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
+/// The file system's, as `io::Error`. No room on the disk (`StorageFull`, `QuotaExceeded`) makes a
+/// transaction end with the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
 #[derive(Clone)]
 #[doc(alias = "FilesystemHelper")]
 pub struct FolderStore {
@@ -119,11 +126,14 @@ impl FolderStore {
     pub fn open(folder: impl Into<PathBuf>) -> io::Result<Self> {
         let folder = folder.into();
         make(&folder)?;
-        Ok(Self { folder: folder.into(), writer: Arc::default() })
+        Ok(Self {
+            folder: folder.into(),
+            writer: Arc::default(),
+        })
     }
 
-    /// Where it is. A file without a name that is made here can be linked into place. A committed blob stands at
-    /// `folder().join(name)`, which is its [`BlobPath`](crate::BlobPath).
+    /// Where it is. A file without a name that is made here can be linked into place. A committed
+    /// blob stands at `folder().join(name)`, which is its [`BlobPath`](crate::BlobPath).
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -131,8 +141,9 @@ impl FolderStore {
 
     /// A new file, outside of any transaction, to be filled before a row names it: for an import.
     ///
-    /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by [`FolderStore::sync`]. Until
-    /// then the store must be kept, or else others take it for that of a process that has ended.
+    /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by
+    /// [`FolderStore::sync`]. Until then the store must be kept, or else others take it for that of
+    /// a process that has ended.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -148,11 +159,14 @@ impl FolderStore {
     /// When `fsync` fails: then no row may name them.
     pub fn sync(&self) -> io::Result<()> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().map_or(Ok(()), |writer| writer.sync(&self.folder))
+        writer
+            .as_ref()
+            .map_or(Ok(()), |writer| writer.sync(&self.folder))
     }
 
-    /// Removes a blob that no row names, outside of any transaction: one that was [created](FolderStore::create), or
-    /// that another one has replaced in a transaction that has committed.
+    /// Removes a blob that no row names, outside of any transaction: one that was
+    /// [created](FolderStore::create), or that another one has replaced in a transaction that has
+    /// committed.
     ///
     /// # Errors
     /// `NotFound` when there is none. Otherwise it stays, without a row, until a sweep.
@@ -160,14 +174,16 @@ impl FolderStore {
         fs::remove_file(self.path(name)?)
     }
 
-    /// Removes what `named` does not know, of writers that have ended. Says how many blobs that were.
+    /// Removes what `named` does not know, of writers that have ended. Says how many blobs that
+    /// were.
     ///
-    /// `named` asks the database which of these names, up to 1,000, stand in a row: in any row that may, in what is
-    /// committed. Its answers must not be older than the call. Blocks: for a start, before anything is served, or for
-    /// a worker.
+    /// `named` asks the database which of these names, up to 1,000, stand in a row: in any row that
+    /// may, in what is committed. Its answers must not be older than the call. Blocks: for a start,
+    /// before anything is served, or for a worker.
     ///
     /// # Errors
-    /// Of `named`, and of the file system. The sweep ends with the first one; whatever it did was right.
+    /// Of `named`, and of the file system. The sweep ends with the first one; whatever it did was
+    /// right.
     pub fn sweep(
         &self,
         named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
@@ -184,12 +200,15 @@ impl FolderStore {
         Ok(writer.new_name())
     }
 
-    /// Where `name` stands. What is not the name of a blob leads nowhere, least of all out of the folder.
+    /// Where `name` stands. What is not the name of a blob leads nowhere, least of all out of the
+    /// folder.
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         let is_blob = name
             .split_once('/')
             .is_some_and(|(folder, file)| writer::is_folder(folder) && writer::is_blob(file));
-        is_blob.then(|| self.folder.join(name)).ok_or_else(|| io::ErrorKind::NotFound.into())
+        is_blob
+            .then(|| self.folder.join(name))
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -220,7 +239,9 @@ impl BlobStore for FolderStore {
 
 impl fmt::Debug for FolderStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FolderStore").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("FolderStore")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -229,7 +250,9 @@ fn make(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
         make(parent)?;
     }
@@ -241,8 +264,8 @@ fn make(folder: &Path) -> io::Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Did this remove it, or was it gone already? When one process ends a removal and another one sweeps, either may be
-/// the first.
+/// Did this remove it, or was it gone already? When one process ends a removal and another one
+/// sweeps, either may be the first.
 pub(super) fn gone(removed: io::Result<()>) -> io::Result<bool> {
     match removed {
         Ok(()) => Ok(true),

@@ -12,13 +12,18 @@ use super::folder::gone;
 pub(super) struct Keep {
     body: SpooledBody,
     path: PathBuf,
-    // Holds the writer's lock until the transaction has ended: without it, others would sweep what no row names yet.
+    // Holds the writer's lock until the transaction has ended: without it, others would sweep what
+    // no row names yet.
     _store: FolderStore,
 }
 
 impl Keep {
     pub(super) fn new(body: SpooledBody, path: PathBuf, store: FolderStore) -> Self {
-        Self { body, path, _store: store }
+        Self {
+            body,
+            path,
+            _store: store,
+        }
     }
 }
 

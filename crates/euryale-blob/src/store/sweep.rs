@@ -13,8 +13,8 @@ use super::writer::{self, LOCK, try_lock};
 /// So many names are asked for at a time.
 const BATCH: usize = 1000;
 
-/// Only folders of writers that have ended are looked at: nothing is added there any more, so what no row names now,
-/// no row will name.
+/// Only folders of writers that have ended are looked at: nothing is added there any more, so what
+/// no row names now, no row will name.
 pub(super) fn sweep(
     store: &Path,
     mut named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
@@ -22,8 +22,12 @@ pub(super) fn sweep(
     let mut swept = 0;
     for entry in fs::read_dir(store)? {
         let entry = entry?;
-        let Some(folder) = name(&entry, writer::is_folder) else { continue };
-        let Some(_lock) = ended(&entry.path())? else { continue };
+        let Some(folder) = name(&entry, writer::is_folder) else {
+            continue;
+        };
+        let Some(_lock) = ended(&entry.path())? else {
+            continue;
+        };
         let mut left = false;
         let mut batch = Vec::new();
         let mut ask = |batch: &mut Vec<String>| -> Result<bool, BoxError> {
@@ -61,7 +65,11 @@ pub(super) fn sweep(
 
 /// Its name, if it is one of these.
 fn name(entry: &DirEntry, is_ours: fn(&str) -> bool) -> Option<String> {
-    entry.file_name().into_string().ok().filter(|name| is_ours(name))
+    entry
+        .file_name()
+        .into_string()
+        .ok()
+        .filter(|name| is_ours(name))
 }
 
 /// The lock of a writer's folder, if nobody holds it.
@@ -69,7 +77,8 @@ fn ended(folder: &Path) -> io::Result<Option<File>> {
     let path = folder.join(LOCK);
     match File::options().read(true).write(true).open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A writer that begins, and then it begins again; or one that came no further, and then it is empty.
+            // A writer that begins, and then it begins again; or one that came no further, and then
+            // it is empty.
             let _ = fs::remove_dir(folder);
             Ok(None)
         }

@@ -29,7 +29,12 @@ impl Folder {
         let store = FolderStore::open(root.path()).unwrap();
         let database = CountingDatabase::new();
         let pool = Pool::new(database.clone(), 1);
-        Self { root, store, database, pool }
+        Self {
+            root,
+            store,
+            database,
+            pool,
+        }
     }
 
     /// What `f` does, in a transaction of the database.
@@ -83,7 +88,9 @@ impl Folder {
     fn leave(&self, writer: &str, files: &[&str]) {
         fs::create_dir(self.path(writer)).unwrap();
         fs::write(self.path(writer).join(writer::LOCK), "").unwrap();
-        files.iter().for_each(|file| fs::write(self.path(writer).join(file), "left").unwrap());
+        files
+            .iter()
+            .for_each(|file| fs::write(self.path(writer).join(file), "left").unwrap());
     }
 
     async fn end(self) {

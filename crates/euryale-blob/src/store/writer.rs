@@ -1,4 +1,5 @@
-//! Who adds blobs, as others see it: a folder with a lock that is held for as long as the writer lives.
+//! Who adds blobs, as others see it: a folder with a lock that is held for as long as the writer
+//! lives.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, TryLockError};
@@ -29,7 +30,11 @@ impl Writer {
             }
             if let Some(lock) = lock(&folder)? {
                 File::open(blobs)?.sync_all()?;
-                return Ok(Self { name, files: 0, _lock: lock });
+                return Ok(Self {
+                    name,
+                    files: 0,
+                    _lock: lock,
+                });
             }
         }
     }
@@ -72,7 +77,9 @@ pub(super) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
         Ok(()) => {}
     }
     let locked = file.metadata()?.ino();
-    Ok(fs::metadata(path).is_ok_and(|there| there.ino() == locked).then_some(file))
+    Ok(fs::metadata(path)
+        .is_ok_and(|there| there.ino() == locked)
+        .then_some(file))
 }
 
 /// Nobody has to guess it; two processes must not have the same.

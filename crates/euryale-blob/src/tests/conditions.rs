@@ -15,7 +15,10 @@ const OWN: &str = "\"17979cfe53f76500-a\"";
 
 /// A response with tag `"t"`, changed then, to these fields.
 async fn status(method: &str, fields: &[(&str, &str)]) -> u16 {
-    ask(method, CONTENT, fields, &[("etag", "\"t\"")]).await.status.as_u16()
+    ask(method, CONTENT, fields, &[("etag", "\"t\"")])
+        .await
+        .status
+        .as_u16()
 }
 
 #[tokio::test]
@@ -59,37 +62,76 @@ async fn each_field_alone() {
         ("if-unmodified-since", "tomorrow", 200),
     ] {
         for method in ["GET", "HEAD"] {
-            assert_eq!(status(method, &[(name, value)]).await, expected, "{method} {name}: {value}");
+            assert_eq!(
+                status(method, &[(name, value)]).await,
+                expected,
+                "{method} {name}: {value}"
+            );
         }
-        assert_eq!(status("POST", &[(name, value)]).await, 200, "the work is done: {name}: {value}");
+        assert_eq!(
+            status("POST", &[(name, value)]).await,
+            200,
+            "the work is done: {name}: {value}"
+        );
     }
 }
 
 #[tokio::test]
 async fn precedence() {
-    let (yes, no) = ("\"t\"", "\"a\"");
+    let yes = "\"t\"";
+    let no = "\"a\"";
     for (fields, expected) in [
         // If-Match goes before If-Unmodified-Since, which is then not looked at.
-        (vec![("if-match", yes), ("if-unmodified-since", EARLIER)], 200),
+        (
+            vec![("if-match", yes), ("if-unmodified-since", EARLIER)],
+            200,
+        ),
         (vec![("if-match", no), ("if-unmodified-since", LATER)], 412),
         // If-None-Match goes before If-Modified-Since.
-        (vec![("if-none-match", no), ("if-modified-since", LATER)], 200),
-        (vec![("if-none-match", yes), ("if-modified-since", EARLIER)], 304),
+        (
+            vec![("if-none-match", no), ("if-modified-since", LATER)],
+            200,
+        ),
+        (
+            vec![("if-none-match", yes), ("if-modified-since", EARLIER)],
+            304,
+        ),
         // 412 goes before 304.
         (vec![("if-match", no), ("if-none-match", yes)], 412),
         (vec![("if-match", yes), ("if-none-match", yes)], 304),
         (vec![("if-match", yes), ("if-none-match", no)], 200),
-        (vec![("if-unmodified-since", EARLIER), ("if-none-match", yes)], 412),
-        (vec![("if-unmodified-since", LATER), ("if-none-match", yes)], 304),
-        (vec![("if-unmodified-since", LATER), ("if-modified-since", LATER)], 304),
-        (vec![("if-unmodified-since", EARLIER), ("if-modified-since", LATER)], 412),
+        (
+            vec![("if-unmodified-since", EARLIER), ("if-none-match", yes)],
+            412,
+        ),
+        (
+            vec![("if-unmodified-since", LATER), ("if-none-match", yes)],
+            304,
+        ),
+        (
+            vec![("if-unmodified-since", LATER), ("if-modified-since", LATER)],
+            304,
+        ),
+        (
+            vec![
+                ("if-unmodified-since", EARLIER),
+                ("if-modified-since", LATER),
+            ],
+            412,
+        ),
         // All of them go before the range, also before one that cannot be satisfied.
         (vec![("if-match", no), ("range", "bytes=0-0")], 412),
         (vec![("if-match", yes), ("range", "bytes=0-0")], 206),
         (vec![("if-none-match", yes), ("range", "bytes=0-0")], 304),
         (vec![("if-none-match", no), ("range", "bytes=0-0")], 206),
-        (vec![("if-modified-since", DATE), ("range", "bytes=0-0")], 304),
-        (vec![("if-modified-since", EARLIER), ("range", "bytes=0-0")], 206),
+        (
+            vec![("if-modified-since", DATE), ("range", "bytes=0-0")],
+            304,
+        ),
+        (
+            vec![("if-modified-since", EARLIER), ("range", "bytes=0-0")],
+            206,
+        ),
         (vec![("if-none-match", yes), ("range", "bytes=10-")], 304),
         (vec![("if-match", no), ("range", "bytes=10-")], 412),
         (vec![("range", "bytes=10-")], 416),
@@ -99,8 +141,18 @@ async fn precedence() {
         (vec![("if-range", no), ("range", "bytes=10-")], 200),
         (vec![("if-range", yes), ("range", "bytes=10-")], 416),
         (vec![("if-range", yes)], 200),
-        (vec![("if-range", no), ("if-none-match", yes), ("range", "bytes=0-0")], 304),
-        (vec![("if-range", yes), ("if-match", no), ("range", "bytes=0-0")], 412),
+        (
+            vec![
+                ("if-range", no),
+                ("if-none-match", yes),
+                ("range", "bytes=0-0"),
+            ],
+            304,
+        ),
+        (
+            vec![("if-range", yes), ("if-match", no), ("range", "bytes=0-0")],
+            412,
+        ),
         // It wants a strong tag, or the very date (§13.1.5).
         (vec![("if-range", "W/\"t\""), ("range", "bytes=0-0")], 200),
         (vec![("if-range", DATE), ("range", "bytes=0-0")], 206),
@@ -108,11 +160,23 @@ async fn precedence() {
         (vec![("if-range", EARLIER), ("range", "bytes=0-0")], 200),
         (vec![("if-range", "*"), ("range", "bytes=0-0")], 200),
         (vec![("if-range", "t"), ("range", "bytes=0-0")], 200),
-        (vec![("if-range", yes), ("if-range", yes), ("range", "bytes=0-0")], 200),
+        (
+            vec![("if-range", yes), ("if-range", yes), ("range", "bytes=0-0")],
+            200,
+        ),
         // Twice is not valid for a field that is no list.
         (vec![("range", "bytes=0-0"), ("range", "bytes=1-1")], 200),
-        (vec![("if-modified-since", LATER), ("if-modified-since", LATER)], 200),
-        (vec![("if-unmodified-since", EARLIER), ("if-unmodified-since", EARLIER)], 200),
+        (
+            vec![("if-modified-since", LATER), ("if-modified-since", LATER)],
+            200,
+        ),
+        (
+            vec![
+                ("if-unmodified-since", EARLIER),
+                ("if-unmodified-since", EARLIER),
+            ],
+            200,
+        ),
         // Lists may come in lines.
         (vec![("if-none-match", no), ("if-none-match", yes)], 304),
         (vec![("if-match", no), ("if-match", yes)], 200),
@@ -125,7 +189,10 @@ async fn precedence() {
 async fn a_weak_tag_of_the_publisher_is_never_strong() {
     let status = async |name, value| {
         let fields = [(name, value), ("range", "bytes=0-0")];
-        ask("GET", CONTENT, &fields, &[("etag", "W/\"t\"")]).await.status.as_u16()
+        ask("GET", CONTENT, &fields, &[("etag", "W/\"t\"")])
+            .await
+            .status
+            .as_u16()
     };
     assert_eq!(status("if-none-match", "\"t\"").await, 304);
     for value in ["\"t\"", "W/\"t\""] {
@@ -138,19 +205,40 @@ async fn a_weak_tag_of_the_publisher_is_never_strong() {
 #[tokio::test]
 async fn the_blob_has_validators_and_the_publishers_own_go_before() {
     let answer = get(CONTENT, &[]).await;
-    assert_eq!((answer.header("etag"), answer.header("last-modified")), (OWN, DATE));
-    assert_eq!((answer.header("accept-ranges"), answer.size), ("bytes", Some(10)));
+    assert_eq!(
+        (answer.header("etag"), answer.header("last-modified")),
+        (OWN, DATE)
+    );
+    assert_eq!(
+        (answer.header("accept-ranges"), answer.size),
+        ("bytes", Some(10))
+    );
     assert_eq!(&answer.body[..], CONTENT);
     let given = [("etag", "\"mine\""), ("last-modified", EARLIER)];
     let answer = ask("GET", CONTENT, &[("if-modified-since", EARLIER)], &given).await;
-    assert_eq!((answer.status.as_u16(), answer.header("etag")), (304, "\"mine\""));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("etag")),
+        (304, "\"mine\"")
+    );
 }
 
 #[tokio::test]
 async fn head_says_what_get_would_and_reads_nothing() {
-    let answer = ask("HEAD", CONTENT, &[("range", "bytes=0-0")], &[("content-type", "text/plain")]).await;
-    assert_eq!((answer.status.as_u16(), answer.header("content-length")), (200, "10"));
-    assert_eq!((answer.header("etag"), answer.header("content-type")), (OWN, "text/plain"));
+    let answer = ask(
+        "HEAD",
+        CONTENT,
+        &[("range", "bytes=0-0")],
+        &[("content-type", "text/plain")],
+    )
+    .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("content-length")),
+        (200, "10")
+    );
+    assert_eq!(
+        (answer.header("etag"), answer.header("content-type")),
+        (OWN, "text/plain")
+    );
     assert_eq!((answer.size, answer.body.len()), (Some(10), 0));
     let (layer, ledger) = layer();
     let file = file_of(CONTENT);
@@ -161,10 +249,25 @@ async fn head_says_what_get_would_and_reads_nothing() {
         response.headers_mut().insert("content-length", 10.into());
         response.map(|_| Body::empty())
     });
-    let request = Request::head("/").header("if-none-match", OWN).body(()).unwrap();
-    assert_eq!(service.clone().oneshot(request).await.unwrap().status(), 304);
-    let response = service.oneshot(Request::head("/").body(()).unwrap()).await.unwrap();
-    assert_eq!((response.headers()["etag"].to_str().unwrap(), response.status().as_u16()), (OWN, 200));
+    let request = Request::head("/")
+        .header("if-none-match", OWN)
+        .body(())
+        .unwrap();
+    assert_eq!(
+        service.clone().oneshot(request).await.unwrap().status(),
+        304
+    );
+    let response = service
+        .oneshot(Request::head("/").body(()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            response.headers()["etag"].to_str().unwrap(),
+            response.status().as_u16()
+        ),
+        (OWN, 200)
+    );
     drop(response);
     assert_eq!(ledger.blobs.sent.read.get(), 0);
     assert_quiet(&ledger).await;
@@ -186,22 +289,42 @@ async fn what_304_says() {
     ];
     let answer = ask("GET", CONTENT, &[("if-none-match", "*")], &given).await;
     assert_eq!((answer.status.as_u16(), answer.body.len()), (304, 0));
-    let mut names: Vec<&str> = answer.headers.keys().map(http::HeaderName::as_str).collect();
+    let mut names: Vec<&str> = answer
+        .headers
+        .keys()
+        .map(http::HeaderName::as_str)
+        .collect();
     names.sort_unstable();
-    assert_eq!(names, ["cache-control", "content-location", "etag", "expires", "set-cookie", "vary"]);
+    assert_eq!(
+        names,
+        [
+            "cache-control",
+            "content-location",
+            "etag",
+            "expires",
+            "set-cookie",
+            "vary"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn no_cache_keeps_a_refusal() {
-    let given =
-        [("cache-control", "max-age=60"), ("cdn-cache-control", "max-age=60"), ("content-type", "a/b")];
+    let given = [
+        ("cache-control", "max-age=60"),
+        ("cdn-cache-control", "max-age=60"),
+        ("content-type", "a/b"),
+    ];
     for (field, status) in [(("if-match", "\"a\""), 412), (("range", "bytes=10-"), 416)] {
         let answer = ask("GET", CONTENT, &[field], &given).await;
         assert_eq!((answer.status.as_u16(), answer.size), (status, Some(0)));
         let range = if status == 416 { "bytes */10" } else { "" };
         assert_eq!(answer.header("content-range"), range);
         let expected: &[_] = &[("cache-control", "no-store"), ("content-range", range)];
-        assert_eq!(answer.headers, headers(&expected[..1 + usize::from(status == 416)]));
+        assert_eq!(
+            answer.headers,
+            headers(&expected[..1 + usize::from(status == 416)])
+        );
     }
 }
 
@@ -222,22 +345,39 @@ async fn a_young_file_has_a_weak_tag() {
     assert!(answer.header("etag").starts_with("W/\""));
     let future = at(now + Duration::from_secs(1000)).await;
     let sent = httpdate::parse_http_date(future.header("last-modified")).unwrap();
-    assert!(sent <= SystemTime::now(), "not in the future (RFC 9110 §8.8.2.1)");
+    assert!(
+        sent <= SystemTime::now(),
+        "not in the future (RFC 9110 §8.8.2.1)"
+    );
     assert!(future.header("etag").starts_with("W/\""));
     // Nor is its date enough to go on with a download (§13.1.5).
     let young = file.try_clone().unwrap();
     young.set_modified(now).unwrap();
     let blob = Blob::new(young).unwrap();
     let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
-    let request =
-        Request::get("/").header("range", "bytes=0-0").header("if-range", httpdate::fmt_http_date(now));
-    assert_eq!(service.oneshot(request.body(()).unwrap()).await.unwrap().status(), 200);
+    let request = Request::get("/")
+        .header("range", "bytes=0-0")
+        .header("if-range", httpdate::fmt_http_date(now));
+    assert_eq!(
+        service
+            .oneshot(request.body(()).unwrap())
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
     let old = at(now - Duration::from_secs(3)).await;
     assert!(old.header("etag").starts_with('"'));
     // The beginning of time, as tools write it that want equal archives.
-    for placeholder in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(1)] {
+    for placeholder in [
+        SystemTime::UNIX_EPOCH,
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1),
+    ] {
         let answer = at(placeholder).await;
-        assert_eq!((answer.header("etag"), answer.header("last-modified")), ("", ""));
+        assert_eq!(
+            (answer.header("etag"), answer.header("last-modified")),
+            ("", "")
+        );
     }
     assert_quiet(&ledger).await;
 }
@@ -248,8 +388,9 @@ async fn without_a_time_only_the_star_is_known() {
         let (layer, ledger) = layer();
         let file = file_of(CONTENT);
         file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
-        let service =
-            serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+        let service = serving(&layer, move || {
+            Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()))
+        });
         let mut request = Request::new(());
         *request.headers_mut() = headers(fields);
         let answer = Answer::of(service.oneshot(request).await.unwrap()).await;
@@ -261,19 +402,49 @@ async fn without_a_time_only_the_star_is_known() {
     assert_eq!(status(&[("if-match", "\"a\"")]).await, 412);
     assert_eq!(status(&[("if-modified-since", LATER)]).await, 200);
     assert_eq!(status(&[("if-unmodified-since", EARLIER)]).await, 200);
-    assert_eq!(status(&[("if-range", DATE), ("range", "bytes=0-0")]).await, 200);
+    assert_eq!(
+        status(&[("if-range", DATE), ("range", "bytes=0-0")]).await,
+        200
+    );
 }
 
 #[tokio::test]
 async fn what_is_not_plainly_a_whole_blob_passes() {
-    for given in [("content-encoding", "gzip"), ("content-range", "bytes 0-9/20")] {
-        let answer = ask("GET", CONTENT, &[("range", "bytes=0-0"), ("if-none-match", "*")], &[given]).await;
-        assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, CONTENT), "{given:?}");
+    for given in [
+        ("content-encoding", "gzip"),
+        ("content-range", "bytes 0-9/20"),
+    ] {
+        let answer = ask(
+            "GET",
+            CONTENT,
+            &[("range", "bytes=0-0"), ("if-none-match", "*")],
+            &[given],
+        )
+        .await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body[..]),
+            (200, CONTENT),
+            "{given:?}"
+        );
         assert_eq!(answer.headers, headers(&[given]));
     }
-    let answer = ask("GET", CONTENT, &[("range", "bytes=0-0")], &[("accept-ranges", "none")]).await;
-    assert_eq!((answer.status.as_u16(), answer.header("accept-ranges")), (200, "none"));
-    assert_eq!(ask("POST", CONTENT, &[("range", "bytes=0-0")], &[]).await.headers, headers(&[]));
+    let answer = ask(
+        "GET",
+        CONTENT,
+        &[("range", "bytes=0-0")],
+        &[("accept-ranges", "none")],
+    )
+    .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("accept-ranges")),
+        (200, "none")
+    );
+    assert_eq!(
+        ask("POST", CONTENT, &[("range", "bytes=0-0")], &[])
+            .await
+            .headers,
+        headers(&[])
+    );
 }
 
 /// A middleware answers with a body of its own, and leaves the handle where it was.
@@ -286,9 +457,14 @@ async fn another_body_is_not_taken_for_the_blob() {
         Body::publish_handle(&mut response, &euryale_core::Ledger::new());
         response.map(|_| Body::from("another body"))
     });
-    let request = Request::get("/").header("range", "bytes=0-0").header("if-none-match", "*");
+    let request = Request::get("/")
+        .header("range", "bytes=0-0")
+        .header("if-none-match", "*");
     let answer = Answer::of(service.oneshot(request.body(()).unwrap()).await.unwrap()).await;
-    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"another body"[..]));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (200, &b"another body"[..])
+    );
     assert_eq!(answer.headers, headers(&[]));
     assert_quiet(&ledger).await;
 }
@@ -296,15 +472,21 @@ async fn another_body_is_not_taken_for_the_blob() {
 /// Nobody finds by an old handle what is not sent.
 #[tokio::test]
 async fn a_blob_that_is_not_sent_is_closed() {
-    for (field, value) in
-        [("if-none-match", "*"), ("if-match", "\"a\""), ("range", "bytes=10-"), ("range", "bytes=1-1")]
-    {
+    for (field, value) in [
+        ("if-none-match", "*"),
+        ("if-match", "\"a\""),
+        ("range", "bytes=10-"),
+        ("range", "bytes=1-1"),
+    ] {
         let (layer, ledger) = layer();
-        let (file, kept) = (file_of(CONTENT), std::sync::Arc::new(std::sync::OnceLock::new()));
+        let file = file_of(CONTENT);
+        let kept = std::sync::Arc::new(std::sync::OnceLock::new());
         let service = serving(&layer, {
-            let (kept, ledger) = (kept.clone(), ledger.clone());
+            let kept = kept.clone();
+            let ledger = ledger.clone();
             move || {
-                let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
+                let mut response =
+                    Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
                 Body::publish_handle(&mut response, &ledger);
                 let handle: &euryale_core::BlobHandle = response.extensions().get().unwrap();
                 kept.set(handle.clone()).unwrap();

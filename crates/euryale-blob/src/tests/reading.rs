@@ -47,7 +47,15 @@ fn readers(threads: usize) -> (BlockingLane, Ledger, [Reader; 4]) {
 #[tokio::test]
 async fn each_manner_reads_the_same() {
     let (_, ledger, readers) = readers(4);
-    for len in [1, 16 << 10, (24 << 10) - 1, 24 << 10, (24 << 10) + 1, (128 << 10) + 1, 1_000_003] {
+    for len in [
+        1,
+        16 << 10,
+        (24 << 10) - 1,
+        24 << 10,
+        (24 << 10) + 1,
+        (128 << 10) + 1,
+        1_000_003,
+    ] {
         let content = content(len);
         let blob = blob_of(&content);
         for reader in &readers {
@@ -58,7 +66,10 @@ async fn each_manner_reads_the_same() {
             let slice = blob.slice(len as u64 / 3, len as u64 / 2);
             let at = len / 3;
             assert!(
-                all(reader.chunks(slice.clone()), slice.len()).await.unwrap() == content[at..at + len / 2]
+                all(reader.chunks(slice.clone()), slice.len())
+                    .await
+                    .unwrap()
+                    == content[at..at + len / 2]
             );
         }
     }
@@ -85,8 +96,8 @@ async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
     }
 }
 
-/// Who sends what it gets is given large buffers; who lets them pile up gets small pieces, as hyper does, which
-/// queues 16 of them: the large buffer and a small one.
+/// Who sends what it gets is given large buffers; who lets them pile up gets small pieces, as hyper
+/// does, which queues 16 of them: the large buffer and a small one.
 #[tokio::test]
 async fn who_sends_what_it_gets_is_given_large_buffers() {
     let (_, ledger, readers) = readers(2);
@@ -102,7 +113,10 @@ async fn who_sends_what_it_gets_is_given_large_buffers() {
     }
     let mut chunks = readers[2].chunks(blob_of(&content(1_000_000)));
     for _ in 0..7 {
-        assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 128 << 10);
+        assert_eq!(
+            poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(),
+            128 << 10
+        );
     }
 }
 
@@ -127,7 +141,10 @@ async fn peers_that_do_not_read_hold_two_small_buffers() {
         // One of the sixteen goes, and another has its buffer.
         drop((queued, holders.pop()));
         let mut chunks = reader.chunks(blob);
-        assert_eq!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(), 128 << 10);
+        assert_eq!(
+            poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().len(),
+            128 << 10
+        );
     }
 }
 
@@ -141,8 +158,8 @@ async fn queue(chunks: &mut Chunks, count: usize) -> (Vec<Bytes>, usize) {
     (queued, bytes)
 }
 
-/// A stream of HTTP/2 begins with a small buffer, has a large one when its peer takes what it is sent, and a small one
-/// whenever something is out.
+/// A stream of HTTP/2 begins with a small buffer, has a large one when its peer takes what it is
+/// sent, and a small one whenever something is out.
 #[tokio::test]
 async fn a_stream_of_http_2_is_given_little_until_it_flows() {
     let (_, ledger, readers) = readers(2);
@@ -180,15 +197,22 @@ async fn streams_of_http_2_that_stall_hold_a_small_buffer() {
 async fn the_version_of_a_request_says_how_its_blob_is_read() {
     let (layer, ledger) = layer();
     let file = file_of(&content(200_000));
-    let service =
-        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
-    for (version, size) in
-        [(Version::HTTP_11, 128 << 10), (Version::HTTP_10, 128 << 10), (Version::HTTP_2, 8 << 10)]
-    {
+    let service = serving(&layer, move || {
+        Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()))
+    });
+    for (version, size) in [
+        (Version::HTTP_11, 128 << 10),
+        (Version::HTTP_10, 128 << 10),
+        (Version::HTTP_2, 8 << 10),
+    ] {
         let mut request = Request::new(());
         *request.version_mut() = version;
         let mut body = service.clone().oneshot(request).await.unwrap().into_body();
-        assert_eq!(next(&mut body).await.unwrap().unwrap().len(), size, "{version:?}");
+        assert_eq!(
+            next(&mut body).await.unwrap().unwrap().len(),
+            size,
+            "{version:?}"
+        );
     }
     assert_eq!(ledger.blobs.sent.read.get(), 3);
     assert_quiet(&ledger).await;
@@ -197,7 +221,9 @@ async fn the_version_of_a_request_says_how_its_blob_is_read() {
 /// How much this thread has read of files.
 fn bytes_read() -> u64 {
     let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
-    io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).unwrap()
+    io.lines()
+        .find_map(|line| line.strip_prefix("rchar: ")?.parse().ok())
+        .unwrap()
 }
 
 /// Counted by the ledger and by the system, for a file that has no blocks.
@@ -207,9 +233,13 @@ async fn a_small_part_of_a_large_file_is_a_small_read() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 30).unwrap();
     file.write_all_at(b"here", 700_000_000).unwrap();
-    let service =
-        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
-    let request = Request::get("/").header("range", "bytes=700000000-700000099").body(()).unwrap();
+    let service = serving(&layer, move || {
+        Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()))
+    });
+    let request = Request::get("/")
+        .header("range", "bytes=700000000-700000099")
+        .body(())
+        .unwrap();
     let response = service.oneshot(request).await.unwrap();
     let before = bytes_read();
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -224,14 +254,20 @@ async fn a_small_part_of_a_large_file_is_a_small_read() {
 #[tokio::test]
 async fn a_file_that_is_deleted_or_replaced_is_sent_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, other) = (folder.path().join("file"), folder.path().join("other"));
+    let path = folder.path().join("file");
+    let other = folder.path().join("other");
     let content = content(500_000);
     for replace in [false, true] {
         let (layer, ledger) = layer();
         std::fs::write(&path, &content).unwrap();
         let blob = Blob::new(std::fs::File::open(&path).unwrap()).unwrap();
         let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
-        let mut body = service.clone().oneshot(Request::new(())).await.unwrap().into_body();
+        let mut body = service
+            .clone()
+            .oneshot(Request::new(()))
+            .await
+            .unwrap()
+            .into_body();
         let mut got = next(&mut body).await.unwrap().unwrap().to_vec();
         if replace {
             std::fs::write(&other, vec![0; 500_000]).unwrap();
@@ -250,14 +286,20 @@ async fn a_file_that_is_deleted_or_replaced_is_sent_as_it_was() {
 
 #[tokio::test]
 async fn a_file_that_is_cut_ends_in_an_error() {
-    for range in [None, Some("bytes=10-400000"), Some("bytes=0-1,200000-400000")] {
+    for range in [
+        None,
+        Some("bytes=10-400000"),
+        Some("bytes=0-1,200000-400000"),
+    ] {
         let (layer, ledger) = layer();
         let file = file_of(&content(500_000));
         let blob = Blob::new(file.try_clone().unwrap()).unwrap();
         let service = serving(&layer, move || Response::new(Body::from(blob.clone())));
         let mut request = Request::new(());
         if let Some(range) = range {
-            request.headers_mut().insert("range", range.parse().unwrap());
+            request
+                .headers_mut()
+                .insert("range", range.parse().unwrap());
         }
         let mut body = service.clone().oneshot(request).await.unwrap().into_body();
         let promised = body.size_hint().exact().unwrap();
@@ -294,22 +336,33 @@ async fn a_file_that_grows_is_not_longer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bound_of_the_lane_holds() {
     let (lane, ledger, readers) = readers(3);
-    let (gate, running) = (Gate::new(), Arc::new(()));
+    let gate = Gate::new();
+    let running = Arc::new(());
     let held: Vec<_> = (0..3)
         .map(|_| {
-            let (lane, gate, running) = (lane.clone(), gate.clone(), Arc::clone(&running));
+            let lane = lane.clone();
+            let gate = gate.clone();
+            let running = Arc::clone(&running);
             tokio::spawn(async move { lane.run(move || (gate.wait(), drop(running))).await })
         })
         .collect();
     eventually("the lane is full", || gate.waiting() == 3).await;
     let content = content(300_000);
-    let streams: Vec<_> =
-        (0..100).map(|_| tokio::spawn(all(readers[0].chunks(blob_of(&content)), 300_000))).collect();
+    let streams: Vec<_> = (0..100)
+        .map(|_| tokio::spawn(all(readers[0].chunks(blob_of(&content)), 300_000)))
+        .collect();
     // Nothing is read, whatever is polled.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!((turns(&ledger), gate.waiting(), ledger.blobs.sent.read_bytes.get()), (3, 3, 0));
+    assert_eq!(
+        (
+            turns(&ledger),
+            gate.waiting(),
+            ledger.blobs.sent.read_bytes.get()
+        ),
+        (3, 3, 0)
+    );
     gate.open();
     for held in held {
         held.await.unwrap().unwrap();
@@ -328,7 +381,8 @@ async fn a_cancelled_body_leaves_nothing() {
     let (lane, ledger, readers) = readers(1);
     let gate = Gate::new();
     let held = tokio::spawn({
-        let (lane, gate) = (lane.clone(), gate.clone());
+        let lane = lane.clone();
+        let gate = gate.clone();
         async move { lane.run(move || gate.wait()).await }
     });
     eventually("the lane is full", || gate.waiting() == 1).await;
@@ -336,7 +390,10 @@ async fn a_cancelled_body_leaves_nothing() {
     let blob = || {
         let mut response = Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()));
         Body::publish_handle(&mut response, &ledger);
-        let handle = response.extensions().get::<euryale_core::BlobHandle>().unwrap();
+        let handle = response
+            .extensions()
+            .get::<euryale_core::BlobHandle>()
+            .unwrap();
         handle.read_by(Arc::new(readers[0].clone()));
         response.into_body()
     };
@@ -350,11 +407,18 @@ async fn a_cancelled_body_leaves_nothing() {
     }
     assert_eq!(ledger.blobs.open.get(), 10);
     bodies.truncate(1);
-    eventually("those that waited are gone", || ledger.blobs.open.get() == 1).await;
+    eventually("those that waited are gone", || {
+        ledger.blobs.open.get() == 1
+    })
+    .await;
     gate.open();
     held.await.unwrap().unwrap();
     let mut body = bodies.remove(0);
-    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 128 << 10, "it has its turn after all");
+    assert_eq!(
+        next(&mut body).await.unwrap().unwrap().len(),
+        128 << 10,
+        "it has its turn after all"
+    );
     // The next chunk is on its way, asked for by nobody.
     drop(body);
     eventually("its turn is free", || turns(&ledger) == 0).await;
@@ -372,14 +436,23 @@ async fn a_chunk_from_a_disk_is_followed_by_the_next() {
     tokio::task::yield_now().await;
     file.write_all_at(&[0; 300_000], 0).unwrap();
     let second = poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
-    assert!(second.iter().any(|byte| *byte != 0) && first.len() == 128 << 10, "before it was overwritten");
+    assert!(
+        second.iter().any(|byte| *byte != 0) && first.len() == 128 << 10,
+        "before it was overwritten"
+    );
     // For HTTP/2 it is not.
     let file = file_of(&content(300_000));
     let mut chunks = readers[1].chunks(Blob::new(file.try_clone().unwrap()).unwrap());
     poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap();
     eventually("nothing is under way", || turns(&ledger) == 0).await;
     file.write_all_at(&[0; 300_000], 0).unwrap();
-    assert!(poll_fn(|cx| chunks.poll_chunk(cx)).await.unwrap().iter().all(|byte| *byte == 0));
+    assert!(
+        poll_fn(|cx| chunks.poll_chunk(cx))
+            .await
+            .unwrap()
+            .iter()
+            .all(|byte| *byte == 0)
+    );
 }
 
 #[test]
@@ -395,13 +468,18 @@ fn without_a_runtime_it_is_an_error() {
 async fn who_collects_a_large_file_lets_others_go_on() {
     let (layer, ledger) = layer();
     let file = file_of(&content(40_000_000));
-    let service =
-        serving(&layer, move || Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap())));
+    let service = serving(&layer, move || {
+        Response::new(Body::from(Blob::new(file.try_clone().unwrap()).unwrap()))
+    });
     let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
     let other = tokio::spawn(async {});
     let mut left = 40_000_000;
     while !other.is_finished() {
-        left -= next(&mut body).await.expect("not all of it before").unwrap().len();
+        left -= next(&mut body)
+            .await
+            .expect("not all of it before")
+            .unwrap()
+            .len();
     }
     let stint = 40_000_000 - left;
     // And the chunk with which it goes on.

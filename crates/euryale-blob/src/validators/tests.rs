@@ -9,7 +9,10 @@ fn parsed(list: &str) -> Vec<(bool, &str)> {
         .into_iter()
         .map(|(weak, opaque)| {
             let text = String::from_utf8(opaque).unwrap();
-            (weak, &list[list.find(&format!("\"{text}\"")).unwrap() + 1..][..text.len()])
+            (
+                weak,
+                &list[list.find(&format!("\"{text}\"")).unwrap() + 1..][..text.len()],
+            )
         })
         .collect()
 }

@@ -43,7 +43,8 @@ impl<D: Database> PoolBuilder<D> {
         }
     }
 
-    /// The cap: how many connections, and so how many jobs at a time. Default: 2, as ZServer had it.
+    /// The cap: how many connections, and so how many jobs at a time. Default: 2, as ZServer had
+    /// it.
     pub fn connections(mut self, cap: usize) -> Self {
         self.connections = cap;
         self
@@ -67,22 +68,23 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// A connection that was idle for this long is dropped: set it below the time after which the database, or
-    /// what stands in between, hangs up. Default: none.
+    /// A connection that was idle for this long is dropped: set it below the time after which the
+    /// database, or what stands in between, hangs up. Default: none.
     ///
-    /// It is closed when its time comes, whether there is traffic or not, in a worker, which holds a permit
-    /// meanwhile. A job that comes then waits for the end of one close at most, and only when no other permit is
-    /// free.
+    /// It is closed when its time comes, whether there is traffic or not, in a worker, which holds
+    /// a permit meanwhile. A job that comes then waits for the end of one close at most, and only
+    /// when no other permit is free.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();
         self
     }
 
-    /// A job that has run for this long is logged, once, at WARN and while it still runs: its route, its lane, what
-    /// it does ([`Phase`](euryale_core::Phase)), its age, and for how long it had been queued. So is one that has
-    /// waited for this long and still waits, with the phase `queued`; of many the first ten are named in a second, and
-    /// the rest are counted. Default: 10 s, where the last bucket of `euryale_publish_seconds` ends, and well before
-    /// those who wait are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
+    /// A job that has run for this long is logged, once, at WARN and while it still runs: its
+    /// route, its lane, what it does ([`Phase`](euryale_core::Phase)), its age, and for how long it
+    /// had been queued. So is one that has waited for this long and still waits, with the phase
+    /// `queued`; of many the first ten are named in a second, and the rest are counted. Default: 10
+    /// s, where the last bucket of `euryale_publish_seconds` ends, and well before those who wait
+    /// are refused (`max_wait`). `None` logs nothing. Needs tokio's timer, as waiting does.
     ///
     /// [`Status::holders`](crate::Status::holders) names those who run at any time.
     pub fn warn_after(mut self, age: impl Into<Option<Duration>>) -> Self {
@@ -90,7 +92,8 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// Adds a lane, whose jobs never run on more than `share` connections at a time; `0` is taken as 1.
+    /// Adds a lane, whose jobs never run on more than `share` connections at a time; `0` is taken
+    /// as 1.
     pub fn lane(mut self, name: impl Into<String>, share: usize) -> Self {
         self.lanes.push((name.into(), share.max(1)));
         self
@@ -105,8 +108,8 @@ impl<D: Database> PoolBuilder<D> {
     /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
     ///
     /// # Panics
-    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called `default`, as
-    /// the lane of all other jobs is.
+    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called
+    /// `default`, as the lane of all other jobs is.
     pub fn build(self) -> Pool<D> {
         static POOLS: AtomicU64 = AtomicU64::new(0);
         assert!(self.connections > 0, "a pool needs at least one connection");
@@ -124,10 +127,16 @@ impl<D: Database> PoolBuilder<D> {
         let mut names = vec![Arc::from("default")];
         for (name, _) in &lanes {
             let name = Arc::from(name.as_str());
-            assert!(!names.contains(&name), "a pool has one lane of the name {name:?} already");
+            assert!(
+                !names.contains(&name),
+                "a pool has one lane of the name {name:?} already"
+            );
             names.push(name);
         }
-        ledger.connections.cap.set(i64::try_from(cap).unwrap_or(i64::MAX));
+        ledger
+            .connections
+            .cap
+            .set(i64::try_from(cap).unwrap_or(i64::MAX));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
         let shared = Shared {
@@ -150,7 +159,9 @@ impl<D: Database> PoolBuilder<D> {
                 max_wait,
             }),
         };
-        Pool { shared: Arc::new(shared) }
+        Pool {
+            shared: Arc::new(shared),
+        }
     }
 }
 

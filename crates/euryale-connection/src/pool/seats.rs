@@ -40,7 +40,13 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn new(about: About, lane: LaneIndex, since: Instant, waited: Duration) -> Self {
         about.waited(waited);
-        Self { about, lane, since, waited, is_logged: false }
+        Self {
+            about,
+            lane,
+            since,
+            waited,
+            is_logged: false,
+        }
     }
 
     /// It has ended.
@@ -65,7 +71,10 @@ impl PhaseCell {
     }
 
     pub(crate) fn get(&self) -> Phase {
-        Phase::ALL.get(usize::from(self.0.load(Ordering::Relaxed))).copied().unwrap_or_default()
+        Phase::ALL
+            .get(usize::from(self.0.load(Ordering::Relaxed)))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -76,12 +85,14 @@ pub(crate) struct Seat(Option<(usize, PhaseCell)>);
 impl Seat {
     /// The job does this; what it did before.
     pub(crate) fn enter(&self, phase: Phase) -> Phase {
-        self.0.as_ref().map_or_else(Phase::default, |(_, cell)| cell.enter(phase))
+        self.0
+            .as_ref()
+            .map_or_else(Phase::default, |(_, cell)| cell.enter(phase))
     }
 }
 
-/// As many as there ever were workers at a time. To sit down and to rise is O(1) and allocates nothing, once
-/// they are there.
+/// As many as there ever were workers at a time. To sit down and to rise is O(1) and allocates
+/// nothing, once they are there.
 #[derive(Default)]
 pub(crate) struct Seats {
     seats: Vec<(Option<Running>, PhaseCell)>,
@@ -115,10 +126,14 @@ impl Seats {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Running, Phase)> {
-        self.seats.iter().filter_map(|(running, phase)| Some((running.as_ref()?, phase.get())))
+        self.seats
+            .iter()
+            .filter_map(|(running, phase)| Some((running.as_ref()?, phase.get())))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Running, Phase)> {
-        self.seats.iter_mut().filter_map(|(running, phase)| Some((running.as_mut()?, phase.get())))
+        self.seats
+            .iter_mut()
+            .filter_map(|(running, phase)| Some((running.as_mut()?, phase.get())))
     }
 }

@@ -76,7 +76,11 @@ impl<D: Database> Shared<D> {
     /// The idle connection with the most in its caches; among equals the one used last.
     pub(crate) fn warmest(&self) -> Option<Idle<D::Connection>> {
         let idle = &mut self.lock().idle;
-        let warmest = idle.iter().enumerate().max_by_key(|(index, idle)| (idle.warmth, *index))?.0;
+        let warmest = idle
+            .iter()
+            .enumerate()
+            .max_by_key(|(index, idle)| (idle.warmth, *index))?
+            .0;
         Some(idle.remove(warmest))
     }
 
@@ -87,8 +91,12 @@ impl<D: Database> Shared<D> {
 
     /// When an idle connection is not worth using any more.
     pub(crate) fn expiry(&self, idle: &Idle<D::Connection>) -> Option<Instant> {
-        let idle_for_long = self.idle_timeout.and_then(|most| idle.since.checked_add(most));
-        let of_age = self.max_lifetime.and_then(|most| idle.opened.checked_add(most));
+        let idle_for_long = self
+            .idle_timeout
+            .and_then(|most| idle.since.checked_add(most));
+        let of_age = self
+            .max_lifetime
+            .and_then(|most| idle.opened.checked_add(most));
         idle_for_long.into_iter().chain(of_age).min()
     }
 
@@ -96,9 +104,13 @@ impl<D: Database> Shared<D> {
         self.expiry(idle).is_some_and(|expiry| expiry <= now)
     }
 
-    /// Takes out an idle connection whose time is over, to be dropped in a worker, and closes its account.
+    /// Takes out an idle connection whose time is over, to be dropped in a worker, and closes its
+    /// account.
     pub(crate) fn expired(&self, state: &mut State<D>, now: Instant) -> Option<D::Connection> {
-        let at = state.idle.iter().position(|idle| self.is_too_old(idle, now))?;
+        let at = state
+            .idle
+            .iter()
+            .position(|idle| self.is_too_old(idle, now))?;
         self.ledger.connections.idle.add(-1);
         self.ledger.connections.dropped.add(DropReason::Expired, 1);
         Some(state.idle.remove(at).connection)
@@ -118,20 +130,24 @@ impl<D: Database> Shared<D> {
         self.ledger.connections.dropped.add(DropReason::Closed, 1);
     }
 
-    /// Nobody can wait for a worker here, and a connection must not be dropped on a runtime thread: a plain
-    /// thread does it.
+    /// Nobody can wait for a worker here, and a connection must not be dropped on a runtime thread:
+    /// a plain thread does it.
     pub(super) fn drop_on_a_thread(&self, connections: Vec<D::Connection>) {
         if connections.is_empty() {
             return;
         }
         let kept = Arc::new(Mutex::new(connections));
         let dropped = Arc::clone(&kept);
-        let thread = std::thread::Builder::new().name("euryale-close".to_owned()).spawn(move || {
-            let connections = std::mem::take(&mut *dropped.lock().unwrap_or_else(PoisonError::into_inner));
-            connections.into_iter().for_each(drop_quietly);
-        });
+        let thread = std::thread::Builder::new()
+            .name("euryale-close".to_owned())
+            .spawn(move || {
+                let connections =
+                    std::mem::take(&mut *dropped.lock().unwrap_or_else(PoisonError::into_inner));
+                connections.into_iter().for_each(drop_quietly);
+            });
         if let Err(error) = thread {
-            tracing::error!(%error, "no thread to close idle connections in: they are left to the system");
+            tracing::error!(%error, "no thread to close idle connections in: they are left to the \
+                system");
             forget(kept);
         }
     }
@@ -153,7 +169,11 @@ impl<D: Database> Shared<D> {
         }
         let now = Instant::now();
         let cell = Arc::new(Cell::new(job));
-        let queued = Queued { job: Arc::clone(&cell) as Arc<dyn Job<D>>, about, since: now };
+        let queued = Queued {
+            job: Arc::clone(&cell) as Arc<dyn Job<D>>,
+            about,
+            since: now,
+        };
         let mut state = self.lock();
         let admitted = state.queue.admit(queued, lane, rank, now.into_std());
         let mut call = Call::Nobody;
@@ -220,8 +240,14 @@ impl<D: Database> Shared<D> {
 
     fn drained(&self, state: &mut State<D>) -> Vec<Arc<dyn Job<D>>> {
         let jobs = state.queue.drain();
-        self.ledger.queue.depth.add(-i64::try_from(jobs.len()).unwrap_or(i64::MAX));
-        jobs.into_iter().inspect(Queued::left).map(|queued| queued.job).collect()
+        self.ledger
+            .queue
+            .depth
+            .add(-i64::try_from(jobs.len()).unwrap_or(i64::MAX));
+        jobs.into_iter()
+            .inspect(Queued::left)
+            .map(|queued| queued.job)
+            .collect()
     }
 
     /// Is this a lane of this pool?
@@ -245,7 +271,10 @@ impl<D: Database> Drop for Shared<D> {
 }
 
 /// The lesser evil: a connection's drop may block or panic here.
-#[expect(clippy::disallowed_methods, reason = "no thread is left that could drop them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no thread is left that could drop them"
+)]
 fn forget<T>(value: T) {
     std::mem::forget(value);
 }

@@ -14,7 +14,8 @@ use super::{Running, Shared};
 pub struct Status {
     /// How many connections there may be.
     pub cap: usize,
-    /// Permits that are out: jobs that run, and workers about to start or to end, or closing an idle connection.
+    /// Permits that are out: jobs that run, and workers about to start or to end, or closing an
+    /// idle connection.
     pub running: usize,
     /// Jobs that wait.
     pub queued: usize,
@@ -22,8 +23,8 @@ pub struct Status {
     pub oldest_wait: Option<Duration>,
     /// Open connections that wait for work.
     pub idle: usize,
-    /// The jobs that run, the one that has run longest first. One whose client has gone is among them for as long
-    /// as its worker runs.
+    /// The jobs that run, the one that has run longest first. One whose client has gone is among
+    /// them for as long as its worker runs.
     pub holders: Vec<Holder>,
     /// The pool takes no more jobs.
     pub is_closed: bool,
@@ -35,8 +36,9 @@ pub struct Status {
 pub struct Holder {
     /// The name of its lane; `None` for the default lane.
     pub lane: Option<Arc<str>>,
-    /// The route of its request, if whoever routes named one ([`Route`]). Jobs of [`Pool::run`](crate::Pool::run)
-    /// and [`Pool::transaction`](crate::Pool::transaction) have none.
+    /// The route of its request, if whoever routes named one ([`Route`]). Jobs of
+    /// [`Pool::run`](crate::Pool::run) and [`Pool::transaction`](crate::Pool::transaction) have
+    /// none.
     pub route: Option<Route>,
     /// The number of this attempt among those of its request, from 1; grows with each conflict.
     pub attempt: u32,
@@ -61,16 +63,28 @@ impl<D: Database> Shared<D> {
             queued: state.queue.waiting(),
             oldest_wait: oldest.map(|since| now.into_std().saturating_duration_since(since)),
             idle: state.idle.len(),
-            holders: state.seats.iter().map(|(running, phase)| self.holder(running, phase, now)).collect(),
+            holders: state
+                .seats
+                .iter()
+                .map(|(running, phase)| self.holder(running, phase, now))
+                .collect(),
             is_closed: state.queue.is_closed(),
         };
         drop(state);
-        status.holders.sort_by_key(|holder| std::cmp::Reverse(holder.age));
+        status
+            .holders
+            .sort_by_key(|holder| std::cmp::Reverse(holder.age));
         status
     }
 
     pub(crate) fn holder(&self, running: &Running, phase: Phase, now: Instant) -> Holder {
-        let Running { about, lane, since, waited, .. } = running;
+        let Running {
+            about,
+            lane,
+            since,
+            waited,
+            ..
+        } = running;
         Holder {
             // Lane 0 is the default.
             lane: (*lane != 0).then(|| Arc::clone(&self.lanes[usize::from(*lane)])),

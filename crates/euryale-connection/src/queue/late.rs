@@ -12,8 +12,8 @@ pub(crate) struct Late<'a, J> {
 }
 
 impl<J> Queue<J> {
-    /// Tells of each job, once, that has waited since `before` or longer; of each list, the oldest first. When the
-    /// oldest came that is not told of.
+    /// Tells of each job, once, that has waited since `before` or longer; of each list, the oldest
+    /// first. When the oldest came that is not told of.
     pub(crate) fn tell_late(
         &mut self,
         before: Instant,
@@ -25,13 +25,19 @@ impl<J> Queue<J> {
             let mut at = list.head;
             // A list is in the order in which its jobs came.
             while let Some(slot) = slots.get_mut(at as usize) {
-                let Some(waiting) = &mut slot.waiting else { break };
+                let Some(waiting) = &mut slot.waiting else {
+                    break;
+                };
                 if waiting.since > before {
                     next = next.into_iter().chain([waiting.since]).min();
                     break;
                 }
                 if !std::mem::replace(&mut waiting.is_told, true) {
-                    tell(&Late { job: &waiting.job, lane: waiting.lane, since: waiting.since });
+                    tell(&Late {
+                        job: &waiting.job,
+                        lane: waiting.lane,
+                        since: waiting.since,
+                    });
                 }
                 at = slot.next;
             }

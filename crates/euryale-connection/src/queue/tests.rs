@@ -21,12 +21,19 @@ fn run(queue: &mut Queue<u32>, finished: Option<u16>) -> Option<(u32, u16)> {
 #[test]
 fn workers_are_started_one_by_one_up_to_the_cap() {
     let mut queue = Queue::new(2, 10, [usize::MAX]);
-    let then: Vec<Then> = (0..4).map(|job| admit(&mut queue, job, 0, Rank::New).1).collect();
+    let then: Vec<Then> = (0..4)
+        .map(|job| admit(&mut queue, job, 0, Rank::New).1)
+        .collect();
     assert_eq!(then, [Then::Start, Then::Wait, Then::Wait, Then::Wait]);
     assert_eq!((queue.permits(), queue.waiting()), (1, 4));
     for (job, sends_for) in [(0, Then::Start), (1, Then::Wait)] {
         queue.arrive();
-        let Next::Run { job: taken, then, .. } = queue.next(None) else { panic!("nothing to run") };
+        let Next::Run {
+            job: taken, then, ..
+        } = queue.next(None)
+        else {
+            panic!("nothing to run")
+        };
         assert_eq!((taken, then), (job, sends_for));
     }
     assert_eq!((queue.permits(), queue.waiting()), (2, 2));
@@ -54,10 +61,16 @@ fn a_full_queue_refuses_new_jobs_and_no_others() {
         admit(&mut queue, job, 0, Rank::New);
     }
     assert!(queue.is_full());
-    assert!(matches!(queue.admit(4, 0, Rank::New, Instant::now()), Err((4, Refused::Full))));
+    assert!(matches!(
+        queue.admit(4, 0, Rank::New, Instant::now()),
+        Err((4, Refused::Full))
+    ));
     admit(&mut queue, 5, 0, Rank::Again);
     queue.close();
-    assert!(matches!(queue.admit(6, 0, Rank::Again, Instant::now()), Err((6, Refused::Closed))));
+    assert!(matches!(
+        queue.admit(6, 0, Rank::Again, Instant::now()),
+        Err((6, Refused::Closed))
+    ));
 }
 
 #[test]
@@ -88,7 +101,10 @@ fn seven_of_eight_starts_at_most_go_to_jobs_that_were_admitted_before() {
     })
     .collect();
     assert_eq!(order.len(), 40);
-    assert_eq!(order[..16], [vec![true; 7], vec![false], vec![true; 7], vec![false]].concat());
+    assert_eq!(
+        order[..16],
+        [vec![true; 7], vec![false], vec![true; 7], vec![false]].concat()
+    );
 }
 
 #[test]
@@ -97,12 +113,26 @@ fn a_lane_never_takes_more_than_its_share() {
     assert_eq!(admit(&mut queue, 0, 1, Rank::New).1, Then::Start);
     queue.arrive();
     assert_eq!(run(&mut queue, None), Some((0, 1)));
-    assert_eq!(admit(&mut queue, 1, 1, Rank::New).1, Then::Wait, "the lane's share is taken");
-    assert_eq!(admit(&mut queue, 2, 0, Rank::New).1, Then::Start, "others are served");
+    assert_eq!(
+        admit(&mut queue, 1, 1, Rank::New).1,
+        Then::Wait,
+        "the lane's share is taken"
+    );
+    assert_eq!(
+        admit(&mut queue, 2, 0, Rank::New).1,
+        Then::Start,
+        "others are served"
+    );
     queue.arrive();
     assert_eq!(run(&mut queue, None), Some((2, 0)));
-    // The default lane's worker takes the turn of the lane whose share became free, and nobody else is needed.
-    let Next::Run { job, lane, then, .. } = queue.next(Some(1)) else { panic!("nothing to run") };
+    // The default lane's worker takes the turn of the lane whose share became free, and nobody else
+    // is needed.
+    let Next::Run {
+        job, lane, then, ..
+    } = queue.next(Some(1))
+    else {
+        panic!("nothing to run")
+    };
     assert_eq!((job, lane, then), (1, 1, Then::Wait));
 }
 
@@ -114,12 +144,18 @@ fn a_lane_whose_share_becomes_free_gets_a_worker() {
     assert_eq!(run(&mut queue, None), Some((0, 1)));
     assert_eq!(admit(&mut queue, 1, 1, Rank::New).1, Then::Wait);
     assert_eq!(admit(&mut queue, 2, 0, Rank::Again).1, Then::Start);
-    // The lane's job ends before that worker comes: its own worker takes the older job of the other lane,
-    // which goes first.
-    let Next::Run { job, then, .. } = queue.next(Some(1)) else { panic!("nothing to run") };
+    // The lane's job ends before that worker comes: its own worker takes the older job of the other
+    // lane, which goes first.
+    let Next::Run { job, then, .. } = queue.next(Some(1)) else {
+        panic!("nothing to run")
+    };
     assert_eq!((job, then), (2, Then::Wait), "one is on its way already");
     queue.arrive();
-    assert_eq!(run(&mut queue, None), Some((1, 1)), "and finds the lane's job");
+    assert_eq!(
+        run(&mut queue, None),
+        Some((1, 1)),
+        "and finds the lane's job"
+    );
 }
 
 #[test]
@@ -132,9 +168,15 @@ fn a_spinning_worker_is_called_instead_of_starting_one() {
     assert!(queue.spin());
     assert!(!queue.spin(), "at most one spins");
     assert_eq!(admit(&mut queue, 1, 0, Rank::New).1, Then::Call);
-    assert_eq!(admit(&mut queue, 2, 0, Rank::New).1, Then::Wait, "it is on its way, and sends for another");
+    assert_eq!(
+        admit(&mut queue, 2, 0, Rank::New).1,
+        Then::Wait,
+        "it is on its way, and sends for another"
+    );
     assert!(queue.stop_spinning());
-    let Next::Run { job, then, .. } = queue.next(None) else { panic!("nothing to run") };
+    let Next::Run { job, then, .. } = queue.next(None) else {
+        panic!("nothing to run")
+    };
     assert_eq!((job, then), (1, Then::Start));
 }
 
@@ -174,7 +216,11 @@ fn one_is_sent_for_without_a_job_only_if_none_comes_by_itself() {
     let mut queue = Queue::new(2, 10, [usize::MAX]);
     assert_eq!(queue.send_for_one(), Then::Start);
     assert_eq!(queue.send_for_one(), Then::Wait, "one is on its way");
-    assert_eq!(admit(&mut queue, 0, 0, Rank::New).1, Then::Wait, "and will take a job that comes");
+    assert_eq!(
+        admit(&mut queue, 0, 0, Rank::New).1,
+        Then::Wait,
+        "and will take a job that comes"
+    );
     queue.arrive();
     assert_eq!(run(&mut queue, None), Some((0, 0)));
     assert_eq!(queue.send_for_one(), Then::Start, "the first is busy");
@@ -264,9 +310,9 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// Against a model of plain lists: no job is lost or run twice, caps and shares hold, order is kept in
-    /// each lane and rank, and a job that could run never waits while a permit is free and no worker is on
-    /// its way.
+    /// Against a model of plain lists: no job is lost or run twice, caps and shares hold, order is
+    /// kept in each lane and rank, and a job that could run never waits while a permit is free and
+    /// no worker is on its way.
     #[test]
     fn the_machine_agrees_with_a_simple_model(
         events in vec(event(), 1..200),
@@ -278,8 +324,11 @@ proptest! {
         let mut cap = cap;
         let mut lists: [VecDeque<u32>; 4] = Default::default();
         let mut tickets = Vec::new();
-        // Workers that were started, the one that spins, whether it was called, and those that run a job.
-        let (mut started, mut spinning, mut called) = (0_usize, false, false);
+        // Workers that were started, the one that spins, whether it was called, and those that run
+        // a job.
+        let mut started = 0_usize;
+        let mut spinning = false;
+        let mut called = false;
         let mut running: Vec<(u32, u16)> = Vec::new();
         // After a worker gave up, those that run look for the jobs it was to take.
         let mut given_up = false;

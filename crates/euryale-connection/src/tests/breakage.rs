@@ -1,5 +1,5 @@
-//! What is not ours breaks in places where nobody expects it: the permit comes back, and the next job is
-//! served.
+//! What is not ours breaks in places where nobody expects it: the permit comes back, and the next
+//! job is served.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -134,7 +134,12 @@ async fn a_waker_that_panics() {
         move |_| gate.wait()
     }));
     let waker = Waker::from(Arc::new(BrokenWaker));
-    assert!(first.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
     eventually("it runs", || gate.waiting() == 1).await;
     let second = tokio::spawn(pool.run(|_| ()));
     eventually("one waits", || pool.status().queued == 1).await;
@@ -163,19 +168,27 @@ async fn results_and_jobs_that_panic_when_they_are_dropped() {
     assert_quiet(pool.ledger()).await;
 }
 
-/// The system refuses a thread: the job is refused, and when threads are to be had again, jobs run again.
+/// The system refuses a thread: the job is refused, and when threads are to be had again, jobs run
+/// again.
 #[test]
 fn a_system_without_threads() {
     let runtime = |stack: usize| {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().thread_stack_size(stack).build().unwrap()
+        builder
+            .enable_all()
+            .thread_stack_size(stack)
+            .build()
+            .unwrap()
     };
     let pool = Pool::new(CountingDatabase::new(), 1);
     // No address space has room for a stack of this size.
     let without_threads = runtime(1 << 60);
     without_threads.block_on(async {
         for _ in 0..3 {
-            assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::NoWorker);
+            assert_eq!(
+                pool.run(|_| ()).await.unwrap_err().kind(),
+                ErrorKind::NoWorker
+            );
         }
     });
     assert_eq!((pool.status().running, pool.status().queued), (0, 0));

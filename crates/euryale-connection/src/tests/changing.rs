@@ -13,17 +13,32 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn the_bounds_of_the_queue_change_and_what_waits_stays() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(1).max_queue(1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .max_queue(1)
+        .build();
     let held = Held::new(pool.clone()).await;
     let mut waiting = vec![tokio::spawn(pool.run(|_| ()))];
-    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::QueueFull);
+    assert_eq!(
+        pool.run(|_| ()).await.unwrap_err().kind(),
+        ErrorKind::QueueFull
+    );
     pool.restrict(3, None);
     waiting.extend((0..2).map(|_| tokio::spawn(pool.run(|_| ()))));
-    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::QueueFull);
+    assert_eq!(
+        pool.run(|_| ()).await.unwrap_err().kind(),
+        ErrorKind::QueueFull
+    );
     pool.restrict(1, Duration::ZERO);
-    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::QueueFull);
+    assert_eq!(
+        pool.run(|_| ()).await.unwrap_err().kind(),
+        ErrorKind::QueueFull
+    );
     pool.restrict(9, Duration::ZERO);
-    assert_eq!(pool.run(|_| ()).await.unwrap_err().kind(), ErrorKind::QueueElapsed);
+    assert_eq!(
+        pool.run(|_| ()).await.unwrap_err().kind(),
+        ErrorKind::QueueElapsed
+    );
     assert_eq!(pool.status().queued, 3);
     held.gate.open();
     for job in waiting {
@@ -34,15 +49,22 @@ async fn the_bounds_of_the_queue_change_and_what_waits_stays() {
 
 #[tokio::test]
 async fn a_greater_share_starts_what_waits() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(2).lane("reports", 1).build();
-    let (lane, gate) = (pool.lane("reports").unwrap(), Gate::new());
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(2)
+        .lane("reports", 1)
+        .build();
+    let lane = pool.lane("reports").unwrap();
+    let gate = Gate::new();
     let jobs: Vec<_> = (0..2)
         .map(|_| {
             let gate = gate.clone();
             tokio::spawn(pool.claim().lane(lane).run(move |_| gate.wait()))
         })
         .collect();
-    eventually("one runs, one waits", || gate.waiting() == 1 && pool.status().queued == 1).await;
+    eventually("one runs, one waits", || {
+        gate.waiting() == 1 && pool.status().queued == 1
+    })
+    .await;
     pool.share(lane, 2);
     eventually("both run", || gate.waiting() == 2).await;
     gate.open();
@@ -54,16 +76,27 @@ async fn a_greater_share_starts_what_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_written_how_long_a_job_waited_and_ran() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(1).build();
-    let (first, second) = (Gate::new(), Gate::new());
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .build();
+    let first = Gate::new();
+    let second = Gate::new();
     let [one, two, three, four] = [(); 4].map(|()| Times::new());
     let job = |times: &Times, gate: &Gate| {
         let gate = gate.clone();
         tokio::spawn(pool.claim().times(times.clone()).run(move |_| gate.wait()))
     };
     let ran = [job(&one, &first), job(&two, &second)];
-    eventually("one runs, one waits", || first.waiting() == 1 && pool.status().queued == 1).await;
-    let late = tokio::spawn(pool.claim().times(three.clone()).deadline(2 * SECOND).run(|_| ()));
+    eventually("one runs, one waits", || {
+        first.waiting() == 1 && pool.status().queued == 1
+    })
+    .await;
+    let late = tokio::spawn(
+        pool.claim()
+            .times(three.clone())
+            .deadline(2 * SECOND)
+            .run(|_| ()),
+    );
     let gone = tokio::spawn(pool.claim().times(four.clone()).run(|_| ()));
     tokio::task::yield_now().await;
     advance(3 * SECOND).await;
@@ -78,7 +111,8 @@ async fn it_is_written_how_long_a_job_waited_and_ran() {
         job.await.unwrap().unwrap();
     }
     let told = |times: &Times| {
-        let [queued, working] = [Stage::Queued, Stage::Working].map(|stage| times.of(stage).as_secs());
+        let [queued, working] =
+            [Stage::Queued, Stage::Working].map(|stage| times.of(stage).as_secs());
         (queued, working, times.publications())
     };
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Every step of a transaction × every way it can go × every way the client can go: one assertion at the end,
-//! the ledger.
+//! Every step of a transaction × every way it can go × every way the client can go: one assertion
+//! at the end, the ledger.
 
 use euryale_core::{ErrorKind, Fault};
 use euryale_test::Behaviour::{Fail, Panic, Succeed, Wait};
@@ -52,7 +52,9 @@ fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<ErrorKind> {
         (Step::Connect | Step::Begin, Fail(_)) => Some(ErrorKind::Unavailable),
         (Step::Commit, _) if end != End::Commit => by_itself,
         (Step::Commit, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
-        (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => Some(ErrorKind::InDoubt),
+        (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => {
+            Some(ErrorKind::InDoubt)
+        }
         (Step::Commit, Fail(_)) => Some(ErrorKind::Application),
         // What the publisher met counts, not what the abort met.
         (Step::Abort, _) => by_itself,
@@ -62,7 +64,8 @@ fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<ErrorKind> {
 async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned: bool) {
     let pool = Pool::new(CountingDatabase::new(), 1);
     pool.database().drop_in_workers_only();
-    let (started, slow) = (Gate::new(), Gate::new());
+    let started = Gate::new();
+    let slow = Gate::new();
     let behaviour = behaviour(&slow);
     let case = format!("{step:?} {behaviour:?} {end:?} abandoned: {abandoned}");
     pool.database().script(step, [behaviour.clone()]);
@@ -104,7 +107,9 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
     // The next job is served, on a clean connection, and all is accounted for.
     eventually("it has ended", || pool.status().running == 0).await;
     pool.database().clear_script();
-    pool.transaction(|transaction| Ok(transaction.connection()?.id())).await.expect(&case);
+    pool.transaction(|transaction| Ok(transaction.connection()?.id()))
+        .await
+        .expect(&case);
     assert_quiet(pool.ledger()).await;
     assert_eq!(pool.ledger().publishers.running.peak(), 1, "{case}");
     assert!(pool.database().open() <= 1, "{case}");

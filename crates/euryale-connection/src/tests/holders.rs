@@ -16,18 +16,29 @@ const SECOND: Duration = Duration::from_secs(1);
 fn held(pool: &Pool<CountingDatabase>) -> Vec<(Option<String>, Option<String>, u32, u32)> {
     let holders = pool.status().holders;
     let text = |holder: &crate::Holder| {
-        let (lane, route) = (holder.lane.as_deref(), holder.route.as_ref().map(Route::name));
-        (lane.map(str::to_owned), route.map(str::to_owned), holder.attempt, holder.pass)
+        let lane = holder.lane.as_deref();
+        let route = holder.route.as_ref().map(Route::name);
+        (
+            lane.map(str::to_owned),
+            route.map(str::to_owned),
+            holder.attempt,
+            holder.pass,
+        )
     };
     holders.iter().map(text).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_are_named_by_route_and_lane_the_longest_first() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(3).lane("reports", 1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(3)
+        .lane("reports", 1)
+        .build();
     let gate = Gate::new();
     let layer = ConnectionLimitLayer::new(pool.clone())
-        .lane(pool.lane("reports").unwrap(), |request| request.uri().path() == "/report");
+        .lane(pool.lane("reports").unwrap(), |request| {
+            request.uri().path() == "/report"
+        });
     let at = gate.clone();
     let service = ServiceBuilder::new().layer(layer).service(service_fn(
         move |given: Publication<PoolClaim<CountingDatabase>>| {
@@ -44,7 +55,10 @@ async fn requests_are_named_by_route_and_lane_the_longest_first() {
         tokio::spawn(service.clone().oneshot(request))
     };
     let mut answers = Vec::new();
-    let again = History::default().after_conflict(true).after_suspension().after_suspension();
+    let again = History::default()
+        .after_conflict(true)
+        .after_suspension()
+        .after_suspension();
     for (path, route, history) in [
         ("/report", Some("/{report}"), History::default()),
         ("/orders/7", Some("/orders/{id}"), again),
@@ -55,12 +69,22 @@ async fn requests_are_named_by_route_and_lane_the_longest_first() {
         advance(SECOND).await;
     }
     let expected = [
-        (Some("reports".to_owned()), Some("/{report}".to_owned()), 1, 1),
+        (
+            Some("reports".to_owned()),
+            Some("/{report}".to_owned()),
+            1,
+            1,
+        ),
         (None, Some("/orders/{id}".to_owned()), 2, 3),
         (None, None, 1, 1),
     ];
     assert_eq!(held(&pool), expected);
-    let ages: Vec<Duration> = pool.status().holders.iter().map(|holder| holder.age).collect();
+    let ages: Vec<Duration> = pool
+        .status()
+        .holders
+        .iter()
+        .map(|holder| holder.age)
+        .collect();
     assert_eq!(ages, [3 * SECOND, 2 * SECOND, SECOND]);
     gate.open();
     for answer in answers {
@@ -74,12 +98,20 @@ async fn who_has_its_answer_holds_nothing() {
     let pool = pool(2);
     for _ in 0..50 {
         let inside = pool.clone();
-        assert_eq!(pool.run(move |_| held(&inside)).await.unwrap(), [(None, None, 1, 1)]);
+        assert_eq!(
+            pool.run(move |_| held(&inside)).await.unwrap(),
+            [(None, None, 1, 1)]
+        );
         assert!(pool.status().holders.is_empty());
         let inside = pool.clone();
-        let listed = pool.transaction(move |_| Ok(inside.status().holders.len())).await.unwrap();
+        let listed = pool
+            .transaction(move |_| Ok(inside.status().holders.len()))
+            .await
+            .unwrap();
         assert_eq!((listed, pool.status().holders.len()), (1, 0));
-        let panicked: Result<(), Error> = pool.run(|_| std::panic::resume_unwind(Box::new("quietly"))).await;
+        let panicked: Result<(), Error> = pool
+            .run(|_| std::panic::resume_unwind(Box::new("quietly")))
+            .await;
         assert!(panicked.is_err() && pool.status().holders.is_empty());
     }
     assert_quiet(pool.ledger()).await;
@@ -112,7 +144,10 @@ async fn each_way_to_use_a_claim_has_its_route() {
     let claim = || pool.claim().route(Route::new("/slow"));
     let [one, two, three] = [pool.clone(), pool.clone(), pool.clone()];
     let named = [(None, Some("/slow".to_owned()), 1, 1)];
-    assert_eq!(claim().on_connection(move |_| held(&one)).await.unwrap(), named);
+    assert_eq!(
+        claim().on_connection(move |_| held(&one)).await.unwrap(),
+        named
+    );
     assert_eq!(pool.ledger().transactions.begun.get(), 0);
     let written = claim().transaction(move |transaction| {
         transaction.connection()?;
@@ -134,10 +169,13 @@ async fn what_a_job_does_is_named_at_each_step() {
     for fails in [false, true] {
         let pool = pool(1);
         let gates: Vec<Gate> = std::iter::repeat_with(Gate::new).take(6).collect();
-        let [connect, begin, publish, prepare, end, after] = gates.as_slice() else { unreachable!() };
+        let [connect, begin, publish, prepare, end, after] = gates.as_slice() else {
+            unreachable!()
+        };
         let last = if fails { Step::Abort } else { Step::Commit };
         for (step, gate) in [(Step::Connect, connect), (Step::Begin, begin), (last, end)] {
-            pool.database().script(step, [Behaviour::Wait(gate.clone())]);
+            pool.database()
+                .script(step, [Behaviour::Wait(gate.clone())]);
         }
         let [publish_at, prepare_at, after_at] = [publish, prepare, after].map(Clone::clone);
         let job = tokio::spawn(pool.transaction(move |transaction| {
@@ -147,13 +185,20 @@ async fn what_a_job_does_is_named_at_each_step() {
             transaction.after_abort(move || told.wait());
             transaction.before_commit(move |_| {
                 prepare_at.wait();
-                if fails { Err(Abort::error(std::io::Error::other("no"))) } else { Ok(()) }
+                if fails {
+                    Err(Abort::error(std::io::Error::other("no")))
+                } else {
+                    Ok(())
+                }
             });
             publish_at.wait();
             Ok(())
         }));
-        let (end_is, after_is) =
-            if fails { (Phase::Aborting, Phase::Aborting) } else { (Phase::Committing, Phase::Finishing) };
+        let (end_is, after_is) = if fails {
+            (Phase::Aborting, Phase::Aborting)
+        } else {
+            (Phase::Committing, Phase::Finishing)
+        };
         for (gate, phase) in gates.iter().zip([
             Phase::Connecting,
             Phase::Beginning,
@@ -169,7 +214,12 @@ async fn what_a_job_does_is_named_at_each_step() {
         assert_eq!(job.await.unwrap().is_err(), fails);
         // The next job begins anew.
         let inside = pool.clone();
-        assert_eq!(pool.run(move |_| inside.status().holders[0].phase).await.unwrap(), Phase::Publishing);
+        assert_eq!(
+            pool.run(move |_| inside.status().holders[0].phase)
+                .await
+                .unwrap(),
+            Phase::Publishing
+        );
         assert_quiet(pool.ledger()).await;
     }
 }
@@ -177,9 +227,14 @@ async fn what_a_job_does_is_named_at_each_step() {
 #[tokio::test(start_paused = true)]
 async fn it_is_known_how_long_a_holder_waited() {
     let pool = pool(1);
-    let (first, second) = (Gate::new(), Gate::new());
-    let jobs = [first.clone(), second.clone()].map(|gate| tokio::spawn(pool.run(move |_| gate.wait())));
-    eventually("one runs, one waits", || first.waiting() == 1 && pool.status().queued == 1).await;
+    let first = Gate::new();
+    let second = Gate::new();
+    let jobs =
+        [first.clone(), second.clone()].map(|gate| tokio::spawn(pool.run(move |_| gate.wait())));
+    eventually("one runs, one waits", || {
+        first.waiting() == 1 && pool.status().queued == 1
+    })
+    .await;
     advance(3 * SECOND).await;
     first.open();
     eventually("the second runs", || second.waiting() == 1).await;

@@ -39,7 +39,10 @@ async fn settle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_nobody_uses_is_closed_without_traffic() {
-    for pool in [builder(2).idle_timeout(MINUTE).build(), builder(2).max_lifetime(MINUTE).build()] {
+    for pool in [
+        builder(2).idle_timeout(MINUTE).build(),
+        builder(2).max_lifetime(MINUTE).build(),
+    ] {
         Held::new(pool.clone()).await.end().await;
         eventually("both are idle", || pool.status().idle == 2).await;
         settle().await;
@@ -47,7 +50,10 @@ async fn a_connection_that_nobody_uses_is_closed_without_traffic() {
         settle().await;
         assert_eq!((pool.database().open(), expired(&pool)), (2, 0));
         advance(2 * SECOND).await;
-        eventually("both are closed", || pool.database().open() == 0 && pool.status().running == 0).await;
+        eventually("both are closed", || {
+            pool.database().open() == 0 && pool.status().running == 0
+        })
+        .await;
         assert_eq!((expired(&pool), pool.status().idle), (2, 0));
         assert_eq!(pool.ledger().connections.idle.get(), 0);
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 3);
@@ -110,7 +116,10 @@ async fn there_is_a_task_only_while_there_is_something_to_look_after() {
 
     let jobs = builder(1).build();
     jobs.run(|_| ()).await.unwrap();
-    eventually("the worker has left", || jobs.status().idle == 1 && tasks() == 1).await;
+    eventually("the worker has left", || {
+        jobs.status().idle == 1 && tasks() == 1
+    })
+    .await;
     settle().await;
     advance(11 * SECOND).await;
     eventually("it found that the job had ended", || tasks() == 0).await;
@@ -138,13 +147,20 @@ async fn the_task_ends_with_its_pool() {
     eventually("closed: it ends without waiting", || tasks() == 0).await;
 
     let dropped = builder(1).idle_timeout(MINUTE).build();
-    let (database, ledger) = (dropped.database().clone(), dropped.ledger().clone());
+    let database = dropped.database().clone();
+    let ledger = dropped.ledger().clone();
     dropped.run(|_| ()).await.unwrap();
-    eventually("it has begun", || dropped.status().idle == 1 && tasks() == 1).await;
+    eventually("it has begun", || {
+        dropped.status().idle == 1 && tasks() == 1
+    })
+    .await;
     settle().await;
     drop(dropped);
     eventually("dropped: it ends without waiting", || tasks() == 0).await;
-    eventually("a plain thread closes the connection", || database.open() == 0).await;
+    eventually("a plain thread closes the connection", || {
+        database.open() == 0
+    })
+    .await;
     assert_eq!(ledger.connections.dropped.get(DropReason::Closed), 1);
     assert_quiet(&ledger).await;
 }
@@ -173,7 +189,8 @@ impl Database for Slow {
     type Connection = SlowConnection;
 
     fn connect(&self) -> Result<SlowConnection, BoxError> {
-        self.most.fetch_max(self.open.fetch_add(1, SeqCst) + 1, SeqCst);
+        self.most
+            .fetch_max(self.open.fetch_add(1, SeqCst) + 1, SeqCst);
         Ok(SlowConnection(self.clone()))
     }
 
@@ -194,10 +211,14 @@ impl Database for Slow {
     }
 }
 
-/// A pool with `idle` idle connections, whose time is over, and a worker that closes the first of them.
+/// A pool with `idle` idle connections, whose time is over, and a worker that closes the first of
+/// them.
 async fn closing(connections: usize, idle: usize) -> (Pool<Slow>, Slow) {
     let slow = Slow::default();
-    let pool = Pool::builder(slow.clone()).connections(connections).idle_timeout(MINUTE).build();
+    let pool = Pool::builder(slow.clone())
+        .connections(connections)
+        .idle_timeout(MINUTE)
+        .build();
     let gate = Gate::new();
     let jobs: Vec<_> = (0..idle)
         .map(|_| {
@@ -210,12 +231,19 @@ async fn closing(connections: usize, idle: usize) -> (Pool<Slow>, Slow) {
     for job in jobs {
         job.await.unwrap().unwrap();
     }
-    eventually("all are idle", || pool.status().idle == idle && pool.status().running == 0).await;
+    eventually("all are idle", || {
+        pool.status().idle == idle && pool.status().running == 0
+    })
+    .await;
     slow.is_slow.store(true, SeqCst);
     settle().await;
     advance(2 * MINUTE).await;
     eventually("one is being closed", || slow.gate.waiting() == 1).await;
-    assert_eq!((pool.status().running, pool.status().idle), (1, idle - 1), "one after the other");
+    assert_eq!(
+        (pool.status().running, pool.status().idle),
+        (1, idle - 1),
+        "one after the other"
+    );
     (pool, slow)
 }
 
@@ -224,7 +252,11 @@ async fn a_job_that_comes_meanwhile_gets_another_permit() {
     let (pool, slow) = closing(2, 1).await;
     pool.run(|_| ()).await.unwrap();
     assert_eq!(slow.gate.waiting(), 1, "it is still being closed");
-    assert_eq!((slow.open.load(SeqCst), slow.most.load(SeqCst)), (2, 1 + 1), "within the cap");
+    assert_eq!(
+        (slow.open.load(SeqCst), slow.most.load(SeqCst)),
+        (2, 1 + 1),
+        "within the cap"
+    );
     slow.gate.open();
     eventually("it is closed", || slow.open.load(SeqCst) == 1).await;
     assert_quiet(pool.ledger()).await;
@@ -242,10 +274,16 @@ async fn a_job_that_comes_meanwhile_waits_for_one_close_at_most() {
             tokio::spawn(euryale_core::Claim::run(pool.claim(), move |_| gate.wait()))
         })
         .collect();
-    eventually("two run, one waits", || gate.waiting() == 2 && pool.status().queued == 1).await;
+    eventually("two run, one waits", || {
+        gate.waiting() == 2 && pool.status().queued == 1
+    })
+    .await;
     slow.gate.let_through(1);
     eventually("it goes ahead of the next close", || gate.waiting() == 3).await;
-    assert_eq!((slow.gate.passed(), slow.gate.waiting(), pool.status().idle), (1, 0, 2));
+    assert_eq!(
+        (slow.gate.passed(), slow.gate.waiting(), pool.status().idle),
+        (1, 0, 2)
+    );
     slow.gate.open();
     gate.open();
     for job in jobs {
@@ -281,7 +319,10 @@ async fn a_pool_that_is_closed_meanwhile_waits_for_the_close_and_does_the_rest()
     close.await.unwrap().unwrap();
     assert_eq!((slow.open.load(SeqCst), pool.status().running), (0, 0));
     assert_eq!(
-        (expired(&pool), pool.ledger().connections.dropped.get(DropReason::Closed)),
+        (
+            expired(&pool),
+            pool.ledger().connections.dropped.get(DropReason::Closed)
+        ),
         (1, 1),
         "the second was not closed for its age"
     );
@@ -317,7 +358,11 @@ async fn when_all_workers_are_busy_it_is_tried_again() {
 }
 
 fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+    Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -337,7 +382,10 @@ fn housekeeping_goes_on_when_its_runtime_has_ended() {
                 advance(70 * SECOND).await;
             }
             pool.run(|_| ()).await.unwrap();
-            eventually("it has begun again", || pool.status().idle == 1 && tasks() == 1).await;
+            eventually("it has begun again", || {
+                pool.status().idle == 1 && tasks() == 1
+            })
+            .await;
             settle().await;
             let before = expired(&pool);
             advance(61 * SECOND).await;
@@ -367,13 +415,19 @@ fn a_connection_whose_time_is_over_is_not_used_again() {
 #[test]
 fn a_runtime_without_a_timer_has_no_housekeeping() {
     let pool = builder(1).max_wait(None).idle_timeout(MINUTE).build();
-    Builder::new_current_thread().build().unwrap().block_on(async {
-        for _ in 0..5 {
-            assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 1);
-            eventually("the task has failed", || tasks() == 0 && pool.status().idle == 1).await;
-        }
-        assert_quiet(pool.ledger()).await;
-    });
+    Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(async {
+            for _ in 0..5 {
+                assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 1);
+                eventually("the task has failed", || {
+                    tasks() == 0 && pool.status().idle == 1
+                })
+                .await;
+            }
+            assert_quiet(pool.ledger()).await;
+        });
 }
 
 #[tokio::test]
@@ -389,7 +443,10 @@ async fn a_time_of_zero_keeps_no_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn a_time_that_no_clock_reaches_is_none() {
-    let pool = builder(1).idle_timeout(Duration::MAX).max_lifetime(Duration::MAX).warn_after(Duration::MAX);
+    let pool = builder(1)
+        .idle_timeout(Duration::MAX)
+        .max_lifetime(Duration::MAX)
+        .warn_after(Duration::MAX);
     let pool = pool.build();
     pool.run(|_| ()).await.unwrap();
     eventually("it is idle", || pool.status().idle == 1).await;
@@ -401,10 +458,15 @@ async fn a_time_that_no_clock_reaches_is_none() {
 #[tokio::test(start_paused = true)]
 async fn under_a_storm_the_cap_holds() {
     let slow = Slow::default();
-    let pool = Pool::builder(slow.clone()).connections(3).idle_timeout(SECOND).max_lifetime(5 * SECOND);
+    let pool = Pool::builder(slow.clone())
+        .connections(3)
+        .idle_timeout(SECOND)
+        .max_lifetime(5 * SECOND);
     let pool = pool.build();
     for round in 0..300_u32 {
-        let jobs: Vec<_> = (0..round % 5).map(|_| tokio::spawn(pool.run(|_| ()))).collect();
+        let jobs: Vec<_> = (0..round % 5)
+            .map(|_| tokio::spawn(pool.run(|_| ())))
+            .collect();
         advance(Duration::from_millis(u64::from(round * 7919 % 1500))).await;
         for job in jobs {
             job.await.unwrap().unwrap();

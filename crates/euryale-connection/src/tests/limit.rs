@@ -28,15 +28,22 @@ fn request(path: &str) -> Request {
 
 #[tokio::test]
 async fn requests_of_a_lane_take_no_more_than_its_share() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(2).lane("held", 1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(2)
+        .lane("held", 1)
+        .build();
     let gate = Gate::new();
     let layer = ConnectionLimitLayer::new(pool.clone())
-        .lane(pool.lane("held").unwrap(), |request| request.uri().path().starts_with("/held"));
+        .lane(pool.lane("held").unwrap(), |request| {
+            request.uri().path().starts_with("/held")
+        });
     let at = gate.clone();
-    let service =
-        ServiceBuilder::new().layer(layer).service(service_fn(move |given| publish(given, at.clone())));
-    let held: Vec<_> =
-        (0..3).map(|n| tokio::spawn(service.clone().oneshot(request(&format!("/held/{n}"))))).collect();
+    let service = ServiceBuilder::new()
+        .layer(layer)
+        .service(service_fn(move |given| publish(given, at.clone())));
+    let held: Vec<_> = (0..3)
+        .map(|n| tokio::spawn(service.clone().oneshot(request(&format!("/held/{n}")))))
+        .collect();
     eventually("one of the lane runs", || gate.waiting() == 1).await;
     for _ in 0..20 {
         assert_eq!(
@@ -56,7 +63,10 @@ async fn requests_of_a_lane_take_no_more_than_its_share() {
 
 #[tokio::test]
 async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(1).max_queue(1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .max_queue(1)
+        .build();
     let gate = Gate::new();
     let at = gate.clone();
     let service = ServiceBuilder::new()
@@ -67,7 +77,8 @@ async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
 
     let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let ask = |path: &'static str, history: History| {
-        let (mut request, order) = (request(path), order.clone());
+        let mut request = request(path);
+        let order = order.clone();
         request.extensions_mut().insert(history);
         let answer = service.clone().oneshot(request);
         tokio::spawn(async move {
@@ -84,7 +95,14 @@ async fn a_request_that_comes_again_goes_ahead_and_is_not_refused() {
         ErrorKind::QueueFull,
         "for who asks before a body is read"
     );
-    assert_eq!(ask("/refused", History::default()).await.unwrap().unwrap_err().kind(), ErrorKind::QueueFull);
+    assert_eq!(
+        ask("/refused", History::default())
+            .await
+            .unwrap()
+            .unwrap_err()
+            .kind(),
+        ErrorKind::QueueFull
+    );
     let again = ask("/again", History::default().after_conflict(false));
     eventually("two wait", || pool.status().queued == 2).await;
     gate.open();

@@ -14,11 +14,12 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::blocking::close_elsewhere;
 
-/// Freeing the blocks of a file of this length, in bytes, takes longer than a hop to another thread.
+/// Freeing the blocks of a file of this length, in bytes, takes longer than a hop to another
+/// thread.
 const LARGE: u64 = 1 << 20;
 
-/// A file that whoever drops it last closes, off the runtime's threads if that deletes it: one without a name, spooled
-/// or replaced meanwhile, frees all its blocks when it is closed.
+/// A file that whoever drops it last closes, off the runtime's threads if that deletes it: one
+/// without a name, spooled or replaced meanwhile, frees all its blocks when it is closed.
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
@@ -35,8 +36,8 @@ impl OpenFile {
         }
     }
 
-    /// Keeps this name of the file, which counts for nobody, until the file is closed: a file without any cannot be
-    /// linked again. One is enough, a second one goes.
+    /// Keeps this name of the file, which counts for nobody, until the file is closed: a file
+    /// without any cannot be linked again. One is enough, a second one goes.
     #[cfg(feature = "fs")]
     pub(crate) fn spare_name(&self, name: PathBuf) -> io::Result<()> {
         self.spare.set(name)
@@ -108,7 +109,8 @@ impl SpareName {
     fn forget(&self, file: &File) {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(name) = spare.filter(|name| is_of(file, name).unwrap_or(false)) {
-            // Gone already, or left to those who know which names count. The file is open, so no block is freed here.
+            // Gone already, or left to those who know which names count. The file is open, so no
+            // block is freed here.
             let _ = fs::remove_file(name);
         }
     }
@@ -116,7 +118,8 @@ impl SpareName {
 
 #[cfg(feature = "fs")]
 fn is_of(file: &File, path: &Path) -> io::Result<bool> {
-    let (named, open) = (fs::symlink_metadata(path)?, file.metadata()?);
+    let named = fs::symlink_metadata(path)?;
+    let open = file.metadata()?;
     Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
 }
 

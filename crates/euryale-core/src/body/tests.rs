@@ -9,7 +9,8 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 
 use crate::{
-    Blob, BlobChunks, BlobHandle, Body, BoxError, DeferredHandle, Ledger, ReadBlob, Response, SpooledBody,
+    Blob, BlobChunks, BlobHandle, Body, BoxError, DeferredHandle, Ledger, ReadBlob, Response,
+    SpooledBody,
 };
 
 fn file(content: &[u8]) -> std::fs::File {
@@ -54,7 +55,12 @@ async fn a_file_that_became_shorter_is_an_error() {
 #[test]
 fn a_folder_is_no_blob() {
     let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
-    assert!(Blob::new(folder).unwrap_err().to_string().contains("regular file"));
+    assert!(
+        Blob::new(folder)
+            .unwrap_err()
+            .to_string()
+            .contains("regular file")
+    );
 }
 
 #[test]
@@ -77,7 +83,13 @@ async fn a_handle_takes_the_blob_out_of_its_body() {
     assert_eq!(handle.len(), response.body().size_hint().exact().unwrap());
     let blob = handle.take().unwrap();
     assert!(handle.take().is_none());
-    assert!(read(response.into_body()).await.unwrap_err().to_string().contains("took the blob"));
+    assert!(
+        read(response.into_body())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("took the blob")
+    );
     assert_eq!(ledger.blobs.open.get(), 1);
     drop(blob);
     assert_eq!(ledger.blobs.open.get(), 0);
@@ -94,7 +106,10 @@ async fn a_deferred_response_resolves_in_its_body() {
     };
     assert_eq!(read(later(200)).await.unwrap(), "later");
     let error = read(later(404)).await.unwrap_err();
-    assert!(error.to_string().contains("404"), "the head is gone: {error}");
+    assert!(
+        error.to_string().contains("404"),
+        "the head is gone: {error}"
+    );
     let mut failed = later(404);
     assert!(failed.frame().await.unwrap().is_err());
     assert!(failed.frame().await.is_none(), "once is enough");
@@ -103,8 +118,16 @@ async fn a_deferred_response_resolves_in_its_body() {
 
     let mut response = Response::new(later(200));
     Body::publish_handle(&mut response, &Ledger::new());
-    let deferred = response.extensions().get::<DeferredHandle>().unwrap().take().unwrap();
-    assert_eq!(read(deferred.await.unwrap().into_body()).await.unwrap(), "later");
+    let deferred = response
+        .extensions()
+        .get::<DeferredHandle>()
+        .unwrap()
+        .take()
+        .unwrap();
+    assert_eq!(
+        read(deferred.await.unwrap().into_body()).await.unwrap(),
+        "later"
+    );
     assert!(read(response.into_body()).await.is_err());
 }
 
@@ -130,10 +153,16 @@ async fn a_body_in_a_box_is_not_boxed_again() {
 async fn a_spooled_body_reads_and_seeks_alike_in_memory_and_in_a_file() {
     let ledger = Ledger::new();
     let content = b"0123456789";
-    for body in [SpooledBody::from(content.to_vec()), SpooledBody::file(file(content)).unwrap()] {
+    for body in [
+        SpooledBody::from(content.to_vec()),
+        SpooledBody::file(file(content)).unwrap(),
+    ] {
         let in_file = i64::from(body.as_file().is_some());
         let mut body = body.counted(&ledger);
-        assert_eq!((ledger.spool.bytes.get(), ledger.spool.files.get()), (10, in_file));
+        assert_eq!(
+            (ledger.spool.bytes.get(), ledger.spool.files.get()),
+            (10, in_file)
+        );
         let mut three = [0; 3];
         body.read_exact(&mut three).unwrap();
         assert_eq!(&three, b"012");
@@ -143,7 +172,11 @@ async fn a_spooled_body_reads_and_seeks_alike_in_memory_and_in_a_file() {
         assert_eq!(body.seek(SeekFrom::End(-1)).unwrap(), 9);
         assert_eq!(body.read(&mut three).unwrap(), 1);
         assert_eq!(body.read(&mut three).unwrap(), 0, "the end");
-        assert_eq!(body.seek(SeekFrom::Start(50)).unwrap(), 50, "beyond the end is allowed");
+        assert_eq!(
+            body.seek(SeekFrom::Start(50)).unwrap(),
+            50,
+            "beyond the end is allowed"
+        );
         assert_eq!(body.read(&mut three).unwrap(), 0);
         assert!(body.seek(SeekFrom::Current(-51)).is_err());
         assert_eq!(body.to_bytes().unwrap(), content.as_slice());
@@ -186,8 +219,15 @@ async fn a_layer_says_how_a_blob_is_read() {
         handle.read_by(Arc::new(Chunks(vec!["not these"])));
         handle.read_by(Arc::new(Chunks(chunks.to_vec())));
         assert_eq!(handle.blob().map(|blob| blob.len()), Some(10));
-        let read = response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-        assert!(handle.take().is_none() && handle.blob().is_none(), "it was read");
+        let read = response
+            .into_body()
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes);
+        assert!(
+            handle.take().is_none() && handle.blob().is_none(),
+            "it was read"
+        );
         match read {
             Ok(bytes) => assert!(is_whole && bytes == "0123456789", "{chunks:?}"),
             Err(error) => assert!(!is_whole, "{chunks:?}: {error}"),
@@ -208,5 +248,8 @@ async fn a_file_of_tokio_is_a_blob() {
     let body = Body::from(blob);
     assert_eq!(body.collect().await.unwrap().to_bytes(), "content");
     let folder = tokio::fs::File::open(folder.path()).await.unwrap();
-    assert_eq!(Blob::try_from(folder).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(
+        Blob::try_from(folder).unwrap_err().kind(),
+        io::ErrorKind::InvalidInput
+    );
 }

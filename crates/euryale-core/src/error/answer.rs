@@ -11,23 +11,30 @@ use crate::handle::TakeOnce;
 use crate::{Abort, Body, Response, abort};
 
 impl Error {
-    /// The error of a service, or the one that `Response::from(error)` has left in a response. Trusted only while the
-    /// response still has the error's status.
+    /// The error of a service, or the one that `Response::from(error)` has left in a response.
+    /// Trusted only while the response still has the error's status.
     ///
     /// Stands between a layer of ours and a router of axum's, whose own error is `Infallible`:
-    /// `ServiceBuilder::map_result(Error::raise)`. So a conflict that a handler met is retried, and what it asked for
-    /// is resolved. `RespondLayer` does it by itself.
+    /// `ServiceBuilder::map_result(Error::raise)`. So a conflict that a handler met is retried, and
+    /// what it asked for is resolved. `RespondLayer` does it by itself.
     ///
-    /// Middleware from axum's `from_fn` takes no errors. Below it `HandleErrorLayer::new(async |error: Error| error)`
-    /// makes responses of them, and this above it errors again.
+    /// Middleware from axum's `from_fn` takes no errors. Below it
+    /// `HandleErrorLayer::new(async |error: Error| error)` makes responses of them, and this above
+    /// it errors again.
     ///
     /// # Errors
     /// That error.
-    pub fn raise<B, E: Into<Self>>(result: Result<http::Response<B>, E>) -> Result<http::Response<B>, Self> {
+    pub fn raise<B, E: Into<Self>>(
+        result: Result<http::Response<B>, E>,
+    ) -> Result<http::Response<B>, Self> {
         let response = result.map_err(Into::into)?;
-        let Some(untold) = response.extensions().get::<Untold>() else { return Ok(response) };
+        let Some(untold) = response.extensions().get::<Untold>() else {
+            return Ok(response);
+        };
         let status = response.status();
-        let Some(mut unlogged) = untold.0.take() else { return Ok(response) };
+        let Some(mut unlogged) = untold.0.take() else {
+            return Ok(response);
+        };
         match unlogged.0.take_if(|error| error.kind().status() == status) {
             Some(error) => Err(error),
             // Somebody has made another answer of it. It is told now.
@@ -37,30 +44,40 @@ impl Error {
 }
 
 impl From<Error> for Response {
-    /// For a place where no `RespondLayer` answers: status, Retry-After and a problem in JSON (RFC 9457); or the
-    /// response that the error carries. It says nothing about the inside.
+    /// For a place where no `RespondLayer` answers: status, Retry-After and a problem in JSON (RFC
+    /// 9457); or the response that the error carries. It says nothing about the inside.
     ///
-    /// The error itself stands in the response's extensions, and its [`ErrorKind`] beside it. A layer outside takes it
-    /// by [`Error::raise`]; if none does, it is logged when the response has gone.
+    /// The error itself stands in the response's extensions, and its [`ErrorKind`] beside it. A
+    /// layer outside takes it by [`Error::raise`]; if none does, it is logged when the response has
+    /// gone.
     fn from(mut error: Error) -> Self {
         if let Some(response) = error.take_response() {
             return response;
         }
-        let (kind, status) = (error.kind(), error.kind().status());
+        let kind = error.kind();
+        let status = error.kind().status();
         let title = status.canonical_reason().unwrap_or("Error");
-        let problem =
-            format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}}}\n", status.as_u16());
+        let problem = format!(
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{}}}\n",
+            status.as_u16()
+        );
         let mut response = Self::new(Body::from(problem));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        // The method is not known here, so nobody is invited to do again what may be done (RFC 9110 §9.2.2).
+        // The method is not known here, so nobody is invited to do again what may be done (RFC 9110
+        // §9.2.2).
         if let Some(after) = kind.retry_after().filter(|_| !error.is_after_transaction()) {
             headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
         response.extensions_mut().insert(kind);
-        response.extensions_mut().insert(Untold(TakeOnce::new(Unlogged(Some(error)))));
+        response
+            .extensions_mut()
+            .insert(Untold(TakeOnce::new(Unlogged(Some(error)))));
         response
     }
 }
@@ -92,7 +109,10 @@ impl Drop for Unlogged {
             | ErrorKind::QueueElapsed
             | ErrorKind::SuspendedFull
             | ErrorKind::LaneFull => tracing::debug!("overloaded: {cause}"),
-            ErrorKind::BodyTooLarge | ErrorKind::BodyStalled | ErrorKind::Malformed | ErrorKind::Closed => {
+            ErrorKind::BodyTooLarge
+            | ErrorKind::BodyStalled
+            | ErrorKind::Malformed
+            | ErrorKind::Closed => {
                 tracing::info!("request failed: {cause}");
             }
             _ => tracing::error!("request failed: {cause}"),

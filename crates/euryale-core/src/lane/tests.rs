@@ -11,7 +11,11 @@ use crate::{BlockingLane, Error, ErrorKind, Ledger};
 fn lane(threads: usize) -> (BlockingLane, Ledger, Arc<LaneMeter>) {
     let ledger = Ledger::new();
     let meter = ledger.lanes.of("test");
-    (BlockingLane::new("test", threads).ledger(ledger.clone()), ledger, meter)
+    (
+        BlockingLane::new("test", threads).ledger(ledger.clone()),
+        ledger,
+        meter,
+    )
 }
 
 async fn assert_quiet(ledger: &Ledger) {
@@ -19,7 +23,8 @@ async fn assert_quiet(ledger: &Ledger) {
 }
 
 fn hold(lane: &BlockingLane, gate: &Gate) -> JoinHandle<Result<(), Error>> {
-    let (lane, gate) = (lane.clone(), gate.clone());
+    let lane = lane.clone();
+    let gate = gate.clone();
     tokio::spawn(async move { lane.run(move || gate.wait()).await })
 }
 
@@ -33,7 +38,10 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     assert_eq!(lane.try_enter().unwrap_err().kind(), ErrorKind::LaneFull);
     let waits = hold(&lane, &gate);
     eventually("one waits", || meter.waiting.get() == 1).await;
-    assert_eq!(lane.run(|| ()).await.unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(
+        lane.run(|| ()).await.unwrap_err().kind(),
+        ErrorKind::LaneFull
+    );
     assert_eq!(ledger.unsettled(), ["lane test: 3"]);
     waits.abort();
     assert!(waits.await.unwrap_err().is_cancelled());
@@ -43,12 +51,19 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
         held.await.unwrap().unwrap();
     }
     assert_quiet(&ledger).await;
-    assert_eq!((gate.passed(), meter.running.peak(), meter.refused.get()), (2, 2, 2));
+    assert_eq!(
+        (gate.passed(), meter.running.peak(), meter.refused.get()),
+        (2, 2, 2)
+    );
     let text = ledger.exposition();
-    for line in
-        [r#"euryale_lane_running_peak{lane="test"} 2"#, r#"euryale_lane_refused_total{lane="test"} 2"#]
-    {
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    for line in [
+        r#"euryale_lane_running_peak{lane="test"} 2"#,
+        r#"euryale_lane_refused_total{lane="test"} 2"#,
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
     }
 }
 
@@ -56,7 +71,15 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
 async fn whoever_sees_a_result_finds_the_turn_free() {
     let (lane, _, meter) = lane(1);
     for n in 0..500 {
-        assert_eq!(lane.try_enter().unwrap().start(move || n).unwrap().await.unwrap(), n);
+        assert_eq!(
+            lane.try_enter()
+                .unwrap()
+                .start(move || n)
+                .unwrap()
+                .await
+                .unwrap(),
+            n
+        );
         assert_eq!(meter.running.get(), 0);
     }
 }
@@ -66,7 +89,10 @@ async fn a_panic_is_an_error_and_the_lane_goes_on() {
     let (lane, ledger, _) = lane(1);
     for _ in 0..3 {
         let panics = || std::panic::resume_unwind(Box::new("as scripted"));
-        assert_eq!(lane.run::<()>(panics).await.unwrap_err().kind(), ErrorKind::Panicked);
+        assert_eq!(
+            lane.run::<()>(panics).await.unwrap_err().kind(),
+            ErrorKind::Panicked
+        );
     }
     assert_eq!(lane.run(|| 7).await.unwrap(), 7);
     assert_quiet(&ledger).await;
@@ -88,7 +114,8 @@ async fn handles_share_their_turns_whoever_counts_them() {
 #[tokio::test]
 async fn a_thread_of_a_lane_must_not_wait_for_it() {
     let (lane, ..) = lane(1);
-    let (same, other) = (lane.clone(), BlockingLane::new("other", 1));
+    let same = lane.clone();
+    let other = BlockingLane::new("other", 1);
     let runtime = Handle::current();
     #[expect(clippy::disallowed_methods, reason = "what must be refused")]
     let nested = lane.run(move || {
@@ -102,17 +129,25 @@ async fn a_thread_of_a_lane_must_not_wait_for_it() {
 /// A thread is free only later: what nobody waits for any more is not run then.
 #[test]
 fn what_nobody_waits_for_is_not_begun() {
-    let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (lane, ledger, meter) = lane(2);
-        let (gate, ran) = (Gate::new(), Arc::new(AtomicBool::new(false)));
+        let gate = Gate::new();
+        let ran = Arc::new(AtomicBool::new(false));
         let busy = hold(&lane, &gate);
         eventually("the only thread is busy", || gate.waiting() == 1).await;
         let waiting = tokio::spawn({
-            let (lane, ran) = (lane.clone(), ran.clone());
+            let lane = lane.clone();
+            let ran = ran.clone();
             async move { lane.run(move || ran.store(true, SeqCst)).await }
         });
-        eventually("it has its turn, and no thread", || meter.running.get() == 2).await;
+        eventually("it has its turn, and no thread", || {
+            meter.running.get() == 2
+        })
+        .await;
         waiting.abort();
         assert!(waiting.await.unwrap_err().is_cancelled());
         gate.open();
@@ -125,7 +160,10 @@ fn what_nobody_waits_for_is_not_begun() {
 /// No system has room for such a stack.
 #[test]
 fn when_the_system_refuses_a_thread_the_turn_is_free_and_the_work_dropped() {
-    let runtime = Builder::new_current_thread().thread_stack_size(1 << 60).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .thread_stack_size(1 << 60)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (lane, ledger, _) = lane(1);
         let held = Arc::new(());
@@ -134,7 +172,10 @@ fn when_the_system_refuses_a_thread_the_turn_is_free_and_the_work_dropped() {
                 let held = Arc::clone(&held);
                 move || drop(held)
             };
-            assert_eq!(lane.run(work).await.unwrap_err().kind(), ErrorKind::NoWorker);
+            assert_eq!(
+                lane.run(work).await.unwrap_err().kind(),
+                ErrorKind::NoWorker
+            );
             assert_eq!(Arc::strong_count(&held), 1);
         }
         assert_quiet(&ledger).await;
@@ -144,6 +185,9 @@ fn when_the_system_refuses_a_thread_the_turn_is_free_and_the_work_dropped() {
 #[test]
 fn outside_a_runtime_it_is_an_error() {
     let (lane, ledger, _) = lane(1);
-    assert_eq!(lane.try_enter().unwrap().start(|| ()).unwrap_err().kind(), ErrorKind::NoWorker);
+    assert_eq!(
+        lane.try_enter().unwrap().start(|| ()).unwrap_err().kind(),
+        ErrorKind::NoWorker
+    );
     assert!(ledger.unsettled().is_empty());
 }

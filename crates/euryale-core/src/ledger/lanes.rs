@@ -24,14 +24,18 @@ pub struct LaneMeter {
 }
 
 impl Lanes {
-    /// The meter of the lanes of this name, which stands in the ledger from now on. Takes a lock: ask once.
+    /// The meter of the lanes of this name, which stands in the ledger from now on. Takes a lock:
+    /// ask once.
     pub fn of(&self, name: &'static str) -> Arc<LaneMeter> {
         Arc::clone(self.lock().entry(name).or_default())
     }
 
     /// All of them, in the order of their names.
     pub fn all(&self) -> Vec<(&'static str, Arc<LaneMeter>)> {
-        self.lock().iter().map(|(name, meter)| (*name, Arc::clone(meter))).collect()
+        self.lock()
+            .iter()
+            .map(|(name, meter)| (*name, Arc::clone(meter)))
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Arc<LaneMeter>>> {

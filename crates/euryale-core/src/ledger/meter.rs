@@ -78,7 +78,11 @@ impl GaugeGuard {
     /// ```
     pub fn new(ledger: &Ledger, gauge: fn(&Ledger) -> &Gauge, amount: i64) -> Self {
         gauge(ledger).add(amount);
-        Self { ledger: ledger.clone(), gauge, amount }
+        Self {
+            ledger: ledger.clone(),
+            gauge,
+            amount,
+        }
     }
 
     /// Adds `more` to what this guard will take away.
@@ -94,8 +98,8 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Durations in fixed buckets, from 0.1 ms to 10 s; between 1 and 100 ms, where people begin to wait, each bound is at
-/// most half as large again as the one before.
+/// Durations in fixed buckets, from 0.1 ms to 10 s; between 1 and 100 ms, where people begin to
+/// wait, each bound is at most half as large again as the one before.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BOUNDS.len()],
@@ -118,14 +122,20 @@ impl Histogram {
     pub fn record(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = BOUNDS.iter().position(|bound| seconds <= *bound);
-        bucket.map_or(&self.beyond, |bucket| &self.buckets[bucket]).fetch_add(1, Relaxed);
+        bucket
+            .map_or(&self.beyond, |bucket| &self.buckets[bucket])
+            .fetch_add(1, Relaxed);
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(nanoseconds, Relaxed);
     }
 
     /// How many durations were counted.
     pub fn count(&self) -> u64 {
-        self.buckets.iter().chain([&self.beyond]).map(|bucket| bucket.load(Relaxed)).sum()
+        self.buckets
+            .iter()
+            .chain([&self.beyond])
+            .map(|bucket| bucket.load(Relaxed))
+            .sum()
     }
 
     /// The sum of all durations.
@@ -136,9 +146,12 @@ impl Histogram {
     /// How many were at most as long as each bound.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let mut sum = 0;
-        BOUNDS.into_iter().zip(&self.buckets).map(move |(bound, bucket)| {
-            sum += bucket.load(Relaxed);
-            (bound, sum)
-        })
+        BOUNDS
+            .into_iter()
+            .zip(&self.buckets)
+            .map(move |(bound, bucket)| {
+                sum += bucket.load(Relaxed);
+                (bound, sum)
+            })
     }
 }

@@ -14,8 +14,9 @@ const OTHER: &str = "other";
 
 /// A counter that knows how much of it fell on which route.
 ///
-/// At most 256 routes are counted by name; those that come later are counted together as `other`. What came
-/// without a [`Route`] is counted under the empty name, which Prometheus takes as a series without that label.
+/// At most 256 routes are counted by name; those that come later are counted together as `other`.
+/// What came without a [`Route`] is counted under the empty name, which Prometheus takes as a
+/// series without that label.
 #[derive(Debug, Default)]
 pub struct PerRoute {
     total: Counter,
@@ -48,8 +49,13 @@ impl PerRoute {
     /// The routes in the order of their names, with their counts. The first is the empty name.
     pub fn by_route(&self) -> Vec<(Arc<str>, u64)> {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = routes.named.iter().map(|(name, count)| (Arc::clone(name), *count));
-        let mut counts: Vec<_> = std::iter::once(("".into(), routes.none)).chain(named).collect();
+        let named = routes
+            .named
+            .iter()
+            .map(|(name, count)| (Arc::clone(name), *count));
+        let mut counts: Vec<_> = std::iter::once(("".into(), routes.none))
+            .chain(named)
+            .collect();
         if routes.other > 0 {
             counts.push((OTHER.into(), routes.other));
             counts.sort_unstable();

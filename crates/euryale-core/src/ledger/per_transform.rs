@@ -13,8 +13,8 @@ const OTHER: &str = "other";
 
 /// Meters by transform.
 ///
-/// The names are a program's own, and few. At most 256 are told apart; those that come later are counted together as
-/// `other`.
+/// The names are a program's own, and few. At most 256 are told apart; those that come later are
+/// counted together as `other`.
 #[derive(Debug, Default)]
 pub struct PerTransform {
     meters: Mutex<BTreeMap<Arc<str>, Arc<TransformMeters>>>,
@@ -24,7 +24,8 @@ pub struct PerTransform {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TransformMeters {
-    /// What it took of the time of a page, in seconds. Of a streaming rewrite that is what its handlers took.
+    /// What it took of the time of a page, in seconds. Of a streaming rewrite that is what its
+    /// handlers took.
     pub seconds: Histogram,
     /// Pages on which it failed.
     pub failures: Counter,
@@ -35,12 +36,19 @@ impl PerTransform {
     pub fn of(&self, name: &str) -> Arc<TransformMeters> {
         let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known = meters.len() < TRANSFORMS || meters.contains_key(name);
-        Arc::clone(meters.entry(if is_known { name.into() } else { OTHER.into() }).or_default())
+        Arc::clone(
+            meters
+                .entry(if is_known { name.into() } else { OTHER.into() })
+                .or_default(),
+        )
     }
 
     /// All of them, in the order of their names.
     pub fn all(&self) -> Vec<(Arc<str>, Arc<TransformMeters>)> {
         let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        meters.iter().map(|(name, meters)| (Arc::clone(name), Arc::clone(meters))).collect()
+        meters
+            .iter()
+            .map(|(name, meters)| (Arc::clone(name), Arc::clone(meters)))
+            .collect()
     }
 }

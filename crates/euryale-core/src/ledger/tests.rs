@@ -10,7 +10,10 @@ fn what_is_held_is_named() {
         GaugeGuard::new(&ledger, |ledger| &ledger.queue.depth, 2),
         GaugeGuard::new(&ledger, |ledger| &ledger.connections.in_use, 1),
     ];
-    assert_eq!(ledger.unsettled(), ["connections in use: 1", "queue depth: 2"]);
+    assert_eq!(
+        ledger.unsettled(),
+        ["connections in use: 1", "queue depth: 2"]
+    );
     drop(guards);
     assert!(ledger.unsettled().is_empty());
     assert_eq!(ledger.queue.depth.peak(), 2);
@@ -20,8 +23,11 @@ fn what_is_held_is_named() {
 fn begun_must_equal_ended() {
     let ledger = Ledger::new();
     ledger.transactions.begun.add(3);
-    for ended in [&ledger.transactions.committed, &ledger.transactions.aborted, &ledger.transactions.in_doubt]
-    {
+    for ended in [
+        &ledger.transactions.committed,
+        &ledger.transactions.aborted,
+        &ledger.transactions.in_doubt,
+    ] {
         assert_eq!(ledger.unsettled().len(), 1);
         ended.add(1);
     }
@@ -66,7 +72,10 @@ fn the_exposition_is_prometheus_text() {
         "euryale_queue_wait_seconds_sum 0.002",
         "euryale_queue_wait_seconds_count 1",
     ] {
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
     }
     // Every sample stands below the type of its family, and a family has one type.
     let mut families = Vec::new();
@@ -87,7 +96,8 @@ fn the_exposition_is_prometheus_text() {
 #[test]
 fn conflicts_are_counted_by_route() {
     let ledger = Ledger::new();
-    let (resolved, exhausted) = (&ledger.conflicts.resolved, &ledger.conflicts.exhausted);
+    let resolved = &ledger.conflicts.resolved;
+    let exhausted = &ledger.conflicts.exhausted;
     resolved.add(Some(&Route::new("/orders/{id}")), 2);
     resolved.add(Some(&Route::new("/orders/{id}")), 1);
     resolved.add(None, 4);
@@ -95,7 +105,10 @@ fn conflicts_are_counted_by_route() {
     exhausted.add(Some(&Route::new("")), 1);
     assert_eq!((resolved.get(), exhausted.get()), (7, 2));
     let text = ledger.exposition();
-    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("euryale_conflicts_total")).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("euryale_conflicts_total"))
+        .collect();
     assert_eq!(
         lines,
         [
@@ -112,7 +125,10 @@ fn both_outcomes_are_there_before_anything_happened() {
     let text = Ledger::new().exposition();
     for outcome in ["resolved", "exhausted"] {
         let line = format!("euryale_conflicts_total{{outcome=\"{outcome}\",route=\"\"}} 0");
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
     }
 }
 
@@ -127,9 +143,24 @@ fn the_number_of_routes_is_bounded() {
     counter.add(Some(&Route::new("/255")), 1);
     counter.add(Some(&Route::new("other")), 1);
     let counts = counter.by_route();
-    assert_eq!(counts.len(), 258, "256 by name, the others, and those without");
-    assert_eq!(counts.iter().map(|(_, count)| count).sum::<u64>(), counter.get());
-    let of = |name: &str| counts.iter().find(|(found, _)| &**found == name).map(|(_, count)| *count);
-    assert_eq!((of(""), of("/000"), of("/255"), of("/256")), (Some(1), Some(1), Some(2), None));
+    assert_eq!(
+        counts.len(),
+        258,
+        "256 by name, the others, and those without"
+    );
+    assert_eq!(
+        counts.iter().map(|(_, count)| count).sum::<u64>(),
+        counter.get()
+    );
+    let of = |name: &str| {
+        counts
+            .iter()
+            .find(|(found, _)| &**found == name)
+            .map(|(_, count)| *count)
+    };
+    assert_eq!(
+        (of(""), of("/000"), of("/255"), of("/256")),
+        (Some(1), Some(1), Some(2), None)
+    );
     assert_eq!(of("other"), Some(1000 - 256 + 1));
 }

@@ -9,18 +9,19 @@ use crate::SpooledBody;
 impl SpooledBody {
     /// Gives the body a name: `path`, which must be none yet.
     ///
-    /// A body that stands in a file is linked into place where the system can do that (on Linux, when `path` is
-    /// on the file system of the spool's folder): no byte is copied, and the body stays what it is. Any other is
-    /// copied; and so is a file that had a name and lost it, since Linux lets no such file have another one (linkat(2),
-    /// `ENOENT`): a name is taken back with [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS)
-    /// do so when they copy. When this returns, the file and its entry in the folder are on the disk.
+    /// A body that stands in a file is linked into place where the system can do that (on Linux,
+    /// when `path` is on the file system of the spool's folder): no byte is copied, and the body
+    /// stays what it is. Any other is copied; and so is a file that had a name and lost it, since
+    /// Linux lets no such file have another one (linkat(2), `ENOENT`): a name is taken back with
+    /// [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS) do so when they
+    /// copy. When this returns, the file and its entry in the folder are on the disk.
     ///
-    /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else writes to in
-    /// bad faith.
+    /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else
+    /// writes to in bad faith.
     ///
     /// # Errors
-    /// The file system's. `AlreadyExists` when there is something at `path`; it stays as it is. After an error
-    /// there is nothing of this body at `path`.
+    /// The file system's. `AlreadyExists` when there is something at `path`; it stays as it is.
+    /// After an error there is nothing of this body at `path`.
     ///
     /// ```
     /// use euryale_core::SpooledBody;
@@ -41,12 +42,13 @@ impl SpooledBody {
         Ok(())
     }
 
-    /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there may be another
-    /// attempt.
+    /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there
+    /// may be another attempt.
     ///
-    /// Of a body that was linked the name stays a while, so that it can be linked once more: until the body is
-    /// persisted again, or the last clone of it is dropped. Whoever knows the names that count may remove it sooner. Of
-    /// any other body, and when there is such a name already, it goes now. Blocks.
+    /// Of a body that was linked the name stays a while, so that it can be linked once more: until
+    /// the body is persisted again, or the last clone of it is dropped. Whoever knows the names
+    /// that count may remove it sooner. Of any other body, and when there is such a name already,
+    /// it goes now. Blocks.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -77,7 +79,8 @@ impl SpooledBody {
     }
 
     fn reclaims(&self, path: &Path) -> bool {
-        self.open_file().is_some_and(|file| file.is_at(path) && file.reclaim_spare_name(path))
+        self.open_file()
+            .is_some_and(|file| file.is_at(path) && file.reclaim_spare_name(path))
     }
 
     fn place(&self, path: &Path) -> io::Result<()> {
@@ -91,7 +94,9 @@ impl SpooledBody {
             }
         }
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        self.copy_to(&mut file).and_then(|()| file.sync_all()).inspect_err(|_| drop(fs::remove_file(path)))
+        self.copy_to(&mut file)
+            .and_then(|()| file.sync_all())
+            .inspect_err(|_| drop(fs::remove_file(path)))
     }
 }
 
@@ -106,7 +111,8 @@ impl SpooledBody {
     }
 }
 
-/// Copies without a detour through this process, and by reference where the file system can. False: not at all.
+/// Copies without a detour through this process, and by reference where the file system can. False:
+/// not at all.
 #[cfg(target_os = "linux")]
 fn copy_within_the_system(from: &File, to: &File, len: u64) -> io::Result<bool> {
     let mut at = 0;
@@ -129,7 +135,8 @@ fn copy_within_the_system(_from: &File, _to: &File, _len: u64) -> io::Result<boo
     Ok(false)
 }
 
-/// A file without a name has an entry among those of the process, and what that points at can be linked.
+/// A file without a name has an entry among those of the process, and what that points at can be
+/// linked.
 #[cfg(target_os = "linux")]
 fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -147,6 +154,8 @@ fn link(_file: &File, _path: &Path) -> io::Result<()> {
 
 /// A new name is lasting when its folder is.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -8,8 +8,8 @@ use crate::database::fault;
 use crate::ledger::DropReason;
 use crate::panic::{PanicMessage, drop_quietly};
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Phase, Response,
-    SnapshotPin, Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Phase,
+    Response, SnapshotPin, Unavailable,
 };
 
 /// How a transaction is run.
@@ -25,16 +25,23 @@ pub struct TransactionOptions {
 impl TransactionOptions {
     /// A transaction of this attempt that begins with this access.
     pub fn new(attempt: Attempt, access: Access) -> Self {
-        Self { attempt, access, abort_if_gone: false, pin: None }
+        Self {
+            attempt,
+            access,
+            abort_if_gone: false,
+            pin: None,
+        }
     }
 
-    /// Aborts when the client is gone before the votes. By default a publication is finished and committed.
+    /// Aborts when the client is gone before the votes. By default a publication is finished and
+    /// committed.
     pub fn abort_if_gone(mut self, abort: bool) -> Self {
         self.abort_if_gone = abort;
         self
     }
 
-    /// Reads the state that an earlier pass saw, or leaves its own to a later one. Default: the state of its time.
+    /// Reads the state that an earlier pass saw, or leaves its own to a later one. Default: the
+    /// state of its time.
     pub fn pin(mut self, pin: impl Into<Option<SnapshotPin>>) -> Self {
         self.pin = pin.into();
         self
@@ -55,9 +62,9 @@ pub enum Outcome<T> {
 impl<D: Database> Transaction<'_, D> {
     /// Runs `f` in a transaction on `lease`, in this thread, from its beginning to its hooks.
     ///
-    /// When it returns, the transaction is over: committed, aborted or in doubt, and counted as such in the
-    /// lease's ledger. A panic anywhere in application code is caught; the connection that saw one is
-    /// dropped.
+    /// When it returns, the transaction is over: committed, aborted or in doubt, and counted as
+    /// such in the lease's ledger. A panic anywhere in application code is caught; the connection
+    /// that saw one is dropped.
     ///
     /// # Errors
     /// By kind: [`Conflict`](ErrorKind::Conflict) (aborted, may be run again),
@@ -70,7 +77,12 @@ impl<D: Database> Transaction<'_, D> {
         options: TransactionOptions,
         f: impl FnOnce(&mut Transaction<'_, D>) -> Result<T, Abort>,
     ) -> Result<Outcome<T>, Error> {
-        let TransactionOptions { attempt, access, abort_if_gone, pin } = options;
+        let TransactionOptions {
+            attempt,
+            access,
+            abort_if_gone,
+            pin,
+        } = options;
         let mut transaction = Transaction::new(lease.reborrow(), attempt, access, pin);
 
         let value = match PanicMessage::catch(|| f(&mut transaction)) {
@@ -112,13 +124,18 @@ impl<D: Database> Transaction<'_, D> {
         if abort_if_gone && self.lease.client_is_gone() {
             return Err(Abort::error(Error::new(ErrorKind::ClientGone)));
         }
-        self.participants.iter_mut().try_for_each(|participant| participant.vote()).map_err(Abort::error)?;
+        self.participants
+            .iter_mut()
+            .try_for_each(|participant| participant.vote())
+            .map_err(Abort::error)?;
         Ok(Ready::Vote)
     }
 
-    /// The point of no return. What happens after the database has said yes cannot fail the request.
+    /// The point of no return. What happens after the database has said yes cannot fail the
+    /// request.
     fn commit(mut self) -> Result<(), Error> {
-        // From here on nothing rolls back, whatever panics, unless the database says that it refused.
+        // From here on nothing rolls back, whatever panics, unless the database says that it
+        // refused.
         if std::mem::take(&mut self.begun) {
             self.lease.enter(Phase::Committing);
             match PanicMessage::catch(|| self.database_commit()) {
@@ -132,7 +149,9 @@ impl<D: Database> Transaction<'_, D> {
                         return Err(error);
                     }
                 },
-                Ok(None) => return Err(self.doubt("the connection was lost before the commit".into())),
+                Ok(None) => {
+                    return Err(self.doubt("the connection was lost before the commit".into()));
+                }
                 Err(panic) => return Err(self.doubt(Box::new(panic))),
             }
         }
@@ -152,7 +171,11 @@ impl<D: Database> Transaction<'_, D> {
             let task = wait::counted(self.lease.ledger(), task);
             self.lease.spawn(task);
         }
-        self.lease.ledger().transactions.finish_failures.add(failures.len() as u64);
+        self.lease
+            .ledger()
+            .transactions
+            .finish_failures
+            .add(failures.len() as u64);
         for error in failures {
             tracing::error!(
                 error = &*error as &dyn std::error::Error,
@@ -259,13 +282,17 @@ impl<D: Database> Transaction<'_, D> {
             Fault::Disconnected => Some(ErrorKind::Unavailable),
             Fault::Full => Some(ErrorKind::StorageFull),
             // A source chain is application code, too.
-            Fault::InDoubt | Fault::Other => PanicMessage::catch(|| kind_in_chain(&*error)).unwrap_or(None),
+            Fault::InDoubt | Fault::Other => {
+                PanicMessage::catch(|| kind_in_chain(&*error)).unwrap_or(None)
+            }
         };
         let error = match (error.downcast::<Error>(), kind) {
             // From this crate already: a nested `pool.run`, or our own check.
             (Ok(own), None) => *own,
             (Ok(own), Some(kind)) => Error::with_source(kind, own),
-            (Err(foreign), kind) => Error::with_source(kind.unwrap_or(ErrorKind::Application), foreign),
+            (Err(foreign), kind) => {
+                Error::with_source(kind.unwrap_or(ErrorKind::Application), foreign)
+            }
         };
         // A reader that meets a conflict met it by writing.
         let wrote = self.wrote || error.wrote() || error.kind() == ErrorKind::Conflict;
@@ -273,7 +300,8 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// The kind of the first error in a chain that says enough by itself: one of our own, or a disk that is full.
+/// The kind of the first error in a chain that says enough by itself: one of our own, or a disk
+/// that is full.
 fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {
@@ -290,7 +318,10 @@ fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind>
 
 /// What a publisher or a participant writes beside the database may find no room, either.
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 enum Ready {
@@ -308,9 +339,17 @@ impl<D: Database> Drop for Transaction<'_, D> {
         self.lease.enter(Phase::Publishing);
         // What was registered and never run, and gates that may hold the attempt that holds them.
         self.attempt.close();
-        std::mem::take(&mut self.before_commit).into_iter().for_each(drop_quietly);
-        std::mem::take(&mut self.after_commit).into_iter().for_each(drop_quietly);
-        std::mem::take(&mut self.after_abort).into_iter().for_each(drop_quietly);
-        std::mem::take(&mut self.tasks).into_iter().for_each(drop_quietly);
+        std::mem::take(&mut self.before_commit)
+            .into_iter()
+            .for_each(drop_quietly);
+        std::mem::take(&mut self.after_commit)
+            .into_iter()
+            .for_each(drop_quietly);
+        std::mem::take(&mut self.after_abort)
+            .into_iter()
+            .for_each(drop_quietly);
+        std::mem::take(&mut self.tasks)
+            .into_iter()
+            .for_each(drop_quietly);
     }
 }

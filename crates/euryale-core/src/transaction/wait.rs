@@ -17,7 +17,8 @@ use crate::ledger::GaugeGuard;
 use crate::panic::CatchPanic;
 use crate::{Error, ErrorKind, Ledger, Task};
 
-/// A future that a transaction runs after its commit. Made before, so that it keeps the span of the publisher.
+/// A future that a transaction runs after its commit. Made before, so that it keeps the span of the
+/// publisher.
 pub(super) fn task(ledger: &Ledger, future: impl Future<Output = ()> + Send + 'static) -> Task {
     let ledger = ledger.clone();
     let task = async move {
@@ -39,19 +40,23 @@ pub(super) fn counted(ledger: &Ledger, task: Task) -> Task {
     })
 }
 
-/// Polls `future` in this thread until it is ready, or `within` is over. tokio's own `block_on` has no deadline, and
-/// with its timer the deadline would need a runtime that has one.
+/// Polls `future` in this thread until it is ready, or `within` is over. tokio's own `block_on` has
+/// no deadline, and with its timer the deadline would need a runtime that has one.
 pub(super) fn block_on<F: Future>(within: Duration, future: F) -> Result<F::Output, Error> {
     let until = Instant::now().checked_add(within);
     let mut future = pin!(future);
-    let call = Arc::new(Call { thread: std::thread::current(), called: AtomicBool::new(false) });
+    let call = Arc::new(Call {
+        thread: std::thread::current(),
+        called: AtomicBool::new(false),
+    });
     let waker = Waker::from(Arc::clone(&call));
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Ok(output);
         }
-        // A wait inside this one may have used up what unparks the thread: the flag is this wait's own.
+        // A wait inside this one may have used up what unparks the thread: the flag is this wait's
+        // own.
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {

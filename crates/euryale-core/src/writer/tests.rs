@@ -60,7 +60,10 @@ async fn a_slow_client_holds_the_writer_at_its_window() {
     for _ in 0..5 {
         // It fills the window, and the part of a write that did not fit waits.
         let most = || (received + 1050) / 100 * 100;
-        eventually("the window is full", || written.load(Ordering::SeqCst) == most()).await;
+        eventually("the window is full", || {
+            written.load(Ordering::SeqCst) == most()
+        })
+        .await;
         let piece = next(&mut body).await.unwrap().unwrap().len();
         assert!(piece <= 1050);
         received += piece;
@@ -80,7 +83,8 @@ async fn when_the_client_is_gone_a_write_fails_also_one_that_waits() {
             at.wait();
             let kind = |result: io::Result<()>| result.map_err(|error| error.kind());
             let full = kind(writer.write_all(&[0; 1000]));
-            said.send([full, kind(writer.send("more")), kind(writer.flush())]).unwrap();
+            said.send([full, kind(writer.send("more")), kind(writer.flush())])
+                .unwrap();
             Ok(())
         }));
         handle.window(100);
@@ -93,16 +97,23 @@ async fn when_the_client_is_gone_a_write_fails_also_one_that_waits() {
         drop(body);
         gate.open();
         let broken = Err(io::ErrorKind::BrokenPipe);
-        #[expect(clippy::disallowed_methods, reason = "what the writer says is waited for")]
-        let said = tokio::task::spawn_blocking(move || says.recv().unwrap()).await.unwrap();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what the writer says is waited for"
+        )]
+        let said = tokio::task::spawn_blocking(move || says.recv().unwrap())
+            .await
+            .unwrap();
         assert_eq!(said, [broken, broken, broken]);
     }
 }
 
 #[tokio::test]
 async fn an_error_or_a_panic_breaks_the_body_off() {
-    let failing: [fn(&mut BodyWriter) -> io::Result<()>; 2] =
-        [|_| Err(io::Error::other("as scripted")), |_| std::panic::resume_unwind(Box::new("as scripted"))];
+    let failing: [fn(&mut BodyWriter) -> io::Result<()>; 2] = [
+        |_| Err(io::Error::other("as scripted")),
+        |_| std::panic::resume_unwind(Box::new("as scripted")),
+    ];
     for fail in failing {
         let mut body = Body::writer(move |writer| {
             writer.write_all(b"first")?;
@@ -119,7 +130,11 @@ async fn a_length_that_was_announced_is_kept_or_the_body_breaks_off() {
     for (length, pieces, ends) in [
         (6, vec!["abc", "def"], "whole"),
         (6, vec!["abcdef"], "whole"),
-        (7, vec!["abc", "def"], "shorter than was announced, by 1 bytes"),
+        (
+            7,
+            vec!["abc", "def"],
+            "shorter than was announced, by 1 bytes",
+        ),
         (5, vec!["abc", "def"], "longer than was announced"),
         (6, vec!["abc", "def", "g"], "longer than was announced"),
         (6, vec!["abc", "def", "!"], "as scripted"),
@@ -134,7 +149,11 @@ async fn a_length_that_was_announced_is_kept_or_the_body_breaks_off() {
         });
         let mut received = 0;
         let end = loop {
-            assert_eq!(body.size_hint().exact(), Some(length - received), "{pieces:?}");
+            assert_eq!(
+                body.size_hint().exact(),
+                Some(length - received),
+                "{pieces:?}"
+            );
             match next(&mut body).await {
                 Some(Ok(piece)) => received += piece.len() as u64,
                 Some(Err(error)) => break error.to_string(),
@@ -156,7 +175,9 @@ async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     let (given_up, is_given_up) = tokio::sync::oneshot::channel();
     let (handle, mut body) = handle(Body::writer(move |writer| {
         writer.write_all(&[0; 10])?;
-        let error = writer.write_all(b"more than there is room for").unwrap_err();
+        let error = writer
+            .write_all(b"more than there is room for")
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let _ = given_up.send(());
         Ok(())
@@ -166,8 +187,19 @@ async fn a_client_that_takes_nothing_is_given_up_whatever_the_writer_says() {
     // The first poll starts it.
     assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 10);
     is_given_up.await.unwrap();
-    assert_eq!(next(&mut body).await.unwrap().unwrap().len(), 10, "what there was room for");
-    assert!(next(&mut body).await.unwrap().unwrap_err().to_string().contains("took nothing"));
+    assert_eq!(
+        next(&mut body).await.unwrap().unwrap().len(),
+        10,
+        "what there was room for"
+    );
+    assert!(
+        next(&mut body)
+            .await
+            .unwrap()
+            .unwrap_err()
+            .to_string()
+            .contains("took nothing")
+    );
     assert!(next(&mut body).await.is_none());
 }
 
@@ -200,16 +232,30 @@ async fn an_iterator_is_read_a_window_ahead_and_not_further() {
     let count = yielded.clone();
     let (handle, mut body) = handle(Body::iter((0..100_u8).map(move |number| {
         count.fetch_add(1, Ordering::SeqCst);
-        if number == 50 { Err("in the middle") } else { Ok(vec![number; 10]) }
+        if number == 50 {
+            Err("in the middle")
+        } else {
+            Ok(vec![number; 10])
+        }
     })));
     handle.window(30);
     assert_eq!(next(&mut body).await.unwrap().unwrap(), [0; 10].as_slice());
     // The window, and the one that waits for room in it.
     eventually("the window is full", || yielded.load(Ordering::SeqCst) == 5).await;
     for number in 1..50 {
-        assert_eq!(next(&mut body).await.unwrap().unwrap(), [number; 10].as_slice());
+        assert_eq!(
+            next(&mut body).await.unwrap().unwrap(),
+            [number; 10].as_slice()
+        );
     }
-    assert!(next(&mut body).await.unwrap().unwrap_err().to_string().contains("in the middle"));
+    assert!(
+        next(&mut body)
+            .await
+            .unwrap()
+            .unwrap_err()
+            .to_string()
+            .contains("in the middle")
+    );
     let texts = Body::iter([String::from("many "), String::new(), String::from("kinds")]);
     assert_eq!(texts.collect().await.unwrap().to_bytes(), "many kinds");
 }
@@ -223,7 +269,9 @@ async fn pieces_keep_their_order() {
         }
         Ok(())
     });
-    let expected: String = (0..200).map(|number| format!("{number},[{number}]")).collect();
+    let expected: String = (0..200)
+        .map(|number| format!("{number},[{number}]"))
+        .collect();
     assert_eq!(body.collect().await.unwrap().to_bytes(), expected);
 }
 

@@ -9,25 +9,36 @@ use crate::CpuPool;
 #[tokio::test]
 async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     let ledger = Ledger::new();
-    let pool = CpuPool::new().threads(2).max_queue(1).ledger(ledger.clone());
+    let pool = CpuPool::new()
+        .threads(2)
+        .max_queue(1)
+        .ledger(ledger.clone());
     let gate = Gate::new();
     let hold = || {
-        let (pool, gate) = (pool.clone(), gate.clone());
+        let pool = pool.clone();
+        let gate = gate.clone();
         tokio::spawn(async move { pool.run(move || gate.wait()).await })
     };
     let held = [hold(), hold()];
     eventually("both run", || gate.waiting() == 2).await;
     let waits = hold();
     eventually("one waits", || format!("{pool:?}").contains("waiting: 1")).await;
-    assert_eq!(pool.run(|| ()).await.unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(
+        pool.run(|| ()).await.unwrap_err().kind(),
+        ErrorKind::LaneFull
+    );
     waits.abort();
     assert!(waits.await.unwrap_err().is_cancelled());
     let ran = Arc::new(AtomicBool::new(false));
     let last = tokio::spawn({
-        let (pool, ran) = (pool.clone(), ran.clone());
+        let pool = pool.clone();
+        let ran = ran.clone();
         async move { pool.run(move || ran.store(true, Ordering::SeqCst)).await }
     });
-    eventually("it took the place in the queue", || format!("{pool:?}").contains("waiting: 1")).await;
+    eventually("it took the place in the queue", || {
+        format!("{pool:?}").contains("waiting: 1")
+    })
+    .await;
     assert!(!ran.load(Ordering::SeqCst));
     gate.open();
     for task in held {
@@ -35,6 +46,9 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     }
     last.await.unwrap().unwrap();
     let lane = ledger.lanes.of("cpu");
-    assert_eq!((gate.passed(), lane.running.peak(), lane.refused.get()), (2, 2, 1));
+    assert_eq!(
+        (gate.passed(), lane.running.peak(), lane.refused.get()),
+        (2, 2, 1)
+    );
     assert_quiet(&ledger).await;
 }

@@ -19,7 +19,11 @@ impl Drop for Dropped {
 #[tokio::test]
 async fn who_finds_no_place_is_refused_at_once() {
     let ledger = Ledger::new();
-    let layer = DeferredLayer::new().futures(2).blocking(2).writers(2).ledger(ledger.clone());
+    let layer = DeferredLayer::new()
+        .futures(2)
+        .blocking(2)
+        .writers(2)
+        .ledger(ledger.clone());
     let gate = Gate::new();
     let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
     let held = |gate: Gate| {
@@ -32,22 +36,38 @@ async fn who_finds_no_place_is_refused_at_once() {
     let futures = [0, 1].map(|_| tokio::spawn(ask_with(layer.clone(), Method::GET, never)));
     let blocking = [gate.clone(), gate.clone()]
         .map(|gate| tokio::spawn(ask_with(layer.clone(), Method::GET, move || held(gate))));
-    eventually("all places are taken", || ledger.deferred.running.get() == 4).await;
+    eventually("all places are taken", || {
+        ledger.deferred.running.get() == 4
+    })
+    .await;
     let kind = async |answer: Response| {
-        let error = ask_with(layer.clone(), Method::GET, || answer).await.err()?;
+        let error = ask_with(layer.clone(), Method::GET, || answer)
+            .await
+            .err()?;
         assert!(error.is_after_transaction());
         Some(error.kind())
     };
     assert_eq!(kind(never()).await, Some(ErrorKind::LaneFull));
     assert_eq!(kind(held(gate.clone())).await, Some(ErrorKind::LaneFull));
     let writer = || Response::new(Body::writer(|_| Ok(())));
-    let writers =
-        [ask_with(layer.clone(), Method::GET, writer), ask_with(layer.clone(), Method::GET, writer)];
+    let writers = [
+        ask_with(layer.clone(), Method::GET, writer),
+        ask_with(layer.clone(), Method::GET, writer),
+    ];
     let [first, second] = writers;
-    let (first, second) = (first.await.unwrap(), second.await.unwrap());
-    assert_eq!(kind(writer()).await, Some(ErrorKind::LaneFull), "before its head is sent");
+    let first = first.await.unwrap();
+    let second = second.await.unwrap();
+    assert_eq!(
+        kind(writer()).await,
+        Some(ErrorKind::LaneFull),
+        "before its head is sent"
+    );
     drop(first);
-    assert_eq!(kind(writer()).await, None, "one that is never read gives its place back");
+    assert_eq!(
+        kind(writer()).await,
+        None,
+        "one that is never read gives its place back"
+    );
     assert!(text(second).await.is_empty());
     assert_eq!(ledger.deferred.full.get(), 3);
     gate.open();
@@ -56,7 +76,10 @@ async fn who_finds_no_place_is_refused_at_once() {
     }
     futures.iter().for_each(tokio::task::JoinHandle::abort);
     assert_quiet(&ledger).await;
-    assert_eq!((ledger.deferred.ok.get(), ledger.deferred.cancelled.get()), (2, 2));
+    assert_eq!(
+        (ledger.deferred.ok.get(), ledger.deferred.cancelled.get()),
+        (2, 2)
+    );
 }
 
 #[tokio::test]
@@ -67,7 +90,10 @@ async fn whoever_sees_a_result_finds_its_place_free() {
         let response = ask_with(layer.clone(), Method::GET, answer).await.unwrap();
         assert_eq!(text(response).await, "ab");
         let answer = || Deferred::new(async { ok("async") }).into();
-        assert_eq!(text(ask_with(layer.clone(), Method::GET, answer).await.unwrap()).await, "async");
+        assert_eq!(
+            text(ask_with(layer.clone(), Method::GET, answer).await.unwrap()).await,
+            "async"
+        );
     }
 }
 
@@ -76,7 +102,8 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
     let ledger = Ledger::new();
     let layer = DeferredLayer::new().ledger(ledger.clone());
     let dropped = Arc::new(AtomicUsize::new(0));
-    let (gate, count) = (Gate::new(), || dropped.load(Ordering::SeqCst));
+    let gate = Gate::new();
+    let count = || dropped.load(Ordering::SeqCst);
 
     let kept = Dropped(dropped.clone());
     let answer = || {
@@ -92,7 +119,8 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
     assert_quiet(&ledger).await;
     assert_eq!(count(), 1);
 
-    let (kept, at) = (Dropped(dropped.clone()), gate.clone());
+    let kept = Dropped(dropped.clone());
+    let at = gate.clone();
     let answer = move || {
         let compute = move || {
             at.wait();
@@ -106,7 +134,11 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
     eventually("it is in its thread", || gate.waiting() == 1).await;
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
-    assert_eq!((ledger.deferred.running.get(), count()), (1, 1), "its thread is not free");
+    assert_eq!(
+        (ledger.deferred.running.get(), count()),
+        (1, 1),
+        "its thread is not free"
+    );
     gate.open();
     assert_quiet(&ledger).await;
     eventually("its result is dropped", || count() == 2).await;
@@ -117,7 +149,12 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
 #[test]
 fn what_has_not_begun_when_the_client_goes_never_does() {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(1).max_blocking_threads(1).enable_all().build().unwrap();
+    let runtime = runtime
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let ledger = Ledger::new();
         let layer = DeferredLayer::new().ledger(ledger.clone());
@@ -127,7 +164,9 @@ fn what_has_not_begun_when_the_client_goes_never_does() {
         let busy = tokio::task::spawn_blocking(move || at.wait());
         eventually("the thread is busy", || gate.waiting() == 1).await;
         let never = || -> Result<Response, Error> { panic!("started") };
-        let task = tokio::spawn(ask_with(layer, Method::GET, move || Deferred::blocking(never).into()));
+        let task = tokio::spawn(ask_with(layer, Method::GET, move || {
+            Deferred::blocking(never).into()
+        }));
         eventually("it waits", || ledger.deferred.running.get() == 1).await;
         task.abort();
         gate.open();

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use crate::PublicUrl;
 use crate::host::{Host, rooted};
 
-/// A host that an application answers to: `example.org`, `*.example.org` for a host with all below it, an address
-/// (`192.0.2.1`, `[2001:db8::1]`). With a port it stands for that port only, without one for all.
+/// A host that an application answers to: `example.org`, `*.example.org` for a host with all below
+/// it, an address (`192.0.2.1`, `[2001:db8::1]`). With a port it stands for that port only, without
+/// one for all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedHost {
     host: Host,
@@ -23,7 +24,9 @@ impl AllowedHost {
         if self.host.port.is_some_and(|own| own != port) {
             return false;
         }
-        let Some(before) = name.strip_suffix(self.host.name()) else { return false };
+        let Some(before) = name.strip_suffix(self.host.name()) else {
+            return false;
+        };
         before.is_empty() || self.with_all_below && before.ends_with('.')
     }
 }
@@ -41,7 +44,10 @@ impl FromStr for AllowedHost {
         if with_all_below && host.is_address() {
             return Err(invalid());
         }
-        Ok(Self { host: host.without_root().ok_or_else(invalid)?, with_all_below })
+        Ok(Self {
+            host: host.without_root().ok_or_else(invalid)?,
+            with_all_below,
+        })
     }
 }
 
@@ -56,7 +62,11 @@ impl fmt::Display for AllowedHost {
 
 impl fmt::Display for InvalidHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no host: write example.org, *.example.org, example.org:8443 or an address", self.0)
+        write!(
+            f,
+            "`{}` is no host: write example.org, *.example.org, example.org:8443 or an address",
+            self.0
+        )
     }
 }
 
@@ -81,7 +91,9 @@ pub struct AllowedHosts(Vec<AllowedHost>);
 impl AllowedHosts {
     /// Is the host of this address one of them?
     pub fn contain(&self, url: &PublicUrl) -> bool {
-        let Some(name) = url.host().map(rooted) else { return false };
+        let Some(name) = url.host().map(rooted) else {
+            return false;
+        };
         self.0.iter().any(|host| host.is(name, url.port()))
     }
 }
@@ -97,6 +109,9 @@ impl FromStr for AllowedHosts {
     type Err = InvalidHost;
 
     fn from_str(text: &str) -> Result<Self, InvalidHost> {
-        text.split(',').filter(|part| !part.trim().is_empty()).map(str::parse).collect()
+        text.split(',')
+            .filter(|part| !part.trim().is_empty())
+            .map(str::parse)
+            .collect()
     }
 }

@@ -8,15 +8,17 @@ use tower_layer::Layer;
 use super::{AllowedHosts, CheckHost};
 
 /// Answers requests to other hosts 421 (RFC 9110 §15.5.20), without a call. Stands inside
-/// [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because the host that counts is the one
-/// that the client sees: that of [`PublicUrl`](crate::PublicUrl).
+/// [`Forwarded`](crate::Forwarded) and [`VirtualHost`](crate::VirtualHost), because the host that
+/// counts is the one that the client sees: that of [`PublicUrl`](crate::PublicUrl).
 ///
-/// `Host` is the client's choice. An application that builds links, redirects or mails with it must not take any, and
-/// what a shared cache keeps under one name must not be made under another one. A proxy in front that knows its hosts
-/// does the same; this is for those that pass on whatever comes. As `ALLOWED_HOSTS` of Django.
+/// `Host` is the client's choice. An application that builds links, redirects or mails with it must
+/// not take any, and what a shared cache keeps under one name must not be made under another one. A
+/// proxy in front that knows its hosts does the same; this is for those that pass on whatever
+/// comes. As `ALLOWED_HOSTS` of Django.
 ///
-/// A balancer's own checks come to the host of its configuration, mostly an address: name it, too, if they come this
-/// way. A request that names no host is answered 421, and an empty list answers nothing else.
+/// A balancer's own checks come to the host of its configuration, mostly an address: name it, too,
+/// if they come this way. A request that names no host is answered 421, and an empty list answers
+/// nothing else.
 ///
 /// ```
 /// use euryale_core::{Body, Response};
@@ -44,7 +46,9 @@ pub struct CheckHostLayer {
 impl CheckHostLayer {
     /// Lets requests pass that come to these hosts.
     pub fn new(hosts: AllowedHosts) -> Self {
-        Self { hosts: Arc::new(hosts) }
+        Self {
+            hosts: Arc::new(hosts),
+        }
     }
 }
 
@@ -52,12 +56,17 @@ impl<S> Layer<S> for CheckHostLayer {
     type Service = CheckHost<S>;
 
     fn layer(&self, inner: S) -> CheckHost<S> {
-        CheckHost { inner, hosts: Arc::clone(&self.hosts) }
+        CheckHost {
+            inner,
+            hosts: Arc::clone(&self.hosts),
+        }
     }
 }
 
 impl fmt::Debug for CheckHostLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CheckHostLayer").field("hosts", &self.hosts).finish()
+        f.debug_struct("CheckHostLayer")
+            .field("hosts", &self.hosts)
+            .finish()
     }
 }

@@ -45,12 +45,16 @@ where
         if !is_ours {
             return ForwardedFuture::new(Err(Refusal::Misdirected));
         }
-        ForwardedFuture::new(Ok::<_, Refusal>(self.inner.call(Request::from_parts(parts, body))))
+        ForwardedFuture::new(Ok::<_, Refusal>(
+            self.inner.call(Request::from_parts(parts, body)),
+        ))
     }
 }
 
 impl<S: fmt::Debug> fmt::Debug for CheckHost<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CheckHost").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("CheckHost")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -3,10 +3,30 @@ use super::*;
 /// Target, and where it is: the public home, the root, and what the application is asked for.
 const CASES: [(&str, &str, &str, &str); 30] = [
     // The named tests of Zope's testVirtualHostMonster.
-    ("/VirtualHostBase/http/www.mysite.com:80/folder/", "http://www.mysite.com/", "", "/folder/"),
-    ("/VirtualHostBase/http/www.mysite.com:80/folder", "http://www.mysite.com/", "", "/folder"),
-    ("/VirtualHostBase/http/www.mysite.com:80/folder/doc/", "http://www.mysite.com/", "", "/folder/doc/"),
-    ("/VirtualHostBase/http/www.mysite.com:80/folder/doc", "http://www.mysite.com/", "", "/folder/doc"),
+    (
+        "/VirtualHostBase/http/www.mysite.com:80/folder/",
+        "http://www.mysite.com/",
+        "",
+        "/folder/",
+    ),
+    (
+        "/VirtualHostBase/http/www.mysite.com:80/folder",
+        "http://www.mysite.com/",
+        "",
+        "/folder",
+    ),
+    (
+        "/VirtualHostBase/http/www.mysite.com:80/folder/doc/",
+        "http://www.mysite.com/",
+        "",
+        "/folder/doc/",
+    ),
+    (
+        "/VirtualHostBase/http/www.mysite.com:80/folder/doc",
+        "http://www.mysite.com/",
+        "",
+        "/folder/doc",
+    ),
     (
         "/VirtualHostBase/http/www.mysite.com:80/folder/VirtualHostRoot/doc/",
         "http://www.mysite.com/",
@@ -31,17 +51,62 @@ const CASES: [(&str, &str, &str, &str); 30] = [
         "/folder",
         "/folder",
     ),
-    ("/VirtualHostBase/http/www.mysite.com/folder/", "http://www.mysite.com/", "", "/folder/"),
-    ("/VirtualHostBase/http/www.mysite.com:81/folder/", "http://www.mysite.com:81/", "", "/folder/"),
-    ("/VirtualHostBase/http/[::1]:80/folder/", "http://[::1]/", "", "/folder/"),
-    ("/VirtualHostBase/http/[::1]/folder/", "http://[::1]/", "", "/folder/"),
-    ("/VirtualHostBase/http/[::1]:81/folder/", "http://[::1]:81/", "", "/folder/"),
+    (
+        "/VirtualHostBase/http/www.mysite.com/folder/",
+        "http://www.mysite.com/",
+        "",
+        "/folder/",
+    ),
+    (
+        "/VirtualHostBase/http/www.mysite.com:81/folder/",
+        "http://www.mysite.com:81/",
+        "",
+        "/folder/",
+    ),
+    (
+        "/VirtualHostBase/http/[::1]:80/folder/",
+        "http://[::1]/",
+        "",
+        "/folder/",
+    ),
+    (
+        "/VirtualHostBase/http/[::1]/folder/",
+        "http://[::1]/",
+        "",
+        "/folder/",
+    ),
+    (
+        "/VirtualHostBase/http/[::1]:81/folder/",
+        "http://[::1]:81/",
+        "",
+        "/folder/",
+    ),
     // Its generated ones: with and without a base, a root, and a prefix.
     ("/folder/doc", "http://nohost/", "", "/folder/doc"),
-    ("/folder/VirtualHostRoot/doc", "http://nohost/", "/folder", "/folder/doc"),
-    ("/folder/VirtualHostRoot/_vh_foo/doc", "http://nohost/foo/", "/folder", "/folder/doc"),
-    ("/VirtualHostRoot/_vh_foo/folder/doc", "http://nohost/foo/", "", "/folder/doc"),
-    ("/VirtualHostBase/http/example.com:80/folder/doc", "http://example.com/", "", "/folder/doc"),
+    (
+        "/folder/VirtualHostRoot/doc",
+        "http://nohost/",
+        "/folder",
+        "/folder/doc",
+    ),
+    (
+        "/folder/VirtualHostRoot/_vh_foo/doc",
+        "http://nohost/foo/",
+        "/folder",
+        "/folder/doc",
+    ),
+    (
+        "/VirtualHostRoot/_vh_foo/folder/doc",
+        "http://nohost/foo/",
+        "",
+        "/folder/doc",
+    ),
+    (
+        "/VirtualHostBase/http/example.com:80/folder/doc",
+        "http://example.com/",
+        "",
+        "/folder/doc",
+    ),
     (
         "/VirtualHostBase/http/example.com:80/folder/VirtualHostRoot/_vh_foo/doc",
         "http://example.com/foo/",
@@ -61,7 +126,12 @@ const CASES: [(&str, &str, &str, &str); 30] = [
         "",
         "/doc",
     ),
-    ("/VirtualHostBase/https/example.com:80/VirtualHostRoot", "https://example.com:80/", "", "/"),
+    (
+        "/VirtualHostBase/https/example.com:80/VirtualHostRoot",
+        "https://example.com:80/",
+        "",
+        "/",
+    ),
     (
         "/VirtualHostBase/http/tenant.example.com:80/sites/*/VirtualHostRoot/x",
         "http://tenant.example.com/",
@@ -98,8 +168,18 @@ const CASES: [(&str, &str, &str, &str); 30] = [
         "/a",
         "/a/doc/_vh_b?q=/../VirtualHostRoot",
     ),
-    ("/doc/_vh_a/*/VirtualHostBase/http/h", "http://nohost/", "", "/doc/_vh_a/*/VirtualHostBase/http/h"),
-    ("/VirtualHostBase/http/h/VirtualHostRoot/_vh_/_vh_a/doc", "http://h/a/", "", "/doc"),
+    (
+        "/doc/_vh_a/*/VirtualHostBase/http/h",
+        "http://nohost/",
+        "",
+        "/doc/_vh_a/*/VirtualHostBase/http/h",
+    ),
+    (
+        "/VirtualHostBase/http/h/VirtualHostRoot/_vh_/_vh_a/doc",
+        "http://h/a/",
+        "",
+        "/doc",
+    ),
 ];
 
 #[tokio::test]
@@ -107,7 +187,11 @@ async fn paths_mean_what_they_mean_to_zope() {
     for (target, home, root, path) in CASES {
         let seen = by_path(target).await.unwrap();
         assert_eq!(
-            (seen.home.as_str(), seen.root.as_str(), seen.target.to_string().as_str()),
+            (
+                seen.home.as_str(),
+                seen.root.as_str(),
+                seen.target.to_string().as_str()
+            ),
             (home, root, path),
             "{target}"
         );
@@ -134,25 +218,51 @@ async fn what_cannot_be_read_is_refused() {
         "/VirtualHostBase/http/h/a/VirtualHostRoot/x/%2E./../secret",
         "/a/VirtualHostRoot/%2e%2e/secret",
     ] {
-        assert_eq!(by_path(target).await, Err(StatusCode::BAD_REQUEST), "{target}");
+        assert_eq!(
+            by_path(target).await,
+            Err(StatusCode::BAD_REQUEST),
+            "{target}"
+        );
     }
 }
 
 #[tokio::test]
 async fn from_anybody_else_they_are_paths() {
     for (target, ..) in CASES {
-        let layers = (ForwardedLayer::new(proxies()), VirtualHostLayer::new(proxies()));
-        let seen = pass(layers, Peer::new(stranger()), target, &[("host", "nohost")]).await.unwrap();
-        assert_eq!((seen.home.as_str(), seen.root.as_str()), ("http://nohost/", ""));
+        let layers = (
+            ForwardedLayer::new(proxies()),
+            VirtualHostLayer::new(proxies()),
+        );
+        let seen = pass(layers, Peer::new(stranger()), target, &[("host", "nohost")])
+            .await
+            .unwrap();
+        assert_eq!(
+            (seen.home.as_str(), seen.root.as_str()),
+            ("http://nohost/", "")
+        );
         assert_eq!(seen.target, target);
     }
 }
 
 #[tokio::test]
 async fn a_prefix_may_be_told_and_written() {
-    let layers = (ForwardedLayer::new(proxies()), VirtualHostLayer::new(proxies()));
-    let fields = [("host", "h"), ("x-forwarded-prefix", "/outer"), ("x-forwarded-proto", "https")];
-    let seen = pass(layers, Peer::new(proxy()), "/VirtualHostRoot/_vh_inner/doc", &fields).await.unwrap();
+    let layers = (
+        ForwardedLayer::new(proxies()),
+        VirtualHostLayer::new(proxies()),
+    );
+    let fields = [
+        ("host", "h"),
+        ("x-forwarded-prefix", "/outer"),
+        ("x-forwarded-proto", "https"),
+    ];
+    let seen = pass(
+        layers,
+        Peer::new(proxy()),
+        "/VirtualHostRoot/_vh_inner/doc",
+        &fields,
+    )
+    .await
+    .unwrap();
     assert_eq!(seen.home, "https://h/outer/inner/");
 }
 
@@ -175,8 +285,14 @@ fn urls_are_built_below_the_prefix_and_inside_the_root() {
         ("/other", None),
     ] {
         assert_eq!(url.path(path).as_deref(), expected, "{path}");
-        assert_eq!(url.url(path), expected.map(|path| format!("https://h:8443{path}")));
+        assert_eq!(
+            url.url(path),
+            expected.map(|path| format!("https://h:8443{path}"))
+        );
     }
-    assert_eq!((url.scheme(), url.host(), url.port()), ("https", Some("h"), 8443));
+    assert_eq!(
+        (url.scheme(), url.host(), url.port()),
+        ("https", Some("h"), 8443)
+    );
     assert_eq!(url.cookie_attributes(), "Path=/a; Secure");
 }

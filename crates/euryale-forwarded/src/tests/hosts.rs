@@ -9,8 +9,15 @@ async fn ask(hosts: &str, peer: PeerAddr, target: &str, fields: &[(&str, &str)])
         .layer(CheckHostLayer::new(hosts.parse().unwrap()))
         .service(service_fn(see));
     let request = Request::get(target).extension(Peer::new(peer));
-    let request = fields.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    service.oneshot(request.body(()).unwrap()).await.unwrap().status().as_u16()
+    let request = fields.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
+    service
+        .oneshot(request.body(()).unwrap())
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 #[tokio::test]
@@ -36,13 +43,38 @@ async fn other_hosts_are_misdirected() {
         ("user@example.org", 421),
         ("", 421),
     ] {
-        assert_eq!(ask(HOSTS, stranger(), "/", &[("host", host)]).await, status, "{host}");
+        assert_eq!(
+            ask(HOSTS, stranger(), "/", &[("host", host)]).await,
+            status,
+            "{host}"
+        );
     }
     assert_eq!(ask(HOSTS, stranger(), "/", &[]).await, 421);
-    assert_eq!(ask(HOSTS, stranger(), "/", &[("host", "example.org"), ("host", "evil.test")]).await, 421);
+    assert_eq!(
+        ask(
+            HOSTS,
+            stranger(),
+            "/",
+            &[("host", "example.org"), ("host", "evil.test")]
+        )
+        .await,
+        421
+    );
     // The target stands over Host (RFC 9112 §3.2.2).
-    assert_eq!(ask(HOSTS, stranger(), "http://evil.test/", &[("host", "example.org")]).await, 421);
-    assert_eq!(ask("", stranger(), "/", &[("host", "example.org")]).await, 421);
+    assert_eq!(
+        ask(
+            HOSTS,
+            stranger(),
+            "http://evil.test/",
+            &[("host", "example.org")]
+        )
+        .await,
+        421
+    );
+    assert_eq!(
+        ask("", stranger(), "/", &[("host", "example.org")]).await,
+        421
+    );
 }
 
 #[tokio::test]
@@ -53,16 +85,36 @@ async fn the_host_that_the_client_sees_counts() {
     // Who is no proxy is not believed.
     assert_eq!(ask("example.org", stranger(), "/", &told).await, 421);
     let path = "/VirtualHostBase/https/example.org:443/VirtualHostRoot/doc";
-    assert_eq!(ask("example.org", proxy(), path, &[("host", "inside")]).await, 200);
-    assert_eq!(ask("example.org", stranger(), path, &[("host", "inside")]).await, 421);
+    assert_eq!(
+        ask("example.org", proxy(), path, &[("host", "inside")]).await,
+        200
+    );
+    assert_eq!(
+        ask("example.org", stranger(), path, &[("host", "inside")]).await,
+        421
+    );
 }
 
 #[test]
 fn what_is_no_host_is_refused() {
-    for text in ["*", "*.", "*.192.0.2.1", "a b", "http://example.org", "example.org/path", "a:0", "[::1", ""]
-    {
+    for text in [
+        "*",
+        "*.",
+        "*.192.0.2.1",
+        "a b",
+        "http://example.org",
+        "example.org/path",
+        "a:0",
+        "[::1",
+        "",
+    ] {
         let error = text.parse::<AllowedHost>().unwrap_err();
-        assert!(error.to_string().starts_with(&format!("`{text}` is no host: ")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("`{text}` is no host: ")),
+            "{error}"
+        );
     }
     for text in ["example.org", "*.example.org:8443", "[2001:db8::1]:80"] {
         assert_eq!(text.parse::<AllowedHost>().unwrap().to_string(), text);

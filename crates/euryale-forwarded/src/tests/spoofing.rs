@@ -41,7 +41,10 @@ fn strangers() -> [Peer; 5] {
 }
 
 async fn from(peer: Peer, target: &str, fields: &[(&str, &str)]) -> Result<Seen, StatusCode> {
-    let layers = (ForwardedLayer::new(proxies()), VirtualHostLayer::new(proxies()));
+    let layers = (
+        ForwardedLayer::new(proxies()),
+        VirtualHostLayer::new(proxies()),
+    );
     pass(layers, peer, target, fields).await
 }
 
@@ -51,7 +54,10 @@ async fn nothing_that_a_stranger_says_counts() {
         let honest = from(peer.clone(), "/page", &[("host", "h")]).await.unwrap();
         assert!(!honest.is_proxied && honest.home == "http://h/");
         for field in FIELDS {
-            assert_eq!(from(peer.clone(), "/page", &[("host", "h"), field]).await, Ok(honest_copy(&honest)));
+            assert_eq!(
+                from(peer.clone(), "/page", &[("host", "h"), field]).await,
+                Ok(honest_copy(&honest))
+            );
         }
         let all = [&[("host", "h")][..], &FIELDS].concat();
         assert_eq!(from(peer.clone(), "/page", &all).await, Ok(honest));
@@ -67,8 +73,13 @@ async fn fields_that_are_not_listed_do_not_count() {
     };
     let path = "/VirtualHostBase/https/evil/VirtualHostRoot/x";
     let fields = [&[("host", "h")][..], &FIELDS[..20]].concat();
-    let seen = pass(quiet(), Peer::new(proxy()), path, &fields).await.unwrap();
-    assert_eq!((seen.home.as_str(), seen.client.as_str()), ("http://h/", "127.0.0.1"));
+    let seen = pass(quiet(), Peer::new(proxy()), path, &fields)
+        .await
+        .unwrap();
+    assert_eq!(
+        (seen.home.as_str(), seen.client.as_str()),
+        ("http://h/", "127.0.0.1")
+    );
     assert_eq!((seen.target.path(), seen.headers.len()), (path, 1));
 }
 
@@ -84,7 +95,10 @@ fn honest_copy(seen: &Seen) -> Seen {
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 proptest! {
@@ -111,8 +125,8 @@ proptest! {
         prop_assert_eq!(run(from(peer, &target, &fields)).unwrap(), honest);
     }
 
-    /// From a proxy whatever comes is a request that makes sense, or is refused; and the client is never one that the
-    /// client's own words made.
+    /// From a proxy whatever comes is a request that makes sense, or is refused; and the client is
+    /// never one that the client's own words made.
     #[test]
     fn a_proxys_words_make_sense_or_are_refused(
         invented in "[ -~]{0,60}",

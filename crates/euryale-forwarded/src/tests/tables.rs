@@ -14,15 +14,55 @@ const TABLE: &str = "
 #[tokio::test]
 async fn hosts_have_roots() {
     for (host, target, home, path) in [
-        ("www.example.org", "/doc?x", "http://www.example.org/", "/site/doc?x"),
-        ("WWW.Example.org:80", "/", "http://www.example.org/", "/site"),
-        ("www.example.org:8080", "/doc", "http://www.example.org:8080/", "/site/admin/doc"),
-        ("www.example.org:81", "/doc", "http://www.example.org:81/", "/site/doc"),
+        (
+            "www.example.org",
+            "/doc?x",
+            "http://www.example.org/",
+            "/site/doc?x",
+        ),
+        (
+            "WWW.Example.org:80",
+            "/",
+            "http://www.example.org/",
+            "/site",
+        ),
+        (
+            "www.example.org:8080",
+            "/doc",
+            "http://www.example.org:8080/",
+            "/site/admin/doc",
+        ),
+        (
+            "www.example.org:81",
+            "/doc",
+            "http://www.example.org:81/",
+            "/site/doc",
+        ),
         ("example.org", "/doc", "http://example.org/", "/tenants/doc"),
-        ("a.b.example.org", "/doc", "http://a.b.example.org/", "/tenants/doc"),
-        ("a.deep.example.org", "/doc", "http://a.deep.example.org/", "/deep/doc"),
-        ("new.test", "/doc", "https://public.test/shown/", "/site/doc"),
-        ("inside.test", "/doc", "http://inside.test/part/", "/site/doc"),
+        (
+            "a.b.example.org",
+            "/doc",
+            "http://a.b.example.org/",
+            "/tenants/doc",
+        ),
+        (
+            "a.deep.example.org",
+            "/doc",
+            "http://a.deep.example.org/",
+            "/deep/doc",
+        ),
+        (
+            "new.test",
+            "/doc",
+            "https://public.test/shown/",
+            "/site/doc",
+        ),
+        (
+            "inside.test",
+            "/doc",
+            "http://inside.test/part/",
+            "/site/doc",
+        ),
         ("all.test", "/doc", "http://all.test/", "/doc"),
         ("other.test", "/doc", "http://other.test/", "/doc"),
         ("notexample.org", "/doc", "http://notexample.org/", "/doc"),
@@ -41,7 +81,11 @@ async fn hosts_have_roots() {
         ),
     ] {
         let seen = by_table(TABLE, host, target).await.unwrap();
-        assert_eq!((seen.home.as_str(), seen.target.to_string().as_str()), (home, path), "{host}{target}");
+        assert_eq!(
+            (seen.home.as_str(), seen.target.to_string().as_str()),
+            (home, path),
+            "{host}{target}"
+        );
     }
     let out = by_table(TABLE, "www.example.org", "/a/../../secret").await;
     assert_eq!(out, Err(StatusCode::BAD_REQUEST));

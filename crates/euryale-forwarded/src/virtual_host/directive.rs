@@ -10,8 +10,8 @@ use crate::public_url::{Facts, PublicUrl, is_dots, plain_path};
 use crate::refusal::Malformed;
 use crate::visit::Visit;
 
-/// `/VirtualHostBase/<scheme>/<host[:port]>/<root>/VirtualHostRoot/_vh_<a>/_vh_<b>/<path>`, taken apart. Without its
-/// first part, or without `VirtualHostRoot`, it means that much less.
+/// `/VirtualHostBase/<scheme>/<host[:port]>/<root>/VirtualHostRoot/_vh_<a>/_vh_<b>/<path>`, taken
+/// apart. Without its first part, or without `VirtualHostRoot`, it means that much less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directive {
     pub(crate) base: Option<Base>,
@@ -34,15 +34,21 @@ const MALFORMED: Malformed = Malformed("the virtual host in the path");
 impl Directive {
     /// None: there is none in this path, and it means what it says.
     ///
-    /// Of several `VirtualHostRoot` the first counts: what comes behind it is the client's. (Zope takes the last.)
+    /// Of several `VirtualHostRoot` the first counts: what comes behind it is the client's. (Zope
+    /// takes the last.)
     pub(crate) fn parse(path: &str) -> Result<Option<Self>, Malformed> {
         if !path.contains(BASE) && !path.contains(ROOT) {
             return Ok(None);
         }
         let names: Vec<&str> = path.split('/').collect();
-        let start = names.iter().position(|name| !name.is_empty()).unwrap_or(names.len());
+        let start = names
+            .iter()
+            .position(|name| !name.is_empty())
+            .unwrap_or(names.len());
         let (base, names) = match &names[start..] {
-            [BASE, scheme, host, rest @ ..] => (Some(Base::parse(scheme, host).ok_or(MALFORMED)?), rest),
+            [BASE, scheme, host, rest @ ..] => {
+                (Some(Base::parse(scheme, host).ok_or(MALFORMED)?), rest)
+            }
             [BASE, ..] => return Err(MALFORMED),
             rest => (None, rest),
         };
@@ -53,23 +59,41 @@ impl Directive {
             None => return Ok(None),
         };
         // Zope reads over empty names: `…/VirtualHostRoot/$request_uri` makes one.
-        let shown = names.iter().take_while(|name| name.is_empty() || name.starts_with("_vh_")).count();
-        let (shown, rest) = if end_of_root.is_some() { names.split_at(shown) } else { (&[][..], names) };
+        let shown = names
+            .iter()
+            .take_while(|name| name.is_empty() || name.starts_with("_vh_"))
+            .count();
+        let (shown, rest) = if end_of_root.is_some() {
+            names.split_at(shown)
+        } else {
+            (&[][..], names)
+        };
         let shown = shown.iter().filter_map(|name| name.strip_prefix("_vh_"));
         let prefix = plain_path(&joined(shown)).ok_or(MALFORMED)?;
         let label = base.as_ref().map(Base::first_label);
-        let real = real.iter().filter(|name| !name.is_empty()).map(|name| match (*name, label) {
-            ("*", Some(label)) => label.ok_or(MALFORMED),
-            (name, _) => Ok(name),
-        });
+        let real = real
+            .iter()
+            .filter(|name| !name.is_empty())
+            .map(|name| match (*name, label) {
+                ("*", Some(label)) => label.ok_or(MALFORMED),
+                (name, _) => Ok(name),
+            });
         let real = real.collect::<Result<Vec<&str>, Malformed>>()?;
         let root = plain_path(&joined(real.into_iter())).ok_or(MALFORMED)?;
-        Ok(Some(Self { root, prefix, path: joined_all(rest), base }))
+        Ok(Some(Self {
+            root,
+            prefix,
+            path: joined_all(rest),
+            base,
+        }))
     }
 
     /// The same for another path.
     pub(crate) fn behind(&self, path: &str) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
+        Self {
+            path: path.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// The request, as the application has it.
@@ -78,9 +102,16 @@ impl Directive {
         if !self.root.is_empty() && self.path.split('/').any(is_dots) {
             return Err(MALFORMED);
         }
-        let below = if self.path == "/" && !self.root.is_empty() { "" } else { &self.path };
-        let path =
-            if self.root.is_empty() && below.is_empty() { "/" } else { &format!("{}{below}", self.root) };
+        let below = if self.path == "/" && !self.root.is_empty() {
+            ""
+        } else {
+            &self.path
+        };
+        let path = if self.root.is_empty() && below.is_empty() {
+            "/"
+        } else {
+            &format!("{}{below}", self.root)
+        };
         let target = match parts.uri.query() {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
@@ -90,13 +121,27 @@ impl Directive {
         parts.uri = Uri::from_parts(uri).map_err(|_| MALFORMED)?;
 
         let before = PublicUrl::of(&parts.extensions).map(PublicUrl::facts);
-        let Facts { is_https, host, prefix, .. } = before.unwrap_or_else(|| Facts::of(parts));
-        let (root, shown) = (self.root.clone(), &self.prefix);
+        let Facts {
+            is_https,
+            host,
+            prefix,
+            ..
+        } = before.unwrap_or_else(|| Facts::of(parts));
+        let root = self.root.clone();
+        let shown = &self.prefix;
         let url = PublicUrl::new(match self.base.clone() {
-            Some(base) => {
-                Facts { is_https: base.is_https, host: Some(base.host), prefix: shown.clone(), root }
-            }
-            None => Facts { is_https, host, prefix: format!("{prefix}{shown}").into(), root },
+            Some(base) => Facts {
+                is_https: base.is_https,
+                host: Some(base.host),
+                prefix: shown.clone(),
+                root,
+            },
+            None => Facts {
+                is_https,
+                host,
+                prefix: format!("{prefix}{shown}").into(),
+                root,
+            },
         });
         if self.base.is_some() {
             agree(parts, &url);
@@ -113,24 +158,38 @@ impl Base {
             "https" => true,
             _ => return None,
         };
-        Some(Self { is_https, host: Host::parse(host)? })
+        Some(Self {
+            is_https,
+            host: Host::parse(host)?,
+        })
     }
 
     /// What `*` in the path stands for. An address has no labels.
     fn first_label(&self) -> Option<&str> {
-        if self.host.is_address() { None } else { self.host.name().split('.').next() }
+        if self.host.is_address() {
+            None
+        } else {
+            self.host.name().split('.').next()
+        }
     }
 }
 
 /// Each with a slash in front. Empty ones are left out.
 fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.filter(|name| !name.is_empty()).flat_map(|name| ["/", name]).collect()
+    names
+        .filter(|name| !name.is_empty())
+        .flat_map(|name| ["/", name])
+        .collect()
 }
 
 /// The same, with empty ones left out at the beginning only.
 fn joined_all(names: &[&str]) -> String {
     let Some(first) = names.iter().position(|name| !name.is_empty()) else {
-        return if names.is_empty() { String::new() } else { "/".to_owned() };
+        return if names.is_empty() {
+            String::new()
+        } else {
+            "/".to_owned()
+        };
     };
     names[first..].iter().flat_map(|name| ["/", name]).collect()
 }

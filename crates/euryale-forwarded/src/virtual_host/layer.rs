@@ -11,21 +11,22 @@ use super::{HostTable, VirtualHost};
 use crate::TrustedProxies;
 use crate::peer::FindPeer;
 
-/// Reads where the client sees the application from the path, as Zope's VirtualHostMonster does. Stands inside
-/// [`Forwarded`](crate::Forwarded), if there is one, and outside of whatever routes: around a whole `axum::Router`, not
-/// in its `layer`.
+/// Reads where the client sees the application from the path, as Zope's VirtualHostMonster does.
+/// Stands inside [`Forwarded`](crate::Forwarded), if there is one, and outside of whatever routes:
+/// around a whole `axum::Router`, not in its `layer`.
 ///
-/// `/VirtualHostBase/https/example.org:443/site/VirtualHostRoot/_vh_a/page` reaches the application as `/site/page`,
-/// with a [`PublicUrl`](crate::PublicUrl) of `https://example.org/a/` and the root `/site`. Each part may be missing;
-/// `*` among the names before `VirtualHostRoot` is the first label of the host.
+/// `/VirtualHostBase/https/example.org:443/site/VirtualHostRoot/_vh_a/page` reaches the application
+/// as `/site/page`, with a [`PublicUrl`](crate::PublicUrl) of `https://example.org/a/` and the root
+/// `/site`. Each part may be missing; `*` among the names before `VirtualHostRoot` is the first
+/// label of the host.
 ///
 /// | from a peer that is | such a path |
 /// |---|---|
 /// | named here | counts; one that cannot be read is answered 400 |
 /// | anybody else | is a path like any other, and names nothing |
 ///
-/// A proxy that is named here must write `VirtualHostBase` and `VirtualHostRoot` into **every** path: what stands
-/// behind them is the client's, and else the client itself would write them.
+/// A proxy that is named here must write `VirtualHostBase` and `VirtualHostRoot` into **every**
+/// path: what stands behind them is the client's, and else the client itself would write them.
 #[derive(Clone)]
 #[must_use]
 pub struct VirtualHostLayer {
@@ -42,19 +43,29 @@ pub(super) struct Settings {
 impl VirtualHostLayer {
     /// Believes these proxies, and has no table.
     pub fn new(proxies: TrustedProxies) -> Self {
-        let (proxies, table) = (Arc::new(proxies), Arc::default());
-        Self { settings: Settings { proxies, table, peer: FindPeer::default() } }
+        let proxies = Arc::new(proxies);
+        let table = Arc::default();
+        Self {
+            settings: Settings {
+                proxies,
+                table,
+                peer: FindPeer::default(),
+            },
+        }
     }
 
-    /// For requests whose path says nothing: which part of the application their host shows. It is the
-    /// configuration's word, so it counts whoever asks.
+    /// For requests whose path says nothing: which part of the application their host shows. It is
+    /// the configuration's word, so it counts whoever asks.
     pub fn table(mut self, table: HostTable) -> Self {
         self.settings.table = Arc::new(table);
         self
     }
 
     /// See [`ForwardedLayer::peer`](crate::ForwardedLayer::peer).
-    pub fn peer(mut self, find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static) -> Self {
+    pub fn peer(
+        mut self,
+        find: impl Fn(&Extensions) -> Option<PeerAddr> + Send + Sync + 'static,
+    ) -> Self {
         self.settings.peer = FindPeer::new(find);
         self
     }
@@ -64,7 +75,10 @@ impl<S> Layer<S> for VirtualHostLayer {
     type Service = VirtualHost<S>;
 
     fn layer(&self, inner: S) -> VirtualHost<S> {
-        VirtualHost { inner, settings: self.settings.clone() }
+        VirtualHost {
+            inner,
+            settings: self.settings.clone(),
+        }
     }
 }
 

@@ -47,7 +47,9 @@ where
 
 impl Settings {
     fn apply(&self, parts: &mut Parts) -> Result<(), Malformed> {
-        if self.proxies.contain(self.peer.find(&parts.extensions, &self.proxies))
+        if self
+            .proxies
+            .contain(self.peer.find(&parts.extensions, &self.proxies))
             && let Some(directive) = Directive::parse(parts.uri.path())?
         {
             return directive.apply(parts);
@@ -68,6 +70,8 @@ impl Settings {
 
 impl<S: fmt::Debug> fmt::Debug for VirtualHost<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VirtualHost").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("VirtualHost")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

@@ -10,11 +10,12 @@ use crate::host::Host;
 
 /// Which host shows which part of the application: VirtualHostMonster's mappings.
 ///
-/// A line each: `host/path`, `host:port/path`, or `*.host/path` for a host with all below it. A scheme before it says
-/// nothing, `#` begins a remark. A host without a mapping shows all. The path may have `VirtualHostBase` and
-/// `VirtualHostRoot` in it, as those that proxies write.
+/// A line each: `host/path`, `host:port/path`, or `*.host/path` for a host with all below it. A
+/// scheme before it says nothing, `#` begins a remark. A host without a mapping shows all. The path
+/// may have `VirtualHostBase` and `VirtualHostRoot` in it, as those that proxies write.
 ///
-/// A host that is named stands over `*`, among those the longest name, and a port that is named over none.
+/// A host that is named stands over `*`, among those the longest name, and a port that is named
+/// over none.
 ///
 /// ```
 /// use euryale_forwarded::HostTable;
@@ -45,7 +46,9 @@ pub struct InvalidLine {
 impl HostTable {
     fn insert(&mut self, line: &str) -> Result<(), &'static str> {
         let line = line.split_once("://").map_or(line, |(_, rest)| rest);
-        let (host, path) = line.split_once('/').ok_or("a slash must stand between host and path")?;
+        let (host, path) = line
+            .split_once('/')
+            .ok_or("a slash must stand between host and path")?;
         let (hosts, host) = match host.trim().strip_prefix("*.") {
             Some(host) => (&mut self.below, host),
             None => (&mut self.exact, host.trim()),
@@ -57,13 +60,25 @@ impl HostTable {
         let path = format!("/{}", path.trim());
         let written = Directive::parse(&path).map_err(|_| "this is no path of a virtual host")?;
         // Where it does not say so, the path is the root.
-        let is_whole = written.as_ref().is_some_and(|_| path.contains("/VirtualHostRoot"));
-        let path = if is_whole { path } else { format!("{path}/VirtualHostRoot") };
-        let directive = Directive::parse(&path).ok().flatten().ok_or("this is no path")?;
+        let is_whole = written
+            .as_ref()
+            .is_some_and(|_| path.contains("/VirtualHostRoot"));
+        let path = if is_whole {
+            path
+        } else {
+            format!("{path}/VirtualHostRoot")
+        };
+        let directive = Directive::parse(&path)
+            .ok()
+            .flatten()
+            .ok_or("this is no path")?;
         if !matches!(directive.path.as_str(), "" | "/") {
             return Err("behind VirtualHostRoot there may be _vh_ names only");
         }
-        hosts.entry(host.name().into()).or_default().insert(host.port, directive);
+        hosts
+            .entry(host.name().into())
+            .or_default()
+            .insert(host.port, directive);
         Ok(())
     }
 
@@ -72,7 +87,9 @@ impl HostTable {
         let name = url.host()?;
         let ports = self.exact.get(name).or_else(|| {
             let dots = name.match_indices('.').map(|(at, _)| &name[at + 1..]);
-            std::iter::once(name).chain(dots).find_map(|parent| self.below.get(parent))
+            std::iter::once(name)
+                .chain(dots)
+                .find_map(|parent| self.below.get(parent))
         })?;
         ports.get(&Some(url.port())).or_else(|| ports.get(&None))
     }
@@ -83,9 +100,14 @@ impl FromStr for HostTable {
 
     fn from_str(text: &str) -> Result<Self, InvalidLine> {
         let mut table = Self::default();
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let lines = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
         for line in lines.filter(|line| !line.is_empty()) {
-            table.insert(line).map_err(|reason| InvalidLine { line: line.to_owned(), reason })?;
+            table.insert(line).map_err(|reason| InvalidLine {
+                line: line.to_owned(),
+                reason,
+            })?;
         }
         Ok(table)
     }

@@ -50,16 +50,26 @@ async fn submit_and_result() {
         } else {
             assert_eq!(promises.submit(KEY, two), Err(AlreadyResolved));
             // Of the same name, and another type.
-            assert!(matches!(promises.result::<String>("key"), Err(NoResult::NotSubmitted)));
+            assert!(matches!(
+                promises.result::<String>("key"),
+                Err(NoResult::NotSubmitted)
+            ));
         }
         say(promises.result(KEY)?)
     });
-    assert_eq!(text.await, "1", "the promise submitted last, and `?` suspends until it is there");
+    assert_eq!(
+        text.await,
+        "1",
+        "the promise submitted last, and `?` suspends until it is there"
+    );
 }
 
 #[tokio::test]
 async fn a_result_that_nobody_submitted_is_an_error() {
-    assert_eq!(run(|request, _| say(request.promises().result(KEY)?)).await, "Application");
+    assert_eq!(
+        run(|request, _| say(request.promises().result(KEY)?)).await,
+        "Application"
+    );
 }
 
 #[tokio::test]
@@ -82,7 +92,10 @@ async fn result_or_submit() {
         if promises.pass() == 1 {
             assert_eq!(*value, 0, "the placeholder");
             let again = promises.result_or_submit(KEY, 0, one);
-            assert!(matches!(again, Err(NoResult::NotResolved(_))), "asked twice in one pass");
+            assert!(
+                matches!(again, Err(NoResult::NotResolved(_))),
+                "asked twice in one pass"
+            );
         }
         say(value)
     });
@@ -144,7 +157,8 @@ async fn reset_removes_both() {
     assert_eq!(text.await, "not submitted");
 }
 
-/// Rendering goes on with placeholders; what was asked for in the first pass is there in the second.
+/// Rendering goes on with placeholders; what was asked for in the first pass is there in the
+/// second.
 #[tokio::test]
 async fn a_page_of_placeholders() {
     let text = run(|request, _| {

@@ -21,11 +21,18 @@ async fn a_new_key_in_each_pass() {
         let pass = promises.pass();
         let until: u32 = request.uri().path()[1..].parse()?;
         for earlier in 1..pass {
-            assert_eq!(*promises.result(NUMBER.with(earlier))?, earlier, "earlier results are kept");
+            assert_eq!(
+                *promises.result(NUMBER.with(earlier))?,
+                earlier,
+                "earlier results are kept"
+            );
         }
         if pass < until {
-            let _ =
-                promises.ask(NUMBER.with(pass), move || async move { Ok::<_, Infallible>(pass) }).ready()?;
+            let _ = promises
+                .ask(NUMBER.with(pass), move || async move {
+                    Ok::<_, Infallible>(pass)
+                })
+                .ready()?;
         }
         say(pass)
     });
@@ -35,7 +42,11 @@ async fn a_new_key_in_each_pass() {
     assert_eq!(error.kind().status(), 508);
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "asked for in the last pass: number(8)");
-    assert_eq!(site.ledger().conflicts.attempts.get(), 16, "exactly the limit");
+    assert_eq!(
+        site.ledger().conflicts.attempts.get(),
+        16,
+        "exactly the limit"
+    );
     assert_eq!(site.ledger().promises.passes.get(), 14);
     site.quiet().await;
 }
@@ -69,8 +80,8 @@ fn endless(layer: RepublishLayer) -> Site {
     Site::new(layer, |request, _| {
         let promises = request.promises();
         let wanted: u32 = request.uri().path()[1..].parse()?;
-        let asked =
-            (0..wanted).map(|number| promises.ask(NUMBER.with(number), pending::<Result<u32, Infallible>>));
+        let asked = (0..wanted)
+            .map(|number| promises.ask(NUMBER.with(number), pending::<Result<u32, Infallible>>));
         say(promises.all(asked)?.len())
     })
 }
@@ -85,7 +96,13 @@ async fn running_promises_are_bounded() {
     eventually("two run", || site.ledger().promises.running.get() == 2).await;
     request.abort();
     site.quiet().await;
-    assert_eq!((site.ledger().promises.running.peak(), site.ledger().promises.cancelled.get()), (2, 5));
+    assert_eq!(
+        (
+            site.ledger().promises.running.peak(),
+            site.ledger().promises.cancelled.get()
+        ),
+        (2, 5)
+    );
 }
 
 #[tokio::test]
@@ -95,7 +112,10 @@ async fn requests_set_aside_are_bounded() {
         let site = site.clone();
         async move { site.ask("/1").await.map(drop) }
     });
-    eventually("one is set aside", || site.ledger().promises.suspended.get() == 1).await;
+    eventually("one is set aside", || {
+        site.ledger().promises.suspended.get() == 1
+    })
+    .await;
     assert_eq!(site.text("/1").await, "SuspendedFull");
     request.abort();
     site.quiet().await;
@@ -104,7 +124,12 @@ async fn requests_set_aside_are_bounded() {
 /// A suspension of somebody else's goes on to whoever knows it.
 #[tokio::test]
 async fn a_foreign_suspension_is_passed_on() {
-    let site = Site::new(RepublishLayer::new(), |_, _| Err(euryale_core::Pending::new("theirs").into()));
+    let site = Site::new(RepublishLayer::new(), |_, _| {
+        Err(euryale_core::Pending::new("theirs").into())
+    });
     let mut error: Error = site.ask("/").await.unwrap_err();
-    assert_eq!(error.take_pending().unwrap().downcast::<&str>().unwrap(), "theirs");
+    assert_eq!(
+        error.take_pending().unwrap().downcast::<&str>().unwrap(),
+        "theirs"
+    );
 }

@@ -31,25 +31,41 @@ async fn a_suspended_pass_is_rolled_back_and_thrown_away_whole() {
         for (word, register) in [("committed", false), ("aborted", true)] {
             let database = database.clone();
             let note = move || database.record(format!("{word} {pass}"));
-            if register { transaction.after_abort(note) } else { transaction.after_commit(note) }
+            if register {
+                transaction.after_abort(note)
+            } else {
+                transaction.after_commit(note)
+            }
         }
         let promised = request.promises().ask("one", one);
         if request.uri().path() == "/ready" {
             let _ = promised.ready()?;
         }
         let mut response = say(pass)?;
-        response.headers_mut().insert(http::header::SET_COOKIE, format!("pass={pass}").parse().unwrap());
+        response.headers_mut().insert(
+            http::header::SET_COOKIE,
+            format!("pass={pass}").parse().unwrap(),
+        );
         Ok(response)
     });
     for path in ["/ready", "/returned"] {
         let response = site.ask(path).await.unwrap();
-        let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().cloned().collect();
+        let cookies: Vec<_> = response
+            .headers()
+            .get_all("set-cookie")
+            .iter()
+            .cloned()
+            .collect();
         assert_eq!(cookies, ["pass=2"]);
         assert_eq!(text(response).await, "2");
         let story = site.database.story();
         let story = story.strip_prefix("connect · ").unwrap_or(&story);
         let first = "begin write · pass 1 · abort · aborted 1";
-        assert_eq!(story, format!("{first} · begin write · pass 2 · commit · committed 2"), "{path}");
+        assert_eq!(
+            story,
+            format!("{first} · begin write · pass 2 · commit · committed 2"),
+            "{path}"
+        );
     }
     site.quiet().await;
 }
@@ -64,7 +80,10 @@ async fn a_doomed_pass_is_no_answer_either() {
     });
     assert_eq!(site.text("/").await, "1");
     assert_eq!(
-        (site.ledger().transactions.aborted.get(), site.ledger().transactions.committed.get()),
+        (
+            site.ledger().transactions.aborted.get(),
+            site.ledger().transactions.committed.get()
+        ),
         (2, 0)
     );
     site.quiet().await;
@@ -118,12 +137,26 @@ async fn a_placeholder_is_an_answer_when_the_publisher_says_so() {
         if request.uri().path() == "/now" {
             promises.serve_placeholders();
         }
-        say(promised.get().map_or("soon".to_owned(), |number| number.unwrap().to_string()))
+        say(promised
+            .get()
+            .map_or("soon".to_owned(), |number| number.unwrap().to_string()))
     });
     assert_eq!(site.text("/now").await, "soon");
-    assert_eq!((site.ledger().conflicts.attempts.get(), site.ledger().transactions.committed.get()), (1, 1));
+    assert_eq!(
+        (
+            site.ledger().conflicts.attempts.get(),
+            site.ledger().transactions.committed.get()
+        ),
+        (1, 1)
+    );
     assert_eq!(site.text("/").await, "1");
-    assert_eq!((site.ledger().conflicts.attempts.get(), site.ledger().transactions.committed.get()), (3, 2));
+    assert_eq!(
+        (
+            site.ledger().conflicts.attempts.get(),
+            site.ledger().transactions.committed.get()
+        ),
+        (3, 2)
+    );
     assert_eq!(site.ledger().promises.ok.get(), 1);
     site.quiet().await;
 }
@@ -134,12 +167,19 @@ async fn any_method_with_its_body() {
         let number = request.promises().ask("one", one).ready()??;
         let body = String::from_utf8_lossy(&request.body().to_bytes()?).into_owned();
         let mut response = say(format!("{} {body} {number}", request.method()))?;
-        response.headers_mut().insert("x-pass", request.promises().pass().into());
+        response
+            .headers_mut()
+            .insert("x-pass", request.promises().pass().into());
         Ok(response)
     });
-    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MKCOL"] {
+    for method in [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "MKCOL",
+    ] {
         let method: Method = method.parse().unwrap();
-        let request = http::Request::builder().method(&method).body(SpooledBody::from("body")).unwrap();
+        let request = http::Request::builder()
+            .method(&method)
+            .body(SpooledBody::from("body"))
+            .unwrap();
         let response = site.service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.headers()["x-pass"], "2", "{method}");
         if method != Method::HEAD {
@@ -157,8 +197,13 @@ async fn a_conflict_in_each_pass() {
         let ran = Arc::clone(&ran);
         move |request, transaction| {
             transaction.connection()?;
-            let (attempt, promises) = (transaction.attempt(), request.promises());
-            transaction.database().record(format!("pass {} attempt {}", attempt.pass(), attempt.number()));
+            let attempt = transaction.attempt();
+            let promises = request.promises();
+            transaction.database().record(format!(
+                "pass {} attempt {}",
+                attempt.pass(),
+                attempt.number()
+            ));
             let before_this_pass = 3 * (attempt.pass() - 1);
             if attempt.number() - before_this_pass <= 3 {
                 return Err(TestError(Fault::Conflict).into());
@@ -171,9 +216,16 @@ async fn a_conflict_in_each_pass() {
     assert_eq!(site.text("/").await, "0");
     assert_eq!(ran.load(SeqCst), 1);
     let ledger = site.ledger();
-    assert_eq!(ledger.conflicts.attempts.get(), 8, "three conflicts and a suspension, three and an answer");
+    assert_eq!(
+        ledger.conflicts.attempts.get(),
+        8,
+        "three conflicts and a suspension, three and an answer"
+    );
     let story = site.database.story();
-    let passes: Vec<&str> = story.split(" · ").filter(|event| event.starts_with("pass")).collect();
+    let passes: Vec<&str> = story
+        .split(" · ")
+        .filter(|event| event.starts_with("pass"))
+        .collect();
     assert_eq!(passes[3..5], ["pass 1 attempt 4", "pass 2 attempt 4"]);
     assert_eq!(
         story.matches("begin read").count(),
@@ -183,8 +235,8 @@ async fn a_conflict_in_each_pass() {
     site.quiet().await;
 }
 
-/// Services on both sides of Retry change all that a head has, after they have written down what they were given:
-/// nothing of it is there in the next attempt, nor in the next pass.
+/// Services on both sides of Retry change all that a head has, after they have written down what
+/// they were given: nothing of it is there in the next attempt, nor in the next pass.
 #[tokio::test(start_paused = true)]
 async fn each_attempt_begins_with_the_request_as_it_came() {
     #[derive(Clone, Debug)]
@@ -194,12 +246,17 @@ async fn each_attempt_begins_with_the_request_as_it_came() {
     let change = |place: &'static str| {
         let seen = Arc::clone(&seen);
         MapRequestLayer::new(move |mut request: Request| {
-            let mark = request.extensions().get::<Mark>().map(|Mark(number)| *number);
+            let mark = request
+                .extensions()
+                .get::<Mark>()
+                .map(|Mark(number)| *number);
             let line = format!("{place} {} {} {mark:?}", request.method(), request.uri());
             seen.lock().unwrap().push((line, request.headers().clone()));
             *request.uri_mut() = format!("{}/{place}", request.uri()).parse().unwrap();
             *request.method_mut() = http::Method::PUT;
-            request.headers_mut().append("x", HeaderValue::from_static(place));
+            request
+                .headers_mut()
+                .append("x", HeaderValue::from_static(place));
             request.extensions_mut().insert(Mark(mark.unwrap_or(7) + 1));
             request
         })
@@ -208,7 +265,9 @@ async fn each_attempt_begins_with_the_request_as_it_came() {
     let service = ServiceBuilder::new()
         .layer(RepublishLayer::new().ledger(pool.ledger().clone()))
         .layer(change("outer"))
-        .layer(RetryLayer::new(ConflictPolicy::new().ledger(pool.ledger().clone())))
+        .layer(RetryLayer::new(
+            ConflictPolicy::new().ledger(pool.ledger().clone()),
+        ))
         .layer(change("inner"))
         .layer(ConnectionLimitLayer::new(pool.clone()))
         .service(Publish::new(publisher_fn(
@@ -220,31 +279,49 @@ async fn each_attempt_begins_with_the_request_as_it_came() {
                 say(request.promises().ask("one", one).ready()??)
             },
         )));
-    let request = http::Request::get("/a").header("x", "came").header("x", "twice").extension(Mark(1));
-    let response = service.oneshot(request.body(SpooledBody::default()).unwrap()).await.unwrap();
+    let request = http::Request::get("/a")
+        .header("x", "came")
+        .header("x", "twice")
+        .extension(Mark(1));
+    let response = service
+        .oneshot(request.body(SpooledBody::default()).unwrap())
+        .await
+        .unwrap();
     assert_eq!(text(response).await, "1");
     let seen = std::mem::take(&mut *seen.lock().unwrap());
     let lines: Vec<&str> = seen.iter().map(|(line, _)| line.as_str()).collect();
-    let pass = ["outer GET /a Some(1)", "inner PUT /a/outer Some(2)", "inner PUT /a/outer Some(2)"];
+    let pass = [
+        "outer GET /a Some(1)",
+        "inner PUT /a/outer Some(2)",
+        "inner PUT /a/outer Some(2)",
+    ];
     assert_eq!(lines, [pass, pass].concat());
     for (line, headers) in &seen {
         let values: Vec<_> = headers.get_all("x").iter().collect();
-        let expected: &[&str] =
-            if line.starts_with("outer") { &["came", "twice"] } else { &["came", "twice", "outer"] };
+        let expected: &[&str] = if line.starts_with("outer") {
+            &["came", "twice"]
+        } else {
+            &["came", "twice", "outer"]
+        };
         assert_eq!(values, expected, "{line}");
     }
     assert_quiet(pool.ledger()).await;
 }
 
-/// One connection: held by `/held`, while a new request waits and an old one comes back from its promise.
+/// One connection: held by `/held`, while a new request waits and an old one comes back from its
+/// promise.
 #[tokio::test]
 async fn a_further_pass_goes_ahead_of_new_work() {
-    let (gate, resolve) = (Gate::new(), Arc::new(tokio::sync::Notify::new()));
+    let gate = Gate::new();
+    let resolve = Arc::new(tokio::sync::Notify::new());
     let site = Site::new(RepublishLayer::new(), {
-        let (gate, resolve) = (gate.clone(), Arc::clone(&resolve));
+        let gate = gate.clone();
+        let resolve = Arc::clone(&resolve);
         move |request, transaction| {
             let path = request.uri().path().to_owned();
-            transaction.database().record(format!("{path} {}", request.promises().pass()));
+            transaction
+                .database()
+                .record(format!("{path} {}", request.promises().pass()));
             if path == "/held" {
                 gate.wait();
             }
@@ -264,7 +341,10 @@ async fn a_further_pass_goes_ahead_of_new_work() {
         tokio::spawn(async move { site.text(path).await })
     };
     let mut requests = vec![ask("/promise")];
-    eventually("it is set aside", || site.ledger().promises.running.get() == 1).await;
+    eventually("it is set aside", || {
+        site.ledger().promises.running.get() == 1
+    })
+    .await;
     requests.push(ask("/held"));
     eventually("the connection is held", || gate.waiting() == 1).await;
     for count in 1..=3 {
@@ -277,6 +357,9 @@ async fn a_further_pass_goes_ahead_of_new_work() {
     for request in requests {
         assert_eq!(request.await.unwrap(), "");
     }
-    assert_eq!(site.database.story(), "/promise 1 · /held 1 · /promise 2 · /new 1 · /new 1 · /new 1");
+    assert_eq!(
+        site.database.story(),
+        "/promise 1 · /held 1 · /promise 2 · /new 1 · /new 1 · /new 1"
+    );
     site.quiet().await;
 }

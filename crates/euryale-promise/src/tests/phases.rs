@@ -44,10 +44,22 @@ enum End {
     Again,
 }
 
-const PHASES: [Phase; 6] =
-    [Phase::Queued, Phase::Pass1, Phase::PromisesRunning, Phase::QueuedAgain, Phase::Pass2, Phase::Never];
-const PROMISES: [Promise; 6] =
-    [Promise::Resolves, Promise::Fails, Promise::Panics, Promise::Never, Promise::Blocks, Promise::Shared];
+const PHASES: [Phase; 6] = [
+    Phase::Queued,
+    Phase::Pass1,
+    Phase::PromisesRunning,
+    Phase::QueuedAgain,
+    Phase::Pass2,
+    Phase::Never,
+];
+const PROMISES: [Promise; 6] = [
+    Promise::Resolves,
+    Promise::Fails,
+    Promise::Panics,
+    Promise::Never,
+    Promise::Blocks,
+    Promise::Shared,
+];
 const ENDS: [End; 4] = [End::Ok, End::Error, End::Panic, End::Again];
 
 struct Scene {
@@ -61,12 +73,16 @@ struct Scene {
 
 impl Scene {
     fn new(promise: Promise, end: End) -> Self {
-        let (hold, passes, blocking) = (Gate::new(), [Gate::new(), Gate::new()], Gate::new());
+        let hold = Gate::new();
+        let passes = [Gate::new(), Gate::new()];
+        let blocking = Gate::new();
         let open = Arc::new(Semaphore::new(0));
         // Short, for the promise that never ends.
         let site = Site::new(RepublishLayer::new(), {
-            let (hold, passes, blocking, open) =
-                (hold.clone(), passes.clone(), blocking.clone(), Arc::clone(&open));
+            let hold = hold.clone();
+            let passes = passes.clone();
+            let blocking = blocking.clone();
+            let open = Arc::clone(&open);
             move |request, transaction| {
                 transaction.connection()?;
                 if request.uri().path() == "/hold" {
@@ -81,7 +97,8 @@ impl Scene {
                 if matches!(promise, Promise::Shared) {
                     promises = promises.shared(std::time::Duration::ZERO);
                 }
-                let (open, blocking) = (Arc::clone(&open), blocking.clone());
+                let open = Arc::clone(&open);
+                let blocking = blocking.clone();
                 let promised = match promise {
                     Promise::Blocks => promises.ask_blocking("promise", move || {
                         blocking.wait();
@@ -103,14 +120,22 @@ impl Scene {
                     End::Error => Err(TestError(Fault::Other).into()),
                     End::Panic => resume_unwind(Box::new("pass 2")),
                     End::Again => {
-                        let _ =
-                            request.promises().ask("again", || async { Ok::<_, Infallible>(2) }).ready()?;
+                        let _ = request
+                            .promises()
+                            .ask("again", || async { Ok::<_, Infallible>(2) })
+                            .ready()?;
                         say(value)
                     }
                 }
             }
         });
-        Self { site, hold, passes, promise: open, blocking }
+        Self {
+            site,
+            hold,
+            passes,
+            promise: open,
+            blocking,
+        }
     }
 
     fn start(&self, path: &'static str) -> JoinHandle<String> {
@@ -126,7 +151,8 @@ impl Scene {
 
     /// Lets things happen until the request is where it is to be.
     async fn advance(&self, request: &JoinHandle<String>, to: Phase) {
-        let (passes, pool) = (&self.passes, &self.site.pool);
+        let passes = &self.passes;
+        let pool = &self.site.pool;
         let promises = &self.site.ledger().promises;
         if to == Phase::Queued {
             return eventually("it waits", || pool.status().queued == 1).await;
@@ -195,7 +221,10 @@ async fn one(phase: Phase, promise: Promise, end: End) {
     if !matches!(promise, Promise::Blocks) {
         eventually("no promise runs", || ledger.promises.running.get() == 0).await;
     }
-    eventually("nothing is set aside", || ledger.promises.suspended.get() == 0).await;
+    eventually("nothing is set aside", || {
+        ledger.promises.suspended.get() == 0
+    })
+    .await;
     scene.open_all();
     assert!(holder.await.is_ok());
     scene.site.quiet().await;
@@ -210,7 +239,11 @@ async fn one(phase: Phase, promise: Promise, end: End) {
         Phase::Never => 4,
     };
     eventually("holders end", || scene.site.pool.status().running == 0).await;
-    assert_eq!(ledger.conflicts.attempts.get(), published, "no further pass: {what}");
+    assert_eq!(
+        ledger.conflicts.attempts.get(),
+        published,
+        "no further pass: {what}"
+    );
     let promises = &ledger.promises;
     let counted = [
         &promises.ok,
@@ -230,5 +263,9 @@ async fn one(phase: Phase, promise: Promise, end: End) {
         asked,
         "each promise ends once: {what}"
     );
-    assert_eq!(promises.cancelled.get(), u64::from(phase == Phase::PromisesRunning), "{what}");
+    assert_eq!(
+        promises.cancelled.get(),
+        u64::from(phase == Phase::PromisesRunning),
+        "{what}"
+    );
 }

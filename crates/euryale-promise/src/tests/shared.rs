@@ -14,7 +14,8 @@ use crate::{Key, PromisesExt, RepublishLayer};
 const SECOND: Duration = Duration::from_secs(1);
 const CALL: Key<u32> = Key::new("call");
 
-/// Something far away that counts how often it is called, answers when it is let, and refuses while it is down.
+/// Something far away that counts how often it is called, answers when it is let, and refuses while
+/// it is down.
 #[derive(Clone)]
 struct Upstream {
     calls: Arc<AtomicU32>,
@@ -24,13 +25,21 @@ struct Upstream {
 
 impl Upstream {
     fn new(answers: usize) -> Self {
-        Self { calls: Arc::default(), down: Arc::default(), open: Arc::new(Semaphore::new(answers)) }
+        Self {
+            calls: Arc::default(),
+            down: Arc::default(),
+            open: Arc::new(Semaphore::new(answers)),
+        }
     }
 
     async fn call(self) -> Result<u32, String> {
         let call = self.calls.fetch_add(1, SeqCst) + 1;
         self.open.acquire().await.unwrap().forget();
-        if self.down.load(SeqCst) > 0 { Err("down".to_owned()) } else { Ok(call) }
+        if self.down.load(SeqCst) > 0 {
+            Err("down".to_owned())
+        } else {
+            Ok(call)
+        }
     }
 
     fn calls(&self) -> u32 {
@@ -44,11 +53,19 @@ fn site(layer: RepublishLayer, upstream: &Upstream) -> Site {
     Site::new(layer, move |request, _| {
         let mut parts = request.uri().path()[1..].split('/');
         let mut seconds = || parts.next().unwrap().parse().map(Duration::from_secs);
-        let (fresh, stale) = (seconds()?, seconds()?);
-        let promises = request.promises().shared(fresh).stale_while_revalidate(stale);
+        let fresh = seconds()?;
+        let stale = seconds()?;
+        let promises = request
+            .promises()
+            .shared(fresh)
+            .stale_while_revalidate(stale);
         let upstream = upstream.clone();
         let promised = promises.ask(CALL.with(parts.next().unwrap_or("")), || upstream.call());
-        say(format!("{} in pass {}", word(promised.ready()?), promises.pass()))
+        say(format!(
+            "{} in pass {}",
+            word(promised.ready()?),
+            promises.pass()
+        ))
     })
 }
 
@@ -71,7 +88,11 @@ async fn a_hundred_requests_and_one_call() {
     for request in requests {
         assert_eq!(request.await.unwrap(), "1 in pass 2");
     }
-    assert_eq!(site.text("/60/0").await, "1 in pass 1", "there already: no second pass");
+    assert_eq!(
+        site.text("/60/0").await,
+        "1 in pass 1",
+        "there already: no second pass"
+    );
     assert_eq!(upstream.calls(), 1);
     let promises = &site.ledger().promises;
     assert_eq!((promises.ok.get(), promises.shared.get()), (1, 100));
@@ -112,7 +133,10 @@ async fn an_error_has_a_shorter_time() {
 #[tokio::test(start_paused = true)]
 async fn a_stale_value_is_given_while_one_promise_brings_another() {
     let upstream = Upstream::new(1);
-    let site = site(RepublishLayer::new().promise_deadline(1000 * SECOND), &upstream);
+    let site = site(
+        RepublishLayer::new().promise_deadline(1000 * SECOND),
+        &upstream,
+    );
     assert_eq!(site.text("/10/60").await, "1 in pass 2");
     tokio::time::advance(11 * SECOND).await;
     for _ in 0..3 {
@@ -136,7 +160,11 @@ async fn a_stale_value_is_given_while_one_promise_brings_another() {
     eventually("tried again", || upstream.calls() == 4).await;
     site.quiet().await;
     tokio::time::advance(60 * SECOND).await;
-    assert_eq!(site.text("/10/60").await, "a promise failed: down in pass 2", "too old by now");
+    assert_eq!(
+        site.text("/10/60").await,
+        "a promise failed: down in pass 2",
+        "too old by now"
+    );
     site.quiet().await;
 }
 
@@ -154,7 +182,11 @@ async fn who_asked_first_may_leave_and_the_last_one_ends_it() {
     eventually("two wait", || site.ledger().promises.suspended.get() == 2).await;
     first.abort();
     eventually("one waits", || site.ledger().promises.suspended.get() == 1).await;
-    assert_eq!(site.ledger().promises.running.get(), 1, "somebody still waits");
+    assert_eq!(
+        site.ledger().promises.running.get(),
+        1,
+        "somebody still waits"
+    );
     upstream.open.add_permits(1);
     assert_eq!(second.await.unwrap(), "1 in pass 2");
     let third = {
@@ -164,7 +196,11 @@ async fn who_asked_first_may_leave_and_the_last_one_ends_it() {
     eventually("it calls", || upstream.calls() == 2).await;
     third.abort();
     site.quiet().await;
-    assert_eq!(site.ledger().promises.cancelled.get(), 1, "nobody waits any more");
+    assert_eq!(
+        site.ledger().promises.cancelled.get(),
+        1,
+        "nobody waits any more"
+    );
 }
 
 #[tokio::test]
@@ -173,11 +209,22 @@ async fn the_number_of_values_is_bounded() {
     let site = site(RepublishLayer::new().shared_values(8), &upstream);
     assert_eq!(site.text("/60/0/kept").await, "1 in pass 2");
     for number in 0..20 {
-        assert_eq!(site.text(&format!("/60/0/{number}")).await, format!("{} in pass 2", number + 2));
-        assert_eq!(site.text("/60/0/kept").await, "1 in pass 1", "used all the time");
+        assert_eq!(
+            site.text(&format!("/60/0/{number}")).await,
+            format!("{} in pass 2", number + 2)
+        );
+        assert_eq!(
+            site.text("/60/0/kept").await,
+            "1 in pass 1",
+            "used all the time"
+        );
     }
     assert_eq!(site.text("/60/0/19").await, "21 in pass 1");
-    assert_eq!(site.text("/60/0/0").await, "22 in pass 2", "not used for long");
+    assert_eq!(
+        site.text("/60/0/0").await,
+        "22 in pass 2",
+        "not used for long"
+    );
     site.quiet().await;
 }
 
@@ -192,10 +239,17 @@ async fn the_weight_of_values_is_bounded() {
         let weight = request.uri().path()[1..].to_owned();
         let promises = request.promises().shared(60 * SECOND);
         let promised = promises.ask(TEXT.with(&weight), || async { Ok::<_, Infallible>(weight) });
-        say(format!("{} in pass {}", promised.ready()??, promises.pass()))
+        say(format!(
+            "{} in pass {}",
+            promised.ready()??,
+            promises.pass()
+        ))
     });
     let in_pass = async |weight: u32, pass: u32| {
-        assert_eq!(site.text(&format!("/{weight}")).await, format!("{weight} in pass {pass}"));
+        assert_eq!(
+            site.text(&format!("/{weight}")).await,
+            format!("{weight} in pass {pass}")
+        );
     };
     for weight in [40, 30, 29] {
         in_pass(weight, 2).await;
@@ -225,7 +279,11 @@ async fn what_nobody_can_find_any_more_is_not_kept() {
             let promises = request.promises().shared(Duration::ZERO);
             let made = made.lock().unwrap().take();
             let promised = promises.ask("made", || async { Ok::<_, Infallible>(made) });
-            say(format!("{} in pass {}", promised.ready()??.is_some(), promises.pass()))
+            say(format!(
+                "{} in pass {}",
+                promised.ready()??.is_some(),
+                promises.pass()
+            ))
         }
     });
     assert_eq!(site.text("/").await, "true in pass 2");

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
-use euryale_core::{Access, BoxError, Database, Fault, Ledger, Request, Response, Snapshot, Transaction};
+use euryale_core::{
+    Access, BoxError, Database, Fault, Ledger, Request, Response, Snapshot, Transaction,
+};
 use euryale_publisher::Publish;
 use euryale_test::assert_quiet;
 use http::Method;
@@ -14,7 +16,8 @@ use tower::{ServiceBuilder, ServiceExt};
 use super::text;
 use crate::{Key, PromisesExt, RepublishLayer};
 
-/// A number that grows with each look of another program's, and names for its values, unless they are gone.
+/// A number that grows with each look of another program's, and names for its values, unless they
+/// are gone.
 #[derive(Clone, Default)]
 struct Versions {
     now: Arc<AtomicU64>,
@@ -62,20 +65,25 @@ async fn seen(layer: RepublishLayer, method: Method, forgets: bool) -> (String, 
     versions.forgets.store(forgets, SeqCst);
     let pool = Pool::new(versions, 1);
     let ledger = pool.ledger().clone();
-    let stack = ServiceBuilder::new()
-        .layer(layer.ledger(ledger.clone()))
-        .layer(ConnectionLimitLayer::new(pool))
-        .service(Publish::new(|request: &Request, transaction: &mut Transaction<'_, Versions>| {
-            let now = *transaction.connection()?;
-            let promises = request.promises();
-            let mut all = String::new();
-            // Two promises, each with what the pass saw that asked for it.
-            for pass in 1..=2 {
-                let seen = promises.ask(SEEN.with(pass), move || async move { Ok::<_, Infallible>(now) });
-                all += &format!("{} ", seen.ready()??);
-            }
-            Ok(Response::new(format!("{all}{now}").into()))
-        }));
+    let stack =
+        ServiceBuilder::new()
+            .layer(layer.ledger(ledger.clone()))
+            .layer(ConnectionLimitLayer::new(pool))
+            .service(Publish::new(
+                |request: &Request, transaction: &mut Transaction<'_, Versions>| {
+                    let now = *transaction.connection()?;
+                    let promises = request.promises();
+                    let mut all = String::new();
+                    // Two promises, each with what the pass saw that asked for it.
+                    for pass in 1..=2 {
+                        let seen = promises.ask(SEEN.with(pass), move || async move {
+                            Ok::<_, Infallible>(now)
+                        });
+                        all += &format!("{} ", seen.ready()??);
+                    }
+                    Ok(Response::new(format!("{all}{now}").into()))
+                },
+            ));
     let mut request = Request::default();
     *request.method_mut() = method;
     let all = text(stack.oneshot(request).await.unwrap()).await;
@@ -85,7 +93,11 @@ async fn seen(layer: RepublishLayer, method: Method, forgets: bool) -> (String, 
 
 fn counts(ledger: &Ledger) -> [u64; 3] {
     let promises = &ledger.promises;
-    [promises.snapshots_pinned.get(), promises.snapshots_gone.get(), promises.snapshots_unsupported.get()]
+    [
+        promises.snapshots_pinned.get(),
+        promises.snapshots_gone.get(),
+        promises.snapshots_unsupported.get(),
+    ]
 }
 
 #[tokio::test]
@@ -96,13 +108,23 @@ async fn each_pass_sees_its_own_state_by_default() {
 
 #[tokio::test]
 async fn all_passes_see_the_state_of_the_first() {
-    let (all, ledger) = seen(RepublishLayer::new().pin_snapshots(true), Method::GET, false).await;
+    let (all, ledger) = seen(
+        RepublishLayer::new().pin_snapshots(true),
+        Method::GET,
+        false,
+    )
+    .await;
     assert_eq!((&*all, counts(&ledger)), ("0 0 0", [2, 0, 0]));
 }
 
 #[tokio::test]
 async fn who_may_write_sees_the_present() {
-    let (all, ledger) = seen(RepublishLayer::new().pin_snapshots(true), Method::POST, false).await;
+    let (all, ledger) = seen(
+        RepublishLayer::new().pin_snapshots(true),
+        Method::POST,
+        false,
+    )
+    .await;
     assert_eq!((&*all, counts(&ledger)), ("0 1 2", [0, 0, 0]));
 }
 

@@ -16,10 +16,15 @@ use crate::{PromiseError, PromisesExt, RepublishLayer};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Four promises that fail in four ways beside one that does not.
-fn failing(request: &Request, _: Lent<'_, '_>) -> Result<euryale_core::Response, euryale_core::Abort> {
+fn failing(
+    request: &Request,
+    _: Lent<'_, '_>,
+) -> Result<euryale_core::Response, euryale_core::Abort> {
     let promises = request.promises();
     let ok = promises.ask("ok", || async { Ok::<_, Infallible>(1) });
-    let error = promises.ask("error", || async { Err::<u8, _>(io::Error::other("refused")) });
+    let error = promises.ask("error", || async {
+        Err::<u8, _>(io::Error::other("refused"))
+    });
     let panic = promises.ask("panic", || async {
         if true {
             resume_unwind(Box::new("later"));
@@ -32,7 +37,9 @@ fn failing(request: &Request, _: Lent<'_, '_>) -> Result<euryale_core::Response,
         }
         async { Ok::<_, Infallible>(2) }
     });
-    let never = promises.deadline(SECOND).ask("never", pending::<Result<u8, Infallible>>);
+    let never = promises
+        .deadline(SECOND)
+        .ask("never", pending::<Result<u8, Infallible>>);
     let words = [
         word(ok.ready()?),
         word(error.ready()?),
@@ -49,7 +56,10 @@ async fn failures_are_values() {
     let began = Instant::now();
     let answer = site.ask("/").await.unwrap();
     assert_eq!(began.elapsed().as_secs(), 1);
-    let timing = answer.headers()["server-timing"].to_str().unwrap().to_owned();
+    let timing = answer.headers()["server-timing"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(
         super::text(answer).await,
         "1, a promise failed: refused, a promise panicked: later, a promise panicked: at once, \
@@ -61,7 +71,12 @@ async fn failures_are_values() {
     );
     let promises = &site.ledger().promises;
     assert_eq!(
-        (promises.ok.get(), promises.error.get(), promises.panic.get(), promises.elapsed.get()),
+        (
+            promises.ok.get(),
+            promises.error.get(),
+            promises.panic.get(),
+            promises.elapsed.get()
+        ),
         (1, 1, 2, 1)
     );
     assert_eq!(promises.cancelled.get(), 0);
@@ -74,11 +89,20 @@ async fn blocking_promises_fail_in_the_same_ways() {
         let promises = request.promises();
         let ok = promises.ask_blocking("ok", || Ok::<_, Infallible>(1));
         let error = promises.ask_blocking("error", || Err::<u8, _>("refused"));
-        let panic =
-            promises.ask_blocking("panic", || -> Result<u8, Infallible> { resume_unwind(Box::new("x")) });
-        say([word(ok.ready()?), word(error.ready()?), word(panic.ready()?)].join(", "))
+        let panic = promises.ask_blocking("panic", || -> Result<u8, Infallible> {
+            resume_unwind(Box::new("x"))
+        });
+        say([
+            word(ok.ready()?),
+            word(error.ready()?),
+            word(panic.ready()?),
+        ]
+        .join(", "))
     });
-    assert_eq!(site.text("/").await, "1, a promise failed: refused, a promise panicked: x");
+    assert_eq!(
+        site.text("/").await,
+        "1, a promise failed: refused, a promise panicked: x"
+    );
     site.quiet().await;
 }
 
@@ -86,25 +110,36 @@ async fn blocking_promises_fail_in_the_same_ways() {
 #[tokio::test]
 async fn a_blocking_promise_keeps_its_thread() {
     let gate = euryale_test::Gate::new();
-    let site = Site::new(RepublishLayer::new().threads(1).promise_deadline(Duration::from_millis(20)), {
-        let gate = gate.clone();
-        move |request, _| {
+    let site = Site::new(
+        RepublishLayer::new()
+            .threads(1)
+            .promise_deadline(Duration::from_millis(20)),
+        {
             let gate = gate.clone();
-            let wait = move || {
-                gate.wait();
-                Ok::<_, Infallible>(1)
-            };
-            say(word(request.promises().ask_blocking("gate", wait).ready()?))
-        }
-    });
+            move |request, _| {
+                let gate = gate.clone();
+                let wait = move || {
+                    gate.wait();
+                    Ok::<_, Infallible>(1)
+                };
+                say(word(request.promises().ask_blocking("gate", wait).ready()?))
+            }
+        },
+    );
     let late = "a promise was not resolved in time";
     assert_eq!(site.text("/").await, late);
-    assert_eq!((gate.waiting(), site.ledger().promises.running.get()), (1, 1));
+    assert_eq!(
+        (gate.waiting(), site.ledger().promises.running.get()),
+        (1, 1)
+    );
     assert_eq!(site.text("/").await, late);
     assert_eq!(gate.waiting(), 1, "the second never started");
     gate.open();
     site.quiet().await;
-    assert_eq!((gate.passed(), site.ledger().promises.elapsed.get()), (1, 2));
+    assert_eq!(
+        (gate.passed(), site.ledger().promises.elapsed.get()),
+        (1, 2)
+    );
     assert_eq!(site.text("/").await, "1");
     site.quiet().await;
 }
@@ -118,7 +153,11 @@ async fn a_failure_passed_on_is_an_error_of_the_application() {
     });
     let error = site.ask("/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Application);
-    assert_eq!(site.ledger().conflicts.attempts.get(), 2, "two passes, and no other attempt");
+    assert_eq!(
+        site.ledger().conflicts.attempts.get(),
+        2,
+        "two passes, and no other attempt"
+    );
     site.quiet().await;
 }
 
@@ -127,17 +166,25 @@ async fn the_deadline_of_the_request_cuts_those_of_its_promises() {
     let layer = RepublishLayer::new().request_deadline(3 * SECOND);
     let site = Site::new(layer, |request, _| {
         let promises = request.promises();
-        let never = promises.ask("never", pending::<Result<u8, Infallible>>).ready()?;
+        let never = promises
+            .ask("never", pending::<Result<u8, Infallible>>)
+            .ready()?;
         assert!(matches!(never, Err(PromiseError::Elapsed)));
         if request.uri().path() == "/more" {
-            let _ = promises.ask("more", || async { Ok::<_, Infallible>(1) }).ready()?;
+            let _ = promises
+                .ask("more", || async { Ok::<_, Infallible>(1) })
+                .ready()?;
         }
         say(promises.pass())
     });
     let began = Instant::now();
     assert_eq!(site.text("/").await, "2");
     assert_eq!(began.elapsed().as_secs(), 3);
-    assert_eq!(site.text("/more").await, "PassLimit", "no time left for another round");
+    assert_eq!(
+        site.text("/more").await,
+        "PassLimit",
+        "no time left for another round"
+    );
     assert_eq!(began.elapsed().as_secs(), 6);
     site.quiet().await;
 }

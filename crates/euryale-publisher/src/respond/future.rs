@@ -39,11 +39,26 @@ pin_project! {
 
 impl<F> RespondFuture<F> {
     pub(super) fn new(inner: F, asked: Asked, page: Option<Page>, throttle: Arc<Throttle>) -> Self {
-        Self { state: State::Called { inner }, asked, page, throttle }
+        Self {
+            state: State::Called { inner },
+            asked,
+            page,
+            throttle,
+        }
     }
 
-    pub(super) fn failed(error: Error, asked: Asked, page: Option<Page>, throttle: Arc<Throttle>) -> Self {
-        Self { state: State::Failed { error: Some(error) }, asked, page, throttle }
+    pub(super) fn failed(
+        error: Error,
+        asked: Asked,
+        page: Option<Page>,
+        throttle: Arc<Throttle>,
+    ) -> Self {
+        Self {
+            state: State::Failed { error: Some(error) },
+            asked,
+            page,
+            throttle,
+        }
     }
 }
 
@@ -80,6 +95,8 @@ where
 
 impl<F> fmt::Debug for RespondFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RespondFuture").field("asked", &self.asked).finish_non_exhaustive()
+        f.debug_struct("RespondFuture")
+            .field("asked", &self.asked)
+            .finish_non_exhaustive()
     }
 }

@@ -25,13 +25,13 @@ use super::{Problem, Respond};
 /// | malformed request | 400 |
 /// | deferred failed before its first byte | 502 |
 ///
-/// When the [transaction was over](euryale_core::Error::is_after_transaction) and the method is not safe, there is no
-/// Retry-After, and the text says that what was sent may be done: a lane for deferred responses that is full must not
-/// make a client do it twice.
+/// When the [transaction was over](euryale_core::Error::is_after_transaction) and the method is not
+/// safe, there is no Retry-After, and the text says that what was sent may be done: a lane for
+/// deferred responses that is full must not make a client do it twice.
 ///
-/// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept HTML. It
-/// says nothing about the inside; that is in the log, with the error's chain of sources. The
-/// [`ErrorKind`](euryale_core::ErrorKind) stands in the response's extensions.
+/// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept
+/// HTML. It says nothing about the inside; that is in the log, with the error's chain of sources.
+/// The [`ErrorKind`](euryale_core::ErrorKind) stands in the response's extensions.
 #[derive(Clone, Default)]
 #[doc(alias = "standard_error_message")]
 #[must_use]
@@ -48,8 +48,8 @@ impl RespondLayer {
         Self::default()
     }
 
-    /// Makes the page for clients that accept HTML; others get the problem in JSON. Status and Retry-After
-    /// are set on what it returns. It runs on a runtime thread: it must not block.
+    /// Makes the page for clients that accept HTML; others get the problem in JSON. Status and
+    /// Retry-After are set on what it returns. It runs on a runtime thread: it must not block.
     pub fn page(mut self, page: impl Fn(&Problem) -> Response + Send + Sync + 'static) -> Self {
         self.page = Some(Arc::new(page));
         self
@@ -57,7 +57,10 @@ impl RespondLayer {
 
     /// The response to an error that stands outside this layer, where nothing turns it into one.
     pub fn answer(&self, error: &Error, request: &request::Parts) -> Response {
-        page::respond(&Problem::new(error, &Asked::of_parts(request)), self.page.as_ref())
+        page::respond(
+            &Problem::new(error, &Asked::of_parts(request)),
+            self.page.as_ref(),
+        )
     }
 }
 
@@ -65,12 +68,19 @@ impl<S> Layer<S> for RespondLayer {
     type Service = Respond<S>;
 
     fn layer(&self, inner: S) -> Respond<S> {
-        Respond { inner, page: self.page.clone(), throttle: Arc::clone(&self.throttle), failed: None }
+        Respond {
+            inner,
+            page: self.page.clone(),
+            throttle: Arc::clone(&self.throttle),
+            failed: None,
+        }
     }
 }
 
 impl fmt::Debug for RespondLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RespondLayer").field("has_page", &self.page.is_some()).finish()
+        f.debug_struct("RespondLayer")
+            .field("has_page", &self.page.is_some())
+            .finish()
     }
 }

@@ -38,7 +38,11 @@ pub(super) struct Throttle {
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { start: Instant::now(), last: AtomicU64::new(u64::MAX), held: AtomicU64::new(0) }
+        Self {
+            start: Instant::now(),
+            last: AtomicU64::new(u64::MAX),
+            held: AtomicU64::new(0),
+        }
     }
 }
 

@@ -21,24 +21,38 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn of<B>(request: &http::Request<B>) -> Self {
         let html = accepts_html(request.headers());
-        Self { method: request.method().clone(), uri: request.uri().clone(), html }
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            html,
+        }
     }
 
     pub(super) fn of_parts(request: &http::request::Parts) -> Self {
         let html = accepts_html(&request.headers);
-        Self { method: request.method.clone(), uri: request.uri.clone(), html }
+        Self {
+            method: request.method.clone(),
+            uri: request.uri.clone(),
+            html,
+        }
     }
 }
 
 /// Does a request name HTML among what it accepts, as browsers do?
 ///
-/// A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order what is acceptable, and browsers
-/// name HTML first. `*/*` alone does not count: that is what programs send.
+/// A range of quality 0 is refused (RFC 9110 §12.4.2); other qualities only order what is
+/// acceptable, and browsers name HTML first. `*/*` alone does not count: that is what programs
+/// send.
 pub fn accepts_html(headers: &HeaderMap) -> bool {
-    let accepts = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let accepts = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|accept| accept.to_str().ok());
     accepts.flat_map(|accept| accept.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
+        let html = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
         html && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
     })
 }
@@ -71,7 +85,14 @@ impl Problem {
             None => Cow::Borrowed(detail(status)),
         };
         let retry_after = if is_done { None } else { kind.retry_after() };
-        Self { kind, status, retry_after, uri: asked.uri.clone(), detail, wants_html: asked.html }
+        Self {
+            kind,
+            status,
+            retry_after,
+            uri: asked.uri.clone(),
+            detail,
+            wants_html: asked.html,
+        }
     }
 
     /// A sentence or two for people: what happened, and what to do.
@@ -82,7 +103,8 @@ impl Problem {
     /// The problem as JSON (RFC 9457).
     fn json(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let (status, detail) = (self.status.as_u16(), Json(self.detail()));
+        let status = self.status.as_u16();
+        let detail = Json(self.detail());
         let body = format!(
             "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"
         );
@@ -91,7 +113,8 @@ impl Problem {
 
     fn html(&self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let (status, detail) = (self.status.as_u16(), Html(self.detail()));
+        let status = self.status.as_u16();
+        let detail = Html(self.detail());
         let body = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -108,8 +131,12 @@ const DONE: &str = "What you sent was received and may be done; only the answer 
 fn detail(status: StatusCode) -> &'static str {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
-        StatusCode::GATEWAY_TIMEOUT => "The server took too long to answer. What you sent may still be done.",
-        StatusCode::BAD_GATEWAY => "Something that the server depends on gave no answer. Try again later.",
+        StatusCode::GATEWAY_TIMEOUT => {
+            "The server took too long to answer. What you sent may still be done."
+        }
+        StatusCode::BAD_GATEWAY => {
+            "Something that the server depends on gave no answer. Try again later."
+        }
         StatusCode::PAYLOAD_TOO_LARGE => "What you sent is larger than this address accepts.",
         StatusCode::REQUEST_TIMEOUT => "What you sent stopped arriving. Send it again.",
         StatusCode::INSUFFICIENT_STORAGE => "The server has no room left for what you sent.",
@@ -149,7 +176,9 @@ impl fmt::Display for Html<'_> {
 
 fn typed(body: String, content_type: &'static str) -> Response {
     let mut response = Response::new(Body::from(body));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -161,11 +190,18 @@ pub(super) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
     };
     *response.status_mut() = problem.status;
     // What is answered depends on it (RFC 9110 §12.5.5).
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
+        .headers_mut()
+        .insert(VARY, HeaderValue::from_static("accept"));
     if let Some(after) = problem.retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     }
-    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(problem.kind);
     response
 }

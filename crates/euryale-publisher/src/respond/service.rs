@@ -43,7 +43,8 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let asked = Asked::of(&request);
-        let (page, throttle) = (self.page.clone(), Arc::clone(&self.throttle));
+        let page = self.page.clone();
+        let throttle = Arc::clone(&self.throttle);
         match self.failed.take() {
             Some(error) => RespondFuture::failed(error, asked, page, throttle),
             None => RespondFuture::new(self.inner.call(request), asked, page, throttle),
@@ -64,6 +65,8 @@ impl<S: Clone> Clone for Respond<S> {
 
 impl<S: fmt::Debug> fmt::Debug for Respond<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Respond").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Respond")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

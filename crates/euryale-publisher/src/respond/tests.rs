@@ -38,14 +38,33 @@ const KINDS: [(ErrorKind, u16); 27] = [
 
 async fn answer(layer: RespondLayer, accept: &str, result: Result<Response, Error>) -> Response {
     let result = std::sync::Mutex::new(Some(result));
-    let service = ServiceBuilder::new().layer(layer).service(service_fn(move |_: Request<()>| {
-        std::future::ready(result.lock().unwrap().take().unwrap())
-    }));
-    service.oneshot(Request::get("/page").header(ACCEPT, accept).body(()).unwrap()).await.unwrap()
+    let service = ServiceBuilder::new()
+        .layer(layer)
+        .service(service_fn(move |_: Request<()>| {
+            std::future::ready(result.lock().unwrap().take().unwrap())
+        }));
+    service
+        .oneshot(
+            Request::get("/page")
+                .header(ACCEPT, accept)
+                .body(())
+                .unwrap(),
+        )
+        .await
+        .unwrap()
 }
 
 async fn text(response: Response) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    String::from_utf8(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .to_vec(),
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -54,30 +73,49 @@ async fn each_kind_has_its_status_and_says_nothing_of_the_inside() {
         let error = Error::with_source(kind, "secret: table users is locked");
         let response = answer(RespondLayer::new(), "*/*", Err(error)).await;
         assert_eq!(response.status(), status, "{kind:?}");
-        assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503, "{kind:?}");
+        assert_eq!(
+            response.headers().contains_key(RETRY_AFTER),
+            status == 503,
+            "{kind:?}"
+        );
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.extensions().get::<ErrorKind>(), Some(&kind));
         let text = text(response).await;
-        assert!(text.contains(&format!("\"status\":{status}")) && !text.contains("secret"), "{text}");
+        assert!(
+            text.contains(&format!("\"status\":{status}")) && !text.contains("secret"),
+            "{text}"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_may_be_done_already_is_not_asked_for_again() {
-    for (method, is_over, again) in
-        [("GET", false, true), ("GET", true, true), ("POST", false, true), ("POST", true, false)]
-    {
-        let service =
-            ServiceBuilder::new().layer(RespondLayer::new()).service(service_fn(move |_: Request<()>| {
+    for (method, is_over, again) in [
+        ("GET", false, true),
+        ("GET", true, true),
+        ("POST", false, true),
+        ("POST", true, false),
+    ] {
+        let service = ServiceBuilder::new()
+            .layer(RespondLayer::new())
+            .service(service_fn(move |_: Request<()>| {
                 let error = Error::new(ErrorKind::LaneFull);
-                let error = if is_over { error.after_transaction() } else { error };
+                let error = if is_over {
+                    error.after_transaction()
+                } else {
+                    error
+                };
                 std::future::ready(Err::<Response, _>(error))
             }));
         let request = Request::builder().method(method).body(()).unwrap();
         let response = service.oneshot(request).await.unwrap();
         assert_eq!(response.status(), 503);
-        assert_eq!(response.headers().contains_key(RETRY_AFTER), again, "{method} {is_over}");
+        assert_eq!(
+            response.headers().contains_key(RETRY_AFTER),
+            again,
+            "{method} {is_over}"
+        );
         let text = text(response).await;
         assert_eq!(text.contains("Try again"), again, "{text}");
         assert_eq!(text.contains("may be done"), !again, "{text}");
@@ -86,12 +124,20 @@ async fn what_may_be_done_already_is_not_asked_for_again() {
 
 #[tokio::test]
 async fn what_an_error_tells_is_told() {
-    let error =
-        || Error::with_source(ErrorKind::BodyTooLarge, "secret").telling("At most 3 of <b>, \"c\" & \\\n.");
+    let error = || {
+        Error::with_source(ErrorKind::BodyTooLarge, "secret")
+            .telling("At most 3 of <b>, \"c\" & \\\n.")
+    };
     let json = text(answer(RespondLayer::new(), "*/*", Err(error())).await).await;
-    assert!(json.contains(r#""detail":"At most 3 of <b>, \"c\" & \\\u000a.""#), "{json}");
+    assert!(
+        json.contains(r#""detail":"At most 3 of <b>, \"c\" & \\\u000a.""#),
+        "{json}"
+    );
     let html = text(answer(RespondLayer::new(), "text/html", Err(error())).await).await;
-    assert!(html.contains("<p>At most 3 of &lt;b>, \"c\" &amp; \\\n.</p>"), "{html}");
+    assert!(
+        html.contains("<p>At most 3 of &lt;b>, \"c\" &amp; \\\n.</p>"),
+        "{html}"
+    );
     assert!(!json.contains("secret") && !html.contains("secret"));
 }
 
@@ -104,20 +150,49 @@ async fn browsers_get_a_page() {
         ("application/json", false),
         ("*/*", false),
     ] {
-        let response = answer(RespondLayer::new(), accept, Err(Error::new(ErrorKind::QueueFull))).await;
+        let response = answer(
+            RespondLayer::new(),
+            accept,
+            Err(Error::new(ErrorKind::QueueFull)),
+        )
+        .await;
         let is_html = response.headers()[CONTENT_TYPE] == "text/html; charset=utf-8";
         assert_eq!(is_html, html, "{accept}");
-        assert_eq!(text(response).await.contains("<h1>Service Unavailable</h1>"), html);
+        assert_eq!(
+            text(response)
+                .await
+                .contains("<h1>Service Unavailable</h1>"),
+            html
+        );
     }
 }
 
 #[tokio::test]
 async fn a_page_of_ones_own_keeps_the_status() {
-    let layer = RespondLayer::new()
-        .page(|problem| Response::new(Body::from(format!("{} {}", problem.uri.path(), problem.detail()))));
-    let json = answer(layer.clone(), "*/*", Err(Error::new(ErrorKind::ConflictsExhausted))).await;
-    assert_eq!(json.headers()[CONTENT_TYPE], "application/problem+json", "for who wants no HTML");
-    let response = answer(layer, "text/html", Err(Error::new(ErrorKind::ConflictsExhausted))).await;
+    let layer = RespondLayer::new().page(|problem| {
+        Response::new(Body::from(format!(
+            "{} {}",
+            problem.uri.path(),
+            problem.detail()
+        )))
+    });
+    let json = answer(
+        layer.clone(),
+        "*/*",
+        Err(Error::new(ErrorKind::ConflictsExhausted)),
+    )
+    .await;
+    assert_eq!(
+        json.headers()[CONTENT_TYPE],
+        "application/problem+json",
+        "for who wants no HTML"
+    );
+    let response = answer(
+        layer,
+        "text/html",
+        Err(Error::new(ErrorKind::ConflictsExhausted)),
+    )
+    .await;
     assert_eq!(
         (response.status(), &response.headers()[RETRY_AFTER]),
         (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
@@ -136,8 +211,16 @@ async fn a_refusal_with_a_response_sends_that_response() {
 
 #[tokio::test]
 async fn an_answer_passes_and_so_does_its_body() {
-    let response = answer(RespondLayer::new(), "*/*", Ok(Response::new(Body::from("fine")))).await;
-    assert_eq!((response.status(), text(response).await), (StatusCode::OK, "fine".to_owned()));
+    let response = answer(
+        RespondLayer::new(),
+        "*/*",
+        Ok(Response::new(Body::from("fine"))),
+    )
+    .await;
+    assert_eq!(
+        (response.status(), text(response).await),
+        (StatusCode::OK, "fine".to_owned())
+    );
 }
 
 /// A service that is never ready.
@@ -160,7 +243,9 @@ impl tower::Service<Request<()>> for Broken {
 
 #[tokio::test]
 async fn a_service_that_is_not_ready_is_not_called() {
-    let service = ServiceBuilder::new().layer(RespondLayer::new()).service(Broken);
+    let service = ServiceBuilder::new()
+        .layer(RespondLayer::new())
+        .service(Broken);
     let response = service.oneshot(Request::new(())).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -57,26 +57,51 @@ impl Status {
         readiness: Readiness,
         details: impl Fn() -> StatusDetails + Send + Sync + 'static,
     ) -> Self {
-        let shared =
-            Shared { since: Instant::now(), history: Mutex::default(), viewers: AtomicUsize::new(0) };
-        Self { ledger, readiness, details: Arc::new(details), shared: Arc::new(shared), slowest: None }
+        let shared = Shared {
+            since: Instant::now(),
+            history: Mutex::default(),
+            viewers: AtomicUsize::new(0),
+        };
+        Self {
+            ledger,
+            readiness,
+            details: Arc::new(details),
+            shared: Arc::new(shared),
+            slowest: None,
+        }
     }
 
     pub(super) fn knows(path: &str) -> bool {
-        matches!(path, "/status" | "/status.json" | "/status.css" | "/status.js" | "/status/events")
+        matches!(
+            path,
+            "/status" | "/status.json" | "/status.css" | "/status.js" | "/status/events"
+        )
     }
 
     /// The answer to a GET or HEAD for one of the paths that it knows.
-    pub(super) fn answer(&self, path: &str, headers: &HeaderMap, wants_body: bool) -> Response<Body> {
+    pub(super) fn answer(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        wants_body: bool,
+    ) -> Response<Body> {
         let mut response = match path {
             "/status.json" => self.json(),
             "/status.css" => content("text/css; charset=utf-8", include_str!("status/status.css")),
-            "/status.js" => content("text/javascript; charset=utf-8", include_str!("status/status.js")),
+            "/status.js" => content(
+                "text/javascript; charset=utf-8",
+                include_str!("status/status.js"),
+            ),
             "/status/events" => self.events(wants_body),
             _ => {
-                let mut response =
-                    if wants_json(headers) { self.json() } else { html(page::whole(&self.figures())) };
-                response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+                let mut response = if wants_json(headers) {
+                    self.json()
+                } else {
+                    html(page::whole(&self.figures()))
+                };
+                response
+                    .headers_mut()
+                    .insert(VARY, HeaderValue::from_static("accept"));
                 response
             }
         };
@@ -104,23 +129,38 @@ impl Status {
         let Some(viewer) = Viewer::admit(&self.shared) else {
             let mut response = content("text/plain; charset=utf-8", "too many look on\n");
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static("10"));
             return response;
         };
-        content("text/event-stream", Body::new(live::Live::new(self.clone(), viewer)))
+        content(
+            "text/event-stream",
+            Body::new(live::Live::new(self.clone(), viewer)),
+        )
     }
 
     fn figures(&self) -> Figures {
-        let state = match (self.readiness.shutdown.is_draining(), self.readiness.is_ready()) {
+        let state = match (
+            self.readiness.shutdown.is_draining(),
+            self.readiness.is_ready(),
+        ) {
             (true, _) => "draining",
             (false, true) => "ready",
             (false, false) => "not ready",
         };
         // The program is asked outside the lock.
         let details = (self.details)();
-        let slowest = self.slowest.as_ref().map(|slowest| slowest.list(std::time::Instant::now()));
+        let slowest = self
+            .slowest
+            .as_ref()
+            .map(|slowest| slowest.list(std::time::Instant::now()));
         let now = Sample::of(&self.ledger, Instant::now());
-        let mut history = self.shared.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut history = self
+            .shared
+            .history
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         history.add(&now);
         let up = now.at.duration_since(self.shared.since);
         Figures::new(&self.ledger, &history, &now, (state, up), details, slowest)
@@ -133,7 +173,9 @@ struct Viewer(Arc<Shared>);
 impl Viewer {
     fn admit(shared: &Arc<Shared>) -> Option<Self> {
         let one_more = |viewers| (viewers < VIEWERS).then_some(viewers + 1);
-        let admitted = shared.viewers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+        let admitted = shared
+            .viewers
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         admitted.is_ok().then(|| Self(Arc::clone(shared)))
     }
 }
@@ -147,17 +189,25 @@ impl Drop for Viewer {
 /// Asked for by name, and by who does not ask for pages: browsers do, and take anything besides.
 fn wants_json(headers: &HeaderMap) -> bool {
     let names = |kind: &str| {
-        let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-        accepted
-            .flat_map(|accept| accept.split(','))
-            .any(|range| range.split(';').next().is_some_and(|range| range.trim().eq_ignore_ascii_case(kind)))
+        let accepted = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|accept| accept.to_str().ok());
+        accepted.flat_map(|accept| accept.split(',')).any(|range| {
+            range
+                .split(';')
+                .next()
+                .is_some_and(|range| range.trim().eq_ignore_ascii_case(kind))
+        })
     };
     names("application/json") && !names("text/html")
 }
 
 fn html(page: String) -> Response<Body> {
     let mut response = content("text/html; charset=utf-8", page);
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, POLICY);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, POLICY);
     response
 }
 

@@ -36,7 +36,12 @@ pub struct UnixSocket {
 impl UnixSocket {
     /// At `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), mode: 0o660, user: None, group: None }
+        Self {
+            path: path.into(),
+            mode: 0o660,
+            user: None,
+            group: None,
+        }
     }
 
     /// Who may connect: those who may write to the file. Default: `0o660`.
@@ -54,15 +59,16 @@ impl UnixSocket {
         self
     }
 
-    /// Listens. The file is removed when the listener is dropped, unless it is another process's by then.
+    /// Listens. The file is removed when the listener is dropped, unless it is another process's by
+    /// then.
     ///
-    /// A socket on which nobody listens any more is replaced, in one step: the file is never missing, and never there
-    /// with another mode or owner.
+    /// A socket on which nobody listens any more is replaced, in one step: the file is never
+    /// missing, and never there with another mode or owner.
     ///
     /// # Errors
     ///
-    /// `AddrInUse`: somebody listens there. `AlreadyExists`: there is something else than a socket. Else as `bind(2)`,
-    /// `chown(2)` and `rename(2)`.
+    /// `AddrInUse`: somebody listens there. `AlreadyExists`: there is something else than a socket.
+    /// Else as `bind(2)`, `chown(2)` and `rename(2)`.
     ///
     /// # Panics
     ///
@@ -81,7 +87,10 @@ impl UnixSocket {
             let _ = fs::remove_file(&new);
         }
         let file = placed?;
-        Ok(Listener { file: Some(file), ..Listener::new(Kind::Unix(unix)) })
+        Ok(Listener {
+            file: Some(file),
+            ..Listener::new(Kind::Unix(unix))
+        })
     }
 
     fn place(&self, new: &Path) -> io::Result<SocketFile> {
@@ -91,7 +100,10 @@ impl UnixSocket {
         fs::set_permissions(new, fs::Permissions::from_mode(self.mode))?;
         let made = fs::symlink_metadata(new)?;
         fs::rename(new, &self.path)?;
-        Ok(SocketFile { path: self.path.clone(), id: (made.dev(), made.ino()) })
+        Ok(SocketFile {
+            path: self.path.clone(),
+            id: (made.dev(), made.ino()),
+        })
     }
 }
 
@@ -100,13 +112,26 @@ fn refuse_the_living(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(io::Error::new(ErrorKind::AlreadyExists, "there is something else than a socket"));
+            return Err(io::Error::new(
+                ErrorKind::AlreadyExists,
+                "there is something else than a socket",
+            ));
         }
         Ok(_) => {}
     }
     match UnixStream::connect(path) {
-        Ok(_) => Err(io::Error::new(ErrorKind::AddrInUse, "somebody listens there")),
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
+        Ok(_) => Err(io::Error::new(
+            ErrorKind::AddrInUse,
+            "somebody listens there",
+        )),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::NotFound
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }
@@ -120,8 +145,8 @@ pub(crate) struct SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let is_ours =
-            fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.id);
+        let is_ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| (found.dev(), found.ino()) == self.id);
         if is_ours {
             // Whoever listens there next replaces it.
             let _ = fs::remove_file(&self.path);

@@ -11,7 +11,9 @@ fn tcp(address: &str) -> PeerAddr {
 
 /// What is read of these bytes, and what is left.
 fn read_of(bytes: &[u8]) -> (Result<ProxyHeader, BadHeader>, usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let mut left = bytes;
     let read = runtime.block_on(read(&mut left));
     (read, left.len())
@@ -27,7 +29,10 @@ const ADDRESSES: [u8; 12] = [192, 0, 2, 1, 192, 0, 2, 2, 0x12, 0x34, 0, 80];
 #[test]
 fn lines_are_read() {
     for (line, source) in [
-        ("PROXY TCP4 192.0.2.1 192.0.2.2 4660 80", tcp("192.0.2.1:4660")),
+        (
+            "PROXY TCP4 192.0.2.1 192.0.2.2 4660 80",
+            tcp("192.0.2.1:4660"),
+        ),
         ("PROXY TCP6 2001:db8::1 ::1 1 65535", tcp("[2001:db8::1]:1")),
         ("PROXY UNKNOWN", PeerAddr::Unknown),
         ("PROXY UNKNOWN and whatever follows", PeerAddr::Unknown),
@@ -50,7 +55,11 @@ fn lines_are_read() {
         "PROXY UNKNOWN\nGET / HTTP/1.0",
         &long,
     ] {
-        assert_eq!(read_of(format!("{line}\r\n").as_bytes()).0, Err(BadHeader), "{line}");
+        assert_eq!(
+            read_of(format!("{line}\r\n").as_bytes()).0,
+            Err(BadHeader),
+            "{line}"
+        );
     }
     assert_eq!(read_of(b"PROXY TCP4 192.0.").0, Err(BadHeader));
 }
@@ -60,13 +69,26 @@ fn version_2_is_read() {
     let plain = ProxyHeader::of(tcp("192.0.2.1:4660"));
     let read = read_of(&[v2(0x21, 0x11, &ADDRESSES).as_slice(), b"rest"].concat());
     assert_eq!(read, (Ok(plain.clone()), 4));
-    let tls = [&ADDRESSES[..], &[0x20, 0, 5, 1, 0, 0, 0, 0], &[0x02, 0, 1, b'a'], &[0xee, 0, 0]].concat();
-    let expected = ProxyHeader { is_tls: true, server_name: Some("a".to_owned()), ..plain };
+    let tls = [
+        &ADDRESSES[..],
+        &[0x20, 0, 5, 1, 0, 0, 0, 0],
+        &[0x02, 0, 1, b'a'],
+        &[0xee, 0, 0],
+    ]
+    .concat();
+    let expected = ProxyHeader {
+        is_tls: true,
+        server_name: Some("a".to_owned()),
+        ..plain
+    };
     assert_eq!(read_of(&v2(0x21, 0x11, &tls)).0, Ok(expected));
     let unknown = Ok(ProxyHeader::of(PeerAddr::Unknown));
     assert_eq!(read_of(&v2(0x21, 0, &[])).0, unknown);
     assert_eq!(read_of(&v2(0x21, 0x12, &ADDRESSES)).0, unknown);
-    assert_eq!(read_of(&v2(0x21, 0x31, &[0; 216])).0, Ok(ProxyHeader::of(PeerAddr::Unix)));
+    assert_eq!(
+        read_of(&v2(0x21, 0x31, &[0; 216])).0,
+        Ok(ProxyHeader::of(PeerAddr::Unix))
+    );
     assert_eq!(read_of(&v2(0x20, 0, &[])).0.unwrap().source, None);
     for wrong in [
         v2(0x11, 0x11, &ADDRESSES),
@@ -121,12 +143,16 @@ proptest! {
     ) {
         let header = match (source, destination, text) {
             (SocketAddr::V4(_), SocketAddr::V4(_), true) => {
-                let (from, to) = (source.ip(), destination.ip());
-                format!("PROXY TCP4 {from} {to} {} {}\r\n", source.port(), destination.port()).into_bytes()
+                let from = source.ip();
+                let to = destination.ip();
+                format!("PROXY TCP4 {from} {to} {} \
+                    {}\r\n", source.port(), destination.port()).into_bytes()
             }
             (SocketAddr::V6(_), SocketAddr::V6(_), true) => {
-                let (from, to) = (source.ip(), destination.ip());
-                format!("PROXY TCP6 {from} {to} {} {}\r\n", source.port(), destination.port()).into_bytes()
+                let from = source.ip();
+                let to = destination.ip();
+                format!("PROXY TCP6 {from} {to} {} \
+                    {}\r\n", source.port(), destination.port()).into_bytes()
             }
             _ => {
                 use ppp::v2::{Builder, Command, Protocol, Version};

@@ -15,7 +15,8 @@ pub(super) fn parse(line: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let line = line.strip_suffix(b"\r\n").ok_or(BadHeader)?;
     let line = std::str::from_utf8(line).map_err(|_| BadHeader)?;
     let mut words = line.split(' ');
-    let (name, family) = (words.next(), words.next());
+    let name = words.next();
+    let family = words.next();
     if name != Some("PROXY") || line.contains(['\r', '\n']) {
         return Err(BadHeader);
     }
@@ -32,11 +33,16 @@ fn addresses<'a, I: FromStr + Into<IpAddr>>(
     mut words: impl Iterator<Item = &'a str>,
 ) -> Result<PeerAddr, BadHeader> {
     let mut word = || words.next().ok_or(BadHeader);
-    let (source, destination) = (word()?, word()?);
-    let (source_port, destination_port) = (port(word()?)?, port(word()?)?);
+    let source = word()?;
+    let destination = word()?;
+    let source_port = port(word()?)?;
+    let destination_port = port(word()?)?;
     let source: I = source.parse().map_err(|_| BadHeader)?;
     // Read to see that it is one.
-    let _: (I, u16) = (destination.parse().map_err(|_| BadHeader)?, destination_port);
+    let _: (I, u16) = (
+        destination.parse().map_err(|_| BadHeader)?,
+        destination_port,
+    );
     match words.next() {
         None => Ok(PeerAddr::Tcp((source.into(), source_port).into())),
         Some(_) => Err(BadHeader),
@@ -45,6 +51,7 @@ fn addresses<'a, I: FromStr + Into<IpAddr>>(
 
 /// In decimal, without a sign and without zeros in front.
 fn port(word: &str) -> Result<u16, BadHeader> {
-    let is_plain = word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
+    let is_plain =
+        word.bytes().all(|byte| byte.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
     word.parse().ok().filter(|_| is_plain).ok_or(BadHeader)
 }

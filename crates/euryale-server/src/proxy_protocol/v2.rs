@@ -23,15 +23,22 @@ const SSL: u8 = 0x20;
 
 /// How many bytes follow the fixed part.
 pub(super) fn length(fixed: &[u8]) -> Result<usize, BadHeader> {
-    let [.., high, low] = fixed else { return Err(BadHeader) };
+    let [.., high, low] = fixed else {
+        return Err(BadHeader);
+    };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
-    if length > LONGEST { Err(BadHeader) } else { Ok(length) }
+    if length > LONGEST {
+        Err(BadHeader)
+    } else {
+        Ok(length)
+    }
 }
 
 /// All of a header.
 pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let (fixed, rest) = header.split_at_checked(FIXED).ok_or(BadHeader)?;
-    let (command, family) = (fixed[12], fixed[13]);
+    let command = fixed[12];
+    let family = fixed[13];
     let addresses = match family {
         0x11 => 12,
         0x21 => 36,
@@ -42,13 +49,21 @@ pub(super) fn parse(header: &[u8]) -> Result<ProxyHeader, BadHeader> {
     let (addresses, extras) = rest.split_at_checked(addresses).ok_or(BadHeader)?;
     let source = match (command, family) {
         // Whatever else it says is to be skipped.
-        (LOCAL, _) => return Ok(ProxyHeader { source: None, is_tls: false, server_name: None }),
+        (LOCAL, _) => {
+            return Ok(ProxyHeader {
+                source: None,
+                is_tls: false,
+                server_name: None,
+            });
+        }
         (PROXY, 0x11) => {
-            let (ip, port) = (array::<4>(addresses, 0)?, array::<2>(addresses, 8)?);
+            let ip = array::<4>(addresses, 0)?;
+            let port = array::<2>(addresses, 8)?;
             PeerAddr::Tcp((Ipv4Addr::from(ip), u16::from_be_bytes(port)).into())
         }
         (PROXY, 0x21) => {
-            let (ip, port) = (array::<16>(addresses, 0)?, array::<2>(addresses, 32)?);
+            let ip = array::<16>(addresses, 0)?;
+            let port = array::<2>(addresses, 32)?;
             PeerAddr::Tcp((Ipv6Addr::from(ip), u16::from_be_bytes(port)).into())
         }
         (PROXY, 0x31) => PeerAddr::Unix,
@@ -92,18 +107,35 @@ fn extra(bytes: &[u8]) -> Result<Option<Extra<'_>>, BadHeader> {
 }
 
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], BadHeader> {
-    bytes.get(at..at + N).and_then(|part| part.try_into().ok()).ok_or(BadHeader)
+    bytes
+        .get(at..at + N)
+        .and_then(|part| part.try_into().ok())
+        .ok_or(BadHeader)
 }
 
 /// The sum of the header in which the sum itself, at `at`, is zero.
 fn check(header: &[u8], at: usize, sum: &[u8]) -> Result<(), BadHeader> {
     let sum = u32::from_be_bytes(sum.try_into().map_err(|_| BadHeader)?);
-    let bytes = header.iter().enumerate().map(|(n, byte)| if (at..at + 4).contains(&n) { 0 } else { *byte });
-    if crc32c(bytes) == sum { Ok(()) } else { Err(BadHeader) }
+    let bytes = header
+        .iter()
+        .enumerate()
+        .map(|(n, byte)| if (at..at + 4).contains(&n) { 0 } else { *byte });
+    if crc32c(bytes) == sum {
+        Ok(())
+    } else {
+        Err(BadHeader)
+    }
 }
 
-/// Castagnoli's, as RFC 9260 Appendix A has it. Once for a socket, of a hundred bytes: no table is needed.
+/// Castagnoli's, as RFC 9260 Appendix A has it. Once for a socket, of a hundred bytes: no table is
+/// needed.
 pub(super) fn crc32c(bytes: impl Iterator<Item = u8>) -> u32 {
-    let step = |sum: u32, _| if sum & 1 == 1 { (sum >> 1) ^ 0x82f6_3b78 } else { sum >> 1 };
+    let step = |sum: u32, _| {
+        if sum & 1 == 1 {
+            (sum >> 1) ^ 0x82f6_3b78
+        } else {
+            sum >> 1
+        }
+    };
     !bytes.fold(!0, |sum, byte| (0..8).fold(sum ^ u32::from(byte), step))
 }

@@ -13,13 +13,14 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::BLOCKING_THREADS;
 
-/// So many chunks are brought in from disks at a time, by all sockets of the process. More requests make no disk
-/// faster.
-static LANE: LazyLock<BlockingLane> = LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
+/// So many chunks are brought in from disks at a time, by all sockets of the process. More requests
+/// make no disk faster.
+static LANE: LazyLock<BlockingLane> =
+    LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
-/// How far apart the bytes are that are asked for. The kernel reads ahead half as far, or farther (`read_ahead_kb`): a
-/// run that is there at both its ends is mostly there. Of a longer one the middle may be missing: some clients read the
-/// first bytes and the last before the rest.
+/// How far apart the bytes are that are asked for. The kernel reads ahead half as far, or farther
+/// (`read_ahead_kb`): a run that is there at both its ends is mostly there. Of a longer one the
+/// middle may be missing: some clients read the first bytes and the last before the rest.
 const RUN: usize = 256 << 10;
 
 /// Brings pages into the page cache before they are sent.
@@ -33,7 +34,10 @@ type Coming = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
 impl Warmth {
     pub(super) fn new(ledger: &Ledger) -> Self {
-        Self { ledger: ledger.clone(), coming: Mutex::default() }
+        Self {
+            ledger: ledger.clone(),
+            coming: Mutex::default(),
+        }
     }
 
     /// Is something on its way from a disk?
@@ -42,10 +46,13 @@ impl Warmth {
     }
 
     fn coming(&mut self) -> &mut Option<Coming> {
-        self.coming.get_mut().unwrap_or_else(PoisonError::into_inner)
+        self.coming
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ready when `piece` is in the page cache, as far as one can tell: what is on its way already, or else this one.
+    /// Ready when `piece` is in the page cache, as far as one can tell: what is on its way already,
+    /// or else this one.
     pub(super) fn poll_warm(
         &mut self,
         cx: &mut Context<'_>,
@@ -58,7 +65,9 @@ impl Warmth {
             }
             *self.coming() = Some(bring(LANE.clone().ledger(self.ledger.clone()), piece));
         }
-        let Some(coming) = self.coming() else { return Poll::Ready(Ok(())) };
+        let Some(coming) = self.coming() else {
+            return Poll::Ready(Ok(()));
+        };
         let came = ready!(coming.as_mut().poll(cx));
         *self.coming() = None;
         Poll::Ready(came)
@@ -74,14 +83,20 @@ impl fmt::Debug for Warmth {
 fn is_warm(piece: &Blob) -> bool {
     let last = piece.len().checked_sub(1);
     let runs = (0..piece.len()).step_by(RUN);
-    runs.chain(last).all(|at| is_byte_warm(piece.file(), piece.offset() + at))
+    runs.chain(last)
+        .all(|at| is_byte_warm(piece.file(), piece.offset() + at))
 }
 
 /// Is the byte at `at` in the page cache? No, where the file system cannot tell (tmpfs).
 fn is_byte_warm(file: &File, at: u64) -> bool {
     let mut byte = [0];
     loop {
-        match preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {
+        match preadv2(
+            file,
+            &mut [IoSliceMut::new(&mut byte)],
+            at,
+            ReadWriteFlags::NOWAIT,
+        ) {
             Err(Errno::INTR) => {}
             // Behind the end of a file there is nothing to wait for.
             read => return read.is_ok(),
@@ -90,7 +105,11 @@ fn is_byte_warm(file: &File, at: u64) -> bool {
 }
 
 fn bring(lane: BlockingLane, blob: Blob) -> Coming {
-    Box::pin(async move { lane.run(move || blob.preload()).await.map_err(io::Error::other)? })
+    Box::pin(async move {
+        lane.run(move || blob.preload())
+            .await
+            .map_err(io::Error::other)?
+    })
 }
 
 #[cfg(test)]
@@ -108,7 +127,8 @@ mod tests {
         fadvise(&file, 0, None, Advice::DontNeed).unwrap();
         fadvise(&file, 0, None, Advice::Random).unwrap();
         let blob = Blob::stable(file).unwrap();
-        let (first, last) = (blob.slice(0, 1), blob.slice(len - 1, 1));
+        let first = blob.slice(0, 1);
+        let last = blob.slice(len - 1, 1);
         assert!(!is_warm(&blob));
         first.preload().unwrap();
         last.preload().unwrap();

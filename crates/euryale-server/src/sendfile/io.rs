@@ -23,7 +23,8 @@ pub struct SendfileIo {
     stream: TcpStream,
     windows: Arc<Windows>,
     stint: Stint,
-    /// When the piece that is under way was in memory, of which the peer took some and no more. None: it is new.
+    /// When the piece that is under way was in memory, of which the peer took some and no more.
+    /// None: it is new.
     warm_at: Option<Instant>,
     warmth: Warmth,
     /// Some file could not be sent: from then on bytes of maps are written as others are.
@@ -32,8 +33,8 @@ pub struct SendfileIo {
 
 /// What was in memory when it was given to hyper may not be there any more after so long.
 const FORGETFUL: Duration = Duration::from_secs(1);
-/// How much is sent of files before others have their turn, and at a time: in 100 µs. Smaller pieces cost more, since
-/// the peer is woken for each.
+/// How much is sent of files before others have their turn, and at a time: in 100 µs. Smaller
+/// pieces cost more, since the peer is woken for each.
 const STINT: usize = 1 << 20;
 /// More slices than this are written in several calls.
 const MOST_SLICES: usize = 64;
@@ -41,7 +42,14 @@ const MOST_SLICES: usize = 64;
 impl SendfileIo {
     pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
         let warmth = Warmth::new(&windows.ledger);
-        Self { stream, windows, stint: Stint::new(STINT), warm_at: None, warmth, copies: false }
+        Self {
+            stream,
+            windows,
+            stint: Stint::new(STINT),
+            warm_at: None,
+            warmth,
+            copies: false,
+        }
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
@@ -53,7 +61,8 @@ impl SendfileIo {
         &self.windows
     }
 
-    /// Some of the file, as much as the socket takes: `bytes` are what its map shows, and are not looked at.
+    /// Some of the file, as much as the socket takes: `bytes` are what its map shows, and are not
+    /// looked at.
     fn poll_send_file(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,7 +73,11 @@ impl SendfileIo {
         ready!(self.stint.poll_go_on(cx));
         if self.warm_at.is_some_and(|at| at.elapsed() >= FORGETFUL) || self.warmth.is_coming() {
             ready!(self.stream.poll_write_ready(cx))?;
-            let piece = || place.blob.slice(place.offset - place.blob.offset(), bytes.len() as u64);
+            let piece = || {
+                place
+                    .blob
+                    .slice(place.offset - place.blob.offset(), bytes.len() as u64)
+            };
             ready!(self.warmth.poll_warm(cx, piece))?;
             self.warm_at = None;
         }
@@ -74,7 +87,12 @@ impl SendfileIo {
         } else {
             self.poll_io(cx, || {
                 let mut offset = place.offset;
-                let sent = sendfile(&self.stream, place.blob.file(), Some(&mut offset), some.len());
+                let sent = sendfile(
+                    &self.stream,
+                    place.blob.file(),
+                    Some(&mut offset),
+                    some.len(),
+                );
                 sent.map_err(io::Error::from)
             })
         };
@@ -93,22 +111,41 @@ impl SendfileIo {
         }
         let sent = ready!(sent)?;
         if sent == 0 {
-            // The peer was promised more. hyper ends the connection without a proper end of the body.
-            let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was");
+            // The peer was promised more. hyper ends the connection without a proper end of the
+            // body.
+            let error = io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file is shorter than it was",
+            );
             return Poll::Ready(Err(error));
         }
         self.stint.did(sent);
         let counts = &self.windows.ledger.blobs.sent;
-        let count = if self.copies { &counts.read_bytes } else { &counts.sendfile_bytes };
+        let count = if self.copies {
+            &counts.read_bytes
+        } else {
+            &counts.sendfile_bytes
+        };
         count.add(sent as u64);
         Poll::Ready(Ok(sent))
     }
 
-    /// What stands before a file, which follows: the kernel waits for that before it fills a packet.
-    fn poll_send_head(&self, cx: &mut Context<'_>, head: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    /// What stands before a file, which follows: the kernel waits for that before it fills a
+    /// packet.
+    fn poll_send_head(
+        &self,
+        cx: &mut Context<'_>,
+        head: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         self.poll_io(cx, || {
             let flags = SendFlags::MORE | SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-            sendmsg(&self.stream, head, &mut SendAncillaryBuffer::default(), flags).map_err(io::Error::from)
+            sendmsg(
+                &self.stream,
+                head,
+                &mut SendAncillaryBuffer::default(),
+                flags,
+            )
+            .map_err(io::Error::from)
         })
     }
 
@@ -122,7 +159,10 @@ impl SendfileIo {
             match self.stream.try_io(Interest::WRITABLE, &mut write) {
                 // Not ready after all, or interrupted: again.
                 Err(error)
-                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) => {}
                 written => return Poll::Ready(written),
             }
         }
@@ -131,7 +171,10 @@ impl SendfileIo {
 
 /// Does it say that this file, in its file system, is none for `sendfile(2)`?
 fn is_for_none(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP))
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
+    )
 }
 
 impl AsyncRead for SendfileIo {
@@ -145,7 +188,11 @@ impl AsyncRead for SendfileIo {
 }
 
 impl AsyncWrite for SendfileIo {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.windows.find(buffer) {
             Some(place) => self.poll_send_file(cx, &place, buffer),
             None => Pin::new(&mut self.stream).poll_write(cx, buffer),
@@ -158,7 +205,10 @@ impl AsyncWrite for SendfileIo {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         // An empty slice has an address, too, and means nothing.
-        let begin = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
+        let begin = slices
+            .iter()
+            .position(|slice| !slice.is_empty())
+            .unwrap_or(slices.len());
         let slices = &slices[begin..];
         let slices = &slices[..slices.len().min(MOST_SLICES)];
         let window = slices.iter().enumerate().find_map(|(at, slice)| {
@@ -202,7 +252,9 @@ mod tests {
     /// A socket and its peer.
     async fn pair() -> (SendfileIo, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let stream = listener.accept().await.unwrap().0;
         (SendfileIo::new(stream, Windows::new(Ledger::new())), peer)
     }
@@ -233,7 +285,9 @@ mod tests {
         };
         let send = async {
             for piece in bytes.chunks(PIECE) {
-                let sent = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, piece)).await.unwrap();
+                let sent = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, piece))
+                    .await
+                    .unwrap();
                 assert_eq!(sent, PIECE, "the buffers of the system take that much");
                 turns_of_another.push(other.get());
             }
@@ -244,7 +298,10 @@ mod tests {
             () = send => {}
             () = count => {}
         }
-        assert!(turns_of_another.windows(2).all(|turns| turns[0] < turns[1]), "{turns_of_another:?}");
+        assert!(
+            turns_of_another.windows(2).all(|turns| turns[0] < turns[1]),
+            "{turns_of_another:?}"
+        );
         drop(peer);
     }
 
@@ -253,12 +310,17 @@ mod tests {
         let (mut socket, mut peer) = pair().await;
         let (bytes, file) = window(&socket, 32 << 20);
         // Whatever it takes in between.
-        for (pause, asks_the_disk) in [(FORGETFUL / 2, false), (FORGETFUL / 2, true), (FORGETFUL / 2, false)]
-        {
+        for (pause, asks_the_disk) in [
+            (FORGETFUL / 2, false),
+            (FORGETFUL / 2, true),
+            (FORGETFUL / 2, false),
+        ] {
             // Until the system takes no more.
             let mut sent = 0;
             let mut write = async || loop {
-                let wrote = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, &bytes[sent..])).await.unwrap();
+                let wrote = poll_fn(|cx| Pin::new(&mut socket).poll_write(cx, &bytes[sent..]))
+                    .await
+                    .unwrap();
                 sent += wrote;
                 assert!(sent < bytes.len(), "nobody reads");
             };
@@ -307,7 +369,10 @@ mod tests {
         read.unwrap();
         assert!(taken == bytes);
         let sent = &ledger.blobs.sent;
-        assert_eq!((sent.read_bytes.get(), sent.sendfile_bytes.get()), (3 << 20, 0));
+        assert_eq!(
+            (sent.read_bytes.get(), sent.sendfile_bytes.get()),
+            (3 << 20, 0)
+        );
     }
 
     #[test]

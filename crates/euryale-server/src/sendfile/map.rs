@@ -2,14 +2,16 @@
 //!
 //! What has to hold, and why it does:
 //!
-//! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop, and it is owned by
-//!   the `Bytes` that lie in it.
-//! * **Nobody writes to them.** They are mapped to be read only. Another process may write to the file, and then the
-//!   bytes change under whoever reads them; Rust's rules for shared references know no such thing. So only files that
-//!   are declared stable are mapped: never changed in place, only replaced.
-//! * **Reading them does not kill the process.** Reading a page that lies behind the end of a file that was truncated
-//!   does (SIGBUS). Again: only stable files; and nothing here reads at all. hyper does not read what it passes to
-//!   `writev`, and the socket recognises a window by its address.
+//! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop,
+//!   and it is owned by the `Bytes` that lie in it.
+//! * **Nobody writes to them.** They are mapped to be read only. Another process may write to the
+//!   file, and then the bytes change under whoever reads them; Rust's rules for shared references
+//!   know no such thing. So only files that are declared stable are mapped: never changed in place,
+//!   only replaced.
+//! * **Reading them does not kill the process.** Reading a page that lies behind the end of a file
+//!   that was truncated does (SIGBUS). Again: only stable files; and nothing here reads at all.
+//!   hyper does not read what it passes to `writev`, and the socket recognises a window by its
+//!   address.
 
 #![expect(unsafe_code, reason = "a map of a file; the argument stands above")]
 
@@ -21,7 +23,8 @@ use std::slice;
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// Pages of all sizes begin at multiples of the smallest; 64 KiB is the largest base page of any Linux.
+/// Pages of all sizes begin at multiples of the smallest; 64 KiB is the largest base page of any
+/// Linux.
 const PAGE: u64 = 64 << 10;
 
 /// A read-only map of a part of a file.
@@ -40,14 +43,24 @@ unsafe impl Send for Map {}
 unsafe impl Sync for Map {}
 
 impl Map {
-    /// Maps `len` bytes of `file` from `offset` on. Reads nothing: no page is there until somebody touches it.
+    /// Maps `len` bytes of `file` from `offset` on. Reads nothing: no page is there until somebody
+    /// touches it.
     pub(crate) fn new(file: &File, offset: u64, len: u64) -> io::Result<Self> {
         let begin = offset / PAGE * PAGE;
         let too_large = |_| io::Error::from(io::ErrorKind::FileTooLarge);
         let skip = usize::try_from(offset - begin).map_err(too_large)?;
         let mapped = usize::try_from(offset - begin + len).map_err(too_large)?;
         // SAFETY: no address is asked for, so nothing that is mapped already is touched.
-        let base = unsafe { mmap(null_mut(), mapped, ProtFlags::READ, MapFlags::SHARED, file, begin)? };
+        let base = unsafe {
+            mmap(
+                null_mut(),
+                mapped,
+                ProtFlags::READ,
+                MapFlags::SHARED,
+                file,
+                begin,
+            )?
+        };
         let base = NonNull::new(base).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { base, mapped, skip })
     }
@@ -55,8 +68,8 @@ impl Map {
 
 impl AsRef<[u8]> for Map {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: `base` is the beginning of a map of `mapped` bytes that lives as long as `self`; the module's
-        // documentation says why they may be read.
+        // SAFETY: `base` is the beginning of a map of `mapped` bytes that lives as long as `self`;
+        // the module's documentation says why they may be read.
         let all = unsafe { slice::from_raw_parts(self.base.as_ptr().cast::<u8>(), self.mapped) };
         &all[self.skip..]
     }

@@ -10,8 +10,8 @@ use euryale_core::{Blob, BlobChunks, ReadBlob};
 use super::cold::Warmth;
 use super::windows::Windows;
 
-/// How much hyper is given at a time, and is brought from a disk. hyper writes that before it asks for more. As much as
-/// nginx's `sendfile_max_chunk`.
+/// How much hyper is given at a time, and is brought from a disk. hyper writes that before it asks
+/// for more. As much as nginx's `sendfile_max_chunk`.
 const CHUNK: usize = 2 << 20;
 
 /// Gives a blob as a window on one socket.
@@ -23,7 +23,10 @@ pub(super) struct ThroughWindow {
 impl ThroughWindow {
     /// Fails where the file cannot be mapped.
     pub(super) fn open(windows: &Arc<Windows>, blob: Blob) -> io::Result<Self> {
-        Ok(Self { windows: Arc::clone(windows), bytes: windows.open(blob)? })
+        Ok(Self {
+            windows: Arc::clone(windows),
+            bytes: windows.open(blob)?,
+        })
     }
 }
 
@@ -31,7 +34,11 @@ impl ReadBlob for ThroughWindow {
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
         self.windows.ledger.blobs.sent.sendfile.add(1);
         let warmth = Warmth::new(&self.windows.ledger);
-        Box::new(Chunks { blob, bytes: self.bytes.clone(), warmth })
+        Box::new(Chunks {
+            blob,
+            bytes: self.bytes.clone(),
+            warmth,
+        })
     }
 }
 
@@ -46,7 +53,10 @@ impl BlobChunks for Chunks {
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let len = self.bytes.len().min(CHUNK);
         let sent = self.blob.len() - self.bytes.len() as u64;
-        ready!(self.warmth.poll_warm(cx, || self.blob.slice(sent, len as u64)))?;
+        ready!(
+            self.warmth
+                .poll_warm(cx, || self.blob.slice(sent, len as u64))
+        )?;
         Poll::Ready(Ok(self.bytes.split_to(len)))
     }
 }

@@ -35,20 +35,29 @@ pub(super) struct Place {
 
 impl Windows {
     pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
-        Arc::new(Self { open: Mutex::default(), count: AtomicUsize::new(0), ledger })
+        Arc::new(Self {
+            open: Mutex::default(),
+            count: AtomicUsize::new(0),
+            ledger,
+        })
     }
 
     /// All of `blob` as bytes. The window is open until the last of them is dropped.
     pub(super) fn open(self: &Arc<Self>, blob: Blob) -> io::Result<Bytes> {
         let map = Map::new(blob.file(), blob.offset(), blob.len())?;
         let bytes = map.as_ref();
-        let (begin, len) = (bytes.as_ptr().addr(), bytes.len());
+        let begin = bytes.as_ptr().addr();
+        let len = bytes.len();
         let window = Window { begin, len, blob };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.push(window);
         self.count.store(open.len(), Ordering::Release);
         drop(open);
-        Ok(Bytes::from_owner(Open { map, begin, windows: Arc::clone(self) }))
+        Ok(Bytes::from_owner(Open {
+            map,
+            begin,
+            windows: Arc::clone(self),
+        }))
     }
 
     /// The place of `bytes`, if they lie in a window. Does not read them.
@@ -58,15 +67,23 @@ impl Windows {
         }
         let at = bytes.as_ptr().addr();
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = open.iter().find(|window| (window.begin..window.begin + window.len).contains(&at))?;
+        let window = open
+            .iter()
+            .find(|window| (window.begin..window.begin + window.len).contains(&at))?;
         // Nothing else can lie there, and a slice of a window ends in it.
         let offset = window.blob.offset() + (at - window.begin) as u64;
-        Some(Place { blob: window.blob.clone(), offset })
+        Some(Place {
+            blob: window.blob.clone(),
+            offset,
+        })
     }
 
     fn close(&self, begin: usize) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let closed = open.iter().position(|window| window.begin == begin).map(|at| open.swap_remove(at));
+        let closed = open
+            .iter()
+            .position(|window| window.begin == begin)
+            .map(|at| open.swap_remove(at));
         self.count.store(open.len(), Ordering::Release);
         drop(open);
         drop(closed);

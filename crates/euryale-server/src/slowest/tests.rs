@@ -21,22 +21,31 @@ fn record(slowest: &Slowest, seconds: u32, now: Instant) -> bool {
 }
 
 fn seconds(slowest: &Slowest, now: Instant) -> Vec<u64> {
-    slowest.list(now).iter().map(|ended| ended.took.as_secs()).collect()
+    slowest
+        .list(now)
+        .iter()
+        .map(|ended| ended.took.as_secs())
+        .collect()
 }
 
 #[test]
 fn the_ten_slowest_are_kept_and_others_cost_nothing() {
-    let (slowest, now) = (Slowest::new(), Instant::now());
+    let slowest = Slowest::new();
+    let now = Instant::now();
     assert!((1..=20).all(|took| record(&slowest, took, now)));
     assert_eq!(seconds(&slowest, now), (11..=20).rev().collect::<Vec<_>>());
-    assert!(!record(&slowest, 10, now) && !record(&slowest, 11, now), "not even the lock");
+    assert!(
+        !record(&slowest, 10, now) && !record(&slowest, 11, now),
+        "not even the lock"
+    );
     assert!(record(&slowest, 12, now));
     assert_eq!(seconds(&slowest, now)[8..], [12, 12]);
 }
 
 #[test]
 fn one_that_was_very_slow_keeps_nobody_out_when_its_time_is_over() {
-    let (slowest, begin) = (Slowest::new(), Instant::now());
+    let slowest = Slowest::new();
+    let begin = Instant::now();
     (0..10).for_each(|_| assert!(record(&slowest, 100, begin)));
     let at = |minutes: u32| begin + minutes * 60 * SECOND;
     // As long as they are there, others are kept but not listed.
@@ -56,7 +65,8 @@ fn one_that_was_very_slow_keeps_nobody_out_when_its_time_is_over() {
 
 #[test]
 fn what_is_in_no_stage_is_elsewhere() {
-    let (slowest, now) = (Slowest::new(), Instant::now());
+    let slowest = Slowest::new();
+    let now = Instant::now();
     record(&slowest, 9, now);
     record(&slowest, 2, now);
     assert_eq!(slowest.list(now)[0].elsewhere(), 5 * SECOND);

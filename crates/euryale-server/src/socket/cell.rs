@@ -10,8 +10,9 @@ use http::{Method, StatusCode, Uri};
 use super::ending::Ending;
 use crate::slowest::Watched;
 
-/// What a socket, the edge above hyper and the bodies tell each other. Relaxed atomics suffice: with HTTP/1 all run in
-/// one task, and with HTTP/2 they share flags and counts, none of which says anything about another.
+/// What a socket, the edge above hyper and the bodies tell each other. Relaxed atomics suffice:
+/// with HTTP/1 all run in one task, and with HTTP/2 they share flags and counts, none of which says
+/// anything about another.
 #[derive(Debug)]
 pub(crate) struct SocketCell {
     pub(crate) ledger: Ledger,
@@ -45,8 +46,8 @@ pub(crate) struct SocketCell {
     told: AtomicBool,
     /// It was given to a route, whose request had this method and this address.
     upgraded: OnceLock<(Method, Uri)>,
-    /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds after
-    /// `born`, plus one. Zero: there is none.
+    /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds
+    /// after `born`, plus one. Zero: there is none.
     unwritten: AtomicU64,
     ending: AtomicU8,
     /// Why it will end, once hyper is through: set by what hyper does not know.
@@ -111,7 +112,11 @@ impl SocketCell {
         } else if self.running.load(Relaxed) > 0 {
             (Phase::Busy, 0)
         } else if self.http2.load(Relaxed) {
-            if self.retiring.load(Relaxed) { (Phase::Retiring, 0) } else { (Phase::Idle, asked) }
+            if self.retiring.load(Relaxed) {
+                (Phase::Retiring, 0)
+            } else {
+                (Phase::Idle, asked)
+            }
         } else {
             match (asked, self.has_some_of_a_head()) {
                 (0, false) => (Phase::Silent, 0),
@@ -123,12 +128,14 @@ impl SocketCell {
         }
     }
 
-    /// Some of the next head came, and perhaps together with the last request, or while that was worked on. Whatever
-    /// ends with an empty line is a whole head, which hyper answers before it waits (RFC 9112 §2.1).
+    /// Some of the next head came, and perhaps together with the last request, or while that was
+    /// worked on. Whatever ends with an empty line is a whole head, which hyper answers before it
+    /// waits (RFC 9112 §2.1).
     fn has_some_of_a_head(&self) -> bool {
         let tail = self.tail.load(Relaxed);
         let is_at_an_end = tail & 0xffff == 0x0a0a || tail & 0xff_ffff == 0x0a_0d0a;
-        let came_along = self.asked.load(Relaxed) > 0 && !self.with_body.load(Relaxed) && !is_at_an_end;
+        let came_along =
+            self.asked.load(Relaxed) > 0 && !self.with_body.load(Relaxed) && !is_at_an_end;
         self.fed.load(Relaxed) || came_along
     }
 
@@ -147,7 +154,14 @@ impl SocketCell {
         self.running.fetch_add(1, Relaxed);
         self.fed.store(false, Relaxed);
         self.unread.store(false, Relaxed);
-        Running { cell: Arc::clone(self), is_answered: false, method, uri, began: Instant::now(), watched }
+        Running {
+            cell: Arc::clone(self),
+            is_answered: false,
+            method,
+            uri,
+            began: Instant::now(),
+            watched,
+        }
     }
 
     pub(crate) fn is_http2(&self) -> bool {
@@ -200,11 +214,12 @@ impl SocketCell {
         self.resets.recent.load(Relaxed)
     }
 
-    /// The response to the head that was parsed at `parsed` was given to hyper, which will write it to this
-    /// socket.
+    /// The response to the head that was parsed at `parsed` was given to hyper, which will write it
+    /// to this socket.
     pub(crate) fn given(&self, parsed: Instant) {
         let stamp = self.stamp(parsed);
-        // With pipelining and a slow reader two heads can wait behind each other: the older counts until now.
+        // With pipelining and a slow reader two heads can wait behind each other: the older counts
+        // until now.
         self.record_stamp(self.unwritten.swap(stamp, Relaxed));
     }
 
@@ -219,7 +234,8 @@ impl SocketCell {
 
     /// Whoever was blamed before knows better: gives what counts.
     pub(crate) fn end(&self, ending: Ending) -> Ending {
-        let blamed = Ending::from_number(self.blame.load(Relaxed)).filter(|_| ending != Ending::Cut);
+        let blamed =
+            Ending::from_number(self.blame.load(Relaxed)).filter(|_| ending != Ending::Cut);
         let ending = blamed.unwrap_or(ending);
         self.ending.store(ending as u8, Relaxed);
         ending
@@ -227,7 +243,9 @@ impl SocketCell {
 
     pub(super) fn heard(&self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(3)..];
-        let tail = last.iter().fold(self.tail.load(Relaxed), |tail, byte| tail << 8 | u32::from(*byte));
+        let tail = last.iter().fold(self.tail.load(Relaxed), |tail, byte| {
+            tail << 8 | u32::from(*byte)
+        });
         self.tail.store(tail, Relaxed);
         if bytes.is_empty() {
             self.ended.store(true, Relaxed);
@@ -261,7 +279,9 @@ impl SocketCell {
 
     fn stamp(&self, parsed: Instant) -> u64 {
         let nanoseconds = parsed.saturating_duration_since(self.born).as_nanos();
-        u64::try_from(nanoseconds).unwrap_or(u64::MAX).saturating_add(1)
+        u64::try_from(nanoseconds)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1)
     }
 
     fn record_stamp(&self, stamp: u64) {
@@ -298,11 +318,15 @@ impl Running {
         if let Some(watched) = &mut self.watched {
             watched.answered(self.began, status);
         }
-        // RFC 9110 §15.2.2, and §9.3.6: with HTTP/2 a tunnel has its stream, and the socket stays hyper's.
+        // RFC 9110 §15.2.2, and §9.3.6: with HTTP/2 a tunnel has its stream, and the socket stays
+        // hyper's.
         let is_tunnel = self.method == Method::CONNECT && status.is_success();
         if (status == StatusCode::SWITCHING_PROTOCOLS || is_tunnel) && !self.cell.is_http2() {
             // Once in the life of a socket.
-            let _ = self.cell.upgraded.set((self.method.clone(), self.uri.clone()));
+            let _ = self
+                .cell
+                .upgraded
+                .set((self.method.clone(), self.uri.clone()));
         }
     }
 }
@@ -314,8 +338,14 @@ impl Drop for Running {
             watched.ended(self.began, &self.method);
         }
         if self.cell.ending.load(Relaxed) == Ending::Cut as u8 {
-            let phase = if self.is_answered { "sending" } else { "working" };
-            let (method, path, age) = (&self.method, self.uri.path(), self.began.elapsed());
+            let phase = if self.is_answered {
+                "sending"
+            } else {
+                "working"
+            };
+            let method = &self.method;
+            let path = self.uri.path();
+            let age = self.began.elapsed();
             tracing::warn!(%method, path, phase, ?age, "cut");
         }
         if !self.is_answered && self.cell.is_http2() {
@@ -334,7 +364,8 @@ struct Resets {
 impl Resets {
     const SPAN: u64 = 10;
 
-    /// Two streams may see a new span at once, and one of them count for nothing: that changes no verdict.
+    /// Two streams may see a new span at once, and one of them count for nothing: that changes no
+    /// verdict.
     fn count(&self, age: Duration) {
         let span = age.as_secs() / Self::SPAN;
         if self.span.swap(span, Relaxed) != span {

@@ -5,14 +5,15 @@ mod tests;
 
 use tokio::time::{Duration, Instant};
 
-/// Reads along with what a peer sends, and counts frames that ask for nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE,
-/// RST_STREAM, those of unknown types, and DATA without any.
+/// Reads along with what a peer sends, and counts frames that ask for nothing: PING, SETTINGS,
+/// PRIORITY, WINDOW_UPDATE, RST_STREAM, those of unknown types, and DATA without any.
 ///
-/// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its answers do not pile
-/// up, because it reads on only when the last one is written; but a peer that reads them can ask for ever.
+/// h2 answers each PING and each SETTINGS, and limits neither (CVE-2019-9512, CVE-2019-9515). Its
+/// answers do not pile up, because it reads on only when the last one is written; but a peer that
+/// reads them can ask for ever.
 ///
-/// What a peer is sent, and what it asks for, explains frames of this kind: windows are opened again, priorities are
-/// changed. So each request and each KiB gives credit back.
+/// What a peer is sent, and what it asks for, explains frames of this kind: windows are opened
+/// again, priorities are changed. So each request and each KiB gives credit back.
 #[derive(Debug)]
 pub(super) struct Frames {
     state: State,
@@ -44,7 +45,8 @@ pub(super) struct Flood;
 
 /// RFC 9113 §3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// The head of a frame (RFC 9113 §4.1): three bytes of length, one of type, one of flags, four of stream.
+/// The head of a frame (RFC 9113 §4.1): three bytes of length, one of type, one of flags, four of
+/// stream.
 const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -56,13 +58,20 @@ const END_STREAM: u8 = 1;
 const SPAN: Duration = Duration::from_secs(10);
 /// What a request gives back. Browsers send a window and one or two priorities with each.
 const REQUEST: u32 = 10;
-/// So many bytes give one back. A client that opens both windows for every frame of 16 KiB sends two for sixteen.
+/// So many bytes give one back. A client that opens both windows for every frame of 16 KiB sends
+/// two for sixteen.
 const BYTES: usize = 1024;
 
 impl Frames {
     /// `most` in ten seconds, beyond what requests and answers explain.
     pub(super) fn new(most: u32) -> Self {
-        Self { state: State::Preface(0), most, credit: most, full: Instant::now(), written: 0 }
+        Self {
+            state: State::Preface(0),
+            most,
+            credit: most,
+            full: Instant::now(),
+            written: 0,
+        }
     }
 
     /// The peer sent these bytes.
@@ -120,7 +129,11 @@ impl Frames {
     fn frame(&mut self, head: [u8; HEAD]) -> Result<(), Flood> {
         let [high, middle, low, kind, flags, ..] = head;
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-        self.state = if length == 0 { State::head() } else { State::Payload(length) };
+        self.state = if length == 0 {
+            State::head()
+        } else {
+            State::Payload(length)
+        };
         match kind {
             HEADERS => self.give(REQUEST),
             CONTINUATION => {}
@@ -150,6 +163,9 @@ impl Frames {
 
 impl State {
     fn head() -> Self {
-        Self::Head { bytes: [0; HEAD], came: 0 }
+        Self::Head {
+            bytes: [0; HEAD],
+            came: 0,
+        }
     }
 }

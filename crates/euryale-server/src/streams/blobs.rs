@@ -11,12 +11,12 @@ use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// A peer that opens streams and gives them no window holds a buffer with each that is begun. The head of one more
-/// waits until another one has ended, and nothing of its file is read.
+/// A peer that opens streams and gives them no window holds a buffer with each that is begun. The
+/// head of one more waits until another one has ended, and nothing of its file is read.
 ///
-/// Its file is open by then: the publisher opened it before anybody knew that the answer is one. So descriptors are
-/// bounded by the streams that a peer may have, [`max_concurrent_streams`](crate::Server::max_concurrent_streams), and
-/// only buffers by this.
+/// Its file is open by then: the publisher opened it before anybody knew that the answer is one. So
+/// descriptors are bounded by the streams that a peer may have,
+/// [`max_concurrent_streams`](crate::Server::max_concurrent_streams), and only buffers by this.
 const BLOBS: usize = 32;
 
 /// Those of one socket.
@@ -31,7 +31,9 @@ impl BlobStreams {
     /// The response, when it may be sent: at once, unless its body is a blob, or parts of one.
     pub(crate) fn admit(&self, response: Response<Body>) -> Result<Response<Body>, Box<Queued>> {
         let extensions = response.extensions();
-        let is_blob = extensions.get::<BlobHandle>().is_some_and(|blob| !blob.is_empty());
+        let is_blob = extensions
+            .get::<BlobHandle>()
+            .is_some_and(|blob| !blob.is_empty());
         let holds_file = is_blob || extensions.get::<BlobParts>().is_some();
         if !holds_file || response.body().is_end_stream() {
             return Ok(response);
@@ -40,7 +42,10 @@ impl BlobStreams {
             Ok(turn) => Ok(held(response, turn)),
             Err(_) => {
                 let turn = Box::pin(Arc::clone(&self.0).acquire_owned());
-                Err(Box::new(Queued { turn, response: Some(response) }))
+                Err(Box::new(Queued {
+                    turn,
+                    response: Some(response),
+                }))
             }
         }
     }

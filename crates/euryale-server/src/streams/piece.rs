@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes};
 
 use super::Sending;
 
-/// What hyper is given of a body. A stream of HTTP/2 knows of it until hyper lets go of it, which it does when all of
-/// it is written to the socket, or none of it will be.
+/// What hyper is given of a body. A stream of HTTP/2 knows of it until hyper lets go of it, which
+/// it does when all of it is written to the socket, or none of it will be.
 #[derive(Debug)]
 pub(crate) struct Piece {
     bytes: Bytes,
@@ -24,7 +24,11 @@ impl Piece {
         if let Some(sending) = &sending {
             sending.is_out(len);
         }
-        Self { bytes, sending, len }
+        Self {
+            bytes,
+            sending,
+            len,
+        }
     }
 }
 

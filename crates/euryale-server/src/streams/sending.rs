@@ -10,8 +10,9 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// As long as so many bytes are given to hyper and not written, a body is not asked for more. hyper itself would hold
-/// what its buffer takes and one more piece, whatever its size, and asks for that before there is a window for it.
+/// As long as so many bytes are given to hyper and not written, a body is not asked for more. hyper
+/// itself would hold what its buffer takes and one more piece, whatever its size, and asks for that
+/// before there is a window for it.
 const ENOUGH: usize = 8 << 10;
 
 tokio::task_local! {
@@ -22,8 +23,8 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct Sending {
     born: Instant,
-    /// When the peer last took something of what hyper has: milliseconds after `born`, plus one. Zero: hyper waits for
-    /// bytes, not for its peer.
+    /// When the peer last took something of what hyper has: milliseconds after `born`, plus one.
+    /// Zero: hyper waits for bytes, not for its peer.
     since: AtomicU64,
     /// Bytes that hyper has.
     out: AtomicUsize,
@@ -33,8 +34,15 @@ pub(crate) struct Sending {
 
 impl Sending {
     fn new() -> Self {
-        let (since, out, waiting) = (AtomicU64::new(0), AtomicUsize::new(0), Mutex::default());
-        Self { born: Instant::now(), since, out, waiting }
+        let since = AtomicU64::new(0);
+        let out = AtomicUsize::new(0);
+        let waiting = Mutex::default();
+        Self {
+            born: Instant::now(),
+            since,
+            out,
+            waiting,
+        }
     }
 
     /// That of the stream whose task this is.
@@ -61,7 +69,8 @@ impl Sending {
 
     /// hyper asked for bytes, and has them or waits for them.
     pub(crate) fn gave(&self, bytes: bool) {
-        self.since.store(if bytes { self.now() } else { 0 }, Relaxed);
+        self.since
+            .store(if bytes { self.now() } else { 0 }, Relaxed);
     }
 
     /// Some of what hyper has was written.
@@ -69,7 +78,9 @@ impl Sending {
         let since = self.since.load(Relaxed);
         if since != 0 {
             // If hyper asked meanwhile, that counts.
-            let _ = self.since.compare_exchange(since, self.now(), Relaxed, Relaxed);
+            let _ = self
+                .since
+                .compare_exchange(since, self.now(), Relaxed, Relaxed);
         }
     }
 
@@ -82,7 +93,11 @@ impl Sending {
     pub(super) fn is_back(&self, bytes: usize) {
         let before = self.out.fetch_sub(bytes, Relaxed);
         if before >= ENOUGH && before - bytes < ENOUGH {
-            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let waiting = self
+                .waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             if let Some(waker) = waiting {
                 waker.wake();
             }
@@ -94,13 +109,22 @@ impl Sending {
     }
 
     fn since(&self) -> Option<Instant> {
-        self.since.load(Relaxed).checked_sub(1).map(|millis| self.born + Duration::from_millis(millis))
+        self.since
+            .load(Relaxed)
+            .checked_sub(1)
+            .map(|millis| self.born + Duration::from_millis(millis))
     }
 }
 
-/// The task of a stream, ended when its peer takes none of it for as long as `stall`: hyper resets it then with CANCEL.
+/// The task of a stream, ended when its peer takes none of it for as long as `stall`: hyper resets
+/// it then with CANCEL.
 pub(crate) fn watch<F: Future<Output = ()>>(stream: F, stall: Duration) -> Watched<F> {
-    Watched { stream, sending: Arc::new(Sending::new()), stall, alarm: None }
+    Watched {
+        stream,
+        sending: Arc::new(Sending::new()),
+        stall,
+        alarm: None,
+    }
 }
 
 pin_project! {
@@ -120,12 +144,19 @@ impl<F: Future<Output = ()>> Future for Watched<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let stream = this.stream;
-        if CURRENT.sync_scope(Arc::clone(this.sending), || stream.poll(cx)).is_ready() {
+        if CURRENT
+            .sync_scope(Arc::clone(this.sending), || stream.poll(cx))
+            .is_ready()
+        {
             return Poll::Ready(());
         }
-        let Some(since) = this.sending.since() else { return Poll::Pending };
+        let Some(since) = this.sending.since() else {
+            return Poll::Pending;
+        };
         let deadline = since + *this.stall;
-        let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let alarm = this
+            .alarm
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         while alarm.as_mut().poll(cx).is_ready() {
             if deadline <= alarm.deadline() {
                 return Poll::Ready(());

@@ -10,7 +10,9 @@ use crate::{Admin, Readiness};
 async fn start(app: Router, deadline: Duration) -> (Site, SocketAddr, Arc<AtomicBool>) {
     let (listener, site_address) = bind().await;
     let (admin_listener, admin) = bind().await;
-    let (ledger, shutdown, is_up) = (Ledger::new(), Shutdown::new(), Arc::new(AtomicBool::new(true)));
+    let ledger = Ledger::new();
+    let shutdown = Shutdown::new();
+    let is_up = Arc::new(AtomicBool::new(true));
     let probed = is_up.clone();
     let readiness = Readiness::new(&shutdown).probe(move || probed.load(Relaxed));
     let server = Server::new()
@@ -44,15 +46,25 @@ async fn every_question_has_its_answer() {
 
     site.ledger.transactions.begun.add(7);
     let (head, body) = peer.get("/metrics").await;
-    assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{head}");
-    assert!(body.contains("\neuryale_transactions_begun_total 7\n"), "{body}");
+    assert!(
+        head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{head}"
+    );
+    assert!(
+        body.contains("\neuryale_transactions_begun_total 7\n"),
+        "{body}"
+    );
     // The admin's own socket is no peer of the site.
     assert!(body.contains("\neuryale_sockets_open 0\n"), "{body}");
 
     assert!(peer.get("/statu").await.0.starts_with("HTTP/1.1 404 "));
-    peer.send("POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
+    peer.send("POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
+        .await;
     let (head, _) = peer.response().await;
-    assert!(head.starts_with("HTTP/1.1 405 ") && head.contains("allow: GET, HEAD\r\n"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 405 ") && head.contains("allow: GET, HEAD\r\n"),
+        "{head}"
+    );
     peer.send("HEAD /livez HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(content_length(&peer.head().await), Some(5));
     site.end().await;
@@ -88,11 +100,16 @@ fn it_answers_while_every_blocking_thread_is_stuck() {
         .build()
         .unwrap();
     let barrier = Arc::new(Barrier::new(THREADS + 1));
-    let (held, arrived) = (barrier.clone(), Arc::new(Semaphore::new(0)));
+    let held = barrier.clone();
+    let arrived = Arc::new(Semaphore::new(0));
     let came = arrived.clone();
-    #[expect(clippy::disallowed_methods, reason = "the pool must be full for this test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pool must be full for this test"
+    )]
     let handler = move || {
-        let (held, came) = (held.clone(), came.clone());
+        let held = held.clone();
+        let came = came.clone();
         async move {
             let blocking = tokio::task::spawn_blocking(move || {
                 came.add_permits(1);
@@ -117,7 +134,8 @@ fn it_answers_while_every_blocking_thread_is_stuck() {
             assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
         }
         let mut live = Peer::new(admin).await;
-        live.send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        live.send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await;
         assert!(live.head().await.starts_with("HTTP/1.1 200 "));
         for _ in 0..2 {
             live.event("status").await;

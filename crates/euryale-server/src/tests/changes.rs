@@ -19,7 +19,12 @@ async fn new_sockets_have_the_new_time_outs_and_open_ones_keep_theirs() {
     let mut old = site.peer().await;
     assert_eq!(old.get("/").await.1, "hello");
     let short = Duration::from_millis(50);
-    changes.apply(&Server::new().idle_timeout(short).head_timeout(short).max_headers(3));
+    changes.apply(
+        &Server::new()
+            .idle_timeout(short)
+            .head_timeout(short)
+            .max_headers(3),
+    );
     let mut new = site.peer().await;
     assert_eq!(new.get("/").await.1, "hello");
     assert_eq!(new.rest().await, b"");
@@ -40,8 +45,12 @@ async fn when_fewer_sockets_may_be_open_none_is_closed_and_new_ones_wait() {
     let server = Server::new().max_sockets(2).idle_timeout(HOUR);
     let changes = server.changes();
     let site = Site::start(server, app()).await;
-    let (mut one, mut two) = (site.peer().await, site.peer().await);
-    assert_eq!((one.get("/").await.1, two.get("/").await.1), ("hello".to_owned(), "hello".to_owned()));
+    let mut one = site.peer().await;
+    let mut two = site.peer().await;
+    assert_eq!(
+        (one.get("/").await.1, two.get("/").await.1),
+        ("hello".to_owned(), "hello".to_owned())
+    );
     changes.apply(&Server::new().max_sockets(1));
     assert_eq!(one.get("/").await.1, "hello");
     let mut three = site.peer().await;

@@ -1,5 +1,6 @@
-//! The classes of peers that only stay: before the handshake, before the first byte, in the preface, in a head, in a
-//! body, behind a request, before an answer. Each over plain sockets and TLS, with HTTP/1.1 and HTTP/2.
+//! The classes of peers that only stay: before the handshake, before the first byte, in the
+//! preface, in a head, in a body, behind a request, before an answer. Each over plain sockets and
+//! TLS, with HTTP/1.1 and HTTP/2.
 
 use euryale_core::{Body, Error};
 use http_body_util::BodyExt;
@@ -23,8 +24,18 @@ struct Class {
     reason: &'static str,
 }
 
-fn class(name: &'static str, sends: impl Into<Vec<u8>>, reads: bool, reason: &'static str) -> Class {
-    Class { name, sends: sends.into(), reads, reason }
+fn class(
+    name: &'static str,
+    sends: impl Into<Vec<u8>>,
+    reads: bool,
+    reason: &'static str,
+) -> Class {
+    Class {
+        name,
+        sends: sends.into(),
+        reads,
+        reason,
+    }
 }
 
 fn http1() -> Vec<Class> {
@@ -33,8 +44,18 @@ fn http1() -> Vec<Class> {
     vec![
         class("nothing", "", true, "silent"),
         class("a part of the preface", "PRI * HT", true, "head_elapsed"),
-        class("half a head", "GET / HTTP/1.1\r\nhost:", true, "head_elapsed"),
-        class("half a second head", format!("{}GET / HT", get("/")), true, "head_elapsed"),
+        class(
+            "half a head",
+            "GET / HTTP/1.1\r\nhost:",
+            true,
+            "head_elapsed",
+        ),
+        class(
+            "half a second head",
+            format!("{}GET / HT", get("/")),
+            true,
+            "head_elapsed",
+        ),
         class("half a body", post, true, "body_elapsed"),
         class("no further request", get("/"), true, "idle"),
         class("no eyes for the answer", get("/large"), false, "stalled"),
@@ -42,17 +63,34 @@ fn http1() -> Vec<Class> {
 }
 
 fn http2() -> Vec<Class> {
-    let begin =
-        |settings: &[u8]| [PREFACE, &[0, 0, settings.len() as u8, 4, 0, 0, 0, 0, 0], settings].concat();
+    let begin = |settings: &[u8]| {
+        [
+            PREFACE,
+            &[0, 0, settings.len() as u8, 4, 0, 0, 0, 0, 0],
+            settings,
+        ]
+        .concat()
+    };
     let with = |frames: &[u8]| [&begin(&[]), frames].concat();
     // GET or POST, `/` or `/large`, at `a` (RFC 7541 Appendix A).
     let get = [0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x84, 0x86, 0x01, 1, b'a'];
-    let large = [&[0, 0, 13, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x01, 1, b'a', 0x04, 6][..], b"/large"].concat();
+    let large = [
+        &[
+            0, 0, 13, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x01, 1, b'a', 0x04, 6,
+        ][..],
+        b"/large",
+    ]
+    .concat();
     let post = [0, 0, 6, 1, 4, 0, 0, 0, 1, 0x83, 0x84, 0x86, 0x01, 1, b'a'];
     let half = [&post[..], &[0, 0, 4, 0, 0, 0, 0, 0, 1], b"half"].concat();
     let half_a_head = [0, 0, 2, 1, 0, 0, 0, 0, 1, 0x82, 0x84];
     let wide = [0, 4, 0x7f, 0xff, 0xff, 0xff];
-    let widened = [&begin(&wide)[..], &[0, 0, 4, 8, 0, 0, 0, 0, 0, 0x40, 0, 0, 0], &large].concat();
+    let widened = [
+        &begin(&wide)[..],
+        &[0, 0, 4, 8, 0, 0, 0, 0, 0, 0x40, 0, 0, 0],
+        &large,
+    ]
+    .concat();
     vec![
         class("nothing", "", true, "silent"),
         class("a part of the preface", "PRI * HT", true, "head_elapsed"),
@@ -62,7 +100,12 @@ fn http2() -> Vec<Class> {
         class("half a body", with(&half), true, "idle"),
         class("no further request", with(&get), true, "idle"),
         // Its stream is reset.
-        class("no window for the answer", [&begin(&[0, 4, 0, 0, 0, 0])[..], &large].concat(), true, "idle"),
+        class(
+            "no window for the answer",
+            [&begin(&[0, 4, 0, 0, 0, 0])[..], &large].concat(),
+            true,
+            "idle",
+        ),
         class("no eyes for the answer", widened, false, "stalled"),
     ]
 }
@@ -72,11 +115,14 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     let mut response = match request.into_body().collect().await {
         Ok(_) if large => Response::new(Body::from(vec![b'x'; 64 << 20])),
         Ok(_) => Response::new(Body::from("hello")),
-        Err(error) => {
-            Response::builder().status(Error::from(error).kind().status()).body(Body::empty()).unwrap()
-        }
+        Err(error) => Response::builder()
+            .status(Error::from(error).kind().status())
+            .body(Body::empty())
+            .unwrap(),
     };
-    response.headers_mut().insert("x-seen", http::HeaderValue::from_static("yes"));
+    response
+        .headers_mut()
+        .insert("x-seen", http::HeaderValue::from_static("yes"));
     Ok(response)
 }
 
@@ -125,16 +171,27 @@ async fn over_tls() {
     let certificate = Certificate::new();
     for (classes, over) in [(http1(), "http/1.1"), (http2(), "h2")] {
         for class in classes {
-            let (site, address, _) = listening(hasty(), &certificate, tower::service_fn(answer)).await;
+            let (site, address, _) =
+                listening(hasty(), &certificate, tower::service_fn(answer)).await;
             let began = Instant::now();
             let stream = certificate.connect(address, &[over]).await.unwrap();
             stays(site, stream, began, &class, over).await;
         }
     }
-    for (name, begin) in [("nothing", &b""[..]), ("half a handshake", &[22, 3, 1, 1, 0, 1])] {
+    for (name, begin) in [
+        ("nothing", &b""[..]),
+        ("half a handshake", &[22, 3, 1, 1, 0, 1]),
+    ] {
         let (site, address, _) = listening(hasty(), &certificate, tower::service_fn(answer)).await;
         let began = Instant::now();
         let stream = Peer::new(address).await.stream;
-        stays(site, stream, began, &class(name, begin, true, "handshake"), "TCP").await;
+        stays(
+            site,
+            stream,
+            began,
+            &class(name, begin, true, "handshake"),
+            "TCP",
+        )
+        .await;
     }
 }

@@ -17,7 +17,10 @@ async fn upload(request: Request<Incoming>) -> Result<Response<Body>, Infallible
         Ok(_) => http::StatusCode::OK,
         Err(error) => Error::from(error).kind().status(),
     };
-    Ok(Response::builder().status(status).body(Body::from("read")).unwrap())
+    Ok(Response::builder()
+        .status(status)
+        .body(Body::from("read"))
+        .unwrap())
 }
 
 #[tokio::test]
@@ -27,9 +30,14 @@ async fn a_body_that_stalls_is_given_up_and_its_peer_told() {
         "content-length: 100\r\n\r\n",
         "transfer-encoding: chunked\r\n\r\n5\r\nhel",
     ] {
-        let site = Site::start(Server::new().body_timeout(TIMEOUT), tower::service_fn(upload)).await;
+        let site = Site::start(
+            Server::new().body_timeout(TIMEOUT),
+            tower::service_fn(upload),
+        )
+        .await;
         let mut peer = site.peer().await;
-        peer.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{beginning}")).await;
+        peer.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{beginning}"))
+            .await;
         let (head, _) = peer.response().await;
         assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
         drop(peer);
@@ -41,10 +49,13 @@ async fn a_body_that_stalls_is_given_up_and_its_peer_told() {
 
 #[tokio::test]
 async fn a_body_that_trickles_is_given_up() {
-    let server = Server::new().body_timeout(PATIENCE).body_rate(1000, TIMEOUT);
+    let server = Server::new()
+        .body_timeout(PATIENCE)
+        .body_rate(1000, TIMEOUT);
     let site = Site::start(server, tower::service_fn(upload)).await;
     let mut peer = site.peer().await;
-    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n").await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n")
+        .await;
     let mut ticks = tokio::time::interval(TIMEOUT / 10);
     let head = within(async {
         loop {
@@ -64,19 +75,27 @@ async fn a_body_that_trickles_is_given_up() {
 
 #[tokio::test]
 async fn nothing_is_timed_while_nobody_reads() {
-    let (gate, held) = (Gate::new(), Gate::new());
-    let (arrived, go) = (gate.clone(), held.clone());
+    let gate = Gate::new();
+    let held = Gate::new();
+    let arrived = gate.clone();
+    let go = held.clone();
     let service = tower::service_fn(move |request: Request<Incoming>| {
-        let (arrived, go) = (arrived.clone(), go.clone());
+        let arrived = arrived.clone();
+        let go = go.clone();
         async move {
             arrived.pass().await;
             go.pass().await;
             upload(request).await
         }
     });
-    let site = Site::start(Server::new().body_timeout(TIMEOUT).head_timeout(TIMEOUT), service).await;
+    let site = Site::start(
+        Server::new().body_timeout(TIMEOUT).head_timeout(TIMEOUT),
+        service,
+    )
+    .await;
     let mut peer = site.peer().await;
-    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n").await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n")
+        .await;
     gate.arrived().await;
     gate.open();
     held.arrived().await;
@@ -109,10 +128,12 @@ async fn who_reads_slowly_is_not() {
     let app = Router::new().route("/", get(large));
     let site = Site::start(Server::new().write_timeout(4 * TIMEOUT), app).await;
     let mut peer = site.peer().await;
-    peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await;
     peer.head().await;
     let mut ticks = tokio::time::interval(TIMEOUT / 3);
-    let (mut part, mut all) = (vec![0; 1 << 20], 0);
+    let mut part = vec![0; 1 << 20];
+    let mut all = 0;
     loop {
         ticks.tick().await;
         match within(peer.stream.read(&mut part)).await.unwrap() {
@@ -151,12 +172,18 @@ impl http_body::Body for Pieces {
 #[tokio::test]
 async fn a_stream_that_is_taken_slowly_is_not_reset() {
     const PIECE: usize = 12 << 10;
-    let service =
-        tower::service_fn(|_| async { Ok(Response::new(Pieces(vec![Bytes::from(vec![b'x'; PIECE]); 2]))) });
+    let service = tower::service_fn(|_| async {
+        Ok(Response::new(Pieces(vec![
+            Bytes::from(vec![b'x'; PIECE]);
+            2
+        ])))
+    });
     let site = Site::start(Server::new().write_timeout(2 * TIMEOUT), service).await;
     let mut peer = without_window(&site).await;
     peer.send(get_on(1)).await;
-    let (mut ticks, mut all, mut has_ended) = (tokio::time::interval(TIMEOUT / 3), 0, false);
+    let mut ticks = tokio::time::interval(TIMEOUT / 3);
+    let mut all = 0;
+    let mut has_ended = false;
     while !has_ended {
         ticks.tick().await;
         // WINDOW_UPDATE of 1 KiB for the stream.
@@ -179,24 +206,35 @@ async fn a_stream_that_is_taken_slowly_is_not_reset() {
 
 /// HEADERS of `GET /` in the static table (RFC 7541 Appendix A), which end the stream.
 fn get_on(stream: u8) -> [u8; 15] {
-    [0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a']
+    [
+        0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a',
+    ]
 }
 
 #[tokio::test]
 async fn a_stream_without_window_is_reset() {
-    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
-    let (arrived, guard) = (gate.clone(), dropped.clone());
+    let gate = Gate::new();
+    let dropped = Arc::new(Semaphore::new(0));
+    let arrived = gate.clone();
+    let guard = dropped.clone();
     let service = tower::service_fn(move |_| {
         arrived.arrived.add_permits(1);
-        let body = super::http2::Endless { _guard: Dropped(guard.clone()) };
+        let body = super::http2::Endless {
+            _guard: Dropped(guard.clone()),
+        };
         async move { Ok(Response::new(body)) }
     });
-    let site = Site::start(Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT), service).await;
+    let site = Site::start(
+        Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT),
+        service,
+    )
+    .await;
     let mut peer = without_window(&site).await;
     peer.send(get_on(1)).await;
     gate.arrived().await;
     let _ = within(dropped.acquire()).await.unwrap();
-    let (mut cancelled, mut goaway) = (false, false);
+    let mut cancelled = false;
+    let mut goaway = false;
     while let Some((kind, _, payload)) = super::http2::next_frame(&mut peer).await {
         cancelled |= kind == 3 && payload == [0, 0, 0, 8];
         goaway |= kind == 7;
@@ -209,9 +247,11 @@ async fn a_stream_without_window_is_reset() {
 
 #[tokio::test]
 async fn small_answers_that_nobody_takes_end_with_their_socket() {
-    let site =
-        Site::start(Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT), tower::service_fn(upload))
-            .await;
+    let site = Site::start(
+        Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT),
+        tower::service_fn(upload),
+    )
+    .await;
     let mut peer = without_window(&site).await;
     peer.send(get_on(1)).await;
     while super::http2::next_frame(&mut peer).await.is_some() {}
@@ -222,7 +262,11 @@ async fn small_answers_that_nobody_takes_end_with_their_socket() {
 
 #[tokio::test]
 async fn an_idle_peer_of_http2_is_told() {
-    let site = Site::start(Server::new().idle_timeout(TIMEOUT), tower::service_fn(upload)).await;
+    let site = Site::start(
+        Server::new().idle_timeout(TIMEOUT),
+        tower::service_fn(upload),
+    )
+    .await;
     let mut peer = site.peer().await;
     peer.send([PREFACE, SETTINGS].concat()).await;
     peer.send(get_on(1)).await;
@@ -231,7 +275,10 @@ async fn an_idle_peer_of_http2_is_told() {
         kinds.push(kind);
         // h2 asks for a sign of life before it closes: an acknowledgement.
         if kind == 6 {
-            peer.send([0, 0, 8, 6, 1, 0, 0, 0, 0, 0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54]).await;
+            peer.send([
+                0, 0, 8, 6, 1, 0, 0, 0, 0, 0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54,
+            ])
+            .await;
         }
     }
     assert!(kinds.contains(&7), "{kinds:?}");
@@ -245,7 +292,8 @@ async fn a_route_that_reads_nothing_is_answered_for() {
     let app = Router::new().route("/", post(|| async { "thanks" }));
     let site = Site::start(Server::new().body_timeout(TIMEOUT), app).await;
     let mut peer = site.peer().await;
-    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf").await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf")
+        .await;
     assert_eq!(peer.response().await.1, "thanks");
     drop(peer);
     site.all_closed().await;

@@ -7,17 +7,21 @@ use super::*;
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
 fn held(gate: &Gate, dropped: &Arc<Semaphore>) -> Router {
-    let (gate, dropped) = (gate.clone(), dropped.clone());
+    let gate = gate.clone();
+    let dropped = dropped.clone();
     let handler = move || async move {
         let _guard = Dropped(dropped);
         gate.pass().await;
         "done"
     };
-    Router::new().route("/", get(handler)).route("/now", get(|| async { "now" }))
+    Router::new()
+        .route("/", get(handler))
+        .route("/now", get(|| async { "now" }))
 }
 
 fn setup() -> (Gate, Arc<Semaphore>, Router) {
-    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
+    let gate = Gate::new();
+    let dropped = Arc::new(Semaphore::new(0));
     let app = held(&gate, &dropped);
     (gate, dropped, app)
 }
@@ -46,7 +50,10 @@ async fn a_response_in_flight_is_finished_and_new_peers_are_refused() {
     let closed = site.closed();
     let drained = site.end().await;
     assert_eq!((drained.finished, drained.cut), (3, 0));
-    assert!(!closed.contains(", ") && !closed.contains("cut"), "{closed}");
+    assert!(
+        !closed.contains(", ") && !closed.contains("cut"),
+        "{closed}"
+    );
 }
 
 #[tokio::test]
@@ -58,8 +65,13 @@ async fn streams_in_flight_are_finished() {
     gate.arrived().await;
     site.shutdown.drain();
     // Until GOAWAY reaches the client, it may open more streams.
-    let until_refused =
-        async { while client.send_request(super::http2::request("GET", "/now")).await.is_ok() {} };
+    let until_refused = async {
+        while client
+            .send_request(super::http2::request("GET", "/now"))
+            .await
+            .is_ok()
+        {}
+    };
     within(until_refused).await;
     gate.open();
     assert_eq!(within(pending).await.unwrap().unwrap().status(), 200);
@@ -99,7 +111,9 @@ async fn a_second_signal_ends_at_once() {
     let (listener, address) = bind().await;
     let (first, on_first) = oneshot::channel::<()>();
     let (second, on_second) = oneshot::channel::<()>();
-    let shutdown = Shutdown::after(async { drop(on_first.await) }, async { drop(on_second.await) });
+    let shutdown = Shutdown::after(async { drop(on_first.await) }, async {
+        drop(on_second.await)
+    });
     let server = Server::new().listen(listener).drain_deadline(Duration::MAX);
     let serving = tokio::spawn(server.serve(app, shutdown.clone()));
     let mut peer = Peer::new(address).await;
@@ -148,7 +162,9 @@ async fn signals_drain_and_cut_whatever_the_log_does() {
     let _log = tracing::subscriber::set_default(BrokenLog);
     let kill = |signal: &str| {
         let mut kill = std::process::Command::new("kill");
-        let status = kill.args(["-s", signal, &std::process::id().to_string()]).status();
+        let status = kill
+            .args(["-s", signal, &std::process::id().to_string()])
+            .status();
         assert!(status.unwrap().success());
     };
     let shutdown = Shutdown::signals().unwrap();
@@ -175,8 +191,8 @@ async fn dropping_the_server_cuts() {
     eventually(refused).await;
 }
 
-/// The drain waits for an upgraded socket, which belongs to its route; at the deadline it is cut like any other,
-/// whether the route reads, writes or does neither.
+/// The drain waits for an upgraded socket, which belongs to its route; at the deadline it is cut
+/// like any other, whether the route reads, writes or does neither.
 #[tokio::test]
 async fn an_upgraded_socket_is_waited_for() {
     let soon = Duration::from_millis(20);
@@ -190,28 +206,44 @@ async fn an_upgraded_socket_is_waited_for() {
         (true, "reads:1", soon),
         (true, "writes:1", soon),
     ] {
-        let (ends, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
-        let (gate, guard) = (ends.clone(), dropped.clone());
+        let ends = Gate::new();
+        let dropped = Arc::new(Semaphore::new(0));
+        let gate = ends.clone();
+        let guard = dropped.clone();
         let app = tower::service_fn(move |request: Request<Incoming>| {
             tokio::spawn(upgraded(request, gate.clone(), Dropped(guard.clone())));
             let mut response = Response::new(String::new());
             if !is_tunnel {
                 *response.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
-                response.headers_mut().insert("upgrade", http::HeaderValue::from_static("echo"));
-                response.headers_mut().insert("connection", http::HeaderValue::from_static("upgrade"));
+                response
+                    .headers_mut()
+                    .insert("upgrade", http::HeaderValue::from_static("echo"));
+                response
+                    .headers_mut()
+                    .insert("connection", http::HeaderValue::from_static("upgrade"));
             }
             async { Ok(response) }
         });
         let site = Site::start(Server::new().drain_deadline(deadline), app).await;
         let mut peer = site.peer().await;
         let (request, status) = if is_tunnel {
-            (format!("CONNECT {path} HTTP/1.1\r\nhost: {path}\r\n\r\n"), "200")
+            (
+                format!("CONNECT {path} HTTP/1.1\r\nhost: {path}\r\n\r\n"),
+                "200",
+            )
         } else {
             let upgrade = "connection: upgrade\r\nupgrade: echo";
-            (format!("GET {path} HTTP/1.1\r\nhost: a\r\n{upgrade}\r\n\r\n"), "101")
+            (
+                format!("GET {path} HTTP/1.1\r\nhost: a\r\n{upgrade}\r\n\r\n"),
+                "101",
+            )
         };
         peer.send(request).await;
-        assert!(peer.head().await.starts_with(&format!("HTTP/1.1 {status} ")));
+        assert!(
+            peer.head()
+                .await
+                .starts_with(&format!("HTTP/1.1 {status} "))
+        );
         ends.arrived().await;
         assert_eq!(site.ledger.sockets.open.get(), 1);
         site.shutdown.drain();
@@ -221,7 +253,10 @@ async fn an_upgraded_socket_is_waited_for() {
         }
         let ledger = site.ledger.clone();
         let drained = within(site.serving).await.unwrap();
-        assert_eq!((drained.is_complete(), drained.cut), (is_patient, usize::from(!is_patient)));
+        assert_eq!(
+            (drained.is_complete(), drained.cut),
+            (is_patient, usize::from(!is_patient))
+        );
         if path.contains("waits") {
             ends.open();
         }
@@ -229,7 +264,11 @@ async fn an_upgraded_socket_is_waited_for() {
         let _ = within(dropped.acquire()).await.unwrap();
         eventually(|| ledger.sockets.open.get() == 0).await;
         let ended = [ledger.sockets.finished.get(), ledger.sockets.cut.get()];
-        assert_eq!(ended, [u64::from(is_patient), u64::from(!is_patient)], "{path} {deadline:?}");
+        assert_eq!(
+            ended,
+            [u64::from(is_patient), u64::from(!is_patient)],
+            "{path} {deadline:?}"
+        );
     }
 }
 
@@ -263,7 +302,10 @@ async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
     for peer in [&mut accepted, &mut last] {
         let (head, body) = peer.response().await;
         assert_eq!(body, "hello");
-        assert!(head.contains("connection: close\r\n"), "a proxy must not use the socket again: {head}");
+        assert!(
+            head.contains("connection: close\r\n"),
+            "a proxy must not use the socket again: {head}"
+        );
         assert_eq!(peer.rest().await, b"", "and nothing more is taken");
     }
     assert_eq!(rested.rest().await, b"");

@@ -49,7 +49,10 @@ struct Never {
 impl Never {
     fn new() -> Self {
         let count = || Arc::new(Semaphore::new(0));
-        Self { at_work: count(), ended: count() }
+        Self {
+            at_work: count(),
+            ended: count(),
+        }
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -74,7 +77,11 @@ impl Never {
 
     async fn site(&self, server: Server) -> Site {
         let never = self.clone();
-        Site::start(server, tower::service_fn(move |request| never.clone().answer(request))).await
+        Site::start(
+            server,
+            tower::service_fn(move |request| never.clone().answer(request)),
+        )
+        .await
     }
 }
 
@@ -84,7 +91,9 @@ async fn sends(
     begin: Vec<u8>,
     more: impl Fn(u32) -> Vec<u8>,
 ) -> io::Result<()> {
-    stream.write_all(&[PREFACE, SETTINGS, &begin].concat()).await?;
+    stream
+        .write_all(&[PREFACE, SETTINGS, &begin].concat())
+        .await?;
     let mut numbers = 0..;
     loop {
         // Many at a time: the flood is to be the peer's, and not the kernel's.
@@ -94,7 +103,11 @@ async fn sends(
 }
 
 /// The code of the last GOAWAY, when the server has closed.
-async fn told(site: &Site, begin: Vec<u8>, more: impl Fn(u32) -> Vec<u8> + Send + 'static) -> Option<u32> {
+async fn told(
+    site: &Site,
+    begin: Vec<u8>,
+    more: impl Fn(u32) -> Vec<u8> + Send + 'static,
+) -> Option<u32> {
     let (mut from, to) = site.peer().await.stream.into_split();
     let sending = tokio::spawn(sends(to, begin, more));
     let mut code = None;
@@ -119,29 +132,53 @@ fn floods() -> Vec<Flood> {
         ("ping", vec![], |_| frame(PING, 0, 0, &[0; 8])),
         ("pong", vec![], |_| frame(PING, 1, 0, &[0; 8])),
         ("settings", vec![], |_| frame(SETTINGS_FRAME, 0, 0, &[])),
-        ("settings that change", vec![], |n| frame(SETTINGS_FRAME, 0, 0, &[0, 4, 0, 0, 0, n as u8])),
-        ("priority", vec![], |n| frame(PRIORITY, 0, stream(n % 1000), &[0, 0, 0, 0, 1])),
-        ("window", vec![], |_| frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
-        ("window of a stream", get.clone(), |_| frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])),
+        ("settings that change", vec![], |n| {
+            frame(SETTINGS_FRAME, 0, 0, &[0, 4, 0, 0, 0, n as u8])
+        }),
+        ("priority", vec![], |n| {
+            frame(PRIORITY, 0, stream(n % 1000), &[0, 0, 0, 0, 1])
+        }),
+        ("window", vec![], |_| {
+            frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])
+        }),
+        ("window of a stream", get.clone(), |_| {
+            frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])
+        }),
         // A byte at a time (CVE-2019-9511).
-        ("dribble", without_window, |_| frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])),
+        ("dribble", without_window, |_| {
+            frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])
+        }),
         ("unknown", vec![], |_| frame(0xee, 0, 0, &[0; 100])),
-        ("reset again", get, |_| frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])),
+        ("reset again", get, |_| {
+            frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])
+        }),
         // CVE-2019-9518.
         ("empty data", post.clone(), |_| frame(DATA, 0, 1, &[])),
-        ("padding", post.clone(), |_| frame(DATA, 8, 1, &[3, 0, 0, 0])),
+        ("padding", post.clone(), |_| {
+            frame(DATA, 8, 1, &[3, 0, 0, 0])
+        }),
         ("small data", post, |_| frame(DATA, 0, 1, b"x")),
         // CVE-2024-27316.
-        ("continuation", frame(HEADERS, 0, 1, &GET), |_| frame(CONTINUATION, 0, 1, &[])),
-        ("continuation with fields", frame(HEADERS, 0, 1, &GET), |_| {
-            // A new field, `a`, of 8 KiB, not indexed.
-            let field = [&[0x00, 1, b'a', 0x7f, 0x81, 0x3f][..], &[b'x'; 8192]].concat();
-            frame(CONTINUATION, 0, 1, &field)
+        ("continuation", frame(HEADERS, 0, 1, &GET), |_| {
+            frame(CONTINUATION, 0, 1, &[])
         }),
+        (
+            "continuation with fields",
+            frame(HEADERS, 0, 1, &GET),
+            |_| {
+                // A new field, `a`, of 8 KiB, not indexed.
+                let field = [&[0x00, 1, b'a', 0x7f, 0x81, 0x3f][..], &[b'x'; 8192]].concat();
+                frame(CONTINUATION, 0, 1, &field)
+            },
+        ),
         // CVE-2023-44487.
         ("rapid reset", vec![], |n| {
             let reset = frame(RST_STREAM, 0, stream(n), &[0, 0, 0, 8]);
-            [frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &GET), reset].concat()
+            [
+                frame(HEADERS, END_HEADERS | END_STREAM, stream(n), &GET),
+                reset,
+            ]
+            .concat()
         }),
         // CVE-2025-8671: a window that is too large makes the server reset (RFC 9113 §6.9.1).
         ("made to reset", vec![], |n| {
@@ -165,7 +202,8 @@ async fn floods_are_told_to_calm_down() {
     }
 }
 
-/// Nothing of it is kept for a peer that does not read: the server stops reading, and then waits no longer.
+/// Nothing of it is kept for a peer that does not read: the server stops reading, and then waits no
+/// longer.
 #[tokio::test]
 async fn answers_that_nobody_reads_do_not_pile_up() {
     const TIMEOUT: Duration = Duration::from_millis(150);
@@ -174,14 +212,18 @@ async fn answers_that_nobody_reads_do_not_pile_up() {
             continue;
         }
         let never = Never::new();
-        let server = Server::new().max_control_frames(u32::MAX).write_timeout(TIMEOUT);
+        let server = Server::new()
+            .max_control_frames(u32::MAX)
+            .write_timeout(TIMEOUT);
         let site = never.site(server).await;
         let socket = TcpSocket::new_v4().unwrap();
         // Without it the kernel would keep some 30 MB of answers.
         socket.set_recv_buffer_size(4096).unwrap();
         let peer = within(socket.connect(site.address)).await.unwrap();
         let (from, to) = peer.into_split();
-        let sent = tokio::time::timeout(PATIENCE, sends(to, begin, more)).await.expect(name);
+        let sent = tokio::time::timeout(PATIENCE, sends(to, begin, more))
+            .await
+            .expect(name);
         assert!(sent.is_err(), "{name}");
         drop(from);
         site.all_closed().await;
@@ -196,7 +238,10 @@ async fn answers_that_nobody_reads_do_not_pile_up() {
 async fn streams_beyond_the_limit_are_refused() {
     let never = Never::new();
     let site = never.site(Server::new().max_concurrent_streams(10)).await;
-    let code = told(&site, vec![], |n| frame(HEADERS, END_HEADERS, stream(n), &POST)).await;
+    let code = told(&site, vec![], |n| {
+        frame(HEADERS, END_HEADERS, stream(n), &POST)
+    })
+    .await;
     assert_eq!(code, Some(ENHANCE_YOUR_CALM));
     site.all_closed().await;
     assert_eq!(site.closed(), "flood 1");
@@ -213,9 +258,14 @@ async fn without_a_window_files_and_pages_end() {
         let ledger = Ledger::new();
         let file = tempfile::tempfile().unwrap();
         file.set_len(1 << 20).unwrap();
-        let (blob, counted) = (Blob::stable(file).unwrap(), ledger.clone());
+        let blob = Blob::stable(file).unwrap();
+        let counted = ledger.clone();
         let service = tower::service_fn(move |request: Request<Incoming>| {
-            let body = if request.uri().path() == "/f" { blob.clone().into() } else { Body::from("page") };
+            let body = if request.uri().path() == "/f" {
+                blob.clone().into()
+            } else {
+                Body::from("page")
+            };
             let mut response = Response::new(body);
             Body::publish_handle(&mut response, &counted);
             async { Ok(response) }
@@ -223,12 +273,20 @@ async fn without_a_window_files_and_pages_end() {
         let server = Server::new().write_timeout(TIMEOUT).idle_timeout(TIMEOUT);
         let site = Site::start(server, service).await;
         let mut peer = site.peer().await;
-        peer.send([PREFACE, &frame(SETTINGS_FRAME, 0, 0, &NO_WINDOW)].concat()).await;
+        peer.send([PREFACE, &frame(SETTINGS_FRAME, 0, 0, &NO_WINDOW)].concat())
+            .await;
         let head = [&[0x82, 0x86, 0x01, 1, b'a', 0x04, 2], path].concat();
         for number in 0..100 {
-            peer.send(frame(HEADERS, END_HEADERS | END_STREAM, stream(number), &head)).await;
+            peer.send(frame(
+                HEADERS,
+                END_HEADERS | END_STREAM,
+                stream(number),
+                &head,
+            ))
+            .await;
         }
-        let (mut heads, mut goaway) = (0, false);
+        let mut heads = 0;
+        let mut goaway = false;
         while let Some((kind, ..)) = frame_from(&mut peer.stream).await {
             assert_ne!(kind, DATA);
             heads += u32::from(kind == HEADERS);

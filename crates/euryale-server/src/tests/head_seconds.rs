@@ -22,7 +22,10 @@ fn app() -> Router {
 async fn each_response_counts_once_with_keep_alive() {
     let site = Site::start(Server::new(), app()).await;
     let mut peer = site.peer().await;
-    for (path, count) in ["/", "/empty", "/large", "/missing", "/"].into_iter().zip(1..) {
+    for (path, count) in ["/", "/empty", "/large", "/missing", "/"]
+        .into_iter()
+        .zip(1..)
+    {
         peer.get(path).await;
         assert_eq!(site.ledger.response_head_seconds.count(), count, "{path}");
     }
@@ -37,14 +40,19 @@ async fn each_response_counts_once_with_pipelining() {
     let site = Site::start(Server::new(), app()).await;
     let mut peer = site.peer().await;
     let paths = ["/", "/large", "/empty", "/empty", "/large", "/", "/"];
-    let requests: String = paths.map(|path| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).concat();
+    let requests: String = paths
+        .map(|path| format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+        .concat();
     peer.send(requests).await;
     for _ in paths {
         peer.response().await;
     }
     drop(peer);
     site.all_closed().await;
-    assert_eq!(site.ledger.response_head_seconds.count(), paths.len() as u64);
+    assert_eq!(
+        site.ledger.response_head_seconds.count(),
+        paths.len() as u64
+    );
     site.end().await;
 }
 
@@ -52,7 +60,10 @@ async fn each_response_counts_once_with_pipelining() {
 async fn a_hundred_continue_is_no_response() {
     let site = Site::start(Server::new(), app()).await;
     let mut peer = site.peer().await;
-    peer.send("POST /echo HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n").await;
+    peer.send(
+        "POST /echo HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n",
+    )
+    .await;
     assert!(peer.head().await.starts_with("HTTP/1.1 100 "));
     assert_eq!(site.ledger.response_head_seconds.count(), 0);
     peer.send("ok").await;

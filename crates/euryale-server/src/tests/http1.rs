@@ -6,7 +6,10 @@ use super::*;
 use euryale_core::Peer as Sender;
 
 fn echo() -> Router {
-    Router::new().route("/{word}", get(|Path(word): Path<String>| async move { word }))
+    Router::new().route(
+        "/{word}",
+        get(|Path(word): Path<String>| async move { word }),
+    )
 }
 
 #[tokio::test]
@@ -47,8 +50,9 @@ async fn pipelined_requests_are_answered_in_order() {
     );
     let site = Site::start(Server::new(), app).await;
     let mut peer = site.peer().await;
-    let requests: String =
-        ["held", "two", "three"].map(|word| format!("GET /{word} HTTP/1.1\r\nhost: a\r\n\r\n")).concat();
+    let requests: String = ["held", "two", "three"]
+        .map(|word| format!("GET /{word} HTTP/1.1\r\nhost: a\r\n\r\n"))
+        .concat();
     peer.send(requests).await;
     gate.arrived().await;
     gate.open();
@@ -85,8 +89,14 @@ async fn requests_know_their_peer() {
 #[tokio::test]
 async fn heads_beyond_the_limits_are_refused() {
     let site = Site::start(Server::new(), echo()).await;
-    let large = format!("GET /a HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(64 << 10));
-    let many = format!("GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(100));
+    let large = format!(
+        "GET /a HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
+        "x".repeat(64 << 10)
+    );
+    let many = format!(
+        "GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n",
+        "x: y\r\n".repeat(100)
+    );
     for request in [large, many] {
         let mut peer = site.peer().await;
         // The server may answer and close before it has read all of it.
@@ -97,7 +107,10 @@ async fn heads_beyond_the_limits_are_refused() {
     site.all_closed().await;
     assert_eq!(site.closed(), "head_too_large 2");
     let mut peer = site.peer().await;
-    let fits = format!("GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(99));
+    let fits = format!(
+        "GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n",
+        "x: y\r\n".repeat(99)
+    );
     peer.send(fits).await;
     assert_eq!(peer.response().await.1, "a");
     site.end().await;
@@ -135,8 +148,10 @@ async fn a_panic_ends_its_own_socket_only() {
 
 #[tokio::test]
 async fn a_peer_that_goes_away_drops_the_handler() {
-    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
-    let (held, guard) = (gate.clone(), dropped.clone());
+    let gate = Gate::new();
+    let dropped = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let guard = dropped.clone();
     let app = Router::new().route(
         "/",
         get(move || async move {

@@ -19,14 +19,20 @@ const END_STREAM: u8 = 1;
 
 pub(super) async fn connect(site: &Site) -> SendRequest<Empty<Bytes>> {
     let stream = TcpStream::connect(site.address).await.unwrap();
-    let (client, driver) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (client, driver) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     tokio::spawn(driver);
     client
 }
 
 pub(super) fn request(method: &str, path: &str) -> Request<Empty<Bytes>> {
     let uri = format!("http://a{path}");
-    Request::builder().method(method).uri(uri).body(Empty::new()).unwrap()
+    Request::builder()
+        .method(method)
+        .uri(uri)
+        .body(Empty::new())
+        .unwrap()
 }
 
 /// Bodies that a service may give for HEAD. No Router: axum takes them away by itself.
@@ -34,11 +40,17 @@ async fn bodies(request: Request<Incoming>) -> Result<Response<Body>, Infallible
     let response = Response::builder();
     let response = match request.uri().path() {
         "/hello" => response.body(Body::from("hello")),
-        "/stream" => response.body(Body::new(Once(Some(Frame::data(Bytes::from_static(b"chunk")))))),
-        "/own" => response.header(CONTENT_LENGTH, 7).body(Body::from("seven b")),
+        "/stream" => response.body(Body::new(Once(Some(Frame::data(Bytes::from_static(
+            b"chunk",
+        )))))),
+        "/own" => response
+            .header(CONTENT_LENGTH, 7)
+            .body(Body::from("seven b")),
         "/left-out" => response.header(CONTENT_LENGTH, 7).body(Body::empty()),
         "/nothing" => response.status(204).body(Body::empty()),
-        "/wrong" => response.status(204).body(Body::from("a body that 204 cannot have")),
+        "/wrong" => response
+            .status(204)
+            .body(Body::from("a body that 204 cannot have")),
         _ => response.body(Body::empty()),
     };
     Ok(response.unwrap())
@@ -68,9 +80,14 @@ async fn prior_knowledge_is_served() {
     let site = Site::start(Server::new(), app).await;
     let mut client = connect(&site).await;
     for path in ["/one", "/two"] {
-        let response = within(client.send_request(request("GET", path))).await.unwrap();
+        let response = within(client.send_request(request("GET", path)))
+            .await
+            .unwrap();
         assert_eq!(response.version(), Version::HTTP_2);
-        let body = within(response.into_body().collect()).await.unwrap().to_bytes();
+        let body = within(response.into_body().collect())
+            .await
+            .unwrap()
+            .to_bytes();
         assert_eq!(body, path);
     }
     assert_eq!(site.ledger.response_head_seconds.count(), 2);
@@ -94,10 +111,18 @@ async fn head_has_the_length_of_get() {
         ("/", None),
     ];
     for (path, length) in lengths {
-        let response = within(client.send_request(request("HEAD", path))).await.unwrap();
-        let told = response.headers().get(CONTENT_LENGTH).map(|length| length.to_str().unwrap());
+        let response = within(client.send_request(request("HEAD", path)))
+            .await
+            .unwrap();
+        let told = response
+            .headers()
+            .get(CONTENT_LENGTH)
+            .map(|length| length.to_str().unwrap());
         assert_eq!(told, length, "{path}");
-        let body = within(response.into_body().collect()).await.unwrap().to_bytes();
+        let body = within(response.into_body().collect())
+            .await
+            .unwrap()
+            .to_bytes();
         assert_eq!(body, "", "{path}");
     }
     drop(client);
@@ -110,8 +135,8 @@ async fn head_sends_no_data() {
     let site = Site::start(Server::new(), tower::service_fn(bodies)).await;
     for path in ["/hello", "/stream"] {
         let mut peer = site.peer().await;
-        // Static table (RFC 7541 Appendix A): 2 is `:method`, 4 is `:path`, 6 is `:scheme: http`, 1 is
-        // `:authority`.
+        // Static table (RFC 7541 Appendix A): 2 is `:method`, 4 is `:path`, 6 is `:scheme: http`, 1
+        // is `:authority`.
         let mut block = vec![0x86, 0x02, 4];
         block.extend(b"HEAD");
         block.extend([0x04, u8::try_from(path.len()).unwrap()]);
@@ -119,7 +144,14 @@ async fn head_sends_no_data() {
         block.extend([0x01, 1, b'a']);
         let length = u8::try_from(block.len()).unwrap();
         peer.send([PREFACE, SETTINGS].concat()).await;
-        peer.send([&[0, 0, length, 1, 4 | END_STREAM, 0, 0, 0, 1], block.as_slice()].concat()).await;
+        peer.send(
+            [
+                &[0, 0, length, 1, 4 | END_STREAM, 0, 0, 0, 1],
+                block.as_slice(),
+            ]
+            .concat(),
+        )
+        .await;
         let flags = loop {
             let (kind, flags, _) = next_frame(&mut peer).await.unwrap();
             assert_ne!(kind, 0, "DATA");
@@ -165,20 +197,26 @@ impl http_body::Body for Endless {
 
 #[tokio::test]
 async fn a_reset_drops_the_handler_and_leaves_the_socket() {
-    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
-    let (held, guard) = (gate.clone(), dropped.clone());
+    let gate = Gate::new();
+    let dropped = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let guard = dropped.clone();
     let handler = move || async move {
         let _guard = Dropped(guard);
         held.pass().await;
     };
-    let app = Router::new().route("/held", get(handler)).route("/hello", get(|| async { "hello" }));
+    let app = Router::new()
+        .route("/held", get(handler))
+        .route("/hello", get(|| async { "hello" }));
     let site = Site::start(Server::new(), app).await;
     let mut client = connect(&site).await;
     let pending = tokio::spawn(client.send_request(request("GET", "/held")));
     gate.arrived().await;
     pending.abort();
     let _ = within(dropped.acquire()).await.unwrap();
-    let response = within(client.send_request(request("GET", "/hello"))).await.unwrap();
+    let response = within(client.send_request(request("GET", "/hello")))
+        .await
+        .unwrap();
     assert_eq!(response.status(), 200);
     drop((client, response));
     site.end().await;
@@ -201,7 +239,8 @@ impl http_body::Body for Counted {
     }
 }
 
-/// It opens wide windows and reads nothing: what is in the server then is not bounded by its windows.
+/// It opens wide windows and reads nothing: what is in the server then is not bounded by its
+/// windows.
 #[tokio::test]
 async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     const STREAMS: usize = 100;
@@ -217,8 +256,10 @@ async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     let site = Site::start(Server::new(), service).await;
     let mut peer = site.peer().await;
     peer.send(PREFACE).await;
-    // SETTINGS_INITIAL_WINDOW_SIZE 16 MiB, and a WINDOW_UPDATE of 1 GiB for the connection (RFC 9113 §6.5.2, §6.9).
-    peer.send([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0]).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE 16 MiB, and a WINDOW_UPDATE of 1 GiB for the connection (RFC
+    // 9113 §6.5.2, §6.9).
+    peer.send([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0])
+        .await;
     peer.send([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x40, 0, 0, 0]).await;
     for stream in 0..STREAMS {
         // GET / of http, at `a`.
@@ -228,15 +269,23 @@ async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     }
     // All tasks that can go on do so between a request of another peer and its answer.
     let mut other = site.peer().await;
-    let (mut before, mut still) = (0, 0);
+    let mut before = 0;
+    let mut still = 0;
     while still < 20 {
         other.get("/ping").await;
         let now = taken.load(Ordering::SeqCst);
-        still = if now == before && now > 0 { still + 1 } else { 0 };
+        still = if now == before && now > 0 {
+            still + 1
+        } else {
+            0
+        };
         before = now;
     }
     let sockets = 8 << 20;
-    assert!(before <= sockets + STREAMS * (16 << 10), "{before} bytes for {STREAMS} streams that stall");
+    assert!(
+        before <= sockets + STREAMS * (16 << 10),
+        "{before} bytes for {STREAMS} streams that stall"
+    );
     drop((peer, other));
     site.all_closed().await;
     site.end().await;

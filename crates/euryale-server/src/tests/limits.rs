@@ -54,19 +54,29 @@ async fn one_peer_has_so_many_sockets() {
 /// Each request is worked on when it is taken back, so h2's own limit does not count it.
 #[tokio::test]
 async fn paced_resets_end_the_socket() {
-    let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
-    let (held, guard) = (gate.clone(), dropped.clone());
+    let gate = Gate::new();
+    let dropped = Arc::new(Semaphore::new(0));
+    let held = gate.clone();
+    let guard = dropped.clone();
     let handler = move || async move {
         let _guard = Dropped(guard);
         held.pass().await;
     };
-    let site = Site::start(Server::new().max_resets(5), Router::new().route("/", get(handler))).await;
+    let site = Site::start(
+        Server::new().max_resets(5),
+        Router::new().route("/", get(handler)),
+    )
+    .await;
     let mut peer = site.peer().await;
     peer.send([PREFACE, SETTINGS].concat()).await;
     for stream in (1..=11).step_by(2) {
-        peer.send([0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a']).await;
+        peer.send([
+            0, 0, 6, 1, 5, 0, 0, 0, stream, 0x82, 0x84, 0x86, 0x01, 1, b'a',
+        ])
+        .await;
         gate.arrived().await;
-        peer.send([0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 8]).await;
+        peer.send([0, 0, 4, 3, 0, 0, 0, 0, stream, 0, 0, 0, 8])
+            .await;
         within(dropped.acquire()).await.unwrap().forget();
     }
     let mut last = None;
@@ -86,8 +96,10 @@ async fn paced_resets_end_the_socket() {
 #[tokio::test]
 async fn half_closed_means_gone_unless_it_is_allowed() {
     for allowed in [false, true] {
-        let (gate, dropped) = (Gate::new(), Arc::new(Semaphore::new(0)));
-        let (held, guard) = (gate.clone(), dropped.clone());
+        let gate = Gate::new();
+        let dropped = Arc::new(Semaphore::new(0));
+        let held = gate.clone();
+        let guard = dropped.clone();
         let handler = move || async move {
             let _guard = Dropped(guard);
             held.pass().await;

@@ -15,7 +15,9 @@ use crate::{Listener, UnixSocket};
 fn app() -> Router {
     let who = |request: axum::extract::Request| async move {
         let peer = request.extensions().get::<Sender>().unwrap();
-        let balancer = peer.balancer().map_or("none".to_owned(), |balancer| balancer.to_string());
+        let balancer = peer
+            .balancer()
+            .map_or("none".to_owned(), |balancer| balancer.to_string());
         format!("{} by {balancer}", peer.address())
     };
     Router::new().route("/", get(who))
@@ -40,7 +42,10 @@ async fn a_unix_socket_is_served_and_goes_with_the_server() {
     let site = Site::start(Server::new().listen(listener), app()).await;
     assert!(ask_unix(&path).await.ends_with("unix by none"));
     // The file is there, and somebody listens.
-    assert_eq!(UnixSocket::new(&path).bind().unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(
+        UnixSocket::new(&path).bind().unwrap_err().kind(),
+        std::io::ErrorKind::AddrInUse
+    );
     site.end().await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -61,7 +66,10 @@ async fn a_stale_socket_is_replaced_and_nothing_else() {
     drop(other);
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "notes").unwrap();
-    assert_eq!(UnixSocket::new(&path).bind().unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(
+        UnixSocket::new(&path).bind().unwrap_err().kind(),
+        std::io::ErrorKind::AlreadyExists
+    );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -77,15 +85,23 @@ async fn a_balancer_says_whom_it_speaks_for() {
     let (site, address) = balanced(true, Server::new()).await;
     let v2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\0\x01\0\x50";
     let local: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
-    for (header, source) in
-        [(&b"PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n"[..], "192.0.2.1:1"), (v2, "192.0.2.1:1"), (local, "")]
-    {
+    for (header, source) in [
+        (
+            &b"PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n"[..],
+            "192.0.2.1:1",
+        ),
+        (v2, "192.0.2.1:1"),
+        (local, ""),
+    ] {
         let mut peer = Peer::new(address).await;
         let own = peer.stream.local_addr().unwrap();
         peer.send([header, REQUEST.as_bytes()].concat()).await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
-        let expected =
-            if source.is_empty() { format!("{own} by none") } else { format!("{source} by {own}") };
+        let expected = if source.is_empty() {
+            format!("{own} by none")
+        } else {
+            format!("{source} by {own}")
+        };
         assert!(answer.ends_with(&expected), "{answer}");
     }
     site.all_closed().await;
@@ -95,9 +111,18 @@ async fn a_balancer_says_whom_it_speaks_for() {
 
 #[tokio::test]
 async fn a_balancer_without_a_header_is_closed() {
-    let (site, address) = balanced(true, Server::new().handshake_timeout(Duration::from_millis(100))).await;
-    let beginnings =
-        ["", "PROXY TCP4 192", REQUEST, "PROXY TCP4 a b c d\r\n", "\r\n\r\n\0\r\nQUIT\n\x21\x11"];
+    let (site, address) = balanced(
+        true,
+        Server::new().handshake_timeout(Duration::from_millis(100)),
+    )
+    .await;
+    let beginnings = [
+        "",
+        "PROXY TCP4 192",
+        REQUEST,
+        "PROXY TCP4 a b c d\r\n",
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11",
+    ];
     for beginning in beginnings {
         let mut peer = Peer::new(address).await;
         peer.send(beginning).await;
@@ -116,33 +141,55 @@ async fn nobody_else_may_say_it() {
         let mut peer = Peer::new(address).await;
         peer.send([header, REQUEST.as_bytes()].concat()).await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.matches("HTTP/").count() == 1, "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 400 ") && answer.matches("HTTP/").count() == 1,
+            "{answer}"
+        );
     }
     let mut plain = Peer::new(address).await;
     let own = plain.stream.local_addr().unwrap();
     plain.send(REQUEST).await;
-    assert!(String::from_utf8(plain.rest().await).unwrap().ends_with(&format!("{own} by none")));
+    assert!(
+        String::from_utf8(plain.rest().await)
+            .unwrap()
+            .ends_with(&format!("{own} by none"))
+    );
     site.end().await;
 }
 
 /// Headers of both versions, right ones and wrong ones.
 fn headers() -> impl Strategy<Value = Vec<u8>> {
-    let text = (any::<SocketAddr>(), any::<SocketAddr>(), "[ -~]{0,8}").prop_map(|(from, to, more)| {
-        let family = if from.is_ipv4() { "TCP4" } else { "TCP6" };
-        let (ips, ports) = ((from.ip(), to.ip()), (from.port(), to.port()));
-        format!("PROXY {family} {} {} {} {}{more}\r\n", ips.0, ips.1, ports.0, ports.1).into_bytes()
-    });
+    let text =
+        (any::<SocketAddr>(), any::<SocketAddr>(), "[ -~]{0,8}").prop_map(|(from, to, more)| {
+            let family = if from.is_ipv4() { "TCP4" } else { "TCP6" };
+            let ips = (from.ip(), to.ip());
+            let ports = (from.port(), to.port());
+            format!(
+                "PROXY {family} {} {} {} {}{more}\r\n",
+                ips.0, ips.1, ports.0, ports.1
+            )
+            .into_bytes()
+        });
     let pairs = prop::collection::vec(any::<u8>(), 0..60);
     let binary = (0x20..0x22_u8, any::<u8>(), pairs).prop_map(|(command, family, rest)| {
         let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
-        [b"\r\n\r\n\0\r\nQUIT\n", &[command, family][..], &length, &rest].concat()
+        [
+            b"\r\n\r\n\0\r\nQUIT\n",
+            &[command, family][..],
+            &length,
+            &rest,
+        ]
+        .concat()
     });
     prop_oneof![text, binary]
 }
 
 #[test]
 fn whatever_a_stranger_says_first_it_is_nobody_else() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let (site, address) = runtime.block_on(balanced(false, Server::new().head_timeout(PATIENCE)));
     proptest!(ProptestConfig::with_cases(64), |(header in headers())| {
         let answer = runtime.block_on(async {
@@ -163,7 +210,10 @@ async fn peers_behind_a_balancer_are_told_apart() {
     let (site, address) = balanced(true, Server::new().max_sockets_per_peer(1)).await;
     let ask = async |source: &str| {
         let mut peer = Peer::new(address).await;
-        peer.send(format!("PROXY TCP4 {source} 192.0.2.2 1 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        peer.send(format!(
+            "PROXY TCP4 {source} 192.0.2.2 1 80\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"
+        ))
+        .await;
         peer
     };
     let mut one = ask("192.0.2.1").await;
@@ -181,7 +231,8 @@ async fn a_balancer_that_was_accepted_before_the_drain_may_speak() {
     let mut peer = Peer::new(address).await;
     eventually(|| site.ledger.sockets.open.get() == 1).await;
     site.shutdown.drain();
-    peer.send(format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n{REQUEST}")).await;
+    peer.send(format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n{REQUEST}"))
+        .await;
     let answer = String::from_utf8(peer.rest().await).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(site.end().await.is_complete());

@@ -8,7 +8,9 @@ use super::*;
 
 fn app() -> Router {
     let length = |body: String| async move { body.len().to_string() };
-    Router::new().route("/", post(length)).layer(DefaultBodyLimit::max(1 << 20))
+    Router::new()
+        .route("/", post(length))
+        .layer(DefaultBodyLimit::max(1 << 20))
 }
 
 /// 8 MiB to a limit of 1 MiB: as much as it may send before it reads.
@@ -18,11 +20,18 @@ async fn a_refused_upload_is_told_why() {
     let length = 8 << 20;
     for _ in 0..20 {
         let mut peer = site.peer().await;
-        peer.send(format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")).await;
+        peer.send(format!(
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"
+        ))
+        .await;
         peer.send(vec![b'x'; length]).await;
         let (head, _) = peer.response().await;
         assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
-        assert_eq!(within(peer.stream.read(&mut [0])).await.unwrap(), 0, "an end, not a reset");
+        assert_eq!(
+            within(peer.stream.read(&mut [0])).await.unwrap(),
+            0,
+            "an end, not a reset"
+        );
     }
     site.all_closed().await;
     assert_eq!(site.closed(), "finished 20");
@@ -33,7 +42,8 @@ async fn a_refused_upload_is_told_why() {
 async fn who_never_stops_sending_is_left() {
     let site = Site::start(Server::new(), app()).await;
     let mut peer = site.peer().await;
-    peer.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    peer.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
     let chunk = [b"10000\r\n", vec![b'x'; 1 << 16].as_slice(), b"\r\n"].concat();
     let mut sent = 0;
     while within(peer.stream.write_all(&chunk)).await.is_ok() {
@@ -53,7 +63,8 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
         "GET / HTTP/1.1\r\nhost: a/b\r\n\r\n",
         "GET http://a/ HTTP/1.1\r\nhost: b\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\nx_forwarded_for: 192.0.2.1\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
+            transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         // By hyper.
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
@@ -64,7 +75,8 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
     for head in heads {
         let mut peer = site.peer().await;
         // What follows is not taken for a request.
-        peer.send(format!("{head}GET / HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        peer.send(format!("{head}GET / HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
         assert!(answer.starts_with("HTTP/1.1 400 "), "{head:?}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{head:?}: {answer}");
@@ -78,14 +90,21 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
 #[tokio::test]
 async fn length_beside_a_coding_is_forgotten_and_the_socket_closed() {
     let site = Site::start(Server::new(), app()).await;
-    for fields in
-        ["content-length: 3\r\ntransfer-encoding: chunked", "transfer-encoding: chunked\r\ncontent-length: 3"]
-    {
+    for fields in [
+        "content-length: 3\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 3",
+    ] {
         let mut peer = site.peer().await;
-        peer.send(format!("POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n5\r\nhello\r\n0\r\n\r\n")).await;
+        peer.send(format!(
+            "POST / HTTP/1.1\r\nhost: a\r\n{fields}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        ))
+        .await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
-        assert!(answer.ends_with("\r\n\r\n5") && answer.matches("HTTP/1.1 ").count() == 1, "{answer}");
+        assert!(
+            answer.ends_with("\r\n\r\n5") && answer.matches("HTTP/1.1 ").count() == 1,
+            "{answer}"
+        );
     }
     site.end().await;
 }

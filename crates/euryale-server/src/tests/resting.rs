@@ -7,8 +7,10 @@ use super::*;
 
 async fn site(idle: Duration) -> Site {
     let asked = Arc::new(AtomicUsize::new(0));
-    let app = Router::new()
-        .route("/", get(move || async move { asked.fetch_add(1, Ordering::SeqCst).to_string() }));
+    let app = Router::new().route(
+        "/",
+        get(move || async move { asked.fetch_add(1, Ordering::SeqCst).to_string() }),
+    );
     Site::start(Server::new().idle_timeout(idle), app).await
 }
 
@@ -27,8 +29,12 @@ async fn a_socket_that_rested_is_asked_again() {
     // Two heads at once, and the first of them in two parts, for which it does not rest.
     peer.send("GET / HTTP/1.1\r\nho").await;
     rested(&site, 0).await;
-    peer.send("st: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    assert_eq!((peer.response().await.1, peer.response().await.1), ("3".to_owned(), "4".to_owned()));
+    peer.send("st: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    assert_eq!(
+        (peer.response().await.1, peer.response().await.1),
+        ("3".to_owned(), "4".to_owned())
+    );
     rested(&site, 1).await;
     drop(peer);
     site.all_closed().await;
@@ -44,7 +50,11 @@ async fn who_rests_is_closed_when_the_idle_time_is_over() {
     let began = tokio::time::Instant::now();
     peer.get("/").await;
     assert_eq!(peer.rest().await, b"");
-    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        began.elapsed()
+    );
     site.all_closed().await;
     assert_eq!(site.closed(), "idle 1");
     site.end().await;
@@ -96,10 +106,12 @@ async fn half_a_head_does_not_rest() {
     site.end().await;
 }
 
-/// hyper has read it by then, and is asked no more when a socket rests: the second part would be taken for a request.
+/// hyper has read it by then, and is asked no more when a socket rests: the second part would be
+/// taken for a request.
 #[tokio::test]
 async fn some_of_a_head_that_came_early_is_kept() {
-    let (gate, idle) = (Gate::new(), Duration::from_secs(30));
+    let gate = Gate::new();
+    let idle = Duration::from_secs(30);
     let held = gate.clone();
     let app = Router::new()
         .route("/", get(|| async { "first" }))
@@ -108,12 +120,23 @@ async fn some_of_a_head_that_came_early_is_kept() {
         .route("/next", get(|| async { "next" }));
     for (first, early) in [
         ("GET / HTTP/1.1\r\nhost: a\r\n\r\nG", ""),
-        ("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /next HTTP/1.1\r\nhost: a\r\nx: ", ""),
-        ("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nokGET /next HTTP/1.1\r\nhost: a\r\nx: ", ""),
-        ("GET /held HTTP/1.1\r\nhost: a\r\n\r\n", "GET /next HTTP/1.1\r\nhost: a\r\nx: "),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /next HTTP/1.1\r\nhost: a\r\nx: ",
+            "",
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nokGET /next HTTP/1.1\r\n\
+                host: a\r\nx: ",
+            "",
+        ),
+        (
+            "GET /held HTTP/1.1\r\nhost: a\r\n\r\n",
+            "GET /next HTTP/1.1\r\nhost: a\r\nx: ",
+        ),
     ] {
         let site = Site::start(Server::new().idle_timeout(idle), app.clone()).await;
-        let (mut peer, mut other) = (site.peer().await, site.peer().await);
+        let mut peer = site.peer().await;
+        let mut other = site.peer().await;
         peer.send(first).await;
         if !early.is_empty() {
             gate.arrived().await;
@@ -127,9 +150,17 @@ async fn some_of_a_head_that_came_early_is_kept() {
         other.get("/").await;
         rested(&site, 1).await;
         let rest = "ET /next HTTP/1.1\r\nhost: a\r\n\r\n";
-        peer.send(if first.ends_with('G') { rest } else { "GET /evil HTTP/1.1\r\n\r\n" }).await;
+        peer.send(if first.ends_with('G') {
+            rest
+        } else {
+            "GET /evil HTTP/1.1\r\n\r\n"
+        })
+        .await;
         let (head, body) = peer.response().await;
-        assert!(head.starts_with("HTTP/1.1 200 ") && body == "next", "{first:?}: {head}");
+        assert!(
+            head.starts_with("HTTP/1.1 200 ") && body == "next",
+            "{first:?}: {head}"
+        );
         drop((peer, other));
         site.end().await;
     }

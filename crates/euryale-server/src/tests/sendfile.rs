@@ -24,7 +24,9 @@ use super::*;
 pub(super) const LEN: usize = 3_000_017;
 
 pub(super) fn content(len: usize) -> Vec<u8> {
-    (0..len as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+    (0..len as u64)
+        .map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
+        .collect()
 }
 
 /// A file of these bytes, that is open.
@@ -45,14 +47,17 @@ pub(super) struct Shelf {
 impl Shelf {
     fn response(&self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.blob.clone()));
-        response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+        response
+            .headers_mut()
+            .insert("content-type", "text/plain".parse().unwrap());
         Body::publish_handle(&mut response, &self.ledger);
         response
     }
 
     pub(super) fn router(&self) -> Router {
-        let send =
-            async |State(shelf): State<Self>| shelf.response().map(axum::body::Body::new).into_response();
+        let send = async |State(shelf): State<Self>| {
+            shelf.response().map(axum::body::Body::new).into_response()
+        };
         Router::new().route("/", get(send)).with_state(self.clone())
     }
 }
@@ -60,14 +65,20 @@ impl Shelf {
 impl Site {
     /// Serves `blob`, with these layers around the route.
     async fn with_blob(blob: Blob, layers: impl FnOnce(Router) -> Router) -> (Self, Shelf) {
-        let shelf = Shelf { blob, ledger: Ledger::new() };
+        let shelf = Shelf {
+            blob,
+            ledger: Ledger::new(),
+        };
         let site = Self::start(Server::new(), layers(shelf.router())).await;
         (site, shelf)
     }
 
     /// How many blobs and bytes left by `sendfile`.
     fn sent(&self) -> (u64, u64) {
-        (self.ledger.blobs.sent.sendfile.get(), self.ledger.blobs.sent.sendfile_bytes.get())
+        (
+            self.ledger.blobs.sent.sendfile.get(),
+            self.ledger.blobs.sent.sendfile_bytes.get(),
+        )
     }
 
     /// They did, when the server has seen what the peer has.
@@ -94,13 +105,18 @@ impl Peer {
 async fn kept_alive_and_pipelined_every_byte_arrives() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let (site, shelf) = Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| app).await;
+    let (site, shelf) =
+        Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
+            app
+        })
+        .await;
     let mut peer = site.peer().await;
     for _ in 0..3 {
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes);
     }
-    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(8)).await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(8))
+        .await;
     for _ in 0..8 {
         assert!(peer.body().await == bytes);
     }
@@ -131,11 +147,14 @@ async fn a_coded_file_is_sent_as_what_it_is() {
     ] {
         let say = move |mut response: axum::response::Response| async move {
             if let Some(said) = said {
-                response.headers_mut().insert("content-encoding", said.parse().unwrap());
+                response
+                    .headers_mut()
+                    .insert("content-encoding", said.parse().unwrap());
             }
             response
         };
-        let (site, shelf) = Site::with_blob(blob, |app| app.layer(axum::middleware::map_response(say))).await;
+        let (site, shelf) =
+            Site::with_blob(blob, |app| app.layer(axum::middleware::map_response(say))).await;
         let mut peer = site.peer().await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes);
@@ -152,13 +171,23 @@ async fn parts_of_a_file_begin_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
     let whole = Blob::stable(file(folder.path(), &bytes)).unwrap();
-    for (offset, len) in
-        [(0, 1), (1, 1), (4095, 2), (65_535, 65_538), (LEN - 1, 1), (524_288, 524_288), (0, 524_289)]
-    {
-        let (site, shelf) = Site::with_blob(whole.slice(offset as u64, len as u64), |app| app).await;
+    for (offset, len) in [
+        (0, 1),
+        (1, 1),
+        (4095, 2),
+        (65_535, 65_538),
+        (LEN - 1, 1),
+        (524_288, 524_288),
+        (0, 524_289),
+    ] {
+        let (site, shelf) =
+            Site::with_blob(whole.slice(offset as u64, len as u64), |app| app).await;
         let mut peer = site.peer().await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        assert!(peer.body().await == bytes[offset..offset + len], "{offset} {len}");
+        assert!(
+            peer.body().await == bytes[offset..offset + len],
+            "{offset} {len}"
+        );
         site.has_sent(1, len).await;
         site.end_quiet(&shelf).await;
     }
@@ -176,25 +205,33 @@ async fn middleware_that_looks_on_changes_nothing() {
     let bytes = content(LEN);
     let read = Arc::new(Mutex::new((0, 0_u64)));
     let counted = Arc::clone(&read);
-    let (site, shelf) = Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
-        app.layer(TraceLayer::new_for_http().on_body_chunk(
-            // It reads the chunks, as one that computes a checksum does.
-            move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
-                let mut counted = counted.lock().unwrap();
-                counted.0 += chunk.len();
-                counted.1 += chunk.iter().map(|byte| u64::from(*byte)).sum::<u64>();
-            },
-        ))
-        .layer(TimeoutLayer::with_status_code(http::StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-    })
-    .await;
+    let (site, shelf) =
+        Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
+            app.layer(TraceLayer::new_for_http().on_body_chunk(
+                // It reads the chunks, as one that computes a checksum does.
+                move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
+                    let mut counted = counted.lock().unwrap();
+                    counted.0 += chunk.len();
+                    counted.1 += chunk.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+                },
+            ))
+            .layer(TimeoutLayer::with_status_code(
+                http::StatusCode::GATEWAY_TIMEOUT,
+                Duration::from_secs(60),
+            ))
+            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        })
+        .await;
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(peer.body().await == bytes);
     site.has_sent(1, LEN).await;
     let sum = bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
-    assert_eq!(*read.lock().unwrap(), (LEN, sum), "and what was read on the way was right");
+    assert_eq!(
+        *read.lock().unwrap(),
+        (LEN, sum),
+        "and what was read on the way was right"
+    );
     site.end_quiet(&shelf).await;
 }
 
@@ -214,9 +251,11 @@ async fn what_may_change_the_body_is_read_and_written() {
     assert_eq!(site.sent(), (0, 0));
     site.end_quiet(&shelf).await;
 
-    let (site, shelf) = Site::with_blob(stable.clone(), |app| app.layer(CompressionLayer::new())).await;
+    let (site, shelf) =
+        Site::with_blob(stable.clone(), |app| app.layer(CompressionLayer::new())).await;
     let mut peer = site.peer().await;
-    peer.send("GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n\r\n").await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\naccept-encoding: gzip\r\n\r\n")
+        .await;
     let head = peer.head().await;
     assert!(head.contains("content-encoding: gzip"), "{head}");
     let mut peer = site.peer().await;
@@ -242,7 +281,8 @@ async fn a_file_that_is_deleted_or_replaced_is_sent_to_its_end() {
     let path = folder.path().join("file");
     let bytes = content(LEN);
     fs::write(&path, &bytes).unwrap();
-    let (site, shelf) = Site::with_blob(Blob::stable(File::open(&path).unwrap()).unwrap(), |app| app).await;
+    let (site, shelf) =
+        Site::with_blob(Blob::stable(File::open(&path).unwrap()).unwrap(), |app| app).await;
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let length = content_length(&peer.head().await).unwrap();
@@ -260,7 +300,8 @@ async fn a_file_that_became_shorter_is_broken_off() {
     let folder = tempfile::tempdir().unwrap();
     for is_stable in [false, true] {
         let file = file(folder.path(), &content(8 << 20));
-        let blob = if is_stable { Blob::stable } else { Blob::new }(file.try_clone().unwrap()).unwrap();
+        let blob =
+            if is_stable { Blob::stable } else { Blob::new }(file.try_clone().unwrap()).unwrap();
         let (site, shelf) = Site::with_blob(blob, |app| app).await;
         file.set_len(1 << 20).unwrap();
         let mut peer = site.peer().await;
@@ -268,7 +309,11 @@ async fn a_file_that_became_shorter_is_broken_off() {
         assert_eq!(content_length(&peer.head().await), Some(8 << 20));
         let rest = peer.rest().await;
         assert!(rest.len() <= 1 << 20, "{}", rest.len());
-        assert_eq!(site.sent().0, u64::from(is_stable), "only what is stable is mapped");
+        assert_eq!(
+            site.sent().0,
+            u64::from(is_stable),
+            "only what is stable is mapped"
+        );
         // Closed as failed, and not as if all had been said.
         site.all_closed().await;
         assert_eq!(site.closed(), "failed 1");
@@ -321,7 +366,9 @@ async fn a_file_that_cannot_be_mapped_is_read() {
     let Ok(bytes) = fs::read(path) else {
         return eprintln!("skipped: no {path}");
     };
-    let blob = Blob::stable(File::open(path).unwrap()).unwrap().slice(0, bytes.len() as u64);
+    let blob = Blob::stable(File::open(path).unwrap())
+        .unwrap()
+        .slice(0, bytes.len() as u64);
     let (site, shelf) = Site::with_blob(blob, |app| app).await;
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -334,10 +381,11 @@ async fn a_file_that_cannot_be_mapped_is_read() {
 async fn one_http2_peer_has_32_files_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let (site, shelf) = Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
-        app.route("/page", get(async || "page"))
-    })
-    .await;
+    let (site, shelf) =
+        Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
+            app.route("/page", get(async || "page"))
+        })
+        .await;
     let mut client = connect(&site).await;
     let mut asked = Vec::new();
     for _ in 0..40 {
@@ -345,18 +393,31 @@ async fn one_http2_peer_has_32_files_under_way() {
     }
     let heads = || asked.iter().filter(|asked| asked.is_finished()).count();
     eventually(|| heads() == 32 && shelf.ledger.blobs.open.get() == 40).await;
-    let page = within(client.send_request(request("GET", "/page"))).await.unwrap();
+    let page = within(client.send_request(request("GET", "/page")))
+        .await
+        .unwrap();
     assert_eq!(page.status(), 200, "what is no file has its way");
     assert_eq!(heads(), 32);
     // Whoever is let go lets another one come.
-    let (there, waiting): (Vec<_>, Vec<_>) =
-        asked.into_iter().partition(tokio::task::JoinHandle::is_finished);
+    let (there, waiting): (Vec<_>, Vec<_>) = asked
+        .into_iter()
+        .partition(tokio::task::JoinHandle::is_finished);
     for asked in there {
         drop(within(asked).await.unwrap().unwrap());
     }
     // All at once: one that is not read holds up the window of the others.
     let reading = waiting.into_iter().map(|asked| {
-        tokio::spawn(async { asked.await.unwrap().unwrap().into_body().collect().await.unwrap().to_bytes() })
+        tokio::spawn(async {
+            asked
+                .await
+                .unwrap()
+                .unwrap()
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+        })
     });
     for body in reading.collect::<Vec<_>>() {
         assert!(within(body).await.unwrap() == bytes);
@@ -375,17 +436,26 @@ async fn under_plain_axum_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
     let blob = Blob::stable(file(folder.path(), &bytes)).unwrap();
-    let shelf = Shelf { blob, ledger: Ledger::new() };
+    let shelf = Shelf {
+        blob,
+        ledger: Ledger::new(),
+    };
     let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
-    let app = shelf.router().route("/who", get(who)).layer(TraceLayer::new_for_http());
+    let app = shelf
+        .router()
+        .route("/who", get(who))
+        .layer(TraceLayer::new_for_http());
     let (listener, address) = bind().await;
     let ledger = Ledger::new();
     let stop = Arc::new(Semaphore::new(0));
     let stopped = Arc::clone(&stop);
     let serving = tokio::spawn(
-        axum::serve(SendfileListener::new(listener).ledger(ledger.clone()), sendfile(app))
-            .with_graceful_shutdown(async move { stopped.acquire().await.unwrap().forget() })
-            .into_future(),
+        axum::serve(
+            SendfileListener::new(listener).ledger(ledger.clone()),
+            sendfile(app),
+        )
+        .with_graceful_shutdown(async move { stopped.acquire().await.unwrap().forget() })
+        .into_future(),
     );
     let mut peer = Peer::new(address).await;
     for sent in 1..=2 {

@@ -95,7 +95,11 @@ async fn an_idle_socket_is_kept_for_longer_than_a_head() {
 #[tokio::test]
 async fn a_socket_that_is_used_is_not_idle() {
     let app = Router::new().route("/", get(|| async { "hello" }));
-    let site = Site::start(Server::new().head_timeout(TIMEOUT).idle_timeout(TIMEOUT), app).await;
+    let site = Site::start(
+        Server::new().head_timeout(TIMEOUT).idle_timeout(TIMEOUT),
+        app,
+    )
+    .await;
     let mut peer = site.peer().await;
     let began = tokio::time::Instant::now();
     let mut ticks = tokio::time::interval(TIMEOUT / 3);
@@ -122,7 +126,8 @@ async fn a_slow_handler_meets_no_deadline_for_heads() {
     let mut slow = site.peer().await;
     slow.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     gate.arrived().await;
-    // When a socket that came later was closed for its silence, the deadline of this one has passed as well.
+    // When a socket that came later was closed for its silence, the deadline of this one has passed
+    // as well.
     site.peer().await.rest().await;
     gate.open();
     assert_eq!(slow.response().await.1, "late");

@@ -27,7 +27,10 @@ impl Certificate {
     pub(super) fn new() -> Self {
         let made = rcgen::generate_simple_self_signed(["site.example".to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-        Self { chain: made.cert.der().clone(), key }
+        Self {
+            chain: made.cert.der().clone(),
+            key,
+        }
     }
 
     fn server(&self) -> ServerConfig {
@@ -43,12 +46,16 @@ impl Certificate {
     fn client(&self, protocols: &[&str]) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.chain.clone()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let mut config =
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         Arc::new(config).into()
     }
 
@@ -60,7 +67,11 @@ impl Certificate {
         self.shake(TcpStream::connect(to).await?, protocols).await
     }
 
-    async fn shake(&self, stream: TcpStream, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
+    async fn shake(
+        &self,
+        stream: TcpStream,
+        protocols: &[&str],
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("site.example").unwrap();
         within(self.client(protocols).connect(name, stream)).await
     }
@@ -77,7 +88,10 @@ pub(super) async fn listening<S, B>(
     service: S,
 ) -> (Site, SocketAddr, Tls)
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
@@ -106,18 +120,45 @@ async fn the_handshake_chooses_the_protocol() {
     let certificate = Certificate::new();
     let seen = |request: axum::extract::Request| async move {
         let peer = request.extensions().get::<Sender>().unwrap().clone();
-        format!("{:?} {} {:?}", request.version(), peer.is_tls(), peer.server_name())
+        format!(
+            "{:?} {} {:?}",
+            request.version(),
+            peer.is_tls(),
+            peer.server_name()
+        )
     };
-    let (site, address, _) = site(Server::new(), &certificate, Router::new().route("/", get(seen))).await;
+    let (site, address, _) = site(
+        Server::new(),
+        &certificate,
+        Router::new().route("/", get(seen)),
+    )
+    .await;
     let mut http1 = certificate.connect(address, &["http/1.1"]).await.unwrap();
-    http1.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
-    assert!(rest(&mut http1).await.ends_with("HTTP/1.1 true Some(\"site.example\")"));
-    let http2 = certificate.connect(address, &["h2", "http/1.1"]).await.unwrap();
+    http1
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(
+        rest(&mut http1)
+            .await
+            .ends_with("HTTP/1.1 true Some(\"site.example\")")
+    );
+    let http2 = certificate
+        .connect(address, &["h2", "http/1.1"])
+        .await
+        .unwrap();
     assert_eq!(http2.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (mut client, driver) = handshake(TokioExecutor::new(), TokioIo::new(http2)).await.unwrap();
+    let (mut client, driver) = handshake(TokioExecutor::new(), TokioIo::new(http2))
+        .await
+        .unwrap();
     tokio::spawn(driver);
-    let response = within(client.send_request(super::http2::request("GET", "/"))).await.unwrap();
-    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+    let response = within(client.send_request(super::http2::request("GET", "/")))
+        .await
+        .unwrap();
+    let body = http_body_util::BodyExt::collect(response.into_body())
+        .await
+        .unwrap()
+        .to_bytes();
     assert_eq!(body, "HTTP/2.0 true Some(\"site.example\")");
     drop(client);
     site.all_closed().await;
@@ -127,13 +168,16 @@ async fn the_handshake_chooses_the_protocol() {
 
 #[tokio::test]
 async fn certificates_are_exchanged_while_sockets_are_open() {
-    let (old, new) = (Certificate::new(), Certificate::new());
+    let old = Certificate::new();
+    let new = Certificate::new();
     let (site, address, tls) = site(Server::new(), &old, app()).await;
     let mut open = old.connect(address, &[]).await.unwrap();
     tls.replace(new.server());
     assert!(old.connect(address, &[]).await.is_err());
     assert!(new.connect(address, &[]).await.is_ok());
-    open.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     assert!(rest(&mut open).await.ends_with("hello"));
     site.all_closed().await;
     site.end().await;
@@ -151,7 +195,11 @@ async fn silent_peers_are_closed_in_time() {
             .write_timeout(TIMEOUT)
     };
     // Before the handshake is through: nothing, a part of a record, and what is no TLS.
-    for beginning in [&b""[..], &[22, 3, 1, 1, 0, 1], b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
+    for beginning in [
+        &b""[..],
+        &[22, 3, 1, 1, 0, 1],
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    ] {
         let (site, address, _) = site(server(), &certificate, app()).await;
         let mut peer = Peer::new(address).await;
         peer.send(beginning).await;
@@ -166,14 +214,22 @@ async fn silent_peers_are_closed_in_time() {
         ("GET / HT", "head_elapsed 1", "HTTP/1.1 408 "),
         ("PRI * HT", "head_elapsed 1", ""),
         (post, "body_elapsed 1", "HTTP/1.1 400 "),
-        ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", "idle 1", "HTTP/1.1 200 "),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+            "idle 1",
+            "HTTP/1.1 200 ",
+        ),
     ] {
         let (site, address, _) = site(server(), &certificate, app()).await;
         let mut peer = certificate.connect(address, &[]).await.unwrap();
         peer.write_all(request.as_bytes()).await.unwrap();
         let answered = rest(&mut peer).await;
         assert!(answered.starts_with(answer), "{request:?}: {answered}");
-        assert_eq!(answered.is_empty(), answer.is_empty(), "{request:?}: {answered}");
+        assert_eq!(
+            answered.is_empty(),
+            answer.is_empty(),
+            "{request:?}: {answered}"
+        );
         drop(peer);
         site.all_closed().await;
         assert_eq!(site.closed(), reason, "{request:?}");
@@ -181,7 +237,9 @@ async fn silent_peers_are_closed_in_time() {
     }
     let (site, address, _) = site(server(), &certificate, app()).await;
     let mut peer = certificate.connect(address, &[]).await.unwrap();
-    peer.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    peer.write_all(b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
     site.all_closed().await;
     assert_eq!(site.closed(), "stalled 1");
     site.end().await;
@@ -220,7 +278,9 @@ async fn who_was_accepted_before_the_drain_may_shake_hands_and_ask() {
     eventually(|| site.ledger.sockets.open.get() == 1).await;
     site.shutdown.drain();
     let mut peer = certificate.shake(raw.stream, &[]).await.unwrap();
-    peer.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
     assert!(rest(&mut peer).await.ends_with("hello"));
     assert!(site.end().await.is_complete());
 }
@@ -241,7 +301,9 @@ async fn handshakes_end_with_the_server() {
 #[tokio::test]
 async fn who_shakes_hands_has_a_place_already() {
     let certificate = Certificate::new();
-    let server = Server::new().max_sockets_per_peer(1).handshake_timeout(Duration::MAX);
+    let server = Server::new()
+        .max_sockets_per_peer(1)
+        .handshake_timeout(Duration::MAX);
     let (site, address, _) = site(server, &certificate, app()).await;
     let silent = Peer::new(address).await;
     eventually(|| site.ledger.sockets.open.get() == 1).await;
@@ -250,7 +312,10 @@ async fn who_shakes_hands_has_a_place_already() {
     drop(silent);
     site.all_closed().await;
     let mut again = certificate.connect(address, &[]).await.unwrap();
-    again.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+    again
+        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     assert!(rest(&mut again).await.ends_with("hello"));
     site.all_closed().await;
     site.end().await;

@@ -1,4 +1,5 @@
-//! Files where they cannot leave by themselves, over TLS and Unix sockets: they are read and written.
+//! Files where they cannot leave by themselves, over TLS and Unix sockets: they are read and
+//! written.
 
 use axum::Router;
 use euryale_blob::ServeBlobLayer;
@@ -24,18 +25,31 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        let (folder, bytes) = (tempfile::tempdir().unwrap(), content(LEN));
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = content(LEN);
         let blob = Blob::stable(file(folder.path(), &bytes)).unwrap();
-        Self { folder, bytes, shelf: Shelf { blob, ledger: Ledger::new() } }
+        Self {
+            folder,
+            bytes,
+            shelf: Shelf {
+                blob,
+                ledger: Ledger::new(),
+            },
+        }
     }
 
     fn app(&self) -> Router {
-        self.shelf.router().layer(ServeBlobLayer::new().ledger(self.shelf.ledger.clone()))
+        self.shelf
+            .router()
+            .layer(ServeBlobLayer::new().ledger(self.shelf.ledger.clone()))
     }
 
     /// The whole, and then a part, over HTTP/1.1.
     async fn arrive_over_http1(&self, mut peer: impl AsyncRead + AsyncWrite + Unpin) {
-        for (range, expected) in [("", &self.bytes[..]), ("range: bytes=70000-\r\n", &self.bytes[70_000..])] {
+        for (range, expected) in [
+            ("", &self.bytes[..]),
+            ("range: bytes=70000-\r\n", &self.bytes[70_000..]),
+        ] {
             let asked = format!("GET / HTTP/1.1\r\nhost: a\r\n{range}\r\n");
             peer.write_all(asked.as_bytes()).await.unwrap();
             let mut head = Vec::new();
@@ -53,7 +67,10 @@ impl Files {
     async fn were_read(&self, site: &Site, blobs: u64, bytes: usize) {
         let sent = &self.shelf.ledger.blobs.sent;
         eventually(|| (sent.read.get(), sent.read_bytes.get()) == (blobs, bytes as u64)).await;
-        assert_eq!((sent.sendfile.get(), site.ledger.blobs.sent.sendfile.get()), (0, 0));
+        assert_eq!(
+            (sent.sendfile.get(), site.ledger.blobs.sent.sendfile.get()),
+            (0, 0)
+        );
     }
 
     async fn end(self, site: Site) {
@@ -64,7 +81,8 @@ impl Files {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_tls() {
-    let (files, certificate) = (Files::new(), Certificate::new());
+    let files = Files::new();
+    let certificate = Certificate::new();
     let (site, address, _) = listening(Server::new(), &certificate, files.app()).await;
     let peer = certificate.connect(address, &["http/1.1"]).await.unwrap();
     files.arrive_over_http1(peer).await;
@@ -74,13 +92,24 @@ async fn over_tls() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_http2_and_tls() {
-    let (files, certificate) = (Files::new(), Certificate::new());
+    let files = Files::new();
+    let certificate = Certificate::new();
     let (site, address, _) = listening(Server::new(), &certificate, files.app()).await;
     let peer = certificate.connect(address, &["h2"]).await.unwrap();
-    let (mut client, driver) = handshake(TokioExecutor::new(), TokioIo::new(peer)).await.unwrap();
+    let (mut client, driver) = handshake(TokioExecutor::new(), TokioIo::new(peer))
+        .await
+        .unwrap();
     tokio::spawn(driver);
-    let response = within(client.send_request(request("GET", "/"))).await.unwrap();
-    assert!(within(response.into_body().collect()).await.unwrap().to_bytes() == files.bytes);
+    let response = within(client.send_request(request("GET", "/")))
+        .await
+        .unwrap();
+    assert!(
+        within(response.into_body().collect())
+            .await
+            .unwrap()
+            .to_bytes()
+            == files.bytes
+    );
     files.were_read(&site, 1, LEN).await;
     drop(client);
     files.end(site).await;
@@ -92,7 +121,9 @@ async fn over_a_unix_socket() {
     let path = files.folder.path().join("site.sock");
     let listener = UnixSocket::new(&path).bind().unwrap();
     let site = Site::start(Server::new().listen(listener), files.app()).await;
-    files.arrive_over_http1(UnixStream::connect(&path).await.unwrap()).await;
+    files
+        .arrive_over_http1(UnixStream::connect(&path).await.unwrap())
+        .await;
     files.were_read(&site, 2, 2 * LEN - 70_000).await;
     files.end(site).await;
 }

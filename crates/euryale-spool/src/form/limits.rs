@@ -19,7 +19,12 @@ pub struct FormLimits {
 impl FormLimits {
     /// 1,024 fields, 64 of them files, and 1 MiB of text; a file may be as large as a body.
     pub fn new() -> Self {
-        Self { fields: 1024, files: 64, text: 1 << 20, file: u64::MAX }
+        Self {
+            fields: 1024,
+            files: 64,
+            text: 1 << 20,
+            file: u64::MAX,
+        }
     }
 
     /// How many fields there may be, files among them. Default: 1,024, as in Zope.
@@ -34,8 +39,9 @@ impl FormLimits {
         self
     }
 
-    /// How long all names and texts may be together, in bytes: they are kept in memory. A form without files may be
-    /// four times as long as that while it is encoded. Default: 1 MiB, as in Zope.
+    /// How long all names and texts may be together, in bytes: they are kept in memory. A form
+    /// without files may be four times as long as that while it is encoded. Default: 1 MiB, as in
+    /// Zope.
     pub fn text(mut self, bytes: usize) -> Self {
         self.text = bytes;
         self

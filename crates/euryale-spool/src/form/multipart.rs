@@ -1,7 +1,9 @@
-//! `multipart/form-data` (RFC 7578), read while it comes: each file is kept for itself, as a body is.
+//! `multipart/form-data` (RFC 7578), read while it comes: each file is kept for itself, as a body
+//! is.
 //!
-//! multer takes the parts apart. It reads all that it can get before it looks at it, and has no limit for what
-//! stands between two parts; so it is given one piece at a time, and only when it can do nothing without.
+//! multer takes the parts apart. It reads all that it can get before it looks at it, and has no
+//! limit for what stands between two parts; so it is given one piece at a time, and only when it
+//! can do nothing without.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -25,7 +27,8 @@ use crate::read::Source;
 /// How much multer is given at a time, in bytes.
 const PIECE: usize = 16 << 10;
 
-/// How much it may be given without making anything of it: the head of a part, or what stands before the first one.
+/// How much it may be given without making anything of it: the head of a part, or what stands
+/// before the first one.
 const LONGEST_HEAD: usize = 32 << 10;
 
 pub(crate) async fn read<B>(
@@ -39,7 +42,10 @@ where
     B::Error: Into<BoxError>,
 {
     let feed = Feed::new(source);
-    let mut parts = Parts { multipart: Multipart::new(feed.clone(), boundary), feed: feed.clone() };
+    let mut parts = Parts {
+        multipart: Multipart::new(feed.clone(), boundary),
+        feed: feed.clone(),
+    };
     let mut room = Room {
         fields: Left::of(limits.fields, FIELDS),
         files: Left::of(limits.files, FILES),
@@ -72,11 +78,18 @@ struct Left {
 
 impl Left {
     fn of(limit: usize, what: &'static str) -> Self {
-        Self { left: limit, limit, what }
+        Self {
+            left: limit,
+            limit,
+            what,
+        }
     }
 
     fn take(&mut self, wanted: usize) -> Result<(), Error> {
-        self.left = self.left.checked_sub(wanted).ok_or_else(|| too_large(self.what, self.limit))?;
+        self.left = self
+            .left
+            .checked_sub(wanted)
+            .ok_or_else(|| too_large(self.what, self.limit))?;
         Ok(())
     }
 }
@@ -94,7 +107,10 @@ where
     B::Error: Into<BoxError>,
 {
     room.fields.take(1)?;
-    let name = part.name().ok_or_else(|| malformed("A part of the form has no name."))?.to_owned();
+    let name = part
+        .name()
+        .ok_or_else(|| malformed("A part of the form has no name."))?
+        .to_owned();
     room.text.take(name.len())?;
     let Some(file_name) = part.file_name().map(str::to_owned) else {
         if names_a_file(&part) {
@@ -125,11 +141,17 @@ where
     Ok(is_chosen.then(|| Field::new_file(name, Upload::new(file_name, content_type, body))))
 }
 
-/// Does the head of `part` speak of a file, although multer finds no name? Otherwise it would be taken for a text.
+/// Does the head of `part` speak of a file, although multer finds no name? Otherwise it would be
+/// taken for a text.
 fn names_a_file(part: &multer::Field<'_>) -> bool {
-    let disposition = part.headers().get(CONTENT_DISPOSITION).map_or(&b""[..], HeaderValue::as_bytes);
+    let disposition = part
+        .headers()
+        .get(CONTENT_DISPOSITION)
+        .map_or(&b""[..], HeaderValue::as_bytes);
     let wanted = b"filename";
-    disposition.windows(wanted.len()).any(|found| found.eq_ignore_ascii_case(wanted))
+    disposition
+        .windows(wanted.len())
+        .any(|found| found.eq_ignore_ascii_case(wanted))
 }
 
 /// The parts, one after the other.
@@ -177,11 +199,18 @@ where
 {
     fn new(source: Source<B>) -> Self {
         let source = Asking::Between(source);
-        Self(Arc::new(Mutex::new(Tap { source, piece: Bytes::new(), is_open: false, idle: 0, failed: None })))
+        Self(Arc::new(Mutex::new(Tap {
+            source,
+            piece: Bytes::new(),
+            is_open: false,
+            idle: 0,
+            failed: None,
+        })))
     }
 
     async fn data(&self, part: &mut multer::Field<'static>) -> Result<Option<Bytes>, Error> {
-        self.until_ready(|cx| Pin::new(&mut *part).poll_next(cx).map(Option::transpose)).await
+        self.until_ready(|cx| Pin::new(&mut *part).poll_next(cx).map(Option::transpose))
+            .await
     }
 
     /// Asks multer, and gives it piece after piece until it answers.
@@ -209,7 +238,9 @@ where
         let mut tap = self.tap();
         (tap.is_open, tap.idle) = (false, 0);
         answer.map_err(|error| {
-            tap.failed.take().unwrap_or_else(|| Error::with_source(ErrorKind::Malformed, error))
+            tap.failed
+                .take()
+                .unwrap_or_else(|| Error::with_source(ErrorKind::Malformed, error))
         })
     }
 
@@ -231,7 +262,9 @@ where
 {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         if self.piece.is_empty() {
-            let Some(data) = ready!(self.poll_source(cx))? else { return Poll::Ready(Ok(None)) };
+            let Some(data) = ready!(self.poll_source(cx))? else {
+                return Poll::Ready(Ok(None));
+            };
             self.piece = data;
         }
         let piece = self.piece.split_to(self.piece.len().min(PIECE));

@@ -27,7 +27,10 @@ impl Encoding {
     /// # Errors
     /// `Malformed` for a multipart form that does not say what separates its parts.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, Error> {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
         let essence = content_type.split(';').next().unwrap_or("").trim();
         if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Ok(Some(Self::Urlencoded));

@@ -19,14 +19,24 @@ async fn sent<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<(Option<Form>, SpooledBody), Error> {
     let (mut sender, body) = Channel::<Bytes, io::Error>::new(1);
-    let service = ServiceBuilder::new().layer(layer).service(service_fn(async |request: Request| {
-        Ok::<_, Error>((Form::of(&request).cloned(), request.body().clone()))
-    }));
-    let request = http::Request::post("/").header("content-type", content_type).body(body).unwrap();
+    let service =
+        ServiceBuilder::new()
+            .layer(layer)
+            .service(service_fn(async |request: Request| {
+                Ok::<_, Error>((Form::of(&request).cloned(), request.body().clone()))
+            }));
+    let request = http::Request::post("/")
+        .header("content-type", content_type)
+        .body(body)
+        .unwrap();
     let send = async {
         for piece in pieces {
             // A refusal drops the body.
-            if sender.send_data(Bytes::copy_from_slice(piece)).await.is_err() {
+            if sender
+                .send_data(Bytes::copy_from_slice(piece))
+                .await
+                .is_err()
+            {
                 break;
             }
         }
@@ -40,7 +50,10 @@ fn layer() -> SpoolLayer {
 }
 
 async fn form(content_type: &str, body: &str) -> Result<Form, Error> {
-    Ok(sent(layer(), content_type, [body.as_bytes()]).await?.0.expect("it is a form"))
+    Ok(sent(layer(), content_type, [body.as_bytes()])
+        .await?
+        .0
+        .expect("it is a form"))
 }
 
 /// A part of a form, its end included.
@@ -58,35 +71,67 @@ fn shown(form: &Form) -> Vec<(String, String)> {
         (None, Some(file)) => format!("{}={:?}", file.file_name(), file.body().to_bytes().unwrap()),
         _ => unreachable!("a field is a text or a file"),
     };
-    form.fields().iter().map(|field| (field.name().to_owned(), value(field))).collect()
+    form.fields()
+        .iter()
+        .map(|field| (field.name().to_owned(), value(field)))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_urlencoded_form_is_read_and_stays_the_body() {
     let body = "title=Gorgons+%26+sisters&tag=a&tag=b%C3%A9&flag&=nameless&&last=";
-    let (form, kept) =
-        sent(layer(), "Application/X-WWW-Form-Urlencoded; charset=utf-8", [body.as_bytes()]).await.unwrap();
+    let (form, kept) = sent(
+        layer(),
+        "Application/X-WWW-Form-Urlencoded; charset=utf-8",
+        [body.as_bytes()],
+    )
+    .await
+    .unwrap();
     let form = form.unwrap();
     assert_eq!(form.text("title"), Some("Gorgons & sisters"));
     assert_eq!(form.texts("tag").collect::<Vec<_>>(), ["a", "bé"]);
-    assert_eq!((form.text("flag"), form.text(""), form.text("last")), (Some(""), Some("nameless"), Some("")));
-    assert_eq!((form.text("other"), form.file("title").is_some()), (None, false));
+    assert_eq!(
+        (form.text("flag"), form.text(""), form.text("last")),
+        (Some(""), Some("nameless"), Some(""))
+    );
+    assert_eq!(
+        (form.text("other"), form.file("title").is_some()),
+        (None, false)
+    );
     assert_eq!(kept.to_bytes().unwrap(), body);
 }
 
 #[tokio::test]
 async fn a_form_of_nothing_has_no_fields_and_a_multipart_one_is_malformed() {
-    assert!(sent(layer(), URLENCODED, []).await.unwrap().0.unwrap().fields().is_empty());
-    assert_eq!(sent(layer(), MULTIPART, []).await.unwrap_err().kind(), ErrorKind::Malformed);
+    assert!(
+        sent(layer(), URLENCODED, [])
+            .await
+            .unwrap()
+            .0
+            .unwrap()
+            .fields()
+            .is_empty()
+    );
+    assert_eq!(
+        sent(layer(), MULTIPART, []).await.unwrap_err().kind(),
+        ErrorKind::Malformed
+    );
 }
 
 #[tokio::test]
 async fn other_bodies_are_bodies() {
-    for (layer, content_type) in
-        [(layer(), "text/plain"), (layer(), "multipart/mixed; boundary=X-X"), (SpoolLayer::new(), URLENCODED)]
-    {
-        let (form, body) = sent(layer, content_type, [b"a=b".as_slice()]).await.unwrap();
-        assert!(form.is_none() && body.as_bytes() == Some(b"a=b"), "{content_type}");
+    for (layer, content_type) in [
+        (layer(), "text/plain"),
+        (layer(), "multipart/mixed; boundary=X-X"),
+        (SpoolLayer::new(), URLENCODED),
+    ] {
+        let (form, body) = sent(layer, content_type, [b"a=b".as_slice()])
+            .await
+            .unwrap();
+        assert!(
+            form.is_none() && body.as_bytes() == Some(b"a=b"),
+            "{content_type}"
+        );
     }
 }
 
@@ -94,18 +139,39 @@ async fn other_bodies_are_bodies() {
 async fn texts_and_files_of_a_multipart_form() {
     let parts = [
         part("name=\"title\"", "Gorgons\r\n--X-Y"),
-        part("name=\"file\"; filename=\"ä b.txt\"\r\nContent-Type: text/plain", "one"),
-        part("name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream", ""),
+        part(
+            "name=\"file\"; filename=\"ä b.txt\"\r\nContent-Type: text/plain",
+            "one",
+        ),
+        part(
+            "name=\"file\"; filename=\"\"\r\nContent-Type: application/octet-stream",
+            "",
+        ),
         part("name=\"file\"; filename=\"../two\"", ""),
         part("name=\"title\"", ""),
     ];
-    let (form, body) = sent(layer(), MULTIPART, [multipart(&parts).as_bytes()]).await.unwrap();
+    let (form, body) = sent(layer(), MULTIPART, [multipart(&parts).as_bytes()])
+        .await
+        .unwrap();
     let form = form.unwrap();
     assert!(body.is_empty(), "the parts are in the form");
-    assert_eq!(form.texts("title").collect::<Vec<_>>(), ["Gorgons\r\n--X-Y", ""]);
-    let files: Vec<_> = form.files("file").map(|file| (file.file_name(), file.body().len())).collect();
-    assert_eq!(files, [("ä b.txt", 3), ("../two", 0)], "none for the file that was not chosen");
-    assert_eq!(form.file("file").unwrap().content_type().unwrap(), "text/plain");
+    assert_eq!(
+        form.texts("title").collect::<Vec<_>>(),
+        ["Gorgons\r\n--X-Y", ""]
+    );
+    let files: Vec<_> = form
+        .files("file")
+        .map(|file| (file.file_name(), file.body().len()))
+        .collect();
+    assert_eq!(
+        files,
+        [("ä b.txt", 3), ("../two", 0)],
+        "none for the file that was not chosen"
+    );
+    assert_eq!(
+        form.file("file").unwrap().content_type().unwrap(),
+        "text/plain"
+    );
 }
 
 #[tokio::test]
@@ -117,7 +183,10 @@ async fn what_is_no_form_is_malformed() {
         ("multipart/form-data; boundary=", "----"),
         (MULTIPART, "nothing like it"),
         (MULTIPART, &unended),
-        (MULTIPART, "--X-X\r\nContent-Disposition: form-data; name=\"a\"\r\n"),
+        (
+            MULTIPART,
+            "--X-X\r\nContent-Disposition: form-data; name=\"a\"\r\n",
+        ),
         (MULTIPART, "--X-X\r\n: \r\n\r\n\r\n--X-X--"),
         (MULTIPART, &nameless),
         (URLENCODED, "a=%FF"),
@@ -127,14 +196,33 @@ async fn what_is_no_form_is_malformed() {
         assert_eq!(error.kind(), ErrorKind::Malformed, "{content_type}: {body}");
     }
     let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
-    assert_eq!(form(&long, "").await.unwrap_err().kind(), ErrorKind::Malformed);
+    assert_eq!(
+        form(&long, "").await.unwrap_err().kind(),
+        ErrorKind::Malformed
+    );
     let named = multipart(&[part("name=\"a\"; filename=\"caf\u{1}.txt\"", "x")]).into_bytes();
-    let named: Vec<u8> = named.into_iter().map(|byte| if byte == 1 { 0xe9 } else { byte }).collect();
-    let error = sent(layer(), MULTIPART, [named.as_slice()]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed, "a file is not taken for a text");
-    let no_text = multipart(&[part("name=\"a\"", "\u{1}")]).replace('\u{1}', "\u{0}").into_bytes();
-    let broken: Vec<u8> = no_text.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
-    let error = sent(layer(), MULTIPART, [broken.as_slice()]).await.unwrap_err();
+    let named: Vec<u8> = named
+        .into_iter()
+        .map(|byte| if byte == 1 { 0xe9 } else { byte })
+        .collect();
+    let error = sent(layer(), MULTIPART, [named.as_slice()])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Malformed,
+        "a file is not taken for a text"
+    );
+    let no_text = multipart(&[part("name=\"a\"", "\u{1}")])
+        .replace('\u{1}', "\u{0}")
+        .into_bytes();
+    let broken: Vec<u8> = no_text
+        .into_iter()
+        .map(|byte| if byte == 0 { 0xff } else { byte })
+        .collect();
+    let error = sent(layer(), MULTIPART, [broken.as_slice()])
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
 }
 
@@ -149,20 +237,57 @@ async fn each_limit_is_met_exactly() {
     let long = part("name=\"a\"", "b");
     let cases = [
         (fields, URLENCODED, "a&b".to_owned(), "a&b&c".to_owned()),
-        (fields, MULTIPART, multipart(&vec![field.clone(); 2]), multipart(&vec![field.clone(); 3])),
-        (files, MULTIPART, multipart(&vec![upload.clone(); 2]), multipart(&vec![upload.clone(); 3])),
+        (
+            fields,
+            MULTIPART,
+            multipart(&vec![field.clone(); 2]),
+            multipart(&vec![field.clone(); 3]),
+        ),
+        (
+            files,
+            MULTIPART,
+            multipart(&vec![upload.clone(); 2]),
+            multipart(&vec![upload.clone(); 3]),
+        ),
         (text, URLENCODED, "a=b".to_owned(), "a=bc".to_owned()),
-        (text, MULTIPART, multipart(std::slice::from_ref(&long)), multipart(&[long.clone(), field])),
-        (file, MULTIPART, multipart(&[upload]), multipart(&[part("name=\"a\"; filename=\"f\"", "12")])),
+        (
+            text,
+            MULTIPART,
+            multipart(std::slice::from_ref(&long)),
+            multipart(&[long.clone(), field]),
+        ),
+        (
+            file,
+            MULTIPART,
+            multipart(&[upload]),
+            multipart(&[part("name=\"a\"; filename=\"f\"", "12")]),
+        ),
     ];
-    let told = ["fields: 2 ", "fields: 2 ", "files: 2 ", "text: 2 ", "text: 2 ", "bytes: 1 "];
+    let told = [
+        "fields: 2 ",
+        "fields: 2 ",
+        "files: 2 ",
+        "text: 2 ",
+        "text: 2 ",
+        "bytes: 1 ",
+    ];
     for ((limits, content_type, fits, over), told) in cases.into_iter().zip(told) {
         let layer = SpoolLayer::new().forms(limits);
-        assert!(sent(layer.clone(), content_type, [fits.as_bytes()]).await.is_ok(), "{limits:?} {fits}");
-        let error = sent(layer, content_type, [over.as_bytes()]).await.unwrap_err();
+        assert!(
+            sent(layer.clone(), content_type, [fits.as_bytes()])
+                .await
+                .is_ok(),
+            "{limits:?} {fits}"
+        );
+        let error = sent(layer, content_type, [over.as_bytes()])
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{limits:?} {over}");
         let sentence = error.told().unwrap();
-        assert!(sentence.contains(told) && sentence.ends_with("is the limit."), "{sentence}");
+        assert!(
+            sentence.contains(told) && sentence.ends_with("is the limit."),
+            "{sentence}"
+        );
     }
 }
 
@@ -170,19 +295,26 @@ async fn each_limit_is_met_exactly() {
 async fn a_body_over_its_limit_is_refused_in_a_form_as_well() {
     let long = multipart(&[part("name=\"a\"; filename=\"f\"", &"x".repeat(100_000))]);
     for (content_type, body) in [(MULTIPART, long), (URLENCODED, "x".repeat(60_000))] {
-        let layer = SpoolLayer::new().forms(FormLimits::new().text(1 << 20)).limit(50_000);
-        let error = sent(layer, content_type, body.as_bytes().chunks(1000)).await.unwrap_err();
+        let layer = SpoolLayer::new()
+            .forms(FormLimits::new().text(1 << 20))
+            .limit(50_000);
+        let error = sent(layer, content_type, body.as_bytes().chunks(1000))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
     }
 }
 
 #[tokio::test]
 async fn an_endless_head_is_refused_before_it_is_gathered() {
-    for begin in ["--X-X\r\nContent-Disposition: form-data; name=\"", "no boundary at all "] {
+    for begin in [
+        "--X-X\r\nContent-Disposition: form-data; name=\"",
+        "no boundary at all ",
+    ] {
         let ledger = Ledger::new();
         let layer = layer().ledger(ledger.clone());
-        let pieces =
-            std::iter::once(begin.as_bytes()).chain(std::iter::repeat_n([b'x'; 4096].as_slice(), 1000));
+        let pieces = std::iter::once(begin.as_bytes())
+            .chain(std::iter::repeat_n([b'x'; 4096].as_slice(), 1000));
         let error = sent(layer, MULTIPART, pieces).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BodyTooLarge, "{begin}");
         assert_quiet(&ledger).await;
@@ -191,8 +323,16 @@ async fn an_endless_head_is_refused_before_it_is_gathered() {
 
 #[tokio::test]
 async fn what_stands_around_the_parts_is_read_and_means_nothing() {
-    let body = format!("preamble\r\n{}{}", multipart(&[part("name=\"a\"", "b")]), "e".repeat(100_000));
-    let form = sent(layer(), MULTIPART, body.as_bytes().chunks(1000)).await.unwrap().0.unwrap();
+    let body = format!(
+        "preamble\r\n{}{}",
+        multipart(&[part("name=\"a\"", "b")]),
+        "e".repeat(100_000)
+    );
+    let form = sent(layer(), MULTIPART, body.as_bytes().chunks(1000))
+        .await
+        .unwrap()
+        .0
+        .unwrap();
     assert_eq!(form.text("a"), Some("b"));
 }
 
@@ -200,7 +340,10 @@ async fn what_stands_around_the_parts_is_read_and_means_nothing() {
 async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
-    let layer = layer().memory(100_000).directory(folder.path()).ledger(ledger.clone());
+    let layer = layer()
+        .memory(100_000)
+        .directory(folder.path())
+        .ledger(ledger.clone());
     let large = "large ".repeat(100_000);
     let small = "x".repeat(60_000);
     let parts = [
@@ -210,17 +353,34 @@ async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
         part("name=\"f\"; filename=\"4\"", "tiny"),
     ];
     let body = multipart(&parts);
-    let (form, _) = sent(layer, MULTIPART, body.as_bytes().chunks(7001)).await.unwrap();
+    let (form, _) = sent(layer, MULTIPART, body.as_bytes().chunks(7001))
+        .await
+        .unwrap();
     let form = form.unwrap();
-    let in_files: Vec<bool> = form.files("f").map(|file| file.body().as_file().is_some()).collect();
-    assert_eq!(in_files, [false, true, true, false], "what is left of the memory decides");
+    let in_files: Vec<bool> = form
+        .files("f")
+        .map(|file| file.body().as_file().is_some())
+        .collect();
+    assert_eq!(
+        in_files,
+        [false, true, true, false],
+        "what is left of the memory decides"
+    );
     assert_eq!(ledger.spool.files.get(), 2);
     assert_eq!(ledger.spool.bytes.get(), 60_000 + 600_000 + 60_000 + 4);
-    let contents: Vec<Bytes> = form.files("f").map(|file| file.body().to_bytes().unwrap()).collect();
+    let contents: Vec<Bytes> = form
+        .files("f")
+        .map(|file| file.body().to_bytes().unwrap())
+        .collect();
     assert_eq!(contents, [&small, &large, &small, "tiny"]);
 
     let kept = folder.path().join("kept");
-    form.files("f").nth(1).unwrap().body().persist(&kept).unwrap();
+    form.files("f")
+        .nth(1)
+        .unwrap()
+        .body()
+        .persist(&kept)
+        .unwrap();
     drop(form);
     assert_quiet(&ledger).await;
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), large);
@@ -230,7 +390,10 @@ async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
 async fn a_form_that_breaks_off_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
-    let layer = layer().memory(10).directory(folder.path()).ledger(ledger.clone());
+    let layer = layer()
+        .memory(10)
+        .directory(folder.path())
+        .ledger(ledger.clone());
     let part = part("name=\"f\"; filename=\"1\"", &"x".repeat(300_000));
     let error = sent(layer, MULTIPART, [part.as_bytes()]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
@@ -248,7 +411,8 @@ proptest! {
         piece in 1_usize..50,
     ) {
         // A line that is the boundary ends a part, whoever wrote it.
-        prop_assume!(!contents.iter().any(|content| format!("\r\n{content}").contains("\r\n--X-X")));
+        prop_assume!(!contents.iter().any(|content| format!("\r\n\
+            {content}").contains("\r\n--X-X")));
         let parts: Vec<String> = contents.iter().enumerate().map(|(at, content)| {
             part(&format!("name=\"{at}\"; filename=\"{at}\""), content)
         }).collect();

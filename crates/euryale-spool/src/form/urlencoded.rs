@@ -1,4 +1,5 @@
-//! `application/x-www-form-urlencoded`, as WHATWG URL §5.1 reads it; but what is no UTF-8 is refused, not replaced.
+//! `application/x-www-form-urlencoded`, as WHATWG URL §5.1 reads it; but what is no UTF-8 is
+//! refused, not replaced.
 
 use euryale_core::Error;
 use percent_encoding::percent_decode;
@@ -9,7 +10,10 @@ use super::{Field, Form, FormLimits};
 pub(crate) fn parse(bytes: &[u8], limits: FormLimits) -> Result<Form, Error> {
     let mut left = Some(limits.text);
     let mut fields = Vec::new();
-    for field in bytes.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
+    for field in bytes
+        .split(|byte| *byte == b'&')
+        .filter(|field| !field.is_empty())
+    {
         if fields.len() == limits.fields {
             return Err(too_large(FIELDS, limits.fields));
         }
@@ -17,7 +21,8 @@ pub(crate) fn parse(bytes: &[u8], limits: FormLimits) -> Result<Form, Error> {
             Some(at) => (&field[..at], &field[at + 1..]),
             None => (field, &[][..]),
         };
-        let (name, text) = (decoded(name)?, decoded(text)?);
+        let name = decoded(name)?;
+        let text = decoded(text)?;
         left = left.and_then(|left| left.checked_sub(name.len() + text.len()));
         if left.is_none() {
             return Err(too_large(TEXT, limits.text));
@@ -28,7 +33,10 @@ pub(crate) fn parse(bytes: &[u8], limits: FormLimits) -> Result<Form, Error> {
 }
 
 fn decoded(text: &[u8]) -> Result<String, Error> {
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let spaced: Vec<u8> = text
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
     let decoded = percent_decode(&spaced).decode_utf8();
     decoded.map(String::from).map_err(|_| malformed(NO_UTF8))
 }

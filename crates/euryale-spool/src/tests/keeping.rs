@@ -14,9 +14,12 @@ use crate::SpoolLayer;
 
 /// A body as the spool in `layer` gives it.
 async fn spooled(layer: SpoolLayer, content: &[u8]) -> SpooledBody {
-    let service = ServiceBuilder::new()
-        .layer(layer)
-        .service(service_fn(async |request: Request| Ok::<_, Error>(request.into_body())));
+    let service =
+        ServiceBuilder::new()
+            .layer(layer)
+            .service(service_fn(async |request: Request| {
+                Ok::<_, Error>(request.into_body())
+            }));
     let body = Full::new(Bytes::copy_from_slice(content));
     service.oneshot(http::Request::new(body)).await.unwrap()
 }
@@ -30,12 +33,20 @@ async fn a_file_is_linked_into_place_and_a_body_in_memory_written_there() {
     let folder = tempfile::tempdir().unwrap();
     let content = "Gorgon ".repeat(1000).into_bytes();
     for memory in [0, 1 << 20] {
-        let body = spooled(SpoolLayer::new().memory(memory).directory(folder.path()), &content).await;
+        let body = spooled(
+            SpoolLayer::new().memory(memory).directory(folder.path()),
+            &content,
+        )
+        .await;
         let path = folder.path().join(memory.to_string());
         body.persist(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), content);
         if let Some(inode) = inode(&body) {
-            assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "the same file: nothing was copied");
+            assert_eq!(
+                fs::metadata(&path).unwrap().ino(),
+                inode,
+                "the same file: nothing was copied"
+            );
         }
         assert_eq!(body.to_bytes().unwrap(), content, "the body is what it was");
         drop(body);
@@ -49,23 +60,38 @@ async fn what_is_there_already_stays_and_a_missing_folder_is_an_error() {
     let taken = folder.path().join("taken");
     fs::write(&taken, "other").unwrap();
     for memory in [0, 1 << 20] {
-        let body = spooled(SpoolLayer::new().memory(memory).directory(folder.path()), b"content").await;
-        assert_eq!(body.persist(&taken).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        let body = spooled(
+            SpoolLayer::new().memory(memory).directory(folder.path()),
+            b"content",
+        )
+        .await;
+        assert_eq!(
+            body.persist(&taken).unwrap_err().kind(),
+            ErrorKind::AlreadyExists
+        );
         let nowhere = folder.path().join("missing/file");
-        assert_eq!(body.persist(nowhere).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            body.persist(nowhere).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
     }
     assert_eq!(fs::read_to_string(taken).unwrap(), "other");
 }
 
 #[tokio::test]
 async fn a_file_on_another_file_system_is_copied() {
-    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+    let here = tempfile::tempdir().unwrap();
+    let there = tempfile::tempdir_in("/dev/shm").unwrap();
     let device = |folder: &tempfile::TempDir| fs::metadata(folder.path()).unwrap().dev();
     if device(&here) == device(&there) {
         euryale_test::skip("one file system serves /tmp and /dev/shm");
         return;
     }
-    let body = spooled(SpoolLayer::new().memory(0).directory(here.path()), b"content").await;
+    let body = spooled(
+        SpoolLayer::new().memory(0).directory(here.path()),
+        b"content",
+    )
+    .await;
     let path = there.path().join("copy");
     body.persist(&path).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), "content");
@@ -76,13 +102,22 @@ async fn a_file_on_another_file_system_is_copied() {
 async fn a_spooled_file_passes_a_second_spool_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
-    let layer = SpoolLayer::new().memory(0).directory(folder.path()).ledger(ledger.clone());
+    let layer = SpoolLayer::new()
+        .memory(0)
+        .directory(folder.path())
+        .ledger(ledger.clone());
     let first = spooled(layer.clone(), b"content").await;
     let before = inode(&first);
-    let mut service = ServiceBuilder::new()
-        .layer(layer)
-        .service(service_fn(async |request: Request| Ok::<_, Error>(request.into_body())));
-    let second = service.call(http::Request::new(Body::from(first))).await.unwrap();
+    let mut service =
+        ServiceBuilder::new()
+            .layer(layer)
+            .service(service_fn(async |request: Request| {
+                Ok::<_, Error>(request.into_body())
+            }));
+    let second = service
+        .call(http::Request::new(Body::from(first)))
+        .await
+        .unwrap();
     assert_eq!((inode(&second), ledger.spool.files.get()), (before, 1));
     assert_eq!(second.to_bytes().unwrap(), "content");
     drop(second);
@@ -93,7 +128,11 @@ async fn a_spooled_file_passes_a_second_spool_as_it_is() {
 async fn a_spooled_body_is_read_asynchronously_and_counted_until_then() {
     for memory in [0, 1 << 20] {
         let ledger = Ledger::new();
-        let body = spooled(SpoolLayer::new().memory(memory).ledger(ledger.clone()), b"content").await;
+        let body = spooled(
+            SpoolLayer::new().memory(memory).ledger(ledger.clone()),
+            b"content",
+        )
+        .await;
         let read = Body::from(body.clone()).collect().await.unwrap().to_bytes();
         assert_eq!(read, "content");
         drop(body);

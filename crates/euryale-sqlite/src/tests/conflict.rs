@@ -23,7 +23,10 @@ fn a_stale_snapshot_is_a_conflict() {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.wrote(), "the next attempt begins as a writer");
-    assert!(worker.source.discarded.is_empty(), "the connection is sound");
+    assert!(
+        worker.source.discarded.is_empty(),
+        "the connection is sound"
+    );
 
     // As a writer it sees what the other one wrote.
     let next = worker.run(Access::Write, |transaction| {
@@ -71,10 +74,15 @@ fn a_second_writer_waits_for_the_busy_timeout_and_is_a_conflict() {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.wrote());
-    assert!(worker.source.discarded.is_empty(), "a busy database is no fault of the connection's");
+    assert!(
+        worker.source.discarded.is_empty(),
+        "a busy database is no fault of the connection's"
+    );
 
     sqlite.abort(&mut first).unwrap();
-    let next = worker.run(Access::Write, |transaction| Ok(increment(transaction.connection()?)?));
+    let next = worker.run(Access::Write, |transaction| {
+        Ok(increment(transaction.connection()?)?)
+    });
     assert!(matches!(next, Ok(Outcome::Committed(1))));
 }
 
@@ -112,9 +120,13 @@ fn a_commit_that_is_busy_is_a_conflict_and_is_rolled_back() {
     // A second file with a rollback journal: there a reader keeps a writer from committing.
     let second = folder.path().join("second.db");
     let reader = rusqlite::Connection::open(&second).unwrap();
-    reader.execute_batch("CREATE TABLE log (line TEXT) STRICT; BEGIN; SELECT count(*) FROM log").unwrap();
-    let sqlite =
-        sqlite.on_connect(move |raw| raw.execute("ATTACH ?1 AS second", [second.to_str()]).map(drop));
+    reader
+        .execute_batch("CREATE TABLE log (line TEXT) STRICT; BEGIN; SELECT count(*) FROM log")
+        .unwrap();
+    let sqlite = sqlite.on_connect(move |raw| {
+        raw.execute("ATTACH ?1 AS second", [second.to_str()])
+            .map(drop)
+    });
     let mut worker = Worker::new(&sqlite);
     let attempt = |transaction: &mut Transaction<'_, Sqlite>| {
         let connection = transaction.connection()?;
@@ -160,7 +172,10 @@ fn what_each_result_code_is_taken_for() {
         let met = rusqlite::Error::SqliteFailure(bare, None);
         assert_eq!(sqlite.classify(&met), expected, "{code}");
     }
-    assert_eq!(sqlite.classify(&rusqlite::Error::QueryReturnedNoRows), Fault::Other);
+    assert_eq!(
+        sqlite.classify(&rusqlite::Error::QueryReturnedNoRows),
+        Fault::Other
+    );
     assert_eq!(sqlite.classify(&crate::TransactionEnded), Fault::Other);
 }
 
@@ -173,7 +188,8 @@ fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
     let order = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for number in 0..8 {
-            let (patient, order) = (&patient, &order);
+            let patient = &patient;
+            let order = &order;
             scope.spawn(move || {
                 let mut connection = patient.connect().unwrap();
                 patient.begin(&mut connection, Access::Write).unwrap();
@@ -205,7 +221,9 @@ fn a_turn_ends_however_its_transaction_does() {
     let hasty = sqlite.clone().busy_timeout(Duration::ZERO);
     let begin = || {
         let mut connection = hasty.connect().unwrap();
-        hasty.begin(&mut connection, Access::Write).expect("nobody has the turn");
+        hasty
+            .begin(&mut connection, Access::Write)
+            .expect("nobody has the turn");
         connection
     };
     let mut connection = begin();
@@ -219,7 +237,11 @@ fn a_turn_ends_however_its_transaction_does() {
     // Another process: its turn is not ours to take, and ours is given back.
     let other = rusqlite::Connection::open(hasty.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    assert!(hasty.begin(&mut hasty.connect().unwrap(), Access::Write).is_err());
+    assert!(
+        hasty
+            .begin(&mut hasty.connect().unwrap(), Access::Write)
+            .is_err()
+    );
     other.execute_batch("COMMIT").unwrap();
     begin();
 }

@@ -11,7 +11,9 @@ use crate::sqlite::PATIENCE;
 use crate::{FileReplaced, OpenError, Synchronous};
 
 fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> T {
-    connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+    connection
+        .query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+        .unwrap()
 }
 
 #[test]
@@ -32,8 +34,15 @@ fn settings_are_in_force_on_each_connection() {
     for _ in 0..2 {
         let connection = sqlite.connect().unwrap();
         assert_eq!(pragma::<i64>(&connection, "synchronous"), 1);
-        assert_eq!(pragma::<i64>(&connection, "busy_timeout"), i64::from(i32::MAX));
-        assert_eq!(pragma::<i64>(&connection, "cache_size"), -600, "hooks come last");
+        assert_eq!(
+            pragma::<i64>(&connection, "busy_timeout"),
+            i64::from(i32::MAX)
+        );
+        assert_eq!(
+            pragma::<i64>(&connection, "cache_size"),
+            -600,
+            "hooks come last"
+        );
     }
 }
 
@@ -41,7 +50,10 @@ fn settings_are_in_force_on_each_connection() {
 fn what_a_hook_must_not_do() {
     let (_folder, sqlite) = counter();
     let open = sqlite.clone().on_connect(|raw| raw.execute_batch("BEGIN"));
-    assert_one_line(&*open.connect().unwrap_err(), "an on_connect hook left a transaction open");
+    assert_one_line(
+        &*open.connect().unwrap_err(),
+        "an on_connect hook left a transaction open",
+    );
     let fails = sqlite.on_connect(|raw| raw.execute_batch("no SQL"));
     assert_one_line(&*fails.connect().unwrap_err(), "cannot be opened");
 }
@@ -49,9 +61,13 @@ fn what_a_hook_must_not_do() {
 #[test]
 fn only_open_creates_a_file() {
     let (folder, sqlite) = counter();
-    let (path, aside) = (sqlite.path(), folder.path().join("aside.db"));
+    let path = sqlite.path();
+    let aside = folder.path().join("aside.db");
     fs::rename(path, &aside).unwrap();
-    assert_one_line(&*sqlite.connect().unwrap_err(), "was the file moved or removed?");
+    assert_one_line(
+        &*sqlite.connect().unwrap_err(),
+        "was the file moved or removed?",
+    );
     assert!(!path.exists());
     fs::rename(&aside, path).unwrap();
     assert_eq!(value(&sqlite.connect().unwrap()), 0);
@@ -61,13 +77,18 @@ fn only_open_creates_a_file() {
 #[test]
 fn a_file_that_went_away_is_noticed_and_found_again() {
     let (folder, sqlite) = counter();
-    let (path, aside) = (sqlite.path(), folder.path().join("aside.db"));
+    let path = sqlite.path();
+    let aside = folder.path().join("aside.db");
     let mut worker = Worker::new(&sqlite);
-    let publish = |transaction: &mut Transaction<'_, Sqlite>| Ok(increment(transaction.connection()?)?);
+    let publish =
+        |transaction: &mut Transaction<'_, Sqlite>| Ok(increment(transaction.connection()?)?);
     assert!(worker.run(Access::Write, publish).is_ok());
 
     fs::rename(path, &aside).unwrap();
-    for expected in ["the file was moved, removed or replaced", "was the file moved or removed?"] {
+    for expected in [
+        "the file was moved, removed or replaced",
+        "was the file moved or removed?",
+    ] {
         let error = worker.run(Access::Write, publish).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let cause = error.source().and_then(StdError::source).unwrap();
@@ -102,10 +123,20 @@ fn a_replaced_file_counts_as_disconnected() {
 fn bad_paths_are_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.db");
-    fs::write(&text, "this is a text that somebody wrote into a file".repeat(100)).unwrap();
+    fs::write(
+        &text,
+        "this is a text that somebody wrote into a file".repeat(100),
+    )
+    .unwrap();
     let cases = [
-        (folder.path().join("no folder/site.db"), "its folder must exist and be writable"),
-        (folder.path().to_owned(), "its folder must exist and be writable"),
+        (
+            folder.path().join("no folder/site.db"),
+            "its folder must exist and be writable",
+        ),
+        (
+            folder.path().to_owned(),
+            "its folder must exist and be writable",
+        ),
         (text.clone(), "is not an SQLite database"),
         (":memory:".into(), "is not a file's path"),
         ("file:site.db?mode=memory".into(), "is not a file's path"),
@@ -116,14 +147,21 @@ fn bad_paths_are_refused_in_one_line() {
         assert_eq!(error.path(), path);
         assert_one_line(&error, expected);
     }
-    assert!(fs::read_to_string(&text).unwrap().starts_with("this is a text"));
+    assert!(
+        fs::read_to_string(&text)
+            .unwrap()
+            .starts_with("this is a text")
+    );
 }
 
 #[test]
 fn an_older_file_is_put_into_wal_mode_by_its_first_connection() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.db");
-    rusqlite::Connection::open(&path).unwrap().execute_batch(SCHEMA).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(SCHEMA)
+        .unwrap();
     let before = fs::read(&path).unwrap();
     let sqlite = Sqlite::open(&path).unwrap();
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -140,7 +178,11 @@ fn programs_that_open_a_new_file_together_all_get_it_in_wal_mode() {
 #[test]
 fn connections_that_meet_at_an_older_file_all_get_it_in_wal_mode() {
     together(older_file, |path| {
-        let connection = Sqlite::open(path).unwrap().busy_timeout(PATIENCE).connect().unwrap();
+        let connection = Sqlite::open(path)
+            .unwrap()
+            .busy_timeout(PATIENCE)
+            .connect()
+            .unwrap();
         assert_eq!(pragma::<String>(&connection, "journal_mode"), "wal");
         assert_eq!(pragma::<String>(&connection, "locking_mode"), "normal");
         increment(&connection).unwrap();
@@ -156,15 +198,20 @@ fn programs_that_migrate_an_older_file_together_all_get_it_in_wal_mode() {
 }
 
 fn older_file(path: &Path) {
-    rusqlite::Connection::open(path).unwrap().execute_batch(SCHEMA).unwrap();
+    rusqlite::Connection::open(path)
+        .unwrap()
+        .execute_batch(SCHEMA)
+        .unwrap();
 }
 
-/// Runs `meet` in some threads at once, on a path that `prepare` has seen; again and again, for a race that
-/// is not met each time.
+/// Runs `meet` in some threads at once, on a path that `prepare` has seen; again and again, for a
+/// race that is not met each time.
 fn together(prepare: impl Fn(&Path), meet: impl Fn(&Path) + Sync) {
     const THREADS: usize = 4;
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..25).map(|round| folder.path().join(format!("{round}.db"))).collect();
+    let paths: Vec<PathBuf> = (0..25)
+        .map(|round| folder.path().join(format!("{round}.db")))
+        .collect();
     for path in &paths {
         prepare(path);
         let barrier = Barrier::new(THREADS);
@@ -177,7 +224,9 @@ fn together(prepare: impl Fn(&Path), meet: impl Fn(&Path) + Sync) {
             }
         });
         let raw = rusqlite::Connection::open(path).unwrap();
-        let mode: String = raw.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        let mode: String = raw
+            .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+            .unwrap();
         assert_eq!(mode, "wal");
     }
 }

@@ -10,8 +10,9 @@ const NOTES: &str = "CREATE TABLE note (text TEXT NOT NULL) STRICT;
 
 fn tables(sqlite: &Sqlite) -> Vec<String> {
     let connection = sqlite.connect().unwrap();
-    let mut select =
-        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let mut select = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        .unwrap();
     let names = select.query_map([], |row| row.get(0)).unwrap();
     names.map(Result::unwrap).collect()
 }
@@ -20,9 +21,19 @@ fn tables(sqlite: &Sqlite) -> Vec<String> {
 fn missing_steps_are_done_once() {
     let (_folder, sqlite) = counter();
     assert_eq!(sqlite.migrate(&[SCHEMA]).unwrap(), 0);
-    assert_eq!(sqlite.migrate(&[SCHEMA, NOTES, "DROP TABLE counter"]).unwrap(), 2);
+    assert_eq!(
+        sqlite
+            .migrate(&[SCHEMA, NOTES, "DROP TABLE counter"])
+            .unwrap(),
+        2
+    );
     assert_eq!(tables(&sqlite), ["note"]);
-    assert_eq!(sqlite.migrate(&[SCHEMA, NOTES, "DROP TABLE counter"]).unwrap(), 0);
+    assert_eq!(
+        sqlite
+            .migrate(&[SCHEMA, NOTES, "DROP TABLE counter"])
+            .unwrap(),
+        0
+    );
 }
 
 #[test]
@@ -37,7 +48,8 @@ fn a_newer_schema_without_wal_is_not_even_put_into_wal_mode() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("site.db");
     let raw = rusqlite::Connection::open(&path).unwrap();
-    raw.execute_batch(&format!("{NOTES} PRAGMA user_version = 9")).unwrap();
+    raw.execute_batch(&format!("{NOTES} PRAGMA user_version = 9"))
+        .unwrap();
     drop(raw);
     assert_refused(&Sqlite::open(&path).unwrap(), 9);
 }
@@ -45,15 +57,21 @@ fn a_newer_schema_without_wal_is_not_even_put_into_wal_mode() {
 #[test]
 fn a_version_of_another_programs_making_is_refused() {
     let (_folder, sqlite) = counter();
-    sqlite.connect().unwrap().execute_batch("PRAGMA user_version = -5").unwrap();
+    sqlite
+        .connect()
+        .unwrap()
+        .execute_batch("PRAGMA user_version = -5")
+        .unwrap();
     assert_refused(&sqlite, -5);
 }
 
 fn assert_refused(sqlite: &Sqlite, version: i32) {
     let files = || {
         let entries = fs::read_dir(sqlite.path().parent().unwrap()).unwrap();
-        let mut files: Vec<_> =
-            entries.map(|entry| entry.unwrap().path()).map(|path| (fs::read(&path).unwrap(), path)).collect();
+        let mut files: Vec<_> = entries
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (fs::read(&path).unwrap(), path))
+            .collect();
         files.sort();
         files
     };
@@ -77,18 +95,35 @@ fn a_failing_step_leaves_the_steps_before_it() {
     let broken = "CREATE TABLE half (a); INSERT INTO nowhere VALUES (1)";
     let error = sqlite.migrate(&[SCHEMA, NOTES, broken]).unwrap_err();
     assert!(matches!(error, MigrateError::Step { step: 3, .. }));
-    assert!(error.to_string().contains("schema step 3 failed"), "{error}");
+    assert!(
+        error.to_string().contains("schema step 3 failed"),
+        "{error}"
+    );
     assert_eq!(tables(&sqlite), ["counter", "note"]);
-    assert_eq!(sqlite.migrate(&[SCHEMA, NOTES, "CREATE TABLE whole (a)"]).unwrap(), 1);
+    assert_eq!(
+        sqlite
+            .migrate(&[SCHEMA, NOTES, "CREATE TABLE whole (a)"])
+            .unwrap(),
+        1
+    );
 }
 
 #[test]
 fn a_step_cannot_commit_its_first_half() {
     let (_folder, sqlite) = counter();
-    let steps = [SCHEMA, "CREATE TABLE half (a); COMMIT; CREATE TABLE other_half (a)"];
-    assert!(matches!(sqlite.migrate(&steps), Err(MigrateError::Step { step: 2, .. })));
+    let steps = [
+        SCHEMA,
+        "CREATE TABLE half (a); COMMIT; CREATE TABLE other_half (a)",
+    ];
+    assert!(matches!(
+        sqlite.migrate(&steps),
+        Err(MigrateError::Step { step: 2, .. })
+    ));
     let steps = [SCHEMA, "COMMIT; CREATE TABLE half (a)"];
-    assert!(matches!(sqlite.migrate(&steps), Err(MigrateError::Step { step: 2, .. })));
+    assert!(matches!(
+        sqlite.migrate(&steps),
+        Err(MigrateError::Step { step: 2, .. })
+    ));
     assert_eq!(tables(&sqlite), ["counter"]);
 }
 
@@ -97,19 +132,27 @@ fn a_table_is_rebuilt_without_deleting_its_children() {
     let (_folder, sqlite) = counter();
     let child = "CREATE TABLE child (parent INTEGER REFERENCES counter ON DELETE CASCADE) STRICT;
         INSERT INTO child VALUES (1);";
-    let rebuild = "CREATE TABLE anew (id INTEGER PRIMARY KEY, value INTEGER NOT NULL, name TEXT) STRICT;
+    let rebuild =
+        "CREATE TABLE anew (id INTEGER PRIMARY KEY, value INTEGER NOT NULL, name TEXT) STRICT;
         INSERT INTO anew SELECT id, value, NULL FROM counter;
         DROP TABLE counter;
         ALTER TABLE anew RENAME TO counter;";
     assert_eq!(sqlite.migrate(&[SCHEMA, child, rebuild]).unwrap(), 2);
     let connection = sqlite.connect().unwrap();
-    let children: i64 = connection.query_row("SELECT count(*) FROM child", [], |row| row.get(0)).unwrap();
+    let children: i64 = connection
+        .query_row("SELECT count(*) FROM child", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(children, 1);
 
     let careless = "DELETE FROM counter";
-    let error = sqlite.migrate(&[SCHEMA, child, rebuild, careless]).unwrap_err();
+    let error = sqlite
+        .migrate(&[SCHEMA, child, rebuild, careless])
+        .unwrap_err();
     let cause = error.source().unwrap().to_string();
-    assert_eq!(cause, "a row of table child refers to a row that does not exist");
+    assert_eq!(
+        cause,
+        "a row of table child refers to a row that does not exist"
+    );
     assert_eq!(value(&connection), 0);
 }
 
@@ -123,6 +166,8 @@ fn programs_that_start_together_do_each_step_once() {
         }
     });
     let connection = sqlite.connect().unwrap();
-    let notes: i64 = connection.query_row("SELECT count(*) FROM note", [], |row| row.get(0)).unwrap();
+    let notes: i64 = connection
+        .query_row("SELECT count(*) FROM note", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(notes, 1);
 }

@@ -1,7 +1,8 @@
 //! Several transactions that see one state, and what happens when they cannot.
 
 use euryale_core::{
-    Abort, Access, Attempt, BoxError, Database, ErrorKind, History, Pending, SnapshotPin, TransactionOptions,
+    Abort, Access, Attempt, BoxError, Database, ErrorKind, History, Pending, SnapshotPin,
+    TransactionOptions,
 };
 
 use super::{Worker, counter, increment_and_commit, value};
@@ -25,8 +26,12 @@ fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
 /// Pinned, gone, unsupported.
 fn counts(worker: &Worker) -> [u64; 3] {
     let promises = &worker.ledger.promises;
-    [&promises.snapshots_pinned, &promises.snapshots_gone, &promises.snapshots_unsupported]
-        .map(euryale_core::ledger::Counter::get)
+    [
+        &promises.snapshots_pinned,
+        &promises.snapshots_gone,
+        &promises.snapshots_unsupported,
+    ]
+    .map(euryale_core::ledger::Counter::get)
 }
 
 fn write(sqlite: &Sqlite) {
@@ -38,7 +43,8 @@ fn write(sqlite: &Sqlite) {
 #[test]
 fn without_the_feature_each_pass_sees_its_own_state() {
     let (_folder, sqlite) = counter();
-    let (mut worker, pin) = (Worker::new(&sqlite), SnapshotPin::new());
+    let mut worker = Worker::new(&sqlite);
+    let pin = SnapshotPin::new();
     assert_eq!(suspended(&mut worker, &pin), 0);
     write(&sqlite);
     assert_eq!(suspended(&mut worker, &pin), 1);
@@ -53,10 +59,15 @@ fn later_passes_see_the_state_of_the_first_on_any_connection() {
     let keeper = sqlite.connect().unwrap();
     write(&sqlite);
     let pin = SnapshotPin::new();
-    let (mut first, mut second) = (Worker::new(&sqlite), Worker::new(&sqlite));
+    let mut first = Worker::new(&sqlite);
+    let mut second = Worker::new(&sqlite);
     assert_eq!(suspended(&mut first, &pin), 1);
     write(&sqlite);
-    assert_eq!(suspended(&mut second, &pin), 1, "by a connection that has read nothing before");
+    assert_eq!(
+        suspended(&mut second, &pin),
+        1,
+        "by a connection that has read nothing before"
+    );
     write(&sqlite);
     assert_eq!(suspended(&mut first, &pin), 1);
     assert_eq!(counts(&first), [1, 0, 0]);
@@ -66,7 +77,10 @@ fn later_passes_see_the_state_of_the_first_on_any_connection() {
     // So does a pass that writes.
     let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write).pin(pin);
     let seen = first.run_with(options, |transaction| Ok(value(transaction.connection()?)));
-    assert!(matches!(seen, Ok(euryale_core::Outcome::Committed(3))), "{seen:?}");
+    assert!(
+        matches!(seen, Ok(euryale_core::Outcome::Committed(3))),
+        "{seen:?}"
+    );
     drop(keeper);
 }
 
@@ -76,9 +90,12 @@ fn a_snapshot_that_a_checkpoint_took_away() {
     let (_folder, sqlite) = counter();
     let keeper = sqlite.connect().unwrap();
     write(&sqlite);
-    let (mut worker, pin) = (Worker::new(&sqlite), SnapshotPin::new());
+    let mut worker = Worker::new(&sqlite);
+    let pin = SnapshotPin::new();
     assert_eq!(suspended(&mut worker, &pin), 1);
-    keeper.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    keeper
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
     write(&sqlite);
     assert_eq!(suspended(&mut worker, &pin), 2, "the present state");
     assert_eq!(counts(&worker), [0, 1, 0]);
@@ -91,7 +108,8 @@ fn a_snapshot_that_a_checkpoint_took_away() {
 #[test]
 fn a_state_that_sqlite_cannot_name() {
     let (_folder, sqlite) = counter();
-    let (mut worker, pin) = (Worker::new(&sqlite), SnapshotPin::new());
+    let mut worker = Worker::new(&sqlite);
+    let pin = SnapshotPin::new();
     assert_eq!(suspended(&mut worker, &pin), 0, "the log is new");
     write(&sqlite);
     assert_eq!(suspended(&mut worker, &pin), 1);

@@ -17,7 +17,11 @@ fn a_reader_sees_the_state_in_which_it_began() {
     let mut writer = sqlite.connect().unwrap();
     sqlite.begin(&mut reader, Access::Read).unwrap();
     increment_and_commit(&sqlite, &mut writer);
-    assert_eq!(value(&reader), 0, "its first query comes after the other's commit");
+    assert_eq!(
+        value(&reader),
+        0,
+        "its first query comes after the other's commit"
+    );
     sqlite.commit(&mut reader).unwrap();
 
     sqlite.begin(&mut reader, Access::Read).unwrap();
@@ -46,7 +50,8 @@ fn readers_and_a_writer_do_not_wait_for_each_other() {
 #[test]
 fn a_refused_commit_is_aborted_and_its_connection_serves_on() {
     let (_folder, sqlite) = counter();
-    let steps = "CREATE TABLE child (parent INTEGER REFERENCES counter DEFERRABLE INITIALLY DEFERRED) STRICT";
+    let steps = "CREATE TABLE child (parent INTEGER REFERENCES counter DEFERRABLE INITIALLY \
+        DEFERRED) STRICT";
     sqlite.migrate(&[SCHEMA, steps]).unwrap();
     let mut worker = Worker::new(&sqlite);
     let result = worker.run(Access::Write, |transaction| {
@@ -60,7 +65,9 @@ fn a_refused_commit_is_aborted_and_its_connection_serves_on() {
     let refusal = error.source().unwrap();
     assert_eq!(extended_code(refusal), ffi::SQLITE_CONSTRAINT_FOREIGNKEY);
 
-    let next = worker.run(Access::Read, |transaction| Ok(value(transaction.connection()?)));
+    let next = worker.run(Access::Read, |transaction| {
+        Ok(value(transaction.connection()?))
+    });
     assert!(matches!(next, Ok(Outcome::Committed(0))));
     assert_eq!(worker.source.opened, 1);
 }
@@ -135,7 +142,10 @@ fn an_ignored_error_after_which_sqlite_rolls_back_is_noticed() {
     let error = passed_on.unwrap_err();
     let kept = error.source().unwrap();
     assert_eq!(extended_code(kept), ffi::SQLITE_CONSTRAINT_PRIMARYKEY);
-    assert!(worker.source.discarded.is_empty(), "abort copes with either");
+    assert!(
+        worker.source.discarded.is_empty(),
+        "abort copes with either"
+    );
 }
 
 fn assert_ended_early(error: &Error) {
@@ -207,7 +217,10 @@ fn a_job_without_a_transaction_commits_as_it_likes() {
     assert_eq!(value(&connection), 2);
 
     connection.execute_batch("BEGIN").unwrap();
-    assert!(!sqlite.is_reusable(&mut connection), "it left a transaction open");
+    assert!(
+        !sqlite.is_reusable(&mut connection),
+        "it left a transaction open"
+    );
 }
 
 #[test]
@@ -224,7 +237,13 @@ fn a_full_database_writes_again_when_there_is_room() {
         let pragma = format!("PRAGMA max_page_count = {pages}");
         connection.query_row(&pragma, [], |_| Ok(())).unwrap();
     };
-    assert!(worker.run(Access::Read, |transaction| Ok(transaction.connection().map(drop)?)).is_ok());
+    assert!(
+        worker
+            .run(Access::Read, |transaction| Ok(transaction
+                .connection()
+                .map(drop)?))
+            .is_ok()
+    );
     limit(&mut worker, 10);
     let error = worker.run(Access::Write, grow).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StorageFull);

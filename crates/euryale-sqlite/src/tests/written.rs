@@ -36,16 +36,29 @@ fn guarded(
 #[test]
 fn a_write_on_read_is_aborted_unless_it_was_declared() {
     let (outcome, value) = guarded(write);
-    assert!(!matches!(outcome, Ok(Outcome::Committed(()))) && value == 0, "{outcome:?}");
+    assert!(
+        !matches!(outcome, Ok(Outcome::Committed(()))) && value == 0,
+        "{outcome:?}"
+    );
     let (outcome, value) = guarded(|transaction| {
         transaction.writable()?;
         write(transaction)
     });
-    assert!(matches!(outcome, Ok(Outcome::Committed(()))) && value == 1, "{outcome:?}");
-    let (outcome, value) = guarded(|transaction| transaction.connection().map(|_| ()).map_err(Abort::from));
-    assert!(matches!(outcome, Ok(Outcome::Committed(()))) && value == 0, "it only read: {outcome:?}");
+    assert!(
+        matches!(outcome, Ok(Outcome::Committed(()))) && value == 1,
+        "{outcome:?}"
+    );
+    let (outcome, value) =
+        guarded(|transaction| transaction.connection().map(|_| ()).map_err(Abort::from));
+    assert!(
+        matches!(outcome, Ok(Outcome::Committed(()))) && value == 0,
+        "it only read: {outcome:?}"
+    );
     let (outcome, _) = guarded(|_| Ok(()));
-    assert!(matches!(outcome, Ok(Outcome::Committed(()))), "nor did this: {outcome:?}");
+    assert!(
+        matches!(outcome, Ok(Outcome::Committed(()))),
+        "nor did this: {outcome:?}"
+    );
 }
 
 #[test]
@@ -59,13 +72,18 @@ fn an_attempt_after_a_conflict_has_declared_nothing() {
         write(transaction)
     });
     assert_eq!(conflict.unwrap_err().kind(), ErrorKind::Conflict);
-    let options =
-        TransactionOptions::new(Attempt::new(History::default().after_conflict(true)), Access::Write);
+    let options = TransactionOptions::new(
+        Attempt::new(History::default().after_conflict(true)),
+        Access::Write,
+    );
     let outcome = worker.run_with(options, |transaction| {
         transaction.before_commit(guard);
         write(transaction)
     });
-    assert!(!matches!(outcome, Ok(Outcome::Committed(()))), "{outcome:?}");
+    assert!(
+        !matches!(outcome, Ok(Outcome::Committed(()))),
+        "{outcome:?}"
+    );
     assert_eq!(value(&other), 1);
 }
 
@@ -76,13 +94,24 @@ fn what_was_written_is_known_by_table() {
     let mut connection = sqlite.connect().unwrap();
     for _ in 0..2 {
         sqlite.begin(&mut connection, Access::Write).unwrap();
-        assert!(!connection.has_written() && connection.write_set().is_empty(), "anew in each transaction");
+        assert!(
+            !connection.has_written() && connection.write_set().is_empty(),
+            "anew in each transaction"
+        );
         increment(&connection).unwrap();
-        connection.execute("INSERT INTO counter VALUES (2, 5), (3, 6)", []).unwrap();
-        connection.execute("DELETE FROM counter WHERE id > 1", []).unwrap();
+        connection
+            .execute("INSERT INTO counter VALUES (2, 5), (3, 6)", [])
+            .unwrap();
+        connection
+            .execute("DELETE FROM counter WHERE id > 1", [])
+            .unwrap();
         assert!(connection.has_written());
         let written = connection.write_set();
-        let rows = Rows { inserted: 2, updated: 1, deleted: 2 };
+        let rows = Rows {
+            inserted: 2,
+            updated: 1,
+            deleted: 2,
+        };
         assert_eq!(written.tables().collect::<Vec<_>>(), [("counter", rows)]);
         sqlite.commit(&mut connection).unwrap();
     }
@@ -92,9 +121,11 @@ fn what_was_written_is_known_by_table() {
 fn that_something_was_written_is_known_without_sets() {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect().unwrap();
-    for statement in
-        ["DELETE FROM counter", "REPLACE INTO counter VALUES (1, 7)", "UPDATE counter SET value = 1"]
-    {
+    for statement in [
+        "DELETE FROM counter",
+        "REPLACE INTO counter VALUES (1, 7)",
+        "UPDATE counter SET value = 1",
+    ] {
         sqlite.begin(&mut connection, Access::Write).unwrap();
         connection.execute(statement, []).unwrap();
         assert!(connection.has_written(), "{statement}");

@@ -18,7 +18,9 @@ impl Page<'_> {
         id: Id,
         into_raw: bool,
     ) -> Result<(), PageError> {
-        let (Some(marks), Some(dom)) = (self.marks(document)?, self.dom(document)) else { return Ok(()) };
+        let (Some(marks), Some(dom)) = (self.marks(document)?, self.dom(document)) else {
+            return Ok(());
+        };
         self.nested.set(self.nested.get() + 1);
         if self.nested.get() > MAX_NESTED || out.len() > MAX_OUT {
             return Err(PageError::TooLong);
@@ -31,7 +33,13 @@ impl Page<'_> {
                 (Some(mark), Kind::Element) => {
                     self.copy_marked(out, Here { document, node: id }, dom, marks, mark)?;
                 }
-                (Some(Mark { main: Main::Drop | Main::Strip, .. }), _) => {}
+                (
+                    Some(Mark {
+                        main: Main::Drop | Main::Strip,
+                        ..
+                    }),
+                    _,
+                ) => {}
                 (_, Kind::Element) => {
                     dom.write_start(out, id);
                     self.copy_children(out, document, dom, id)?;
@@ -53,7 +61,8 @@ impl Page<'_> {
         id: Id,
     ) -> Result<(), PageError> {
         // Inside its element, the text of a script is written as it is.
-        dom.children(id).try_for_each(|child| self.copy(out, document, child, true))
+        dom.children(id)
+            .try_for_each(|child| self.copy(out, document, child, true))
     }
 
     fn copy_marked(
@@ -71,7 +80,9 @@ impl Page<'_> {
             Main::Strip => self.copy_children(out, document, dom, id)?,
             Main::ReplaceChildren(pattern) => {
                 start(out, dom, id, marks);
-                if let Target::ReplaceChildren(block) = &self.program.content.patterns[pattern].target {
+                if let Target::ReplaceChildren(block) =
+                    &self.program.content.patterns[pattern].target
+                {
                     self.block(out, block, here)?;
                 }
                 dom.write_end(out, id);
@@ -82,10 +93,11 @@ impl Page<'_> {
                 dom.write_end(out, id);
             }
             Main::Around => {
-                let put =
-                    |out: &mut String, group: Option<usize>, block: fn(&crate::compile::Group) -> &Block| {
-                        group.map_or(Ok(()), |group| self.block(out, block(&groups[group]), here))
-                    };
+                let put = |out: &mut String,
+                           group: Option<usize>,
+                           block: fn(&crate::compile::Group) -> &Block| {
+                    group.map_or(Ok(()), |group| self.block(out, block(&groups[group]), here))
+                };
                 put(out, mark.before, |group| &group.before)?;
                 if !self.replaced(out, here, mark)? {
                     start(out, dom, id, marks);
@@ -100,9 +112,12 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// What stands in its place, if something does: the first whose condition holds, else those without one.
+    /// What stands in its place, if something does: the first whose condition holds, else those
+    /// without one.
     fn replaced(&self, out: &mut String, here: Here, mark: &Mark) -> Result<bool, PageError> {
-        let Some(group) = mark.replace else { return Ok(false) };
+        let Some(group) = mark.replace else {
+            return Ok(false);
+        };
         let replace = &self.program.content.groups[group].replace;
         for (when, block) in replace.iter().filter(|(when, _)| !when.is_empty()) {
             if self.all(when, here)? {
@@ -122,7 +137,9 @@ impl Page<'_> {
         if self.program.content.is_empty() {
             return Ok(false);
         }
-        Ok(self.marks(document)?.is_some_and(|marks| marks.has_dropped(attribute)))
+        Ok(self
+            .marks(document)?
+            .is_some_and(|marks| marks.has_dropped(attribute)))
     }
 }
 

@@ -45,7 +45,10 @@ impl Marks {
     }
 
     pub(super) fn of(&self, id: Id) -> Option<&Mark> {
-        let index = self.nodes.binary_search_by_key(&id, |(node, _)| *node).ok()?;
+        let index = self
+            .nodes
+            .binary_search_by_key(&id, |(node, _)| *node)
+            .ok()?;
         Some(&self.nodes[index].1)
     }
 
@@ -66,10 +69,13 @@ const UNMARKED: Mark = Mark {
 impl Page<'_> {
     /// The marks of a document, found when they are first asked for.
     pub(super) fn marks(&self, document: usize) -> Result<Option<&Marks>, PageError> {
-        let Some(parsed) = &self.documents[document] else { return Ok(None) };
+        let Some(parsed) = &self.documents[document] else {
+            return Ok(None);
+        };
         if parsed.marks.get().is_none() {
             let marks = self.find_marks(document)?;
-            // Nobody else can have set them: a page is themed by one thread, and finding marks copies nothing.
+            // Nobody else can have set them: a page is themed by one thread, and finding marks
+            // copies nothing.
             let _ = parsed.marks.set(marks);
         }
         Ok(parsed.marks.get())
@@ -78,11 +84,19 @@ impl Page<'_> {
     fn find_marks(&self, document: usize) -> Result<Marks, PageError> {
         let mut found: Vec<(Id, usize)> = Vec::new();
         let mut marks = Marks::default();
-        let top = Here { document, node: ROOT };
-        let (Some(scope), Some(dom)) = (self.scope(top), self.dom(document)) else { return Ok(marks) };
+        let top = Here {
+            document,
+            node: ROOT,
+        };
+        let (Some(scope), Some(dom)) = (self.scope(top), self.dom(document)) else {
+            return Ok(marks);
+        };
         for (index, pattern) in self.program.content.patterns.iter().enumerate() {
             for item in scope.nodes(&pattern.select)? {
-                let here = Here { document, node: item.node };
+                let here = Here {
+                    document,
+                    node: item.node,
+                };
                 if item.node == ROOT || !self.all(&pattern.when, here)? {
                     continue;
                 }
@@ -91,7 +105,9 @@ impl Page<'_> {
                     (_, Some(_)) => continue,
                     (Target::DropAttributes(names), None) => {
                         let dropped = dom.attributes_of(item.node);
-                        marks.attributes.extend(dropped.filter(|at| names.has(dom.attribute_name(*at))));
+                        marks
+                            .attributes
+                            .extend(dropped.filter(|at| names.has(dom.attribute_name(*at))));
                     }
                     _ => {}
                 }
@@ -130,9 +146,15 @@ impl Page<'_> {
             }
         };
         put(&mut mark.before, !places.before.0.is_empty());
-        put(&mut mark.before_children, !places.before_children.0.is_empty());
+        put(
+            &mut mark.before_children,
+            !places.before_children.0.is_empty(),
+        );
         put(&mut mark.replace, !places.replace.is_empty());
-        put(&mut mark.after_children, !places.after_children.0.is_empty());
+        put(
+            &mut mark.after_children,
+            !places.after_children.0.is_empty(),
+        );
         put(&mut mark.after, !places.after.0.is_empty());
     }
 }

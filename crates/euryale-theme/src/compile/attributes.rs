@@ -29,7 +29,11 @@ pub(crate) enum Edit {
     /// Those of the nodes of a source.
     Copy { source: u32, names: Names },
     /// The theme's, then those of the nodes of a source.
-    Merge { source: u32, names: Names, separator: String },
+    Merge {
+        source: u32,
+        names: Names,
+        separator: String,
+    },
     /// A source that selects attributes.
     Selected { source: u32 },
 }
@@ -39,22 +43,47 @@ impl Start {
     pub(super) fn new(name: &str, given: Vec<(String, String, bool)>, rules: &[&Prepared]) -> Self {
         let of = |action| rules.iter().filter(move |rule| rule.action == action);
         let drops: Vec<_> = of(Action::DropAttributes).collect();
-        let drop_all = drops.iter().filter(|rule| rule.names.all).map(|rule| rule.when.clone()).collect();
+        let drop_all = drops
+            .iter()
+            .filter(|rule| rule.names.all)
+            .map(|rule| rule.when.clone())
+            .collect();
         let attributes = given.into_iter().map(|(name, value, bare)| {
-            let drop = drops.iter().filter(|rule| !rule.names.all && rule.names.has(&name));
-            Given { drop: drop.map(|rule| rule.when.clone()).collect(), name, value, bare }
+            let drop = drops
+                .iter()
+                .filter(|rule| !rule.names.all && rule.names.has(&name));
+            Given {
+                drop: drop.map(|rule| rule.when.clone()).collect(),
+                name,
+                value,
+                bare,
+            }
         });
         let attributes = attributes.collect();
         let mut edits: Vec<(When, Edit)> = Vec::new();
         for rule in of(Action::CopyAttributes) {
             if let Some(source) = rule.source() {
-                edits.push((rule.when.clone(), Edit::Copy { source, names: rule.names.clone() }));
+                edits.push((
+                    rule.when.clone(),
+                    Edit::Copy {
+                        source,
+                        names: rule.names.clone(),
+                    },
+                ));
             }
         }
         for rule in of(Action::MergeAttributes) {
             if let Some(source) = rule.source() {
-                let (names, separator) = (rule.names.clone(), rule.separator.clone());
-                edits.push((rule.when.clone(), Edit::Merge { source, names, separator }));
+                let names = rule.names.clone();
+                let separator = rule.separator.clone();
+                edits.push((
+                    rule.when.clone(),
+                    Edit::Merge {
+                        source,
+                        names,
+                        separator,
+                    },
+                ));
             }
         }
         // `content="/html/@lang"`, put into an element, becomes an attribute of it.
@@ -63,6 +92,11 @@ impl Start {
                 edits.push((rule.when.clone(), Edit::Selected { source }));
             }
         }
-        Self { name: name.to_owned(), attributes, drop_all, edits }
+        Self {
+            name: name.to_owned(),
+            attributes,
+            drop_all,
+            edits,
+        }
     }
 }

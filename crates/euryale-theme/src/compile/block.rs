@@ -81,7 +81,10 @@ impl Builder {
 
     pub(super) fn what(&mut self, what: What) -> Block {
         match what {
-            What::Select(source) => Block(vec![Op::Include { source: self.source(source), raw: false }]),
+            What::Select(source) => Block(vec![Op::Include {
+                source: self.source(source),
+                raw: false,
+            }]),
             What::Inline(inline) => self.inline(inline),
         }
     }

@@ -1,8 +1,8 @@
 //! Rules about the content: patterns that are looked up while it is copied.
 //!
-//! XSLT decides between patterns that fit one node: the more specific one wins, among equals the last (XSLT 1.0
-//! §5.5). Diazo writes drops first, then strips, then what goes before, after and in place of a node, then what
-//! replaces its children; that order decides here.
+//! XSLT decides between patterns that fit one node: the more specific one wins, among equals the
+//! last (XSLT 1.0 §5.5). Diazo writes drops first, then strips, then what goes before, after and in
+//! place of a node, then what replaces its children; that order decides here.
 
 use super::block::Builder;
 use super::draft::Draft;
@@ -50,14 +50,22 @@ impl Content {
     pub(super) fn new(rules: Vec<ContentRule>, builder: &mut Builder) -> Self {
         let mut content = Self::default();
         let mut known: Vec<String> = Vec::new();
-        for ContentRule { target, when, written, select, rank } in rules {
+        for ContentRule {
+            target,
+            when,
+            written,
+            select,
+            rank,
+        } in rules
+        {
             let (phase, target) = match target {
                 ContentTarget::Drop => (0, Target::Drop),
                 ContentTarget::DropAttributes(names) => (0, Target::DropAttributes(names)),
                 ContentTarget::Strip => (1, Target::Strip),
-                ContentTarget::Replace { children: true, inline } => {
-                    (3, Target::ReplaceChildren(builder.inline(inline)))
-                }
+                ContentTarget::Replace {
+                    children: true,
+                    inline,
+                } => (3, Target::ReplaceChildren(builder.inline(inline))),
                 around => {
                     let found = known.iter().position(|other| *other == written);
                     let index = found.unwrap_or(known.len());
@@ -76,7 +84,12 @@ impl Content {
                     continue;
                 }
             };
-            content.patterns.push(Pattern { select, when, target, order: (rank, phase) });
+            content.patterns.push(Pattern {
+                select,
+                when,
+                target,
+                order: (rank, phase),
+            });
         }
         content.patterns.sort_by_key(|pattern| pattern.order);
         content
@@ -94,7 +107,12 @@ impl Content {
         }
         let always = When::new();
         for group in &self.groups {
-            for block in [&group.before, &group.before_children, &group.after_children, &group.after] {
+            for block in [
+                &group.before,
+                &group.before_children,
+                &group.after_children,
+                &group.after,
+            ] {
                 block.each_source(&always, note);
             }
             for (when, block) in &group.replace {
@@ -107,10 +125,22 @@ impl Content {
 impl Group {
     fn add(&mut self, target: ContentTarget, when: When, builder: &mut Builder) {
         let (place, inline) = match target {
-            ContentTarget::Before { children: false, inline } => (&mut self.before, inline),
-            ContentTarget::Before { children: true, inline } => (&mut self.before_children, inline),
-            ContentTarget::After { children: true, inline } => (&mut self.after_children, inline),
-            ContentTarget::After { children: false, inline } => (&mut self.after, inline),
+            ContentTarget::Before {
+                children: false,
+                inline,
+            } => (&mut self.before, inline),
+            ContentTarget::Before {
+                children: true,
+                inline,
+            } => (&mut self.before_children, inline),
+            ContentTarget::After {
+                children: true,
+                inline,
+            } => (&mut self.after_children, inline),
+            ContentTarget::After {
+                children: false,
+                inline,
+            } => (&mut self.after, inline),
             ContentTarget::Replace { inline, .. } => {
                 return self.replace.push((when, builder.inline(inline)));
             }

@@ -2,7 +2,8 @@
 
 use super::block::{Block, Op, When};
 
-/// What is written piece by piece is one text until something else follows: a theme has many thousands of pieces.
+/// What is written piece by piece is one text until something else follows: a theme has many
+/// thousands of pieces.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     ops: Vec<Op>,
@@ -25,7 +26,10 @@ impl Draft {
         if when.is_empty() {
             self.append(block);
         } else {
-            self.push(Op::Choose { arms: vec![(vec![when.clone()], block)], otherwise: Block::default() });
+            self.push(Op::Choose {
+                arms: vec![(vec![when.clone()], block)],
+                otherwise: Block::default(),
+            });
         }
     }
 
@@ -54,6 +58,9 @@ impl Draft {
 /// To be gone on with: its texts stay as they are.
 impl From<Block> for Draft {
     fn from(block: Block) -> Self {
-        Self { ops: block.0, html: String::new() }
+        Self {
+            ops: block.0,
+            html: String::new(),
+        }
     }
 }

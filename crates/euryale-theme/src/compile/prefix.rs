@@ -68,8 +68,10 @@ impl Prefix {
         let mut out = String::with_capacity(css.len());
         let mut rest = css;
         let import = |css: &str| {
-            let is_import =
-                |at: &usize| css.get(*at..*at + 7).is_some_and(|w| w.eq_ignore_ascii_case("@import"));
+            let is_import = |at: &usize| {
+                css.get(*at..*at + 7)
+                    .is_some_and(|w| w.eq_ignore_ascii_case("@import"))
+            };
             css.match_indices('@').map(|(at, _)| at).find(is_import)
         };
         while let Some(at) = import(rest) {
@@ -77,11 +79,15 @@ impl Prefix {
             out.push_str(before);
             let start = after.trim_start_matches([' ', '\t']);
             let opened = match start.get(..4) {
-                Some(call) if call.eq_ignore_ascii_case("url(") => start[4..].trim_start_matches([' ', '\t']),
+                Some(call) if call.eq_ignore_ascii_case("url(") => {
+                    start[4..].trim_start_matches([' ', '\t'])
+                }
                 _ => start,
             };
             let address = opened.trim_start_matches(['"', '\'']);
-            let end = address.find(['"', '\'', ')', ';', ' ', '\n']).unwrap_or(address.len());
+            let end = address
+                .find(['"', '\'', ')', ';', ' ', '\n'])
+                .unwrap_or(address.len());
             out.push_str(&after[..after.len() - address.len()]);
             out.push_str(&join(&self.0, &address[..end]));
             rest = &address[end..];
@@ -95,15 +101,26 @@ impl Prefix {
         let mut out = String::with_capacity(html.len());
         let mut rest = html;
         loop {
-            let is_address = |at: &usize| rest[..*at].ends_with("src=") || rest[..*at].ends_with("href=");
-            let Some(at) = rest.match_indices('=').map(|(at, _)| at + 1).find(is_address) else { break };
+            let is_address =
+                |at: &usize| rest[..*at].ends_with("src=") || rest[..*at].ends_with("href=");
+            let Some(at) = rest
+                .match_indices('=')
+                .map(|(at, _)| at + 1)
+                .find(is_address)
+            else {
+                break;
+            };
             let (before, after) = rest.split_at(at);
             out.push_str(before);
             let address = after.trim_start_matches(['"', '\'']);
             out.push_str(&after[..after.len() - address.len()]);
             let end = address.find(['"', '\'', '>', ' ']).unwrap_or(address.len());
             let (address, more) = address.split_at(end);
-            out.push_str(&if address.starts_with('#') { address.to_owned() } else { join(&self.0, address) });
+            out.push_str(&if address.starts_with('#') {
+                address.to_owned()
+            } else {
+                join(&self.0, address)
+            });
             rest = more;
         }
         out.push_str(rest);
@@ -113,17 +130,22 @@ impl Prefix {
 
 /// Has it a scheme?
 fn is_elsewhere(url: &str) -> bool {
-    let scheme = url.find([':', '/', '?', '#']).filter(|at| url.as_bytes()[*at] == b':' && *at > 0);
+    let scheme = url
+        .find([':', '/', '?', '#'])
+        .filter(|at| url.as_bytes()[*at] == b':' && *at > 0);
     url.starts_with("//") || scheme.is_some()
 }
 
-/// Resolves an address (RFC 3986 §5.2); `base` ends with a slash, or what follows its last one does not count.
+/// Resolves an address (RFC 3986 §5.2); `base` ends with a slash, or what follows its last one does
+/// not count.
 fn join(base: &str, url: &str) -> String {
     if is_elsewhere(url) {
         return url.to_owned();
     }
     let path_starts = match base.find("://") {
-        Some(at) => base[at + 3..].find('/').map_or(base.len(), |slash| at + 3 + slash),
+        Some(at) => base[at + 3..]
+            .find('/')
+            .map_or(base.len(), |slash| at + 3 + slash),
         None if base.starts_with("//") => base[2..].find('/').map_or(base.len(), |slash| slash + 2),
         None => 0,
     };
@@ -139,7 +161,9 @@ fn join(base: &str, url: &str) -> String {
     let whole = if path.starts_with('/') {
         path.to_owned()
     } else {
-        let folder = base_path.rfind('/').map_or("", |slash| &base_path[..=slash]);
+        let folder = base_path
+            .rfind('/')
+            .map_or("", |slash| &base_path[..=slash]);
         format!("{folder}{path}")
     };
     format!("{origin}{}{rest}", without_dots(&whole))
@@ -182,7 +206,10 @@ mod tests {
             prefix.tags("<!--[if IE]><script src=\"a.js\"></script>"),
             "<!--[if IE]><script src=\"/t/a.js\"></script>"
         );
-        assert_eq!(prefix.attribute("srcset", "a.png 1x, b.png 2x"), "/t/a.png 1x, /t/b.png 2x");
+        assert_eq!(
+            prefix.attribute("srcset", "a.png 1x, b.png 2x"),
+            "/t/a.png 1x, /t/b.png 2x"
+        );
         assert_eq!(prefix.attribute("href", "#top"), "#top");
     }
 }

@@ -1,5 +1,5 @@
-//! A theme and the rules about it, in Diazo's order: before · drop · replace · strip · attributes · what goes inside ·
-//! after.
+//! A theme and the rules about it, in Diazo's order: before · drop · replace · strip · attributes ·
+//! what goes inside · after.
 
 use std::collections::HashMap;
 
@@ -37,12 +37,31 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(rule: ThemeRule, builder: &mut Builder) -> Self {
         let block = builder.what(rule.what);
-        let ThemeRule { action, place, when, theme, names, separator, .. } = rule;
+        let ThemeRule {
+            action,
+            place,
+            when,
+            theme,
+            names,
+            separator,
+            ..
+        } = rule;
         let attributes_only = match block.0.as_slice() {
-            [Op::Include { source, .. }] => builder.sources[*source as usize].select.selects_attributes(),
+            [Op::Include { source, .. }] => builder.sources[*source as usize]
+                .select
+                .selects_attributes(),
             _ => false,
         };
-        Self { action, place, when, theme, block, names, separator, attributes_only }
+        Self {
+            action,
+            place,
+            when,
+            theme,
+            block,
+            names,
+            separator,
+            attributes_only,
+        }
     }
 
     /// The one source of a rule that has nothing else.
@@ -78,13 +97,15 @@ pub(super) fn compile(
     let parameters = |_: &str| None;
     let budget = Budget::new(BUDGET);
     for (rule, used) in rules.iter().zip(used) {
-        let nodes = Scope::new(&dom, &parameters, &budget).nodes(&rule.theme).map_err(|_| {
-            LoadError::new(
-                &rule.place.file,
-                Some(rule.place.line),
-                "the theme's selector looks at too many nodes",
-            )
-        })?;
+        let nodes = Scope::new(&dom, &parameters, &budget)
+            .nodes(&rule.theme)
+            .map_err(|_| {
+                LoadError::new(
+                    &rule.place.file,
+                    Some(rule.place.line),
+                    "the theme's selector looks at too many nodes",
+                )
+            })?;
         for item in nodes.iter().filter(|item| item.as_attribute().is_none()) {
             if matches!(dom.node(item.node).kind, Kind::Element | Kind::Comment) {
                 matching.entry(item.node).or_default().push(rule);
@@ -93,9 +114,16 @@ pub(super) fn compile(
         }
     }
     let prefix = prefix::Prefix::new(base, html.prefix.as_deref());
-    let compiler = Compiler { dom: &dom, matching, prefix };
+    let compiler = Compiler {
+        dom: &dom,
+        matching,
+        prefix,
+    };
     let mut draft = Draft::default();
-    if !dom.children(ROOT).any(|id| dom.node(id).kind == Kind::Doctype) {
+    if !dom
+        .children(ROOT)
+        .any(|id| dom.node(id).kind == Kind::Doctype)
+    {
         draft.html("<!DOCTYPE html>\n");
     }
     for id in dom.children(ROOT) {
@@ -104,7 +132,10 @@ pub(super) fn compile(
             draft.html("\n");
         }
     }
-    Ok(Template { block: draft.finish(), size: html.source.len() })
+    Ok(Template {
+        block: draft.finish(),
+        size: html.source.len(),
+    })
 }
 
 struct Compiler<'a> {
@@ -115,11 +146,16 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn node(&self, id: Id, out: &mut Draft) -> Result<(), LoadError> {
-        let Some(rules) = self.matching.get(&id) else { return self.node_itself(id, &[], out) };
+        let Some(rules) = self.matching.get(&id) else {
+            return self.node_itself(id, &[], out);
+        };
         for rule in rules.iter().filter(|rule| rule.action == Action::Before) {
             out.when(&rule.when, rule.block.clone());
         }
-        let drops: Vec<_> = rules.iter().filter(|rule| rule.action == Action::Drop).collect();
+        let drops: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule.action == Action::Drop)
+            .collect();
         if drops.iter().all(|rule| rule.is_conditional()) {
             if drops.is_empty() {
                 self.replaced(id, rules, out)?;
@@ -127,7 +163,10 @@ impl Compiler<'_> {
                 let mut kept = Draft::default();
                 self.replaced(id, rules, &mut kept)?;
                 let any = drops.iter().map(|rule| rule.when.clone()).collect();
-                out.push(Op::Choose { arms: vec![(any, Block::default())], otherwise: kept.finish() });
+                out.push(Op::Choose {
+                    arms: vec![(any, Block::default())],
+                    otherwise: kept.finish(),
+                });
             }
         }
         for rule in rules.iter().filter(|rule| rule.action == Action::After) {
@@ -137,7 +176,9 @@ impl Compiler<'_> {
     }
 
     fn replaced(&self, id: Id, rules: &[&Prepared], out: &mut Draft) -> Result<(), LoadError> {
-        self.exchange(id, rules, Action::Replace, out, |out| self.node_itself(id, rules, out))
+        self.exchange(id, rules, Action::Replace, out, |out| {
+            self.node_itself(id, rules, out)
+        })
     }
 
     /// What stands in the place of something, by `replace` or `copy`; else that itself.
@@ -158,11 +199,16 @@ impl Compiler<'_> {
         match (always.next(), always.next()) {
             (Some(first), Some(second)) => {
                 let what = format!(
-                    "two rules without a condition replace <{}> (the first is in line {}): give one of them an if",
+                    "two rules without a condition replace <{}> (the first is in line {}): give \
+                        one of them an if",
                     self.dom.written_name(id),
                     first.place.line
                 );
-                return Err(LoadError::new(&second.place.file, Some(second.place.line), what));
+                return Err(LoadError::new(
+                    &second.place.file,
+                    Some(second.place.line),
+                    what,
+                ));
             }
             (Some(rule), None) => otherwise.append(rule.block.clone()),
             (None, _) => itself(&mut otherwise)?,
@@ -174,7 +220,10 @@ impl Compiler<'_> {
         if arms.is_empty() {
             out.append(otherwise.finish());
         } else {
-            out.push(Op::Choose { arms, otherwise: otherwise.finish() });
+            out.push(Op::Choose {
+                arms,
+                otherwise: otherwise.finish(),
+            });
         }
         Ok(())
     }
@@ -193,11 +242,16 @@ impl Compiler<'_> {
         self.dom.write_end(&mut end, id);
         if rules.is_empty() && !raw {
             self.start(id, rules, out);
-            self.dom.children(id).try_for_each(|child| self.node(child, out))?;
+            self.dom
+                .children(id)
+                .try_for_each(|child| self.node(child, out))?;
             out.html(&end);
             return Ok(());
         }
-        let strips: Vec<_> = rules.iter().filter(|rule| rule.action == Action::Strip).collect();
+        let strips: Vec<_> = rules
+            .iter()
+            .filter(|rule| rule.action == Action::Strip)
+            .collect();
         let stripped = strips.iter().any(|rule| !rule.is_conditional());
         let any: Vec<When> = strips.iter().map(|rule| rule.when.clone()).collect();
         let unless_stripped = |out: &mut Draft, draft: Draft| {
@@ -205,20 +259,31 @@ impl Compiler<'_> {
                 out.append(draft.finish());
             } else if !stripped {
                 let otherwise = draft.finish();
-                out.push(Op::Choose { arms: vec![(any.clone(), Block::default())], otherwise });
+                out.push(Op::Choose {
+                    arms: vec![(any.clone(), Block::default())],
+                    otherwise,
+                });
             }
         };
         let mut start = Draft::default();
         self.start(id, rules, &mut start);
         unless_stripped(out, start);
         let mut inside = Draft::default();
-        for rule in rules.iter().filter(|rule| rule.action == Action::Prepend && !rule.gives_attributes()) {
+        for rule in rules
+            .iter()
+            .filter(|rule| rule.action == Action::Prepend && !rule.gives_attributes())
+        {
             inside.when(&rule.when, rule.block.clone());
         }
         self.exchange(id, rules, Action::Copy, &mut inside, |out| {
-            self.dom.children(id).try_for_each(|child| self.node(child, out))
+            self.dom
+                .children(id)
+                .try_for_each(|child| self.node(child, out))
         })?;
-        for rule in rules.iter().filter(|rule| rule.action == Action::Append && !rule.gives_attributes()) {
+        for rule in rules
+            .iter()
+            .filter(|rule| rule.action == Action::Append && !rule.gives_attributes())
+        {
             inside.when(&rule.when, rule.block.clone());
         }
         let inside = inside.finish();
@@ -260,7 +325,11 @@ impl Compiler<'_> {
             }
             // `<path/>` in SVG has no end tag.
             let void = Traits::of(Name::of(name.as_bytes())).has(Traits::VOID);
-            html.push_str(if dom.is_childless(id) && !void { "/>" } else { ">" });
+            html.push_str(if dom.is_childless(id) && !void {
+                "/>"
+            } else {
+                ">"
+            });
         }
         out.html(&html);
     }

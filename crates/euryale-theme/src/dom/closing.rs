@@ -1,8 +1,8 @@
 //! What a tag closes.
 
 use super::name::{
-    A, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, LI, OL, OPTGROUP, OPTION, RP, RT,
-    SELECT, TABLE, TBODY, TD, TEMPLATE, TFOOT, TH, THEAD, TR, UL,
+    A, BUTTON, CAPTION, COL, COLGROUP, DD, DT, H1, H2, H3, H4, H5, H6, LI, OL, OPTGROUP, OPTION,
+    RP, RT, SELECT, TABLE, TBODY, TD, TEMPLATE, TFOOT, TH, THEAD, TR, UL,
 };
 use super::parse::{Open, Parser};
 use super::{Name, Traits};
@@ -33,17 +33,32 @@ impl Parser<'_> {
         let scope = |open: &Open| open.traits.has(Traits::SCOPE);
         let table = |open: &Open| matches!(open.name, TABLE | TEMPLATE);
         match name {
-            LI => self.close_in_scope(at, |n| n == LI, |open| scope(open) || matches!(open.name, UL | OL)),
+            LI => self.close_in_scope(
+                at,
+                |n| n == LI,
+                |open| scope(open) || matches!(open.name, UL | OL),
+            ),
             DD | DT => self.close_in_scope(at, |n| matches!(n, DD | DT), scope),
             H1 | H2 | H3 | H4 | H5 | H6
-                if self.open.last().is_some_and(|top| matches!(top.name, H1 | H2 | H3 | H4 | H5 | H6)) =>
+                if self
+                    .open
+                    .last()
+                    .is_some_and(|top| matches!(top.name, H1 | H2 | H3 | H4 | H5 | H6)) =>
             {
                 self.leave_implied(at);
             }
-            OPTION => self.close_in_scope(at, |n| n == OPTION, |open| matches!(open.name, SELECT | OPTGROUP)),
+            OPTION => self.close_in_scope(
+                at,
+                |n| n == OPTION,
+                |open| matches!(open.name, SELECT | OPTGROUP),
+            ),
             OPTGROUP => self.close_in_scope(at, |n| n == OPTGROUP, |open| open.name == SELECT),
             RP | RT => {
-                self.close_in_scope(at, |n| matches!(n, RP | RT), |open| open.traits.has(Traits::SPECIAL));
+                self.close_in_scope(
+                    at,
+                    |n| matches!(n, RP | RT),
+                    |open| open.traits.has(Traits::SPECIAL),
+                );
             }
             A => self.close_in_scope(at, |n| n == A, |open| open.traits.has(Traits::SPECIAL)),
             BUTTON => self.close_in_scope(at, |n| n == BUTTON, scope),
@@ -54,7 +69,11 @@ impl Parser<'_> {
                 self.close_in_scope(at, sections, table);
             }
             COL | COLGROUP | CAPTION => {
-                self.close_in_scope(at, |n| matches!(n, CAPTION) || (n == COLGROUP && name != COL), table);
+                self.close_in_scope(
+                    at,
+                    |n| matches!(n, CAPTION) || (n == COLGROUP && name != COL),
+                    table,
+                );
             }
             _ => {}
         }
@@ -63,7 +82,10 @@ impl Parser<'_> {
     /// Closes the innermost element of this name. An end tag does not reach out of everything.
     pub(super) fn close(&mut self, name: Name, start: usize, end: usize) -> bool {
         let special = Traits::of(name).has(Traits::SPECIAL);
-        let of_table = matches!(name, TABLE | TBODY | THEAD | TFOOT | TR | TD | TH | CAPTION | COLGROUP);
+        let of_table = matches!(
+            name,
+            TABLE | TBODY | THEAD | TFOOT | TR | TD | TH | CAPTION | COLGROUP
+        );
         for index in (3..self.open.len()).rev() {
             let open = self.open[index];
             if open.name == name {

@@ -1,7 +1,7 @@
 //! Names of elements as numbers, and what HTML says about each.
 
-/// The name of an element, lower case. Up to eight bytes stand for themselves, longer names for their hash, which
-/// has the top bit that no ASCII has.
+/// The name of an element, lower case. Up to eight bytes stand for themselves, longer names for
+/// their hash, which has the top bit that no ASCII has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name(u64);
 
@@ -75,7 +75,9 @@ impl Traits {
     pub(crate) fn of(name: Name) -> Self {
         Self(match name {
             BASE | BASEFONT | BGSOUND | LINK | META => Self::VOID | Self::HEAD | Self::SPECIAL,
-            AREA | BR | EMBED | IMG | INPUT | PARAM | SOURCE | TRACK | WBR => Self::VOID | Self::SPECIAL,
+            AREA | BR | EMBED | IMG | INPUT | PARAM | SOURCE | TRACK | WBR => {
+                Self::VOID | Self::SPECIAL
+            }
             COL => Self::VOID | Self::SPECIAL | Self::CLOSES_KIN,
             HR => Self::VOID | Self::SPECIAL | Self::CLOSES_P,
             SCRIPT | STYLE | NOFRAMES => Self::RAW | Self::HEAD | Self::SPECIAL,
@@ -86,8 +88,10 @@ impl Traits {
             TEMPLATE => Self::HEAD | Self::SPECIAL | Self::SCOPE,
             NOSCRIPT => Self::HEAD,
             ADDRESS | ARTICLE | ASIDE | BLOCKQUOTE | CENTER | DETAILS | DIALOG | DIR | DIV | DL
-            | FIELDSET | FIGCAPTION | FIGURE | FOOTER | FORM | HEADER | HGROUP | LISTING | MAIN | MENU
-            | NAV | OL | PRE | SEARCH | SECTION | SUMMARY | UL => Self::CLOSES_P | Self::SPECIAL,
+            | FIELDSET | FIGCAPTION | FIGURE | FOOTER | FORM | HEADER | HGROUP | LISTING | MAIN
+            | MENU | NAV | OL | PRE | SEARCH | SECTION | SUMMARY | UL => {
+                Self::CLOSES_P | Self::SPECIAL
+            }
             P => Self::CLOSES_P | Self::SPECIAL,
             H1 | H2 | H3 | H4 | H5 | H6 => Self::CLOSES_P | Self::SPECIAL | Self::CLOSES_KIN,
             LI | DD | DT => Self::CLOSES_P | Self::SPECIAL | Self::CLOSES_KIN,

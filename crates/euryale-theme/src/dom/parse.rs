@@ -1,13 +1,14 @@
 //! From source to tree.
 //!
-//! The rules are those of HTML §13.2.6, as far as they decide what stands in what: implied `html`, `head` and `body`,
-//! optional end tags, elements without content, raw text. What browsers do to repair tags that cross each other is
-//! left to browsers: such an end tag is passed over. As libxml2 does, and unlike browsers, no `tbody` is implied:
-//! rules are written against what is in the page.
+//! The rules are those of HTML §13.2.6, as far as they decide what stands in what: implied `html`,
+//! `head` and `body`, optional end tags, elements without content, raw text. What browsers do to
+//! repair tags that cross each other is left to browsers: such an end tag is passed over. As
+//! libxml2 does, and unlike browsers, no `tbody` is implied: rules are written against what is in
+//! the page.
 
 use super::name::{
-    BODY, COLGROUP, DD, DT, HEAD, HTML, LI, MATH, NOSCRIPT, OPTGROUP, OPTION, P, RP, RT, SVG, TBODY, TD,
-    TFOOT, TH, THEAD, TR,
+    BODY, COLGROUP, DD, DT, HEAD, HTML, LI, MATH, NOSCRIPT, OPTGROUP, OPTION, P, RP, RT, SVG,
+    TBODY, TD, TFOOT, TH, THEAD, TR,
 };
 use super::tags::{Opened, is_space, name_end};
 use super::{Dom, Excess, Id, Kind, MAX_DEPTH, MAX_NODES, NONE, Name, Node, Traits};
@@ -46,9 +47,21 @@ impl<'s> Parser<'s> {
     pub(super) fn new(source: &'s str, xhtml: bool) -> Self {
         let nodes = Vec::with_capacity(source.len() / 20 + 8);
         let attributes = Vec::with_capacity(source.len() / 40 + 8);
-        let dom = Dom { source, nodes, attributes, ids: Vec::new() };
+        let dom = Dom {
+            source,
+            nodes,
+            attributes,
+            ids: Vec::new(),
+        };
         let open = Vec::with_capacity(32);
-        Self { dom, open, phase: Phase::BeforeHtml, xhtml, foreign: 0, paragraphs: 0 }
+        Self {
+            dom,
+            open,
+            phase: Phase::BeforeHtml,
+            xhtml,
+            foreign: 0,
+            paragraphs: 0,
+        }
     }
 
     pub(super) fn run(mut self) -> Result<Dom<'s>, Excess> {
@@ -57,7 +70,12 @@ impl<'s> Parser<'s> {
             return Err(Excess::Nodes);
         }
         self.push(Kind::Root, Name::of(b""), 0, 0)?;
-        self.open.push(Open { id: 0, name: Name::of(b""), traits: Traits::of(HTML), last_child: NONE });
+        self.open.push(Open {
+            id: 0,
+            name: Name::of(b""),
+            traits: Traits::of(HTML),
+            last_child: NONE,
+        });
         let mut text = 0;
         let mut loose = false;
         let mut at = 0;
@@ -97,7 +115,13 @@ impl<'s> Parser<'s> {
         Ok(self.dom)
     }
 
-    pub(super) fn push(&mut self, kind: Kind, name: Name, start: usize, end: usize) -> Result<Id, Excess> {
+    pub(super) fn push(
+        &mut self,
+        kind: Kind,
+        name: Name,
+        start: usize,
+        end: usize,
+    ) -> Result<Id, Excess> {
         let id = self.dom.nodes.len() as Id;
         if self.dom.nodes.len() + self.dom.attributes.len() >= MAX_NODES {
             return Err(Excess::Nodes);
@@ -106,7 +130,8 @@ impl<'s> Parser<'s> {
             Some(top) => (top.id, std::mem::replace(&mut top.last_child, id)),
             None => (NONE, NONE),
         };
-        let (start, end) = (start as u32, end as u32);
+        let start = start as u32;
+        let end = end as u32;
         self.dom.nodes.push(Node {
             kind,
             tidy: true,
@@ -131,7 +156,12 @@ impl<'s> Parser<'s> {
         if self.open.len() > MAX_DEPTH {
             return Err(Excess::Depth);
         }
-        self.open.push(Open { id, name, traits, last_child: NONE });
+        self.open.push(Open {
+            id,
+            name,
+            traits,
+            last_child: NONE,
+        });
         match name {
             SVG | MATH => self.foreign += 1,
             P => self.paragraphs += 1,
@@ -158,12 +188,27 @@ impl<'s> Parser<'s> {
 
     /// Takes it off without an end tag of its own.
     pub(super) fn leave_implied(&mut self, at: usize) {
-        let Some(top) = self.open.last().copied() else { return };
+        let Some(top) = self.open.last().copied() else {
+            return;
+        };
         let node = &mut self.dom.nodes[top.id as usize];
         node.end = at as u32;
         let optional = matches!(
             top.name,
-            P | LI | DD | DT | OPTION | OPTGROUP | RP | RT | TR | TD | TH | TBODY | THEAD | TFOOT | COLGROUP
+            P | LI
+                | DD
+                | DT
+                | OPTION
+                | OPTGROUP
+                | RP
+                | RT
+                | TR
+                | TD
+                | TH
+                | TBODY
+                | THEAD
+                | TFOOT
+                | COLGROUP
         );
         let subtree_is_tidy = node.tidy;
         self.leave();
@@ -191,7 +236,9 @@ impl<'s> Parser<'s> {
             return Ok(());
         }
         if self.phase < Phase::InBody && !self.is_inside_head_element() {
-            let blank = self.dom.source.as_bytes()[from..to].iter().all(|byte| is_space(*byte));
+            let blank = self.dom.source.as_bytes()[from..to]
+                .iter()
+                .all(|byte| is_space(*byte));
             match (blank, self.phase) {
                 (true, Phase::BeforeHtml | Phase::BeforeHead) => return Ok(()),
                 (true, _) => {}
@@ -206,7 +253,10 @@ impl<'s> Parser<'s> {
     }
 
     fn disturb_if_not_blank(&mut self, from: usize, to: usize) {
-        if !self.dom.source.as_bytes()[from..to].iter().all(|byte| is_space(*byte)) {
+        if !self.dom.source.as_bytes()[from..to]
+            .iter()
+            .all(|byte| is_space(*byte))
+        {
             self.disturb();
         }
     }
@@ -226,7 +276,9 @@ impl<'s> Parser<'s> {
         let traits = Traits::of(name);
         // What a tag implies comes before it, also in the order of nodes.
         let is_new = self.prepare(name, traits, start)?;
-        let Some(tag) = self.read_attributes(named) else { return Ok(source.len()) };
+        let Some(tag) = self.read_attributes(named) else {
+            return Ok(source.len());
+        };
         if !is_new {
             self.discard(&tag);
             return Ok(tag.end);
@@ -235,7 +287,8 @@ impl<'s> Parser<'s> {
         let node = &mut self.dom.nodes[id as usize];
         (node.attributes, node.attribute_count) = (tag.attributes, tag.count);
         (node.id, node.class) = (tag.id, tag.class);
-        if traits.has(Traits::VOID) || (tag.closes_itself && (self.foreign > 0 || matches!(name, SVG | MATH)))
+        if traits.has(Traits::VOID)
+            || (tag.closes_itself && (self.foreign > 0 || matches!(name, SVG | MATH)))
         {
             return Ok(tag.end);
         }
@@ -273,7 +326,9 @@ impl<'s> Parser<'s> {
         let named = name_end(source, start + 2);
         let name = Name::of(&source[start + 2..named]);
         // Attributes of an end tag are read, for their quotes, and forgotten.
-        let Some(tag) = self.read_attributes(named) else { return Ok(source.len()) };
+        let Some(tag) = self.read_attributes(named) else {
+            return Ok(source.len());
+        };
         self.dom.attributes.truncate(tag.attributes as usize);
         if tag.id != NONE {
             self.dom.ids.pop();

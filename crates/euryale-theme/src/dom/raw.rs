@@ -7,7 +7,12 @@ use super::{Excess, Kind, Name};
 
 impl Parser<'_> {
     /// The text of an element in which there are no tags, and its end tag.
-    pub(super) fn raw_text(&mut self, written: &[u8], name: Name, from: usize) -> Result<usize, Excess> {
+    pub(super) fn raw_text(
+        &mut self,
+        written: &[u8],
+        name: Name,
+        from: usize,
+    ) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
         let mut at = from;
         let end = loop {
@@ -47,7 +52,8 @@ impl Parser<'_> {
             if body.starts_with(b">") || body.starts_with(b"->") {
                 return self.bogus_comment(start);
             }
-            let end = memchr::memmem::find(body, b"-->").map_or(source.len(), |end| start + 4 + end + 3);
+            let end =
+                memchr::memmem::find(body, b"-->").map_or(source.len(), |end| start + 4 + end + 3);
             return self.comment(start, end, end == source.len() && !rest.ends_with(b"-->"));
         }
         if rest.len() > 9 && rest[2..9].eq_ignore_ascii_case(b"doctype") {
@@ -60,7 +66,8 @@ impl Parser<'_> {
             return Ok(end);
         }
         if self.foreign > 0 && rest.starts_with(b"<![CDATA[") {
-            let end = memchr::memmem::find(rest, b"]]>").map_or(source.len(), |end| start + end + 3);
+            let end =
+                memchr::memmem::find(rest, b"]]>").map_or(source.len(), |end| start + end + 3);
             self.push(Kind::Text, Name::of(b""), start, end)?;
             return Ok(end);
         }
@@ -69,7 +76,8 @@ impl Parser<'_> {
 
     pub(super) fn bogus_comment(&mut self, start: usize) -> Result<usize, Excess> {
         let source = self.dom.source.as_bytes();
-        let end = memchr::memchr(b'>', &source[start..]).map_or(source.len(), |end| start + end + 1);
+        let end =
+            memchr::memchr(b'>', &source[start..]).map_or(source.len(), |end| start + end + 1);
         self.comment(start, end, source[end - 1] != b'>')
     }
 

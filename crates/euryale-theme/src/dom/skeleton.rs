@@ -46,7 +46,12 @@ impl Parser<'_> {
     }
 
     /// Closes and opens what a start tag closes and implies. Is it one that opens something?
-    pub(super) fn prepare(&mut self, name: Name, traits: Traits, at: usize) -> Result<bool, Excess> {
+    pub(super) fn prepare(
+        &mut self,
+        name: Name,
+        traits: Traits,
+        at: usize,
+    ) -> Result<bool, Excess> {
         match name {
             HTML => return Ok(self.phase == Phase::BeforeHtml),
             HEAD => {

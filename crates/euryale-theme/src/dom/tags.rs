@@ -21,18 +21,21 @@ pub(super) fn is_space(byte: u8) -> bool {
 
 /// The end of the name that begins at `at` (HTML §13.2.5.8).
 pub(super) fn name_end(source: &[u8], at: usize) -> usize {
-    let end = source[at..].iter().position(|byte| is_space(*byte) || matches!(byte, b'/' | b'>'));
+    let end = source[at..]
+        .iter()
+        .position(|byte| is_space(*byte) || matches!(byte, b'/' | b'>'));
     end.map_or(source.len(), |end| at + end)
 }
 
 impl Parser<'_> {
-    /// Reads attributes from `at`, the end of the name, to the end of the tag (HTML §13.2.5.32 and on). None if the
-    /// source ends before the tag does: then there is no tag.
+    /// Reads attributes from `at`, the end of the name, to the end of the tag (HTML §13.2.5.32 and
+    /// on). None if the source ends before the tag does: then there is no tag.
     pub(super) fn read_attributes(&mut self, mut at: usize) -> Option<Opened> {
         let source = self.dom.source.as_bytes();
         let first = self.dom.attributes.len();
         let owner = u32::try_from(self.dom.nodes.len()).ok()?;
-        let (mut id, mut class) = (NONE, NONE);
+        let mut id = NONE;
+        let mut class = NONE;
         let mut closes_itself = false;
         let end = loop {
             match *source.get(at)? {
@@ -79,14 +82,23 @@ impl Parser<'_> {
             self.dom.ids.push(owner);
         }
         let count = (self.dom.attributes.len() - first) as u32;
-        Some(Opened { attributes: first as u32, count, id, class, closes_itself, end })
+        Some(Opened {
+            attributes: first as u32,
+            count,
+            id,
+            class,
+            closes_itself,
+            end,
+        })
     }
 
-    /// Of two attributes of one name the first counts. Beyond 64 nobody looks: the search would be quadratic.
+    /// Of two attributes of one name the first counts. Beyond 64 nobody looks: the search would be
+    /// quadratic.
     fn is_repeated(&self, first: usize, name: &[u8]) -> bool {
         let source = self.dom.source.as_bytes();
         self.dom.attributes[first..].iter().take(64).any(|other| {
-            let (from, to) = (other.name.0 as usize, other.name.1 as usize);
+            let from = other.name.0 as usize;
+            let to = other.name.1 as usize;
             to - from == name.len() && source[from..to].eq_ignore_ascii_case(name)
         })
     }

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// What a text or an attribute says: references are resolved, those without their semicolon are not.
+/// What a text or an attribute says: references are resolved, those without their semicolon are
+/// not.
 pub(crate) fn decode(written: &str) -> Cow<'_, str> {
     if memchr::memchr(b'&', written.as_bytes()).is_none() {
         return Cow::Borrowed(written);

@@ -9,7 +9,9 @@ impl Dom<'_> {
         let node = self.node(id);
         match node.kind {
             Kind::Text if node.loose => escape_text(out, self.slice(node.start, node.end), true),
-            _ if node.tidy && node.kind != Kind::Root => out.push_str(self.slice(node.start, node.end)),
+            _ if node.tidy && node.kind != Kind::Root => {
+                out.push_str(self.slice(node.start, node.end))
+            }
             Kind::Text | Kind::Doctype => out.push_str(self.slice(node.start, node.end)),
             Kind::Comment => write_comment(out, self.comment(id)),
             Kind::Root => self.write_children(out, id),
@@ -21,8 +23,8 @@ impl Dom<'_> {
         }
     }
 
-    /// Writes a node that is taken out of where it stands: the text of a script or a title is not written there as it
-    /// would be elsewhere.
+    /// Writes a node that is taken out of where it stands: the text of a script or a title is not
+    /// written there as it would be elsewhere.
     pub(crate) fn write_alone(&self, out: &mut String, id: Id, into_raw: bool) {
         let node = self.node(id);
         if node.kind != Kind::Text || into_raw || node.parent == NONE {

@@ -24,11 +24,15 @@ const KNOWN: [&str; 9] = [
 
 impl Reader {
     pub(super) fn rule(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
-        const RULES: [&str; 9] =
-            ["replace", "before", "after", "drop", "strip", "merge", "copy", "prepend", "append"];
+        const RULES: [&str; 9] = [
+            "replace", "before", "after", "drop", "strip", "merge", "copy", "prepend", "append",
+        ];
         let name = node.tag_name().name();
         if !RULES.contains(&name) {
-            return Err(self.error(node, format!("<{name}> is no rule: there are {}", RULES.join(", "))));
+            return Err(self.error(
+                node,
+                format!("<{name}> is no rule: there are {}", RULES.join(", ")),
+            ));
         }
         self.check_attributes(node, &KNOWN)?;
         let theme = self.written(node, "theme");
@@ -45,7 +49,10 @@ impl Reader {
         };
         let has_content = content.is_some() || content_children.is_some();
         if has_content && matches!(name, "drop" | "strip") {
-            return Err(self.error(node, format!("theme and content: <{name}> takes one of them")));
+            return Err(self.error(
+                node,
+                format!("theme and content: <{name}> takes one of them"),
+            ));
         }
         let names = node.attribute("attributes").map(Names::parse);
         let action = match (name, theme_children.is_some(), names.is_some()) {
@@ -53,7 +60,10 @@ impl Reader {
             ("merge", false, true) => Action::MergeAttributes,
             ("drop", false, true) => Action::DropAttributes,
             (_, _, true) => {
-                return Err(self.error(node, "attributes stand in <copy>, <merge> and <drop>, with theme"));
+                return Err(self.error(
+                    node,
+                    "attributes stand in <copy>, <merge> and <drop>, with theme",
+                ));
             }
             ("merge", _, false) => return Err(self.error(node, "<merge> needs attributes")),
             ("before", true, _) | ("prepend", false, _) => Action::Prepend,
@@ -71,7 +81,10 @@ impl Reader {
             "drop" | "strip" => What::Inline(Vec::new()),
             _ if has_content || node.has_attribute("href") => {
                 if node.children().any(|child| child.is_element()) {
-                    return Err(self.error(node, "content and HTML of its own: a rule takes one of them"));
+                    return Err(self.error(
+                        node,
+                        "content and HTML of its own: a rule takes one of them",
+                    ));
                 }
                 What::Select(self.source(node, content, content_children)?)
             }
@@ -81,8 +94,17 @@ impl Reader {
             _ => What::Inline(self.inline(node)?),
         };
         let separator = node.attribute("separator").unwrap_or(" ").to_owned();
-        let (place, names) = (self.place(node), names.unwrap_or_default());
-        self.rules.theme_rules.push(ThemeRule { action, place, when, theme, what, names, separator });
+        let place = self.place(node);
+        let names = names.unwrap_or_default();
+        self.rules.theme_rules.push(ThemeRule {
+            action,
+            place,
+            when,
+            theme,
+            what,
+            names,
+            separator,
+        });
         Ok(())
     }
 
@@ -96,7 +118,10 @@ impl Reader {
             (Some(written), _) => (written, true),
             (None, Some(written)) => (written, false),
             (None, None) => {
-                return Err(self.error(node, "href needs content: say what of that document is meant"));
+                return Err(self.error(
+                    node,
+                    "href needs content: say what of that document is meant",
+                ));
             }
         };
         let mut select = written.nodes().map_err(|error| self.error(node, error))?;
@@ -105,7 +130,10 @@ impl Reader {
         }
         let mode = node.attribute("mode");
         if mode.is_some_and(|mode| mode != "raw") {
-            return Err(self.error(node, "mode is raw or nothing: others name templates of XSLT"));
+            return Err(self.error(
+                node,
+                "mode is raw or nothing: others name templates of XSLT",
+            ));
         }
         let method = node.attribute("method");
         let document = match node.attribute("href") {
@@ -113,7 +141,9 @@ impl Reader {
             Some(href) => {
                 resolve(&Uri::from_static("/"), href).map_err(|error| {
                     let what = match error {
-                        ReferenceError::Foreign => "is elsewhere: content comes from this site only",
+                        ReferenceError::Foreign => {
+                            "is elsewhere: content comes from this site only"
+                        }
                         ReferenceError::Malformed => "is no address",
                     };
                     self.error(node, format!("{href} {what}"))
@@ -124,13 +154,21 @@ impl Reader {
         };
         let raw = match (method, document) {
             (Some("raw"), _) | (Some("document") | None, Some(_)) => true,
-            (Some("transform"), Some(_)) | (None | Some("document" | "transform"), None) => mode.is_some(),
+            (Some("transform"), Some(_)) | (None | Some("document" | "transform"), None) => {
+                mode.is_some()
+            }
             (Some(other), _) => {
-                let what = format!("method=\"{other}\" is not supported: it is raw, document or transform");
+                let what = format!(
+                    "method=\"{other}\" is not supported: it is raw, document or transform"
+                );
                 return Err(self.error(node, what));
             }
         };
-        Ok(Source { select, document, raw })
+        Ok(Source {
+            select,
+            document,
+            raw,
+        })
     }
 
     fn document(&mut self, href: &str) -> u32 {
@@ -144,9 +182,15 @@ impl Reader {
     }
 
     /// `<include>` in the HTML of a rule.
-    pub(super) fn include(&mut self, node: Node<'_, '_>) -> Result<(Source, Vec<TestId>), LoadError> {
+    pub(super) fn include(
+        &mut self,
+        node: Node<'_, '_>,
+    ) -> Result<(Source, Vec<TestId>), LoadError> {
         self.check_attributes(node, &KNOWN)?;
-        let (content, children) = (self.written(node, "content"), self.written(node, "content-children"));
+        let (content, children) = (
+            self.written(node, "content"),
+            self.written(node, "content-children"),
+        );
         if content.is_none() && children.is_none() {
             return Err(self.error(node, "<include> needs content"));
         }
@@ -167,24 +211,44 @@ impl Reader {
             return Err(self.error(node, format!("<{name}> needs theme or content")));
         };
         if node.has_attribute("href") {
-            return Err(self.error(node, "href needs theme; in the content, write <include href=\"…\"/>"));
+            return Err(self.error(
+                node,
+                "href needs theme; in the content, write <include href=\"…\"/>",
+            ));
         }
         let mut select = written.nodes().map_err(|error| self.error(node, error))?;
         let target = match (name, node.attribute("attributes")) {
             ("drop", Some(names)) => ContentTarget::DropAttributes(Names::parse(names)),
-            (_, Some(_)) => return Err(self.error(node, format!("attributes in <{name}> need theme"))),
+            (_, Some(_)) => {
+                return Err(self.error(node, format!("attributes in <{name}> need theme")));
+            }
             ("drop", None) => ContentTarget::Drop,
             ("strip", None) => ContentTarget::Strip,
-            ("before", None) => ContentTarget::Before { children, inline: self.inline(node)? },
-            ("after", None) => ContentTarget::After { children, inline: self.inline(node)? },
-            ("replace", None) => ContentTarget::Replace { children, inline: self.inline(node)? },
+            ("before", None) => ContentTarget::Before {
+                children,
+                inline: self.inline(node)?,
+            },
+            ("after", None) => ContentTarget::After {
+                children,
+                inline: self.inline(node)?,
+            },
+            ("replace", None) => ContentTarget::Replace {
+                children,
+                inline: self.inline(node)?,
+            },
             _ => return Err(self.error(node, format!("<{name}> needs theme"))),
         };
         if children && matches!(target, ContentTarget::Drop | ContentTarget::Strip) {
             select = children_of(select);
         }
         let (select, rank) = pattern(select);
-        self.rules.content_rules.push(ContentRule { target, when, written: written.key(), select, rank });
+        self.rules.content_rules.push(ContentRule {
+            target,
+            when,
+            written: written.key(),
+            select,
+            rank,
+        });
         Ok(())
     }
 
@@ -196,11 +260,17 @@ impl Reader {
     ) -> Result<Vec<TestId>, LoadError> {
         let mut ids = Vec::new();
         for (name, wanted) in [("if-content", true), ("if-not-content", false)] {
-            let Some(mut written) = self.written(node, name) else { continue };
+            let Some(mut written) = self.written(node, name) else {
+                continue;
+            };
             if written.text.is_empty() {
                 match content {
                     Some(content) => written = content.clone(),
-                    None => return Err(self.error(node, format!("an empty {name} needs content beside it"))),
+                    None => {
+                        return Err(
+                            self.error(node, format!("an empty {name} needs content beside it"))
+                        );
+                    }
                 }
             }
             let expr = written.compile().map_err(|error| self.error(node, error))?;
@@ -212,8 +282,13 @@ impl Reader {
             }
         }
         for (name, wanted) in [("if", true), ("if-not", false)] {
-            let Some(text) = node.attribute(name) else { continue };
-            let written = Written { text: text.to_owned(), css: false };
+            let Some(text) = node.attribute(name) else {
+                continue;
+            };
+            let written = Written {
+                text: text.to_owned(),
+                css: false,
+            };
             let expr = written.compile().map_err(|error| self.error(node, error))?;
             ids.push(self.test(About::Expr(expr), wanted));
         }

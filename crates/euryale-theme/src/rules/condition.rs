@@ -35,23 +35,34 @@ impl Test {
     }
 }
 
-/// One word of an `if-path`: `/a` begins with, `a/` ends with, `/a/` is, `a` has, in whole segments.
+/// One word of an `if-path`: `/a` begins with, `a/` ends with, `/a/` is, `a` has, in whole
+/// segments.
 #[derive(Debug)]
 pub(crate) struct PathPattern(String);
 
 impl PathPattern {
     pub(crate) fn all(text: &str) -> Vec<Self> {
-        text.split_ascii_whitespace().map(|word| Self(word.to_owned())).collect()
+        text.split_ascii_whitespace()
+            .map(|word| Self(word.to_owned()))
+            .collect()
     }
 
     /// Does it fit a path, whether that ends with a slash or not?
     fn matches(&self, path: &str) -> bool {
-        let whole = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
+        let whole = if path.ends_with('/') {
+            path.to_owned()
+        } else {
+            format!("{path}/")
+        };
         let word = self.0.as_str();
         match (word.starts_with('/'), word.ends_with('/')) {
             (true, true) => whole == word,
-            (false, true) => whole.strip_suffix(word).is_some_and(|rest| rest.ends_with('/')),
-            (true, false) => whole.strip_prefix(word).is_some_and(|rest| rest.starts_with('/')),
+            (false, true) => whole
+                .strip_suffix(word)
+                .is_some_and(|rest| rest.ends_with('/')),
+            (true, false) => whole
+                .strip_prefix(word)
+                .is_some_and(|rest| rest.starts_with('/')),
             (false, false) => whole.contains(&format!("/{word}/")),
         }
     }

@@ -45,7 +45,9 @@ impl Reader {
         match node.node_type() {
             NodeType::Text => {
                 let text = node.text().unwrap_or_default();
-                let parent = node.parent_element().map_or("", |parent| parent.tag_name().name());
+                let parent = node
+                    .parent_element()
+                    .map_or("", |parent| parent.tag_name().name());
                 if Traits::of(Name::of(parent.as_bytes())).has(Traits::RAW) {
                     html.push_str(text);
                 } else {
@@ -67,13 +69,18 @@ impl Reader {
             NodeType::Element => {
                 self.refuse_foreign(node)?;
                 if depth == MAX_DEPTH {
-                    return Err(self.error(node, format!("more than {MAX_DEPTH} elements in each other")));
+                    return Err(self.error(
+                        node,
+                        format!("more than {MAX_DEPTH} elements in each other"),
+                    ));
                 }
                 let name = node.tag_name().name();
                 html.push('<');
                 html.push_str(name);
                 for attribute in node.attributes() {
-                    let prefix = attribute.namespace().and_then(|namespace| node.lookup_prefix(namespace));
+                    let prefix = attribute
+                        .namespace()
+                        .and_then(|namespace| node.lookup_prefix(namespace));
                     let name = match prefix {
                         Some(prefix) => format!("{prefix}:{}", attribute.name()),
                         None => attribute.name().to_owned(),

@@ -14,12 +14,28 @@ const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
 const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
-const OLD: [&str; 2] = ["http://openplans.org/deliverance", "http://namespaces.plone.org/xdv"];
+const OLD: [&str; 2] = [
+    "http://openplans.org/deliverance",
+    "http://namespaces.plone.org/xdv",
+];
 
-const CONDITIONS: [&str; 6] = ["if", "if-not", "if-content", "if-not-content", "if-path", "if-not-path"];
+const CONDITIONS: [&str; 6] = [
+    "if",
+    "if-not",
+    "if-content",
+    "if-not-content",
+    "if-path",
+    "if-not-path",
+];
 /// What may be written in CSS.
-const SELECTORS: [&str; 6] =
-    ["theme", "theme-children", "content", "content-children", "if-content", "if-not-content"];
+const SELECTORS: [&str; 6] = [
+    "theme",
+    "theme-children",
+    "content",
+    "content-children",
+    "if-content",
+    "if-not-content",
+];
 
 /// Bytes of one file, files of one theme, files that include each other, `<rules>` in `<rules>`.
 const MAX_FILE: u64 = 8 << 20;
@@ -44,10 +60,15 @@ pub(crate) struct Rules {
     pub(crate) version: Version,
 }
 
-/// Reads a rules file. The error comes with the files that were read up to it: one of them is to be mended.
+/// Reads a rules file. The error comes with the files that were read up to it: one of them is to be
+/// mended.
 pub(crate) fn read(path: &Path) -> Result<Rules, (LoadError, Vec<Stamp>)> {
-    let mut reader =
-        Reader { rules: Rules::default(), file: PathBuf::new(), including: Vec::new(), when: Vec::new() };
+    let mut reader = Reader {
+        rules: Rules::default(),
+        file: PathBuf::new(),
+        including: Vec::new(),
+        when: Vec::new(),
+    };
     match reader.file(path, None, 0) {
         Ok(()) => Ok(reader.rules),
         Err(error) => Err((error, reader.rules.files)),
@@ -69,7 +90,10 @@ pub(super) fn is_diazo(node: Node<'_, '_>) -> bool {
 impl Reader {
     pub(super) fn place(&self, node: Node<'_, '_>) -> Place {
         let line = node.document().text_pos_at(node.range().start).row;
-        Place { file: self.file.clone(), line }
+        Place {
+            file: self.file.clone(),
+            line,
+        }
     }
 
     pub(super) fn error(&self, node: Node<'_, '_>, what: impl Into<String>) -> LoadError {
@@ -89,16 +113,28 @@ impl Reader {
             self.rules.files.push(Stamp::of(path));
         }
         let shown = path.display();
-        let length =
-            std::fs::metadata(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?.len();
+        let length = std::fs::metadata(path)
+            .map_err(|error| fail(format!("cannot read {shown}: {error}")))?
+            .len();
         if length > MAX_FILE {
-            return Err(fail(format!("{shown} is larger than {} MiB", MAX_FILE >> 20)));
+            return Err(fail(format!(
+                "{shown} is larger than {} MiB",
+                MAX_FILE >> 20
+            )));
         }
-        let bytes = std::fs::read(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
-            LoadError::new(path, u32::try_from(line).ok(), "not UTF-8: save the file as UTF-8")
+            let line = 1 + error.as_bytes()[..at]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            LoadError::new(
+                path,
+                u32::try_from(line).ok(),
+                "not UTF-8: save the file as UTF-8",
+            )
         })?;
         self.rules.version.add(&text);
         Ok(match text.strip_prefix('\u{feff}') {
@@ -107,21 +143,40 @@ impl Reader {
         })
     }
 
-    fn file(&mut self, path: &Path, asked: Option<&LoadError>, nested: usize) -> Result<(), LoadError> {
+    fn file(
+        &mut self,
+        path: &Path,
+        asked: Option<&LoadError>,
+        nested: usize,
+    ) -> Result<(), LoadError> {
         let text = self.text(path, asked)?;
-        let options = ParsingOptions { allow_dtd: true, nodes_limit: MAX_XML_NODES, ..Default::default() };
+        let options = ParsingOptions {
+            allow_dtd: true,
+            nodes_limit: MAX_XML_NODES,
+            ..Default::default()
+        };
         let document = Document::parse_with_options(&text, options).map_err(|error| {
-            LoadError::new(path, Some(error.pos().row), format!("not well-formed XML: {error}"))
+            LoadError::new(
+                path,
+                Some(error.pos().row),
+                format!("not well-formed XML: {error}"),
+            )
         })?;
         let outer = std::mem::replace(&mut self.file, path.to_owned());
         self.including.push(path.to_owned());
         let root = document.root_element();
         let result = if is_diazo(root) && root.tag_name().name() == "rules" {
             self.rules_element(root, nested)
-        } else if OLD.iter().any(|old| root.tag_name().namespace() == Some(old)) {
+        } else if OLD
+            .iter()
+            .any(|old| root.tag_name().namespace() == Some(old))
+        {
             Err(self.error(root, format!("an old namespace: write xmlns=\"{DIAZO}\"")))
         } else {
-            Err(self.error(root, format!("a rules file begins with <rules xmlns=\"{DIAZO}\">")))
+            Err(self.error(
+                root,
+                format!("a rules file begins with <rules xmlns=\"{DIAZO}\">"),
+            ))
         };
         self.including.pop();
         self.file = outer;
@@ -130,7 +185,10 @@ impl Reader {
 
     fn rules_element(&mut self, rules: Node<'_, '_>, nested: usize) -> Result<(), LoadError> {
         if nested > MAX_NESTED {
-            return Err(self.error(rules, format!("more than {MAX_NESTED} <rules> in each other")));
+            return Err(self.error(
+                rules,
+                format!("more than {MAX_NESTED} <rules> in each other"),
+            ));
         }
         self.check_attributes(rules, &[])?;
         let outer = self.when.len();
@@ -142,15 +200,20 @@ impl Reader {
                 (Some(DIAZO), "theme") => self.theme(child)?,
                 (Some(DIAZO), "notheme") => {
                     self.check_attributes(child, &[])?;
-                    let theme =
-                        ThemeFile { place: self.place(child), when: self.all_conditions(child)?, html: None };
+                    let theme = ThemeFile {
+                        place: self.place(child),
+                        when: self.all_conditions(child)?,
+                        html: None,
+                    };
                     self.rules.themes.push(theme);
                 }
                 (Some(DIAZO), _) => self.rule(child)?,
                 (Some(XINCLUDE), "include") => self.xinclude(child, nested)?,
                 _ => {
                     self.refuse_foreign(child)?;
-                    return Err(self.error(child, format!("<{}> is no rule", child.tag_name().name())));
+                    return Err(
+                        self.error(child, format!("<{}> is no rule", child.tag_name().name()))
+                    );
                 }
             }
         }
@@ -165,12 +228,14 @@ impl Reader {
             Some(XSLT) => Err(self.error(
                 node,
                 format!(
-                    "<xsl:{name}> is XSLT, which is not supported: write it as rules, or change the page"
+                    "<xsl:{name}> is XSLT, which is not supported: write it as rules, or change \
+                        the page"
                 ),
             )),
-            Some(XINCLUDE) => {
-                Err(self.error(node, "<xi:include> includes rules files, beside other rules only"))
-            }
+            Some(XINCLUDE) => Err(self.error(
+                node,
+                "<xi:include> includes rules files, beside other rules only",
+            )),
             _ => Ok(()),
         }
     }
@@ -179,17 +244,27 @@ impl Reader {
         let Some(href) = node.attribute("href") else {
             return Err(self.error(node, "<xi:include> needs an href"));
         };
-        if node.attribute("parse").is_some_and(|parse| parse != "xml") || node.has_attribute("xpointer") {
-            return Err(self.error(node, "<xi:include> includes whole rules files: no parse, no xpointer"));
+        if node.attribute("parse").is_some_and(|parse| parse != "xml")
+            || node.has_attribute("xpointer")
+        {
+            return Err(self.error(
+                node,
+                "<xi:include> includes whole rules files: no parse, no xpointer",
+            ));
         }
         let path = self.beside(node, href)?;
         if self.including.contains(&path) {
             return Err(self.error(node, format!("{href} includes itself")));
         }
         if self.including.len() > MAX_INCLUDES {
-            return Err(self.error(node, format!("more than {MAX_INCLUDES} files include each other")));
+            return Err(self.error(
+                node,
+                format!("more than {MAX_INCLUDES} files include each other"),
+            ));
         }
-        let fallback = node.children().find(|child| child.tag_name().name() == "fallback");
+        let fallback = node
+            .children()
+            .find(|child| child.tag_name().name() == "fallback");
         match fallback {
             Some(fallback) if !path.is_file() => self.rules_element(fallback, nested + 1),
             _ => self.file(&path, Some(&self.error(node, "")), nested + 1),
@@ -199,7 +274,10 @@ impl Reader {
     /// A file that is named relative to the one that is being read.
     fn beside(&self, node: Node<'_, '_>, href: &str) -> Result<PathBuf, LoadError> {
         if href.contains("://") || href.starts_with("//") {
-            return Err(self.error(node, format!("{href} is elsewhere: a theme is read from files only")));
+            return Err(self.error(
+                node,
+                format!("{href} is elsewhere: a theme is read from files only"),
+            ));
         }
         let folder = self.file.parent().unwrap_or(Path::new(""));
         Ok(normal(&folder.join(href)))
@@ -207,14 +285,25 @@ impl Reader {
 
     fn theme(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
         let Some(href) = node.attribute("href") else {
-            return Err(self.error(node, "<theme> needs an href: HTML in the rules is not supported"));
+            return Err(self.error(
+                node,
+                "<theme> needs an href: HTML in the rules is not supported",
+            ));
         };
         self.check_attributes(node, &["href", "prefix"])?;
         let file = self.beside(node, href)?;
         let source = self.text(&file, Some(&self.error(node, "")))?;
         let prefix = node.attribute("prefix").map(str::to_owned);
-        let html = Some(ThemeHtml { file, source, prefix });
-        let theme = ThemeFile { place: self.place(node), when: self.all_conditions(node)?, html };
+        let html = Some(ThemeHtml {
+            file,
+            source,
+            prefix,
+        });
+        let theme = ThemeFile {
+            place: self.place(node),
+            when: self.all_conditions(node)?,
+            html,
+        };
         self.rules.themes.push(theme);
         Ok(())
     }
@@ -230,23 +319,40 @@ impl Reader {
     pub(super) fn written(&self, node: Node<'_, '_>, name: &str) -> Option<Written> {
         let css = node.attribute((CSS, name));
         let text = css.or_else(|| node.attribute(name))?;
-        Some(Written { text: text.to_owned(), css: css.is_some() })
+        Some(Written {
+            text: text.to_owned(),
+            css: css.is_some(),
+        })
     }
 
-    /// Attributes that mean nothing here are most likely misspelt. One that would be something else as a selector is an
-    /// error: without it the rule would be about more than it says.
-    pub(super) fn check_attributes(&mut self, node: Node<'_, '_>, known: &[&str]) -> Result<(), LoadError> {
+    /// Attributes that mean nothing here are most likely misspelt. One that would be something else
+    /// as a selector is an error: without it the rule would be about more than it says.
+    pub(super) fn check_attributes(
+        &mut self,
+        node: Node<'_, '_>,
+        known: &[&str],
+    ) -> Result<(), LoadError> {
         for attribute in node.attributes() {
-            let (name, is_css) = (attribute.name(), attribute.namespace() == Some(CSS));
+            let name = attribute.name();
+            let is_css = attribute.namespace() == Some(CSS);
             let is_known = known.contains(&name) || CONDITIONS.contains(&name);
             if is_css && name == "prefix" {
-                return Err(self.error(node, "css:prefix is not supported: write the selector as XPath"));
+                return Err(self.error(
+                    node,
+                    "css:prefix is not supported: write the selector as XPath",
+                ));
             }
             if is_css && is_known && !SELECTORS.contains(&name) {
-                return Err(self.error(node, format!("{name} is no selector: write it without css:")));
+                return Err(self.error(
+                    node,
+                    format!("{name} is no selector: write it without css:"),
+                ));
             }
             if !is_known && (is_css || attribute.namespace().is_none()) {
-                let what = format!("<{}> has no attribute {name}: it is ignored", node.tag_name().name());
+                let what = format!(
+                    "<{}> has no attribute {name}: it is ignored",
+                    node.tag_name().name()
+                );
                 self.rules.warnings.push(self.error(node, what));
             }
         }

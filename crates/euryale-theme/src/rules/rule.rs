@@ -3,8 +3,8 @@
 use super::{DocumentId, Inline, Place, TestId};
 use crate::xpath::Expr;
 
-/// What is done to a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and `replace` of its
-/// children.
+/// What is done to a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and
+/// `replace` of its children.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Before,
@@ -58,12 +58,22 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn parse(text: &str) -> Self {
-        let names: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
-        Self { all: names.iter().any(|name| name == "*"), names }
+        let names: Vec<String> = text
+            .split_ascii_whitespace()
+            .map(str::to_ascii_lowercase)
+            .collect();
+        Self {
+            all: names.iter().any(|name| name == "*"),
+            names,
+        }
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.all || self.names.iter().any(|known| known.eq_ignore_ascii_case(name))
+        self.all
+            || self
+                .names
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 

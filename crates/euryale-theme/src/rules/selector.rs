@@ -15,10 +15,18 @@ pub(super) struct Written {
 
 impl Written {
     pub(super) fn compile(&self) -> Result<Expr, String> {
-        let compiled = if self.css { parse_css(&self.text) } else { parse_xpath(&self.text) };
+        let compiled = if self.css {
+            parse_css(&self.text)
+        } else {
+            parse_xpath(&self.text)
+        };
         compiled.map_err(|error| {
             let shown: String = self.text.chars().take(SHOWN).collect();
-            let more = if shown.len() < self.text.len() { "…" } else { "" };
+            let more = if shown.len() < self.text.len() {
+                "…"
+            } else {
+                ""
+            };
             format!("the selector \"{shown}{more}\" is not understood: {error}")
         })
     }
@@ -26,7 +34,11 @@ impl Written {
     /// It must select nodes.
     pub(super) fn nodes(&self) -> Result<Expr, String> {
         let expr = self.compile()?;
-        if expr.selects() { Ok(expr) } else { Err(format!("\"{}\" selects no nodes", self.text)) }
+        if expr.selects() {
+            Ok(expr)
+        } else {
+            Err(format!("\"{}\" selects no nodes", self.text))
+        }
     }
 
     pub(super) fn key(&self) -> String {
@@ -36,7 +48,11 @@ impl Written {
 
 /// What is in the nodes that are selected, instead of these.
 pub(super) fn children_of(expr: Expr) -> Expr {
-    let step = || Step { axis: Axis::Child, test: Test::Node, predicates: Vec::new() };
+    let step = || Step {
+        axis: Axis::Child,
+        test: Test::Node,
+        predicates: Vec::new(),
+    };
     match expr {
         Expr::Path(mut path) => {
             path.steps.push(step());
@@ -83,5 +99,12 @@ pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
 
 fn anywhere(path: &mut Path) {
     path.absolute = true;
-    path.steps.insert(0, Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new() });
+    path.steps.insert(
+        0,
+        Step {
+            axis: Axis::DescendantOrSelf,
+            test: Test::Node,
+            predicates: Vec::new(),
+        },
+    );
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// FNV-1a over texts and their lengths: the same in every process, and in every build with whatever compiler. It tells
-/// versions of one theme apart, and is no defence against who would make two that look the same.
+/// FNV-1a over texts and their lengths: the same in every process, and in every build with whatever
+/// compiler. It tells versions of one theme apart, and is no defence against who would make two
+/// that look the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
 

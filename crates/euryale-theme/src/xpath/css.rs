@@ -7,15 +7,22 @@ use crate::dom::Name;
 const MAX_GROUP: usize = 500;
 const MAX_NESTED: usize = 20;
 
-/// Compiles a group of selectors into paths from the document. The error says what is wrong, without the place.
+/// Compiles a group of selectors into paths from the document. The error says what is wrong,
+/// without the place.
 pub(crate) fn parse(text: &str) -> Result<Expr, String> {
-    let mut reader = Reader { rest: text.trim(), nested: 0 };
+    let mut reader = Reader {
+        rest: text.trim(),
+        nested: 0,
+    };
     let mut all = None;
     for number in 0.. {
         if number == MAX_GROUP {
             return Err(format!("more than {MAX_GROUP} selectors"));
         }
-        let path = Expr::Path(Path { absolute: true, steps: reader.complex()? });
+        let path = Expr::Path(Path {
+            absolute: true,
+            steps: reader.complex()?,
+        });
         all = Some(match all {
             None => path,
             Some(before) => Expr::Union(Box::new(before), Box::new(path)),
@@ -28,7 +35,10 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
     }
     match (reader.rest, all) {
         ("", Some(all)) => Ok(all),
-        (rest, _) => Err(format!("unexpected {:?}", rest.chars().next().unwrap_or(' '))),
+        (rest, _) => Err(format!(
+            "unexpected {:?}",
+            rest.chars().next().unwrap_or(' ')
+        )),
     }
 }
 
@@ -56,7 +66,11 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, c: char) -> Result<(), String> {
-        if self.take(c) { Ok(()) } else { Err(format!("`{c}` expected")) }
+        if self.take(c) {
+            Ok(())
+        } else {
+            Err(format!("`{c}` expected"))
+        }
     }
 
     /// An identifier; a backslash takes the next character as it is.
@@ -91,11 +105,19 @@ impl<'a> Reader<'a> {
             let (test, mut predicates) = self.compound()?;
             if adjacent {
                 // The next sibling, if it is one of these.
-                steps.push(Step { axis, test: Test::Any, predicates: vec![Predicate::Position(1)] });
+                steps.push(Step {
+                    axis,
+                    test: Test::Any,
+                    predicates: vec![Predicate::Position(1)],
+                });
                 axis = Axis::Self_;
             }
             predicates.sort_by_key(|predicate| !matches!(predicate, Predicate::Id(_)));
-            steps.push(Step { axis, test, predicates });
+            steps.push(Step {
+                axis,
+                test,
+                predicates,
+            });
             adjacent = false;
             let spaced = self.space();
             if self.take('>') {
@@ -159,22 +181,31 @@ impl<'a> Reader<'a> {
             ('*', Matching::Substring),
         ];
         let unequal = self.take('!');
-        let how = signs.into_iter().find(|(sign, _)| self.take(*sign)).map(|(_, how)| how);
+        let how = signs
+            .into_iter()
+            .find(|(sign, _)| self.take(*sign))
+            .map(|(_, how)| how);
         self.expect('=')?;
         self.space();
         let value = self.string()?;
         self.space();
         self.expect(']')?;
         Ok(match how {
-            None if unequal => Predicate::Not(vec![(Test::Any, vec![Predicate::AttributeIs(name, value)])]),
+            None if unequal => {
+                Predicate::Not(vec![(Test::Any, vec![Predicate::AttributeIs(name, value)])])
+            }
             None => Predicate::AttributeIs(name, value),
             Some(how) => Predicate::AttributeMatches(name, how, value),
         })
     }
 
     fn string(&mut self) -> Result<String, String> {
-        let Some(quote @ ('"' | '\'')) = self.rest.chars().next() else { return self.identifier() };
-        let Some(end) = self.rest[1..].find(quote) else { return Err("a quote is not closed".to_owned()) };
+        let Some(quote @ ('"' | '\'')) = self.rest.chars().next() else {
+            return self.identifier();
+        };
+        let Some(end) = self.rest[1..].find(quote) else {
+            return Err("a quote is not closed".to_owned());
+        };
         let text = self.rest[1..=end].to_owned();
         self.rest = &self.rest[end + 2..];
         Ok(text)
@@ -182,7 +213,14 @@ impl<'a> Reader<'a> {
 
     fn pseudo_class(&mut self) -> Result<Predicate, String> {
         let name = self.identifier()?.to_ascii_lowercase();
-        let nth = |a, b, of_type, from_end| Predicate::Nth(Nth { a, b, of_type, from_end });
+        let nth = |a, b, of_type, from_end| {
+            Predicate::Nth(Nth {
+                a,
+                b,
+                of_type,
+                from_end,
+            })
+        };
         let both = |of_type| {
             // Neither one before nor one after it.
             let last = Predicate::Not(vec![(Test::Any, vec![nth(0, 1, of_type, true)])]);
@@ -221,7 +259,11 @@ impl<'a> Reader<'a> {
                 self.expect(')')?;
                 let here = Expr::Path(Path {
                     absolute: false,
-                    steps: vec![Step { axis: Axis::Self_, test: Test::Node, predicates: Vec::new() }],
+                    steps: vec![Step {
+                        axis: Axis::Self_,
+                        test: Test::Node,
+                        predicates: Vec::new(),
+                    }],
                 });
                 let arguments = vec![here, Expr::Literal(text)];
                 Predicate::Expr(Box::new(Expr::Call(super::Function::Contains, arguments)))
@@ -232,7 +274,9 @@ impl<'a> Reader<'a> {
 
     fn argument<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Result<T, String> {
         self.expect('(')?;
-        let Some((inside, rest)) = self.rest.split_once(')') else { return Err("`)` expected".to_owned()) };
+        let Some((inside, rest)) = self.rest.split_once(')') else {
+            return Err("`)` expected".to_owned());
+        };
         self.rest = rest;
         read(inside).ok_or_else(|| format!("not understood: ({inside})"))
     }
@@ -240,13 +284,19 @@ impl<'a> Reader<'a> {
 
 /// `odd`, `even`, `3`, `2n`, `-n+3`.
 fn formula(text: &str) -> Option<(i64, i64)> {
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
+    let text: String = text
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .collect::<String>()
+        .to_ascii_lowercase();
     match text.as_str() {
         "odd" => return Some((2, 1)),
         "even" => return Some((2, 0)),
         _ => {}
     }
-    let Some((a, b)) = text.split_once('n') else { return Some((0, text.parse().ok()?)) };
+    let Some((a, b)) = text.split_once('n') else {
+        return Some((0, text.parse().ok()?));
+    };
     let a = match a {
         "" | "+" => 1,
         "-" => -1,

@@ -8,7 +8,8 @@ use super::value::{Item, Value};
 use super::{Comparison, Expr, Operator, Path};
 use crate::dom::{Dom, Id, ROOT};
 
-/// How many nodes may be looked at for one page. A rule that multiplies nodes with nodes ends here, not in an hour.
+/// How many nodes may be looked at for one page. A rule that multiplies nodes with nodes ends here,
+/// not in an hour.
 #[derive(Debug)]
 pub(crate) struct Budget(Cell<u64>);
 
@@ -46,11 +47,23 @@ impl<'a> Scope<'a> {
         parameters: &'a dyn Fn(&str) -> Option<Value<'a>>,
         budget: &'a Budget,
     ) -> Self {
-        Self { dom, parameters, budget, item: Item::node(ROOT), position: 1, size: 1 }
+        Self {
+            dom,
+            parameters,
+            budget,
+            item: Item::node(ROOT),
+            position: 1,
+            size: 1,
+        }
     }
 
     pub(crate) fn at(self, node: Id) -> Self {
-        Self { item: Item::node(node), position: 1, size: 1, ..self }
+        Self {
+            item: Item::node(node),
+            position: 1,
+            size: 1,
+            ..self
+        }
     }
 
     pub(crate) fn value(self, expr: &'a Expr) -> Result<Value<'a>, Exhausted> {
@@ -61,7 +74,8 @@ impl<'a> Scope<'a> {
                 Value::Truth(self.compare(*comparison, self.value(a)?, self.value(b)?)?)
             }
             Expr::Arithmetic(operator, a, b) => {
-                let (a, b) = (self.value(a)?.into_number(self)?, self.value(b)?.into_number(self)?);
+                let a = self.value(a)?.into_number(self)?;
+                let b = self.value(b)?.into_number(self)?;
                 Value::Number(match operator {
                     Operator::Add => a + b,
                     Operator::Subtract => a - b,
@@ -85,14 +99,21 @@ impl<'a> Scope<'a> {
             }
             Expr::Literal(text) => Value::Text(Cow::Borrowed(text)),
             Expr::Number(number) => Value::Number(*number),
-            // XSLT would refuse the stylesheet; a parameter that a program does not set says nothing.
-            Expr::Variable(name) => (self.parameters)(name).unwrap_or(Value::Text(Cow::Borrowed(""))),
+            // XSLT would refuse the stylesheet; a parameter that a program does not set says
+            // nothing.
+            Expr::Variable(name) => {
+                (self.parameters)(name).unwrap_or(Value::Text(Cow::Borrowed("")))
+            }
             Expr::Call(function, arguments) => function.call(self, arguments)?,
         })
     }
 
     fn path(self, path: &'a Path) -> Result<Vec<Item>, Exhausted> {
-        let start = if path.absolute { Item::node(ROOT) } else { self.item };
+        let start = if path.absolute {
+            Item::node(ROOT)
+        } else {
+            self.item
+        };
         follow(self, vec![start], &path.steps)
     }
 
@@ -116,7 +137,12 @@ impl<'a> Scope<'a> {
     }
 
     /// Comparisons with sets of nodes hold if they hold for one of them (XPath 1.0 §3.4).
-    fn compare(self, comparison: Comparison, a: Value<'a>, b: Value<'a>) -> Result<bool, Exhausted> {
+    fn compare(
+        self,
+        comparison: Comparison,
+        a: Value<'a>,
+        b: Value<'a>,
+    ) -> Result<bool, Exhausted> {
         match (a, b) {
             (Value::Nodes(nodes), other @ Value::Truth(_)) => {
                 self.compare_atoms(comparison, Value::Truth(!nodes.is_empty()), other)
@@ -144,7 +170,11 @@ impl<'a> Scope<'a> {
             }
             (Value::Nodes(nodes), other) => {
                 for item in nodes {
-                    if self.compare_atoms(comparison, Value::Text(self.text(item)?), other.clone())? {
+                    if self.compare_atoms(
+                        comparison,
+                        Value::Text(self.text(item)?),
+                        other.clone(),
+                    )? {
                         return Ok(true);
                     }
                 }
@@ -152,7 +182,11 @@ impl<'a> Scope<'a> {
             }
             (other, Value::Nodes(nodes)) => {
                 for item in nodes {
-                    if self.compare_atoms(comparison, other.clone(), Value::Text(self.text(item)?))? {
+                    if self.compare_atoms(
+                        comparison,
+                        other.clone(),
+                        Value::Text(self.text(item)?),
+                    )? {
                         return Ok(true);
                     }
                 }
@@ -162,7 +196,12 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn compare_atoms(self, comparison: Comparison, a: Value<'a>, b: Value<'a>) -> Result<bool, Exhausted> {
+    fn compare_atoms(
+        self,
+        comparison: Comparison,
+        a: Value<'a>,
+        b: Value<'a>,
+    ) -> Result<bool, Exhausted> {
         if let Comparison::Equal | Comparison::Unequal = comparison {
             let equal = match (&a, &b) {
                 (Value::Truth(_), _) | (_, Value::Truth(_)) => a.is_true() == b.is_true(),
@@ -171,7 +210,8 @@ impl<'a> Scope<'a> {
             };
             return Ok(equal == (comparison == Comparison::Equal));
         }
-        let (a, b) = (a.into_number(self)?, b.into_number(self)?);
+        let a = a.into_number(self)?;
+        let b = b.into_number(self)?;
         Ok(match comparison {
             Comparison::Less => a < b,
             Comparison::AtMost => a <= b,

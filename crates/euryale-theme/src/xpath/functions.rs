@@ -30,7 +30,8 @@ functions! {
 
 impl Function {
     pub(super) fn named(name: &str, arguments: usize) -> Result<Self, String> {
-        let Some((_, function, least, most)) = FUNCTIONS.iter().find(|known| known.0 == name) else {
+        let Some((_, function, least, most)) = FUNCTIONS.iter().find(|known| known.0 == name)
+        else {
             return Err(format!("no function {name}() here"));
         };
         if (*least..=*most).contains(&arguments) {
@@ -67,7 +68,11 @@ impl Function {
         matches!(self, Self::Position | Self::Last) || (takes_context && without_arguments)
     }
 
-    pub(super) fn call<'a>(self, scope: Scope<'a>, arguments: &'a [Expr]) -> Result<Value<'a>, Exhausted> {
+    pub(super) fn call<'a>(
+        self,
+        scope: Scope<'a>,
+        arguments: &'a [Expr],
+    ) -> Result<Value<'a>, Exhausted> {
         let dom = scope.dom;
         let text = |index: usize| -> Result<Cow<'a, str>, Exhausted> {
             match arguments.get(index) {
@@ -81,8 +86,11 @@ impl Function {
                 None => Value::Text(scope.text(scope.item)?).into_number(scope),
             }
         };
-        let nodes =
-            |index: usize| arguments.get(index).map_or(Ok(vec![scope.item]), |expr| scope.nodes(expr));
+        let nodes = |index: usize| {
+            arguments
+                .get(index)
+                .map_or(Ok(vec![scope.item]), |expr| scope.nodes(expr))
+        };
         Ok(match self {
             Self::Boolean => Value::Truth(scope.value(&arguments[0])?.is_true()),
             Self::Not => Value::Truth(!scope.value(&arguments[0])?.is_true()),
@@ -94,8 +102,9 @@ impl Function {
             Self::Number => Value::Number(number(0)?),
             Self::Count => Value::Number(nodes(0)?.len() as f64),
             Self::Sum => {
-                let numbers =
-                    nodes(0)?.into_iter().map(|item| Value::Text(scope.text(item)?).into_number(scope));
+                let numbers = nodes(0)?
+                    .into_iter()
+                    .map(|item| Value::Text(scope.text(item)?).into_number(scope));
                 Value::Number(numbers.sum::<Result<f64, Exhausted>>()?)
             }
             Self::Last => Value::Number(scope.size as f64),
@@ -114,7 +123,10 @@ impl Function {
             Self::String => Value::Text(text(0)?),
             Self::StringLength => Value::Number(text(0)?.chars().count() as f64),
             Self::NormalizeSpace => {
-                let words: Vec<_> = text(0)?.split_ascii_whitespace().map(str::to_owned).collect();
+                let words: Vec<_> = text(0)?
+                    .split_ascii_whitespace()
+                    .map(str::to_owned)
+                    .collect();
                 Value::Text(Cow::Owned(words.join(" ")))
             }
             Self::Concat => {
@@ -127,26 +139,37 @@ impl Function {
             Self::Contains => Value::Truth(text(0)?.contains(&*text(1)?)),
             Self::StartsWith => Value::Truth(text(0)?.starts_with(&*text(1)?)),
             Self::SubstringBefore => {
-                let (whole, mark) = (text(0)?, text(1)?);
+                let whole = text(0)?;
+                let mark = text(1)?;
                 let before = whole.find(&*mark).map_or("", |at| &whole[..at]);
                 Value::Text(Cow::Owned(before.to_owned()))
             }
             Self::SubstringAfter => {
-                let (whole, mark) = (text(0)?, text(1)?);
-                let after = whole.find(&*mark).map_or("", |at| &whole[at + mark.len()..]);
+                let whole = text(0)?;
+                let mark = text(1)?;
+                let after = whole
+                    .find(&*mark)
+                    .map_or("", |at| &whole[at + mark.len()..]);
                 Value::Text(Cow::Owned(after.to_owned()))
             }
             Self::Substring => {
                 let first = (number(1)? + 0.5).floor();
-                let end =
-                    if arguments.len() == 3 { first + (number(2)? + 0.5).floor() } else { f64::INFINITY };
+                let end = if arguments.len() == 3 {
+                    first + (number(2)? + 0.5).floor()
+                } else {
+                    f64::INFINITY
+                };
                 let inside = |position: usize| position as f64 >= first && (position as f64) < end;
                 let whole = text(0)?;
-                let chars = whole.chars().zip(1..).filter(|(_, position)| inside(*position));
+                let chars = whole
+                    .chars()
+                    .zip(1..)
+                    .filter(|(_, position)| inside(*position));
                 Value::Text(Cow::Owned(chars.map(|(c, _)| c).collect()))
             }
             Self::Translate => {
-                let (from, to) = (text(1)?, text(2)?);
+                let from = text(1)?;
+                let to = text(2)?;
                 let to: Vec<char> = to.chars().collect();
                 let place = |c: char| from.chars().position(|other| other == c);
                 let change = |c: char| place(c).map_or(Some(c), |at| to.get(at).copied());

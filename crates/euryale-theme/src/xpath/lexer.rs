@@ -12,8 +12,8 @@ pub(super) enum Token {
 }
 
 const SIGNS: [&str; 22] = [
-    "//", "::", "..", "!=", "<=", ">=", "(", ")", "[", "]", ".", "@", ",", "/", "|", "+", "-", "=", "<", ">",
-    "*", ":",
+    "//", "::", "..", "!=", "<=", ">=", "(", ")", "[", "]", ".", "@", ",", "/", "|", "+", "-", "=",
+    "<", ">", "*", ":",
 ];
 
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
@@ -30,8 +30,12 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
         } else if first.is_ascii_digit()
             || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
         {
-            length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            let number = rest[..length].parse().map_err(|_| format!("no number: {}", &rest[..length]))?;
+            length = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(rest.len());
+            let number = rest[..length]
+                .parse()
+                .map_err(|_| format!("no number: {}", &rest[..length]))?;
             found.push(Token::Number(number));
         } else if first == '$' {
             let name = name(&rest[1..]);
@@ -55,7 +59,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     Ok(found)
 }
 
-/// The name at the front, with a prefix if one follows: `xsl:text`, but not the `self` of `self::a`.
+/// The name at the front, with a prefix if one follows: `xsl:text`, but not the `self` of
+/// `self::a`.
 fn name(text: &str) -> &str {
     let end = part(text);
     if end == 0 {
@@ -74,5 +79,6 @@ fn part(text: &str) -> usize {
     if !text.starts_with(|c: char| c.is_alphabetic() || c == '_') {
         return 0;
     }
-    text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))).unwrap_or(text.len())
+    text.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
+        .unwrap_or(text.len())
 }

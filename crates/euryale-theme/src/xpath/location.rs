@@ -32,7 +32,11 @@ impl Parser {
     pub(super) fn steps(&mut self, steps: &mut Vec<Step>) -> Result<(), String> {
         loop {
             if self.take("//") {
-                steps.push(Step { axis: Axis::DescendantOrSelf, test: Test::Node, predicates: Vec::new() });
+                steps.push(Step {
+                    axis: Axis::DescendantOrSelf,
+                    test: Test::Node,
+                    predicates: Vec::new(),
+                });
             } else if !self.take("/") {
                 return Ok(());
             }
@@ -42,16 +46,30 @@ impl Parser {
     }
 
     fn step(&mut self) -> Result<Step, String> {
-        let plain = |axis| Ok(Step { axis, test: Test::Node, predicates: Vec::new() });
+        let plain = |axis| {
+            Ok(Step {
+                axis,
+                test: Test::Node,
+                predicates: Vec::new(),
+            })
+        };
         if self.take(".") {
             return plain(Axis::Self_);
         }
         if self.take("..") {
             return plain(Axis::Parent);
         }
-        let axis = if self.take("@") { Axis::Attribute } else { self.axis()? };
+        let axis = if self.take("@") {
+            Axis::Attribute
+        } else {
+            self.axis()?
+        };
         let test = self.test(axis)?;
-        Ok(Step { axis, test, predicates: self.predicates()? })
+        Ok(Step {
+            axis,
+            test,
+            predicates: self.predicates()?,
+        })
     }
 
     fn axis(&mut self) -> Result<Axis, String> {
@@ -84,7 +102,9 @@ impl Parser {
             Some(Token::Sign("*")) => Ok(Test::Any),
             Some(Token::Name(name)) if is_node_type(&name) && self.is("(") => {
                 self.at += 1;
-                if name == "processing-instruction" && matches!(self.peek(), Some(Token::Literal(_))) {
+                if name == "processing-instruction"
+                    && matches!(self.peek(), Some(Token::Literal(_)))
+                {
                     self.at += 1;
                 }
                 self.expect(")")?;

@@ -11,7 +11,11 @@ const MAX_WORDS: usize = 1000;
 
 /// Compiles an expression. The error says what is wrong, without the place.
 pub(crate) fn parse(text: &str) -> Result<Expr, String> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+        depth: 0,
+    };
     if parser.tokens.is_empty() {
         return Err("the expression is empty".to_owned());
     }
@@ -109,11 +113,17 @@ impl Parser {
                 (">", Comparison::Greater),
             ],
         ];
-        let Some(signs) = SIGNS.get(level) else { return self.sum() };
+        let Some(signs) = SIGNS.get(level) else {
+            return self.sum();
+        };
         let mut left = self.comparison(level + 1)?;
         while let Some((_, comparison)) = signs.iter().find(|(sign, _)| self.is(sign)) {
             self.at += 1;
-            left = Expr::Compare(*comparison, Box::new(left), Box::new(self.comparison(level + 1)?));
+            left = Expr::Compare(
+                *comparison,
+                Box::new(left),
+                Box::new(self.comparison(level + 1)?),
+            );
         }
         Ok(left)
     }
@@ -166,7 +176,9 @@ impl Parser {
     }
 
     fn path(&mut self) -> Result<Expr, String> {
-        let Some(primary) = self.primary()? else { return Ok(Expr::Path(self.location()?)) };
+        let Some(primary) = self.primary()? else {
+            return Ok(Expr::Path(self.location()?));
+        };
         let predicates = self.predicates()?;
         let mut steps = Vec::new();
         if self.is("/") || self.is("//") {

@@ -6,9 +6,12 @@ impl Predicate {
     /// What is common is looked up, not computed.
     pub(super) fn of(expr: Expr) -> Self {
         match expr {
-            Expr::Number(number) if number >= 1.0 && number.fract() == 0.0 => Self::Position(number as usize),
+            Expr::Number(number) if number >= 1.0 && number.fract() == 0.0 => {
+                Self::Position(number as usize)
+            }
             Expr::Compare(Comparison::Equal, left, right) => match (*left, *right) {
-                (Expr::Path(path), Expr::Literal(text)) | (Expr::Literal(text), Expr::Path(path))
+                (Expr::Path(path), Expr::Literal(text))
+                | (Expr::Literal(text), Expr::Path(path))
                     if path.attribute().is_some() =>
                 {
                     match path.attribute() {
@@ -17,9 +20,11 @@ impl Predicate {
                         None => Self::Expr(Box::new(Expr::Literal(text))),
                     }
                 }
-                (left, right) => {
-                    Self::Expr(Box::new(Expr::Compare(Comparison::Equal, Box::new(left), Box::new(right))))
-                }
+                (left, right) => Self::Expr(Box::new(Expr::Compare(
+                    Comparison::Equal,
+                    Box::new(left),
+                    Box::new(right),
+                ))),
             },
             Expr::Path(path) => match path.attribute() {
                 Some(name) => Self::HasAttribute(name.to_owned()),
@@ -38,11 +43,13 @@ impl Path {
     /// The name, if it is nothing but `@name`.
     fn attribute(&self) -> Option<&str> {
         match self.steps.as_slice() {
-            [Step { axis: Axis::Attribute, test: Test::Named(_, name), predicates }]
-                if !self.absolute && predicates.is_empty() =>
-            {
-                Some(name)
-            }
+            [
+                Step {
+                    axis: Axis::Attribute,
+                    test: Test::Named(_, name),
+                    predicates,
+                },
+            ] if !self.absolute && predicates.is_empty() => Some(name),
             _ => None,
         }
     }
@@ -50,8 +57,12 @@ impl Path {
 
 /// The word in `contains(concat(' ', normalize-space(@class), ' '), ' word ')`.
 fn class_word(arguments: &[Expr]) -> Option<String> {
-    let [Expr::Call(Function::Concat, parts), Expr::Literal(word)] = arguments else { return None };
-    let [Expr::Literal(before), middle, Expr::Literal(after)] = parts.as_slice() else { return None };
+    let [Expr::Call(Function::Concat, parts), Expr::Literal(word)] = arguments else {
+        return None;
+    };
+    let [Expr::Literal(before), middle, Expr::Literal(after)] = parts.as_slice() else {
+        return None;
+    };
     let path = match middle {
         Expr::Call(Function::NormalizeSpace, inner) => inner.first()?,
         other => other,
@@ -59,5 +70,6 @@ fn class_word(arguments: &[Expr]) -> Option<String> {
     let Expr::Path(path) = path else { return None };
     let word = word.strip_prefix(' ')?.strip_suffix(' ')?;
     let plain = !word.is_empty() && !word.contains(char::is_whitespace);
-    (plain && before == " " && after == " " && path.attribute() == Some("class")).then(|| word.to_owned())
+    (plain && before == " " && after == " " && path.attribute() == Some("class"))
+        .then(|| word.to_owned())
 }

@@ -31,9 +31,16 @@ pub(super) fn follow<'a>(
 }
 
 /// Adds what one step leads to from one node, in document order.
-fn take<'a>(scope: Scope<'a>, from: Item, step: &'a Step, out: &mut Vec<Item>) -> Result<(), Exhausted> {
+fn take<'a>(
+    scope: Scope<'a>,
+    from: Item,
+    step: &'a Step,
+    out: &mut Vec<Item>,
+) -> Result<(), Exhausted> {
     let dom = scope.dom;
-    if from.as_attribute().is_some() && !matches!(step.axis, Axis::Parent | Axis::Self_ | Axis::Ancestor) {
+    if from.as_attribute().is_some()
+        && !matches!(step.axis, Axis::Parent | Axis::Self_ | Axis::Ancestor)
+    {
         return Ok(());
     }
     // `//*[@id='x']` is what rules are made of: the elements with an id are known.
@@ -41,7 +48,11 @@ fn take<'a>(scope: Scope<'a>, from: Item, step: &'a Step, out: &mut Vec<Item>) -
         && from.node == ROOT
     {
         scope.budget.spend(dom.ids.len())?;
-        let fits = dom.ids.iter().filter(|id| accepts(dom, **id, &step.test)).map(|id| Ok(Item::node(*id)));
+        let fits = dom
+            .ids
+            .iter()
+            .filter(|id| accepts(dom, **id, &step.test))
+            .map(|id| Ok(Item::node(*id)));
         return collect(scope, fits, step, out);
     }
     let node = from.node;
@@ -61,7 +72,11 @@ fn take<'a>(scope: Scope<'a>, from: Item, step: &'a Step, out: &mut Vec<Item>) -
         },
         Axis::Child => collect(scope, dom.children(node).filter_map(walked), step, out),
         Axis::Descendant | Axis::DescendantOrSelf => {
-            let first = if step.axis == Axis::Descendant { node + 1 } else { node };
+            let first = if step.axis == Axis::Descendant {
+                node + 1
+            } else {
+                node
+            };
             scope.budget.spend((after - node) as usize)?;
             collect(scope, (first..after).filter_map(paid), step, out)
         }
@@ -74,30 +89,57 @@ fn take<'a>(scope: Scope<'a>, from: Item, step: &'a Step, out: &mut Vec<Item>) -
                 };
                 fits.then_some(Ok(Item::attribute(node, at)))
             });
-            scope.budget.spend(dom.node(node).attribute_count as usize)?;
+            scope
+                .budget
+                .spend(dom.node(node).attribute_count as usize)?;
             collect(scope, attributes, step, out)
         }
         Axis::Parent => {
-            let parent = if from.as_attribute().is_some() { node } else { dom.node(node).parent };
+            let parent = if from.as_attribute().is_some() {
+                node
+            } else {
+                dom.node(node).parent
+            };
             let parent = Some(parent).filter(|id| *id != NONE).and_then(paid);
             collect(scope, parent.into_iter(), step, out)
         }
         Axis::Following => {
             scope.budget.spend(dom.nodes.len() - after as usize)?;
-            collect(scope, (after..dom.nodes.len() as Id).filter_map(paid), step, out)
+            collect(
+                scope,
+                (after..dom.nodes.len() as Id).filter_map(paid),
+                step,
+                out,
+            )
         }
-        Axis::FollowingSibling => collect(scope, dom.siblings_after(node).filter_map(walked), step, out),
+        Axis::FollowingSibling => collect(
+            scope,
+            dom.siblings_after(node).filter_map(walked),
+            step,
+            out,
+        ),
         // What looks back counts positions backwards.
         Axis::Ancestor | Axis::AncestorOrSelf => {
             // The element of an attribute is its parent.
             let itself = step.axis == Axis::AncestorOrSelf || from.as_attribute().is_some();
-            let up = itself.then_some(node).into_iter().chain(dom.ancestors(node));
+            let up = itself
+                .then_some(node)
+                .into_iter()
+                .chain(dom.ancestors(node));
             backwards(scope, up.filter_map(walked), step, out)
         }
-        Axis::PrecedingSibling => backwards(scope, dom.siblings_before(node).filter_map(walked), step, out),
+        Axis::PrecedingSibling => backwards(
+            scope,
+            dom.siblings_before(node).filter_map(walked),
+            step,
+            out,
+        ),
         Axis::Preceding => {
             scope.budget.spend(node as usize)?;
-            let before = (0..node).rev().filter(|id| dom.node(*id).after <= node).filter_map(paid);
+            let before = (0..node)
+                .rev()
+                .filter(|id| dom.node(*id).after <= node)
+                .filter_map(paid);
             backwards(scope, before, step, out)
         }
     }
@@ -168,7 +210,12 @@ pub(super) fn filter<'a>(
         let mut left = Vec::new();
         for (index, item) in nodes.into_iter().enumerate() {
             scope.budget.spend(1)?;
-            let inner = Scope { item, position: index + 1, size, ..scope };
+            let inner = Scope {
+                item,
+                position: index + 1,
+                size,
+                ..scope
+            };
             let holds = match predicate {
                 Predicate::Expr(expr) => match inner.value(expr)? {
                     Value::Number(number) => number == (index + 1) as f64,
@@ -188,24 +235,32 @@ pub(super) fn filter<'a>(
 fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<bool, Exhausted> {
     let dom = scope.dom;
     let id = item.node;
-    let value = |name: &str| dom.attribute(id, name).map(|at| decode(dom.attribute_value(at)));
+    let value = |name: &str| {
+        dom.attribute(id, name)
+            .map(|at| decode(dom.attribute_value(at)))
+    };
     Ok(match predicate {
-        Predicate::Id(wanted) => dom.node(id).id != NONE && value("id").is_some_and(|id| id == *wanted),
+        Predicate::Id(wanted) => {
+            dom.node(id).id != NONE && value("id").is_some_and(|id| id == *wanted)
+        }
         Predicate::Class(wanted) => {
             dom.node(id).class != NONE
-                && value("class").is_some_and(|all| all.split_ascii_whitespace().any(|one| one == wanted))
+                && value("class")
+                    .is_some_and(|all| all.split_ascii_whitespace().any(|one| one == wanted))
         }
         Predicate::HasAttribute(name) => dom.attribute(id, name).is_some(),
         Predicate::AttributeIs(name, wanted) => value(name).is_some_and(|value| value == *wanted),
-        Predicate::AttributeMatches(name, how, wanted) => value(name).is_some_and(|value| match how {
-            Matching::Word => value.split_ascii_whitespace().any(|one| one == wanted),
-            Matching::Dash => value
-                .strip_prefix(wanted.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
-            Matching::Prefix => !wanted.is_empty() && value.starts_with(wanted.as_str()),
-            Matching::Suffix => !wanted.is_empty() && value.ends_with(wanted.as_str()),
-            Matching::Substring => !wanted.is_empty() && value.contains(wanted.as_str()),
-        }),
+        Predicate::AttributeMatches(name, how, wanted) => {
+            value(name).is_some_and(|value| match how {
+                Matching::Word => value.split_ascii_whitespace().any(|one| one == wanted),
+                Matching::Dash => value
+                    .strip_prefix(wanted.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+                Matching::Prefix => !wanted.is_empty() && value.starts_with(wanted.as_str()),
+                Matching::Suffix => !wanted.is_empty() && value.ends_with(wanted.as_str()),
+                Matching::Substring => !wanted.is_empty() && value.contains(wanted.as_str()),
+            })
+        }
         Predicate::Nth(nth) => is_nth(scope, id, *nth)?,
         Predicate::Empty => {
             for child in dom.children(id) {
@@ -227,7 +282,13 @@ fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<b
         }
         // Without a list to count in, it is the only one.
         Predicate::Position(wanted) => *wanted == 1,
-        Predicate::Expr(expr) => Scope { item, position: 1, size: 1, ..scope }.is_true(expr)?,
+        Predicate::Expr(expr) => Scope {
+            item,
+            position: 1,
+            size: 1,
+            ..scope
+        }
+        .is_true(expr)?,
     })
 }
 
@@ -251,7 +312,8 @@ fn is_all<'a>(
 fn is_nth(scope: Scope<'_>, id: Id, nth: Nth) -> Result<bool, Exhausted> {
     let dom = scope.dom;
     let name = dom.node(id).name;
-    let counts = |other: Id| dom.is_element(other) && (!nth.of_type || dom.node(other).name == name);
+    let counts =
+        |other: Id| dom.is_element(other) && (!nth.of_type || dom.node(other).name == name);
     let before = match nth.from_end {
         true => count(scope, dom.siblings_after(id), counts)?,
         false => count(scope, dom.siblings_before(id), counts)?,

@@ -9,15 +9,21 @@ const PAGE: &str = "<html lang=en><head><title>A &amp; B</title></head><body cla
 
 fn show(expr: &str, css: bool) -> String {
     let dom = Dom::parse(PAGE).unwrap();
-    let expr = if css { parse_css(expr) } else { parse_xpath(expr) };
+    let expr = if css {
+        parse_css(expr)
+    } else {
+        parse_xpath(expr)
+    };
     let expr = expr.unwrap_or_else(|error| panic!("{error}"));
     let parameters = |name: &str| (name == "n").then_some(Value::Number(2.0));
     let budget = Budget::new(100_000);
     let value = Scope::new(&dom, &parameters, &budget).value(&expr).unwrap();
     match value {
-        Value::Nodes(nodes) => {
-            nodes.iter().map(|item| item.text(&dom).into_owned()).collect::<Vec<_>>().join("|")
-        }
+        Value::Nodes(nodes) => nodes
+            .iter()
+            .map(|item| item.text(&dom).into_owned())
+            .collect::<Vec<_>>()
+            .join("|"),
         Value::Truth(truth) => truth.to_string(),
         Value::Number(number) => number.to_string(),
         Value::Text(text) => text.into_owned(),
@@ -46,8 +52,17 @@ fn paths_select_nodes_in_document_order() {
         ("//div[1]/text()", ""),
         ("//comment()", " c "),
         ("/html/@lang", "en"),
-        ("/", "A & B123 4link".replace(' ', "").replace("A&B", "A & B").leak()),
-        ("//p[contains(concat(' ', normalize-space(@class), ' '), ' y ')]", "2"),
+        (
+            "/",
+            "A & B123 4link"
+                .replace(' ', "")
+                .replace("A&B", "A & B")
+                .leak(),
+        ),
+        (
+            "//p[contains(concat(' ', normalize-space(@class), ' '), ' y ')]",
+            "2",
+        ),
         ("//div[not(span)]/p", "4"),
         ("//body//p[. = '2']", "2"),
         ("//p[$n]", "2"),
@@ -125,10 +140,25 @@ fn css_selects_the_same_as_in_a_browser() {
 
 #[test]
 fn what_is_not_understood_is_refused() {
-    for expr in ["", "//", "//p[", "a b", "foo()", "1 +", "//p[@]", "$", "'a", "p::a", "//p]", "!", "not()"] {
+    for expr in [
+        "", "//", "//p[", "a b", "foo()", "1 +", "//p[@]", "$", "'a", "p::a", "//p]", "!", "not()",
+    ] {
         assert!(parse_xpath(expr).is_err(), "{expr}");
     }
-    for expr in ["", ">", "a >", "a,", "#", ".", "a[", "a[b=", ":nth-child(x)", ":hover", "a|b", "a{"] {
+    for expr in [
+        "",
+        ">",
+        "a >",
+        "a,",
+        "#",
+        ".",
+        "a[",
+        "a[b=",
+        ":nth-child(x)",
+        ":hover",
+        "a|b",
+        "a{",
+    ] {
         assert!(parse_css(expr).is_err(), "{expr}");
     }
     assert!(parse_xpath(&"(".repeat(1000)).is_err());
@@ -154,7 +184,8 @@ fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
         (&comments, parse_xpath("//i[../p[not(node()[self::b])]]")),
     ] {
         let dom = Dom::parse(page).unwrap();
-        let (expr, budget) = (expr.unwrap(), Budget::new(100_000));
+        let expr = expr.unwrap();
+        let budget = Budget::new(100_000);
         let value = Scope::new(&dom, &|_| None, &budget).value(&expr);
         assert_eq!(value.map(|_| ()).err(), Some(Exhausted), "{expr:?}");
     }

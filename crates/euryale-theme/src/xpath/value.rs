@@ -19,7 +19,10 @@ impl Item {
     }
 
     pub(super) fn attribute(node: Id, attribute: u32) -> Self {
-        Self { node, attribute: attribute + 1 }
+        Self {
+            node,
+            attribute: attribute + 1,
+        }
     }
 
     pub(crate) fn as_attribute(self) -> Option<u32> {
@@ -37,8 +40,11 @@ impl Item {
             Kind::Comment => Cow::Owned(dom.comment(self.node).to_owned()),
             Kind::Doctype => Cow::Borrowed(""),
             Kind::Root | Kind::Element => {
-                let mut texts = (self.node + 1..node.after).filter(|id| dom.node(*id).kind == Kind::Text);
-                let Some(first) = texts.next() else { return Cow::Borrowed("") };
+                let mut texts =
+                    (self.node + 1..node.after).filter(|id| dom.node(*id).kind == Kind::Text);
+                let Some(first) = texts.next() else {
+                    return Cow::Borrowed("");
+                };
                 let first = text_of(dom, first);
                 match texts.next() {
                     None => first,
@@ -107,14 +113,25 @@ impl<'a> Value<'a> {
 fn number_of(text: &str) -> f64 {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
     // Rust reads more than XPath does: exponents, `inf`, a plus sign.
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
-    if plain { text.parse().unwrap_or(f64::NAN) } else { f64::NAN }
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
+    if plain {
+        text.parse().unwrap_or(f64::NAN)
+    } else {
+        f64::NAN
+    }
 }
 
 fn show(number: f64) -> String {
     match number {
         _ if number.is_nan() => "NaN".to_owned(),
-        _ if number.is_infinite() => if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+        _ if number.is_infinite() => if number > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        }
+        .to_owned(),
         _ if number == 0.0 => "0".to_owned(),
         _ => number.to_string(),
     }

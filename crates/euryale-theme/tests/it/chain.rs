@@ -22,11 +22,15 @@ const RULES: &str = r##"<rules
   <replace css:theme-children="#side" css:content="#box" href="/box" if="$role = 'editor'"/>
   <replace css:theme-children="#foot"><include content="concat('a', 'b')" if="false()"/>kept</replace>
 </rules>"##;
-const THEME: &str = "<html><head></head><body><div id=\"main\"></div><div id=\"side\">-</div></body></html>";
+const THEME: &str =
+    "<html><head></head><body><div id=\"main\"></div><div id=\"side\">-</div></body></html>";
 const PAGE: &str = "<html><body><p>Hello</p></body></html>";
 
 fn html(body: &'static str) -> Response {
-    http::Response::builder().header("content-type", "text/html").body(Body::from(body)).unwrap()
+    http::Response::builder()
+        .header("content-type", "text/html")
+        .body(Body::from(body))
+        .unwrap()
 }
 
 /// What a client gets, and how many sub-requests were made for it.
@@ -42,15 +46,30 @@ async fn ask(
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     let inside = service_fn(move |request: Request<Body>| {
-        assert_eq!(request.extensions().get::<InternalRequest>().unwrap().depth(), 1);
+        assert_eq!(
+            request
+                .extensions()
+                .get::<InternalRequest>()
+                .unwrap()
+                .depth(),
+            1
+        );
         assert_eq!(request.headers()["cookie"], "a=b");
         counter.fetch_add(1, Ordering::Relaxed);
         let box_ = "<body><div id=\"box\">Box</div></body>";
-        ready(Ok::<_, Infallible>(if request.uri().path() == "/box" { html(box_) } else { html("") }))
+        ready(Ok::<_, Infallible>(if request.uri().path() == "/box" {
+            html(box_)
+        } else {
+            html("")
+        }))
     });
     let ledger = Ledger::new();
-    let chain = TransformChainLayer::new().ledger(ledger.clone()).transform_page(ThemeTransform::new(live));
-    let service = chain.layer(service_fn(move |_: Request<Body>| ready(Ok::<_, Infallible>(page()))));
+    let chain = TransformChainLayer::new()
+        .ledger(ledger.clone())
+        .transform_page(ThemeTransform::new(live));
+    let service = chain.layer(service_fn(move |_: Request<Body>| {
+        ready(Ok::<_, Infallible>(page()))
+    }));
     let mut request = Request::get(path)
         .header("host", "site.example")
         .header("cookie", "a=b")
@@ -60,17 +79,26 @@ async fn ask(
     let response = service.oneshot(request).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_quiet(&ledger).await;
-    (String::from_utf8(body.into()).unwrap(), asked.load(Ordering::Relaxed))
+    (
+        String::from_utf8(body.into()).unwrap(),
+        asked.load(Ordering::Relaxed),
+    )
 }
 
 fn rules() -> String {
-    RULES.lines().filter(|line| !line.contains("concat")).collect()
+    RULES
+        .lines()
+        .filter(|line| !line.contains("concat"))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_page_is_themed_and_asks_for_no_document_that_it_does_not_need() {
     let (page, asked) = ask(&rules(), "/", || html(PAGE)).await;
-    assert!(page.contains("<div id=\"main\"><p>Hello</p></div><div id=\"side\">-</div>"), "{page}");
+    assert!(
+        page.contains("<div id=\"main\"><p>Hello</p></div><div id=\"side\">-</div>"),
+        "{page}"
+    );
     assert_eq!(asked, 0);
 }
 
@@ -78,11 +106,16 @@ async fn a_page_is_themed_and_asks_for_no_document_that_it_does_not_need() {
 async fn content_comes_from_another_document_of_the_site() {
     let editor = || {
         let mut response = html(PAGE);
-        response.extensions_mut().insert(ThemeParameters::new().set("role", "editor"));
+        response
+            .extensions_mut()
+            .insert(ThemeParameters::new().set("role", "editor"));
         response
     };
     let (page, asked) = ask(&rules(), "/", editor).await;
-    assert!(page.contains("<div id=\"side\"><div id=\"box\">Box</div></div>"), "{page}");
+    assert!(
+        page.contains("<div id=\"side\"><div id=\"box\">Box</div></div>"),
+        "{page}"
+    );
     assert_eq!(asked, 1);
 }
 
@@ -91,12 +124,18 @@ async fn a_page_without_a_theme_is_sent_as_it_is() {
     assert_eq!(ask(&rules(), "/raw/x", || html(PAGE)).await.0, PAGE);
     let off = || {
         let mut response = html(PAGE);
-        response.headers_mut().insert("x-theme-disabled", "1".parse().unwrap());
+        response
+            .headers_mut()
+            .insert("x-theme-disabled", "1".parse().unwrap());
         response
     };
     assert_eq!(ask(&rules(), "/", off).await.0, PAGE);
     assert_eq!(ask("<broken", "/", || html(PAGE)).await.0, PAGE);
-    assert_eq!(ask(RULES, "/", || html(PAGE)).await.0, PAGE, "an include that selects no nodes is an error");
+    assert_eq!(
+        ask(RULES, "/", || html(PAGE)).await.0,
+        PAGE,
+        "an include that selects no nodes is an error"
+    );
     let deep: &'static str = "<b>".repeat(1000).leak();
     assert_eq!(ask(&rules(), "/", move || html(deep)).await.0, deep);
 }

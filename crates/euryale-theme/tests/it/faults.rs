@@ -1,4 +1,5 @@
-//! What is wrong with rules files and themes is said with its place, and nothing is without a bound.
+//! What is wrong with rules files and themes is said with its place, and nothing is without a
+//! bound.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,8 +19,10 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn rules(inner: &str) -> String {
     format!(
-        "<rules xmlns=\"http://namespaces.plone.org/diazo\" xmlns:css=\"http://namespaces.plone.org/diazo/css\"\n  \
-         xmlns:xsl=\"http://www.w3.org/1999/XSL/Transform\" xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n\
+        "<rules xmlns=\"http://namespaces.plone.org/diazo\" \
+            xmlns:css=\"http://namespaces.plone.org/diazo/css\"\n  \
+         xmlns:xsl=\"http://www.w3.org/1999/XSL/Transform\" \
+         xmlns:xi=\"http://www.w3.org/2001/XInclude\">\n\
          <theme href=\"theme.html\"/>\n{inner}\n</rules>"
     )
 }
@@ -37,37 +40,109 @@ fn theme(inner: &str) -> Theme {
 fn a_mistake_is_named_with_its_line() {
     let cases = [
         ("<xsl:template match=\"a\"/>", "<xsl:template> is XSLT"),
-        ("<before css:theme=\"#a\"><xsl:value-of select=\"a\"/></before>", "<xsl:value-of> is XSLT"),
+        (
+            "<before css:theme=\"#a\"><xsl:value-of select=\"a\"/></before>",
+            "<xsl:value-of> is XSLT",
+        ),
         ("<replce css:theme=\"#a\"/>", "<replce> is no rule"),
         ("<div xmlns=\"\"/>", "<div> is no rule"),
-        ("<replace css:theme=\"#a[\" css:content=\"b\"/>", "the selector \"#a[\" is not understood"),
-        ("<replace css:theme=\"#a:hover\" css:content=\"b\"/>", "no pseudo-class :hover here"),
-        ("<replace theme=\"//a[\" content=\"b\"/>", "the selector \"//a[\" is not understood"),
+        (
+            "<replace css:theme=\"#a[\" css:content=\"b\"/>",
+            "the selector \"#a[\" is not understood",
+        ),
+        (
+            "<replace css:theme=\"#a:hover\" css:content=\"b\"/>",
+            "no pseudo-class :hover here",
+        ),
+        (
+            "<replace theme=\"//a[\" content=\"b\"/>",
+            "the selector \"//a[\" is not understood",
+        ),
         ("<replace theme=\"'a'\" content=\"b\"/>", "selects no nodes"),
-        ("<drop theme=\"//a[document('x')]\"/>", "no function document() here"),
-        ("<drop theme=\"//a[contains(@b)]\"/>", "contains() does not take 1 arguments"),
-        ("<drop css:theme=\"#a\" css:content=\"#b\"/>", "theme and content"),
-        ("<drop css:theme=\"#a\" if=\"$a = \"/>", "the expression ends too early"),
-        ("<drop css:theme=\"#a\" css:prefix=\"//p/\"/>", "css:prefix is not supported"),
-        ("<rules css:prefix=\"//p/\"/>", "css:prefix is not supported"),
-        ("<drop css:theme=\"#a\" css:if=\"#b\"/>", "if is no selector: write it without css:"),
+        (
+            "<drop theme=\"//a[document('x')]\"/>",
+            "no function document() here",
+        ),
+        (
+            "<drop theme=\"//a[contains(@b)]\"/>",
+            "contains() does not take 1 arguments",
+        ),
+        (
+            "<drop css:theme=\"#a\" css:content=\"#b\"/>",
+            "theme and content",
+        ),
+        (
+            "<drop css:theme=\"#a\" if=\"$a = \"/>",
+            "the expression ends too early",
+        ),
+        (
+            "<drop css:theme=\"#a\" css:prefix=\"//p/\"/>",
+            "css:prefix is not supported",
+        ),
+        (
+            "<rules css:prefix=\"//p/\"/>",
+            "css:prefix is not supported",
+        ),
+        (
+            "<drop css:theme=\"#a\" css:if=\"#b\"/>",
+            "if is no selector: write it without css:",
+        ),
         ("<notheme css:if-path=\"/a\"/>", "if-path is no selector"),
-        ("<copy css:theme=\"#a\" css:content=\"#b\" css:attributes=\"x\"/>", "attributes is no selector"),
-        ("<merge css:theme=\"#a\" css:content=\"#b\"/>", "<merge> needs attributes"),
-        ("<copy css:theme-children=\"#a\" css:content=\"#b\"/>", "theme-children does not stand in <copy>"),
-        ("<replace css:theme=\"#a\" href=\"/x\"/>", "href needs content"),
-        ("<replace css:theme=\"#a\" css:content=\"b\" href=\"https://a/\"/>", "is elsewhere"),
-        ("<replace css:theme=\"#a\" css:content=\"b\" href=\"//a/b\"/>", "is elsewhere"),
-        ("<replace css:theme=\"#a\" css:content=\"b\" href=\"mailto:a\"/>", "is elsewhere"),
-        ("<replace css:theme=\"#a\" css:content=\"b\" method=\"esi\"/>", "method=\"esi\" is not supported"),
-        ("<replace css:theme=\"#a\" css:content=\"b\" mode=\"mine\"/>", "mode is raw"),
-        ("<replace css:theme=\"#a\" css:content=\"b\"><i/></replace>", "a rule takes one of them"),
+        (
+            "<copy css:theme=\"#a\" css:content=\"#b\" css:attributes=\"x\"/>",
+            "attributes is no selector",
+        ),
+        (
+            "<merge css:theme=\"#a\" css:content=\"#b\"/>",
+            "<merge> needs attributes",
+        ),
+        (
+            "<copy css:theme-children=\"#a\" css:content=\"#b\"/>",
+            "theme-children does not stand in <copy>",
+        ),
+        (
+            "<replace css:theme=\"#a\" href=\"/x\"/>",
+            "href needs content",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" href=\"https://a/\"/>",
+            "is elsewhere",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" href=\"//a/b\"/>",
+            "is elsewhere",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" href=\"mailto:a\"/>",
+            "is elsewhere",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" method=\"esi\"/>",
+            "method=\"esi\" is not supported",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\" mode=\"mine\"/>",
+            "mode is raw",
+        ),
+        (
+            "<replace css:theme=\"#a\" css:content=\"b\"><i/></replace>",
+            "a rule takes one of them",
+        ),
         ("<replace/>", "<replace> needs theme or content"),
         ("<theme href=\"missing.html\"/>", "cannot read"),
-        ("<theme href=\"http://a/\"/>", "a theme is read from files only"),
+        (
+            "<theme href=\"http://a/\"/>",
+            "a theme is read from files only",
+        ),
         ("<theme/>", "<theme> needs an href"),
-        ("<theme href=\"theme.html\"/>", "a second theme without a condition (the first is in line 3)"),
-        ("<xi:include href=\"rules.xml\"/>", "rules.xml includes itself"),
+        (
+            "<theme href=\"theme.html\"/>",
+            "a second theme without a condition (the first is in line 3)",
+        ),
+        (
+            "<xi:include href=\"rules.xml\"/>",
+            "rules.xml includes itself",
+        ),
         ("<xi:include href=\"none.xml\"/>", "cannot read"),
         (
             "<replace css:theme=\"#a\"/><replace css:theme=\"div\"/>",
@@ -81,7 +156,10 @@ fn a_mistake_is_named_with_its_line() {
         let said = error.to_string();
         assert!(said.contains(expected), "{inner}: {said}");
         assert!(!said.contains('\n'), "one line: {said}");
-        assert!(said.contains("rules.xml:4: ") || said.contains("rules.xml:5: "), "its place: {said}");
+        assert!(
+            said.contains("rules.xml:4: ") || said.contains("rules.xml:5: "),
+            "its place: {said}"
+        );
     }
 }
 
@@ -89,10 +167,19 @@ fn a_mistake_is_named_with_its_line() {
 fn files_that_are_no_rules_are_refused() {
     let cases: [(&[u8], &str); 5] = [
         (b"<html/>", "a rules file begins with <rules"),
-        (b"<rules xmlns=\"http://openplans.org/deliverance\"/>", "an old namespace"),
-        (b"<rules xmlns=\"http://namespaces.plone.org/diazo\">\n\xff</rules>", "rules.xml:2: not UTF-8"),
+        (
+            b"<rules xmlns=\"http://openplans.org/deliverance\"/>",
+            "an old namespace",
+        ),
+        (
+            b"<rules xmlns=\"http://namespaces.plone.org/diazo\">\n\xff</rules>",
+            "rules.xml:2: not UTF-8",
+        ),
         (b"", "not well-formed XML"),
-        (b"<rules xmlns=\"http://namespaces.plone.org/diazo\"><xi:include/></rules>", "not well-formed XML"),
+        (
+            b"<rules xmlns=\"http://namespaces.plone.org/diazo\"><xi:include/></rules>",
+            "not well-formed XML",
+        ),
     ];
     for (bytes, expected) in cases {
         let folder = folder(&[]);
@@ -111,34 +198,62 @@ fn entity_bombs_and_circles_end() {
     let mut bomb = "<!DOCTYPE rules [<!ENTITY a0 \"ha\">".to_owned();
     for level in 1..30 {
         let before = level - 1;
-        bomb += &format!("<!ENTITY a{level} \"{}\">", format!("&a{before};").repeat(10));
+        bomb += &format!(
+            "<!ENTITY a{level} \"{}\">",
+            format!("&a{before};").repeat(10)
+        );
     }
-    bomb +=
-        "]><rules xmlns=\"http://namespaces.plone.org/diazo\"><before theme=\"//a\">&a29;</before></rules>";
-    let said = load(folder(&[("rules.xml", &bomb)]).path()).unwrap_err().to_string();
+    bomb += "]><rules xmlns=\"http://namespaces.plone.org/diazo\"><before theme=\"//a\">&a29;\
+        </before></rules>";
+    let said = load(folder(&[("rules.xml", &bomb)]).path())
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("not well-formed XML"), "{said}");
 
     let include = |href: &str| {
         rules(&format!("<xi:include href=\"{href}\"/>")).replace("<theme href=\"theme.html\"/>", "")
     };
-    let files = [("rules.xml", &*include("b.xml")), ("b.xml", &*include("./x/../rules.xml"))];
+    let files = [
+        ("rules.xml", &*include("b.xml")),
+        ("b.xml", &*include("./x/../rules.xml")),
+    ];
     let said = load(folder(&files).path()).unwrap_err().to_string();
-    assert!(said.contains("b.xml:4: ./x/../rules.xml includes itself"), "{said}");
+    assert!(
+        said.contains("b.xml:4: ./x/../rules.xml includes itself"),
+        "{said}"
+    );
 }
 
 #[test]
 fn deep_files_are_refused_and_deep_pages_stay() {
     let deep = |levels: usize| "<b>".repeat(levels);
     let nested = rules(&("<rules>".repeat(60) + &"</rules>".repeat(60)));
-    let said = load(folder(&[("rules.xml", &nested)]).path()).unwrap_err().to_string();
-    assert!(said.contains("more than 50 <rules> in each other"), "{said}");
-    let inline = rules(&format!("<before theme=\"//a\">{}{}</before>", deep(200), "</b>".repeat(200)));
-    let said = load(folder(&[("rules.xml", &inline)]).path()).unwrap_err().to_string();
-    assert!(said.contains("more than 100 elements in each other"), "{said}");
+    let said = load(folder(&[("rules.xml", &nested)]).path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("more than 50 <rules> in each other"),
+        "{said}"
+    );
+    let inline = rules(&format!(
+        "<before theme=\"//a\">{}{}</before>",
+        deep(200),
+        "</b>".repeat(200)
+    ));
+    let said = load(folder(&[("rules.xml", &inline)]).path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("more than 100 elements in each other"),
+        "{said}"
+    );
     let folder = folder(&[("rules.xml", &rules(""))]);
     std::fs::write(folder.path().join("theme.html"), deep(1_000_000)).unwrap();
     let said = load(folder.path()).unwrap_err().to_string();
-    assert!(said.contains("theme.html: more than 512 elements"), "{said}");
+    assert!(
+        said.contains("theme.html: more than 512 elements"),
+        "{said}"
+    );
 
     let theme = theme("<replace css:theme=\"#a\" css:content=\"body\"/>");
     let apply = |page: &str| theme.apply(page, &Context::new("/")).map(|page| page.len());
@@ -163,7 +278,10 @@ fn endless_expressions_and_nests_are_refused() {
         format!("<drop css:theme=\"{}\"/>", long("a,", "a")),
         format!("<drop css:theme=\"{}\"/>", long(":not(", "a")),
         long("<rules>", &"</rules>".repeat(100_000)),
-        format!("<before css:theme=\"#a\">{}</before>", long("<b>", &"</b>".repeat(100_000))),
+        format!(
+            "<before css:theme=\"#a\">{}</before>",
+            long("<b>", &"</b>".repeat(100_000))
+        ),
     ] {
         let folder = folder(&[("rules.xml", &rules(&inner))]);
         // In a thread as small as those that watch themes are.
@@ -171,14 +289,19 @@ fn endless_expressions_and_nests_are_refused() {
             load(folder.path()).map(|theme| drop(theme.apply("<p>", &Context::new("/"))))
         });
         let said = loaded.join().unwrap().err().map(|error| error.to_string());
-        assert!(said.is_some_and(|said| said.len() < 1000), "{}", &inner[..60]);
+        assert!(
+            said.is_some_and(|said| said.len() < 1000),
+            "{}",
+            &inner[..60]
+        );
     }
 }
 
 #[test]
 fn a_byte_order_mark_is_no_content() {
     let theme = theme(
-        "<replace css:theme=\"#a\" css:content=\"p\"/><replace css:theme=\"title\" css:content=\"title\"/>",
+        "<replace css:theme=\"#a\" css:content=\"p\"/><replace css:theme=\"title\" \
+            css:content=\"title\"/>",
     );
     let page = "<html><head><title>Page</title></head><body><p>x</p></body></html>";
     let context = Context::new("/");
@@ -188,11 +311,16 @@ fn a_byte_order_mark_is_no_content() {
 
 #[test]
 fn expressions_may_be_long() {
-    let (xpath, css) = ("0 or ".repeat(499) + "1", ".x, ".repeat(499) + "#a");
+    let xpath = "0 or ".repeat(499) + "1";
+    let css = ".x, ".repeat(499) + "#a";
     let work = move || {
-        let theme =
-            theme(&format!("<drop css:theme=\"{css}\" if=\"{xpath}\"/><drop css:content=\"{css}\"/>"));
-        theme.apply("<p class=x>", &Context::new("/")).unwrap().into_owned()
+        let theme = theme(&format!(
+            "<drop css:theme=\"{css}\" if=\"{xpath}\"/><drop css:content=\"{css}\"/>"
+        ));
+        theme
+            .apply("<p class=x>", &Context::new("/"))
+            .unwrap()
+            .into_owned()
     };
     let page = std::thread::spawn(work).join().unwrap();
     assert!(!page.contains("id=\"a\""), "{page}");
@@ -203,18 +331,31 @@ fn rules_that_multiply_end() {
     let page = "<div>".repeat(500) + &"<i>x</i>".repeat(20_000);
     let context = Context::new("/");
     let all_of_all = theme("<replace css:theme=\"#a\" content=\"//*[.//*[.//*[. = //i]]]\"/>");
-    assert_eq!(all_of_all.apply(&page, &context).err(), Some(PageError::TooMuchWork));
-    let copies = theme("<replace css:theme=\"#a\" content=\"//*\"/>");
-    assert_eq!(copies.apply(&page, &context).err(), Some(PageError::TooLong));
-    let itself = theme(
-        "<replace css:theme=\"#a\" css:content=\"i\"/><after css:content=\"i\"><include css:content=\"i\"/></after>",
+    assert_eq!(
+        all_of_all.apply(&page, &context).err(),
+        Some(PageError::TooMuchWork)
     );
-    assert_eq!(itself.apply("<i>x</i>", &context).err(), Some(PageError::TooLong));
+    let copies = theme("<replace css:theme=\"#a\" content=\"//*\"/>");
+    assert_eq!(
+        copies.apply(&page, &context).err(),
+        Some(PageError::TooLong)
+    );
+    let itself = theme(
+        "<replace css:theme=\"#a\" css:content=\"i\"/><after css:content=\"i\"><include \
+            css:content=\"i\"/></after>",
+    );
+    assert_eq!(
+        itself.apply("<i>x</i>", &context).err(),
+        Some(PageError::TooLong)
+    );
 }
 
 #[test]
 fn warnings_name_what_is_most_likely_misspelt() {
-    let folder = folder(&[("rules.xml", &rules("<drop css:theme=\"#nowhere\" css:thme=\"x\"/>"))]);
+    let folder = folder(&[(
+        "rules.xml",
+        &rules("<drop css:theme=\"#nowhere\" css:thme=\"x\"/>"),
+    )]);
     let theme = Loader::new(folder.path().join("rules.xml")).load().unwrap();
     let warnings: Vec<String> = theme.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
@@ -222,7 +363,10 @@ fn warnings_name_what_is_most_likely_misspelt() {
         warnings[0].ends_with("rules.xml:4: <drop> has no attribute thme: it is ignored"),
         "{warnings:?}"
     );
-    assert!(warnings[1].contains("the theme has nothing that this rule is about"), "{warnings:?}");
+    assert!(
+        warnings[1].contains("the theme has nothing that this rule is about"),
+        "{warnings:?}"
+    );
     assert_eq!(theme.warnings()[0].line(), Some(4));
     assert_eq!(theme.files().len(), 2);
 }
@@ -235,6 +379,15 @@ fn a_large_theme_is_compiled_soon() {
     std::fs::write(folder.path().join("theme.html"), &large).unwrap();
     let began = Instant::now();
     let theme = load(folder.path()).unwrap();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    assert!(theme.apply("", &Context::new("/")).unwrap().contains(&large));
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(
+        theme
+            .apply("", &Context::new("/"))
+            .unwrap()
+            .contains(&large)
+    );
 }

@@ -6,8 +6,10 @@ use std::time::{Duration, SystemTime};
 use euryale_test::eventually;
 use euryale_theme::{Context, LiveTheme, Loader};
 
-const RULES: &str = "<rules xmlns=\"http://namespaces.plone.org/diazo\"><theme href=\"theme.html\"/>\
-                     <xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" href=\"more.xml\"/></rules>";
+const RULES: &str = "<rules xmlns=\"http://namespaces.plone.org/diazo\"><theme \
+    href=\"theme.html\"/>\
+                     <xi:include xmlns:xi=\"http://www.w3.org/2001/XInclude\" href=\"more.xml\"/>\
+                     </rules>";
 const MORE: &str = "<rules xmlns=\"http://namespaces.plone.org/diazo\"/>";
 
 struct Files(tempfile::TempDir, u64);
@@ -27,7 +29,8 @@ impl Files {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         let file = std::fs::File::options().write(true).open(&path).unwrap();
-        file.set_modified(SystemTime::now() + Duration::from_secs(self.1)).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(self.1))
+            .unwrap();
     }
 
     fn loader(&self) -> Loader {
@@ -36,7 +39,12 @@ impl Files {
 }
 
 fn page(live: &LiveTheme) -> Option<String> {
-    Some(live.theme()?.apply("", &Context::new("/")).unwrap().into_owned())
+    Some(
+        live.theme()?
+            .apply("", &Context::new("/"))
+            .unwrap()
+            .into_owned(),
+    )
 }
 
 #[test]
@@ -51,7 +59,10 @@ fn it_is_read_again_only_when_a_file_has_changed() {
     assert!(page(&live).unwrap().contains("<p>two</p>"));
     assert_ne!(live.theme().unwrap().version(), before.version());
     assert!(
-        before.apply("", &Context::new("/")).unwrap().contains("<p>one</p>"),
+        before
+            .apply("", &Context::new("/"))
+            .unwrap()
+            .contains("<p>one</p>"),
         "who has the old one keeps it"
     );
     assert!(!live.reload());
@@ -77,7 +88,13 @@ fn broken_files_leave_no_theme_until_they_are_mended() {
 fn files_that_come_later_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let live = LiveTheme::new(Loader::new(folder.path().join("rules.xml")));
-    assert!(live.state().error().unwrap().to_string().contains("cannot read"));
+    assert!(
+        live.state()
+            .error()
+            .unwrap()
+            .to_string()
+            .contains("cannot read")
+    );
     std::fs::write(folder.path().join("rules.xml"), MORE).unwrap();
     assert!(live.reload());
     assert!(live.theme().is_some());
@@ -86,9 +103,14 @@ fn files_that_come_later_are_found() {
 #[tokio::test]
 async fn it_is_watched_from_a_thread_that_ends_with_it() {
     let mut files = Files::new();
-    let live = LiveTheme::new(files.loader()).watch(Duration::from_millis(5)).unwrap();
+    let live = LiveTheme::new(files.loader())
+        .watch(Duration::from_millis(5))
+        .unwrap();
     files.write("theme.html", "<p>two</p>");
-    eventually("the change is seen", || page(&live).is_some_and(|page| page.contains("two"))).await;
+    eventually("the change is seen", || {
+        page(&live).is_some_and(|page| page.contains("two"))
+    })
+    .await;
     let state = live.state();
     drop(live);
     assert!(state.theme().is_some());
@@ -101,17 +123,32 @@ fn what_changes_while_it_is_read_is_read_again() {
     let mut files = Files::new();
     let pipe = files.0.path().join("theme.html");
     std::fs::remove_file(&pipe).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     // Opens as soon as somebody reads.
     let open = move || std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     let loader = files.loader();
     let loading = std::thread::spawn(move || LiveTheme::new(loader));
     let mut opened = open();
-    files.write("rules.xml", &RULES.replace("<theme", "<notheme if-path=\"/raw\"/><theme"));
+    files.write(
+        "rules.xml",
+        &RULES.replace("<theme", "<notheme if-path=\"/raw\"/><theme"),
+    );
     opened.write_all(b"<p>one</p>").unwrap();
     drop(opened);
     let live = loading.join().unwrap();
-    let is_raw = || live.theme().unwrap().apply("raw", &Context::new("/raw")).unwrap() == "raw";
+    let is_raw = || {
+        live.theme()
+            .unwrap()
+            .apply("raw", &Context::new("/raw"))
+            .unwrap()
+            == "raw"
+    };
     assert!(!is_raw());
     std::thread::spawn(move || open().write_all(b"<p>one</p>").unwrap());
     assert!(live.reload());

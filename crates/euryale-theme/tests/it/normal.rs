@@ -2,9 +2,10 @@
 
 use dom_query::{Document, NodeData, NodeRef};
 
-/// The tree of a page as one line per node, as a browser's parser reads it. Left out is what nobody sees and what the
-/// two differ in by nature: the doctype, white space where it does not show, attributes in other orders, `xmlns`,
-/// `xml:lang`, and the `Content-Type` that libxml2 adds to a head.
+/// The tree of a page as one line per node, as a browser's parser reads it. Left out is what nobody
+/// sees and what the two differ in by nature: the doctype, white space where it does not show,
+/// attributes in other orders, `xmlns`, `xml:lang`, and the `Content-Type` that libxml2 adds to a
+/// head.
 pub(crate) fn normal(html: &str) -> String {
     let document = Document::from(html);
     let mut out = String::new();
@@ -26,10 +27,14 @@ fn write(node: &NodeRef<'_>, depth: usize, out: &mut String) {
                 .attrs
                 .iter()
                 .filter(|attribute| !matches!(&*attribute.name.local, "xmlns" | "xml:lang"))
-                .map(|attribute| format!("{}={:?}", attribute.name.local, attribute.value.to_string()))
+                .map(|attribute| {
+                    format!("{}={:?}", attribute.name.local, attribute.value.to_string())
+                })
                 .collect();
             attributes.sort();
-            let added = attributes.iter().any(|attribute| attribute == "http-equiv=\"Content-Type\"");
+            let added = attributes
+                .iter()
+                .any(|attribute| attribute == "http-equiv=\"Content-Type\"");
             (!added).then(|| format!("{} {}", element.name.local, attributes.join(" ")))
         }
         _ => None,

@@ -35,8 +35,12 @@ fn write(folder: &Path, name: &str, text: &str) {
     static AGE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let age = AGE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     std::fs::write(folder.join(name), text).unwrap();
-    let file = std::fs::File::options().write(true).open(folder.join(name)).unwrap();
-    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(age)).unwrap();
+    let file = std::fs::File::options()
+        .write(true)
+        .open(folder.join(name))
+        .unwrap();
+    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(age))
+        .unwrap();
 }
 
 fn loader(folder: &Path) -> Loader {
@@ -48,27 +52,43 @@ type Site = BoxCloneSyncService<Request<()>, Response, Infallible>;
 /// A page with a tag; `asks`: it is answered 304 to who has it.
 fn site(theme: ThemeTransform, asks: bool, ledger: &Ledger) -> Site {
     let page = service_fn(move |request: Request<()>| {
-        let has = request.headers().get_all(IF_NONE_MATCH).iter().any(|tag| tag == "\"page\"");
+        let has = request
+            .headers()
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .any(|tag| tag == "\"page\"");
         let mut response = Response::new(Body::from("<body><p>Hello</p></body>"));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
         if asks && has {
             response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
-        response.headers_mut().insert(ETAG, HeaderValue::from_static("\"page\""));
+        response
+            .headers_mut()
+            .insert(ETAG, HeaderValue::from_static("\"page\""));
         ready(Ok::<_, Infallible>(response))
     });
-    let chain = TransformChainLayer::new().transform_page(theme).ledger(ledger.clone());
+    let chain = TransformChainLayer::new()
+        .transform_page(theme)
+        .ledger(ledger.clone());
     BoxCloneSyncService::new(chain.layer(page))
 }
 
 async fn get(site: &Site, known: Option<&str>) -> (StatusCode, String, String) {
     let mut request = Request::new(());
     if let Some(known) = known {
-        request.headers_mut().insert(IF_NONE_MATCH, known.parse().unwrap());
+        request
+            .headers_mut()
+            .insert(IF_NONE_MATCH, known.parse().unwrap());
     }
     let (head, body) = site.clone().oneshot(request).await.unwrap().into_parts();
-    let tag = head.headers.get(ETAG).map_or("", |tag| tag.to_str().unwrap()).to_owned();
+    let tag = head
+        .headers
+        .get(ETAG)
+        .map_or("", |tag| tag.to_str().unwrap())
+        .to_owned();
     let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     (head.status, tag, text)
 }
@@ -76,36 +96,61 @@ async fn get(site: &Site, known: Option<&str>) -> (StatusCode, String, String) {
 #[tokio::test]
 async fn who_has_a_themed_page_is_told_so_until_its_theme_changes() {
     for asks in [false, true] {
-        let (folder, ledger) = (folder(), Ledger::new());
+        let folder = folder();
+        let ledger = Ledger::new();
         let live = LiveTheme::new(loader(folder.path()));
         let site = site(ThemeTransform::new(live.clone()).keep_tags(), asks, &ledger);
         let (status, one, text) = get(&site, None).await;
         assert!(status == 200 && text.contains("<h1>one</h1>"), "{text}");
-        assert_eq!(get(&site, Some(&one)).await, (StatusCode::NOT_MODIFIED, one.clone(), String::new()));
+        assert_eq!(
+            get(&site, Some(&one)).await,
+            (StatusCode::NOT_MODIFIED, one.clone(), String::new())
+        );
         let request = Request::builder().method(Method::HEAD).body(()).unwrap();
-        assert_eq!(site.clone().oneshot(request).await.unwrap().headers()[ETAG], one);
+        assert_eq!(
+            site.clone().oneshot(request).await.unwrap().headers()[ETAG],
+            one
+        );
 
         write(folder.path(), "theme.html", TWO);
         assert!(live.reload());
         let (status, two, text) = get(&site, Some(&one)).await;
-        assert!(status == 200 && text.contains("<h1>two</h1>") && two != one, "{two} {text}");
+        assert!(
+            status == 200 && text.contains("<h1>two</h1>") && two != one,
+            "{two} {text}"
+        );
 
-        write(folder.path(), "theme.html", "\u{0}<b>".repeat(1000).as_str());
+        write(
+            folder.path(),
+            "theme.html",
+            "\u{0}<b>".repeat(1000).as_str(),
+        );
         assert!(live.reload() && live.theme().is_none(), "a broken theme");
         let (status, page, text) = get(&site, Some(&two)).await;
-        assert_eq!((status.as_u16(), &*page, &*text), (200, "\"page\"", "<body><p>Hello</p></body>"));
+        assert_eq!(
+            (status.as_u16(), &*page, &*text),
+            (200, "\"page\"", "<body><p>Hello</p></body>")
+        );
 
         write(folder.path(), "theme.html", ONE);
         assert!(live.reload());
-        assert_eq!(get(&site, Some(&page)).await.0, if asks { 304 } else { 200 });
-        assert_eq!(get(&site, Some(&one)).await.0, 304, "it is the theme that it was");
+        assert_eq!(
+            get(&site, Some(&page)).await.0,
+            if asks { 304 } else { 200 }
+        );
+        assert_eq!(
+            get(&site, Some(&one)).await.0,
+            304,
+            "it is the theme that it was"
+        );
         assert_quiet(&ledger).await;
     }
 }
 
 #[tokio::test]
 async fn without_being_told_so_a_themed_page_has_no_tag() {
-    let (folder, ledger) = (folder(), Ledger::new());
+    let folder = folder();
+    let ledger = Ledger::new();
     let theme = ThemeTransform::new(LiveTheme::new(loader(folder.path())));
     let (status, tag, _) = get(&site(theme, true, &ledger), None).await;
     assert_eq!((status.as_u16(), &*tag), (200, ""));
@@ -113,10 +158,15 @@ async fn without_being_told_so_a_themed_page_has_no_tag() {
 
 #[test]
 fn a_theme_has_its_version_from_what_it_is_made_of() {
-    let (one, other) = (folder(), folder());
+    let one = folder();
+    let other = folder();
     let version = |loader: &Loader| loader.load().unwrap().version().to_owned();
     let known = version(&loader(one.path()));
-    assert_eq!(version(&loader(other.path())), known, "in another folder, at another time");
+    assert_eq!(
+        version(&loader(other.path())),
+        known,
+        "in another folder, at another time"
+    );
     assert_ne!(version(&loader(other.path()).prefix("/elsewhere")), known);
     for (name, text) in [("theme.html", ONE), ("rules.xml", RULES)] {
         write(other.path(), name, &format!("{text}\n"));

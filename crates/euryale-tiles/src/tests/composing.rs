@@ -10,32 +10,51 @@ use crate::Tiles;
 async fn heads_and_bodies_come_into_their_places() {
     let site = Site::new(
         "<html><head><title>Page</title><link data-tile=/css></head><body>\
-            <div data-tile=./one>old</div>-<div data-tile=/two></div>-<p data-tile=/two></p></body></html>",
+            <div data-tile=./one>old</div>-<div data-tile=/two></div>-<p data-tile=/two></p>\
+            </body></html>",
     )
     .tile("/css", "<html><head><link href=site.css></head></html>")
-    .tile("/one", "<html><head><title>One</title><style>1</style></head><body><b>1</b></body></html>")
-    .tile("/two", "<html><head><style>2</style></head><body><i>2</i></body></html>");
+    .tile(
+        "/one",
+        "<html><head><title>One</title><style>1</style></head><body><b>1</b></body>\
+        </html>",
+    )
+    .tile(
+        "/two",
+        "<html><head><style>2</style></head><body><i>2</i></body></html>",
+    );
     assert_eq!(
         site.get(tiles()).await,
-        "<html><head><title>Page</title><link href=site.css><style>1</style><style>2</style></head><body>\
+        "<html><head><title>Page</title><link href=site.css><style>1</style><style>2</style>\
+            </head><body>\
             <b>1</b>-<i>2</i>-<i>2</i></body></html>"
     );
-    assert_eq!(site.asked(), ["/css", "/one", "/two"], "equal addresses are asked for once");
+    assert_eq!(
+        site.asked(),
+        ["/css", "/one", "/two"],
+        "equal addresses are asked for once"
+    );
 }
 
 #[tokio::test]
 async fn equal_heads_come_once() {
     let tile = "<head><link href=news.css></head><body>n</body>";
-    let site =
-        Site::new("<head></head><body><p data-tile=/n?1></p><p data-tile=/n?2></p></body>").tile("/n", tile);
-    assert_eq!(site.get(tiles()).await, "<head><link href=news.css></head><body>nn</body>");
+    let site = Site::new("<head></head><body><p data-tile=/n?1></p><p data-tile=/n?2></p></body>")
+        .tile("/n", tile);
+    assert_eq!(
+        site.get(tiles()).await,
+        "<head><link href=news.css></head><body>nn</body>"
+    );
 }
 
 #[tokio::test]
 async fn tiles_in_tiles_are_resolved_against_the_page() {
     let site = Site::new("<p data-tile=/deep/one></p>")
         .tile("/deep/one", "1<b data-tile=two></b>")
-        .tile("/two", "<head><style>2</style></head><body>2<b data-tile=three></b></body>")
+        .tile(
+            "/two",
+            "<head><style>2</style></head><body>2<b data-tile=three></b></body>",
+        )
         .tile("/three", "3");
     assert_eq!(site.get(tiles()).await, "<style>2</style>123");
 }
@@ -55,7 +74,8 @@ async fn a_page_has_a_layout() {
     .tile("/nav", "n");
     assert_eq!(
         site.get(tiles()).await,
-        "<html data-layout=/layout><head><title>P</title></head><body>n<div data-panel=main>p t</div>\
+        "<html data-layout=/layout><head><title>P</title></head><body>n<div data-panel=main>p t\
+            </div>\
             </body></html>"
     );
     assert_eq!(site.asked(), ["/layout", "/nav", "/t"]);
@@ -65,9 +85,13 @@ async fn a_page_has_a_layout() {
 async fn what_a_page_has_once_comes_from_the_layout() {
     let site = Site::new(
         "<html data-layout=/layout><head><base href=/x><meta http-equiv=\"Content-Type\" \
-            content=\"text/html\" charset=\"utf-8\"><meta charset=utf-8><link href=p.css></head><body></body></html>",
+            content=\"text/html\" charset=\"utf-8\"><meta charset=utf-8><link href=p.css></head>\
+            <body></body></html>",
     )
-    .tile("/layout", "<html><head><meta charset=utf-8></head><body>l</body></html>");
+    .tile(
+        "/layout",
+        "<html><head><meta charset=utf-8></head><body>l</body></html>",
+    );
     assert_eq!(
         site.get(tiles()).await,
         "<html><head><meta charset=utf-8><link href=p.css></head><body>l</body></html>"
@@ -76,18 +100,28 @@ async fn what_a_page_has_once_comes_from_the_layout() {
 
 #[tokio::test]
 async fn a_page_without_its_layout_is_sent_as_it_is() {
-    let page =
-        "<html data-layout=/layout><body><div data-panel=main>p <b data-tile=/t></b></div></body></html>";
+    let page = "<html data-layout=/layout><body><div data-panel=main>p <b data-tile=/t></b></div>\
+        </body></html>";
     let site = Site::new(page).tile("/t", "t");
-    let (head, text) = site.send(tiles(), Request::get("/").body(()).unwrap()).await;
-    assert_eq!(text, "<html data-layout=/layout><body><div data-panel=main>p t</div></body></html>");
+    let (head, text) = site
+        .send(tiles(), Request::get("/").body(()).unwrap())
+        .await;
+    assert_eq!(
+        text,
+        "<html data-layout=/layout><body><div data-panel=main>p t</div></body></html>"
+    );
     assert_eq!(head.headers[CACHE_CONTROL], "no-store");
-    assert_eq!((site.ledger.tiles.ok.get(), site.ledger.tiles.status.get()), (1, 1));
+    assert_eq!(
+        (site.ledger.tiles.ok.get(), site.ledger.tiles.status.get()),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
 async fn only_pages_that_say_so_are_composed() {
-    let site = Site::new("").tile("/t", "t").tile("/other", "<p data-tile=/t></p>");
+    let site = Site::new("")
+        .tile("/t", "t")
+        .tile("/other", "<p data-tile=/t></p>");
     let get = || Request::get("/other").body(()).unwrap();
     assert_eq!(site.send(tiles(), get()).await.1, "<p data-tile=/t></p>");
     assert_eq!(site.send(tiles().pages(|_, _| true), get()).await.1, "t");
@@ -98,12 +132,15 @@ async fn redirects_within_the_site_are_followed() {
     let moved = |to: &'static str| {
         move |_| async move {
             let mut response = bare(302);
-            response.headers_mut().insert("location", to.parse().unwrap());
+            response
+                .headers_mut()
+                .insert("location", to.parse().unwrap());
             Ok(response)
         }
     };
     let site = Site::new(
-        "<p data-tile=/a/old></p><p data-tile=/out></p><p data-tile=/loop></p><p data-tile=/lost></p>",
+        "<p data-tile=/a/old></p><p data-tile=/out></p><p data-tile=/loop></p><p data-tile=/lost>\
+            </p>",
     )
     .view("/a/old", moved("new?x=1"))
     .tile("/a/new?x=1", "new")
@@ -112,7 +149,8 @@ async fn redirects_within_the_site_are_followed() {
     .view("/lost", |_| async { Ok(bare(304)) });
     assert_eq!(
         site.get(tiles()).await,
-        "new[/out: its address is outside this site][/loop: it is too deep in other tiles][/lost: it was answered 304]"
+        "new[/out: its address is outside this site][/loop: it is too deep in other tiles][/lost: \
+            it was answered 304]"
     );
 }
 
@@ -129,17 +167,26 @@ async fn each_redirect_has_its_say_about_caches() {
         let page = |_| async {
             let mut response = html("<p data-tile=/old></p>");
             response.extensions_mut().insert(crate::HasTiles);
-            response.headers_mut().insert(CACHE_CONTROL, "public, max-age=600".parse().unwrap());
+            response
+                .headers_mut()
+                .insert(CACHE_CONTROL, "public, max-age=600".parse().unwrap());
             Ok(response)
         };
         let old = move |_| async move {
             let mut response = bare(302);
-            response.headers_mut().insert("location", "/new".parse().unwrap());
+            response
+                .headers_mut()
+                .insert("location", "/new".parse().unwrap());
             response.headers_mut().insert(name, value.parse().unwrap());
             Ok(response)
         };
-        let site = Site::new("").view("/", page).view("/old", old).tile("/new", "new");
-        let (head, text) = site.send(tiles(), Request::get("/").body(()).unwrap()).await;
+        let site = Site::new("")
+            .view("/", page)
+            .view("/old", old)
+            .tile("/new", "new");
+        let (head, text) = site
+            .send(tiles(), Request::get("/").body(()).unwrap())
+            .await;
         assert_eq!(
             (text.as_str(), &head.headers[CACHE_CONTROL]),
             ("new", &composed.parse().unwrap()),
@@ -155,14 +202,44 @@ async fn what_caches_may_do_is_the_strictest_that_a_part_says() {
     for (page, tile, cookie, composed) in [
         ("", "", false, None),
         ("", "max-age=5", false, None),
-        ("public, max-age=600, must-revalidate", "", false, Some("public, must-revalidate, max-age=600")),
-        ("public, max-age=600", "max-age=60", false, Some("public, max-age=60")),
-        ("public, max-age=600", "private", false, Some("private, max-age=600")),
-        ("public, max-age=600", "", true, Some("private, max-age=600")),
-        ("public, max-age=600", "no-cache", false, Some("public, no-cache, max-age=600")),
+        (
+            "public, max-age=600, must-revalidate",
+            "",
+            false,
+            Some("public, must-revalidate, max-age=600"),
+        ),
+        (
+            "public, max-age=600",
+            "max-age=60",
+            false,
+            Some("public, max-age=60"),
+        ),
+        (
+            "public, max-age=600",
+            "private",
+            false,
+            Some("private, max-age=600"),
+        ),
+        (
+            "public, max-age=600",
+            "",
+            true,
+            Some("private, max-age=600"),
+        ),
+        (
+            "public, max-age=600",
+            "no-cache",
+            false,
+            Some("public, no-cache, max-age=600"),
+        ),
         ("public, max-age=600", "no-store", false, Some("no-store")),
         ("no-store", "public, max-age=600", false, Some("no-store")),
-        ("s-maxage=600, max-age=1", "s-maxage=60", false, Some("max-age=1, s-maxage=1")),
+        (
+            "s-maxage=600, max-age=1",
+            "s-maxage=60",
+            false,
+            Some("max-age=1, s-maxage=1"),
+        ),
         ("", "private", false, Some("private")),
         ("max-age=x", "", false, Some("max-age=0")),
     ] {
@@ -172,7 +249,10 @@ async fn what_caches_may_do_is_the_strictest_that_a_part_says() {
                 response.extensions_mut().insert(crate::HasTiles);
                 let headers = response.headers_mut();
                 headers.insert(ETAG, "\"page\"".parse().unwrap());
-                headers.insert(LAST_MODIFIED, "Sat, 01 Jan 2000 00:00:00 GMT".parse().unwrap());
+                headers.insert(
+                    LAST_MODIFIED,
+                    "Sat, 01 Jan 2000 00:00:00 GMT".parse().unwrap(),
+                );
                 headers.insert(VARY, "accept-language".parse().unwrap());
                 if !value.is_empty() {
                     headers.insert(CACHE_CONTROL, value.parse().unwrap());
@@ -180,24 +260,41 @@ async fn what_caches_may_do_is_the_strictest_that_a_part_says() {
                 Ok(response)
             }
         };
-        let site = Site::new("").view("/", says(page)).view("/t", move |_| async move {
-            let mut response = html("t");
-            response.headers_mut().insert(VARY, "cookie".parse().unwrap());
-            if !tile.is_empty() {
-                response.headers_mut().insert(CACHE_CONTROL, tile.parse().unwrap());
-            }
-            if cookie {
-                response.headers_mut().insert(SET_COOKIE, "a=b".parse().unwrap());
-            }
-            Ok(response)
-        });
-        let (head, text) = site.send(tiles(), Request::get("/").body(()).unwrap()).await;
+        let site = Site::new("")
+            .view("/", says(page))
+            .view("/t", move |_| async move {
+                let mut response = html("t");
+                response
+                    .headers_mut()
+                    .insert(VARY, "cookie".parse().unwrap());
+                if !tile.is_empty() {
+                    response
+                        .headers_mut()
+                        .insert(CACHE_CONTROL, tile.parse().unwrap());
+                }
+                if cookie {
+                    response
+                        .headers_mut()
+                        .insert(SET_COOKIE, "a=b".parse().unwrap());
+                }
+                Ok(response)
+            });
+        let (head, text) = site
+            .send(tiles(), Request::get("/").body(()).unwrap())
+            .await;
         assert_eq!(text, "t");
-        let says = head.headers.get(CACHE_CONTROL).map(|value| value.to_str().unwrap());
+        let says = head
+            .headers
+            .get(CACHE_CONTROL)
+            .map(|value| value.to_str().unwrap());
         assert_eq!(says, composed, "{page} with {tile}");
         let vary: Vec<_> = head.headers.get_all(VARY).iter().collect();
         assert_eq!(vary, ["cookie", "accept-language"]);
-        assert!([ETAG, LAST_MODIFIED, SET_COOKIE].iter().all(|name| !head.headers.contains_key(name)));
+        assert!(
+            [ETAG, LAST_MODIFIED, SET_COOKIE]
+                .iter()
+                .all(|name| !head.headers.contains_key(name))
+        );
         assert_eq!(head.headers[CONTENT_TYPE], "text/html; charset=utf-8");
     }
 }
@@ -205,11 +302,25 @@ async fn what_caches_may_do_is_the_strictest_that_a_part_says() {
 #[tokio::test]
 async fn a_tile_is_asked_for_by_the_client_of_the_page() {
     let site = Site::new("<p data-tile=/t></p>").view("/t", |request| async move {
-        assert!(!request.headers().contains_key("if-none-match") && !request.headers().contains_key("range"));
+        assert!(
+            !request.headers().contains_key("if-none-match")
+                && !request.headers().contains_key("range")
+        );
         let of = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
-        Ok(html(format!("{} {} {}", request.method(), of("cookie"), of("accept-language"))))
+        Ok(html(format!(
+            "{} {} {}",
+            request.method(),
+            of("cookie"),
+            of("accept-language")
+        )))
     });
-    let request = Request::post("/").header("cookie", "a=1").header("accept-language", "de");
-    let request = request.header("if-none-match", "\"x\"").header("range", "bytes=0-1").body(()).unwrap();
+    let request = Request::post("/")
+        .header("cookie", "a=1")
+        .header("accept-language", "de");
+    let request = request
+        .header("if-none-match", "\"x\"")
+        .header("range", "bytes=0-1")
+        .body(())
+        .unwrap();
     assert_eq!(site.send(Tiles::new(), request).await.1, "GET a=1 de");
 }

@@ -8,7 +8,9 @@ use crate::{TileErrorKind, panels};
 fn written(fragment: &Fragment, pieces: &[Piece]) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Text(span) => fragment.text(span).to_owned(),
-        Piece::Tile { reference, in_head } => format!("{{{reference}{}}}", if *in_head { "^" } else { "" }),
+        Piece::Tile { reference, in_head } => {
+            format!("{{{reference}{}}}", if *in_head { "^" } else { "" })
+        }
         Piece::Heads => "{}".to_owned(),
     };
     pieces.iter().map(piece).collect()
@@ -21,7 +23,11 @@ fn page(text: &str) -> String {
 
 fn tile(text: &str) -> (String, String, String) {
     let tile = Fragment::tile(text.to_owned()).unwrap();
-    (written(&tile, &tile.head_beside), written(&tile, &tile.body), written(&tile, tile.for_head()))
+    (
+        written(&tile, &tile.head_beside),
+        written(&tile, &tile.body),
+        written(&tile, tile.for_head()),
+    )
 }
 
 #[test]
@@ -34,7 +40,10 @@ fn placeholders_are_found() {
             "<!doctype html><html><head>{./css^}{}</head><body>{/a?b=1&c=2}y</body></html>",
         ),
         // One within another goes with it.
-        ("<div data-tile=/a><p data-tile=/b></p></div><p data-tile='/c'></p>", "{}{/a}{/c}"),
+        (
+            "<div data-tile=/a><p data-tile=/b></p></div><p data-tile='/c'></p>",
+            "{}{/a}{/c}",
+        ),
         // An end that is only implied: what follows stays.
         ("<ul><li data-tile=/a>x<li>y</ul>", "{}<ul>{/a}x<li>y</ul>"),
         ("<DIV DATA-TILE=/a></DIV>", "{}{/a}"),
@@ -46,8 +55,14 @@ fn placeholders_are_found() {
                 <p data-tile=/a></textarea>",
         ),
         // A head without an end tag, and a page without one.
-        ("<html><head><link data-tile=/a><body data-tile=/b>", "<html><head>{/a^}{}{/b}"),
-        ("<!doctype html><html lang=en><p data-tile=/a></p>", "<!doctype html><html lang=en>{}{/a}"),
+        (
+            "<html><head><link data-tile=/a><body data-tile=/b>",
+            "<html><head>{/a^}{}{/b}",
+        ),
+        (
+            "<!doctype html><html lang=en><p data-tile=/a></p>",
+            "<!doctype html><html lang=en>{}{/a}",
+        ),
         ("<p data-tile>\u{e4}</p>\u{1f600}", "{}{}\u{1f600}"),
         ("", "{}"),
     ] {
@@ -57,7 +72,9 @@ fn placeholders_are_found() {
 
 #[test]
 fn a_tile_has_a_head_and_a_body() {
-    let whole = |beside: &str, body: &str, head: &str| (beside.to_owned(), body.to_owned(), head.to_owned());
+    let whole = |beside: &str, body: &str, head: &str| {
+        (beside.to_owned(), body.to_owned(), head.to_owned())
+    };
     for (text, pieces) in [
         (
             "<!doctype html><html><head><title>t</title><meta charset=utf-8><base href=/x>\
@@ -69,11 +86,23 @@ fn a_tile_has_a_head_and_a_body() {
             ),
         ),
         ("<p>only</p>", whole("", "<p>only</p>", "<p>only</p>")),
-        ("<html><body><p>b</p></body></html>", whole("", "<p>b</p>", "<p>b</p>")),
-        ("<html><head><link></head></html>", whole("<link>", "", "<link>")),
-        ("<html><head ><link></head ><p>b</p></html>", whole("<link>", "<p>b</p>", "<link>")),
+        (
+            "<html><body><p>b</p></body></html>",
+            whole("", "<p>b</p>", "<p>b</p>"),
+        ),
+        (
+            "<html><head><link></head></html>",
+            whole("<link>", "", "<link>"),
+        ),
+        (
+            "<html><head ><link></head ><p>b</p></html>",
+            whole("<link>", "<p>b</p>", "<link>"),
+        ),
         ("<html><p>b</p></html>", whole("", "<p>b</p>", "<p>b</p>")),
-        ("<body>open <b data-tile=/n></b>", whole("", "open {/n}", "open {/n}")),
+        (
+            "<body>open <b data-tile=/n></b>",
+            whole("", "open {/n}", "open {/n}"),
+        ),
         (
             "<head><meta http-equiv=Content-Type content=x><script data-tile=/s></script></head>",
             whole("{/s^}", "", "<meta http-equiv=Content-Type content=x>{/s^}"),
@@ -96,19 +125,24 @@ fn what_is_no_document_has_no_outline() {
 #[test]
 fn a_page_is_put_into_its_layout() {
     let merged = |page: &str, layout: &str| {
-        let (of_page, of_layout) = (Outline::of(page).unwrap(), Outline::of(layout).unwrap());
+        let of_page = Outline::of(page).unwrap();
+        let of_layout = Outline::of(layout).unwrap();
         panels::merge((page, &of_page), (layout, &of_layout))
     };
     assert_eq!(
         merged(
-            "<html data-layout=/l><head><title>Page</title><meta charset=utf-8><link href=p.css></head>\
+            "<html data-layout=/l><head><title>Page</title><meta charset=utf-8><link href=p.css>\
+                </head>\
                 <body>gone<div data-panel=one>1 <b data-tile=/t></b></div><p data-panel=three>3</p>\
                 </body></html>",
             "<html><head><meta charset=utf-8><title>Layout</title></head><body><h1>Kept</h1>\
-                <div class=x data-panel=one>default 1</div><div data-panel=two>default 2</div></body></html>",
+                <div class=x data-panel=one>default 1</div><div data-panel=two>default 2</div>\
+                </body></html>",
         ),
-        "<html><head><meta charset=utf-8><title>Page</title><link href=p.css></head><body><h1>Kept</h1>\
-            <div class=x data-panel=one>1 <b data-tile=/t></b></div><div data-panel=two>default 2</div>\
+        "<html><head><meta charset=utf-8><title>Page</title><link href=p.css></head><body><h1>Kept\
+            </h1>\
+            <div class=x data-panel=one>1 <b data-tile=/t></b></div><div data-panel=two>default 2\
+            </div>\
             </body></html>",
     );
     // The panel `content` has a place of its own.
@@ -117,14 +151,23 @@ fn a_page_is_put_into_its_layout() {
         "<main id=content>c</main>"
     );
     assert_eq!(
-        merged("<p data-panel=content>c</p>", "<i data-panel=content></i><main id=content>x</main>"),
+        merged(
+            "<p data-panel=content>c</p>",
+            "<i data-panel=content></i><main id=content>x</main>"
+        ),
         "<i data-panel=content>c</i><main id=content>x</main>"
     );
     // A panel in a panel that is replaced, and one in one that is not; a layout without a head.
     let layout = "<div data-panel=a><i data-panel=b>x</i></div>";
-    assert_eq!(merged("<p data-panel=b>B</p>", layout), "<div data-panel=a><i data-panel=b>B</i></div>");
     assert_eq!(
-        merged("<head><title>x</title></head><p data-panel=b>B</p><p data-panel=a>A</p>", layout),
+        merged("<p data-panel=b>B</p>", layout),
+        "<div data-panel=a><i data-panel=b>B</i></div>"
+    );
+    assert_eq!(
+        merged(
+            "<head><title>x</title></head><p data-panel=b>B</p><p data-panel=a>A</p>",
+            layout
+        ),
         "<div data-panel=a>A</div>"
     );
     // A layout keeps its title when the page has none.

@@ -10,14 +10,20 @@ use tokio::time::{Instant, sleep};
 use super::{Site, html, tiles};
 use crate::Tiles;
 
-/// Five tiles that take 100 ms each, on so many connections: how long the page took, and how many ran at a time.
+/// Five tiles that take 100 ms each, on so many connections: how long the page took, and how many
+/// ran at a time.
 async fn five(connections: Option<usize>, tiles: Tiles) -> (Duration, usize) {
-    let page: String = (0..5).map(|n| format!("<b data-tile=/t?{n}></b>")).collect();
-    let (running, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let page: String = (0..5)
+        .map(|n| format!("<b data-tile=/t?{n}></b>"))
+        .collect();
+    let running = Arc::new(AtomicUsize::new(0));
+    let peak = Arc::new(AtomicUsize::new(0));
     let view = {
-        let (running, peak) = (running.clone(), peak.clone());
+        let running = running.clone();
+        let peak = peak.clone();
         move |_| {
-            let (running, peak) = (running.clone(), peak.clone());
+            let running = running.clone();
+            let peak = peak.clone();
             async move {
                 peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 sleep(Duration::from_millis(100)).await;
@@ -29,10 +35,14 @@ async fn five(connections: Option<usize>, tiles: Tiles) -> (Duration, usize) {
     let site = Site::new(&page).view("/t", view);
     let mut internal = site.internal();
     if let Some(connections) = connections {
-        internal = internal.with_room(move || connections.saturating_sub(running.load(Ordering::SeqCst)));
+        internal =
+            internal.with_room(move || connections.saturating_sub(running.load(Ordering::SeqCst)));
     }
     let began = Instant::now();
-    let text = site.send_through(tiles, internal, Request::get("/").body(()).unwrap()).await.1;
+    let text = site
+        .send_through(tiles, internal, Request::get("/").body(()).unwrap())
+        .await
+        .1;
     assert_eq!(text, "ttttt");
     (began.elapsed(), peak.load(Ordering::SeqCst))
 }
@@ -60,8 +70,8 @@ async fn as_many_as_there_are_free_connections() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_goes_takes_its_tiles_along() {
-    let site =
-        Site::new("<b data-tile=/t?1></b><b data-tile=/t?2></b>").view("/t", |_| std::future::pending());
+    let site = Site::new("<b data-tile=/t?1></b><b data-tile=/t?2></b>")
+        .view("/t", |_| std::future::pending());
     let request = Request::get("/").body(()).unwrap();
     let sent = tokio::time::timeout(Duration::from_millis(10), site.send(tiles(), request)).await;
     assert!(sent.is_err() && site.asked().len() == 2);

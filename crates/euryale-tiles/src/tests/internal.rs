@@ -13,7 +13,9 @@ fn fragment(request: &Request<Body>) -> Result<String, Abort> {
 fn site() -> Site {
     let view = |request: Request<Body>| async move {
         // As a publisher's abort, whose response says 404.
-        fragment(&request).map(html).map_err(|_| Error::new(ErrorKind::Application))
+        fragment(&request)
+            .map(html)
+            .map_err(|_| Error::new(ErrorKind::Application))
     };
     Site::new("<b data-tile=/in></b> <b data-tile=/outer></b>")
         .view("/in", view)

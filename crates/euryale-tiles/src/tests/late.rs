@@ -35,7 +35,9 @@ fn site() -> (Site, Arc<AtomicUsize>) {
             async move {
                 let _running = running;
                 sleep(Duration::from_millis(300)).await;
-                Ok(html("<head><style>s</style></head><body>s<b data-tile=/inner></b></body>"))
+                Ok(html(
+                    "<head><style>s</style></head><body>s<b data-tile=/inner></b></body>",
+                ))
             }
         });
     (site, running)
@@ -64,17 +66,24 @@ async fn the_earlier_part_goes_out_while_a_tile_is_awaited() {
         "with the heads of the tiles that are there, of later ones, too"
     );
     assert_eq!(began.elapsed().as_millis() / 10, 5);
-    assert_eq!(frame(&mut body).await, "<style>s</style><style>i</style>si3f4</body>");
+    assert_eq!(
+        frame(&mut body).await,
+        "<style>s</style><style>i</style>si3f4</body>"
+    );
     assert_eq!(began.elapsed().as_millis() / 10, 30);
     assert!(body.frame().await.is_none());
-    assert_eq!(site.ledger.tiles.ok.get(), 4, "each is counted once, however often it was looked for");
+    assert_eq!(
+        site.ledger.tiles.ok.get(),
+        4,
+        "each is counted once, however often it was looked for"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn tiles_that_are_in_time_are_not_late() {
     let (site, _) = site();
-    let whole =
-        "<head><title>p</title><style>f</style><style>s</style><style>i</style></head><body>1f2si3f4</body>";
+    let whole = "<head><title>p</title><style>f</style><style>s</style><style>i</style></head>\
+        <body>1f2si3f4</body>";
     for tiles in [tiles(), tiles().late_after(Duration::from_secs(1))] {
         let (head, text) = site.send(tiles, get()).await;
         assert_eq!(text, whole);
@@ -108,13 +117,25 @@ impl TransformPage for Shout {
 async fn a_theme_waits_for_late_tiles() {
     let (site, _) = site();
     let tiles = tiles().late_after(Duration::from_millis(50));
-    let chain =
-        TransformChainLayer::new().transform_page(Shout).compose_page(tiles).ledger(site.ledger.clone());
+    let chain = TransformChainLayer::new()
+        .transform_page(Shout)
+        .compose_page(tiles)
+        .ledger(site.ledger.clone());
     let mut request = get();
     request.extensions_mut().insert(site.internal());
-    let body = site.through(chain, request).await.into_body().collect().await.unwrap().to_bytes();
+    let body = site
+        .through(chain, request)
+        .await
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes();
     let text = String::from_utf8(body.to_vec()).unwrap();
-    assert!(text.ends_with("1F2<STYLE>S</STYLE><STYLE>I</STYLE>SI3F4</BODY>"), "{text}");
+    assert!(
+        text.ends_with("1F2<STYLE>S</STYLE><STYLE>I</STYLE>SI3F4</BODY>"),
+        "{text}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +149,10 @@ async fn what_is_late_and_never_comes_is_missing() {
             .deadline(Duration::from_millis(tile_ms))
             .page_deadline(Duration::from_millis(page_ms));
         let text = site.send(tiles, get()).await.1;
-        assert!(text.ends_with("1f2[/slow: it did not come in time]3f4</body>"), "{text}");
+        assert!(
+            text.ends_with("1f2[/slow: it did not come in time]3f4</body>"),
+            "{text}"
+        );
         assert_eq!(began.elapsed().as_millis() / 10, 20);
     }
 }
@@ -148,7 +172,9 @@ async fn a_client_that_goes_takes_late_tiles_along() {
 #[tokio::test(start_paused = true)]
 async fn what_is_given_up_is_dropped_before_the_page_is_read() {
     let (site, running) = site();
-    let tiles = tiles().late_after(Duration::from_millis(50)).page_deadline(Duration::from_millis(200));
+    let tiles = tiles()
+        .late_after(Duration::from_millis(50))
+        .page_deadline(Duration::from_millis(200));
     let mut body = site.open(tiles, site.internal(), get()).await.into_body();
     frame(&mut body).await;
     assert_eq!(running.load(Ordering::SeqCst), 1);

@@ -3,8 +3,9 @@
 use super::*;
 
 fn html(charset: Option<&str>, body: &'static [u8]) -> Response {
-    let content_type =
-        charset.map_or("text/html".to_owned(), |charset| format!("text/html; charset={charset}"));
+    let content_type = charset.map_or("text/html".to_owned(), |charset| {
+        format!("text/html; charset={charset}")
+    });
     with(Bytes::from_static(body), &[("content-type", &content_type)])
 }
 
@@ -19,8 +20,14 @@ async fn a_whole_page_is_decoded_as_it_declares_and_sent_as_utf_8() {
     ] {
         let layer = TransformChainLayer::new().transform_page(ends_with("whole", 1, "\u{20ac}"));
         let response = get(layer, move || html(charset, body)).await;
-        let content_type = response.headers()["content-type"].to_str().unwrap().to_ascii_lowercase();
-        assert!(content_type.starts_with("text/html; charset="), "{content_type}");
+        let content_type = response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_ascii_lowercase();
+        assert!(
+            content_type.starts_with("text/html; charset="),
+            "{content_type}"
+        );
         assert!(content_type.contains("utf-8"), "{content_type}");
         assert_eq!(text(response).await, "<p>\u{e9}</p>\u{20ac}", "{charset:?}");
     }
@@ -28,12 +35,16 @@ async fn a_whole_page_is_decoded_as_it_declares_and_sent_as_utf_8() {
 
 #[tokio::test]
 async fn what_is_no_text_is_sent_as_it_is() {
-    let bad: &[(Option<&str>, &'static [u8])] =
-        &[(None, b"<p>\xff\xfe</p>"), (Some("utf-8"), b"<p>\xe9</p>"), (Some("shift_jis"), b"<p>\x81</p>")];
+    let bad: &[(Option<&str>, &'static [u8])] = &[
+        (None, b"<p>\xff\xfe</p>"),
+        (Some("utf-8"), b"<p>\xe9</p>"),
+        (Some("shift_jis"), b"<p>\x81</p>"),
+    ];
     for (charset, body) in bad {
         let ledger = Ledger::new();
-        let layer =
-            TransformChainLayer::new().transform_page(ends_with("whole", 1, "!")).ledger(ledger.clone());
+        let layer = TransformChainLayer::new()
+            .transform_page(ends_with("whole", 1, "!"))
+            .ledger(ledger.clone());
         let response = get(layer, move || html(*charset, body)).await;
         assert_eq!(bytes(response).await, body);
         assert_eq!(ledger.transforms.by_name.of("whole").failures.get(), 1);
@@ -43,9 +54,21 @@ async fn what_is_no_text_is_sent_as_it_is() {
 #[tokio::test]
 async fn a_stream_is_rewritten_in_its_charset_and_bytes_that_no_handler_changes_stay() {
     for (charset, body, rewritten) in [
-        (Some("windows-1252"), &b"<p>\xe9</p>"[..], &b"<p>\xe9\x80</p>"[..]),
-        (None, b"<p>\xff\xfe\xe9</p>", b"<p>\xff\xfe\xe9\xe2\x82\xac</p>"),
-        (None, b"<meta charset=windows-1252><p>\xe9</p>", b"<meta charset=windows-1252><p>\xe9\x80</p>"),
+        (
+            Some("windows-1252"),
+            &b"<p>\xe9</p>"[..],
+            &b"<p>\xe9\x80</p>"[..],
+        ),
+        (
+            None,
+            b"<p>\xff\xfe\xe9</p>",
+            b"<p>\xff\xfe\xe9\xe2\x82\xac</p>",
+        ),
+        (
+            None,
+            b"<meta charset=windows-1252><p>\xe9</p>",
+            b"<meta charset=windows-1252><p>\xe9\x80</p>",
+        ),
     ] {
         let layer = TransformChainLayer::new().rewrite(appends("euro", 1, "\u{20ac}"));
         let response = get(layer, move || html(charset, body)).await;
@@ -63,6 +86,9 @@ async fn text_that_a_handler_only_reads_stays_as_it_is() {
         Ok(())
     });
     let body = b"<p>\xe9\xff valid \xe2\x82</p>";
-    let response = get(TransformChainLayer::new().rewrite(reads), || html(None, body)).await;
+    let response = get(TransformChainLayer::new().rewrite(reads), || {
+        html(None, body)
+    })
+    .await;
     assert_eq!(bytes(response).await, &body[..]);
 }

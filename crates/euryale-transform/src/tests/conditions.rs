@@ -14,39 +14,69 @@ fn themed(version: Option<&'static str>) -> TransformChainLayer {
 /// A service that knows conditions, if `asks`.
 fn tagged(asks: bool) -> impl Fn(&http::Request<()>) -> Response + Clone + Send + Sync + 'static {
     move |request| {
-        let knows = request.headers().get_all(IF_NONE_MATCH).iter().any(|tag| tag == "\"abc\"");
-        let mut response = if asks && knows { Response::new(Body::empty()) } else { page("<p>") };
+        let knows = request
+            .headers()
+            .get_all(IF_NONE_MATCH)
+            .iter()
+            .any(|tag| tag == "\"abc\"");
+        let mut response = if asks && knows {
+            Response::new(Body::empty())
+        } else {
+            page("<p>")
+        };
         if asks && knows {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
-        response.headers_mut().insert(ETAG, HeaderValue::from_static("\"abc\""));
+        response
+            .headers_mut()
+            .insert(ETAG, HeaderValue::from_static("\"abc\""));
         response
     }
 }
 
 fn asking(method: Method, tag: &HeaderValue) -> http::Request<()> {
-    http::Request::builder().method(method).header(IF_NONE_MATCH, tag).body(()).unwrap()
+    http::Request::builder()
+        .method(method)
+        .header(IF_NONE_MATCH, tag)
+        .body(())
+        .unwrap()
 }
 
 #[tokio::test]
 async fn the_tag_of_a_transformed_page_gives_304() {
     for asks in [false, true] {
         let service = around(themed(Some("1")), tagged(asks));
-        let first = service.clone().oneshot(http::Request::new(())).await.unwrap();
+        let first = service
+            .clone()
+            .oneshot(http::Request::new(()))
+            .await
+            .unwrap();
         let tag = first.headers()[ETAG].clone();
         for method in [Method::GET, Method::HEAD] {
             let again = service.clone().oneshot(asking(method, &tag)).await.unwrap();
-            assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "asks inside: {asks}");
+            assert_eq!(
+                again.status(),
+                StatusCode::NOT_MODIFIED,
+                "asks inside: {asks}"
+            );
             assert_eq!(again.headers()[ETAG], tag);
             assert_eq!(again.headers()["signed"], "head");
             assert!(!again.headers().contains_key("content-type"));
             assert!(text(again).await.is_empty());
         }
         let list = HeaderValue::try_from(format!("\"x\", {}", tag.to_str().unwrap())).unwrap();
-        let again = service.clone().oneshot(asking(Method::GET, &list)).await.unwrap();
+        let again = service
+            .clone()
+            .oneshot(asking(Method::GET, &list))
+            .await
+            .unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         let post = service.oneshot(asking(Method::POST, &tag)).await.unwrap();
-        assert_eq!(post.status(), StatusCode::OK, "the condition is not about what POST answers");
+        assert_eq!(
+            post.status(),
+            StatusCode::OK,
+            "the condition is not about what POST answers"
+        );
     }
 }
 
@@ -56,7 +86,10 @@ async fn the_tag_of_another_theme_does_not() {
         let old = around(themed(Some("1")), tagged(asks));
         let tag = old.oneshot(http::Request::new(())).await.unwrap().headers()[ETAG].clone();
         for other in [themed(Some("2")), themed(None)] {
-            let response = around(other, tagged(asks)).oneshot(asking(Method::GET, &tag)).await.unwrap();
+            let response = around(other, tagged(asks))
+                .oneshot(asking(Method::GET, &tag))
+                .await
+                .unwrap();
             assert_eq!(response.status(), StatusCode::OK);
             assert_ne!(response.headers().get(ETAG), Some(&tag));
             assert_eq!(text(response).await, "<p><hr>");
@@ -67,7 +100,10 @@ async fn the_tag_of_another_theme_does_not() {
 #[tokio::test]
 async fn a_304_for_the_tag_from_inside_is_as_it_was() {
     let service = around(themed(Some("1")), tagged(true));
-    let response = service.oneshot(asking(Method::GET, &HeaderValue::from_static("\"abc\""))).await.unwrap();
+    let response = service
+        .oneshot(asking(Method::GET, &HeaderValue::from_static("\"abc\"")))
+        .await
+        .unwrap();
     assert_eq!(
         (response.status(), &response.headers()[ETAG]),
         (StatusCode::NOT_MODIFIED, &"\"abc\"".parse().unwrap())
@@ -82,19 +118,30 @@ async fn without_a_tag_there_is_no_304() {
         .header(IF_MODIFIED_SINCE, "Sat, 21 Nov 2026 12:00:00 GMT")
         .body(())
         .unwrap();
-    assert_eq!(service.oneshot(request).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(
+        service.oneshot(request).await.unwrap().status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn a_page_on_which_a_transform_failed_has_no_tag() {
-    let whole = || named("fails", 2, |_, _| Box::pin(async { Err("as scripted".into()) }) as Made);
+    let whole = || {
+        named("fails", 2, |_, _| {
+            Box::pin(async { Err("as scripted".into()) }) as Made
+        })
+    };
     let rewrite = || {
         named("fails", 2, |_: &Page, handlers: &mut Handlers| {
             handlers.element(&selector("p"), |_| Err("as scripted".into()));
             Ok(())
         })
     };
-    let begin = || named("fails", 2, |_: &Page, _: &mut Handlers| Err("as scripted".into()));
+    let begin = || {
+        named("fails", 2, |_: &Page, _: &mut Handlers| {
+            Err("as scripted".into())
+        })
+    };
     let layer = TransformChainLayer::new;
     for layer in [
         layer().transform_page(whole()),
@@ -102,10 +149,19 @@ async fn a_page_on_which_a_transform_failed_has_no_tag() {
         layer().rewrite(begin()),
         themed(Some("1")).transform_page(whole()),
         themed(Some("1")).rewrite(rewrite()),
-        themed(Some("1")).transform_page(ends_with("late", 3, "")).rewrite(begin()),
+        themed(Some("1"))
+            .transform_page(ends_with("late", 3, ""))
+            .rewrite(begin()),
     ] {
-        let response = around(layer, tagged(false)).oneshot(http::Request::new(())).await.unwrap();
-        assert_eq!(response.headers().get(ETAG), None, "or it would stay without it when it works again");
+        let response = around(layer, tagged(false))
+            .oneshot(http::Request::new(()))
+            .await
+            .unwrap();
+        assert_eq!(
+            response.headers().get(ETAG),
+            None,
+            "or it would stay without it when it works again"
+        );
     }
 }
 
@@ -114,16 +170,25 @@ async fn a_rewrite_that_wants_nothing_of_a_page_gives_it_the_same_tag_to_all_met
     let nothing = || named("nothing", 1, |_: &Page, _: &mut Handlers| Ok(()));
     for layer in [
         TransformChainLayer::new().rewrite(nothing()),
-        TransformChainLayer::new().rewrite(nothing()).rewrite(appends("other", 2, "!")),
+        TransformChainLayer::new()
+            .rewrite(nothing())
+            .rewrite(appends("other", 2, "!")),
         themed(Some("1")).rewrite(nothing()),
     ] {
         for asks in [false, true] {
             let service = around(layer.clone(), tagged(asks));
-            let get = service.clone().oneshot(http::Request::new(())).await.unwrap();
+            let get = service
+                .clone()
+                .oneshot(http::Request::new(()))
+                .await
+                .unwrap();
             let head = http::Request::head("/").body(()).unwrap();
             let head = service.clone().oneshot(head).await.unwrap();
             assert_eq!(head.headers(), get.headers());
-            let again = service.oneshot(asking(Method::GET, &get.headers()[ETAG])).await.unwrap();
+            let again = service
+                .oneshot(asking(Method::GET, &get.headers()[ETAG]))
+                .await
+                .unwrap();
             assert_eq!(
                 (again.status(), &again.headers()[ETAG]),
                 (StatusCode::NOT_MODIFIED, &get.headers()[ETAG])
@@ -162,15 +227,21 @@ async fn a_page_that_was_made_while_a_transform_changed_has_no_tag() {
         }
     }
     let version = Arc::new(Mutex::new("1"));
-    let service =
-        around(TransformChainLayer::new().transform_page(Changing(Arc::clone(&version))), tagged(false));
+    let service = around(
+        TransformChainLayer::new().transform_page(Changing(Arc::clone(&version))),
+        tagged(false),
+    );
     let ask = async |path: &str| {
         let request = http::Request::get(path).body(()).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();
         (response.headers().contains_key(ETAG), text(response).await)
     };
     assert_eq!(ask("/").await, (true, "<p>1".to_owned()));
-    assert_eq!(ask("/meanwhile").await, (false, "<p>1".to_owned()), "that of 2 would be wrong for ever");
+    assert_eq!(
+        ask("/meanwhile").await,
+        (false, "<p>1".to_owned()),
+        "that of 2 would be wrong for ever"
+    );
     assert_eq!(ask("/").await, (true, "<p>2".to_owned()));
 }
 
@@ -178,20 +249,36 @@ async fn a_page_that_was_made_while_a_transform_changed_has_no_tag() {
 fn tags_are_taken_apart_and_put_together() {
     use crate::tag::{Suffix, inward, is_known, outward};
     let suffix = Suffix::new(5, ["theme", "1"]);
-    for (inner, opaque) in [("\"a\"", "a"), ("W/\"a\"", "a"), ("\"\"", ""), ("\"a~1.2\"", "a~1.2")] {
+    for (inner, opaque) in [
+        ("\"a\"", "a"),
+        ("W/\"a\"", "a"),
+        ("\"\"", ""),
+        ("\"a~1.2\"", "a~1.2"),
+    ] {
         let outer = suffix.outer(&inner.parse().unwrap()).unwrap();
         let mut headers = http::HeaderMap::new();
         headers.insert(IF_NONE_MATCH, outer.clone());
         assert!(is_known(&headers, &outer));
         let known = inward(&mut headers, |other| *other == suffix);
         let all: Vec<_> = headers.get_all(IF_NONE_MATCH).iter().cloned().collect();
-        assert_eq!(all, [outer.to_str().unwrap().to_owned(), format!("\"{opaque}\"")]);
+        assert_eq!(
+            all,
+            [outer.to_str().unwrap().to_owned(), format!("\"{opaque}\"")]
+        );
         let mut answer = http::HeaderMap::new();
         answer.insert(ETAG, inner.parse().unwrap());
         outward(&mut answer, &known);
         assert_eq!(answer[ETAG], outer);
     }
-    for bad in ["abc", "", "\"", "\"a~1\"", "\"a~x.y\"", "\"~.\"", "\"a~1.11111111111111111\""] {
+    for bad in [
+        "abc",
+        "",
+        "\"",
+        "\"a~1\"",
+        "\"a~x.y\"",
+        "\"~.\"",
+        "\"a~1.11111111111111111\"",
+    ] {
         let mut headers = http::HeaderMap::new();
         headers.insert(IF_NONE_MATCH, bad.parse().unwrap());
         assert!(inward(&mut headers, |_| true).is_empty(), "{bad}");

@@ -31,7 +31,8 @@ fn failing(fault: Fault, critical: bool) -> Vec<(&'static str, TransformChainLay
         if critical { named.critical() } else { named }
     }
     let head = named("fails", 5, move |head: &mut response::Parts| {
-        head.headers.insert("half", HeaderValue::from_static("done"));
+        head.headers
+            .insert("half", HeaderValue::from_static("done"));
         fault.happen()
     });
     let begin = named("fails", 5, move |_: &Page, handlers: &mut Handlers| {
@@ -101,9 +102,17 @@ async fn the_page_goes_on_without_a_transform_that_fails() {
                 let response = get(layer, || page(SOURCE)).await;
                 assert_eq!(response.status(), StatusCode::OK, "{place} {fault:?}");
                 assert!(!response.headers().contains_key("half"));
-                assert_eq!(text(response).await, "<p>hello!?</p><p>again!?</p><hr>", "{place} {fault:?}");
+                assert_eq!(
+                    text(response).await,
+                    "<p>hello!?</p><p>again!?</p><hr>",
+                    "{place} {fault:?}"
+                );
                 let failures = |name| ledger.transforms.by_name.of(name).failures.get();
-                assert_eq!((failures("fails"), failures("before"), failures("after")), (1, 0, 0), "{place}");
+                assert_eq!(
+                    (failures("fails"), failures("before"), failures("after")),
+                    (1, 0, 0),
+                    "{place}"
+                );
                 assert_quiet(&ledger).await;
             }
         }
@@ -115,11 +124,20 @@ async fn a_page_is_not_sent_without_a_critical_one() {
     for fault in [Fault::Error, Fault::Panic] {
         for (place, layer) in failing(fault, true) {
             let ledger = Ledger::new();
-            let layer = layer.rewrite(appends("before", 1, "!")).ledger(ledger.clone());
+            let layer = layer
+                .rewrite(appends("before", 1, "!"))
+                .ledger(ledger.clone());
             let response = get(layer.clone(), || page(SOURCE)).await;
-            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{place} {fault:?}");
+            assert_eq!(
+                response.status(),
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "{place} {fault:?}"
+            );
             assert_eq!(response.headers()["cache-control"], "no-store");
-            assert_eq!(response.extensions().get(), Some(&ErrorKind::TransformFailed));
+            assert_eq!(
+                response.extensions().get(),
+                Some(&ErrorKind::TransformFailed)
+            );
             assert!(!text(response).await.contains("hello"));
             let own = layer.failed(|page| with(page.request().uri.to_string(), &[]));
             assert_eq!(text(get(own, || page(SOURCE)).await).await, "/");
@@ -135,7 +153,9 @@ async fn what_never_ends_ends_with_the_deadline() {
         let never = named("never", 1, |_, _| Box::pin(std::future::pending()) as Made);
         let never = if critical { never.critical() } else { never };
         let ledger = Ledger::new();
-        let layer = TransformChainLayer::new().transform_page(never).ledger(ledger.clone());
+        let layer = TransformChainLayer::new()
+            .transform_page(never)
+            .ledger(ledger.clone());
         let response = get(layer, || page(SOURCE)).await;
         assert_eq!(response.status().is_success(), !critical);
         assert_eq!(text(response).await == SOURCE, !critical);
@@ -146,7 +166,8 @@ async fn what_never_ends_ends_with_the_deadline() {
 
 #[tokio::test]
 async fn a_handler_that_never_returns_costs_a_thread_and_not_the_page() {
-    let (gate, ledger) = (Gate::new(), Ledger::new());
+    let gate = Gate::new();
+    let ledger = Ledger::new();
     let theirs = gate.clone();
     let stuck = named("stuck", 1, move |_: &Page, handlers: &mut Handlers| {
         let gate = theirs.clone();
@@ -164,7 +185,16 @@ async fn a_handler_that_never_returns_costs_a_thread_and_not_the_page() {
         .max_queue(0)
         .ledger(ledger.clone());
     let service = around(layer, |_| page(SOURCE));
-    let ask = || async { text(service.clone().oneshot(http::Request::new(())).await.unwrap()).await };
+    let ask = || async {
+        text(
+            service
+                .clone()
+                .oneshot(http::Request::new(()))
+                .await
+                .unwrap(),
+        )
+        .await
+    };
     assert_eq!(ask().await, SOURCE);
     assert_eq!(ledger.transforms.by_name.of("stuck").failures.get(), 1);
     assert_eq!(ask().await, SOURCE, "and none is free for the next one");
@@ -200,20 +230,32 @@ async fn a_panic_while_asking_whether_it_applies_is_a_failure() {
         }
     }
     for critical in [false, true] {
-        let response = get(TransformChainLayer::new().edit_head(Asked(critical)), || page(SOURCE)).await;
+        let response = get(
+            TransformChainLayer::new().edit_head(Asked(critical)),
+            || page(SOURCE),
+        )
+        .await;
         assert_eq!(response.status().is_server_error(), critical);
     }
 }
 
 #[tokio::test]
 async fn a_page_beyond_the_limit_is_sent_as_it_is() {
-    for (critical, status) in [(false, StatusCode::OK), (true, StatusCode::INTERNAL_SERVER_ERROR)] {
+    for (critical, status) in [
+        (false, StatusCode::OK),
+        (true, StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
         let whole = ends_with("whole", 1, "!");
         let whole = if critical { whole.critical() } else { whole };
-        let layer = TransformChainLayer::new().transform_page(whole).body_limit(SOURCE.len() - 1);
+        let layer = TransformChainLayer::new()
+            .transform_page(whole)
+            .body_limit(SOURCE.len() - 1);
         let streamed = || page(Body::iter([Ok::<_, std::io::Error>(SOURCE), Ok("<p>")]));
         for (answer, expected) in [
-            (Box::new(|| page(SOURCE)) as Box<dyn Fn() -> Response + Send + Sync>, SOURCE.to_owned()),
+            (
+                Box::new(|| page(SOURCE)) as Box<dyn Fn() -> Response + Send + Sync>,
+                SOURCE.to_owned(),
+            ),
             (Box::new(streamed), format!("{SOURCE}<p>")),
         ] {
             let answer = Arc::new(answer);
@@ -258,7 +300,8 @@ async fn a_source_that_breaks_off_breaks_off() {
 
 #[tokio::test]
 async fn who_goes_away_leaves_nothing_behind() {
-    let (gate, ledger) = (Gate::new(), Ledger::new());
+    let gate = Gate::new();
+    let ledger = Ledger::new();
     let theirs = gate.clone();
     let slow = named("slow", 1, move |cpu: BlockingLane, page| {
         let gate = theirs.clone();
@@ -267,17 +310,25 @@ async fn who_goes_away_leaves_nothing_behind() {
             Ok(page)
         }) as Made
     });
-    let layer = TransformChainLayer::new().transform_page(slow).threads(1).ledger(ledger.clone());
+    let layer = TransformChainLayer::new()
+        .transform_page(slow)
+        .threads(1)
+        .ledger(ledger.clone());
     let service = around(layer, |_| page(SOURCE));
-    let tasks: Vec<_> =
-        (0..3).map(|_| tokio::spawn(service.clone().oneshot(http::Request::new(())))).collect();
+    let tasks: Vec<_> = (0..3)
+        .map(|_| tokio::spawn(service.clone().oneshot(http::Request::new(()))))
+        .collect();
     eventually("one runs", || gate.waiting() == 1).await;
     assert_eq!(ledger.transforms.running.get(), 3);
     for task in tasks {
         task.abort();
         assert!(task.await.is_err());
     }
-    assert_eq!(ledger.transforms.running.get(), 0, "what runs is no page any more");
+    assert_eq!(
+        ledger.transforms.running.get(),
+        0,
+        "what runs is no page any more"
+    );
     gate.open();
     assert_quiet(&ledger).await;
     assert_eq!(gate.passed(), 1, "those that waited never ran");
@@ -289,7 +340,9 @@ async fn hostile_pages_are_bounded() {
         handlers.element(&selector("b b b i"), |i| Ok(i.set_attribute("deep", "")?));
         Ok(())
     });
-    let layer = TransformChainLayer::new().rewrite(count).rewrite(appends("p", 2, "!"));
+    let layer = TransformChainLayer::new()
+        .rewrite(count)
+        .rewrite(appends("p", 2, "!"));
     let nested = "<b>".repeat(1_000_000);
     let endless = format!("<p>a</p><a href=\"{}", "x".repeat(3 << 20));
     let attributes = format!("<p {}>a</p>", "a=b ".repeat(500_000));
@@ -297,10 +350,15 @@ async fn hostile_pages_are_bounded() {
     let comment = format!("<p>a</p><!--{}", "-".repeat(2 << 20));
     for hostile in [nested, endless, attributes, entities, comment] {
         let ledger = Ledger::new();
-        let (layer, source) = (layer.clone().ledger(ledger.clone()), hostile.clone());
+        let layer = layer.clone().ledger(ledger.clone());
+        let source = hostile.clone();
         let response = get(layer, move || page(source.clone())).await;
         let sent = text(response).await;
-        assert_eq!(sent.replace('!', ""), hostile.replace('!', ""), "all of it arrives");
+        assert_eq!(
+            sent.replace('!', ""),
+            hostile.replace('!', ""),
+            "all of it arrives"
+        );
         assert_quiet(&ledger).await;
     }
 }

@@ -17,7 +17,9 @@ fn html(status: StatusCode, headers: &[(&'static str, &str)]) -> Response {
     let mut response = page("<p>hello</p>");
     *response.status_mut() = status;
     for (name, value) in headers {
-        response.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
+        response
+            .headers_mut()
+            .insert(*name, HeaderValue::from_str(value).unwrap());
     }
     response
 }
@@ -29,15 +31,54 @@ async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
     let untouched: Vec<(&str, Answer)> = vec![
         ("205", Box::new(|| html(StatusCode::RESET_CONTENT, &[]))),
         ("204", Box::new(|| html(StatusCode::NO_CONTENT, &[]))),
-        ("206", Box::new(|| html(StatusCode::PARTIAL_CONTENT, &[("content-range", "bytes 0-11/20")]))),
+        (
+            "206",
+            Box::new(|| {
+                html(
+                    StatusCode::PARTIAL_CONTENT,
+                    &[("content-range", "bytes 0-11/20")],
+                )
+            }),
+        ),
         ("304", Box::new(|| html(StatusCode::NOT_MODIFIED, &[]))),
-        ("coded", Box::new(|| html(StatusCode::OK, &[("content-encoding", "gzip")]))),
-        ("a part", Box::new(|| html(StatusCode::OK, &[("content-range", "bytes 0-11/20")]))),
-        ("JSON", Box::new(|| html(StatusCode::OK, &[("content-type", "application/json")]))),
-        ("SVG", Box::new(|| html(StatusCode::OK, &[("content-type", "image/svg+xml")]))),
-        ("nothing said", Box::new(|| Response::new(Body::from("<p>hello</p>")))),
-        ("UTF-16", Box::new(|| html(StatusCode::OK, &[("content-type", "text/html; charset=utf-16")]))),
-        ("unknown", Box::new(|| html(StatusCode::OK, &[("content-type", "text/html; charset=klingon")]))),
+        (
+            "coded",
+            Box::new(|| html(StatusCode::OK, &[("content-encoding", "gzip")])),
+        ),
+        (
+            "a part",
+            Box::new(|| html(StatusCode::OK, &[("content-range", "bytes 0-11/20")])),
+        ),
+        (
+            "JSON",
+            Box::new(|| html(StatusCode::OK, &[("content-type", "application/json")])),
+        ),
+        (
+            "SVG",
+            Box::new(|| html(StatusCode::OK, &[("content-type", "image/svg+xml")])),
+        ),
+        (
+            "nothing said",
+            Box::new(|| Response::new(Body::from("<p>hello</p>"))),
+        ),
+        (
+            "UTF-16",
+            Box::new(|| {
+                html(
+                    StatusCode::OK,
+                    &[("content-type", "text/html; charset=utf-16")],
+                )
+            }),
+        ),
+        (
+            "unknown",
+            Box::new(|| {
+                html(
+                    StatusCode::OK,
+                    &[("content-type", "text/html; charset=klingon")],
+                )
+            }),
+        ),
         (
             "a file",
             Box::new(|| {
@@ -59,7 +100,11 @@ async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
             response
         })
         .await;
-        assert_eq!(response.headers()["signed"], "head", "{what}: heads are edited all the same");
+        assert_eq!(
+            response.headers()["signed"],
+            "head",
+            "{what}: heads are edited all the same"
+        );
         assert_eq!(response.headers()["etag"], "\"abc\"", "{what}");
         assert_eq!(response.headers()["accept-ranges"], "bytes", "{what}");
         assert_eq!(response.headers()["content-length"], "12", "{what}");
@@ -71,16 +116,26 @@ async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
 
 #[tokio::test]
 async fn pages_of_any_other_status_and_of_any_method_do() {
-    for status in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::INTERNAL_SERVER_ERROR] {
+    for status in [
+        StatusCode::OK,
+        StatusCode::NOT_FOUND,
+        StatusCode::INTERNAL_SERVER_ERROR,
+    ] {
         let response = get(chain(), move || html(status, &[])).await;
         assert_eq!(response.status(), status);
         assert_eq!(text(response).await, "<p>hello!</p><hr>");
     }
     let xhtml = [("content-type", "Application/XHTML+XML ; charset=\"UTF-8\"")];
-    assert_eq!(text(get(chain(), move || html(StatusCode::OK, &xhtml)).await).await, "<p>hello!</p><hr>");
+    assert_eq!(
+        text(get(chain(), move || html(StatusCode::OK, &xhtml)).await).await,
+        "<p>hello!</p><hr>"
+    );
     let service = around(chain(), |_| page("<p>hello</p>"));
     let post = http::Request::post("/").body(()).unwrap();
-    assert_eq!(text(service.oneshot(post).await.unwrap()).await, "<p>hello!</p><hr>");
+    assert_eq!(
+        text(service.oneshot(post).await.unwrap()).await,
+        "<p>hello!</p><hr>"
+    );
 }
 
 /// What describes the body that the publisher sent.
@@ -100,7 +155,11 @@ const OLD: [(&str, &str); 9] = [
 async fn the_head_of_a_transformed_page_describes_the_new_page() {
     let rewrite = || TransformChainLayer::new().rewrite(appends("rewrite", 1, "!"));
     let whole = || TransformChainLayer::new().transform_page(ends_with("whole", 2, "<hr>"));
-    for layer in [rewrite(), whole(), rewrite().transform_page(ends_with("whole", 2, "<hr>"))] {
+    for layer in [
+        rewrite(),
+        whole(),
+        rewrite().transform_page(ends_with("whole", 2, "<hr>")),
+    ] {
         let response = get(layer, || html(StatusCode::OK, &OLD)).await;
         let size = response.body().size_hint().exact().unwrap();
         let tag = response.headers()["etag"].to_str().unwrap().to_owned();
@@ -108,11 +167,19 @@ async fn the_head_of_a_transformed_page_describes_the_new_page() {
         for (name, _) in OLD.iter().filter(|(name, _)| *name != "etag") {
             assert!(!response.headers().contains_key(*name), "{name}");
         }
-        assert_eq!(bytes(response).await.len() as u64, size, "a length that hyper sends");
+        assert_eq!(
+            bytes(response).await.len() as u64,
+            size,
+            "a length that hyper sends"
+        );
     }
-    let untagged = TransformChainLayer::new().transform_page(ends_with("tiles", 1, "").version(None));
+    let untagged =
+        TransformChainLayer::new().transform_page(ends_with("tiles", 1, "").version(None));
     let response = get(untagged, || html(StatusCode::OK, &OLD)).await;
-    assert!(!response.headers().contains_key("etag"), "no text says when the tiles change");
+    assert!(
+        !response.headers().contains_key("etag"),
+        "no text says when the tiles change"
+    );
     let head = TransformChainLayer::new().edit_head(signs("head", 1));
     let response = get(head, || html(StatusCode::OK, &OLD)).await;
     for (name, value) in OLD {
@@ -124,7 +191,11 @@ async fn the_head_of_a_transformed_page_describes_the_new_page() {
 async fn head_says_what_get_would_but_for_the_length() {
     let service = around(chain(), |request| {
         let response = html(StatusCode::OK, &OLD);
-        if request.method() == Method::HEAD { response.map(Body::head_only) } else { response }
+        if request.method() == Method::HEAD {
+            response.map(Body::head_only)
+        } else {
+            response
+        }
     });
     let ask = |method| http::Request::builder().method(method).body(()).unwrap();
     let get = service.clone().oneshot(ask(Method::GET)).await.unwrap();

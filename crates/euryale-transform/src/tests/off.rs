@@ -27,8 +27,15 @@ async fn a_publisher_switches_off_what_it_likes() {
         assert_eq!(text(response.await).await, format!("<p>{left}"));
         let mut request = http::Request::new(());
         request.extensions_mut().insert(off);
-        let response = around(chain(), |_| page("<p>")).oneshot(request).await.unwrap();
-        assert_eq!(text(response).await, format!("<p>{left}"), "and so does a layer outside");
+        let response = around(chain(), |_| page("<p>"))
+            .oneshot(request)
+            .await
+            .unwrap();
+        assert_eq!(
+            text(response).await,
+            format!("<p>{left}"),
+            "and so does a layer outside"
+        );
     }
 }
 
@@ -38,16 +45,28 @@ async fn the_header_counts_only_from_whom_is_trusted_and_goes_no_further() {
         assert!(!request.headers().contains_key("transform-off"));
         page("<p>")
     });
-    for (value, left) in [("all", ""), ("one", "2"), (" two , one ", ""), ("", "12"), ("\u{e9}", "12")] {
+    for (value, left) in [
+        ("all", ""),
+        ("one", "2"),
+        (" two , one ", ""),
+        ("", "12"),
+        ("\u{e9}", "12"),
+    ] {
         for trusted in [true, false] {
-            let mut request =
-                http::Request::builder().header("transform-off", value.as_bytes()).body(()).unwrap();
+            let mut request = http::Request::builder()
+                .header("transform-off", value.as_bytes())
+                .body(())
+                .unwrap();
             if trusted {
                 request.extensions_mut().insert("trusted");
             }
             let response = service.clone().oneshot(request).await.unwrap();
             let expected = if trusted { left } else { "12" };
-            assert_eq!(text(response).await, format!("<p>{expected}"), "{value} {trusted}");
+            assert_eq!(
+                text(response).await,
+                format!("<p>{expected}"),
+                "{value} {trusted}"
+            );
         }
     }
 }

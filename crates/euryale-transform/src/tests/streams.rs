@@ -21,7 +21,9 @@ impl http_body::Body for Fed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+        self.0
+            .poll_recv(cx)
+            .map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
     }
 }
 
@@ -44,9 +46,14 @@ async fn the_first_byte_does_not_wait_for_the_last() {
         let ledger = Ledger::new();
         let (source, body) = fed();
         let answer = move || page(body.lock().unwrap().take().unwrap());
-        let mut body = get(four().budget(budget).ledger(ledger.clone()), answer).await.into_body();
+        let mut body = get(four().budget(budget).ledger(ledger.clone()), answer)
+            .await
+            .into_body();
         for _ in 0..3 {
-            source.send(Bytes::from_static(b"<p>hello</p>")).await.unwrap();
+            source
+                .send(Bytes::from_static(b"<p>hello</p>"))
+                .await
+                .unwrap();
             let mut got = String::new();
             while !got.ends_with("</p>") {
                 let frame = body.frame().await.unwrap().unwrap();
@@ -90,12 +97,25 @@ impl http_body::Body for Made50 {
 
 #[tokio::test]
 async fn a_page_of_50_mb_is_never_held() {
-    for budget in [Duration::ZERO, Duration::from_millis(1), Duration::from_secs(100)] {
-        let (ledger, made) = (Ledger::new(), Arc::new(AtomicUsize::new(0)));
+    for budget in [
+        Duration::ZERO,
+        Duration::from_millis(1),
+        Duration::from_secs(100),
+    ] {
+        let ledger = Ledger::new();
+        let made = Arc::new(AtomicUsize::new(0));
         let theirs = Arc::clone(&made);
-        let answer = move || page(Body::new(Made50 { left: 800, made: Arc::clone(&theirs) }));
-        let mut body = get(four().budget(budget).ledger(ledger.clone()), answer).await.into_body();
-        let (mut sent, mut most) = (0, 0);
+        let answer = move || {
+            page(Body::new(Made50 {
+                left: 800,
+                made: Arc::clone(&theirs),
+            }))
+        };
+        let mut body = get(four().budget(budget).ledger(ledger.clone()), answer)
+            .await
+            .into_body();
+        let mut sent = 0;
+        let mut most = 0;
         while let Some(frame) = body.frame().await {
             sent += frame.unwrap().into_data().unwrap().len();
             most = most.max(made.load(Relaxed).saturating_sub(sent));
@@ -123,12 +143,27 @@ async fn what_is_over_the_budget_runs_on_threads_for_the_cpu() {
             Ok(())
         })
     };
-    let service =
-        around(TransformChainLayer::new().rewrite(notes).budget(Duration::from_secs(10)), |_| page("<p>"));
+    let service = around(
+        TransformChainLayer::new()
+            .rewrite(notes)
+            .budget(Duration::from_secs(10)),
+        |_| page("<p>"),
+    );
     for _ in 0..3 {
-        text(service.clone().oneshot(http::Request::new(())).await.unwrap()).await;
+        text(
+            service
+                .clone()
+                .oneshot(http::Request::new(()))
+                .await
+                .unwrap(),
+        )
+        .await;
     }
-    assert_eq!(*seen.lock().unwrap(), [false, true, true], "the first page is not trusted");
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [false, true, true],
+        "the first page is not trusted"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +178,9 @@ async fn slow_handlers_never_hold_up_the_runtime() {
         });
         Ok(())
     });
-    let service = around(TransformChainLayer::new().rewrite(slow), |_| page("<p></p>".repeat(8)));
+    let service = around(TransformChainLayer::new().rewrite(slow), |_| {
+        page("<p></p>".repeat(8))
+    });
     let ledger = Arc::new(AtomicUsize::new(0));
     let turns = Arc::clone(&ledger);
     let others = tokio::spawn(async move {
@@ -154,8 +191,18 @@ async fn slow_handlers_never_hold_up_the_runtime() {
     });
     for _ in 0..3 {
         let before = ledger.load(Relaxed);
-        text(service.clone().oneshot(http::Request::new(())).await.unwrap()).await;
-        assert!(ledger.load(Relaxed) > before + 10, "other tasks go on while a page takes 40 ms");
+        text(
+            service
+                .clone()
+                .oneshot(http::Request::new(()))
+                .await
+                .unwrap(),
+        )
+        .await;
+        assert!(
+            ledger.load(Relaxed) > before + 10,
+            "other tasks go on while a page takes 40 ms"
+        );
     }
     others.abort();
 }
@@ -168,14 +215,28 @@ async fn a_critical_failure_after_the_head_breaks_the_page_off() {
     });
     let answer = || page("<p>0123456789</p>".repeat(10_000) + "<i>" + &"<p>".repeat(10));
     let ledger = Ledger::new();
-    let layer = TransformChainLayer::new().rewrite(late.critical()).budget(Duration::from_secs(10));
-    let service = around(layer.ledger(ledger.clone()), move |request| match request.uri().path() {
-        "/late" => answer(),
-        _ => page("<p>"),
+    let layer = TransformChainLayer::new()
+        .rewrite(late.critical())
+        .budget(Duration::from_secs(10));
+    let service = around(layer.ledger(ledger.clone()), move |request| {
+        match request.uri().path() {
+            "/late" => answer(),
+            _ => page("<p>"),
+        }
     });
     // The first page of a chain is parsed in larger pieces.
-    text(service.clone().oneshot(http::Request::new(())).await.unwrap()).await;
-    let response = service.oneshot(http::Request::get("/late").body(()).unwrap()).await.unwrap();
+    text(
+        service
+            .clone()
+            .oneshot(http::Request::new(()))
+            .await
+            .unwrap(),
+    )
+    .await;
+    let response = service
+        .oneshot(http::Request::get("/late").body(()).unwrap())
+        .await
+        .unwrap();
     assert!(response.status().is_success(), "64 KiB were fine");
     assert!(response.into_body().collect().await.is_err());
     assert_quiet(&ledger).await;

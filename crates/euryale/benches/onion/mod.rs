@@ -1,5 +1,5 @@
-//! The layers of the onion, each alone around a service that answers at once: what a request costs on its way through
-//! a layer that has nothing to do for it.
+//! The layers of the onion, each alone around a service that answers at once: what a request costs
+//! on its way through a layer that has nothing to do for it.
 
 use std::future::{Ready, ready};
 use std::sync::LazyLock;
@@ -31,7 +31,8 @@ use tower_layer::Layer;
 pub(crate) type Incoming = http::Request<Body>;
 pub(crate) type Onion = BoxCloneSyncService<Incoming, Response, Error>;
 
-/// As hyper reads one: target and values are slices of one buffer, which all copies of the head share.
+/// As hyper reads one: target and values are slices of one buffer, which all copies of the head
+/// share.
 pub(crate) fn request() -> Incoming {
     static HEAD: LazyLock<Bytes> = LazyLock::new(|| {
         let head = Bytes::from("/documents/first localhost text/html".to_owned());
@@ -49,7 +50,9 @@ pub(crate) fn request() -> Incoming {
 fn answer() -> Response {
     let mut response = Response::new(Body::from("five characters"));
     let text = http::HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, text);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, text);
     response
 }
 
@@ -76,7 +79,9 @@ impl Rewrite for Headings {
 /// A streaming rewrite, in the task of the request.
 fn chain() -> TransformChainLayer {
     let headings = Headings("h2".parse().expect("a selector"));
-    TransformChainLayer::new().rewrite(headings).budget(Duration::from_secs(100))
+    TransformChainLayer::new()
+        .rewrite(headings)
+        .budget(Duration::from_secs(100))
 }
 
 /// A page of 16 KiB that is rewritten, its body read.
@@ -86,18 +91,24 @@ pub(crate) fn rewritten() -> Onion {
     let page = service_fn(move |_: Incoming| {
         let mut response = Response::new(Body::from(page.clone()));
         let html = http::HeaderValue::from_static("text/html; charset=utf-8");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, html);
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_TYPE, html);
         ready(Ok::<_, Error>(response))
     });
     let read = async |response: Response| {
         let (head, body) = response.into_parts();
-        let text = body.collect().await.map_err(|error| Error::with_source(ErrorKind::Application, error))?;
+        let text = body
+            .collect()
+            .await
+            .map_err(|error| Error::with_source(ErrorKind::Application, error))?;
         Ok::<_, Error>(Response::from_parts(head, Body::from(text.to_bytes())))
     };
     boxed(chain().layer(page).and_then(read))
 }
 
-/// The innermost: answers at once. It is of some size, so that it costs as much as a layer to clone its box.
+/// The innermost: answers at once. It is of some size, so that it costs as much as a layer to clone
+/// its box.
 #[derive(Clone)]
 struct Core(#[expect(dead_code, reason = "for its size")] u64);
 
@@ -106,7 +117,10 @@ impl<B> Service<http::Request<B>> for Core {
     type Error = Error;
     type Future = Ready<Result<Response, Error>>;
 
-    fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Error>> {
+    fn poll_ready(
+        &mut self,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Error>> {
         std::task::Poll::Ready(Ok(()))
     }
 
@@ -127,15 +141,23 @@ pub(crate) type MakeStack = fn() -> StackService;
 
 /// A layer of the onion, alone.
 pub(crate) const LAYERS: [(&str, Make); 9] = [
-    ("forwarded", || boxed(ForwardedLayer::new(TrustedProxies::default()).layer(CORE))),
-    ("virtual host", || boxed(VirtualHostLayer::new(TrustedProxies::default()).layer(CORE))),
+    ("forwarded", || {
+        boxed(ForwardedLayer::new(TrustedProxies::default()).layer(CORE))
+    }),
+    ("virtual host", || {
+        boxed(VirtualHostLayer::new(TrustedProxies::default()).layer(CORE))
+    }),
     ("transforms", || boxed(chain().layer(CORE))),
     ("respond", || boxed(RespondLayer::new().layer(CORE))),
     ("blobs", || boxed(ServeBlobLayer::new().layer(CORE))),
     ("deferred", || boxed(DeferredLayer::new().layer(CORE))),
     ("spool", || boxed(SpoolLayer::new().layer(CORE))),
-    ("republish", || boxed(spooled(RepublishLayer::new().layer(CORE)))),
-    ("retry", || boxed(spooled(RetryLayer::new(ConflictPolicy::new()).layer(CORE)))),
+    ("republish", || {
+        boxed(spooled(RepublishLayer::new().layer(CORE)))
+    }),
+    ("retry", || {
+        boxed(spooled(RetryLayer::new(ConflictPolicy::new()).layer(CORE)))
+    }),
 ];
 
 fn boxed<S>(service: S) -> Onion
@@ -159,11 +181,15 @@ where
     service.map_request(|request: Incoming| request.map(|_body| SpooledBody::default()))
 }
 
-/// All of them around a pool and a publisher, which answers from a worker. The chain of transforms, which a stack has
-/// only when it is told so, is the outermost.
+/// All of them around a pool and a publisher, which answers from a worker. The chain of transforms,
+/// which a stack has only when it is told so, is the outermost.
 pub(crate) const STACKS: [(&str, MakeStack); 2] = [
-    ("stack", || published(Stack::new(Pool::new(NullDatabase, 1)))),
-    ("stack with transforms", || published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()))),
+    ("stack", || {
+        published(Stack::new(Pool::new(NullDatabase, 1)))
+    }),
+    ("stack with transforms", || {
+        published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()))
+    }),
 ];
 
 fn published(stack: Stack<NullDatabase>) -> StackService {

@@ -6,8 +6,8 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 use tower_layer::Layer;
 
-/// What stands inside [`Respond`](euryale_publisher::Respond) in a [`Stack`](crate::Stack), as a layer of the
-/// program's own sees it.
+/// What stands inside [`Respond`](euryale_publisher::Respond) in a [`Stack`](crate::Stack), as a
+/// layer of the program's own sees it.
 pub type StackInner = BoxCloneSyncService<http::Request<Body>, Response, Error>;
 
 /// Outermost first.
@@ -18,8 +18,12 @@ impl OwnLayers {
     pub(super) fn push<L, B>(&mut self, layer: L)
     where
         L: Layer<StackInner> + Send + Sync + 'static,
-        L::Service: Service<http::Request<Body>, Response = http::Response<B>, Error: Into<Error>, Future: Send>
-            + Clone
+        L::Service: Service<
+                http::Request<Body>,
+                Response = http::Response<B>,
+                Error: Into<Error>,
+                Future: Send,
+            > + Clone
             + Send
             + Sync
             + 'static,
@@ -27,14 +31,18 @@ impl OwnLayers {
         B::Error: Into<BoxError>,
     {
         self.0.push(Box::new(move |inner| {
-            let service =
-                layer.layer(inner).map_response(|response: http::Response<B>| response.map(Body::new));
+            let service = layer
+                .layer(inner)
+                .map_response(|response: http::Response<B>| response.map(Body::new));
             BoxCloneSyncService::new(service.map_err(Into::into))
         }));
     }
 
     pub(super) fn around(self, inner: StackInner) -> StackInner {
-        self.0.into_iter().rev().fold(inner, |inner, layer| layer(inner))
+        self.0
+            .into_iter()
+            .rev()
+            .fold(inner, |inner, layer| layer(inner))
     }
 
     pub(super) fn is_empty(&self) -> bool {

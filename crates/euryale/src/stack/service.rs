@@ -9,8 +9,8 @@ use euryale_core::{Body, BoxError, Internal, Response};
 use tower::util::BoxCloneSyncService;
 use tower_service::Service;
 
-/// A [`Stack`](crate::Stack), ready to serve: takes a request with any body, never fails, and is cheap to
-/// clone.
+/// A [`Stack`](crate::Stack), ready to serve: takes a request with any body, never fails, and is
+/// cheap to clone.
 #[derive(Clone)]
 pub struct StackService {
     inner: BoxCloneSyncService<http::Request<Body>, Response, Infallible>,
@@ -25,8 +25,8 @@ impl StackService {
         Self { inner, internal }
     }
 
-    /// The way back in that each request finds in its extensions, for what stands outside the stack and makes
-    /// sub-requests: a chain of transforms around a whole router.
+    /// The way back in that each request finds in its extensions, for what stands outside the stack
+    /// and makes sub-requests: a chain of transforms around a whole router.
     pub fn internal(&self) -> &Internal {
         &self.internal
     }

@@ -19,11 +19,32 @@ fn pool() -> Pool<CountingDatabase> {
     Pool::new(CountingDatabase::new(), 1)
 }
 
-async fn ask(stack: &StackService, method: Method, path: &str, body: &'static str) -> (StatusCode, String) {
-    let request = Request::builder().method(method).uri(path).body(body.to_owned()).unwrap();
+async fn ask(
+    stack: &StackService,
+    method: Method,
+    path: &str,
+    body: &'static str,
+) -> (StatusCode, String) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(body.to_owned())
+        .unwrap();
     let response = stack.clone().oneshot(request).await.unwrap();
     let status = response.status();
-    (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    (
+        status,
+        String::from_utf8(
+            response
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+                .to_vec(),
+        )
+        .unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -32,20 +53,43 @@ async fn a_request_goes_through_all_layers_and_one_ledger() {
     let stack = Stack::new(pool.clone()).publish_fn(|request, transaction| {
         transaction.connection()?;
         match request.uri().path() {
-            "/conflict" if transaction.attempt().number() < 3 => Err(TestError(Fault::Conflict).into()),
+            "/conflict" if transaction.attempt().number() < 3 => {
+                Err(TestError(Fault::Conflict).into())
+            }
             "/storm" => Err(TestError(Fault::Conflict).into()),
             "/missing" => Err(Abort::status(StatusCode::NOT_FOUND)),
             "/panic" => std::panic::resume_unwind(Box::new("as scripted")),
             _ => Ok(Response::new(Body::from(request.body().to_bytes()?))),
         }
     });
-    assert_eq!(ask(&stack, Method::POST, "/", "echo").await, (StatusCode::OK, "echo".to_owned()));
-    assert_eq!(ask(&stack, Method::POST, "/conflict", "again").await, (StatusCode::OK, "again".to_owned()));
-    assert_eq!(ask(&stack, Method::GET, "/missing", "").await, (StatusCode::NOT_FOUND, String::new()));
-    assert_eq!(ask(&stack, Method::GET, "/storm", "").await.0, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(ask(&stack, Method::GET, "/panic", "").await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(
+        ask(&stack, Method::POST, "/", "echo").await,
+        (StatusCode::OK, "echo".to_owned())
+    );
+    assert_eq!(
+        ask(&stack, Method::POST, "/conflict", "again").await,
+        (StatusCode::OK, "again".to_owned())
+    );
+    assert_eq!(
+        ask(&stack, Method::GET, "/missing", "").await,
+        (StatusCode::NOT_FOUND, String::new())
+    );
+    assert_eq!(
+        ask(&stack, Method::GET, "/storm", "").await.0,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(
+        ask(&stack, Method::GET, "/panic", "").await.0,
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
     let ledger = pool.ledger();
-    assert_eq!((ledger.conflicts.resolved.get(), ledger.conflicts.exhausted.get()), (1, 1));
+    assert_eq!(
+        (
+            ledger.conflicts.resolved.get(),
+            ledger.conflicts.exhausted.get()
+        ),
+        (1, 1)
+    );
     assert_eq!(ledger.conflicts.attempts.get(), 1 + 3 + 1 + 4 + 1);
     assert_eq!(ledger.spool.bytes.peak(), 5);
     assert_quiet(ledger).await;
@@ -53,22 +97,43 @@ async fn a_request_goes_through_all_layers_and_one_ledger() {
 
 #[tokio::test]
 async fn its_layers_can_be_set() {
-    let pool = Pool::builder(CountingDatabase::new()).connections(1).lane("posts", 1).build();
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .lane("posts", 1)
+        .build();
     let stack = Stack::new(pool.clone())
-        .spool(SpoolLayer::new().limit(3).admit(|parts: &http::request::Parts| match parts.uri.path() {
-            "/closed" => Err(crate::Error::new(crate::ErrorKind::Closed)),
-            _ => Ok(()),
-        }))
-        .respond(RespondLayer::new().page(|problem| Response::new(Body::from(problem.uri.path().to_owned()))))
-        .lane(pool.lane("posts").unwrap(), |request| request.method() == Method::POST)
+        .spool(
+            SpoolLayer::new()
+                .limit(3)
+                .admit(|parts: &http::request::Parts| match parts.uri.path() {
+                    "/closed" => Err(crate::Error::new(crate::ErrorKind::Closed)),
+                    _ => Ok(()),
+                }),
+        )
+        .respond(
+            RespondLayer::new()
+                .page(|problem| Response::new(Body::from(problem.uri.path().to_owned()))),
+        )
+        .lane(pool.lane("posts").unwrap(), |request| {
+            request.method() == Method::POST
+        })
         .deadline(Duration::from_secs(60))
         .abort_if_gone(|_| true)
         .publish_fn(|_, _| Ok(Response::new(Body::from("published"))));
-    assert_eq!(ask(&stack, Method::POST, "/", "abc").await, (StatusCode::OK, "published".to_owned()));
-    let large = Request::post("/large").header("accept", "text/html").body("abcd".to_owned()).unwrap();
+    assert_eq!(
+        ask(&stack, Method::POST, "/", "abc").await,
+        (StatusCode::OK, "published".to_owned())
+    );
+    let large = Request::post("/large")
+        .header("accept", "text/html")
+        .body("abcd".to_owned())
+        .unwrap();
     let response = stack.clone().oneshot(large).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "/large");
+    assert_eq!(
+        response.into_body().collect().await.unwrap().to_bytes(),
+        "/large"
+    );
     assert_eq!(
         ask(&stack, Method::POST, "/closed", "ab").await.0,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -84,7 +149,10 @@ async fn an_application_can_make_requests_to_itself() {
     let kept = seen.clone();
     let stack = Stack::new(pool.clone()).publish_fn(move |request, _| {
         *kept.lock().unwrap() = Some(request.extensions().clone());
-        let depth = request.extensions().get::<InternalRequest>().map_or(0, InternalRequest::depth);
+        let depth = request
+            .extensions()
+            .get::<InternalRequest>()
+            .map_or(0, InternalRequest::depth);
         Ok(Response::new(Body::from(depth.to_string())))
     });
     assert_eq!(ask(&stack, Method::GET, "/", "").await.1, "0");
@@ -93,9 +161,14 @@ async fn an_application_can_make_requests_to_itself() {
         let internal = outer.get::<Internal>().unwrap();
         let mut request = Request::new(Body::empty());
         *request.extensions_mut() = outer.clone();
-        request.extensions_mut().insert(History::default().after_conflict(true));
+        request
+            .extensions_mut()
+            .insert(History::default().after_conflict(true));
         let response = internal.request(request, &outer).await.unwrap();
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), depth);
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            depth
+        );
         let inner = seen.lock().unwrap().clone().unwrap();
         assert!(inner.get::<History>().is_none(), "a request of its own");
     }
@@ -110,10 +183,13 @@ async fn a_publishers_file_is_served_in_parts() {
         std::io::Write::write_all(&mut file, b"0123456789").unwrap();
         Arc::new(file)
     };
-    let stack =
-        Stack::new(pool.clone()).blobs(ServeBlobLayer::new().readers(2)).publish_fn(move |_, transaction| {
+    let stack = Stack::new(pool.clone())
+        .blobs(ServeBlobLayer::new().readers(2))
+        .publish_fn(move |_, transaction| {
             transaction.connection()?;
-            Ok(Response::new(Body::from(crate::Blob::new(file.try_clone()?)?)))
+            Ok(Response::new(Body::from(crate::Blob::new(
+                file.try_clone()?,
+            )?)))
         });
     for (method, range, status, body) in [
         (Method::GET, "bytes=2-4", 206, &b"234"[..]),
@@ -121,13 +197,24 @@ async fn a_publishers_file_is_served_in_parts() {
         (Method::GET, "bytes=10-", 416, b""),
         (Method::HEAD, "bytes=2-4", 200, b""),
     ] {
-        let request = Request::builder().method(method).header("range", range).body(String::new()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .header("range", range)
+            .body(String::new())
+            .unwrap();
         let response = stack.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{range}");
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            body
+        );
     }
     let sent = &pool.ledger().blobs.sent;
-    assert_eq!((sent.read.get(), sent.read_bytes.get()), (2, 13), "in the stack's ledger");
+    assert_eq!(
+        (sent.read.get(), sent.read_bytes.get()),
+        (2, 13),
+        "in the stack's ledger"
+    );
     assert_quiet(pool.ledger()).await;
 }
 
@@ -141,26 +228,40 @@ async fn files_can_be_left_to_a_proxy() {
         .offload(OffloadLayer::new().map(folder.path(), "/internal"))
         .publish_fn(move |request, _| {
             assert!(!request.headers().contains_key("x-accel-mapping"));
-            let mut response = Response::new(Body::from(crate::Blob::new(std::fs::File::open(&path)?)?));
+            let mut response =
+                Response::new(Body::from(crate::Blob::new(std::fs::File::open(&path)?)?));
             response.extensions_mut().insert(BlobPath(path.clone()));
-            response.headers_mut().insert("x-accel-redirect", "/etc/passwd".parse().unwrap());
+            response
+                .headers_mut()
+                .insert("x-accel-redirect", "/etc/passwd".parse().unwrap());
             Ok(response)
         });
-    for (to, order, body) in
-        [(None, None, "0123456789"), (Some(OffloadTo::Accel), Some("/internal/file"), "")]
-    {
-        let mut request = Request::get("/").header("x-accel-mapping", "/=/").body(String::new()).unwrap();
+    for (to, order, body) in [
+        (None, None, "0123456789"),
+        (Some(OffloadTo::Accel), Some("/internal/file"), ""),
+    ] {
+        let mut request = Request::get("/")
+            .header("x-accel-mapping", "/=/")
+            .body(String::new())
+            .unwrap();
         to.map(|to| request.extensions_mut().insert(to));
         let response = stack.clone().oneshot(request).await.unwrap();
-        let field = response.headers().get("x-accel-redirect").map(|value| value.to_str().unwrap());
+        let field = response
+            .headers()
+            .get("x-accel-redirect")
+            .map(|value| value.to_str().unwrap());
         assert_eq!(field, order);
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            body
+        );
     }
     assert_eq!(pool.ledger().blobs.sent.offload.get(), 1);
     assert_quiet(pool.ledger()).await;
 }
 
-/// Errors of a layer of the program's own are answered, other bodies taken, and sub-requests go through it, too.
+/// Errors of a layer of the program's own are answered, other bodies taken, and sub-requests go
+/// through it, too.
 #[tokio::test]
 async fn a_layer_of_ones_own() {
     let pool = pool();
@@ -179,7 +280,10 @@ async fn a_layer_of_ones_own() {
                 if request.headers().contains_key("x-refuse") {
                     return Err(crate::Error::new(crate::ErrorKind::Closed));
                 }
-                Ok(inner.oneshot(request).await?.map(|body| http_body_util::Limited::new(body, 1000)))
+                Ok(inner
+                    .oneshot(request)
+                    .await?
+                    .map(|body| http_body_util::Limited::new(body, 1000)))
             }
         })
     });
@@ -188,23 +292,39 @@ async fn a_layer_of_ones_own() {
         .layer(refuse)
         .layer(note("last"))
         .publish_fn(|_, _| Ok(Response::new(Body::from("published"))));
-    assert_eq!(ask(&stack, Method::GET, "/", "").await, (StatusCode::OK, "published".to_owned()));
+    assert_eq!(
+        ask(&stack, Method::GET, "/", "").await,
+        (StatusCode::OK, "published".to_owned())
+    );
     assert_eq!(*seen.lock().unwrap(), ["first", "last"]);
-    let refused = Request::get("/").header("x-refuse", "1").body(String::new()).unwrap();
-    assert_eq!(stack.clone().oneshot(refused).await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    let refused = Request::get("/")
+        .header("x-refuse", "1")
+        .body(String::new())
+        .unwrap();
+    assert_eq!(
+        stack.clone().oneshot(refused).await.unwrap().status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_eq!(*seen.lock().unwrap(), ["first", "last", "first"]);
     let inside = Request::get("/").body(Body::empty()).unwrap();
-    stack.internal().request(inside, &http::Extensions::new()).await.unwrap();
+    stack
+        .internal()
+        .request(inside, &http::Extensions::new())
+        .await
+        .unwrap();
     assert_eq!(seen.lock().unwrap().len(), 5);
     assert_quiet(pool.ledger()).await;
 }
 
-/// Types grow with each layer, and compile times with them. Boxes at the crates' edges keep them short, also where the
-/// layers are composed by hand.
+/// Types grow with each layer, and compile times with them. Boxes at the crates' edges keep them
+/// short, also where the layers are composed by hand.
 #[test]
 fn the_types_of_a_full_stack_are_short() {
     fn check<S: tower::Service<Request<Body>>>(_: &S) {
-        for name in [std::any::type_name::<S>(), std::any::type_name::<S::Future>()] {
+        for name in [
+            std::any::type_name::<S>(),
+            std::any::type_name::<S::Future>(),
+        ] {
             assert!(name.len() < 4096, "{} bytes: {name}", name.len());
         }
     }
@@ -212,12 +332,20 @@ fn the_types_of_a_full_stack_are_short() {
     let outer = tower::ServiceBuilder::new()
         .layer(euryale_forwarded::ForwardedLayer::new(proxies.clone()))
         .layer(euryale_forwarded::VirtualHostLayer::new(proxies));
-    let publisher = publisher_fn(|_: &crate::Request, _: &mut Transaction<'_, CountingDatabase>| {
-        Ok(Response::new(Body::empty()))
-    });
+    let publisher = publisher_fn(
+        |_: &crate::Request, _: &mut Transaction<'_, CountingDatabase>| {
+            Ok(Response::new(Body::empty()))
+        },
+    );
     let chain = euryale_transform::TransformChainLayer::new();
-    let stack = Stack::new(pool()).transforms(chain.clone()).offload(OffloadLayer::new());
-    check(&outer.clone().service(stack.publish_fn(|_, _| Ok(Response::new(Body::empty())))));
+    let stack = Stack::new(pool())
+        .transforms(chain.clone())
+        .offload(OffloadLayer::new());
+    check(
+        &outer
+            .clone()
+            .service(stack.publish_fn(|_, _| Ok(Response::new(Body::empty())))),
+    );
     let by_hand = outer
         .layer(chain)
         .layer(RespondLayer::new())
@@ -226,7 +354,9 @@ fn the_types_of_a_full_stack_are_short() {
         .layer(euryale_deferred::DeferredLayer::new())
         .layer(SpoolLayer::new())
         .layer(euryale_promise::RepublishLayer::new())
-        .layer(tower::retry::RetryLayer::new(euryale_publisher::ConflictPolicy::new()))
+        .layer(tower::retry::RetryLayer::new(
+            euryale_publisher::ConflictPolicy::new(),
+        ))
         .layer(euryale_connection::ConnectionLimitLayer::new(pool()))
         .service(euryale_publisher::Publish::new(publisher));
     check(&by_hand);

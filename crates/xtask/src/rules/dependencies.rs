@@ -1,5 +1,5 @@
-//! The direction of dependencies between members: layers meet in the facade and in the user's program, never
-//! in each other.
+//! The direction of dependencies between members: layers meet in the facade and in the user's
+//! program, never in each other.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::workspace::Package;
 const CORE: &[&str] = &["euryale-core"];
 const TRANSFORM: &[&str] = &["euryale-core", "euryale-transform"];
 
-/// What a crate may depend on among the members; no list means anything, for the crates that put the others
-/// together.
+/// What a crate may depend on among the members; no list means anything, for the crates that put
+/// the others together.
 const ALLOWED: &[(&str, Option<&[&str]>)] = &[
     ("euryale-core", Some(&[])),
     // Layers.
@@ -40,13 +40,20 @@ const ALLOWED: &[(&str, Option<&[&str]>)] = &[
 pub(crate) fn check(package: &Package, manifest: &str, members: &BTreeSet<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let path = package.manifest();
-    let allowed = ALLOWED.iter().find(|(name, _)| *name == package.name).map(|(_, allowed)| *allowed);
+    let allowed = ALLOWED
+        .iter()
+        .find(|(name, _)| *name == package.name)
+        .map(|(_, allowed)| *allowed);
     if allowed.is_none() && package.folder.starts_with("crates/") {
         let what = format!("no rule says what `{}` may depend on", package.name);
         let remedy = "add it to the table in crates/xtask/src/rules/dependencies.rs";
         findings.push(Finding::new(&path, line_of(manifest, "name"), what, remedy));
     }
-    for dependency in package.dependencies.iter().filter(|other| members.contains(other.name.as_str())) {
+    for dependency in package
+        .dependencies
+        .iter()
+        .filter(|other| members.contains(other.name.as_str()))
+    {
         let name = dependency.name.as_str();
         let mut find = |what: String, remedy: &str| {
             findings.push(Finding::new(&path, line_of(manifest, name), what, remedy));
@@ -58,8 +65,9 @@ pub(crate) fn check(package: &Package, manifest: &str, members: &BTreeSet<&str>)
             let remedy = "meet in the facade, or move what both need to `euryale-core`";
             find(format!("`{}` depends on `{name}`", package.name), remedy);
         }
-        // A published manifest keeps a dev-dependency only if it has a version, and then it must already be
-        // on the registry: members that test with each other could never be published first.
+        // A published manifest keeps a dev-dependency only if it has a version, and then it must
+        // already be on the registry: members that test with each other could never be published
+        // first.
         match (package.published, dependency.dev, dependency.versioned) {
             (true, true, true) => find(
                 format!("dev-dependency on member `{name}` carries a version"),

@@ -27,8 +27,13 @@ const ALLOWED: [&str; 19] = [
 ];
 
 pub(crate) fn check(files: &[String]) -> Vec<Finding> {
-    let entries: BTreeSet<&str> = files.iter().filter_map(|file| file.split('/').next()).collect();
+    let entries: BTreeSet<&str> = files
+        .iter()
+        .filter_map(|file| file.split('/').next())
+        .collect();
     let foreign = entries.into_iter().filter(|entry| !ALLOWED.contains(entry));
     let remedy = "put it into crates, examples, tests or deploy, or ignore it";
-    foreign.map(|entry| Finding::new(entry, 1, "not a top-level entry", remedy)).collect()
+    foreign
+        .map(|entry| Finding::new(entry, 1, "not a top-level entry", remedy))
+        .collect()
 }

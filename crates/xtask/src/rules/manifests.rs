@@ -19,7 +19,12 @@ pub(crate) fn check(package: &Package, manifest: &str) -> Vec<Finding> {
     }
     if !inherits_lints(manifest) {
         let remedy = "add `[lints]` with `workspace = true`";
-        findings.push(Finding::new(&path, 1, "the workspace's lints do not apply", remedy));
+        findings.push(Finding::new(
+            &path,
+            1,
+            "the workspace's lints do not apply",
+            remedy,
+        ));
     }
     findings
 }
@@ -43,6 +48,9 @@ pub(super) fn value<'a>(manifest: &'a str, heading: &str, key: &str) -> Option<&
 
 /// The first line that sets `key`, or the first line of the file.
 pub(super) fn line_of(manifest: &str, key: &str) -> usize {
-    let sets = |line: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', '=', '.']));
+    let sets = |line: &str| {
+        line.strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with([' ', '=', '.']))
+    };
     manifest.lines().position(sets).map_or(1, |index| index + 1)
 }

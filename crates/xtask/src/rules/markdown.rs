@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Finding, file_name};
 
-/// Documents whose links are paths in the repository. Other Markdown may be content, with links of its own
-/// site.
+/// Documents whose links are paths in the repository. Other Markdown may be content, with links of
+/// its own site.
 const LINKED: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 /// `known` holds every file and folder of the workspace.
@@ -15,7 +15,12 @@ pub(crate) fn check(path: &str, text: &str, known: &BTreeSet<String>) -> Vec<Fin
     let mut in_fence = false;
     for (line, number) in text.lines().zip(1..) {
         if line.ends_with([' ', '\t']) {
-            findings.push(Finding::new(path, number, "white space at the end of the line", "remove it"));
+            findings.push(Finding::new(
+                path,
+                number,
+                "white space at the end of the line",
+                "remove it",
+            ));
         }
         let is_fence = line.trim_start().starts_with("```");
         in_fence ^= is_fence;
@@ -34,7 +39,10 @@ pub(crate) fn check(path: &str, text: &str, known: &BTreeSet<String>) -> Vec<Fin
 
 /// The targets of `[text](target)` and of `[label]: target`.
 fn targets(line: &str) -> Vec<String> {
-    let inline = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let inline = line
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
     let definition = line
         .trim_start()
         .strip_prefix('[')
@@ -42,8 +50,14 @@ fn targets(line: &str) -> Vec<String> {
         .and_then(|rest| rest.split_once("]:"))
         .map(|(_, target)| target);
     // A title may follow the target.
-    let first =
-        |target: &str| target.split_whitespace().next().unwrap_or("").trim_matches(['<', '>']).to_owned();
+    let first = |target: &str| {
+        target
+            .split_whitespace()
+            .next()
+            .unwrap_or("")
+            .trim_matches(['<', '>'])
+            .to_owned()
+    };
     inline.chain(definition).map(first).collect()
 }
 
@@ -53,7 +67,8 @@ fn without_code(line: &str) -> String {
 }
 
 fn is_broken(path: &str, target: &str, known: &BTreeSet<String>) -> bool {
-    let is_foreign = target.contains("://") || target.starts_with("mailto:") || target.starts_with('#');
+    let is_foreign =
+        target.contains("://") || target.starts_with("mailto:") || target.starts_with('#');
     let file = target.split(['#', '?']).next().unwrap_or("");
     !is_foreign && resolve(path, file).is_none_or(|file| !file.is_empty() && !known.contains(&file))
 }

@@ -1,4 +1,5 @@
-//! Published packages: complete without the repository around them, and with no one else's types handed on by accident.
+//! Published packages: complete without the repository around them, and with no one else's types
+//! handed on by accident.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +16,20 @@ pub(crate) fn check(package: &Package, manifest: &str, known: &BTreeSet<String>)
     let mut findings = Vec::new();
     let mut find = |what: String, remedy: &str| findings.push(Finding::new(&path, 1, what, remedy));
     if !package.folder.starts_with("crates/") {
-        find(format!("`{}` would be published", package.name), "add `publish = false`");
+        find(
+            format!("`{}` would be published", package.name),
+            "add `publish = false`",
+        );
         return findings;
     }
-    for (file, instead) in [("README.md", Some("readme")), ("LICENSE-MIT", None), ("LICENSE-APACHE", None)] {
+    for (file, instead) in [
+        ("README.md", Some("readme")),
+        ("LICENSE-MIT", None),
+        ("LICENSE-APACHE", None),
+    ] {
         let is_there = known.contains(&format!("{}/{file}", package.folder));
-        let is_said = instead.is_some_and(|key| manifests::value(manifest, "[package]", key).is_some());
+        let is_said =
+            instead.is_some_and(|key| manifests::value(manifest, "[package]", key).is_some());
         if !is_there && !is_said {
             find(
                 format!("no {file} in the package"),
@@ -29,30 +38,40 @@ pub(crate) fn check(package: &Package, manifest: &str, known: &BTreeSet<String>)
         }
     }
     let of_its_own = ["description", "documentation", "keywords", "categories"];
-    for key in of_its_own.into_iter().chain(["rust-version.workspace", "license.workspace"]) {
+    for key in of_its_own
+        .into_iter()
+        .chain(["rust-version.workspace", "license.workspace"])
+    {
         if manifests::value(manifest, "[package]", key).is_none() {
-            find(format!("no `{key}`"), "add it: a package's page is made of these");
+            find(
+                format!("no `{key}`"),
+                "add it: a package's page is made of these",
+            );
         }
     }
     if manifests::value(manifest, "[package.metadata.docs.rs]", "all-features") != Some("true") {
-        find("docs.rs would leave features out".into(), "add `all-features = true` for docs.rs");
+        find(
+            "docs.rs would leave features out".into(),
+            "add `all-features = true` for docs.rs",
+        );
     }
     findings
 }
 
-/// What is missing before a first release, and cannot be made up before: no finding, but `tidy` says it. `manifest` is
-/// the workspace's.
+/// What is missing before a first release, and cannot be made up before: no finding, but `tidy`
+/// says it. `manifest` is the workspace's.
 pub(crate) fn unreleasable(manifest: &str) -> Vec<&'static str> {
     match manifests::value(manifest, "[workspace.package]", "repository") {
         Some(_) => Vec::new(),
         None => vec![
-            "set `repository` in [workspace.package]: without it the READMEs' links lead nowhere on crates.io",
+            "set `repository` in [workspace.package]: without it the READMEs' links lead nowhere \
+                on crates.io",
         ],
     }
 }
 
-/// Whose types a published crate may hand on by name. A new major version of these is one of the crate's.
-/// CONTRIBUTING.md says which others stand in signatures.
+/// Whose types a published crate may hand on by name. A new major version of these is one of the
+/// crate's. CONTRIBUTING.md says which others stand in signatures.
 const HANDED_ON: [(&str, &str); 3] = [
     ("crates/euryale-server/", "tokio_rustls"),
     ("crates/euryale-sqlite/", "rusqlite"),
@@ -66,13 +85,19 @@ pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
         return findings;
     }
     for line in source.lines() {
-        let Some(target) = line.code.trim_start().strip_prefix("pub use ") else { continue };
-        let of = target.split([':', ';', ' ', '{']).next().unwrap_or_default();
-        let is_own = matches!(of, "crate" | "self" | "super" | "std" | "core") || of.starts_with("euryale");
+        let Some(target) = line.code.trim_start().strip_prefix("pub use ") else {
+            continue;
+        };
+        let of = target
+            .split([':', ';', ' ', '{'])
+            .next()
+            .unwrap_or_default();
+        let is_own =
+            matches!(of, "crate" | "self" | "super" | "std" | "core") || of.starts_with("euryale");
         if !is_own && !HANDED_ON.contains(&(folder(path), of)) {
             let what = format!("`{of}` is handed on");
-            let remedy =
-                "its next major version would be one of this crate: wrap it, or argue in packages.rs";
+            let remedy = "its next major version would be one of this crate: wrap it, or argue in \
+                packages.rs";
             findings.push(Finding::new(path, line.number, what, remedy));
         }
     }

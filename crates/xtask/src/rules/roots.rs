@@ -1,12 +1,22 @@
-//! Crate roots: documentation first, the same headings in every layer crate, and nothing but the table of
-//! contents.
+//! Crate roots: documentation first, the same headings in every layer crate, and nothing but the
+//! table of contents.
 
 use super::Finding;
 use crate::source::{Source, has_word};
 
 /// What a user must know about a layer before putting it into a stack.
 const HEADINGS: [&str; 4] = ["# Cancellation", "# Backpressure", "# Errors", "# Panics"];
-const ITEMS: [&str; 9] = ["fn", "struct", "enum", "trait", "impl", "const", "static", "type", "macro_rules!"];
+const ITEMS: [&str; 9] = [
+    "fn",
+    "struct",
+    "enum",
+    "trait",
+    "impl",
+    "const",
+    "static",
+    "type",
+    "macro_rules!",
+];
 
 /// The roots of the library crates; programs (xtask, examples) have none.
 pub(crate) fn is_crate_root(path: &str) -> bool {
@@ -16,19 +26,38 @@ pub(crate) fn is_crate_root(path: &str) -> bool {
 /// A crate with a `layer.rs` in its `src` is a layer crate, whatever its name.
 pub(crate) fn is_layer_crate(root: &str, files: &[String]) -> bool {
     let src = root.trim_end_matches("lib.rs");
-    files.iter().any(|file| file.starts_with(src) && file.ends_with("/layer.rs"))
+    files
+        .iter()
+        .any(|file| file.starts_with(src) && file.ends_with("/layer.rs"))
 }
 
 pub(crate) fn check(path: &str, source: &Source, is_layer: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !source.lines().next().is_some_and(|line| line.text.starts_with("//!")) {
-        findings.push(Finding::new(path, 1, "the crate has no documentation on top", "start with `//!`"));
+    if !source
+        .lines()
+        .next()
+        .is_some_and(|line| line.text.starts_with("//!"))
+    {
+        findings.push(Finding::new(
+            path,
+            1,
+            "the crate has no documentation on top",
+            "start with `//!`",
+        ));
     }
     if is_layer {
         for heading in HEADINGS {
-            if !source.lines().any(|line| line.text.strip_prefix("//! ") == Some(heading)) {
+            if !source
+                .lines()
+                .any(|line| line.text.strip_prefix("//! ") == Some(heading))
+            {
                 let what = format!("no `{heading}` in a layer crate's documentation");
-                findings.push(Finding::new(path, 1, what, "add it: users compose layers by these answers"));
+                findings.push(Finding::new(
+                    path,
+                    1,
+                    what,
+                    "add it: users compose layers by these answers",
+                ));
             }
         }
     }
@@ -36,7 +65,12 @@ pub(crate) fn check(path: &str, source: &Source, is_layer: bool) -> Vec<Finding>
         let code = line.code.replace("'static", "");
         if let Some(item) = ITEMS.iter().find(|item| has_word(&code, item)) {
             let what = format!("`{item}` in a crate root");
-            findings.push(Finding::new(path, line.number, what, "move it to a module and re-export it"));
+            findings.push(Finding::new(
+                path,
+                line.number,
+                what,
+                "move it to a module and re-export it",
+            ));
         }
     }
     findings

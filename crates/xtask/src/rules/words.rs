@@ -3,8 +3,8 @@
 use super::{Finding, file_name, is_under};
 use crate::source::{Source, has_word};
 
-/// A call that code may make only where `is_allowed` says so. The linter bans the same calls and knows paths
-/// through imports; this list says which files may lift its ban.
+/// A call that code may make only where `is_allowed` says so. The linter bans the same calls and
+/// knows paths through imports; this list says which files may lift its ban.
 struct Restricted {
     word: &'static str,
     is_allowed: fn(&str) -> bool,
@@ -39,7 +39,12 @@ pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
     for line in source.lines() {
         for rule in RESTRICTED.iter().filter(|rule| !(rule.is_allowed)(path)) {
             if has_word(line.code, rule.word) {
-                findings.push(Finding::new(path, line.number, format!("`{}` here", rule.word), rule.remedy));
+                findings.push(Finding::new(
+                    path,
+                    line.number,
+                    format!("`{}` here", rule.word),
+                    rule.remedy,
+                ));
             }
         }
         for word in NOTES.iter().chain(&MACROS) {
@@ -53,17 +58,30 @@ pub(crate) fn check_code(path: &str, source: &Source) -> Vec<Finding> {
 
 /// For text that is not Rust.
 pub(crate) fn check_prose(path: &str, text: &str) -> Vec<Finding> {
-    let found =
-        |(line, number)| NOTES.iter().filter(move |word| has_word(line, word)).map(move |w| (w, number));
-    text.lines().zip(1..).flat_map(found).map(|(word, number)| unfinished(path, number, word)).collect()
+    let found = |(line, number)| {
+        NOTES
+            .iter()
+            .filter(move |word| has_word(line, word))
+            .map(move |w| (w, number))
+    };
+    text.lines()
+        .zip(1..)
+        .flat_map(found)
+        .map(|(word, number)| unfinished(path, number, word))
+        .collect()
 }
 
 fn unfinished(path: &str, line: usize, word: &str) -> Finding {
-    Finding::new(path, line, format!("`{word}`"), "finish it, or open an issue")
+    Finding::new(
+        path,
+        line,
+        format!("`{word}`"),
+        "finish it, or open an issue",
+    )
 }
 
-/// Where blocking work has a bound: the pool's worker, the lane that all else shares, and core's fall-back for bodies
-/// that met no layer.
+/// Where blocking work has a bound: the pool's worker, the lane that all else shares, and core's
+/// fall-back for bodies that met no layer.
 const BLOCKING: [&str; 3] = [
     "crates/euryale-connection/src/worker.rs",
     "crates/euryale-core/src/blocking.rs",
@@ -71,12 +89,16 @@ const BLOCKING: [&str; 3] = [
 ];
 
 /// One file each, with its argument on top: the map of files that are sent, and SQLite's snapshots.
-const UNSAFE: [&str; 2] =
-    ["crates/euryale-server/src/sendfile/map.rs", "crates/euryale-sqlite/src/snapshot.rs"];
+const UNSAFE: [&str; 2] = [
+    "crates/euryale-server/src/sendfile/map.rs",
+    "crates/euryale-sqlite/src/snapshot.rs",
+];
 
 fn may_spawn_blocking(path: &str) -> bool {
     let is_home = BLOCKING.contains(&path);
-    let is_trial = ["tests", "benches", "examples"].iter().any(|folder| is_under(path, folder));
+    let is_trial = ["tests", "benches", "examples"]
+        .iter()
+        .any(|folder| is_under(path, folder));
     is_home || is_trial || file_name(path) == "tests.rs" || is_kit(path)
 }
 

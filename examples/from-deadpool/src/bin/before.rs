@@ -1,7 +1,7 @@
 //! A shortener of links on axum and SQLite: three routes.
 //!
-//! `POST /` takes `{"url": "…"}` and answers with a code, `GET /{code}` redirects and counts, `GET /{code}/hits` tells
-//! how often.
+//! `POST /` takes `{"url": "…"}` and answers with a code, `GET /{code}` redirects and counts,
+//! `GET /{code}/hits` tells how often.
 
 use std::error::Error;
 use std::path::Path as FilePath;
@@ -55,37 +55,51 @@ async fn shorten(
         return Err(AppError::BadRequest("only links of http and https"));
     }
     let connection = pool.get().await?;
-    let link = connection.interact(move |connection| add_link(connection, new.url)).await??;
+    let link = connection
+        .interact(move |connection| add_link(connection, new.url))
+        .await??;
     Ok((StatusCode::CREATED, Json(link)))
 }
 
 async fn follow(State(pool): State<Pool>, Path(code): Path<String>) -> Result<Redirect, AppError> {
     let id = decode(&code)?;
     let connection = pool.get().await?;
-    let url = connection.interact(move |connection| count_hit(connection, id)).await??;
+    let url = connection
+        .interact(move |connection| count_hit(connection, id))
+        .await??;
     Ok(Redirect::temporary(&url.ok_or(AppError::NotFound)?))
 }
 
 async fn hits(State(pool): State<Pool>, Path(code): Path<String>) -> Result<Json<Hits>, AppError> {
     let id = decode(&code)?;
     let connection = pool.get().await?;
-    let hits = connection.interact(move |connection| hits_of(connection, id)).await??;
+    let hits = connection
+        .interact(move |connection| hits_of(connection, id))
+        .await??;
     hits.map(Json).ok_or(AppError::NotFound)
 }
 
 fn add_link(connection: &mut Connection, url: String) -> rusqlite::Result<Link> {
     let known = "SELECT id FROM link WHERE url = ?1";
     let transaction = connection.transaction()?;
-    let id: Option<i64> = transaction.query_row(known, [&url], |row| row.get(0)).optional()?;
+    let id: Option<i64> = transaction
+        .query_row(known, [&url], |row| row.get(0))
+        .optional()?;
     let id = match id {
         Some(id) => id,
         None => {
-            transaction.execute("INSERT INTO link (url, created) VALUES (?1, ?2)", (&url, now()))?;
+            transaction.execute(
+                "INSERT INTO link (url, created) VALUES (?1, ?2)",
+                (&url, now()),
+            )?;
             transaction.last_insert_rowid()
         }
     };
     transaction.commit()?;
-    Ok(Link { code: encode(id), url })
+    Ok(Link {
+        code: encode(id),
+        url,
+    })
 }
 
 fn count_hit(connection: &mut Connection, id: i64) -> rusqlite::Result<Option<String>> {
@@ -93,12 +107,20 @@ fn count_hit(connection: &mut Connection, id: i64) -> rusqlite::Result<Option<St
     if connection.execute(insert, (id, now()))? == 0 {
         return Ok(None);
     }
-    connection.query_row("SELECT url FROM link WHERE id = ?1", [id], |row| row.get(0)).map(Some)
+    connection
+        .query_row("SELECT url FROM link WHERE id = ?1", [id], |row| row.get(0))
+        .map(Some)
 }
 
 fn hits_of(connection: &mut Connection, id: i64) -> rusqlite::Result<Option<Hits>> {
-    let sql = "SELECT count(at), max(at) FROM link LEFT JOIN hit ON link = id WHERE id = ?1 GROUP BY id";
-    let hits = |row: &rusqlite::Row<'_>| Ok(Hits { hits: row.get(0)?, last: row.get(1)? });
+    let sql =
+        "SELECT count(at), max(at) FROM link LEFT JOIN hit ON link = id WHERE id = ?1 GROUP BY id";
+    let hits = |row: &rusqlite::Row<'_>| {
+        Ok(Hits {
+            hits: row.get(0)?,
+            last: row.get(1)?,
+        })
+    };
     connection.query_row(sql, [id], hits).optional()
 }
 
@@ -112,7 +134,9 @@ fn decode(code: &str) -> Result<i64, AppError> {
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     since.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
@@ -143,7 +167,10 @@ impl IntoResponse for AppError {
 
 pub(crate) async fn open(path: &FilePath) -> Result<Pool, Box<dyn Error>> {
     let pool = Pool::builder(Manager::new(path)).max_size(2).build()?;
-    pool.get().await?.interact(|connection| connection.execute_batch(SCHEMA)).await??;
+    pool.get()
+        .await?
+        .interact(|connection| connection.execute_batch(SCHEMA))
+        .await??;
     Ok(pool)
 }
 

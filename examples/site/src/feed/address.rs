@@ -1,5 +1,5 @@
-//! Which addresses of others this program may ask. A URL in a request is a stranger's wish: without this, it would open
-//! every door that is open to this machine.
+//! Which addresses of others this program may ask. A URL in a request is a stranger's wish: without
+//! this, it would open every door that is open to this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +12,8 @@ pub(crate) enum Refused {
     Host,
 }
 
-/// Is it an address of the public Internet (IANA's registries of special-purpose addresses, RFC 6890)?
+/// Is it an address of the public Internet (IANA's registries of special-purpose addresses, RFC
+/// 6890)?
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

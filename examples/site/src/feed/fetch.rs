@@ -47,7 +47,10 @@ impl Client {
     pub(super) fn new(settings: &Settings) -> Self {
         let names = |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
         let public = names(&settings.feed_host);
-        let hosts = Arc::new(Hosts { public, private: names(&settings.private_feed_host) });
+        let hosts = Arc::new(Hosts {
+            public,
+            private: names(&settings.private_feed_host),
+        });
         let client = reqwest::Client::builder()
             .user_agent(concat!("euryale-site/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -56,7 +59,10 @@ impl Client {
             .dns_resolver(Arc::new(Resolver(Arc::clone(&hosts))))
             .redirect(on_the_same_host())
             .build();
-        Self { hosts, client: client.map_err(Arc::new) }
+        Self {
+            hosts,
+            client: client.map_err(Arc::new),
+        }
     }
 
     /// The address, if feeds may be fetched from there.
@@ -67,9 +73,15 @@ impl Client {
         }
         let host = url.host_str().ok_or(Refused::NoUrl)?;
         // A literal address asks no resolver.
-        let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let literal = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<IpAddr>();
         let is_good = literal.map_or(true, is_public);
-        match (self.hosts.private.contains(host), self.hosts.public.contains(host)) {
+        match (
+            self.hosts.private.contains(host),
+            self.hosts.public.contains(host),
+        ) {
             (true, _) => Ok(url),
             (false, true) if is_good => Ok(url),
             _ => Err(Refused::Host),
@@ -87,13 +99,19 @@ impl Client {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Fetched { number: FETCHES.fetch_add(1, Ordering::Relaxed), bytes })
+        Ok(Fetched {
+            number: FETCHES.fetch_add(1, Ordering::Relaxed),
+            bytes,
+        })
     }
 }
 
 fn on_the_same_host() -> Policy {
     Policy::custom(|attempt| {
-        let same = attempt.previous().first().is_some_and(|first| first.host() == attempt.url().host());
+        let same = attempt
+            .previous()
+            .first()
+            .is_some_and(|first| first.host() == attempt.url().host());
         match attempt.previous().len() {
             0..=REDIRECTS if same => attempt.follow(),
             0..=REDIRECTS => attempt.error("redirected to another host"),
@@ -102,7 +120,8 @@ fn on_the_same_host() -> Policy {
     })
 }
 
-/// Resolves names, and keeps what may be asked. What it gives is connected to: nobody resolves a second time.
+/// Resolves names, and keeps what may be asked. What it gives is connected to: nobody resolves a
+/// second time.
 struct Resolver(Arc<Hosts>);
 
 impl Resolve for Resolver {
@@ -110,8 +129,9 @@ impl Resolve for Resolver {
         let is_private = self.0.private.contains(&name.as_str().to_ascii_lowercase());
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let good: Vec<SocketAddr> =
-                found.filter(|address| is_private || is_public(address.ip())).collect();
+            let good: Vec<SocketAddr> = found
+                .filter(|address| is_private || is_public(address.ip()))
+                .collect();
             if good.is_empty() {
                 return Err(io::Error::other("no public address").into());
             }

@@ -1,7 +1,7 @@
 //! Some entries that are committed together.
 //!
-//! Bytes are copied and synced before the transaction; it writes rows, and nothing else is done while it holds the
-//! database's lock.
+//! Bytes are copied and synced before the transaction; it writes rows, and nothing else is done
+//! while it holds the database's lock.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -20,10 +20,12 @@ use crate::store::{self, FileEntry};
 const ENTRIES: usize = 250;
 /// More bytes of files are not left to be synced together.
 const BYTES: u64 = 64 << 20;
-/// Texts are indexed within the transaction: with more of them others would wait too long for theirs.
+/// Texts are indexed within the transaction: with more of them others would wait too long for
+/// theirs.
 const TEXT: usize = 1 << 20;
 
-/// So many files are synced at a time: each waits for the disk, and the disk can do several at once.
+/// So many files are synced at a time: each waits for the disk, and the disk can do several at
+/// once.
 const SYNCS: usize = 16;
 
 /// What goes to a path.
@@ -78,7 +80,10 @@ impl Item {
         let file = store::file(connection, self.path())?;
         if let Self::File(new) = self {
             if store::exists(connection, &new.path)? {
-                return Ok(Verdict::Blocked(format!("There is a page at {}.", new.path)));
+                return Ok(Verdict::Blocked(format!(
+                    "There is a page at {}.",
+                    new.path
+                )));
             }
             return Ok(match file {
                 None => Verdict::New,
@@ -87,15 +92,25 @@ impl Item {
             });
         }
         if file.is_some() {
-            return Ok(Verdict::Blocked(format!("There is a file at {}. Delete it first.", self.path())));
+            return Ok(Verdict::Blocked(format!(
+                "There is a file at {}. Delete it first.",
+                self.path()
+            )));
         }
         let Self::Page { path, page } = self else {
             let is_there = store::exists(connection, self.path())?;
-            return Ok(if is_there { Verdict::Same } else { Verdict::New });
+            return Ok(if is_there {
+                Verdict::Same
+            } else {
+                Verdict::New
+            });
         };
         Ok(match store::document(connection, path)? {
             None => Verdict::New,
-            Some(old) if (&old.title, old.format, &old.body) == (&page.title, page.format, &page.body) => {
+            Some(old)
+                if (&old.title, old.format, &old.body)
+                    == (&page.title, page.format, &page.body) =>
+            {
                 Verdict::Same
             }
             Some(_) => Verdict::Other(None),
@@ -112,7 +127,9 @@ impl Item {
         if let Some(folder) = store::parent(self.path())
             && !store::exists(connection, folder)?
         {
-            return Ok(Verdict::Blocked(format!("There is no page at {folder}, where it would stand.")));
+            return Ok(Verdict::Blocked(format!(
+                "There is no page at {folder}, where it would stand."
+            )));
         }
         match self {
             Self::File(file) => store::put_file(connection, file)?,
@@ -142,7 +159,12 @@ pub(super) struct Pending {
 impl Pending {
     pub(super) fn create(blobs: &FolderStore) -> io::Result<Self> {
         let (name, file) = blobs.create()?;
-        Ok(Self { blobs: blobs.clone(), name, file, is_kept: false })
+        Ok(Self {
+            blobs: blobs.clone(),
+            name,
+            file,
+            is_kept: false,
+        })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -209,8 +231,12 @@ impl Batch {
         }
         sync(&staged)?;
         data.blobs.sync()?;
-        // From here on rows may name them, even if the commit fails: whether they do, the next start sees.
-        staged.iter_mut().filter_map(|staged| staged.pending.as_mut()).for_each(|file| file.is_kept = true);
+        // From here on rows may name them, even if the commit fails: whether they do, the next
+        // start sees.
+        staged
+            .iter_mut()
+            .filter_map(|staged| staged.pending.as_mut())
+            .for_each(|file| file.is_kept = true);
         let verdicts = data.write(|connection| {
             if !store::is_imported(connection)? {
                 // The first page is this import's, and samples would come in its way.
@@ -220,7 +246,9 @@ impl Batch {
             Ok(written.collect::<rusqlite::Result<Vec<_>>>()?)
         })?;
         for (staged, verdict) in staged.iter_mut().zip(&verdicts) {
-            if let (Some(file), Verdict::Same | Verdict::Blocked(_)) = (&mut staged.pending, verdict) {
+            if let (Some(file), Verdict::Same | Verdict::Blocked(_)) =
+                (&mut staged.pending, verdict)
+            {
                 file.is_kept = false;
             }
             // Who has it open reads it to its end.
@@ -234,13 +262,21 @@ impl Batch {
 
 /// What the files hold is on the disk.
 fn sync(staged: &[Staged]) -> io::Result<()> {
-    let files: Vec<&File> = staged.iter().filter_map(|staged| Some(&staged.pending.as_ref()?.file)).collect();
+    let files: Vec<&File> = staged
+        .iter()
+        .filter_map(|staged| Some(&staged.pending.as_ref()?.file))
+        .collect();
     let share = files.len().div_ceil(SYNCS).max(1);
     thread::scope(|scope| {
         let sync = |files: &[&File]| files.iter().try_for_each(|file| file.sync_all());
-        let threads: Vec<_> = files.chunks(share).map(|files| scope.spawn(move || sync(files))).collect();
+        let threads: Vec<_> = files
+            .chunks(share)
+            .map(|files| scope.spawn(move || sync(files)))
+            .collect();
         threads.into_iter().try_for_each(|thread| {
-            thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
         })
     })
 }

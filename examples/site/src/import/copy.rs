@@ -11,15 +11,16 @@ const CHUNK: u64 = 8 << 20;
 /// After so many bytes they are brought to the disk: at the end there is little left to wait for.
 const UNSYNCED: u64 = 256 << 20;
 
-/// Copies all of `from`, by the system where it can, and tells each step to `copied`. Says how many bytes that were;
-/// none when it was stopped.
+/// Copies all of `from`, by the system where it can, and tells each step to `copied`. Says how many
+/// bytes that were; none when it was stopped.
 pub(super) fn copy(
     from: &File,
     to: &mut File,
     stop: &Stop,
     mut copied: impl FnMut(u64),
 ) -> io::Result<Option<u64>> {
-    let (mut bytes, mut unsynced) = (0, 0);
+    let mut bytes = 0;
+    let mut unsynced = 0;
     while !stop.is_set() {
         let chunk = io::copy(&mut from.take(CHUNK), to)?;
         copied(chunk);

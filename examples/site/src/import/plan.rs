@@ -71,12 +71,23 @@ fn identity(metadata: &Metadata) -> Identity {
 }
 
 impl Plan {
-    /// Of `folder`, without the folder `data`, if that is in it. It is cut short when `stop` is set.
+    /// Of `folder`, without the folder `data`, if that is in it. It is cut short when `stop` is
+    /// set.
     ///
     /// # Errors
     /// When `folder` itself cannot be looked into.
-    pub(super) fn of(folder: &Path, data: &Path, stop: &Stop, watch: &mut dyn Watch) -> io::Result<Self> {
-        let mut walk = Walk { plan: Self::default(), data: identity(&fs::metadata(data)?), stop, watch };
+    pub(super) fn of(
+        folder: &Path,
+        data: &Path,
+        stop: &Stop,
+        watch: &mut dyn Watch,
+    ) -> io::Result<Self> {
+        let mut walk = Walk {
+            plan: Self::default(),
+            data: identity(&fs::metadata(data)?),
+            stop,
+            watch,
+        };
         let listed = Listing::of(folder)?;
         walk.folder(folder, "/", listed, Vec::new());
         Ok(walk.plan)
@@ -91,7 +102,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The folder that becomes `path`; `beside` are pages that stand beside it and are called as it is.
+    /// The folder that becomes `path`; `beside` are pages that stand beside it and are called as it
+    /// is.
     fn folder(&mut self, source: &Path, path: &str, listed: Listing, mut beside: Vec<Entry>) {
         if self.stop.is_set() {
             return;
@@ -99,22 +111,32 @@ impl Walk<'_> {
         let mut found = self.sort(source, path, listed);
         found.index.append(&mut beside);
         if found.index.is_empty() {
-            let folder =
-                Entry { source: source.to_owned(), path: path.to_owned(), kind: Kind::Folder, size: 0 };
+            let folder = Entry {
+                source: source.to_owned(),
+                path: path.to_owned(),
+                kind: Kind::Folder,
+                size: 0,
+            };
             self.push(folder);
         }
         self.push_first(found.index);
         let mut taken = BTreeSet::new();
-        let folders: BTreeSet<String> = found.folders.iter().map(|(_, path)| path.clone()).collect();
-        let (mut beside, pages): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            found.pages.into_iter().partition(|(path, _)| folders.contains(path));
+        let folders: BTreeSet<String> =
+            found.folders.iter().map(|(_, path)| path.clone()).collect();
+        let (mut beside, pages): (BTreeMap<_, _>, BTreeMap<_, _>) = found
+            .pages
+            .into_iter()
+            .partition(|(path, _)| folders.contains(path));
         for (path, pages) in pages {
             self.push_first(pages);
             taken.insert(path);
         }
         for file in found.files {
             if taken.contains(&file.path) || folders.contains(&file.path) {
-                self.watch.left_out(&file.source, &format!("A page is imported at {} already.", file.path));
+                self.watch.left_out(
+                    &file.source,
+                    &format!("A page is imported at {} already.", file.path),
+                );
             } else {
                 self.push(file);
             }
@@ -123,7 +145,9 @@ impl Walk<'_> {
             let mut beside = beside.remove(&path).unwrap_or_default();
             match Listing::of(&source) {
                 Ok(listed) => {
-                    beside.iter_mut().for_each(|page| page.kind = page.kind.of_folder());
+                    beside
+                        .iter_mut()
+                        .for_each(|page| page.kind = page.kind.of_folder());
                     self.folder(&source, &path, listed, beside);
                 }
                 Err(error) => {
@@ -139,7 +163,10 @@ impl Walk<'_> {
     fn sort(&mut self, folder: &Path, path: &str, listed: Listing) -> Found {
         let mut found = Found::default();
         for error in listed.errors {
-            self.watch.left_out(folder, &format!("It cannot be looked through to its end: {error}."));
+            self.watch.left_out(
+                folder,
+                &format!("It cannot be looked through to its end: {error}."),
+            );
         }
         for entry in listed.entries {
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
@@ -156,7 +183,9 @@ impl Walk<'_> {
 
     fn place(&self, entry: &DirEntry, folder: &str, found: &mut Found) -> Result<(), String> {
         // Of the entry itself: no link is followed.
-        let metadata = entry.metadata().map_err(|error| format!("It cannot be looked at: {error}."))?;
+        let metadata = entry
+            .metadata()
+            .map_err(|error| format!("It cannot be looked at: {error}."))?;
         let source = entry.path();
         let name = entry.file_name();
         let name = name.to_str().ok_or("Its name is not UTF-8.")?;
@@ -164,8 +193,8 @@ impl Walk<'_> {
             if identity(&metadata) == self.data {
                 return Err("It is the data folder itself.".to_owned());
             }
-            let path =
-                address::join(folder, name).map_err(|what| format!("{what} What is in it neither."))?;
+            let path = address::join(folder, name)
+                .map_err(|what| format!("{what} What is in it neither."))?;
             found.folders.push((source, path));
             return Ok(());
         }
@@ -173,16 +202,29 @@ impl Walk<'_> {
             return Err(odd(metadata.file_type()).to_owned());
         }
         let size = metadata.len();
-        let entry = |path, kind| Entry { source: source.clone(), path, kind, size };
+        let entry = |path, kind| Entry {
+            source: source.clone(),
+            path,
+            kind,
+            size,
+        };
         match format(name) {
             Some((stem, format)) if stem.eq_ignore_ascii_case("index") => {
-                found.index.push(entry(folder.to_owned(), Kind::Index(format)));
+                found
+                    .index
+                    .push(entry(folder.to_owned(), Kind::Index(format)));
             }
             Some((stem, format)) => {
                 let path = address::join(folder, stem)?;
-                found.pages.entry(path.clone()).or_default().push(entry(path, Kind::Page(format)));
+                found
+                    .pages
+                    .entry(path.clone())
+                    .or_default()
+                    .push(entry(path, Kind::Page(format)));
             }
-            None => found.files.push(entry(address::join(folder, name)?, Kind::File)),
+            None => found
+                .files
+                .push(entry(address::join(folder, name)?, Kind::File)),
         }
         Ok(())
     }
@@ -192,7 +234,11 @@ impl Walk<'_> {
         let mut entries = entries.into_iter();
         let Some(first) = entries.next() else { return };
         for other in entries {
-            let reason = format!("{} is imported at {} already.", super::shown(&first.source), other.path);
+            let reason = format!(
+                "{} is imported at {} already.",
+                super::shown(&first.source),
+                other.path
+            );
             self.watch.left_out(&other.source, &reason);
         }
         self.push(first);
@@ -213,7 +259,10 @@ struct Listing {
 
 impl Listing {
     fn of(folder: &Path) -> io::Result<Self> {
-        let mut listing = Self { entries: Vec::new(), errors: Vec::new() };
+        let mut listing = Self {
+            entries: Vec::new(),
+            errors: Vec::new(),
+        };
         for entry in fs::read_dir(folder)? {
             match entry {
                 Ok(entry) => listing.entries.push(entry),

@@ -35,7 +35,10 @@ impl Counts {
     }
 
     fn text(&self) -> String {
-        format!("{} made, {} changed, {} unchanged", self.made, self.changed, self.unchanged)
+        format!(
+            "{} made, {} changed, {} unchanged",
+            self.made, self.changed, self.unchanged
+        )
     }
 }
 
@@ -89,11 +92,15 @@ impl Report {
 
     /// Everything is counted, and copying begins.
     pub(super) fn begin(&mut self, plan: &Plan) {
-        self.total = Total { entries: plan.entries.len(), bytes: plan.size };
+        self.total = Total {
+            entries: plan.entries.len(),
+            bytes: plan.size,
+        };
         self.hidden = plan.hidden;
         self.bar.set_style(style("{bar:24} {msg}, {eta} left"));
         self.bar.reset();
-        self.bar.set_length(plan.size + ENTRY * plan.entries.len() as u64);
+        self.bar
+            .set_length(plan.size + ENTRY * plan.entries.len() as u64);
     }
 
     /// So many bytes of an entry were copied.
@@ -109,7 +116,8 @@ impl Report {
         self.passed.entries += 1;
         self.passed.bytes += size;
         self.done = self.passed;
-        self.bar.set_position(self.done.bytes + ENTRY * self.done.entries as u64);
+        self.bar
+            .set_position(self.done.bytes + ENTRY * self.done.entries as u64);
         self.show();
     }
 
@@ -123,7 +131,9 @@ impl Report {
 
     fn so_far(&self) -> String {
         let Total { entries, bytes } = &self.done;
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let millis = u64::try_from(self.began.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
         format!(
             "{entries} of {} entries, {} of {} ({}/s)",
             self.total.entries,
@@ -147,7 +157,11 @@ impl Report {
             Verdict::New | Verdict::Other(_) => self.bytes += item.size(),
             Verdict::Same => {}
         }
-        let counts = if item.is_file() { &mut self.files } else { &mut self.documents };
+        let counts = if item.is_file() {
+            &mut self.files
+        } else {
+            &mut self.documents
+        };
         counts.add(verdict);
     }
 
@@ -186,7 +200,8 @@ impl Watch for Report {
 
     fn left_out(&mut self, source: &Path, reason: &str) {
         self.left_out += 1;
-        self.bar.suspend(|| eprintln!("left out: {} - {reason}", super::shown(source)));
+        self.bar
+            .suspend(|| eprintln!("left out: {} - {reason}", super::shown(source)));
     }
 }
 

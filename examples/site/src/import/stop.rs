@@ -14,7 +14,8 @@ use super::CUT;
 pub(super) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// With the first SIGTERM or SIGINT that `runtime` sees; the second one ends the process at once.
+    /// With the first SIGTERM or SIGINT that `runtime` sees; the second one ends the process at
+    /// once.
     pub(super) fn at_signals(runtime: &Runtime) -> io::Result<Self> {
         let stop = Self::default();
         let handle = stop.clone();
@@ -25,7 +26,8 @@ impl Stop {
             either(&mut terminate, &mut interrupt).await;
             handle.set();
             either(&mut terminate, &mut interrupt).await;
-            // As if it were killed: the database is whole, and what it has no row for is swept away.
+            // As if it were killed: the database is whole, and what it has no row for is swept
+            // away.
             std::process::exit(CUT.into());
         });
         Ok(stop)

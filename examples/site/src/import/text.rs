@@ -23,16 +23,27 @@ impl Page {
     /// A sentence that says why it is no document.
     pub(super) fn read(bytes: &[u8], format: Format, name: &str) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "Its text is not UTF-8.")?;
-        let text = form::text(text.trim_start_matches('\u{feff}')).map_err(|refusal| refusal.detail)?;
+        let text =
+            form::text(text.trim_start_matches('\u{feff}')).map_err(|refusal| refusal.detail)?;
         let (title, body) = match format {
             Format::Markdown => from_markdown(&text),
             Format::Html => from_html(&text),
         };
-        let title = title.map(|title| words(&title)).filter(|title| !title.is_empty());
+        let title = title
+            .map(|title| words(&title))
+            .filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(|| name.to_owned());
-        let draft = Draft { name: None, title, body: body.to_owned() };
+        let draft = Draft {
+            name: None,
+            title,
+            body: body.to_owned(),
+        };
         draft.check().map_err(|refusal| refusal.detail)?;
-        Ok(Self { title: draft.title, format, body: draft.body })
+        Ok(Self {
+            title: draft.title,
+            format,
+            body: draft.body,
+        })
     }
 }
 
@@ -41,16 +52,23 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The title is the first heading of the first level (`# `). Where the text begins with it, it is no part of the body:
-/// a page shows its title itself.
+/// The title is the first heading of the first level (`# `). Where the text begins with it, it is
+/// no part of the body: a page shows its title itself.
 fn from_markdown(text: &str) -> (Option<String>, &str) {
     let mut depth = 0_usize;
     for (event, place) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
         match event {
             // Not in a list or a quotation.
-            Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }) if depth == 0 => {
+            Event::Start(Tag::Heading {
+                level: HeadingLevel::H1,
+                ..
+            }) if depth == 0 => {
                 let is_first = text[..place.start].trim().is_empty();
-                let body = if is_first { text[place.end..].trim_start_matches('\n') } else { text };
+                let body = if is_first {
+                    text[place.end..].trim_start_matches('\n')
+                } else {
+                    text
+                };
                 return (Some(markdown::plain(&text[place])), body);
             }
             Event::Start(_) => depth += 1,
@@ -61,8 +79,8 @@ fn from_markdown(text: &str) -> (Option<String>, &str) {
     (None, text)
 }
 
-/// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else everything. A `<h1>`
-/// that the body begins with, and that says the title, is no part of it.
+/// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else
+/// everything. A `<h1>` that the body begins with, and that says the title, is no part of it.
 ///
 /// No parser of HTML: it looks for the tags, whatever stands around them.
 fn from_html(text: &str) -> (Option<String>, &str) {
@@ -71,11 +89,17 @@ fn from_html(text: &str) -> (Option<String>, &str) {
     let body = body(&lower).map_or(text, |inner| text[inner].trim());
     let lower_body = body.to_ascii_lowercase();
     let heading = element(&lower_body, "h1");
-    let said = heading.as_ref().map(|(_, inner)| plain(&body[inner.clone()]));
+    let said = heading
+        .as_ref()
+        .map(|(_, inner)| plain(&body[inner.clone()]));
     let title = element(&lower, "title").map(|(_, inner)| plain(&text[inner]));
-    let title = title.filter(|title| !title.is_empty()).or_else(|| said.clone());
+    let title = title
+        .filter(|title| !title.is_empty())
+        .or_else(|| said.clone());
     match heading {
-        Some((outer, _)) if outer.start == 0 && said == title => (title, body[outer.end..].trim_start()),
+        Some((outer, _)) if outer.start == 0 && said == title => {
+            (title, body[outer.end..].trim_start())
+        }
         _ => (title, body),
     }
 }
@@ -83,7 +107,9 @@ fn from_html(text: &str) -> (Option<String>, &str) {
 /// Where the content of `<body>` is. What follows its last end tag is none of it.
 fn body(lower: &str) -> Option<Range<usize>> {
     let (_, inner) = element(lower, "body")?;
-    let end = lower[inner.start..].rfind("</body").map_or(lower.len(), |at| inner.start + at);
+    let end = lower[inner.start..]
+        .rfind("</body")
+        .map_or(lower.len(), |at| inner.start + at);
     Some(inner.start..end)
 }
 
@@ -96,8 +122,12 @@ fn element(lower: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
     };
     let start = lower.match_indices(&tag).map(|(at, _)| at).find(is_tag)?;
     let inner = start + lower[start..].find('>')? + 1;
-    let end = lower[inner..].find(&format!("</{name}")).map_or(lower.len(), |at| inner + at);
-    let outer = lower[end..].find('>').map_or(lower.len(), |at| end + at + 1);
+    let end = lower[inner..]
+        .find(&format!("</{name}"))
+        .map_or(lower.len(), |at| inner + at);
+    let outer = lower[end..]
+        .find('>')
+        .map_or(lower.len(), |at| end + at + 1);
     Some((start..outer, inner..end))
 }
 
@@ -131,7 +161,9 @@ fn plain(html: &str) -> String {
 
 fn character(reference: &str) -> Option<char> {
     if let Some(number) = reference.strip_prefix('#') {
-        let hexadecimal = number.strip_prefix(['x', 'X']).map(|digits| u32::from_str_radix(digits, 16));
+        let hexadecimal = number
+            .strip_prefix(['x', 'X'])
+            .map(|digits| u32::from_str_radix(digits, 16));
         return char::from_u32(hexadecimal.unwrap_or_else(|| number.parse()).ok()?);
     }
     Some(match reference {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so that a number of lines
-/// bounds nothing.
+/// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so
+/// that a number of lines bounds nothing.
 const WAITING: usize = 4 << 20;
 
 /// A buffer that grew larger is not kept.
@@ -18,8 +18,8 @@ const KEPT: usize = 64 << 10;
 /// The last lines have so long to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Takes lines and never waits: a thread of its own writes them. Who reads them may stop, or go away; then lines are
-/// lost, and counted.
+/// Takes lines and never waits: a thread of its own writes them. Who reads them may stop, or go
+/// away; then lines are lost, and counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -53,10 +53,12 @@ impl Lines {
         let lines = Self::default();
         let (end, written) = channel();
         let from = lines.clone();
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-            from.write_to(out);
-            drop(end);
-        })?;
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                from.write_to(out);
+                drop(end);
+            })?;
         Ok((lines.clone(), Writing { lines, written }))
     }
 
@@ -66,7 +68,10 @@ impl Lines {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that came meanwhile at once, until it is over.
@@ -125,7 +130,8 @@ impl Drop for Writing {
     fn drop(&mut self) {
         self.lines.waiting().is_over = true;
         self.lines.0.more.notify_one();
-        // An error is what is hoped for: nothing is ever sent, and the other end goes when all is written.
+        // An error is what is hoped for: nothing is ever sent, and the other end goes when all is
+        // written.
         let _ = self.written.recv_timeout(LAST_LINES);
     }
 }

@@ -27,9 +27,12 @@ const AT_ONCE: [&str; 17] = [
 #[test]
 fn each_setting_is_of_one_kind() {
     let command = Settings::command();
-    let names = command.get_arguments().filter_map(|argument| argument.get_long());
-    let mut names: Vec<&str> =
-        names.filter(|name| !["config", "print-config", "help", "version"].contains(name)).collect();
+    let names = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_long());
+    let mut names: Vec<&str> = names
+        .filter(|name| !["config", "print-config", "help", "version"].contains(name))
+        .collect();
     let mut known = [&NEXT_START[..], &SITE, &AT_ONCE].concat();
     names.sort_unstable();
     known.sort_unstable();

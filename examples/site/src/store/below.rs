@@ -56,8 +56,12 @@ pub(crate) fn files_below(
     connection
         .prepare_cached(
             "SELECT path, blob, size, content_type, modified FROM file
-             WHERE ?1 = '/' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path LIMIT ?2",
+             WHERE ?1 = '/' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path \
+             LIMIT ?2",
         )?
-        .query_map((path, i64::try_from(most).unwrap_or(i64::MAX)), FileEntry::from_row)?
+        .query_map(
+            (path, i64::try_from(most).unwrap_or(i64::MAX)),
+            FileEntry::from_row,
+        )?
         .collect()
 }

@@ -35,7 +35,9 @@ impl FileEntry {
 /// The file at `path`.
 pub(crate) fn file(connection: &Connection, path: &str) -> rusqlite::Result<Option<FileEntry>> {
     connection
-        .prepare_cached("SELECT path, blob, size, content_type, modified FROM file WHERE path = ?1")?
+        .prepare_cached(
+            "SELECT path, blob, size, content_type, modified FROM file WHERE path = ?1",
+        )?
         .query_row([path], FileEntry::from_row)
         .optional()
 }
@@ -44,7 +46,8 @@ pub(crate) fn file(connection: &Connection, path: &str) -> rusqlite::Result<Opti
 pub(crate) fn files(connection: &Connection, path: &str) -> rusqlite::Result<Vec<FileEntry>> {
     connection
         .prepare_cached(
-            "SELECT path, blob, size, content_type, modified FROM file WHERE parent = ?1 ORDER BY path",
+            "SELECT path, blob, size, content_type, modified FROM file WHERE parent = ?1 ORDER BY \
+                path",
         )?
         .query_map([path], FileEntry::from_row)?
         .collect()
@@ -55,17 +58,28 @@ pub(crate) fn put_file(connection: &Connection, file: &FileEntry) -> rusqlite::R
     let size = i64::try_from(file.size).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "INSERT INTO file (path, parent, blob, size, content_type, modified) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO file (path, parent, blob, size, content_type, modified) VALUES (?1, ?2, \
+                ?3, ?4, ?5, ?6)
              ON CONFLICT (path) DO UPDATE SET blob = excluded.blob, size = excluded.size,
                  content_type = excluded.content_type, modified = excluded.modified",
         )?
-        .execute((&file.path, parent(&file.path), &file.blob, size, &file.content_type, file.modified))
+        .execute((
+            &file.path,
+            parent(&file.path),
+            &file.blob,
+            size,
+            &file.content_type,
+            file.modified,
+        ))
         .map(drop)
 }
 
 /// Without the file.
 pub(crate) fn remove_file(connection: &Connection, path: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM file WHERE path = ?1")?.execute([path]).map(drop)
+    connection
+        .prepare_cached("DELETE FROM file WHERE path = ?1")?
+        .execute([path])
+        .map(drop)
 }
 
 /// The picture `original` in this width, as if it were a file.
@@ -76,7 +90,8 @@ pub(crate) fn scale(
 ) -> rusqlite::Result<Option<FileEntry>> {
     connection
         .prepare_cached(
-            "SELECT ?1, blob, size, content_type, modified FROM scale WHERE original = ?2 AND width = ?3",
+            "SELECT ?1, blob, size, content_type, modified FROM scale WHERE original = ?2 AND \
+                width = ?3",
         )?
         .query_row((&original.path, &original.blob, width), FileEntry::from_row)
         .optional()
@@ -92,14 +107,25 @@ pub(crate) fn put_scale(
     let size = i64::try_from(scale.size).unwrap_or(i64::MAX);
     connection
         .prepare_cached(
-            "INSERT INTO scale (original, width, blob, size, content_type, modified) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO scale (original, width, blob, size, content_type, modified) VALUES (?1, \
+                ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute((&original.blob, width, &scale.blob, size, &scale.content_type, scale.modified))
+        .execute((
+            &original.blob,
+            width,
+            &scale.blob,
+            size,
+            &scale.content_type,
+            scale.modified,
+        ))
         .map(drop)
 }
 
 /// Without the scales of `original`, whose blobs these are.
-pub(crate) fn remove_scales(connection: &Connection, original: &FileEntry) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn remove_scales(
+    connection: &Connection,
+    original: &FileEntry,
+) -> rusqlite::Result<Vec<String>> {
     connection
         .prepare_cached("DELETE FROM scale WHERE original = ?1 RETURNING blob")?
         .query_map([&original.blob], |row| row.get(0))?
@@ -107,7 +133,10 @@ pub(crate) fn remove_scales(connection: &Connection, original: &FileEntry) -> ru
 }
 
 /// Which of these blobs does a file, or the scale of one, have?
-pub(crate) fn named(connection: &Connection, blobs: &[String]) -> rusqlite::Result<HashSet<String>> {
+pub(crate) fn named(
+    connection: &Connection,
+    blobs: &[String],
+) -> rusqlite::Result<HashSet<String>> {
     // Names of blobs are digits and slashes: nothing to escape.
     let list = format!("[\"{}\"]", blobs.join("\",\""));
     connection

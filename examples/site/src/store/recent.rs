@@ -4,14 +4,20 @@ use euryale_sqlite::{Connection, rusqlite};
 
 use super::Entry;
 
-/// The documents that were changed last, each with its day (`2026-01-31`); so many at most, and not the first page.
-pub(crate) fn recent(connection: &Connection, most: usize) -> rusqlite::Result<Vec<(Entry, String)>> {
+/// The documents that were changed last, each with its day (`2026-01-31`); so many at most, and not
+/// the first page.
+pub(crate) fn recent(
+    connection: &Connection,
+    most: usize,
+) -> rusqlite::Result<Vec<(Entry, String)>> {
     connection
         .prepare_cached(
             "SELECT path, title, strftime('%Y-%m-%d', modified, 'unixepoch') FROM document
              WHERE path <> '/' ORDER BY modified DESC, path LIMIT ?1",
         )?
-        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((Entry::from_row(row)?, row.get(2)?)))?
+        .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+            Ok((Entry::from_row(row)?, row.get(2)?))
+        })?
         .collect()
 }
 

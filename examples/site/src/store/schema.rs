@@ -23,9 +23,10 @@ const DOCUMENTS: &str = "
     CREATE TABLE imported (name TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT;
 ";
 
-/// Full-text search. The index points at the documents and holds no copy of them. Its rows have numbers,
-/// which documents have not: `searched` gives them some. Triggers keep both up to date, whoever writes; only
-/// `INSERT OR REPLACE`, which removes rows without a trigger, must not be used for documents.
+/// Full-text search. The index points at the documents and holds no copy of them. Its rows have
+/// numbers, which documents have not: `searched` gives them some. Triggers keep both up to date,
+/// whoever writes; only `INSERT OR REPLACE`, which removes rows without a trigger, must not be used
+/// for documents.
 const SEARCH: &str = "
     CREATE TABLE searched (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE) STRICT;
     CREATE VIEW searchable AS
@@ -86,7 +87,8 @@ const SCALES: &str = "
         modified INTEGER NOT NULL,
         PRIMARY KEY (original, width)
     ) STRICT, WITHOUT ROWID;
-    -- Whoever replaces or removes a picture: what was made of it goes, too, and its blobs with the next sweep.
+    -- Whoever replaces or removes a picture: what was made of it goes, too, and its blobs with \
+    the next sweep.
     CREATE TRIGGER file_changed AFTER UPDATE OF blob ON file WHEN old.blob <> new.blob BEGIN
         DELETE FROM scale WHERE original = old.blob;
     END;

@@ -5,7 +5,8 @@ use euryale_sqlite::rusqlite::{self, Row};
 
 use super::Format;
 
-/// What stands before and after a word that was found. No text has these: Unicode calls them noncharacters.
+/// What stands before and after a word that was found. No text has these: Unicode calls them
+/// noncharacters.
 pub(crate) const MARK: [char; 2] = ['\u{fdd0}', '\u{fdd1}'];
 
 /// More words are not looked for.
@@ -48,12 +49,17 @@ pub(crate) fn search(
 ) -> rusqlite::Result<Hits> {
     let query = quoted(words);
     if query.is_empty() {
-        return Ok(Hits { best: Vec::new(), more: false });
+        return Ok(Hits {
+            best: Vec::new(),
+            more: false,
+        });
     }
-    // Below the folder is what begins with it and a slash; 0 is the character after the slash. The index
-    // gives its rows in the order of their rank, so bodies are marked only until there are enough.
+    // Below the folder is what begins with it and a slash; 0 is the character after the slash. The
+    // index gives its rows in the order of their rank, so bodies are marked only until there are
+    // enough.
     let mut select = connection.prepare_cached(
-        "SELECT document.path, highlight(search, 0, ?4, ?5), document.format, highlight(search, 1, ?4, ?5)
+        "SELECT document.path, highlight(search, 0, ?4, ?5), document.format, highlight(search, \
+            1, ?4, ?5)
          FROM search
          CROSS JOIN searched ON searched.id = search.rowid
          CROSS JOIN document ON document.path = searched.path
@@ -71,11 +77,13 @@ pub(crate) fn search(
     Ok(Hits { best, more })
 }
 
-/// As a query of FTS5: each word is a string, so that no character in it is an operator. A control character
-/// (a NUL would end the query) separates words, as a space does.
+/// As a query of FTS5: each word is a string, so that no character in it is an operator. A control
+/// character (a NUL would end the query) separates words, as a space does.
 fn quoted(words: &str) -> String {
     let words = words.split(|character: char| character.is_whitespace() || character.is_control());
     let words = words.filter(|word| !word.is_empty()).take(MOST_WORDS);
-    let strings: Vec<String> = words.map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
+    let strings: Vec<String> = words
+        .map(|word| format!("\"{}\"", word.replace('"', "\"\"")))
+        .collect();
     strings.join(" ")
 }

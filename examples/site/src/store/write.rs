@@ -41,7 +41,12 @@ pub(crate) fn add(
 }
 
 /// Another title and text; the format stays.
-pub(crate) fn change(connection: &Connection, path: &str, title: &str, body: &str) -> rusqlite::Result<()> {
+pub(crate) fn change(
+    connection: &Connection,
+    path: &str,
+    title: &str,
+    body: &str,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE document SET title = ?2, body = ?3, modified = ?4 WHERE path = ?1")?
         .execute((path, title, body, now()))
@@ -66,5 +71,8 @@ pub(crate) fn replace(
 
 /// Without the document.
 pub(crate) fn remove(connection: &Connection, path: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM document WHERE path = ?1")?.execute([path]).map(drop)
+    connection
+        .prepare_cached("DELETE FROM document WHERE path = ?1")?
+        .execute([path])
+        .map(drop)
 }

@@ -17,10 +17,22 @@ async fn a_page_is_compressed_for_who_wants_it() {
     for path in ["/", "/missing"] {
         let answer = site.send("GET", path, GZIP, "").await;
         assert_eq!(header(&answer, "content-encoding"), "gzip", "{path}");
-        assert!(answer.headers.get_all("vary").iter().any(|name| name == "accept-encoding"), "{path}");
+        assert!(
+            answer
+                .headers
+                .get_all("vary")
+                .iter()
+                .any(|name| name == "accept-encoding"),
+            "{path}"
+        );
         let mut text = String::new();
-        GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap();
-        assert!(text.contains("</html>") && text.len() > answer.body.len(), "{path}");
+        GzDecoder::new(&answer.body[..])
+            .read_to_string(&mut text)
+            .unwrap();
+        assert!(
+            text.contains("</html>") && text.len() > answer.body.len(),
+            "{path}"
+        );
     }
     site.end().await;
 }
@@ -29,12 +41,19 @@ async fn a_page_is_compressed_for_who_wants_it() {
 async fn files_leave_as_they_are_by_sendfile() {
     let site = Site::start(1).await;
     let content = "a line of text that would be compressed well\n".repeat(1000);
-    assert_eq!(site.upload("/", &[("file.txt", &content), ("page.html", &content)]).await.status, 201);
+    assert_eq!(
+        site.upload("/", &[("file.txt", &content), ("page.html", &content)])
+            .await
+            .status,
+        201
+    );
     let mut sent = 0;
     for path in ["/file.txt", "/page.html"] {
-        for (range, status) in
-            [("", 200), ("range: bytes=0-9999\r\n", 206), ("range: bytes=0-1,5000-5001\r\n", 206)]
-        {
+        for (range, status) in [
+            ("", 200),
+            ("range: bytes=0-9999\r\n", 206),
+            ("range: bytes=0-1,5000-5001\r\n", 206),
+        ] {
             let answer = site.send("GET", path, &format!("{GZIP}{range}"), "").await;
             assert_eq!(
                 (answer.status.as_u16(), header(&answer, "content-encoding")),
@@ -45,7 +64,10 @@ async fn files_leave_as_they_are_by_sendfile() {
         }
         sent += 2;
         let files = &site.ledger.blobs.sent;
-        eventually("whole files and single parts leave by sendfile", || files.sendfile.get() >= sent).await;
+        eventually("whole files and single parts leave by sendfile", || {
+            files.sendfile.get() >= sent
+        })
+        .await;
     }
     site.end().await;
 }

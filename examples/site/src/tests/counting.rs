@@ -18,7 +18,11 @@ const MODES: [(&str, &str); 6] = [
 ];
 
 async fn ask(peer: &mut RawClient, method: &str, path: &str) -> euryale_test::Answer {
-    if method == "POST" { peer.post(path, b"").await.unwrap() } else { peer.get(path).await.unwrap() }
+    if method == "POST" {
+        peer.post(path, b"").await.unwrap()
+    } else {
+        peer.get(path).await.unwrap()
+    }
 }
 
 async fn number(site: &Site) -> usize {
@@ -29,13 +33,17 @@ async fn number(site: &Site) -> usize {
 async fn storm(site: &Site, method: &'static str, path: &'static str) -> HashMap<u16, usize> {
     let sent = Arc::new(AtomicUsize::new(0));
     let tasks = (0..32).map(|_| {
-        let (sent, address) = (Arc::clone(&sent), site.address);
+        let sent = Arc::clone(&sent);
+        let address = site.address;
         tokio::spawn(async move {
             let mut peer = RawClient::connect(address).await.unwrap();
             let mut ended = Vec::new();
             while sent.fetch_add(1, Ordering::Relaxed) < 200 {
                 let answer = ask(&mut peer, method, path).await;
-                assert_eq!(answer.status == 503, !header(&answer, "retry-after").is_empty());
+                assert_eq!(
+                    answer.status == 503,
+                    !header(&answer, "retry-after").is_empty()
+                );
                 ended.push(answer.status.as_u16());
             }
             ended
@@ -56,7 +64,8 @@ async fn no_addition_is_lost_and_none_is_made_twice() {
     let mut before = 0;
     for (method, path) in MODES {
         let ended = storm(&site, method, path).await;
-        let (added, refused) = (ended.get(&200).copied().unwrap_or(0), ended.get(&503).copied().unwrap_or(0));
+        let added = ended.get(&200).copied().unwrap_or(0);
+        let refused = ended.get(&503).copied().unwrap_or(0);
         let after = number(&site).await;
         assert_eq!(added + refused, 200, "{method} {path}: {ended:?}");
         assert_eq!(after - before, added, "{method} {path}: {ended:?}");
@@ -75,7 +84,11 @@ async fn a_conflict_is_found_in_every_wrapping() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     for (index, (method, path)) in (1..).zip(MODES) {
         let answer = ask(&mut site.peer().await, method, path).await;
-        assert_eq!((answer.status.as_u16(), header(&answer, "retry-after")), (503, "1"), "{method} {path}");
+        assert_eq!(
+            (answer.status.as_u16(), header(&answer, "retry-after")),
+            (503, "1"),
+            "{method} {path}"
+        );
         assert_eq!(site.ledger.conflicts.exhausted.get(), index);
     }
     let by_route = site.ledger.exposition();
@@ -117,10 +130,18 @@ async fn values_that_mean_nothing_are_refused() {
         let answer = ask(&mut site.peer().await, method, path).await;
         assert_eq!(answer.status, 400, "{method} {path}");
         let problem: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
-        assert!(problem["detail"].as_str().unwrap().ends_with('.'), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().ends_with('.'),
+            "{problem}"
+        );
     }
     let page = site.browse("GET", "/@@slow?ms=soon").await;
-    assert!(page.text().contains("<p>The parameter ms must be a whole number"), "{}", page.text());
+    assert!(
+        page.text()
+            .contains("<p>The parameter ms must be a whole number"),
+        "{}",
+        page.text()
+    );
     assert_eq!(number(&site).await, 0);
     site.end().await;
 }

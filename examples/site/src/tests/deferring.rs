@@ -13,7 +13,8 @@ use crate::content;
 async fn a_hundred_deferred_answers_take_as_long_as_one() {
     let site = Site::start(2).await;
     for kind in ["", "&kind=blocking", "&kind=async"] {
-        let (began, address) = (Instant::now(), site.address);
+        let began = Instant::now();
+        let address = site.address;
         let path = format!("/@@deferred?ms=200{kind}");
         let asked: Vec<_> = (0..100)
             .map(|_| {
@@ -23,22 +24,40 @@ async fn a_hundred_deferred_answers_take_as_long_as_one() {
             .collect();
         for answer in asked {
             let answer = answer.await.unwrap().unwrap();
-            assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, "OK"));
+            assert_eq!(
+                (answer.status.as_u16(), answer.text().as_str()),
+                (200, "OK")
+            );
             assert_eq!(header(&answer, "content-length"), "2");
         }
-        assert!(began.elapsed() < Duration::from_secs(3), "{kind}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(3),
+            "{kind}: {:?}",
+            began.elapsed()
+        );
     }
     for query in ["ms=soon", "kind=later", "ms=1&ms=2"] {
-        assert_eq!(site.get(&format!("/@@deferred?{query}")).await.status, 400, "{query}");
+        assert_eq!(
+            site.get(&format!("/@@deferred?{query}")).await.status,
+            400,
+            "{query}"
+        );
     }
     let head = site.browse("HEAD", "/@@deferred?ms=60000").await;
-    assert_eq!((head.status.as_u16(), header(&head, "content-length")), (200, ""), "it was not started");
+    assert_eq!(
+        (head.status.as_u16(), header(&head, "content-length")),
+        (200, ""),
+        "it was not started"
+    );
     site.end().await;
 }
 
 /// What is in an archive, by name.
 fn unpacked(answer: &Answer) -> BTreeMap<String, Vec<u8>> {
-    assert_eq!((answer.status.as_u16(), header(answer, "content-type")), (200, "application/x-tar"));
+    assert_eq!(
+        (answer.status.as_u16(), header(answer, "content-type")),
+        (200, "application/x-tar")
+    );
     let mut archive = tar::Archive::new(answer.body.as_slice());
     let entries = archive.entries().unwrap().map(|entry| {
         let mut entry = entry.unwrap();
@@ -63,13 +82,19 @@ async fn an_export_holds_everything_at_and_below_a_path() {
     }
     let below = unpacked(&site.get("/@@export?path=/guides").await);
     assert!(below.contains_key("guides.md") && below.contains_key("guides/cap.md"));
-    assert!(below.keys().all(|name| name.starts_with("guides")), "{:?}", below.keys());
+    assert!(
+        below.keys().all(|name| name.starts_with("guides")),
+        "{:?}",
+        below.keys()
+    );
     let saved = site.get("/@@export?path=/guides").await;
     assert!(header(&saved, "content-disposition").ends_with("guides.tar"));
 
     let large: String = ('a'..='z').cycle().take(300_000).collect();
     // The second has the name that the document beside it would have.
-    let uploaded = site.upload("/guides", &[("large.txt", &large), ("cap.md", "a file")]).await;
+    let uploaded = site
+        .upload("/guides", &[("large.txt", &large), ("cap.md", "a file")])
+        .await;
     assert_eq!(uploaded.status, 201);
     let below = unpacked(&site.get("/@@export?path=/guides").await);
     assert_eq!(below["guides/large.txt"], large.as_bytes());
@@ -79,21 +104,31 @@ async fn an_export_holds_everything_at_and_below_a_path() {
     assert_eq!(one.into_keys().collect::<Vec<_>>(), ["guides/large.txt"]);
 
     for path in ["/nothing", "", "/guid", "guides"] {
-        assert_eq!(site.get(&format!("/@@export?path={path}")).await.status, 404, "{path}");
+        assert_eq!(
+            site.get(&format!("/@@export?path={path}")).await.status,
+            404,
+            "{path}"
+        );
     }
     assert_eq!(site.browse("HEAD", "/@@export").await.status, 200);
     site.end().await;
 }
 
-/// The only connection is free while a client takes its time, and what it gets is of the moment when it asked.
+/// The only connection is free while a client takes its time, and what it gets is of the moment
+/// when it asked.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_of_one_moment_and_holds_no_connection() {
     let site = Site::start(1).await;
     let large: String = ('a'..='z').cycle().take(15_000_000).collect();
     assert_eq!(site.upload("/", &[("large.txt", &large)]).await.status, 201);
     let mut slow = site.peer().await;
-    slow.send("GET /@@export?path=/large.txt HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
-    euryale_test::eventually("it is being written", || site.ledger.deferred.writers.get() == 1).await;
+    slow.send("GET /@@export?path=/large.txt HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
+    euryale_test::eventually("it is being written", || {
+        site.ledger.deferred.writers.get() == 1
+    })
+    .await;
     assert_eq!(site.send("DELETE", "/large.txt", "", "").await.status, 204);
     assert_eq!(site.get("/large.txt").await.status, 404);
     let answer = slow.read_answer(false).await.unwrap();
@@ -101,8 +136,13 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
     // Another one hangs up in the middle.
     assert_eq!(site.upload("/", &[("large.txt", &large)]).await.status, 201);
     let mut gone = site.peer().await;
-    gone.send("GET /@@export HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
-    euryale_test::eventually("it is being written", || site.ledger.deferred.writers.get() == 1).await;
+    gone.send("GET /@@export HTTP/1.1\r\nhost: test\r\n\r\n")
+        .await
+        .unwrap();
+    euryale_test::eventually("it is being written", || {
+        site.ledger.deferred.writers.get() == 1
+    })
+    .await;
     drop((gone, slow));
     site.end().await;
 }
@@ -111,12 +151,18 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
 async fn an_export_of_too_much_is_refused() {
     let site = Site::start(1).await;
     for batch in 0..6 {
-        let names: Vec<String> = (0..20).map(|number| format!("{batch}-{number}.txt")).collect();
+        let names: Vec<String> = (0..20)
+            .map(|number| format!("{batch}-{number}.txt"))
+            .collect();
         let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "small")).collect();
         assert_eq!(site.upload("/guides", &files).await.status, 201);
     }
     let refused = site.get("/@@export?path=/guides").await;
     assert_eq!(refused.status, 422);
-    assert!(refused.text().contains("at most 100 files"), "{}", refused.text());
+    assert!(
+        refused.text().contains("at most 100 files"),
+        "{}",
+        refused.text()
+    );
     site.end().await;
 }

@@ -7,10 +7,15 @@ use super::{Site, header};
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_work_ends_and_says_how_long_it_took() {
     let site = Site::start(2).await;
-    for (path, text) in [("/@@slow?ms=0", "worked for 0 ms\n"), ("/@@slow?other=x&ms=1", "worked for 1 ms\n")]
-    {
+    for (path, text) in [
+        ("/@@slow?ms=0", "worked for 0 ms\n"),
+        ("/@@slow?other=x&ms=1", "worked for 1 ms\n"),
+    ] {
         let answer = site.get(path).await;
-        assert_eq!((answer.status.as_u16(), answer.text().as_str()), (200, text));
+        assert_eq!(
+            (answer.status.as_u16(), answer.text().as_str()),
+            (200, text)
+        );
         assert_eq!(header(&answer, "cache-control"), "no-store");
     }
     site.end().await;
@@ -21,11 +26,19 @@ async fn clients_that_leave_never_lift_the_cap() {
     let site = Site::start(1).await;
     for _ in 0..20 {
         let mut peer = site.peer().await;
-        peer.send("GET /@@slow?ms=200 HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
-        eventually("one is published", || site.ledger.publishers.running.get() == 1).await;
+        peer.send("GET /@@slow?ms=200 HTTP/1.1\r\nhost: test\r\n\r\n")
+            .await
+            .unwrap();
+        eventually("one is published", || {
+            site.ledger.publishers.running.get() == 1
+        })
+        .await;
         drop(peer);
     }
-    eventually("those that wait are gone", || site.ledger.queue.depth.get() == 0).await;
+    eventually("those that wait are gone", || {
+        site.ledger.queue.depth.get() == 0
+    })
+    .await;
     assert_eq!(site.get("/").await.status, 200);
     assert_eq!(site.ledger.publishers.running.peak(), 1);
     site.end().await;
@@ -35,11 +48,19 @@ async fn clients_that_leave_never_lift_the_cap() {
 async fn a_database_that_is_gone_is_answered_with_a_page_and_found_again() {
     let site = Site::start(2).await;
     assert_eq!(site.get("/").await.status, 200);
-    let (file, away) = (site.folder.path().join("site.db"), site.folder.path().join("away.db"));
+    let file = site.folder.path().join("site.db");
+    let away = site.folder.path().join("away.db");
     std::fs::rename(&file, &away).unwrap();
     let page = site.browse("GET", "/").await;
-    assert_eq!((page.status.as_u16(), header(&page, "retry-after")), (503, "1"));
-    assert!(page.text().contains("<h1>Service Unavailable</h1>"), "{}", page.text());
+    assert_eq!(
+        (page.status.as_u16(), header(&page, "retry-after")),
+        (503, "1")
+    );
+    assert!(
+        page.text().contains("<h1>Service Unavailable</h1>"),
+        "{}",
+        page.text()
+    );
     let problem = site.get("/").await;
     assert_eq!(header(&problem, "content-type"), "application/problem+json");
     std::fs::rename(&away, &file).unwrap();

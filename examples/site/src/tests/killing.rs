@@ -1,10 +1,12 @@
 //! SIGKILL at every point of an upload: what was answered 201 is there, and nothing else is.
 //!
-//! The test program starts itself as the one that is killed ([`held`]): the site, on a socket, with a publisher around
-//! its own that holds requests at a [`Point`]. After each kill the site is started anew in the same folder, and rows
-//! and blobs are compared with what clients were told ([`ledger`]).
+//! The test program starts itself as the one that is killed ([`held`]): the site, on a socket, with
+//! a publisher around its own that holds requests at a [`Point`]. After each kill the site is
+//! started anew in the same folder, and rows and blobs are compared with what clients were told
+//! ([`ledger`]).
 //!
-//! Each point is met 5 times, and 50 times where `CI` is set. `EURYALE_TEST_KILLS=200` is another number.
+//! Each point is met 5 times, and 50 times where `CI` is set. `EURYALE_TEST_KILLS=200` is another
+//! number.
 
 mod held;
 mod ledger;
@@ -37,7 +39,8 @@ fn the_program_that_is_killed() {
     }
 }
 
-/// A start that sweeps, an upload that is answered, and one that is killed at `point`; again and again.
+/// A start that sweeps, an upload that is answered, and one that is killed at `point`; again and
+/// again.
 fn killed_at(point: Point, unanswered: Unanswered) {
     let folder = tempfile::tempdir().unwrap();
     let mut uploads = Uploads::default();
@@ -45,7 +48,8 @@ fn killed_at(point: Point, unanswered: Unanswered) {
     for round in 0..kills() {
         let mut process = Process::start(folder.path());
         let address = process.address();
-        let (first, second) = (2 * round, 2 * round + 1);
+        let first = 2 * round;
+        let second = 2 * round + 1;
         let began = Instant::now();
         let answered = Sending::start(address, first, None).unwrap().status();
         assert_eq!(answered, Some(201), "{point:?}");
@@ -58,8 +62,15 @@ fn killed_at(point: Point, unanswered: Unanswered) {
             process.kill();
         }
         let sent = [(first, answered), (second, held.status())];
-        let sent = sent.map(|(number, status)| Sent { number, status, until: number + 1 });
-        assert!(point == Point::Committing || sent[1].status.is_none(), "{point:?}: {sent:?}");
+        let sent = sent.map(|(number, status)| Sent {
+            number,
+            status,
+            until: number + 1,
+        });
+        assert!(
+            point == Point::Committing || sent[1].status.is_none(),
+            "{point:?}: {sent:?}"
+        );
         uploads.check(folder.path(), &sent, unanswered);
     }
 }
@@ -73,7 +84,12 @@ fn killed_before_the_votes_nothing_is_there() {
 
 #[test]
 fn killed_between_the_votes_and_the_commit_nothing_is_there() {
-    for point in [Point::FirstVote, Point::BetweenVotes, Point::LastVote, Point::Asked] {
+    for point in [
+        Point::FirstVote,
+        Point::BetweenVotes,
+        Point::LastVote,
+        Point::Asked,
+    ] {
         killed_at(point, Unanswered::Lost);
     }
 }
@@ -85,7 +101,12 @@ fn killed_while_it_commits_all_of_it_is_there_or_nothing() {
 
 #[test]
 fn killed_between_the_commit_and_its_end_all_of_it_is_there() {
-    for point in [Point::Written, Point::FirstFinish, Point::BetweenFinishes, Point::LastFinish] {
+    for point in [
+        Point::Written,
+        Point::FirstFinish,
+        Point::BetweenFinishes,
+        Point::LastFinish,
+    ] {
         killed_at(point, Unanswered::Kept);
     }
 }
@@ -110,14 +131,22 @@ fn killed_under_load_what_was_answered_is_there() {
         let (answers, answered) = channel();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                let (answers, sent, next) = (answers.clone(), &sent, &next);
+                let answers = answers.clone();
+                let sent = &sent;
+                let next = &next;
                 // Until the process is gone.
                 scope.spawn(move || {
                     loop {
                         let number = next.fetch_add(1, Ordering::SeqCst);
-                        let status = Sending::start(address, number, None).ok().and_then(Sending::status);
+                        let status = Sending::start(address, number, None)
+                            .ok()
+                            .and_then(Sending::status);
                         let until = next.load(Ordering::SeqCst);
-                        sent.lock().unwrap().push(Sent { number, status, until });
+                        sent.lock().unwrap().push(Sent {
+                            number,
+                            status,
+                            until,
+                        });
                         if status.is_none() || answers.send(()).is_err() {
                             break;
                         }
@@ -130,7 +159,11 @@ fn killed_under_load_what_was_answered_is_there() {
             }
             process.kill_after(Duration::from_micros(random.u64(..5_000)));
         });
-        uploads.check(folder.path(), &sent.into_inner().unwrap(), Unanswered::Either);
+        uploads.check(
+            folder.path(),
+            &sent.into_inner().unwrap(),
+            Unanswered::Either,
+        );
     }
 }
 
@@ -152,7 +185,12 @@ fn killed_in_its_first_start_the_next_one_makes_it_good() {
 fn a_start_beside_another_process_leaves_its_uploads_alone() {
     let folder = tempfile::tempdir().unwrap();
     let mut uploads = Uploads::default();
-    let points = [Point::Published, Point::BetweenVotes, Point::LastVote, Point::LastFinish];
+    let points = [
+        Point::Published,
+        Point::BetweenVotes,
+        Point::LastVote,
+        Point::LastFinish,
+    ];
     for (round, point) in (0..).zip(points) {
         let mut one = Process::start(folder.path());
         let held = Sending::start(one.address(), 2 * round, Some(point)).unwrap();
@@ -162,19 +200,25 @@ fn a_start_beside_another_process_leaves_its_uploads_alone() {
         let address = other.address();
         one.go_on();
         let first = held.status();
-        let second = Sending::start(address, 2 * round + 1, None).unwrap().status();
+        let second = Sending::start(address, 2 * round + 1, None)
+            .unwrap()
+            .status();
         assert_eq!([first, second], [Some(201); 2], "{point:?}");
         drop((one, other));
         let sent = [(2 * round, first), (2 * round + 1, second)];
-        let sent = sent.map(|(number, status)| Sent { number, status, until: number + 1 });
+        let sent = sent.map(|(number, status)| Sent {
+            number,
+            status,
+            until: number + 1,
+        });
         uploads.check(folder.path(), &sent, Unanswered::Lost);
     }
 }
 
 /// Told in the output of a test that failed.
 fn random() -> fastrand::Rng {
-    let seed =
-        std::env::var("EURYALE_TEST_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
+    let seed = std::env::var("EURYALE_TEST_SEED")
+        .map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     println!("EURYALE_TEST_SEED={seed}");
     fastrand::Rng::with_seed(seed)
 }

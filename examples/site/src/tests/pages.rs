@@ -13,11 +13,26 @@ async fn every_sample_is_served_and_every_link_leads_somewhere() {
         let page = answer.text();
         assert_eq!(answer.status, 200, "{}", sample.path);
         assert_eq!(header(&answer, "content-type"), "text/html; charset=utf-8");
-        assert!(page.contains(&format!("<h1>{}</h1>", sample.title)), "{page}");
-        assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"), "{page}");
-        for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(
+            page.contains(&format!("<h1>{}</h1>", sample.title)),
+            "{page}"
+        );
+        assert!(
+            page.starts_with("<!doctype html>\n<html lang=\"en\">"),
+            "{page}"
+        );
+        for link in page
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+        {
             if link.starts_with('/') {
-                assert_eq!(site.get(link).await.status, 200, "{link} in {}", sample.path);
+                assert_eq!(
+                    site.get(link).await.status,
+                    200,
+                    "{link} in {}",
+                    sample.path
+                );
             }
         }
     }
@@ -33,10 +48,16 @@ async fn a_folder_lists_its_children_and_the_navigation_marks_the_page() {
         assert!(folder.contains(&link), "{link} in {folder}");
     }
     let current = |page: &str| page.matches("aria-current").count();
-    assert!(folder.contains("<a href=\"/guides\" aria-current=\"page\">"), "{folder}");
+    assert!(
+        folder.contains("<a href=\"/guides\" aria-current=\"page\">"),
+        "{folder}"
+    );
     assert_eq!(current(&folder), 1);
     let page = site.get("/guides/cap").await.text();
-    assert!(page.contains("<a href=\"/guides\" aria-current=\"true\">"), "{page}");
+    assert!(
+        page.contains("<a href=\"/guides\" aria-current=\"true\">"),
+        "{page}"
+    );
     assert_eq!(current(&page), 1);
     site.end().await;
 }
@@ -44,11 +65,25 @@ async fn a_folder_lists_its_children_and_the_navigation_marks_the_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_said_in_the_form_that_is_wanted() {
     let site = Site::start(2).await;
-    for path in ["/nothing", "/guides/nothing", "/@@nothing", "/guides/@@slow", "/%ff%00", "//guides"] {
+    for path in [
+        "/nothing",
+        "/guides/nothing",
+        "/@@nothing",
+        "/guides/@@slow",
+        "/%ff%00",
+        "//guides",
+    ] {
         let page = site.browse("GET", path).await;
         assert_eq!(page.status, 404, "{path}");
-        assert!(page.text().contains("<h1>Not Found</h1>"), "{}", page.text());
-        assert!(page.text().contains("<a href=\"/guides\">Guides</a>"), "the navigation stays");
+        assert!(
+            page.text().contains("<h1>Not Found</h1>"),
+            "{}",
+            page.text()
+        );
+        assert!(
+            page.text().contains("<a href=\"/guides\">Guides</a>"),
+            "the navigation stays"
+        );
         let problem = site.get(path).await;
         assert_eq!(problem.status, 404, "{path}");
         assert_eq!(header(&problem, "content-type"), "application/problem+json");
@@ -72,7 +107,11 @@ async fn methods_that_a_path_does_not_know_are_refused() {
     ];
     for (method, path, allow) in cases {
         let answer = site.browse(method, path).await;
-        assert_eq!((answer.status.as_u16(), header(&answer, "allow")), (405, allow), "{method} {path}");
+        assert_eq!(
+            (answer.status.as_u16(), header(&answer, "allow")),
+            (405, allow),
+            "{method} {path}"
+        );
     }
     assert_eq!(site.browse("PUT", "/nothing").await.status, 404);
     site.end().await;
@@ -84,13 +123,21 @@ async fn head_has_the_head_of_get() {
     for (theme, is_known) in [("--theme=none", true), ("--theme=euryale", false)] {
         let site = Site::start_with(2, &[theme]).await;
         for path in ["/guides", "/nothing", "/pictures/onion.svg"] {
-            let (mut head, get) = (site.browse("HEAD", path).await, site.browse("GET", path).await);
+            let mut head = site.browse("HEAD", path).await;
+            let get = site.browse("GET", path).await;
             assert_eq!(head.status, get.status);
-            assert_eq!(header(&get, "content-length"), get.body.len().to_string(), "{theme} {path}");
+            assert_eq!(
+                header(&get, "content-length"),
+                get.body.len().to_string(),
+                "{theme} {path}"
+            );
             let length = head.headers.remove("content-length");
             let is_file = path.ends_with(".svg");
             assert_eq!(length.is_some(), is_known || is_file, "{theme} {path}");
-            assert!(length.is_none_or(|length| length == get.headers["content-length"]), "{theme} {path}");
+            assert!(
+                length.is_none_or(|length| length == get.headers["content-length"]),
+                "{theme} {path}"
+            );
             let mut others = get.headers.clone();
             for name in ["content-length", "date"] {
                 others.remove(name);
@@ -105,9 +152,16 @@ async fn head_has_the_head_of_get() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slash_too_many_leads_to_the_page() {
     let site = Site::start(2).await;
-    for (path, location) in [("/guides/", "/guides"), ("/guides/cap/?a=b", "/guides/cap?a=b")] {
+    for (path, location) in [
+        ("/guides/", "/guides"),
+        ("/guides/cap/?a=b", "/guides/cap?a=b"),
+    ] {
         let answer = site.get(path).await;
-        assert_eq!((answer.status.as_u16(), header(&answer, "location")), (308, location), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), header(&answer, "location")),
+            (308, location),
+            "{path}"
+        );
     }
     assert_eq!(site.get("/guides//").await.status, 404);
     site.end().await;
@@ -116,12 +170,16 @@ async fn a_slash_too_many_leads_to_the_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_of_any_name_and_in_html_are_served_and_linked() {
     let site = Site::start(2).await;
-    let insert = "INSERT INTO document VALUES ('/guides/a \"b\"? <ü>', '/guides', 99, 'Odd <name>', 'html',
+    let insert =
+        "INSERT INTO document VALUES ('/guides/a \"b\"? <ü>', '/guides', 99, 'Odd <name>', 'html',
                   '<p>plain <em>HTML</em></p>', 0)";
     site.other_program().execute_batch(insert).unwrap();
     let folder = site.get("/guides").await.text();
     let link = "/guides/a%20%22b%22%3F%20%3C%C3%BC%3E";
-    assert!(folder.contains(&format!("<a href=\"{link}\">Odd &lt;name&gt;</a>")), "{folder}");
+    assert!(
+        folder.contains(&format!("<a href=\"{link}\">Odd &lt;name&gt;</a>")),
+        "{folder}"
+    );
     let page = site.get(link).await.text();
     assert!(
         page.contains("<h1>Odd &lt;name&gt;</h1>") && page.contains("<p>plain <em>HTML</em></p>"),
@@ -140,12 +198,20 @@ fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
             "{html}"
         );
     }
-    assert_eq!(markdown::render("one *two*", |_| None), "<p>one <em>two</em></p>\n");
+    assert_eq!(
+        markdown::render("one *two*", |_| None),
+        "<p>one <em>two</em></p>\n"
+    );
 }
 
 #[test]
 fn parents() {
-    let cases = [("/", None), ("/a", Some("/")), ("/a/b", Some("/a")), ("/a/b/c", Some("/a/b"))];
+    let cases = [
+        ("/", None),
+        ("/a", Some("/")),
+        ("/a/b", Some("/a")),
+        ("/a/b/c", Some("/a/b")),
+    ];
     for (path, parent) in cases {
         assert_eq!(store::parent(path), parent, "{path}");
     }
@@ -155,19 +221,35 @@ fn parents() {
 fn samples_are_well_formed() {
     let paths: Vec<_> = content::samples().map(|sample| sample.path).collect();
     for sample in content::samples() {
-        assert!(!sample.title.is_empty() && !sample.title.starts_with('#'), "{sample:?}");
-        assert!(!sample.body.is_empty() && !sample.body.starts_with("# "), "{sample:?}");
-        assert!(store::parent(sample.path).is_none_or(|folder| paths.contains(&folder)), "{sample:?}");
+        assert!(
+            !sample.title.is_empty() && !sample.title.starts_with('#'),
+            "{sample:?}"
+        );
+        assert!(
+            !sample.body.is_empty() && !sample.body.starts_with("# "),
+            "{sample:?}"
+        );
+        assert!(
+            store::parent(sample.path).is_none_or(|folder| paths.contains(&folder)),
+            "{sample:?}"
+        );
     }
 }
 
 #[test]
 fn the_page_of_the_metrics_has_all_of_them() {
-    let page = content::samples().find(|page| page.path == "/operate/metrics").unwrap();
+    let page = content::samples()
+        .find(|page| page.path == "/operate/metrics")
+        .unwrap();
     let exposition = Ledger::new().exposition();
-    let names = exposition.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let names = exposition
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     // The greatest value so far stands beside the value.
-    let named = |name: &str| page.body.contains(&format!("`{}`", name.trim_end_matches("_peak")));
+    let named = |name: &str| {
+        page.body
+            .contains(&format!("`{}`", name.trim_end_matches("_peak")))
+    };
     let missing: Vec<&str> = names.filter(|name| !named(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -16,12 +16,28 @@ async fn three_answers_in_two_publications() {
     let began = Instant::now();
     let answer = site.get("/@@promises").await;
     let took = began.elapsed();
-    let lines: Vec<String> = (1..=3).map(|number| format!("answer 1.{number} took 300 ms\n")).collect();
-    assert_eq!(answer.text(), format!("{}published 2 times\n", lines.concat()));
-    assert!(took >= Duration::from_millis(300) && took <= Duration::from_millis(450), "{took:?}");
-    assert_eq!(header(&answer, "server-timing").matches("answer;dur=3").count(), 3);
+    let lines: Vec<String> = (1..=3)
+        .map(|number| format!("answer 1.{number} took 300 ms\n"))
+        .collect();
+    assert_eq!(
+        answer.text(),
+        format!("{}published 2 times\n", lines.concat())
+    );
+    assert!(
+        took >= Duration::from_millis(300) && took <= Duration::from_millis(450),
+        "{took:?}"
+    );
+    assert_eq!(
+        header(&answer, "server-timing")
+            .matches("answer;dur=3")
+            .count(),
+        3
+    );
     let held = site.ledger.publishers.seconds.sum();
-    assert!(held < Duration::from_millis(20), "a worker was held for {held:?}");
+    assert!(
+        held < Duration::from_millis(20),
+        "a worker was held for {held:?}"
+    );
     site.end().await;
 }
 
@@ -35,10 +51,20 @@ async fn rounds_and_failures() {
         .collect::<String>();
     assert_eq!(answer.text(), format!("{rounds}published 4 times\n"));
     assert_eq!(site.get("/@@promises?n=1&ms=0&rounds=7").await.status, 200);
-    assert_eq!(site.get("/@@promises?n=1&ms=0&rounds=8").await.status, 508, "nine passes");
+    assert_eq!(
+        site.get("/@@promises?n=1&ms=0&rounds=8").await.status,
+        508,
+        "nine passes"
+    );
     assert_eq!(site.get("/@@promises?n=17&ms=0").await.status, 508);
-    for query in ["n=0", "n=101", "ms=-1", "ms=60001", "rounds=0", "fail=2", "n=x", "n=1&n=2"] {
-        assert_eq!(site.get(&format!("/@@promises?{query}")).await.status, 400, "{query}");
+    for query in [
+        "n=0", "n=101", "ms=-1", "ms=60001", "rounds=0", "fail=2", "n=x", "n=1&n=2",
+    ] {
+        assert_eq!(
+            site.get(&format!("/@@promises?{query}")).await.status,
+            400,
+            "{query}"
+        );
     }
     assert_eq!(site.post("/@@promises").await.status, 405);
     site.end().await;
@@ -70,15 +96,18 @@ async fn upstream() -> (String, Arc<AtomicUsize>) {
                     }
                     Some("/garbage") => ("200 OK", "", "\0 no feed".to_owned()),
                     Some("/large") => ("200 OK", "", " ".repeat(3 << 20)),
-                    Some("/elsewhere") => {
-                        ("302 Found", "location: http://other.test/feed\r\n", String::new())
-                    }
+                    Some("/elsewhere") => (
+                        "302 Found",
+                        "location: http://other.test/feed\r\n",
+                        String::new(),
+                    ),
                     Some("/moved") => ("302 Found", "location: /feed\r\n", String::new()),
                     _ => ("404 Not Found", "", String::new()),
                 };
                 let length = body.len();
                 let head = format!(
-                    "HTTP/1.1 {status}\r\n{location}content-length: {length}\r\nconnection: close\r\n\r\n"
+                    "HTTP/1.1 {status}\r\n{location}content-length: {length}\r\n\
+                        connection: close\r\n\r\n"
                 );
                 peer.write_all((head + &body).as_bytes()).await
             });
@@ -88,7 +117,9 @@ async fn upstream() -> (String, Arc<AtomicUsize>) {
 }
 
 fn feed_of(url: &str) -> String {
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("url", url).finish();
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("url", url)
+        .finish();
     format!("/@@feed?{query}")
 }
 
@@ -99,7 +130,8 @@ async fn a_feed_is_fetched_once_for_all() {
     let path = feed_of(&format!("{upstream}/slow"));
     let mut requests = Vec::new();
     for _ in 0..50 {
-        let (mut peer, path) = (site.peer().await, path.clone());
+        let mut peer = site.peer().await;
+        let path = path.clone();
         requests.push(tokio::spawn(async move { peer.get(&path).await.unwrap() }));
     }
     for request in requests {
@@ -121,7 +153,11 @@ async fn a_feed_is_fetched_once_for_all() {
     assert_eq!(calls.load(SeqCst), 1);
     let attempts = site.ledger.conflicts.attempts.get();
     assert_eq!(site.get(&path).await.status, 200);
-    assert_eq!(site.ledger.conflicts.attempts.get(), attempts + 1, "there already: one pass");
+    assert_eq!(
+        site.ledger.conflicts.attempts.get(),
+        attempts + 1,
+        "there already: one pass"
+    );
     site.end().await;
 }
 
@@ -129,7 +165,11 @@ async fn a_feed_is_fetched_once_for_all() {
 async fn a_feed_that_does_not_come() {
     let (upstream, calls) = upstream().await;
     let site = Site::start_with(1, &["--private-feed-host=127.0.0.1"]).await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     for (url, status) in [
         (format!("{upstream}/moved"), 200),
         (format!("{upstream}/missing"), 502),
@@ -164,8 +204,16 @@ async fn a_public_host_with_a_private_address() {
     let (upstream, calls) = upstream().await;
     let site = Site::start_with(1, &["--feed-host=localhost,127.0.0.1"]).await;
     let port = upstream.rsplit(':').next().unwrap();
-    assert_eq!(site.get(&feed_of(&format!("http://localhost:{port}/feed"))).await.status, 502);
-    assert_eq!(site.get(&feed_of(&format!("{upstream}/feed"))).await.status, 403);
+    assert_eq!(
+        site.get(&feed_of(&format!("http://localhost:{port}/feed")))
+            .await
+            .status,
+        502
+    );
+    assert_eq!(
+        site.get(&feed_of(&format!("{upstream}/feed"))).await.status,
+        403
+    );
     assert_eq!(calls.load(SeqCst), 0);
     site.end().await;
 }
@@ -173,11 +221,19 @@ async fn a_public_host_with_a_private_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn news_on_the_home_page() {
     let (upstream, calls) = upstream().await;
-    let flags = |path: &str| [format!("--news={upstream}{path}"), "--private-feed-host=127.0.0.1".to_owned()];
+    let flags = |path: &str| {
+        [
+            format!("--news={upstream}{path}"),
+            "--private-feed-host=127.0.0.1".to_owned(),
+        ]
+    };
     let site = Site::start_with(2, &flags("/feed").each_ref().map(String::as_str)).await;
     for _ in 0..3 {
         let page = site.get("/").await.text();
-        assert!(page.contains("<h2 id=\"news\">News</h2>") && page.contains("One &lt;b&gt;"), "{page}");
+        assert!(
+            page.contains("<h2 id=\"news\">News</h2>") && page.contains("One &lt;b&gt;"),
+            "{page}"
+        );
     }
     assert!(!site.get("/guides").await.text().contains("id=\"news\""));
     assert_eq!(calls.load(SeqCst), 1);
@@ -192,9 +248,14 @@ async fn news_on_the_home_page() {
 
 #[test]
 fn addresses_of_the_public_internet() {
-    for address in
-        ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1"]
-    {
+    for address in [
+        "1.1.1.1",
+        "172.32.0.1",
+        "100.128.0.1",
+        "2606:4700::1111",
+        "64:ff9b::101:101",
+        "2002:101:101::1",
+    ] {
         assert!(is_public(address.parse().unwrap()), "{address}");
     }
     for address in [

@@ -1,4 +1,5 @@
-//! What the site does with what a proxy says. `127.0.0.1`, where these tests ask from, is the proxy.
+//! What the site does with what a proxy says. `127.0.0.1`, where these tests ask from, is the
+//! proxy.
 
 use serde_json::Value;
 
@@ -9,14 +10,25 @@ const FORWARDED: &str = "x-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: https\
     x-forwarded-host: example.org\r\nx-forwarded-prefix: /app\r\n";
 
 async fn told(site: &Site, path: &str, more: &str) -> Answer {
-    site.send("GET", path, &format!("{FORWARDED}accept: text/html\r\n{more}"), "").await
+    site.send(
+        "GET",
+        path,
+        &format!("{FORWARDED}accept: text/html\r\n{more}"),
+        "",
+    )
+    .await
 }
 
 /// The addresses of this site that a page has links to.
 pub(super) fn links(page: &str) -> Vec<&str> {
     let attributes = [" href=\"", " src=\"", " action=\""];
-    let links = attributes.iter().flat_map(|attribute| page.split(attribute).skip(1));
-    links.filter_map(|rest| rest.split('"').next()).filter(|link| link.starts_with('/')).collect()
+    let links = attributes
+        .iter()
+        .flat_map(|attribute| page.split(attribute).skip(1));
+    links
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|link| link.starts_with('/'))
+        .collect()
 }
 
 fn seen(answer: &Answer) -> Value {
@@ -26,31 +38,83 @@ fn seen(answer: &Answer) -> Value {
 #[tokio::test]
 async fn links_redirects_and_cookies_have_the_prefix() {
     let site = Site::start_with(1, &[TRUSTED]).await;
-    for path in
-        ["/", "/guides/request", "/?q=worker", "/guides?q=worker", "/?new", "/guides?edit", "/nothing"]
-    {
+    for path in [
+        "/",
+        "/guides/request",
+        "/?q=worker",
+        "/guides?q=worker",
+        "/?new",
+        "/guides?edit",
+        "/nothing",
+    ] {
         let page = told(&site, path, "").await.text();
         let links = links(&page);
-        assert!(links.len() > 5 && links.iter().all(|link| link.starts_with("/app/")), "{path}: {links:?}");
+        assert!(
+            links.len() > 5 && links.iter().all(|link| link.starts_with("/app/")),
+            "{path}: {links:?}"
+        );
     }
     let style = told(&site, "/", "").await.text();
-    let style = links(&style).into_iter().find(|link| link.ends_with(".css")).unwrap().to_owned();
-    assert_eq!(told(&site, style.strip_prefix("/app").unwrap(), "").await.status, 200);
+    let style = links(&style)
+        .into_iter()
+        .find(|link| link.ends_with(".css"))
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        told(&site, style.strip_prefix("/app").unwrap(), "")
+            .await
+            .status,
+        200
+    );
     let slash = told(&site, "/guides/?x=1", "").await;
-    assert_eq!((slash.status.as_u16(), header(&slash, "location")), (308, "/app/guides?x=1"));
+    assert_eq!(
+        (slash.status.as_u16(), header(&slash, "location")),
+        (308, "/app/guides?x=1")
+    );
     let form = format!("{FORWARDED}content-type: application/x-www-form-urlencoded\r\n");
-    // As a browser sends it that knows no `Sec-Fetch-Site`: the origin is that of the host it asked.
+    // As a browser sends it that knows no `Sec-Fetch-Site`: the origin is that of the host it
+    // asked.
     let made = site
-        .send("POST", "/", &format!("{form}origin: https://example.org\r\n"), "name=x&title=X&body=")
+        .send(
+            "POST",
+            "/",
+            &format!("{form}origin: https://example.org\r\n"),
+            "name=x&title=X&body=",
+        )
         .await;
-    assert_eq!((made.status.as_u16(), header(&made, "location")), (201, "/app/x"));
-    let foreign =
-        site.send("POST", "/", &format!("{form}origin: https://other.org\r\n"), "name=y&title=Y").await;
+    assert_eq!(
+        (made.status.as_u16(), header(&made, "location")),
+        (201, "/app/x")
+    );
+    let foreign = site
+        .send(
+            "POST",
+            "/",
+            &format!("{form}origin: https://other.org\r\n"),
+            "name=y&title=Y",
+        )
+        .await;
     assert_eq!(foreign.status, 403);
     let changed = site.send("POST", "/x", &form, "title=Y&body=").await;
-    assert_eq!((changed.status.as_u16(), header(&changed, "content-location")), (204, "/app/x"));
-    let gone = site.send("DELETE", "/x", &format!("{FORWARDED}accept: text/html\r\n"), "").await;
-    assert_eq!((gone.status.as_u16(), header(&gone, "location")), (303, "/app/"));
+    assert_eq!(
+        (
+            changed.status.as_u16(),
+            header(&changed, "content-location")
+        ),
+        (204, "/app/x")
+    );
+    let gone = site
+        .send(
+            "DELETE",
+            "/x",
+            &format!("{FORWARDED}accept: text/html\r\n"),
+            "",
+        )
+        .await;
+    assert_eq!(
+        (gone.status.as_u16(), header(&gone, "location")),
+        (303, "/app/")
+    );
 
     let first = told(&site, "/@@visitor", "").await;
     let expected = serde_json::json!({
@@ -58,22 +122,47 @@ async fn links_redirects_and_cookies_have_the_prefix() {
         "here": "https://example.org/app/@@visitor", "visits": 1,
     });
     assert_eq!(seen(&first), expected);
-    assert_eq!(header(&first, "set-cookie"), "visits=1; Path=/app; Secure; HttpOnly; SameSite=Lax");
-    assert_eq!(seen(&told(&site, "/@@visitor", "cookie: a=b; visits=1\r\n").await)["visits"], 2);
-    assert_eq!(told(&site, "/", "x-forwarded-for: nonsense\r\n").await.status, 400);
+    assert_eq!(
+        header(&first, "set-cookie"),
+        "visits=1; Path=/app; Secure; HttpOnly; SameSite=Lax"
+    );
+    assert_eq!(
+        seen(&told(&site, "/@@visitor", "cookie: a=b; visits=1\r\n").await)["visits"],
+        2
+    );
+    assert_eq!(
+        told(&site, "/", "x-forwarded-for: nonsense\r\n")
+            .await
+            .status,
+        400
+    );
     site.end().await;
 }
 
 #[tokio::test]
 async fn a_stranger_says_nothing() {
-    let site = Site::start_with(1, &["--trusted-proxy=192.0.2.0/24", "--virtual-host-proxy=unix"]).await;
+    let site = Site::start_with(
+        1,
+        &["--trusted-proxy=192.0.2.0/24", "--virtual-host-proxy=unix"],
+    )
+    .await;
     let answer = told(&site, "/@@visitor", "").await;
     assert_eq!(
-        (seen(&answer)["client"].as_str(), seen(&answer)["site"].as_str()),
+        (
+            seen(&answer)["client"].as_str(),
+            seen(&answer)["site"].as_str()
+        ),
         (Some("127.0.0.1"), Some("http://test/"))
     );
-    assert_eq!(header(&answer, "set-cookie"), "visits=1; Path=/; HttpOnly; SameSite=Lax");
-    assert!(links(&told(&site, "/", "").await.text()).iter().all(|link| !link.starts_with("/app")));
+    assert_eq!(
+        header(&answer, "set-cookie"),
+        "visits=1; Path=/; HttpOnly; SameSite=Lax"
+    );
+    assert!(
+        links(&told(&site, "/", "").await.text())
+            .iter()
+            .all(|link| !link.starts_with("/app"))
+    );
     let path = "/VirtualHostBase/https/evil.test/VirtualHostRoot/_vh_evil/guides";
     let answer = told(&site, path, "").await;
     assert_eq!(answer.status, 404);
@@ -86,26 +175,52 @@ async fn a_stranger_says_nothing() {
 
 #[tokio::test]
 async fn a_folder_is_the_whole_site() {
-    let site =
-        Site::start_with(1, &["--virtual-host-proxy=127.0.0.1", "--virtual-host=shown.test/guides"]).await;
+    let site = Site::start_with(
+        1,
+        &[
+            "--virtual-host-proxy=127.0.0.1",
+            "--virtual-host=shown.test/guides",
+        ],
+    )
+    .await;
     let base = "/VirtualHostBase/https/example.org:443/guides/VirtualHostRoot/_vh_a";
     let page = site.browse("GET", base).await.text();
     let addresses = links(&page);
-    assert!(addresses.contains(&"/a/request") && addresses.contains(&"/a/"), "{addresses:?}");
+    assert!(
+        addresses.contains(&"/a/request") && addresses.contains(&"/a/"),
+        "{addresses:?}"
+    );
     // That one is in the text, and leads out: the site has no better address for it.
-    let others: Vec<_> = addresses.iter().filter(|link| !link.starts_with("/a/")).collect();
+    let others: Vec<_> = addresses
+        .iter()
+        .filter(|link| !link.starts_with("/a/"))
+        .collect();
     assert_eq!(others, [&"/layers"]);
-    let style = addresses.iter().find(|link| link.ends_with(".css")).unwrap();
+    let style = addresses
+        .iter()
+        .find(|link| link.ends_with(".css"))
+        .unwrap();
     assert_eq!(site.get(&style.replacen("/a", base, 1)).await.status, 200);
     let visitor = seen(&site.get(&format!("{base}/@@visitor")).await);
     assert_eq!(visitor["here"], "https://example.org/a/@@visitor");
     let slash = site.get(&format!("{base}/request/")).await;
-    assert_eq!((slash.status.as_u16(), header(&slash, "location")), (308, "/a/request"));
+    assert_eq!(
+        (slash.status.as_u16(), header(&slash, "location")),
+        (308, "/a/request")
+    );
     let mut peer = site.peer().await;
-    peer.send("GET /request HTTP/1.1\r\nhost: shown.test\r\n\r\n").await.unwrap();
+    peer.send("GET /request HTTP/1.1\r\nhost: shown.test\r\n\r\n")
+        .await
+        .unwrap();
     let shown = peer.read_answer(false).await.unwrap();
     assert_eq!(shown.status, 200);
-    assert!(links(&shown.text()).iter().all(|link| !link.starts_with("/guides")), "{}", shown.text());
+    assert!(
+        links(&shown.text())
+            .iter()
+            .all(|link| !link.starts_with("/guides")),
+        "{}",
+        shown.text()
+    );
     site.end().await;
 }
 
@@ -114,12 +229,17 @@ async fn a_page_that_a_layer_makes_has_the_prefix() {
     let site = Site::start_with(1, &[TRUSTED]).await;
     let mut peer = site.peer().await;
     let fields = "accept: text/html\r\ncontent-type: multipart/form-data; boundary=b\r\n";
-    let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 20000000\r\n{FORWARDED}{fields}\r\n");
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 20000000\r\n{FORWARDED}{fields}\r\n"
+    );
     peer.send(head).await.unwrap();
     let refused = peer.read_answer(false).await.unwrap();
     assert_eq!(refused.status, 413);
     let page = refused.text();
-    assert!(links(&page).iter().all(|link| link.starts_with("/app/")) && page.contains("/app/"), "{page}");
+    assert!(
+        links(&page).iter().all(|link| link.starts_with("/app/")) && page.contains("/app/"),
+        "{page}"
+    );
     site.end().await;
 }
 
@@ -128,14 +248,26 @@ async fn files_are_left_to_a_proxy_that_sends_them() {
     let site = Site::start_with(1, &[TRUSTED, "--offload=/internal"]).await;
     let offers = "x-sendfile-type: X-Accel-Redirect\r\n";
     let file = site.send("GET", "/pictures/chord.wav", offers, "").await;
-    let place = header(&file, "x-accel-redirect").strip_prefix("/internal/").unwrap().to_owned();
+    let place = header(&file, "x-accel-redirect")
+        .strip_prefix("/internal/")
+        .unwrap()
+        .to_owned();
     assert!(file.body.is_empty() && site.folder.path().join("blobs").join(place).is_file());
-    let file = site.send("GET", "/pictures/chord.wav", "x-sendfile-type: X-Sendfile\r\n", "").await;
+    let file = site
+        .send(
+            "GET",
+            "/pictures/chord.wav",
+            "x-sendfile-type: X-Sendfile\r\n",
+            "",
+        )
+        .await;
     let place = header(&file, "x-sendfile").to_owned();
     assert!(std::path::Path::new(&place).is_file(), "{place}");
     // A drawing may hold a script; its policy goes with it.
     let drawing = site.send("GET", "/pictures/onion.svg", offers, "").await;
-    assert!(!drawing.body.is_empty() && header(&drawing, "content-security-policy").contains("sandbox"));
+    assert!(
+        !drawing.body.is_empty() && header(&drawing, "content-security-policy").contains("sandbox")
+    );
     assert_eq!(site.ledger.blobs.sent.offload.get(), 2);
     site.end().await;
 }

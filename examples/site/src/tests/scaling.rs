@@ -12,9 +12,13 @@ use super::{Site, header};
 const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
 
 fn picture(width: u32, height: u32, is_transparent: bool) -> Vec<u8> {
-    let (red, green) = (|x: u32| (x % 251) as u8, |y: u32| (y % 241) as u8);
+    let red = |x: u32| (x % 251) as u8;
+    let green = |y: u32| (y % 241) as u8;
     let picture: DynamicImage = if is_transparent {
-        RgbaImage::from_fn(width, height, |x, y| image::Rgba([red(x), green(y), 9, 128])).into()
+        RgbaImage::from_fn(width, height, |x, y| {
+            image::Rgba([red(x), green(y), 9, 128])
+        })
+        .into()
     } else {
         RgbImage::from_fn(width, height, |x, y| image::Rgb([red(x), green(y), 9])).into()
     };
@@ -36,7 +40,9 @@ fn bomb(width: u32, height: u32) -> Vec<u8> {
 /// That of PNG (ISO 3309).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }
 
@@ -51,7 +57,8 @@ impl Site {
         let body = [before.as_bytes(), bytes, after.as_bytes()].concat();
         let mut peer = self.peer().await;
         let length = body.len();
-        let head = format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{MULTIPART}\r\n");
+        let head =
+            format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{MULTIPART}\r\n");
         peer.send([head.as_bytes(), &body].concat()).await.unwrap();
         assert_eq!(peer.read_answer(false).await.unwrap().status, 201);
     }
@@ -74,23 +81,45 @@ async fn a_picture_is_scaled_once_and_goes_with_its_original() {
     let sent = site.ledger.blobs.sent.sendfile.get();
     let first = site.scaled("p.png", "128").await;
     assert_eq!(
-        (first.status.as_u16(), header(&first, "content-type"), size(&first)),
+        (
+            first.status.as_u16(),
+            header(&first, "content-type"),
+            size(&first)
+        ),
         (200, "image/jpeg", (128, 64))
     );
     let transparent = site.scaled("t.png", "64").await;
-    assert_eq!((header(&transparent, "content-type"), size(&transparent)), ("image/png", (64, 32)));
-    assert_eq!(site.ledger.blobs.sent.sendfile.get(), sent + 2, "as a file from the first time on");
+    assert_eq!(
+        (header(&transparent, "content-type"), size(&transparent)),
+        ("image/png", (64, 32))
+    );
+    assert_eq!(
+        site.ledger.blobs.sent.sendfile.get(),
+        sent + 2,
+        "as a file from the first time on"
+    );
     let again = site.scaled("p.png", "128").await;
-    assert_eq!((again.body == first.body, header(&again, "etag")), (true, header(&first, "etag")));
+    assert_eq!(
+        (again.body == first.body, header(&again, "etag")),
+        (true, header(&first, "etag"))
+    );
     assert_eq!(site.blobs().len(), before + 4);
 
     let large = site.scaled("p.png", "512").await;
-    assert_eq!((header(&large, "content-type"), size(&large)), ("image/png", (400, 200)), "never enlarged");
+    assert_eq!(
+        (header(&large, "content-type"), size(&large)),
+        ("image/png", (400, 200)),
+        "never enlarged"
+    );
     assert_eq!(site.blobs().len(), before + 4);
 
     site.upload_bytes("p.png", &picture(300, 300, false)).await;
     assert_eq!(size(&site.scaled("p.png", "128").await), (128, 128));
-    assert_eq!(site.blobs().len(), before + 4, "the old picture is gone with what was made of it");
+    assert_eq!(
+        site.blobs().len(),
+        before + 4,
+        "the old picture is gone with what was made of it"
+    );
     for name in ["/p.png", "/t.png"] {
         assert_eq!(site.send("DELETE", name, "", "").await.status, 204);
     }
@@ -130,7 +159,9 @@ async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
     site.upload_bytes("p.png", &picture(400, 200, false)).await;
     let name: String = site
         .other_program()
-        .query_row("SELECT blob FROM file WHERE path = '/p.png'", [], |row| row.get(0))
+        .query_row("SELECT blob FROM file WHERE path = '/p.png'", [], |row| {
+            row.get(0)
+        })
         .unwrap();
     fs::remove_file(site.folder.path().join("blobs").join(name)).unwrap();
     let attempts = site.ledger.conflicts.attempts.get();
@@ -155,7 +186,10 @@ async fn what_is_no_picture_or_too_large_is_said_to_be() {
         let answer = site.scaled(name, "64").await;
         let problem: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
         assert_eq!(answer.status, 422, "{name}: {problem}");
-        assert!(problem["detail"].as_str().unwrap().contains(says), "{name}: {problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(says),
+            "{name}: {problem}"
+        );
     }
     for width in ["100", "0", "", "64px", "064", "-1", "64/64"] {
         assert_eq!(site.scaled("text.png", width).await.status, 404, "{width}");

@@ -1,4 +1,5 @@
-//! Full-text search: what is found, what is shown of it, and words that would mean something to FTS5.
+//! Full-text search: what is found, what is shown of it, and words that would mean something to
+//! FTS5.
 
 use euryale_test::Answer;
 
@@ -10,7 +11,10 @@ use crate::{content, markdown, search, store};
 fn found(page: &Answer) -> Vec<String> {
     let text = page.text();
     let places = text.split("<p class=\"place\">").skip(1);
-    places.filter_map(|rest| rest.split("</p>").next()).map(|path| path.replace("&#x2f;", "/")).collect()
+    places
+        .filter_map(|rest| rest.split("</p>").next())
+        .map(|path| path.replace("&#x2f;", "/"))
+        .collect()
 }
 
 fn add(site: &Site, path: &str, title: &str, format: &str, body: &str) {
@@ -29,8 +33,16 @@ async fn every_sample_is_found_by_its_title() {
     for sample in content::samples() {
         let query = form_urlencoded::byte_serialize(sample.title.as_bytes()).collect::<String>();
         let page = site.browse("GET", &format!("/?q={query}")).await;
-        assert_eq!((page.status.as_u16(), header(&page, "content-type")), (200, "text/html; charset=utf-8"));
-        assert!(found(&page).contains(&sample.path.to_owned()), "{}: {}", sample.title, page.text());
+        assert_eq!(
+            (page.status.as_u16(), header(&page, "content-type")),
+            (200, "text/html; charset=utf-8")
+        );
+        assert!(
+            found(&page).contains(&sample.path.to_owned()),
+            "{}: {}",
+            sample.title,
+            page.text()
+        );
     }
     site.end().await;
 }
@@ -53,9 +65,14 @@ async fn a_search_stays_at_and_below_its_folder() {
         let mut paths = found(&page);
         paths.sort();
         assert_eq!(paths, expected, "{folder}");
-        let form = format!("<form class=\"search\" role=\"search\" action=\"{folder}\" method=\"get\">");
+        let form =
+            format!("<form class=\"search\" role=\"search\" action=\"{folder}\" method=\"get\">");
         assert!(page.text().contains(&form), "{}", page.text());
-        assert_eq!(page.text().contains("<a href=\"/?q=zebras\">"), folder != "/", "a way to search all");
+        assert_eq!(
+            page.text().contains("<a href=\"/?q=zebras\">"),
+            folder != "/",
+            "a way to search all"
+        );
     }
     assert_eq!(site.get("/nothing?q=zebra").await.status, 404);
     assert_eq!(site.get("/guides/?q=zebra").await.status, 308);
@@ -70,16 +87,28 @@ async fn the_index_follows_every_change() {
     assert!(all("okapi").await.is_empty());
     add(&site, "/animals", "Animals", "markdown", "An okapi.");
     assert_eq!(all("okapi").await, ["/animals"]);
-    other.execute_batch("UPDATE document SET body = 'A gnu.' WHERE path = '/animals'").unwrap();
+    other
+        .execute_batch("UPDATE document SET body = 'A gnu.' WHERE path = '/animals'")
+        .unwrap();
     assert!(all("okapi").await.is_empty());
-    assert_eq!(all("GNU+anim%C3%A1ls").await, ["/animals"], "all words, whatever their case and accents");
+    assert_eq!(
+        all("GNU+anim%C3%A1ls").await,
+        ["/animals"],
+        "all words, whatever their case and accents"
+    );
     assert!(all("gnu+okapi").await.is_empty());
-    other.execute_batch("UPDATE document SET path = '/beasts' WHERE path = '/animals'").unwrap();
+    other
+        .execute_batch("UPDATE document SET path = '/beasts' WHERE path = '/animals'")
+        .unwrap();
     assert_eq!(all("gnu").await, ["/beasts"]);
-    other.execute_batch("DELETE FROM document WHERE path = '/beasts'").unwrap();
+    other
+        .execute_batch("DELETE FROM document WHERE path = '/beasts'")
+        .unwrap();
     assert!(all("gnu").await.is_empty());
     // An index that disagrees with its documents is an error here.
-    other.execute_batch("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)").unwrap();
+    other
+        .execute_batch("INSERT INTO search (search, rank) VALUES ('integrity-check', 1)")
+        .unwrap();
     site.end().await;
 }
 
@@ -116,8 +145,18 @@ async fn no_words_are_an_error() {
         assert!(!page.text().contains("<script"), "{}", page.text());
         assert!(page.text().contains("<h1>Search</h1>"), "{}", page.text());
     }
-    for words in ["C%2B%2B+odd", "e-mail", "%22e-mail%3F%22", "*+mail+odd", "odd%00"] {
-        assert_eq!(found(&site.get(&format!("/?q={words}")).await), ["/odd"], "{words}");
+    for words in [
+        "C%2B%2B+odd",
+        "e-mail",
+        "%22e-mail%3F%22",
+        "*+mail+odd",
+        "odd%00",
+    ] {
+        assert_eq!(
+            found(&site.get(&format!("/?q={words}")).await),
+            ["/odd"],
+            "{words}"
+        );
     }
     assert_eq!(site.get("/?q=a&q=b").await.status, 400);
     site.end().await;
@@ -126,14 +165,38 @@ async fn no_words_are_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_shown_of_a_document_is_escaped() {
     let site = Site::start(2).await;
-    add(&site, "/a", "A <b>bold</b> quokka", "markdown", "`<script>` & *quokka* [here](/quokka)<i>");
-    add(&site, "/b", "B", "html", "<p title=\"quokka\">5 &lt; 6 <em>quokka</em></p>");
+    add(
+        &site,
+        "/a",
+        "A <b>bold</b> quokka",
+        "markdown",
+        "`<script>` & *quokka* [here](/quokka)<i>",
+    );
+    add(
+        &site,
+        "/b",
+        "B",
+        "html",
+        "<p title=\"quokka\">5 &lt; 6 <em>quokka</em></p>",
+    );
     let page = site.get("/?q=quokka").await.text();
-    assert!(page.contains("A &lt;b&gt;bold&lt;&#x2f;b&gt; <mark>quokka</mark>"), "{page}");
-    assert!(page.contains("<p>&lt;script&gt; &amp; <mark>quokka</mark> here</p>"), "{page}");
-    assert!(page.contains("<p>5 &lt; 6 <mark>quokka</mark></p>"), "{page}");
+    assert!(
+        page.contains("A &lt;b&gt;bold&lt;&#x2f;b&gt; <mark>quokka</mark>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<p>&lt;script&gt; &amp; <mark>quokka</mark> here</p>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<p>5 &lt; 6 <mark>quokka</mark></p>"),
+        "{page}"
+    );
     let page = site.get("/?q=%22%3E%3Cimg%20src%3D1%3E").await.text();
-    assert!(page.contains("value=\"&quot;&gt;&lt;img src=1&gt;\"") && !page.contains("<img src=1"), "{page}");
+    assert!(
+        page.contains("value=\"&quot;&gt;&lt;img src=1&gt;\"") && !page.contains("<img src=1"),
+        "{page}"
+    );
     site.end().await;
 }
 
@@ -141,9 +204,18 @@ async fn what_is_shown_of_a_document_is_escaped() {
 async fn nothing_to_look_for_and_nothing_found_are_said() {
     let site = Site::start(2).await;
     for (path, says) in [
-        ("/?q=", "<p>Type one or more words into the field above.</p>"),
-        ("/guides?q=%20", " to find pages in <a href=\"/guides\">Guides</a>.</p>"),
-        ("/guides?q=wombat", "<p>No page in <a href=\"/guides\">Guides</a> has “wombat”.</p>"),
+        (
+            "/?q=",
+            "<p>Type one or more words into the field above.</p>",
+        ),
+        (
+            "/guides?q=%20",
+            " to find pages in <a href=\"/guides\">Guides</a>.</p>",
+        ),
+        (
+            "/guides?q=wombat",
+            "<p>No page in <a href=\"/guides\">Guides</a> has “wombat”.</p>",
+        ),
     ] {
         let page = site.get(path).await.text();
         assert!(page.contains(says), "{page}");
@@ -153,7 +225,10 @@ async fn nothing_to_look_for_and_nothing_found_are_said() {
     }
     let page = site.get("/?q=wombat").await;
     assert_eq!(found(&page).len(), 20);
-    assert!(page.text().contains("<p>The best 20 pages have “wombat”; more words find fewer.</p>"));
+    assert!(
+        page.text()
+            .contains("<p>The best 20 pages have “wombat”; more words find fewer.</p>")
+    );
     site.end().await;
 }
 
@@ -167,25 +242,42 @@ fn a_database_from_before_gets_the_index_with_its_rows() {
     connection(folder.path()).execute_batch(insert).unwrap();
     drop(Data::open(folder.path()).unwrap());
     let select = "SELECT count(*) FROM search WHERE search MATCH 'dodos'";
-    let count: i64 = connection(folder.path()).query_row(select, [], |row| row.get(0)).unwrap();
+    let count: i64 = connection(folder.path())
+        .query_row(select, [], |row| row.get(0))
+        .unwrap();
     assert_eq!(count, 1);
 }
 
 #[test]
 fn snippets() {
     let [before, after] = store::MARK;
-    let long = format!("{} {before}found{after} {}", "a ".repeat(50), "z ".repeat(50));
+    let long = format!(
+        "{} {before}found{after} {}",
+        "a ".repeat(50),
+        "z ".repeat(50)
+    );
     let snippet = search::snippet(&long);
-    assert!(snippet.starts_with("… a a ") && snippet.ends_with(" z …"), "{snippet}");
+    assert!(
+        snippet.starts_with("… a a ") && snippet.ends_with(" z …"),
+        "{snippet}"
+    );
     assert_eq!(snippet.split(' ').count(), 34);
     assert_eq!(search::snippet(" one\n two "), "one two");
     assert_eq!(
         search::marked(&format!("{before}<{after}{before}")).as_str(),
         Some("<mark>&lt;</mark><mark></mark>")
     );
-    assert_eq!(search::without_tags("a<b>c</b").split_whitespace().collect::<String>(), "ac");
+    assert_eq!(
+        search::without_tags("a<b>c</b")
+            .split_whitespace()
+            .collect::<String>(),
+        "ac"
+    );
     let plain = markdown::plain(
         "# One\n\n*t*wo `three` [four](/4)\nfive <i>six</i>\n\n| a | b |\n|---|---|\n| c | d |",
     );
-    assert_eq!(search::snippet(&plain), "One two three four five six a b c d");
+    assert_eq!(
+        search::snippet(&plain),
+        "One two three four five six a b c d"
+    );
 }

@@ -12,7 +12,8 @@ use crate::settings::Settings;
 use crate::{content, duration, store};
 
 fn parse(flags: &[&str]) -> Result<Settings, String> {
-    Settings::try_parse_from(std::iter::once(&"site").chain(flags)).map_err(|error| error.to_string())
+    Settings::try_parse_from(std::iter::once(&"site").chain(flags))
+        .map_err(|error| error.to_string())
 }
 
 /// Settings that are not printed when they were not made.
@@ -33,9 +34,17 @@ const OPTIONAL: [&str; 11] = [
 #[test]
 fn what_is_printed_can_be_given_again() {
     let cases: [&[&str]; 10] = [
-        &["--host=example.org,*.example.org:8443,[::1]", "--log-filter=warn", "--unix-owner=:www-data"],
+        &[
+            "--host=example.org,*.example.org:8443,[::1]",
+            "--log-filter=warn",
+            "--unix-owner=:www-data",
+        ],
         &["--theme=gazette"],
-        &["--trusted-proxy=10.0.0.0/8,::1", "--trusted-proxy=unix", "--forwarded-field=forwarded"],
+        &[
+            "--trusted-proxy=10.0.0.0/8,::1",
+            "--trusted-proxy=unix",
+            "--forwarded-field=forwarded",
+        ],
         &[
             "--virtual-host-proxy=127.0.0.1",
             "--virtual-host=*.example.org/guides",
@@ -43,18 +52,48 @@ fn what_is_printed_can_be_given_again() {
             "--agent=[::1]:0",
         ],
         &[],
-        &["--listen=unix:/a/b,tls:[::1]:3", "--half-close", "--unix-mode=600", "--proxy-protocol=10.0.0.0/8"],
-        &["--feed-host=a.test,b.test", "--private-feed-host=c.test", "--news=http://c.test/feed"],
-        &["--connections", "7", "--max-queue=3", "--max-wait", "1500ms", "--drain", "0s", "--log=json"],
+        &[
+            "--listen=unix:/a/b,tls:[::1]:3",
+            "--half-close",
+            "--unix-mode=600",
+            "--proxy-protocol=10.0.0.0/8",
+        ],
+        &[
+            "--feed-host=a.test,b.test",
+            "--private-feed-host=c.test",
+            "--news=http://c.test/feed",
+        ],
+        &[
+            "--connections",
+            "7",
+            "--max-queue=3",
+            "--max-wait",
+            "1500ms",
+            "--drain",
+            "0s",
+            "--log=json",
+        ],
         &["--max-upload=1536M"],
-        &["--listen", "127.0.0.1:1,[::1]:2", "--listen=0.0.0.0:3", "--admin=[::1]:0", "--data=a \"b\"\\ü"],
+        &[
+            "--listen",
+            "127.0.0.1:1,[::1]:2",
+            "--listen=0.0.0.0:3",
+            "--admin=[::1]:0",
+            "--data=a \"b\"\\ü",
+        ],
     ];
     for flags in cases {
         let settings = parse(flags).unwrap();
         let printed: toml::Table = toml::from_str(&settings.to_toml().unwrap()).unwrap();
-        let optional = flags.iter().filter(|flag| OPTIONAL.iter().any(|name| flag.starts_with(name)));
+        let optional = flags
+            .iter()
+            .filter(|flag| OPTIONAL.iter().any(|name| flag.starts_with(name)));
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
-        assert_eq!(printed.len(), 27 + optional.len(), "every setting is printed");
+        assert_eq!(
+            printed.len(),
+            27 + optional.len(),
+            "every setting is printed"
+        );
         let again: Vec<String> = printed
             .iter()
             .flat_map(|(key, value)| {
@@ -64,7 +103,10 @@ fn what_is_printed_can_be_given_again() {
                 }
                 .into_iter()
                 .map(move |value| {
-                    format!("--{key}={}", value.as_str().map_or(value.to_string(), str::to_owned))
+                    format!(
+                        "--{key}={}",
+                        value.as_str().map_or(value.to_string(), str::to_owned)
+                    )
                 })
             })
             .collect();
@@ -102,7 +144,10 @@ fn wrong_flags_are_refused() {
         &["--unknown"],
     ];
     for flags in cases {
-        assert!(parse(flags).unwrap_err().starts_with("error: "), "{flags:?}");
+        assert!(
+            parse(flags).unwrap_err().starts_with("error: "),
+            "{flags:?}"
+        );
     }
 }
 
@@ -149,11 +194,15 @@ fn durations_are_read_and_written() {
 fn samples_are_imported_once() {
     let folder = tempfile::tempdir().unwrap();
     let count = || -> i64 {
-        connection(folder.path()).query_row("SELECT count(*) FROM document", [], |row| row.get(0)).unwrap()
+        connection(folder.path())
+            .query_row("SELECT count(*) FROM document", [], |row| row.get(0))
+            .unwrap()
     };
     drop(Data::open(folder.path()).unwrap());
     assert_eq!(usize::try_from(count()), Ok(content::samples().count()));
-    connection(folder.path()).execute_batch("DELETE FROM document WHERE path <> '/'").unwrap();
+    connection(folder.path())
+        .execute_batch("DELETE FROM document WHERE path <> '/'")
+        .unwrap();
     drop(Data::open(folder.path()).unwrap());
     assert_eq!(count(), 1);
 }
@@ -172,7 +221,9 @@ fn programs_that_start_together_import_once() {
         }
     });
     let select = "SELECT count(*) FROM document";
-    let count: i64 = connection(folder.path()).query_row(select, [], |row| row.get(0)).unwrap();
+    let count: i64 = connection(folder.path())
+        .query_row(select, [], |row| row.get(0))
+        .unwrap();
     assert_eq!(usize::try_from(count), Ok(content::samples().count()));
 }
 
@@ -182,9 +233,11 @@ fn an_import_that_was_interrupted_is_made_good() {
     let sqlite = euryale_sqlite::Sqlite::open(folder.path().join("site.db")).unwrap();
     sqlite.migrate(&store::STEPS).unwrap();
     drop(Data::open(folder.path()).unwrap());
-    let found =
-        connection(folder.path())
-            .query_row("SELECT title FROM document WHERE path = '/'", [], |row| row.get::<_, String>(0));
+    let found = connection(folder.path()).query_row(
+        "SELECT title FROM document WHERE path = '/'",
+        [],
+        |row| row.get::<_, String>(0),
+    );
     assert_eq!(found.unwrap(), "Euryale");
 }
 
@@ -192,9 +245,12 @@ fn an_import_that_was_interrupted_is_made_good() {
 fn a_database_that_cannot_be_used_is_left_alone() {
     let newer = |folder: &Path| {
         drop(Data::open(folder).unwrap());
-        connection(folder).execute_batch("PRAGMA user_version = 99").unwrap();
+        connection(folder)
+            .execute_batch("PRAGMA user_version = 99")
+            .unwrap();
     };
-    let foreign = |folder: &Path| std::fs::write(folder.join("site.db"), "a shopping list").unwrap();
+    let foreign =
+        |folder: &Path| std::fs::write(folder.join("site.db"), "a shopping list").unwrap();
     let check = |prepare: &dyn Fn(&Path), says: &str| {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
@@ -202,9 +258,15 @@ fn a_database_that_cannot_be_used_is_left_alone() {
         let error = Data::open(folder.path()).unwrap_err().to_string();
         assert!(error.contains(says) && !error.contains('\n'), "{error}");
         assert!(error.contains("site.db"), "{error}");
-        assert_eq!(std::fs::read(folder.path().join("site.db")).unwrap(), before);
+        assert_eq!(
+            std::fs::read(folder.path().join("site.db")).unwrap(),
+            before
+        );
     };
-    let known = format!("its schema version is 99, this program knows {}", store::STEPS.len());
+    let known = format!(
+        "its schema version is 99, this program knows {}",
+        store::STEPS.len()
+    );
     check(&newer, &known);
     check(&foreign, "is not an SQLite database");
 }
@@ -216,8 +278,14 @@ fn a_folder_that_cannot_be_made_is_named() {
     std::fs::write(&file, "").unwrap();
     for data in [file.clone(), file.join("below")] {
         let error = Data::open(&data).unwrap_err().to_string();
-        assert!(error.starts_with("cannot make the data folder: "), "{error}");
-        assert!(error.contains(data.to_str().unwrap()) && error.contains("--data"), "{error}");
+        assert!(
+            error.starts_with("cannot make the data folder: "),
+            "{error}"
+        );
+        assert!(
+            error.contains(data.to_str().unwrap()) && error.contains("--data"),
+            "{error}"
+        );
     }
 }
 
@@ -226,9 +294,13 @@ fn files_whose_database_is_not_there_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(Data::open(folder.path()).unwrap());
     let blobs = || -> usize {
-        let writers =
-            std::fs::read_dir(folder.path().join("blobs")).unwrap().map(|entry| entry.unwrap().path());
-        writers.filter(|path| path.is_dir()).map(|path| std::fs::read_dir(path).unwrap().count()).sum()
+        let writers = std::fs::read_dir(folder.path().join("blobs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        writers
+            .filter(|path| path.is_dir())
+            .map(|path| std::fs::read_dir(path).unwrap().count())
+            .sum()
     };
     let before = blobs();
     assert!(before > content::PICTURES.len());
@@ -239,8 +311,14 @@ fn files_whose_database_is_not_there_are_left_alone() {
         .collect();
     for _ in 0..2 {
         let error = Data::open(folder.path()).unwrap_err().to_string();
-        assert!(error.starts_with("these files belong to another database - "), "{error}");
-        assert!(error.contains(folder.path().to_str().unwrap()) && error.contains("site.db"), "{error}");
+        assert!(
+            error.starts_with("these files belong to another database - "),
+            "{error}"
+        );
+        assert!(
+            error.contains(folder.path().to_str().unwrap()) && error.contains("site.db"),
+            "{error}"
+        );
         assert_eq!(blobs(), before);
     }
     // Older blobs say nothing of their database: one that knows no file is none.

@@ -29,7 +29,8 @@ fn folder(version: &str) -> tempfile::TempDir {
 
 fn theme(version: &str) -> String {
     format!(
-        "<!doctype html><head><link href=style.css rel=stylesheet></head><body><p>{version}</p><b id=main></b>"
+        "<!doctype html><head><link href=style.css rel=stylesheet></head><body><p>{version}</p><b \
+            id=main></b>"
     )
 }
 
@@ -54,9 +55,17 @@ async fn a_page_has_the_theme_once_and_its_content() {
             let page = site.browse("GET", path).await;
             assert_eq!(page.status, status, "{flag} {path}");
             for once in [marker, content, "</main>", "</html>", "href=\"/guides\""] {
-                assert!(count(&page, once) >= 1, "{once} in {flag} {path}: {}", page.text());
+                assert!(
+                    count(&page, once) >= 1,
+                    "{once} in {flag} {path}: {}",
+                    page.text()
+                );
             }
-            assert_eq!((count(&page, marker), count(&page, "</html>")), (1, 1), "{flag} {path}");
+            assert_eq!(
+                (count(&page, marker), count(&page, "</html>")),
+                (1, 1),
+                "{flag} {path}"
+            );
         }
         assert_eq!(site.ledger.transforms.running.get(), 0);
         site.end().await;
@@ -67,7 +76,11 @@ async fn a_page_has_the_theme_once_and_its_content() {
 async fn the_theme_can_be_left_out() {
     let site = Site::start_with(2, &["--theme=none"]).await;
     let page = site.browse("GET", "/").await;
-    assert!(!page.text().contains("stylesheet") && !page.text().contains("data-tile"), "{}", page.text());
+    assert!(
+        !page.text().contains("stylesheet") && !page.text().contains("data-tile"),
+        "{}",
+        page.text()
+    );
     assert_eq!(count(&page, "<section class=\"tile "), 2);
     site.end().await;
 }
@@ -78,12 +91,25 @@ async fn pages_of_errors_are_themed_and_keep_their_status() {
     let site = Site::start_with(1, &["--max-queue=1"]).await;
     let other = "accept: text/html\r\nsec-fetch-site: cross-site\r\n";
     let refused = site.send("POST", "/guides", other, "").await;
-    assert_eq!((refused.status.as_u16(), count(&refused, EURYALE)), (403, 1));
-    let (file, away) = (site.folder.path().join("site.db"), site.folder.path().join("away.db"));
+    assert_eq!(
+        (refused.status.as_u16(), count(&refused, EURYALE)),
+        (403, 1)
+    );
+    let file = site.folder.path().join("site.db");
+    let away = site.folder.path().join("away.db");
     fs::rename(&file, &away).unwrap();
     let page = site.browse("GET", "/guides").await;
-    assert_eq!((page.status.as_u16(), header(&page, "retry-after")), (503, "1"));
-    assert_eq!((count(&page, EURYALE), count(&page, "<h1>Service Unavailable</h1>")), (1, 1));
+    assert_eq!(
+        (page.status.as_u16(), header(&page, "retry-after")),
+        (503, "1")
+    );
+    assert_eq!(
+        (
+            count(&page, EURYALE),
+            count(&page, "<h1>Service Unavailable</h1>")
+        ),
+        (1, 1)
+    );
     fs::rename(&away, &file).unwrap();
     site.end().await;
 }
@@ -95,7 +121,10 @@ async fn what_is_no_page_is_left_as_it_is() {
         <div data-tile=/@@tiles/recent></div></body></html>";
     assert_eq!(site.upload("/", &[("own.html", own)]).await.status, 201);
     assert_eq!(site.browse("GET", "/own.html").await.text(), own);
-    assert_eq!(header(&site.get("/nothing").await, "content-type"), "application/problem+json");
+    assert_eq!(
+        header(&site.get("/nothing").await, "content-type"),
+        "application/problem+json"
+    );
     assert_eq!(site.get("/@@counter").await.text(), "0\n");
     assert!(site.get("/@@visitor").await.text().starts_with('{'));
     site.end().await;
@@ -108,12 +137,22 @@ async fn the_home_page_has_its_tiles_on_one_connection() {
     let page = site.browse("GET", "/").await;
     let text = page.text();
     assert_eq!(page.status, 200);
-    assert!(text.contains("<h2 id=\"recent\">Recently changed</h2>"), "{text}");
-    assert!(text.contains("<h2 id=\"numbers\">") && text.contains("Counter</a></dt><dd>1</dd>"), "{text}");
+    assert!(
+        text.contains("<h2 id=\"recent\">Recently changed</h2>"),
+        "{text}"
+    );
+    assert!(
+        text.contains("<h2 id=\"numbers\">") && text.contains("Counter</a></dt><dd>1</dd>"),
+        "{text}"
+    );
     for none in ["data-tile", "tile-error", "id=\"news\""] {
         assert!(!text.contains(none), "{none} in {text}");
     }
-    assert_eq!(text.matches("<time datetime=\"").count(), 6, "five changes, and the page's own");
+    assert_eq!(
+        text.matches("<time datetime=\"").count(),
+        6,
+        "five changes, and the page's own"
+    );
     assert_eq!(site.ledger.publishers.running.peak(), 1);
     site.end().await;
 }
@@ -126,27 +165,37 @@ async fn tiles_are_there_for_the_site_only() {
         "",
         "accept: text/html\r\n",
         "internal: 1\r\ninternal-request: 1\r\nx-internal: true\r\nx-forwarded-for: 127.0.0.1\r\n",
-        "x-original-url: /@@tiles/recent\r\nx-rewrite-url: /@@tiles/recent\r\nforwarded: for=_internal\r\n",
+        "x-original-url: /@@tiles/recent\r\nx-rewrite-url: /@@tiles/recent\r\n\
+            forwarded: for=_internal\r\n",
         "sec-fetch-site: same-origin\r\norigin: http://test\r\nreferer: http://test/\r\n",
     ];
-    for path in ["/@@tiles/recent", "/@@tiles/numbers", "/@@tiles/news", "/@@tiles/none", "/@@tiles/"] {
+    for path in [
+        "/@@tiles/recent",
+        "/@@tiles/numbers",
+        "/@@tiles/news",
+        "/@@tiles/none",
+        "/@@tiles/",
+    ] {
         for headers in headers {
             for method in ["GET", "POST", "HEAD", "OPTIONS"] {
                 let mut peer = site.peer().await;
-                let head =
-                    format!("{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n{headers}\r\n");
+                let head = format!(
+                    "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n{headers}\r\n"
+                );
                 peer.send(head).await.unwrap();
                 let answer = peer.read_answer(method == "HEAD").await.unwrap();
                 assert_eq!(answer.status, 404, "{method} {path} {headers}");
             }
         }
     }
-    let (tile, nothing) = (site.browse("GET", "/@@tiles/recent").await, site.browse("GET", "/@@none").await);
+    let tile = site.browse("GET", "/@@tiles/recent").await;
+    let nothing = site.browse("GET", "/@@none").await;
     assert_eq!(tile.text(), nothing.text(), "as if there were none");
     site.end().await;
 }
 
-/// What somebody wrote into a document asks for nothing, on the home page, which has tiles, least of all.
+/// What somebody wrote into a document asks for nothing, on the home page, which has tiles, least
+/// of all.
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_cannot_ask_for_tiles() {
     let site = Site::start(1).await;
@@ -170,18 +219,46 @@ async fn a_folder_is_a_theme_and_is_read_again() {
         "{}",
         page.text()
     );
-    assert!(page.text().contains("href=\"/@@theme/style.css\""), "{}", page.text());
+    assert!(
+        page.text().contains("href=\"/@@theme/style.css\""),
+        "{}",
+        page.text()
+    );
     let style = site.get("/@@theme/style.css").await;
-    assert_eq!((style.status.as_u16(), header(&style, "content-type")), (200, "text/css; charset=utf-8"));
+    assert_eq!(
+        (style.status.as_u16(), header(&style, "content-type")),
+        (200, "text/css; charset=utf-8")
+    );
     let tag = header(&style, "etag").to_owned();
-    let again = site.send("GET", "/@@theme/style.css", &format!("if-none-match: {tag}\r\n"), "").await;
+    let again = site
+        .send(
+            "GET",
+            "/@@theme/style.css",
+            &format!("if-none-match: {tag}\r\n"),
+            "",
+        )
+        .await;
     assert_eq!(again.status, 304);
     assert_eq!(site.get("/@@theme/../Cargo.toml").await.status, 404);
 
     write(folder.path(), "theme.html", &theme("the second one"));
-    let follows = async { while !site.browse("GET", "/guides").await.text().contains("the second one") {} };
-    tokio::time::timeout(Duration::from_secs(30), follows).await.expect("the new theme is seen");
-    assert!(site.browse("GET", "/guides").await.text().contains("<h1>Guides</h1>"));
+    let follows = async {
+        while !site
+            .browse("GET", "/guides")
+            .await
+            .text()
+            .contains("the second one")
+        {}
+    };
+    tokio::time::timeout(Duration::from_secs(30), follows)
+        .await
+        .expect("the new theme is seen");
+    assert!(
+        site.browse("GET", "/guides")
+            .await
+            .text()
+            .contains("<h1>Guides</h1>")
+    );
     site.end().await;
 }
 
@@ -202,7 +279,10 @@ fn a_theme_that_is_not_there_is_named_in_one_line() {
     for name in ["gazete", "/nowhere", "."] {
         let error = Theme::open(&name.parse().unwrap()).unwrap_err().to_string();
         assert!(error.starts_with("there is no such theme - "), "{error}");
-        assert!(error.contains(name) && error.contains("euryale, gazette, none"), "{error}");
+        assert!(
+            error.contains(name) && error.contains("euryale, gazette, none"),
+            "{error}"
+        );
         assert!(!error.contains('\n'), "{error}");
     }
 }
@@ -212,41 +292,70 @@ async fn the_files_of_a_theme_are_kept_for_long_and_need_no_worker() {
     let site = Site::start(1).await;
     let page = site.browse("GET", "/nothing").await.text();
     let attempts = site.ledger.conflicts.attempts.get();
-    let style = page.split('"').find(|part| part.ends_with("/style.css")).unwrap();
+    let style = page
+        .split('"')
+        .find(|part| part.ends_with("/style.css"))
+        .unwrap();
     let answer = site.get(style).await;
-    assert_eq!((answer.status.as_u16(), header(&answer, "content-type")), (200, "text/css; charset=utf-8"));
+    assert_eq!(
+        (answer.status.as_u16(), header(&answer, "content-type")),
+        (200, "text/css; charset=utf-8")
+    );
     assert!(header(&answer, "cache-control").contains("immutable"));
     assert_eq!(site.ledger.conflicts.attempts.get(), attempts);
     for own in ["rules.xml", "page.html", "home.html"] {
-        assert_eq!(site.get(&style.replace("style.css", own)).await.status, 404, "{own}");
+        assert_eq!(
+            site.get(&style.replace("style.css", own)).await.status,
+            404,
+            "{own}"
+        );
     }
     site.end().await;
 }
 
-/// A tag of the page that the publisher made, and of the theme around it. With tiles there is none: nobody knows what
-/// they will say.
+/// A tag of the page that the publisher made, and of the theme around it. With tiles there is none:
+/// nobody knows what they will say.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_has_a_page_is_told_so() {
     let folder = folder("first");
     let own = format!("--theme={}", folder.path().display());
     let mut tags = Vec::new();
-    for (flag, has_tag) in
-        [("--theme=none", true), ("--theme=euryale", true), ("--theme=gazette", true), (&own, false)]
-    {
+    for (flag, has_tag) in [
+        ("--theme=none", true),
+        ("--theme=euryale", true),
+        ("--theme=gazette", true),
+        (&own, false),
+    ] {
         let site = Site::start_with(1, &[flag]).await;
         let tag = header(&site.browse("GET", "/guides").await, "etag").to_owned();
-        assert_eq!((tag.starts_with("W/\""), tag.is_empty()), (has_tag, !has_tag), "{flag}");
-        assert_eq!(header(&site.browse("HEAD", "/guides").await, "etag"), tag, "{flag}");
+        assert_eq!(
+            (tag.starts_with("W/\""), tag.is_empty()),
+            (has_tag, !has_tag),
+            "{flag}"
+        );
+        assert_eq!(
+            header(&site.browse("HEAD", "/guides").await, "etag"),
+            tag,
+            "{flag}"
+        );
         assert_eq!(header(&site.browse("GET", "/").await, "etag"), "", "{flag}");
         if has_tag {
             let condition = format!("accept: text/html\r\nif-none-match: \"other\", {tag}\r\n");
             let known = site.send("GET", "/guides", &condition, "").await;
-            assert_eq!((known.status.as_u16(), known.body.len()), (304, 0), "{flag}");
+            assert_eq!(
+                (known.status.as_u16(), known.body.len()),
+                (304, 0),
+                "{flag}"
+            );
             assert_eq!(header(&known, "etag"), tag, "{flag}");
             let update = "UPDATE document SET title = 'New' WHERE path = '/guides'";
             site.other_program().execute_batch(update).unwrap();
             let changed = site.send("GET", "/guides", &condition, "").await;
-            assert_eq!((changed.status.as_u16(), count(&changed, "<h1>New</h1>")), (200, 1), "{flag}");
+            assert_eq!(
+                (changed.status.as_u16(), count(&changed, "<h1>New</h1>")),
+                (200, 1),
+                "{flag}"
+            );
             assert!(!tags.contains(&tag), "{flag}");
             tags.push(tag);
         }
@@ -268,33 +377,53 @@ async fn a_tag_outlives_a_restart() {
     assert_eq!(tags[0], tags[1]);
 }
 
-/// The links of a page, as a browser would follow them through a proxy that writes virtual hosts into paths.
+/// The links of a page, as a browser would follow them through a proxy that writes virtual hosts
+/// into paths.
 #[tokio::test(flavor = "multi_thread")]
 async fn behind_a_virtual_host_files_and_tiles_are_there() {
     for theme in ["euryale", "gazette"] {
         let theme = format!("--theme={theme}");
         let site = Site::start_with(1, &["--virtual-host-proxy=127.0.0.1", &theme]).await;
         let proxied = |path: &str| {
-            let path = path.strip_prefix("/shown/site").unwrap_or_else(|| panic!("{path} leads out"));
-            format!("/VirtualHostBase/https/example.org:443/VirtualHostRoot/_vh_shown/_vh_site{path}")
+            let path = path
+                .strip_prefix("/shown/site")
+                .unwrap_or_else(|| panic!("{path} leads out"));
+            format!(
+                "/VirtualHostBase/https/example.org:443/VirtualHostRoot/_vh_shown/_vh_site{path}"
+            )
         };
         let attempts = || site.ledger.conflicts.attempts.get();
-        let (before, tiles) = (attempts(), site.ledger.tiles.ok.get());
+        let before = attempts();
+        let tiles = site.ledger.tiles.ok.get();
         let home = site.browse("GET", &proxied("/shown/site/")).await.text();
         assert_eq!(
             (attempts() - before, site.ledger.tiles.ok.get() - tiles),
             (3, 2),
             "each tile once: {home}"
         );
-        assert!(home.contains("id=\"recent\"") && home.contains("id=\"numbers\""), "{home}");
-        assert!(!home.contains("tile-error") && !home.contains("data-tile"), "{home}");
+        assert!(
+            home.contains("id=\"recent\"") && home.contains("id=\"numbers\""),
+            "{home}"
+        );
+        assert!(
+            !home.contains("tile-error") && !home.contains("data-tile"),
+            "{home}"
+        );
         let links = super::proxying::links(&home);
-        let own =
-            |end: &str| links.iter().filter(|link| link.contains("/@@theme/") && link.ends_with(end)).count();
+        let own = |end: &str| {
+            links
+                .iter()
+                .filter(|link| link.contains("/@@theme/") && link.ends_with(end))
+                .count()
+        };
         assert!(own("/style.css") == 1 && own("/icon.svg") >= 1, "{links:?}");
         for link in links {
             let link = link.split('#').next().unwrap_or_default();
-            assert_eq!(site.browse("GET", &proxied(link)).await.status, 200, "{link}");
+            assert_eq!(
+                site.browse("GET", &proxied(link)).await.status,
+                200,
+                "{link}"
+            );
         }
         site.end().await;
     }
@@ -302,13 +431,25 @@ async fn behind_a_virtual_host_files_and_tiles_are_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn below_a_prefix_the_files_of_the_theme_are_there_as_well() {
-    let site =
-        Site::start_with(1, &["--trusted-proxy=127.0.0.1", "--forwarded-field=x-forwarded-prefix"]).await;
+    let site = Site::start_with(
+        1,
+        &[
+            "--trusted-proxy=127.0.0.1",
+            "--forwarded-field=x-forwarded-prefix",
+        ],
+    )
+    .await;
     let prefixed = "accept: text/html\r\nx-forwarded-prefix: /below\r\n";
     for path in ["/", "/guides", "/nothing"] {
         let page = site.send("GET", path, prefixed, "").await.text();
-        assert!(page.contains("href=\"/below/@@theme/") && page.contains("src=\"/below/@@theme/"), "{page}");
-        assert!(!page.contains("\"/@@theme/") && page.contains("href=\"/below/guides\""), "{page}");
+        assert!(
+            page.contains("href=\"/below/@@theme/") && page.contains("src=\"/below/@@theme/"),
+            "{page}"
+        );
+        assert!(
+            !page.contains("\"/@@theme/") && page.contains("href=\"/below/guides\""),
+            "{page}"
+        );
     }
     let home = site.send("GET", "/", prefixed, "").await.text();
     assert!(home.contains("<dt><a href=\"/below/@@counter\">"), "{home}");

@@ -7,7 +7,8 @@ use crate::form::{self, Draft};
 use crate::{address, store};
 
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
-const BROWSER: &str = "content-type: application/x-www-form-urlencoded\r\naccept: text/html,*/*;q=0.8\r\n\
+const BROWSER: &str = "content-type: application/x-www-form-urlencoded\r\n\
+    accept: text/html,*/*;q=0.8\r\n\
                        origin: http://test\r\nsec-fetch-site: same-origin\r\n";
 
 impl Site {
@@ -28,19 +29,47 @@ fn detail(answer: &Answer) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_makes_changes_and_removes_a_page() {
     let site = Site::start(2).await;
-    let made = site.save("/guides/a%20%C3%BC", "title=A+%3Cpage%3E&body=One+*zorilla*").await;
-    assert_eq!((made.status.as_u16(), header(&made, "location")), (201, "/guides/a%20%C3%BC"));
+    let made = site
+        .save(
+            "/guides/a%20%C3%BC",
+            "title=A+%3Cpage%3E&body=One+*zorilla*",
+        )
+        .await;
+    assert_eq!(
+        (made.status.as_u16(), header(&made, "location")),
+        (201, "/guides/a%20%C3%BC")
+    );
     let page = site.get("/guides/a%20%C3%BC").await.text();
-    assert!(page.contains("<h1>A &lt;page&gt;</h1>") && page.contains("<em>zorilla</em>"), "{page}");
+    assert!(
+        page.contains("<h1>A &lt;page&gt;</h1>") && page.contains("<em>zorilla</em>"),
+        "{page}"
+    );
     let folder = site.get("/guides").await.text();
     let last = folder.rsplit("<nav class=\"children\"").next().unwrap();
-    assert!(last.contains("<a href=\"/guides/a%20%C3%BC\">"), "it stands in its folder: {folder}");
-    assert!(site.get("/?q=zorilla").await.text().contains("A &lt;page&gt;"), "and it is found");
+    assert!(
+        last.contains("<a href=\"/guides/a%20%C3%BC\">"),
+        "it stands in its folder: {folder}"
+    );
+    assert!(
+        site.get("/?q=zorilla")
+            .await
+            .text()
+            .contains("A &lt;page&gt;"),
+        "and it is found"
+    );
 
     let changed = site.save("/guides/a%20%C3%BC", "body=Two&title=B").await;
     let place = header(&changed, "content-location");
-    assert_eq!((changed.status.as_u16(), place), (204, "/guides/a%20%C3%BC"));
-    assert!(site.get("/guides/a%20%C3%BC").await.text().contains("<h1>B</h1>\n    <p>Two</p>"));
+    assert_eq!(
+        (changed.status.as_u16(), place),
+        (204, "/guides/a%20%C3%BC")
+    );
+    assert!(
+        site.get("/guides/a%20%C3%BC")
+            .await
+            .text()
+            .contains("<h1>B</h1>\n    <p>Two</p>")
+    );
     assert!(site.get("/?q=zorilla").await.text().contains("No page has"));
 
     assert_eq!(site.delete("/guides/a%20%C3%BC").await.status, 204);
@@ -58,21 +87,53 @@ async fn a_browser_finds_the_forms_and_is_led_to_the_page() {
         "{page}"
     );
     let form = site.browse("GET", "/guides?new").await.text();
-    assert!(form.contains("action=\"/guides\" method=\"post\""), "{form}");
+    assert!(
+        form.contains("action=\"/guides\" method=\"post\""),
+        "{form}"
+    );
     for id in ["name", "title", "body"] {
-        let (label, field) = (format!("<label for=\"{id}\">"), format!("id=\"{id}\" name=\"{id}\""));
-        assert!(form.contains(&label) && form.contains(&field), "{id} in {form}");
+        let label = format!("<label for=\"{id}\">");
+        let field = format!("id=\"{id}\" name=\"{id}\"");
+        assert!(
+            form.contains(&label) && form.contains(&field),
+            "{id} in {form}"
+        );
     }
-    let made =
-        site.send("POST", "/guides", BROWSER, "name=new&title=New&body=a%0D%0Ab%3C%2Ftextarea%3E").await;
-    assert_eq!((made.status.as_u16(), header(&made, "location")), (303, "/guides/new"));
+    let made = site
+        .send(
+            "POST",
+            "/guides",
+            BROWSER,
+            "name=new&title=New&body=a%0D%0Ab%3C%2Ftextarea%3E",
+        )
+        .await;
+    assert_eq!(
+        (made.status.as_u16(), header(&made, "location")),
+        (303, "/guides/new")
+    );
     let form = site.browse("GET", "/guides/new?edit").await.text();
-    assert!(form.contains("value=\"New\"") && form.contains("Text, in Markdown"), "{form}");
-    assert!(form.contains("\na\nb&lt;&#x2f;textarea&gt;</textarea>"), "{form}");
+    assert!(
+        form.contains("value=\"New\"") && form.contains("Text, in Markdown"),
+        "{form}"
+    );
+    assert!(
+        form.contains("\na\nb&lt;&#x2f;textarea&gt;</textarea>"),
+        "{form}"
+    );
     assert!(!form.contains("id=\"name\""), "{form}");
-    let changed = site.send("POST", "/guides/new", BROWSER, "title=Newer&body=").await;
-    assert_eq!((changed.status.as_u16(), header(&changed, "location")), (303, "/guides/new"));
-    assert!(site.get("/guides/new").await.text().contains("<h1>Newer</h1>"));
+    let changed = site
+        .send("POST", "/guides/new", BROWSER, "title=Newer&body=")
+        .await;
+    assert_eq!(
+        (changed.status.as_u16(), header(&changed, "location")),
+        (303, "/guides/new")
+    );
+    assert!(
+        site.get("/guides/new")
+            .await
+            .text()
+            .contains("<h1>Newer</h1>")
+    );
     assert_eq!(site.browse("GET", "/nothing?edit").await.status, 404);
     site.end().await;
 }
@@ -81,14 +142,32 @@ async fn a_browser_finds_the_forms_and_is_led_to_the_page() {
 async fn what_a_browser_typed_is_not_lost_when_it_is_refused() {
     let site = Site::start(2).await;
     for (path, form, status, says) in [
-        ("/guides", "name=a%2Fb&title=T&body=kept+text", 400, "A name has no slash in it."),
-        ("/guides", "name=cap&title=T&body=kept+text", 409, "Choose another name."),
-        ("/guides/cap", "title=+&body=kept+text", 400, "A page needs a title."),
+        (
+            "/guides",
+            "name=a%2Fb&title=T&body=kept+text",
+            400,
+            "A name has no slash in it.",
+        ),
+        (
+            "/guides",
+            "name=cap&title=T&body=kept+text",
+            409,
+            "Choose another name.",
+        ),
+        (
+            "/guides/cap",
+            "title=+&body=kept+text",
+            400,
+            "A page needs a title.",
+        ),
     ] {
         let answer = site.send("POST", path, BROWSER, form).await;
         let page = answer.text();
         assert_eq!(answer.status, status, "{form}");
-        let alert = page.split("role=\"alert\">").nth(1).and_then(|rest| rest.split("</p>").next());
+        let alert = page
+            .split("role=\"alert\">")
+            .nth(1)
+            .and_then(|rest| rest.split("</p>").next());
         assert!(alert.is_some_and(|alert| alert.contains(says)), "{page}");
         assert!(page.contains("kept text</textarea>"), "{page}");
     }
@@ -98,33 +177,85 @@ async fn what_a_browser_typed_is_not_lost_when_it_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_page_is_refused_and_nothing_changes() {
     let site = Site::start(2).await;
-    let (long_title, long_body) = (format!("title={}&body=", "t".repeat(201)), "b".repeat((1 << 20) + 1));
-    let (long_body, long_name) = (format!("title=T&body={long_body}"), format!("/{}", "n".repeat(101)));
+    let long_title = format!("title={}&body=", "t".repeat(201));
+    let long_body = "b".repeat((1 << 20) + 1);
+    let long_body = format!("title=T&body={long_body}");
+    let long_name = format!("/{}", "n".repeat(101));
     let good = "title=T&body=B";
     let cases = [
         ("/a", "", 400, "The field title is missing."),
         ("/a", "title=T", 400, "The field body is missing."),
-        ("/a", "title=T&title=T&body=", 400, "The field title was given twice; give it once."),
-        ("/a", "title=T&body=&path=x", 400, "The form has a field too many: it knows name, title and body."),
+        (
+            "/a",
+            "title=T&title=T&body=",
+            400,
+            "The field title was given twice; give it once.",
+        ),
+        (
+            "/a",
+            "title=T&body=&path=x",
+            400,
+            "The form has a field too many: it knows name, title and body.",
+        ),
         ("/a", "title=&body=", 400, "A page needs a title."),
         ("/a", "title=a%0Ab&body=", 400, "A title is one line."),
-        ("/a", &long_title, 400, "A title has at most 200 characters."),
+        (
+            "/a",
+            &long_title,
+            400,
+            "A title has at most 200 characters.",
+        ),
         ("/a", &long_body, 413, "A text has at most 1024 KiB."),
-        ("/a/b", good, 409, "There is no page at /a, where this one would stand. Make that first."),
+        (
+            "/a/b",
+            good,
+            409,
+            "There is no page at /a, where this one would stand. Make that first.",
+        ),
         (
             "/guides//a",
             good,
             400,
             "A name must not be empty: neither two slashes in a row, nor one at the end.",
         ),
-        ("/a/", good, 400, "A name must not be empty: neither two slashes in a row, nor one at the end."),
-        ("/guides/%2E%2E", good, 400, "A name must not be . or .., which stand for folders."),
-        ("/guides/a@@b", good, 400, "A name has no @@ in it: such addresses belong to the site itself."),
-        ("/a%00", good, 400, "A name has no control characters, and no space at its ends."),
-        ("/%20a", good, 400, "A name has no control characters, and no space at its ends."),
+        (
+            "/a/",
+            good,
+            400,
+            "A name must not be empty: neither two slashes in a row, nor one at the end.",
+        ),
+        (
+            "/guides/%2E%2E",
+            good,
+            400,
+            "A name must not be . or .., which stand for folders.",
+        ),
+        (
+            "/guides/a@@b",
+            good,
+            400,
+            "A name has no @@ in it: such addresses belong to the site itself.",
+        ),
+        (
+            "/a%00",
+            good,
+            400,
+            "A name has no control characters, and no space at its ends.",
+        ),
+        (
+            "/%20a",
+            good,
+            400,
+            "A name has no control characters, and no space at its ends.",
+        ),
         ("/%FF", good, 400, "The address is not written in UTF-8."),
         (&long_name, good, 400, "A name has at most 100 characters."),
-        ("/", "name=&title=T&body=", 400, "A page or a file needs a name."),
+        (
+            "/",
+            "name=&title=T&body=",
+            400,
+            "A page or a file needs a name.",
+        ),
         (
             "/guides",
             "name=cap&title=T&body=",
@@ -134,12 +265,18 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
     ];
     let state = || -> (i64, i64) {
         let select = "SELECT count(*), sum(length(title) + length(body)) FROM document";
-        site.other_program().query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+        site.other_program()
+            .query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
     };
     let before = state();
     for (path, form, status, says) in cases {
         let answer = site.save(path, form).await;
-        assert_eq!((answer.status.as_u16(), detail(&answer).as_str()), (status, says), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), detail(&answer).as_str()),
+            (status, says),
+            "{path}"
+        );
     }
     for (content_type, status) in [
         ("", 415),
@@ -147,10 +284,16 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
         ("content-type: multipart/form-data\r\n", 400),
         ("content-type: multipart/form-data; boundary=x\r\n", 400),
     ] {
-        assert_eq!(site.send("POST", "/a", content_type, good).await.status, status, "{content_type}");
+        assert_eq!(
+            site.send("POST", "/a", content_type, good).await.status,
+            status,
+            "{content_type}"
+        );
     }
-    let huge =
-        format!("POST /a HTTP/1.1\r\nhost: test\r\n{FORM}content-length: {}\r\n\r\n", form::LARGEST_FORM + 1);
+    let huge = format!(
+        "POST /a HTTP/1.1\r\nhost: test\r\n{FORM}content-length: {}\r\n\r\n",
+        form::LARGEST_FORM + 1
+    );
     let mut peer = site.peer().await;
     peer.send(huge).await.unwrap();
     assert_eq!(peer.read_answer(false).await.unwrap().status, 413);
@@ -179,7 +322,10 @@ async fn a_folder_goes_after_what_is_in_it_and_the_root_stays() {
     }
     let refused = site.delete("/a").await;
     let says = "There are pages or files in this folder. Delete them first.";
-    assert_eq!((refused.status.as_u16(), detail(&refused).as_str()), (409, says));
+    assert_eq!(
+        (refused.status.as_u16(), detail(&refused).as_str()),
+        (409, says)
+    );
     assert_eq!(site.delete("/").await.status, 409);
     for path in ["/a/b", "/a"] {
         assert_eq!(site.delete(path).await.status, 204, "{path}");
@@ -196,8 +342,9 @@ async fn many_who_write_at_once_lose_nothing() {
             tokio::spawn(async move {
                 let mut peer = euryale_test::RawClient::connect(address).await.unwrap();
                 let body = "title=T&body=";
-                let head =
-                    format!("POST /{number} HTTP/1.1\r\nhost: test\r\n{FORM}content-length: 13\r\n\r\n");
+                let head = format!(
+                    "POST /{number} HTTP/1.1\r\nhost: test\r\n{FORM}content-length: 13\r\n\r\n"
+                );
                 peer.send(head + body).await.unwrap();
                 peer.read_answer(false).await.unwrap().status.as_u16()
             })
@@ -212,7 +359,9 @@ async fn many_who_write_at_once_lose_nothing() {
     }
     let select = "SELECT count(*), count(DISTINCT position) FROM document WHERE title = 'T'";
     let other = site.other_program();
-    let found: (i64, i64) = other.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let found: (i64, i64) = other
+        .query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
     assert_eq!(found, (made, made), "each at a place of its own");
     site.end().await;
 }
@@ -228,13 +377,23 @@ async fn other_sites_are_refused() {
         "origin: http://test:8080\r\n",
         "origin: null\r\n",
     ] {
-        for (method, path) in [("POST", "/a"), ("DELETE", "/history"), ("POST", "/@@counter")] {
+        for (method, path) in [
+            ("POST", "/a"),
+            ("DELETE", "/history"),
+            ("POST", "/@@counter"),
+        ] {
             let headers = format!("{FORM}{foreign}");
             let answer = site.send(method, path, &headers, "title=T&body=").await;
             assert_eq!(answer.status, 403, "{method} {path} {foreign}");
             assert!(detail(&answer).starts_with("Another site sent this request."));
-            let page = site.send(method, path, &format!("{headers}accept: text/html\r\n"), "").await;
-            assert!(page.text().contains("<h1>Forbidden</h1>"), "{}", page.text());
+            let page = site
+                .send(method, path, &format!("{headers}accept: text/html\r\n"), "")
+                .await;
+            assert!(
+                page.text().contains("<h1>Forbidden</h1>"),
+                "{}",
+                page.text()
+            );
         }
         assert_eq!(
             site.send("GET", "/history", foreign, "").await.status,
@@ -244,9 +403,17 @@ async fn other_sites_are_refused() {
     }
     assert_eq!(site.get("/@@counter").await.text(), "0\n");
     assert_eq!(site.get("/a").await.status, 404);
-    for own in ["sec-fetch-site: same-origin\r\n", "sec-fetch-site: none\r\n", "origin: http://test\r\n", ""]
-    {
-        assert_eq!(site.send("POST", "/@@counter", own, "").await.status, 200, "{own}");
+    for own in [
+        "sec-fetch-site: same-origin\r\n",
+        "sec-fetch-site: none\r\n",
+        "origin: http://test\r\n",
+        "",
+    ] {
+        assert_eq!(
+            site.send("POST", "/@@counter", own, "").await.status,
+            200,
+            "{own}"
+        );
     }
     site.end().await;
 }
@@ -257,26 +424,50 @@ async fn a_document_in_html_stays_in_html() {
     let insert = "INSERT INTO document VALUES ('/h', '/', 99, 'H', 'html', '<p>*one*</p>', 0)";
     site.other_program().execute_batch(insert).unwrap();
     assert!(site.get("/h?edit").await.text().contains("Text, in HTML"));
-    assert_eq!(site.save("/h", "title=H&body=%3Cp%3E*two*%3C%2Fp%3E").await.status, 204);
+    assert_eq!(
+        site.save("/h", "title=H&body=%3Cp%3E*two*%3C%2Fp%3E")
+            .await
+            .status,
+        204
+    );
     assert!(site.get("/h").await.text().contains("<p>*two*</p>"));
     site.end().await;
 }
 
 #[test]
 fn forms_are_read() {
-    let form = form::page([("title", " A&b "), ("body", "1\r\n2 "), ("name", "n")].into_iter()).unwrap();
-    let expected = Draft { name: Some("n".to_owned()), title: "A&b".to_owned(), body: "1\n2 ".to_owned() };
+    let form =
+        form::page([("title", " A&b "), ("body", "1\r\n2 "), ("name", "n")].into_iter()).unwrap();
+    let expected = Draft {
+        name: Some("n".to_owned()),
+        title: "A&b".to_owned(),
+        body: "1\n2 ".to_owned(),
+    };
     assert_eq!(form, expected);
-    assert_eq!(form::page([("body", ""), ("title", "")].into_iter()).unwrap(), Draft::default());
+    assert_eq!(
+        form::page([("body", ""), ("title", "")].into_iter()).unwrap(),
+        Draft::default()
+    );
 }
 
 #[test]
 fn names_make_paths_that_are_read_back() {
-    for (folder, name, path) in [("/", "a", "/a"), ("/a", "b c?%", "/a/b c?%"), ("/a/b", "ü", "/a/b/ü")] {
+    for (folder, name, path) in [
+        ("/", "a", "/a"),
+        ("/a", "b c?%", "/a/b c?%"),
+        ("/a/b", "ü", "/a/b/ü"),
+    ] {
         assert_eq!(address::join(folder, name).as_deref(), Ok(path));
-        assert_eq!(address::writable(&crate::page::encoded(path)).as_deref(), Ok(path));
+        assert_eq!(
+            address::writable(&crate::page::encoded(path)).as_deref(),
+            Ok(path)
+        );
         assert_eq!(store::parent(path), Some(folder));
     }
-    assert!(address::writable(&"/a".repeat(251)).unwrap_err().contains("500"));
+    assert!(
+        address::writable(&"/a".repeat(251))
+            .unwrap_err()
+            .contains("500")
+    );
     assert!(address::writable("*").is_err());
 }

@@ -17,8 +17,12 @@ impl BelowPrefix {
     /// For files at and below `path`.
     pub(super) fn new(path: &str) -> Self {
         let selector = |name: &str| format!("[{name}^='{path}/']").parse::<Selector>().ok();
-        let references = ["href", "src"].into_iter().filter_map(|name| Some((selector(name)?, name)));
-        Self { references: references.collect() }
+        let references = ["href", "src"]
+            .into_iter()
+            .filter_map(|name| Some((selector(name)?, name)));
+        Self {
+            references: references.collect(),
+        }
     }
 }
 

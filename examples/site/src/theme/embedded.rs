@@ -10,8 +10,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 
 use crate::fingerprint;
 
-/// Another text has another address, so browsers may keep each for a year, the longest that is usual (RFC
-/// 9111 §1.2.2 sets no limit), and never ask again.
+/// Another text has another address, so browsers may keep each for a year, the longest that is
+/// usual (RFC 9111 §1.2.2 sets no limit), and never ask again.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// A theme: its files by name.
@@ -52,38 +52,53 @@ pub(super) fn find(name: &str) -> Option<&'static Embedded> {
 
 /// What else may be chosen, for people.
 pub(super) fn names() -> String {
-    let names: Vec<_> = THEMES.iter().map(|theme| theme.name).chain(["none"]).collect();
+    let names: Vec<_> = THEMES
+        .iter()
+        .map(|theme| theme.name)
+        .chain(["none"])
+        .collect();
     names.join(", ")
 }
 
 impl Embedded {
-    /// Themes are read from folders: it is unpacked into one that is gone again when the theme is compiled.
+    /// Themes are read from folders: it is unpacked into one that is gone again when the theme is
+    /// compiled.
     pub(super) fn open(&self, path: &str) -> io::Result<LiveTheme> {
         let folder = tempfile::tempdir()?;
         for (name, text) in self.files {
             std::fs::write(folder.path().join(name), text)?;
         }
-        Ok(LiveTheme::new(Loader::new(folder.path().join("rules.xml")).prefix(self.prefix(path))))
+        Ok(LiveTheme::new(
+            Loader::new(folder.path().join("rules.xml")).prefix(self.prefix(path)),
+        ))
     }
 
     /// What browsers need of it.
     pub(super) fn routes(&self, path: &str) -> Router {
         let prefix = self.prefix(path);
-        self.files.iter().fold(Router::new(), |router, &(name, text)| {
-            let content_type = match name.rsplit_once('.') {
-                Some((_, "css")) => "text/css; charset=utf-8",
-                Some((_, "svg")) => "image/svg+xml",
-                _ => return router,
-            };
-            let headers =
-                [(CONTENT_TYPE, content_type), (CACHE_CONTROL, FOREVER), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-            let file = get(move || async move { (headers, text).into_response() });
-            router.route(&format!("{prefix}/{name}"), file)
-        })
+        self.files
+            .iter()
+            .fold(Router::new(), |router, &(name, text)| {
+                let content_type = match name.rsplit_once('.') {
+                    Some((_, "css")) => "text/css; charset=utf-8",
+                    Some((_, "svg")) => "image/svg+xml",
+                    _ => return router,
+                };
+                let headers = [
+                    (CONTENT_TYPE, content_type),
+                    (CACHE_CONTROL, FOREVER),
+                    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+                ];
+                let file = get(move || async move { (headers, text).into_response() });
+                router.route(&format!("{prefix}/{name}"), file)
+            })
     }
 
     /// Where its files are, of this very version.
     pub(crate) fn prefix(&self, path: &str) -> String {
-        format!("{path}/{}", fingerprint::of(self.files.iter().map(|(_, text)| *text)))
+        format!(
+            "{path}/{}",
+            fingerprint::of(self.files.iter().map(|(_, text)| *text))
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! Programs that are made to bring servers down, against the site: it answers all the time, and nothing is left.
+//! Programs that are made to bring servers down, against the site: it answers all the time, and
+//! nothing is left.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -7,10 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::{PATIENCE, Running, eventually, exit_code, get, give_up, program};
 
-/// Runs the program against the site, which is asked for pages meanwhile, and none comes `late`; what the program said.
-/// None: it is not here.
+/// Runs the program against the site, which is asked for pages meanwhile, and none comes `late`;
+/// what the program said. None: it is not here.
 fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> Option<String> {
-    let child = match program(name).args(arguments).env_remove("http_proxy").spawn() {
+    let child = match program(name)
+        .args(arguments)
+        .env_remove("http_proxy")
+        .spawn()
+    {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             euryale_test::skip(&format!("{name} is not installed"));
             return None;
@@ -19,16 +24,23 @@ fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> O
     };
     let mut attack = Attack(child);
     let said = said(&mut attack.0);
-    let (mut pages, mut slowest) = (0, Duration::ZERO);
+    let mut pages = 0;
+    let mut slowest = Duration::ZERO;
     while attack.0.try_wait().unwrap().is_none() {
         let began = Instant::now();
         let page = get(site.public[0], "/history").unwrap();
-        assert!(page.starts_with("HTTP/1.1 200 "), "after {pages} pages: {page}");
+        assert!(
+            page.starts_with("HTTP/1.1 200 "),
+            "after {pages} pages: {page}"
+        );
         (pages, slowest) = (pages + 1, slowest.max(began.elapsed()));
     }
     let said = said.join().unwrap();
     assert_eq!(exit_code(&mut attack.0), Some(0), "{said}");
-    assert!(pages > 0 && slowest < late, "{pages} pages, one of them after {slowest:?}");
+    assert!(
+        pages > 0 && slowest < late,
+        "{pages} pages, one of them after {slowest:?}"
+    );
     Some(said)
 }
 
@@ -61,7 +73,13 @@ fn said(child: &mut Child) -> std::thread::JoinHandle<String> {
 /// No socket, no worker, no file, and a site that ends as it should.
 fn nothing_is_left(site: Running) {
     site.counts("euryale_sockets_open", 0);
-    for gauge in ["connections_in_use", "publishers_running", "queue_depth", "spool_files", "blobs_open"] {
+    for gauge in [
+        "connections_in_use",
+        "publishers_running",
+        "queue_depth",
+        "spool_files",
+        "blobs_open",
+    ] {
         site.counts(&format!("euryale_{gauge}"), 0);
     }
     site.end_well();
@@ -69,19 +87,35 @@ fn nothing_is_left(site: Running) {
 
 /// slowhttptest for six seconds, from 300 sockets, which have two seconds for whatever they do.
 fn slow(data: &Path, mode: &str, path: &str, more: &[&str]) -> Option<(Running, String)> {
-    let limits = ["--head-timeout=2s", "--body-timeout=2s", "--write-timeout=2s"];
+    let limits = [
+        "--head-timeout=2s",
+        "--body-timeout=2s",
+        "--write-timeout=2s",
+    ];
     let site = Running::start(data, &limits);
     let url = format!("http://{}{path}", site.public[0]);
-    let common = [mode, "-c", "300", "-r", "300", "-l", "6", "-p", "5", "-u", &url];
-    let said = attacked(&site, "slowhttptest", &[&common, more].concat(), Duration::from_secs(5))?;
+    let common = [
+        mode, "-c", "300", "-r", "300", "-l", "6", "-p", "5", "-u", &url,
+    ];
+    let said = attacked(
+        &site,
+        "slowhttptest",
+        &[&common, more].concat(),
+        Duration::from_secs(5),
+    )?;
     assert!(said.contains("service available:"), "{said}");
     let answers = said.split("service available:").skip(1);
-    assert!(answers.clone().all(|answer| answer.trim_start().starts_with("YES")), "{said}");
+    assert!(
+        answers
+            .clone()
+            .all(|answer| answer.trim_start().starts_with("YES")),
+        "{said}"
+    );
     Some((site, said))
 }
 
-/// For this reason. Not all 300: slowhttptest ends when it has no open socket, and on a busy machine that may be before
-/// it has opened its last.
+/// For this reason. Not all 300: slowhttptest ends when it has no open socket, and on a busy
+/// machine that may be before it has opened its last.
 fn were_closed(site: &Running, reason: &str) {
     let metric = format!("euryale_sockets_closed_total{{reason=\"{reason}\"}}");
     eventually(&metric, || site.metric(&metric) >= 100);
@@ -90,7 +124,9 @@ fn were_closed(site: &Running, reason: &str) {
 #[test]
 fn slow_heads() {
     let folder = tempfile::tempdir().unwrap();
-    let Some((site, said)) = slow(folder.path(), "-H", "/history", &["-i", "1"]) else { return };
+    let Some((site, said)) = slow(folder.path(), "-H", "/history", &["-i", "1"]) else {
+        return;
+    };
     assert!(said.contains("No open connections left"), "{said}");
     were_closed(&site, "head_elapsed");
     nothing_is_left(site);
@@ -100,7 +136,9 @@ fn slow_heads() {
 fn slow_bodies() {
     // A followup each five seconds: each has stopped coming before.
     let folder = tempfile::tempdir().unwrap();
-    let Some((site, _)) = slow(folder.path(), "-B", "/@@counter", &["-i", "5"]) else { return };
+    let Some((site, _)) = slow(folder.path(), "-B", "/@@counter", &["-i", "5"]) else {
+        return;
+    };
     were_closed(&site, "body_elapsed");
     nothing_is_left(site);
 }
@@ -109,7 +147,9 @@ fn slow_bodies() {
 fn slow_readers() {
     let window = ["-w", "10", "-y", "20", "-n", "1", "-z", "32", "-k", "3"];
     let folder = tempfile::tempdir().unwrap();
-    let Some((site, _)) = slow(folder.path(), "-X", "/pictures/chord.wav", &window) else { return };
+    let Some((site, _)) = slow(folder.path(), "-X", "/pictures/chord.wav", &window) else {
+        return;
+    };
     nothing_is_left(site);
 }
 
@@ -120,8 +160,13 @@ fn ten_thousand_streams() {
     let site = Running::start(&folder.path().join("data"), &["--max-queue=2000"]);
     let url = format!("http://{}/@@slow?ms=0", site.public[0]);
     let flags = ["-n", "10000", "-c", "10", "-m", "100", &url];
-    let Some(said) = attacked(&site, "h2load", &flags, PATIENCE) else { return };
-    assert!(said.contains("10000 done, 10000 succeeded, 0 failed, 0 errored, 0 timeout"), "{said}");
+    let Some(said) = attacked(&site, "h2load", &flags, PATIENCE) else {
+        return;
+    };
+    assert!(
+        said.contains("10000 done, 10000 succeeded, 0 failed, 0 errored, 0 timeout"),
+        "{said}"
+    );
     assert!(said.contains("status codes: 10000 2xx"), "{said}");
     nothing_is_left(site);
 }

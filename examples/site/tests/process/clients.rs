@@ -23,7 +23,12 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Option<Output> {
 /// What a program printed that ended well.
 #[track_caller]
 pub(crate) fn printed(output: Output) -> String {
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -52,8 +57,19 @@ fn curl_goes_on_where_it_ended() {
     let half = 7_654_321;
     fs::write(&file, &chord[..half]).unwrap();
     let sent = site.sent_by_sendfile();
-    let Some(output) = run("curl", &["-sSf", "-C", "-", "-w", "%{http_code}", "-o", name(&file), &url])
-    else {
+    let Some(output) = run(
+        "curl",
+        &[
+            "-sSf",
+            "-C",
+            "-",
+            "-w",
+            "%{http_code}",
+            "-o",
+            name(&file),
+            &url,
+        ],
+    ) else {
         return;
     };
     assert_eq!(printed(output), "206");
@@ -69,8 +85,23 @@ fn curl_asks_for_parts() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &[]);
     let (url, chord) = site.chord();
-    let (head, body) = (folder.path().join("head"), folder.path().join("body"));
-    let ask = |range| run("curl", &["-sSf", "-r", range, "-D", name(&head), "-o", name(&body), &url]);
+    let head = folder.path().join("head");
+    let body = folder.path().join("body");
+    let ask = |range| {
+        run(
+            "curl",
+            &[
+                "-sSf",
+                "-r",
+                range,
+                "-D",
+                name(&head),
+                "-o",
+                name(&body),
+                &url,
+            ],
+        )
+    };
     for (range, part) in [
         ("0-0", &chord[..1]),
         ("-1", &chord[chord.len() - 1..]),
@@ -81,19 +112,38 @@ fn curl_asks_for_parts() {
         printed(output);
         assert!(fs::read(&body).unwrap() == part, "{range}");
     }
-    let Some(output) = ask("0-99,10000000-10099999,-100") else { return };
+    let Some(output) = ask("0-99,10000000-10099999,-100") else {
+        return;
+    };
     printed(output);
-    let (head, body) = (fs::read_to_string(&head).unwrap(), fs::read(&body).unwrap());
+    let head = fs::read_to_string(&head).unwrap();
+    let body = fs::read(&body).unwrap();
     assert!(head.starts_with("HTTP/1.1 206 "), "{head}");
-    let boundary = head.split("multipart/byteranges; boundary=").nth(1).unwrap().lines().next().unwrap();
+    let boundary = head
+        .split("multipart/byteranges; boundary=")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
     let mut all = Vec::new();
-    for (first, last) in [(0, 99), (10_000_000, 10_099_999), (chord.len() - 100, chord.len() - 1)] {
+    for (first, last) in [
+        (0, 99),
+        (10_000_000, 10_099_999),
+        (chord.len() - 100, chord.len() - 1),
+    ] {
         let before = if first == 0 { "" } else { "\r\n" };
-        let (kind, len) = ("Content-Type: audio/", chord.len());
-        let kind =
-            String::from_utf8_lossy(&body).lines().find(|line| line.starts_with(kind)).unwrap().to_owned();
+        let kind = "Content-Type: audio/";
+        let len = chord.len();
+        let kind = String::from_utf8_lossy(&body)
+            .lines()
+            .find(|line| line.starts_with(kind))
+            .unwrap()
+            .to_owned();
         let range = format!("Content-Range: bytes {first}-{last}/{len}");
-        all.extend_from_slice(format!("{before}--{boundary}\r\n{kind}\r\n{range}\r\n\r\n").as_bytes());
+        all.extend_from_slice(
+            format!("{before}--{boundary}\r\n{kind}\r\n{range}\r\n\r\n").as_bytes(),
+        );
         all.extend_from_slice(&chord[first..=last]);
     }
     all.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
@@ -106,11 +156,25 @@ fn curl_asks_whether_it_has_changed() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &[]);
     let (url, chord) = site.chord();
-    let (file, tag) = (folder.path().join("file"), folder.path().join("tag"));
-    let (file, tag) = (name(&file), name(&tag));
+    let file = folder.path().join("file");
+    let tag = folder.path().join("tag");
+    let file = name(&file);
+    let tag = name(&tag);
     // It gives the file the time of change of the original.
-    let first = ["-sSf", "-R", "--etag-save", tag, "-w", "%{http_code}", "-o", file, &url];
-    let Some(output) = run("curl", &first) else { return };
+    let first = [
+        "-sSf",
+        "-R",
+        "--etag-save",
+        tag,
+        "-w",
+        "%{http_code}",
+        "-o",
+        file,
+        &url,
+    ];
+    let Some(output) = run("curl", &first) else {
+        return;
+    };
     assert_eq!(printed(output), "200");
     assert!(fs::read(file).unwrap() == chord);
     let other = folder.path().join("other");
@@ -121,8 +185,17 @@ fn curl_asks_whether_it_has_changed() {
         (&["-H", "If-None-Match: \"another\"", "-r", "0-9"], "206 10"),
     ];
     for (condition, expected) in asks {
-        let rest = ["-sSf", "-w", "%{http_code} %{size_download}", "-o", name(&other), &url];
-        let Some(output) = run("curl", &[condition, rest.as_slice()].concat()) else { return };
+        let rest = [
+            "-sSf",
+            "-w",
+            "%{http_code} %{size_download}",
+            "-o",
+            name(&other),
+            &url,
+        ];
+        let Some(output) = run("curl", &[condition, rest.as_slice()].concat()) else {
+            return;
+        };
         assert_eq!(printed(output), expected, "{condition:?}");
     }
     site.end_well();
@@ -138,13 +211,18 @@ fn wget_goes_on_where_it_ended() {
     let sent = site.sent_by_sendfile();
     // The second time there is nothing to do.
     for _ in 0..2 {
-        let Some(output) = run("wget", &["--no-proxy", "-q", "-c", "-P", name(folder.path()), &url]) else {
+        let Some(output) = run(
+            "wget",
+            &["--no-proxy", "-q", "-c", "-P", name(folder.path()), &url],
+        ) else {
             return;
         };
         printed(output);
         assert!(fs::read(&file).unwrap() == chord);
     }
     let rest = (chord.len() - chord.len() / 2) as u64;
-    super::eventually("only the rest was sent", || site.sent_by_sendfile() == sent + rest);
+    super::eventually("only the rest was sent", || {
+        site.sent_by_sendfile() == sent + rest
+    });
     site.end_well();
 }

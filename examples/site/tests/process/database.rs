@@ -12,7 +12,9 @@ fn another_program(data: &Path) -> Connection {
 
 /// How many requests were given up for this reason, after their retries.
 fn reasons(said: &str, why: &str) -> usize {
-    let given_up = said.lines().filter(|line| line.contains("ERROR") && line.contains("in every attempt"));
+    let given_up = said
+        .lines()
+        .filter(|line| line.contains("ERROR") && line.contains("in every attempt"));
     given_up.filter(|line| line.contains(why)).count()
 }
 
@@ -22,17 +24,31 @@ fn while_another_program_writes_readers_go_on() {
     let site = Running::start(folder.path(), &[]);
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
     let other = another_program(folder.path());
-    other.execute_batch("BEGIN IMMEDIATE; UPDATE counter SET value = 10").unwrap();
+    other
+        .execute_batch("BEGIN IMMEDIATE; UPDATE counter SET value = 10")
+        .unwrap();
     for _ in 0..2 {
         let answer = site.ask("POST", "/@@counter", "");
         assert!(answer.is_try_again(), "{answer:?}");
         // Not the home page, whose tiles take a second connection when one is free.
         assert_eq!(site.peer().get("/guides").unwrap().status, 200);
-        assert_eq!(site.peer().get("/@@counter").unwrap().text().trim(), "1", "what was committed");
+        assert_eq!(
+            site.peer().get("/@@counter").unwrap().text().trim(),
+            "1",
+            "what was committed"
+        );
     }
     other.execute_batch("COMMIT").unwrap();
-    assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "11", "without a restart");
-    assert_eq!(site.metric("euryale_connections_opened_total"), 1, "its connection was sound all the time");
+    assert_eq!(
+        site.ask("POST", "/@@counter", "").text().trim(),
+        "11",
+        "without a restart"
+    );
+    assert_eq!(
+        site.metric("euryale_connections_opened_total"),
+        1,
+        "its connection was sound all the time"
+    );
     let said = site.end_well();
     assert_eq!(reasons(&said, "database is locked"), 2, "{said}");
 }
@@ -44,16 +60,30 @@ fn while_another_program_shuts_all_out_nobody_is_served_for_long() {
     let site = Running::start(folder.path(), &[]);
     // No connection is open yet: in WAL mode only a program that is alone gets this lock.
     let other = another_program(folder.path());
-    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    other
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        .unwrap();
     for (method, path) in [("GET", "/"), ("POST", "/@@counter")] {
         let answer = site.ask(method, path, "");
         assert!(answer.is_try_again(), "{answer:?}");
-        assert!(!answer.text().contains("locked"), "the reason is the operator's: {}", answer.text());
+        assert!(
+            !answer.text().contains("locked"),
+            "the reason is the operator's: {}",
+            answer.text()
+        );
     }
-    assert!(super::get(site.admin, "/livez").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        super::get(site.admin, "/livez")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     other.execute_batch("COMMIT").unwrap();
     drop(other);
-    assert_eq!(site.peer().get("/").unwrap().status, 200, "without a restart");
+    assert_eq!(
+        site.peer().get("/").unwrap().status,
+        200,
+        "without a restart"
+    );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
     let said = site.end_well();
     assert_eq!(reasons(&said, "is locked by another program"), 2, "{said}");
@@ -62,10 +92,15 @@ fn while_another_program_shuts_all_out_nobody_is_served_for_long() {
 #[test]
 fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, away) = (folder.path().join("site.db"), folder.path().join("away.db"));
+    let file = folder.path().join("site.db");
+    let away = folder.path().join("away.db");
     let site = Running::start(folder.path(), &[]);
     // Committed, and still in the log beside the file.
-    assert_eq!(site.ask("POST", "/", "name=before&title=Before&body=moved").status, 201);
+    assert_eq!(
+        site.ask("POST", "/", "name=before&title=Before&body=moved")
+            .status,
+        201
+    );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
     std::fs::rename(&file, &away).unwrap();
     for (method, path) in [("GET", "/"), ("POST", "/@@counter"), ("GET", "/before")] {
@@ -75,14 +110,26 @@ fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
     }
     assert!(!file.exists(), "none is made in its place");
     std::fs::rename(&away, &file).unwrap();
-    assert!(site.peer().get("/before").unwrap().text().contains("moved"), "without a restart");
+    assert!(
+        site.peer().get("/before").unwrap().text().contains("moved"),
+        "without a restart"
+    );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "2");
     let said = site.end_well();
     let reasons: Vec<_> = said.lines().filter(|line| line.contains("ERROR")).collect();
     assert_eq!(reasons.len(), 3, "{said}");
-    assert!(reasons[0].contains("the file was moved, removed or replaced"), "{said}");
-    assert!(reasons[1..].iter().all(|reason| reason.contains("was the file moved or removed?")), "{said}");
-    let check: String =
-        another_program(folder.path()).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert!(
+        reasons[0].contains("the file was moved, removed or replaced"),
+        "{said}"
+    );
+    assert!(
+        reasons[1..]
+            .iter()
+            .all(|reason| reason.contains("was the file moved or removed?")),
+        "{said}"
+    );
+    let check: String = another_program(folder.path())
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(check, "ok");
 }

@@ -1,4 +1,5 @@
-//! The configurations in `deploy/`, each with the real program, in front of two processes of the site.
+//! The configurations in `deploy/`, each with the real program, in front of two processes of the
+//! site.
 
 mod apache;
 mod browser;
@@ -25,12 +26,17 @@ const UPLOADS: &str = "--max-upload=1M";
 
 /// A free port. Nobody holds it until it is used, which is soon.
 pub(crate) fn free_port() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// What stands in `deploy/`, with each of `changes` made.
 fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../deploy")
+        .join(name);
     let text = fs::read_to_string(&path).unwrap();
     changes.iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from), "{} has no {from}", path.display());
@@ -38,7 +44,8 @@ fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
     })
 }
 
-/// Two processes of the site on the same data, at addresses that stay theirs when they are started again.
+/// Two processes of the site on the same data, at addresses that stay theirs when they are started
+/// again.
 struct Sites {
     folder: TempDir,
     flags: Vec<String>,
@@ -56,7 +63,11 @@ impl Sites {
     fn of(number: usize, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // A proxy that runs as another user reads files in it.
-        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(
+            folder.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .unwrap();
         let flags = ["--trusted-proxy=127.0.0.1", UPLOADS].iter().chain(flags);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut sites = Self {
@@ -70,7 +81,11 @@ impl Sites {
     }
 
     fn start_one(&mut self, at: usize) {
-        let flags = [self.flags.iter().map(String::as_str).collect(), vec!["--agent=127.0.0.1:0"]].concat();
+        let flags = [
+            self.flags.iter().map(String::as_str).collect(),
+            vec!["--agent=127.0.0.1:0"],
+        ]
+        .concat();
         let running = Running::start(&self.data(), &flags);
         self.addresses[at] = [running.public[0], running.admin, running.agent.unwrap()];
         self.running[at] = Some(running);
@@ -99,7 +114,12 @@ impl Sites {
         let count = |site: &Running| {
             let metrics = get(site.admin, "/metrics").unwrap();
             let name = "euryale_blobs_total{path=\"offload\"} ";
-            let value = metrics.split(name).nth(1).and_then(|rest| rest.lines().next()).unwrap().to_owned();
+            let value = metrics
+                .split(name)
+                .nth(1)
+                .and_then(|rest| rest.lines().next())
+                .unwrap()
+                .to_owned();
             value.parse::<u64>().unwrap()
         };
         self.running.iter().flatten().map(count).sum()
@@ -107,7 +127,10 @@ impl Sites {
 
     fn end(mut self) {
         for running in &mut self.running {
-            running.take().into_iter().for_each(|site| drop(site.end_well()));
+            running
+                .take()
+                .into_iter()
+                .for_each(|site| drop(site.end_well()));
         }
     }
 }
@@ -122,8 +145,10 @@ fn behaves(proxy: &Proxy, sites: &Sites) {
 }
 
 /// What a client might say, to be believed.
-const FORGED: &str = "x-forwarded-for: 6.6.6.6\r\nx-forwarded-host: evil.test\r\nx-forwarded-proto: https\r\n\
-    x-forwarded-port: 666\r\nx-forwarded-prefix: /evil\r\nforwarded: for=6.6.6.6;host=evil.test;proto=https\r\n\
+const FORGED: &str = "x-forwarded-for: 6.6.6.6\r\nx-forwarded-host: evil.test\r\n\
+    x-forwarded-proto: https\r\n\
+    x-forwarded-port: 666\r\nx-forwarded-prefix: /evil\r\n\
+    forwarded: for=6.6.6.6;host=evil.test;proto=https\r\n\
     x-real-ip: 6.6.6.6\r\nx-sendfile-type: X-Lighttpd-Send-File\r\nx-accel-mapping: /=/\r\n";
 
 fn tells_who_and_where(proxy: &Proxy) {
@@ -150,16 +175,35 @@ fn tells_who_and_where(proxy: &Proxy) {
 fn has_links_and_redirects(proxy: &Proxy) {
     let browser = Browser::new(proxy);
     for prefix in ["", "/app"] {
-        let page = browser.get(&format!("{prefix}/"), "accept: text/html\r\n").text();
-        assert!(page.contains(&format!("href=\"{prefix}/guides\"")), "{page}");
-        let others = page.split(" href=\"/").skip(1).filter(|link| !format!("/{link}").starts_with(prefix));
+        let page = browser
+            .get(&format!("{prefix}/"), "accept: text/html\r\n")
+            .text();
+        assert!(
+            page.contains(&format!("href=\"{prefix}/guides\"")),
+            "{page}"
+        );
+        let others = page
+            .split(" href=\"/")
+            .skip(1)
+            .filter(|link| !format!("/{link}").starts_with(prefix));
         assert_eq!(others.count(), 0, "{page}");
-        let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap();
+        let style = page
+            .split("rel=\"stylesheet\" href=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
         assert_eq!(browser.get(style, "").status, 200, "{style}");
         let moved = browser.get(&format!("{prefix}/guides/?x=1"), "");
         let location = moved.header("location").unwrap_or_default();
-        let location = location.strip_prefix(&format!("http://{}", browser.host())).unwrap_or(location);
-        assert_eq!((moved.status, location), (308, &*format!("{prefix}/guides?x=1")));
+        let location = location
+            .strip_prefix(&format!("http://{}", browser.host()))
+            .unwrap_or(location);
+        assert_eq!(
+            (moved.status, location),
+            (308, &*format!("{prefix}/guides?x=1"))
+        );
     }
 }
 
@@ -169,17 +213,23 @@ fn refuses_a_large_upload(proxy: &Proxy) {
     let head = "content-type: multipart/form-data; boundary=b\r\naccept: text/html\r\n";
     for _ in 0..3 {
         let mut body =
-            b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n".to_vec();
+            b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n"
+                .to_vec();
         body.resize(3 << 20, b'x');
         let answer = browser.post("/app/", head, &body);
         assert_eq!(answer.status, 413, "{answer:?}");
     }
     // Within the limit it is taken, and its place is where the browser has it.
     let mut body =
-        b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\n\r\n".to_vec();
+        b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f.bin\"\r\n\r\n"
+            .to_vec();
     body.resize(500 << 10, b'x');
     body.extend(b"\r\n--b--\r\n");
-    let answer = browser.post("/app/", "content-type: multipart/form-data; boundary=b\r\n", &body);
+    let answer = browser.post(
+        "/app/",
+        "content-type: multipart/form-data; boundary=b\r\n",
+        &body,
+    );
     assert_eq!(
         (answer.status, answer.header("location")),
         (201, Some("/app/f.bin")),
@@ -196,11 +246,26 @@ fn sends_parts_of_files(proxy: &Proxy, sites: &Sites) {
     assert!(direct.status == 200 && direct.body.len() > 100_000);
     for prefix in ["", "/app"] {
         let whole = browser.get(&format!("{prefix}{FILE}"), FORGED);
-        assert_eq!((whole.status, whole.body == direct.body), (200, true), "{:?}", whole.headers);
+        assert_eq!(
+            (whole.status, whole.body == direct.body),
+            (200, true),
+            "{:?}",
+            whole.headers
+        );
         assert_eq!(whole.header("content-type"), direct.header("content-type"));
-        assert_eq!(whole.header("x-sendfile").or(whole.header("x-accel-redirect")), None);
+        assert_eq!(
+            whole
+                .header("x-sendfile")
+                .or(whole.header("x-accel-redirect")),
+            None
+        );
         let part = browser.get(&format!("{prefix}{FILE}"), "range: bytes=1000-1999\r\n");
-        assert_eq!((part.status, part.body == direct.body[1000..2000]), (206, true), "{:?}", part.headers);
+        assert_eq!(
+            (part.status, part.body == direct.body[1000..2000]),
+            (206, true),
+            "{:?}",
+            part.headers
+        );
         let head = browser.ask("HEAD", &format!("{prefix}{FILE}"), "", b"");
         assert_eq!((head.status, head.body.len()), (200, 0));
     }
@@ -213,7 +278,8 @@ fn passes_websockets(proxy: &Proxy) {
     for prefix in ["", "/app"] {
         let mut stream = browser.connect().unwrap();
         let head = format!(
-            "GET {prefix}/@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\nconnection: Upgrade\r\n\
+            "GET {prefix}/@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\n\
+                connection: Upgrade\r\n\
              upgrade: websocket\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -228,16 +294,26 @@ fn passes_websockets(proxy: &Proxy) {
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
         assert!(answer.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{answer}");
         // "Hello", masked, as the RFC has it.
-        stream.write_all(&[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]).unwrap();
+        stream
+            .write_all(&[
+                0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58,
+            ])
+            .unwrap();
         let mut frame = [0; 7];
         stream.read_exact(&mut frame).unwrap();
         assert_eq!(&frame, b"\x81\x05Hello");
     }
 }
 
-/// One process after the other ends and is started again, while clients ask. Each of their requests is answered. So
-/// many of them come before each restart, and the next one comes when the proxy knows that the process is back.
-fn restarts_unseen(proxy: &Proxy, sites: &mut Sites, requests: usize, is_back: impl Fn(usize) -> bool) {
+/// One process after the other ends and is started again, while clients ask. Each of their requests
+/// is answered. So many of them come before each restart, and the next one comes when the proxy
+/// knows that the process is back.
+fn restarts_unseen(
+    proxy: &Proxy,
+    sites: &mut Sites,
+    requests: usize,
+    is_back: impl Fn(usize) -> bool,
+) {
     let clients = browser::Crowd::ask(proxy, 8, "/@@slow?ms=1");
     for at in [0, 1, 0, 1] {
         clients.answered(requests);
@@ -265,5 +341,9 @@ fn offloads(proxy: &Proxy, sites: &Sites) {
     assert_eq!(sites.offloaded(), before + 2, "{}", proxy.said());
     // What could hold a script comes with its policy.
     let drawing = browser.get("/pictures/onion.svg", "");
-    assert!(drawing.header("content-security-policy").is_some_and(|policy| policy.contains("sandbox")));
+    assert!(
+        drawing
+            .header("content-security-policy")
+            .is_some_and(|policy| policy.contains("sandbox"))
+    );
 }

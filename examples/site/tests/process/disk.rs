@@ -16,20 +16,28 @@ fn unshare() -> Option<&'static str> {
     let works = |flags: &&str| {
         let mut command = Command::new("unshare");
         command.args([flags, "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
     };
     let found = ["-m", "-rm"].into_iter().find(works);
     if found.is_none() {
-        euryale_test::skip("no file system can be mounted here: neither as root nor in a user namespace");
+        euryale_test::skip(
+            "no file system can be mounted here: neither as root nor in a user namespace",
+        );
     }
     found
 }
 
 impl Running {
-    /// With `place` on a disk of its own of 2 MiB, where `fill` puts what must be there before the start.
+    /// With `place` on a disk of its own of 2 MiB, where `fill` puts what must be there before the
+    /// start.
     fn on_a_small_disk(flags: &str, place: &Path, fill: &str, data: &Path) -> Self {
         let place = place.display();
-        let inside = format!("mount -t tmpfs -o size=2m none \"{place}\" && {fill} && exec \"$0\" \"$@\"");
+        let inside =
+            format!("mount -t tmpfs -o size=2m none \"{place}\" && {fill} && exec \"$0\" \"$@\"");
         let shell = format!("exec unshare {flags} sh -c '{inside}' \"$0\" \"$@\"");
         Self::start_in(&shell, data, &[])
     }
@@ -57,11 +65,23 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
     let on_its_way = upload("first.bin", &content);
     let mut first = site.peer();
     first.send(&on_its_way[..1500 * KIB]).unwrap();
-    eventually("it came", || site.metric("euryale_spool_bytes") > 1490 << 10);
+    eventually("it came", || {
+        site.metric("euryale_spool_bytes") > 1490 << 10
+    });
     let refused = site.upload("second.bin", &vec![b'b'; 4096 * KIB]);
     assert_eq!(refused.status, 507, "{refused:?}");
-    assert!(refused.text().contains("\"title\":\"Insufficient Storage\""), "{}", refused.text());
-    assert_eq!(site.peer().get("/").unwrap().status, 200, "pages are served all the time");
+    assert!(
+        refused
+            .text()
+            .contains("\"title\":\"Insufficient Storage\""),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(
+        site.peer().get("/").unwrap().status,
+        200,
+        "pages are served all the time"
+    );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
 
     // Small enough to stay in memory while it comes; its place is on the disk.
@@ -75,14 +95,26 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
         taken += 1;
     };
     assert_eq!(refused.status, 507, "{refused:?}");
-    assert_eq!(site.peer().get(&format!("/small{taken}.bin")).unwrap().status, 404, "it is not there");
+    assert_eq!(
+        site.peer()
+            .get(&format!("/small{taken}.bin"))
+            .unwrap()
+            .status,
+        404,
+        "it is not there"
+    );
     let kept = std::fs::read_dir(site.its(&blobs)).unwrap().map(|writer| {
         let files = std::fs::read_dir(writer.unwrap().path()).unwrap();
-        files.filter(|file| file.as_ref().unwrap().file_name() != "lock").count()
+        files
+            .filter(|file| file.as_ref().unwrap().file_name() != "lock")
+            .count()
     });
     assert_eq!(kept.sum::<usize>(), taken, "nothing of it stays");
     for n in 0..taken {
-        assert_eq!(site.ask("DELETE", &format!("/small{n}.bin"), "").status, 204);
+        assert_eq!(
+            site.ask("DELETE", &format!("/small{n}.bin"), "").status,
+            204
+        );
     }
 
     // It ends well, and takes the disk for good.
@@ -91,9 +123,16 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
     assert!(site.peer().get("/first.bin").unwrap().body == content);
     assert_eq!(site.upload("second.bin", &content).status, 507);
     assert_eq!(site.ask("DELETE", "/first.bin", "").status, 204);
-    assert_eq!(site.upload("second.bin", &content).status, 201, "without a restart");
+    assert_eq!(
+        site.upload("second.bin", &content).status,
+        201,
+        "without a restart"
+    );
     assert!(site.peer().get("/second.bin").unwrap().body == content);
-    assert_eq!((site.nameless("/blobs/"), site.metric("euryale_spool_bytes")), (0, 0));
+    assert_eq!(
+        (site.nameless("/blobs/"), site.metric("euryale_spool_bytes")),
+        (0, 0)
+    );
 
     let said = site.end_well();
     let reason = "no room left for the request body: No space left on device";
@@ -107,7 +146,11 @@ fn a_database_that_cannot_grow_refuses_and_grows_when_there_is_room() {
     Running::start(folder.path(), &[]).end_well();
     let data = folder.path().join("small");
     std::fs::create_dir(&data).unwrap();
-    let fill = format!("cp \"{}/site.db\" \"{}\"", folder.path().display(), data.display());
+    let fill = format!(
+        "cp \"{}/site.db\" \"{}\"",
+        folder.path().display(),
+        data.display()
+    );
     let site = Running::on_a_small_disk(flags, &data, &fill, &data);
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
 
@@ -118,15 +161,39 @@ fn a_database_that_cannot_grow_refuses_and_grows_when_there_is_room() {
     for _ in 0..3 {
         let refused = site.ask("POST", "/", &form);
         assert_eq!(refused.status, 507, "{refused:?}");
-        assert!(refused.text().contains("\"title\":\"Insufficient Storage\""), "{}", refused.text());
-        assert_eq!(site.peer().get("/large").unwrap().status, 404, "nothing of it is there");
-        assert_eq!(site.peer().get("/@@counter").unwrap().text().trim(), "1", "pages are served");
+        assert!(
+            refused
+                .text()
+                .contains("\"title\":\"Insufficient Storage\""),
+            "{}",
+            refused.text()
+        );
+        assert_eq!(
+            site.peer().get("/large").unwrap().status,
+            404,
+            "nothing of it is there"
+        );
+        assert_eq!(
+            site.peer().get("/@@counter").unwrap().text().trim(),
+            "1",
+            "pages are served"
+        );
     }
     assert_eq!(site.metric("euryale_transactions_in_doubt_total"), 0);
     drop(file);
     std::fs::remove_file(&filler).unwrap();
-    assert_eq!(site.ask("POST", "/", &form).status, 201, "without a restart");
-    assert!(site.peer().get("/large").unwrap().text().contains("word word"));
+    assert_eq!(
+        site.ask("POST", "/", &form).status,
+        201,
+        "without a restart"
+    );
+    assert!(
+        site.peer()
+            .get("/large")
+            .unwrap()
+            .text()
+            .contains("word word")
+    );
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "2");
 
     // What is on that disk goes with the process.
@@ -135,9 +202,13 @@ fn a_database_that_cannot_grow_refuses_and_grows_when_there_is_room() {
         std::fs::copy(site.its(&data).join(name), copy.path().join(name)).unwrap();
     }
     let copy = Connection::open(copy.path().join("site.db")).unwrap();
-    let check: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let check: String = copy
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(check, "ok");
     let said = site.end_well();
-    let reasons = said.lines().filter(|line| line.contains("ERROR") && line.contains("disk is full"));
+    let reasons = said
+        .lines()
+        .filter(|line| line.contains("ERROR") && line.contains("disk is full"));
     assert_eq!(reasons.count(), 3, "{said}");
 }

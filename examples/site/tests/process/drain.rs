@@ -1,4 +1,5 @@
-//! Requests of all kinds are under way when the site is told to end: each is whole, or was never begun.
+//! Requests of all kinds are under way when the site is told to end: each is whole, or was never
+//! begun.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -70,17 +71,30 @@ fn whatever_is_under_way_is_finished() {
     let site = Running::start(folder.path(), &["--drain=30s"]);
     let (_, chord) = site.chord();
     let barrier = || Barrier::new(3 * EACH + 1);
-    let steps = Steps { began: barrier(), draining: barrier() };
+    let steps = Steps {
+        began: barrier(),
+        draining: barrier(),
+    };
     std::thread::scope(|scope| {
-        let (site, steps) = (&site, &steps);
-        let downloads: Vec<_> = (0..EACH).map(|_| scope.spawn(move || download(site, steps))).collect();
-        let uploads: Vec<_> =
-            (0..EACH).map(|number| scope.spawn(move || upload(site, steps, number))).collect();
-        let suspended: Vec<_> = (0..EACH).map(|_| scope.spawn(move || suspended(site, steps))).collect();
+        let site = &site;
+        let steps = &steps;
+        let downloads: Vec<_> = (0..EACH)
+            .map(|_| scope.spawn(move || download(site, steps)))
+            .collect();
+        let uploads: Vec<_> = (0..EACH)
+            .map(|number| scope.spawn(move || upload(site, steps, number)))
+            .collect();
+        let suspended: Vec<_> = (0..EACH)
+            .map(|_| scope.spawn(move || suspended(site, steps)))
+            .collect();
         steps.began.wait();
         site.counts("euryale_requests_suspended", EACH);
         site.signal("-TERM");
-        eventually("it drains", || get(site.admin, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+        eventually("it drains", || {
+            get(site.admin, "/readyz")
+                .unwrap()
+                .starts_with("HTTP/1.1 503")
+        });
         steps.draining.wait();
         for download in downloads {
             let got = download.join().unwrap();
@@ -89,10 +103,19 @@ fn whatever_is_under_way_is_finished() {
         }
         for answer in uploads.into_iter().map(|upload| upload.join().unwrap()) {
             let status = &answer[..12];
-            assert!(["HTTP/1.1 201", "HTTP/1.1 303", "HTTP/1.1 503"].contains(&status), "{answer}");
+            assert!(
+                ["HTTP/1.1 201", "HTTP/1.1 303", "HTTP/1.1 503"].contains(&status),
+                "{answer}"
+            );
         }
-        for answer in suspended.into_iter().map(|suspended| suspended.join().unwrap()) {
-            assert!(answer.contains("answer 1.3 took") || answer.starts_with("HTTP/1.1 503"), "{answer}");
+        for answer in suspended
+            .into_iter()
+            .map(|suspended| suspended.join().unwrap())
+        {
+            assert!(
+                answer.contains("answer 1.3 took") || answer.starts_with("HTTP/1.1 503"),
+                "{answer}"
+            );
         }
     });
     let (code, said) = site.end();
@@ -106,15 +129,21 @@ fn what_is_cut_is_named() {
     let site = Running::start(folder.path(), &["--drain=200ms"]);
     let slow = site.slow(60_000);
     let mut unread = Peer::connect(site.public[0]).unwrap();
-    unread.send("GET /pictures/chord.wav HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    unread
+        .send("GET /pictures/chord.wav HTTP/1.1\r\nhost: test\r\n\r\n")
+        .unwrap();
     site.counts("euryale_blobs_open", 1);
     site.signal("-TERM");
     let (code, said) = site.end();
     assert_eq!(code, Some(3), "{said}");
     let cut = |path: &str, phase: &str| {
-        said.lines().any(|line| line.contains("cut") && line.contains(path) && line.contains(phase))
+        said.lines()
+            .any(|line| line.contains("cut") && line.contains(path) && line.contains(phase))
     };
-    assert!(cut("/@@slow", "working") && cut("/pictures/chord.wav", "sending"), "{said}");
+    assert!(
+        cut("/@@slow", "working") && cut("/pictures/chord.wav", "sending"),
+        "{said}"
+    );
     assert!(said.contains("left behind"), "{said}");
     drop((slow, unread));
 }

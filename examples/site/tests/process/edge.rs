@@ -21,14 +21,27 @@ fn certify(folder: &Path) {
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
 }
 
-/// Status and version of HTTP by which a page comes to curl, who believes `cert`. None without curl.
+/// Status and version of HTTP by which a page comes to curl, who believes `cert`. None without
+/// curl.
 fn over_tls(site: &Running, cert: &Path) -> Option<Output> {
-    let url = site.greeting.split(' ').find(|word| word.starts_with("https://")).unwrap();
+    let url = site
+        .greeting
+        .split(' ')
+        .find(|word| word.starts_with("https://"))
+        .unwrap();
     let port = url.trim_end_matches('/').rsplit(':').next().unwrap();
     let resolve = format!("site.example:{port}:127.0.0.1");
     let url = format!("https://site.example:{port}/history");
     let said = ["-o", "/dev/null", "-w", "%{http_code} %{http_version}"];
-    run("curl", &[&["-sS", "--cacert", text(cert), "--resolve", &resolve], &said[..], &[&url]].concat())
+    run(
+        "curl",
+        &[
+            &["-sS", "--cacert", text(cert), "--resolve", &resolve],
+            &said[..],
+            &[&url],
+        ]
+        .concat(),
+    )
 }
 
 #[test]
@@ -40,7 +53,8 @@ fn it_serves_at_unix_sockets() {
     assert!(site.greeting.contains(text(&path)), "{}", site.greeting);
     let mut peer = UnixStream::connect(&path).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
-    peer.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     peer.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("<h1>Euryale</h1>"));
@@ -52,7 +66,8 @@ fn it_serves_at_unix_sockets() {
 #[test]
 fn a_socket_that_was_left_behind_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, data) = (folder.path().join("site.sock"), folder.path().join("data"));
+    let path = folder.path().join("site.sock");
+    let data = folder.path().join("data");
     let listen = format!("--listen=unix:{}", text(&path));
     let killed = Running::start(&data, &[&listen]);
     assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o660);
@@ -61,15 +76,23 @@ fn a_socket_that_was_left_behind_is_replaced() {
     assert!(path.exists() && UnixStream::connect(&path).is_err());
     // Others' files are for root to make; a process may always give its own to itself.
     let me = std::fs::metadata("/proc/self").unwrap();
-    let (user, group) = if me.uid() == 0 { (1, 2) } else { (me.uid(), me.gid()) };
+    let (user, group) = if me.uid() == 0 {
+        (1, 2)
+    } else {
+        (me.uid(), me.gid())
+    };
     let owner = format!("--unix-owner={user}:{group}");
     let site = Running::start(&data, &[&listen, "--unix-mode=600", &owner]);
     let made = path.metadata().unwrap();
-    assert_eq!((made.mode() & 0o777, made.uid(), made.gid()), (0o600, user, group));
+    assert_eq!(
+        (made.mode() & 0o777, made.uid(), made.gid()),
+        (0o600, user, group)
+    );
     if me.uid() == 0 {
         let mut peer = UnixStream::connect(&path).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
-        peer.write_all(b"GET /history HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+        peer.write_all(b"GET /history HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
         peer.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -79,7 +102,10 @@ fn a_socket_that_was_left_behind_is_replaced() {
     let second = super::ended(&flags);
     let said = String::from_utf8(second.stderr).unwrap();
     assert_eq!(second.status.code(), Some(1), "{said}");
-    assert!(said.starts_with("error: the address is in use") && said.contains(text(&path)), "{said}");
+    assert!(
+        said.starts_with("error: the address is in use") && said.contains(text(&path)),
+        "{said}"
+    );
     site.end_well();
     assert!(!path.exists());
     let nobody = super::ended(&[&flags[..], &["--unix-owner=:nobody-of-that-name"]].concat());
@@ -95,7 +121,8 @@ fn a_socket_that_was_left_behind_is_replaced() {
 fn certificates_are_read_anew_on_a_signal() {
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let cert = folder.path().join("cert.pem");
+    let key = folder.path().join("key.pem");
     let config = folder.path().join("site.toml");
     let settings = format!("connections = 2\ntls-cert = {cert:?}\ntls-key = {key:?}\n");
     std::fs::write(&config, &settings).unwrap();
@@ -110,9 +137,15 @@ fn certificates_are_read_anew_on_a_signal() {
     // A file that is wrong changes nothing.
     std::fs::write(&config, format!("{settings}nonsense = 1\n")).unwrap();
     site.signal("-HUP");
-    eventually("it says so", || site.said().contains("not reloaded, and nothing is changed"));
+    eventually("it says so", || {
+        site.said().contains("not reloaded, and nothing is changed")
+    });
     assert_eq!(printed(ask(&old).unwrap()), "200 2");
-    std::fs::write(&config, settings.replace("connections = 2", "connections = 3")).unwrap();
+    std::fs::write(
+        &config,
+        settings.replace("connections = 2", "connections = 3"),
+    )
+    .unwrap();
     let slow = site.slow(500);
     site.signal("-HUP");
     site.counts("euryale_connections_cap", 3);
@@ -126,11 +159,16 @@ fn certificates_are_read_anew_on_a_signal() {
 fn tls_without_certificates_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let output =
-        site(&["--listen=tls:127.0.0.1:0", "--admin=127.0.0.1:0", "--data"]).arg(&data).output().unwrap();
+    let output = site(&["--listen=tls:127.0.0.1:0", "--admin=127.0.0.1:0", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("there are no certificates") && said.contains("--tls-cert"), "{said}");
+    assert!(
+        said.contains("there are no certificates") && said.contains("--tls-cert"),
+        "{said}"
+    );
     assert!(!data.exists());
 }
 
@@ -141,7 +179,9 @@ fn a_supervisor_hears_of_it() {
     let supervisor = UnixDatagram::bind(&path).unwrap();
     supervisor.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut command = site(&[]);
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "20000");
+    command
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "20000");
     let running = Running::spawn(command, &folder.path().join("data"), &[]);
     let hear = || {
         let mut heard = [0; 256];
@@ -157,7 +197,8 @@ fn a_supervisor_hears_of_it() {
     assert_eq!(code, Some(0), "{said}");
 }
 
-/// Binds a socket, and becomes the site, to which it leaves it as descriptor 3, under the name that comes first.
+/// Binds a socket, and becomes the site, to which it leaves it as descriptor 3, under the name that
+/// comes first.
 const ACTIVATE: &str = "
 import os, socket, sys
 s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()
@@ -176,7 +217,11 @@ fn sockets_of_a_supervisor_are_served() {
     let site = Running::spawn(command, &folder.path().join("data"), &[]);
     // The one that was given stands for those that were asked for.
     assert_eq!(site.public.len(), 1);
-    assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        get(site.public[0], "/history")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     site.end_well();
 }
 
@@ -187,19 +232,32 @@ fn sockets_of_a_supervisor_may_speak_tls() {
     }
     let folder = tempfile::tempdir().unwrap();
     certify(folder.path());
-    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let cert = folder.path().join("cert.pem");
+    let key = folder.path().join("key.pem");
     let activate = || {
         let mut command = program("python3");
         command.args(["-c", ACTIVATE, "tls", super::SITE]);
         command
     };
     let mut without = activate();
-    without.args(["--admin=127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
+    without
+        .args(["--admin=127.0.0.1:0", "--data"])
+        .arg(folder.path().join("data"));
     let said = output(without);
     let said = String::from_utf8(said.stderr).unwrap();
-    assert!(said.contains("there are no certificates") && said.contains("FileDescriptorName=tls"), "{said}");
-    let flags = [format!("--tls-cert={}", text(&cert)), format!("--tls-key={}", text(&key))];
-    let site = Running::spawn(activate(), &folder.path().join("data"), &flags.each_ref().map(|flag| &**flag));
+    assert!(
+        said.contains("there are no certificates") && said.contains("FileDescriptorName=tls"),
+        "{said}"
+    );
+    let flags = [
+        format!("--tls-cert={}", text(&cert)),
+        format!("--tls-key={}", text(&key)),
+    ];
+    let site = Running::spawn(
+        activate(),
+        &folder.path().join("data"),
+        &flags.each_ref().map(|flag| &**flag),
+    );
     if let Some(output) = over_tls(&site, &cert) {
         assert_eq!(printed(output), "200 2");
     }
@@ -210,7 +268,10 @@ fn sockets_of_a_supervisor_may_speak_tls() {
 fn two_processes_share_a_port() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let flags = [&*format!("--listen={free}"), "--reuse-port"];
     let first = Running::start(&data, &flags);
     let second = Running::start(&data, &flags);
@@ -234,7 +295,8 @@ impl Socket {
     fn open(site: &Running, origin: &str) -> Self {
         let mut stream = TcpStream::connect(site.public[0]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = "GET /@@echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+        let head = "GET /@@echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\n\
+            upgrade: websocket\r\n\
                     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         write!(stream, "{head}{origin}\r\n").unwrap();
         let mut stream = BufReader::new(stream);
@@ -244,7 +306,10 @@ impl Socket {
             stream.read_exact(&mut byte).unwrap();
             head.push(byte[0]);
         }
-        Self { stream, head: String::from_utf8(head).unwrap() }
+        Self {
+            stream,
+            head: String::from_utf8(head).unwrap(),
+        }
     }
 
     /// A frame with a mask of zeros.
@@ -276,9 +341,13 @@ impl Socket {
 #[test]
 fn a_websocket_is_for_pages_of_the_site() {
     let folder = tempfile::tempdir().unwrap();
-    let flags = ["--trusted-proxy=127.0.0.1", "--virtual-host=shown.test/guides"];
+    let flags = [
+        "--trusted-proxy=127.0.0.1",
+        "--virtual-host=shown.test/guides",
+    ];
     let site = Running::start(folder.path(), &flags);
-    let proxied = "x-forwarded-proto: https\r\nx-forwarded-host: example.org\r\nx-forwarded-prefix: /app\r\n";
+    let proxied =
+        "x-forwarded-proto: https\r\nx-forwarded-host: example.org\r\nx-forwarded-prefix: /app\r\n";
     let plain = "x-forwarded-proto: http\r\nx-forwarded-host: example.org:8080\r\n";
     let shown = "x-forwarded-host: shown.test\r\n";
     let cases = [
@@ -291,7 +360,11 @@ fn a_websocket_is_for_pages_of_the_site() {
         (proxied, "origin: https://evil.example\r\n", 403),
         (proxied, "origin: http://test\r\n", 403),
         (proxied, "origin: null\r\n", 403),
-        (proxied, "origin: https://example.org\r\norigin: https://evil.example\r\n", 403),
+        (
+            proxied,
+            "origin: https://example.org\r\norigin: https://evil.example\r\n",
+            403,
+        ),
         (plain, "origin: http://example.org:8080\r\n", 101),
         (plain, "origin: http://example.org\r\n", 403),
         (shown, "origin: http://shown.test\r\n", 101),
@@ -301,7 +374,10 @@ fn a_websocket_is_for_pages_of_the_site() {
     ];
     for (proxy, origin, status) in cases {
         let head = Socket::open(&site, &format!("{proxy}{origin}")).head;
-        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{proxy}{origin}: {head}");
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{proxy}{origin}: {head}"
+        );
     }
     site.end_well();
 }
@@ -317,7 +393,11 @@ fn a_websocket_echoes_until_the_site_goes_down() {
     let mut large = Socket::open(&site, "");
     large.send(2, &[0; (64 << 10) + 1]);
     assert_eq!(large.hear().1[..2], 1009_u16.to_be_bytes());
-    assert!(Socket::open(&site, "origin: http://evil.example\r\n").head.starts_with("HTTP/1.1 403 "));
+    assert!(
+        Socket::open(&site, "origin: http://evil.example\r\n")
+            .head
+            .starts_with("HTTP/1.1 403 ")
+    );
     site.signal("-TERM");
     let (kind, reason) = socket.hear();
     assert_eq!((kind, &reason[..2]), (8, &1001_u16.to_be_bytes()[..]));
@@ -330,9 +410,16 @@ fn a_websocket_echoes_until_the_site_goes_down() {
 #[test]
 fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
     let folder = tempfile::tempdir().unwrap();
-    let site =
-        Running::start(folder.path(), &["--idle-timeout=200ms", "--head-timeout=200ms", "--drain=50ms"]);
-    let (mut alive, mut silent) = (Socket::open(&site, ""), Socket::open(&site, ""));
+    let site = Running::start(
+        folder.path(),
+        &[
+            "--idle-timeout=200ms",
+            "--head-timeout=200ms",
+            "--drain=50ms",
+        ],
+    );
+    let mut alive = Socket::open(&site, "");
+    let mut silent = Socket::open(&site, "");
     for _ in 0..4 {
         assert_eq!(alive.hear(), (9, vec![]));
         alive.send(10, &[]);
@@ -349,7 +436,10 @@ fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
     site.signal("-TERM");
     let (code, said) = site.end();
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("cut method=GET path=\"/@@echo\" phase=\"upgraded\""), "{said}");
+    assert!(
+        said.contains("cut method=GET path=\"/@@echo\" phase=\"upgraded\""),
+        "{said}"
+    );
 }
 
 #[test]
@@ -357,8 +447,18 @@ fn a_websocket_that_reads_nothing_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--write-timeout=200ms"]);
     let mut socket = Socket::open(&site, "");
-    socket.stream.get_ref().set_write_timeout(Some(PATIENCE)).unwrap();
-    let message = [&[0x82, 0xff], &(60_u64 << 10).to_be_bytes()[..], &[0; 4], &[0; 60 << 10]].concat();
+    socket
+        .stream
+        .get_ref()
+        .set_write_timeout(Some(PATIENCE))
+        .unwrap();
+    let message = [
+        &[0x82, 0xff],
+        &(60_u64 << 10).to_be_bytes()[..],
+        &[0; 4],
+        &[0; 60 << 10],
+    ]
+    .concat();
     // Until the site has gone: it reads no further than it can write.
     while socket.stream.get_mut().write_all(&message).is_ok() {}
     site.counts("euryale_sockets_open", 0);

@@ -31,11 +31,14 @@ fn uploads_on_their_way_leave_no_files() {
     let mut peers = Vec::new();
     for n in 0..3 {
         let mut peer = site.peer();
-        peer.send(&upload(&format!("lost{n}.bin"), &content)[..3 << 20]).unwrap();
+        peer.send(&upload(&format!("lost{n}.bin"), &content)[..3 << 20])
+            .unwrap();
         peers.push(peer);
     }
     eventually("they are in files", || site.nameless("/blobs/") == 3);
-    eventually("as far as they came", || site.metric("euryale_spool_bytes") > 8 << 20);
+    eventually("as far as they came", || {
+        site.metric("euryale_spool_bytes") > 8 << 20
+    });
     assert_eq!(files(&blobs), before, "without names");
     site.signal("-KILL");
     let (code, said) = site.end();
@@ -44,8 +47,16 @@ fn uploads_on_their_way_leave_no_files() {
     drop(peers);
 
     let site = Running::start(folder.path(), &[]);
-    assert!(get(site.public[0], "/kept.bin").unwrap().starts_with("HTTP/1.1 200"));
-    assert!(get(site.public[0], "/lost0.bin").unwrap().starts_with("HTTP/1.1 404"));
+    assert!(
+        get(site.public[0], "/kept.bin")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        get(site.public[0], "/lost0.bin")
+            .unwrap()
+            .starts_with("HTTP/1.1 404")
+    );
     assert_eq!(site.upload("lost0.bin", &content).status, 201);
     site.end_well();
 }

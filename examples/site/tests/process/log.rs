@@ -26,10 +26,18 @@ fn nobody_reads_it() {
     let long = format!("/?{}", "x".repeat(16 << 10));
     // The pipe is full soon, and what waits before it a little later.
     eventually("the operators are told", || {
-        assert!(get(site.public[0], &long).unwrap().starts_with("HTTP/1.1 200"));
+        assert!(
+            get(site.public[0], &long)
+                .unwrap()
+                .starts_with("HTTP/1.1 200")
+        );
         lost(&get(site.admin, "/status").unwrap())
     });
-    assert!(get(site.public[0], "/").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        get(site.public[0], "/")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(0));
     drop(unread);
@@ -41,9 +49,15 @@ fn its_reader_has_gone() {
     let (site, gone) = into_a_pipe(folder.path(), &[]);
     drop(gone);
     for _ in 0..3 {
-        assert!(get(site.public[0], "/").unwrap().starts_with("HTTP/1.1 200"));
+        assert!(
+            get(site.public[0], "/")
+                .unwrap()
+                .starts_with("HTTP/1.1 200")
+        );
     }
-    eventually("the operators are told", || lost(&get(site.admin, "/status").unwrap()));
+    eventually("the operators are told", || {
+        lost(&get(site.admin, "/status").unwrap())
+    });
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(0));
 }

@@ -1,6 +1,10 @@
-//! The program as its users have it: flags, signals, exit codes, and one line for each thing that is wrong.
+//! The program as its users have it: flags, signals, exit codes, and one line for each thing that
+//! is wrong.
 
-#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict, in its helpers as well")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic in a test is its verdict, in its helpers as well"
+)]
 
 mod agent;
 mod attacks;
@@ -48,11 +52,15 @@ fn site(flags: &[&str]) -> Command {
 fn program(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     let inherited = std::env::vars_os().map(|(name, _)| name);
-    for name in inherited.filter(|name| name.to_string_lossy().starts_with("EURYALE_") || name == "RUST_LOG")
+    for name in inherited
+        .filter(|name| name.to_string_lossy().starts_with("EURYALE_") || name == "RUST_LOG")
     {
         command.env_remove(name);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -91,7 +99,13 @@ fn give_up(child: &mut Child) {
 fn signal(child: &Child, name: &str) {
     // The shell's own, which is there where no other is.
     let kill = format!("kill {name} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 /// A running site. Dropped, it is ended by its id.
@@ -111,7 +125,8 @@ impl Running {
         Self::spawn(site(&[]), data, more)
     }
 
-    /// The program that `shell` becomes with `exec "$0" "$@"`: the same process, after what it did to itself.
+    /// The program that `shell` becomes with `exec "$0" "$@"`: the same process, after what it did
+    /// to itself.
     fn start_in(shell: &str, data: &Path, more: &[&str]) -> Self {
         let mut command = program("sh");
         command.args(["-c", shell, SITE]);
@@ -120,7 +135,8 @@ impl Running {
 
     /// At the addresses of one that has ended.
     fn start_at([public, admin, agent]: [SocketAddr; 3], data: &Path, more: &[&str]) -> Self {
-        let (public, agent) = (format!("--listen={public}"), format!("--agent={agent}"));
+        let public = format!("--listen={public}");
+        let agent = format!("--agent={agent}");
         Self::spawn_at(site(&[]), admin, data, &[more, &[&public, &agent]].concat())
     }
 
@@ -130,12 +146,18 @@ impl Running {
     }
 
     fn spawn_at(mut command: Command, admin: SocketAddr, data: &Path, more: &[&str]) -> Self {
-        command.args(["--listen=127.0.0.1:0", &format!("--admin={admin}"), "--data"]);
+        command.args([
+            "--listen=127.0.0.1:0",
+            &format!("--admin={admin}"),
+            "--data",
+        ]);
         let mut child = command.arg(data).args(more).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        // Read as it comes: of a log that nobody reads, lines are lost. None where a test has it somewhere else.
+        // Read as it comes: of a log that nobody reads, lines are lost. None where a test has it
+        // somewhere else.
         let listening = child.stderr.take().map(|log| {
-            let (log, heard) = (BufReader::new(log), said.clone());
+            let log = BufReader::new(log);
+            let heard = said.clone();
             std::thread::spawn(move || {
                 for line in log.lines() {
                     let mut heard = heard.lock().unwrap();
@@ -153,13 +175,32 @@ impl Running {
         });
         let line = told.recv_timeout(PATIENCE).unwrap_or_else(|_| {
             give_up(&mut child);
-            panic!("it did not start within {PATIENCE:?}\n{}", said.lock().unwrap())
+            panic!(
+                "it did not start within {PATIENCE:?}\n{}",
+                said.lock().unwrap()
+            )
         });
-        let urls = line.split("http://").skip(1).filter_map(|rest| rest.split('/').next());
+        let urls = line
+            .split("http://")
+            .skip(1)
+            .filter_map(|rest| rest.split('/').next());
         let mut public: Vec<SocketAddr> = urls.map(|address| address.parse().unwrap()).collect();
-        let admin = public.pop().unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
-        let agent = line.split("agent: ").nth(1).map(|address| address.trim().parse().unwrap());
-        Self { child, public, admin, agent, greeting: line, said, listening }
+        let admin = public
+            .pop()
+            .unwrap_or_else(|| panic!("{line}{}", said.lock().unwrap()));
+        let agent = line
+            .split("agent: ")
+            .nth(1)
+            .map(|address| address.trim().parse().unwrap());
+        Self {
+            child,
+            public,
+            admin,
+            agent,
+            greeting: line,
+            said,
+            listening,
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -169,7 +210,11 @@ impl Running {
     /// Its exit code, and what it said on standard error.
     fn end(mut self) -> (Option<i32>, String) {
         let code = exit_code(&mut self.child);
-        self.listening.take().map(JoinHandle::join).transpose().unwrap();
+        self.listening
+            .take()
+            .map(JoinHandle::join)
+            .transpose()
+            .unwrap();
         (code, self.said())
     }
 
@@ -197,7 +242,10 @@ impl Drop for Running {
 fn send(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
     let mut peer = TcpStream::connect(address)?;
     peer.set_read_timeout(Some(PATIENCE))?;
-    write!(peer, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")?;
+    write!(
+        peer,
+        "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+    )?;
     Ok(peer)
 }
 
@@ -211,7 +259,8 @@ fn rest(mut peer: TcpStream) -> io::Result<String> {
     Ok(answer)
 }
 
-/// Polling has its price, which those pay who are looked at: all of them share two cores in the worst case.
+/// Polling has its price, which those pay who are looked at: all of them share two cores in the
+/// worst case.
 fn between_looks() {
     std::thread::park_timeout(Duration::from_millis(2));
 }
@@ -228,7 +277,9 @@ impl Running {
     /// Until a gauge in the metrics has this value.
     fn counts(&self, gauge: &str, value: usize) {
         let line = format!("\n{gauge} {value}\n");
-        eventually(&line, || get(self.admin, "/metrics").unwrap().contains(&line));
+        eventually(&line, || {
+            get(self.admin, "/metrics").unwrap().contains(&line)
+        });
     }
 
     /// A request that the site publishes, for so long.
@@ -244,14 +295,26 @@ fn it_serves_and_drains() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("made/by/the/site");
     let site = Running::start(&data, &[]);
-    assert!(get(site.public[0], "/").unwrap().contains("<h1>Euryale</h1>"));
-    assert!(get(site.admin, "/readyz").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        get(site.public[0], "/")
+            .unwrap()
+            .contains("<h1>Euryale</h1>")
+    );
+    assert!(
+        get(site.admin, "/readyz")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     let slow = site.slow(300);
     site.signal("-TERM");
     assert!(rest(slow).unwrap().ends_with("worked for 300 ms\n"));
     let (code, said) = site.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.lines().any(|line| line.contains("GET / status=200 bytes=")), "{said}");
+    assert!(
+        said.lines()
+            .any(|line| line.contains("GET / status=200 bytes=")),
+        "{said}"
+    );
     assert!(data.join("site.db").is_file());
 }
 
@@ -259,16 +322,29 @@ fn it_serves_and_drains() {
 fn the_log_is_written_for_programs() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &["--log=json", "--drain=30s"]);
-    assert!(get(site.public[0], "/history?a=%22b%22").unwrap().starts_with("HTTP/1.1 200"));
-    assert!(get(site.public[0], "/nothing").unwrap().starts_with("HTTP/1.1 404"));
+    assert!(
+        get(site.public[0], "/history?a=%22b%22")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        get(site.public[0], "/nothing")
+            .unwrap()
+            .starts_with("HTTP/1.1 404")
+    );
     drop(site.slow(300));
     site.counts("euryale_sockets_open", 0);
     site.signal("-TERM");
     let (code, said) = site.end();
     assert_eq!(code, Some(0), "{said}");
-    let lines: Vec<serde_json::Value> =
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let access: Vec<_> = lines.iter().filter(|line| line["target"] == "site::access_log").collect();
+    let lines: Vec<serde_json::Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let access: Vec<_> = lines
+        .iter()
+        .filter(|line| line["target"] == "site::access_log")
+        .collect();
     let expected = [
         ("/history?a=%22b%22", "answered", Some(200)),
         ("/nothing", "answered", Some(404)),
@@ -280,9 +356,16 @@ fn the_log_is_written_for_programs() {
             (&line["method"], &line["uri"], &line["message"]),
             (&"GET".into(), &uri.into(), &message.into())
         );
-        assert_eq!((line["status"].as_u64(), line["gone"] == true), (status, status.is_none()), "{line}");
+        assert_eq!(
+            (line["status"].as_u64(), line["gone"] == true),
+            (status, status.is_none()),
+            "{line}"
+        );
         assert_eq!(line["bytes"].is_u64(), status.is_some(), "{line}");
-        assert!(line["ms"].is_f64() && line["timestamp"].is_string() && line["level"] == "INFO", "{line}");
+        assert!(
+            line["ms"].is_f64() && line["timestamp"].is_string() && line["level"] == "INFO",
+            "{line}"
+        );
     }
 }
 
@@ -292,7 +375,11 @@ fn it_serves_at_every_address() {
     let site = Running::start(folder.path(), &["--listen=127.0.0.1:0,127.0.0.1:0"]);
     assert_eq!(site.public.len(), 3);
     for address in &site.public {
-        assert!(get(*address, "/history").unwrap().starts_with("HTTP/1.1 200"));
+        assert!(
+            get(*address, "/history")
+                .unwrap()
+                .starts_with("HTTP/1.1 200")
+        );
     }
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(0));
@@ -329,7 +416,11 @@ fn a_second_signal_ends_at_once() {
     let site = Running::start(folder.path(), &["--drain=1h"]);
     let slow = site.slow(60_000);
     site.signal("-TERM");
-    eventually("it drains", || get(site.admin, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+    eventually("it drains", || {
+        get(site.admin, "/readyz")
+            .unwrap()
+            .starts_with("HTTP/1.1 503")
+    });
     site.signal("-INT");
     let (code, said) = site.end();
     assert_eq!(code, Some(3), "{said}");
@@ -348,21 +439,39 @@ fn what_is_wrong_is_said_in_one_line_and_nothing_changes() {
     let taken = taken.local_addr().unwrap().to_string();
     let free = "127.0.0.1:0";
     let cases = [
-        (["--listen", &taken, "--admin", free, "--data", data], "the address is in use", &*taken, "--listen"),
-        (["--listen", free, "--admin", &taken, "--data", data], "the address is in use", &*taken, "--admin"),
+        (
+            ["--listen", &taken, "--admin", free, "--data", data],
+            "the address is in use",
+            &*taken,
+            "--listen",
+        ),
+        (
+            ["--listen", free, "--admin", &taken, "--data", data],
+            "the address is in use",
+            &*taken,
+            "--admin",
+        ),
         (
             ["--listen", "192.0.2.1:80", "--admin", free, "--data", data],
             "cannot listen",
             "192.0.2.1",
             "--listen",
         ),
-        (["--listen", free, "--admin", free, "--data", file], "cannot make the data folder", file, "--data"),
+        (
+            ["--listen", free, "--admin", free, "--data", file],
+            "cannot make the data folder",
+            file,
+            "--data",
+        ),
     ];
     for (flags, what, place, remedy) in cases {
         let output = ended(&flags);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.starts_with(&format!("error: {what}")) && said.lines().count() == 1, "{said}");
+        assert!(
+            said.starts_with(&format!("error: {what}")) && said.lines().count() == 1,
+            "{said}"
+        );
         assert!(said.contains(place) && said.contains(remedy), "{said}");
         assert!(output.stdout.is_empty());
     }
@@ -387,7 +496,10 @@ fn wrong_flags_and_variables_are_refused() {
         let output = command(variable, value);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.starts_with("error: ") && said.contains(place), "{said}");
+        assert!(
+            said.starts_with("error: ") && said.contains(place),
+            "{said}"
+        );
     }
     assert!(!data.exists());
 }

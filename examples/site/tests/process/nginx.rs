@@ -7,8 +7,8 @@ use std::process::Child;
 use super::clients::{printed, run};
 use super::{Running, eventually, program};
 
-/// Keeps parts of 1 MiB, and says where an answer came from. It listens on a socket in its folder, which nobody else
-/// can have taken.
+/// Keeps parts of 1 MiB, and says where an answer came from. It listens on a socket in its folder,
+/// which nobody else can have taken.
 const CONFIGURATION: &str = "
 daemon off;
 master_process off;
@@ -51,14 +51,23 @@ impl Nginx {
     fn start(folder: &Path, site: &Running) -> Option<Self> {
         let name = folder.to_str().unwrap();
         let configuration = folder.join("nginx.conf");
-        let text = CONFIGURATION.replace("FOLDER", name).replace("SITE", &site.public[0].to_string());
+        let text = CONFIGURATION
+            .replace("FOLDER", name)
+            .replace("SITE", &site.public[0].to_string());
         fs::write(&configuration, text).unwrap();
         let mut command = program("nginx");
         // Where Debian has it, which is not in every user's path.
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:/usr/sbin"));
         let log = folder.join("error.log");
-        command.args(["-p", name, "-c", configuration.to_str().unwrap(), "-e", log.to_str().unwrap()]);
+        command.args([
+            "-p",
+            name,
+            "-c",
+            configuration.to_str().unwrap(),
+            "-e",
+            log.to_str().unwrap(),
+        ]);
         let child = match command.spawn() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 euryale_test::skip("nginx is not installed");
@@ -66,7 +75,10 @@ impl Nginx {
             }
             child => child.unwrap(),
         };
-        let mut nginx = Self { child, folder: folder.to_owned() };
+        let mut nginx = Self {
+            child,
+            folder: folder.to_owned(),
+        };
         eventually("nginx listens", || {
             let ended = nginx.child.try_wait().unwrap();
             assert!(ended.is_none(), "{}", nginx.said());
@@ -84,9 +96,21 @@ impl Nginx {
         let [socket, head, body] = ["socket", "head", "answer"].map(|name| self.folder.join(name));
         let [socket, head, body] = [&socket, &head, &body].map(|path| path.to_str().unwrap());
         let url = format!("http://test{path}");
-        let arguments = ["-sSf", "--unix-socket", socket, "-D", head, "-o", body, &url];
+        let arguments = [
+            "-sSf",
+            "--unix-socket",
+            socket,
+            "-D",
+            head,
+            "-o",
+            body,
+            &url,
+        ];
         printed(run("curl", &[more, arguments.as_slice()].concat())?);
-        Some((fs::read_to_string(head).unwrap().to_lowercase(), fs::read(body).unwrap()))
+        Some((
+            fs::read_to_string(head).unwrap().to_lowercase(),
+            fs::read(body).unwrap(),
+        ))
     }
 }
 
@@ -105,7 +129,9 @@ fn it_puts_the_parts_together_and_asks_once_for_each() {
     let (_, chord) = site.chord();
     let cache = folder.path().join("nginx");
     fs::create_dir(&cache).unwrap();
-    let Some(nginx) = Nginx::start(&cache, &site) else { return };
+    let Some(nginx) = Nginx::start(&cache, &site) else {
+        return;
+    };
     let sent = || site.metric("euryale_blobs_total{path=\"sendfile\"}");
     let path = "/pictures/chord.wav";
     let before = sent();
@@ -113,26 +139,48 @@ fn it_puts_the_parts_together_and_asks_once_for_each() {
     // A part that lies in two of its own.
     let range = ["-r", "3145000-4194999"];
     for from in ["miss", "hit"] {
-        let Some((head, body)) = nginx.get(path, &range) else { return };
-        assert!(head.starts_with("http/1.1 206 ") && head.contains(&format!("x-from: {from}\r\n")), "{head}");
-        assert!(head.contains("content-range: bytes 3145000-4194999/21168044\r\n"), "{head}");
+        let Some((head, body)) = nginx.get(path, &range) else {
+            return;
+        };
+        assert!(
+            head.starts_with("http/1.1 206 ") && head.contains(&format!("x-from: {from}\r\n")),
+            "{head}"
+        );
+        assert!(
+            head.contains("content-range: bytes 3145000-4194999/21168044\r\n"),
+            "{head}"
+        );
         assert!(body == chord[3_145_000..4_195_000]);
     }
     assert_eq!(sent() - before, 3, "the parts of 1 MiB in which it lies");
     for from in ["miss", "hit"] {
-        let Some((head, body)) = nginx.get(path, &[]) else { return };
-        assert!(head.starts_with("http/1.1 200 ") && head.contains(&format!("x-from: {from}\r\n")), "{head}");
+        let Some((head, body)) = nginx.get(path, &[]) else {
+            return;
+        };
+        assert!(
+            head.starts_with("http/1.1 200 ") && head.contains(&format!("x-from: {from}\r\n")),
+            "{head}"
+        );
         assert!(body == chord);
     }
     assert_eq!(sent() - before, 21, "each once");
     // Of the whole, that is in the cache now.
-    let Some((head, body)) = nginx.get(path, &["-r", "-100"]) else { return };
+    let Some((head, body)) = nginx.get(path, &["-r", "-100"]) else {
+        return;
+    };
     assert!(head.contains("x-from: hit\r\n"), "{head}");
     assert!(body == chord[chord.len() - 100..]);
-    let Some((_, body)) = nginx.get(path, &["-r", "21000000-"]) else { return };
+    let Some((_, body)) = nginx.get(path, &["-r", "21000000-"]) else {
+        return;
+    };
     assert!(body == chord[21_000_000..]);
     assert_eq!(sent() - before, 21);
-    assert_eq!(nginx.said().matches("[error]").count(), 0, "{}", nginx.said());
+    assert_eq!(
+        nginx.said().matches("[error]").count(),
+        0,
+        "{}",
+        nginx.said()
+    );
     drop(nginx);
     site.end_well();
 }

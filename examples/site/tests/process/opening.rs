@@ -1,4 +1,5 @@
-//! Before the site is open: it is bound, and says that it is not ready. A pipe in the place of a file holds it there.
+//! Before the site is open: it is bound, and says that it is not ready. A pipe in the place of a
+//! file holds it there.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -25,11 +26,21 @@ impl Opening {
         let id = fs::read_to_string(&pipe).unwrap();
         fs::remove_file(&pipe).unwrap();
         assert!(program("mkfifo").arg(&pipe).status().unwrap().success());
-        let (public, admin) = (free_port(), free_port());
-        let flags =
-            [format!("--listen={public}"), format!("--admin={admin}"), format!("--data={}", data.display())];
+        let public = free_port();
+        let admin = free_port();
+        let flags = [
+            format!("--listen={public}"),
+            format!("--admin={admin}"),
+            format!("--data={}", data.display()),
+        ];
         let child = site(&flags.each_ref().map(String::as_str)).spawn().unwrap();
-        let opening = Self { child, public, admin, pipe, id };
+        let opening = Self {
+            child,
+            public,
+            admin,
+            pipe,
+            id,
+        };
         eventually("operators are answered", || {
             get(admin, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 503"))
         });
@@ -47,16 +58,32 @@ impl Drop for Opening {
 fn whoever_comes_while_it_opens_is_answered_when_it_is_open() {
     let folder = tempfile::tempdir().unwrap();
     let mut opening = Opening::start(folder.path());
-    assert!(get(opening.admin, "/livez").unwrap().starts_with("HTTP/1.1 200"));
-    assert!(get(opening.admin, "/metrics").unwrap().contains("\neuryale_publishers_running 0\n"));
+    assert!(
+        get(opening.admin, "/livez")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        get(opening.admin, "/metrics")
+            .unwrap()
+            .contains("\neuryale_publishers_running 0\n")
+    );
     let early = send(opening.public, "/history").unwrap();
     signal(&opening.child, "-HUP");
-    assert!(get(opening.admin, "/readyz").unwrap().starts_with("HTTP/1.1 503"));
+    assert!(
+        get(opening.admin, "/readyz")
+            .unwrap()
+            .starts_with("HTTP/1.1 503")
+    );
     let mut pipe = OpenOptions::new().write(true).open(&opening.pipe).unwrap();
     pipe.write_all(opening.id.as_bytes()).unwrap();
     drop(pipe);
     assert!(rest(early).unwrap().starts_with("HTTP/1.1 200"));
-    assert!(get(opening.admin, "/readyz").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        get(opening.admin, "/readyz")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     signal(&opening.child, "-TERM");
     assert_eq!(exit_code(&mut opening.child), Some(0));
 }
@@ -68,12 +95,19 @@ fn a_signal_while_it_opens_ends_it_and_whoever_came_is_told() {
     let early = send(opening.public, "/history").unwrap();
     signal(&opening.child, "-TERM");
     let answer = rest(early).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1\r\n"),
+        "{answer}"
+    );
     assert_eq!(exit_code(&mut opening.child), Some(0));
     // Nothing is broken.
     fs::remove_file(&opening.pipe).unwrap();
     fs::write(&opening.pipe, &opening.id).unwrap();
     let site = Running::start(folder.path(), &[]);
-    assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"));
+    assert!(
+        get(site.public[0], "/history")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     site.end_well();
 }

@@ -35,7 +35,9 @@ impl Peer {
         let stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self {
+            stream: BufReader::new(stream),
+        })
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
@@ -68,11 +70,17 @@ impl Peer {
         }
         head.make_ascii_lowercase();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
         let mut body = Vec::new();
         match length {
             _ if status == 204 => 0,
-            Some(length) => self.stream.by_ref().take(length.parse().unwrap()).read_to_end(&mut body)?,
+            Some(length) => self
+                .stream
+                .by_ref()
+                .take(length.parse().unwrap())
+                .read_to_end(&mut body)?,
             None => self.stream.read_to_end(&mut body)?,
         };
         Ok(Answer { status, head, body })
@@ -81,14 +89,22 @@ impl Peer {
 
 /// A file on its way up: the whole request, which may be sent in parts.
 pub(crate) fn upload(name: &str, content: &[u8]) -> Vec<u8> {
-    let before = format!("--=\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+    let before = format!(
+        "--=\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+    );
     let after = "\r\n--=--\r\n";
     let length = before.len() + content.len() + after.len();
     let head = format!(
         "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\
          content-type: multipart/form-data; boundary=\"=\"\r\n\r\n"
     );
-    [head.as_bytes(), before.as_bytes(), content, after.as_bytes()].concat()
+    [
+        head.as_bytes(),
+        before.as_bytes(),
+        content,
+        after.as_bytes(),
+    ]
+    .concat()
 }
 
 impl Running {
@@ -110,16 +126,23 @@ impl Running {
 
     /// How many files of `folder` it has open that have no name.
     pub(crate) fn nameless(&self, folder: &str) -> usize {
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().flatten();
-        let targets = descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .flatten();
+        let targets =
+            descriptors.filter_map(|descriptor| std::fs::read_link(descriptor.path()).ok());
         let targets = targets.map(|target| target.to_string_lossy().into_owned());
-        targets.filter(|target| target.contains(folder) && target.ends_with(" (deleted)")).count()
+        targets
+            .filter(|target| target.contains(folder) && target.ends_with(" (deleted)"))
+            .count()
     }
 
     /// The value of a gauge or a counter, which has no labels.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let metrics = super::get(self.admin, "/metrics").unwrap();
-        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap().parse().unwrap()
     }
 }

@@ -22,7 +22,11 @@ impl Configured {
         fs::write(&file, settings).unwrap();
         let config = format!("--config={}", file.display());
         let site = Running::start(&folder.path().join("data"), &[&config]);
-        Self { site, file, _folder: folder }
+        Self {
+            site,
+            file,
+            _folder: folder,
+        }
     }
 
     /// Other settings, and a signal; what is said then.
@@ -39,8 +43,9 @@ impl Configured {
 /// As a proxy would say it.
 fn page(site: &Running, host: &str) -> Peer {
     let mut peer = site.peer();
-    let head =
-        format!("GET / HTTP/1.1\r\nhost: {host}\r\nx-forwarded-prefix: /app\r\naccept: text/html\r\n\r\n");
+    let head = format!(
+        "GET / HTTP/1.1\r\nhost: {host}\r\nx-forwarded-prefix: /app\r\naccept: text/html\r\n\r\n"
+    );
     peer.send(head).unwrap();
     peer
 }
@@ -53,15 +58,21 @@ fn settings_change_while_requests_are_under_way() {
     assert_eq!(old.get("/history").unwrap().status, 200);
     let mut first = page(site, "test");
     let answer = first.answer().unwrap();
-    assert!(answer.text().contains("href=\"/guides\"") && !answer.text().contains("masthead"), "{answer:?}");
+    assert!(
+        answer.text().contains("href=\"/guides\"") && !answer.text().contains("masthead"),
+        "{answer:?}"
+    );
     let slow = site.slow(700);
     let said = configured.reload(
         "connections = 3\nmax-queue = 7\ntheme = \"gazette\"\ntrusted-proxy = [\"127.0.0.1\"]\n\
          host = [\"test\", \"127.0.0.1\"]\nmax-upload = \"2K\"\nmax-headers = 4\n",
     );
-    let changed =
-        "reloaded changed=\"connections, host, max-headers, max-queue, max-upload, theme, trusted-proxy\"";
-    assert!(said.contains(changed) && !said.contains("next start"), "{said}");
+    let changed = "reloaded changed=\"connections, host, max-headers, max-queue, max-upload, \
+        theme, trusted-proxy\"";
+    assert!(
+        said.contains(changed) && !said.contains("next start"),
+        "{said}"
+    );
     site.counts("euryale_connections_cap", 3);
     // What a proxy says is believed now, and the pages look different; on an open socket, too.
     let answer = page(site, "test").answer().unwrap();
@@ -70,22 +81,39 @@ fn settings_change_while_requests_are_under_way() {
         "{answer:?}"
     );
     assert!(
-        get(site.admin, "/status.json").unwrap().contains("\"gazette\""),
+        get(site.admin, "/status.json")
+            .unwrap()
+            .contains("\"gazette\""),
         "operators see which theme it is"
     );
     assert_eq!(page(site, "evil.example").answer().unwrap().status, 421);
-    old.send("GET / HTTP/1.1\r\nhost: evil.example\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\n\r\n").unwrap();
-    assert_eq!(old.answer().unwrap().status, 421, "an open socket has the old number of fields");
+    old.send("GET / HTTP/1.1\r\nhost: evil.example\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\n\r\n")
+        .unwrap();
+    assert_eq!(
+        old.answer().unwrap().status,
+        421,
+        "an open socket has the old number of fields"
+    );
     let mut new = site.peer();
-    new.send("GET / HTTP/1.1\r\nhost: test\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\n\r\n").unwrap();
+    new.send("GET / HTTP/1.1\r\nhost: test\r\na: 1\r\na: 2\r\na: 3\r\na: 4\r\n\r\n")
+        .unwrap();
     assert_eq!(new.answer().unwrap().status, 431);
     assert_eq!(site.upload("large.bin", &[7; 4 << 10]).status, 413);
     // What was under way is whole.
     assert!(rest(slow).unwrap().ends_with("worked for 700 ms\n"));
     // And back.
     let said = configured.reload("connections = 2\n");
-    assert!(said.contains("reloaded changed=\"connections, host, max-headers"), "{said}");
-    assert!(page(site, "evil.example").answer().unwrap().text().contains("href=\"/guides\""));
+    assert!(
+        said.contains("reloaded changed=\"connections, host, max-headers"),
+        "{said}"
+    );
+    assert!(
+        page(site, "evil.example")
+            .answer()
+            .unwrap()
+            .text()
+            .contains("href=\"/guides\"")
+    );
     let said = configured.reload("connections = 2\n");
     assert!(said.contains("reloaded changed=\"\""), "{said}");
     let Configured { site, .. } = configured;
@@ -95,11 +123,15 @@ fn settings_change_while_requests_are_under_way() {
 #[test]
 fn what_needs_a_restart_is_named_each_time() {
     let configured = Configured::start("drain = \"30s\"\n");
-    let said = configured.reload("drain = \"20s\"\nlisten = [\"127.0.0.1:1\"]\nidle-timeout = \"70s\"\n");
+    let said =
+        configured.reload("drain = \"20s\"\nlisten = [\"127.0.0.1:1\"]\nidle-timeout = \"70s\"\n");
     // Where it listens stands in a flag of this test, which stands over the file.
     assert!(said.contains("reloaded changed=\"idle-timeout\""), "{said}");
     eventually("it is named", || {
-        configured.site.said().contains("these count from the next start settings=\"drain\"")
+        configured
+            .site
+            .said()
+            .contains("these count from the next start settings=\"drain\"")
     });
     configured.reload("drain = \"20s\"\nunix-mode = \"600\"\n");
     let line = "these count from the next start settings=\"drain, unix-mode\"";
@@ -118,7 +150,10 @@ fn the_filter_of_the_log_changes() {
     configured.reload("");
     get(site.public[0], "/history?again").unwrap();
     let said = configured.site.end_well();
-    assert!(said.contains("/history?again") && !said.contains("/history?hidden"), "{said}");
+    assert!(
+        said.contains("/history?again") && !said.contains("/history?hidden"),
+        "{said}"
+    );
 }
 
 /// All or nothing: none of the good settings beside a wrong one counts.
@@ -138,28 +173,56 @@ fn a_file_that_is_wrong_changes_nothing() {
     .into_iter()
     .enumerate()
     {
-        fs::write(&configured.file, format!("connections = 3\nhost = [\"other\"]\n{wrong}")).unwrap();
+        fs::write(
+            &configured.file,
+            format!("connections = 3\nhost = [\"other\"]\n{wrong}"),
+        )
+        .unwrap();
         site.signal("-HUP");
         let lines = || site.said().matches("ERROR").count();
         eventually(&format!("it is refused: {wrong}"), || lines() == number + 1);
-        assert!(site.said().contains("not reloaded, and nothing is changed: "), "{}", site.said());
+        assert!(
+            site.said()
+                .contains("not reloaded, and nothing is changed: "),
+            "{}",
+            site.said()
+        );
         assert_eq!(site.metric("euryale_connections_cap"), 2, "{wrong}");
-        assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"), "{wrong}");
+        assert!(
+            get(site.public[0], "/history")
+                .unwrap()
+                .starts_with("HTTP/1.1 200"),
+            "{wrong}"
+        );
     }
     configured.site.end_well();
 }
 
-/// A file that cannot be read, on a mount that hangs, say: the reader of a pipe waits for what nobody writes.
+/// A file that cannot be read, on a mount that hangs, say: the reader of a pipe waits for what
+/// nobody writes.
 #[test]
 fn it_ends_while_a_file_hangs() {
     let configured = Configured::start("connections = 2\n");
     let site = &configured.site;
     fs::remove_file(&configured.file).unwrap();
-    assert!(program("mkfifo").arg(&configured.file).status().unwrap().success());
+    assert!(
+        program("mkfifo")
+            .arg(&configured.file)
+            .status()
+            .unwrap()
+            .success()
+    );
     site.signal("-HUP");
     // Opens as soon as the site reads.
-    let pipe = fs::OpenOptions::new().write(true).open(&configured.file).unwrap();
-    assert!(get(site.public[0], "/history").unwrap().starts_with("HTTP/1.1 200"));
+    let pipe = fs::OpenOptions::new()
+        .write(true)
+        .open(&configured.file)
+        .unwrap();
+    assert!(
+        get(site.public[0], "/history")
+            .unwrap()
+            .starts_with("HTTP/1.1 200")
+    );
     configured.site.end_well();
     drop(pipe);
 }

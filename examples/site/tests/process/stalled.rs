@@ -13,15 +13,26 @@ use super::{PATIENCE, Running, ended, eventually};
 const CLIENTS: usize = 200;
 const LEN: u64 = 100 << 20;
 
-/// A data folder with one file of 100 MiB, at `/large.bin`. Most of it is a hole, which is sent as any other bytes.
+/// A data folder with one file of 100 MiB, at `/large.bin`. Most of it is a hole, which is sent as
+/// any other bytes.
 fn imported(folder: &Path) -> std::path::PathBuf {
-    let (from, data) = (folder.join("from"), folder.join("data"));
+    let from = folder.join("from");
+    let data = folder.join("data");
     std::fs::create_dir(&from).unwrap();
     let file = File::create_new(from.join("large.bin")).unwrap();
     file.set_len(LEN).unwrap();
     file.write_all_at(b"begin", 0).unwrap();
-    let output = ended(&["import", "--data", data.to_str().unwrap(), from.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = ended(&[
+        "import",
+        "--data",
+        data.to_str().unwrap(),
+        from.to_str().unwrap(),
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     data
 }
 
@@ -29,18 +40,31 @@ impl Running {
     /// Memory that it has in use, in bytes.
     fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        line.trim()
+            .strip_suffix(" kB")
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
     }
 
     fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
     }
 
     /// How many response heads were written, and how many of them within 250 ms.
     fn heads(&self) -> (u64, u64) {
         let all = self.metric("euryale_response_head_seconds_count");
-        (all, self.metric("euryale_response_head_seconds_bucket{le=\"0.25\"}"))
+        (
+            all,
+            self.metric("euryale_response_head_seconds_bucket{le=\"0.25\"}"),
+        )
     }
 }
 
@@ -48,14 +72,19 @@ impl Running {
 fn stalls(site: &Running) -> TcpStream {
     let mut peer = TcpStream::connect(site.public[0]).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
-    peer.write_all(b"GET /large.bin HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    peer.write_all(b"GET /large.bin HTTP/1.1\r\nhost: test\r\n\r\n")
+        .unwrap();
     let mut got = Vec::new();
     while !got.ends_with(b"\r\n\r\nbegin") {
         let mut byte = [0];
         peer.read_exact(&mut byte).unwrap();
         got.push(byte[0]);
     }
-    assert!(got.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&got));
+    assert!(
+        got.starts_with(b"HTTP/1.1 200 "),
+        "{}",
+        String::from_utf8_lossy(&got)
+    );
     peer
 }
 
@@ -69,7 +98,8 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     assert_eq!(other.get("/@@counter").unwrap().status, 200);
     drop(stalls(&site));
     site.counts("euryale_blobs_open", 0);
-    let (resident, descriptors) = (site.resident(), site.descriptors());
+    let resident = site.resident();
+    let descriptors = site.descriptors();
 
     let stalled: Vec<TcpStream> = (0..CLIENTS).map(|_| stalls(&site)).collect();
     site.counts("euryale_blobs_open", CLIENTS);
@@ -81,29 +111,44 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     }
     // A peer has a head a little before it is counted.
     eventually("each is counted", || site.heads().0 >= all + 200);
-    let (all, fast) = (site.heads().0 - all, site.heads().1 - fast);
+    let all = site.heads().0 - all;
+    let fast = site.heads().1 - fast;
     assert!(fast * 100 >= all * 99, "{fast} of {all} within 250 ms");
     // Whoever asked for the metrics may still be there.
-    eventually("a socket and a file each", || site.descriptors() <= descriptors + 2 * CLIENTS);
+    eventually("a socket and a file each", || {
+        site.descriptors() <= descriptors + 2 * CLIENTS
+    });
     let grew = site.resident().saturating_sub(resident);
     assert!(grew < 64 << 20, "{grew} bytes");
-    assert_eq!(site.metric("euryale_blobs_total{path=\"sendfile\"}"), CLIENTS as u64 + 1);
+    assert_eq!(
+        site.metric("euryale_blobs_total{path=\"sendfile\"}"),
+        CLIENTS as u64 + 1
+    );
 
     drop(stalled);
     site.counts("euryale_blobs_open", 0);
-    eventually("the descriptors are given back", || site.descriptors() <= descriptors);
+    eventually("the descriptors are given back", || {
+        site.descriptors() <= descriptors
+    });
     site.end_well();
 }
 
-/// Streams of HTTP/2 on sockets that nobody reads, with windows that are wide, and streams whose windows are closed:
-/// what the server has read for them, it keeps.
+/// Streams of HTTP/2 on sockets that nobody reads, with windows that are wide, and streams whose
+/// windows are closed: what the server has read for them, it keeps.
 #[test]
 fn streams_hold_less_than_a_frame_each() {
     for window in [1 << 20, 64 << 10] {
         let each = held_by_a_stream(window);
-        println!("{each} bytes a stream with a window of {} KiB", window >> 10);
+        println!(
+            "{each} bytes a stream with a window of {} KiB",
+            window >> 10
+        );
         // Without optimisation the futures of a request are larger than what they wait for.
-        let most = if cfg!(debug_assertions) { 32 << 10 } else { 16 << 10 };
+        let most = if cfg!(debug_assertions) {
+            32 << 10
+        } else {
+            16 << 10
+        };
         assert!(each <= most, "{each} bytes a stream");
     }
 }
@@ -113,13 +158,19 @@ fn held_by_a_stream(window: u32) -> u64 {
     const STREAMS: usize = 30;
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&imported(folder.path()), &[]);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
     let address = site.public[0];
     let stall = |sockets: usize| {
         runtime.block_on(async {
             let mut held = Vec::new();
             for _ in 0..sockets {
-                let mut client = H2Client::with_windows(address, window, 1 << 30).await.unwrap();
+                let mut client = H2Client::with_windows(address, window, 1 << 30)
+                    .await
+                    .unwrap();
                 let mut heads = Vec::new();
                 for _ in 0..STREAMS {
                     heads.push(client.open("/large.bin").await.unwrap().0);

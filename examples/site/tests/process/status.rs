@@ -7,17 +7,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::browser::Browser;
 use super::{PATIENCE, Running, eventually, get, rest};
 
-/// Says what the page shows, each time that it changes. It comes from the page's own origin: another one's the page
-/// would not let in.
+/// Says what the page shows, each time that it changes. It comes from the page's own origin:
+/// another one's the page would not let in.
 const WATCH: &str = "
 let last;
 function look() {
     const text = id => document.getElementById(id).textContent;
     const route = document.querySelector('#held .route')?.textContent ?? 'none';
-    const now = [text('live'), text('state'), text('workers-running'), route].map(encodeURIComponent).join('/');
+    const now = [text('live'), text('state'), text('workers-running'), \
+    route].map(encodeURIComponent).join('/');
     if (now !== last) fetch('/said/' + (last = now));
 }
-new MutationObserver(look).observe(document.body, { childList: true, characterData: true, subtree: true });
+new MutationObserver(look).observe(document.body, { childList: true, characterData: true, \
+subtree: true });
 look();
 ";
 
@@ -33,7 +35,12 @@ impl Beside {
     fn new(admin: SocketAddr, scripts: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
-        Self { listener, admin, scripts, said: channel() }
+        Self {
+            listener,
+            admin,
+            scripts,
+            said: channel(),
+        }
     }
 
     fn page(&self) -> String {
@@ -52,7 +59,9 @@ impl Beside {
     /// Each socket has a thread: a browser also opens some that it then does not need.
     fn serve(&self) {
         while let Ok((stream, _)) = self.listener.accept() {
-            let (admin, scripts, tell) = (self.admin, self.scripts, self.said.0.clone());
+            let admin = self.admin;
+            let scripts = self.scripts;
+            let tell = self.said.0.clone();
             // What it does not get it does not show.
             std::thread::spawn(move || answer(stream, admin, scripts, &tell));
         }
@@ -60,18 +69,31 @@ impl Beside {
 }
 
 /// One request. What the page says goes to `tell`, the rest is the operators' address'.
-fn answer(mut stream: TcpStream, admin: SocketAddr, scripts: bool, tell: &Sender<String>) -> io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    admin: SocketAddr,
+    scripts: bool,
+    tell: &Sender<String>,
+) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
-    let Some(first) = lines.next() else { return Ok(()) };
+    let mut lines = BufReader::new(stream.try_clone()?)
+        .lines()
+        .map_while(Result::ok);
+    let Some(first) = lines.next() else {
+        return Ok(());
+    };
     while lines.next().is_some_and(|line| !line.is_empty()) {}
     let path = first.split(' ').nth(1).unwrap_or_default();
     let ok = |kind: &str, text: &str| {
         format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n{text}")
     };
     if let Some(said) = path.strip_prefix("/said/") {
-        let said = said.replace("%20", " ").replace("%2F", "/").replace("%40", "@").replace("%3A", ":");
+        let said = said
+            .replace("%20", " ")
+            .replace("%2F", "/")
+            .replace("%40", "@")
+            .replace("%3A", ":");
         // Nobody listens any more when the test is over.
         let _ = tell.send(said);
         return stream.write_all(ok("text/plain", "").as_bytes());
@@ -82,12 +104,18 @@ fn answer(mut stream: TcpStream, admin: SocketAddr, scripts: bool, tell: &Sender
             let page = get(admin, "/status")?;
             let (head, page) = page.split_once("\r\n\r\n").unwrap_or_default();
             // The length is another one now; the policy is the page's own.
-            let mut head: Vec<&str> =
-                head.lines().filter(|line| !line.starts_with("content-length")).collect();
+            let mut head: Vec<&str> = head
+                .lines()
+                .filter(|line| !line.starts_with("content-length"))
+                .collect();
             let page = if scripts {
-                page.replace("</body>", "<script src=watch.js type=module></script></body>")
+                page.replace(
+                    "</body>",
+                    "<script src=watch.js type=module></script></body>",
+                )
             } else {
-                // A switch of the browser's own would do, but then it does not tell what it shows, either.
+                // A switch of the browser's own would do, but then it does not tell what it shows,
+                // either.
                 head.push("content-security-policy: sandbox allow-same-origin");
                 page.to_owned()
             };
@@ -103,7 +131,9 @@ fn it_changes_with_the_load_and_until_the_drain() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(&folder.path().join("data"), &["--drain=30s"]);
     let beside = Beside::new(site.admin, true);
-    let Some(browser) = Browser::open(folder.path(), &beside.page(), &[]) else { return };
+    let Some(browser) = Browser::open(folder.path(), &beside.page(), &[]) else {
+        return;
+    };
     beside.shows("Live/ready/0/none");
     let slow = site.slow(3_000);
     beside.shows("Live/ready/1//@@slow");
@@ -137,34 +167,78 @@ fn a_broken_theme_is_an_alarm() {
     let shown = |path: &str| get(site.admin, path).unwrap();
     let facts = || {
         let json = shown("/status.json");
-        let json: serde_json::Value = serde_json::from_str(json.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(json.split_once("\r\n\r\n").unwrap().1).unwrap();
         json["facts"].as_array().unwrap().clone()
     };
     let name = theme.display().to_string();
-    let (page, all) = (shown("/status"), facts());
-    assert!(page.contains(">Theme<") && page.contains(&name) && !page.contains("class=alarm"), "{page}");
-    assert_eq!((all.len(), &all[0]["value"], &all[0]["alarm"]), (1, &name.clone().into(), &false.into()));
-    assert!(get(site.public[0], "/").unwrap().contains("<h1>Themed</h1>"));
+    let page = shown("/status");
+    let all = facts();
+    assert!(
+        page.contains(">Theme<") && page.contains(&name) && !page.contains("class=alarm"),
+        "{page}"
+    );
+    assert_eq!(
+        (all.len(), &all[0]["value"], &all[0]["alarm"]),
+        (1, &name.clone().into(), &false.into())
+    );
+    assert!(
+        get(site.public[0], "/")
+            .unwrap()
+            .contains("<h1>Themed</h1>")
+    );
 
-    write("rules.xml", &RULES.replace("</rules>", "<replace css:theme='['/>\n</rules>"));
+    write(
+        "rules.xml",
+        &RULES.replace("</rules>", "<replace css:theme='['/>\n</rules>"),
+    );
     let error = "rules.xml:3: the selector \"[\" is not understood";
-    eventually("the alarm", || facts().iter().any(|fact| fact["alarm"] == true));
-    let alarm = facts().into_iter().find(|fact| fact["alarm"] == true).unwrap();
+    eventually("the alarm", || {
+        facts().iter().any(|fact| fact["alarm"] == true)
+    });
+    let alarm = facts()
+        .into_iter()
+        .find(|fact| fact["alarm"] == true)
+        .unwrap();
     assert!(alarm["value"].as_str().unwrap().contains(error), "{alarm}");
     let page = shown("/status");
-    assert!(page.contains("class=alarm") && page.contains(&error.replace('"', "&quot;")), "{page}");
+    assert!(
+        page.contains("class=alarm") && page.contains(&error.replace('"', "&quot;")),
+        "{page}"
+    );
     let served = get(site.public[0], "/").unwrap();
-    assert!(served.starts_with("HTTP/1.1 200") && !served.contains("<h1>Themed</h1>"), "{served}");
+    assert!(
+        served.starts_with("HTTP/1.1 200") && !served.contains("<h1>Themed</h1>"),
+        "{served}"
+    );
 
-    write("rules.xml", &RULES.replace("</rules>", "<drop css:theme='#nowhere'/>\n</rules>"));
-    eventually("no alarm", || facts().iter().all(|fact| fact["alarm"] == false));
+    write(
+        "rules.xml",
+        &RULES.replace("</rules>", "<drop css:theme='#nowhere'/>\n</rules>"),
+    );
+    eventually("no alarm", || {
+        facts().iter().all(|fact| fact["alarm"] == false)
+    });
     let warning = facts().pop().unwrap();
-    assert!(warning["value"].as_str().unwrap().contains("rules.xml:3: the theme has nothing"), "{warning}");
-    assert!(get(site.public[0], "/").unwrap().contains("<h1>Themed</h1>"));
+    assert!(
+        warning["value"]
+            .as_str()
+            .unwrap()
+            .contains("rules.xml:3: the theme has nothing"),
+        "{warning}"
+    );
+    assert!(
+        get(site.public[0], "/")
+            .unwrap()
+            .contains("<h1>Themed</h1>")
+    );
     site.signal("-TERM");
     let (code, said) = site.end();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(&error.replace('"', "\\\"")) || said.contains(error), "{said}");
+    assert!(
+        said.contains(&error.replace('"', "\\\"")) || said.contains(error),
+        "{said}"
+    );
 }
 
 /// Which of the requests that have ended were slow, and where.
@@ -183,29 +257,57 @@ fn the_slowest_are_named_with_where_they_were() {
     let mut slowest = Vec::new();
     eventually("they are listed", || {
         let answer = get(site.admin, "/status.json").unwrap();
-        let json: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
         slowest = json["slowest"].as_array().unwrap().clone();
         slowest.len() == 4
     });
     let took = |entry: &serde_json::Value| entry["took_seconds"].as_f64().unwrap();
-    assert!(slowest.is_sorted_by(|one, other| took(one) >= took(other)), "{slowest:#?}");
+    assert!(
+        slowest.is_sorted_by(|one, other| took(one) >= took(other)),
+        "{slowest:#?}"
+    );
     let of = |route: &str, answered: bool| {
-        let is = |entry: &&serde_json::Value| entry["route"] == route && entry["status"].is_u64() == answered;
-        slowest.iter().find(is).unwrap_or_else(|| panic!("{route}: {slowest:#?}"))
+        let is = |entry: &&serde_json::Value| {
+            entry["route"] == route && entry["status"].is_u64() == answered
+        };
+        slowest
+            .iter()
+            .find(is)
+            .unwrap_or_else(|| panic!("{route}: {slowest:#?}"))
     };
-    let stage = |entry: &serde_json::Value, name: &str| entry["stage_seconds"][name].as_f64().unwrap();
+    let stage =
+        |entry: &serde_json::Value, name: &str| entry["stage_seconds"][name].as_f64().unwrap();
     let slow = of("/@@slow", true);
-    assert!(stage(slow, "working") >= 0.3 && stage(slow, "working") <= took(slow), "{slow}");
-    assert_eq!((slow["method"].as_str(), slow["status"].as_u64()), (Some("GET"), Some(200)));
+    assert!(
+        stage(slow, "working") >= 0.3 && stage(slow, "working") <= took(slow),
+        "{slow}"
+    );
+    assert_eq!(
+        (slow["method"].as_str(), slow["status"].as_u64()),
+        (Some("GET"), Some(200))
+    );
     let read = of("read", true);
     assert!(stage(read, "queued") > stage(read, "working"), "{read}");
     let promises = of("/@@promises", true);
-    assert!(stage(promises, "suspended") >= 0.2 && promises["publications"] == 2, "{promises}");
+    assert!(
+        stage(promises, "suspended") >= 0.2 && promises["publications"] == 2,
+        "{promises}"
+    );
     assert!(of("/@@slow", false)["ended_seconds_ago"].is_f64());
     let page = get(site.admin, "/status").unwrap();
-    let rows = page.split("<tbody id=slowest>").nth(1).unwrap().split("</tbody>").next().unwrap();
+    let rows = page
+        .split("<tbody id=slowest>")
+        .nth(1)
+        .unwrap()
+        .split("</tbody>")
+        .next()
+        .unwrap();
     assert_eq!(rows.matches("<tr>").count(), 4, "{rows}");
-    assert!(rows.contains("<td class=alarm>gone</td>") && !page.contains("not-said"), "{page}");
+    assert!(
+        rows.contains("<td class=alarm>gone</td>") && !page.contains("not-said"),
+        "{page}"
+    );
     let mut events = super::send(site.admin, "/status/events").unwrap();
     let mut event = Vec::new();
     while !String::from_utf8_lossy(&event).contains("<tbody id=slowest>") {
@@ -221,10 +323,16 @@ fn the_slowest_are_named_with_where_they_were() {
 #[test]
 fn it_fits_and_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
-    let site = Running::start(&folder.path().join("data"), &["--connections=1", "--drain=0s"]);
+    let site = Running::start(
+        &folder.path().join("data"),
+        &["--connections=1", "--drain=0s"],
+    );
     let stuck = site.slow(60_000);
     let _ = get(site.public[0], "/@@theme/nothing");
-    super::browser::fits(&folder.path().join("profile"), &format!("http://{}/status", site.admin));
+    super::browser::fits(
+        &folder.path().join("profile"),
+        &format!("http://{}/status", site.admin),
+    );
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(3));
     drop(stuck);
@@ -236,19 +344,26 @@ fn without_scripts_it_is_a_snapshot() {
     let site = Running::start(&folder.path().join("data"), &["--drain=50ms"]);
     let mut slow = site.slow(60_000);
     let beside = Beside::new(site.admin, false);
-    let Some(browser) = Browser::open(folder.path(), &beside.page(), &["--dump-dom"]) else { return };
+    let Some(browser) = Browser::open(folder.path(), &beside.page(), &["--dump-dom"]) else {
+        return;
+    };
     let shown = std::thread::spawn(move || browser.output());
     eventually("it ends", || {
         beside.serve();
         shown.is_finished()
     });
     let shown = shown.join().unwrap();
-    for part in
-        ["role=\"status\">Snapshot<", "id=\"workers-running\">1<", "<td class=\"words route\">/@@slow</td>"]
-    {
+    for part in [
+        "role=\"status\">Snapshot<",
+        "id=\"workers-running\">1<",
+        "<td class=\"words route\">/@@slow</td>",
+    ] {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
-    assert!(shown.contains("<td class=\"words\">publishing</td>"), "{shown}");
+    assert!(
+        shown.contains("<td class=\"words\">publishing</td>"),
+        "{shown}"
+    );
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(3));
     // It was cut.

@@ -16,15 +16,27 @@ async fn what_is_kept_is_on_the_disk_before_a_connection_is_asked_for_and_stays(
     let folder = Folder::new();
     let before = folder.transaction(|store, transaction| {
         let name = store.keep(SpooledBody::from("one"), transaction)?;
-        assert_eq!(store.blob(&name).unwrap().len(), 3, "nobody waits for the disk with the database locked");
+        assert_eq!(
+            store.blob(&name).unwrap().len(),
+            3,
+            "nobody waits for the disk with the database locked"
+        );
         Ok(name)
     });
     let name = before.await.unwrap();
     assert_eq!(folder.text(&name), "one");
     assert_eq!(folder.store.blob(&name).unwrap().len(), 3);
     let [second, third] = folder.keep(["two", "three"]).await.unwrap();
-    assert_eq!([folder.text(&second), folder.text(&third)], ["two", "three"]);
-    assert_eq!(folder.names().len(), 5, "three files, a folder and its lock: {:?}", folder.names());
+    assert_eq!(
+        [folder.text(&second), folder.text(&third)],
+        ["two", "three"]
+    );
+    assert_eq!(
+        folder.names().len(),
+        5,
+        "three files, a folder and its lock: {:?}",
+        folder.names()
+    );
     folder.end().await;
 }
 
@@ -43,7 +55,9 @@ async fn what_is_kept_is_gone_after_an_abort() {
     assert_eq!(folder.names(), before);
     // After the votes.
     for fault in [Fault::Conflict, Fault::Other] {
-        folder.database.script(Step::Commit, [Behaviour::Fail(fault)]);
+        folder
+            .database
+            .script(Step::Commit, [Behaviour::Fail(fault)]);
         folder.keep(["two", "three"]).await.unwrap_err();
         assert_eq!(folder.names(), before, "{fault:?}");
     }
@@ -61,23 +75,42 @@ async fn a_spooled_file_that_was_taken_back_is_kept_by_the_next_attempt() {
         let body = body.clone();
         folder.transaction(move |store, transaction| Ok(store.keep(body, transaction)?))
     };
-    folder
-        .database
-        .script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Conflict)]);
+    folder.database.script(
+        Step::Commit,
+        [
+            Behaviour::Fail(Fault::Conflict),
+            Behaviour::Fail(Fault::Conflict),
+        ],
+    );
     for _ in 0..2 {
         assert_eq!(keep().await.unwrap_err().kind(), ErrorKind::Conflict);
-        assert_eq!(folder.names().len(), 3, "a folder, its lock and the file: {:?}", folder.names());
+        assert_eq!(
+            folder.names().len(),
+            3,
+            "a folder, its lock and the file: {:?}",
+            folder.names()
+        );
     }
     let [first, second] = [keep().await.unwrap(), keep().await.unwrap()];
-    assert_eq!(folder.names().len(), 4, "nothing else is left: {:?}", folder.names());
+    assert_eq!(
+        folder.names().len(),
+        4,
+        "nothing else is left: {:?}",
+        folder.names()
+    );
     for name in [&first, &second] {
         assert_eq!(folder.text(name), "spooled");
-        assert_eq!(fs::metadata(folder.path(name)).unwrap().ino(), spooled, "no byte was copied");
+        assert_eq!(
+            fs::metadata(folder.path(name)).unwrap().ino(),
+            spooled,
+            "no byte was copied"
+        );
     }
     folder.end().await;
 }
 
-/// The client has gone, or the attempts are exhausted: the name that was kept for another one goes with the body.
+/// The client has gone, or the attempts are exhausted: the name that was kept for another one goes
+/// with the body.
 #[tokio::test]
 async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
     let folder = Folder::new();
@@ -85,8 +118,11 @@ async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
     let mut file = tempfile::tempfile_in(folder.root.path()).unwrap();
     file.write_all(b"spooled").unwrap();
     let body = SpooledBody::file(file).unwrap();
-    folder.database.script(Step::Commit, [Behaviour::Fail(Fault::Conflict)]);
-    let (kept, copied) = (body.clone(), SpooledBody::from("in memory"));
+    folder
+        .database
+        .script(Step::Commit, [Behaviour::Fail(Fault::Conflict)]);
+    let kept = body.clone();
+    let copied = SpooledBody::from("in memory");
     let conflict = folder.transaction(move |store, transaction| {
         Ok([
             store.keep(kept.clone(), transaction)?,
@@ -95,9 +131,19 @@ async fn a_spooled_file_that_was_taken_back_goes_with_its_body() {
         ])
     });
     assert_eq!(conflict.await.unwrap_err().kind(), ErrorKind::Conflict);
-    assert_eq!(folder.names().len(), before.len() + 3, "one name: {:?}", folder.names());
+    assert_eq!(
+        folder.names().len(),
+        before.len() + 3,
+        "one name: {:?}",
+        folder.names()
+    );
     drop(body);
-    assert_eq!(folder.names().len(), before.len() + 2, "a folder and its lock: {:?}", folder.names());
+    assert_eq!(
+        folder.names().len(),
+        before.len() + 2,
+        "a folder and its lock: {:?}",
+        folder.names()
+    );
     folder.end().await;
 }
 
@@ -113,8 +159,10 @@ async fn a_name_that_was_kept_for_another_attempt_may_be_swept() {
     body.take_back(&taken_back).unwrap();
     fs::remove_file(&taken_back).unwrap();
     let kept = body.clone();
-    let name =
-        folder.transaction(move |store, transaction| Ok(store.keep(kept, transaction)?)).await.unwrap();
+    let name = folder
+        .transaction(move |store, transaction| Ok(store.keep(kept, transaction)?))
+        .await
+        .unwrap();
     drop(body);
     assert_eq!(folder.text(&name), "spooled");
     folder.end().await;
@@ -153,7 +201,10 @@ async fn a_vote_that_fails_undoes_those_before_it_and_no_file_of_others() {
     folder.database.story();
     folder.keep(["two", "three", "four"]).await.unwrap_err();
     assert_eq!(folder.database.story(), "begin write · abort");
-    assert_eq!((folder.names(), folder.text(&taken)), (before, "of others".to_owned()));
+    assert_eq!(
+        (folder.names(), folder.text(&taken)),
+        (before, "of others".to_owned())
+    );
     let [again] = folder.keep(["five"]).await.unwrap();
     assert_eq!(folder.text(&again), "five");
     folder.end().await;
@@ -171,7 +222,13 @@ async fn what_is_removed_goes_after_the_commit_and_stays_after_an_abort() {
             Ok(())
         })
     };
-    folder.database.script(Step::Commit, [Behaviour::Fail(Fault::Conflict), Behaviour::Fail(Fault::Other)]);
+    folder.database.script(
+        Step::Commit,
+        [
+            Behaviour::Fail(Fault::Conflict),
+            Behaviour::Fail(Fault::Other),
+        ],
+    );
     for _ in 0..2 {
         remove(&name).await.unwrap_err();
         assert_eq!(folder.text(&name), "one");
@@ -216,7 +273,9 @@ async fn in_doubt_everything_is_kept() {
     let folder = Folder::new();
     let [old] = folder.keep(["old"]).await.unwrap();
     let before = folder.names();
-    folder.database.script(Step::Commit, [Behaviour::Fail(Fault::InDoubt)]);
+    folder
+        .database
+        .script(Step::Commit, [Behaviour::Fail(Fault::InDoubt)]);
     let removed = old.clone();
     let doubt = folder.transaction(move |store, transaction| {
         store.keep(SpooledBody::from("new"), transaction)?;
@@ -234,7 +293,8 @@ async fn in_doubt_everything_is_kept() {
 #[tokio::test]
 async fn a_writer_lives_until_its_last_transaction_has_ended() {
     let folder = Folder::new();
-    let (store, root) = (FolderStore::open(folder.root.path()).unwrap(), folder.root.path().to_owned());
+    let store = FolderStore::open(folder.root.path()).unwrap();
+    let root = folder.root.path().to_owned();
     let kept = folder.pool.transaction(move |transaction| {
         transaction.connection()?;
         let name = store.keep(SpooledBody::from("one"), transaction)?;
@@ -244,7 +304,11 @@ async fn a_writer_lives_until_its_last_transaction_has_ended() {
         Ok(name)
     });
     assert_eq!(folder.text(&kept.await.unwrap()), "one");
-    assert_eq!(folder.store.sweep(|_| Ok(HashSet::new())).unwrap(), 1, "then it has ended");
+    assert_eq!(
+        folder.store.sweep(|_| Ok(HashSet::new())).unwrap(),
+        1,
+        "then it has ended"
+    );
     folder.end().await;
 }
 
@@ -271,11 +335,24 @@ async fn what_is_no_name_of_a_blob_leads_nowhere() {
     fs::write(folder.path("note"), "of nobody here").unwrap();
     let absolute = folder.path("note").display().to_string();
     let before = folder.path("0/1");
-    for name in
-        ["", "0", "0/", "/1", "note", "0/lock", "0/../note", "../0/1", "0/1/", "0//1", "./0/1", &absolute]
-    {
-        let kinds =
-            [folder.store.blob(name).unwrap_err().kind(), folder.store.discard(name).unwrap_err().kind()];
+    for name in [
+        "",
+        "0",
+        "0/",
+        "/1",
+        "note",
+        "0/lock",
+        "0/../note",
+        "../0/1",
+        "0/1/",
+        "0//1",
+        "./0/1",
+        &absolute,
+    ] {
+        let kinds = [
+            folder.store.blob(name).unwrap_err().kind(),
+            folder.store.discard(name).unwrap_err().kind(),
+        ];
         assert_eq!(kinds, [io::ErrorKind::NotFound; 2], "{name}");
         let name = name.to_owned();
         let removed = folder.transaction(move |store, transaction| {
@@ -304,12 +381,19 @@ fn a_folder_is_made_with_those_it_stands_in() {
 #[test]
 fn clones_are_one_writer() {
     let folder = Folder::new();
-    let [one, other] = [&folder.store, &folder.store.clone()].map(|store| store.create().unwrap().0);
+    let [one, other] =
+        [&folder.store, &folder.store.clone()].map(|store| store.create().unwrap().0);
     assert_ne!(one, other);
     assert_eq!(one.split('/').next(), other.split('/').next());
     folder.store.sync().unwrap();
     folder.store.discard(&one).unwrap();
-    assert_eq!(folder.store.blob(&one).unwrap_err().kind(), io::ErrorKind::NotFound);
-    assert_eq!(folder.store.discard(&one).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert_eq!(
+        folder.store.blob(&one).unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
+    assert_eq!(
+        folder.store.discard(&one).unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
     assert!(folder.store.blob(&other).is_ok());
 }

@@ -45,12 +45,19 @@ impl BlobStore for Objects {
         let mut bucket = self.0.lock().unwrap();
         bucket.given += 1;
         let name = format!("object-{}", bucket.given);
-        transaction.join(Put { store: self.clone(), name: name.clone(), body });
+        transaction.join(Put {
+            store: self.clone(),
+            name: name.clone(),
+            body,
+        });
         Ok(name)
     }
 
     fn remove<D: Database>(&self, name: &str, transaction: &mut Transaction<'_, D>) {
-        transaction.join(Delete { store: self.clone(), name: name.to_owned() });
+        transaction.join(Delete {
+            store: self.clone(),
+            name: name.to_owned(),
+        });
     }
 }
 
@@ -63,7 +70,12 @@ struct Put {
 impl Participant for Put {
     fn vote(&mut self) -> Result<(), BoxError> {
         let bytes = self.body.to_bytes()?;
-        self.store.0.lock().unwrap().objects.insert(self.name.clone(), bytes);
+        self.store
+            .0
+            .lock()
+            .unwrap()
+            .objects
+            .insert(self.name.clone(), bytes);
         Ok(())
     }
 
@@ -103,7 +115,11 @@ struct Trial<S> {
 impl<S: BlobStore + Clone> Trial<S> {
     fn new(store: S) -> Self {
         let database = CountingDatabase::new();
-        Self { store, pool: Pool::new(database.clone(), 1), database }
+        Self {
+            store,
+            pool: Pool::new(database.clone(), 1),
+            database,
+        }
     }
 
     async fn transaction(
@@ -119,8 +135,11 @@ impl<S: BlobStore + Clone> Trial<S> {
     }
 
     fn text(&self, name: &str) -> io::Result<String> {
-        let (blob, mut text) = (self.store.blob(name)?, String::new());
-        SpooledBody::file(blob.file().try_clone()?)?.read_to_string(&mut text).map(|_| text)
+        let blob = self.store.blob(name)?;
+        let mut text = String::new();
+        SpooledBody::file(blob.file().try_clone()?)?
+            .read_to_string(&mut text)
+            .map(|_| text)
     }
 
     fn is_there(&self, name: &str) -> bool {
@@ -156,20 +175,40 @@ async fn obeys(store: impl BlobStore + Clone) {
     assert_eq!(trial.text(&first).unwrap(), "bytes");
 
     for fault in [Fault::Conflict, Fault::Other] {
-        trial.database.script(Step::Commit, [Behaviour::Fail(fault)]);
+        trial
+            .database
+            .script(Step::Commit, [Behaviour::Fail(fault)]);
         work(Some(first.clone())).await.unwrap_err();
-        assert_eq!((trial.is_there(&first), trial.is_there(&last())), (true, false), "{fault:?}");
+        assert_eq!(
+            (trial.is_there(&first), trial.is_there(&last())),
+            (true, false),
+            "{fault:?}"
+        );
     }
 
-    trial.database.script(Step::Commit, [Behaviour::Fail(Fault::InDoubt)]);
-    assert_eq!(work(Some(first.clone())).await.unwrap_err().kind(), ErrorKind::InDoubt);
-    assert!(trial.is_there(&first) && trial.is_there(&last()), "either may be in a row");
+    trial
+        .database
+        .script(Step::Commit, [Behaviour::Fail(Fault::InDoubt)]);
+    assert_eq!(
+        work(Some(first.clone())).await.unwrap_err().kind(),
+        ErrorKind::InDoubt
+    );
+    assert!(
+        trial.is_there(&first) && trial.is_there(&last()),
+        "either may be in a row"
+    );
 
     let open = trial.store.blob(&first).unwrap();
     let second = work(Some(first.clone())).await.unwrap();
-    assert_eq!((trial.is_there(&first), trial.text(&second).unwrap()), (false, "bytes".to_owned()));
+    assert_eq!(
+        (trial.is_there(&first), trial.text(&second).unwrap()),
+        (false, "bytes".to_owned())
+    );
     let mut text = String::new();
-    SpooledBody::file(open.file().try_clone().unwrap()).unwrap().read_to_string(&mut text).unwrap();
+    SpooledBody::file(open.file().try_clone().unwrap())
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     assert_eq!(text, "bytes", "who has it open reads it to its end");
 
     let again = trial.transaction(move |store, transaction| {

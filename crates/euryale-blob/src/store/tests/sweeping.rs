@@ -19,7 +19,11 @@ fn what_ended_processes_left_goes_if_nobody_names_it() {
     let mut asked = BTreeSet::new();
     let swept = folder.store.sweep(|names| {
         asked.extend(names.iter().cloned());
-        Ok(names.iter().filter(|name| *name == "0/2").cloned().collect())
+        Ok(names
+            .iter()
+            .filter(|name| *name == "0/2")
+            .cloned()
+            .collect())
     });
     assert_eq!(swept.unwrap(), 2);
     assert_eq!(asked, set(["0/1", "0/2", "1/1"]));
@@ -35,7 +39,11 @@ fn many_are_asked_for_at_a_time() {
     let mut asked = Vec::new();
     let swept = folder.store.sweep(|names| {
         asked.push(names.len());
-        Ok(names.iter().filter(|name| name.ends_with('7')).cloned().collect())
+        Ok(names
+            .iter()
+            .filter(|name| name.ends_with('7'))
+            .cloned()
+            .collect())
     });
     assert_eq!((swept.unwrap(), asked), (2250, vec![1000, 1000, 500]));
     assert_eq!(folder.names().len(), 250 + 2);
@@ -58,7 +66,11 @@ async fn a_writer_that_lives_is_left_alone_and_two_handles_are_two() {
     let (created, _file) = other.create().unwrap();
     assert_ne!(name.split('/').next(), created.split('/').next());
     let before = folder.names();
-    for store in [&folder.store, &other, &FolderStore::open(folder.root.path()).unwrap()] {
+    for store in [
+        &folder.store,
+        &other,
+        &FolderStore::open(folder.root.path()).unwrap(),
+    ] {
         let swept = store.sweep(|names| panic!("{names:?} are not asked for"));
         assert_eq!((swept.unwrap(), folder.names()), (0, before.clone()));
     }
@@ -71,7 +83,9 @@ fn a_file_that_goes_during_a_sweep_is_in_nobodys_way() {
     folder.leave("0", &["1", "2"]);
     // Another process, that lives, has committed a removal and ends it now.
     let swept = folder.store.sweep(|names| {
-        names.iter().for_each(|name| fs::remove_file(folder.path(name)).unwrap());
+        names
+            .iter()
+            .for_each(|name| fs::remove_file(folder.path(name)).unwrap());
         Ok(HashSet::new())
     });
     assert_eq!(swept.unwrap(), 0);
@@ -84,8 +98,8 @@ fn sweeps_at_the_same_time_are_in_nobodys_way() {
     for _ in 0..5 {
         (0..50).for_each(|writer| folder.leave(&writer.to_string(), &["1", "2"]));
         let swept: u64 = std::thread::scope(|scope| {
-            let sweeps =
-                [(); 4].map(|()| scope.spawn(|| folder.store.sweep(|_| Ok(HashSet::new())).unwrap()));
+            let sweeps = [(); 4]
+                .map(|()| scope.spawn(|| folder.store.sweep(|_| Ok(HashSet::new())).unwrap()));
             sweeps.map(|sweep| sweep.join().unwrap()).into_iter().sum()
         });
         assert_eq!((swept, folder.names()), (100, BTreeSet::new()));
@@ -126,5 +140,8 @@ fn what_no_writer_made_is_left_alone() {
     folder.leave("0", &["1", "1.orig", ".nfs01"]);
     fs::create_dir(folder.path("lost+found")).unwrap();
     assert_eq!(folder.store.sweep(|_| Ok(HashSet::new())).unwrap(), 1);
-    assert_eq!(folder.names(), set(["0", "0/.nfs01", "0/1.orig", "0/lock", "lost+found"]));
+    assert_eq!(
+        folder.names(),
+        set(["0", "0/.nfs01", "0/1.orig", "0/lock", "lost+found"])
+    );
 }

@@ -11,16 +11,26 @@ const SHORT: Duration = Duration::from_millis(20);
 #[test]
 fn a_future_is_waited_for_but_not_for_ever() {
     assert_eq!(block_on(LONG, ready(7)).unwrap(), 7);
-    assert_eq!(block_on(Duration::ZERO, ready(7)).unwrap(), 7, "it was ready");
+    assert_eq!(
+        block_on(Duration::ZERO, ready(7)).unwrap(),
+        7,
+        "it was ready"
+    );
     let began = Instant::now();
-    assert_eq!(block_on(SHORT, pending::<()>()).unwrap_err().kind(), ErrorKind::Elapsed);
+    assert_eq!(
+        block_on(SHORT, pending::<()>()).unwrap_err().kind(),
+        ErrorKind::Elapsed
+    );
     assert!((SHORT..LONG).contains(&began.elapsed()));
     // One that is always awake, and never ready.
     let busy = poll_fn(|cx| {
         cx.waker().wake_by_ref();
         Poll::<()>::Pending
     });
-    assert_eq!(block_on(SHORT, busy).unwrap_err().kind(), ErrorKind::Elapsed);
+    assert_eq!(
+        block_on(SHORT, busy).unwrap_err().kind(),
+        ErrorKind::Elapsed
+    );
 }
 
 #[test]
@@ -31,7 +41,8 @@ fn a_wait_inside_a_wait_takes_nothing_from_it() {
     let both = poll_fn(|cx| {
         let outer = receive.as_mut().poll(cx);
         if let Some(send) = send.take() {
-            // The outer one is called while the inner one waits, which eats what unparks the thread.
+            // The outer one is called while the inner one waits, which eats what unparks the
+            // thread.
             let _ = send.send(7);
             assert!(block_on(SHORT, pending::<()>()).is_err());
         }

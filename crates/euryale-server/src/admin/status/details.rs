@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// What a program adds to the status page of [`Admin::status`](crate::Admin::status): what its pool knows, and how it
-/// stands with its own parts.
+/// What a program adds to the status page of [`Admin::status`](crate::Admin::status): what its pool
+/// knows, and how it stands with its own parts.
 ///
-/// Whatever text is in it is escaped. It is shown to operators, so it had better name no user, and no path that a
-/// client chose: routes have names.
+/// Whatever text is in it is escaped. It is shown to operators, so it had better name no user, and
+/// no path that a client chose: routes have names.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +33,8 @@ impl StatusDetails {
         Self::default()
     }
 
-    /// For how long the oldest of the jobs that wait for a worker has waited; `None` when none does.
+    /// For how long the oldest of the jobs that wait for a worker has waited; `None` when none
+    /// does.
     pub fn oldest_wait(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.oldest_wait = wait.into();
         self
@@ -46,17 +47,32 @@ impl StatusDetails {
     }
 
     /// A line about one of the program's own parts: which part, what of it, and how it stands.
-    pub fn fact(self, group: impl Into<String>, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn fact(
+        self,
+        group: impl Into<String>,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
         self.line(group.into(), name.into(), value.into(), false)
     }
 
     /// A [`fact`](Self::fact) that somebody should look after.
-    pub fn alarm(self, group: impl Into<String>, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn alarm(
+        self,
+        group: impl Into<String>,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
         self.line(group.into(), name.into(), value.into(), true)
     }
 
     fn line(mut self, group: String, name: String, value: String, is_alarm: bool) -> Self {
-        self.facts.push(Fact { group, name, value, is_alarm });
+        self.facts.push(Fact {
+            group,
+            name,
+            value,
+            is_alarm,
+        });
         self
     }
 }
@@ -77,7 +93,15 @@ pub struct Held {
 impl Held {
     /// It has run for so long.
     pub fn new(age: Duration) -> Self {
-        Self { age, waited: None, route: None, lane: None, phase: None, attempt: 1, pass: 1 }
+        Self {
+            age,
+            waited: None,
+            route: None,
+            lane: None,
+            phase: None,
+            attempt: 1,
+            pass: 1,
+        }
     }
 
     /// How long it waited for its worker before.
@@ -104,7 +128,8 @@ impl Held {
         self
     }
 
-    /// Its attempt, which grows with conflicts, and its pass, which grows with suspensions; both from 1.
+    /// Its attempt, which grows with conflicts, and its pass, which grows with suspensions; both
+    /// from 1.
     pub fn attempt(mut self, attempt: u32, pass: u32) -> Self {
         self.attempt = attempt;
         self.pass = pass;

@@ -99,12 +99,29 @@ impl Figures {
                      of: fn(&Counts) -> [Option<f64>; 3],
                      ever: &Counts,
                      lately: Option<&Counts>| {
-            Times { id, title, recent: lately.map(of), ever: of(ever) }
+            Times {
+                id,
+                title,
+                recent: lately.map(of),
+                ever: of(ever),
+            }
         };
         let lately = recent.as_ref();
         let times = vec![
-            times("queue_wait", "Waiting for a worker", quantiles, &now.waits, lately.map(|all| &all.waits)),
-            times("publish", "In a worker", quantiles, &now.publishing, lately.map(|all| &all.publishing)),
+            times(
+                "queue_wait",
+                "Waiting for a worker",
+                quantiles,
+                &now.waits,
+                lately.map(|all| &all.waits),
+            ),
+            times(
+                "publish",
+                "In a worker",
+                quantiles,
+                &now.publishing,
+                lately.map(|all| &all.publishing),
+            ),
             times(
                 "response_head",
                 "Until the head is sent",
@@ -120,15 +137,20 @@ impl Figures {
             waiting: meter.waiting.get(),
             refused: meter.refused.get(),
         });
-        let transforms = ledger.transforms.by_name.all().into_iter().map(|(name, meters)| {
-            let counts = Counts::of(&meters.seconds);
-            Transform {
-                name,
-                pages: counts.total(),
-                ever: quantiles(&counts),
-                failures: meters.failures.get(),
-            }
-        });
+        let transforms = ledger
+            .transforms
+            .by_name
+            .all()
+            .into_iter()
+            .map(|(name, meters)| {
+                let counts = Counts::of(&meters.seconds);
+                Transform {
+                    name,
+                    pages: counts.total(),
+                    ever: quantiles(&counts),
+                    failures: meters.failures.get(),
+                }
+            });
         Self {
             state,
             up,
@@ -154,7 +176,14 @@ fn all_bytes(sample: &Sample) -> u64 {
 
 #[expect(clippy::cast_precision_loss, reason = "a number of connections")]
 fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Trend> {
-    let trend = |id, title, now, scale, line| Trend { id, title, now, scale, line, cap: None };
+    let trend = |id, title, now, scale, line| Trend {
+        id,
+        title,
+        now,
+        scale,
+        line,
+        cap: None,
+    };
     let cap = ledger.connections.cap.get();
     let requests: fn(&Sample) -> u64 = |sample| sample.heads.total();
     vec![
@@ -192,10 +221,19 @@ fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Trend> {
     ]
 }
 
-fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Option<Duration>) -> Vec<Section> {
+fn sections(
+    ledger: &Ledger,
+    history: &History,
+    now: &Sample,
+    oldest_wait: Option<Duration>,
+) -> Vec<Section> {
     let section = |id, title, rows| Section { id, title, rows };
-    let (connections, queue, promises) = (&ledger.connections, &ledger.queue, &ledger.promises);
-    let (deferred, blobs, sockets) = (&ledger.deferred, &ledger.blobs, &ledger.sockets);
+    let connections = &ledger.connections;
+    let queue = &ledger.queue;
+    let promises = &ledger.promises;
+    let deferred = &ledger.deferred;
+    let blobs = &ledger.blobs;
+    let sockets = &ledger.sockets;
     let transactions = &ledger.transactions;
     let sendfile = Value::BytesPerSecond(history.rate(now, |sample| sample.sendfile));
     let read = Value::BytesPerSecond(history.rate(now, |sample| sample.read));
@@ -207,9 +245,21 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
             vec![
                 ("running", "Running", Value::Count(now.running)),
                 ("cap", "Cap", gauge(&connections.cap)),
-                ("running_peak", "Most at a time", Value::Count(ledger.publishers.running.peak())),
-                ("connections_in_use", "Connections in use", gauge(&connections.in_use)),
-                ("connections_idle", "Connections idle", gauge(&connections.idle)),
+                (
+                    "running_peak",
+                    "Most at a time",
+                    Value::Count(ledger.publishers.running.peak()),
+                ),
+                (
+                    "connections_in_use",
+                    "Connections in use",
+                    gauge(&connections.in_use),
+                ),
+                (
+                    "connections_idle",
+                    "Connections idle",
+                    gauge(&connections.idle),
+                ),
             ],
         ),
         section(
@@ -219,7 +269,11 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
                 ("waiting", "Waiting", Value::Count(now.waiting)),
                 ("oldest_wait_seconds", "Oldest has waited", wait),
                 ("refused_full", "Refused: full", counter(&queue.full)),
-                ("refused_elapsed", "Refused: waited too long", counter(&queue.elapsed)),
+                (
+                    "refused_elapsed",
+                    "Refused: waited too long",
+                    counter(&queue.elapsed),
+                ),
                 ("gone", "Client gone", counter(&queue.gone)),
             ],
         ),
@@ -227,9 +281,17 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
             "promises",
             "Promises",
             vec![
-                ("requests_suspended", "Requests suspended", gauge(&promises.suspended)),
+                (
+                    "requests_suspended",
+                    "Requests suspended",
+                    gauge(&promises.suspended),
+                ),
                 ("running", "Running", gauge(&promises.running)),
-                ("passes", "Passes after the first", counter(&promises.passes)),
+                (
+                    "passes",
+                    "Passes after the first",
+                    counter(&promises.passes),
+                ),
             ],
         ),
         section(
@@ -239,7 +301,11 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
                 ("running", "Deferred responses", gauge(&deferred.running)),
                 ("writers", "Bodies being written", gauge(&deferred.writers)),
                 ("tasks", "Tasks", gauge(&ledger.tasks.running)),
-                ("transforms", "Pages in transforms", gauge(&ledger.transforms.running)),
+                (
+                    "transforms",
+                    "Pages in transforms",
+                    gauge(&ledger.transforms.running),
+                ),
             ],
         ),
         section(
@@ -249,7 +315,11 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
                 ("open", "Open", gauge(&blobs.open)),
                 ("sendfile_bytes_per_second", "By sendfile", sendfile),
                 ("read_bytes_per_second", "By reading", read),
-                ("sendfile_bytes", "By sendfile, in all", Value::Bytes(now.sendfile)),
+                (
+                    "sendfile_bytes",
+                    "By sendfile, in all",
+                    Value::Bytes(now.sendfile),
+                ),
                 ("read_bytes", "By reading, in all", Value::Bytes(now.read)),
             ],
         ),
@@ -258,7 +328,11 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
             "Request bodies",
             vec![
                 ("files", "In files", gauge(&ledger.spool.files)),
-                ("bytes", "Held", Value::Bytes(u64::try_from(ledger.spool.bytes.get()).unwrap_or(0))),
+                (
+                    "bytes",
+                    "Held",
+                    Value::Bytes(u64::try_from(ledger.spool.bytes.get()).unwrap_or(0)),
+                ),
             ],
         ),
         section(
@@ -266,7 +340,11 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
             "Sockets",
             vec![
                 ("open", "Open", gauge(&sockets.open)),
-                ("open_peak", "Most at a time", Value::Count(sockets.open.peak())),
+                (
+                    "open_peak",
+                    "Most at a time",
+                    Value::Count(sockets.open.peak()),
+                ),
                 ("stalled", "Closed: did not read", counter(&sockets.stalled)),
                 ("refused", "Closed: too many", counter(&sockets.refused)),
             ],
@@ -275,7 +353,11 @@ fn sections(ledger: &Ledger, history: &History, now: &Sample, oldest_wait: Optio
             "transactions",
             "Transactions",
             vec![
-                ("per_second", "Ended", Value::PerSecond(history.rate(now, |sample| sample.ended))),
+                (
+                    "per_second",
+                    "Ended",
+                    Value::PerSecond(history.rate(now, |sample| sample.ended)),
+                ),
                 ("committed", "Committed", counter(&transactions.committed)),
                 ("aborted", "Aborted", counter(&transactions.aborted)),
                 ("in_doubt", "In doubt", counter(&transactions.in_doubt)),

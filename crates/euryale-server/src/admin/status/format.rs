@@ -28,9 +28,15 @@ impl Display for Value {
             Self::PerSecond(Some(rate)) if rate < 10.0 => write!(f, "{rate:.1}/s"),
             Self::PerSecond(Some(rate)) => write!(f, "{}/s", Grouped(whole_number(rate))),
             Self::BytesPerSecond(Some(rate)) => {
-                write!(f, "{}/s", Bytes(u64::try_from(whole_number(rate)).unwrap_or(0)))
+                write!(
+                    f,
+                    "{}/s",
+                    Bytes(u64::try_from(whole_number(rate)).unwrap_or(0))
+                )
             }
-            Self::Seconds(None) | Self::PerSecond(None) | Self::BytesPerSecond(None) => f.write_str("–"),
+            Self::Seconds(None) | Self::PerSecond(None) | Self::BytesPerSecond(None) => {
+                f.write_str("–")
+            }
         }
     }
 }
@@ -83,7 +89,11 @@ impl Display for Bytes {
 pub(super) struct Seconds(pub(super) f64);
 
 impl Display for Seconds {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "times of a process")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "times of a process"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0;
         match seconds {

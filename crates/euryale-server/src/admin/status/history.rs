@@ -36,7 +36,10 @@ impl Counts {
     /// What was counted after `earlier`.
     fn since(&self, earlier: &Self) -> Self {
         let mut counts = self.0;
-        counts.iter_mut().zip(earlier.0).for_each(|(count, before)| *count = count.saturating_sub(before));
+        counts
+            .iter_mut()
+            .zip(earlier.0)
+            .for_each(|(count, before)| *count = count.saturating_sub(before));
         Self(counts)
     }
 
@@ -44,16 +47,21 @@ impl Counts {
         self.0[Histogram::BOUNDS.len()]
     }
 
-    /// The value that `share` of all are not above, in seconds, interpolated within its bucket as Prometheus'
-    /// `histogram_quantile` does; infinite when it is beyond the last bound, `None` of nothing.
-    #[expect(clippy::cast_precision_loss, reason = "counts of requests are below 2^53")]
+    /// The value that `share` of all are not above, in seconds, interpolated within its bucket as
+    /// Prometheus' `histogram_quantile` does; infinite when it is beyond the last bound, `None` of
+    /// nothing.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of requests are below 2^53"
+    )]
     pub(super) fn quantile(&self, share: f64) -> Option<f64> {
         let total = self.total();
         if total == 0 {
             return None;
         }
         let rank = share * total as f64;
-        let (mut lower, mut below) = (0.0, 0);
+        let mut lower = 0.0;
+        let mut below = 0;
         for (bound, count) in Histogram::BOUNDS.iter().zip(self.0) {
             if count as f64 >= rank {
                 let within = (rank - below as f64) / (count.saturating_sub(below).max(1)) as f64;
@@ -88,7 +96,9 @@ impl Sample {
             waiting: ledger.queue.depth.get(),
             sendfile: ledger.blobs.sent.sendfile_bytes.get(),
             read: ledger.blobs.sent.read_bytes.get(),
-            ended: transactions.committed.get() + transactions.aborted.get() + transactions.in_doubt.get(),
+            ended: transactions.committed.get()
+                + transactions.aborted.get()
+                + transactions.in_doubt.get(),
             waits: Counts::of(&ledger.queue.wait_seconds),
             publishing: Counts::of(&ledger.publishers.seconds),
             heads: Counts::of(&ledger.response_head_seconds),
@@ -101,10 +111,18 @@ pub(super) struct History(VecDeque<Sample>);
 
 impl History {
     pub(super) fn add(&mut self, sample: &Sample) {
-        while self.0.front().is_some_and(|first| sample.at.duration_since(first.at) > KEPT) {
+        while self
+            .0
+            .front()
+            .is_some_and(|first| sample.at.duration_since(first.at) > KEPT)
+        {
             self.0.pop_front();
         }
-        if self.0.back().is_none_or(|last| sample.at.duration_since(last.at) >= APART) {
+        if self
+            .0
+            .back()
+            .is_none_or(|last| sample.at.duration_since(last.at) >= APART)
+        {
             self.0.push_back(sample.clone());
         }
     }
@@ -112,7 +130,11 @@ impl History {
     /// The last minute up to `now`, or as much of it as is known.
     pub(super) fn recent(&self, now: &Sample) -> Option<Recent> {
         let old_enough = |sample: &&Sample| now.at.duration_since(sample.at) <= KEPT / 2;
-        let from = self.0.iter().find(old_enough).filter(|from| now.at.duration_since(from.at) >= APART)?;
+        let from = self
+            .0
+            .iter()
+            .find(old_enough)
+            .filter(|from| now.at.duration_since(from.at) >= APART)?;
         Some(Recent {
             span: now.at.duration_since(from.at),
             waits: now.waits.since(&from.waits),
@@ -123,13 +145,20 @@ impl History {
 
     /// How much `of` grows in a second.
     pub(super) fn rate(&self, now: &Sample, of: fn(&Sample) -> u64) -> Option<f64> {
-        let before = self.0.iter().rev().find(|sample| now.at.duration_since(sample.at) >= SMOOTH);
+        let before = self
+            .0
+            .iter()
+            .rev()
+            .find(|sample| now.at.duration_since(sample.at) >= SMOOTH);
         rate(before.or(self.0.front())?, now, of)
     }
 
     /// Each value of `of` with its age in seconds; gaps are empty.
     pub(super) fn values(&self, now: Instant, of: fn(&Sample) -> i64) -> Vec<Option<(f64, f64)>> {
-        #[expect(clippy::cast_precision_loss, reason = "counts of requests are below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "counts of requests are below 2^53"
+        )]
         self.line(now, |_, sample| Some(of(sample) as f64))
     }
 
@@ -167,7 +196,10 @@ pub(super) struct Recent {
     pub(super) heads: Counts,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "what one span brings is below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what one span brings is below 2^53"
+)]
 fn rate(from: &Sample, to: &Sample, of: fn(&Sample) -> u64) -> Option<f64> {
     let span = to.at.duration_since(from.at);
     (span >= APART / 2).then(|| of(to).saturating_sub(of(from)) as f64 / span.as_secs_f64())

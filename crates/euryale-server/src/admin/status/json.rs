@@ -1,4 +1,5 @@
-//! For programs. Times are in seconds; what is not known is `null`, and so is what is beyond the greatest bound.
+//! For programs. Times are in seconds; what is not known is `null`, and so is what is beyond the
+//! greatest bound.
 
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
@@ -10,33 +11,76 @@ use super::figures::{Figures, Lane, QUANTILES, Section, Times, Transform, Value}
 use crate::slowest::Ended;
 
 pub(super) fn write(figures: &Figures) -> String {
-    let Figures { state, up, recent, sections, times, lanes, transforms, details, slowest, .. } = figures;
+    let Figures {
+        state,
+        up,
+        recent,
+        sections,
+        times,
+        lanes,
+        transforms,
+        details,
+        slowest,
+        ..
+    } = figures;
     let mut members = vec![
         member("state", Quoted(state)),
         member("up_seconds", Number(Some(up.as_secs_f64()))),
-        member("recent_seconds", Number(recent.map(|recent| recent.as_secs_f64()))),
+        member(
+            "recent_seconds",
+            Number(recent.map(|recent| recent.as_secs_f64())),
+        ),
     ];
     members.extend(sections.iter().map(section));
     members.push(member("times", object(times.iter().map(time))));
     members.push(member("lanes", array(lanes.iter().map(lane))));
-    members.push(member("transforms", array(transforms.iter().map(transform))));
+    members.push(member(
+        "transforms",
+        array(transforms.iter().map(transform)),
+    ));
     members.push(member("held", array(details.held.iter().map(held))));
-    members.extend(slowest.as_ref().map(|slowest| member("slowest", array(slowest.iter().map(ended)))));
+    members.extend(
+        slowest
+            .as_ref()
+            .map(|slowest| member("slowest", array(slowest.iter().map(ended)))),
+    );
     members.push(member("facts", array(details.facts.iter().map(fact))));
     object(members) + "\n"
 }
 
 fn section(section: &Section) -> String {
-    member(section.id, object(section.rows.iter().map(|(id, _, value)| member(id, Json(*value)))))
+    member(
+        section.id,
+        object(
+            section
+                .rows
+                .iter()
+                .map(|(id, _, value)| member(id, Json(*value))),
+        ),
+    )
 }
 
 fn time(times: &Times) -> String {
-    let recent = times.recent.as_ref().map_or_else(|| "null".to_owned(), quantiles);
-    member(times.id, object([member("recent", recent), member("ever", quantiles(&times.ever))]))
+    let recent = times
+        .recent
+        .as_ref()
+        .map_or_else(|| "null".to_owned(), quantiles);
+    member(
+        times.id,
+        object([
+            member("recent", recent),
+            member("ever", quantiles(&times.ever)),
+        ]),
+    )
 }
 
 fn quantiles(values: &[Option<f64>; 3]) -> String {
-    object(QUANTILES.iter().zip(values).map(|((name, _), value)| member(name, Number(*value))))
+    object(
+        QUANTILES
+            .iter()
+            .zip(values)
+            .map(|((name, _), value)| member(name, Number(*value))),
+    )
 }
 
 fn transform(transform: &Transform) -> String {
@@ -60,11 +104,15 @@ fn lane(lane: &Lane) -> String {
 
 fn held(held: &Held) -> String {
     let text = |text: &Option<String>| {
-        text.as_deref().map_or_else(|| "null".to_owned(), |text| Quoted(text).to_string())
+        text.as_deref()
+            .map_or_else(|| "null".to_owned(), |text| Quoted(text).to_string())
     };
     object([
         member("age_seconds", Number(Some(held.age.as_secs_f64()))),
-        member("waited_seconds", Number(held.waited.map(|waited| waited.as_secs_f64()))),
+        member(
+            "waited_seconds",
+            Number(held.waited.map(|waited| waited.as_secs_f64())),
+        ),
         member("route", text(&held.route)),
         member("lane", text(&held.lane)),
         member("phase", text(&held.phase)),
@@ -75,10 +123,17 @@ fn held(held: &Held) -> String {
 
 fn ended(ended: &Ended) -> String {
     let seconds = |time: Duration| Number(Some(time.as_secs_f64()));
-    let route =
-        ended.route.as_ref().map_or_else(|| "null".to_owned(), |route| Quoted(route.name()).to_string());
-    let status = ended.status.map_or_else(|| "null".to_owned(), |status| status.as_u16().to_string());
-    let stages = Stage::ALL.iter().zip(ended.stages).map(|(stage, time)| member(stage.name(), seconds(time)));
+    let route = ended.route.as_ref().map_or_else(
+        || "null".to_owned(),
+        |route| Quoted(route.name()).to_string(),
+    );
+    let status = ended
+        .status
+        .map_or_else(|| "null".to_owned(), |status| status.as_u16().to_string());
+    let stages = Stage::ALL
+        .iter()
+        .zip(ended.stages)
+        .map(|(stage, time)| member(stage.name(), seconds(time)));
     let stages = stages.chain([member("elsewhere", seconds(ended.elsewhere()))]);
     object([
         member("took_seconds", seconds(ended.took)),

@@ -14,8 +14,8 @@ use super::{Status, Viewer, page};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A body that has no end but the drain's beginning. It asks for the numbers when its client has taken the last ones:
-/// one that does not read is the server's to close.
+/// A body that has no end but the drain's beginning. It asks for the numbers when its client has
+/// taken the last ones: one that does not read is the server's to close.
 pub(super) struct Live {
     status: Status,
     ticks: Interval,
@@ -30,7 +30,13 @@ impl Live {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let draining = Box::pin(status.readiness.shutdown.draining_owned());
-        Self { status, ticks, draining, is_over: false, _viewer: viewer }
+        Self {
+            status,
+            ticks,
+            draining,
+            is_over: false,
+            _viewer: viewer,
+        }
     }
 
     fn event(&self, name: &str) -> Frame<Bytes> {
@@ -59,7 +65,9 @@ impl http_body::Body for Live {
             self.is_over = true;
             return Poll::Ready(Some(Ok(self.event("drain"))));
         }
-        self.ticks.poll_tick(cx).map(|_| Some(Ok(self.event("status"))))
+        self.ticks
+            .poll_tick(cx)
+            .map(|_| Some(Ok(self.event("status"))))
     }
 
     fn is_end_stream(&self) -> bool {

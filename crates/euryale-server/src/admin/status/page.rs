@@ -1,4 +1,5 @@
-//! For people. What the page is without scripts is also what each event brings: there is one way to write it.
+//! For people. What the page is without scripts is also what each event brings: there is one way to
+//! write it.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use super::format::{Seconds, escaped};
 use crate::slowest::Ended;
 
 pub(super) fn whole(figures: &Figures) -> String {
-    let (state, main) = (state(figures), main(figures));
+    let state = state(figures);
+    let main = main(figures);
     format!(
         "<!doctype html>
 <html lang=en>
@@ -32,8 +34,8 @@ pub(super) fn whole(figures: &Figures) -> String {
     )
 }
 
-/// What an event brings: all elements that have an id, but the one that says whether the page is live. None is within
-/// another.
+/// What an event brings: all elements that have an id, but the one that says whether the page is
+/// live. None is within another.
 pub(super) fn event(figures: &Figures) -> String {
     state(figures) + &main(figures)
 }
@@ -46,10 +48,21 @@ fn state(figures: &Figures) -> String {
 }
 
 fn main(figures: &Figures) -> String {
-    let Figures { recent, trends, sections, times, .. } = figures;
+    let Figures {
+        recent,
+        trends,
+        sections,
+        times,
+        ..
+    } = figures;
     let lately = recent.map_or_else(
         || "Rates, and times lately, are known when this page is loaded again.".to_owned(),
-        |recent| format!("Lately: the last {}. Charts: two minutes.", Seconds(recent.as_secs_f64().round())),
+        |recent| {
+            format!(
+                "Lately: the last {}. Charts: two minutes.",
+                Seconds(recent.as_secs_f64().round())
+            )
+        },
     );
     format!(
         "<main>
@@ -75,15 +88,35 @@ const WIDTH: f64 = 240.0;
 const HEIGHT: f64 = 56.0;
 
 fn trend(trend: &Trend) -> String {
-    let Trend { id, title, now, scale, line, cap } = trend;
-    let peak = line.iter().flatten().map(|(_, value)| *value).fold(0.0, f64::max);
+    let Trend {
+        id,
+        title,
+        now,
+        scale,
+        line,
+        cap,
+    } = trend;
+    let peak = line
+        .iter()
+        .flatten()
+        .map(|(_, value)| *value)
+        .fold(0.0, f64::max);
     let top = scale.max(peak);
-    let beside = cap.map_or_else(|| format!("peak {}", now.like(peak)), |cap| format!("of {cap}"));
-    let (mut path, mut area, mut last) = (String::new(), String::new(), None);
+    let beside = cap.map_or_else(
+        || format!("peak {}", now.like(peak)),
+        |cap| format!("of {cap}"),
+    );
+    let mut path = String::new();
+    let mut area = String::new();
+    let mut last = None;
     for point in line.iter().map(Some).chain([None]) {
         let point = point.copied().flatten();
-        let place = point
-            .map(|(age, value)| (WIDTH * (1.0 - age / SPAN), HEIGHT - 1.0 - (HEIGHT - 2.0) * value / top));
+        let place = point.map(|(age, value)| {
+            (
+                WIDTH * (1.0 - age / SPAN),
+                HEIGHT - 1.0 - (HEIGHT - 2.0) * value / top,
+            )
+        });
         match (place, last) {
             (Some((x, y)), None) => {
                 path += &format!("M{x:.1} {y:.1}");
@@ -99,24 +132,34 @@ fn trend(trend: &Trend) -> String {
         last = place;
     }
     format!(
-        "<section class=\"card trend\"><h2>{title}</h2><p id=trend-{id}>{now} <small>{beside}</small></p>\
+        "<section class=\"card trend\"><h2>{title}</h2><p id=trend-{id}>{now} <small>{beside}\
+            </small></p>\
          <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none aria-hidden=true>\
          <line x1=0 x2={WIDTH} y1={HEIGHT} y2={HEIGHT} />\
-         <path id=area-{id} class=area d=\"{area}\" /><path id=line-{id} d=\"{path}\" /></svg></section>\n"
+         <path id=area-{id} class=area d=\"{area}\" /><path id=line-{id} d=\"{path}\" /></svg>\
+         </section>\n"
     )
 }
 
 fn section(section: &Section) -> String {
     let Section { id, title, rows } = section;
-    let rows = rows.iter().map(|(row, name, value)| format!("<dt>{name}</dt><dd id={id}-{row}>{value}</dd>"));
-    format!("<section class=card><h2>{title}</h2><dl>{}</dl></section>\n", all(rows))
+    let rows = rows
+        .iter()
+        .map(|(row, name, value)| format!("<dt>{name}</dt><dd id={id}-{row}>{value}</dd>"));
+    format!(
+        "<section class=card><h2>{title}</h2><dl>{}</dl></section>\n",
+        all(rows)
+    )
 }
 
 fn held(held: &[Held]) -> String {
     let row = |held: &Held| {
-        let text = |text: &Option<String>, none: &str| escaped(text.as_deref().unwrap_or(none)).into_owned();
+        let text = |text: &Option<String>, none: &str| {
+            escaped(text.as_deref().unwrap_or(none)).into_owned()
+        };
         format!(
-            "<tr><td>{}</td><td class=\"words route\">{}</td><td class=words>{}</td><td class=words>{}</td>\
+            "<tr><td>{}</td><td class=\"words route\">{}</td><td class=words>{}</td><td \
+                class=words>{}</td>\
              <td>{}</td><td>{}</td><td>{}</td></tr>",
             Seconds(held.age.as_secs_f64()),
             text(&held.route, "–"),
@@ -133,24 +176,39 @@ fn held(held: &[Held]) -> String {
         all(held.iter().map(row))
     };
     format!(
-        "<section class=\"card wide\"><h2>Requests that hold a worker, the longest first</h2><table><thead><tr>\
+        "<section class=\"card wide\"><h2>Requests that hold a worker, the longest first</h2>\
+            <table><thead><tr>\
          <th>Age</th><th class=words>Route</th><th class=words>Phase</th><th class=words>Lane</th>\
-         <th>Waited</th><th>Attempt</th><th>Pass</th></tr></thead><tbody id=held>{rows}</tbody></table></section>\n"
+         <th>Waited</th><th>Attempt</th><th>Pass</th></tr></thead><tbody id=held>{rows}</tbody>\
+         </table></section>\n"
     )
 }
 
 fn slowest(slowest: &[Ended]) -> String {
     let row = |ended: &Ended| {
         let seconds = |time: Duration| Seconds(time.as_secs_f64());
-        let stages = ended.stages.into_iter().chain([ended.elsewhere(), ended.sending]);
+        let stages = ended
+            .stages
+            .into_iter()
+            .chain([ended.elsewhere(), ended.sending]);
         let stages = stages.map(|time| {
-            if time.is_zero() { "<td>–</td>".to_owned() } else { format!("<td>{}</td>", seconds(time)) }
+            if time.is_zero() {
+                "<td>–</td>".to_owned()
+            } else {
+                format!("<td>{}</td>", seconds(time))
+            }
         });
-        let class =
-            if ended.status.is_none_or(|status| status.is_server_error()) { " class=alarm" } else { "" };
-        let status = ended.status.map_or_else(|| "gone".to_owned(), |status| status.as_u16().to_string());
+        let class = if ended.status.is_none_or(|status| status.is_server_error()) {
+            " class=alarm"
+        } else {
+            ""
+        };
+        let status = ended
+            .status
+            .map_or_else(|| "gone".to_owned(), |status| status.as_u16().to_string());
         format!(
-            "<tr><td>{}</td><td class=words>{}</td><td class=\"words route\">{}</td><td{class}>{status}</td>{}\
+            "<tr><td>{}</td><td class=words>{}</td><td class=\"words route\">{}</td>\
+                <td{class}>{status}</td>{}\
              <td>{}</td><td>{}</td></tr>",
             seconds(ended.took),
             escaped(ended.method.as_str()),
@@ -165,30 +223,47 @@ fn slowest(slowest: &[Ended]) -> String {
     } else {
         all(slowest.iter().map(row))
     };
-    let stages = ["Reading", "Queued", "In a worker", "Suspended", "Elsewhere", "Sending"];
+    let stages = [
+        "Reading",
+        "Queued",
+        "In a worker",
+        "Suspended",
+        "Elsewhere",
+        "Sending",
+    ];
     let stages = all(stages.iter().map(|stage| format!("<th>{stage}</th>")));
     format!(
-        "<section class=\"card wide\"><h2>Slowest requests that ended in the last five minutes</h2><table><thead><tr>\
+        "<section class=\"card wide\"><h2>Slowest requests that ended in the last five minutes\
+            </h2><table><thead><tr>\
          <th>Took</th><th class=words>Method</th><th class=words>Route</th><th>Status</th>{stages}\
-         <th>Passes</th><th>Ago</th></tr></thead><tbody id=slowest>{rows}</tbody></table></section>\n"
+         <th>Passes</th><th>Ago</th></tr></thead><tbody id=slowest>{rows}</tbody></table>\
+         </section>\n"
     )
 }
 
 fn cells(values: Option<[Option<f64>; 3]>) -> String {
-    all(values.unwrap_or_default().into_iter().map(|value| format!("<td>{}</td>", Value::Seconds(value))))
+    all(values
+        .unwrap_or_default()
+        .into_iter()
+        .map(|value| format!("<td>{}</td>", Value::Seconds(value))))
 }
 
 fn table_of_times(times: &[Times]) -> String {
     let rows = |part: &str, values: fn(&Times) -> Option<[Option<f64>; 3]>| {
         all(times.iter().map(|times| {
             let Times { id, title, .. } = times;
-            format!("<tr id=times-{part}-{id}><th scope=row>{title}</th>{}</tr>", cells(values(times)))
+            format!(
+                "<tr id=times-{part}-{id}><th scope=row>{title}</th>{}</tr>",
+                cells(values(times))
+            )
         }))
     };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide half\"><h2>Times</h2><table><thead><tr><th>Lately</th>{heads}</tr></thead>\
-         <tbody>{}</tbody><tbody><tr><th class=part>Since the start</th></tr>{}</tbody></table></section>\n",
+        "<section class=\"card wide half\"><h2>Times</h2><table><thead><tr><th>Lately</th>{heads}\
+            </tr></thead>\
+         <tbody>{}</tbody><tbody><tr><th class=part>Since the start</th></tr>{}</tbody></table>\
+         </section>\n",
         rows("recent", |times| times.recent),
         rows("ever", |times| Some(times.ever)),
     )
@@ -206,8 +281,11 @@ fn lanes(figures: &Figures) -> String {
         )
     });
     let rows = all(rows);
-    let rows =
-        if rows.is_empty() { "<tr><td colspan=5 class=\"words quiet\">None.</td></tr>" } else { &rows };
+    let rows = if rows.is_empty() {
+        "<tr><td colspan=5 class=\"words quiet\">None.</td></tr>"
+    } else {
+        &rows
+    };
     format!(
         "<section class=\"card wide half\"><h2>Blocking lanes</h2><table><thead><tr><th>Lane</th>\
          <th>Running</th><th>Peak</th><th>Waiting</th><th>Refused</th></tr></thead>\
@@ -231,7 +309,8 @@ fn transforms(figures: &Figures) -> String {
     let hidden = if rows.is_empty() { " hidden" } else { "" };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide\" id=transforms{hidden}><h2>Transforms</h2><table><thead><tr><th>Name</th>\
+        "<section class=\"card wide\" id=transforms{hidden}><h2>Transforms</h2><table><thead><tr>\
+            <th>Name</th>\
          <th>Pages</th>{heads}<th>Failed</th></tr></thead><tbody>{rows}</tbody></table></section>\n"
     )
 }
@@ -248,7 +327,11 @@ fn facts(figures: &Figures) -> String {
     let cards = groups.into_iter().map(|group| {
         let rows = facts.iter().filter(|fact| fact.group == group).map(|fact| {
             let class = if fact.is_alarm { " class=alarm" } else { "" };
-            format!("<dt>{}</dt><dd{class}>{}</dd>", escaped(&fact.name), escaped(&fact.value))
+            format!(
+                "<dt>{}</dt><dd{class}>{}</dd>",
+                escaped(&fact.name),
+                escaped(&fact.value)
+            )
         });
         format!("<h2>{}</h2><dl>{}</dl>", escaped(group), all(rows))
     });

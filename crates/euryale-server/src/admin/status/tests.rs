@@ -32,7 +32,8 @@ fn nasty() -> StatusDetails {
 }
 
 fn status(details: fn() -> StatusDetails) -> (Ledger, Shutdown, Status) {
-    let (ledger, shutdown) = (Ledger::new(), Shutdown::new());
+    let ledger = Ledger::new();
+    let shutdown = Shutdown::new();
     let status = Status::new(ledger.clone(), Readiness::new(&shutdown), details);
     (ledger, shutdown, status)
 }
@@ -40,7 +41,12 @@ fn status(details: fn() -> StatusDetails) -> (Ledger, Shutdown, Status) {
 async fn body(status: &Status, path: &str, accept: &str) -> String {
     let mut headers = HeaderMap::new();
     headers.insert("accept", accept.parse().unwrap());
-    let body = status.answer(path, &headers, true).into_body().collect().await.unwrap();
+    let body = status
+        .answer(path, &headers, true)
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
     String::from_utf8(body.to_bytes().to_vec()).unwrap()
 }
 
@@ -50,13 +56,20 @@ async fn whatever_the_program_says_is_escaped() {
     let page = body(&status, "/status", "text/html").await;
     assert_eq!(page.matches("<script").count(), 1, "its own: {page}");
     let escaped = "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;&quot;";
-    assert_eq!(page.matches(escaped).count(), 6, "route, lane, phase and a fact: {page}");
+    assert_eq!(
+        page.matches(escaped).count(),
+        6,
+        "route, lane, phase and a fact: {page}"
+    );
     assert!(
         page.contains("<dt>Version</dt><dd>3f2a</dd>") && page.contains("<dd class=alarm>&lt;"),
         "{page}"
     );
     // The longest first.
-    assert!(page.find("3.0 s").unwrap() < page.find("1.0 s").unwrap(), "{page}");
+    assert!(
+        page.find("3.0 s").unwrap() < page.find("1.0 s").unwrap(),
+        "{page}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +87,10 @@ async fn programs_have_the_numbers_of_the_page() {
     let first: serde_json::Value =
         serde_json::from_str(&body(&status, "/status", "application/json").await).unwrap();
     assert_eq!(first["recent_seconds"], serde_json::Value::Null);
-    assert_eq!(first["blobs"]["sendfile_bytes_per_second"], serde_json::Value::Null);
+    assert_eq!(
+        first["blobs"]["sendfile_bytes_per_second"],
+        serde_json::Value::Null
+    );
     advance(4 * SECOND).await;
     ledger.blobs.sent.sendfile_bytes.add(4 << 20);
     ledger.queue.wait_seconds.record(Duration::from_micros(100));
@@ -82,11 +98,41 @@ async fn programs_have_the_numbers_of_the_page() {
     let page = body(&status, "/status", "text/html,application/json").await;
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (name, part, row, value, shown) in [
-        ("state", "", "", serde_json::json!("ready"), "<p id=state class=\"state\">ready</p>"),
-        ("running", "workers", "running", 1.into(), "<dd id=workers-running>1</dd>"),
-        ("cap", "workers", "cap", 2.into(), "<dd id=workers-cap>2</dd>"),
-        ("oldest", "queue", "oldest_wait_seconds", 1.5.into(), "<dd id=queue-oldest_wait_seconds>1.5 s</dd>"),
-        ("bytes", "blobs", "sendfile_bytes", (5 << 20).into(), "<dd id=blobs-sendfile_bytes>5.0 MiB</dd>"),
+        (
+            "state",
+            "",
+            "",
+            serde_json::json!("ready"),
+            "<p id=state class=\"state\">ready</p>",
+        ),
+        (
+            "running",
+            "workers",
+            "running",
+            1.into(),
+            "<dd id=workers-running>1</dd>",
+        ),
+        (
+            "cap",
+            "workers",
+            "cap",
+            2.into(),
+            "<dd id=workers-cap>2</dd>",
+        ),
+        (
+            "oldest",
+            "queue",
+            "oldest_wait_seconds",
+            1.5.into(),
+            "<dd id=queue-oldest_wait_seconds>1.5 s</dd>",
+        ),
+        (
+            "bytes",
+            "blobs",
+            "sendfile_bytes",
+            (5 << 20).into(),
+            "<dd id=blobs-sendfile_bytes>5.0 MiB</dd>",
+        ),
         (
             "rate",
             "blobs",
@@ -95,21 +141,32 @@ async fn programs_have_the_numbers_of_the_page() {
             "<dd id=blobs-sendfile_bytes_per_second>1.0 MiB/s</dd>",
         ),
     ] {
-        let found = if part.is_empty() { &json[name] } else { &json[part][row] };
+        let found = if part.is_empty() {
+            &json[name]
+        } else {
+            &json[part][row]
+        };
         assert_eq!(*found, value, "{name}: {text}");
         assert!(page.contains(shown), "{shown} is not in {page}");
     }
     assert_eq!(json["recent_seconds"], 4.0);
     let wait = &json["times"]["queue_wait"];
-    // Since the start one of two waited for a minute, which is beyond all bounds; lately there was another one.
-    assert_eq!((&wait["ever"]["p99"], &wait["recent"]["p99"]), (&serde_json::Value::Null, &0.000_099.into()));
+    // Since the start one of two waited for a minute, which is beyond all bounds; lately there was
+    // another one.
+    assert_eq!(
+        (&wait["ever"]["p99"], &wait["recent"]["p99"]),
+        (&serde_json::Value::Null, &0.000_099.into())
+    );
     assert!(page.contains("<td>over 10 s</td>"), "{page}");
     let lane = serde_json::json!(
         {"name": "files", "running": 3, "running_peak": 3, "waiting": 0, "refused": 0}
     );
     assert_eq!(json["lanes"], serde_json::json!([lane]));
     let transform = &json["transforms"][0];
-    assert_eq!((&transform["name"], &transform["failures"]), (&"theme <b>".into(), &1.into()));
+    assert_eq!(
+        (&transform["name"], &transform["failures"]),
+        (&"theme <b>".into(), &1.into())
+    );
     assert!(page.contains("theme &lt;b&gt;</th><td>1</td>"), "{page}");
     let held = serde_json::json!({
         "age_seconds": 3.0, "waited_seconds": 0.02, "route": NASTY, "lane": NASTY, "phase": NASTY,
@@ -124,7 +181,9 @@ async fn programs_have_the_numbers_of_the_page() {
 #[tokio::test(start_paused = true)]
 async fn the_events_come_each_second_until_the_drain_begins() {
     let (_, shutdown, status) = status(StatusDetails::new);
-    let mut live = status.answer("/status/events", &HeaderMap::new(), true).into_body();
+    let mut live = status
+        .answer("/status/events", &HeaderMap::new(), true)
+        .into_body();
     let mut next = async || {
         let frame = live.frame().await?.unwrap();
         Some(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap())
@@ -132,13 +191,26 @@ async fn the_events_come_each_second_until_the_drain_begins() {
     let begin = Instant::now();
     for second in 0..3 {
         let event = next().await.unwrap();
-        assert!(event.starts_with("event: status\ndata: <p id=state ") && event.ends_with("\n\n"), "{event}");
-        assert!(event.trim_end().lines().skip(1).all(|line| line.starts_with("data: ")), "{event}");
+        assert!(
+            event.starts_with("event: status\ndata: <p id=state ") && event.ends_with("\n\n"),
+            "{event}"
+        );
+        assert!(
+            event
+                .trim_end()
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("data: ")),
+            "{event}"
+        );
         assert_eq!(begin.elapsed().as_secs(), second);
     }
     shutdown.drain();
     let last = next().await.unwrap();
-    assert!(last.starts_with("event: drain\n") && last.contains(">draining</p>"), "{last}");
+    assert!(
+        last.starts_with("event: drain\n") && last.contains(">draining</p>"),
+        "{last}"
+    );
     assert_eq!(begin.elapsed().as_secs(), 2, "at once");
     assert_eq!(next().await, None);
     let again = status.answer("/status/events", &HeaderMap::new(), true);
@@ -159,7 +231,8 @@ async fn so_many_may_look_on() {
 
 #[tokio::test(start_paused = true)]
 async fn the_history_is_bounded_and_has_gaps() {
-    let (ledger, mut history) = (Ledger::new(), History::default());
+    let ledger = Ledger::new();
+    let mut history = History::default();
     let mut look = async |pause: Duration| {
         advance(pause).await;
         ledger.publishers.running.add(1);
@@ -171,9 +244,17 @@ async fn the_history_is_bounded_and_has_gaps() {
         look(SECOND / 2).await;
     }
     let line = look(SECOND / 2).await;
-    assert_eq!(line, [None, Some((2.5, 1.0)), Some((1.5, 3.0)), Some((0.5, 5.0))], "not nearer than 0.9 s");
+    assert_eq!(
+        line,
+        [None, Some((2.5, 1.0)), Some((1.5, 3.0)), Some((0.5, 5.0))],
+        "not nearer than 0.9 s"
+    );
     let line = look(10 * SECOND).await;
-    assert_eq!((line[4], line[5]), (None, Some((0.0, 7.0))), "nobody looked meanwhile");
+    assert_eq!(
+        (line[4], line[5]),
+        (None, Some((0.0, 7.0))),
+        "nobody looked meanwhile"
+    );
     for _ in 0..300 {
         look(SECOND).await;
     }
@@ -188,7 +269,10 @@ fn quantiles_are_interpolated_within_their_buckets() {
     for _ in 0..100 {
         histogram.record(Duration::from_millis(20));
     }
-    assert!((of(&histogram, 0.5).unwrap() - 0.0175).abs() < 1e-9, "half-way from 10 to 25 ms");
+    assert!(
+        (of(&histogram, 0.5).unwrap() - 0.0175).abs() < 1e-9,
+        "half-way from 10 to 25 ms"
+    );
     histogram.record(Duration::from_secs(11));
     assert_eq!(of(&histogram, 1.0), Some(f64::INFINITY));
 }

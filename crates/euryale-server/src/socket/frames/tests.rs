@@ -54,7 +54,10 @@ fn what_brings_nothing_is_counted() {
 fn requests_and_answers_explain_some() {
     let mut frames = greeted();
     for _ in 0..100 {
-        assert_eq!(frames.read(&[&GET[..], &PING, &WINDOW_UPDATE, &PING].concat()), Ok(()));
+        assert_eq!(
+            frames.read(&[&GET[..], &PING, &WINDOW_UPDATE, &PING].concat()),
+            Ok(())
+        );
     }
     for _ in 0..100 {
         frames.wrote(BYTES / 2);
@@ -84,7 +87,12 @@ async fn the_credit_is_full_again_after_a_while() {
 
 #[test]
 fn http1_is_not_looked_at() {
-    for begin in [&b"GET / HTTP/1.1\r\n"[..], b"POST / HTTP/1.1\r\n", b"PRI * HTTP/2.0\r\n\r\nSX", b"\0"] {
+    for begin in [
+        &b"GET / HTTP/1.1\r\n"[..],
+        b"POST / HTTP/1.1\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSX",
+        b"\0",
+    ] {
         let mut frames = Frames::new(0);
         assert_eq!(frames.read(begin), Ok(()));
         assert_eq!(may_come(&mut frames, &PING), 100, "{begin:?}");
@@ -99,7 +107,8 @@ proptest! {
         pieces in proptest::collection::vec(1..40_usize, 1..40),
     ) {
         let mut bytes = PREFACE.to_vec();
-        let (mut credit, mut flood) = (MOST, None);
+        let mut credit = MOST;
+        let mut flood = None;
         for (kind, length) in kinds {
             let length = u32::try_from(length).unwrap();
             bytes.extend(&length.to_be_bytes()[1..]);
@@ -114,7 +123,8 @@ proptest! {
             bytes.resize(bytes.len() + length as usize, 0xff);
         }
         let mut frames = Frames::new(MOST);
-        let (mut at, mut sizes) = (0, pieces.iter().cycle());
+        let mut at = 0;
+        let mut sizes = pieces.iter().cycle();
         while at < bytes.len() {
             let end = bytes.len().min(at + sizes.next().unwrap());
             let is_flood = frames.read(&bytes[at..end]).is_err();

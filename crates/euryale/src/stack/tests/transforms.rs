@@ -62,7 +62,9 @@ impl AsyncFrame for Inner {
         let internal = request.extensions.get::<Internal>().ok_or("no stack")?;
         let inner = Request::get(format!("/frame{}", request.uri.path())).body(Body::empty())?;
         let response = internal.request(inner, &request.extensions).await?;
-        Ok(String::from_utf8(response.into_body().collect().await?.to_bytes().to_vec())?)
+        Ok(String::from_utf8(
+            response.into_body().collect().await?.to_bytes().to_vec(),
+        )?)
     }
 }
 
@@ -77,23 +79,37 @@ impl AsyncFrame for Always {
 
 fn html(text: impl Into<Body>) -> Response {
     let mut response = Response::new(text.into());
-    response.headers_mut().insert(CONTENT_TYPE, "text/html".parse().unwrap());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, "text/html".parse().unwrap());
     response
 }
 
 fn frames<F: AsyncFrame>(frame: F) -> TransformChainLayer {
-    TransformChainLayer::new().transform_page(Frame { critical: false, frame })
+    TransformChainLayer::new().transform_page(Frame {
+        critical: false,
+        frame,
+    })
 }
 
 #[tokio::test]
 async fn a_transform_makes_sub_requests_that_enter_inside_the_chain() {
     let pool = pool();
-    let stack = Stack::new(pool.clone()).transforms(frames(Inner)).publish_fn(|request, transaction| {
-        transaction.connection()?;
-        let depth = request.extensions().get::<InternalRequest>().map_or(0, InternalRequest::depth);
-        Ok(html(format!("{}:{depth} ", request.uri().path())))
-    });
-    assert_eq!(ask(&stack, Method::GET, "/a", "").await.1, "/frame/a:1 /a:0 ", "one connection is enough");
+    let stack = Stack::new(pool.clone())
+        .transforms(frames(Inner))
+        .publish_fn(|request, transaction| {
+            transaction.connection()?;
+            let depth = request
+                .extensions()
+                .get::<InternalRequest>()
+                .map_or(0, InternalRequest::depth);
+            Ok(html(format!("{}:{depth} ", request.uri().path())))
+        });
+    assert_eq!(
+        ask(&stack, Method::GET, "/a", "").await.1,
+        "/frame/a:1 /a:0 ",
+        "one connection is enough"
+    );
     assert_quiet(pool.ledger()).await;
 }
 
@@ -101,24 +117,35 @@ async fn a_transform_makes_sub_requests_that_enter_inside_the_chain() {
 async fn error_pages_and_deferred_pages_are_transformed_once_and_keep_their_status() {
     let pool = pool();
     let respond = RespondLayer::new().page(|problem| html(problem.status.as_u16().to_string()));
-    let stack = Stack::new(pool.clone()).respond(respond).transforms(frames(Always(Ok("+")))).publish_fn(
-        |request, _| match request.uri().path() {
-            "/deferred" => Ok(Response::new(Body::deferred(async { Ok::<_, BoxError>(html("deferred")) }))),
+    let stack = Stack::new(pool.clone())
+        .respond(respond)
+        .transforms(frames(Always(Ok("+"))))
+        .publish_fn(|request, _| match request.uri().path() {
+            "/deferred" => Ok(Response::new(Body::deferred(async {
+                Ok::<_, BoxError>(html("deferred"))
+            }))),
             "/missing" => Err(Abort::response({
                 let mut response = html("missing");
                 *response.status_mut() = StatusCode::NOT_FOUND;
                 response
             })),
             _ => std::panic::resume_unwind(Box::new("as scripted")),
-        },
-    );
-    for (path, status, body) in
-        [("/deferred", 200, "+deferred"), ("/missing", 404, "+missing"), ("/", 500, "+500")]
-    {
-        let request = Request::get(path).header("accept", "text/html").body(String::new()).unwrap();
+        });
+    for (path, status, body) in [
+        ("/deferred", 200, "+deferred"),
+        ("/missing", 404, "+missing"),
+        ("/", 500, "+500"),
+    ] {
+        let request = Request::get(path)
+            .header("accept", "text/html")
+            .body(String::new())
+            .unwrap();
         let response = stack.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), status);
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            body
+        );
     }
     assert_quiet(pool.ledger()).await;
 }
@@ -126,44 +153,86 @@ async fn error_pages_and_deferred_pages_are_transformed_once_and_keep_their_stat
 #[tokio::test]
 async fn a_critical_failure_is_answered_with_the_stacks_own_page() {
     let pool = pool();
-    let chain = TransformChainLayer::new().transform_page(Frame { critical: true, frame: Always(Err("no")) });
+    let chain = TransformChainLayer::new().transform_page(Frame {
+        critical: true,
+        frame: Always(Err("no")),
+    });
     let respond = || RespondLayer::new().page(|problem| html(format!("{:?}", problem.kind)));
     let stack = |chain| {
-        Stack::new(pool.clone()).respond(respond()).transforms(chain).publish_fn(|_, _| Ok(html("page")))
+        Stack::new(pool.clone())
+            .respond(respond())
+            .transforms(chain)
+            .publish_fn(|_, _| Ok(html("page")))
     };
-    for (chain, body) in
-        [(chain.clone(), "TransformFailed"), (chain.failed(|page| html(page.request().uri.to_string())), "/")]
-    {
-        let request = Request::get("/").header("accept", "text/html").body(String::new()).unwrap();
+    for (chain, body) in [
+        (chain.clone(), "TransformFailed"),
+        (
+            chain.failed(|page| html(page.request().uri.to_string())),
+            "/",
+        ),
+    ] {
+        let request = Request::get("/")
+            .header("accept", "text/html")
+            .body(String::new())
+            .unwrap();
         let response = stack(chain).oneshot(request).await.unwrap();
-        assert_eq!(response.extensions().get(), Some(&ErrorKind::TransformFailed));
-        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), body);
+        assert_eq!(
+            response.extensions().get(),
+            Some(&ErrorKind::TransformFailed)
+        );
+        assert_eq!(
+            response.into_body().collect().await.unwrap().to_bytes(),
+            body
+        );
     }
-    assert!(pool.ledger().exposition().contains("euryale_transform_failures_total{transform=\"frame\"} 2"));
+    assert!(
+        pool.ledger()
+            .exposition()
+            .contains("euryale_transform_failures_total{transform=\"frame\"} 2")
+    );
     assert_quiet(pool.ledger()).await;
 }
 
 #[tokio::test]
 async fn a_publishers_tag_is_asked_for_with_the_tag_of_the_transformed_page() {
     let pool = pool();
-    let stack = Stack::new(pool.clone()).transforms(frames(Always(Ok("+")))).publish_fn(|request, _| {
-        let mut response = match request.headers().get_all(IF_NONE_MATCH).iter().any(|tag| tag == "\"a\"") {
-            true => Response::new(Body::empty()),
-            false => html("page"),
-        };
-        if response.headers().is_empty() {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        }
-        response.headers_mut().insert(ETAG, "\"a\"".parse().unwrap());
-        Ok(response)
-    });
-    let first = stack.clone().oneshot(Request::new(String::new())).await.unwrap();
+    let stack = Stack::new(pool.clone())
+        .transforms(frames(Always(Ok("+"))))
+        .publish_fn(|request, _| {
+            let mut response = match request
+                .headers()
+                .get_all(IF_NONE_MATCH)
+                .iter()
+                .any(|tag| tag == "\"a\"")
+            {
+                true => Response::new(Body::empty()),
+                false => html("page"),
+            };
+            if response.headers().is_empty() {
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+            }
+            response
+                .headers_mut()
+                .insert(ETAG, "\"a\"".parse().unwrap());
+            Ok(response)
+        });
+    let first = stack
+        .clone()
+        .oneshot(Request::new(String::new()))
+        .await
+        .unwrap();
     let tag = &first.headers()[ETAG];
     for method in [Method::GET, Method::HEAD] {
-        let request =
-            Request::builder().method(method).header(IF_NONE_MATCH, tag).body(String::new()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .header(IF_NONE_MATCH, tag)
+            .body(String::new())
+            .unwrap();
         let again = stack.clone().oneshot(request).await.unwrap();
-        assert_eq!((again.status(), &again.headers()[ETAG]), (StatusCode::NOT_MODIFIED, tag));
+        assert_eq!(
+            (again.status(), &again.headers()[ETAG]),
+            (StatusCode::NOT_MODIFIED, tag)
+        );
     }
     drop(first);
     assert_quiet(pool.ledger()).await;
@@ -186,13 +255,21 @@ async fn files_and_their_heads_never_enter() {
         (Method::GET, "bytes=0-2", 206),
         (Method::GET, "bytes=0-1,5-6", 206),
     ] {
-        let mut request = Request::builder().method(method.clone()).body(String::new()).unwrap();
+        let mut request = Request::builder()
+            .method(method.clone())
+            .body(String::new())
+            .unwrap();
         if !range.is_empty() {
-            request.headers_mut().insert("range", range.parse().unwrap());
+            request
+                .headers_mut()
+                .insert("range", range.parse().unwrap());
         }
         let response = stack.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), status);
-        assert!(!response.headers()[ETAG].to_str().unwrap().contains('~'), "{method} {range}");
+        assert!(
+            !response.headers()[ETAG].to_str().unwrap().contains('~'),
+            "{method} {range}"
+        );
         if method == Method::HEAD {
             assert_eq!(response.headers()["content-length"], "13");
         }
@@ -210,7 +287,9 @@ struct Busy {
 
 impl AsyncFrame for Busy {
     async fn frame(&self, page: &Page) -> Result<String, BoxError> {
-        let (gate, now, most) = (self.gate.clone(), Arc::clone(&self.now), Arc::clone(&self.most));
+        let gate = self.gate.clone();
+        let now = Arc::clone(&self.now);
+        let most = Arc::clone(&self.most);
         page.cpu()
             .run(move || {
                 most.fetch_max(now.fetch_add(1, Relaxed) + 1, Relaxed);
@@ -222,23 +301,34 @@ impl AsyncFrame for Busy {
     }
 }
 
-/// 50 requests on one connection, all of them transformed at a time: threads for the CPU are the only limit.
+/// 50 requests on one connection, all of them transformed at a time: threads for the CPU are the
+/// only limit.
 #[tokio::test]
 async fn the_connection_is_idle_while_pages_are_transformed() {
     const PAGES: u32 = 50;
     const THREADS: usize = 25;
-    let (pool, gate, transforming) = (pool(), Gate::new(), Gate::new());
-    let (now, most) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-    let busy = Busy { gate: transforming.clone(), now: Arc::clone(&now), most: Arc::clone(&most) };
+    let pool = pool();
+    let gate = Gate::new();
+    let transforming = Gate::new();
+    let now = Arc::<AtomicUsize>::default();
+    let most = Arc::<AtomicUsize>::default();
+    let busy = Busy {
+        gate: transforming.clone(),
+        now: Arc::clone(&now),
+        most: Arc::clone(&most),
+    };
     let layer = frames(busy).threads(THREADS);
     let theirs = gate.clone();
-    let stack = Stack::new(pool.clone()).transforms(layer).publish_fn(move |request, transaction| {
-        transaction.connection()?;
-        if request.uri().path() == "/gate" {
-            theirs.wait();
-        }
-        Ok(html("page"))
-    });
+    let stack =
+        Stack::new(pool.clone())
+            .transforms(layer)
+            .publish_fn(move |request, transaction| {
+                transaction.connection()?;
+                if request.uri().path() == "/gate" {
+                    theirs.wait();
+                }
+                Ok(html("page"))
+            });
     let asked: Vec<_> = (0..PAGES)
         .map(|_| {
             tokio::spawn({
@@ -248,9 +338,15 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         })
         .collect();
     let ledger = pool.ledger();
-    eventually("all pages are being transformed", || ledger.transforms.running.get() == i64::from(PAGES))
-        .await;
-    assert_eq!(ledger.connections.in_use.get(), 0, "none of them holds the connection");
+    eventually("all pages are being transformed", || {
+        ledger.transforms.running.get() == i64::from(PAGES)
+    })
+    .await;
+    assert_eq!(
+        ledger.connections.in_use.get(),
+        0,
+        "none of them holds the connection"
+    );
     assert_eq!(ledger.publishers.running.get(), 0);
     // Which is there for others meanwhile.
     let other = tokio::spawn({
@@ -258,7 +354,10 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         async move { ask(&stack, Method::GET, "/gate", "").await }
     });
     eventually("another one is published", || gate.waiting() == 1).await;
-    eventually("all threads are taken", || transforming.waiting() == THREADS).await;
+    eventually("all threads are taken", || {
+        transforming.waiting() == THREADS
+    })
+    .await;
     gate.open();
     transforming.open();
     for asked in asked {
@@ -270,6 +369,9 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         "no more at a time than there are threads"
     );
     assert_eq!(other.await.unwrap().1, "+page");
-    assert_eq!(ledger.transforms.by_name.of("frame").seconds.count(), u64::from(PAGES) + 1);
+    assert_eq!(
+        ledger.transforms.by_name.of("frame").seconds.count(),
+        u64::from(PAGES) + 1
+    );
     assert_quiet(ledger).await;
 }

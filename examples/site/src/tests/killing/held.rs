@@ -1,4 +1,5 @@
-//! The program that is killed: the site, with a publisher around its own that holds requests at a point.
+//! The program that is killed: the site, with a publisher around its own that holds requests at a
+//! point.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -8,7 +9,9 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use clap::Parser;
 use euryale::blob::FolderStore;
-use euryale::{Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction};
+use euryale::{
+    Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction,
+};
 use euryale_agent_check::Resume;
 use euryale_server::{Server, Shutdown};
 use euryale_sqlite::Sqlite;
@@ -24,27 +27,53 @@ use crate::page::Pages;
 use crate::settings::Settings;
 use crate::theme::Theme;
 
-/// Serves the site that is kept in `folder` until it is killed, or until whoever started it has ended.
+/// Serves the site that is kept in `folder` until it is killed, or until whoever started it has
+/// ended.
 pub(super) fn serve(folder: &Path) {
     std::thread::spawn(|| {
-        std::io::stdin().lock().lines().map_while(Result::ok).for_each(|_| GO_ON.open());
+        std::io::stdin()
+            .lock()
+            .lines()
+            .map_while(Result::ok)
+            .for_each(|_| GO_ON.open());
         std::process::exit(0);
     });
     let Data { sqlite, blobs } = Data::open(folder).unwrap();
     // Two uploads at a time: they wait for each other in SQLite as well.
-    let pool = Pool::builder(sqlite).connections(4).lane(UPLOADS, 2).build();
+    let pool = Pool::builder(sqlite)
+        .connections(4)
+        .lane(UPLOADS, 2)
+        .build();
     let ledger = pool.ledger().clone();
     let settings = Settings::parse_from(["site"]);
-    let holding = |site| Holding { site, pages: Pages::new(), blobs: blobs.clone() };
+    let holding = |site| Holding {
+        site,
+        pages: Pages::new(),
+        blobs: blobs.clone(),
+    };
     let theme = Theme::open(&settings.theme).unwrap();
-    let app = app::app_with(pool, blobs.clone(), &theme, &settings, Resume::new(), holding)
-        .layer(from_fn(hold_answer))
-        .layer(from_fn_with_state(ledger.clone(), hold_spooling));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let app = app::app_with(
+        pool,
+        blobs.clone(),
+        &theme,
+        &settings,
+        Resume::new(),
+        holding,
+    )
+    .layer(from_fn(hold_answer))
+    .layer(from_fn_with_state(ledger.clone(), hold_spooling));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         say(&listener.local_addr().unwrap().to_string());
-        Server::new().ledger(ledger).listen(listener).serve(app, Shutdown::new()).await
+        Server::new()
+            .ledger(ledger)
+            .listen(listener)
+            .serve(app, Shutdown::new())
+            .await
     });
 }
 
@@ -107,15 +136,19 @@ impl Publisher<Sqlite> for Holding {
                 point.hold();
                 false
             }))?,
-            Point::Written => transaction.connection()?.wal_hook(Some(move |_: &mut _, _| {
-                point.hold();
-                Ok(())
-            }))?,
+            Point::Written => transaction
+                .connection()?
+                .wal_hook(Some(move |_: &mut _, _| {
+                    point.hold();
+                    Ok(())
+                }))?,
             Point::After => transaction.after_commit(move || point.hold()),
             _ => {}
         }
         let response = match point {
-            Point::BetweenVotes | Point::BetweenFinishes => self.halves(point, request, transaction)?,
+            Point::BetweenVotes | Point::BetweenFinishes => {
+                self.halves(point, request, transaction)?
+            }
             _ => self.site.publish(request, transaction)?,
         };
         match point {
@@ -150,14 +183,20 @@ struct Stop(Point);
 
 impl Participant for Stop {
     fn vote(&mut self) -> Result<(), BoxError> {
-        if matches!(self.0, Point::FirstVote | Point::BetweenVotes | Point::LastVote) {
+        if matches!(
+            self.0,
+            Point::FirstVote | Point::BetweenVotes | Point::LastVote
+        ) {
             self.0.hold();
         }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), BoxError> {
-        if matches!(self.0, Point::FirstFinish | Point::BetweenFinishes | Point::LastFinish) {
+        if matches!(
+            self.0,
+            Point::FirstFinish | Point::BetweenFinishes | Point::LastFinish
+        ) {
             self.0.hold();
         }
         Ok(())

@@ -37,7 +37,8 @@ pub(super) struct Uploads {
 }
 
 impl Uploads {
-    /// After a kill: starts the site in `folder` anew, and looks whether everything is as it must be.
+    /// After a kill: starts the site in `folder` anew, and looks whether everything is as it must
+    /// be.
     pub(super) fn check(&mut self, folder: &Path, sent: &[Sent], unanswered: Unanswered) {
         let (found, last) = found(folder);
         for upload in sent {
@@ -56,12 +57,16 @@ impl Uploads {
         assert_eq!(last.is_some(), !self.there.is_empty());
         if let Some(last) = last {
             let newest = self.there.last().unwrap();
-            assert!(*newest < self.ended[&last], "upload {last} stands where {newest} was put later");
+            assert!(
+                *newest < self.ended[&last],
+                "upload {last} stands where {newest} was put later"
+            );
         }
     }
 }
 
-/// The uploads that are there whole, and the one that came last. Nothing else is there, but for the samples.
+/// The uploads that are there whole, and the one that came last. Nothing else is there, but for the
+/// samples.
 fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     // Sweeps.
     let data = alone(|| Data::open(folder)).unwrap();
@@ -69,8 +74,13 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
         .read(|connection| {
             let mut select = connection.prepare("SELECT path, blob, size FROM file")?;
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            let rows: Vec<(String, String, i64)> = select.query_map([], row)?.collect::<Result<_, _>>()?;
-            Ok((rows, connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?))
+            let rows: Vec<(String, String, i64)> =
+                select.query_map([], row)?.collect::<Result<_, _>>()?;
+            Ok((
+                rows,
+                connection
+                    .query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?,
+            ))
         })
         .unwrap();
     assert_eq!(integrity, "ok");
@@ -85,18 +95,31 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     assert!(blobs.is_empty(), "no file names {blobs:?}");
 
     for (path, bytes) in content::PICTURES {
-        assert!(files.remove(path).is_some_and(|found| found == bytes), "{path}");
+        assert!(
+            files.remove(path).is_some_and(|found| found == bytes),
+            "{path}"
+        );
     }
-    assert!(files.remove(content::CHORD).is_some_and(|chord| !chord.is_empty()));
-    let numbers = files.keys().filter_map(|path| path.strip_prefix("/new-")?.parse().ok());
+    assert!(
+        files
+            .remove(content::CHORD)
+            .is_some_and(|chord| !chord.is_empty())
+    );
+    let numbers = files
+        .keys()
+        .filter_map(|path| path.strip_prefix("/new-")?.parse().ok());
     let uploads: BTreeSet<u32> = numbers.collect();
-    let last = files.get("/large").map(|large| upload::number(large).unwrap());
+    let last = files
+        .get("/large")
+        .map(|large| upload::number(large).unwrap());
     for number in uploads.iter().copied() {
         // Of all but the last one two files were replaced.
         let indices = if Some(number) == last { 0..3 } else { 2..3 };
         for index in indices {
             let path = format!("/{}", upload::names(number)[index]);
-            let is_whole = files.remove(&path).is_some_and(|found| found == upload::content(number, index));
+            let is_whole = files
+                .remove(&path)
+                .is_some_and(|found| found == upload::content(number, index));
             assert!(is_whole, "{path} is not of upload {number}");
         }
     }
@@ -109,15 +132,27 @@ fn blobs(folder: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for writer in fs::read_dir(folder).unwrap() {
         let writer = writer.unwrap();
-        assert!(writer.file_type().unwrap().is_dir(), "{} was left over", writer.path().display());
+        assert!(
+            writer.file_type().unwrap().is_dir(),
+            "{} was left over",
+            writer.path().display()
+        );
         let before = names.len();
         for blob in fs::read_dir(writer.path()).unwrap() {
             let name = blob.unwrap().file_name();
             if name != "lock" {
-                names.insert(format!("{}/{}", writer.file_name().display(), name.display()));
+                names.insert(format!(
+                    "{}/{}",
+                    writer.file_name().display(),
+                    name.display()
+                ));
             }
         }
-        assert!(names.len() > before, "{} is empty and was not swept", writer.path().display());
+        assert!(
+            names.len() > before,
+            "{} is empty and was not swept",
+            writer.path().display()
+        );
     }
     names
 }

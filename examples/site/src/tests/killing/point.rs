@@ -20,7 +20,8 @@ pub(super) enum Point {
     Published,
     /// A before-commit hook.
     Hook,
-    /// The votes begin. Nothing is held: votes, commit and answer go on while the kill is on its way.
+    /// The votes begin. Nothing is held: votes, commit and answer go on while the kill is on its
+    /// way.
     Committing,
     /// All participants are still to vote.
     FirstVote,
@@ -66,7 +67,9 @@ impl Point {
     /// Where a request with `headers` is held.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let name = headers.get(HEADER)?;
-        Self::ALL.into_iter().find(|point| name == point.name().as_str())
+        Self::ALL
+            .into_iter()
+            .find(|point| name == point.name().as_str())
     }
 
     pub(super) fn name(self) -> String {
@@ -94,5 +97,7 @@ pub(super) const TOLD: &str = "told: ";
 /// A line for whoever started this process.
 pub(super) fn say(line: &str) {
     let mut out = io::stdout().lock();
-    writeln!(out, "\n{TOLD}{line}").and_then(|()| out.flush()).unwrap();
+    writeln!(out, "\n{TOLD}{line}")
+        .and_then(|()| out.flush())
+        .unwrap();
 }

@@ -17,8 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Names the folder to the program that is killed.
 pub(super) const FOLDER: &str = "EURYALE_TEST_FOLDER";
 
-/// A process that is being started has copies of all files that are open here, and so of their locks, until its
-/// program is there. To it a writer that was dropped here, or a sweep, has not ended.
+/// A process that is being started has copies of all files that are open here, and so of their
+/// locks, until its program is there. To it a writer that was dropped here, or a sweep, has not
+/// ended.
 static STARTING: Mutex<()> = Mutex::new(());
 
 /// What `f` opens and closes is closed in every process.
@@ -39,8 +40,11 @@ impl Process {
         let (_, module) = module_path!().split_once("::").unwrap();
         let test = module.replace("process", "the_program_that_is_killed");
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "--nocapture", &test]).env(FOLDER, folder);
-        let mut child = alone(|| command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()).unwrap();
+        command
+            .args(["--ignored", "--exact", "--nocapture", &test])
+            .env(FOLDER, folder);
+        let mut child =
+            alone(|| command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()).unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, told) = channel();
         std::thread::spawn(move || {
@@ -69,7 +73,11 @@ impl Process {
 
     /// Kills it after `time`, or earlier if it says something.
     pub(super) fn kill_after(&mut self, time: Duration) {
-        assert_ne!(self.told.recv_timeout(time), Err(RecvTimeoutError::Disconnected), "it ended by itself");
+        assert_ne!(
+            self.told.recv_timeout(time),
+            Err(RecvTimeoutError::Disconnected),
+            "it ended by itself"
+        );
         self.kill();
     }
 
@@ -98,10 +106,13 @@ impl Sending {
         let mut peer = TcpStream::connect(to)?;
         peer.set_read_timeout(Some(PATIENCE))?;
         let body = upload::form(number);
-        let hold_at = hold.map(|point| format!("{HEADER}: {}\r\n", point.name())).unwrap_or_default();
+        let hold_at = hold
+            .map(|point| format!("{HEADER}: {}\r\n", point.name()))
+            .unwrap_or_default();
         write!(
             peer,
-            "POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{}{hold_at}content-length: {}\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+                {}{hold_at}content-length: {}\r\n\r\n",
             upload::CONTENT_TYPE,
             body.len(),
         )?;

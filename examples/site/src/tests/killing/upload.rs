@@ -1,23 +1,38 @@
 //! Uploads whose files say which upload they are of.
 
-/// The names of an upload's files, in the order in which they are sent. The first two take the place of those of the
-/// upload before.
+/// The names of an upload's files, in the order in which they are sent. The first two take the
+/// place of those of the upload before.
 pub(super) fn names(number: u32) -> [String; 3] {
-    ["large".to_owned(), "small".to_owned(), format!("new-{number}")]
+    [
+        "large".to_owned(),
+        "small".to_owned(),
+        format!("new-{number}"),
+    ]
 }
 
 /// What file `index` of upload `number` holds.
 pub(super) fn content(number: u32, index: usize) -> Vec<u8> {
     let line = format!("upload {number} file {index}\n");
-    // The large one is spooled into a file and linked into place; the others stay in memory and are written there.
-    let lines = if index == 0 { (600 << 10) / line.len() } else { number as usize % 100 };
+    // The large one is spooled into a file and linked into place; the others stay in memory and are
+    // written there.
+    let lines = if index == 0 {
+        (600 << 10) / line.len()
+    } else {
+        number as usize % 100
+    };
     line.repeat(lines + 1).into_bytes()
 }
 
 /// The upload that `content` is of.
 pub(super) fn number(content: &[u8]) -> Option<u32> {
     let line = content.split(|byte| *byte == b'\n').next()?;
-    std::str::from_utf8(line).ok()?.strip_prefix("upload ")?.split(' ').next()?.parse().ok()
+    std::str::from_utf8(line)
+        .ok()?
+        .strip_prefix("upload ")?
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()
 }
 
 pub(super) const CONTENT_TYPE: &str = "content-type: multipart/form-data; boundary=b\r\n";
@@ -26,8 +41,9 @@ pub(super) const CONTENT_TYPE: &str = "content-type: multipart/form-data; bounda
 pub(super) fn form(number: u32) -> Vec<u8> {
     let mut form = Vec::new();
     for (index, name) in names(number).iter().enumerate() {
-        let head =
-            format!("--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let head = format!(
+            "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+        );
         form.extend_from_slice(head.as_bytes());
         form.extend_from_slice(&content(number, index));
         form.extend_from_slice(b"\r\n");

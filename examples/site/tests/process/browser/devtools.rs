@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{program, signal};
 
-/// Gives the program its standard streams as the two that it listens to and answers on, so that no socket is needed.
+/// Gives the program its standard streams as the two that it listens to and answers on, so that no
+/// socket is needed.
 const PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
 /// A browser with one page.
@@ -28,17 +29,33 @@ impl DevTools {
             return None;
         }
         let mut command = program("sh");
-        command.args(["-c", PIPES, "chromium", "--remote-debugging-pipe", "--headless", "--no-sandbox"]);
+        command.args([
+            "-c",
+            PIPES,
+            "chromium",
+            "--remote-debugging-pipe",
+            "--headless",
+            "--no-sandbox",
+        ]);
         command.args(["--disable-gpu", "--no-first-run", "--no-proxy-server"]);
         command.arg(format!("--user-data-dir={}", profile.display()));
         command.stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (commands, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut browser = Self { child, commands, answers, session: None, number: 0 };
+        let commands = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        let mut browser = Self {
+            child,
+            commands,
+            answers,
+            session: None,
+            number: 0,
+        };
         let target = browser.tell("Target.createTarget", &json!({ "url": "about:blank" }));
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session =
-            browser.tell("Target.attachToTarget", &attach)["sessionId"].as_str().unwrap().to_owned();
+        let session = browser.tell("Target.attachToTarget", &attach)["sessionId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         browser.session = Some(session);
         browser.tell("Page.enable", &json!({}));
         Some(browser)
@@ -51,7 +68,9 @@ impl DevTools {
         if let Some(session) = &self.session {
             message["sessionId"] = json!(session);
         }
-        self.commands.write_all(format!("{message}\0").as_bytes()).unwrap();
+        self.commands
+            .write_all(format!("{message}\0").as_bytes())
+            .unwrap();
         loop {
             let said = self.hear();
             if said["id"] == self.number {
@@ -70,17 +89,22 @@ impl DevTools {
 
     /// As wide as that, in CSS pixels, for a reader who likes it `light` or `dark`.
     pub(super) fn looks(&mut self, width: u32, scheme: &str) {
-        let screen = json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false });
+        let screen =
+            json!({ "width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false });
         self.tell("Emulation.setDeviceMetricsOverride", &screen);
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.tell("Emulation.setEmulatedMedia", &json!({ "features": features }));
+        self.tell(
+            "Emulation.setEmulatedMedia",
+            &json!({ "features": features }),
+        );
     }
 
     /// Goes there, and waits until all of it is loaded.
     pub(super) fn open(&mut self, url: &str) {
         let went = self.tell("Page.navigate", &json!({ "url": url }));
         assert!(went.get("errorText").is_none(), "{url}: {went}");
-        let loaded = "new Promise(done => document.readyState === 'complete' ? done() : onload = done)";
+        let loaded =
+            "new Promise(done => document.readyState === 'complete' ? done() : onload = done)";
         self.ask(loaded);
     }
 

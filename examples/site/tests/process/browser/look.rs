@@ -3,8 +3,9 @@
 use super::devtools::DevTools;
 use crate::Running;
 
-/// What is too wide for the window (tables and code scroll in boxes of their own), text that is hard to read (WCAG 2.2,
-/// 1.4.3: 4.5 to 1), and what a finger misses (2.5.8: 24 pixels, but for links within a sentence).
+/// What is too wide for the window (tables and code scroll in boxes of their own), text that is
+/// hard to read (WCAG 2.2, 1.4.3: 4.5 to 1), and what a finger misses (2.5.8: 24 pixels, but for
+/// links within a sentence).
 const FAULTS: &str = "(() => {
     const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
     const light = colour => {
@@ -30,8 +31,10 @@ const FAULTS: &str = "(() => {
             const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
             if (ratio < 4.5) faults.push(`${element.outerHTML}: ${ratio} to 1`);
         }
-        const isTarget = element.matches('a, button, input') && !element.closest('main p, main > ul, main > ol, td');
-        if (isTarget && height && height < 24) faults.push(`${element.outerHTML}: ${height} px high`);
+        const isTarget = element.matches('a, button, input') && !element.closest('main p, main > \
+        ul, main > ol, td');
+        if (isTarget && height && height < 24) faults.push(`${element.outerHTML}: ${height} px \
+        high`);
     }
     return faults;
 })()";
@@ -49,17 +52,26 @@ const PAGES: [&str; 8] = [
     "/nothing",
 ];
 
-/// That the page has no faults, on a telephone and on a desk, by day and by night. A skip is said where there is no
-/// browser.
+/// That the page has no faults, on a telephone and on a desk, by day and by night. A skip is said
+/// where there is no browser.
 pub(crate) fn fits(profile: &std::path::Path, url: &str) {
     let Some(mut browser) = DevTools::start(profile) else {
         return euryale_test::skip("chromium is not installed");
     };
-    for (width, scheme) in [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")] {
+    for (width, scheme) in [
+        (390, "light"),
+        (390, "dark"),
+        (1280, "light"),
+        (1280, "dark"),
+    ] {
         browser.looks(width, scheme);
         browser.open(url);
         let faults = browser.ask(FAULTS);
-        assert_eq!(faults.as_array().map(Vec::len), Some(0), "{url} {width} {scheme}: {faults:#}");
+        assert_eq!(
+            faults.as_array().map(Vec::len),
+            Some(0),
+            "{url} {width} {scheme}: {faults:#}"
+        );
     }
 }
 
@@ -72,7 +84,12 @@ fn pages_fit_and_can_be_read() {
     for theme in ["euryale", "gazette"] {
         let site = Running::start(&folder.path().join("data"), &[&format!("--theme={theme}")]);
         let mut grounds = Vec::new();
-        for (width, scheme) in [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")] {
+        for (width, scheme) in [
+            (390, "light"),
+            (390, "dark"),
+            (1280, "light"),
+            (1280, "dark"),
+        ] {
             browser.looks(width, scheme);
             for path in PAGES {
                 browser.open(&format!("http://{}{path}", site.public[0]));
@@ -89,7 +106,11 @@ fn pages_fit_and_can_be_read() {
                 }
             }
         }
-        assert_eq!((&grounds[0], &grounds[1]), (&grounds[2], &grounds[3]), "{theme}");
+        assert_eq!(
+            (&grounds[0], &grounds[1]),
+            (&grounds[2], &grounds[3]),
+            "{theme}"
+        );
         assert_ne!(grounds[0], grounds[1], "{theme}: light and dark");
         site.end_well();
     }

@@ -31,7 +31,8 @@ const MODULES: [&str; 12] = [
 #[test]
 fn the_site_behind_apache() {
     let sites = Sites::start(&["--offload=/"]);
-    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
     let blobs = sites.data().join("blobs");
     let text = configuration(
         "apache/euryale.conf",
@@ -53,8 +54,13 @@ fn the_site_behind_apache() {
     fs::write(folder.path().join("apache2.conf"), main + &text).unwrap();
     let mut command = of_debian("apache2");
     // One process: there are no children to be left behind.
-    command.arg("-X").arg("-f").arg(folder.path().join("apache2.conf"));
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    command
+        .arg("-X")
+        .arg("-f")
+        .arg(folder.path().join("apache2.conf"));
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+        return;
+    };
     behaves(&proxy, &sites);
     offloads(&proxy, &sites);
     drop(proxy);

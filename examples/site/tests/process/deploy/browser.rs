@@ -31,7 +31,10 @@ impl fmt::Debug for Answer {
 
 impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn text(&self) -> String {
@@ -68,7 +71,9 @@ impl Browser {
 
     pub(super) fn connect(&self) -> io::Result<TcpStream> {
         // The standard library has no way to choose the address of a client.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()?;
         let stream = runtime.block_on(async {
             let socket = tokio::net::TcpSocket::new_v4()?;
             socket.bind(SocketAddr::from(([127, 0, 0, 2], 0)))?;
@@ -81,13 +86,19 @@ impl Browser {
     }
 
     pub(super) fn head(&self, method: &str, path: &str, fields: &str) -> String {
-        format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{fields}", self.host())
+        format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{fields}",
+            self.host()
+        )
     }
 
     fn try_ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> io::Result<Answer> {
         let mut stream = self.connect()?;
-        let length =
-            if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+        let length = if body.is_empty() {
+            String::new()
+        } else {
+            format!("content-length: {}\r\n", body.len())
+        };
         stream.write_all(format!("{}{length}\r\n", self.head(method, path, fields)).as_bytes())?;
         let mut writer = stream.try_clone()?;
         let mut bytes = Vec::new();
@@ -96,7 +107,11 @@ impl Browser {
             scope.spawn(move || drop(writer.write_all(body)));
             let read = stream.read_to_end(&mut bytes);
             // A reset behind a whole answer is no business of its reader.
-            if bytes.is_empty() { read.map(drop) } else { Ok(()) }
+            if bytes.is_empty() {
+                read.map(drop)
+            } else {
+                Ok(())
+            }
         })?;
         parse(&bytes, method == "HEAD").ok_or_else(|| {
             let text = String::from_utf8_lossy(&bytes[..bytes.len().min(500)]).into_owned();
@@ -113,14 +128,23 @@ fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers = lines.filter_map(|line| line.split_once(':'));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
-    let mut answer = Answer { status, headers: headers.collect(), body: bytes[end + 4..].to_vec() };
+    let mut answer = Answer {
+        status,
+        headers: headers.collect(),
+        body: bytes[end + 4..].to_vec(),
+    };
     if status == 100 {
         return parse(&answer.body, is_head);
     }
-    if answer.header("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+    if answer
+        .header("transfer-encoding")
+        .is_some_and(|coding| coding == "chunked")
+    {
         answer.body = unchunked(&answer.body)?;
     }
-    let length = answer.header("content-length").and_then(|length| length.parse().ok());
+    let length = answer
+        .header("content-length")
+        .and_then(|length| length.parse().ok());
     let is_whole = is_head || length.is_none_or(|length: usize| length == answer.body.len());
     is_whole.then_some(answer)
 }
@@ -148,9 +172,12 @@ pub(super) struct Crowd {
 
 impl Crowd {
     pub(super) fn ask(proxy: &Proxy, clients: usize, path: &'static str) -> Self {
-        let (answered, is_over) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+        let answered = Arc::<AtomicUsize>::default();
+        let is_over = Arc::<AtomicBool>::default();
         let clients = (0..clients).map(|_| {
-            let (browser, answered, is_over) = (Browser::new(proxy), answered.clone(), is_over.clone());
+            let browser = Browser::new(proxy);
+            let answered = answered.clone();
+            let is_over = is_over.clone();
             std::thread::spawn(move || {
                 let mut failed = Vec::new();
                 while !is_over.load(Ordering::Relaxed) {
@@ -163,7 +190,11 @@ impl Crowd {
                 failed
             })
         });
-        Self { clients: clients.collect(), answered, is_over }
+        Self {
+            clients: clients.collect(),
+            answered,
+            is_over,
+        }
     }
 
     /// Until so many more requests have been answered.
@@ -179,6 +210,9 @@ impl Crowd {
     /// What went wrong.
     pub(super) fn end(self) -> Vec<String> {
         self.is_over.store(true, Ordering::Relaxed);
-        self.clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        self.clients
+            .into_iter()
+            .flat_map(|client| client.join().unwrap())
+            .collect()
     }
 }

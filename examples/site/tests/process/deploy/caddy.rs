@@ -6,21 +6,34 @@ use super::{Sites, behaves, configuration, free_port, offloads, restarts_unseen}
 #[test]
 fn the_site_behind_caddy() {
     let mut sites = Sites::start(&["--offload=/"]);
-    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
     let text = configuration(
         "caddy/Caddyfile",
         &[
             // By its port alone, whatever the host is called.
-            (":80 {", &format!(":{} {{\n\tbind 127.0.0.1", address.port())),
+            (
+                ":80 {",
+                &format!(":{} {{\n\tbind 127.0.0.1", address.port()),
+            ),
             ("127.0.0.1:8080", &sites.address(0)),
             ("127.0.0.1:8090", &sites.address(1)),
         ],
     );
     let file = folder.path().join("Caddyfile");
-    fs::write(&file, format!("{{\n\tadmin off\n\tauto_https off\n}}\n{text}")).unwrap();
+    fs::write(
+        &file,
+        format!("{{\n\tadmin off\n\tauto_https off\n}}\n{text}"),
+    )
+    .unwrap();
     let mut command = of_debian("caddy");
-    command.args(["run", "--adapter=caddyfile", "--config"]).arg(file).env("HOME", folder.path());
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    command
+        .args(["run", "--adapter=caddyfile", "--config"])
+        .arg(file)
+        .env("HOME", folder.path());
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+        return;
+    };
     behaves(&proxy, &sites);
     // It asks each of them anew.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);

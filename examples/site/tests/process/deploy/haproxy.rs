@@ -17,15 +17,23 @@ fn start(sites: &Sites) -> Option<(Proxy, TempDir)> {
 }
 
 fn start_with(sites: &Sites, changes: &[(&str, &str)]) -> Option<(Proxy, TempDir)> {
-    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
     let console = folder.path().join("console");
-    let port =
-        |prefix: &str, at: usize, which: usize| format!("{prefix} {}", sites.addresses[at][which].port());
+    let port = |prefix: &str, at: usize, which: usize| {
+        format!("{prefix} {}", sites.addresses[at][which].port())
+    };
     let text = configuration(
         "haproxy/haproxy.cfg",
         &[
             ("bind :80\n", &format!("bind {address}\n")),
-            ("maxconn 20000", &format!("maxconn 500\n    stats socket {} level admin", console.display())),
+            (
+                "maxconn 20000",
+                &format!(
+                    "maxconn 500\n    stats socket {} level admin",
+                    console.display()
+                ),
+            ),
             ("127.0.0.1:8080", &sites.address(0)),
             ("127.0.0.1:8090", &sites.address(1)),
             ("agent-port 8082", &port("agent-port", 0, 2)),
@@ -34,7 +42,9 @@ fn start_with(sites: &Sites, changes: &[(&str, &str)]) -> Option<(Proxy, TempDir
             (" port 8091", &port(" port", 1, 1)),
         ],
     );
-    let text = changes.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    let text = changes
+        .iter()
+        .fold(text, |text, (from, to)| text.replace(from, to));
     let file = folder.path().join("haproxy.cfg");
     fs::write(&file, text).unwrap();
     let mut command = of_debian("haproxy");
@@ -54,7 +64,10 @@ fn server(folder: &Path, name: &str) -> (String, u32) {
     console.write_all(b"show stat\n").unwrap();
     let mut table = String::new();
     console.read_to_string(&mut table).unwrap();
-    let line = table.lines().find(|line| line.starts_with(&format!("euryale,{name},"))).unwrap();
+    let line = table
+        .lines()
+        .find(|line| line.starts_with(&format!("euryale,{name},")))
+        .unwrap();
     let cells: Vec<&str> = line.split(',').collect();
     (cells[17].to_owned(), cells[18].parse().unwrap())
 }
@@ -66,7 +79,9 @@ fn is_up(folder: &Path, at: usize) -> bool {
 #[test]
 fn the_site_behind_haproxy() {
     let sites = Sites::start(&[]);
-    let Some((proxy, _folder)) = start(&sites) else { return };
+    let Some((proxy, _folder)) = start(&sites) else {
+        return;
+    };
     behaves(&proxy, &sites);
     drop(proxy);
     sites.end();
@@ -76,12 +91,18 @@ fn the_site_behind_haproxy() {
 #[test]
 fn its_weight_follows_the_load() {
     let mut sites = Sites::start(&["--connections=2"]);
-    let Some((proxy, folder)) = start(&sites) else { return };
+    let Some((proxy, folder)) = start(&sites) else {
+        return;
+    };
     let weight = |name: &str, expected: u32| {
-        eventually(&format!("{name} has {expected}"), || server(folder.path(), name).1 == expected);
+        eventually(&format!("{name} has {expected}"), || {
+            server(folder.path(), name).1 == expected
+        });
     };
     weight("a", 100);
-    let slow: Vec<_> = (0..2).map(|_| send(sites.addresses[0][0], "/@@slow?ms=2000").unwrap()).collect();
+    let slow: Vec<_> = (0..2)
+        .map(|_| send(sites.addresses[0][0], "/@@slow?ms=2000").unwrap())
+        .collect();
     weight("a", 50);
     weight("b", 100);
     drop(slow);
@@ -90,7 +111,9 @@ fn its_weight_follows_the_load() {
     let slow = send(sites.addresses[0][0], "/@@slow?ms=1500").unwrap();
     sites.one(0).counts("euryale_publishers_running", 1);
     sites.one(0).signal("-TERM");
-    eventually("a drains", || server(folder.path(), "a").0.starts_with("DRAIN"));
+    eventually("a drains", || {
+        server(folder.path(), "a").0.starts_with("DRAIN")
+    });
     assert_eq!(Browser::new(&proxy).get("/guides", "").status, 200);
     drop((slow, proxy));
     // It is on its way out: a second signal would cut what is left.
@@ -103,21 +126,31 @@ fn with_large_file(flags: &[&str], bytes: usize) -> Sites {
     let mut sites = Sites::of(0, flags);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("large.bin"), vec![7; bytes]).unwrap();
-    let flags = ["import", "--data", sites.data().to_str().unwrap(), folder.path().to_str().unwrap()]
-        .map(str::to_owned);
+    let flags = [
+        "import",
+        "--data",
+        sites.data().to_str().unwrap(),
+        folder.path().to_str().unwrap(),
+    ]
+    .map(str::to_owned);
     let output = ended(&flags.each_ref().map(String::as_str));
     assert!(output.status.success(), "{output:?}");
     sites.start_one(0);
     sites
 }
 
-/// One process, two workers, and fifty downloads whose readers have stopped reading: pages come all the same.
+/// One process, two workers, and fifty downloads whose readers have stopped reading: pages come all
+/// the same.
 #[test]
 fn downloads_hold_nothing() {
     const DOWNLOADS: usize = 50;
     let sites = with_large_file(&["--connections=2"], 32 << 20);
-    let Some((proxy, console)) = start(&sites) else { return };
-    eventually("the other one is not there", || server(console.path(), "b").0.starts_with("DOWN"));
+    let Some((proxy, console)) = start(&sites) else {
+        return;
+    };
+    eventually("the other one is not there", || {
+        server(console.path(), "b").0.starts_with("DOWN")
+    });
     let browser = Browser::new(&proxy);
     let mut downloads = Vec::new();
     for _ in 0..DOWNLOADS {
@@ -132,10 +165,18 @@ fn downloads_hold_nothing() {
     let pages = Crowd::ask(&proxy, 8, "/");
     pages.answered(200);
     let failed = pages.end();
-    assert!(failed.is_empty(), "{:#?}\n{}", &failed[..failed.len().min(3)], proxy.said());
+    assert!(
+        failed.is_empty(),
+        "{:#?}\n{}",
+        &failed[..failed.len().min(3)],
+        proxy.said()
+    );
     sites.one(0).counts("euryale_blobs_open", DOWNLOADS);
     let report = get(sites.one(0).admin, "/-/resume").unwrap();
-    assert!(report.contains("\"standing\":\"ready\"") && report.contains("\"read\""), "{report}");
+    assert!(
+        report.contains("\"standing\":\"ready\"") && report.contains("\"read\""),
+        "{report}"
+    );
     drop((downloads, proxy));
     sites.end();
 }
@@ -145,8 +186,12 @@ fn downloads_hold_nothing() {
 fn websockets_hold_nothing() {
     const SOCKETS: usize = 12;
     let sites = Sites::of(1, &["--connections=2"]);
-    let Some((proxy, console)) = start(&sites) else { return };
-    eventually("the other one is not there", || server(console.path(), "b").0.starts_with("DOWN"));
+    let Some((proxy, console)) = start(&sites) else {
+        return;
+    };
+    eventually("the other one is not there", || {
+        server(console.path(), "b").0.starts_with("DOWN")
+    });
     let browser = Browser::new(&proxy);
     let mut open = Vec::new();
     for _ in 0..SOCKETS {
@@ -154,8 +199,10 @@ fn websockets_hold_nothing() {
         let host = browser.host();
         write!(
             stream,
-            "GET /@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\nconnection: Upgrade\r\n\
-             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            "GET /@@echo HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\n\
+                connection: Upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         .unwrap();
         let mut start = [0; 12];
@@ -166,16 +213,24 @@ fn websockets_hold_nothing() {
     let pages = Crowd::ask(&proxy, 4, "/history");
     pages.answered(40);
     let failed = pages.end();
-    assert!(failed.is_empty(), "{:#?}\n{}", &failed[..failed.len().min(3)], proxy.said());
+    assert!(
+        failed.is_empty(),
+        "{:#?}\n{}",
+        &failed[..failed.len().min(3)],
+        proxy.said()
+    );
     drop((open, proxy));
     sites.end();
 }
 
-/// Ten thousand requests, and not one that fails, while one process after the other is ended and started again.
+/// Ten thousand requests, and not one that fails, while one process after the other is ended and
+/// started again.
 #[test]
 fn restarts_are_not_seen() {
     let mut sites = Sites::start(&["--connections=4"]);
-    let Some((proxy, folder)) = start(&sites) else { return };
+    let Some((proxy, folder)) = start(&sites) else {
+        return;
+    };
     restarts_unseen(&proxy, &mut sites, 2000, |at| is_up(folder.path(), at));
     drop(proxy);
     sites.end();
@@ -191,17 +246,24 @@ fn splicing_is_measured() {
     for round in 1..=2 {
         for (name, option) in [("with", "    option splice-response\n"), ("without", "")] {
             let change = [("    option splice-response\n", option)];
-            let Some((proxy, _console)) = start_with(&sites, &change) else { return };
+            let Some((proxy, _console)) = start_with(&sites, &change) else {
+                return;
+            };
             let browser = Browser::new(&proxy);
-            let (began, used) = (Instant::now(), proxy.cpu());
+            let began = Instant::now();
+            let used = proxy.cpu();
             std::thread::scope(|scope| {
                 for _ in 0..2 {
-                    scope.spawn(|| (0..DOWNLOADS / 2).for_each(|_| assert_eq!(discard(&browser), LARGE)));
+                    scope.spawn(|| {
+                        (0..DOWNLOADS / 2).for_each(|_| assert_eq!(discard(&browser), LARGE))
+                    });
                 }
             });
-            let (took, used) = (began.elapsed(), proxy.cpu() - used);
+            let took = began.elapsed();
+            let used = proxy.cpu() - used;
             let bytes = (LARGE * DOWNLOADS) as f64 / f64::from(1 << 30);
-            let (wall, cpu) = (took.as_secs_f64() / bytes, used.as_secs_f64() / bytes);
+            let wall = took.as_secs_f64() / bytes;
+            let cpu = used.as_secs_f64() / bytes;
             println!("round {round}, {name} it: {wall:.2} s a GiB, {cpu:.2} s of HAProxy's CPU");
         }
     }
@@ -212,11 +274,17 @@ fn splicing_is_measured() {
 fn discard(browser: &Browser) -> usize {
     let mut stream = browser.connect().unwrap();
     write!(stream, "{}\r\n", browser.head("GET", "/large.bin", "")).unwrap();
-    let (mut part, mut count, mut head) = (vec![0; 256 << 10], 0, 0);
+    let mut part = vec![0; 256 << 10];
+    let mut count = 0;
+    let mut head = 0;
     loop {
         let read = stream.read(&mut part).unwrap();
         if count == 0 {
-            head = part.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+            head = part
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+                .unwrap()
+                + 4;
         }
         if read == 0 {
             return count - head;

@@ -16,7 +16,8 @@ include \"FOLDER/euryale.conf\"
 #[test]
 fn the_site_behind_lighttpd() {
     let sites = Sites::start(&["--virtual-host-proxy=127.0.0.1", "--offload=/"]);
-    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
     let blobs = sites.data().join("blobs");
     let port = |at: usize| format!("\"port\" => {}", sites.addresses[at][0].port());
     let text = configuration(
@@ -33,19 +34,27 @@ fn the_site_behind_lighttpd() {
     fs::write(&main, around.replace("PORT", &address.port().to_string())).unwrap();
     let mut command = of_debian("lighttpd");
     command.arg("-D").arg("-f").arg(main);
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+        return;
+    };
     behaves(&proxy, &sites);
     offloads(&proxy, &sites);
     // An address that a client makes up, in the way in which lighttpd says it.
     let made_up = "VirtualHostBase/https/evil.test:443/VirtualHostRoot/_vh_evil/guides";
     let prefixes = ["", "/app", "/app/..", "/", "/app/", "/."];
-    let prefixes = prefixes
-        .iter()
-        .flat_map(|before| [format!("{before}/_vh_evil/guides"), format!("{before}/%5fvh_evil/guides")]);
+    let prefixes = prefixes.iter().flat_map(|before| {
+        [
+            format!("{before}/_vh_evil/guides"),
+            format!("{before}/%5fvh_evil/guides"),
+        ]
+    });
     let addresses = ["", "/app", "/app/.."].map(|before| format!("{before}/{made_up}"));
     for path in addresses.into_iter().chain(prefixes) {
         let answer = Browser::new(&proxy).get(&path, "accept: text/html\r\n");
-        assert!(answer.status == 404 && !answer.text().contains("evil"), "{path}: {answer:?}");
+        assert!(
+            answer.status == 404 && !answer.text().contains("evil"),
+            "{path}: {answer:?}"
+        );
     }
     drop(proxy);
     sites.end();

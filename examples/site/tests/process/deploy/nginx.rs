@@ -24,7 +24,8 @@ http {
 #[test]
 fn the_site_behind_nginx() {
     let mut sites = Sites::start(&["--offload=/@@blobs"]);
-    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
     let blobs = sites.data().join("blobs");
     let text = configuration(
         "nginx/euryale.conf",
@@ -41,7 +42,9 @@ fn the_site_behind_nginx() {
     fs::write(&main, AROUND.replace("FOLDER", name)).unwrap();
     let mut command = of_debian("nginx");
     command.args(["-p", name, "-e", "stderr", "-c"]).arg(main);
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+        return;
+    };
     behaves(&proxy, &sites);
     // It asks each of them anew.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);

@@ -19,19 +19,30 @@ pub(super) struct Proxy {
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl Proxy {
-    /// None: there is no such program here, and that was said. What it says goes into a file in `folder`.
+    /// None: there is no such program here, and that was said. What it says goes into a file in
+    /// `folder`.
     pub(super) fn start(address: SocketAddr, folder: &Path, mut command: Command) -> Option<Self> {
         let log = folder.join("said");
         let said = File::create(&log).unwrap();
-        command.stdout(said.try_clone().unwrap()).stderr(said).stdin(Stdio::null());
+        command
+            .stdout(said.try_clone().unwrap())
+            .stderr(said)
+            .stdin(Stdio::null());
         let child = match command.spawn() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                euryale_test::skip(&format!("{} is not installed", command.get_program().display()));
+                euryale_test::skip(&format!(
+                    "{} is not installed",
+                    command.get_program().display()
+                ));
                 return None;
             }
             child => child.unwrap(),
         };
-        let mut proxy = Self { address, child, log };
+        let mut proxy = Self {
+            address,
+            child,
+            log,
+        };
         eventually("the proxy listens", || {
             let ended = proxy.child.try_wait().unwrap();
             assert!(ended.is_none(), "{ended:?}: {}", proxy.said());
@@ -40,11 +51,17 @@ impl Proxy {
         Some(proxy)
     }
 
-    /// How much of a processor's time it has used: utime and stime of proc(5), in hundredths of a second.
+    /// How much of a processor's time it has used: utime and stime of proc(5), in hundredths of a
+    /// second.
     pub(super) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         // Behind the program's name, which may have spaces, stand the third and all other fields.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
         let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
         Duration::from_millis(10 * (ticks(14) + ticks(15)))
     }

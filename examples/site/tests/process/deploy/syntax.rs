@@ -15,9 +15,17 @@ fn traefiks_files_can_be_read() {
     let http = &routes["http"];
     // Each name that is used is there.
     for (_, router) in http["routers"].as_table().unwrap() {
-        assert!(http["services"].get(router["service"].as_str().unwrap()).is_some());
+        assert!(
+            http["services"]
+                .get(router["service"].as_str().unwrap())
+                .is_some()
+        );
         for middleware in router["middlewares"].as_array().unwrap() {
-            assert!(http["middlewares"].get(middleware.as_str().unwrap()).is_some());
+            assert!(
+                http["middlewares"]
+                    .get(middleware.as_str().unwrap())
+                    .is_some()
+            );
         }
     }
 }
@@ -27,17 +35,29 @@ fn traefiks_files_can_be_read() {
 fn systemd_finds_nothing_in_the_service() {
     let folder = tempfile::tempdir().unwrap();
     let unit = folder.path().join("euryale-site.service");
-    let text = configuration("systemd/euryale-site.service", &[("/usr/local/bin/site", crate::SITE)]);
+    let text = configuration(
+        "systemd/euryale-site.service",
+        &[("/usr/local/bin/site", crate::SITE)],
+    );
     fs::write(&unit, text).unwrap();
     let socket = folder.path().join("euryale-site.socket");
     fs::write(&socket, configuration("systemd/euryale-site.socket", &[])).unwrap();
     let mut command = of_debian("systemd-analyze");
-    match command.args(["verify", "--man=no", "--recursive-errors=no"]).args([&unit, &socket]).output() {
-        Err(error) if error.kind() == ErrorKind::NotFound => euryale_test::skip("systemd is not installed"),
+    match command
+        .args(["verify", "--man=no", "--recursive-errors=no"])
+        .args([&unit, &socket])
+        .output()
+    {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            euryale_test::skip("systemd is not installed")
+        }
         output => {
             let output = output.unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success() && !said.contains("euryale-site."), "{said}");
+            assert!(
+                output.status.success() && !said.contains("euryale-site."),
+                "{said}"
+            );
         }
     }
 }
@@ -46,11 +66,17 @@ fn systemd_finds_nothing_in_the_service() {
 #[test]
 fn containers_are_told_what_the_site_knows() {
     let help = String::from_utf8(crate::ended(&["--help"]).stdout).unwrap();
-    for name in ["docker/Dockerfile", "docker/compose.yaml", "kubernetes/site.yaml"] {
+    for name in [
+        "docker/Dockerfile",
+        "docker/compose.yaml",
+        "kubernetes/site.yaml",
+    ] {
         let text = configuration(name, &[]);
         let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
-        let variables: BTreeSet<&str> =
-            text.split(|c| !is_name(c)).filter(|word| word.starts_with("EURYALE_")).collect();
+        let variables: BTreeSet<&str> = text
+            .split(|c| !is_name(c))
+            .filter(|word| word.starts_with("EURYALE_"))
+            .collect();
         assert!(!variables.is_empty());
         for variable in variables {
             assert!(help.contains(variable), "{name}: {variable}");

@@ -6,11 +6,15 @@ use super::{Sites, behaves, configuration, free_port, restarts_unseen};
 #[test]
 fn the_site_behind_varnish() {
     let mut sites = Sites::start(&[]);
-    let (address, folder) = (free_port(), tempfile::tempdir().unwrap());
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
     let port = |at: usize| format!(".port = \"{}\"", sites.addresses[at][0].port());
     let text = configuration(
         "varnish/default.vcl",
-        &[(".port = \"8080\"", &port(0)), (".port = \"8090\"", &port(1))],
+        &[
+            (".port = \"8080\"", &port(0)),
+            (".port = \"8090\"", &port(1)),
+        ],
     );
     let file = folder.path().join("default.vcl");
     fs::write(&file, text).unwrap();
@@ -26,8 +30,14 @@ fn the_site_behind_varnish() {
         "-a",
         &address.to_string(),
     ]);
-    command.arg("-n").arg(folder.path().join("work")).arg("-f").arg(file);
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else { return };
+    command
+        .arg("-n")
+        .arg(folder.path().join("work"))
+        .arg("-f")
+        .arg(file);
+    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+        return;
+    };
     behaves(&proxy, &sites);
     // It asks each of them anew.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);
