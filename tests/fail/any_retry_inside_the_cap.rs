@@ -1,5 +1,5 @@
-//! A retry with a policy of one's own inside the cap: it would have to clone the publication, and with it the
-//! claim.
+//! A retry with a policy of one's own inside the cap: it would have to clone the publication, and
+//! with it the claim.
 
 use euryale::connection::{ConnectionLimitLayer, Pool};
 use euryale::publisher::Publish;

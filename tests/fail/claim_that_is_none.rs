@@ -1,4 +1,5 @@
-//! A permit that is not one of a pool's: a semaphore's lives in the response future, where a reset frees it.
+//! A permit that is not one of a pool's: a semaphore's lives in the response future, where a reset
+//! frees it.
 
 use euryale::publisher::Publish;
 use euryale::{Abort, Body, Publication, Request, Response, Transaction};

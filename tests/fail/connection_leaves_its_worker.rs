@@ -5,7 +5,10 @@ use euryale_test::{Connection, CountingDatabase};
 
 fn keep(_: &'static mut Connection) {}
 
-fn page(_: &Request, transaction: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+fn page(
+    _: &Request,
+    transaction: &mut Transaction<'_, CountingDatabase>,
+) -> Result<Response, Abort> {
     keep(transaction.connection()?);
     Ok(Response::new(Body::empty()))
 }

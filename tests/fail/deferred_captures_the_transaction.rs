@@ -3,7 +3,10 @@
 use euryale::{Abort, Body, Deferred, Request, Response, Transaction, Unavailable};
 use euryale_test::CountingDatabase;
 
-fn page(_: &Request, transaction: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+fn page(
+    _: &Request,
+    transaction: &mut Transaction<'_, CountingDatabase>,
+) -> Result<Response, Abort> {
     Ok(Response::new(Body::from(Deferred::blocking(move || {
         let connection = transaction.connection()?;
         Ok::<_, Unavailable>(Response::new(Body::from(connection.id().to_string())))

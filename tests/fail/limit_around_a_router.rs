@@ -1,4 +1,5 @@
-//! A cap around handlers of axum's: it would be the semaphore again, since they do not run in its workers.
+//! A cap around handlers of axum's: it would be the semaphore again, since they do not run in its
+//! workers.
 
 use axum::Router;
 use euryale::Pool;

@@ -1,5 +1,5 @@
-//! A publisher in a router without a `SpoolLayer` around its cap: it could not be published again, and would read its
-//! body in a worker.
+//! A publisher in a router without a `SpoolLayer` around its cap: it could not be published again,
+//! and would read its body in a worker.
 
 use axum::Router;
 use euryale::connection::{ConnectionLimitLayer, Pool};

@@ -1,4 +1,5 @@
-//! A pool of something that is no database: what a program has at hand is often the connection, or a path.
+//! A pool of something that is no database: what a program has at hand is often the connection, or
+//! a path.
 
 use euryale::Pool;
 

@@ -1,4 +1,5 @@
-//! A publisher without a cap on its connections: `Publish` takes a `Publication`, which only a claim makes.
+//! A publisher without a cap on its connections: `Publish` takes a `Publication`, which only a
+//! claim makes.
 
 use euryale::publisher::{Publish, RespondLayer};
 use euryale::{Abort, Body, Request, Response, Transaction};

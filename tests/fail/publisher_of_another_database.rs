@@ -6,7 +6,11 @@ use euryale_test::{CountingDatabase, NullDatabase};
 struct Page;
 
 impl euryale::Publisher<CountingDatabase> for Page {
-    fn publish(&self, _: &Request, _: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+    fn publish(
+        &self,
+        _: &Request,
+        _: &mut Transaction<'_, CountingDatabase>,
+    ) -> Result<Response, Abort> {
         Ok(Response::new(Body::empty()))
     }
 }

@@ -1,5 +1,5 @@
-//! A `Republish` inside the cap: it would hold one permit while it waits for another. It takes requests, not
-//! publications.
+//! A `Republish` inside the cap: it would hold one permit while it waits for another. It takes
+//! requests, not publications.
 
 use euryale::connection::{ConnectionLimitLayer, Pool};
 use euryale::promise::RepublishLayer;

@@ -1,4 +1,5 @@
-//! A retry inside the cap: it would hold one permit while it waits for another. A `Publication` is not `Clone`.
+//! A retry inside the cap: it would hold one permit while it waits for another. A `Publication` is
+//! not `Clone`.
 
 use euryale::connection::{ConnectionLimitLayer, Pool};
 use euryale::publisher::{ConflictPolicy, Publish};

@@ -1,4 +1,5 @@
-//! Rows as the result of a job: they read from a connection that somebody else has by then. Collect them.
+//! Rows as the result of a job: they read from a connection that somebody else has by then. Collect
+//! them.
 
 use euryale::{Error, Pool};
 use euryale_test::{Connection, CountingDatabase};

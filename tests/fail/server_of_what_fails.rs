@@ -1,4 +1,5 @@
-//! A server of a service that can fail: `RespondLayer` is missing outside, which makes responses of errors.
+//! A server of a service that can fail: `RespondLayer` is missing outside, which makes responses of
+//! errors.
 
 use euryale::connection::{ConnectionLimitLayer, Pool};
 use euryale::publisher::Publish;

@@ -1,4 +1,5 @@
-//! A layer that can fail around a router of axum's, which takes no errors: `RespondLayer` is missing outside.
+//! A layer that can fail around a router of axum's, which takes no errors: `RespondLayer` is
+//! missing outside.
 
 use axum::Router;
 use euryale::spool::SpoolLayer;

@@ -82,7 +82,7 @@ impl AgentCheck {
                         });
                     }
                     Err(_) => {
-                        tracing::debug!(%peer, "more agent checks at a time than are answered")
+                        tracing::debug!(%peer, "more agent checks at a time than are answered");
                     }
                 },
                 Err(error) => {

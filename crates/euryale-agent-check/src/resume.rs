@@ -102,7 +102,8 @@ impl Resume {
             // Writing into a string does not fail.
             let _ = write!(
                 json,
-                "{comma}{}:{{\"per_second\":{per_second:.3},\"skill\":{skill:.3},\"weight\":{requests:.3}}}",
+                "{comma}{}:{{\"per_second\":{per_second:.3},\"skill\":{skill:.3},\
+                 \"weight\":{requests:.3}}}",
                 quoted(name),
             );
         }
@@ -127,7 +128,8 @@ impl Resume {
         };
         let classes = self.classes_json();
         format!(
-            "{{\"standing\":\"{standing}\",\"weight\":{weight},\"maxconn\":{maxconn},\"classes\":{classes}}}\n"
+            "{{\"standing\":\"{standing}\",\"weight\":{weight},\"maxconn\":{maxconn},\
+             \"classes\":{classes}}}\n"
         )
     }
 }

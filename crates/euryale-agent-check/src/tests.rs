@@ -125,7 +125,12 @@ proptest! {
     ) {
         let (busy, stuck) = (busy.min(workers), stuck.min(busy.min(workers)));
         let load = Load {
-            standing: Standing::Ready, workers, busy, stuck, queued, oldest_wait: Duration::from_millis(ms),
+            standing: Standing::Ready,
+            workers,
+            busy,
+            stuck,
+            queued,
+            oldest_wait: Duration::from_millis(ms),
         };
         let worth = |load: &Load| match Answer::of(load, PATIENCE) {
             Answer::Up { weight, maxconn } => {

@@ -13,7 +13,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// let value = ContentDisposition::attachment("résumé \"final\".pdf").value();
 /// assert_eq!(
 ///     value,
-///     "attachment; filename=\"r_sum_ _final_.pdf\"; filename*=UTF-8''r%C3%A9sum%C3%A9%20%22final%22.pdf"
+///     "attachment; filename=\"r_sum_ _final_.pdf\"; \
+///      filename*=UTF-8''r%C3%A9sum%C3%A9%20%22final%22.pdf"
 /// );
 /// let mut response = euryale_core::Response::default();
 /// response.headers_mut().insert(http::header::CONTENT_DISPOSITION, value);
@@ -115,6 +116,7 @@ fn not_a_separator(c: char) -> char {
 /// Control characters, separators of lines and paragraphs, and marks of direction: Unicode's
 /// `Bidi_Control` (UAX #9 §2), all of its marks, embeddings, overrides and isolates.
 fn is_invisible(c: char) -> bool {
-    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_mark = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}');
+    let turns = is_mark || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }

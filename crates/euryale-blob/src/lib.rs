@@ -94,14 +94,19 @@
 //! #     if request.uri() == "/page" {
 //! #         return Ok(Response::new(Body::from("a page ".repeat(10))));
 //! #     }
-//! #     Ok::<_, std::io::Error>(Response::new(Body::from(Blob::new(std::fs::File::open(&path)?)?)))
+//! #     let file = std::fs::File::open(&path)?;
+//! #     Ok::<_, std::io::Error>(Response::new(Body::from(Blob::new(file)?)))
 //! # });
-//! let compression = CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress));
-//! let service = ServiceBuilder::new().layer(compression).layer(ServeBlobLayer::new()).service(app);
+//! let predicate = DefaultPredicate::new().and(may_compress);
+//! let service = ServiceBuilder::new()
+//!     .layer(CompressionLayer::new().compress_when(predicate))
+//!     .layer(ServeBlobLayer::new())
+//!     .service(app);
 //! for (path, coding) in [("/page", Some("gzip")), ("/file", None)] {
 //!     let request = http::Request::get(path).header("accept-encoding", "gzip").body(()).unwrap();
 //!     let response = service.clone().oneshot(request).await?;
-//!     assert_eq!(response.headers().get("content-encoding").map(|coding| coding.to_str().unwrap()), coding);
+//!     let applied = response.headers().get("content-encoding");
+//!     assert_eq!(applied.map(|applied| applied.to_str().unwrap()), coding);
 //! }
 //! # Ok(())
 //! # }

@@ -12,12 +12,16 @@
 //! use euryale_core::Abort;
 //! use euryale_sqlite::Sqlite; // or a `Database` of your own
 //!
-//! async fn add(State(pool): State<Pool<Sqlite>>, Path(amount): Path<i64>) -> Result<String, Abort> {
+//! async fn add(
+//!     State(pool): State<Pool<Sqlite>>,
+//!     Path(amount): Path<i64>,
+//! ) -> Result<String, Abort> {
 //!     let sql = "UPDATE total SET sum = sum + ?1 RETURNING sum";
-//!     // At most two of these run at a time; the others wait as jobs in the queue. The first `?` is the pool's,
-//!     // the second the database's.
-//!     let sum: i64 =
-//!         pool.run(move |connection| connection.query_row(sql, [amount], |row| row.get(0))).await??;
+//!     // At most two of these run at a time; the others wait as jobs in the queue. The first `?`
+//!     // is the pool's, the second the database's.
+//!     let sum: i64 = pool
+//!         .run(move |connection| connection.query_row(sql, [amount], |row| row.get(0)))
+//!         .await??;
 //!     Ok(format!("{sum}\n"))
 //! }
 //!
@@ -25,10 +29,16 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! let database = Sqlite::open(folder.path().join("total.db"))?;
-//! database.migrate(&["CREATE TABLE total (sum INTEGER NOT NULL); INSERT INTO total VALUES (40)"])?;
-//! let app: Router = Router::new().route("/add/{amount}", post(add)).with_state(Pool::new(database, 2));
+//! database.migrate(&["
+//!     CREATE TABLE total (sum INTEGER NOT NULL);
+//!     INSERT INTO total VALUES (40)
+//! "])?;
+//! let app: Router = Router::new()
+//!     .route("/add/{amount}", post(add))
+//!     .with_state(Pool::new(database, 2));
 //! # use tower::ServiceExt;
-//! # let response = app.oneshot(http::Request::post("/add/2").body(axum::body::Body::empty())?).await?;
+//! # let request = http::Request::post("/add/2").body(axum::body::Body::empty())?;
+//! # let response = app.oneshot(request).await?;
 //! # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await?, "42\n");
 //! # Ok(())
 //! # }

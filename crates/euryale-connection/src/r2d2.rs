@@ -8,7 +8,8 @@
 //! use euryale_connection::Pool;
 //! use euryale_connection::r2d2::R2d2;
 //!
-//! struct Manager; // in a program: diesel's `ConnectionManager`, r2d2_postgres' `PostgresConnectionManager`, …
+//! // In a program: diesel's `ConnectionManager`, r2d2_postgres' `PostgresConnectionManager`, …
+//! struct Manager;
 //!
 //! impl r2d2::ManageConnection for Manager {
 //!     type Connection = Vec<&'static str>;
@@ -273,11 +274,17 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// #     fn has_broken(&self, _: &mut Counter) -> bool { false }
 /// # }
 /// #[derive(Default)]
-/// struct Counter { now: u32, before: u32 } // in a program: `diesel::PgConnection`, `rusqlite::Connection`, …
+/// struct Counter { // in a program: `diesel::PgConnection`, `rusqlite::Connection`, …
+///     now: u32,
+///     before: u32,
+/// }
 /// struct Undo;
 ///
 /// impl TransactionControl<Counter> for Undo {
-///     fn begin(&self, c: &mut Counter, _: Access) -> Result<(), BoxError> { c.before = c.now; Ok(()) }
+///     fn begin(&self, c: &mut Counter, _: Access) -> Result<(), BoxError> {
+///         c.before = c.now;
+///         Ok(())
+///     }
 ///     fn commit(&self, _: &mut Counter) -> Result<(), BoxError> { Ok(()) }
 ///     fn abort(&self, c: &mut Counter) -> Result<(), BoxError> { c.now = c.before; Ok(()) }
 ///     fn classify(&self, error: &(dyn std::error::Error + 'static)) -> Fault {

@@ -15,7 +15,7 @@ async fn each_job_is_logged_in_the_span_of_its_request() {
         async {
             pool.run(move |_| tracing::info!("job {number}"))
                 .await
-                .unwrap()
+                .unwrap();
         }
         .instrument(span)
         .await;

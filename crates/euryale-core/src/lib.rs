@@ -26,7 +26,10 @@
 //! ```
 //! use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
 //!
-//! fn hello<D: Database>(request: &Request, _transaction: &mut Transaction<'_, D>) -> Result<Response, Abort> {
+//! fn hello<D: Database>(
+//!     request: &Request,
+//!     _transaction: &mut Transaction<'_, D>,
+//! ) -> Result<Response, Abort> {
 //!     if request.uri().path() != "/" {
 //!         return Err(Abort::status(http::StatusCode::NOT_FOUND));
 //!     }

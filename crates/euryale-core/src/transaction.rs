@@ -227,7 +227,9 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// # use euryale_core::{Abort, Database, Transaction};
     /// fn order<D: Database>(transaction: &mut Transaction<'_, D>) -> Result<(), Abort> {
     ///     transaction.connection()?; // …
-    ///     transaction.spawn_after_commit(async { /* tell those who look at the list of orders */ });
+    ///     transaction.spawn_after_commit(async {
+    ///         // Tell those who look at the list of orders.
+    ///     });
     ///     Ok(())
     /// }
     /// ```
@@ -248,7 +250,10 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// # use std::time::Duration;
     /// # use euryale_core::{Abort, Database, Transaction};
     /// # async fn check(_: &str) -> bool { true }
-    /// fn order<D: Database>(number: &str, transaction: &mut Transaction<'_, D>) -> Result<bool, Abort> {
+    /// fn order<D: Database>(
+    ///     number: &str,
+    ///     transaction: &mut Transaction<'_, D>,
+    /// ) -> Result<bool, Abort> {
     ///     Ok(transaction.block_on(Duration::from_millis(50), check(number))?)
     /// }
     /// ```

@@ -13,7 +13,8 @@ use euryale_core::{BlockingLane, Error, Ledger};
 /// use euryale_deferred::CpuPool;
 ///
 /// let cpu = CpuPool::new();
-/// // What a publisher returns: no worker is held while it waits for a core, and none while it has one.
+/// // What a publisher returns. No worker is held while it waits for a core, nor while it has
+/// // one.
 /// let body = Body::deferred(async move {
 ///     let pdf = cpu.run(|| vec![b'%'; 100]).await?;
 ///     Ok::<_, Error>(Response::new(Body::from(pdf)))

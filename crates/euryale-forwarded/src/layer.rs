@@ -57,9 +57,12 @@ impl ForwardedLayer {
     /// use axum::{Router, extract::ConnectInfo};
     /// use euryale_forwarded::ForwardedLayer;
     ///
-    /// # async fn serve(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
-    /// let layer = ForwardedLayer::new("10.0.0.0/8".parse()?)
-    ///     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
+    /// # type Served = Result<(), Box<dyn std::error::Error>>;
+    /// # async fn serve(listener: tokio::net::TcpListener) -> Served {
+    /// let layer = ForwardedLayer::new("10.0.0.0/8".parse()?).peer(|extensions| {
+    ///     let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    ///     Some(peer.0.into())
+    /// });
     /// let app: Router = Router::new().layer(layer);
     /// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     /// # Ok(())

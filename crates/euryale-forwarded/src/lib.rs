@@ -14,16 +14,19 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let layer = ForwardedLayer::new("10.0.0.0/8".parse().unwrap());
-//! let service = ServiceBuilder::new().layer(layer).service(service_fn(async |request: http::Request<()>| {
-//!     let (client, url) = (Client::of(request.extensions()), PublicUrl::of(request.extensions()));
+//! let show = service_fn(async |request: http::Request<()>| {
+//!     let client = Client::of(request.extensions());
+//!     let url = PublicUrl::of(request.extensions());
 //!     assert_eq!(client.unwrap().to_string(), "192.0.2.7");
 //!     assert_eq!(url.unwrap().url("/news").unwrap(), "https://example.org/app/news");
 //!     assert_eq!(url.unwrap().cookie_attributes(), "Path=/app; Secure");
 //!     assert!(request.headers().get("x-forwarded-for").is_none());
 //!     Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
-//! }));
+//! });
+//! let service = ServiceBuilder::new().layer(layer).service(show);
+//! let peer = PeerAddr::Tcp(([10, 0, 0, 1], 4711).into());
 //! let request = http::Request::get("/news")
-//!     .extension(Peer::new(PeerAddr::Tcp(([10, 0, 0, 1], 4711).into()))) // euryale-server does this
+//!     .extension(Peer::new(peer)) // euryale-server does this
 //!     .header("x-forwarded-for", "203.0.113.9, 192.0.2.7") // the first is what the client made up
 //!     .header("x-forwarded-proto", "https")
 //!     .header("x-forwarded-host", "example.org")

@@ -37,7 +37,8 @@ impl Refusal {
         };
         let title = status.canonical_reason().unwrap_or_default();
         let problem = format!(
-            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{detail}\"}}\n",
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{},\
+             \"detail\":\"{detail}\"}}\n",
             status.as_u16()
         );
         let mut response = Response::new(Body::from(problem));

@@ -42,7 +42,10 @@ pin_project! {
         Publishing { #[pin] answer: F },
         // On the heap, because most requests ask for nothing and their futures should be small:
         // beyond 1 KiB the system's allocator is several times slower.
-        Suspended { settled: Pin<Box<dyn Future<Output = Result<Passed, Error>> + Send>>, began: Instant },
+        Suspended {
+            settled: Pin<Box<dyn Future<Output = Result<Passed, Error>> + Send>>,
+            began: Instant,
+        },
     }
 }
 

@@ -15,12 +15,19 @@
 //! use euryale_test::CountingDatabase; // stands for your database
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
-//! fn page(request: &Request, _: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+//! fn page(
+//!     request: &Request,
+//!     _: &mut Transaction<'_, CountingDatabase>,
+//! ) -> Result<Response, Abort> {
 //!     let promises = request.promises();
-//!     let rain = promises.ask("rain", || async { Ok::<_, Infallible>(0.2) }); // no transaction in there
+//!     // There is no transaction in what a promise runs.
+//!     let rain = promises.ask("rain", || async { Ok::<_, Infallible>(0.2) });
 //!     let wind = promises.ask("wind", || async { Ok::<_, Infallible>(17) });
-//!     let (rain, wind) = (rain.ready()??, wind.ready()??); // the first pass ends here, the second goes on
-//!     Ok(Response::new(Body::from(format!("rain {rain}, wind {wind}, pass {}", promises.pass()))))
+//!     // The first pass ends here; the second goes on.
+//!     let rain = rain.ready()??;
+//!     let wind = wind.ready()??;
+//!     let text = format!("rain {rain}, wind {wind}, pass {}", promises.pass());
+//!     Ok(Response::new(Body::from(text)))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -12,7 +12,10 @@
 //! use euryale_test::CountingDatabase; // stands for your database
 //! use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer};
 //!
-//! fn page(_: &Request, transaction: &mut Transaction<'_, CountingDatabase>) -> Result<Response, Abort> {
+//! fn page(
+//!     _: &Request,
+//!     transaction: &mut Transaction<'_, CountingDatabase>,
+//! ) -> Result<Response, Abort> {
 //!     let connection = transaction.connection()?; // connects and begins
 //!     Ok(Response::new(Body::from(format!("connection {}", connection.id()))))
 //! } // returning `Ok` commits

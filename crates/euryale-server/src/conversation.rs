@@ -198,7 +198,8 @@ async fn lend(
         () = shared.cut.cancelled() => {
             cell.end(Ending::Cut);
             if let Some((method, uri)) = cell.upgraded() {
-                tracing::warn!(%method, path = uri.path(), phase = "upgraded", age = ?began.elapsed(), "cut");
+                let age = began.elapsed();
+                tracing::warn!(%method, path = uri.path(), phase = "upgraded", ?age, "cut");
             }
         }
         _ = &mut given_back => {}

@@ -157,7 +157,10 @@ impl Changes {
     ///
     /// use euryale_server::Server;
     ///
-    /// let settings = |idle| Server::new().idle_timeout(Duration::from_secs(idle)).max_sockets(5_000);
+    /// let settings = |seconds| {
+    ///     let idle = Duration::from_secs(seconds);
+    ///     Server::new().idle_timeout(idle).max_sockets(5_000)
+    /// };
     /// let server = settings(30);
     /// let changes = server.changes();
     /// // `server.listen(..).serve(..)` runs; on a signal:

@@ -32,7 +32,9 @@
 //! let layers = ServiceBuilder::new()
 //!     .layer(RespondLayer::new())
 //!     .layer(SpoolLayer::new().limit(12))
-//!     .map_request(|spooled: Request| spooled.map(|body| axum::body::Body::new(Body::from(body))));
+//!     .map_request(|spooled: Request| {
+//!         spooled.map(|body| axum::body::Body::new(Body::from(body)))
+//!     });
 //! let app: Router = Router::new().route("/", post(async |body: String| body)).layer(layers);
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
 //! let send = async |body: &'static str| {

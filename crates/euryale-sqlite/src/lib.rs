@@ -80,9 +80,9 @@
 //! `COMMIT` was sent, the same errors leave the transaction in doubt: its pages may be in the log,
 //! and [recovery](https://www.sqlite.org/walformat.html) after a crash may find them complete.
 //!
-//! SQLite does not notice that its file was [moved away or
-//! replaced](https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use):
-//! it would go on writing into the old one. `begin` compares (on Unix; one `stat`), and drops the
+//! SQLite does not notice that its file was moved away or replaced ([How To Corrupt An SQLite
+//! Database File](https://www.sqlite.org/howtocorrupt.html), §2.4): it would go on writing into the
+//! old one. `begin` compares (on Unix; one `stat`), and drops the
 //! connection then. Connecting never creates a file; only [`Sqlite::open`] does.
 //!
 //! # Panics
@@ -112,12 +112,19 @@
 //! struct Guarded<P>(P);
 //!
 //! impl<P: Publisher<Sqlite>> Publisher<Sqlite> for Guarded<P> {
-//!     fn publish(&self, request: &Request, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
+//!     fn publish(
+//!         &self,
+//!         request: &Request,
+//!         transaction: &mut Transaction<'_, Sqlite>,
+//!     ) -> Result<Response, Abort> {
 //!         if request.method().is_safe() {
 //!             transaction.before_commit(|transaction| {
-//!                 let is_declared = transaction.declared_writable();
-//!                 if !is_declared && transaction.has_begun() && transaction.connection()?.has_written() {
-//!                     return Err(Abort::status(http::StatusCode::FORBIDDEN)); // or a page that asks to confirm
+//!                 if transaction.declared_writable() || !transaction.has_begun() {
+//!                     return Ok(());
+//!                 }
+//!                 if transaction.connection()?.has_written() {
+//!                     // Or a page that asks to confirm.
+//!                     return Err(Abort::status(http::StatusCode::FORBIDDEN));
 //!                 }
 //!                 Ok(())
 //!             });
@@ -126,7 +133,9 @@
 //!     }
 //! }
 //! # fn is_publisher<P: Publisher<Sqlite>>(_: P) {}
-//! # is_publisher(Guarded(euryale_core::publisher_fn::<Sqlite, _>(|_, _| Err(Abort::status(http::StatusCode::OK)))));
+//! # is_publisher(Guarded(euryale_core::publisher_fn::<Sqlite, _>(|_, _| {
+//! #     Err(Abort::status(http::StatusCode::OK))
+//! # })));
 //! ```
 //!
 //! # Beside other crates on SQLite

@@ -64,10 +64,10 @@ impl Publisher<CountingDatabase> for ScriptedPublisher {
             "/not-found" => return Err(Abort::status(StatusCode::NOT_FOUND)),
             "/panic" => resume_unwind(Box::new("in the publisher")),
             "/hook-before" => {
-                transaction.before_commit(|_| resume_unwind(Box::new("before the commit")))
+                transaction.before_commit(|_| resume_unwind(Box::new("before the commit")));
             }
             "/hook-after" => {
-                transaction.after_commit(|| resume_unwind(Box::new("after the commit")))
+                transaction.after_commit(|| resume_unwind(Box::new("after the commit")));
             }
             "/hook-abort" => {
                 transaction.after_abort(|| resume_unwind(Box::new("after the abort")));

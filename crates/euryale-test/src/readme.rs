@@ -50,7 +50,7 @@ fn commands(text: &str) -> Vec<(String, Vec<&str>)> {
         } else if let Some((command, expected)) = found.last_mut() {
             match command.strip_suffix('\\') {
                 Some(begun) if expected.is_empty() => {
-                    *command = format!("{begun}{}", line.trim_start())
+                    *command = format!("{begun}{}", line.trim_start());
                 }
                 _ => expected.push(line),
             }

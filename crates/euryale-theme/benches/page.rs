@@ -31,7 +31,7 @@ fn page(c: &mut Criterion) {
     });
     // What the parser of a browser takes for the tree alone.
     group.bench_function("html5ever's tree", |b| {
-        b.iter(|| Document::from(black_box(PAGE)).root().id)
+        b.iter(|| Document::from(black_box(PAGE)).root().id);
     });
     group.finish();
 }

@@ -17,16 +17,19 @@
 //! // In a program: a stack, which puts its `Internal` into the requests itself.
 //! let site = service_fn(async |request: Request<Body>| {
 //!     let is_tile = InternalRequest::of(request.extensions()).is_some();
-//!     let text = if is_tile { "<b>News</b>" } else { "<p>Hello</p><div data-tile=\"./news\"></div>" };
+//!     let page = "<p>Hello</p><div data-tile=\"./news\"></div>";
+//!     let text = if is_tile { "<b>News</b>" } else { page };
 //!     let mut response = Response::new(Body::from(text));
-//!     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/html"));
+//!     let html = header::HeaderValue::from_static("text/html");
+//!     response.headers_mut().insert(header::CONTENT_TYPE, html);
 //!     response.extensions_mut().insert(HasTiles);
 //!     Ok::<_, Error>(response)
 //! });
 //! let chain = TransformChainLayer::new().compose_page(Tiles::new());
 //! let service = ServiceBuilder::new().layer(chain).service(site.clone());
 //! let request = Request::get("/").extension(Internal::new(site)).body(Body::empty()).unwrap();
-//! let page = service.oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+//! let response = service.oneshot(request).await.unwrap();
+//! let page = response.into_body().collect().await.unwrap().to_bytes();
 //! assert_eq!(page, "<p>Hello</p><b>News</b>");
 //! # }
 //! ```

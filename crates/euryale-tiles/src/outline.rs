@@ -185,7 +185,7 @@ fn inside(
     *field(&mut outline.borrow_mut()) = Some(start..OPEN);
     let outline = Rc::clone(outline);
     at_end(element, move |end| {
-        *field(&mut outline.borrow_mut()) = Some(start..end.start)
+        *field(&mut outline.borrow_mut()) = Some(start..end.start);
     });
 }
 
@@ -202,7 +202,7 @@ fn found_tile(outline: &Shared, element: &mut Element<'_, '_>) {
     drop(found);
     let outline = Rc::clone(outline);
     at_end(element, move |end| {
-        outline.borrow_mut().tiles[at].span = start..end.end
+        outline.borrow_mut().tiles[at].span = start..end.end;
     });
 }
 
@@ -214,7 +214,7 @@ fn found_panel(outline: &Shared, element: &mut Element<'_, '_>) {
     let name = unescape(&name);
     let outline = Rc::clone(outline);
     at_end(element, move |end| {
-        outline.borrow_mut().panels.push((name, start..end.start))
+        outline.borrow_mut().panels.push((name, start..end.start));
     });
 }
 
@@ -222,7 +222,7 @@ fn found_title(outline: &Shared, title: &mut Element<'_, '_>) {
     let start = title.source_location().bytes().start;
     let outline = Rc::clone(outline);
     at_end(title, move |end| {
-        outline.borrow_mut().titles.push(start..end.end)
+        outline.borrow_mut().titles.push(start..end.end);
     });
 }
 

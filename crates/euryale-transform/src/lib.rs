@@ -28,11 +28,12 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
 //! let chain = TransformChainLayer::new().rewrite(Footer("body".parse()?));
-//! let service = ServiceBuilder::new().layer(chain).service(service_fn(async |_: http::Request<()>| {
+//! let page = service_fn(async |_: http::Request<()>| {
 //!     let mut response = Response::new(Body::from("<body>hello</body>"));
 //!     response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/html"));
 //!     Ok::<_, BoxError>(response)
-//! }));
+//! });
+//! let service = ServiceBuilder::new().layer(chain).service(page);
 //! let response = service.oneshot(http::Request::new(())).await?;
 //! assert_eq!(response.into_body().collect().await?.to_bytes(), "<body>hello<footer></body>");
 //! # Ok(())

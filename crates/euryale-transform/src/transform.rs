@@ -44,7 +44,8 @@ use crate::{Handlers, Page};
 /// }
 ///
 /// # fn main() -> Result<(), BoxError> {
-/// let chain = TransformChainLayer::new().rewrite(Outwards { links: "a[href^='https:']".parse()? });
+/// let outwards = Outwards { links: "a[href^='https:']".parse()? };
+/// let chain = TransformChainLayer::new().rewrite(outwards);
 /// # Ok(())
 /// # }
 /// ```

@@ -95,7 +95,7 @@ impl Watch {
         let transform = &*self.name;
         let critical = self.critical;
         self.span.in_scope(|| {
-            tracing::error!(transform, critical, "a transform failed: {}", Chain(error))
+            tracing::error!(transform, critical, "a transform failed: {}", Chain(error));
         });
     }
 }

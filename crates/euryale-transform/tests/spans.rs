@@ -113,6 +113,8 @@ async fn each_transform_has_a_span_with_its_time() {
         closed("whole")
     );
     assert!(
-        lines.iter().any(|line| line.contains("transform{name=\"stream\"}") && line.contains("from within"))
+        lines
+            .iter()
+            .any(|line| line.contains("transform{name=\"stream\"}") && line.contains("from within"))
     );
 }

@@ -10,7 +10,7 @@
 //!  socket
 //!  └ server edge                            framing, time-outs, drain           async
 //!    └ (Forwarded, VirtualHost)             what trusted proxies say            async
-//!      └ (TransformChain)                   pages are transformed               async, and threads for the CPU
+//!      └ (TransformChain)                   pages are transformed               async, CPU threads
 //!        └ Respond                          errors become responses             async
 //!          └ ServeBlob                      validators and ranges of files      async
 //!            └ AwaitDeferred                a response that is still computed   async
@@ -18,7 +18,7 @@
 //!                └ Republish                promises: publish again             async
 //!                  └ Retry(ConflictPolicy)  pauses that hold no worker          async
 //!                    └ ConnectionLimit      a bounded queue, lanes              async
-//!                      └ Publish            in the pool's worker                thread, connection, transaction
+//!                      └ Publish            in the pool's worker                a worker thread
 //! ```
 //!
 //! The [guide] tells how to come here from Zope or from `spawn_blocking`, how many connections to
@@ -35,9 +35,11 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let pool = Pool::new(Sqlite::open("site.db")?, 2); // two connections, two publications at a time
+//!     // Two connections, two publications at a time.
+//!     let pool = Pool::new(Sqlite::open("site.db")?, 2);
 //!     let site = Stack::new(pool).publish_fn(|_request, transaction| {
-//!         let connection = transaction.connection()?; // connects and begins; returning `Ok` commits
+//!         // Connects and begins; returning `Ok` commits.
+//!         let connection = transaction.connection()?;
 //!         let now: String = connection.query_row("SELECT datetime('now')", [], |row| row.get(0))?;
 //!         Ok(Response::new(Body::from(now)))
 //!     });
@@ -76,7 +78,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // `axum::serve` tells who the peer is as `ConnectInfo`. With `euryale_server` it takes no `peer`.
+//! // `axum::serve` tells who the peer is as `ConnectInfo`. With `euryale_server` it takes no
+//! // `peer`.
 //! let proxies = ForwardedLayer::new("127.0.0.1, 10.0.0.0/8".parse()?)
 //!     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
 //! let app: Router = Router::new()
@@ -89,7 +92,8 @@
 //! let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
 //! # tokio::spawn(serving.into_future());
 //! # let mut client = euryale_test::RawClient::connect(address).await?;
-//! # client.send("GET / HTTP/1.1\r\nhost: example.org\r\nx-forwarded-for: 192.0.2.7\r\n\r\n").await?;
+//! # let head = "GET / HTTP/1.1\r\nhost: example.org\r\nx-forwarded-for: 192.0.2.7\r\n\r\n";
+//! # client.send(head).await?;
 //! # assert_eq!(client.read_answer(false).await?.text(), "192.0.2.7 at http://example.org/");
 //! # assert!(client.get("/download").await?.headers.contains_key("etag"));
 //! # Ok(())

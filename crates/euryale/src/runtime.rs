@@ -20,7 +20,8 @@ const SPARE: usize = 16;
 /// use euryale::BlockingThreads;
 ///
 /// let threads = BlockingThreads::new().publishers(8);
-/// assert_eq!(threads.sum(), 8 + 32 + 4 + 8 + 128 + 64, "and those for files, bodies, promises and what comes after");
+/// let others = "and those for files, bodies, promises and what comes after";
+/// assert_eq!(threads.sum(), 8 + 32 + 4 + 8 + 128 + 64, "{others}");
 /// let runtime = euryale::runtime(&threads)?;
 /// # drop(runtime);
 /// # Ok::<(), std::io::Error>(())

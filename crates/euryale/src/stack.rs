@@ -32,7 +32,8 @@ pub use self::service::StackService;
 use crate::BlockingThreads;
 
 /// The layers in their order, with one ledger:
-/// `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry · ConnectionLimit · Publish`.
+/// `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry ·
+/// ConnectionLimit · Publish`.
 ///
 /// What the stack cannot do, composing the layers by hand can: each works alone.
 ///
@@ -43,7 +44,8 @@ use crate::BlockingThreads;
 /// let pool = Pool::new(CountingDatabase::new(), 2);
 /// let site = Stack::new(pool).publish_fn(|request, transaction| {
 ///     let connection = transaction.connection()?;
-///     Ok(Response::new(Body::from(format!("{} by connection {}", request.uri(), connection.id()))))
+///     let text = format!("{} by connection {}", request.uri(), connection.id());
+///     Ok(Response::new(Body::from(text)))
 /// });
 /// let app: axum::Router = axum::Router::new()
 ///     .route("/live", axum::routing::get(|| async { "an asynchronous route needs no worker" }))

@@ -147,28 +147,28 @@ fn words_end_where_identifiers_end() {
 // Size.
 
 #[test]
-fn a_file_has_at_most_300_lines_of_code() {
-    let full = "a();\n// why\n\n".repeat(300);
+fn a_file_has_at_most_360_lines_of_code() {
+    let full = "a();\n// why\n\n".repeat(360);
     assert_eq!(size::check("crates/a/src/b.rs", &Source::new(&full)), []);
     let more = size::check(
         "crates/a/src/b.rs",
         &Source::new(&(full.clone() + "a();\n")),
     );
-    assert_eq!(lines(&more), [901]);
+    assert_eq!(lines(&more), [1081]);
 }
 
 #[test]
-fn tests_may_have_600_lines() {
+fn tests_may_have_800_lines() {
     for path in [
         "crates/a/src/tests.rs",
         "tests/it/a.rs",
         "crates/a/tests/b/c.rs",
         "crates/a/benches/b.rs",
     ] {
-        assert_eq!(size::check(path, &Source::new(&"a();\n".repeat(600))), []);
+        assert_eq!(size::check(path, &Source::new(&"a();\n".repeat(800))), []);
         assert_eq!(
-            lines(&size::check(path, &Source::new(&"a();\n".repeat(601)))),
-            [601],
+            lines(&size::check(path, &Source::new(&"a();\n".repeat(801)))),
+            [801],
             "{path}"
         );
     }
@@ -176,20 +176,40 @@ fn tests_may_have_600_lines() {
 
 #[test]
 fn text_in_a_long_string_counts_as_code() {
-    let text = format!("const A: &str = r\"\n{}\";\n", "text\n".repeat(299));
-    assert_eq!(lines(&size::check("a.rs", &Source::new(&text))), [301]);
+    let text = format!("const A: &str = r\"\n{}\";\n", "text\n".repeat(359));
+    assert_eq!(lines(&size::check("a.rs", &Source::new(&text))), [361]);
 }
 
 #[test]
-fn a_line_has_at_most_120_characters() {
-    assert_eq!(size::check("a.rs", &Source::new(&"é".repeat(120))), []);
+fn a_line_has_at_most_100_characters() {
+    assert_eq!(size::check("a.rs", &Source::new(&"é".repeat(100))), []);
     assert_eq!(
         lines(&size::check(
             "a.rs",
-            &Source::new(&format!("\n// {}", "é".repeat(118)))
+            &Source::new(&format!("\n// {}", "é".repeat(98)))
         )),
         [2]
     );
+}
+
+#[test]
+fn rows_of_tables_in_doc_comments_may_be_longer() {
+    let row = "cell".repeat(30);
+    for line in [format!("//! | {row} |"), format!("    /// | {row} |")] {
+        assert_eq!(size::check("a.rs", &Source::new(&line)), [], "{line}");
+    }
+    for line in [
+        format!("// | {row} |"),
+        format!("//! {row} |"),
+        format!("/// | {row}"),
+        format!("a(\"/// | {row} |\");"),
+    ] {
+        assert_eq!(
+            lines(&size::check("a.rs", &Source::new(&line))),
+            [1],
+            "{line}"
+        );
+    }
 }
 
 // Crate roots.
@@ -516,7 +536,12 @@ fn packages_are_read_from_cargo_metadata() {
         "publish": null,
         "dependencies": [
             { "name": "bytes", "kind": null, "req": "^1" },
-            { "name": "euryale-core", "kind": null, "req": "^0.1.0", "path": "/w/crates/euryale-core" },
+            {
+                "name": "euryale-core",
+                "kind": null,
+                "req": "^0.1.0",
+                "path": "/w/crates/euryale-core"
+            },
             { "name": "euryale-test", "kind": "dev", "req": "*", "path": "/w/crates/euryale-test" },
         ],
     });

@@ -52,7 +52,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                 }
             }
             Some("toml") => {
-                findings.extend(words::check_prose(path, &read(&workspace.root, path)?))
+                findings.extend(words::check_prose(path, &read(&workspace.root, path)?));
             }
             Some("md") => {
                 let text = read(&workspace.root, path)?;

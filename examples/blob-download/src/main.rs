@@ -19,7 +19,8 @@ mod tests;
 
 async fn download(State(path): State<PathBuf>) -> Result<impl IntoResponse, Abort> {
     let file = File::open(path).await?.into_std().await;
-    Ok(([(CONTENT_TYPE, "text/plain")], Blob::stable(file)?)) // never changed in place, only replaced
+    // A file that is only ever replaced, never changed in place.
+    Ok(([(CONTENT_TYPE, "text/plain")], Blob::stable(file)?))
 }
 
 fn app(path: PathBuf, layer: ServeBlobLayer) -> Router {

@@ -50,7 +50,7 @@ impl Line {
         match self.format {
             Format::Text => tracing::info!(status, bytes, ms = self.ms(), client, "{method} {uri}"),
             Format::Json => {
-                tracing::info!(%method, %uri, status, bytes, ms = self.ms(), client, "answered")
+                tracing::info!(%method, %uri, status, bytes, ms = self.ms(), client, "answered");
             }
         }
     }
@@ -71,7 +71,7 @@ impl Drop for Line {
         match self.format {
             Format::Text => tracing::info!(gone = true, ms = self.ms(), client, "{method} {uri}"),
             Format::Json => {
-                tracing::info!(%method, %uri, gone = true, ms = self.ms(), client, "gone")
+                tracing::info!(%method, %uri, gone = true, ms = self.ms(), client, "gone");
             }
         }
     }

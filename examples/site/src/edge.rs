@@ -51,7 +51,12 @@ pub(crate) struct Edge {
         value_name = "BOOLEAN",
         default_value_t = false
     )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = ArgAction::Set
+    )]
     pub(crate) reuse_port: bool,
 
     /// Balancers that must send a PROXY header: a network, an address or unix; may be given several
@@ -197,7 +202,12 @@ pub(crate) struct Edge {
         value_name = "BOOLEAN",
         default_value_t = false
     )]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = ArgAction::Set
+    )]
     pub(crate) half_close: bool,
 }
 

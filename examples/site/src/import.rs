@@ -284,7 +284,7 @@ impl Import<'_> {
         };
         let mut pending = Pending::create(&self.data.blobs)?;
         let copied = copy::copy(&source, pending.file(), self.stop, |bytes| {
-            report.copied(bytes)
+            report.copied(bytes);
         })
         .and_then(|bytes| {
             let after = source.metadata()?;

@@ -55,7 +55,7 @@ pub(crate) fn plain(text: &str) -> String {
         match event {
             Event::Text(text) | Event::Code(text) => plain.push_str(&text),
             Event::SoftBreak | Event::HardBreak | Event::End(_) if !is_inline(&event) => {
-                plain.push(' ')
+                plain.push(' ');
             }
             _ => {}
         }

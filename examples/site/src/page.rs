@@ -127,7 +127,12 @@ impl<'a> Problem<'a> {
         let status = self.status.as_u16();
         let title = self.title();
         let detail = self.detail;
-        let problem = serde_json::json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": detail,
+        });
         format!("{problem}\n")
     }
 }
@@ -222,6 +227,11 @@ impl Pages {
     /// # Errors
     /// The template's; a mistake in this program.
     pub(crate) fn render(&self, view: &View<'_>) -> Result<String, minijinja::Error> {
+        let search_in = if view.search_in.is_empty() {
+            self.home()
+        } else {
+            self.href(view.search_in)
+        };
         self.environment.get_template("page")?.render(context! {
             title => view.title,
             home => self.home(),
@@ -233,7 +243,7 @@ impl Pages {
             modified => view.modified,
             document => view.path.map(|path| self.href(path)),
             is_first => view.path == Some("/"),
-            search_in => if view.search_in.is_empty() { self.home() } else { self.href(view.search_in) },
+            search_in,
             words => view.words,
             tiles => view.tiles.to_vec(),
             kind => view.kind(),

@@ -29,15 +29,20 @@ pub(crate) fn answer(
     let hits = store::search(connection, &folder.path, words, MOST)?;
     let results: Vec<_> = hits.best.iter().map(|hit| result(pages, hit)).collect();
     let below = folder.path != "/";
+    let folder_link =
+        below.then(|| context! { href => pages.href(&folder.path), title => &folder.title });
+    let everywhere = form_urlencoded::Serializer::new(String::new())
+        .append_pair("q", words)
+        .finish();
     let fragment = pages.fragment(
         "search",
         context! {
             words,
             results,
             more => hits.more,
-            folder => below.then(|| context! { href => pages.href(&folder.path), title => &folder.title }),
+            folder => folder_link,
             home => pages.home(),
-            everywhere => form_urlencoded::Serializer::new(String::new()).append_pair("q", words).finish(),
+            everywhere,
         },
     )?;
     let sections = sections(connection)?;

@@ -50,7 +50,8 @@ pub(super) fn lazy_page(cap: usize) -> StackService {
 /// A row, read or changed.
 pub(super) fn sqlite(scene: &Scene) -> Result<StackService> {
     let pool = rows(scene)?;
-    Ok(on(pool).publish_fn(row(scene.view)))
+    let view = scene.view;
+    Ok(on(pool).publish_fn(move |_, transaction| row(view, transaction)))
 }
 
 fn on<D: Database>(pool: Pool<D>) -> Stack<D> {
@@ -77,24 +78,19 @@ pub(super) const READ: &str = "SELECT word FROM rows WHERE id = ?1";
 pub(super) const WRITE: &str = "UPDATE rows SET uses = uses + 1 WHERE id = ?1 RETURNING word";
 pub(super) const ID: i64 = 500;
 
-fn row(
-    view: View,
-) -> impl Fn(&Request, &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> + Send + Sync + 'static
-{
-    move |_request, transaction| {
-        let statement = match view {
-            View::Write => {
-                transaction.writable()?;
-                WRITE
-            }
-            _ => READ,
-        };
-        let connection = transaction.connection()?;
-        let word = connection
-            .prepare_cached(statement)?
-            .query_row([ID], |row| row.get(0))?;
-        Ok(plain(word))
-    }
+fn row(view: View, transaction: &mut Transaction<'_, Sqlite>) -> Result<Response, Abort> {
+    let statement = match view {
+        View::Write => {
+            transaction.writable()?;
+            WRITE
+        }
+        _ => READ,
+    };
+    let connection = transaction.connection()?;
+    let word = connection
+        .prepare_cached(statement)?
+        .query_row([ID], |row| row.get(0))?;
+    Ok(plain(word))
 }
 
 /// With the header that axum gives a `String`: the peers' answers are of one length.
@@ -112,7 +108,12 @@ pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Resul
     let runtime = euryale::runtime(&threads)?;
     runtime.block_on(async {
         match scene.view {
-            View::Read | View::Write => run(listener, rows(scene)?, scene, row(scene.view)).await,
+            view @ (View::Read | View::Write) => {
+                let publisher = move |_: &Request, transaction: &mut Transaction<'_, Sqlite>| {
+                    row(view, transaction)
+                };
+                run(listener, rows(scene)?, scene, publisher).await
+            }
             _ => run(listener, pool(scene.cap), scene, view(scene, stable)).await,
         }
     })

@@ -46,7 +46,8 @@ use super::place::Map;
 ///     Ok::<_, std::io::Error>(response)
 /// }));
 /// let ask = |from: [u8; 4]| {
-///     let mut request = Request::get("/").header("x-sendfile-type", "X-Accel-Redirect").body(()).unwrap();
+///     let request = Request::get("/").header("x-sendfile-type", "X-Accel-Redirect");
+///     let mut request = request.body(()).unwrap();
 ///     request.extensions_mut().insert(Peer::new(PeerAddr::Tcp((from, 4711).into())));
 ///     service.clone().oneshot(request)
 /// };

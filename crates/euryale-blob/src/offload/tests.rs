@@ -299,7 +299,7 @@ async fn otherwise_the_blob_is_streamed() {
     let fixture = Fixture::new();
     let changes: [(&str, Change); 9] = [
         ("no path", |response, _| {
-            drop(response.extensions_mut().remove::<BlobPath>())
+            drop(response.extensions_mut().remove::<BlobPath>());
         }),
         ("switched off", |response, _| {
             response.extensions_mut().insert(NoOffload);
@@ -309,21 +309,21 @@ async fn otherwise_the_blob_is_streamed() {
             fs::rename(path.with_extension("new"), path).unwrap();
         }),
         ("renamed", |_, path| {
-            fs::rename(path, path.with_extension("else")).unwrap()
+            fs::rename(path, path.with_extension("else")).unwrap();
         }),
         ("outside", |response, _| {
             drop(
                 response
                     .extensions_mut()
                     .insert(BlobPath("/etc/passwd".into())),
-            )
+            );
         }),
         ("upwards", |response, path| {
             let up = path.parent().unwrap().join("x/../a file");
             response.extensions_mut().insert(BlobPath(up));
         }),
         ("relative", |response, _| {
-            drop(response.extensions_mut().insert(BlobPath("a file".into())))
+            drop(response.extensions_mut().insert(BlobPath("a file".into())));
         }),
         ("the folder itself", |response, path| {
             response

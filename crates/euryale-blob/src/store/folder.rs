@@ -25,7 +25,9 @@ use super::writer::{self, Writer};
 /// use euryale_blob::{BlobStore, FolderStore};
 ///
 /// # use std::collections::HashSet;
-/// # fn in_rows(_: &[String]) -> Result<HashSet<String>, euryale_core::BoxError> { Ok(HashSet::new()) }
+/// # fn in_rows(_: &[String]) -> Result<HashSet<String>, euryale_core::BoxError> {
+/// #     Ok(HashSet::new())
+/// # }
 /// # fn main() -> Result<(), euryale_core::BoxError> {
 /// # let data = tempfile::tempdir()?;
 /// let store = FolderStore::open(data.path().join("blobs"))?;

@@ -28,9 +28,10 @@ use super::{AllowedHosts, CheckHost};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let layer = CheckHostLayer::new("example.org, *.example.org".parse().unwrap());
-/// let service = ServiceBuilder::new().layer(layer).service(service_fn(async |_: http::Request<()>| {
+/// let hello = service_fn(async |_: http::Request<()>| {
 ///     Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
-/// }));
+/// });
+/// let service = ServiceBuilder::new().layer(layer).service(hello);
 /// for (host, status) in [("www.example.org", 200), ("evil.example", 421)] {
 ///     let request = http::Request::get("/").header("host", host).body(()).unwrap();
 ///     assert_eq!(service.clone().oneshot(request).await.unwrap().status(), status);

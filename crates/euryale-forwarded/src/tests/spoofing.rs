@@ -108,8 +108,13 @@ proptest! {
         words in proptest::collection::vec((0..FIELDS.len(), "[ -~]{0,40}"), 0..8),
         names in proptest::collection::vec(
             prop_oneof![
-                Just("VirtualHostBase".to_owned()), Just("VirtualHostRoot".to_owned()), Just("https".to_owned()),
-                Just("evil.test:443".to_owned()), Just("_vh_evil".to_owned()), Just("*".to_owned()), "[a-z.%]{0,4}",
+                Just("VirtualHostBase".to_owned()),
+                Just("VirtualHostRoot".to_owned()),
+                Just("https".to_owned()),
+                Just("evil.test:443".to_owned()),
+                Just("_vh_evil".to_owned()),
+                Just("*".to_owned()),
+                "[a-z.%]{0,4}",
             ],
             0..8,
         ),
@@ -119,7 +124,9 @@ proptest! {
         prop_assume!(target.parse::<Uri>().is_ok() && !target.starts_with("//"));
         let peer = strangers()[who].clone();
         let fields: Vec<(&str, &str)> =
-            words.iter().map(|(at, value)| (FIELDS[*at].0, value.as_str())).chain([("host", "h")]).collect();
+            words.iter().map(|(at, value)| (FIELDS[*at].0, value.as_str()))
+                .chain([("host", "h")])
+                .collect();
         let honest = run(from(peer.clone(), &target, &[("host", "h")])).unwrap();
         prop_assert_eq!(honest.target.to_string(), target.clone());
         prop_assert_eq!(run(from(peer, &target, &fields)).unwrap(), honest);

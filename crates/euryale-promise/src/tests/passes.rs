@@ -32,9 +32,9 @@ async fn a_suspended_pass_is_rolled_back_and_thrown_away_whole() {
             let database = database.clone();
             let note = move || database.record(format!("{word} {pass}"));
             if register {
-                transaction.after_abort(note)
+                transaction.after_abort(note);
             } else {
-                transaction.after_commit(note)
+                transaction.after_commit(note);
             }
         }
         let promised = request.promises().ask("one", one);

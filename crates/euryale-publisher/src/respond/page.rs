@@ -106,7 +106,8 @@ impl Problem {
         let status = self.status.as_u16();
         let detail = Json(self.detail());
         let body = format!(
-            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n"
+            "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\
+             \"detail\":\"{detail}\"}}\n"
         );
         typed(body, "application/problem+json")
     }

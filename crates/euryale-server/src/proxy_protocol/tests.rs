@@ -156,7 +156,8 @@ proptest! {
             }
             _ => {
                 use ppp::v2::{Builder, Command, Protocol, Version};
-                Builder::with_addresses(Version::Two | Command::Proxy, Protocol::Stream, (source, destination))
+                let addresses = (source, destination);
+                Builder::with_addresses(Version::Two | Command::Proxy, Protocol::Stream, addresses)
                     .build()
                     .unwrap()
             }

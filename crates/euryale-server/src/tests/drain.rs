@@ -112,7 +112,7 @@ async fn a_second_signal_ends_at_once() {
     let (first, on_first) = oneshot::channel::<()>();
     let (second, on_second) = oneshot::channel::<()>();
     let shutdown = Shutdown::after(async { drop(on_first.await) }, async {
-        drop(on_second.await)
+        drop(on_second.await);
     });
     let server = Server::new().listen(listener).drain_deadline(Duration::MAX);
     let serving = tokio::spawn(server.serve(app, shutdown.clone()));

@@ -418,7 +418,8 @@ proptest! {
         }).collect();
         let body = multipart(&parts);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let form = runtime.block_on(sent(layer(), MULTIPART, body.as_bytes().chunks(piece))).unwrap().0.unwrap();
+        let pieces = body.as_bytes().chunks(piece);
+        let form = runtime.block_on(sent(layer(), MULTIPART, pieces)).unwrap().0.unwrap();
         let expected: Vec<(String, String)> = contents.iter().enumerate().map(|(at, content)| {
             (at.to_string(), format!("{at}={:?}", Bytes::copy_from_slice(content.as_bytes())))
         }).collect();

@@ -33,21 +33,23 @@ macro_rules! names {
 }
 
 names! {
-    A = "a", ADDRESS = "address", AREA = "area", ARTICLE = "article", ASIDE = "aside", BASE = "base",
-    BASEFONT = "basefont", BGSOUND = "bgsound", BLOCKQUOTE = "blockquote", BODY = "body", BR = "br",
-    BUTTON = "button", CAPTION = "caption", CENTER = "center", COL = "col", COLGROUP = "colgroup", DD = "dd",
-    DETAILS = "details", DIALOG = "dialog", DIR = "dir", DIV = "div", DL = "dl", DT = "dt", EMBED = "embed",
-    FIELDSET = "fieldset", FIGCAPTION = "figcaption", FIGURE = "figure", FOOTER = "footer", FORM = "form",
-    FRAMESET = "frameset", H1 = "h1", H2 = "h2", H3 = "h3", H4 = "h4", H5 = "h5", H6 = "h6", HEAD = "head",
-    HEADER = "header", HGROUP = "hgroup", HR = "hr", HTML = "html", IFRAME = "iframe", IMG = "img",
-    INPUT = "input", LI = "li", LINK = "link", LISTING = "listing", MAIN = "main", MARQUEE = "marquee",
-    MATH = "math", MENU = "menu", META = "meta", NAV = "nav", NOEMBED = "noembed", NOFRAMES = "noframes",
-    NOSCRIPT = "noscript", OBJECT = "object", OL = "ol", OPTGROUP = "optgroup", OPTION = "option", P = "p",
-    PARAM = "param", PLAINTEXT = "plaintext", PRE = "pre", RP = "rp", RT = "rt", SCRIPT = "script",
+    A = "a", ADDRESS = "address", AREA = "area", ARTICLE = "article", ASIDE = "aside",
+    BASE = "base", BASEFONT = "basefont", BGSOUND = "bgsound", BLOCKQUOTE = "blockquote",
+    BODY = "body", BR = "br", BUTTON = "button", CAPTION = "caption", CENTER = "center",
+    COL = "col", COLGROUP = "colgroup", DD = "dd", DETAILS = "details", DIALOG = "dialog",
+    DIR = "dir", DIV = "div", DL = "dl", DT = "dt", EMBED = "embed", FIELDSET = "fieldset",
+    FIGCAPTION = "figcaption", FIGURE = "figure", FOOTER = "footer", FORM = "form",
+    FRAMESET = "frameset", H1 = "h1", H2 = "h2", H3 = "h3", H4 = "h4", H5 = "h5", H6 = "h6",
+    HEAD = "head", HEADER = "header", HGROUP = "hgroup", HR = "hr", HTML = "html",
+    IFRAME = "iframe", IMG = "img", INPUT = "input", LI = "li", LINK = "link", LISTING = "listing",
+    MAIN = "main", MARQUEE = "marquee", MATH = "math", MENU = "menu", META = "meta", NAV = "nav",
+    NOEMBED = "noembed", NOFRAMES = "noframes", NOSCRIPT = "noscript", OBJECT = "object",
+    OL = "ol", OPTGROUP = "optgroup", OPTION = "option", P = "p", PARAM = "param",
+    PLAINTEXT = "plaintext", PRE = "pre", RP = "rp", RT = "rt", SCRIPT = "script",
     SEARCH = "search", SECTION = "section", SELECT = "select", SOURCE = "source", STYLE = "style",
-    SUMMARY = "summary", SVG = "svg", TABLE = "table", TBODY = "tbody", TD = "td", TEMPLATE = "template",
-    TEXTAREA = "textarea", TFOOT = "tfoot", TH = "th", THEAD = "thead", TITLE = "title", TR = "tr",
-    TRACK = "track", UL = "ul", WBR = "wbr", XMP = "xmp",
+    SUMMARY = "summary", SVG = "svg", TABLE = "table", TBODY = "tbody", TD = "td",
+    TEMPLATE = "template", TEXTAREA = "textarea", TFOOT = "tfoot", TH = "th", THEAD = "thead",
+    TITLE = "title", TR = "tr", TRACK = "track", UL = "ul", WBR = "wbr", XMP = "xmp",
 }
 
 /// What the parser has to know about an element, as bits.

@@ -229,8 +229,9 @@ proptest! {
     #[test]
     fn tags_in_any_order_are_written_as_they_are_understood(
         tags in prop::collection::vec(prop::sample::select(vec![
-            "<p>", "</p>", "<div>", "</div>", "<b>", "</b>", "<li>", "</li>", "<ul>", "</ul>", "<table>", "</table>",
-            "<tr>", "<td>", "</td>", "<a>", "</a>", "<h1>", "</h1>", "x", "<br>", "<body>", "</body>", "</html>",
+            "<p>", "</p>", "<div>", "</div>", "<b>", "</b>", "<li>", "</li>", "<ul>", "</ul>",
+            "<table>", "</table>", "<tr>", "<td>", "</td>", "<a>", "</a>", "<h1>", "</h1>", "x",
+            "<br>", "<body>", "</body>", "</html>",
             "<option>", "<select>", "</select>", "<svg>", "<g/>", "</svg>", "<title>t</title>",
         ]), 0..25)
     ) {

@@ -10,7 +10,7 @@ impl Dom<'_> {
         match node.kind {
             Kind::Text if node.loose => escape_text(out, self.slice(node.start, node.end), true),
             _ if node.tidy && node.kind != Kind::Root => {
-                out.push_str(self.slice(node.start, node.end))
+                out.push_str(self.slice(node.start, node.end));
             }
             Kind::Text | Kind::Doctype => out.push_str(self.slice(node.start, node.end)),
             Kind::Comment => write_comment(out, self.comment(id)),

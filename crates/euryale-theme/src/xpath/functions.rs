@@ -18,14 +18,15 @@ macro_rules! functions {
 }
 
 functions! {
-    Boolean = "boolean" 1..=1, Ceiling = "ceiling" 1..=1, Concat = "concat" 2..=64, Contains = "contains" 2..=2,
-    Count = "count" 1..=1, False = "false" 0..=0, Floor = "floor" 1..=1, Last = "last" 0..=0,
-    LocalName = "local-name" 0..=1, Name = "name" 0..=1, NormalizeSpace = "normalize-space" 0..=1,
-    Not = "not" 1..=1, Number = "number" 0..=1, Position = "position" 0..=0, Round = "round" 1..=1,
-    StartsWith = "starts-with" 2..=2, String = "string" 0..=1, StringLength = "string-length" 0..=1,
-    Substring = "substring" 2..=3, SubstringAfter = "substring-after" 2..=2,
-    SubstringBefore = "substring-before" 2..=2, Sum = "sum" 1..=1, Translate = "translate" 3..=3,
-    True = "true" 0..=0,
+    Boolean = "boolean" 1..=1, Ceiling = "ceiling" 1..=1, Concat = "concat" 2..=64,
+    Contains = "contains" 2..=2, Count = "count" 1..=1, False = "false" 0..=0,
+    Floor = "floor" 1..=1, Last = "last" 0..=0, LocalName = "local-name" 0..=1,
+    Name = "name" 0..=1, NormalizeSpace = "normalize-space" 0..=1, Not = "not" 1..=1,
+    Number = "number" 0..=1, Position = "position" 0..=0, Round = "round" 1..=1,
+    StartsWith = "starts-with" 2..=2, String = "string" 0..=1,
+    StringLength = "string-length" 0..=1, Substring = "substring" 2..=3,
+    SubstringAfter = "substring-after" 2..=2, SubstringBefore = "substring-before" 2..=2,
+    Sum = "sum" 1..=1, Translate = "translate" 3..=3, True = "true" 0..=0,
 }
 
 impl Function {

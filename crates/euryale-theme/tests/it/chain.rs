@@ -20,7 +20,9 @@ const RULES: &str = r##"<rules
   <notheme if-path="/raw"/>
   <replace css:theme-children="#main" css:content-children="body"/>
   <replace css:theme-children="#side" css:content="#box" href="/box" if="$role = 'editor'"/>
-  <replace css:theme-children="#foot"><include content="concat('a', 'b')" if="false()"/>kept</replace>
+  <replace css:theme-children="#foot">
+    <include content="concat('a', 'b')" if="false()"/>kept
+  </replace>
 </rules>"##;
 const THEME: &str =
     "<html><head></head><body><div id=\"main\"></div><div id=\"side\">-</div></body></html>";

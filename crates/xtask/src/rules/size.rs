@@ -16,7 +16,7 @@ pub(crate) fn check(path: &str, source: &Source) -> Vec<Finding> {
     let mut code_lines = 0;
     for line in source.lines() {
         let columns = line.text.chars().count();
-        if columns > COLUMNS {
+        if columns > COLUMNS && !is_table_row(line.comment) {
             let what = format!("{columns} characters in a line");
             findings.push(Finding::new(
                 path,
@@ -40,4 +40,15 @@ pub(crate) fn check(path: &str, source: &Source) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Returns whether this is a row of a Markdown table in a doc comment. A row cannot be broken:
+/// Markdown ends it with its line.
+fn is_table_row(comment: &str) -> bool {
+    let comment = comment.trim();
+    let text = comment
+        .strip_prefix("//!")
+        .or_else(|| comment.strip_prefix("///"));
+    text.map(str::trim)
+        .is_some_and(|text| text.len() > 1 && text.starts_with('|') && text.ends_with('|'))
 }

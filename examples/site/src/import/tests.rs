@@ -505,7 +505,7 @@ fn a_copy_stops_between_two_pieces() {
     let (source, mut target) = files();
     let mut steps = Vec::new();
     let copied = copy::copy(&source, &mut target, &Stop::default(), |bytes| {
-        steps.push(bytes)
+        steps.push(bytes);
     })
     .unwrap();
     assert_eq!(copied, Some(u64::from(length)));

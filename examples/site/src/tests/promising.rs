@@ -71,7 +71,8 @@ async fn rounds_and_failures() {
 }
 
 const FEED: &str = r#"<?xml version="1.0"?><rss version="2.0"><channel><title>Far &amp; away</title>
-<item><title>One &lt;b&gt;</title><link>http://far.test/1</link><pubDate>Sat, 21 Nov 2026 10:00:00 GMT</pubDate></item>
+<item><title>One &lt;b&gt;</title><link>http://far.test/1</link>
+<pubDate>Sat, 21 Nov 2026 10:00:00 GMT</pubDate></item>
 <item><title>Two</title><link>javascript:alert(1)</link></item></channel></rss>"#;
 
 /// Answers what its path says, on an address of this machine; counts.
@@ -141,7 +142,8 @@ async fn a_feed_is_fetched_once_for_all() {
         assert!(text.contains("<h1>Far &amp; away</h1>"), "{text}");
         assert!(
             text.contains(
-                r#"<a href="http:&#x2f;&#x2f;far.test&#x2f;1" rel="noopener nofollow">One &lt;b&gt;</a>"#
+                "<a href=\"http:&#x2f;&#x2f;far.test&#x2f;1\" rel=\"noopener nofollow\">\
+                 One &lt;b&gt;</a>"
             ),
             "{text}"
         );

@@ -255,7 +255,7 @@ fn splicing_is_measured() {
             std::thread::scope(|scope| {
                 for _ in 0..2 {
                     scope.spawn(|| {
-                        (0..DOWNLOADS / 2).for_each(|_| assert_eq!(discard(&browser), LARGE))
+                        (0..DOWNLOADS / 2).for_each(|_| assert_eq!(discard(&browser), LARGE));
                     });
                 }
             });

@@ -49,7 +49,7 @@ fn systemd_finds_nothing_in_the_service() {
         .output()
     {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            euryale_test::skip("systemd is not installed")
+            euryale_test::skip("systemd is not installed");
         }
         output => {
             let output = output.unwrap();
