@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 type Pool = euryale_connection::Pool<Sqlite>;
-
 const SCHEMA: &str = "
     PRAGMA journal_mode = WAL;
     CREATE TABLE IF NOT EXISTS link (
@@ -56,25 +55,19 @@ async fn shorten(
     if !new.url.starts_with("https://") && !new.url.starts_with("http://") {
         return Err(AppError::BadRequest("only links of http and https"));
     }
-    let link = pool
-        .run(move |connection| add_link(connection, new.url))
-        .await??;
+    let link = pool.run(move |c| add_link(c, new.url)).await??;
     Ok((StatusCode::CREATED, Json(link)))
 }
 
 async fn follow(State(pool): State<Pool>, Path(code): Path<String>) -> Result<Redirect, AppError> {
     let id = decode(&code)?;
-    let url = pool
-        .run(move |connection| count_hit(connection, id))
-        .await??;
+    let url = pool.run(move |c| count_hit(c, id)).await??;
     Ok(Redirect::temporary(&url.ok_or(AppError::NotFound)?))
 }
 
 async fn hits(State(pool): State<Pool>, Path(code): Path<String>) -> Result<Json<Hits>, AppError> {
     let id = decode(&code)?;
-    let hits = pool
-        .run(move |connection| hits_of(connection, id))
-        .await??;
+    let hits = pool.run(move |c| hits_of(c, id)).await??;
     hits.map(Json).ok_or(AppError::NotFound)
 }
 
@@ -162,12 +155,9 @@ impl IntoResponse for AppError {
 }
 
 pub(crate) async fn open(path: &FilePath) -> Result<Pool, Box<dyn Error>> {
-    let pool = Pool::new(
-        Sqlite::open(path)?.busy_timeout(std::time::Duration::from_secs(5)),
-        2,
-    );
-    pool.run(|connection| connection.execute_batch(SCHEMA))
-        .await??;
+    let wait = std::time::Duration::from_secs(5);
+    let pool = Pool::new(Sqlite::open(path)?.busy_timeout(wait), 2);
+    pool.run(|c| c.execute_batch(SCHEMA)).await??;
     Ok(pool)
 }
 
@@ -181,7 +171,7 @@ pub(crate) fn app(pool: Pool) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt::init(); // why something was answered 500
+    tracing_subscriber::fmt::init();
     let pool = open("from-deadpool.db".as_ref()).await?;
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app(pool)).await?;

@@ -55,27 +55,21 @@ async fn shorten(
         return Err(AppError::BadRequest("only links of http and https"));
     }
     let connection = pool.get().await?;
-    let link = connection
-        .interact(move |connection| add_link(connection, new.url))
-        .await??;
+    let link = connection.interact(move |c| add_link(c, new.url)).await??;
     Ok((StatusCode::CREATED, Json(link)))
 }
 
 async fn follow(State(pool): State<Pool>, Path(code): Path<String>) -> Result<Redirect, AppError> {
     let id = decode(&code)?;
     let connection = pool.get().await?;
-    let url = connection
-        .interact(move |connection| count_hit(connection, id))
-        .await??;
+    let url = connection.interact(move |c| count_hit(c, id)).await??;
     Ok(Redirect::temporary(&url.ok_or(AppError::NotFound)?))
 }
 
 async fn hits(State(pool): State<Pool>, Path(code): Path<String>) -> Result<Json<Hits>, AppError> {
     let id = decode(&code)?;
     let connection = pool.get().await?;
-    let hits = connection
-        .interact(move |connection| hits_of(connection, id))
-        .await??;
+    let hits = connection.interact(move |c| hits_of(c, id)).await??;
     hits.map(Json).ok_or(AppError::NotFound)
 }
 
@@ -158,7 +152,7 @@ impl IntoResponse for AppError {
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, why).into_response(),
             Self::Internal(error) => {
-                eprintln!("{error}");
+                tracing::error!("{error}");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
@@ -167,10 +161,8 @@ impl IntoResponse for AppError {
 
 pub(crate) async fn open(path: &FilePath) -> Result<Pool, Box<dyn Error>> {
     let pool = Pool::builder(Manager::new(path)).max_size(2).build()?;
-    pool.get()
-        .await?
-        .interact(|connection| connection.execute_batch(SCHEMA))
-        .await??;
+    let connection = pool.get().await?;
+    connection.interact(|c| c.execute_batch(SCHEMA)).await??;
     Ok(pool)
 }
 
@@ -184,6 +176,7 @@ pub(crate) fn app(pool: Pool) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt::init();
     let pool = open("from-deadpool.db".as_ref()).await?;
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     axum::serve(listener, app(pool)).await?;
