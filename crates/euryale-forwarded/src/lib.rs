@@ -62,7 +62,8 @@
 //!   put that layer around the router, not into its `layer`, which stands behind the routes.
 //!
 //! * **Which hosts are the application's** is for [`CheckHostLayer`], inside of these two: requests
-//!   to others are answered 421.
+//!   to others are answered 421. [`AllowedHosts::local`] is for a program that serves its own
+//!   machine.
 //!
 //! With the PROXY protocol a request has the address that the balancer names. Headers come from
 //! there, too, so that address has to be trusted for them to count.

@@ -8,7 +8,7 @@ mod tables;
 use std::convert::Infallible;
 
 use euryale_core::{Body, Peer, PeerAddr, Response};
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode, Uri, Version};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::{

@@ -62,7 +62,7 @@ impl RawClient {
     /// # Errors
     /// The system's, or what is wrong with the response.
     pub async fn get(&mut self, path: &str) -> io::Result<Answer> {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"))
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
             .await?;
         self.read_answer(false).await
     }
@@ -73,7 +73,7 @@ impl RawClient {
     /// The system's, or what is wrong with the response.
     pub async fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Answer> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         self.send(head).await?;
@@ -264,7 +264,7 @@ impl H2Client {
         path: &str,
         fields: &HeaderMap,
     ) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
-        let uri = format!("http://test{path}");
+        let uri = format!("http://localhost{path}");
         let mut request = http::Request::get(uri).body(()).map_err(io::Error::other)?;
         request.headers_mut().clone_from(fields);
         let mut ready = self

@@ -11,6 +11,7 @@ use http::{Method, Uri};
 use euryale::forwarded::Client;
 
 use crate::log::Format;
+use crate::permits;
 
 /// Logs method, address, status, the body's size if it is known, and the milliseconds until the
 /// response's head was ready, and the client's address; `gone` stands for a client that went away
@@ -18,10 +19,11 @@ use crate::log::Format;
 ///
 /// In JSON method and address are fields of their own.
 pub(crate) async fn log(State(format): State<Format>, request: Request, next: Next) -> Response {
+    let (method, uri) = permits::asked(&request);
     let mut line = Line {
         format,
-        method: request.method().clone(),
-        uri: request.uri().clone(),
+        method: method.clone(),
+        uri: uri.clone(),
         client: Client::of(request.extensions()),
         began: Instant::now(),
         is_written: false,

@@ -22,6 +22,7 @@ use tower_http::csrf::CsrfLayer;
 use crate::documents::Item;
 use crate::feed::Feeds;
 use crate::page::{Pages, Problem};
+use crate::permits::{Permits, Refused};
 use crate::query::{names, parameter};
 use crate::scale::Scales;
 use crate::settings::{self, Settings};
@@ -134,7 +135,13 @@ impl Publisher<Sqlite> for Site {
         request: &Request,
         transaction: &mut Transaction<'_, Sqlite>,
     ) -> Result<Response, Abort> {
-        let pages = &self.pages.at(public::elsewhere(request.extensions()));
+        let pages = &self
+            .pages
+            .at(public::elsewhere(request.extensions()))
+            .permitting(Permits::of(request.extensions()));
+        if let Some(refused) = Refused::of(request.extensions()) {
+            return refused.answer(pages, request, transaction);
+        }
         // What is no document has a name with @@, as views have in Zope: no document can be in its
         // way.
         if let Some(target) = scale::target(request.uri().path()) {
@@ -167,7 +174,7 @@ impl Publisher<Sqlite> for Site {
                 allow(pages, request, &[Method::GET])?;
                 self.feeds.answer(pages, request, transaction)
             }
-            "/@@counter" => {
+            counter::PATH => {
                 allow(pages, request, &[Method::GET, Method::POST])?;
                 counter::answer(pages, request, transaction)
             }

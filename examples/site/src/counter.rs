@@ -28,6 +28,9 @@ use crate::page::{Pages, Problem, text};
 use crate::query::parameter;
 use crate::store;
 
+/// Where it is.
+pub(crate) const PATH: &str = "/@@counter";
+
 #[derive(Clone, Copy, Debug)]
 enum Mode {
     Late,

@@ -60,7 +60,7 @@ pub(crate) fn show(
         store::children(connection, &document.path)?
     };
     let body = match document.format {
-        Format::Markdown => markdown::render(&document.body, |path| pages.link(path)),
+        Format::Markdown => markdown::render(&document.body, |path| pages.target(path)),
         Format::Html => document.body.clone(),
     };
     let view = View {

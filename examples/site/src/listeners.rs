@@ -12,6 +12,7 @@ use crate::error::StartError;
 use crate::listen::Listen;
 use crate::live::Who;
 use crate::owner;
+use crate::permits::Rules;
 use crate::settings::Settings;
 
 /// As many as Linux lets wait by default.
@@ -25,6 +26,8 @@ pub(crate) struct Listeners {
     pub(crate) tls: Option<Tls>,
     /// Those that must send a PROXY header.
     pub(crate) balancers: Who,
+    /// All are on loopback, and none is a Unix socket or was inherited.
+    pub(crate) is_loopback_only: bool,
     /// Where they are, for people.
     pub(crate) greeting: String,
 }
@@ -39,6 +42,8 @@ impl Listeners {
             let what = format!("cannot use a socket that systemd gave: {error}");
             StartError::new(what, "this process", "see the unit's .socket")
         })?;
+        // A peer of a socket that another program has bound may be anybody.
+        let mut places: Vec<Option<SocketAddr>> = vec![None; given.len()];
         for ((name, listener), number) in given.into_iter().zip(1..) {
             let speaks = if name == "tls" {
                 Some(certified(tls.as_ref(), "FileDescriptorName=tls")?)
@@ -58,6 +63,7 @@ impl Listeners {
         if public.is_empty() {
             for address in &settings.listen {
                 let (listener, name) = listen(address, settings, tls.as_ref())?;
+                places.push(address.tcp());
                 public.push(listener);
                 names.push(name);
             }
@@ -75,24 +81,34 @@ impl Listeners {
             .agent
             .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
         let agent = agent.transpose()?;
-        let greeting = greeting(&names, &admin, agent.as_ref(), &settings.data);
+        places.push(Some(settings.admin));
+        places.extend(settings.agent.map(Some));
+        let is_loopback_only = places.into_iter().all(is_loopback);
+        let rules = Rules::new(settings, is_loopback_only);
+        let greeting = greeting(&names, &admin, agent.as_ref(), &settings.data, rules);
         Ok(Self {
             public,
             admin,
             agent,
             tls,
             balancers,
+            is_loopback_only,
             greeting,
         })
     }
 }
 
-/// Where it serves, in a line for people.
+fn is_loopback(place: Option<SocketAddr>) -> bool {
+    place.is_some_and(|address| address.ip().to_canonical().is_loopback())
+}
+
+/// Where it serves and what may be done there, in a line for people.
 fn greeting(
     names: &[String],
     admin: &TcpListener,
     agent: Option<&TcpListener>,
     data: &Path,
+    rules: Rules,
 ) -> String {
     // Asking a bound socket for its address does not fail.
     let admin = admin
@@ -105,7 +121,7 @@ fn greeting(
         .unwrap_or_default();
     let names = names.join(" and ");
     format!(
-        "Serving {names} from {} - operators: {admin}readyz{agent}\n",
+        "Serving {names} from {} - {rules} - operators: {admin}readyz{agent}\n",
         data.display()
     )
 }

@@ -6,19 +6,22 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use euryale::blob::FolderStore;
+use euryale::forwarded::CheckHostLayer;
 use euryale::{PeerAddr, Pool};
 use euryale_agent_check::Resume;
 use euryale_server::rustls::ServerConfig;
-use euryale_server::{Changes, Incoming, Shutdown, Tls};
+use euryale_server::{Admin, Changes, Incoming, Shutdown, Tls};
 use euryale_sqlite::Sqlite;
 use http::Request;
 use tower::Service;
+use tower_layer::Layer;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{UPLOADS, app, uploads};
 use crate::error::StartError;
 use crate::listen::Balancers;
 use crate::log::{self, Log};
+use crate::permits::Rules;
 use crate::settings::Settings;
 use crate::standing::Stands;
 use crate::theme::Theme;
@@ -31,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) blobs: FolderStore,
     pub(crate) stands: Stands,
     pub(crate) shutdown: Shutdown,
+    /// No listener can be reached from elsewhere.
+    pub(crate) is_loopback_only: bool,
 }
 
 impl Parts {
@@ -47,7 +52,12 @@ impl Parts {
             resume,
         );
         let app = echo::beside(app, &self.shutdown, &self.stands, &settings.edge);
-        Ok((public::around(app, settings), theme))
+        let rules = self.rules(settings);
+        Ok((public::around(app, settings, rules), theme))
+    }
+
+    pub(crate) fn rules(&self, settings: &Settings) -> Rules {
+        Rules::new(settings, self.is_loopback_only)
     }
 
     /// What other settings make of it. Reads files, and changes nothing.
@@ -117,6 +127,32 @@ impl Service<Request<Incoming>> for WayIn {
     }
 }
 
+/// The way in of operators: the hosts that are answered there change with the site's.
+#[derive(Clone)]
+pub(crate) struct OperatorsWayIn {
+    pub(crate) way_in: WayIn,
+    admin: Admin,
+}
+
+impl OperatorsWayIn {
+    pub(crate) fn new(admin: Admin, rules: Rules) -> Self {
+        let way_in = WayIn::new(Self::answers(&admin, rules));
+        Self { way_in, admin }
+    }
+
+    fn follow(&self, rules: Rules) {
+        self.way_in.replace(Self::answers(&self.admin, rules));
+    }
+
+    fn answers(admin: &Admin, rules: Rules) -> Router {
+        let admin = admin.clone();
+        match rules.hosts() {
+            Some(hosts) => Router::new().fallback_service(CheckHostLayer::new(hosts).layer(admin)),
+            None => Router::new().fallback_service(admin),
+        }
+    }
+}
+
 /// Who must send a PROXY header.
 #[derive(Clone, Default)]
 pub(crate) struct Who(Arc<RwLock<Vec<Balancers>>>);
@@ -140,6 +176,7 @@ pub(crate) struct Live {
     pub(crate) tls: Option<Tls>,
     pub(crate) balancers: Who,
     pub(crate) log: Log,
+    pub(crate) operators: OperatorsWayIn,
 }
 
 impl Live {
@@ -164,6 +201,7 @@ impl Live {
         self.balancers.are(&new.edge.proxy_protocol);
         self.log.change(filter);
         if let Some((site, theme)) = site {
+            self.operators.follow(self.parts.rules(&new));
             self.way_in.replace(site);
             self.parts.stands.shows(theme);
         }

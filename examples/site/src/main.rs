@@ -41,6 +41,7 @@ mod markdown;
 mod media;
 mod owner;
 mod page;
+mod permits;
 mod picture;
 mod promises;
 mod public;

@@ -2,29 +2,56 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
-/// Renders CommonMark with tables. `link` says where the browser has a path of this site, if it has
-/// it.
+/// Where a link of a document leads that begins with a slash.
+pub(crate) enum Target {
+    /// To this address, where the browser has the path.
+    At(String),
+    /// Where it says: the browser does not see that path of the site.
+    AsWritten,
+    /// Nowhere: it would be refused, so only its text is shown.
+    Refused,
+}
+
+/// Renders CommonMark with tables. `link` returns where the links of this site lead.
 ///
 /// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches.
 /// HTML in the text is passed on: documents are written by those who may write here, and no script
 /// runs on a page.
-pub(crate) fn render(text: &str, link: impl Fn(&str) -> Option<String>) -> String {
+pub(crate) fn render(text: &str, link: impl Fn(&str) -> Target) -> String {
     let mut html = String::with_capacity(text.len() * 3 / 2);
-    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| linked(event, &link));
+    // Links do not nest (CommonMark 0.31 §6.3).
+    let mut in_refused_link = false;
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES)
+        .filter_map(|event| linked(event, &link, &mut in_refused_link));
     html::push_html(&mut html, events.flat_map(boxed));
     html
 }
 
-/// With links and pictures of this site as the browser has them.
-fn linked<'a>(mut event: Event<'a>, link: impl Fn(&str) -> Option<String>) -> Event<'a> {
-    if let Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) = &mut event
-        && dest_url.starts_with('/')
-        && !dest_url.starts_with("//")
-        && let Some(address) = link(dest_url)
-    {
-        *dest_url = address.into();
+/// With links and pictures of this site as the browser has them, and without links that would be
+/// refused.
+fn linked<'a>(
+    mut event: Event<'a>,
+    link: impl Fn(&str) -> Target,
+    in_refused_link: &mut bool,
+) -> Option<Event<'a>> {
+    let is_link = matches!(event, Event::Start(Tag::Link { .. }));
+    match &mut event {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. })
+            if dest_url.starts_with('/') && !dest_url.starts_with("//") =>
+        {
+            match link(dest_url) {
+                Target::At(address) => *dest_url = address.into(),
+                Target::Refused if is_link => {
+                    *in_refused_link = true;
+                    return None;
+                }
+                Target::AsWritten | Target::Refused => {}
+            }
+        }
+        Event::End(TagEnd::Link) if std::mem::take(in_refused_link) => return None,
+        _ => {}
     }
-    event
+    Some(event)
 }
 
 fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {

@@ -9,10 +9,12 @@ use euryale::{Body, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use minijinja::{AutoEscape, Environment, Value, context};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::markdown::Target;
+use crate::permits::Permits;
 use crate::store::{Entry, FileEntry};
 use crate::{picture, public, size};
 
@@ -61,6 +63,8 @@ pub(crate) struct Pages {
     environment: Arc<Environment<'static>>,
     /// Where the browser sees the site, if that is not where it is.
     url: Option<PublicUrl>,
+    /// What its reader may do.
+    permits: Permits,
 }
 
 /// A page, ready to be rendered.
@@ -151,6 +155,7 @@ impl Pages {
         Self {
             environment: Arc::new(environment),
             url: None,
+            permits: Permits::default(),
         }
     }
 
@@ -160,6 +165,11 @@ impl Pages {
             url,
             ..self.clone()
         }
+    }
+
+    /// For a reader who may do this.
+    pub(crate) fn permitting(self, permits: Permits) -> Self {
+        Self { permits, ..self }
     }
 
     /// The address of a path, as an attribute. Nothing is left in it that HTML must escape.
@@ -180,6 +190,15 @@ impl Pages {
             .map_or_else(|| Some(path.to_owned()), |url| url.path(path))
     }
 
+    /// Where a link of a document leads.
+    pub(crate) fn target(&self, path: &str) -> Target {
+        let is_refused = |uri: &Uri| self.permits.refuse(&Method::GET, uri);
+        if path.parse().is_ok_and(|uri| is_refused(&uri)) {
+            return Target::Refused;
+        }
+        self.link(path).map_or(Target::AsWritten, Target::At)
+    }
+
     /// The address of the first page that the browser sees.
     pub(crate) fn home(&self) -> Value {
         self.own("/")
@@ -194,6 +213,12 @@ impl Pages {
     pub(crate) fn own(&self, path: &str) -> Value {
         let prefix = self.url.as_ref().map_or("", |url| url.prefix());
         Value::from_safe_string(format!("{prefix}{path}"))
+    }
+
+    /// The same, if a request for it is not refused.
+    pub(crate) fn own_link(&self, path: &'static str) -> Option<Value> {
+        let refused = self.permits.refuse(&Method::GET, &Uri::from_static(path));
+        (!refused).then(|| self.own(path))
     }
 
     /// For the template: each that the browser sees, with where it stands to the page at `path`
@@ -242,6 +267,7 @@ impl Pages {
             files => view.files.iter().map(|entry| self.file(entry)).collect::<Vec<_>>(),
             modified => view.modified,
             document => view.path.map(|path| self.href(path)),
+            can_write => self.permits.writes,
             is_first => view.path == Some("/"),
             search_in,
             words => view.words,

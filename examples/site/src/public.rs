@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{Next, map_request};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::Response;
 use euryale::forwarded::{
     CheckHostLayer, ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer,
@@ -11,6 +11,7 @@ use http::Extensions;
 use http::uri::PathAndQuery;
 use tower_layer::Layer;
 
+use crate::permits::{self, Rules};
 use crate::settings::Settings;
 
 tokio::task_local! {
@@ -35,16 +36,22 @@ fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
     Some(VirtualHostLayer::new(proxies).table(table))
 }
 
-/// Only these hosts are answered. None: any is.
-fn hosts(settings: &Settings) -> Option<CheckHostLayer> {
-    let hosts = settings.host.iter().cloned().collect();
-    (!settings.host.is_empty()).then(|| CheckHostLayer::new(hosts))
+/// The hosts that are answered. None: any.
+fn hosts(settings: &Settings, rules: Rules) -> Option<CheckHostLayer> {
+    let listed = || settings.host.iter().cloned().collect();
+    let hosts = rules
+        .hosts()
+        .or_else(|| (!settings.host.is_empty()).then(listed));
+    hosts.map(CheckHostLayer::new)
 }
 
-/// What a proxy says is understood before anything looks at a request: in `site` with all its
-/// routes.
-pub(crate) fn around(site: Router, settings: &Settings) -> Router {
-    let site = match hosts(settings) {
+/// What a proxy says is understood before anything looks at a request, and what a request may do is
+/// decided before it reaches `site` with all its routes.
+pub(crate) fn around(site: Router, settings: &Settings, rules: Rules) -> Router {
+    let site = Router::new()
+        .fallback_service(site)
+        .layer(from_fn(permits::gate));
+    let site = match hosts(settings, rules) {
         Some(layer) => Router::new().fallback_service(layer.layer(site)),
         None => site,
     };
@@ -58,7 +65,9 @@ pub(crate) fn around(site: Router, settings: &Settings) -> Router {
         }
         None => site,
     };
-    Router::new().fallback_service(forwarded(settings).layer(site))
+    Router::new()
+        .fallback_service(forwarded(settings).layer(site))
+        .layer(from_fn_with_state(rules, permits::permit))
 }
 
 /// Puts into reach of whatever answers this request where the browser sees the site.

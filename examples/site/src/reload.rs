@@ -27,10 +27,12 @@ const NEXT_START: [&str; 9] = [
     "unix-owner",
 ];
 
-/// Settings of the site itself, with its routes and layers: it is made anew. Two of them are limits
-/// of sockets as well.
-const SITE: [&str; 14] = [
+/// Settings of the site itself, with its routes and layers: it is made anew. Some of them are limits
+/// of sockets as well, and `proxy-protocol` decides both who must send a header and what is local.
+const SITE: [&str; 17] = [
+    "allow-writes",
     "body-timeout",
+    "demo",
     "feed-host",
     "forwarded-field",
     "host",
@@ -39,6 +41,7 @@ const SITE: [&str; 14] = [
     "news",
     "offload",
     "private-feed-host",
+    "proxy-protocol",
     "theme",
     "trusted-proxy",
     "virtual-host",
@@ -62,9 +65,14 @@ pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Li
                 changed,
                 waits,
             }) => {
+                let rules = live.parts.rules(&current);
                 current = next.settings.clone();
                 live.apply(next);
                 tracing::info!(changed, "reloaded");
+                let new_rules = live.parts.rules(&current);
+                if new_rules != rules {
+                    tracing::info!("the site is {new_rules}");
+                }
                 if !waits.is_empty() {
                     tracing::warn!(settings = waits, "these count from the next start");
                 }

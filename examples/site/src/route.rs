@@ -5,7 +5,7 @@ use axum::extract::Request;
 use euryale::Route;
 use http::Method;
 
-use crate::form;
+use crate::{counter, form, permits};
 
 /// Names the route of `request`.
 pub(crate) fn name(mut request: Request) -> Request {
@@ -13,9 +13,10 @@ pub(crate) fn name(mut request: Request) -> Request {
         ("/@@slow", _) => "/@@slow",
         ("/@@deferred", _) => "/@@deferred",
         ("/@@export", _) => "/@@export",
-        ("/@@counter", _) => "/@@counter",
+        (counter::PATH, _) => counter::PATH,
         ("/@@promises", _) => "/@@promises",
         ("/@@feed", _) => "/@@feed",
+        (permits::REFUSED, _) => "refused",
         (path, _) if path.contains("/@@scale/") => "scale",
         (_, &Method::POST) if form::is_upload(request.headers()) => "upload",
         (_, &Method::GET | &Method::HEAD) => "read",

@@ -21,8 +21,9 @@ use crate::app::{UPLOADS, uploads};
 use crate::data::Data;
 use crate::error::StartError;
 use crate::listeners::Listeners;
-use crate::live::{Live, Parts, WayIn};
+use crate::live::{Live, OperatorsWayIn, Parts, WayIn};
 use crate::log::{Lines, Log};
+use crate::permits::Rules;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::standing::Stands;
@@ -75,10 +76,18 @@ fn start(
         agent,
         tls,
         balancers,
+        is_loopback_only,
         greeting,
     } = Listeners::bind(settings)?;
     drop(guard);
-    let operators = Operators::start(runtime, (admin, agent), &shutdown, settings.drain, lines);
+    let rules = Rules::new(settings, is_loopback_only);
+    let operators = Operators::start(
+        runtime,
+        (admin, agent),
+        &shutdown,
+        settings.drain,
+        (lines, rules),
+    );
     let server = settings
         .edge
         .server()
@@ -88,7 +97,8 @@ fn start(
         .into_iter()
         .fold(server, Server::listen)
         .drain_deadline(settings.drain);
-    let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown))? else {
+    let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, is_loopback_only))?
+    else {
         // Whoever came meanwhile is told, and nothing was begun that a next start would not make
         // good.
         let refuse = Router::new()
@@ -106,6 +116,7 @@ fn start(
         tls,
         balancers,
         log,
+        operators: operators.way_in.clone(),
     };
     runtime.block_on(async {
         operators.opened.store(true, Ordering::Relaxed);
@@ -127,12 +138,15 @@ async fn open(
     settings: &Settings,
     operators: &Operators,
     shutdown: &Shutdown,
+    is_loopback_only: bool,
 ) -> Result<Option<(Parts, Router)>, StartError> {
     let settings = settings.clone();
     let ledger = operators.ledger.clone();
     let stands = operators.stands.clone();
     let ends = shutdown.clone();
-    let opening = aside::run("opening", move || open_now(&settings, ledger, stands, ends));
+    let opening = aside::run("opening", move || {
+        open_now(&settings, ledger, stands, ends, is_loopback_only)
+    });
     tokio::select! {
         biased;
         opened = opening => opened.map(Some),
@@ -145,6 +159,7 @@ fn open_now(
     ledger: Ledger,
     stands: Stands,
     shutdown: Shutdown,
+    is_loopback_only: bool,
 ) -> Result<(Parts, Router), StartError> {
     settings.theme.check()?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
@@ -161,6 +176,7 @@ fn open_now(
         blobs,
         stands,
         shutdown,
+        is_loopback_only,
     };
     let (site, theme) = parts.site(settings)?;
     parts.stands.shows(theme);
@@ -175,6 +191,7 @@ struct Operators {
     opened: Arc<AtomicBool>,
     end: Shutdown,
     stands: Stands,
+    way_in: OperatorsWayIn,
     agent: Option<JoinHandle<()>>,
     serving: JoinHandle<Drained>,
 }
@@ -185,7 +202,7 @@ impl Operators {
         (admin, agent): (TcpListener, Option<TcpListener>),
         shutdown: &Shutdown,
         drain: Duration,
-        lines: Lines,
+        (lines, rules): (Lines, Rules),
     ) -> Self {
         let ledger = Ledger::new();
         let slowest = Slowest::new();
@@ -204,14 +221,16 @@ impl Operators {
             .status(move || showing.details())
             .slowest(&slowest)
             .report("/-/resume", move || reporting.report());
+        let way_in = OperatorsWayIn::new(answers, rules);
         let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
-        let serving = runtime.spawn(server.serve(answers, end.clone()));
+        let serving = runtime.spawn(server.serve(way_in.way_in.clone(), end.clone()));
         Self {
             ledger,
             slowest,
             opened,
             end,
             stands,
+            way_in,
             agent,
             serving,
         }

@@ -16,6 +16,7 @@ use crate::edge::Edge;
 use crate::error::StartError;
 use crate::listen::Listen;
 use crate::log::Format;
+use crate::permits::Permissions;
 use crate::theme::{self, Choice};
 use crate::{duration, scale, size};
 
@@ -228,6 +229,10 @@ pub(crate) struct Settings {
         default_value = "text"
     )]
     pub(crate) log: Format,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) permissions: Permissions,
 
     #[command(flatten)]
     #[serde(flatten)]

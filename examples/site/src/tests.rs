@@ -6,6 +6,7 @@ mod deferring;
 mod failing;
 mod killing;
 mod pages;
+mod permitting;
 mod promising;
 mod proxying;
 mod scaling;
@@ -29,6 +30,7 @@ use tokio::task::JoinHandle;
 
 use crate::app;
 use crate::data::Data;
+use crate::permits::Rules;
 use crate::public;
 use crate::settings::Settings;
 use crate::theme::Theme;
@@ -65,13 +67,10 @@ impl Site {
         let settings = Settings::parse_from(all);
         let theme = Theme::open(&settings.theme).unwrap();
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let serving = tokio::spawn(server.serve(
-            public::around(
-                app::app(pool, blobs, &theme, &settings, Resume::new()),
-                &settings,
-            ),
-            shutdown.clone(),
-        ));
+        let app = app::app(pool, blobs, &theme, &settings, Resume::new());
+        let rules = Rules::new(&settings, true);
+        let app = public::around(app, &settings, rules);
+        let serving = tokio::spawn(server.serve(app, shutdown.clone()));
         Self {
             address,
             ledger,
@@ -97,7 +96,7 @@ impl Site {
     async fn browse(&self, method: &str, path: &str) -> Answer {
         let mut peer = self.peer().await;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\naccept: text/html,*/*;q=0.8\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/html,*/*;q=0.8\r\n\
              content-length: 0\r\n\r\n"
         );
         peer.send(head).await.unwrap();
@@ -109,7 +108,7 @@ impl Site {
         let length = body.len();
         let mut peer = self.peer().await;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{headers}\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{headers}\r\n"
         );
         peer.send(head + body).await.unwrap();
         peer.read_answer(false).await.unwrap()

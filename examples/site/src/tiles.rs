@@ -7,6 +7,7 @@ use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use minijinja::context;
 
+use crate::counter;
 use crate::documents;
 use crate::feed::Feeds;
 use crate::page::{Pages, Problem, html};
@@ -59,7 +60,7 @@ pub(crate) fn answer(
             let connection = transaction.connection()?;
             let (documents, files) = store::numbers(connection)?;
             let count = store::counter(connection)?;
-            let counter = pages.own("/@@counter");
+            let counter = pages.own_link(counter::PATH);
             pages.fragment("numbers", context! { documents, files, count, counter })?
         }
         "recent" => {

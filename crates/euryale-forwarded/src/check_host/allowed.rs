@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use http::Version;
+use http::header::HOST;
+use http::request::Parts;
+
 use crate::PublicUrl;
 use crate::host::{Host, rooted};
 
@@ -85,22 +89,59 @@ impl std::error::Error for InvalidHost {}
 /// assert_eq!(hosts, same);
 /// # Ok::<(), euryale_forwarded::InvalidHost>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AllowedHosts(Vec<AllowedHost>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedHosts(Allowed);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Allowed {
+    Listed(Vec<AllowedHost>),
+    Local,
+}
 
 impl AllowedHosts {
-    /// Is the host of this address one of them?
+    /// `localhost` and every IP address, with any port: the hosts of a program that serves its own
+    /// machine.
+    ///
+    /// This stops DNS rebinding. A page of `evil.example` whose name is made to resolve to
+    /// `127.0.0.1` may read and write what is served there, because the browser takes it for the
+    /// page's own origin. It still sends the name as `Host`; an address and `localhost` (RFC 6761
+    /// §6.3) cannot be made to lead elsewhere. A request of HTTP/1.0 that names no host is
+    /// answered: browsers always name one.
+    pub fn local() -> Self {
+        Self(Allowed::Local)
+    }
+
+    /// Returns whether the host of this address is one of them.
     pub fn contain(&self, url: &PublicUrl) -> bool {
-        let Some(name) = url.host().map(rooted) else {
+        let Some(host) = url.named_host() else {
             return false;
         };
-        self.0.iter().any(|host| host.is(name, url.port()))
+        let name = rooted(host.name());
+        match &self.0 {
+            Allowed::Listed(hosts) => hosts.iter().any(|host| host.is(name, url.port())),
+            Allowed::Local => name == "localhost" || host.is_address(),
+        }
+    }
+
+    /// Returns whether a request with this head may do without a host.
+    pub(super) fn excuse(&self, parts: &Parts) -> bool {
+        self.0 == Allowed::Local
+            && parts.version < Version::HTTP_11
+            && parts.uri.authority().is_none()
+            && !parts.headers.contains_key(HOST)
+    }
+}
+
+/// No host at all.
+impl Default for AllowedHosts {
+    fn default() -> Self {
+        Self(Allowed::Listed(Vec::new()))
     }
 }
 
 impl FromIterator<AllowedHost> for AllowedHosts {
     fn from_iter<T: IntoIterator<Item = AllowedHost>>(hosts: T) -> Self {
-        Self(hosts.into_iter().collect())
+        Self(Allowed::Listed(hosts.into_iter().collect()))
     }
 }
 

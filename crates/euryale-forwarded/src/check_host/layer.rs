@@ -20,6 +20,8 @@ use super::{AllowedHosts, CheckHost};
 /// if they come this way. A request that names no host is answered 421, and an empty list answers
 /// nothing else.
 ///
+/// A program that serves its own machine takes [`AllowedHosts::local`] against DNS rebinding.
+///
 /// ```
 /// use euryale_core::{Body, Response};
 /// use euryale_forwarded::CheckHostLayer;

@@ -42,7 +42,7 @@ where
             Some(url) => self.hosts.contain(url),
             None => self.hosts.contain(&PublicUrl::new(Facts::of(&parts))),
         };
-        if !is_ours {
+        if !is_ours && !self.hosts.excuse(&parts) {
             return ForwardedFuture::new(Err(Refusal::Misdirected));
         }
         ForwardedFuture::new(Ok::<_, Refusal>(

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AllowedHost, CheckHostLayer};
+use crate::{AllowedHost, AllowedHosts, CheckHostLayer};
 
 /// The status for a request to this host.
 async fn ask(hosts: &str, peer: PeerAddr, target: &str, fields: &[(&str, &str)]) -> u16 {
@@ -91,6 +91,71 @@ async fn the_host_that_the_client_sees_counts() {
     );
     assert_eq!(
         ask("example.org", stranger(), path, &[("host", "inside")]).await,
+        421
+    );
+}
+
+/// The status that a local program gives to a request with these hosts, in this version.
+async fn ask_local(version: Version, target: &str, hosts: &[&str]) -> u16 {
+    let service = ServiceBuilder::new()
+        .layer(CheckHostLayer::new(AllowedHosts::local()))
+        .service(service_fn(async |_: Request<()>| {
+            Ok::<_, Infallible>(Response::new(Body::empty()))
+        }));
+    let request = Request::get(target).version(version);
+    let request = hosts
+        .iter()
+        .fold(request, |request, host| request.header("host", *host));
+    let answer = service.oneshot(request.body(()).unwrap()).await.unwrap();
+    answer.status().as_u16()
+}
+
+#[tokio::test]
+async fn local_hosts_are_localhost_and_addresses_only() {
+    for (host, status) in [
+        ("localhost", 200),
+        ("LocalHost:8080", 200),
+        ("localhost.", 200),
+        ("127.0.0.1", 200),
+        ("127.0.0.1:8080", 200),
+        ("192.0.2.7:80", 200),
+        ("[::1]:8080", 200),
+        ("[2001:db8::1]", 200),
+        ("evil.example", 421),
+        ("evil.example:8080", 421),
+        ("localhost.evil.example", 421),
+        ("evil.localhost", 421),
+        ("notlocalhost", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("1.2.3", 421),
+        ("[::1", 421),
+        ("a b", 421),
+        ("user@localhost", 421),
+        ("", 421),
+    ] {
+        for version in [Version::HTTP_10, Version::HTTP_11] {
+            assert_eq!(ask_local(version, "/", &[host]).await, status, "{host}");
+        }
+    }
+    let both = ["localhost", "evil.example"];
+    assert_eq!(ask_local(Version::HTTP_11, "/", &both).await, 421);
+    // The target counts more than Host (RFC 9112 §3.2.2).
+    let target = "http://evil.example/";
+    assert_eq!(
+        ask_local(Version::HTTP_11, target, &["localhost"]).await,
+        421
+    );
+    assert_eq!(ask_local(Version::HTTP_2, target, &[]).await, 421);
+    let target = "http://localhost:8080/";
+    assert_eq!(ask_local(Version::HTTP_2, target, &[]).await, 200);
+}
+
+#[tokio::test]
+async fn local_program_answers_http_1_0_without_host() {
+    assert_eq!(ask_local(Version::HTTP_10, "/", &[]).await, 200);
+    assert_eq!(ask_local(Version::HTTP_11, "/", &[]).await, 421);
+    assert_eq!(
+        ask_local(Version::HTTP_10, "http://evil.example/", &[]).await,
         421
     );
 }

@@ -3,7 +3,7 @@ use clap::CommandFactory;
 use super::*;
 
 /// Settings that count at once, with nothing made anew.
-const AT_ONCE: [&str; 17] = [
+const AT_ONCE: [&str; 16] = [
     "connections",
     "half-close",
     "handshake-timeout",
@@ -17,7 +17,6 @@ const AT_ONCE: [&str; 17] = [
     "max-sockets",
     "max-sockets-per-peer",
     "max-streams",
-    "proxy-protocol",
     "tls-cert",
     "tls-key",
     "max-wait",

@@ -122,7 +122,7 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
     let large: String = ('a'..='z').cycle().take(15_000_000).collect();
     assert_eq!(site.upload("/", &[("large.txt", &large)]).await.status, 201);
     let mut slow = site.peer().await;
-    slow.send("GET /@@export?path=/large.txt HTTP/1.1\r\nhost: test\r\n\r\n")
+    slow.send("GET /@@export?path=/large.txt HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     euryale_test::eventually("it is being written", || {
@@ -136,7 +136,7 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
     // Another one hangs up in the middle.
     assert_eq!(site.upload("/", &[("large.txt", &large)]).await.status, 201);
     let mut gone = site.peer().await;
-    gone.send("GET /@@export HTTP/1.1\r\nhost: test\r\n\r\n")
+    gone.send("GET /@@export HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     euryale_test::eventually("it is being written", || {

@@ -26,7 +26,7 @@ async fn clients_that_leave_never_lift_the_cap() {
     let site = Site::start(1).await;
     for _ in 0..20 {
         let mut peer = site.peer().await;
-        peer.send("GET /@@slow?ms=200 HTTP/1.1\r\nhost: test\r\n\r\n")
+        peer.send("GET /@@slow?ms=200 HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await
             .unwrap();
         eventually("one is published", || {

@@ -3,6 +3,7 @@
 use euryale::Ledger;
 
 use super::{Site, header};
+use crate::markdown::Target;
 use crate::{content, markdown, store};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,15 +193,28 @@ async fn documents_of_any_name_and_in_html_are_served_and_linked() {
 #[test]
 fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
     for text in ["| a |\n|---|\n| b |\n", "```\ncode\n```\n"] {
-        let html = markdown::render(text, |path| Some(path.to_owned()));
+        let html = markdown::render(text, |path| Target::At(path.to_owned()));
         assert!(
             html.starts_with("<div class=\"wide\" role=\"region\"") && html.ends_with("</div>\n"),
             "{html}"
         );
     }
     assert_eq!(
-        markdown::render("one *two*", |_| None),
+        markdown::render("one *two*", |_| Target::AsWritten),
         "<p>one <em>two</em></p>\n"
+    );
+}
+
+#[test]
+fn link_that_would_be_refused_is_shown_as_its_text() {
+    let text = "[a *b*](/x?new), [c](/y), ![d](/z?new)";
+    let link = |path: &str| match path.ends_with("?new") {
+        true => Target::Refused,
+        false => Target::At(format!("/app{path}")),
+    };
+    assert_eq!(
+        markdown::render(text, link),
+        "<p>a <em>b</em>, <a href=\"/app/y\">c</a>, <img src=\"/z?new\" alt=\"d\" /></p>\n"
     );
 }
 

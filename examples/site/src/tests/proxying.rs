@@ -37,7 +37,7 @@ fn seen(answer: &Answer) -> Value {
 
 #[tokio::test]
 async fn links_redirects_and_cookies_have_the_prefix() {
-    let site = Site::start_with(1, &[TRUSTED]).await;
+    let site = Site::start_with(1, &[TRUSTED, "--allow-writes", "--demo"]).await;
     for path in [
         "/",
         "/guides/request",
@@ -143,7 +143,11 @@ async fn links_redirects_and_cookies_have_the_prefix() {
 async fn a_stranger_says_nothing() {
     let site = Site::start_with(
         1,
-        &["--trusted-proxy=192.0.2.0/24", "--virtual-host-proxy=unix"],
+        &[
+            "--trusted-proxy=192.0.2.0/24",
+            "--virtual-host-proxy=unix",
+            "--demo",
+        ],
     )
     .await;
     let answer = told(&site, "/@@visitor", "").await;
@@ -152,7 +156,7 @@ async fn a_stranger_says_nothing() {
             seen(&answer)["client"].as_str(),
             seen(&answer)["site"].as_str()
         ),
-        (Some("127.0.0.1"), Some("http://test/"))
+        (Some("127.0.0.1"), Some("http://localhost/"))
     );
     assert_eq!(
         header(&answer, "set-cookie"),
@@ -180,6 +184,7 @@ async fn a_folder_is_the_whole_site() {
         &[
             "--virtual-host-proxy=127.0.0.1",
             "--virtual-host=shown.test/guides",
+            "--demo",
         ],
     )
     .await;
@@ -226,7 +231,7 @@ async fn a_folder_is_the_whole_site() {
 
 #[tokio::test]
 async fn a_page_that_a_layer_makes_has_the_prefix() {
-    let site = Site::start_with(1, &[TRUSTED]).await;
+    let site = Site::start_with(1, &[TRUSTED, "--allow-writes"]).await;
     let mut peer = site.peer().await;
     let fields = "accept: text/html\r\ncontent-type: multipart/form-data; boundary=b\r\n";
     let head = format!(

@@ -57,8 +57,9 @@ impl Site {
         let body = [before.as_bytes(), bytes, after.as_bytes()].concat();
         let mut peer = self.peer().await;
         let length = body.len();
-        let head =
-            format!("POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n{MULTIPART}\r\n");
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{MULTIPART}\r\n"
+        );
         peer.send([head.as_bytes(), &body].concat()).await.unwrap();
         assert_eq!(peer.read_answer(false).await.unwrap().status, 201);
     }

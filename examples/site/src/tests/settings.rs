@@ -17,7 +17,9 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed when they were not made.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 13] = [
+    "--allow-writes",
+    "--demo",
     "--host",
     "--log-filter",
     "--unix-owner",
@@ -33,7 +35,8 @@ const OPTIONAL: [&str; 11] = [
 
 #[test]
 fn what_is_printed_can_be_given_again() {
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 11] = [
+        &["--allow-writes=false", "--demo"],
         &[
             "--host=example.org,*.example.org:8443,[::1]",
             "--log-filter=warn",
@@ -117,7 +120,8 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 24] = [
+    let cases: [&[&str]; 25] = [
+        &["--allow-writes=yes"],
         &["--host", "http://example.org"],
         &["--host", "*"],
         &["--unix-owner", ":"],

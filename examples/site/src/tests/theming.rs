@@ -160,14 +160,14 @@ async fn the_home_page_has_its_tiles_on_one_connection() {
 /// The way in from outside has no key: neither headers nor the method nor another spelling.
 #[tokio::test(flavor = "multi_thread")]
 async fn tiles_are_there_for_the_site_only() {
-    let site = Site::start(1).await;
+    let site = Site::start_with(1, &["--allow-writes", "--demo"]).await;
     let headers = [
         "",
         "accept: text/html\r\n",
         "internal: 1\r\ninternal-request: 1\r\nx-internal: true\r\nx-forwarded-for: 127.0.0.1\r\n",
         "x-original-url: /@@tiles/recent\r\nx-rewrite-url: /@@tiles/recent\r\n\
             forwarded: for=_internal\r\n",
-        "sec-fetch-site: same-origin\r\norigin: http://test\r\nreferer: http://test/\r\n",
+        "sec-fetch-site: same-origin\r\norigin: http://localhost\r\nreferer: http://localhost/\r\n",
     ];
     for path in [
         "/@@tiles/recent",
@@ -180,7 +180,7 @@ async fn tiles_are_there_for_the_site_only() {
             for method in ["GET", "POST", "HEAD", "OPTIONS"] {
                 let mut peer = site.peer().await;
                 let head = format!(
-                    "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 0\r\n{headers}\r\n"
+                    "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n{headers}\r\n"
                 );
                 peer.send(head).await.unwrap();
                 let answer = peer.read_answer(method == "HEAD").await.unwrap();
@@ -383,7 +383,16 @@ async fn a_tag_outlives_a_restart() {
 async fn behind_a_virtual_host_files_and_tiles_are_there() {
     for theme in ["euryale", "gazette"] {
         let theme = format!("--theme={theme}");
-        let site = Site::start_with(1, &["--virtual-host-proxy=127.0.0.1", &theme]).await;
+        let site = Site::start_with(
+            1,
+            &[
+                "--virtual-host-proxy=127.0.0.1",
+                "--allow-writes",
+                "--demo",
+                &theme,
+            ],
+        )
+        .await;
         let proxied = |path: &str| {
             let path = path
                 .strip_prefix("/shown/site")
@@ -436,6 +445,7 @@ async fn below_a_prefix_the_files_of_the_theme_are_there_as_well() {
         &[
             "--trusted-proxy=127.0.0.1",
             "--forwarded-field=x-forwarded-prefix",
+            "--demo",
         ],
     )
     .await;

@@ -9,7 +9,8 @@ use super::{Site, header};
 use crate::{content, size, store};
 
 const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
-const BROWSER: &str = "accept: text/html\r\norigin: http://test\r\nsec-fetch-site: same-origin\r\n";
+const BROWSER: &str =
+    "accept: text/html\r\norigin: http://localhost\r\nsec-fetch-site: same-origin\r\n";
 
 pub(super) fn form(files: &[(&str, &str)]) -> String {
     let part = |(name, content): &(&str, &str)| {
@@ -272,7 +273,7 @@ async fn a_large_upload_is_linked_and_no_byte_is_lost() {
     // Refused by its announced length: nothing of it is waited for.
     let mut peer = site.peer().await;
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n{MULTIPART}\r\n",
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n{MULTIPART}\r\n",
         (16 << 20) + 1
     );
     peer.send(head).await.unwrap();

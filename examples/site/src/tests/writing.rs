@@ -9,7 +9,7 @@ use crate::{address, store};
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 const BROWSER: &str = "content-type: application/x-www-form-urlencoded\r\n\
     accept: text/html,*/*;q=0.8\r\n\
-                       origin: http://test\r\nsec-fetch-site: same-origin\r\n";
+                       origin: http://localhost\r\nsec-fetch-site: same-origin\r\n";
 
 impl Site {
     async fn save(&self, path: &str, form: &str) -> Answer {
@@ -291,7 +291,7 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
         );
     }
     let huge = format!(
-        "POST /a HTTP/1.1\r\nhost: test\r\n{FORM}content-length: {}\r\n\r\n",
+        "POST /a HTTP/1.1\r\nhost: localhost\r\n{FORM}content-length: {}\r\n\r\n",
         form::LARGEST_FORM + 1
     );
     let mut peer = site.peer().await;
@@ -343,7 +343,7 @@ async fn many_who_write_at_once_lose_nothing() {
                 let mut peer = euryale_test::RawClient::connect(address).await.unwrap();
                 let body = "title=T&body=";
                 let head = format!(
-                    "POST /{number} HTTP/1.1\r\nhost: test\r\n{FORM}content-length: 13\r\n\r\n"
+                    "POST /{number} HTTP/1.1\r\nhost: localhost\r\n{FORM}content-length: 13\r\n\r\n"
                 );
                 peer.send(head + body).await.unwrap();
                 peer.read_answer(false).await.unwrap().status.as_u16()
@@ -372,9 +372,9 @@ async fn other_sites_are_refused() {
     for foreign in [
         "sec-fetch-site: cross-site\r\n",
         "sec-fetch-site: same-site\r\n",
-        "sec-fetch-site: cross-site\r\norigin: http://test\r\n",
+        "sec-fetch-site: cross-site\r\norigin: http://localhost\r\n",
         "origin: http://evil.example\r\n",
-        "origin: http://test:8080\r\n",
+        "origin: http://localhost:8080\r\n",
         "origin: null\r\n",
     ] {
         for (method, path) in [
@@ -406,7 +406,7 @@ async fn other_sites_are_refused() {
     for own in [
         "sec-fetch-site: same-origin\r\n",
         "sec-fetch-site: none\r\n",
-        "origin: http://test\r\n",
+        "origin: http://localhost\r\n",
         "",
     ] {
         assert_eq!(

@@ -22,7 +22,14 @@ use self::browser::Browser;
 use self::program::Proxy;
 use super::{Running, eventually, get};
 
-const UPLOADS: &str = "--max-upload=1M";
+/// What the tests of all recipes need beyond what a README says: they write, and they look at the
+/// demonstrations.
+const OPEN: [&str; 4] = [
+    "--trusted-proxy=127.0.0.1",
+    "--max-upload=1M",
+    "--allow-writes",
+    "--demo",
+];
 
 /// A free port. Nobody holds it until it is used, which is soon.
 pub(crate) fn free_port() -> SocketAddr {
@@ -68,7 +75,7 @@ impl Sites {
             std::os::unix::fs::PermissionsExt::from_mode(0o755),
         )
         .unwrap();
-        let flags = ["--trusted-proxy=127.0.0.1", UPLOADS].iter().chain(flags);
+        let flags = OPEN.iter().chain(flags);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut sites = Self {
             folder,

@@ -29,7 +29,7 @@ impl Crowd {
             if open() < LIMIT && self.sockets.len() < 20 * LIMIT {
                 let mut socket = TcpStream::connect(site.public[0]).unwrap();
                 socket
-                    .write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 9\r\n\r\n")
+                    .write_all(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n")
                     .unwrap();
                 self.sockets.push(socket);
             }

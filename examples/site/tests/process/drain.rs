@@ -43,7 +43,7 @@ fn upload(site: &Running, steps: &Steps, number: usize) -> String {
     let length = part.len() + content.len() + 9;
     write!(
         peer,
-        "POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\
+        "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\
          content-type: multipart/form-data; boundary=b\r\n\r\n{part}"
     )
     .unwrap();
@@ -130,7 +130,7 @@ fn what_is_cut_is_named() {
     let slow = site.slow(60_000);
     let mut unread = Peer::connect(site.public[0]).unwrap();
     unread
-        .send("GET /pictures/chord.wav HTTP/1.1\r\nhost: test\r\n\r\n")
+        .send("GET /pictures/chord.wav HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     site.counts("euryale_blobs_open", 1);
     site.signal("-TERM");

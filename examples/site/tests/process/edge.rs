@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use super::clients::{printed, run};
 use super::{PATIENCE, Running, eventually, get, output, program, rest, site};
@@ -53,7 +53,7 @@ fn it_serves_at_unix_sockets() {
     assert!(site.greeting.contains(text(&path)), "{}", site.greeting);
     let mut peer = UnixStream::connect(&path).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
-    peer.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+    peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .unwrap();
     let mut answer = String::new();
     peer.read_to_string(&mut answer).unwrap();
@@ -91,7 +91,7 @@ fn a_socket_that_was_left_behind_is_replaced() {
     if me.uid() == 0 {
         let mut peer = UnixStream::connect(&path).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
-        peer.write_all(b"GET /history HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        peer.write_all(b"GET /history HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
             .unwrap();
         let mut answer = String::new();
         peer.read_to_string(&mut answer).unwrap();
@@ -126,7 +126,13 @@ fn certificates_are_read_anew_on_a_signal() {
     let config = folder.path().join("site.toml");
     let settings = format!("connections = 2\ntls-cert = {cert:?}\ntls-key = {key:?}\n");
     std::fs::write(&config, &settings).unwrap();
-    let flags = ["--listen=tls:127.0.0.1:0", "--config", text(&config)];
+    let flags = [
+        "--listen=tls:127.0.0.1:0",
+        "--host=site.example,localhost",
+        "--demo",
+        "--config",
+        text(&config),
+    ];
     let site = Running::start(&folder.path().join("data"), &flags);
     let ask = |cert: &Path| over_tls(&site, cert);
     let Some(output) = ask(&cert) else { return };
@@ -206,14 +212,20 @@ os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=sys.argv[1])
 os.execv(sys.argv[2], sys.argv[2:])";
 
+/// The site with a socket that it inherits under this name. It needs python3.
+pub(super) fn activate(name: &str) -> Command {
+    let mut command = program("python3");
+    command.args(["-c", ACTIVATE, name, super::SITE]);
+    command
+}
+
 #[test]
 fn sockets_of_a_supervisor_are_served() {
     if run("python3", &["-c", ""]).is_none() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let mut command = program("python3");
-    command.args(["-c", ACTIVATE, "euryale-site.socket", super::SITE]);
+    let command = activate("euryale-site.socket");
     let site = Running::spawn(command, &folder.path().join("data"), &[]);
     // The one that was given stands for those that were asked for.
     assert_eq!(site.public.len(), 1);
@@ -234,12 +246,7 @@ fn sockets_of_a_supervisor_may_speak_tls() {
     certify(folder.path());
     let cert = folder.path().join("cert.pem");
     let key = folder.path().join("key.pem");
-    let activate = || {
-        let mut command = program("python3");
-        command.args(["-c", ACTIVATE, "tls", super::SITE]);
-        command
-    };
-    let mut without = activate();
+    let mut without = activate("tls");
     without
         .args(["--admin=127.0.0.1:0", "--data"])
         .arg(folder.path().join("data"));
@@ -254,7 +261,7 @@ fn sockets_of_a_supervisor_may_speak_tls() {
         format!("--tls-key={}", text(&key)),
     ];
     let site = Running::spawn(
-        activate(),
+        activate("tls"),
         &folder.path().join("data"),
         &flags.each_ref().map(|flag| &**flag),
     );
@@ -295,7 +302,7 @@ impl Socket {
     fn open(site: &Running, origin: &str) -> Self {
         let mut stream = TcpStream::connect(site.public[0]).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = "GET /@@echo HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\n\
+        let head = "GET /@@echo HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\n\
             upgrade: websocket\r\n\
                     sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         write!(stream, "{head}{origin}\r\n").unwrap();
@@ -344,6 +351,7 @@ fn a_websocket_is_for_pages_of_the_site() {
     let flags = [
         "--trusted-proxy=127.0.0.1",
         "--virtual-host=shown.test/guides",
+        "--demo",
     ];
     let site = Running::start(folder.path(), &flags);
     let proxied =
@@ -358,7 +366,7 @@ fn a_websocket_is_for_pages_of_the_site() {
         (proxied, "origin: https://example.org:8443\r\n", 403),
         (proxied, "origin: https://example.org.evil.example\r\n", 403),
         (proxied, "origin: https://evil.example\r\n", 403),
-        (proxied, "origin: http://test\r\n", 403),
+        (proxied, "origin: http://localhost\r\n", 403),
         (proxied, "origin: null\r\n", 403),
         (
             proxied,
@@ -368,8 +376,8 @@ fn a_websocket_is_for_pages_of_the_site() {
         (plain, "origin: http://example.org:8080\r\n", 101),
         (plain, "origin: http://example.org\r\n", 403),
         (shown, "origin: http://shown.test\r\n", 101),
-        (shown, "origin: http://test\r\n", 403),
-        ("", "origin: http://test\r\n", 101),
+        (shown, "origin: http://localhost\r\n", 403),
+        ("", "origin: http://localhost\r\n", 101),
         ("", "origin: https://test\r\n", 403),
     ];
     for (proxy, origin, status) in cases {
@@ -386,7 +394,7 @@ fn a_websocket_is_for_pages_of_the_site() {
 fn a_websocket_echoes_until_the_site_goes_down() {
     let folder = tempfile::tempdir().unwrap();
     let site = Running::start(folder.path(), &[]);
-    let mut socket = Socket::open(&site, "origin: http://test\r\n");
+    let mut socket = Socket::open(&site, "origin: http://localhost\r\n");
     assert!(socket.head.starts_with("HTTP/1.1 101 "), "{}", socket.head);
     socket.send(1, b"hello");
     assert_eq!(socket.hear(), (1, b"hello".to_vec()));

@@ -18,6 +18,7 @@ mod drain;
 mod edge;
 mod import;
 mod killed;
+mod local;
 mod log;
 mod nginx;
 mod opening;
@@ -240,11 +241,16 @@ impl Drop for Running {
 }
 
 fn send(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
+    send_to(address, "localhost", path)
+}
+
+/// Calls the site by this name.
+fn send_to(address: SocketAddr, host: &str, path: &str) -> io::Result<TcpStream> {
     let mut peer = TcpStream::connect(address)?;
     peer.set_read_timeout(Some(PATIENCE))?;
     write!(
         peer,
-        "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
     )?;
     Ok(peer)
 }

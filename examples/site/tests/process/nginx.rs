@@ -95,7 +95,7 @@ impl Nginx {
     fn get(&self, path: &str, more: &[&str]) -> Option<(String, Vec<u8>)> {
         let [socket, head, body] = ["socket", "head", "answer"].map(|name| self.folder.join(name));
         let [socket, head, body] = [&socket, &head, &body].map(|path| path.to_str().unwrap());
-        let url = format!("http://test{path}");
+        let url = format!("http://localhost{path}");
         let arguments = [
             "-sSf",
             "--unix-socket",

@@ -45,14 +45,14 @@ impl Peer {
     }
 
     pub(crate) fn get(&mut self, path: &str) -> io::Result<Answer> {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n"))?;
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))?;
         self.answer()
     }
 
     /// A form, or with another method no body.
     pub(crate) fn ask(&mut self, method: &str, path: &str, form: &str) -> io::Result<Answer> {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\
              content-type: application/x-www-form-urlencoded\r\n\r\n",
             form.len()
         );
@@ -95,7 +95,7 @@ pub(crate) fn upload(name: &str, content: &[u8]) -> Vec<u8> {
     let after = "\r\n--=--\r\n";
     let length = before.len() + content.len() + after.len();
     let head = format!(
-        "POST / HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\
+        "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\
          content-type: multipart/form-data; boundary=\"=\"\r\n\r\n"
     );
     [

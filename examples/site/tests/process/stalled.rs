@@ -72,7 +72,7 @@ impl Running {
 fn stalls(site: &Running) -> TcpStream {
     let mut peer = TcpStream::connect(site.public[0]).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
-    peer.write_all(b"GET /large.bin HTTP/1.1\r\nhost: test\r\n\r\n")
+    peer.write_all(b"GET /large.bin HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .unwrap();
     let mut got = Vec::new();
     while !got.ends_with(b"\r\n\r\nbegin") {

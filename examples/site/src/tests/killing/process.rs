@@ -111,7 +111,7 @@ impl Sending {
             .unwrap_or_default();
         write!(
             peer,
-            "POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+            "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
                 {}{hold_at}content-length: {}\r\n\r\n",
             upload::CONTENT_TYPE,
             body.len(),

@@ -1,0 +1,260 @@
+//! What a request may do: write, and try the demonstrations.
+//!
+//! Both are on by default only for a *local* site: one that is reached from its own machine only,
+//! with no proxy in front. Everywhere else the operator turns them on, with `--allow-writes` and
+//! `--demo`. A gate around all routes decides, so that no route can forget to ask: every method
+//! that is not safe (RFC 9110 §9.2.1) writes, and every name with `@@` that is not listed here as
+//! reading is a demonstration.
+
+use std::fmt;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use clap::{ArgAction, Args};
+use euryale::Abort;
+use euryale::forwarded::AllowedHosts;
+use euryale_sqlite::Sqlite;
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, VIA};
+use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri};
+use serde::Serialize;
+
+use crate::counter;
+use crate::documents::sections;
+use crate::page::{Pages, Problem};
+use crate::query::names;
+use crate::settings::Settings;
+
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "Permissions")]
+pub(crate) struct Permissions {
+    /// Let everybody who reaches the site create, change and delete pages and files; default: only
+    /// where the site is local
+    #[arg(long, env = "EURYALE_ALLOW_WRITES", value_name = "BOOLEAN")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) allow_writes: Option<bool>,
+
+    /// Serve the demonstrations, such as /@@slow and /@@counter, some of which keep workers busy;
+    /// default: only where the site is local
+    #[arg(long, env = "EURYALE_DEMO", value_name = "BOOLEAN")]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) demo: Option<bool>,
+}
+
+/// The site's own addresses that only read. All others are demonstrations: a new one is off until
+/// it is listed here.
+const READING: [&str; 3] = ["/@@export", "/@@theme/", "/@@tiles/"];
+
+/// Where a refused request is answered.
+pub(crate) const REFUSED: &str = "/@@refused";
+
+/// What the operator permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    is_local: bool,
+    permissions: Permissions,
+}
+
+impl Rules {
+    /// `is_loopback_only`: every listener is on loopback, none was inherited, and none is
+    /// a Unix socket.
+    pub(crate) fn new(settings: &Settings, is_loopback_only: bool) -> Self {
+        // A proxy or a balancer brings the requests of others, and a site with names of its own is
+        // meant for others.
+        let is_deployed = !settings.trusted_proxy.is_empty()
+            || !settings.virtual_host_proxy.is_empty()
+            || !settings.virtual_host.is_empty()
+            || !settings.host.is_empty()
+            || !settings.edge.proxy_protocol.is_empty();
+        Self {
+            is_local: is_loopback_only && !is_deployed,
+            permissions: settings.permissions,
+        }
+    }
+
+    /// The hosts that a local site answers to. None: any.
+    pub(crate) fn hosts(self) -> Option<AllowedHosts> {
+        self.is_local.then(AllowedHosts::local)
+    }
+
+    /// What a request may do if it comes from this machine, or if it comes through a proxy.
+    fn permits(self, is_proxied: bool) -> Permits {
+        let is_local = self.is_local && !is_proxied;
+        Permits {
+            writes: self.permissions.allow_writes.unwrap_or(is_local),
+            demo: self.permissions.demo.unwrap_or(is_local),
+        }
+    }
+}
+
+/// In words, with the flags that change it.
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.is_local { "local" } else { "not local" };
+        let Permits { writes, demo } = self.permits(false);
+        let state = |is_on: bool| if is_on { "on" } else { "off" };
+        let writes = state(writes);
+        let demo = state(demo);
+        write!(
+            f,
+            "{place}: writing is {writes} (--allow-writes), demonstrations are {demo} (--demo)"
+        )
+    }
+}
+
+/// What one request may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Permits {
+    pub(crate) writes: bool,
+    pub(crate) demo: bool,
+}
+
+impl Permits {
+    /// Those of a request with these extensions. One that did not come by [`permit`] may do
+    /// nothing.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        extensions.get().copied().unwrap_or_default()
+    }
+
+    /// Returns whether a request would be refused.
+    pub(crate) fn refuse(self, method: &Method, uri: &Uri) -> bool {
+        self.missing(method, uri).is_some()
+    }
+
+    fn missing(self, method: &Method, uri: &Uri) -> Option<Missing> {
+        let writes = !self.writes && is_writing(method, uri);
+        let demo = !self.demo && is_demonstration(uri.path()) && *method != Method::OPTIONS;
+        (writes || demo).then_some(Missing { writes, demo })
+    }
+}
+
+/// Includes the forms, which are of no use without writing, and the counter, which a GET with a
+/// mode changes.
+fn is_writing(method: &Method, uri: &Uri) -> bool {
+    if *method == Method::OPTIONS {
+        return false;
+    }
+    let is_form = ["delete", "edit", "new"]
+        .into_iter()
+        .any(|name| names(uri, name));
+    let counts = uri.path() == counter::PATH && names(uri, "mode");
+    !method.is_safe() || is_form || counts
+}
+
+fn is_demonstration(path: &str) -> bool {
+    path.starts_with("/@@") && !READING.iter().any(|reading| path.starts_with(reading))
+}
+
+/// What a refused request would have needed.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    writes: bool,
+    demo: bool,
+}
+
+impl Missing {
+    fn detail(self) -> &'static str {
+        match (self.writes, self.demo) {
+            (true, true) => {
+                "Writing and the demonstrations are off here. The operator turns them on by \
+                 starting the site with --allow-writes and --demo."
+            }
+            (true, false) => {
+                "This site is read-only here. The operator permits writing by starting it with \
+                 --allow-writes."
+            }
+            (false, _) => {
+                "The demonstrations are off here. The operator turns them on by starting the site \
+                 with --demo."
+            }
+        }
+    }
+}
+
+/// A request that is refused: what it asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    method: Method,
+    uri: Uri,
+    missing: Missing,
+}
+
+impl Refused {
+    pub(crate) fn of(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// The page that says so, with the navigation.
+    pub(crate) fn answer(
+        &self,
+        pages: &Pages,
+        request: &euryale::Request,
+        transaction: &mut euryale::Transaction<'_, Sqlite>,
+    ) -> Result<euryale::Response, Abort> {
+        let sections = sections(transaction.connection()?)?;
+        let problem = Problem::new(StatusCode::FORBIDDEN, self.missing.detail());
+        let problem = problem.sections(&sections);
+        Ok(pages.problem(&problem, request.headers()))
+    }
+}
+
+/// Method and address as the client sent them, for the log.
+pub(crate) fn asked(request: &Request) -> (&Method, &Uri) {
+    match Refused::of(request.extensions()) {
+        Some(refused) => (&refused.method, &refused.uri),
+        None => (request.method(), request.uri()),
+    }
+}
+
+/// Decides what a request may do. Stands outside of everything that takes the fields of proxies
+/// away.
+pub(crate) async fn permit(
+    State(rules): State<Rules>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let permits = rules.permits(names_a_proxy(request.headers()));
+    request.extensions_mut().insert(permits);
+    next.run(request).await
+}
+
+/// Returns whether a proxy left its mark, whether it is trusted or not.
+fn names_a_proxy(headers: &HeaderMap) -> bool {
+    let is_mark = |name: &HeaderName| {
+        *name == VIA || name == "forwarded" || name.as_str().starts_with("x-forwarded-")
+    };
+    headers.keys().any(is_mark)
+}
+
+/// Sends refused requests to the page that says so. Stands around all routes, inside of what
+/// changes paths.
+pub(crate) async fn gate(request: Request, next: Next) -> Response {
+    let permits = Permits::of(request.extensions());
+    match permits.missing(request.method(), request.uri()) {
+        Some(missing) => next.run(refused(request, missing)).await,
+        None => next.run(request).await,
+    }
+}
+
+/// Asks for the page instead, without the body, and with as much of the head as the page needs.
+fn refused(request: Request, missing: Missing) -> Request {
+    let (mut parts, _) = request.into_parts();
+    parts.extensions.insert(Refused {
+        method: parts.method.clone(),
+        uri: std::mem::replace(&mut parts.uri, Uri::from_static(REFUSED)),
+        missing,
+    });
+    if parts.method != Method::HEAD {
+        parts.method = Method::GET;
+    }
+    let needed = [ACCEPT, ACCEPT_ENCODING, HOST];
+    parts.headers = needed
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), parts.headers.get(&name)?.clone())))
+        .collect();
+    Request::from_parts(parts, Body::empty())
+}
