@@ -75,31 +75,93 @@ fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {
         .chain(after.map(tag))
 }
 
-/// The words that a reader sees, without marks, addresses and HTML.
+/// The words that a reader sees, without marks, addresses and HTML. What stands apart on the page,
+/// such as the cells of a table, has a dot in between.
 pub(crate) fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
+    let mut plain = Plain::with_capacity(text.len());
     for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
         match event {
-            Event::Text(text) | Event::Code(text) => plain.push_str(&text),
-            Event::SoftBreak | Event::HardBreak | Event::End(_) if !is_inline(&event) => {
-                plain.push(' ');
-            }
+            Event::Text(text) | Event::Code(text) => plain.push(&text),
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph) => plain.push(" "),
+            Event::End(TagEnd::Heading(_) | TagEnd::Item | TagEnd::TableCell) => plain.part(),
+            Event::End(end) if !is_inline(end) => plain.push(" "),
+            Event::InlineHtml(tag) if is_break(&tag) => plain.push(" "),
             _ => {}
         }
     }
-    plain
+    plain.text
 }
 
 /// Does the text go on after this without a space?
-fn is_inline(event: &Event<'_>) -> bool {
+fn is_inline(end: TagEnd) -> bool {
     matches!(
-        event,
-        Event::End(
-            TagEnd::Emphasis
-                | TagEnd::Strong
-                | TagEnd::Link
-                | TagEnd::Image
-                | TagEnd::Strikethrough
-        )
+        end,
+        TagEnd::Emphasis | TagEnd::Strong | TagEnd::Link | TagEnd::Image | TagEnd::Strikethrough
     )
+}
+
+/// What is left of HTML for a reader: good enough for a few words around one that was found.
+pub(crate) fn without_tags(html: &str) -> String {
+    let mut plain = Plain::with_capacity(html.len());
+    for (index, part) in html.split('<').enumerate() {
+        // Before the first one there is no tag.
+        let (tag, after) = match index {
+            0 => ("", part),
+            _ => part.split_once('>').unwrap_or((part, "")),
+        };
+        if ends_a_part(tag) {
+            plain.part();
+        } else {
+            plain.push(" ");
+        }
+        plain.push(&html_escape::decode_html_entities(after));
+    }
+    plain.text
+}
+
+/// Is `tag` the end of something that stands apart, such as a cell of a table?
+fn ends_a_part(tag: &str) -> bool {
+    let Some(name) = tag.strip_prefix('/') else {
+        return false;
+    };
+    let parts = [
+        "td", "th", "li", "dt", "dd", "caption", "h1", "h2", "h3", "h4", "h5", "h6",
+    ];
+    parts
+        .iter()
+        .any(|part| name.trim().eq_ignore_ascii_case(part))
+}
+
+fn is_break(tag: &str) -> bool {
+    let name = tag
+        .trim_start_matches('<')
+        .trim_end_matches(['>', '/', ' ']);
+    name.eq_ignore_ascii_case("br")
+}
+
+/// Text in parts.
+struct Plain {
+    text: String,
+    /// Has a part ended, with nothing behind it so far?
+    is_between: bool,
+}
+
+impl Plain {
+    fn with_capacity(bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            is_between: false,
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        if !text.trim().is_empty() && std::mem::take(&mut self.is_between) {
+            self.text.push_str(" · ");
+        }
+        self.text.push_str(text);
+    }
+
+    fn part(&mut self) {
+        self.is_between = !self.text.trim_end().is_empty();
+    }
 }

@@ -1,21 +1,28 @@
 //! `?q=words`: the pages at and below a folder that have all of these words.
 
+mod query;
+mod snippet;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
 use euryale::{Abort, Response, Transaction};
-use euryale_sqlite::Sqlite;
+use euryale_sqlite::{Sqlite, rusqlite};
 use http::StatusCode;
-use minijinja::{HtmlEscape, context};
+use minijinja::{Value, context};
 
+use self::query::Query;
+use self::tokens::Tokenizer;
 use crate::documents::sections;
-use crate::markdown;
 use crate::page::{Pages, View, html};
-use crate::store::{self, Document, Format, Hit, MARK};
+use crate::store::{self, Document, Hit, Hits};
 
-/// So many pages are shown.
+/// The maximum number of pages that are shown.
 const MOST: usize = 20;
 
-/// A snippet has so many words at most, a few of them before the first one that was found.
-const SNIPPET: usize = 32;
-const BEFORE: usize = 8;
+/// The maximum number of characters of a document in which the words are looked for, to show them.
+/// Those of a document that has them further behind are not shown.
+const LOOKED_AT: usize = 128 << 10;
 
 /// The page of results.
 pub(crate) fn answer(
@@ -26,8 +33,21 @@ pub(crate) fn answer(
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let words = words.trim();
-    let hits = store::search(connection, &folder.path, words, MOST)?;
-    let results: Vec<_> = hits.best.iter().map(|hit| result(pages, hit)).collect();
+    let mut tokenizer = Tokenizer::new()?;
+    let query = Query::new(words, &mut tokenizer)?;
+    let hits = if query.is_empty() {
+        Hits::default()
+    } else {
+        let expression = query.expression();
+        store::search(connection, &folder.path, &expression, MOST, LOOKED_AT)?
+    };
+    let shown = hits.best.iter().flat_map(|hit| [&*hit.title, &*hit.body]);
+    tokenizer.learn(shown)?;
+    let results = hits
+        .best
+        .iter()
+        .map(|hit| result(pages, hit, &query, &tokenizer))
+        .collect::<rusqlite::Result<Vec<_>>>()?;
     let below = folder.path != "/";
     let folder_link =
         below.then(|| context! { href => pages.href(&folder.path), title => &folder.title });
@@ -57,77 +77,18 @@ pub(crate) fn answer(
     Ok(html(StatusCode::OK, pages.render(&view)?))
 }
 
-fn result(pages: &Pages, hit: &Hit) -> minijinja::Value {
-    let text = match hit.format {
-        Format::Markdown => markdown::plain(&hit.body),
-        Format::Html => without_tags(&hit.body),
-    };
-    context! {
+fn result(
+    pages: &Pages,
+    hit: &Hit,
+    query: &Query,
+    tokenizer: &Tokenizer,
+) -> rusqlite::Result<Value> {
+    let title = snippet::marked(&hit.title, query, tokenizer)?;
+    let snippet = snippet::of_source(&hit.body, hit.format, query, tokenizer)?;
+    Ok(context! {
         href => pages.href(&hit.path),
         path => &hit.path,
-        title => marked(&hit.title),
-        snippet => marked(&snippet(&text)),
-    }
-}
-
-/// Escaped, with `<mark>` around what was found; each one that is opened is closed.
-pub(crate) fn marked(text: &str) -> minijinja::Value {
-    let mut html = String::with_capacity(text.len() + 32);
-    let mut open = false;
-    for (index, part) in text.split(MARK).enumerate() {
-        if index > 0 {
-            html.push_str(if open { "</mark>" } else { "<mark>" });
-            open = !open;
-        }
-        html.push_str(&HtmlEscape(part).to_string());
-    }
-    if open {
-        html.push_str("</mark>");
-    }
-    minijinja::Value::from_safe_string(html)
-}
-
-/// The words around the first one that was found, or else the first words.
-pub(crate) fn snippet(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let found = words
-        .iter()
-        .position(|word| word.contains(MARK[0]))
-        .unwrap_or(0);
-    let first = found.saturating_sub(BEFORE);
-    let last = words.len().min(first + SNIPPET);
-    let mut snippet = words[first..last].join(" ");
-    if first > 0 {
-        snippet.insert_str(0, "… ");
-    }
-    if last < words.len() {
-        snippet.push_str(" …");
-    }
-    snippet
-}
-
-/// What is left of HTML for a reader: good enough for a few words around one that was found.
-pub(crate) fn without_tags(html: &str) -> String {
-    let mut text = String::with_capacity(html.len());
-    for (index, part) in html.split('<').enumerate() {
-        // Before the first one there is no tag.
-        let after = if index == 0 {
-            part
-        } else {
-            part.split_once('>').map_or("", |(_, after)| after)
-        };
-        text.push_str(after);
-        text.push(' ');
-    }
-    let entities = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&nbsp;", " "),
-    ];
-    let text = entities
-        .into_iter()
-        .fold(text, |text, (entity, plain)| text.replace(entity, plain));
-    text.replace("&amp;", "&")
+        title => Value::from_safe_string(title),
+        snippet => Value::from_safe_string(snippet),
+    })
 }

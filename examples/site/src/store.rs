@@ -18,8 +18,8 @@ pub(crate) use self::files::{
     remove_scales, scale,
 };
 pub(crate) use self::recent::{numbers, recent};
-pub(crate) use self::schema::STEPS;
-pub(crate) use self::search::{Hit, MARK, search};
+pub(crate) use self::schema::{STEPS, TOKENIZER};
+pub(crate) use self::search::{Hit, Hits, search};
 pub(crate) use self::write::{add, change, exists, has_children, remove, replace};
 
 /// Were the samples imported? Then they are not again, even if all of them were deleted since.

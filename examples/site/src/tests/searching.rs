@@ -1,11 +1,13 @@
 //! Full-text search: what is found, what is shown of it, and words that would mean something to
 //! FTS5.
 
+use std::time::{Duration, Instant};
+
 use euryale_test::Answer;
 
 use super::{Site, connection, header};
 use crate::data::Data;
-use crate::{content, markdown, search, store};
+use crate::{content, store};
 
 /// The paths that a page of results lists, best first.
 fn found(page: &Answer) -> Vec<String> {
@@ -248,36 +250,19 @@ fn a_database_from_before_gets_the_index_with_its_rows() {
     assert_eq!(count, 1);
 }
 
-#[test]
-fn snippets() {
-    let [before, after] = store::MARK;
-    let long = format!(
-        "{} {before}found{after} {}",
-        "a ".repeat(50),
-        "z ".repeat(50)
-    );
-    let snippet = search::snippet(&long);
-    assert!(
-        snippet.starts_with("… a a ") && snippet.ends_with(" z …"),
-        "{snippet}"
-    );
-    assert_eq!(snippet.split(' ').count(), 34);
-    assert_eq!(search::snippet(" one\n two "), "one two");
-    assert_eq!(
-        search::marked(&format!("{before}<{after}{before}")).as_str(),
-        Some("<mark>&lt;</mark><mark></mark>")
-    );
-    assert_eq!(
-        search::without_tags("a<b>c</b")
-            .split_whitespace()
-            .collect::<String>(),
-        "ac"
-    );
-    let plain = markdown::plain(
-        "# One\n\n*t*wo `three` [four](/4)\nfive <i>six</i>\n\n| a | b |\n|---|---|\n| c | d |",
-    );
-    assert_eq!(
-        search::snippet(&plain),
-        "One two three four five six a b c d"
-    );
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_fills_a_page_does_not_hold_up_its_search() {
+    let site = Site::start(1).await;
+    add(&site, "/full", "Full", "markdown", &"a ".repeat(250_000));
+    add(&site, "/lines", "Lines", "html", &"a b\n".repeat(125_000));
+    for words in ["a", "a-a-a", "b+a"] {
+        let began = Instant::now();
+        let page = site.get(&format!("/?q={words}")).await;
+        let took = began.elapsed();
+        assert!(!found(&page).is_empty(), "{words}");
+        assert!(page.text().contains("<mark>a"), "{words}: {}", page.text());
+        // A release build takes a hundredth of this, and with `highlight()` ten times as much.
+        assert!(took < Duration::from_secs(2), "{words}: {took:?}");
+    }
+    site.end().await;
 }
