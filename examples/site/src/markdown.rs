@@ -15,9 +15,10 @@ pub(crate) enum Target {
 /// Renders CommonMark with tables. `link` returns where the links of this site lead.
 ///
 /// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches.
-/// HTML in the text is passed on: documents are written by those who may write here, and no script
+/// Front matter is not shown. HTML in the text is passed on: documents are written by those who may write here, and no script
 /// runs on a page.
 pub(crate) fn render(text: &str, link: impl Fn(&str) -> Target) -> String {
+    let (_, text) = front_matter(text);
     let mut html = String::with_capacity(text.len() * 3 / 2);
     // Links do not nest (CommonMark 0.31 §6.3).
     let mut in_refused_link = false;
@@ -78,6 +79,7 @@ fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {
 /// The words that a reader sees, without marks, addresses and HTML. What stands apart on the page,
 /// such as the cells of a table, has a dot in between.
 pub(crate) fn plain(text: &str) -> String {
+    let (_, text) = front_matter(text);
     let mut plain = Plain::with_capacity(text.len());
     for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
         match event {
@@ -164,4 +166,50 @@ impl Plain {
     fn part(&mut self) {
         self.is_between = !self.text.trim_end().is_empty();
     }
+}
+
+/// The front matter of a text, as Jekyll and Obsidian write it, and what follows: lines of YAML
+/// between two lines of three dashes, at the beginning. Empty if there is none.
+pub(crate) fn front_matter(text: &str) -> (&str, &str) {
+    let none = ("", text);
+    let mut lines = text.split_inclusive('\n');
+    let Some(first) = lines.next().filter(|line| line.trim_end() == "---") else {
+        return none;
+    };
+    let mut end = first.len();
+    for (number, line) in lines.enumerate() {
+        end += line.len();
+        if line.trim_end() == "---" {
+            return text.split_at(end);
+        }
+        // Without a key there is only a text between two rules.
+        let has_key = line.split_once(':').is_some_and(|(key, value)| {
+            let is_key = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+            !key.is_empty() && key.chars().all(is_key) && value.starts_with([' ', '\n'])
+        });
+        if number == 0 && !has_key {
+            return none;
+        }
+    }
+    none
+}
+
+/// The title that front matter says, if it is on one line.
+pub(crate) fn title_of(matter: &str) -> Option<String> {
+    let value = matter
+        .lines()
+        .find_map(|line| line.strip_prefix("title:"))?
+        .trim();
+    let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    // YAML 1.2 §7.3: a quote is doubled, or has a backslash before it.
+    let title = match (quoted('\''), quoted('"')) {
+        (Some(value), _) => value.replace("''", "'"),
+        (_, Some(value)) => value.replace("\\\"", "\"").replace("\\\\", "\\"),
+        // A comment; or the sign of a text that follows on more lines.
+        _ => match value.split(" #").next().unwrap_or_default().trim() {
+            block if block.starts_with(['|', '>']) => return None,
+            plain => plain.to_owned(),
+        },
+    };
+    Some(title).filter(|title| !title.is_empty())
 }

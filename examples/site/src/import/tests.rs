@@ -262,6 +262,37 @@ fn a_title_is_found_in_markdown() {
         ("## Second level\n", "name", "## Second level\n"),
         ("#hash", "name", "#hash"),
         ("#\n\nText", "name", "Text"),
+        (
+            "---\ntitle: 'It''s'  \ntags: [a]\n---\n# Other\n\nText",
+            "It's",
+            "---\ntitle: 'It''s'  \ntags: [a]\n---\n# Other\n\nText",
+        ),
+        (
+            "---\nlayout: post\ntitle: \"A \\\"b\\\"\"\n---\n# A \"b\"\n\nText",
+            "A \"b\"",
+            "---\nlayout: post\ntitle: \"A \\\"b\\\"\"\n---\nText",
+        ),
+        (
+            "---\ntags:\n  - a\n---\n\n# Own\n\nText",
+            "Own",
+            "---\ntags:\n  - a\n---\nText",
+        ),
+        (
+            "---\ntitle: Plain # why\n---\nText",
+            "Plain",
+            "---\ntitle: Plain # why\n---\nText",
+        ),
+        (
+            "---\ntitle: >\n  Long\n---\n",
+            "name",
+            "---\ntitle: >\n  Long\n---\n",
+        ),
+        (
+            "---\na rule: above\n---\n",
+            "name",
+            "---\na rule: above\n---\n",
+        ),
+        ("---\nkey: no end\n", "name", "---\nkey: no end\n"),
         ("", "name", ""),
     ];
     for (text, title, body) in cases {
@@ -286,7 +317,7 @@ fn a_title_and_a_body_are_found_in_html() {
         (
             "<!DOCTYPE html><HTML><head><TITLE>\n R&amp;D &#x2013; &#65;&copy;\n</TITLE></head>\
              <BODY class=a>\n<h1>Other</h1>Text\n</BODY></HTML>",
-            "R&D – A&copy;",
+            "R&D – A©",
             "<h1>Other</h1>Text",
         ),
         (
@@ -305,6 +336,11 @@ fn a_title_and_a_body_are_found_in_html() {
             "<titles>no</titles><h10>no</h10>",
         ),
         ("<h1>A & B < C", "A & B", ""),
+        (
+            "<title>Caf&eacute; &frac12; &hearts;&rarr; &nosuch;</title>",
+            "Café ½ ♥→ &nosuch;",
+            "<title>Caf&eacute; &frac12; &hearts;&rarr; &nosuch;</title>",
+        ),
         ("<title", "name", "<title"),
         ("<body>Ünï", "name", "Ünï"),
     ];

@@ -1,5 +1,6 @@
 //! Titles and texts of documents, from the files that hold them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag};
@@ -27,7 +28,10 @@ impl Page {
             form::text(text.trim_start_matches('\u{feff}')).map_err(|refusal| refusal.detail)?;
         let (title, body) = match format {
             Format::Markdown => from_markdown(&text),
-            Format::Html => from_html(&text),
+            Format::Html => {
+                let (title, body) = from_html(&text);
+                (title, body.into())
+            }
         };
         let title = title
             .map(|title| words(&title))
@@ -36,7 +40,7 @@ impl Page {
         let draft = Draft {
             name: None,
             title,
-            body: body.to_owned(),
+            body: body.into_owned(),
         };
         draft.check().map_err(|refusal| refusal.detail)?;
         Ok(Self {
@@ -52,31 +56,48 @@ fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The title is the first heading of the first level (`# `). Where the text begins with it, it is
-/// no part of the body: a page shows its title itself.
-fn from_markdown(text: &str) -> (Option<String>, &str) {
+/// The title is that of the front matter, or else the first heading of the first level (`# `).
+/// Where the text begins with that heading, and it says the title, it is no part of the body: a
+/// page shows its title itself.
+fn from_markdown(text: &str) -> (Option<String>, Cow<'_, str>) {
+    let (matter, rest) = markdown::front_matter(text);
+    let title = markdown::title_of(matter);
+    let Some((said, place)) = heading(rest) else {
+        return (title, text.into());
+    };
+    let is_first = rest[..place.start].trim().is_empty();
+    let body = if is_first
+        && title
+            .as_ref()
+            .is_none_or(|title| words(title) == words(&said))
+    {
+        let body = rest[place.end..].trim_start_matches('\n');
+        match matter {
+            "" => body.into(),
+            matter => format!("{matter}{body}").into(),
+        }
+    } else {
+        text.into()
+    };
+    (title.or(Some(said)), body)
+}
+
+/// The first heading of the first level that is in no list and no quotation: what it says, and
+/// where it is.
+fn heading(text: &str) -> Option<(String, Range<usize>)> {
     let mut depth = 0_usize;
     for (event, place) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
         match event {
-            // Not in a list or a quotation.
             Event::Start(Tag::Heading {
                 level: HeadingLevel::H1,
                 ..
-            }) if depth == 0 => {
-                let is_first = text[..place.start].trim().is_empty();
-                let body = if is_first {
-                    text[place.end..].trim_start_matches('\n')
-                } else {
-                    text
-                };
-                return (Some(markdown::plain(&text[place])), body);
-            }
+            }) if depth == 0 => return Some((markdown::plain(&text[place.clone()]), place)),
             Event::Start(_) => depth += 1,
             Event::End(_) => depth -= 1,
             _ => {}
         }
     }
-    (None, text)
+    None
 }
 
 /// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else
@@ -131,51 +152,16 @@ fn element(lower: &str, name: &str) -> Option<(Range<usize>, Range<usize>)> {
     Some((start..outer, inner..end))
 }
 
-/// The longest reference that is looked for, with both of its marks.
-const REFERENCE: usize = 10;
-
-/// Without tags, and with the characters that the usual references stand for.
+/// Without tags, and with the characters that references stand for.
 fn plain(html: &str) -> String {
     let mut text = String::with_capacity(html.len());
-    let mut rest = html;
-    while let Some(at) = rest.find(['<', '&']) {
-        let (before, from) = rest.split_at(at);
-        text.push_str(before);
-        let reference = || {
-            let end = from.bytes().take(REFERENCE).position(|byte| byte == b';')?;
-            Some((character(&from[1..end])?, end))
+    for (index, part) in html.split('<').enumerate() {
+        // Before the first one there is no tag.
+        let after = match index {
+            0 => part,
+            _ => part.split_once('>').map_or("", |(_, after)| after),
         };
-        rest = if let Some(tag) = from.strip_prefix('<') {
-            tag.find('>').map_or("", |end| &tag[end + 1..])
-        } else if let Some((character, end)) = reference() {
-            text.push(character);
-            &from[end + 1..]
-        } else {
-            text.push('&');
-            &from[1..]
-        };
+        text.push_str(after);
     }
-    text.push_str(rest);
-    words(&text)
-}
-
-fn character(reference: &str) -> Option<char> {
-    if let Some(number) = reference.strip_prefix('#') {
-        let hexadecimal = number
-            .strip_prefix(['x', 'X'])
-            .map(|digits| u32::from_str_radix(digits, 16));
-        return char::from_u32(hexadecimal.unwrap_or_else(|| number.parse()).ok()?);
-    }
-    Some(match reference {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => ' ',
-        "ndash" => '–',
-        "mdash" => '—',
-        "hellip" => '…',
-        _ => return None,
-    })
+    words(&html_escape::decode_html_entities(&text))
 }

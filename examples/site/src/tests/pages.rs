@@ -267,3 +267,17 @@ fn the_page_of_the_metrics_has_all_of_them() {
     let missing: Vec<&str> = names.filter(|name| !named(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn front_matter_is_not_shown() {
+    let html = |text: &str| markdown::render(text, |_| Target::AsWritten);
+    assert_eq!(
+        html("---\ntitle: A\ntags: [b]\n---\n\nText"),
+        "<p>Text</p>\n"
+    );
+    assert_eq!(html("---\r\ntitle: A\r\n---\r\nText"), "<p>Text</p>\n");
+    // A text between two rules, and one that does not begin with them.
+    assert!(html("---\nText\n---\n").contains("Text"));
+    assert!(html("Text\n\n---\ntitle: A\n---\n").contains("title: A"));
+    assert_eq!(markdown::plain("---\ntitle: A\n---\nText").trim(), "Text");
+}
