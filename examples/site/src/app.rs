@@ -1,6 +1,8 @@
 //! The site as a service: synchronous pages behind the stack, and beside it what needs no worker.
 
+use std::num::NonZeroU32;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
@@ -24,13 +26,14 @@ use crate::feed::Feeds;
 use crate::page::{Pages, Problem};
 use crate::permits::{Permits, Refused};
 use crate::query::{names, parameter};
+use crate::refusal::Refusal;
 use crate::scale::Scales;
 use crate::settings::{self, Settings};
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
 use crate::{
     access_log, compress, counter, cross_site, deferred, documents, edit, export, files, form,
-    promises, public, remove, route, scale, search, slow, standing, tiles, visitor,
+    promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there
@@ -198,6 +201,13 @@ impl Site {
         document: Document,
         transaction: &mut Transaction<'_, Sqlite>,
     ) -> Result<Response, Abort> {
+        if names(request.uri(), "text") {
+            allow(pages, request, &[Method::GET, Method::PUT])?;
+            return match *request.method() {
+                Method::PUT => text::put(pages, &document, request, transaction),
+                _ => text::show(pages, document, request),
+            };
+        }
         allow(pages, request, &[Method::DELETE, Method::GET, Method::POST])?;
         if names(request.uri(), "delete") || request.method() == Method::DELETE {
             return self.remove(pages, request, &Item::Document(document), transaction);
@@ -208,7 +218,11 @@ impl Site {
         if names(request.uri(), "new") {
             return edit::new(pages, &document, transaction);
         }
-        match words(pages, request)? {
+        if let Some(number) = asked::<NonZeroU32>(pages, request, "list", "a number from 1")? {
+            let number = usize::try_from(number.get()).unwrap_or(usize::MAX);
+            return documents::list(pages, &document, number, request, transaction);
+        }
+        match asked::<String>(pages, request, "q", "words")? {
             Some(words) => search::answer(pages, &document, &words, transaction),
             None => {
                 let is_home = document.path == "/";
@@ -251,12 +265,15 @@ impl Site {
     }
 }
 
-/// What is searched for, if something is. Any words are good.
-fn words(pages: &Pages, request: &Request) -> Result<Option<String>, Abort> {
-    parameter(request.uri(), "q", "words").map_err(|detail| {
-        let problem = Problem::new(StatusCode::BAD_REQUEST, &detail);
-        Abort::response(pages.problem(&problem, request.headers()))
-    })
+/// What a parameter of the query says, if it is there.
+fn asked<T: FromStr>(
+    pages: &Pages,
+    request: &Request,
+    name: &str,
+    wanted: &str,
+) -> Result<Option<T>, Abort> {
+    parameter(request.uri(), name, wanted)
+        .map_err(|detail| Refusal::bad(detail).abort(pages, request))
 }
 
 /// Refuses methods that a path does not know (RFC 9110 §15.5.6). `HEAD` is published as `GET`.

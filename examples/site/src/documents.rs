@@ -4,11 +4,21 @@ use euryale::tiles::HasTiles;
 use euryale::{Abort, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::{HeaderValue, StatusCode, Uri, header};
+use minijinja::{Value, context};
 use percent_encoding::percent_decode_str;
 
 use crate::page::{Pages, Problem, View, html, text};
-use crate::store::{self, Document, Entry, FileEntry, Format};
+use crate::refusal::Refusal;
+use crate::store::{self, Document, Entry, FileEntry, Format, Portion, Range};
 use crate::{fingerprint, markdown};
+
+/// The number of sections that the navigation of a page shows, and the length of their titles
+/// there, in characters: every page pays for it.
+const MOST_SECTIONS: usize = 20;
+const LONGEST_SECTION: usize = 60;
+
+/// The number of pages, and of files, that a folder lists on one page.
+const MOST_LISTED: usize = 100;
 
 /// What stands at an address.
 pub(crate) enum Item {
@@ -52,13 +62,15 @@ pub(crate) fn show(
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let sections = sections(connection)?;
-    // The root lists nothing: its children are the sections, which stand in the navigation of every
-    // page.
+    // The root lists no pages: they are the sections, in the navigation of every page.
+    let range = listed(1);
     let children = if document.path == "/" {
-        Vec::new()
+        Portion::default()
     } else {
-        store::children(connection, &document.path)?
+        store::children(connection, &document.path, range)?
     };
+    let files = store::files(connection, &document.path, range)?;
+    let goes_on = children.more || files.more;
     let body = match document.format {
         Format::Markdown => markdown::render(&document.body, |path| pages.target(path)),
         Format::Html => document.body.clone(),
@@ -66,12 +78,13 @@ pub(crate) fn show(
     let view = View {
         title: &document.title,
         path: Some(&document.path),
-        sections: &sections,
+        sections: Some(&sections),
         ancestors: &store::ancestors(connection, &document.path)?,
         body,
         tiles,
-        children: &children,
-        files: &store::files(connection, &document.path)?,
+        children: &children.entries,
+        files: &files.entries,
+        more: goes_on.then(|| list_address(pages, &document.path, 2)),
         modified: Some(&document.modified),
         ..View::default()
     };
@@ -84,11 +97,83 @@ pub(crate) fn show(
     Ok(response)
 }
 
-/// What the navigation of every page shows: the root, and what stands in it.
-pub(crate) fn sections(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
-    Ok(std::iter::once(Entry::home())
-        .chain(store::children(connection, "/")?)
-        .collect())
+/// `?list=NUMBER`: one part of a folder's list of pages and files, which may be long.
+pub(crate) fn list(
+    pages: &Pages,
+    folder: &Document,
+    number: usize,
+    request: &Request,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let connection = transaction.connection()?;
+    let range = listed(number);
+    let children = store::children(connection, &folder.path, range)?;
+    let files = store::files(connection, &folder.path, range)?;
+    if children.entries.is_empty() && files.entries.is_empty() {
+        let refusal = Refusal::new(StatusCode::NOT_FOUND, "The list of this folder is shorter.");
+        return Err(refusal.abort_with_navigation(pages, request, transaction));
+    }
+    let sections = sections(connection)?;
+    let mut ancestors = store::ancestors(connection, &folder.path)?;
+    ancestors.push(Entry {
+        path: folder.path.clone(),
+        title: folder.title.clone(),
+    });
+    let before = (number > 1).then(|| list_address(pages, &folder.path, number - 1));
+    let context = context! {
+        href => pages.href(&folder.path),
+        title => &folder.title,
+        number,
+        before => before.map(Value::from_safe_string),
+    };
+    let goes_on = children.more || files.more;
+    let view = View {
+        title: "All pages",
+        sections: Some(&sections),
+        ancestors: &ancestors,
+        body: pages.fragment("list", context)?,
+        children: &children.entries,
+        files: &files.entries,
+        more: goes_on.then(|| list_address(pages, &folder.path, number + 1)),
+        search_in: &folder.path,
+        ..View::default()
+    };
+    Ok(html(StatusCode::OK, pages.render(&view)?))
+}
+
+fn listed(number: usize) -> Range {
+    Range {
+        skip: number.saturating_sub(1).saturating_mul(MOST_LISTED),
+        most: MOST_LISTED,
+    }
+}
+
+fn list_address(pages: &Pages, path: &str, number: usize) -> String {
+    format!("{}?list={number}", pages.href(path))
+}
+
+/// The navigation of every page: the root, and the first pages in it.
+pub(crate) fn sections(connection: &Connection) -> rusqlite::Result<Portion<Entry>> {
+    let range = Range {
+        skip: 0,
+        most: MOST_SECTIONS,
+    };
+    let Portion { entries, more } = store::children(connection, "/", range)?;
+    let shortened = entries.into_iter().map(|entry| Entry {
+        title: shortened(&entry.title),
+        ..entry
+    });
+    Ok(Portion {
+        entries: std::iter::once(Entry::home()).chain(shortened).collect(),
+        more,
+    })
+}
+
+fn shortened(title: &str) -> String {
+    match title.char_indices().nth(LONGEST_SECTION) {
+        Some((end, _)) => format!("{}…", title[..end].trim_end()),
+        None => title.to_owned(),
+    }
 }
 
 /// To the same address without its last slash. It begins with one slash: a document stands there.

@@ -8,12 +8,14 @@ use http::{HeaderValue, StatusCode, header};
 use minijinja::context;
 
 use crate::address;
+use crate::conditions::{self, Current};
 use crate::documents::sections;
 use crate::files;
+use crate::fingerprint;
 use crate::form::{self, Draft, Posted};
 use crate::page::{Pages, View, encoded, html, text};
 use crate::refusal::Refusal;
-use crate::store::{self, Document, Entry, Format};
+use crate::store::{self, Document, Entry, Format, Portion};
 
 /// The form that changes `document`.
 pub(crate) fn edit(
@@ -24,16 +26,22 @@ pub(crate) fn edit(
     let sections = sections(transaction.connection()?)?;
     let form = Draft {
         name: None,
+        version: Some(version(&document)),
         title: document.title,
         body: document.body,
     };
     let shown = Shown {
         path: &document.path,
         form: &form,
-        format: Some(document.format),
-        refusal: None,
+        format: document.format,
+        refused: None,
     };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
+}
+
+/// Names what a form shows of a document. No title or text has a NUL.
+fn version(document: &Document) -> String {
+    fingerprint::of([&*document.title, "\0", &*document.body])
 }
 
 /// The form that makes a document in `folder`.
@@ -47,12 +55,11 @@ pub(crate) fn new(
         name: Some(String::new()),
         ..Draft::default()
     };
-    let format = Some(Format::Markdown);
     let shown = Shown {
         path: &folder.path,
         form: &form,
-        format,
-        refusal: None,
+        format: Format::Markdown,
+        refused: None,
     };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
@@ -61,42 +68,35 @@ pub(crate) fn new(
 /// before a connection is asked for, the form is known.
 ///
 /// A program is answered 201 with `Location`, or 204 when it changed what was there; a browser 303.
+/// A form that names another version than the stored one is a conflict, 409.
 pub(crate) fn save(
     pages: &Pages,
     blobs: &FolderStore,
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let refuse = |refusal: &Refusal| refusal.abort(pages, request);
-    let path =
-        address::writable(request.uri().path()).map_err(|detail| refuse(&Refusal::bad(detail)))?;
-    let form = match form::read(request).map_err(|refusal| refuse(&refusal))? {
-        Posted::Page(form) => form,
-        Posted::Files(uploads) => {
+    let path = match address::writable(request.uri().path()) {
+        Ok(path) => path,
+        Err(detail) => {
+            let refusal = Refusal::bad(detail);
+            return Err(refusal.abort_with_navigation(pages, request, transaction));
+        }
+    };
+    let form = match form::read(request) {
+        Ok(Posted::Page(form)) => form,
+        Ok(Posted::Files(uploads)) => {
             return files::take(pages, blobs, &path, &uploads, request, transaction);
         }
+        Err(refusal) => return Err(refusal.abort_with_navigation(pages, request, transaction)),
     };
-    let refuse = |refusal: &Refusal| {
-        if !accepts_html(request.headers()) {
-            return refusal.abort(pages, request);
-        }
-        // What was typed is not lost.
-        let shown = Shown {
-            path: &path,
-            form: &form,
-            format: None,
-            refusal: Some(refusal),
-        };
-        shown
-            .page(pages, &[Entry::home()])
-            .map_or_else(Abort::from, |page| {
-                Abort::response(html(refusal.status, page))
-            })
+    let written = match target(&path, &form) {
+        Ok(target) => write(transaction.connection()?, &target, &form, request)?
+            .map(|is_new| (target, is_new)),
+        Err(refusal) => Err(refusal.into()),
     };
-    let target = target(&path, &form).map_err(|refusal| refuse(&refusal))?;
-    let is_new = match write(transaction.connection()?, &target, &form)? {
-        Ok(is_new) => is_new,
-        Err(refusal) => return Err(refuse(&refusal)),
+    let (target, is_new) = match written {
+        Ok(written) => written,
+        Err(refused) => return Err(refused.abort(pages, &path, form, request, transaction)),
     };
     let status = match is_new {
         _ if accepts_html(request.headers()) => StatusCode::SEE_OTHER,
@@ -128,22 +128,120 @@ fn target(path: &str, form: &Draft) -> Result<String, Refusal> {
     }
 }
 
+/// A form that is not done.
+struct Refused {
+    refusal: Refusal,
+    /// The document as it is now, when the form changes an earlier version of it.
+    stored: Option<Document>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            stored: None,
+        }
+    }
+}
+
+impl Refused {
+    /// As the answer to `request`. A browser gets the form again, with what was typed.
+    fn abort(
+        &self,
+        pages: &Pages,
+        path: &str,
+        form: Draft,
+        request: &Request,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Abort {
+        if !accepts_html(request.headers()) {
+            return self.refusal.abort(pages, request);
+        }
+        self.page(pages, path, form, transaction).map_or_else(
+            |abort| abort,
+            |page| Abort::response(html(self.refusal.status, page)),
+        )
+    }
+
+    fn page(
+        &self,
+        pages: &Pages,
+        path: &str,
+        mut form: Draft,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Result<String, Abort> {
+        let connection = transaction.connection()?;
+        let sections = sections(connection)?;
+        let format = match &form.name {
+            Some(_) => None,
+            None => store::document(connection, path)?.map(|document| document.format),
+        };
+        // The form shows what is stored now, so it may replace that when it is saved again.
+        if let Some(stored) = &self.stored {
+            form.version = Some(version(stored));
+        } else if format.is_none() {
+            form.version = None;
+        }
+        let shown = Shown {
+            path,
+            form: &form,
+            format: format.unwrap_or(Format::Markdown),
+            refused: Some(self),
+        };
+        Ok(shown.page(pages, &sections)?)
+    }
+}
+
 /// Whether it is a new one.
 fn write(
     connection: &Connection,
     path: &str,
     form: &Draft,
-) -> Result<Result<bool, Refusal>, Abort> {
-    let conflict = |detail: String| Ok(Err(Refusal::conflict(detail)));
-    if store::exists(connection, path)? {
-        // Who fills in the form for a new page does not know that there is one.
+    request: &Request,
+) -> Result<Result<bool, Refused>, Abort> {
+    let conflict = |detail: String| Ok(Err(Refusal::conflict(detail).into()));
+    let stored = store::document(connection, path)?;
+    // A page is sent with a weak tag, which no If-Match names; its text has a strong one.
+    let current = match stored {
+        Some(_) => Current::Untagged,
+        None => Current::Nothing,
+    };
+    if let Some(status) = conditions::unmet(request.method(), request.headers(), current) {
+        let detail = "A page has no strong tag: send If-Match to the address of its text, ?text.";
+        return Ok(Err(Refusal::new(status, detail).into()));
+    }
+    if let Some(stored) = stored {
+        // The form for a new page must not replace one that is there.
         if form.name.is_some() {
             return conflict(format!(
                 "There is a page at {path} already. Choose another name."
             ));
         }
+        // A browser may send a form again whose answer was lost: that is no conflict.
+        let is_done = stored.title == form.title && stored.body == form.body;
+        if is_done {
+            return Ok(Ok(false));
+        }
+        if form
+            .version
+            .as_ref()
+            .is_some_and(|known| *known != version(&stored))
+        {
+            let detail = "This page was changed after you opened it. Your text is in the form, and \
+                what is stored now is below it. Take over what is missing and save again, which \
+                replaces what is stored.";
+            return Ok(Err(Refused {
+                refusal: Refusal::conflict(detail),
+                stored: Some(stored),
+            }));
+        }
         store::change(connection, path, &form.title, &form.body)?;
         return Ok(Ok(false));
+    }
+    if form.name.is_none() && form.version.is_some() {
+        return conflict(format!(
+            "The page at {path} was deleted after you opened it. Save again to make a new one."
+        ));
     }
     if store::file(connection, path)?.is_some() {
         return conflict(format!(
@@ -165,17 +263,17 @@ fn write(
 struct Shown<'a> {
     path: &'a str,
     form: &'a Draft,
-    format: Option<Format>,
-    refusal: Option<&'a Refusal>,
+    format: Format,
+    refused: Option<&'a Refused>,
 }
 
 impl Shown<'_> {
-    fn page(&self, pages: &Pages, sections: &[Entry]) -> Result<String, minijinja::Error> {
+    fn page(&self, pages: &Pages, sections: &Portion<Entry>) -> Result<String, minijinja::Error> {
         let format = match self.format {
-            Some(Format::Markdown) => "Markdown",
-            Some(Format::Html) => "HTML",
-            None => "",
+            Format::Markdown => "Markdown",
+            Format::Html => "HTML",
         };
+        let stored = self.refused.and_then(|refused| refused.stored.as_ref());
         let body = pages.fragment(
             "form",
             context! {
@@ -184,8 +282,13 @@ impl Shown<'_> {
                 name => &self.form.name,
                 title => &self.form.title,
                 body => &self.form.body,
+                version => &self.form.version,
                 format,
-                refusal => self.refusal.map(|refusal| &refusal.detail),
+                refusal => self.refused.map(|refused| &refused.refusal.detail),
+                stored => stored.map(|stored| context! {
+                    title => &stored.title,
+                    body => &stored.body,
+                }),
             },
         )?;
         let is_new = self.form.name.is_some();
@@ -202,7 +305,7 @@ impl Shown<'_> {
         };
         pages.render(&View {
             title,
-            sections,
+            sections: Some(sections),
             body,
             ..View::default()
         })

@@ -112,7 +112,7 @@ impl Feeds {
             StatusCode::OK,
             pages.render(&View {
                 title,
-                sections: &sections,
+                sections: Some(&sections),
                 body,
                 ..View::default()
             })?,

@@ -96,8 +96,10 @@ pub(crate) fn take(
     request: &Request,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let refuse = |refusal: &Refusal| refusal.abort(pages, request);
-    let targets = targets(path, uploads).map_err(|refusal| refuse(&refusal))?;
+    let targets = match targets(path, uploads) {
+        Ok(targets) => targets,
+        Err(refusal) => return Err(refusal.abort_with_navigation(pages, request, transaction)),
+    };
     // Before the connection: while files reach the disk, nobody has to wait for the database.
     let kept = uploads
         .iter()
@@ -105,12 +107,15 @@ pub(crate) fn take(
     let kept = kept.collect::<io::Result<Vec<_>>>()?;
     if !store::exists(transaction.connection()?, path)? {
         let detail = format!("There is no page at {path} to put files in. Make that first.");
-        return Err(refuse(&Refusal::conflict(detail)));
+        let refusal = Refusal::conflict(detail);
+        return Err(refusal.abort_with_navigation(pages, request, transaction));
     }
     for ((target, upload), blob) in targets.iter().zip(uploads).zip(kept) {
         let before = match existing(transaction.connection()?, target)? {
             Ok(before) => before,
-            Err(refusal) => return Err(refuse(&refusal)),
+            Err(refusal) => {
+                return Err(refusal.abort_with_navigation(pages, request, transaction));
+            }
         };
         if let Some(before) = before {
             remove_blobs(blobs, &before, transaction)?;

@@ -11,13 +11,17 @@ use crate::refusal::Refusal;
 const LONGEST_TITLE: usize = 200;
 pub(crate) const LONGEST_BODY: usize = 1 << 20;
 
-/// A form as large as this holds any document, every byte of it percent-encoded; the stack refuses
-/// what is larger and has no files.
-pub(crate) const LARGEST_FORM: u64 = 4 << 20;
+/// The room of a form for texts once it is decoded, in bytes. Browsers send each end of a line,
+/// one byte of a text, as two (HTML §4.10.21.4); the rest is for the other fields.
+const LARGEST_TEXT: usize = 2 * LONGEST_BODY + (64 << 10);
+
+/// A form as large as this holds any document, every byte of it percent-encoded as three; the stack
+/// refuses what is larger and has no files.
+pub(crate) const LARGEST_FORM: u64 = 3 * LARGEST_TEXT as u64;
 
 /// Room for any document; the files of a form have the room of an upload.
 pub(crate) fn limits() -> FormLimits {
-    FormLimits::new().text(LONGEST_BODY + (64 << 10))
+    FormLimits::new().text(LARGEST_TEXT)
 }
 
 const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
@@ -37,6 +41,8 @@ pub(crate) struct Draft {
     pub(crate) name: Option<String>,
     pub(crate) title: String,
     pub(crate) body: String,
+    /// The version of the document that was changed. None: whichever is stored.
+    pub(crate) version: Option<String>,
 }
 
 /// Does `headers` announce a form that may bring files?
@@ -90,19 +96,21 @@ pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
         .ok_or_else(|| Refusal::bad("Send files in fields named file, and nothing beside them."))
 }
 
-/// A document. Each field occurs once, `name` at most once; there are no others.
+/// A document. Each field occurs once, `name` and `version` at most once; there are no others.
 pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Draft, Refusal> {
     let mut name = None;
     let mut title = None;
     let mut body = None;
+    let mut version = None;
     for (key, value) in fields {
         let field = match key {
             "name" => &mut name,
             "title" => &mut title,
             "body" => &mut body,
+            "version" => &mut version,
             _ => {
                 return Err(Refusal::bad(
-                    "The form has a field too many: it knows name, title and body.",
+                    "The form has a field too many: it knows name, title, body and version.",
                 ));
             }
         };
@@ -118,6 +126,7 @@ pub(crate) fn page<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Resu
         name,
         title: title.trim().to_owned(),
         body: body.ok_or_else(|| missing("body"))?,
+        version,
     })
 }
 
@@ -146,10 +155,18 @@ impl Draft {
                 "A title has at most {LONGEST_TITLE} characters."
             )));
         }
-        if self.body.len() > LONGEST_BODY {
-            let detail = format!("A text has at most {} KiB.", LONGEST_BODY >> 10);
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
-        }
-        Ok(())
+        check_length(&self.body)
     }
+}
+
+/// Is `text` short enough to be stored?
+///
+/// # Errors
+/// What the limit is.
+pub(crate) fn check_length(text: &str) -> Result<(), Refusal> {
+    if text.len() <= LONGEST_BODY {
+        return Ok(());
+    }
+    let detail = format!("A text has at most {} KiB.", LONGEST_BODY >> 10);
+    Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, detail))
 }

@@ -13,6 +13,7 @@ mod aside;
 mod certificates;
 mod chord;
 mod compress;
+mod conditions;
 mod config;
 mod content;
 mod counter;
@@ -61,6 +62,7 @@ mod standing;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 mod theme;
 mod tiles;
 mod visitor;

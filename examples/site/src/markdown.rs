@@ -76,8 +76,8 @@ fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {
         .chain(after.map(tag))
 }
 
-/// The words that a reader sees, without marks, addresses and HTML. What stands apart on the page,
-/// such as the cells of a table, has a dot in between.
+/// The words that a reader sees, without marks, addresses and HTML. Headings, list items and cells
+/// of tables are separated by dots.
 pub(crate) fn plain(text: &str) -> String {
     let (_, text) = front_matter(text);
     let mut plain = Plain::with_capacity(text.len());
@@ -121,7 +121,7 @@ pub(crate) fn without_tags(html: &str) -> String {
     plain.text
 }
 
-/// Is `tag` the end of something that stands apart, such as a cell of a table?
+/// Returns whether `tag` ends a heading, a list item or a cell of a table.
 fn ends_a_part(tag: &str) -> bool {
     let Some(name) = tag.strip_prefix('/') else {
         return false;
@@ -169,7 +169,7 @@ impl Plain {
 }
 
 /// The front matter of a text, as Jekyll and Obsidian write it, and what follows: lines of YAML
-/// between two lines of three dashes, at the beginning. Empty if there is none.
+/// between two lines of three dashes, at the beginning. Without front matter the first is empty.
 pub(crate) fn front_matter(text: &str) -> (&str, &str) {
     let none = ("", text);
     let mut lines = text.split_inclusive('\n');

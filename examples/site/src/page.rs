@@ -15,13 +15,14 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::markdown::Target;
 use crate::permits::Permits;
-use crate::store::{Entry, FileEntry};
+use crate::store::{Entry, FileEntry, Portion};
 use crate::{picture, public, size};
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("page", include_str!("../templates/page.html")),
     ("feed", include_str!("../templates/feed.html")),
     ("form", include_str!("../templates/form.html")),
+    ("list", include_str!("../templates/list.html")),
     ("news", include_str!("../templates/news.html")),
     ("numbers", include_str!("../templates/numbers.html")),
     ("recent", include_str!("../templates/recent.html")),
@@ -73,7 +74,8 @@ pub(crate) struct View<'a> {
     pub(crate) title: &'a str,
     /// The document's path; none for a page that is not a document.
     pub(crate) path: Option<&'a str>,
-    pub(crate) sections: &'a [Entry],
+    /// The navigation; none has the root only.
+    pub(crate) sections: Option<&'a Portion<Entry>>,
     pub(crate) ancestors: &'a [Entry],
     /// As HTML.
     pub(crate) body: String,
@@ -81,6 +83,8 @@ pub(crate) struct View<'a> {
     pub(crate) tiles: &'a [String],
     pub(crate) children: &'a [Entry],
     pub(crate) files: &'a [FileEntry],
+    /// The address of the page on which the lists of children and files go on.
+    pub(crate) more: Option<String>,
     pub(crate) modified: Option<&'a str>,
     /// The folder that the search form looks in; the whole site if empty.
     pub(crate) search_in: &'a str,
@@ -103,7 +107,7 @@ impl View<'_> {
 pub(crate) struct Problem<'a> {
     status: StatusCode,
     detail: &'a str,
-    sections: &'a [Entry],
+    sections: Option<&'a Portion<Entry>>,
 }
 
 impl<'a> Problem<'a> {
@@ -112,13 +116,13 @@ impl<'a> Problem<'a> {
         Self {
             status,
             detail,
-            sections: &[],
+            sections: None,
         }
     }
 
     /// With these in the navigation.
-    pub(crate) fn sections(mut self, sections: &'a [Entry]) -> Self {
-        self.sections = sections;
+    pub(crate) fn sections(mut self, sections: &'a Portion<Entry>) -> Self {
+        self.sections = Some(sections);
         self
     }
 
@@ -257,14 +261,21 @@ impl Pages {
         } else {
             self.href(view.search_in)
         };
+        let home = [Entry::home()];
+        let sections = view
+            .sections
+            .map_or(&home[..], |sections| &sections.entries);
+        let has_more_sections = view.sections.is_some_and(|sections| sections.more);
         self.environment.get_template("page")?.render(context! {
             title => view.title,
             home => self.home(),
-            sections => self.entries(view.sections, view.path),
+            sections => self.entries(sections, view.path),
+            has_more_sections,
             ancestors => self.entries(view.ancestors, None),
             body => Value::from_safe_string(view.body.clone()),
             children => self.entries(view.children, None),
             files => view.files.iter().map(|entry| self.file(entry)).collect::<Vec<_>>(),
+            more => view.more.clone().map(Value::from_safe_string),
             modified => view.modified,
             document => view.path.map(|path| self.href(path)),
             can_write => self.permits.writes,
@@ -292,8 +303,15 @@ impl Pages {
     /// The page of an error that is not the client's. Asked for by a layer that has answered who
     /// wants no HTML already, and that sets status, Retry-After and Vary.
     pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
+        let detail = match failure.status {
+            // The form is gone here, and nowhere else.
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                &format!("{} Go back: your browser still has it.", failure.detail())
+            }
+            _ => failure.detail(),
+        };
         self.at(public::here())
-            .answer(&Problem::new(failure.status, failure.detail()), true)
+            .answer(&Problem::new(failure.status, detail), true)
     }
 
     /// Answers with `problem`.
@@ -312,15 +330,10 @@ impl Pages {
     }
 
     fn problem_page(&self, problem: &Problem<'_>) -> Result<String, minijinja::Error> {
-        let home = [Entry::home()];
         let detail = minijinja::HtmlEscape(problem.detail);
         self.render(&View {
             title: problem.title(),
-            sections: if problem.sections.is_empty() {
-                &home
-            } else {
-                problem.sections
-            },
+            sections: problem.sections,
             body: format!(
                 "<p>{detail}</p>\n<p class=\"status\">Status {}</p>\n",
                 problem.status.as_u16()

@@ -1,8 +1,11 @@
 //! What is not done, and what to do instead.
 
-use euryale::{Abort, Request};
+use euryale::publisher::accepts_html;
+use euryale::{Abort, Request, Transaction};
+use euryale_sqlite::Sqlite;
 use http::StatusCode;
 
+use crate::documents::sections;
 use crate::page::{Pages, Problem};
 
 /// Why a request is not done.
@@ -32,6 +35,28 @@ impl Refusal {
     /// As the answer to `request`, in whose transaction nothing stays.
     pub(crate) fn abort(&self, pages: &Pages, request: &Request) -> Abort {
         let problem = Problem::new(self.status, &self.detail);
+        Abort::response(pages.problem(&problem, request.headers()))
+    }
+
+    /// The same, and a browser gets the navigation, which takes a connection.
+    pub(crate) fn abort_with_navigation(
+        &self,
+        pages: &Pages,
+        request: &Request,
+        transaction: &mut Transaction<'_, Sqlite>,
+    ) -> Abort {
+        if !accepts_html(request.headers()) {
+            return self.abort(pages, request);
+        }
+        let sections = match transaction.connection() {
+            Ok(connection) => sections(connection),
+            Err(error) => return error.into(),
+        };
+        let sections = match sections {
+            Ok(sections) => sections,
+            Err(error) => return error.into(),
+        };
+        let problem = Problem::new(self.status, &self.detail).sections(&sections);
         Abort::response(pages.problem(&problem, request.headers()))
     }
 }

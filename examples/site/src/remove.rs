@@ -3,7 +3,7 @@
 use euryale::blob::FolderStore;
 use euryale::publisher::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
+use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use minijinja::context;
@@ -12,7 +12,7 @@ use crate::documents::{Item, sections};
 use crate::files;
 use crate::page::{Pages, View, encoded, html, text};
 use crate::refusal::Refusal;
-use crate::store;
+use crate::store::{self, Document};
 
 /// The page that asks.
 pub(crate) fn ask(
@@ -35,7 +35,7 @@ pub(crate) fn ask(
         StatusCode::OK,
         pages.render(&View {
             title: "Delete",
-            sections: &sections,
+            sections: Some(&sections),
             body,
             ..View::default()
         })?,
@@ -52,15 +52,12 @@ pub(crate) fn remove(
     item: &Item,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let conflict = |detail: &str| Err(Refusal::conflict(detail).abort(pages, request));
     let connection = transaction.connection()?;
     let path = match item {
         Item::Document(document) => {
-            if document.path == "/" {
-                return conflict("The first page stays: everything else stands below it.");
-            }
-            if store::has_children(connection, &document.path)? {
-                return conflict("There are pages or files in this folder. Delete them first.");
+            if let Some(detail) = what_keeps(document, connection)? {
+                let refusal = Refusal::conflict(detail);
+                return Err(refusal.abort_with_navigation(pages, request, transaction));
             }
             store::remove(connection, &document.path)?;
             &document.path
@@ -84,4 +81,18 @@ pub(crate) fn remove(
         HeaderValue::try_from(pages.location(&encoded(folder)))?,
     );
     Ok(response)
+}
+
+/// Why a document stays, if it does.
+fn what_keeps(
+    document: &Document,
+    connection: &Connection,
+) -> rusqlite::Result<Option<&'static str>> {
+    if document.path == "/" {
+        return Ok(Some(
+            "The first page stays: everything else stands below it.",
+        ));
+    }
+    let has_children = store::has_children(connection, &document.path)?;
+    Ok(has_children.then_some("There are pages or files in this folder. Delete them first."))
 }

@@ -68,7 +68,7 @@ pub(crate) fn answer(
     let sections = sections(connection)?;
     let view = View {
         title: "Search",
-        sections: &sections,
+        sections: Some(&sections),
         body: fragment,
         search_in: &folder.path,
         words,

@@ -133,12 +133,60 @@ pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<
     select.query_row([path], document).optional()
 }
 
-/// What stands in the folder `path`, in its order.
-pub(crate) fn children(connection: &Connection, path: &str) -> rusqlite::Result<Vec<Entry>> {
+/// A part of a list.
+#[derive(Debug)]
+pub(crate) struct Portion<T> {
+    pub(crate) entries: Vec<T>,
+    /// Does the list go on?
+    pub(crate) more: bool,
+}
+
+impl<T> Default for Portion<T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            more: false,
+        }
+    }
+}
+
+impl<T> Portion<T> {
+    /// The first `most` of `entries`, which has one more if the list goes on.
+    fn new(mut entries: Vec<T>, most: usize) -> Self {
+        let more = entries.len() > most;
+        entries.truncate(most);
+        Self { entries, more }
+    }
+}
+
+/// Which part of a list is wanted: at most `most` entries after the first `skip`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub(crate) skip: usize,
+    pub(crate) most: usize,
+}
+
+impl Range {
+    /// As SQL has it, with one entry more, which tells whether the list goes on.
+    fn limit_and_offset(self) -> (i64, i64) {
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        (number(self.most).saturating_add(1), number(self.skip))
+    }
+}
+
+/// The documents in the folder `path`, in its order.
+pub(crate) fn children(
+    connection: &Connection,
+    path: &str,
+    range: Range,
+) -> rusqlite::Result<Portion<Entry>> {
+    let (limit, offset) = range.limit_and_offset();
     let mut select = connection.prepare_cached(
-        "SELECT path, title FROM document WHERE parent = ?1 ORDER BY position, title",
+        "SELECT path, title FROM document WHERE parent = ?1 ORDER BY position, title
+         LIMIT ?2 OFFSET ?3",
     )?;
-    select.query_map([path], Entry::from_row)?.collect()
+    let entries = select.query_map((path, limit, offset), Entry::from_row)?;
+    Ok(Portion::new(entries.collect::<Result<_, _>>()?, range.most))
 }
 
 /// The folders of `path`, from the root on.

@@ -38,9 +38,9 @@ impl Page {
             .filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(|| name.to_owned());
         let draft = Draft {
-            name: None,
             title,
             body: body.into_owned(),
+            ..Draft::default()
         };
         draft.check().map_err(|refusal| refusal.detail)?;
         Ok(Self {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
-use super::parent;
+use super::{Portion, Range, parent};
 
 /// A file that stands among the documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,14 +43,18 @@ pub(crate) fn file(connection: &Connection, path: &str) -> rusqlite::Result<Opti
 }
 
 /// The files in the folder `path`, by name.
-pub(crate) fn files(connection: &Connection, path: &str) -> rusqlite::Result<Vec<FileEntry>> {
-    connection
-        .prepare_cached(
-            "SELECT path, blob, size, content_type, modified FROM file WHERE parent = ?1 ORDER BY \
-                path",
-        )?
-        .query_map([path], FileEntry::from_row)?
-        .collect()
+pub(crate) fn files(
+    connection: &Connection,
+    path: &str,
+    range: Range,
+) -> rusqlite::Result<Portion<FileEntry>> {
+    let (limit, offset) = range.limit_and_offset();
+    let mut select = connection.prepare_cached(
+        "SELECT path, blob, size, content_type, modified FROM file WHERE parent = ?1
+         ORDER BY path LIMIT ?2 OFFSET ?3",
+    )?;
+    let entries = select.query_map((path, limit, offset), FileEntry::from_row)?;
+    Ok(Portion::new(entries.collect::<Result<_, _>>()?, range.most))
 }
 
 /// A file, in the place of the one that stood there.

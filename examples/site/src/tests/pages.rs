@@ -281,3 +281,89 @@ fn front_matter_is_not_shown() {
     assert!(html("Text\n\n---\ntitle: A\n---\n").contains("title: A"));
     assert_eq!(markdown::plain("---\ntitle: A\n---\nText").trim(), "Text");
 }
+
+/// The address that `<a href="…"` before this attribute has.
+fn link(page: &str, attribute: &str) -> Option<String> {
+    let (before, _) = page.split_once(attribute)?;
+    let (_, address) = before.rsplit_once("<a href=\"")?;
+    Some(address.trim_end_matches(['"', ' ']).to_owned())
+}
+
+fn add_many(site: &Site, folder: &str, count: usize) {
+    let mut other = site.other_program();
+    let transaction = other.transaction().unwrap();
+    for number in 0..count {
+        let path = format!("{}/note-{number}", folder.trim_end_matches('/'));
+        let title = format!("Note number {number} of a large folder");
+        transaction
+            .execute(
+                "INSERT INTO document VALUES (?1, ?2, 1000, ?3, 'markdown', '', 0)",
+                (path, folder, title),
+            )
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_pages_at_the_root_add_little_to_each_page_and_are_all_reachable() {
+    let site = Site::start(2).await;
+    let paths = [
+        "/",
+        "/guides/cap",
+        "/nothing",
+        "/?q=cap",
+        "/guides?new",
+        "/guides/cap?edit",
+        "/guides/cap?delete",
+    ];
+    let mut before = Vec::new();
+    for path in paths {
+        before.push(site.browse("GET", path).await.body.len());
+    }
+    add_many(&site, "/", 3000);
+    for (path, before) in paths.into_iter().zip(before) {
+        let after = site.browse("GET", path).await.body.len();
+        assert!(after <= before + 20_000, "{path}: {before}, then {after}");
+    }
+    let home = site.browse("GET", "/nothing").await.text();
+    let mut next = link(&home, ">All pages</a>");
+    assert_eq!(next.as_deref(), Some("/?list=1"));
+    let mut notes = 0;
+    while let Some(address) = next {
+        let page = site.browse("GET", &address).await.text();
+        assert!(page.len() < 40_000, "{address}: {}", page.len());
+        let (_, list) = page.split_once("<nav class=\"children\"").unwrap();
+        notes += list.matches("<a href=\"/note-").count();
+        next = link(&page, "rel=\"next\"");
+    }
+    assert_eq!(notes, 3000);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_folder_is_listed_in_parts() {
+    let site = Site::start(2).await;
+    add_many(&site, "/guides", 150);
+    let page = site.get("/guides").await.text();
+    assert!(!page.contains(">All pages</a>"), "the root has few: {page}");
+    assert_eq!(
+        link(&page, "rel=\"next\"").as_deref(),
+        Some("/guides?list=2")
+    );
+    let page = site.get("/guides?list=2").await.text();
+    assert_eq!(
+        link(&page, "rel=\"prev\"").as_deref(),
+        Some("/guides?list=1")
+    );
+    assert_eq!(link(&page, "rel=\"next\""), None);
+    for (path, status) in [
+        ("/guides?list=3", 404),
+        ("/guides?list=0", 400),
+        ("/guides?list=x", 400),
+        ("/guides?list=4294967295", 404),
+    ] {
+        assert_eq!(site.get(path).await.status, status, "{path}");
+    }
+    site.end().await;
+}

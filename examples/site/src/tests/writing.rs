@@ -195,7 +195,7 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
             "/a",
             "title=T&body=&path=x",
             400,
-            "The form has a field too many: it knows name, title and body.",
+            "The form has a field too many: it knows name, title, body and version.",
         ),
         ("/a", "title=&body=", 400, "A page needs a title."),
         ("/a", "title=a%0Ab&body=", 400, "A title is one line."),
@@ -421,8 +421,7 @@ async fn other_sites_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_in_html_stays_in_html() {
     let site = Site::start(2).await;
-    let insert = "INSERT INTO document VALUES ('/h', '/', 99, 'H', 'html', '<p>*one*</p>', 0)";
-    site.other_program().execute_batch(insert).unwrap();
+    add_html(&site);
     assert!(site.get("/h?edit").await.text().contains("Text, in HTML"));
     assert_eq!(
         site.save("/h", "title=H&body=%3Cp%3E*two*%3C%2Fp%3E")
@@ -434,6 +433,293 @@ async fn a_document_in_html_stays_in_html() {
     site.end().await;
 }
 
+/// The version that a form carries.
+fn version(form: &str) -> String {
+    let (_, rest) = form.split_once("name=\"version\" value=\"").unwrap();
+    rest.split('"').next().unwrap().to_owned()
+}
+
+fn alert(page: &str) -> &str {
+    let (_, rest) = page.split_once("role=\"alert\">").unwrap();
+    rest.split("</p>").next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_edit_a_page_at_once_both_keep_their_text() {
+    let site = Site::start(2).await;
+    site.save("/a", "title=T&body=old").await;
+    let version_of_both = version(&site.browse("GET", "/a?edit").await.text());
+    let form = |body: &str, version: &str| format!("title=T&body={body}&version={version}");
+    let save = async |form: &str| site.send("POST", "/a", BROWSER, form).await;
+    assert_eq!(save(&form("first", &version_of_both)).await.status, 303);
+
+    let second = save(&form("second", &version_of_both)).await;
+    let page = second.text();
+    assert_eq!(second.status, 409);
+    assert!(
+        alert(&page).contains("was changed after you opened it"),
+        "{page}"
+    );
+    assert!(
+        page.contains("name=\"body\" rows=\"16\">\nsecond</textarea>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("rows=\"16\" readonly>\nfirst</textarea>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<a href=\"/a?edit\">"),
+        "a way to drop one's own: {page}"
+    );
+    assert!(
+        site.get("/a?text").await.text() == "first",
+        "nothing was written"
+    );
+
+    // Once both were shown, the form goes through.
+    assert_eq!(save(&form("both", &version(&page))).await.status, 303);
+    assert_eq!(site.get("/a?text").await.text(), "both");
+    // A program is told, too; without a version it replaces whatever there is.
+    let refused = site.save("/a", &form("late", &version_of_both)).await;
+    assert_eq!(refused.status, 409);
+    assert!(detail(&refused).contains("was changed after you opened it"));
+    assert_eq!(site.save("/a", "title=T&body=last").await.status, 204);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_whose_answer_was_lost_may_be_sent_again() {
+    let site = Site::start(2).await;
+    site.save("/a", "title=T&body=old").await;
+    let version = version(&site.browse("GET", "/a?edit").await.text());
+    let form = format!("title=T&body=new&version={version}");
+    for _ in 0..2 {
+        assert_eq!(site.send("POST", "/a", BROWSER, &form).await.status, 303);
+    }
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_was_deleted_is_made_again_only_by_who_knows() {
+    let site = Site::start(2).await;
+    site.save("/a", "title=T&body=old").await;
+    let version = version(&site.browse("GET", "/a?edit").await.text());
+    site.delete("/a").await;
+    let form = format!("title=T&body=new&version={version}");
+    let refused = site.send("POST", "/a", BROWSER, &form).await;
+    let page = refused.text();
+    assert_eq!(refused.status, 409);
+    assert!(
+        alert(&page).contains("was deleted after you opened it"),
+        "{page}"
+    );
+    assert!(
+        page.contains("\nnew</textarea>") && !page.contains("name=\"version\""),
+        "{page}"
+    );
+    assert_eq!(site.get("/a").await.status, 404);
+    let form = "title=T&body=new";
+    assert_eq!(site.send("POST", "/a", BROWSER, form).await.status, 303);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_form_keeps_the_navigation_and_says_the_format() {
+    let site = Site::start(2).await;
+    add_html(&site);
+    let long = format!("title=T&body=kept{}", "x".repeat(1 << 20));
+    for (path, form, status, format) in [
+        ("/h", "title=+&body=kept", 400, "Text, in HTML"),
+        ("/guides/cap", "title=+&body=kept", 400, "Text, in Markdown"),
+        (
+            "/guides",
+            "name=cap&title=T&body=kept",
+            409,
+            "Text, in Markdown",
+        ),
+        ("/guides/cap", &long, 413, "Text, in Markdown"),
+    ] {
+        let refused = site.send("POST", path, BROWSER, form).await;
+        let page = refused.text();
+        assert_eq!(refused.status, status, "{path}");
+        for part in ["<a href=\"/guides\"", format, "\nkept"] {
+            assert!(page.contains(part), "{part} in the answer from {path}");
+        }
+    }
+    // Where there is no form to show again, the navigation stays all the same.
+    for (method, path, headers, status) in [
+        ("POST", "/guides//a", BROWSER, 400),
+        ("POST", "/guides?delete", BROWSER, 409),
+        ("POST", "/guides", "accept: text/html\r\n", 415),
+    ] {
+        let refused = site.send(method, path, headers, "title=T&body=").await;
+        assert_eq!(refused.status, status, "{path}");
+        assert!(refused.text().contains("<a href=\"/guides\""), "{path}");
+    }
+    site.end().await;
+}
+
+fn add_html(site: &Site) {
+    let insert = "INSERT INTO document VALUES ('/h', '/', 99, 'H', 'html', '<p>*one*</p>', 0)";
+    site.other_program().execute_batch(insert).unwrap();
+}
+
+/// As a browser sends the field of a text: each end of a line is two characters, and each of them
+/// is encoded.
+fn field(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.replace('\n', "\r\n").as_bytes()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mebibyte_of_short_lines_is_saved_by_a_browser() {
+    let site = Site::start(2).await;
+    for line in ["\n", "1234567\n", "é\u{1f40d}\n"] {
+        let text = line.repeat((1 << 20) / line.len());
+        let form = format!("name=long&title=T&body={}", field(&text));
+        let made = site.send("POST", "/", BROWSER, &form).await;
+        assert_eq!(made.status, 303, "{line:?}: {}", made.text());
+        assert!(site.get("/long?text").await.text() == text, "{line:?}");
+        // Opened and saved as it is.
+        let page = site.browse("GET", "/long?edit").await.text();
+        let form = format!("title=T&body={}&version={}", field(&text), version(&page));
+        assert_eq!(site.send("POST", "/long", BROWSER, &form).await.status, 303);
+        assert!(site.get("/long?text").await.text() == text, "{line:?}");
+        site.delete("/long").await;
+    }
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_too_long_is_told_its_limit_and_kept_where_it_was_read() {
+    let site = Site::start(2).await;
+    let text = "kept\n".repeat((1 << 20) / 5 + 1);
+    let form = format!("name=long&title=T&body={}", field(&text));
+    let refused = site.send("POST", "/", BROWSER, &form).await;
+    let page = refused.text();
+    assert_eq!(refused.status, 413);
+    assert!(
+        alert(&page).contains("at most 1024 KiB"),
+        "{}",
+        alert(&page)
+    );
+    assert!(page.contains(&format!("\n{text}</textarea>")));
+    // Beyond what the stack reads of a form, the text stays with the browser.
+    let form = format!("name=long&title=T&body={}", "x".repeat(3 << 20));
+    let refused = site.send("POST", "/", BROWSER, &form).await;
+    let page = refused.text();
+    assert_eq!(refused.status, 413);
+    assert!(
+        page.contains("is the limit. Go back: your browser still has it."),
+        "{page}"
+    );
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_changed_by_who_has_read_it() {
+    let site = Site::start(2).await;
+    site.save("/a", "title=T&body=one%0A").await;
+    add_html(&site);
+    let read = site.get("/a?text").await;
+    let tag = header(&read, "etag").to_owned();
+    assert_eq!(read.text(), "one\n");
+    assert_eq!(
+        header(&read, "content-type"),
+        "text/markdown; charset=utf-8"
+    );
+    assert!(tag.starts_with('"'), "strong: {tag}");
+    assert_eq!(
+        header(&site.get("/h?text").await, "content-type"),
+        "text/plain; charset=utf-8"
+    );
+    let get = async |headers: &str| {
+        site.send("GET", "/a?text", headers, "")
+            .await
+            .status
+            .as_u16()
+    };
+    assert_eq!(
+        get(&format!("if-none-match: W/{tag}, \"x\"\r\n")).await,
+        304
+    );
+    assert_eq!(get(&format!("if-match: {tag}\r\n")).await, 200);
+    assert_eq!(get("if-match: \"x\"\r\n").await, 412);
+
+    let put = async |headers: &str, body: &str| site.send("PUT", "/a?text", headers, body).await;
+    let changed = put(&format!("if-match: \"x\", {tag}\r\n"), "two").await;
+    let new = header(&changed, "etag").to_owned();
+    assert_eq!(changed.status, 204);
+    assert!(new != tag && new == header(&site.get("/a?text").await, "etag"));
+    for condition in [
+        format!("if-match: {tag}\r\n"),
+        format!("if-match: W/{new}\r\n"),
+        "if-match: \r\n".to_owned(),
+        format!("if-none-match: {new}\r\n"),
+        "if-none-match: *\r\n".to_owned(),
+    ] {
+        let refused = put(&condition, "late").await;
+        assert_eq!(refused.status, 412, "{condition}");
+    }
+    assert_eq!(site.get("/a?text").await.text(), "two");
+    assert!(
+        site.get("/a").await.text().contains("<h1>T</h1>"),
+        "the title stays"
+    );
+
+    // A text that is stored otherwise than it was sent is not named by a tag.
+    let changed = put("content-type: text/markdown\r\nif-match: *\r\n", "a\r\nb").await;
+    assert_eq!(
+        (changed.status.as_u16(), header(&changed, "etag")),
+        (204, "")
+    );
+    assert_eq!(site.get("/a?text").await.text(), "a\nb");
+    let long = "x".repeat((1 << 20) + 1);
+    for (headers, body, status) in [(FORM, "a=b", 415), ("", "a\0", 400), ("", &*long, 413)] {
+        assert_eq!(put(headers, body).await.status, status);
+    }
+    for (method, path, status) in [
+        ("PUT", "/nothing?text", 404),
+        ("DELETE", "/a?text", 405),
+        ("PUT", "/a", 405),
+    ] {
+        assert_eq!(
+            site.send(method, path, "", "x").await.status,
+            status,
+            "{method} {path}"
+        );
+    }
+    site.end().await;
+}
+
+/// The tag of a page is weak, and no `If-Match` names it (RFC 9110 §13.1.1).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_with_if_match_is_not_taken_for_one_without() {
+    let site = Site::start(2).await;
+    let made = site
+        .send(
+            "POST",
+            "/a",
+            &format!("{FORM}if-match: *\r\n"),
+            "title=T&body=",
+        )
+        .await;
+    assert_eq!(made.status, 412);
+    let form = async |condition: &str| {
+        let headers = format!("{FORM}{condition}\r\n");
+        site.send("POST", "/a", &headers, "title=T&body=x")
+            .await
+            .status
+            .as_u16()
+    };
+    assert_eq!(form("if-none-match: *").await, 201);
+    assert_eq!(form("if-none-match: *").await, 412);
+    let tag = header(&site.get("/a").await, "etag").to_owned();
+    assert_eq!(form(&format!("if-match: {tag}")).await, 412);
+    assert_eq!(form("if-match: *").await, 204);
+    site.end().await;
+}
+
 #[test]
 fn forms_are_read() {
     let form =
@@ -442,6 +728,7 @@ fn forms_are_read() {
         name: Some("n".to_owned()),
         title: "A&b".to_owned(),
         body: "1\n2 ".to_owned(),
+        version: None,
     };
     assert_eq!(form, expected);
     assert_eq!(
