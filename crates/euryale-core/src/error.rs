@@ -82,6 +82,8 @@ pub enum ErrorKind {
     /// The request's body cannot be kept for another reason: no descriptor is left, the folder is
     /// gone.
     SpoolUnavailable,
+    /// So many request bodies are held already that there is no room for another one.
+    SpoolBusy,
     /// The request's promises needed more passes than are allowed.
     PassLimit,
     /// The request asked for more promises than are allowed.
@@ -114,6 +116,7 @@ impl ErrorKind {
             | Self::NoWorker
             | Self::Unavailable
             | Self::SpoolUnavailable
+            | Self::SpoolBusy
             | Self::SuspendedFull
             | Self::Conflict
             | Self::ConflictsExhausted
@@ -166,6 +169,7 @@ impl ErrorKind {
             Self::BodyStalled => "the request body stopped coming",
             Self::SpoolFull => "no room left for the request body",
             Self::SpoolUnavailable => "the request body cannot be kept",
+            Self::SpoolBusy => "too many request bodies are held",
             Self::PassLimit => "too many passes for promises",
             Self::PromiseLimit => "too many promises",
             Self::SuspendedFull => "too many requests wait for promises",

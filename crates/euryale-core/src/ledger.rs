@@ -60,6 +60,8 @@ impl Ledger {
             ("blobs open", &self.blobs.open),
             ("spool files", &self.spool.files),
             ("spool bytes", &self.spool.bytes),
+            ("spool memory", &self.spool.memory),
+            ("spool file bytes", &self.spool.file_bytes),
         ];
         let mut unsettled: Vec<String> = held
             .into_iter()
@@ -408,10 +410,18 @@ pub struct Sent {
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Spool {
-    /// In files now.
+    /// Files now, those that are still being written included.
     pub files: Gauge,
-    /// Bytes held now, in memory and in files.
+    /// Bytes of bodies held now, in memory and in files.
     pub bytes: Gauge,
+    /// Memory charged to the budget now, in bytes: the capacity of buffers, and the fields of forms.
+    pub memory: Gauge,
+    /// Bytes in files, charged to the budget now.
+    pub file_bytes: Gauge,
+    /// Bodies that went to a file, though small, because the budget had no memory.
+    pub spilled: Counter,
+    /// Requests refused because the budget had no room.
+    pub refused: Counter,
 }
 
 /// Peers of the server.

@@ -3,6 +3,7 @@
 #[cfg(feature = "fs")]
 mod persist;
 
+use std::any::Any;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,8 +14,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "fs")]
 use crate::blob::OpenFile;
-use crate::ledger::GaugeGuard;
-use crate::{Blob, Body, Ledger};
+use crate::{Blob, Body};
 
 /// A request body that has arrived whole, in memory or in a file. Synchronous to read, cheap to
 /// clone.
@@ -41,7 +41,8 @@ use crate::{Blob, Body, Ledger};
 pub struct SpooledBody {
     content: Content,
     position: u64,
-    counted: Option<Arc<[GaugeGuard]>>,
+    // Dropped last: a file is closed before what counts it is.
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 #[derive(Clone)]
@@ -64,20 +65,41 @@ impl SpooledBody {
         Ok(Self {
             content: Content::File(Blob::new(file)?),
             position: 0,
-            counted: None,
+            held: None,
         })
     }
 
-    /// Counts this body and all its clones in `ledger`, until the last of them is dropped.
+    /// Holds `guard` until the last clone of this body is dropped. For bytes in memory that includes
+    /// every [`Bytes`] that was taken of them, and the [`Body`] that they became.
+    ///
+    /// ```
+    /// use euryale_core::{Ledger, SpooledBody, ledger::GaugeGuard};
+    ///
+    /// let ledger = Ledger::new();
+    /// let guard = GaugeGuard::new(&ledger, |ledger| &ledger.spool.bytes, 6);
+    /// let body = SpooledBody::from("Stheno").held_with(guard);
+    /// let bytes = body.to_bytes()?;
+    /// drop(body);
+    /// assert_eq!(ledger.spool.bytes.get(), 6);
+    /// drop(bytes);
+    /// assert_eq!(ledger.spool.bytes.get(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
-    pub fn counted(mut self, ledger: &Ledger) -> Self {
-        let held = i64::try_from(self.len()).unwrap_or(i64::MAX);
-        let files = i64::from(matches!(self.content, Content::File(..)));
-        self.counted = Some(Arc::new([
-            GaugeGuard::new(ledger, |ledger| &ledger.spool.bytes, held),
-            GaugeGuard::new(ledger, |ledger| &ledger.spool.files, files),
-        ]));
-        self
+    pub fn held_with(self, guard: impl Send + Sync + 'static) -> Self {
+        match self.content {
+            Content::Memory(bytes) => Self {
+                content: Content::Memory(Bytes::from_owner(Guarded {
+                    bytes,
+                    _guard: guard,
+                })),
+                ..self
+            },
+            Content::File(_) => Self {
+                held: Some(Arc::new((guard, self.held))),
+                ..self
+            },
+        }
     }
 
     /// The length in bytes.
@@ -147,13 +169,25 @@ impl SpooledBody {
     }
 }
 
+/// Bytes that own a guard.
+struct Guarded<G> {
+    bytes: Bytes,
+    _guard: G,
+}
+
+impl<G> AsRef<[u8]> for Guarded<G> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Clone for SpooledBody {
     /// The same bytes, to be read from the beginning.
     fn clone(&self) -> Self {
         Self {
             content: self.content.clone(),
             position: 0,
-            counted: self.counted.clone(),
+            held: self.held.clone(),
         }
     }
 }
@@ -208,7 +242,7 @@ impl From<Bytes> for SpooledBody {
         Self {
             content: Content::Memory(bytes),
             position: 0,
-            counted: None,
+            held: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a form holds.
 
+mod fields;
 mod limits;
 mod multipart;
 mod read;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 use euryale_core::SpooledBody;
 use http::HeaderValue;
+
+use crate::budget::MemoryCharge;
 
 pub use self::limits::FormLimits;
 pub(crate) use self::read::{Encoding, read};
@@ -41,6 +44,8 @@ pub(crate) use self::read::{Encoding, read};
 #[derive(Clone, Debug, Default)]
 pub struct Form {
     fields: Arc<[Field]>,
+    /// None for a form that nobody sent.
+    _charge: Option<Arc<MemoryCharge>>,
 }
 
 impl Form {
@@ -85,6 +90,7 @@ impl FromIterator<Field> for Form {
     fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
         Self {
             fields: fields.into_iter().collect(),
+            _charge: None,
         }
     }
 }
@@ -99,7 +105,8 @@ pub struct Field {
 #[derive(Clone, Debug)]
 enum Value {
     Text(String),
-    File(Upload),
+    // In a box: most fields are texts, and none is as large as this.
+    File(Box<Upload>),
 }
 
 impl Field {
@@ -115,7 +122,7 @@ impl Field {
     pub fn new_file(name: impl Into<String>, file: Upload) -> Self {
         Self {
             name: name.into(),
-            value: Value::File(file),
+            value: Value::File(Box::new(file)),
         }
     }
 

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 
 #[cfg(feature = "forms")]
 use crate::FormLimits;
-use crate::Spool;
+use crate::{Spool, SpoolBudget};
 
 /// Takes in whole request bodies. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -23,6 +23,7 @@ pub struct SpoolLayer {
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) memory: usize,
+    pub(crate) budget: SpoolBudget,
     pub(crate) limit: u64,
     pub(crate) limits: Arc<[(Predicate, u64)]>,
     pub(crate) directory: Arc<Path>,
@@ -54,6 +55,7 @@ impl Settings {
             .iter()
             .find(|(fits, _)| fits(parts))
             .map_or(self.limit, |(_, limit)| *limit)
+            .min(self.budget.longest_body())
     }
 }
 
@@ -65,6 +67,7 @@ impl SpoolLayer {
         Self {
             settings: Settings {
                 memory: 512 << 10,
+                budget: SpoolBudget::new(),
                 limit: 64 << 20,
                 limits: Arc::new([]),
                 directory: std::env::temp_dir().into(),
@@ -82,10 +85,20 @@ impl SpoolLayer {
         }
     }
 
-    /// How much of a body is kept in memory, in bytes; a larger one goes into a file. Default: 512
-    /// KiB, as in Medusa and waitress.
+    /// How much of a body is kept in memory, in bytes; a larger one goes into a file, and so does
+    /// one that finds no memory in the [budget](Self::budget). Default: 512 KiB, as in Medusa and
+    /// waitress.
     pub fn memory(mut self, bytes: usize) -> Self {
         self.settings.memory = bytes;
+        self
+    }
+
+    /// What all bodies together may hold, in memory and in files. Default: a budget of its own,
+    /// which clones of this layer share; [`SpoolBudget::new`] says of what size.
+    ///
+    /// A body that is longer than the whole budget is too large (413).
+    pub fn budget(mut self, budget: SpoolBudget) -> Self {
+        self.settings.budget = budget;
         self
     }
 
@@ -153,8 +166,9 @@ impl SpoolLayer {
     ///
     /// `multipart/form-data` is taken apart in the same pass that spools it, so that each of its
     /// files stands for itself, in memory or in a file of its own, and the request's body is empty.
-    /// All its parts together have the memory of one body. `application/x-www-form-urlencoded` is
-    /// kept in memory, and stays the request's body. Default: forms are bodies as all others.
+    /// All its parts together have the memory of one body. `application/x-www-form-urlencoded` stays
+    /// the request's body; it is read from there when it is complete. Default: forms are bodies
+    /// like all others.
     #[cfg(feature = "forms")]
     #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
     pub fn forms(mut self, limits: FormLimits) -> Self {
@@ -198,6 +212,7 @@ impl fmt::Debug for SpoolLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SpoolLayer")
             .field("memory", &self.settings.memory)
+            .field("budget", &self.settings.budget)
             .field("limit", &self.settings.limit)
             .field("directory", &self.settings.directory)
             .field("stall", &self.settings.stall)

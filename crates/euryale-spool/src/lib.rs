@@ -51,6 +51,10 @@
 //! after a crash. Before the first byte is read, and so before `100 Continue` is sent,
 //! [`Admit`](euryale_core::Admit) is asked: a body that would be thrown away is not taken in.
 //!
+//! All bodies together hold no more than their [`SpoolBudget`] allows, until their last clones are
+//! dropped: those of queued and suspended requests included. A body that finds no memory in it goes
+//! to a file, however small it is.
+//!
 //! A body in a file can be kept without a copy: [`persist`](euryale_core::SpooledBody::persist)
 //! links it into place. With the feature `forms`, [`SpoolLayer::forms`] reads forms while they
 //! come, and each file of one can be kept like that. A body that was spooled before, and is passed
@@ -75,7 +79,7 @@
 //! # Errors
 //!
 //! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull`
-//! (the disk is; 507), `SpoolUnavailable` (503), `Malformed` (400: the body ended in an error, or
+//! (the disk is; 507), `SpoolUnavailable` (503), `SpoolBusy` (503: the budget is), `Malformed` (400: the body ended in an error, or
 //! is no form), what `Admit` says, and those of the service inside. In a Router it needs
 //! `RespondLayer` above it.
 //!
@@ -87,6 +91,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod budget;
 mod content;
 #[cfg(feature = "forms")]
 mod form;
@@ -100,6 +105,7 @@ mod service;
 mod tests;
 mod write;
 
+pub use self::budget::SpoolBudget;
 #[cfg(feature = "forms")]
 #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
 pub use self::form::{Field, Form, FormLimits, Upload};

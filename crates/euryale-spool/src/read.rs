@@ -24,7 +24,7 @@ where
     B::Error: Into<BoxError>,
 {
     let memory = settings.memory;
-    let mut keeper = Keeper::new(settings, memory);
+    let mut keeper = Keeper::new(settings, memory, source.announced());
     while let Some(data) = source.next().await? {
         keeper.take(data).await?;
     }
@@ -51,6 +51,12 @@ where
             left: limit,
             pace: Pace::begin(settings),
         }
+    }
+
+    /// The greatest length that is left.
+    fn announced(&self) -> usize {
+        let announced = self.body.size_hint().upper().unwrap_or(u64::MAX);
+        usize::try_from(announced.min(self.left)).unwrap_or(usize::MAX)
     }
 
     /// No longer than this, from here on.

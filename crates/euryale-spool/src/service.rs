@@ -50,7 +50,8 @@ where
             return SpoolFuture::complete(Request::from_parts(parts, body), inner);
         }
         let limit = self.settings.limit_of(&parts);
-        if body.size_hint().lower() > limit {
+        let announced = body.size_hint().lower();
+        if announced > limit {
             return SpoolFuture::refused(longer_than(limit));
         }
         if let Err(refused) = self
@@ -67,6 +68,9 @@ where
                 .and_then(Body::take_spooled)
         {
             return SpoolFuture::complete(Request::from_parts(parts, spooled), inner);
+        }
+        if let Err(refused) = self.settings.expect(announced) {
+            return SpoolFuture::refused(refused);
         }
         let settings = Arc::clone(&self.settings);
         let source = Source::new(body, limit, &settings);

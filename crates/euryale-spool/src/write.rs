@@ -2,67 +2,89 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use euryale_core::{BlockingLane, Done, close_elsewhere};
 
-/// How much is written at a time. A hop to another thread and back costs about as much as writing
-/// 64 KiB into the page cache.
+use crate::budget::{Buffer, FileCharge, MemoryCharge, Share};
+use crate::layer::Settings;
+
+/// How much is written at a time, when there is memory to gather it. A hop to another thread and
+/// back costs about as much as writing 64 KiB into the page cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
 type Writing = Done<io::Result<Unfinished>>;
 
 /// A file that is being written, one chunk at a time, while the next one is read.
 pub(crate) struct FileWriter {
-    lane: BlockingLane,
-    gathered: BytesMut,
+    settings: Arc<Settings>,
+    gathered: Buffer,
     writing: Writing,
 }
 
 impl FileWriter {
-    /// Creates the file in `directory` and writes `first` into it.
+    /// Creates the file, and writes `begun` into it, which is charged, and `more`.
     pub(crate) async fn create(
-        directory: Arc<Path>,
-        lane: BlockingLane,
-        first: [Bytes; 2],
+        settings: Arc<Settings>,
+        begun: Bytes,
+        more: Bytes,
+        charge: MemoryCharge,
     ) -> io::Result<Self> {
-        let writing = start(&lane, move || {
-            let mut file = Unfinished::new(tempfile::tempfile_in(directory)?);
-            first.iter().try_for_each(|bytes| file.write_all(bytes))?;
+        let file_charge = FileCharge::open(&settings).map_err(io::Error::other)?;
+        let directory = Arc::clone(&settings.directory);
+        let writing = start(&settings.lane, move || {
+            let file = tempfile::tempfile_in(directory)?;
+            let mut file = Unfinished::new(file, file_charge);
+            file.write_all(&begun)?;
+            file.write_all(&more)?;
+            drop((begun, charge));
             Ok(file)
         })
         .await?;
+        let gathered = Buffer::new(MemoryCharge::none(&settings));
         Ok(Self {
-            lane,
-            gathered: BytesMut::new(),
+            settings,
+            gathered,
             writing,
         })
     }
 
-    /// Takes more bytes; waits for the disk only when it is a whole chunk behind.
-    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() < CHUNK {
+    /// Takes more bytes; waits for the disk only when it is a whole chunk behind, or has no memory
+    /// to gather one.
+    pub(crate) async fn write(&mut self, data: Bytes) -> io::Result<()> {
+        if !self.gathered.extend(&data, CHUNK, Share::Half) {
+            return self.flush(data).await;
+        }
+        if self.gathered.as_slice().len() < CHUNK {
             return Ok(());
         }
-        self.flush().await
+        self.flush(Bytes::new()).await?;
+        // A body of this length has another chunk.
+        self.gathered.reserve(CHUNK, Share::Half);
+        Ok(())
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
+    /// Writes what is gathered, and `more`.
+    async fn flush(&mut self, more: Bytes) -> io::Result<()> {
         let mut file = written(&mut self.writing).await?;
-        let chunk = self.gathered.split();
-        self.writing = start(&self.lane, move || file.write_all(&chunk).map(|()| file)).await?;
+        let next = Buffer::new(MemoryCharge::none(&self.settings));
+        let chunk = std::mem::replace(&mut self.gathered, next);
+        let write = move || {
+            file.write_all(chunk.as_slice())?;
+            file.write_all(&more)?;
+            Ok(file)
+        };
+        self.writing = start(&self.settings.lane, write).await?;
         Ok(())
     }
 
     /// Writes what is left, and gives the file.
-    pub(crate) async fn finish(mut self) -> io::Result<File> {
-        if !self.gathered.is_empty() {
-            self.flush().await?;
+    pub(crate) async fn finish(mut self) -> io::Result<(File, FileCharge)> {
+        if !self.gathered.as_slice().is_empty() {
+            self.flush(Bytes::new()).await?;
         }
-        written(&mut self.writing).await?.into_file()
+        written(&mut self.writing).await?.into_parts()
     }
 }
 
@@ -80,26 +102,30 @@ async fn start(
         .map_err(io::Error::other)
 }
 
-/// A file whose body has not come to its end. Who drops it, a client that is gone or a refusal
-/// half-way, may be on a runtime thread; closing a large file without a name frees its blocks, so
-/// that is done elsewhere.
+/// A file whose body is incomplete, and its charge. It may be dropped on a runtime thread, when the
+/// client disconnects or is refused. Closing a large file without a name frees its blocks, so that
+/// is done elsewhere.
 struct Unfinished {
-    file: Option<File>,
+    /// Taken by the end and by the drop.
+    open: Option<(File, FileCharge)>,
 }
 
 impl Unfinished {
-    fn new(file: File) -> Self {
-        Self { file: Some(file) }
+    fn new(file: File, charge: FileCharge) -> Self {
+        Self {
+            open: Some((file, charge)),
+        }
     }
 
+    /// Charges `bytes`, and then writes them.
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file
-            .as_mut()
-            .map_or(Ok(()), |file| file.write_all(bytes))
+        let (file, charge) = self.open.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        charge.grow(bytes.len() as u64).map_err(io::Error::other)?;
+        file.write_all(bytes)
     }
 
-    fn into_file(mut self) -> io::Result<File> {
-        self.file
+    fn into_parts(mut self) -> io::Result<(File, FileCharge)> {
+        self.open
             .take()
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -107,7 +133,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some(file) = self.file.take() {
+        if let Some((file, _charge)) = self.open.take() {
             close_elsewhere(file);
         }
     }

@@ -110,7 +110,8 @@ impl<D: Database> Stack<D> {
     }
 
     /// Other settings for request bodies. Its ledger is the stack's, and it asks the pool whom to
-    /// admit as well.
+    /// admit as well. A program with several stacks gives all their spools one
+    /// [budget](SpoolLayer::budget).
     pub fn spool(mut self, layer: SpoolLayer) -> Self {
         self.spool = layer;
         self

@@ -13,7 +13,7 @@ use euryale::deferred::DeferredLayer;
 use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
-use euryale::spool::SpoolLayer;
+use euryale::spool::{SpoolBudget, SpoolLayer};
 use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
@@ -49,17 +49,19 @@ pub(crate) fn uploads(settings: &Settings) -> usize {
 pub(crate) fn app(
     pool: Pool<Sqlite>,
     blobs: FolderStore,
+    bodies: SpoolBudget,
     theme: &Theme,
     settings: &Settings,
     resume: Resume,
 ) -> Router {
-    app_with(pool, blobs, theme, settings, resume, |site| site)
+    app_with(pool, blobs, bodies, theme, settings, resume, |site| site)
 }
 
 /// The same, published by what `around` makes of the site's publisher.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
     blobs: FolderStore,
+    bodies: SpoolBudget,
     theme: &Theme,
     settings: &Settings,
     resume: Resume,
@@ -72,6 +74,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     });
     // What is spooled beside the blobs is linked to them.
     let spool = SpoolLayer::new()
+        .budget(bodies)
         .directory(blobs.folder())
         .stall(settings.edge.body_timeout)
         .forms(form::limits())

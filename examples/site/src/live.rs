@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use euryale::blob::FolderStore;
 use euryale::forwarded::CheckHostLayer;
+use euryale::spool::SpoolBudget;
 use euryale::{PeerAddr, Pool};
 use euryale_agent_check::Resume;
 use euryale_server::rustls::ServerConfig;
@@ -32,6 +33,7 @@ use crate::{certificates, echo, public};
 pub(crate) struct Parts {
     pub(crate) pool: Pool<Sqlite>,
     pub(crate) blobs: FolderStore,
+    pub(crate) bodies: SpoolBudget,
     pub(crate) stands: Stands,
     pub(crate) shutdown: Shutdown,
     /// No listener can be reached from elsewhere.
@@ -47,6 +49,7 @@ impl Parts {
         let app = app(
             self.pool.clone(),
             self.blobs.clone(),
+            self.bodies.clone(),
             &theme,
             settings,
             resume,

@@ -18,6 +18,8 @@ use crate::settings::Settings;
 const NEXT_START: [&str; 9] = [
     "admin",
     "agent",
+    "body-disk",
+    "body-memory",
     "data",
     "drain",
     "listen",

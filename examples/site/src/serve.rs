@@ -174,6 +174,7 @@ fn open_now(
     let parts = Parts {
         pool,
         blobs,
+        bodies: settings.bodies(),
         stands,
         shutdown,
         is_loopback_only,

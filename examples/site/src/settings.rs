@@ -9,6 +9,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
 use euryale::forwarded::{AllowedHost, Field, HostTable, InvalidLine, TrustedProxy};
+use euryale::spool::SpoolBudget;
 use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
@@ -110,6 +111,29 @@ pub(crate) struct Settings {
     #[arg(value_parser = size::parse)]
     #[serde(serialize_with = "as_size")]
     pub(crate) max_upload: u64,
+
+    /// Memory for all request bodies and forms together; beyond it they go to files, or are answered
+    /// 503
+    #[arg(
+        long,
+        env = "EURYALE_BODY_MEMORY",
+        value_name = "SIZE",
+        default_value = "32M"
+    )]
+    #[arg(value_parser = size::parse)]
+    #[serde(serialize_with = "as_size")]
+    pub(crate) body_memory: u64,
+
+    /// Disk for all request bodies together, in 1,024 files at most; beyond it they are answered 503
+    #[arg(
+        long,
+        env = "EURYALE_BODY_DISK",
+        value_name = "SIZE",
+        default_value = "8G"
+    )]
+    #[arg(value_parser = size::parse)]
+    #[serde(serialize_with = "as_size")]
+    pub(crate) body_disk: u64,
 
     /// How long requests may take to finish after Ctrl-C or SIGTERM (ms, s, m, h); then they are
     /// cut
@@ -307,6 +331,12 @@ impl Settings {
         threads
             .cpu(theme::threads() + scale::AT_ONCE)
             .application(BLOCKING_THREADS + theme::READERS)
+    }
+
+    /// What all request bodies may hold together.
+    pub(crate) fn bodies(&self) -> SpoolBudget {
+        let memory = usize::try_from(self.body_memory).unwrap_or(usize::MAX);
+        SpoolBudget::new().memory(memory).file_bytes(self.body_disk)
     }
 
     /// The settings as TOML: keys are the names of the flags.

@@ -67,7 +67,8 @@ impl Site {
         let settings = Settings::parse_from(all);
         let theme = Theme::open(&settings.theme).unwrap();
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let app = app::app(pool, blobs, &theme, &settings, Resume::new());
+        let bodies = settings.bodies();
+        let app = app::app(pool, blobs, bodies, &theme, &settings, Resume::new());
         let rules = Rules::new(&settings, true);
         let app = public::around(app, &settings, rules);
         let serving = tokio::spawn(server.serve(app, shutdown.clone()));

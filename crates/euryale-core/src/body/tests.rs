@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
+use crate::ledger::GaugeGuard;
 use crate::{
     Blob, BlobChunks, BlobHandle, Body, BoxError, DeferredHandle, Ledger, ReadBlob, Response,
     SpooledBody,
@@ -157,12 +158,8 @@ async fn a_spooled_body_reads_and_seeks_alike_in_memory_and_in_a_file() {
         SpooledBody::from(content.to_vec()),
         SpooledBody::file(file(content)).unwrap(),
     ] {
-        let in_file = i64::from(body.as_file().is_some());
-        let mut body = body.counted(&ledger);
-        assert_eq!(
-            (ledger.spool.bytes.get(), ledger.spool.files.get()),
-            (10, in_file)
-        );
+        let counted = GaugeGuard::new(&ledger, |ledger| &ledger.spool.bytes, 10);
+        let mut body = body.held_with(counted);
         let mut three = [0; 3];
         body.read_exact(&mut three).unwrap();
         assert_eq!(&three, b"012");

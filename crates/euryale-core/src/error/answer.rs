@@ -108,6 +108,7 @@ impl Drop for Unlogged {
             ErrorKind::QueueFull
             | ErrorKind::QueueElapsed
             | ErrorKind::SuspendedFull
+            | ErrorKind::SpoolBusy
             | ErrorKind::LaneFull => tracing::debug!("overloaded: {cause}"),
             ErrorKind::BodyTooLarge
             | ErrorKind::BodyStalled

@@ -165,6 +165,26 @@ pub(super) fn write(ledger: &Ledger) -> String {
         "Bytes of request bodies held.",
         &ledger.spool.bytes,
     );
+    out.peaked(
+        "euryale_spool_memory_bytes",
+        "Memory that request bodies and forms are charged.",
+        &ledger.spool.memory,
+    );
+    out.gauge(
+        "euryale_spool_file_bytes",
+        "Bytes of request bodies in files.",
+        &ledger.spool.file_bytes,
+    );
+    out.counter(
+        "euryale_spool_spilled_total",
+        "Small request bodies in files because there was no memory for them.",
+        &ledger.spool.spilled,
+    );
+    out.counter(
+        "euryale_spool_refused_total",
+        "Requests refused because their bodies had no room.",
+        &ledger.spool.refused,
+    );
 
     let sockets = &ledger.sockets;
     out.gauge("euryale_sockets_open", "Open sockets.", &sockets.open);

@@ -13,7 +13,10 @@ pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let cause = Chain(error);
     match error.kind() {
         // Many at once when there are any: a line a second says it all.
-        ErrorKind::QueueFull | ErrorKind::QueueElapsed | ErrorKind::SuspendedFull => {
+        ErrorKind::QueueFull
+        | ErrorKind::QueueElapsed
+        | ErrorKind::SuspendedFull
+        | ErrorKind::SpoolBusy => {
             if let Some(more) = throttle.pass() {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
             }

@@ -33,6 +33,7 @@ const KINDS: [(ErrorKind, u16); 27] = [
     (ErrorKind::PassLimit, 508),
     (ErrorKind::PromiseLimit, 508),
     (ErrorKind::SuspendedFull, 503),
+    (ErrorKind::SpoolBusy, 503),
     (ErrorKind::Malformed, 400),
 ];
 

@@ -18,8 +18,9 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
 use multer::Multipart;
 
-use super::limits::{FIELDS, FILE, FILES, HEAD, NO_UTF8, TEXT, malformed, too_large};
-use super::{Field, Form, FormLimits, Upload};
+use super::fields::Fields;
+use super::limits::{FIELDS, FILE, FILES, HEAD, TEXT, malformed, too_large};
+use super::{Form, FormLimits, Upload};
 use crate::keep::Keeper;
 use crate::layer::Settings;
 use crate::read::Source;
@@ -52,14 +53,14 @@ where
         text: Left::of(limits.text, TEXT),
         memory: settings.memory,
     };
-    let mut fields = Vec::new();
+    let mut fields = Fields::new(&settings, limits);
     while let Some(part) = parts.next().await? {
-        fields.extend(field(part, &feed, &mut room, limits.file, &settings).await?);
+        field(part, &feed, &mut room, limits.file, &settings, &mut fields).await?;
     }
     drop(parts);
     // What stands after the last part says nothing, but the peer wants to be rid of it.
     feed.drain().await?;
-    Ok(fields.into_iter().collect())
+    Ok(fields.into_form())
 }
 
 /// What may still come.
@@ -94,14 +95,15 @@ impl Left {
     }
 }
 
-/// None for a file that was not chosen.
+/// Adds nothing for a file that was not chosen.
 async fn field<B>(
     mut part: multer::Field<'static>,
     feed: &Feed<B>,
     room: &mut Room,
     longest_file: u64,
     settings: &Arc<Settings>,
-) -> Result<Option<Field>, Error>
+    fields: &mut Fields,
+) -> Result<(), Error>
 where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
@@ -112,21 +114,23 @@ where
         .ok_or_else(|| malformed("A part of the form has no name."))?
         .to_owned();
     room.text.take(name.len())?;
+    fields.charge(name.len())?;
     let Some(file_name) = part.file_name().map(str::to_owned) else {
         if names_a_file(&part) {
             return Err(malformed("The name of a file in the form is no UTF-8."));
         }
-        let mut text = Vec::new();
+        let mut text = fields.text();
+        let most = room.text.left;
         while let Some(data) = feed.data(&mut part).await? {
             room.text.take(data.len())?;
-            text.extend_from_slice(&data);
+            fields.extend(&mut text, &data, most)?;
         }
-        let text = String::from_utf8(text).map_err(|_| malformed(NO_UTF8))?;
-        return Ok(Some(Field::new_text(name, text)));
+        let text = fields.end(text)?;
+        return fields.push_text(name, text);
     };
     room.files.take(1)?;
     let content_type = part.headers().get(CONTENT_TYPE).cloned();
-    let mut keeper = Keeper::new(Arc::clone(settings), room.memory);
+    let mut keeper = Keeper::new(Arc::clone(settings), room.memory, usize::MAX);
     let mut len = 0;
     while let Some(data) = feed.data(&mut part).await? {
         len += data.len() as u64;
@@ -138,7 +142,10 @@ where
     let body = keeper.finish().await?;
     room.memory -= body.as_bytes().map_or(0, <[u8]>::len).min(room.memory);
     let is_chosen = !(file_name.is_empty() && body.is_empty());
-    Ok(is_chosen.then(|| Field::new_file(name, Upload::new(file_name, content_type, body))))
+    if is_chosen {
+        fields.push_file(name, Upload::new(file_name, content_type, body))?;
+    }
+    Ok(())
 }
 
 /// Does the head of `part` speak of a file, although multer finds no name? Otherwise it would be

@@ -8,9 +8,8 @@ use http::header::CONTENT_TYPE;
 use http_body::Body;
 
 use super::{Form, FormLimits, multipart, urlencoded};
-use crate::keep::Keeper;
 use crate::layer::Settings;
-use crate::read::Source;
+use crate::read::{Source, whole};
 
 /// How a form is written down.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl Encoding {
 /// The form, and what is left as the body.
 pub(crate) async fn read<B>(
     encoding: Encoding,
-    limits: FormLimits,
+    mut limits: FormLimits,
     mut source: Source<B>,
     settings: Arc<Settings>,
 ) -> Result<(Form, SpooledBody), Error>
@@ -60,20 +59,24 @@ where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    // A text that is larger than the whole budget is too large: trying again would not help.
+    limits.text = limits.text.min(settings.budget.longest_text());
     match encoding {
         Encoding::Multipart(boundary) => {
             let form = multipart::read(boundary, limits, source, settings).await?;
             Ok((form, SpooledBody::empty()))
         }
         Encoding::Urlencoded => {
-            // All of it is wanted in memory; most of it may be percent signs and names.
+            // Most of it may be percent signs and names.
             source.shorten(4 * limits.text as u64);
-            let mut keeper = Keeper::new(settings, usize::MAX);
-            while let Some(data) = source.next().await? {
-                keeper.take(data).await?;
-            }
-            let body = keeper.finish().await?;
-            let form = urlencoded::parse(body.as_bytes().unwrap_or_default(), limits)?;
+            let body = whole(source, Arc::clone(&settings)).await?;
+            let read = body.clone();
+            let lane = body.as_file().map(|_| settings.lane.clone());
+            let parse = move || urlencoded::parse(read, limits, &settings);
+            let form = match lane {
+                Some(lane) => lane.run(parse).await??,
+                None => parse()?,
+            };
             Ok((form, body))
         }
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use euryale_core::{Error, ErrorKind, Ledger, Request, SpooledBody};
 use euryale_test::assert_quiet;
 use http_body_util::Channel;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use proptest::prelude::*;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
@@ -373,6 +374,7 @@ async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
         .map(|file| file.body().to_bytes().unwrap())
         .collect();
     assert_eq!(contents, [&small, &large, &small, "tiny"]);
+    drop(contents);
 
     let kept = folder.path().join("kept");
     form.files("f")
@@ -384,6 +386,74 @@ async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
     drop(form);
     assert_quiet(&ledger).await;
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), large);
+}
+
+#[tokio::test]
+async fn a_form_is_charged_for_its_fields_until_its_last_clone_is_dropped() {
+    let text = "x".repeat(100_000);
+    let urlencoded = format!("a={text}&{}", "b&".repeat(500));
+    let multipart = multipart(&[part("name=\"a\"", &text), part("name=\"b\"", "")]);
+    for (content_type, body) in [(URLENCODED, urlencoded), (MULTIPART, multipart)] {
+        let ledger = Ledger::new();
+        let (form, body) = sent(
+            layer().ledger(ledger.clone()),
+            content_type,
+            [body.as_bytes()],
+        )
+        .await
+        .unwrap();
+        drop(body);
+        let form = form.unwrap();
+        let fields = form.fields().len() * size_of::<crate::Field>();
+        let charged = usize::try_from(ledger.spool.memory.get()).unwrap();
+        assert!(charged >= 100_000 + fields, "{charged} of {content_type}");
+        assert!(
+            charged < 110_000 + 4 * fields,
+            "{charged} of {content_type}"
+        );
+        let clone = form.clone();
+        drop(form);
+        assert!(ledger.spool.memory.get() > 0);
+        drop(clone);
+        assert_quiet(&ledger).await;
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_finds_no_memory_for_its_fields_is_refused_and_a_small_one_is_taken() {
+    let budget = crate::SpoolBudget::new().memory(256 << 10);
+    let ledger = Ledger::new();
+    let layer = layer().budget(budget).ledger(ledger.clone());
+    let large = "x".repeat(150_000);
+    let bodies = [
+        (URLENCODED, format!("a={large}")),
+        (MULTIPART, multipart(&[part("name=\"a\"", &large)])),
+    ];
+    let held = sent(layer.clone(), URLENCODED, [bodies[0].1.as_bytes()]).await;
+    let (held, body) = held.unwrap();
+    assert!(body.as_file().is_some(), "it was read from there");
+    assert_eq!(held.as_ref().unwrap().text("a"), Some(&*large));
+    for (content_type, body) in bodies {
+        let refused = sent(layer.clone(), content_type, [body.as_bytes()]).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::SpoolBusy, "{content_type}");
+        let small = body.replace(&large, "small");
+        let taken = sent(layer.clone(), content_type, [small.as_bytes()]).await;
+        assert_eq!(taken.unwrap().0.unwrap().text("a"), Some("small"));
+    }
+    assert_eq!(ledger.spool.refused.get(), 2);
+    drop((held, body));
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_text_that_no_budget_holds_is_too_large_and_not_busy() {
+    let layer = layer().budget(crate::SpoolBudget::new().memory(80_000));
+    let text = format!("a={}", "x".repeat(75_000));
+    let error = sent(layer, URLENCODED, [text.as_bytes()])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
 }
 
 #[tokio::test]
@@ -403,6 +473,40 @@ async fn a_form_that_breaks_off_leaves_nothing() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Escapes on both sides of a piece's end are in here, and field ends.
+    #[test]
+    fn a_urlencoded_form_is_the_same_in_memory_and_in_a_file(
+        texts in prop::collection::vec("[a%é &=+]{0,9000}", 1..4),
+    ) {
+        let encode = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let fields = texts.iter().enumerate();
+        let body: Vec<String> = fields.clone().map(|(n, text)| format!("{n}={}", encode(text))).collect();
+        let body = body.join("&");
+        let expected: Vec<(String, String)> = fields.map(|(n, text)| (n.to_string(), text.clone())).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        for memory in [0, 1 << 20] {
+            let layer = layer().memory(memory);
+            let (form, kept) = runtime.block_on(sent(layer, URLENCODED, [body.as_bytes()])).unwrap();
+            prop_assert_eq!(kept.as_file().is_some(), memory == 0);
+            prop_assert_eq!(&shown(&form.unwrap()), &expected);
+        }
+    }
+
+    /// A percent sign without two digits stands for itself.
+    #[test]
+    fn broken_escapes_are_read_as_percent_encoding_reads_them(text in "[%a0]{0,30}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let body = format!("x={text}");
+        let form = runtime.block_on(form(URLENCODED, &body));
+        match percent_decode_str(&text).decode_utf8() {
+            Ok(expected) => {
+                let form = form.unwrap();
+                prop_assert_eq!(form.text("x"), Some(&*expected));
+            }
+            Err(_) => prop_assert_eq!(form.unwrap_err().kind(), ErrorKind::Malformed),
+        }
+    }
 
     /// However a form is cut into pieces, it is the same form.
     #[test]

@@ -1,42 +1,142 @@
-//! `application/x-www-form-urlencoded`, as WHATWG URL §5.1 reads it; but what is no UTF-8 is
-//! refused, not replaced.
+//! `application/x-www-form-urlencoded`, as WHATWG URL §5.1 reads it, except that invalid UTF-8 is
+//! refused and not replaced.
 
-use euryale_core::Error;
+use std::borrow::Cow;
+use std::io::Read;
+use std::mem;
+use std::sync::Arc;
+
+use euryale_core::{Error, SpooledBody};
 use percent_encoding::percent_decode;
 
-use super::limits::{FIELDS, NO_UTF8, TEXT, malformed, too_large};
-use super::{Field, Form, FormLimits};
+use super::fields::Fields;
+use super::limits::{TEXT, too_large};
+use super::{Form, FormLimits};
+use crate::budget::Buffer;
+use crate::keep::no_room;
+use crate::layer::Settings;
 
-pub(crate) fn parse(bytes: &[u8], limits: FormLimits) -> Result<Form, Error> {
-    let mut left = Some(limits.text);
-    let mut fields = Vec::new();
-    for field in bytes
-        .split(|byte| *byte == b'&')
-        .filter(|field| !field.is_empty())
-    {
-        if fields.len() == limits.fields {
-            return Err(too_large(FIELDS, limits.fields));
+/// How much is decoded at a time, in bytes.
+const PIECE: u64 = 16 << 10;
+
+/// Reads a form from a body, piece by piece. Blocks if the body is in a file.
+pub(crate) fn parse(
+    mut body: SpooledBody,
+    limits: FormLimits,
+    settings: &Arc<Settings>,
+) -> Result<Form, Error> {
+    let mut parser = Parser::new(limits, settings);
+    let mut piece = vec![0; usize::try_from(body.len().min(PIECE)).unwrap_or(0)];
+    // The bytes at the beginning of `piece` that are left of the last one.
+    let mut kept = 0;
+    loop {
+        let read = body.read(&mut piece[kept..]).map_err(no_room)?;
+        let filled = &piece[..kept + read];
+        if read == 0 {
+            parser.take(filled)?;
+            return parser.finish();
         }
-        let (name, text) = match field.iter().position(|byte| *byte == b'=') {
-            Some(at) => (&field[..at], &field[at + 1..]),
-            None => (field, &[][..]),
-        };
-        let name = decoded(name)?;
-        let text = decoded(text)?;
-        left = left.and_then(|left| left.checked_sub(name.len() + text.len()));
-        if left.is_none() {
-            return Err(too_large(TEXT, limits.text));
-        }
-        fields.push(Field::new_text(name, text));
+        let whole = without_half_an_escape(filled);
+        parser.take(&filled[..whole])?;
+        let rest = whole..filled.len();
+        kept = rest.len();
+        piece.copy_within(rest, 0);
     }
-    Ok(fields.into_iter().collect())
 }
 
-fn decoded(text: &[u8]) -> Result<String, Error> {
-    let spaced: Vec<u8> = text
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
-    let decoded = percent_decode(&spaced).decode_utf8();
-    decoded.map(String::from).map_err(|_| malformed(NO_UTF8))
+/// The length of `piece` without an escape at its end that may continue in the next one.
+fn without_half_an_escape(piece: &[u8]) -> usize {
+    match piece {
+        [.., b'%'] => piece.len() - 1,
+        [.., b'%', _] => piece.len() - 2,
+        _ => piece.len(),
+    }
+}
+
+struct Parser {
+    fields: Fields,
+    /// How much text may still come.
+    left: usize,
+    limit: usize,
+    /// The name of the current field, once it is complete.
+    name: Option<String>,
+    /// The text of the current field so far, or its name so far.
+    text: Buffer,
+    /// Whether the current field has any bytes.
+    is_begun: bool,
+}
+
+impl Parser {
+    fn new(limits: FormLimits, settings: &Arc<Settings>) -> Self {
+        let fields = Fields::new(settings, limits);
+        Self {
+            left: limits.text,
+            limit: limits.text,
+            name: None,
+            text: fields.text(),
+            is_begun: false,
+            fields,
+        }
+    }
+
+    fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
+        for (n, part) in piece.split(|byte| *byte == b'&').enumerate() {
+            if n > 0 {
+                self.end_field()?;
+            }
+            self.take_of_field(part)?;
+        }
+        Ok(())
+    }
+
+    fn take_of_field(&mut self, mut part: &[u8]) -> Result<(), Error> {
+        self.is_begun |= !part.is_empty();
+        if self.name.is_none()
+            && let Some(at) = part.iter().position(|byte| *byte == b'=')
+        {
+            self.decode(&part[..at])?;
+            self.end_name()?;
+            part = &part[at + 1..];
+        }
+        self.decode(part)
+    }
+
+    fn decode(&mut self, part: &[u8]) -> Result<(), Error> {
+        let spaced: Vec<u8> = part
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        let decoded = Cow::from(percent_decode(&spaced));
+        let most = self.text.as_slice().len() + self.left;
+        self.left = self
+            .left
+            .checked_sub(decoded.len())
+            .ok_or_else(|| too_large(TEXT, self.limit))?;
+        self.fields.extend(&mut self.text, &decoded, most)
+    }
+
+    fn end_name(&mut self) -> Result<(), Error> {
+        let name = mem::replace(&mut self.text, self.fields.text());
+        self.name = Some(self.fields.end(name)?);
+        Ok(())
+    }
+
+    /// Ends a field, unless it is empty.
+    fn end_field(&mut self) -> Result<(), Error> {
+        if !mem::take(&mut self.is_begun) {
+            return Ok(());
+        }
+        if self.name.is_none() {
+            self.end_name()?;
+        }
+        let name = self.name.take().unwrap_or_default();
+        let text = mem::replace(&mut self.text, self.fields.text());
+        let text = self.fields.end(text)?;
+        self.fields.push_text(name, text)
+    }
+
+    fn finish(mut self) -> Result<Form, Error> {
+        self.end_field()?;
+        Ok(self.fields.into_form())
+    }
 }

@@ -136,6 +136,9 @@ async fn a_spooled_body_is_read_asynchronously_and_counted_until_then() {
         let read = Body::from(body.clone()).collect().await.unwrap().to_bytes();
         assert_eq!(read, "content");
         drop(body);
+        let is_counted = ledger.spool.bytes.get() == 7;
+        assert_eq!(is_counted, memory > 0, "memory is held by whoever reads it");
+        drop(read);
         assert_quiet(&ledger).await;
     }
 }

@@ -76,7 +76,7 @@ fn what_is_printed_can_be_given_again() {
             "0s",
             "--log=json",
         ],
-        &["--max-upload=1536M"],
+        &["--max-upload=1536M", "--body-memory=64M", "--body-disk=20G"],
         &[
             "--listen",
             "127.0.0.1:1,[::1]:2",
@@ -94,7 +94,7 @@ fn what_is_printed_can_be_given_again() {
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
         assert_eq!(
             printed.len(),
-            27 + optional.len(),
+            29 + optional.len(),
             "every setting is printed"
         );
         let again: Vec<String> = printed
@@ -141,6 +141,8 @@ fn wrong_flags_are_refused() {
         &["--drain", "soon"],
         &["--max-upload", "0"],
         &["--max-upload", "1GB"],
+        &["--body-memory", "0"],
+        &["--body-disk", "8GB"],
         &["--listen", "8080"],
         &["--listen", ""],
         &["--admin", "localhost"],

@@ -328,10 +328,18 @@ fn sections(
             "Request bodies",
             vec![
                 ("files", "In files", gauge(&ledger.spool.files)),
+                ("bytes", "Held", bytes(&ledger.spool.bytes)),
+                ("memory", "Memory", bytes(&ledger.spool.memory)),
+                ("file_bytes", "On the disk", bytes(&ledger.spool.file_bytes)),
                 (
-                    "bytes",
-                    "Held",
-                    Value::Bytes(u64::try_from(ledger.spool.bytes.get()).unwrap_or(0)),
+                    "spilled",
+                    "In files for lack of memory",
+                    counter(&ledger.spool.spilled),
+                ),
+                (
+                    "refused",
+                    "Refused: no room",
+                    counter(&ledger.spool.refused),
                 ),
             ],
         ),
@@ -368,6 +376,10 @@ fn sections(
 
 fn gauge(gauge: &Gauge) -> Value {
     Value::Count(gauge.get())
+}
+
+fn bytes(gauge: &Gauge) -> Value {
+    Value::Bytes(u64::try_from(gauge.get()).unwrap_or(0))
 }
 
 fn counter(counter: &Counter) -> Value {

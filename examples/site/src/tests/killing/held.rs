@@ -55,6 +55,7 @@ pub(super) fn serve(folder: &Path) {
     let app = app::app_with(
         pool,
         blobs.clone(),
+        settings.bodies(),
         &theme,
         &settings,
         Resume::new(),

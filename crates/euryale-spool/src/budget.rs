@@ -1,0 +1,388 @@
+//! How much all request bodies of a program may hold together.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use euryale_core::{Error, ErrorKind};
+
+use crate::layer::Settings;
+
+/// Limits what all request bodies of a program hold together, in memory and in files.
+///
+/// Clones share one budget. A [`SpoolLayer`](crate::SpoolLayer) has its own by default; a program
+/// with several of them gives all the same one, because they share one machine:
+///
+/// ```
+/// use euryale_spool::{SpoolBudget, SpoolLayer};
+///
+/// let budget = SpoolBudget::new().memory(64 << 20).file_bytes(20 << 30);
+/// let pages = SpoolLayer::new().budget(budget.clone());
+/// let uploads = SpoolLayer::new().limit(1 << 30).budget(budget);
+/// # drop((pages, uploads));
+/// ```
+///
+/// A body is charged as it arrives, and until its last clone is dropped: also while its request
+/// waits in a queue, for a promise, or for its next attempt. Memory is charged by the capacity of
+/// buffers, and includes the decoded fields of forms.
+///
+/// Nothing ever waits for the budget, so bodies cannot wait for each other:
+///
+/// * A body that finds no memory goes to a file, however small it is.
+/// * A body that finds no room in the budget for files is refused with
+///   [`SpoolBusy`](ErrorKind::SpoolBusy) (503). So is a form whose decoded fields find no memory.
+///
+/// Large requests cannot lock out small ones: bodies above 16 KiB may use half of the memory, and
+/// the fields of forms above 16 KiB seven eighths of it.
+///
+/// Each body on its way has one more piece in memory that is not charged: what was read last from
+/// its socket.
+#[derive(Clone)]
+#[must_use]
+pub struct SpoolBudget {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    most: Amounts<u64>,
+    used: Amounts<AtomicU64>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Amounts<T> {
+    memory: T,
+    files: T,
+    file_bytes: T,
+}
+
+/// How much of the memory may be in use after a charge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// For what can also be kept in a file.
+    Half,
+    /// For what cannot: the texts of forms.
+    Most,
+    /// For small requests.
+    All,
+}
+
+/// Requests of up to this many bytes may use all of the memory.
+const SMALL: usize = 16 << 10;
+
+impl Share {
+    /// For a body of this length.
+    pub(crate) fn of_body(len: usize) -> Self {
+        if len <= SMALL { Self::All } else { Self::Half }
+    }
+
+    /// For a form whose fields need this much.
+    #[cfg(feature = "forms")]
+    pub(crate) fn of_fields(len: usize) -> Self {
+        if len <= SMALL { Self::All } else { Self::Most }
+    }
+
+    fn of(self, memory: u64) -> u64 {
+        match self {
+            Self::Half => memory / 2,
+            Self::Most => memory / 8 * 7,
+            Self::All => memory,
+        }
+    }
+}
+
+impl SpoolBudget {
+    /// 32 MiB of memory, and 1,024 files of 8 GiB together.
+    pub fn new() -> Self {
+        Self::of(Amounts {
+            memory: 32 << 20,
+            files: 1024,
+            file_bytes: 8 << 30,
+        })
+    }
+
+    fn of(most: Amounts<u64>) -> Self {
+        let used = Amounts::default();
+        Self {
+            shared: Arc::new(Shared { most, used }),
+        }
+    }
+
+    /// The memory of all bodies together, in bytes; a new budget, which shares nothing with this
+    /// one. Default: 32 MiB.
+    pub fn memory(self, bytes: usize) -> Self {
+        Self::of(Amounts {
+            memory: bytes as u64,
+            ..self.shared.most
+        })
+    }
+
+    /// The number of files, each of which needs a descriptor; a new budget, which shares nothing
+    /// with this one. Default: 1,024.
+    pub fn files(self, files: usize) -> Self {
+        Self::of(Amounts {
+            files: files as u64,
+            ..self.shared.most
+        })
+    }
+
+    /// The length of all files together, in bytes; a new budget, which shares nothing with this
+    /// one. Default: 8 GiB.
+    pub fn file_bytes(self, bytes: u64) -> Self {
+        Self::of(Amounts {
+            file_bytes: bytes,
+            ..self.shared.most
+        })
+    }
+
+    /// The longest body that fits into an empty budget. A longer one is too large, whatever else is
+    /// there.
+    pub(crate) fn longest_body(&self) -> u64 {
+        let most = &self.shared.most;
+        let in_a_file = if most.files == 0 { 0 } else { most.file_bytes };
+        in_a_file.max(Share::Half.of(most.memory))
+    }
+
+    /// The greatest size of a form's fields that fits into an empty budget.
+    #[cfg(feature = "forms")]
+    pub(crate) fn longest_text(&self) -> usize {
+        usize::try_from(Share::Most.of(self.shared.most.memory)).unwrap_or(usize::MAX)
+    }
+
+    /// Is there room for a file of this length now?
+    fn has_room(&self, length: u64) -> bool {
+        let Shared { most, used } = &*self.shared;
+        used.files.load(Relaxed) < most.files
+            && used.file_bytes.load(Relaxed).saturating_add(length) <= most.file_bytes
+    }
+}
+
+impl Default for SpoolBudget {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SpoolBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { most, used } = &*self.shared;
+        let of = |used: &AtomicU64, most: u64| format!("{} of {most}", used.load(Relaxed));
+        f.debug_struct("SpoolBudget")
+            .field("memory", &of(&used.memory, most.memory))
+            .field("files", &of(&used.files, most.files))
+            .field("file_bytes", &of(&used.file_bytes, most.file_bytes))
+            .finish()
+    }
+}
+
+/// Adds `more` unless that exceeds `most`.
+fn take(used: &AtomicU64, more: u64, most: u64) -> bool {
+    let taken = |used: u64| used.checked_add(more).filter(|sum| *sum <= most);
+    used.fetch_update(Relaxed, Relaxed, taken).is_ok()
+}
+
+fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+impl Settings {
+    /// Refuses a body that announces more than there is room for now.
+    pub(crate) fn expect(&self, announced: u64) -> Result<(), Error> {
+        if announced <= self.memory as u64 || self.budget.has_room(announced) {
+            Ok(())
+        } else {
+            Err(self.busy())
+        }
+    }
+
+    /// The budget has no room for a request.
+    pub(crate) fn busy(&self) -> Error {
+        self.ledger.spool.refused.add(1);
+        Error::new(ErrorKind::SpoolBusy).telling(
+            "The server is receiving as many requests as it can hold. Nothing of this one was \
+             done: send it again in a moment.",
+        )
+    }
+}
+
+/// Memory that is charged to the budget until this is dropped.
+pub(crate) struct MemoryCharge {
+    settings: Arc<Settings>,
+    bytes: usize,
+}
+
+impl MemoryCharge {
+    /// A charge of nothing.
+    pub(crate) fn none(settings: &Arc<Settings>) -> Self {
+        Self {
+            settings: Arc::clone(settings),
+            bytes: 0,
+        }
+    }
+
+    #[cfg(feature = "forms")]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Makes it a charge of at least `bytes`, if `share` has room for that.
+    #[must_use]
+    pub(crate) fn grow(&mut self, bytes: usize, share: Share) -> bool {
+        let more = bytes.saturating_sub(self.bytes) as u64;
+        let Shared { most, used } = &*self.settings.budget.shared;
+        if !take(&used.memory, more, share.of(most.memory)) {
+            return false;
+        }
+        self.settings.ledger.spool.memory.add(signed(more));
+        self.bytes = self.bytes.max(bytes);
+        true
+    }
+
+    /// Makes it a charge of at most `bytes`.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let fewer = self.bytes.saturating_sub(bytes);
+        if fewer > 0 {
+            self.give_back(fewer as u64);
+            self.bytes = bytes;
+        }
+    }
+
+    /// Takes over what `other` is charged.
+    #[cfg(feature = "forms")]
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    fn give_back(&self, bytes: u64) {
+        let used = &self.settings.budget.shared.used.memory;
+        used.fetch_sub(bytes, Relaxed);
+        self.settings.ledger.spool.memory.add(-signed(bytes));
+    }
+}
+
+#[cfg(feature = "forms")]
+impl fmt::Debug for MemoryCharge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryCharge({})", self.bytes)
+    }
+}
+
+impl Drop for MemoryCharge {
+    fn drop(&mut self) {
+        self.give_back(self.bytes as u64);
+    }
+}
+
+/// A file that is charged to the budget until this is dropped.
+pub(crate) struct FileCharge {
+    settings: Arc<Settings>,
+    bytes: u64,
+}
+
+impl FileCharge {
+    /// One file, of no bytes yet.
+    ///
+    /// # Errors
+    /// `SpoolBusy`: there are as many as there may be.
+    pub(crate) fn open(settings: &Arc<Settings>) -> Result<Self, Error> {
+        let Shared { most, used } = &*settings.budget.shared;
+        if !take(&used.files, 1, most.files) {
+            return Err(settings.busy());
+        }
+        settings.ledger.spool.files.add(1);
+        Ok(Self {
+            settings: Arc::clone(settings),
+            bytes: 0,
+        })
+    }
+
+    /// The file becomes longer by `more` bytes.
+    ///
+    /// # Errors
+    /// `SpoolBusy`: all files together are as long as they may be.
+    pub(crate) fn grow(&mut self, more: u64) -> Result<(), Error> {
+        let Shared { most, used } = &*self.settings.budget.shared;
+        if !take(&used.file_bytes, more, most.file_bytes) {
+            return Err(self.settings.busy());
+        }
+        self.settings.ledger.spool.file_bytes.add(signed(more));
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for FileCharge {
+    fn drop(&mut self) {
+        let Shared { used, .. } = &*self.settings.budget.shared;
+        used.files.fetch_sub(1, Relaxed);
+        used.file_bytes.fetch_sub(self.bytes, Relaxed);
+        let ledger = &self.settings.ledger.spool;
+        ledger.files.add(-1);
+        ledger.file_bytes.add(-signed(self.bytes));
+    }
+}
+
+/// Bytes in one piece, charged by their capacity.
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    charge: MemoryCharge,
+}
+
+/// The least capacity of a buffer.
+const LEAST: usize = 64;
+
+impl Buffer {
+    pub(crate) fn new(charge: MemoryCharge) -> Self {
+        let bytes = Vec::new();
+        Self { bytes, charge }
+    }
+
+    /// Adds `more`, if `share` has room for it. Grows by doubling, up to `most`.
+    #[must_use]
+    pub(crate) fn extend(&mut self, more: &[u8], most: usize, share: Share) -> bool {
+        let needed = self.bytes.len() + more.len();
+        let capacity = self.bytes.capacity();
+        if needed > capacity {
+            let wanted = needed.max(2 * capacity).max(LEAST);
+            let wanted = wanted.min(most.max(needed));
+            if !self.charge.grow(wanted, share) {
+                return false;
+            }
+            self.bytes.reserve_exact(wanted - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(more);
+        true
+    }
+
+    /// Prepares for `capacity` bytes, if `share` has room for that.
+    pub(crate) fn reserve(&mut self, capacity: usize, share: Share) {
+        let more = capacity.saturating_sub(self.bytes.len());
+        if self.charge.grow(capacity, share) {
+            self.bytes.reserve_exact(more);
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What it is charged, for something else.
+    pub(crate) fn into_charge(self) -> MemoryCharge {
+        self.charge
+    }
+
+    /// What is in it, without room for more, and what that is charged.
+    #[cfg(feature = "forms")]
+    pub(crate) fn into_exact(mut self) -> (Vec<u8>, MemoryCharge) {
+        self.bytes.shrink_to_fit();
+        self.into_parts()
+    }
+
+    /// What is in it, and what that is charged.
+    pub(crate) fn into_parts(mut self) -> (Vec<u8>, MemoryCharge) {
+        self.charge.shrink(self.bytes.capacity());
+        (self.bytes, self.charge)
+    }
+}

@@ -1,0 +1,288 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use euryale_core::{Body, Error, ErrorKind, Ledger, Request, SpooledBody};
+use euryale_test::{assert_quiet, eventually};
+use http_body_util::channel::Sender;
+use http_body_util::{BodyExt, Channel, Full};
+use proptest::prelude::*;
+use tokio::task::JoinHandle;
+use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+
+use crate::{SpoolBudget, SpoolLayer};
+
+const KIB: usize = 1 << 10;
+
+/// A stack that answers with the request that it was given.
+fn keeping<B>(
+    layer: SpoolLayer,
+) -> impl Service<http::Request<B>, Response = Request, Error = Error, Future: Send>
+where
+    B: http_body::Body<Error: Into<euryale_core::BoxError>, Data: Send> + Send + 'static,
+{
+    ServiceBuilder::new()
+        .layer(layer)
+        .service(service_fn(async |request: Request| Ok::<_, Error>(request)))
+}
+
+/// A layer with this budget, and its ledger.
+fn with(budget: SpoolBudget) -> (SpoolLayer, Ledger) {
+    let ledger = Ledger::new();
+    let layer = SpoolLayer::new().budget(budget).ledger(ledger.clone());
+    (layer, ledger)
+}
+
+/// Spools a body that comes in one piece.
+async fn sent(layer: &SpoolLayer, length: usize) -> Result<SpooledBody, Error> {
+    let body = Full::new(Bytes::from(vec![b'a'; length]));
+    let request = keeping(layer.clone()).oneshot(http::Request::new(body));
+    request.await.map(Request::into_body)
+}
+
+type Answer = JoinHandle<Result<SpooledBody, Error>>;
+
+/// A body of unknown length, whose pieces are sent one by one.
+fn begun(layer: &SpoolLayer) -> (Sender<Bytes, std::io::Error>, Answer) {
+    let (sender, body) = Channel::new(256);
+    let request = keeping(layer.clone()).oneshot(http::Request::new(body));
+    let answer = tokio::spawn(async { request.await.map(Request::into_body) });
+    (sender, answer)
+}
+
+async fn send(sender: &mut Sender<Bytes, std::io::Error>, length: usize) {
+    // A refusal drops the body.
+    let _ = sender.send_data(Bytes::from(vec![b'a'; length])).await;
+}
+
+fn is_in_file(body: &SpooledBody) -> bool {
+    body.as_file().is_some()
+}
+
+#[tokio::test]
+async fn memory_is_charged_by_capacity_until_the_last_clone_is_dropped() {
+    let (layer, ledger) = with(SpoolBudget::new());
+    let (mut sender, answer) = begun(&layer);
+    for _ in 0..5 {
+        send(&mut sender, KIB).await;
+    }
+    let memory = || ledger.spool.memory.get();
+    eventually("five pieces have come", || ledger.spool.bytes.get() == 5120).await;
+    assert!(memory() >= 8192, "room for eight pieces: {}", memory());
+    drop(sender);
+    let body = answer.await.unwrap().unwrap();
+    assert_eq!(memory(), 8192, "the buffer grows by doubling");
+    let clone = body.clone();
+    let bytes = body.to_bytes().unwrap();
+    let passed_on = Body::from(body);
+    drop(clone);
+    let read = passed_on.collect().await.unwrap().to_bytes();
+    drop(bytes);
+    assert_eq!(memory(), 8192, "the same memory, wherever it went");
+    drop(read);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_small_piece_is_charged_for_the_buffer_that_it_pins() {
+    let (layer, ledger) = with(SpoolBudget::new());
+    let body = sent(&layer, 10).await.unwrap();
+    assert_eq!(ledger.spool.memory.get(), 16384);
+    drop(body);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn bodies_beyond_the_memory_go_to_files_and_those_beyond_the_files_are_refused() {
+    let (layer, ledger) = with(SpoolBudget::new().memory(64 * KIB).files(2));
+    let mut held = Vec::new();
+    for in_file in [false, true, true] {
+        let body = sent(&layer, 20 * KIB).await.unwrap();
+        assert_eq!(is_in_file(&body), in_file);
+        held.push(body);
+    }
+    let spool = &ledger.spool;
+    assert_eq!((spool.memory.get(), spool.files.get()), (20_480, 2));
+    assert_eq!((spool.file_bytes.get(), spool.spilled.get()), (40_960, 2));
+    let refused = sent(&layer, 20 * KIB).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
+    assert!(refused.kind().retry_after().is_some());
+    assert!(refused.told().unwrap().contains("send it again"));
+    assert_eq!(spool.refused.get(), 1);
+    held.pop();
+    held.push(sent(&layer, 20 * KIB).await.unwrap());
+    drop(held);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn files_are_refused_when_all_together_are_too_long() {
+    let budget = SpoolBudget::new().memory(0).file_bytes(50 * KIB as u64);
+    let (layer, ledger) = with(budget);
+    let first = sent(&layer, 40 * KIB).await.unwrap();
+    // Announced: before it is read. Not announced: as it grows.
+    let announced = sent(&layer.clone().memory(KIB), 20 * KIB).await;
+    assert_eq!(announced.unwrap_err().kind(), ErrorKind::SpoolBusy);
+    let (mut sender, answer) = begun(&layer);
+    for _ in 0..20 {
+        send(&mut sender, KIB).await;
+    }
+    drop(sender);
+    assert_eq!(
+        answer.await.unwrap().unwrap_err().kind(),
+        ErrorKind::SpoolBusy
+    );
+    drop(first);
+    assert!(is_in_file(&sent(&layer, 20 * KIB).await.unwrap()));
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_body_longer_than_the_whole_budget_is_too_large_and_not_busy() {
+    let budget = SpoolBudget::new().memory(20 * KIB).file_bytes(30_000);
+    let (layer, _) = with(budget);
+    let error = sent(&layer, 30_001).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BodyTooLarge);
+    assert!(error.told().unwrap().contains("30000"));
+}
+
+#[tokio::test]
+async fn large_bodies_leave_memory_for_small_ones() {
+    let (layer, ledger) = with(SpoolBudget::new().memory(256 * KIB));
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        held.push(sent(&layer, 30 * KIB).await.unwrap());
+    }
+    assert!(is_in_file(held.last().unwrap()), "their half is taken");
+    let small = sent(&layer, KIB).await.unwrap();
+    assert!(!is_in_file(&small));
+    drop((held, small));
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn layers_with_one_budget_share_it() {
+    let budget = SpoolBudget::new().memory(0).files(1);
+    let (one, ledger) = with(budget.clone());
+    let (other, other_ledger) = with(budget);
+    let held = sent(&one, KIB).await.unwrap();
+    let refused = sent(&other, KIB).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
+    assert_eq!(
+        (ledger.spool.files.get(), other_ledger.spool.refused.get()),
+        (1, 1),
+        "each layer counts in its own ledger"
+    );
+    drop(held);
+    drop(sent(&other, KIB).await.unwrap());
+    assert_quiet(&ledger).await;
+}
+
+/// How a request ends that never has an answer.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Aborted,
+    BrokenOff,
+    Panicked,
+}
+
+#[tokio::test]
+async fn hang_ups_errors_and_panics_give_everything_back() {
+    // In one piece, in one buffer, and in a file.
+    for (pieces, memory) in [(1, 64), (3, 64), (3, 0)] {
+        for end in [End::Aborted, End::BrokenOff, End::Panicked] {
+            let (layer, ledger) = with(SpoolBudget::new().memory(memory * KIB));
+            let (mut sender, body) = Channel::<Bytes, std::io::Error>::new(4);
+            let service = ServiceBuilder::new().layer(layer).service(service_fn(
+                async |_: Request| -> Result<(), Error> { panic!("as application code may") },
+            ));
+            let answer = tokio::spawn(service.oneshot(http::Request::new(body)));
+            for _ in 0..pieces {
+                send(&mut sender, KIB).await;
+            }
+            let came = pieces * 1024;
+            eventually("they have come", || ledger.spool.bytes.get() == came).await;
+            match end {
+                End::Aborted => answer.abort(),
+                End::BrokenOff => sender.abort(std::io::ErrorKind::ConnectionReset.into()),
+                End::Panicked => drop(sender),
+            }
+            let ended = answer.await;
+            assert!(!matches!(ended, Ok(Ok(()))), "{end:?}");
+            assert_quiet(&ledger).await;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A piece of this length for one of the bodies.
+    Piece(usize),
+    End,
+    Abort,
+    /// The spooled body is dropped.
+    Forget,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let step = prop_oneof![
+        6 => (1..40 * KIB).prop_map(Step::Piece),
+        2 => Just(Step::End),
+        1 => Just(Step::Abort),
+        1 => Just(Step::Forget),
+    ];
+    prop::collection::vec((0..BODIES, step), 1..120)
+}
+
+const BODIES: usize = 12;
+
+/// Runs the steps with little room, and looks after each whether the budget is kept.
+async fn interleaved(steps: Vec<(usize, Step)>) {
+    let memory = 96 * KIB;
+    let budget = SpoolBudget::new().memory(memory).files(4);
+    let (layer, ledger) = with(budget.file_bytes(200 << 10));
+    let layer = layer.memory(48 * KIB).writers(1);
+    let mut bodies: Vec<_> = (0..BODIES).map(|_| Some(begun(&layer))).collect();
+    let mut ended: Vec<Option<Answer>> = (0..BODIES).map(|_| None).collect();
+    for (at, step) in steps {
+        match step {
+            Step::Piece(length) => {
+                if let Some((sender, _)) = &mut bodies[at] {
+                    send(sender, length).await;
+                }
+            }
+            Step::End => ended[at] = bodies[at].take().map(|(_, answer)| answer),
+            Step::Abort => drop(bodies[at].take().map(|(_, answer)| answer.abort())),
+            Step::Forget => drop(ended[at].take()),
+        }
+        tokio::task::yield_now().await;
+        let spool = &ledger.spool;
+        assert!(usize::try_from(spool.memory.peak()).unwrap() <= memory);
+        assert!(spool.files.peak() <= 4 && spool.file_bytes.peak() <= 200 << 10);
+    }
+    let open = bodies.into_iter().flatten().map(|(_, answer)| answer);
+    // All of them end, whoever holds what.
+    for answer in open.chain(ended.into_iter().flatten()) {
+        match answer.await.unwrap() {
+            Ok(body) => assert!(body.to_bytes().unwrap().iter().all(|byte| *byte == b'a')),
+            Err(error) => assert!(
+                // A single one may have outgrown the whole budget.
+                matches!(error.kind(), ErrorKind::SpoolBusy | ErrorKind::BodyTooLarge),
+                "{error:?}"
+            ),
+        }
+    }
+    assert_quiet(&ledger).await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn bodies_never_exceed_the_budget_nor_wait_for_each_other(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let all = async {
+            tokio::time::timeout(Duration::from_secs(60), interleaved(steps)).await
+        };
+        runtime.block_on(all).expect("nothing waits for ever");
+    }
+}
