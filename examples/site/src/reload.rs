@@ -15,7 +15,7 @@ use crate::live::{Live, Next, Parts};
 use crate::settings::Settings;
 
 /// Settings that count from the next start: what is bound, opened or promised to others by then.
-const NEXT_START: [&str; 9] = [
+const NEXT_START: [&str; 11] = [
     "admin",
     "agent",
     "body-disk",

@@ -6,7 +6,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::RespondLayer;
 
-const KINDS: [(ErrorKind, u16); 27] = [
+const KINDS: [(ErrorKind, u16); 28] = [
     (ErrorKind::NoWorker, 503),
     (ErrorKind::SpoolUnavailable, 503),
     (ErrorKind::QueueFull, 503),

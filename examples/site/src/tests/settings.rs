@@ -120,7 +120,7 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 25] = [
+    let cases: [&[&str]; 27] = [
         &["--allow-writes=yes"],
         &["--host", "http://example.org"],
         &["--host", "*"],
