@@ -28,8 +28,9 @@ pub(crate) struct Serving {
 }
 
 /// What describes the 200 and nothing else.
-const REPRESENTATION: [HeaderName; 5] = [
+const REPRESENTATION: [HeaderName; 6] = [
     CONTENT_TYPE,
+    CONTENT_ENCODING,
     CONTENT_DISPOSITION,
     CONTENT_LANGUAGE,
     CONTENT_LENGTH,
@@ -96,6 +97,8 @@ impl Serving {
             Verdict::Send(Selection::Whole) => response,
             Verdict::Send(Selection::Parts(spans)) => match *spans {
                 [span] => self.part(response, &blob, span, reader),
+                // The coding in the head would be that of the multipart body.
+                _ if response.headers().contains_key(CONTENT_ENCODING) => response,
                 _ => parts(response, &blob, &spans, reader),
             },
             Verdict::Send(Selection::Nothing) => {
@@ -134,7 +137,8 @@ impl Serving {
 }
 
 /// Is the body the blob of the handle, and all of it? A middleware may have coded it, or put
-/// another in its place.
+/// another in its place. A coding that the blob itself is in is part of what it is, and ranges are
+/// of its coded bytes (RFC 9110 §14.1.2, §8.4).
 pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking) -> bool {
     let headers = response.headers();
     let len = handle.len();
@@ -147,9 +151,19 @@ pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking)
             .and_then(|length| length.to_str().ok()?.parse().ok())
             == Some(len);
     response.status() == StatusCode::OK
-        && !headers.contains_key(CONTENT_ENCODING)
+        && is_coded_as(headers, handle)
         && !headers.contains_key(CONTENT_RANGE)
         && (size == Some(len) || is_emptied)
+}
+
+/// Is what the head says of codings nothing, or the blob's own coding?
+fn is_coded_as(headers: &HeaderMap, handle: &BlobHandle) -> bool {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(first) = codings.next() else {
+        return true;
+    };
+    let own = handle.blob().and_then(|blob| blob.coding());
+    codings.next().is_none() && own.is_some_and(|own| first.as_bytes() == own.as_bytes())
 }
 
 /// Says that parts may be asked for, unless the publisher said that they may not (RFC 9110 §14.3).

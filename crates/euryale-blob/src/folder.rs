@@ -42,7 +42,8 @@ use crate::answer::Serving;
 /// * Names that begin with a dot are not found, except `/.well-known` (RFC 8615).
 /// * A folder is answered with its `index.html`, and asked for without a slash with a redirection
 ///   (307).
-/// * Media types go by the ending of the name. Text is UTF-8.
+/// * Media types go by the ending of the name. Text is UTF-8. A `.svgz` is sent with
+///   `Content-Encoding: gzip` ([`coding_of_name`](crate::coding_of_name)).
 /// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in
 ///   the name: 400. May not be read: 500. No descriptors left: 503. No error has a body.
 ///

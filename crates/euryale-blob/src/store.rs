@@ -5,12 +5,15 @@
 //! names, which is swept away later.
 
 mod folder;
+mod mark;
 mod participants;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 
 use euryale_core::{Blob, Database, SpooledBody, Transaction};
@@ -72,6 +75,23 @@ pub trait BlobStore: Send + Sync + 'static {
     /// store from opening it.
     fn blob(&self, name: &str) -> io::Result<Blob>;
 
+    /// The blob called `name`, open, if it has the `len` bytes that its row says.
+    ///
+    /// A backup that was cut off, or a disk that lost the end of a file, leaves a shorter file under
+    /// a name that is a strong `ETag`. A client would take it for the whole, and a cache would
+    /// combine it with parts of the right file. A program that keeps the length in the row opens
+    /// blobs by this method.
+    ///
+    /// # Errors
+    /// Those of [`blob`](Self::blob). [`WrongLength`], as `InvalidData`, for a file of another
+    /// length: returned by a publisher, that is a 500, and the line in the log names the file and
+    /// what to do. [`FolderStore`] counts it.
+    fn blob_of_len(&self, name: &str, len: u64) -> io::Result<Blob> {
+        let blob = self.blob(name)?;
+        WrongLength::check(&name, &blob, len)?;
+        Ok(blob)
+    }
+
     /// Keeps `body` if `transaction` commits. Gives the name that a row must hold then.
     ///
     /// The bytes are durable when this returns, or at the vote. Call it before the first
@@ -93,4 +113,62 @@ pub trait BlobStore: Send + Sync + 'static {
     /// A name that names no blob is no error. A removal that fails cannot undo anything any more:
     /// it is logged and counted by the transaction, and the blob stays without a row.
     fn remove<D: Database>(&self, name: &str, transaction: &mut Transaction<'_, D>);
+}
+
+/// A blob is not as long as its row says: it was damaged, or restored in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongLength {
+    place: String,
+    found: u64,
+    expected: u64,
+}
+
+impl WrongLength {
+    /// `place` tells an operator which file to restore.
+    fn check(place: &dyn fmt::Display, blob: &Blob, expected: u64) -> Result<(), Self> {
+        let found = blob.len();
+        if found == expected {
+            return Ok(());
+        }
+        Err(Self {
+            place: place.to_string(),
+            found,
+            expected,
+        })
+    }
+
+    /// The length of the file, in bytes.
+    #[must_use]
+    pub fn found(&self) -> u64 {
+        self.found
+    }
+
+    /// The length that the row says, in bytes.
+    #[must_use]
+    pub fn expected(&self) -> u64 {
+        self.expected
+    }
+}
+
+impl fmt::Display for WrongLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            found,
+            expected,
+        } = self;
+        write!(
+            f,
+            "the blob {place} has {found} bytes and its row says {expected}; restore it from a \
+                backup"
+        )
+    }
+}
+
+impl Error for WrongLength {}
+
+impl From<WrongLength> for io::Error {
+    fn from(error: WrongLength) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
 }

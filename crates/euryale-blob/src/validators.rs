@@ -39,14 +39,11 @@ impl Validators {
             None => time.map(|time| etag_of(blob, time, has_settled(time, now))),
         };
         let modified = match headers.get(LAST_MODIFIED) {
-            Some(given) => given
-                .to_str()
-                .ok()
-                .and_then(|date| httpdate::parse_http_date(date).ok()),
-            // Not in the future (RFC 9110 §8.8.2.1).
-            None => time
-                .map(|time| UNIX_EPOCH + Duration::from_secs(since_epoch(time.min(now)).as_secs())),
+            Some(given) => date(given),
+            None => time,
         };
+        // Never later than the answer's Date (RFC 9110 §8.8.2.1), whoever said it.
+        let modified = modified.map(|time| whole_seconds(time.min(now)));
         Self {
             etag,
             modified,
@@ -54,16 +51,16 @@ impl Validators {
         }
     }
 
-    /// Puts them where the response has none.
+    /// Puts them where the response has none, and in the place of a date that is in the future.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         if let (Some(etag), Entry::Vacant(entry)) = (&self.etag, headers.entry(ETAG)) {
             entry.insert(etag.clone());
         }
-        if let (Some(modified), Entry::Vacant(entry)) =
-            (self.modified, headers.entry(LAST_MODIFIED))
+        if let Some(modified) = self.modified
+            && headers.get(LAST_MODIFIED).and_then(date) != Some(modified)
             && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(modified))
         {
-            entry.insert(date);
+            headers.insert(LAST_MODIFIED, date);
         }
     }
 
@@ -136,6 +133,10 @@ fn etag_of(blob: &Blob, time: SystemTime, is_strong: bool) -> HeaderValue {
 
 fn has_settled(time: SystemTime, now: SystemTime) -> bool {
     now.duration_since(time).is_ok_and(|age| age >= TICK)
+}
+
+fn whole_seconds(time: SystemTime) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(since_epoch(time).as_secs())
 }
 
 fn since_epoch(time: SystemTime) -> Duration {

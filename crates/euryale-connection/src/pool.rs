@@ -1,6 +1,7 @@
 //! The pool, as its users hold it.
 
 mod builder;
+mod reach;
 mod seats;
 mod shared;
 mod status;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
 
 pub use self::builder::PoolBuilder;
+pub(crate) use self::reach::Reach;
 pub(crate) use self::seats::{About, Running, Seat};
 pub(crate) use self::shared::{Idle, Queued, Shared, State};
 pub use self::status::{Holder, Status};
@@ -184,6 +186,20 @@ impl<D: Database> Pool<D> {
     /// Where this pool counts.
     pub fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// Whether the database can be reached, as the last job that tried has found. A pool whose jobs
+    /// have not tried yet says yes.
+    ///
+    /// It cannot be reached when a connection could not be opened, when a transaction could not
+    /// begin for another reason than a conflict, or when the database called an error
+    /// [`Disconnected`](euryale_core::Fault::Disconnected). Reads a flag and never waits, so it may
+    /// be asked on a runtime thread with every worker stuck. Only another job changes the answer. A
+    /// program that gets no requests while its database is away must therefore ask the database
+    /// itself now and then, by a small [`read`](Self::read).
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        !self.shared.reach.is_lost()
     }
 
     /// How it stands now.

@@ -19,7 +19,7 @@ use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use self::source::Source;
+use self::source::{Contact, Source};
 use crate::housekeeping::Call;
 use crate::job::{Job, drop_quietly};
 use crate::pool::{Idle, Running, Seat, Shared, State};
@@ -314,11 +314,13 @@ impl<D: Database> Worker<D> {
             job,
             opened: &mut self.opened,
             seat: &self.seat,
+            contact: Contact::new(&self.shared.reach),
         };
         let went_well = job.run(&mut Lease::new(&mut source, &mut self.connection));
         if !went_well {
             Lease::new(&mut source, &mut self.connection).discard(DropReason::Panicked);
         }
+        source.contact.end();
         self.check_connection();
 
         // The accounts are closed before anyone can see the result.

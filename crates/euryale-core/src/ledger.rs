@@ -387,6 +387,8 @@ pub struct Blobs {
     pub open: Gauge,
     /// On their way by which path.
     pub sent: Sent,
+    /// Opened, and not as long as their rows say.
+    pub damaged: Counter,
 }
 
 /// Blobs by the path on which they are sent. A blob that is asked for, and of which nothing is sent

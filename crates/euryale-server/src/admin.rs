@@ -15,59 +15,13 @@ use tower_service::Service;
 
 use self::status::Status;
 pub use self::status::{Held, StatusDetails};
-use crate::Slowest;
-use crate::shutdown::Shutdown;
+use crate::{Readiness, Slowest};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Prometheus text format, as [`Ledger::exposition`] writes it.
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-
-/// Should balancers send requests here? No while draining, and no while the program's probe says
-/// no.
-///
-/// Clones are handles to the same answer.
-#[derive(Clone)]
-pub struct Readiness {
-    shutdown: Shutdown,
-    probe: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
-}
-
-impl Readiness {
-    /// Ready until `shutdown` drains.
-    #[must_use]
-    pub fn new(shutdown: &Shutdown) -> Self {
-        Self {
-            shutdown: shutdown.clone(),
-            probe: None,
-        }
-    }
-
-    /// Ready only while `probe` also says yes; the last probe given counts.
-    ///
-    /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps
-    /// up to date, and never ask a database from here.
-    #[must_use]
-    pub fn probe(mut self, probe: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.probe = Some(Arc::new(probe));
-        self
-    }
-
-    /// The answer now.
-    pub fn is_ready(&self) -> bool {
-        !self.shutdown.is_draining() && self.probe.as_ref().is_none_or(|probe| probe())
-    }
-}
-
-impl fmt::Debug for Readiness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Readiness")
-            .field("is_draining", &self.shutdown.is_draining())
-            .field("has_probe", &self.probe.is_some())
-            .finish()
-    }
-}
 
 /// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods
 /// other than GET and HEAD.

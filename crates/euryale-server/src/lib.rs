@@ -146,6 +146,7 @@ mod listener;
 mod outgoing;
 mod per_peer;
 mod proxy_protocol;
+mod readiness;
 mod running;
 #[cfg(target_os = "linux")]
 mod sendfile;
@@ -169,11 +170,12 @@ mod tls;
 mod transport;
 mod welcome;
 
-pub use self::admin::{Admin, Held, Readiness, StatusDetails};
+pub use self::admin::{Admin, Held, StatusDetails};
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]
 pub use self::listener::UnixSocket;
+pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
 #[cfg(target_os = "linux")]
 pub use self::sendfile::SendfileIo;

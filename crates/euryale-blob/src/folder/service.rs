@@ -20,6 +20,7 @@ use super::name::{Name, Refused, with_slash};
 use super::open::{Found, find};
 use super::{ServeFolder, Settings};
 use crate::asked::Asked;
+use crate::coding_of_name;
 
 /// Finds nothing: 404.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,7 @@ impl Settings {
                 Err(refused) => return refusal(refused),
             };
             let media = media_of(&name.path);
+            let own = name.path.to_str().and_then(coding_of_name);
             let root = settings.root.clone();
             let stable = settings.stable;
             let found = settings
@@ -93,7 +95,11 @@ impl Settings {
                 .await;
             match found.map_err(io::Error::other).and_then(|found| found) {
                 Ok(Found::File { blob, coding }) => {
-                    Some(settings.file(&asked, blob, coding, media))
+                    let blob = match own {
+                        Some(own) if coding.is_none() => blob.coded(own),
+                        _ => blob,
+                    };
+                    Some(settings.file(&asked, blob, coding.is_some(), media))
                 }
                 Ok(Found::Folder) => Some(moved(slash)),
                 Ok(Found::Nothing) => None,
@@ -119,30 +125,21 @@ impl Settings {
         Ok((name, codings, with_slash(uri.path(), uri.query())))
     }
 
-    fn file(
-        &self,
-        asked: &Asked,
-        blob: Blob,
-        coding: Option<Coding>,
-        media: HeaderValue,
-    ) -> Response {
+    fn file(&self, asked: &Asked, blob: Blob, is_beside: bool, media: HeaderValue) -> Response {
+        let coding = blob.coding();
         let mut response = Response::new(Body::from(blob));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, media);
         if self.precompressed {
             headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
         }
-        if coding.is_some() {
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        if is_beside {
             headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
         }
-        let mut response = self.serving.answer(asked, response);
-        // Only now: a blob with a coding that stands in the head is one that somebody changed.
-        if let Some(coding) = coding.filter(|_| response.status() == StatusCode::OK) {
-            response
-                .headers_mut()
-                .insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-        }
-        response
+        self.serving.answer(asked, response)
     }
 }
 

@@ -522,3 +522,26 @@ fn names() {
     assert_eq!(Name::of("//", false), Err(Refused::Unknown));
     assert_eq!(Name::of("/a/.well-known", false), Err(Refused::Unknown));
 }
+
+/// A browser shows a compressed drawing only if the answer names the coding.
+#[tokio::test]
+async fn a_drawing_that_is_compressed_by_its_format_is_sent_with_its_coding() {
+    let fixture = Fixture::new();
+    fs::write(fixture.root().join("onion.SVGZ"), "0123456789").unwrap();
+    for accept in ["", "gzip, br", "gzip;q=0"] {
+        let folder = fixture.folder().precompressed(true);
+        let fields = [("accept-encoding", accept)];
+        let answer = fixture.get(folder, "/onion.SVGZ", &fields).await;
+        assert_eq!(answer.header("content-type"), "image/svg+xml");
+        assert_eq!(answer.header("content-encoding"), "gzip", "{accept}");
+        assert_eq!(&answer.body[..], b"0123456789");
+    }
+    let part = [("range", "bytes=-3")];
+    let answer = fixture.get(fixture.folder(), "/onion.SVGZ", &part).await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body[..]),
+        (206, &b"789"[..])
+    );
+    assert_eq!(answer.header("content-encoding"), "gzip");
+    assert_quiet(&fixture.ledger).await;
+}

@@ -5,14 +5,15 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use euryale_core::{Blob, BoxError, Database, SpooledBody, Transaction};
+use euryale_core::{Blob, BoxError, Database, Ledger, SpooledBody, Transaction};
 
-use super::BlobStore;
+use super::mark;
 use super::participants::{Keep, Remove};
 use super::sweep;
 use super::writer::{self, Writer};
+use super::{BlobStore, WrongLength};
 
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
@@ -49,8 +50,9 @@ use super::writer::{self, Writer};
 ///
 /// Each *writer*, a handle with its clones that adds blobs, has a folder of its own there, with a
 /// random name, made when it adds the first one. In it are its blobs, numbered, and the file
-/// `lock`, which it holds a lock on. The name of a blob is `folder/number`. What else stands in the
-/// folder is left alone.
+/// `lock`, which it holds a lock on. The name of a blob is `folder/number`. The file `owner` is the
+/// [mark](FolderStore::adopt) of a folder that was adopted. Anything else in the folder is left
+/// alone.
 ///
 /// # Crash consistency
 ///
@@ -116,6 +118,9 @@ pub struct FolderStore {
     folder: Arc<Path>,
     /// Once it has added something.
     writer: Arc<Mutex<Option<Writer>>>,
+    /// The mark that the folder must have for anything to be added.
+    mark: Arc<OnceLock<String>>,
+    ledger: Ledger,
 }
 
 impl FolderStore {
@@ -131,7 +136,75 @@ impl FolderStore {
         Ok(Self {
             folder: folder.into(),
             writer: Arc::default(),
+            mark: Arc::default(),
+            ledger: Ledger::new(),
         })
+    }
+
+    /// Counts in this ledger. Default: one of its own.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Ledger) -> Self {
+        self.ledger = ledger;
+        self
+    }
+
+    /// The mark that [`adopt`](Self::adopt) wrote into the folder, if there is one.
+    ///
+    /// An empty folder looks the same whether it is new or the mount point of a volume that is not
+    /// there. A program whose database remembers that it has adopted a folder tells them apart: it
+    /// refuses to start when the mark is missing, and never adopts a second folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. One that is not there has no mark.
+    pub fn mark(&self) -> io::Result<Option<String>> {
+        mark::read(&self.folder)
+    }
+
+    /// Marks the folder as that of one database, for which `mark` is a name of one line. The mark
+    /// is on the disk when this returns.
+    ///
+    /// From then on this store and its clones begin to add blobs only while the mark is there: see
+    /// [`check`](Self::check). A store is adopted once; a second mark is an error.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when the folder has another mark. When the mark cannot be written.
+    pub fn adopt(&self, mark: &str) -> io::Result<()> {
+        match self.mark()? {
+            Some(there) if there == mark => {}
+            Some(_) => {
+                let text = "the folder of blobs is marked as another database's";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            }
+            None => mark::write(&self.folder, mark)?,
+        }
+        let expected = self.mark.get_or_init(|| mark.to_owned());
+        if expected == mark {
+            return Ok(());
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Is the folder still the one that was [adopted](Self::adopt)? It is not when a volume was
+    /// unmounted, and the mount point has taken its place. Blocks for as long as the file system
+    /// does.
+    ///
+    /// A store asks this itself before it makes its first file. A store that was never adopted
+    /// takes any folder.
+    ///
+    /// # Errors
+    /// `NotFound`, with a sentence that names the folder and what to do. When it cannot be read.
+    pub fn check(&self) -> io::Result<()> {
+        let Some(expected) = self.mark.get() else {
+            return Ok(());
+        };
+        if self.mark()?.as_ref() == Some(expected) {
+            return Ok(());
+        }
+        let text = format!(
+            "the blobs are not in {}; mount their volume, or restore them from a backup",
+            self.folder.display()
+        );
+        Err(io::Error::new(io::ErrorKind::NotFound, text))
     }
 
     /// Where it is. A file without a name that is made here can be linked into place. A committed
@@ -197,7 +270,10 @@ impl FolderStore {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = match &mut *writer {
             Some(writer) => writer,
-            none => none.insert(Writer::begin(&self.folder)?),
+            none => {
+                self.check()?;
+                none.insert(Writer::begin(&self.folder)?)
+            }
         };
         Ok(writer.new_name())
     }
@@ -218,6 +294,14 @@ impl BlobStore for FolderStore {
     fn blob(&self, name: &str) -> io::Result<Blob> {
         // Never changed once it has its name.
         Blob::stable(File::open(self.path(name)?)?)
+    }
+
+    fn blob_of_len(&self, name: &str, len: u64) -> io::Result<Blob> {
+        let blob = self.blob(name)?;
+        let path = self.folder.join(name);
+        WrongLength::check(&path.display(), &blob, len)
+            .inspect_err(|_| self.ledger.blobs.damaged.add(1))?;
+        Ok(blob)
     }
 
     fn keep<D: Database>(

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use euryale_connection::Pool;
-use euryale_core::{Abort, Error, SpooledBody, Transaction};
+use euryale_core::{Abort, Error, Ledger, SpooledBody, Transaction};
 use euryale_test::{CountingDatabase, assert_quiet};
 use tempfile::TempDir;
 
@@ -21,12 +21,16 @@ struct Folder {
     store: FolderStore,
     database: CountingDatabase,
     pool: Pool<CountingDatabase>,
+    ledger: Ledger,
 }
 
 impl Folder {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        let store = FolderStore::open(root.path()).unwrap();
+        let ledger = Ledger::new();
+        let store = FolderStore::open(root.path())
+            .unwrap()
+            .ledger(ledger.clone());
         let database = CountingDatabase::new();
         let pool = Pool::new(database.clone(), 1);
         Self {
@@ -34,6 +38,7 @@ impl Folder {
             store,
             database,
             pool,
+            ledger,
         }
     }
 

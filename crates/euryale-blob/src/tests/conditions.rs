@@ -500,3 +500,23 @@ async fn a_blob_that_is_not_sent_is_closed() {
         assert_quiet(&ledger).await;
     }
 }
+
+/// RFC 9110 §8.8.2.1, for a date that the publisher gives and for that of the file.
+#[tokio::test]
+async fn last_modified_is_never_later_than_now() {
+    let future = SystemTime::now() + Duration::from_secs(1_000_000_000);
+    let future = httpdate::fmt_http_date(future);
+    let answer = ask("GET", CONTENT, &[], &[("last-modified", &future)]).await;
+    let sent = httpdate::parse_http_date(answer.header("last-modified")).unwrap();
+    assert!(
+        sent <= SystemTime::now(),
+        "{}",
+        answer.header("last-modified")
+    );
+    let answer = ask("HEAD", CONTENT, &[], &[("last-modified", DATE)]).await;
+    assert_eq!(
+        answer.header("last-modified"),
+        DATE,
+        "the past is left alone"
+    );
+}

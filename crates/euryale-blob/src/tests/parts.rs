@@ -269,3 +269,35 @@ fn parse(media: &str, body: &[u8]) -> Vec<Part> {
     };
     places.windows(2).map(part).collect()
 }
+
+/// The bytes of a file that is compressed by its format are the coded ones (RFC 9110 §8.4).
+#[tokio::test]
+async fn ranges_of_a_coded_blob_are_of_its_coded_bytes() {
+    let (layer, ledger) = layer();
+    let service = serving(&layer, || {
+        let blob = blob_of(b"0123456789").coded("gzip");
+        let mut response = Response::new(Body::from(blob));
+        let coding = http::HeaderValue::from_static("gzip");
+        response.headers_mut().insert("content-encoding", coding);
+        response
+    });
+    let tag = "\"17979cfe53f76500-a-gzip\"";
+    for (fields, status, body) in [
+        (vec![], 200, &b"0123456789"[..]),
+        (vec![("range", "bytes=3-5")], 206, b"345"),
+        (vec![("range", "bytes=3-5"), ("if-range", tag)], 206, b"345"),
+        // The coding would be said of the multipart body.
+        (vec![("range", "bytes=0-1,5-6")], 200, b"0123456789"),
+        (vec![("range", "bytes=99-")], 416, b""),
+        (vec![("if-none-match", tag)], 304, b""),
+    ] {
+        let mut request = Request::get("/").body(()).unwrap();
+        *request.headers_mut() = super::headers(&fields);
+        let answer = Answer::of(service.clone().oneshot(request).await.unwrap()).await;
+        assert_eq!(answer.status, status, "{fields:?}");
+        assert_eq!(&answer.body[..], body, "{fields:?}");
+        let coding = if body.is_empty() { "" } else { "gzip" };
+        assert_eq!(answer.header("content-encoding"), coding, "{fields:?}");
+    }
+    assert_quiet(&ledger).await;
+}

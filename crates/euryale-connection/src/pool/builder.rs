@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::seats::Seats;
-use super::{Pool, Shared, State};
+use super::{Pool, Reach, Shared, State};
 use crate::housekeeping::Keeper;
 use crate::queue::Queue;
 
@@ -149,6 +149,7 @@ impl<D: Database> PoolBuilder<D> {
             tasks: TaskTracker::new(),
             idle_timeout,
             warn_after,
+            reach: Reach::default(),
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             lanes: names,
             state: Mutex::new(State {

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::Lane;
 use super::seats::{About, Seats};
+use super::{Lane, Reach};
 use crate::claim::Waiting;
 use crate::housekeeping::{Call, Keeper};
 use crate::job::{Cell, Job, drop_quietly};
@@ -31,6 +31,7 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) tasks: TaskTracker,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) warn_after: Option<Duration>,
+    pub(crate) reach: Reach,
     pub(super) id: u64,
     pub(crate) lanes: Vec<Arc<str>>,
     pub(super) state: Mutex<State<D>>,

@@ -114,3 +114,69 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
     assert_eq!(pool.ledger().publishers.running.peak(), 1, "{case}");
     assert!(pool.database().open() <= 1, "{case}");
 }
+
+#[tokio::test]
+async fn a_pool_says_whether_its_database_can_be_reached() {
+    let database = CountingDatabase::new();
+    let pool = Pool::new(database.clone(), 1);
+    let read = || {
+        pool.read(|transaction| {
+            transaction.connection()?;
+            Ok(())
+        })
+    };
+    assert!(pool.is_reachable(), "nobody has tried");
+    for (step, fault, is_reachable) in [
+        (Step::Connect, Fault::Other, false),
+        (Step::Begin, Fault::Disconnected, false),
+        (Step::Begin, Fault::Other, false),
+        // Somebody else has it locked: it is there.
+        (Step::Begin, Fault::Conflict, true),
+    ] {
+        if step == Step::Begin {
+            read().await.unwrap();
+        }
+        database.script(step, [Fail(fault)]);
+        read().await.unwrap_err();
+        assert_eq!(pool.is_reachable(), is_reachable, "{step:?} {fault:?}");
+        pool.run(|_| ()).await.unwrap();
+        read().await.unwrap();
+        assert!(pool.is_reachable(), "and it is found again");
+    }
+    let broken = pool.read(|transaction| {
+        transaction.connection()?;
+        Err::<(), _>(TestError(Fault::Disconnected).into())
+    });
+    broken.await.unwrap_err();
+    assert!(!pool.is_reachable());
+    // A job that does not ask for the database knows nothing of it.
+    pool.read(|_| Ok(())).await.unwrap();
+    assert!(!pool.is_reachable());
+    read().await.unwrap();
+    assert!(pool.is_reachable());
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_job_that_began_before_the_database_went_away_says_nothing_of_it() {
+    let database = CountingDatabase::new();
+    let pool = Pool::new(database.clone(), 2);
+    let gate = Gate::new();
+    let early = pool.read({
+        let gate = gate.clone();
+        move |transaction| {
+            transaction.connection()?;
+            gate.wait();
+            Ok(())
+        }
+    });
+    let early = tokio::spawn(early);
+    eventually("it has begun", || gate.waiting() == 1).await;
+    database.script(Step::Connect, [Fail(Fault::Other)]);
+    pool.run(|_| ()).await.unwrap_err();
+    gate.open();
+    early.await.unwrap().unwrap();
+    assert!(!pool.is_reachable());
+    pool.run(|_| ()).await.unwrap();
+    assert_quiet(pool.ledger()).await;
+}

@@ -1,11 +1,13 @@
 //! Where a job's connection comes from.
 
+use std::cell::Cell;
+
 use euryale_core::ledger::DropReason;
 use euryale_core::{BoxError, Database, LeaseSource, Ledger, Phase, Task};
 use tokio::time::Instant;
 
 use crate::job::{Job, drop_quietly};
-use crate::pool::{Seat, Shared};
+use crate::pool::{Reach, Seat, Shared};
 
 /// What a lease is lent from, during one job.
 pub(super) struct Source<'w, D: Database> {
@@ -13,6 +15,42 @@ pub(super) struct Source<'w, D: Database> {
     pub(super) job: &'w dyn Job<D>,
     pub(super) opened: &'w mut Instant,
     pub(super) seat: &'w Seat,
+    pub(super) contact: Contact<'w>,
+}
+
+/// What a job finds out about whether the database can be reached.
+///
+/// A job that reached it says so at its end, and only if no other job has failed to since: it may
+/// have begun long before the database went away.
+pub(super) struct Contact<'w> {
+    reach: &'w Reach,
+    /// The number of failures when this job reached the database.
+    reached: Cell<Option<u64>>,
+}
+
+impl<'w> Contact<'w> {
+    pub(super) fn new(reach: &'w Reach) -> Self {
+        Self {
+            reach,
+            reached: Cell::new(None),
+        }
+    }
+
+    fn reached(&self) {
+        self.reached.set(Some(self.reach.failures()));
+    }
+
+    fn failed(&self) {
+        self.reached.set(None);
+        self.reach.failed();
+    }
+
+    /// The job has ended.
+    pub(super) fn end(&self) {
+        if let Some(failures) = self.reached.get() {
+            self.reach.reached(failures);
+        }
+    }
 }
 
 impl<D: Database> LeaseSource<D> for Source<'_, D> {
@@ -33,7 +71,12 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
             connections.in_use.add(1);
             return Ok(idle.connection);
         }
-        let connection = self.shared.database.connect()?;
+        let connection = self
+            .shared
+            .database
+            .connect()
+            .inspect_err(|_| self.contact.failed())?;
+        self.contact.reached();
         connections.opened.add(1);
         connections.in_use.add(1);
         *self.opened = Instant::now();
@@ -41,6 +84,9 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
     }
 
     fn discard(&mut self, connection: D::Connection, reason: DropReason) {
+        if matches!(reason, DropReason::Begin | DropReason::Disconnected) {
+            self.contact.failed();
+        }
         let connections = &self.shared.ledger.connections;
         connections.in_use.add(-1);
         connections.dropped.add(reason, 1);
@@ -56,7 +102,12 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
     }
 
     fn enter(&self, phase: Phase) -> Phase {
-        self.seat.enter(phase)
+        let before = self.seat.enter(phase);
+        // A transaction that could not begin gives its connection back next, and that is a failure.
+        if before == Phase::Beginning {
+            self.contact.reached();
+        }
+        before
     }
 
     fn spawn(&self, task: Task) {

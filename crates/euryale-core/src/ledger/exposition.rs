@@ -155,6 +155,11 @@ pub(super) fn write(ledger: &Ledger) -> String {
         "path",
         bytes,
     );
+    out.counter(
+        "euryale_blobs_damaged_total",
+        "Blobs that were not as long as their rows say.",
+        &ledger.blobs.damaged,
+    );
     out.gauge(
         "euryale_spool_files",
         "Request bodies in files.",

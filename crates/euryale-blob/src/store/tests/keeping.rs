@@ -10,6 +10,7 @@ use euryale_core::{Abort, BoxError, ErrorKind, Fault, Participant, SpooledBody};
 use euryale_test::{Behaviour, Step};
 
 use super::{BlobStore, Folder, FolderStore};
+use crate::WrongLength;
 
 #[tokio::test]
 async fn what_is_kept_is_on_the_disk_before_a_connection_is_asked_for_and_stays() {
@@ -396,4 +397,74 @@ fn clones_are_one_writer() {
         io::ErrorKind::NotFound
     );
     assert!(folder.store.blob(&other).is_ok());
+}
+
+#[tokio::test]
+async fn a_blob_that_is_not_as_long_as_its_row_says_is_not_opened() {
+    let folder = Folder::new();
+    let [name] = folder.keep(["eleven byte"]).await.unwrap();
+    assert_eq!(folder.store.blob_of_len(&name, 11).unwrap().len(), 11);
+    for (found, content) in [(0, ""), (4, "elev"), (12, "twelve bytes")] {
+        fs::write(folder.path(&name), content).unwrap();
+        let error = folder.store.blob_of_len(&name, 11).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let wrong = error.get_ref().unwrap().downcast_ref::<WrongLength>();
+        let wrong = wrong.unwrap();
+        assert_eq!((wrong.found(), wrong.expected()), (found, 11));
+        let line = error.to_string();
+        let place = folder.path(&name).display().to_string();
+        assert!(line.contains(&place) && line.contains("backup"), "{line}");
+    }
+    assert_eq!(folder.ledger.blobs.damaged.get(), 3);
+    let none = folder.store.blob_of_len("ab/1", 11).unwrap_err();
+    assert_eq!(none.kind(), io::ErrorKind::NotFound);
+    folder.end().await;
+}
+
+/// As when a volume was unmounted: what is uploaded must not end up beneath the mount point.
+#[tokio::test]
+async fn nothing_is_added_to_a_folder_that_has_lost_its_mark() {
+    let folder = Folder::new();
+    folder.store.adopt("one").unwrap();
+    folder.store.adopt("one").unwrap();
+    assert_eq!(folder.store.mark().unwrap().as_deref(), Some("one"));
+    folder.store.check().unwrap();
+    let mark = folder.path("owner");
+    fs::rename(&mark, folder.path("away")).unwrap();
+    let error = folder.store.check().unwrap_err().to_string();
+    let place = folder.root.path().display().to_string();
+    assert!(error.contains(&place) && error.contains("mount"), "{error}");
+    folder.keep(["one"]).await.unwrap_err();
+    assert_eq!(
+        folder.store.create().unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
+    let there = fs::read_dir(folder.root.path()).unwrap().count();
+    assert_eq!(there, 1, "what was moved away, and no folder of a writer");
+    fs::rename(folder.path("away"), &mark).unwrap();
+    let [name] = folder.keep(["one"]).await.unwrap();
+    assert_eq!(folder.text(&name), "one");
+    folder.end().await;
+}
+
+#[test]
+fn a_folder_of_another_database_is_not_adopted() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || FolderStore::open(folder.path()).unwrap();
+    let store = open();
+    assert_eq!(store.mark().unwrap(), None);
+    store.adopt("one").unwrap();
+    assert_eq!(
+        store.adopt("two").unwrap_err().kind(),
+        io::ErrorKind::AlreadyExists
+    );
+    assert_eq!(
+        open().adopt("two").unwrap_err().kind(),
+        io::ErrorKind::AlreadyExists
+    );
+    open().adopt("one").unwrap();
+    // As a crash leaves it: it says nothing, and is written again.
+    fs::write(folder.path().join("owner"), "").unwrap();
+    open().adopt("two").unwrap();
+    assert_eq!(store.check().unwrap_err().kind(), io::ErrorKind::NotFound);
 }

@@ -1,0 +1,14 @@
+//! Names of files that are compressed by their format.
+
+/// The content coding that a file of this name is in, in the representation that its media type
+/// names: `gzip` for `.svgz`, in any case of letters.
+///
+/// `image/svg+xml` is the type of both, `.svg` and `.svgz`, and a browser shows the second only if
+/// the answer says `Content-Encoding: gzip` (SVG 1.1 §1.2). Make its blob
+/// [`coded`](euryale_core::Blob::coded), and say so in the head. Archives, as `.tar.gz` and `.tgz`,
+/// have a type of their own: for them this is `None`, so that they are saved as they are.
+#[must_use]
+pub fn coding_of_name(name: &str) -> Option<&'static str> {
+    let (_, ending) = name.rsplit_once('.')?;
+    ending.eq_ignore_ascii_case("svgz").then_some("gzip")
+}

@@ -1,0 +1,42 @@
+//! Can the database be reached? As the last job that tried has found.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+#[derive(Debug, Default)]
+pub(crate) struct Reach(Mutex<State>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    is_lost: bool,
+    failures: u64,
+}
+
+impl Reach {
+    pub(super) fn is_lost(&self) -> bool {
+        self.get().is_lost
+    }
+
+    /// How often it could not be reached so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.get().failures
+    }
+
+    pub(crate) fn failed(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_lost = true;
+        state.failures += 1;
+    }
+
+    /// It was reached, at a time when it had failed so often: news only if it has not since.
+    pub(crate) fn reached(&self, failures: u64) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.failures == failures {
+            state.is_lost = false;
+        }
+    }
+
+    fn get(&self) -> State {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,185 @@
+//! Should balancers send requests here?
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use euryale_core::BoxError;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::shutdown::Shutdown;
+
+/// Should balancers send requests here? No while draining, no while the program's probe says no,
+/// and no while its last check failed.
+///
+/// Clones are handles to the same answer.
+#[derive(Clone)]
+pub struct Readiness {
+    pub(crate) shutdown: Shutdown,
+    probe: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    check: Option<Arc<Check>>,
+}
+
+/// What a [check](Readiness::check) found.
+#[derive(Debug)]
+pub enum Checked {
+    /// What the program needs is there.
+    Passed,
+    /// It is not, and why.
+    Failed(BoxError),
+    /// It could not be looked at: every worker is busy, for one. The answer before stands.
+    Unknown,
+}
+
+impl Readiness {
+    /// Ready until `shutdown` drains.
+    #[must_use]
+    pub fn new(shutdown: &Shutdown) -> Self {
+        Self {
+            shutdown: shutdown.clone(),
+            probe: None,
+            check: None,
+        }
+    }
+
+    /// Ready only while `probe` also says yes; the last probe given counts.
+    ///
+    /// It is called on a runtime thread for every `/readyz`: read a flag that something else keeps
+    /// up to date, and never ask a database from here. That is for [`check`](Self::check).
+    #[must_use]
+    pub fn probe(mut self, probe: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.probe = Some(Arc::new(probe));
+        self
+    }
+
+    /// Ready only while the last `check` did not fail; the last one given counts.
+    ///
+    /// Nobody waits for a check. A question is answered with the result of the last check. It starts
+    /// the next one, as a task of the runtime, if the last one has ended and began at least `every`
+    /// ago. So there is at most one at a time, and none while nobody asks. A check that blocks must
+    /// do so on another thread, for example as a job of a pool. A program that has lost its database
+    /// and was taken out of its balancer finds the database again this way.
+    ///
+    /// Each change of the result is one line in the log.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use euryale_server::{Checked, Readiness, Shutdown};
+    ///
+    /// # async fn count_rows() -> Result<u64, std::io::Error> { Ok(1) }
+    /// let readiness = Readiness::new(&Shutdown::new()).check(Duration::from_secs(1), async || {
+    ///     match count_rows().await {
+    ///         Ok(_) => Checked::Passed,
+    ///         Err(error) => Checked::Failed(error.into()),
+    ///     }
+    /// });
+    /// # drop(readiness);
+    /// ```
+    #[must_use]
+    pub fn check<F, C>(mut self, every: Duration, check: C) -> Self
+    where
+        C: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Checked> + Send + 'static,
+    {
+        self.check = Some(Arc::new(Check {
+            every,
+            begin: Box::new(move || Box::pin(check())),
+            state: Mutex::default(),
+        }));
+        self
+    }
+
+    /// The answer now.
+    pub fn is_ready(&self) -> bool {
+        let is_up = !self.shutdown.is_draining() && self.probe.as_ref().is_none_or(|probe| probe());
+        // Asked while the probe says no, too: the flag that it reads may wait for a check.
+        let passed = self.check.as_ref().is_none_or(Check::has_passed);
+        is_up && passed
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("is_draining", &self.shutdown.is_draining())
+            .field("has_probe", &self.probe.is_some())
+            .field("has_check", &self.check.is_some())
+            .finish()
+    }
+}
+
+type Checking = Pin<Box<dyn Future<Output = Checked> + Send>>;
+
+struct Check {
+    every: Duration,
+    begin: Box<dyn Fn() -> Checking + Send + Sync>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    has_failed: bool,
+    is_running: bool,
+    /// When the last one began.
+    began: Option<Instant>,
+}
+
+impl Check {
+    /// What the last one found. Starts the next one if it is time.
+    fn has_passed(self: &Arc<Self>) -> bool {
+        let mut state = self.lock();
+        let is_due = !state.is_running
+            && state
+                .began
+                .is_none_or(|began| began.elapsed() >= self.every);
+        let has_passed = !state.has_failed;
+        // Without a runtime nobody could run it.
+        let Some(runtime) = is_due.then(|| Handle::try_current().ok()).flatten() else {
+            return has_passed;
+        };
+        state.is_running = true;
+        state.began = Some(Instant::now());
+        drop(state);
+        let turn = Turn(Arc::clone(self));
+        runtime.spawn(async move {
+            let found = (turn.0.begin)().await;
+            turn.0.found(found);
+        });
+        has_passed
+    }
+
+    fn found(&self, found: Checked) {
+        let error = match found {
+            Checked::Passed => None,
+            Checked::Failed(error) => Some(error),
+            Checked::Unknown => return,
+        };
+        let has_failed = error.is_some();
+        let had_failed = std::mem::replace(&mut self.lock().has_failed, has_failed);
+        match error {
+            Some(error) if !had_failed => {
+                let error = &*error as &dyn std::error::Error;
+                tracing::error!(error, "not ready: a check failed");
+            }
+            None if had_failed => tracing::info!("ready again: the check passes"),
+            _ => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One check that runs. Dropped, by its end, by a panic or with its runtime, the next one may begin.
+struct Turn(Arc<Check>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.lock().is_running = false;
+    }
+}
