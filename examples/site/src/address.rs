@@ -1,32 +1,56 @@
 //! Where a document may stand: paths and the names that they are made of.
 
 use percent_encoding::percent_decode_str;
+use unicode_normalization::UnicodeNormalization;
 
 /// So many characters has a name, and a path, at most.
 const LONGEST_NAME: usize = 100;
 const LONGEST_PATH: usize = 500;
 
-/// Characters that turn the direction of what is written after them: a name would read as another
-/// one.
-const TURNS: [char; 9] = [
-    '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
-    '\u{2069}',
-];
+/// Returns whether `character` is invisible, or moves what follows it: two names with such
+/// characters look the same and are not. These are marks that turn the direction of writing (UAX #9
+/// §2), separators of lines, fillers, and characters without a width. The joiners U+200C and U+200D
+/// are allowed, because some scripts and emoji cannot be written without them.
+pub(crate) fn misleads(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+    )
+}
 
-/// The path that a request for writing names, decoded and checked.
+/// A path or a name as the site keeps it, in Unicode's form NFC. Keyboards and most systems write
+/// composed letters. Names of files from macOS have decomposed ones: they look the same, and would
+/// not be found when they are typed.
+pub(crate) fn normal(path: &str) -> String {
+    path.nfc().collect()
+}
+
+/// The path that a request for writing names, decoded, in NFC, and checked.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub(crate) fn writable(encoded: &str) -> Result<String, String> {
     let path = percent_decode_str(encoded)
         .decode_utf8()
-        .map_err(|_| "The address is not written in UTF-8.".to_owned())?
-        .into_owned();
+        .map_err(|_| "The address is not written in UTF-8.".to_owned())?;
+    let path = normal(&path);
     check(&path)?;
     Ok(path)
 }
 
-/// The path of `name` in `folder`.
+/// The path of `name` in `folder`, as the site keeps it.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.
@@ -37,7 +61,7 @@ pub(crate) fn join(folder: &str, name: &str) -> Result<String, String> {
     if name.contains('/') {
         return Err("A name has no slash in it.".to_owned());
     }
-    let path = format!("{}/{name}", folder.trim_end_matches('/'));
+    let path = normal(&format!("{}/{name}", folder.trim_end_matches('/')));
     check(&path)?;
     Ok(path)
 }
@@ -62,8 +86,10 @@ fn check_name(name: &str) -> Result<(), String> {
         "A name must not be . or .., which stand for folders."
     } else if name.contains("@@") {
         "A name has no @@ in it: such addresses belong to the site itself."
-    } else if name.trim() != name || name.contains(char::is_control) || name.contains(TURNS) {
+    } else if name.trim() != name || name.contains(char::is_control) {
         "A name has no control characters, and no space at its ends."
+    } else if name.contains(misleads) {
+        "A name has no characters that nobody sees, or that turn the direction of writing."
     } else if name.chars().count() > LONGEST_NAME {
         return Err(format!("A name has at most {LONGEST_NAME} characters."));
     } else {

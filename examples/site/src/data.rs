@@ -1,11 +1,11 @@
 //! The data folder: the database, and the blobs beside it.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use euryale::blob::FolderStore;
+use euryale::blob::{BlobStore, FolderStore};
 use euryale::{Access, BoxError, Database};
 use euryale_sqlite::{Connection, Sqlite};
 
@@ -15,8 +15,6 @@ use crate::{chord, content, media};
 
 const DATABASE: &str = "site.db";
 const BLOBS: &str = "blobs";
-/// Which database the blobs belong to.
-const OWNER: &str = "blobs.id";
 
 /// How long a program that starts waits for another one that fills the same database.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,17 +41,22 @@ impl Data {
     /// The same; a new one stays empty.
     pub(crate) fn without_samples(folder: &Path) -> Result<Self, StartError> {
         let data = Self::bare(folder)?;
-        let belongs = data
-            .blobs_belong(folder)
+        let whose = data
+            .whose_blobs()
             .map_err(|error| cannot("look into the data folder", &error, folder))?;
-        if !belongs {
-            let remedy = "put the site.db back that knows them, or move the folder away";
-            let place = folder.join(BLOBS);
-            return Err(StartError::new(
+        let (what, remedy) = match whose {
+            Whose::Ours => ("", ""),
+            Whose::Others => (
                 "these files belong to another database",
-                place.display(),
-                remedy,
-            ));
+                "put the site.db back that knows them, or move the folder away",
+            ),
+            Whose::Missing => (
+                "the files that the database has rows for are not here",
+                "mount their volume, or restore them from a backup",
+            ),
+        };
+        if !matches!(whose, Whose::Ours) {
+            return Err(StartError::new(what, folder.join(BLOBS).display(), remedy));
         }
         data.sweep()
             .map_err(|error| cannot("sweep the blobs", &error, folder))?;
@@ -104,27 +107,49 @@ impl Data {
         Ok(found)
     }
 
-    /// Are the blobs those of this database? What no row names is swept away, so a database that is
-    /// new because the right one was not there must not have the last word.
-    fn blobs_belong(&self, folder: &Path) -> Result<bool, BoxError> {
-        let connection = self.sqlite.connect()?;
-        let id = store::identity(&connection)?;
-        let blobs = folder.join(BLOBS);
-        let owner = folder.join(OWNER);
-        match fs::read_to_string(&owner) {
-            Ok(known) => Ok(known.trim() == id),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let is_empty = fs::read_dir(&blobs)?.next().is_none();
-                if !is_empty && !store::has_files(&connection)? {
-                    return Ok(false);
-                }
-                let mut file = fs::File::create(&owner)?;
-                writeln!(file, "{id}")?;
-                file.sync_all()?;
-                Ok(true)
-            }
-            Err(error) => Err(error.into()),
+    /// Returns whose the blobs are. The sweep removes every blob without a row, so it must not run
+    /// for a database that is new because the right one was not there. And no upload may be written
+    /// beneath the mount point of a volume that is not there.
+    ///
+    /// The folder is marked with the name of its database, and the database remembers that it has
+    /// marked a folder.
+    fn whose_blobs(&self) -> Result<Whose, BoxError> {
+        let (id, has_marked) = self.read(|connection| {
+            let id = store::identity(connection)?;
+            Ok((id, store::has_marked_blobs(connection)?))
+        })?;
+        if !has_marked {
+            // Programs that start together do this one after the other.
+            return self.write(|connection| self.mark_blobs(&id, connection));
         }
+        // Read after the database was asked: the mark is written before the database remembers it.
+        match self.blobs.mark()? {
+            None => Ok(Whose::Missing),
+            Some(mark) if mark != id => Ok(Whose::Others),
+            Some(_) => {
+                self.blobs.adopt(&id)?;
+                Ok(Whose::Ours)
+            }
+        }
+    }
+
+    /// Marks the folder of blobs for a database that has not marked one yet. Either of them is new,
+    /// or both are older than marks: then the folder must have the blobs that the rows name.
+    fn mark_blobs(&self, id: &str, connection: &Connection) -> Result<Whose, BoxError> {
+        match self.blobs.mark()? {
+            Some(mark) if mark != id => return Ok(Whose::Others),
+            Some(_) => {}
+            None => match store::some_blob(connection)? {
+                Some(blob) if self.blobs.blob(&blob).is_err() => return Ok(Whose::Missing),
+                None if fs::read_dir(self.blobs.folder())?.next().is_some() => {
+                    return Ok(Whose::Others);
+                }
+                _ => {}
+            },
+        }
+        self.blobs.adopt(id)?;
+        store::set_marked_blobs(connection)?;
+        Ok(Whose::Ours)
     }
 
     fn sweep(&self) -> Result<(), BoxError> {
@@ -195,7 +220,20 @@ impl Data {
     }
 }
 
+/// The owner of the folder of blobs.
+enum Whose {
+    Ours,
+    Others,
+    /// The database has a folder of blobs, and this is not it: mostly the mount point of a volume.
+    Missing,
+}
+
 fn cannot(what: &str, error: &BoxError, folder: &Path) -> StartError {
+    if store::is_damaged(&**error) {
+        let what = format!("the database is damaged: cannot {what}: {error}");
+        let remedy = "restore site.db from a backup, or choose another folder with --data";
+        return StartError::new(what, folder.join(DATABASE).display(), remedy);
+    }
     let remedy = "put it right and start again, or choose another folder with --data";
     StartError::new(format!("cannot {what}: {error}"), folder.display(), remedy)
 }

@@ -5,23 +5,33 @@ use std::time::{Duration, UNIX_EPOCH};
 /// The end of the year 9999: a later one has more digits than the format.
 const LAST: u64 = 253_402_300_799;
 
-/// IMF-fixdate (RFC 9110 §5.6.7) of so many seconds since 1970; the nearest that it can say.
-pub(crate) fn http(seconds: i64) -> String {
-    let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0).min(LAST));
-    httpdate::fmt_http_date(UNIX_EPOCH + since)
+/// Seconds since 1970 that tools put in the place of a time: 0 and 1.
+const PLACEHOLDERS: i64 = 1;
+
+/// IMF-fixdate (RFC 9110 §5.6.7) of a moment in seconds since 1970, or the latest that the format
+/// has. `None` for what is no time of change: a placeholder, or a moment before 1970.
+pub(crate) fn http(seconds: i64) -> Option<String> {
+    let since = u64::try_from(seconds)
+        .ok()
+        .filter(|_| seconds > PLACEHOLDERS)?;
+    let moment = UNIX_EPOCH + Duration::from_secs(since.min(LAST));
+    Some(httpdate::fmt_http_date(moment))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_number_of_seconds_is_a_date() {
+    fn every_number_of_seconds_is_a_date_or_none() {
         let cases = [
-            (i64::MIN, "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
-            (i64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+            (i64::MIN, None),
+            (-1, None),
+            (0, None),
+            (1, None),
+            (784_111_777, Some("Sun, 06 Nov 1994 08:49:37 GMT")),
+            (i64::MAX, Some("Fri, 31 Dec 9999 23:59:59 GMT")),
         ];
         for (seconds, text) in cases {
-            assert_eq!(super::http(seconds), text);
+            assert_eq!(super::http(seconds).as_deref(), text);
         }
     }
 }

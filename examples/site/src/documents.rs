@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::page::{Pages, Problem, View, html, text};
 use crate::refusal::Refusal;
 use crate::store::{self, Document, Entry, FileEntry, Format, Portion, Range};
-use crate::{fingerprint, markdown};
+use crate::{address, fingerprint, markdown};
 
 /// The number of sections that the navigation of a page shows, and the length of their titles
 /// there, in characters: every page pays for it.
@@ -35,6 +35,7 @@ pub(crate) fn find(
 ) -> Result<Item, Abort> {
     let connection = transaction.connection()?;
     let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
+    let path = address::normal(&path);
     if let Some(document) = store::document(connection, &path)? {
         return Ok(Item::Document(document));
     }

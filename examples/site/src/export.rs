@@ -2,23 +2,26 @@
 //!
 //! Documents and open files are collected in the transaction, so they are of one moment. They are
 //! written after it, into a tar archive that is sent while it is made: a slow client holds a
-//! thread, and no connection. `site import` reads what was unpacked.
+//! thread, and no connection. `site import` reads what was unpacked, and makes the same pages of it
+//! ([`archive`](crate::archive)).
 
-use std::io::{self, Read};
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
-use euryale::blob::{BlobStore, FolderStore};
-use euryale::{Abort, Blob, Body, BodyWriter, Request, Response, Transaction};
-use euryale_sqlite::Sqlite;
+use euryale::blob::{ContentDisposition, FolderStore};
+use euryale::{Abort, Blob, Body, Request, Response, Transaction};
+use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tar::{Builder, EntryType, Header};
 
+use crate::archive::{self, Kind, Layout, List, Listed, Place};
 use crate::page::Pages;
 use crate::query::parameter;
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry, Format, Text};
+use crate::{address, files};
 
 /// So many files are open for one export at most: the system has only so many descriptors.
 const MOST_FILES: usize = 100;
@@ -27,7 +30,7 @@ const MOST_FILES: usize = 100;
 const MOST_TEXT: usize = 32 << 20;
 
 /// What goes into the archive.
-struct Entry {
+pub(crate) struct Entry {
     name: String,
     /// In seconds since 1970.
     modified: i64,
@@ -48,27 +51,42 @@ pub(crate) fn answer(
 ) -> Result<Response, Abort> {
     let refuse = |refusal: Refusal| refusal.abort(pages, request);
     let path = parameter::<String>(request.uri(), "path", "the path of a page")
-        .map_err(|detail| refuse(Refusal::bad(detail)))?
-        .unwrap_or_else(|| "/".to_owned());
-    let entries = collect(blobs, &path, transaction)?.map_err(refuse)?;
-    let mut response = Response::new(Body::writer(move |writer| write(entries, writer)));
+        .map_err(|detail| refuse(Refusal::bad(detail)))?;
+    let path = address::normal(path.as_deref().unwrap_or("/"));
+    let found = find(transaction.connection()?, &path)?.map_err(refuse)?;
+    // One that another transaction has replaced meanwhile is gone; then all is read again, at a
+    // later moment.
+    let open = |file: &FileEntry| files::open(blobs, file, transaction);
+    let entries = found.into_entries(open)?;
+    let mut response = Response::new(Body::writer(move |writer| write(entries, writer).map(drop)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
-    headers.insert(
-        CONTENT_DISPOSITION,
-        HeaderValue::try_from(disposition(&path))?,
-    );
+    let name = match path.rsplit('/').next() {
+        None | Some("") => "site",
+        Some(name) => name,
+    };
+    let attached = ContentDisposition::attachment(&format!("{name}.tar"));
+    headers.insert(CONTENT_DISPOSITION, attached.into());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// Everything at `path` and below, the files open; or why not.
-fn collect(
-    blobs: &FolderStore,
+/// What the database has at a path and below, in the order in which folders list it.
+pub(crate) struct Found {
+    texts: Vec<Text>,
+    files: Vec<FileEntry>,
+}
+
+/// Everything at `path` and below; or why not.
+pub(crate) fn find(
+    connection: &Connection,
     path: &str,
-    transaction: &mut Transaction<'_, Sqlite>,
-) -> Result<Result<Vec<Entry>, Refusal>, Abort> {
-    let connection = transaction.connection()?;
+) -> rusqlite::Result<Result<Found, Refusal>> {
+    // Without a slash it would be a part of every path.
+    if !path.starts_with('/') {
+        let detail = "The parameter path must be the path of a page, which begins with a slash.";
+        return Ok(Err(Refusal::bad(detail)));
+    }
     let files = store::files_below(connection, path, MOST_FILES + 1)?;
     let mut texts = Vec::new();
     let mut bytes = 0;
@@ -85,74 +103,96 @@ fn collect(
         );
         return Ok(Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }
-    // Without a slash it would be a part of every path.
-    if !path.starts_with('/') || texts.is_empty() && files.is_empty() {
-        return Ok(Err(Refusal::new(
-            StatusCode::NOT_FOUND,
-            format!("There is nothing at {path}."),
-        )));
+    if texts.is_empty() && files.is_empty() {
+        let detail = format!("There is nothing at {path}.");
+        return Ok(Err(Refusal::new(StatusCode::NOT_FOUND, detail)));
     }
-    let texts = texts.iter().map(|text| Entry::of_text(text, &files));
-    let mut entries: Vec<Entry> = texts.collect();
-    for file in &files {
-        // One that another transaction has replaced meanwhile is gone; then all is read again, at a
-        // later moment.
-        let blob = blobs
-            .blob(&file.blob)
-            .map_err(|error| crate::files::replaced_or(&error, file, transaction))?;
-        entries.push(Entry {
-            name: relative(&file.path).to_owned(),
-            modified: file.modified,
-            content: Content::File(blob),
-        });
-    }
-    Ok(Ok(entries))
+    // Pages of one folder keep their order; whose folder they are in is said by their paths.
+    texts.sort_by(|one, other| (one.position, &one.title).cmp(&(other.position, &other.title)));
+    Ok(Ok(Found { texts, files }))
 }
 
-impl Entry {
-    /// A document, under a name that none of `files` has.
-    fn of_text(text: &Text, files: &[FileEntry]) -> Self {
-        let (extension, content) = match text.format {
-            Format::Markdown => ("md", format!("# {}\n\n{}", text.title, text.body)),
-            Format::Html => ("html", page(text)),
+impl Found {
+    /// The entries of the archive, the list of all first; each file is opened by `open`.
+    pub(crate) fn into_entries(
+        self,
+        mut open: impl FnMut(&FileEntry) -> Result<Blob, Abort>,
+    ) -> Result<Vec<Entry>, Abort> {
+        let Self { texts, files } = self;
+        let page = |text: &Text| Some(archive::ending(text.format));
+        let mut places: Vec<Place<'_>> = texts
+            .iter()
+            .map(|text| (text.path.as_str(), page(text)))
+            .chain(files.iter().map(|file| (file.path.as_str(), None)))
+            .map(|(path, page)| Place { path, page })
+            .collect();
+        // Names go by paths, whatever the order of folders is.
+        places.sort_by_key(|place| place.path);
+        let layout = Layout::of(&places);
+        let names: HashMap<&str, &String> = places
+            .iter()
+            .map(|place| place.path)
+            .zip(layout.names())
+            .collect();
+        let name = |path: &str| {
+            names
+                .get(path)
+                .map_or_else(String::new, |name| (*name).clone())
         };
-        let path = relative(&text.path);
-        let inside = |folder: &str| {
-            format!("{folder}/index.{extension}")
-                .trim_start_matches('/')
-                .to_owned()
-        };
-        let beside = format!("{path}.{extension}");
-        let is_taken = files.iter().any(|file| relative(&file.path) == beside);
-        let name = if path.is_empty() || is_taken {
-            inside(path)
-        } else {
-            beside
-        };
-        Self {
-            name,
-            modified: text.modified,
-            content: Content::Text(content),
+        let mut listed: Vec<Listed> = layout
+            .folders()
+            .map(|(path, name)| Listed {
+                name: name.to_owned(),
+                path: path.to_owned(),
+                kind: Kind::Folder,
+            })
+            .collect();
+        let mut entries = Vec::new();
+        let mut newest = 0;
+        for text in &texts {
+            let content = archive::framed(&text.title, text.format, &text.body);
+            let known = archive::Text::new(&text.title, &content);
+            listed.push(Listed {
+                name: name(&text.path),
+                path: text.path.clone(),
+                kind: match text.format {
+                    Format::Markdown => Kind::Markdown(known),
+                    Format::Html => Kind::Html(known),
+                },
+            });
+            newest = newest.max(text.modified);
+            entries.push(Entry {
+                name: name(&text.path),
+                modified: text.modified,
+                content: Content::Text(content),
+            });
         }
+        for file in &files {
+            listed.push(Listed {
+                name: name(&file.path),
+                path: file.path.clone(),
+                kind: Kind::File,
+            });
+            newest = newest.max(file.modified);
+            entries.push(Entry {
+                name: name(&file.path),
+                modified: file.modified,
+                content: Content::File(open(file)?),
+            });
+        }
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        let list = Entry {
+            name: archive::LIST.to_owned(),
+            modified: newest,
+            content: Content::Text(List::new(listed).to_json()?),
+        };
+        entries.insert(0, list);
+        Ok(entries)
     }
 }
 
-/// HTML with its title.
-fn page(text: &Text) -> String {
-    let title = text.title.replace('&', "&amp;").replace('<', "&lt;");
-    let body = &text.body;
-    format!(
-        "<!doctype html>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<body>\n\
-            {body}\n</body>\n"
-    )
-}
-
-fn relative(path: &str) -> &str {
-    path.trim_start_matches('/')
-}
-
-/// Sends the archive. Nothing of the transaction is left here but what it collected.
-fn write(entries: Vec<Entry>, writer: &mut BodyWriter) -> io::Result<()> {
+/// Writes the archive. Nothing of the transaction is left here but what it collected.
+pub(crate) fn write<W: Write>(entries: Vec<Entry>, writer: W) -> io::Result<W> {
     let mut archive = Builder::new(writer);
     for entry in entries {
         let mut header = Header::new_gnu();
@@ -170,7 +210,7 @@ fn write(entries: Vec<Entry>, writer: &mut BodyWriter) -> io::Result<()> {
             }
         }
     }
-    archive.into_inner().map(drop)
+    archive.into_inner()
 }
 
 /// Reads a file that others may be reading, too.
@@ -202,14 +242,4 @@ impl Read for Reader {
         self.at += read as u64;
         Ok(read)
     }
-}
-
-/// Under what name a browser saves it (RFC 6266).
-fn disposition(path: &str) -> String {
-    let name = match path.rsplit('/').next() {
-        None | Some("") => "site",
-        Some(name) => name,
-    };
-    let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-    format!("attachment; filename=\"export.tar\"; filename*=UTF-8''{name}.tar")
 }

@@ -2,13 +2,14 @@
 
 use std::io;
 
-use euryale::blob::{BlobPath, BlobStore, FolderStore};
+use euryale::blob::{BlobPath, BlobStore, FolderStore, coding_of_name};
 use euryale::publisher::accepts_html;
 use euryale::spool::Upload;
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderValue, StatusCode};
 
@@ -29,9 +30,7 @@ pub(crate) fn show(
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let blob = blobs
-        .blob(&file.blob)
-        .map_err(|error| replaced_or(&error, file, transaction))?;
+    let blob = open(blobs, file, transaction)?;
     let mut response = response(blob, file)?;
     // A proxy that sends it may leave out the policy by which no script in it runs.
     if !can_hold_scripts(&file.content_type) {
@@ -42,29 +41,46 @@ pub(crate) fn show(
     Ok(response)
 }
 
-/// When a file that a row names is not there, another one took its place since the transaction
-/// began: the next attempt sees that one. Which blob it was is for the log.
-pub(crate) fn replaced_or(
-    error: &io::Error,
+/// The bytes of `file`, if they are all there.
+///
+/// When the blob that a row names is gone, another one took its place since the transaction began:
+/// the next attempt sees that one. Which blob it was is for the log.
+pub(crate) fn open(
+    blobs: &FolderStore,
     file: &FileEntry,
     transaction: &Transaction<'_, Sqlite>,
-) -> Abort {
-    if error.kind() == io::ErrorKind::NotFound && transaction.attempt().number() == 1 {
-        return replaced().into();
-    }
-    io::Error::new(error.kind(), format!("the blob {}: {error}", file.blob)).into()
+) -> Result<Blob, Abort> {
+    blobs
+        .blob_of_len(&file.blob, file.size)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound if transaction.attempt().number() == 1 => replaced().into(),
+            io::ErrorKind::NotFound => {
+                let place = blobs.folder().join(&file.blob);
+                let place = place.display();
+                let text = format!("the blob {place} is missing; restore it from a backup");
+                io::Error::new(error.kind(), text).into()
+            }
+            _ => error.into(),
+        })
 }
 
 /// `blob`, as what `file` says of it.
 pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> {
+    let coding = coding_of_name(&file.path);
+    let blob = match coding {
+        Some(coding) => blob.coded(coding),
+        None => blob,
+    };
     let mut response = Response::new(Body::from(blob));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::try_from(&file.content_type)?);
+    if let Some(coding) = coding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
     headers.insert(ETAG, HeaderValue::try_from(format!("\"{}\"", file.blob))?);
-    headers.insert(
-        LAST_MODIFIED,
-        HeaderValue::try_from(date::http(file.modified))?,
-    );
+    if let Some(date) = date::http(file.modified) {
+        headers.insert(LAST_MODIFIED, HeaderValue::try_from(date)?);
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if can_hold_scripts(&file.content_type) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));

@@ -6,13 +6,17 @@
 
 mod batch;
 mod copy;
+mod links;
 mod plan;
 mod report;
+#[cfg(test)]
+mod round_trip;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod text;
 
+use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
@@ -24,6 +28,7 @@ use euryale_sqlite::Connection;
 use tokio::runtime::{Builder, Runtime};
 
 use self::batch::{Batch, Item, Pending, Staged, Verdict};
+use self::links::Places;
 use self::plan::{Entry, Kind, Plan, Watch};
 use self::report::Report;
 use self::stop::Stop;
@@ -34,8 +39,15 @@ use crate::form::LONGEST_BODY;
 use crate::log::Log;
 use crate::say::say;
 use crate::settings::Settings;
-use crate::store::{FileEntry, Format};
-use crate::{media, size};
+use crate::store::{self, FileEntry, Format};
+use crate::{address, archive, media, size};
+
+/// A text, and what a file has around it.
+const LONGEST_FILE: usize = LONGEST_BODY + archive::LONGEST_FRAME;
+
+/// The years 1 to 9999, in seconds since 1970: other moments have no day that a page could show.
+const EARLIEST: i64 = -62_135_596_800;
+const LATEST: i64 = 253_402_300_799;
 
 /// A signal ended it.
 const CUT: u8 = 3;
@@ -143,18 +155,13 @@ impl Import<'_> {
     fn all(&self, plan: &Plan, report: &mut Report) -> Result<(), BoxError> {
         let connection = self.data.sqlite.connect()?;
         let mut batch = Batch::default();
-        // A folder whose place is taken: what is in it cannot be imported either.
-        let mut blocked: Option<String> = None;
+        // Folders whose places are taken: what is in them cannot be imported either.
+        let mut blocked: HashSet<String> = HashSet::new();
         for entry in &plan.entries {
             if self.stop.is_set() {
                 break;
             }
-            if let Some(folder) = &blocked
-                && entry
-                    .path
-                    .strip_prefix(folder)
-                    .is_some_and(|rest| rest.starts_with('/'))
-            {
+            if let Some(folder) = folders(&entry.path).find(|folder| blocked.contains(*folder)) {
                 report.left_out(
                     &entry.source,
                     &format!("There is a file at {folder}, which would be its folder."),
@@ -162,7 +169,7 @@ impl Import<'_> {
                 report.passed(entry.size);
                 continue;
             }
-            let mut step = self.step(entry, &connection, report)?;
+            let mut step = self.step(entry, &plan.places, &connection, report)?;
             if let (Step::Unreadable(reason), Kind::Index(_)) = (&step, entry.kind) {
                 // Its folder is imported all the same.
                 report.left_out(&entry.source, reason);
@@ -175,7 +182,7 @@ impl Import<'_> {
                 Step::Blocked(reason) => {
                     report.left_out(&entry.source, &reason);
                     if matches!(entry.kind, Kind::Index(_) | Kind::Folder) {
-                        blocked = Some(entry.path.clone());
+                        blocked.insert(entry.path.clone());
                     }
                 }
                 Step::Stopped => break,
@@ -202,12 +209,13 @@ impl Import<'_> {
     fn step(
         &self,
         entry: &Entry,
+        places: &Places,
         connection: &Connection,
         report: &mut Report,
     ) -> Result<Step, BoxError> {
         let item = match entry.kind {
             Kind::Folder => Ok(self.folder(entry)),
-            Kind::Page(format) | Kind::Index(format) => self.page(entry, format),
+            Kind::Page(format) | Kind::Index(format) => self.page(entry, format, places),
             Kind::File => file(entry),
         };
         match item {
@@ -253,22 +261,36 @@ impl Import<'_> {
             .unwrap_or(&self.root)
     }
 
-    fn page(&self, entry: &Entry, format: Format) -> Result<Item, String> {
+    fn page(&self, entry: &Entry, format: Format, places: &Places) -> Result<Item, String> {
         let (file, metadata) = open(&entry.source)?;
         let mut bytes = Vec::new();
-        let read = file.take(LONGEST_BODY as u64 + 1).read_to_end(&mut bytes);
+        let read = file.take(LONGEST_FILE as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|error| unreadable(&error))?;
-        if bytes.len() > LONGEST_BODY {
+        if bytes.len() > LONGEST_FILE {
             let size = size::shown(metadata.len());
             return Err(format!(
                 "A text has at most {} KiB; it has {size}.",
                 LONGEST_BODY >> 10
             ));
         }
-        let page = Page::read(&bytes, format, self.name(&entry.path))?;
+        let link = |body: &str| match format {
+            Format::Markdown => {
+                links::in_markdown(body, |link| places.resolve(&entry.source, link))
+            }
+            Format::Html => body.to_owned(),
+        };
+        let exported = entry
+            .listed
+            .as_ref()
+            .and_then(|listed| Page::exported(&bytes, format, listed));
+        let page = match exported {
+            Some(page) => page?,
+            None => Page::read(&bytes, format, self.name(&entry.path), link)?,
+        };
         Ok(Item::Page {
             path: entry.path.clone(),
             page,
+            modified: metadata.mtime().clamp(EARLIEST, LATEST),
         })
     }
 
@@ -366,10 +388,16 @@ fn name(folder: &Path) -> String {
     )
 }
 
-/// A path in one line, whatever its bytes are.
+/// The folders of `path`, from the inmost on.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(store::parent(path), |folder| store::parent(folder))
+}
+
+/// A path in one line, whatever its bytes are, and with nothing in it that is not seen.
 fn shown(path: &Path) -> String {
+    let is_plain = |c: char| !c.is_control() && !address::misleads(c);
     match path.to_str() {
-        Some(text) if !text.contains(char::is_control) => text.to_owned(),
+        Some(text) if text.chars().all(is_plain) => text.to_owned(),
         _ => format!("{path:?}"),
     }
 }

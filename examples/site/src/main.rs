@@ -9,6 +9,7 @@
 mod access_log;
 mod address;
 mod app;
+mod archive;
 mod aside;
 mod certificates;
 mod chord;

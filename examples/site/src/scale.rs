@@ -18,6 +18,7 @@ use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
+use crate::address;
 use crate::files;
 use crate::page::Pages;
 use crate::picture::{self, PictureError};
@@ -104,8 +105,7 @@ impl Scales {
             );
             return refuse(StatusCode::UNPROCESSABLE_ENTITY, detail);
         }
-        let blob = blobs.blob(&original.blob);
-        let blob = blob.map_err(|error| files::replaced_or(&error, &original, transaction))?;
+        let blob = files::open(blobs, &original, transaction)?;
         let cpu = self.cpu.clone();
         let folder = blobs.folder().to_owned();
         let made = promises.ask(
@@ -146,10 +146,8 @@ impl Scales {
 /// The picture and the width that an address names, if it is one of these.
 pub(crate) fn target(path: &str) -> Option<(String, &str)> {
     let (picture, width) = path.split_once("/@@scale/")?;
-    Some((
-        percent_decode_str(picture).decode_utf8_lossy().into_owned(),
-        width,
-    ))
+    let picture = percent_decode_str(picture).decode_utf8_lossy();
+    Some((address::normal(&picture), width))
 }
 
 /// Its bytes are on the disk: what is left is to give them a name. Blocks.

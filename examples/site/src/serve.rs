@@ -26,7 +26,7 @@ use crate::log::{Lines, Log};
 use crate::permits::Rules;
 use crate::say::say;
 use crate::settings::Settings;
-use crate::standing::Stands;
+use crate::standing::{CHECK_EVERY, Opened, Stands};
 use crate::{aside, reload};
 
 /// Something had to be cut at the end of the drain.
@@ -119,7 +119,7 @@ fn start(
         operators: operators.way_in.clone(),
     };
     runtime.block_on(async {
-        operators.opened.store(true, Ordering::Relaxed);
+        operators.serves.store(true, Ordering::Relaxed);
         say(&greeting);
         let serving = server.serve(live.way_in.clone(), shutdown.clone());
         let serving = serve(serving, &pool, settings.drain, &shutdown);
@@ -163,6 +163,7 @@ fn open_now(
 ) -> Result<(Parts, Router), StartError> {
     settings.theme.check()?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
+    let blobs = blobs.ledger(ledger.clone());
     let pool = Pool::builder(sqlite)
         .ledger(ledger)
         .connections(settings.connections)
@@ -170,7 +171,7 @@ fn open_now(
         .max_wait(settings.max_wait)
         .lane(UPLOADS, uploads(settings))
         .build();
-    stands.open(&pool);
+    stands.open(&pool, &blobs);
     let parts = Parts {
         pool,
         blobs,
@@ -189,7 +190,7 @@ struct Operators {
     ledger: Ledger,
     slowest: Slowest,
     /// The site is opened, and serves.
-    opened: Arc<AtomicBool>,
+    serves: Arc<AtomicBool>,
     end: Shutdown,
     stands: Stands,
     way_in: OperatorsWayIn,
@@ -208,13 +209,26 @@ impl Operators {
         let ledger = Ledger::new();
         let slowest = Slowest::new();
         let end = Shutdown::new();
-        let opened = Arc::new(AtomicBool::new(false));
-        let readiness = Readiness::new(shutdown).probe({
-            let opened = Arc::clone(&opened);
-            move || opened.load(Ordering::Relaxed)
-        });
+        let serves = Arc::new(AtomicBool::new(false));
+        let opened = Opened::default();
+        let readiness = Readiness::new(shutdown)
+            .probe({
+                let serves = Arc::clone(&serves);
+                let opened = opened.clone();
+                move || serves.load(Ordering::Relaxed) && opened.is_reachable()
+            })
+            .check(CHECK_EVERY, {
+                let opened = opened.clone();
+                move || opened.clone().check()
+            });
         runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
-        let stands = Stands::new(ledger.clone(), readiness.clone(), shutdown.clone(), lines);
+        let stands = Stands::new(
+            opened,
+            ledger.clone(),
+            readiness.clone(),
+            shutdown.clone(),
+            lines,
+        );
         let agent = agent.map(|listener| runtime.spawn(stands.agent().serve(listener)));
         let reporting = stands.clone();
         let showing = stands.clone();
@@ -228,7 +242,7 @@ impl Operators {
         Self {
             ledger,
             slowest,
-            opened,
+            serves,
             end,
             stands,
             way_in,

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use euryale::{Ledger, Pool, Route};
+use euryale::blob::FolderStore;
+use euryale::{ErrorKind, Ledger, Pool, Route};
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
-use euryale_server::{Held, Readiness, Shutdown, StatusDetails};
+use euryale_server::{Checked, Held, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
 
 use crate::log::Lines;
@@ -18,11 +19,50 @@ use crate::theme::Theme;
 /// A publication that has run for so long is stuck: none of this site's takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(60);
 
+/// How often it is looked whether database and files are there, at most.
+pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// What this process serves, once it is open.
+#[derive(Clone, Default)]
+pub(crate) struct Opened(Arc<OnceLock<(Pool<Sqlite>, FolderStore)>>);
+
+impl Opened {
+    fn pool(&self) -> Option<&Pool<Sqlite>> {
+        self.0.get().map(|(pool, _)| pool)
+    }
+
+    /// Is it open, and was the database there for the last who needed it?
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.pool().is_some_and(Pool::is_reachable)
+    }
+
+    /// Are database and files there now? In a worker: a disk may take its time. When every worker is
+    /// busy, nobody knows.
+    pub(crate) async fn check(self) -> Checked {
+        let Some((pool, blobs)) = self.0.get() else {
+            return Checked::Unknown;
+        };
+        let blobs = blobs.clone();
+        let looked = pool.read(move |transaction| {
+            transaction.connection()?;
+            Ok(blobs.check()?)
+        });
+        match looked.await {
+            Ok(()) => Checked::Passed,
+            Err(error) if is_of_database_or_files(error.kind()) => Checked::Failed(error.into()),
+            Err(_) => Checked::Unknown,
+        }
+    }
+}
+
+fn is_of_database_or_files(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::Application)
+}
+
 /// How this process stands.
 #[derive(Clone)]
 pub(crate) struct Stands {
-    /// Once the site is open.
-    pool: Arc<OnceLock<Pool<Sqlite>>>,
+    opened: Opened,
     /// The one that pages have now.
     theme: Arc<RwLock<Option<Theme>>>,
     ledger: Ledger,
@@ -45,13 +85,14 @@ impl Drop for OpenWebSocket {
 
 impl Stands {
     pub(crate) fn new(
+        opened: Opened,
         ledger: Ledger,
         readiness: Readiness,
         shutdown: Shutdown,
         log: Lines,
     ) -> Self {
         Self {
-            pool: Arc::default(),
+            opened,
             theme: Arc::default(),
             ledger,
             readiness,
@@ -62,9 +103,9 @@ impl Stands {
         }
     }
 
-    /// From now on this is the pool that is asked.
-    pub(crate) fn open(&self, pool: &Pool<Sqlite>) {
-        self.pool.get_or_init(|| pool.clone());
+    /// From now on these are what is asked.
+    pub(crate) fn open(&self, pool: &Pool<Sqlite>, blobs: &FolderStore) {
+        self.opened.0.get_or_init(|| (pool.clone(), blobs.clone()));
     }
 
     /// From now on pages have this theme.
@@ -88,7 +129,7 @@ impl Stands {
 
     fn load(&self) -> Load {
         let standing = self.standing();
-        let Some(pool) = self.pool.get() else {
+        let Some(pool) = self.opened.pool() else {
             return Load {
                 standing,
                 workers: 0,
@@ -139,7 +180,7 @@ impl Stands {
                 StatusDetails::new().alarm("Log", "Lost", lines)
             }
         };
-        let Some(pool) = self.pool.get() else {
+        let Some(pool) = self.opened.pool() else {
             return details;
         };
         let status = pool.status();

@@ -14,13 +14,13 @@ use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
 
 pub(crate) use self::below::{Text, files_below, texts_below};
 pub(crate) use self::files::{
-    FileEntry, file, files, has_files, identity, named, put_file, put_scale, remove_file,
-    remove_scales, scale,
+    FileEntry, file, files, has_marked_blobs, identity, is_damaged, named, put_file, put_scale,
+    remove_file, remove_scales, scale, set_marked_blobs, some_blob,
 };
 pub(crate) use self::recent::{numbers, recent};
 pub(crate) use self::schema::{STEPS, TOKENIZER};
 pub(crate) use self::search::{Hit, Hits, search};
-pub(crate) use self::write::{add, change, exists, has_children, remove, replace};
+pub(crate) use self::write::{add, add_at, change, exists, has_children, remove, replace};
 
 /// Were the samples imported? Then they are not again, even if all of them were deleted since.
 pub(crate) fn is_imported(connection: &Connection) -> rusqlite::Result<bool> {

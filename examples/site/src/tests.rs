@@ -5,6 +5,7 @@ mod counting;
 mod deferring;
 mod failing;
 mod killing;
+mod naming;
 mod pages;
 mod permitting;
 mod promising;
@@ -57,6 +58,7 @@ impl Site {
             .lane(app::UPLOADS, 1)
             .build();
         let ledger = pool.ledger().clone();
+        let blobs = blobs.ledger(ledger.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();

@@ -35,6 +35,8 @@ pub(super) enum Item {
     Page {
         path: String,
         page: Page,
+        /// Changed last then, in seconds since 1970.
+        modified: i64,
     },
     /// Only where there is no document yet.
     Folder {
@@ -97,7 +99,7 @@ impl Item {
                 self.path()
             )));
         }
-        let Self::Page { path, page } = self else {
+        let Self::Page { path, page, .. } = self else {
             let is_there = store::exists(connection, self.path())?;
             return Ok(if is_there {
                 Verdict::Same
@@ -136,11 +138,24 @@ impl Item {
             Self::Folder { path, title } => {
                 store::add(connection, path, title, store::Format::Markdown, "")?;
             }
-            Self::Page { path, page } if verdict == Verdict::New => {
-                store::add(connection, path, &page.title, page.format, &page.body)?;
-            }
-            Self::Page { path, page } => {
-                store::replace(connection, path, &page.title, page.format, &page.body)?;
+            Self::Page {
+                path,
+                page,
+                modified,
+            } => {
+                let put = if verdict == Verdict::New {
+                    store::add_at
+                } else {
+                    store::replace
+                };
+                put(
+                    connection,
+                    path,
+                    &page.title,
+                    page.format,
+                    &page.body,
+                    *modified,
+                )?;
             }
         }
         Ok(verdict)

@@ -1,14 +1,16 @@
 //! What is to be imported: the folder is looked through once, before anything is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry, FileType, Metadata};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::links::Places;
 use super::stop::Stop;
 use crate::address;
+use crate::archive::{self, List, Listed};
 use crate::store::Format;
 
 /// One thing to import.
@@ -20,6 +22,8 @@ pub(super) struct Entry {
     pub(super) kind: Kind,
     /// In bytes.
     pub(super) size: u64,
+    /// What the list of an export says of a text.
+    pub(super) listed: Option<archive::Text>,
 }
 
 /// What becomes of it.
@@ -52,6 +56,8 @@ pub(super) struct Plan {
     pub(super) size: u64,
     /// So many names begin with a dot.
     pub(super) hidden: u64,
+    /// Where each file and each folder goes.
+    pub(super) places: Places,
 }
 
 /// Who is told what the walk finds.
@@ -82,20 +88,44 @@ impl Plan {
         stop: &Stop,
         watch: &mut dyn Watch,
     ) -> io::Result<Self> {
+        let listing = Listing::of(folder)?;
+        let list = List::read(folder).unwrap_or_else(|wrong| {
+            watch.left_out(&folder.join(archive::LIST), &wrong);
+            None
+        });
+        let is_export = list.is_some();
+        let (names, order) = list.map(List::into_maps).unwrap_or_default();
         let mut walk = Walk {
-            plan: Self::default(),
+            plan: Self {
+                places: Places::of(folder),
+                ..Self::default()
+            },
+            root: folder,
+            names,
             data: identity(&fs::metadata(data)?),
             stop,
             watch,
         };
-        let listed = Listing::of(folder)?;
-        walk.folder(folder, "/", listed, Vec::new());
-        Ok(walk.plan)
+        walk.folder(folder, "/", listing, Vec::new());
+        let mut plan = walk.plan;
+        if is_export {
+            plan.hidden -= 1;
+            // A folder before what is in it, and what is in one folder in its order.
+            plan.entries.sort_by_cached_key(|entry| {
+                let depth = entry.path.trim_end_matches('/').split('/').count();
+                let place = order.get(&entry.path).copied().unwrap_or(usize::MAX);
+                (depth, place)
+            });
+        }
+        Ok(plan)
     }
 }
 
 struct Walk<'a> {
     plan: Plan,
+    root: &'a Path,
+    /// What the list of an export says, by name.
+    names: HashMap<String, Listed>,
     data: Identity,
     stop: &'a Stop,
     watch: &'a mut dyn Watch,
@@ -108,6 +138,7 @@ impl Walk<'_> {
         if self.stop.is_set() {
             return;
         }
+        self.plan.places.add(source, path);
         let mut found = self.sort(source, path, listed);
         found.index.append(&mut beside);
         if found.index.is_empty() {
@@ -116,6 +147,7 @@ impl Walk<'_> {
                 path: path.to_owned(),
                 kind: Kind::Folder,
                 size: 0,
+                listed: None,
             };
             self.push(folder);
         }
@@ -133,11 +165,10 @@ impl Walk<'_> {
         }
         for file in found.files {
             if taken.contains(&file.path) || folders.contains(&file.path) {
-                self.watch.left_out(
-                    &file.source,
-                    &format!("A page is imported at {} already.", file.path),
-                );
+                let reason = format!("Something else is imported at {} already.", file.path);
+                self.watch.left_out(&file.source, &reason);
             } else {
+                taken.insert(file.path.clone());
                 self.push(file);
             }
         }
@@ -178,6 +209,11 @@ impl Walk<'_> {
         // A page that is there in two formats is imported from Markdown: `html` stands behind `md`.
         found.index.reverse();
         found.pages.values_mut().for_each(|pages| pages.reverse());
+        // And what was exported sooner than what was added to it.
+        found.index.sort_by_key(|page| page.listed.is_none());
+        for pages in found.pages.values_mut() {
+            pages.sort_by_key(|page| page.listed.is_none());
+        }
         found
     }
 
@@ -193,40 +229,63 @@ impl Walk<'_> {
             if identity(&metadata) == self.data {
                 return Err("It is the data folder itself.".to_owned());
             }
-            let path = address::join(folder, name)
-                .map_err(|what| format!("{what} What is in it neither."))?;
+            let path = match self.listed(&source, folder) {
+                Some((path, archive::Kind::Folder)) => path,
+                _ => address::join(folder, name)
+                    .map_err(|what| format!("{what} What is in it neither."))?,
+            };
             found.folders.push((source, path));
             return Ok(());
         }
         if !metadata.is_file() {
             return Err(odd(metadata.file_type()).to_owned());
         }
-        let size = metadata.len();
-        let entry = |path, kind| Entry {
-            source: source.clone(),
-            path,
-            kind,
-            size,
+        let (path, kind, listed) = match self.listed(&source, folder) {
+            Some((path, archive::Kind::File)) => (path, Kind::File, None),
+            Some((path, archive::Kind::Markdown(text))) => {
+                (path, Kind::Page(Format::Markdown), Some(text))
+            }
+            Some((path, archive::Kind::Html(text))) => (path, Kind::Page(Format::Html), Some(text)),
+            Some((_, archive::Kind::Folder)) | None => {
+                let (path, kind) = by_name(folder, name)?;
+                (path, kind, None)
+            }
         };
-        match format(name) {
-            Some((stem, format)) if stem.eq_ignore_ascii_case("index") => {
-                found
-                    .index
-                    .push(entry(folder.to_owned(), Kind::Index(format)));
-            }
-            Some((stem, format)) => {
-                let path = address::join(folder, stem)?;
-                found
-                    .pages
-                    .entry(path.clone())
-                    .or_default()
-                    .push(entry(path, Kind::Page(format)));
-            }
-            None => found
-                .files
-                .push(entry(address::join(folder, name)?, Kind::File)),
+        let is_of_folder = path == folder;
+        let entry = Entry {
+            source,
+            path,
+            kind: if is_of_folder { kind.of_folder() } else { kind },
+            size: metadata.len(),
+            listed,
+        };
+        match entry.kind {
+            Kind::File => found.files.push(entry),
+            _ if is_of_folder => found.index.push(entry),
+            _ => found
+                .pages
+                .entry(entry.path.clone())
+                .or_default()
+                .push(entry),
         }
         Ok(())
+    }
+
+    /// Where the list of an export says that `source`, which is in the folder that becomes `folder`,
+    /// belongs: in that folder, or as the folder itself. It is only a file, and may say anything.
+    fn listed(&self, source: &Path, folder: &str) -> Option<(String, archive::Kind)> {
+        let name = source.strip_prefix(self.root).ok()?.to_str()?;
+        let listed = self.names.get(name)?;
+        let is_text = matches!(
+            listed.kind,
+            archive::Kind::Markdown(_) | archive::Kind::Html(_)
+        );
+        if listed.path == folder && is_text {
+            return Some((folder.to_owned(), listed.kind.clone()));
+        }
+        let (_, name) = listed.path.rsplit_once('/')?;
+        let path = address::join(folder, name).ok()?;
+        (path == address::normal(&listed.path)).then(|| (path, listed.kind.clone()))
     }
 
     /// The first one of several that go to the same place.
@@ -245,6 +304,7 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, entry: Entry) {
+        self.plan.places.add(&entry.source, &entry.path);
         self.plan.size += entry.size;
         self.plan.entries.push(entry);
         self.watch.found(self.plan.entries.len());
@@ -283,6 +343,17 @@ struct Found {
     files: Vec<Entry>,
     /// Where they are, and their paths.
     folders: Vec<(PathBuf, String)>,
+}
+
+/// What a file called `name` becomes.
+fn by_name(folder: &str, name: &str) -> Result<(String, Kind), String> {
+    Ok(match format(name) {
+        Some((stem, format)) if stem.eq_ignore_ascii_case("index") => {
+            (folder.to_owned(), Kind::Page(format))
+        }
+        Some((stem, format)) => (address::join(folder, stem)?, Kind::Page(format)),
+        None => (address::join(folder, name)?, Kind::File),
+    })
 }
 
 /// The name without its ending, if that is a page's.

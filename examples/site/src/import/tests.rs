@@ -231,7 +231,7 @@ fn the_data_folder_is_not_imported_into_itself() {
 }
 
 fn page(text: &str, format: Format) -> Result<(String, String), String> {
-    Page::read(text.as_bytes(), format, "name").map(|page| (page.title, page.body))
+    Page::read(text.as_bytes(), format, "name", str::to_owned).map(|page| (page.title, page.body))
 }
 
 #[test]
@@ -355,7 +355,8 @@ fn a_title_and_a_body_are_found_in_html() {
 
 #[test]
 fn what_no_form_takes_is_no_document() {
-    let wrong = |bytes: &[u8]| Page::read(bytes, Format::Markdown, "name").unwrap_err();
+    let wrong =
+        |bytes: &[u8]| Page::read(bytes, Format::Markdown, "name", str::to_owned).unwrap_err();
     assert!(wrong(b"caf\xe9").contains("UTF-8"));
     assert!(wrong(b"a\0b").contains("character 0"));
     assert!(wrong(format!("# {}", "x".repeat(201)).as_bytes()).contains("200"));
@@ -485,6 +486,7 @@ fn no_path_is_both_a_page_and_a_file() {
         Item::Page {
             path: path.to_owned(),
             page,
+            modified: 0,
         }
         .judge(&connection)
         .unwrap()

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag};
 
+use crate::archive;
 use crate::form::{self, Draft};
 use crate::markdown;
 use crate::store::Format;
@@ -18,12 +19,17 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Of the bytes of a file; `name` is the title of one that has none.
+    /// Of the bytes of a file, whose body `link` changes; `name` is the title of one that has none.
     ///
     /// # Errors
     /// A sentence that says why it is no document.
-    pub(super) fn read(bytes: &[u8], format: Format, name: &str) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).map_err(|_| "Its text is not UTF-8.")?;
+    pub(super) fn read(
+        bytes: &[u8],
+        format: Format,
+        name: &str,
+        link: impl FnOnce(&str) -> String,
+    ) -> Result<Self, String> {
+        let text = utf8(bytes)?;
         let text =
             form::text(text.trim_start_matches('\u{feff}')).map_err(|refusal| refusal.detail)?;
         let (title, body) = match format {
@@ -37,9 +43,23 @@ impl Page {
             .map(|title| words(&title))
             .filter(|title| !title.is_empty());
         let title = title.unwrap_or_else(|| name.to_owned());
+        Self::checked(title, format, link(&body))
+    }
+
+    /// Of a file that was exported, if it was not changed since: as it was there.
+    pub(super) fn exported(
+        bytes: &[u8],
+        format: Format,
+        listed: &archive::Text,
+    ) -> Option<Result<Self, String>> {
+        let body = listed.body(utf8(bytes).ok()?, format)?;
+        Some(Self::checked(listed.title.clone(), format, body))
+    }
+
+    fn checked(title: String, format: Format, body: String) -> Result<Self, String> {
         let draft = Draft {
             title,
-            body: body.into_owned(),
+            body,
             ..Draft::default()
         };
         draft.check().map_err(|refusal| refusal.detail)?;
@@ -49,6 +69,10 @@ impl Page {
             body: draft.body,
         })
     }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "Its text is not UTF-8.".to_owned())
 }
 
 /// On one line, with one space between two words.

@@ -1,5 +1,7 @@
 //! Lines on their way to standard error.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -7,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::address::misleads;
 
 /// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so
 /// that a number of lines bounds nothing.
@@ -96,16 +100,37 @@ impl Lines {
     }
 }
 
+/// A line in which each character is seen, and where it is: addresses are what their senders like.
+/// The others are written as JSON has them, which is right in either format.
+fn visible(line: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(line) {
+        Ok(text) if !text.is_ascii() && text.contains(misleads) => {
+            let mut visible = String::with_capacity(line.len() + 16);
+            for character in text.chars() {
+                if misleads(character) {
+                    // Writing to a string does not fail. None of them is beyond U+FFFF.
+                    let _ = write!(visible, "\\u{:04x}", u32::from(character));
+                } else {
+                    visible.push(character);
+                }
+            }
+            visible.into_bytes().into()
+        }
+        _ => line.into(),
+    }
+}
+
 /// A line for each write: that is what the subscriber does.
 impl Write for &Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let shown = visible(line);
         let mut waiting = self.waiting();
-        if waiting.text.len() + line.len() > WAITING {
+        if waiting.text.len() + shown.len() > WAITING {
             self.0.lost.fetch_add(1, Ordering::Relaxed);
             return Ok(line.len());
         }
         let was_empty = waiting.text.is_empty();
-        waiting.text.extend_from_slice(line);
+        waiting.text.extend_from_slice(&shown);
         drop(waiting);
         if was_empty {
             self.0.more.notify_one();
@@ -133,5 +158,24 @@ impl Drop for Writing {
         // An error is what is hoped for: nothing is ever sent, and the other end goes when all is
         // written.
         let _ = self.written.recv_timeout(LAST_LINES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn a_line_shows_what_turns_its_direction_or_is_not_seen() {
+        let line = "GET /a\u{202e}gpj.exe b\u{200b}\u{2028} \u{e9}\n".as_bytes();
+        let shown = "GET /a\\u202egpj.exe b\\u200b\\u2028 \u{e9}\n".as_bytes();
+        assert_eq!(&*visible(line), shown);
+        for line in [
+            "plain\n".as_bytes(),
+            "\u{200d}\u{1f469}\n".as_bytes(),
+            b"caf\xe9\n",
+        ] {
+            assert_eq!(&*visible(line), line);
+        }
     }
 }

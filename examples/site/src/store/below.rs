@@ -14,6 +14,8 @@ pub(crate) struct Text {
     pub(crate) body: String,
     /// In seconds since 1970.
     pub(crate) modified: i64,
+    /// Its place in its folder.
+    pub(crate) position: i64,
 }
 
 impl Text {
@@ -24,6 +26,7 @@ impl Text {
             format: Format::from_column(&row.get::<_, String>(2)?),
             body: row.get(3)?,
             modified: row.get(4)?,
+            position: row.get(5)?,
         })
     }
 }
@@ -36,7 +39,7 @@ pub(crate) fn texts_below(
 ) -> rusqlite::Result<()> {
     // Below a path is what begins with it and a slash; 0 is the character after the slash.
     let mut select = connection.prepare_cached(
-        "SELECT path, title, format, body, modified FROM document
+        "SELECT path, title, format, body, modified, position FROM document
          WHERE ?1 = '/' OR path = ?1 OR (path > ?1 || '/' AND path < ?1 || '0') ORDER BY path",
     )?;
     for text in select.query_map([path], Text::from_row)? {

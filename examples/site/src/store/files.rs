@@ -1,9 +1,10 @@
 //! Files, as the database knows them.
 
 use std::collections::HashSet;
+use std::error::Error;
 
 use euryale_sqlite::Connection;
-use euryale_sqlite::rusqlite::{self, OptionalExtension, Row};
+use euryale_sqlite::rusqlite::{self, ErrorCode, OptionalExtension, Row};
 
 use super::{Portion, Range, parent};
 
@@ -157,7 +158,34 @@ pub(crate) fn identity(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("SELECT id FROM identity", [], |row| row.get(0))
 }
 
-/// Does it know any file?
-pub(crate) fn has_files(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("SELECT EXISTS (SELECT 1 FROM file)", [], |row| row.get(0))
+/// Has it marked a folder of blobs as its own?
+pub(crate) fn has_marked_blobs(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT has_marked_blobs FROM identity", [], |row| {
+        row.get(0)
+    })
+}
+
+/// It has now.
+pub(crate) fn set_marked_blobs(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute("UPDATE identity SET has_marked_blobs = 1", [])
+        .map(drop)
+}
+
+/// The blob of some file, if it knows any.
+pub(crate) fn some_blob(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection
+        .query_row("SELECT blob FROM file LIMIT 1", [], |row| row.get(0))
+        .optional()
+}
+
+/// Does `error` say that the database's file is damaged?
+pub(crate) fn is_damaged(error: &(dyn Error + 'static)) -> bool {
+    let code = error
+        .downcast_ref::<rusqlite::Error>()
+        .and_then(rusqlite::Error::sqlite_error_code);
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || error.source().is_some_and(is_damaged)
 }

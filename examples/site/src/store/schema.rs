@@ -1,7 +1,7 @@
 //! The schema, step by step.
 
 /// The steps, in order. One that was released is never changed: append another one.
-pub(crate) const STEPS: [&str; 6] = [DOCUMENTS, SEARCH, FILES, SCALES, IDENTITY, RECENT];
+pub(crate) const STEPS: [&str; 7] = [DOCUMENTS, SEARCH, FILES, SCALES, IDENTITY, RECENT, MARKED];
 
 const DOCUMENTS: &str = "
     CREATE TABLE document (
@@ -108,3 +108,6 @@ const IDENTITY: &str = "
 
 /// The home page shows what was changed last.
 const RECENT: &str = "CREATE INDEX document_modified ON document (modified DESC, path);";
+
+/// Whether this database has marked a folder of blobs as its own. Then it takes no other one.
+const MARKED: &str = "ALTER TABLE identity ADD COLUMN has_marked_blobs INTEGER NOT NULL DEFAULT 0;";

@@ -30,13 +30,25 @@ pub(crate) fn add(
     format: Format,
     body: &str,
 ) -> rusqlite::Result<()> {
+    add_at(connection, path, title, format, body, now())
+}
+
+/// The same, changed last at `modified`, in seconds since 1970.
+pub(crate) fn add_at(
+    connection: &Connection,
+    path: &str,
+    title: &str,
+    format: Format,
+    body: &str,
+    modified: i64,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO document (path, parent, position, title, format, body, modified)
              SELECT ?1, ?2, ifnull(max(position), -1) + 1, ?3, ?4, ?5, ?6
              FROM document WHERE parent = ?2",
         )?
-        .execute((path, parent(path), title, format.column(), body, now()))
+        .execute((path, parent(path), title, format.column(), body, modified))
         .map(drop)
 }
 
@@ -53,19 +65,20 @@ pub(crate) fn change(
         .map(drop)
 }
 
-/// Another title and text, in another format.
+/// Another title and text, in another format, changed last at `modified`, in seconds since 1970.
 pub(crate) fn replace(
     connection: &Connection,
     path: &str,
     title: &str,
     format: Format,
     body: &str,
+    modified: i64,
 ) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "UPDATE document SET title = ?2, format = ?3, body = ?4, modified = ?5 WHERE path = ?1",
         )?
-        .execute((path, title, format.column(), body, now()))
+        .execute((path, title, format.column(), body, modified))
         .map(drop)
 }
 

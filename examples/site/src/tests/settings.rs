@@ -327,9 +327,11 @@ fn files_whose_database_is_not_there_are_left_alone() {
         );
         assert_eq!(blobs(), before);
     }
-    // Older blobs say nothing of their database: one that knows no file is none.
-    std::fs::remove_file(folder.path().join("blobs.id")).unwrap();
+    // Blobs without a mark do not name their database: it is not one that knows no file.
+    let mark = folder.path().join("blobs").join("owner");
+    std::fs::rename(&mark, away.path().join("owner")).unwrap();
     assert!(Data::open(folder.path()).is_err());
+    std::fs::rename(away.path().join("owner"), &mark).unwrap();
     for name in ["site.db", "site.db-wal", "site.db-shm"] {
         let _ = std::fs::remove_file(folder.path().join(name));
     }
@@ -340,4 +342,79 @@ fn files_whose_database_is_not_there_are_left_alone() {
         drop(Data::open(folder.path()).unwrap());
         assert_eq!(blobs(), before, "and it is found again");
     }
+}
+
+/// A volume that is not mounted looks like this: the folder is there, and nothing is in it.
+#[test]
+fn a_database_whose_blobs_are_not_there_does_not_start() {
+    let with_files = tempfile::tempdir().unwrap();
+    drop(Data::open(with_files.path()).unwrap());
+    let without_files = tempfile::tempdir().unwrap();
+    drop(Data::without_samples(without_files.path()).unwrap());
+    for folder in [with_files, without_files] {
+        let blobs = folder.path().join("blobs");
+        let away = folder.path().join("away");
+        std::fs::rename(&blobs, &away).unwrap();
+        // Once made by the operator, and once by the start before.
+        for _ in 0..2 {
+            let error = Data::open(folder.path()).unwrap_err().to_string();
+            let begin = format!(
+                "the files that the database has rows for are not here - {} - mount",
+                blobs.display()
+            );
+            assert!(error.starts_with(&begin), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+            let there = std::fs::read_dir(&blobs).unwrap().count();
+            assert_eq!(there, 0, "nothing is written beneath the mount point");
+        }
+        std::fs::remove_dir(&blobs).unwrap();
+        std::fs::rename(&away, &blobs).unwrap();
+        drop(Data::open(folder.path()).unwrap());
+    }
+}
+
+/// Before folders of blobs were marked, only the rows said which one it is.
+#[test]
+fn a_folder_of_blobs_from_before_marks_is_adopted_if_it_has_what_the_rows_name() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Data::open(folder.path()).unwrap());
+    let forget = || {
+        let database = super::connection(folder.path());
+        database
+            .execute_batch("UPDATE identity SET has_marked_blobs = 0")
+            .unwrap();
+        std::fs::remove_file(folder.path().join("blobs").join("owner")).unwrap();
+    };
+    forget();
+    let data = Data::open(folder.path()).unwrap();
+    assert!(data.blobs.mark().unwrap().is_some());
+    drop(data);
+    forget();
+    let blobs = folder.path().join("blobs");
+    std::fs::rename(&blobs, folder.path().join("away")).unwrap();
+    let error = Data::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the files that the database has rows for"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_database_with_holes_is_said_to_be_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Data::open(folder.path()).unwrap());
+    let file = folder.path().join("site.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // The first page says what the file is; all others are noise.
+    bytes[8192..].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    for name in ["site.db-wal", "site.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    let error = Data::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("damaged") && error.contains("backup"),
+        "{error}"
+    );
+    assert!(error.contains("site.db"), "{error}");
 }

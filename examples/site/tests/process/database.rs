@@ -4,7 +4,7 @@ use std::path::Path;
 
 use euryale_sqlite::rusqlite::Connection;
 
-use super::Running;
+use super::{Running, eventually, get, send};
 
 fn another_program(data: &Path) -> Connection {
     Connection::open(data.join("site.db")).unwrap()
@@ -132,4 +132,42 @@ fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(check, "ok");
+}
+
+/// What a balancer is told: no while the database or the files are gone, and yes again when they are
+/// back, although no client came meanwhile.
+#[test]
+fn a_site_is_not_ready_while_its_data_is_away() {
+    let around = tempfile::tempdir().unwrap();
+    let data = around.path().join("data");
+    let site = Running::start(&data, &[]);
+    let is_ready = || {
+        let answer = get(site.admin, "/readyz").unwrap();
+        answer.starts_with("HTTP/1.1 200")
+    };
+    eventually("it is ready", is_ready);
+    for name in ["", "site.db", "blobs"] {
+        let place = data.join(name);
+        let away = around.path().join("away");
+        std::fs::rename(&place, &away).unwrap();
+        eventually("it is not ready", || !is_ready());
+        let live = get(site.admin, "/livez").unwrap();
+        assert!(live.starts_with("HTTP/1.1 200"), "{live}");
+        std::fs::rename(&away, &place).unwrap();
+        eventually("it is ready again", is_ready);
+    }
+    // Nobody looks at it with every worker busy, and all the same it is answered.
+    let slow: Vec<_> = (0..2)
+        .map(|_| send(site.public[0], "/@@slow?ms=60000").unwrap())
+        .collect();
+    eventually("every worker is busy", || {
+        site.metric("euryale_publishers_running") == 2
+    });
+    std::fs::rename(data.join("site.db"), around.path().join("away")).unwrap();
+    for _ in 0..3 {
+        assert!(is_ready(), "as the last check found it");
+    }
+    std::fs::rename(around.path().join("away"), data.join("site.db")).unwrap();
+    drop(slow);
+    drop(site);
 }

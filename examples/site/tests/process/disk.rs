@@ -58,7 +58,13 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
     // The sample files need more room: they stay below.
     Running::start(folder.path(), &[]).end_well();
     let blobs = folder.path().join("blobs");
-    let site = Running::on_a_small_disk(flags, &blobs, "true", folder.path());
+    let mark = std::fs::read_to_string(blobs.join("owner")).unwrap();
+    let fill = format!(
+        "echo {} > \"{}\"",
+        mark.trim(),
+        blobs.join("owner").display()
+    );
+    let site = Running::on_a_small_disk(flags, &blobs, &fill, folder.path());
 
     // Most of the disk is taken by one that is on its way.
     let content = vec![b'a'; 1536 * KIB];
@@ -103,8 +109,12 @@ fn uploads_that_do_not_fit_are_refused_and_taken_when_there_is_room() {
         404,
         "it is not there"
     );
-    let kept = std::fs::read_dir(site.its(&blobs)).unwrap().map(|writer| {
-        let files = std::fs::read_dir(writer.unwrap().path()).unwrap();
+    let writers = std::fs::read_dir(site.its(&blobs))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir());
+    let kept = writers.map(|writer| {
+        let files = std::fs::read_dir(writer).unwrap();
         files
             .filter(|file| file.as_ref().unwrap().file_name() != "lock")
             .count()
@@ -146,10 +156,11 @@ fn a_database_that_cannot_grow_refuses_and_grows_when_there_is_room() {
     Running::start(folder.path(), &[]).end_well();
     let data = folder.path().join("small");
     std::fs::create_dir(&data).unwrap();
+    let from = folder.path().display();
+    let to = data.display();
     let fill = format!(
-        "cp \"{}/site.db\" \"{}\"",
-        folder.path().display(),
-        data.display()
+        "cp \"{from}/site.db\" \"{to}\" && mkdir \"{to}/blobs\" && \
+         cp \"{from}/blobs/owner\" \"{to}/blobs\""
     );
     let site = Running::on_a_small_disk(flags, &data, &fill, &data);
     assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");

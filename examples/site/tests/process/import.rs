@@ -98,7 +98,8 @@ impl Trial {
                 .flatten()
                 .map(|entry| entry.path())
         };
-        let blobs = list(self.data().join("blobs")).flat_map(list);
+        let writers = list(self.data().join("blobs")).filter(|path| path.is_dir());
+        let blobs = writers.flat_map(list);
         let mut blobs: Vec<_> = blobs
             .filter(|path| path.file_name() != Some("lock".as_ref()))
             .collect();

@@ -22,7 +22,7 @@ struct Opening {
 impl Opening {
     fn start(data: &Path) -> Self {
         Running::start(data, &[]).end_well();
-        let pipe = data.join("blobs.id");
+        let pipe = data.join("blobs").join("owner");
         let id = fs::read_to_string(&pipe).unwrap();
         fs::remove_file(&pipe).unwrap();
         assert!(program("mkfifo").arg(&pipe).status().unwrap().success());
@@ -76,6 +76,10 @@ fn whoever_comes_while_it_opens_is_answered_when_it_is_open() {
             .starts_with("HTTP/1.1 503")
     );
     let mut pipe = OpenOptions::new().write(true).open(&opening.pipe).unwrap();
+    // Whoever reads it next finds a file.
+    let file = folder.path().join("owner");
+    fs::write(&file, &opening.id).unwrap();
+    fs::rename(&file, &opening.pipe).unwrap();
     pipe.write_all(opening.id.as_bytes()).unwrap();
     drop(pipe);
     assert!(rest(early).unwrap().starts_with("HTTP/1.1 200"));

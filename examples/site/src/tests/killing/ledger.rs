@@ -127,11 +127,15 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     (uploads, last)
 }
 
-/// All names in the folder. What is there beside blobs is a writer's folder, and its lock.
+/// All names in the folder. What is there beside blobs is the mark of their database, and a writer's
+/// folder with its lock.
 fn blobs(folder: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for writer in fs::read_dir(folder).unwrap() {
         let writer = writer.unwrap();
+        if writer.file_name() == "owner" {
+            continue;
+        }
         assert!(
             writer.file_type().unwrap().is_dir(),
             "{} was left over",
