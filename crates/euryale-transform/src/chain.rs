@@ -16,13 +16,18 @@ use crate::run::Run;
 use crate::tag::{self, Known, Suffix};
 use crate::transform::{Kind, Transform};
 use crate::watch::Watch;
-use crate::{Page, TransformsOff, text};
+use crate::{Page, TransformsOff, framing, text};
 
 pub(crate) struct Chain {
     steps: Vec<Step>,
+    /// Is any of them about bodies?
+    has_bodies: bool,
     budget: Arc<Budget>,
     pub(crate) settings: Arc<Settings>,
 }
+
+/// Orders to a proxy to send a file in place of the body.
+const LEFT: [&str; 2] = ["x-accel-redirect", "x-sendfile"];
 
 /// The request header of the off switch.
 const OFF: &str = "transform-off";
@@ -82,8 +87,10 @@ impl Chain {
             .collect();
         // Stable: of equals the one that was added first stays first.
         steps.sort_by(|one, other| one.place().cmp(&other.place()));
+        let has_bodies = steps.iter().any(|step| !matches!(step.kind, Kind::Head(_)));
         Self {
             steps,
+            has_bodies,
             budget: Arc::new(Budget::new(settings.budget)),
             settings: Arc::new(settings),
         }
@@ -140,8 +147,10 @@ impl Chain {
         let off = off.and_then(|value| TransformsOff::of_header(&value));
         let page = Page::new(parts.clone(), Arc::clone(&self.settings));
         let mut known = Vec::new();
-        if off.is_none() && matches!(parts.method, Method::GET | Method::HEAD) {
-            let is_current = |suffix: &Suffix| self.suffix(suffix.places).as_ref() == Some(suffix);
+        if self.judges(&page) {
+            let is_current = |suffix: &Suffix| {
+                off.is_none() && self.suffix(suffix.places).as_ref() == Some(suffix)
+            };
             known = tag::inward(&mut parts.headers, is_current);
         }
         (
@@ -176,9 +185,34 @@ impl Chain {
         }
         let response = Response::from_parts(head, body);
         if plan.steps.is_empty() && !plan.is_broken {
-            return Found::Nothing(response);
+            return Found::Nothing(self.judged(&asked.page, response));
         }
         Found::Work(plan, response)
+    }
+
+    /// Does the chain judge this request's conditions, and not the service inside?
+    fn judges(&self, page: &Page) -> bool {
+        self.has_bodies && matches!(page.request().method, Method::GET | Method::HEAD)
+    }
+
+    /// A response whose body no transform changed: 304 if the client has it.
+    pub(crate) fn judged(&self, page: &Page, response: Response) -> Response {
+        let is_found = matches!(
+            response.status(),
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT
+        );
+        // The proxy that sends a file by itself judges by the file.
+        let is_left = LEFT
+            .iter()
+            .any(|order| response.headers().contains_key(*order));
+        if is_found
+            && !is_left
+            && self.judges(page)
+            && tag::has(&page.request().headers, response.headers())
+        {
+            return framing::not_modified(response);
+        }
+        response
     }
 
     pub(crate) fn transform(

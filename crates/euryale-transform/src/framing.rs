@@ -1,9 +1,9 @@
 //! What the head says of a body that is about to be another.
 
-use euryale_core::{Body, Response};
+use euryale_core::{BlobHandle, BlobParts, Body, DeferredHandle, Response, WriterHandle};
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    LAST_MODIFIED, TRAILER,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, LAST_MODIFIED, TRAILER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 
@@ -13,26 +13,55 @@ const OLD: [HeaderName; 4] = [CONTENT_LENGTH, ACCEPT_RANGES, LAST_MODIFIED, TRAI
 /// Digests of the content (RFC 9530, and its forerunners).
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 /// What describes the 200 and not the 304.
-const REPRESENTATION: [HeaderName; 3] = [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_LANGUAGE];
+const REPRESENTATION: [HeaderName; 7] = [
+    ACCEPT_RANGES,
+    CONTENT_DISPOSITION,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    TRAILER,
+];
 
 /// Makes the head that of a transformed page.
 pub(crate) fn transformed(headers: &mut HeaderMap, tag: Option<HeaderValue>) {
     remove(headers, &OLD);
-    for name in DIGESTS {
-        headers.remove(name);
-    }
+    undigest(headers);
     match tag {
         Some(tag) => headers.insert(ETAG, tag),
         None => headers.remove(ETAG),
     };
 }
 
-/// The head of a transformed page, as 304 (RFC 9110 §15.4.5).
-pub(crate) fn not_modified(mut head: response::Parts, tag: HeaderValue) -> Response {
+/// The head of a transformed page, as 304.
+pub(crate) fn transformed_not_modified(mut head: response::Parts, tag: HeaderValue) -> Response {
     transformed(&mut head.headers, Some(tag));
+    not_modified(Response::from_parts(head, Body::empty()))
+}
+
+/// The response as 304: it keeps what RFC 9110 §15.4.5 wants of the 200, and the time of change only
+/// if there is no tag.
+pub(crate) fn not_modified(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    // Nobody outside is to find the body by its handle, and nothing is to be counted as open.
+    drop(body);
+    head.extensions.remove::<BlobHandle>();
+    head.extensions.remove::<BlobParts>();
+    head.extensions.remove::<DeferredHandle>();
+    head.extensions.remove::<WriterHandle>();
     remove(&mut head.headers, &REPRESENTATION);
+    undigest(&mut head.headers);
+    if head.headers.contains_key(ETAG) {
+        head.headers.remove(LAST_MODIFIED);
+    }
     head.status = StatusCode::NOT_MODIFIED;
     Response::from_parts(head, Body::empty())
+}
+
+fn undigest(headers: &mut HeaderMap) {
+    for name in DIGESTS {
+        headers.remove(name);
+    }
 }
 
 fn remove(headers: &mut HeaderMap, names: &[HeaderName]) {

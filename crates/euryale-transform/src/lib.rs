@@ -77,10 +77,16 @@
 //! Of a transformed page `Content-Length`, `Accept-Ranges`, `Last-Modified`, `Trailer`, the
 //! trailers and digests of the content go, and it is sent with the length that it has now, if that
 //! is known before its head is sent. `ETag` becomes a weak one of its own, made of the page's and
-//! of the [versions](Transform::version) of what changed it. A request with that tag is a request
-//! with the page's own to the service inside, and is answered 304 by it or here, as long as the
-//! versions are the same. A page that was made while one of them changed has no tag. HEAD gets the
-//! head that GET would, without the length.
+//! of the [versions](Transform::version) of what changed it. A page that was made while one of them
+//! changed has no tag. HEAD gets the head that GET would, without the length.
+//!
+//! # Conditions
+//!
+//! `If-None-Match` and `If-Modified-Since` of GET and HEAD are judged here, by the head that is sent
+//! (RFC 9110 §13.2.2), because a tag or a date from inside says nothing about the transforms. The
+//! service inside gets only tags of transformed pages whose versions are still the same, each as
+//! the page's own, so that it can answer 304 before it makes the page. Whatever else it answers 200
+//! or 206 is sent as 304 if the client has it. A chain that only edits heads leaves conditions alone.
 //!
 //! # The off switch
 //!

@@ -53,9 +53,9 @@ impl Run {
     async fn steps(&self, plan: &Plan, response: Response) -> Result<Response, CriticalFailed> {
         let tag = response.headers().get(ETAG).cloned();
         let response = if plan.bodies == 0 {
-            response
+            self.chain.judged(&self.page, response)
         } else if let Some(tag) = self.known_tag(plan, &response) {
-            framing::not_modified(response.into_parts().0, tag)
+            framing::transformed_not_modified(response.into_parts().0, tag)
         } else if self.page.request().method == Method::HEAD {
             // Its length is not known, and would be the publisher's.
             let (mut head, _) = response.into_parts();

@@ -2,10 +2,11 @@
 //!
 //! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the
 //! chain), and a hash of their names and versions. It is weak, because the same text may be written
-//! in several ways (RFC 9110 §8.8.1). Whoever asks with it asks the service inside with `"abc"`, as
-//! long as the transforms are still the same.
+//! in several ways (RFC 9110 §8.8.1). A request with it is one with `"abc"` to the service inside, as
+//! long as the transforms are still the same. All other conditions are judged by the head that is
+//! sent.
 
-use http::header::{ETAG, IF_NONE_MATCH};
+use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 /// What a set of transforms adds to a tag.
@@ -61,8 +62,10 @@ pub(crate) struct Known {
 /// So many tags are looked at of a request, each of which costs a hash: a client has one or two.
 const MOST: usize = 8;
 
-/// Rewrites `If-None-Match` for the service inside: tags that still are those of transformed pages,
-/// as `is_current` says, stand for the pages before.
+/// Rewrites the conditions for the service inside. Only tags that still are those of transformed
+/// pages, as `is_current` says, go in, each as that of the page before. Any other tag may be of a
+/// page that no transform had touched, or that others had, and a date says nothing about
+/// transforms: with them the service inside would answer 304 for a page that now looks different.
 pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bool) -> Vec<Known> {
     let mut known = Vec::new();
     for line in headers.get_all(IF_NONE_MATCH).iter().take(MOST) {
@@ -78,6 +81,8 @@ pub(crate) fn inward(headers: &mut HeaderMap, is_current: impl Fn(&Suffix) -> bo
             }
         }
     }
+    headers.remove(IF_NONE_MATCH);
+    headers.remove(IF_MODIFIED_SINCE);
     for Known { inner, .. } in &known {
         if let Ok(value) = HeaderValue::try_from(format!("\"{inner}\"")) {
             headers.append(IF_NONE_MATCH, value);
@@ -100,6 +105,23 @@ pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
         meant.and_then(|known| HeaderValue::try_from(format!("W/\"{}\"", known.outer)).ok())
     {
         headers.insert(ETAG, value);
+    }
+}
+
+/// Returns whether a client that asked with the headers `asked` has what a response with the headers
+/// `sent` brings: `If-None-Match`, and only without one `If-Modified-Since` (RFC 9110 §13.2.2, steps
+/// 3 and 4).
+pub(crate) fn has(asked: &HeaderMap, sent: &HeaderMap) -> bool {
+    if asked.contains_key(IF_NONE_MATCH) {
+        return sent.get(ETAG).is_some_and(|tag| is_known(asked, tag));
+    }
+    let date = |headers: &HeaderMap, name| {
+        let value = headers.get(name)?.to_str().ok()?;
+        httpdate::parse_http_date(value).ok()
+    };
+    match (date(asked, IF_MODIFIED_SINCE), date(sent, LAST_MODIFIED)) {
+        (Some(since), Some(modified)) => modified <= since,
+        _ => false,
     }
 }
 
