@@ -1,8 +1,13 @@
-//! Which responses another layer may compress.
+//! What a layer that compresses may do to a response.
+
+#[cfg(test)]
+mod tests;
 
 use euryale_core::{BlobHandle, BlobParts};
-use http::header::ETAG;
-use http::{Extensions, HeaderMap, StatusCode, Version};
+use http::header::{ACCEPT_ENCODING, ETAG, VARY};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+
+use crate::folder::coding::{items, parse};
 
 /// May this response be compressed on its way out? Not a file, nor parts of one, nor what a strong
 /// `ETag` names byte by byte (RFC 9110 §8.8.1).
@@ -18,8 +23,61 @@ pub fn may_compress(
 ) -> bool {
     let is_file =
         extensions.get::<BlobHandle>().is_some() || extensions.get::<BlobParts>().is_some();
-    let is_strong = headers
+    !is_file && !has_strong_tag(headers)
+}
+
+/// Removes from `Accept-Encoding` what forbids an uncoded response: `identity;q=0` and `*;q=0`.
+///
+/// tower-http's `CompressionLayer` answers such a request 406 if no coding fits. By then the
+/// service inside has done what was asked, and a client that is refused does it again. A server may
+/// send the response without a coding instead (RFC 9110 §12.5.3). For `map_request` outside the
+/// compression; [Beside compression](crate#beside-compression) shows it.
+#[must_use]
+pub fn accept_identity<B>(mut request: Request<B>) -> Request<B> {
+    let headers = request.headers_mut();
+    let forbids_identity = |item: &str| {
+        parse(item).is_some_and(|(name, weight)| weight == 0 && (name == "identity" || name == "*"))
+    };
+    if !items(headers).any(forbids_identity) {
+        return request;
+    }
+    let others: Vec<&str> = items(headers)
+        .filter(|item| !forbids_identity(item))
+        .collect();
+    match HeaderValue::try_from(others.join(", ")) {
+        Ok(value) if !others.is_empty() => drop(headers.insert(ACCEPT_ENCODING, value)),
+        _ => drop(headers.remove(ACCEPT_ENCODING)),
+    }
+    request
+}
+
+/// Says in a 304 that the response depends on `Accept-Encoding`, as its 200 does (RFC 9110
+/// §15.4.5): `CompressionLayer` cannot, because a 304 has no type by which it could tell what it
+/// would compress. A strong tag is never that of a compressed response, and is left alone. For
+/// `map_response` outside the compression.
+#[must_use]
+pub fn vary_by_coding<B>(mut response: Response<B>) -> Response<B> {
+    let is_unmodified = response.status() == StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    if is_unmodified && !has_strong_tag(headers) && !varies_by_coding(headers) {
+        headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    response
+}
+
+fn has_strong_tag(headers: &HeaderMap) -> bool {
+    headers
         .get(ETAG)
-        .is_some_and(|tag| !tag.as_bytes().starts_with(b"W/"));
-    !is_file && !is_strong
+        .is_some_and(|tag| !tag.as_bytes().starts_with(b"W/"))
+}
+
+fn varies_by_coding(headers: &HeaderMap) -> bool {
+    let lines = headers
+        .get_all(VARY)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|name| {
+        let name = name.trim();
+        name == "*" || name.eq_ignore_ascii_case("accept-encoding")
+    })
 }

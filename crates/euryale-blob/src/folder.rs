@@ -1,6 +1,6 @@
 //! Files of a folder, without a publisher.
 
-mod coding;
+pub(crate) mod coding;
 mod name;
 mod open;
 mod service;

@@ -76,10 +76,14 @@
 //! compressed. A client that was cut off in the midst of that asks for the rest with `Range` and
 //! `If-Range`, gets a part of the file itself, and puts together what is neither. Several parts it
 //! compresses, too, for their `Content-Range` stands inside. So leave files as they are, by
-//! [`may_compress`]:
+//! [`may_compress`].
+//!
+//! It also turns the answer into a 406 when a client forbids an uncoded one and wants no coding
+//! that there is, after the service inside has done what was asked. [`accept_identity`] prevents
+//! that, and [`vary_by_coding`] completes a 304:
 //!
 //! ```
-//! use euryale_blob::{ServeBlobLayer, may_compress};
+//! use euryale_blob::{ServeBlobLayer, accept_identity, may_compress, vary_by_coding};
 //! # use euryale_core::{Blob, Body, Response};
 //! # use tower::{ServiceBuilder, ServiceExt, service_fn};
 //! use tower_http::compression::CompressionLayer;
@@ -99,6 +103,8 @@
 //! # });
 //! let predicate = DefaultPredicate::new().and(may_compress);
 //! let service = ServiceBuilder::new()
+//!     .map_request(accept_identity)
+//!     .map_response(vary_by_coding)
 //!     .layer(CompressionLayer::new().compress_when(predicate))
 //!     .layer(ServeBlobLayer::new())
 //!     .service(app);
@@ -192,7 +198,7 @@ mod tests;
 mod validators;
 
 pub use self::coding::coding_of_name;
-pub use self::compression::may_compress;
+pub use self::compression::{accept_identity, may_compress, vary_by_coding};
 pub use self::disposition::ContentDisposition;
 pub use self::folder::{FolderFuture, NotFound, ServeFolder};
 pub use self::future::ServeBlobFuture;

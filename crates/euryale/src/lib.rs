@@ -182,13 +182,15 @@
 //! other sites make a browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin
 //! that CORS lets read answers is trusted to send requests only if it is named twice. Compression
 //! is outermost, and **never for files**: they would be read instead of sent by `sendfile(2)`, and
-//! a download that was cut could not go on. See [`may_compress`](blob::may_compress).
+//! a download that was cut could not go on ([`may_compress`](blob::may_compress)). Without
+//! [`accept_identity`](blob::accept_identity) it would answer 406 after a commit.
 //!
 //! ```
-//! use euryale::blob::may_compress;
+//! use euryale::blob::{accept_identity, may_compress, vary_by_coding};
 //! use euryale::{Body, Pool, Response, Stack};
 //! use euryale_test::CountingDatabase; // stands for your database
 //! use http::{HeaderValue, Method};
+//! use tower::ServiceBuilder;
 //! use tower_http::compression::CompressionLayer;
 //! use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 //! use tower_http::cors::CorsLayer;
@@ -198,6 +200,10 @@
 //! let pool = Pool::new(CountingDatabase::new(), 2);
 //! let site = Stack::new(pool).publish_fn(|_, _| Ok(Response::new(Body::from("hello"))));
 //!
+//! let compression = ServiceBuilder::new()
+//!     .map_request(accept_identity::<axum::body::Body>)
+//!     .map_response(vary_by_coding)
+//!     .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress)));
 //! let friend = "https://friend.example";
 //! let app: axum::Router = axum::Router::new()
 //!     .fallback_service(site)
@@ -207,7 +213,7 @@
 //!             .allow_origin(HeaderValue::from_static(friend))
 //!             .allow_methods([Method::GET, Method::POST]),
 //!     )
-//!     .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(may_compress)));
+//!     .layer(compression);
 //! # let _ = app;
 //! # Ok(())
 //! # }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use euryale::blob::{FolderStore, OffloadLayer};
+use euryale::blob::{FolderStore, OffloadLayer, accept_identity, vary_by_coding};
 use euryale::deferred::DeferredLayer;
 use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
@@ -116,6 +116,12 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(theme.chain(&ledger))
         .layer(Extension(internal))
         .layer(compress::layer())
+        .layer(map_response(async |response: axum::response::Response| {
+            vary_by_coding(response)
+        }))
+        .layer(map_request(async |request: axum::extract::Request| {
+            accept_identity(request)
+        }))
         .layer(from_fn(public::remember))
         .layer(from_fn_with_state(settings.log, access_log::log))
 }

@@ -10,6 +10,7 @@ mod pages;
 mod permitting;
 mod promising;
 mod proxying;
+mod refusing;
 mod scaling;
 mod searching;
 mod settings;

@@ -50,12 +50,7 @@ struct Weights(Vec<(String, u16)>);
 
 impl Weights {
     fn of(headers: &HeaderMap) -> Self {
-        let lines = headers
-            .get_all(ACCEPT_ENCODING)
-            .iter()
-            .filter_map(|line| line.to_str().ok());
-        let items = lines.flat_map(|line| line.split(',')).take(64);
-        Self(items.filter_map(|item| parse(item.trim())).collect())
+        Self(items(headers).take(64).filter_map(parse).collect())
     }
 
     fn of_name(&self, name: &str) -> Option<u16> {
@@ -77,8 +72,18 @@ impl Weights {
     }
 }
 
-/// `name` or `name;q=0.5`. A weight that is none is taken for "not at all".
-fn parse(item: &str) -> Option<(String, u16)> {
+/// The elements of `Accept-Encoding`.
+pub(crate) fn items(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}
+
+/// The name, in lower case, and the weight of `name` or `name;q=0.5`. A malformed weight counts as
+/// "not at all".
+pub(crate) fn parse(item: &str) -> Option<(String, u16)> {
     let (name, parameter) = item.split_once(';').unwrap_or((item, "q=1"));
     let weight = parameter
         .trim()

@@ -71,3 +71,17 @@ async fn files_leave_as_they_are_by_sendfile() {
     }
     site.end().await;
 }
+
+#[tokio::test]
+async fn a_304_varies_as_its_200() {
+    let site = Site::start(1).await;
+    let page = site.send("GET", "/guides", GZIP, "").await;
+    let known = format!("{GZIP}if-none-match: {}\r\n", header(&page, "etag"));
+    let again = site.send("GET", "/guides", &known, "").await;
+    assert_eq!(again.status, 304);
+    for name in ["etag", "vary"] {
+        assert_ne!(header(&page, name), "", "{name}");
+        assert_eq!(header(&again, name), header(&page, name), "{name}");
+    }
+    site.end().await;
+}
