@@ -39,8 +39,8 @@ pub(crate) fn transformed_not_modified(mut head: response::Parts, tag: HeaderVal
     not_modified(Response::from_parts(head, Body::empty()))
 }
 
-/// The response as 304: it keeps what RFC 9110 §15.4.5 wants of the 200, and the time of change only
-/// if there is no tag.
+/// The response as 304: it keeps what RFC 9110 §15.4.5 wants of the 200, and the time of change
+/// only if there is no tag.
 pub(crate) fn not_modified(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
     // Nobody outside is to find the body by its handle, and nothing is to be counted as open.

@@ -82,11 +82,12 @@
 //!
 //! # Conditions
 //!
-//! `If-None-Match` and `If-Modified-Since` of GET and HEAD are judged here, by the head that is sent
-//! (RFC 9110 §13.2.2), because a tag or a date from inside says nothing about the transforms. The
-//! service inside gets only tags of transformed pages whose versions are still the same, each as
-//! the page's own, so that it can answer 304 before it makes the page. Whatever else it answers 200
-//! or 206 is sent as 304 if the client has it. A chain that only edits heads leaves conditions alone.
+//! `If-None-Match` and `If-Modified-Since` of GET and HEAD are judged here, by the head that is
+//! sent (RFC 9110 §13.2.2), because a tag or a date from inside says nothing about the transforms.
+//! The service inside gets only tags of transformed pages whose versions are still the same, each
+//! as the page's own, so that it can answer 304 before it makes the page. Whatever else it answers
+//! 200 or 206 is sent as 304 if the client has it. A chain that only edits heads leaves conditions
+//! alone.
 //!
 //! # The off switch
 //!

@@ -2,9 +2,9 @@
 //!
 //! `"abc"` becomes `W/"abc~5.0123456789abcdef"`: which transforms (a bit for each place in the
 //! chain), and a hash of their names and versions. It is weak, because the same text may be written
-//! in several ways (RFC 9110 §8.8.1). A request with it is one with `"abc"` to the service inside, as
-//! long as the transforms are still the same. All other conditions are judged by the head that is
-//! sent.
+//! in several ways (RFC 9110 §8.8.1). A request with it is one with `"abc"` to the service inside,
+//! as long as the transforms are still the same. All other conditions are judged by the head that
+//! is sent.
 
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
@@ -108,9 +108,9 @@ pub(crate) fn outward(headers: &mut HeaderMap, known: &[Known]) {
     }
 }
 
-/// Returns whether a client that asked with the headers `asked` has what a response with the headers
-/// `sent` brings: `If-None-Match`, and only without one `If-Modified-Since` (RFC 9110 §13.2.2, steps
-/// 3 and 4).
+/// Returns whether a client that asked with the headers `asked` has what a response with the
+/// headers `sent` brings: `If-None-Match`, and only without one `If-Modified-Since` (RFC 9110
+/// §13.2.2, steps 3 and 4).
 pub(crate) fn has(asked: &HeaderMap, sent: &HeaderMap) -> bool {
     if asked.contains_key(IF_NONE_MATCH) {
         return sent.get(ETAG).is_some_and(|tag| is_known(asked, tag));

@@ -116,6 +116,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .layer(theme.chain(&ledger))
         .layer(Extension(internal))
         .layer(compress::layer())
+        .layer(compress::brotli())
         .layer(map_response(async |response: axum::response::Response| {
             vary_by_coding(response)
         }))

@@ -72,6 +72,43 @@ async fn files_leave_as_they_are_by_sendfile() {
     site.end().await;
 }
 
+/// What clients take, with the coding that they get.
+const TAKEN: [(&str, &str); 8] = [
+    ("gzip, deflate, br, zstd", "zstd"),
+    ("gzip, deflate, br", "gzip"),
+    ("zstd", "zstd"),
+    ("br", "br"),
+    ("br, identity;q=0", "br"),
+    ("zstd;q=0, br;q=0.1", "br"),
+    ("deflate", ""),
+    ("*;q=0", ""),
+];
+
+#[tokio::test]
+async fn a_client_that_takes_one_coding_gets_it() {
+    let site = Site::start(1).await;
+    let plain = site
+        .send("GET", "/guides", "accept: text/html\r\n", "")
+        .await;
+    for (taken, coding) in TAKEN {
+        let head = format!("accept: text/html\r\naccept-encoding: {taken}\r\n");
+        let answer = site.send("GET", "/guides", &head, "").await;
+        assert_eq!(header(&answer, "content-encoding"), coding, "{taken}");
+        assert_eq!(header(&answer, "etag"), header(&plain, "etag"), "{taken}");
+        let mut text = Vec::new();
+        let coded = &answer.body[..];
+        match coding {
+            "gzip" => GzDecoder::new(coded).read_to_end(&mut text).map(drop),
+            "zstd" => zstd::stream::copy_decode(coded, &mut text),
+            "br" => brotli::BrotliDecompress(&mut &*coded, &mut text),
+            _ => (&*coded).read_to_end(&mut text).map(drop),
+        }
+        .unwrap();
+        assert_eq!(text, plain.body, "{taken}");
+    }
+    site.end().await;
+}
+
 #[tokio::test]
 async fn a_304_varies_as_its_200() {
     let site = Site::start(1).await;
