@@ -71,9 +71,9 @@ async fn one_http2_client_that_resets_its_streams() {
         "who was cancelled in the queue is never published"
     );
     assert_eq!(
-        site.ledger().transactions.committed.get(),
+        site.ledger().transactions.stopped.client_gone.get(),
         2,
-        "who was published is finished"
+        "what was published only reads, and is stopped"
     );
     drop(client);
     site.end().await;

@@ -15,5 +15,6 @@ mod lanes;
 mod overload;
 mod participants;
 mod promises;
+mod stopping;
 mod tiles;
 mod uploads;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use euryale_core::{
     Abort, Access, Attempt, Claim, Database, Error, ErrorKind, History, Lease, Outcome, Route,
-    Times, Transaction, TransactionOptions,
+    StopWhen, Times, Transaction, TransactionOptions,
 };
 use tokio::time::{Instant, Sleep};
 
@@ -168,6 +168,11 @@ impl<D: Database> PoolClaim<D> {
 
 impl<D: Database> Claim for PoolClaim<D> {
     type Database = D;
+
+    fn stop_when(mut self, when: StopWhen) -> Self {
+        self.about.stop_when = when;
+        self
+    }
 
     fn run<T, F>(self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where

@@ -1,5 +1,5 @@
-//! Housekeeping: connections that nobody uses are closed, and jobs that wait or take long are
-//! named.
+//! Housekeeping: idle connections are closed when their time is over, jobs that wait or take long
+//! are named in the log, and those whose deadline has passed are stopped.
 //!
 //! A task on the runtime that the pool is used from. The worker that brings something to look after
 //! starts it; it sleeps until the earliest moment at which something is due, looks, and ends when
@@ -13,7 +13,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use euryale_core::Database;
+use euryale_core::{Database, Stopped};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -84,9 +84,15 @@ impl Keeper {
 }
 
 impl<D: Database> Shared<D> {
-    /// A job is queued, or begins.
-    pub(crate) fn look_after_job(&self, state: &mut State<D>, now: Instant) -> Call {
-        let due = self.warn_after.and_then(|age| now.checked_add(age));
+    /// A job is queued, or begins and is stopped at `until`.
+    pub(crate) fn look_after_job(
+        &self,
+        state: &mut State<D>,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Call {
+        let late = self.warn_after.and_then(|age| now.checked_add(age));
+        let due = late.into_iter().chain(until).min();
         due.map_or(Call::Nobody, |due| state.keeper.expect(due, now))
     }
 
@@ -160,7 +166,18 @@ impl<D: Database> Shared<D> {
             next = Some(now + LOOK_AGAIN);
         }
         let mut long = Vec::new();
-        for (running, phase) in seats.iter_mut().filter(|(running, _)| !running.is_logged) {
+        let mut over = Vec::new();
+        for (running, phase) in seats.iter_mut() {
+            match running.until {
+                Some(until) if until <= now => {
+                    running.until = None;
+                    over.push(Arc::clone(&running.job));
+                }
+                until => next = next.into_iter().chain(until).min(),
+            }
+            if running.is_logged {
+                continue;
+            }
             match self
                 .warn_after
                 .and_then(|age| running.since.checked_add(age))
@@ -192,6 +209,9 @@ impl<D: Database> Shared<D> {
         });
         drop(state);
         self.summon(then);
+        for job in over {
+            job.stop(Stopped::Deadline);
+        }
         long.iter().for_each(warn);
         late.warn();
         next

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage};
+use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage, Stopped, Switch};
 
 /// What the queue and the workers know of a job.
 pub(crate) trait Job<D: Database>: Send + Sync {
@@ -20,12 +20,20 @@ pub(crate) trait Job<D: Database>: Send + Sync {
 
     /// Has whoever waited for it gone?
     fn is_abandoned(&self) -> bool;
+
+    /// The switch of its transactions.
+    fn switch(&self) -> &Switch;
+
+    /// Stops its transaction, and answers whoever waits for it: nothing will be committed, whatever
+    /// the worker still does. `false` when there is no transaction, or it is too late.
+    fn stop(&self, why: Stopped) -> bool;
 }
 
 /// A job's one allocation, shared by the queue, the worker and the future.
 pub(crate) struct Cell<F, T> {
     state: Mutex<State<F, T>>,
     abandoned: AtomicBool,
+    switch: Switch,
     span: tracing::Span,
 }
 
@@ -44,16 +52,23 @@ enum State<F, T> {
 }
 
 impl<F, T> Cell<F, T> {
-    pub(crate) fn new(job: F) -> Self {
+    /// `ends_with_client`: its transactions are stopped when nobody waits for it any more.
+    pub(crate) fn new(job: F, ends_with_client: bool) -> Self {
         Self {
             state: Mutex::new(State::Waiting(job, None)),
             abandoned: AtomicBool::new(false),
+            switch: Switch::new(ends_with_client),
             span: tracing::Span::current(),
         }
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let mut state = self.lock();
+        // A stopped transaction never commits, whatever its worker still does.
+        if let (State::Running(_), Some(why)) = (&*state, self.switch.stopped()) {
+            self.abandoned.store(true, Ordering::Relaxed);
+            return Poll::Ready(Err(Error::with_source(why.kind(), why)));
+        }
         match &mut *state {
             State::Waiting(_, waker) | State::Running(waker) | State::Ran(_, waker) => {
                 if !waker
@@ -87,6 +102,7 @@ impl<F, T> Cell<F, T> {
         };
         drop(state);
         drop(unwanted);
+        self.switch.client_gone();
     }
 
     fn is_abandoned(&self) -> bool {
@@ -163,6 +179,24 @@ where
 
     fn is_abandoned(&self) -> bool {
         Cell::is_abandoned(self)
+    }
+
+    fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    fn stop(&self, why: Stopped) -> bool {
+        let stopped = self.switch.fire(why);
+        if stopped {
+            let mut state = self.lock();
+            let waker = match &mut *state {
+                State::Running(waker) => waker.take(),
+                _ => None,
+            };
+            drop(state);
+            wake(waker);
+        }
+        stopped
     }
 }
 

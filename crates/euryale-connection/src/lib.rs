@@ -90,7 +90,15 @@
 //! # Cancellation
 //!
 //! Dropping a future takes its waiting job out of the queue in constant time, and it is never run.
-//! A running job runs to its end, with its permit and its connection.
+//! A running job runs to its end, with its permit and its connection, unless its claim says
+//! otherwise ([`Claim::stop_when`](euryale_core::Claim::stop_when)): the transaction of a
+//! publication that only reads is stopped. So is a transaction whose deadline has passed, and what
+//! still runs when [`Pool::close`] times out. Stopped means that it is not committed, now or later;
+//! whoever waits is answered at once, and the worker is free as soon as the database lets go of the
+//! statement ([`Interrupt`](euryale_core::Interrupt)) or the publisher returns. A commit that has
+//! begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
+//!
+//! The housekeeping task keeps the deadlines: a job with one costs no timer of its own.
 //!
 //! # Backpressure
 //!

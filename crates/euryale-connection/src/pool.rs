@@ -22,6 +22,9 @@ use crate::claim::PoolClaim;
 use crate::queue::LaneIndex;
 use crate::worker;
 
+/// For transactions that were stopped to roll back.
+const STOPPING: Duration = Duration::from_millis(100);
+
 /// A hard cap on database connections, and the queue in front of it. Clones are handles to the same
 /// pool.
 ///
@@ -210,11 +213,13 @@ impl<D: Database> Pool<D> {
     /// Closes the pool: nothing is admitted from now on, what is queued or running may end within
     /// `deadline`, then the connections are dropped, in a worker, and the tasks that transactions
     /// spawned after their commit are waited for. After the deadline what is still queued is
-    /// refused.
+    /// refused, and transactions that have not begun to commit are stopped
+    /// ([`Stopped::Drain`](euryale_core::Stopped)); they have 100 ms to end.
     ///
     /// # Errors
-    /// [`StillBusy`] when jobs or tasks were still running at the deadline. Jobs cannot be stopped;
-    /// their workers drop their connections when they end. Tasks end with the runtime.
+    /// [`StillBusy`] when jobs or tasks were still running at the deadline. Jobs of
+    /// [`run`](Pool::run) are not stopped, nor what the database cannot stop: their workers drop
+    /// their connections when they end. Tasks end with the runtime.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
         self.shared.lock().queue.close();
         let began = tokio::time::Instant::now();
@@ -223,6 +228,14 @@ impl<D: Database> Pool<D> {
             .is_ok();
         for job in self.shared.drain() {
             job.refuse(Error::new(ErrorKind::Closed));
+        }
+        let mut stopped = 0;
+        if !in_time {
+            stopped = self.shared.stop_all();
+        }
+        if stopped > 0 {
+            // Jobs that still run then are reported below.
+            let _ = tokio::time::timeout(STOPPING, self.all_left()).await;
         }
         // A connection may be slow to close: it goes on without us.
         let left = || deadline.saturating_sub(began.elapsed());
@@ -235,10 +248,14 @@ impl<D: Database> Pool<D> {
             .await
             .is_ok();
         let (running, tasks) = (self.shared.lock().queue.permits(), self.shared.tasks.len());
-        if (in_time || running == 0) && (tasks_ended || tasks == 0) {
+        if stopped == 0 && (in_time || running == 0) && (tasks_ended || tasks == 0) {
             return Ok(());
         }
-        Err(StillBusy { running, tasks })
+        Err(StillBusy {
+            stopped,
+            running,
+            tasks,
+        })
     }
 
     async fn all_left(&self) {
@@ -287,9 +304,11 @@ impl<D: Database> Admit for Pool<D> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StillBusy {
-    /// How many jobs.
+    /// The number of transactions that were stopped then.
+    pub stopped: usize,
+    /// The number of jobs that still run.
     pub running: usize,
-    /// How many tasks of transactions that have committed.
+    /// The number of tasks, of transactions that have committed, that still run.
     pub tasks: usize,
 }
 
@@ -297,8 +316,8 @@ impl fmt::Display for StillBusy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the pool is closed, but {} jobs and {} tasks still run",
-            self.running, self.tasks
+            "the pool is closed: {} transactions were stopped, {} jobs and {} tasks still run",
+            self.stopped, self.running, self.tasks
         )
     }
 }

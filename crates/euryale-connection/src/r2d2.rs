@@ -80,7 +80,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::{Access, BoxError, Database, Fault};
+use euryale_core::{Begin, BoxError, Database, Fault};
 use r2d2::ManageConnection;
 
 use crate::job::drop_quietly;
@@ -157,8 +157,8 @@ where
 
     /// Replaces the connection if it was idle and is no longer valid, and begins. Fails with the
     /// manager's error, or that of [`TransactionControl::begin`].
-    fn begin(&self, connection: &mut Connection<M>, access: Access) -> Result<(), BoxError> {
-        self.control.begin(connection.get()?, access)
+    fn begin(&self, connection: &mut Connection<M>, begin: Begin) -> Result<(), BoxError> {
+        self.control.begin(connection.get()?, begin)
     }
 
     /// Fails with the error of [`TransactionControl::commit`].
@@ -264,7 +264,7 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// ```
 /// # use std::io;
 /// use euryale_connection::{Pool, r2d2::{R2d2, TransactionControl}};
-/// use euryale_core::{Access, BoxError, ErrorKind, Fault};
+/// use euryale_core::{Begin, BoxError, ErrorKind, Fault};
 /// # struct Manager;
 /// # impl r2d2::ManageConnection for Manager {
 /// #     type Connection = Counter;
@@ -281,7 +281,7 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 /// struct Undo;
 ///
 /// impl TransactionControl<Counter> for Undo {
-///     fn begin(&self, c: &mut Counter, _: Access) -> Result<(), BoxError> {
+///     fn begin(&self, c: &mut Counter, _: Begin) -> Result<(), BoxError> {
 ///         c.before = c.now;
 ///         Ok(())
 ///     }
@@ -332,7 +332,7 @@ pub trait TransactionControl<C>: Send + Sync + 'static {
     ///
     /// # Errors
     /// The driver's; the connection is dropped unless it is a conflict.
-    fn begin(&self, connection: &mut C, access: Access) -> Result<(), BoxError>;
+    fn begin(&self, connection: &mut C, begin: Begin) -> Result<(), BoxError>;
 
     /// Commits, as [`Database::commit`] does: on an error that is neither [`Fault::InDoubt`] nor
     /// [`Fault::Disconnected`] nothing was committed, and [`abort`](TransactionControl::abort) is
@@ -369,7 +369,7 @@ pub trait TransactionControl<C>: Send + Sync + 'static {
 pub struct NoTransactions;
 
 impl<C> TransactionControl<C> for NoTransactions {
-    fn begin(&self, _: &mut C, _: Access) -> Result<(), BoxError> {
+    fn begin(&self, _: &mut C, _: Begin) -> Result<(), BoxError> {
         Err(Box::new(Self))
     }
 

@@ -4,6 +4,7 @@ mod failures;
 mod holders;
 mod housekeeping;
 mod limit;
+mod stopping;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -568,7 +569,7 @@ async fn a_transaction_left_open_costs_the_connection() {
             euryale_core::Database::begin(
                 &database,
                 lease.connection().unwrap(),
-                euryale_core::Access::Write,
+                euryale_core::Access::Write.into(),
             )
             .unwrap();
         })

@@ -129,6 +129,8 @@ enum Turn<J, C> {
     Run {
         job: J,
         since: std::time::Instant,
+        /// When its transaction is stopped.
+        until: Option<Instant>,
     },
     /// The time of an idle connection is over: it drops it, and looks again.
     Expire(C),
@@ -149,8 +151,8 @@ impl<D: Database> Worker<D> {
         let mut turn = self.next(Instant::now());
         loop {
             turn = match turn {
-                Turn::Run { job, since } => {
-                    let ended = self.run_job(&*job, since);
+                Turn::Run { job, since, until } => {
+                    let ended = self.run_job(&*job, since, until);
                     // Whoever sees the result finds the permit free, or this worker on the lookout:
                     // a client that asks again at once gets the same connection.
                     let next = self.next(ended);
@@ -223,17 +225,15 @@ impl<D: Database> Worker<D> {
                     self.stage = Stage::Running(lane);
                     self.warmth = None;
                     self.shared.ledger.queue.depth.add(-1);
-                    let waited = now.into_std().saturating_duration_since(since);
-                    let running = Running::new(queued.about, lane, now, waited);
+                    let job = queued.job;
+                    let running = Running::new(Arc::clone(&job), queued.about, lane, now, since);
+                    let until = running.until;
                     state.seats.take(&mut self.seat, running);
-                    let call = self.shared.look_after_job(&mut state, now);
+                    let call = self.shared.look_after_job(&mut state, now, until);
                     drop(state);
                     self.shared.summon(then);
                     self.shared.call(call);
-                    return Turn::Run {
-                        job: queued.job,
-                        since,
-                    };
+                    return Turn::Run { job, since, until };
                 }
                 Next::Idle if may_spin && state.queue.spin() => {
                     self.stage = Stage::Spinning;
@@ -296,8 +296,14 @@ impl<D: Database> Worker<D> {
         true
     }
 
-    /// Runs a job that was queued at `since`; when it ended.
-    fn run_job(&mut self, job: &dyn Job<D>, since: std::time::Instant) -> Instant {
+    /// Runs a job that was queued at `since`, and whose transaction is stopped at `until`; when it
+    /// ended.
+    fn run_job(
+        &mut self,
+        job: &dyn Job<D>,
+        since: std::time::Instant,
+        until: Option<Instant>,
+    ) -> Instant {
         let begin = Instant::now();
         let ledger = self.shared.ledger.clone();
         ledger
@@ -314,6 +320,7 @@ impl<D: Database> Worker<D> {
             job,
             opened: &mut self.opened,
             seat: &self.seat,
+            until,
             contact: Contact::new(&self.shared.reach),
         };
         let went_well = job.run(&mut Lease::new(&mut source, &mut self.connection));

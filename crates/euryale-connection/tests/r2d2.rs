@@ -12,7 +12,7 @@ use std::time::Duration;
 use euryale_connection::Pool;
 use euryale_connection::r2d2::{NoTransactions, R2d2, TransactionControl};
 use euryale_core::ledger::DropReason;
-use euryale_core::{Access, BoxError, Error, ErrorKind, Fault};
+use euryale_core::{Access, Begin, BoxError, Error, ErrorKind, Fault};
 use euryale_test::{assert_quiet, eventually};
 use r2d2::ManageConnection;
 
@@ -146,8 +146,11 @@ impl ManageConnection for Store {
 struct Control;
 
 impl TransactionControl<Raw> for Control {
-    fn begin(&self, raw: &mut Raw, access: Access) -> Result<(), BoxError> {
-        drop(raw.store.record(format!("begin {access:?} {}", raw.id)));
+    fn begin(&self, raw: &mut Raw, begin: Begin) -> Result<(), BoxError> {
+        drop(
+            raw.store
+                .record(format!("begin {:?} {}", begin.access, raw.id)),
+        );
         assert!(!raw.in_transaction, "begin within a transaction");
         raw.in_transaction = true;
         Ok(())

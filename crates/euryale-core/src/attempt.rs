@@ -53,10 +53,10 @@ impl History {
 
     /// The access with which a publication of a request with this method and history begins.
     pub fn access(&self, method: &http::Method) -> Access {
-        if method.is_safe() && !self.wrote {
-            Access::Read
-        } else {
+        if self.wrote {
             Access::Write
+        } else {
+            Access::of(method)
         }
     }
 }

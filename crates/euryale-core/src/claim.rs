@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
 use crate::{Database, Error, Lease, Request};
 
@@ -27,6 +28,18 @@ pub trait Claim: Send + 'static {
     /// The store whose connections are lent.
     type Database: Database;
 
+    /// Says when the job's transaction is to be stopped before its commit. A stopped
+    /// transaction never commits; a commit that has begun is finished, and its own answer is returned. Default: a
+    /// pool that cannot stop anything runs it to its end.
+    #[must_use]
+    fn stop_when(self, when: StopWhen) -> Self
+    where
+        Self: Sized,
+    {
+        let _ = when;
+        self
+    }
+
     /// Queues `job` **now**, before the future is polled, and resolves to what it returned.
     ///
     /// # Errors
@@ -35,6 +48,26 @@ pub trait Claim: Send + 'static {
     where
         F: FnOnce(&mut Lease<'_, Self::Database>) -> T + Send + 'static,
         T: Send + 'static;
+}
+
+/// When a job's transaction is stopped before its commit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopWhen {
+    /// When it has run in its worker for this long; the wait in the queue does not count. `None`:
+    /// no bound.
+    pub after: Option<Duration>,
+    /// When nobody waits for it any more. For what only reads.
+    pub client_gone: bool,
+}
+
+impl StopWhen {
+    /// When it has run in its worker for this long, or, if `client_gone`, when nobody waits for it
+    /// any more.
+    #[must_use]
+    pub fn new(after: Option<Duration>, client_gone: bool) -> Self {
+        Self { after, client_gone }
+    }
 }
 
 /// A request with its claim on a connection: the only thing that `Publish` takes.

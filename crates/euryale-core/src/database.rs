@@ -1,17 +1,69 @@
 //! What a store must do to stand behind a publisher.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::{BoxError, Snapshot};
+use crate::{BoxError, Interrupt, Snapshot};
 
 /// How a transaction is going to use the database. A hint, not a ban.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// The publisher says that it will only read (safe methods: GET, HEAD, OPTIONS, TRACE; RFC 9110
-    /// §9.2.1).
+    /// The publisher says that it will only read.
     Read,
     /// The publisher may write.
     Write,
+}
+
+impl Access {
+    /// [`Read`](Access::Read) for the methods that are safe in the
+    /// [registry](https://www.iana.org/assignments/http-methods/http-methods.xhtml) (RFC 9110
+    /// §16.1.1): GET, HEAD, OPTIONS, TRACE, PROPFIND, REPORT and SEARCH.
+    #[must_use]
+    pub fn of(method: &http::Method) -> Self {
+        if method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH") {
+            Self::Read
+        } else {
+            Self::Write
+        }
+    }
+}
+
+/// How a transaction begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Begin {
+    /// How the transaction is going to use the database.
+    pub access: Access,
+    /// When the transaction is stopped, if it has not ended before. A database that can bound its
+    /// own waits (for a lock, for a server) bounds them by this; a pool stops the transaction
+    /// through [`Database::interrupt`] in any case. `None`: no bound.
+    pub deadline: Option<Instant>,
+}
+
+impl Begin {
+    /// Begins with this access, without a deadline.
+    #[must_use]
+    pub fn new(access: Access) -> Self {
+        Self {
+            access,
+            deadline: None,
+        }
+    }
+
+    /// The same, with this deadline.
+    #[must_use]
+    pub fn deadline(self, deadline: impl Into<Option<Instant>>) -> Self {
+        Self {
+            deadline: deadline.into(),
+            ..self
+        }
+    }
+}
+
+impl From<Access> for Begin {
+    fn from(access: Access) -> Self {
+        Self::new(access)
+    }
 }
 
 /// What an error of the database means for the transaction that met it.
@@ -26,6 +78,10 @@ pub enum Fault {
     Disconnected,
     /// A commit was sent and nobody knows what became of it. Never retried.
     InDoubt,
+    /// A statement took too long and was stopped, or waited for the transaction's deadline. Nothing
+    /// was committed, the connection is sound, and another attempt would take as long: answered
+    /// 504, never retried.
+    Elapsed,
     /// There is no room left to write. Nothing was committed, and the connection is sound.
     Full,
     /// Anything else.
@@ -62,7 +118,7 @@ pub trait Database: Send + Sync + 'static {
     ///
     /// # Errors
     /// The store's own error, classified as any other.
-    fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError>;
+    fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError>;
 
     /// Commits. On an error the transaction is taken as refused, unless `classify` says that it is
     /// in doubt or that the connection broke (which, after a commit was sent, is the same).
@@ -92,17 +148,29 @@ pub trait Database: Send + Sync + 'static {
     }
 
     /// Begins a reading transaction that sees `snapshot`, made by this store on any connection.
-    /// `false`: that state is gone, and no transaction was begun. Default: it is.
+    /// `begin.access` is [`Access::Read`]. `false`: that state is gone, and no transaction was
+    /// begun. Default: it is.
     ///
     /// # Errors
     /// The store's own error, classified as one of [`begin`](Database::begin).
     fn begin_at(
         &self,
         connection: &mut Self::Connection,
+        begin: Begin,
         snapshot: &Snapshot,
     ) -> Result<bool, BoxError> {
-        let _ = (connection, snapshot);
+        let _ = (connection, begin, snapshot);
         Ok(false)
+    }
+
+    /// How other threads stop what runs on this connection: made when the connection was opened,
+    /// and kept with it. Default: nothing stops it. A transaction that is stopped then goes on
+    /// until its publisher next asks for the connection, or returns; it is not committed.
+    ///
+    /// The statement ends with an error of the fault [`Elapsed`](Fault::Elapsed).
+    fn interrupt<'c>(&self, connection: &'c Self::Connection) -> Option<&'c Interrupt> {
+        let _ = connection;
+        None
     }
 
     /// Asked after each job, before the connection serves another one. `false` drops it.
@@ -127,8 +195,8 @@ impl<D: Database> Database for Arc<D> {
         (**self).connect()
     }
 
-    fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError> {
-        (**self).begin(connection, access)
+    fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError> {
+        (**self).begin(connection, begin)
     }
 
     fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {
@@ -150,9 +218,14 @@ impl<D: Database> Database for Arc<D> {
     fn begin_at(
         &self,
         connection: &mut Self::Connection,
+        begin: Begin,
         snapshot: &Snapshot,
     ) -> Result<bool, BoxError> {
-        (**self).begin_at(connection, snapshot)
+        (**self).begin_at(connection, begin, snapshot)
+    }
+
+    fn interrupt<'c>(&self, connection: &'c Self::Connection) -> Option<&'c Interrupt> {
+        (**self).interrupt(connection)
     }
 
     fn is_reusable(&self, connection: &mut Self::Connection) -> bool {

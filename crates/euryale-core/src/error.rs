@@ -58,14 +58,16 @@ pub enum ErrorKind {
     Conflict,
     /// The last attempt that the policy allows ended in a conflict, too.
     ConflictsExhausted,
-    /// The publisher took longer than the client is willing to wait. It still runs, and keeps its
-    /// permit.
+    /// The publication took longer than its deadline, or the database stopped a statement that
+    /// took too long. Nothing was committed, and nothing will be. If the database cannot stop a
+    /// statement, the publisher may still run, and keep its permit.
     PublishElapsed,
     /// Application code panicked.
     Panicked,
     /// A commit was sent, and nobody knows whether it took place.
     InDoubt,
-    /// The client went away before the commit, and the route aborts then.
+    /// The client went away before the commit, and the publication only read, or its route aborts
+    /// then.
     ClientGone,
     /// The publisher suspended for a promise. Handled by `Republish`.
     Suspended,

@@ -4,11 +4,12 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 
 use crate::ledger::DropReason;
-use crate::{BoxError, Database, Ledger, Phase};
+use crate::{BoxError, Database, Ledger, Phase, Stopped, Switch};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.
 ///
@@ -33,6 +34,17 @@ pub trait LeaseSource<D: Database>: Send {
 
     /// Where this pool's work is counted.
     fn ledger(&self) -> &Ledger;
+
+    /// The switch that stops the transactions of this job. The pool fires it when the job's deadline passes,
+    /// when its client disconnects, and when a drain times out. Default: nothing stops them.
+    fn switch(&self) -> Option<&Switch> {
+        None
+    }
+
+    /// When the switch is fired, if the job has a deadline. Default: it has none.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
 
     /// The job does this from now on; returns what it did before. A pool that names its jobs
     /// remembers it; by default nobody does.
@@ -146,6 +158,68 @@ impl<'a, D: Database> Lease<'a, D> {
         self.source.ledger()
     }
 
+    /// When the transaction is stopped.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.source.deadline()
+    }
+
+    /// A transaction begins: it can be stopped from now on.
+    pub(crate) fn arm(&self) {
+        if let Some(switch) = self.source.switch() {
+            switch.arm();
+        }
+    }
+
+    /// It is about to begin in the database.
+    ///
+    /// # Errors
+    /// When it was stopped before.
+    pub(crate) fn watch(&self) -> Result<(), Stopped> {
+        let connection = self.connection.as_ref();
+        let interrupt = connection.and_then(|connection| self.database().interrupt(connection));
+        match (self.source.switch(), interrupt) {
+            (Some(switch), Some(interrupt)) => switch.watch(interrupt),
+            _ => self.go_on(),
+        }
+    }
+
+    /// # Errors
+    /// When the transaction was stopped.
+    pub(crate) fn go_on(&self) -> Result<(), Stopped> {
+        let stopped = self.source.switch().and_then(Switch::stopped);
+        stopped.map_or(Ok(()), Err)
+    }
+
+    /// The transaction writes: it does not end with its client.
+    pub(crate) fn outlives_client(&self) {
+        if let Some(switch) = self.source.switch() {
+            switch.outlives_client();
+        }
+    }
+
+    /// The transaction ends: from now on nothing stops it. A connection that a late call may still
+    /// hit is dropped.
+    ///
+    /// # Errors
+    /// When it was stopped before: then it must not commit.
+    pub(crate) fn disarm(&mut self) -> Result<(), Stopped> {
+        let Some(switch) = self.source.switch() else {
+            return Ok(());
+        };
+        // The thread that keeps the time may be late.
+        let deadline = self.source.deadline();
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            switch.fire(Stopped::Deadline);
+        }
+        let Err(fired) = switch.disarm() else {
+            return Ok(());
+        };
+        if fired.may_be_late {
+            self.discard(DropReason::Interrupted);
+        }
+        Err(fired.why)
+    }
+
     pub(crate) fn enter(&self, phase: Phase) -> Phase {
         self.source.enter(phase)
     }
@@ -188,6 +262,16 @@ impl<D: Database> fmt::Debug for Lease<'_, D> {
 pub struct Unavailable {
     pub(crate) doing: &'static str,
     pub(crate) source: BoxError,
+}
+
+impl Unavailable {
+    /// A transaction could not begin, or not go on.
+    pub(crate) fn begin(source: impl Into<BoxError>) -> Self {
+        Self {
+            doing: "begin",
+            source: source.into(),
+        }
+    }
 }
 
 impl fmt::Display for Unavailable {

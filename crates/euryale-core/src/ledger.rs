@@ -19,6 +19,7 @@ mod lanes;
 mod meter;
 mod per_route;
 mod per_transform;
+mod stops;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ pub use self::lanes::{LaneMeter, Lanes};
 pub use self::meter::{Counter, Gauge, GaugeGuard, Histogram};
 pub use self::per_route::PerRoute;
 pub use self::per_transform::{PerTransform, TransformMeters};
+pub use self::stops::Stops;
 
 /// A handle to one set of counters. Never a static: several stacks, and several tests, live in one
 /// process.
@@ -183,19 +185,22 @@ pub enum DropReason {
     Disconnected,
     /// The database does not want it used again.
     NotReusable,
+    /// Its transaction was stopped by a call that may still arrive.
+    Interrupted,
     /// It reached its greatest age.
     Expired,
     /// The pool has fewer places now, or none.
     Closed,
 }
 
-const REASONS: [DropReason; 8] = [
+const REASONS: [DropReason; 9] = [
     DropReason::Panicked,
     DropReason::Begin,
     DropReason::Abort,
     DropReason::InDoubt,
     DropReason::Disconnected,
     DropReason::NotReusable,
+    DropReason::Interrupted,
     DropReason::Expired,
     DropReason::Closed,
 ];
@@ -213,6 +218,7 @@ impl DropReason {
             Self::InDoubt => "in_doubt",
             Self::Disconnected => "disconnected",
             Self::NotReusable => "not_reusable",
+            Self::Interrupted => "interrupted",
             Self::Expired => "expired",
             Self::Closed => "closed",
         }
@@ -258,6 +264,9 @@ pub struct Transactions {
     pub aborted: Counter,
     /// Nobody knows.
     pub in_doubt: Counter,
+    /// Stopped before their commit, whether they had begun or not. Those that had are among the
+    /// aborted ones.
+    pub stopped: Stops,
     /// Participants that failed after the commit.
     pub finish_failures: Counter,
     /// Hooks that panicked after the end of their transaction.

@@ -13,7 +13,7 @@ use crate::lease::Task;
 use crate::ledger::DropReason;
 use crate::panic::PanicMessage;
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, Fault, Lease, Participant, Phase,
+    Abort, Access, Attempt, Begin, BoxError, Database, Error, Fault, Lease, Participant, Phase,
     SnapshotPin, Unavailable,
 };
 
@@ -53,6 +53,7 @@ impl<'a, D: Database> Transaction<'a, D> {
         access: Access,
         pin: Option<SnapshotPin>,
     ) -> Self {
+        lease.arm();
         Self {
             lease,
             wrote: attempt.history().wrote,
@@ -74,9 +75,12 @@ impl<'a, D: Database> Transaction<'a, D> {
     ///
     /// # Errors
     /// [`Unavailable`], when it cannot be opened or begun. A publisher passes it on with `?`: 503,
-    /// or another attempt when the database calls it a conflict.
+    /// or another attempt when the database calls it a conflict. Also when the transaction was
+    /// stopped ([`Stopped`](crate::Stopped)): it can no longer commit.
     pub fn connection(&mut self) -> Result<&mut D::Connection, Unavailable> {
-        if !self.begun {
+        if self.begun {
+            self.lease.go_on().map_err(Unavailable::begin)?;
+        } else {
             self.begin()?;
         }
         self.lease.connection()
@@ -84,26 +88,25 @@ impl<'a, D: Database> Transaction<'a, D> {
 
     fn begin(&mut self) -> Result<(), Unavailable> {
         self.lease.connection()?;
-        let access = self.access;
+        self.lease.watch().map_err(Unavailable::begin)?;
+        let begin = Begin::new(self.access).deadline(self.lease.deadline());
         let before = self.lease.enter(Phase::Beginning);
-        let began = match self.begin_pinned() {
+        let began = match self.begin_pinned(begin) {
             Ok(true) => Ok(()),
             Ok(false) => self
                 .lease
-                .with(|database, connection| database.begin(connection, access))
+                .with(|database, connection| database.begin(connection, begin))
                 .unwrap_or(Ok(())),
             Err(error) => Err(error),
         };
         self.lease.enter(before);
         if let Err(source) = began {
             // A busy database is no fault of the connection's; anything else may be.
-            if fault(self.lease.database(), &*source) != Fault::Conflict {
+            let fault = fault(self.lease.database(), &*source);
+            if !matches!(fault, Fault::Conflict | Fault::Elapsed) {
                 self.lease.discard(DropReason::Begin);
             }
-            return Err(Unavailable {
-                doing: "begin",
-                source,
-            });
+            return Err(Unavailable::begin(source));
         }
         self.begun = true;
         self.lease.ledger().transactions.begun.add(1);
@@ -111,7 +114,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     }
 
     /// Begins with the snapshot of an earlier pass, if there is one for this transaction.
-    fn begin_pinned(&mut self) -> Result<bool, BoxError> {
+    fn begin_pinned(&mut self, begin: Begin) -> Result<bool, BoxError> {
         let Some(pin) = self.pin.as_ref().filter(|_| self.access == Access::Read) else {
             return Ok(false);
         };
@@ -120,7 +123,7 @@ impl<'a, D: Database> Transaction<'a, D> {
         };
         let began = self
             .lease
-            .with(|database, connection| database.begin_at(connection, &snapshot));
+            .with(|database, connection| database.begin_at(connection, begin, &snapshot));
         let promises = &self.lease.ledger().promises;
         match began.unwrap_or(Ok(false)) {
             Ok(true) => promises.snapshots_pinned.add(1),
@@ -178,6 +181,7 @@ impl<'a, D: Database> Transaction<'a, D> {
             return Err(AlreadyReading);
         }
         self.access = Access::Write;
+        self.lease.outlives_client();
         Ok(())
     }
 

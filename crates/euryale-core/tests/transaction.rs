@@ -6,8 +6,8 @@ use std::io;
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, Body, BoxError, Error, ErrorKind, Fault, History, OrAbort, Outcome,
-    Participant, Pending, Response, Transaction, TransactionOptions,
+    Abort, Access, Attempt, Begin, Body, BoxError, Error, ErrorKind, Fault, History, OrAbort,
+    Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
 };
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
@@ -765,8 +765,8 @@ impl euryale_core::Database for Perplexed {
         self.0.connect()
     }
 
-    fn begin(&self, connection: &mut Self::Connection, access: Access) -> Result<(), BoxError> {
-        self.0.begin(connection, access)
+    fn begin(&self, connection: &mut Self::Connection, begin: Begin) -> Result<(), BoxError> {
+        self.0.begin(connection, begin)
     }
 
     fn commit(&self, connection: &mut Self::Connection) -> Result<(), BoxError> {

@@ -56,9 +56,12 @@
 //!
 //! # Cancellation
 //!
-//! A request whose client goes away while it waits is never published. While it is being published
-//! it is finished and committed, or, on routes that ask for it, aborted before the votes
-//! ([`Publish::abort_if_gone`]). Never a third outcome.
+//! A request whose client goes away while it waits is never published. While it is being published,
+//! one that only reads is stopped ([`Publish::access`]). Any other is finished and committed, or, on
+//! routes that ask for it, aborted before the votes ([`Publish::abort_if_gone`]).
+//!
+//! A publication that takes longer than its [`deadline`](Publish::deadline) is stopped and answered
+//! 504, which always means that nothing was committed.
 //!
 //! # Backpressure
 //!

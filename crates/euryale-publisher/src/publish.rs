@@ -5,15 +5,14 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{
-    Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher,
-    Request, Response, SnapshotPin, Transaction, TransactionOptions,
+    Access, Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication,
+    Publisher, Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
 };
 use http::StatusCode;
-use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::framing::{self, Published};
@@ -28,10 +27,12 @@ use crate::framing::{self, Published};
 pub struct Publish<P> {
     publisher: Arc<P>,
     deadline: Option<Duration>,
-    abort_if_gone: Option<Predicate>,
+    deadline_for: Option<Rule<Option<Duration>>>,
+    access: Option<Rule<Access>>,
+    abort_if_gone: Option<Rule<bool>>,
 }
 
-type Predicate = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
+type Rule<T> = Arc<dyn Fn(&Request) -> T + Send + Sync>;
 
 impl<P> Publish<P> {
     /// Publishes with `publisher`.
@@ -39,24 +40,51 @@ impl<P> Publish<P> {
         Self {
             publisher: Arc::new(publisher),
             deadline: None,
+            deadline_for: None,
+            access: None,
             abort_if_gone: None,
         }
     }
 
-    /// How long a client waits for one publication, its wait in the queue included. Default: no
-    /// bound.
+    /// How long one publication may take, from the moment its worker starts to its commit. The time
+    /// starts again with each attempt and each pass; the wait in the queue is bounded by the pool
+    /// (`max_wait`). Default: no bound.
     ///
-    /// Then it gets 504, and counts as gone. A publication that waits leaves the queue. One that
-    /// runs cannot be stopped: its worker keeps its permit and its connection until it really ends,
-    /// and what it does is committed, unless its route aborts for clients that are gone.
+    /// Then the publication is stopped, and the client gets 504: nothing was committed, and nothing
+    /// will be. The statement that runs ends at its next step if the database can be interrupted
+    /// ([`Database::interrupt`](euryale_core::Database::interrupt)). Otherwise the worker keeps its
+    /// permit and its connection until the publisher returns or next asks for the connection. A
+    /// commit that has begun is finished, and its own answer is sent, however long it takes.
+    ///
+    /// The pool keeps the time: a `Claim` of another pool must implement `stop_when`.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into();
         self
     }
 
+    /// A deadline of its own for each request for which `rule` returns one; for the others
+    /// [`deadline`](Self::deadline) holds. `Duration::MAX` means no bound. Default: no rule.
+    pub fn deadline_for(
+        mut self,
+        rule: impl Fn(&Request) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
+        self.deadline_for = Some(Arc::new(rule));
+        self
+    }
+
+    /// How the transaction of a request begins, unless an earlier attempt wrote: then as a writer.
+    /// Default: [`Access::of`] its method.
+    ///
+    /// A publication that begins with [`Access::Read`] and has not said
+    /// [`writable`](Transaction::writable) is stopped when its client disconnects.
+    pub fn access(mut self, rule: impl Fn(&Request) -> Access + Send + Sync + 'static) -> Self {
+        self.access = Some(Arc::new(rule));
+        self
+    }
+
     /// Requests for which `predicate` holds are aborted if their client is gone when the publisher
-    /// has returned; asked once, before the votes. Default: none; a publication is finished and
-    /// committed.
+    /// has returned; asked once, before the votes. Default: none; a publication that writes is
+    /// finished and committed.
     pub fn abort_if_gone(
         mut self,
         predicate: impl Fn(&Request) -> bool + Send + Sync + 'static,
@@ -81,24 +109,47 @@ where
 
     fn call(&mut self, publication: Publication<C>) -> PublishFuture {
         let Publication { request, claim } = publication;
-        let gone = self
-            .abort_if_gone
-            .as_ref()
-            .is_some_and(|predicate| predicate(&request));
+        let history = request.extensions().get::<History>();
+        let history = history.copied().unwrap_or_default();
+        let access = match &self.access {
+            Some(rule) if !history.wrote => rule(&request),
+            _ => history.access(request.method()),
+        };
+        let deadline = self.deadline_for.as_ref().and_then(|rule| rule(&request));
+        let terms = Terms {
+            history,
+            access,
+            abort_if_gone: self
+                .abort_if_gone
+                .as_ref()
+                .is_some_and(|rule| rule(&request)),
+        };
         let publisher = Arc::clone(&self.publisher);
-        let done = claim.run(move |lease| publish(&*publisher, request, gone, lease));
+        let done = claim
+            .stop_when(StopWhen::new(
+                deadline.or(self.deadline),
+                access == Access::Read,
+            ))
+            .run(move |lease| publish(&*publisher, request, terms, lease));
         PublishFuture {
-            done: Some(Box::pin(done)),
-            deadline: self.deadline.map(Deadline::Within),
+            done: Box::pin(done),
         }
     }
+}
+
+/// The terms of a publication, known before its worker starts.
+#[derive(Clone, Copy)]
+struct Terms {
+    history: History,
+    access: Access,
+    abort_if_gone: bool,
 }
 
 /// One publication, in its worker.
 fn publish<D, P>(
     publisher: &P,
     mut request: Request,
-    abort_if_gone: bool,
+    terms: Terms,
     lease: &mut Lease<'_, D>,
 ) -> Result<Response, Error>
 where
@@ -106,19 +157,13 @@ where
     P: Publisher<D>,
 {
     lease.ledger().conflicts.attempts.add(1);
-    let history = request
-        .extensions()
-        .get::<History>()
-        .copied()
-        .unwrap_or_default();
-    let attempt = Attempt::new(history);
-    let access = history.access(request.method());
+    let attempt = Attempt::new(terms.history);
     let published_as = Published::with(request.method_mut());
     request.extensions_mut().insert(attempt.clone());
 
     let pin = request.extensions().get::<SnapshotPin>().cloned();
-    let options = TransactionOptions::new(attempt, access)
-        .abort_if_gone(abort_if_gone)
+    let options = TransactionOptions::new(attempt, terms.access)
+        .abort_if_gone(terms.abort_if_gone)
         .pin(pin);
     let outcome = Transaction::run(lease, options, |transaction| {
         Ok(sendable(publisher.publish(&request, transaction)?)?)
@@ -165,6 +210,8 @@ impl<P> Clone for Publish<P> {
         Self {
             publisher: Arc::clone(&self.publisher),
             deadline: self.deadline,
+            deadline_for: self.deadline_for.clone(),
+            access: self.access.clone(),
             abort_if_gone: self.abort_if_gone.clone(),
         }
     }
@@ -178,53 +225,19 @@ impl<P> fmt::Debug for Publish<P> {
     }
 }
 
-/// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, and leaves
-/// a running one alone.
+/// The future of [`Publish`]. Dropping it takes a waiting publication out of the queue, stops one
+/// that only reads, and leaves any other alone.
 pub struct PublishFuture {
-    /// None when the deadline has passed.
-    done: Option<Done>,
-    deadline: Option<Deadline>,
+    done: Done,
 }
 
 type Done = Pin<Box<dyn Future<Output = Result<Result<Response, Error>, Error>> + Send>>;
-
-/// Within ⇒ At when it is first waited for.
-enum Deadline {
-    Within(Duration),
-    At(Pin<Box<Sleep>>),
-}
-
-impl Deadline {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Self::Within(time) = self {
-            *self = Self::At(Box::pin(sleep(*time)));
-        }
-        match self {
-            Self::At(sleep) => sleep.as_mut().poll(cx),
-            Self::Within(_) => Poll::Pending,
-        }
-    }
-}
 
 impl Future for PublishFuture {
     type Output = Result<Response, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { done, deadline } = &mut *self;
-        // Polled after it was ready, as no caller may: pending for ever.
-        let Some(publication) = done else {
-            return Poll::Pending;
-        };
-        if let Poll::Ready(done) = publication.as_mut().poll(cx) {
-            return Poll::Ready(done.flatten());
-        }
-        let Some(deadline) = deadline else {
-            return Poll::Pending;
-        };
-        ready!(deadline.poll(cx));
-        // From now on it counts as gone.
-        *done = None;
-        Poll::Ready(Err(Error::new(ErrorKind::PublishElapsed)))
+        self.done.as_mut().poll(cx).map(Result::flatten)
     }
 }
 

@@ -320,7 +320,7 @@ async fn a_blob_is_counted_until_it_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_waited_long_enough_gets_an_error_and_the_worker_goes_on() {
+async fn a_publication_past_its_deadline_is_answered_and_not_committed() {
     let gate = Gate::new();
     let at = gate.clone();
     let onion = Onion::with(
@@ -344,7 +344,7 @@ async fn a_client_that_waited_long_enough_gets_an_error_and_the_worker_goes_on()
     assert_eq!(onion.pool.status().running, 1, "and keeps its permit");
     gate.open();
     onion.quiet().await;
-    assert_eq!(onion.story(), "connect · begin read · commit");
+    assert_eq!(onion.story(), "connect · begin read · abort");
 }
 
 #[tokio::test]
@@ -364,7 +364,10 @@ async fn what_a_nested_refusal_carries_is_framed_by_us_too() {
 
 #[tokio::test]
 async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
-    for (abort, story) in [(false, "begin read · commit"), (true, "begin read · abort")] {
+    for (abort, story) in [
+        (false, "begin write · commit"),
+        (true, "begin write · abort"),
+    ] {
         let gate = Gate::new();
         let at = gate.clone();
         let onion = Onion::with(
@@ -379,7 +382,7 @@ async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
         );
         let asked = tokio::spawn(
             onion.service.clone().oneshot(
-                http::Request::get("/page")
+                http::Request::post("/page")
                     .body(SpooledBody::empty())
                     .unwrap(),
             ),
@@ -390,6 +393,94 @@ async fn a_gone_client_finishes_or_aborts_as_the_route_says() {
         gate.open();
         onion.quiet().await;
         assert_eq!(onion.story(), format!("connect · {story}"));
+    }
+}
+
+/// A publication that only reads has nothing to finish.
+#[tokio::test]
+async fn a_reader_whose_client_has_gone_is_stopped() {
+    let onion = Onion::new(|_, transaction| {
+        transaction.connection()?.run_until_stopped()?;
+        page()
+    });
+    onion.pool.database().interrupt_by_flag();
+    let get = http::Request::get("/page").body(SpooledBody::empty());
+    let asked = tokio::spawn(onion.service.clone().oneshot(get.unwrap()));
+    eventually("it is published", || {
+        onion
+            .pool
+            .database()
+            .events()
+            .contains(&"statement".to_owned())
+    })
+    .await;
+    asked.abort();
+    onion.quiet().await;
+    assert_eq!(onion.story(), "connect · begin read · statement · abort");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_may_have_a_deadline_of_its_own() {
+    let onion = Onion::with(
+        |publish| {
+            publish
+                .deadline(Duration::from_secs(10))
+                .deadline_for(|request| {
+                    (request.method() == Method::PUT).then_some(Duration::from_secs(60))
+                })
+        },
+        |_, transaction| {
+            transaction.connection()?.run_until_stopped()?;
+            page()
+        },
+    );
+    let database = onion.pool.database();
+    database.interrupt_by_flag();
+    for (method, seconds) in [(Method::POST, 10), (Method::PUT, 60)] {
+        database.story();
+        let request = http::Request::builder().method(&method).uri("/page");
+        let request = request.body(SpooledBody::empty()).unwrap();
+        let asked = tokio::spawn(onion.service.clone().oneshot(request));
+        eventually("it is published", || {
+            database.events().contains(&"statement".to_owned())
+        })
+        .await;
+        tokio::time::advance(Duration::from_secs(seconds - 1)).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!asked.is_finished(), "{method}");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        let error = asked.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PublishElapsed, "{method}");
+        eventually("it has ended", || onion.pool.status().running == 0).await;
+    }
+    onion.quiet().await;
+}
+
+#[tokio::test]
+async fn a_rule_says_how_a_request_begins() {
+    let onion = Onion::with(
+        |publish| {
+            publish.access(|request| match request.uri().query() {
+                Some("read") => Access::Read,
+                _ => Access::Write,
+            })
+        },
+        |_, transaction| {
+            transaction.connection()?;
+            page()
+        },
+    );
+    for (uri, story) in [("/?read", "begin read"), ("/?write", "begin write")] {
+        let request = http::Request::post(uri).body(SpooledBody::empty());
+        onion
+            .service
+            .clone()
+            .oneshot(request.unwrap())
+            .await
+            .unwrap();
+        assert!(onion.story().contains(story), "{uri}");
     }
 }
 

@@ -14,7 +14,7 @@ const ROWS: &str = "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NUL
                     INSERT INTO rows SELECT id, 'hello' FROM n";
 
 fn row(database: &Sqlite, connection: &mut Connection) -> Result<String, BoxError> {
-    database.begin(connection, Access::Read)?;
+    database.begin(connection, Access::Read.into())?;
     let word = connection
         .prepare_cached("SELECT word FROM rows WHERE id = ?1")?
         .query_row([500], |row| row.get(0))?;
@@ -32,6 +32,28 @@ fn reads(criterion: &mut Criterion) {
     });
 }
 
+const SCAN: &str = "SELECT count(*) FROM rows AS a, rows AS b WHERE b.id <= 200 AND a.id <> b.id";
+
+/// A query of many steps: what it costs that it can be stopped.
+fn scans(criterion: &mut Criterion) {
+    let folder = TempDir::new().expect("a folder");
+    let database = Sqlite::open(folder.path().join("rows.db")).expect("a database");
+    database.migrate(&[ROWS]).expect("rows");
+    let mut connection = database.connect().expect("a connection");
+    for name in ["with the handler", "without"] {
+        criterion.bench_function(&format!("200,000 rows, {name}"), |bencher| {
+            let mut scan = connection.prepare_cached(SCAN).expect("a query");
+            bencher.iter(|| {
+                let rows: i64 = scan.query_row([], |row| row.get(0)).expect("a number");
+                black_box(rows)
+            });
+        });
+        connection
+            .progress_handler(0, None::<fn() -> bool>)
+            .expect("no handler");
+    }
+}
+
 fn main() {
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
@@ -39,5 +61,6 @@ fn main() {
         .sample_size(20)
         .configure_from_args();
     reads(&mut criterion);
+    scans(&mut criterion);
     criterion.final_summary();
 }

@@ -2,9 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use euryale_core::{Access, BoxError};
+use euryale_core::{Access, Begin, BoxError, Interrupt};
 use rusqlite::ffi;
 
 use crate::error::{FileReplaced, TransactionEnded};
@@ -21,6 +21,9 @@ const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 const FIRST_READ: &str = "PRAGMA schema_version";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
+
+/// SQLite asks whether to go on once in this many steps of its virtual machine: some 10 µs.
+const STEPS: i32 = 1_000;
 
 /// How many places of the statement cache the statements above take.
 pub(crate) const OWN_STATEMENTS: usize = 5;
@@ -59,6 +62,7 @@ pub(crate) const OWN_STATEMENTS: usize = 5;
 pub struct Connection {
     raw: rusqlite::Connection,
     phase: PhaseCell,
+    interrupt: Interrupt,
     file: FileId,
     begun: u64,
     changes_before: u64,
@@ -80,6 +84,9 @@ impl Connection {
         keeps_writes: bool,
     ) -> rusqlite::Result<Self> {
         let phase = PhaseCell::attach(&mut raw)?;
+        let interrupt = Interrupt::flag();
+        let flag = interrupt.clone();
+        raw.progress_handler(STEPS, Some(move || flag.is_set()))?;
         let writes = if keeps_writes {
             Some(Writes::attach(&mut raw)?)
         } else {
@@ -88,6 +95,7 @@ impl Connection {
         Ok(Self {
             raw,
             phase,
+            interrupt,
             file,
             begun: 0,
             changes_before: 0,
@@ -98,9 +106,13 @@ impl Connection {
         })
     }
 
-    pub(crate) fn begin(&mut self, path: &Path, access: Access) -> Result<(), BoxError> {
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    pub(crate) fn begin(&mut self, path: &Path, begin: Begin) -> Result<(), BoxError> {
         self.check_file(path)?;
-        match access {
+        match begin.access {
             Access::Read => {
                 self.run(BEGIN_READ)?;
                 if let Err(error) = self.first_read() {
@@ -109,8 +121,9 @@ impl Connection {
                 }
             }
             Access::Write => {
-                self.turn = Some(self.turns.take(self.busy_timeout).ok_or_else(busy)?);
-                if let Err(error) = self.run(BEGIN_WRITE) {
+                let turn = self.turns.take(self.patience(begin), &self.interrupt);
+                self.turn = Some(turn.ok_or_else(|| self.no_turn())?);
+                if let Err(error) = self.begin_write(begin) {
                     self.turn = None;
                     return Err(error.into());
                 }
@@ -118,6 +131,37 @@ impl Connection {
         }
         self.has_begun();
         Ok(())
+    }
+
+    /// How long a writer waits for another one: never beyond the transaction's deadline.
+    fn patience(&self, begin: Begin) -> Duration {
+        let left = begin
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.map_or(self.busy_timeout, |left| left.min(self.busy_timeout))
+    }
+
+    fn begin_write(&self, begin: Begin) -> rusqlite::Result<()> {
+        let patience = self.patience(begin);
+        if patience == self.busy_timeout {
+            return self.run(BEGIN_WRITE);
+        }
+        // SQLite itself waits for writers of other processes, and does not look at the flag.
+        self.raw.busy_timeout(patience)?;
+        let began = self.run(BEGIN_WRITE);
+        self.raw.busy_timeout(self.busy_timeout)?;
+        began
+    }
+
+    /// The error that SQLite would return.
+    fn no_turn(&self) -> rusqlite::Error {
+        let code = if self.interrupt.is_set() {
+            ffi::SQLITE_INTERRUPT
+        } else {
+            ffi::SQLITE_BUSY
+        };
+        let waited = "another writer of this process did not end".to_owned();
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(waited))
     }
 
     /// Begins to read the state of `snapshot`. `false`: it is gone, and nothing was begun.
@@ -222,12 +266,6 @@ impl Connection {
             .prepare_cached(FIRST_READ)?
             .query_row([], |_| Ok(()))
     }
-}
-
-/// What SQLite answers when it has waited for another writer in vain.
-fn busy() -> rusqlite::Error {
-    let waited = "another writer of this process did not end".to_owned();
-    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), Some(waited))
 }
 
 impl Deref for Connection {

@@ -4,7 +4,7 @@ use std::error::Error;
 
 #[cfg(feature = "snapshot")]
 use euryale_core::Snapshot;
-use euryale_core::{Access, BoxError, Database, Fault};
+use euryale_core::{Begin, BoxError, Database, Fault, Interrupt};
 use rusqlite::ffi::{self, ErrorCode};
 
 use crate::{Connection, FileReplaced, Sqlite};
@@ -20,8 +20,8 @@ impl Database for Sqlite {
 
     /// Begins and takes the snapshot. Fails with [`FileReplaced`] or a [`rusqlite::Error`]; then no
     /// transaction is open.
-    fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
-        connection.begin(self.path(), access)
+    fn begin(&self, connection: &mut Connection, begin: Begin) -> Result<(), BoxError> {
+        connection.begin(self.path(), begin)
     }
 
     /// Commits. Fails with [`TransactionEnded`](crate::TransactionEnded) or a [`rusqlite::Error`].
@@ -55,11 +55,21 @@ impl Database for Sqlite {
 
     /// Begins as [`begin`](Self::begin) does with `Access::Read`, and sees the state of `snapshot`.
     #[cfg(feature = "snapshot")]
-    fn begin_at(&self, connection: &mut Connection, snapshot: &Snapshot) -> Result<bool, BoxError> {
+    fn begin_at(
+        &self,
+        connection: &mut Connection,
+        _: Begin,
+        snapshot: &Snapshot,
+    ) -> Result<bool, BoxError> {
         match snapshot.downcast_ref() {
             Some(snapshot) => connection.begin_at(self.path(), snapshot),
             None => Ok(false),
         }
+    }
+
+    /// The flag that the connection's progress handler reads.
+    fn interrupt<'c>(&self, connection: &'c Connection) -> Option<&'c Interrupt> {
+        Some(connection.interrupt())
     }
 
     /// Is no transaction open?
@@ -99,6 +109,7 @@ fn fault(error: &ffi::Error) -> Fault {
         // Without detail it comes from `PRAGMA query_only`; with detail, from the file.
         ErrorCode::ReadOnly if error.extended_code != ffi::SQLITE_READONLY => Fault::Disconnected,
         ErrorCode::DiskFull => Fault::Full,
+        ErrorCode::OperationInterrupted => Fault::Elapsed,
         _ => Fault::Other,
     }
 }

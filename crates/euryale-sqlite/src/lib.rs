@@ -28,7 +28,7 @@
 //!
 //! // What a pool does around a publisher:
 //! let mut connection = sqlite.connect()?;
-//! sqlite.begin(&mut connection, Access::Write)?;
+//! sqlite.begin(&mut connection, Access::Write.into())?;
 //! connection.execute("INSERT INTO note VALUES (?1)", ["hello"])?;
 //! sqlite.commit(&mut connection)?;
 //!
@@ -72,6 +72,7 @@
 //! | `BUSY`, `LOCKED` | conflict | another transaction was first |
 //! | `IOERR`, `CANTOPEN`, `NOTADB`, `CORRUPT`, `READONLY_*` | disconnected | see below |
 //! | `FULL` | full | the connection is sound; once there is room again, it writes again |
+//! | `INTERRUPT` | elapsed | it was stopped; answered 504, never retried |
 //! | all else | other | an error of the application's, or of its SQL |
 //!
 //! The file behind a connection may no longer be the one at its path, or no longer be readable
@@ -91,8 +92,23 @@
 //!
 //! # Cancellation
 //!
-//! None: a statement runs to its end. [`rusqlite::Connection::get_interrupt_handle`] can stop one
-//! from another thread.
+//! A pool stops a transaction whose deadline has passed, one that only reads and whose client has
+//! disconnected, and what still runs when a drain times out. A progress handler, installed once
+//! per connection, [asks every 1,000
+//! steps](https://www.sqlite.org/c3ref/progress_handler.html) of SQLite's virtual machine whether
+//! the current transaction is to stop: some ten microseconds of work. The statement then fails with
+//! `SQLITE_INTERRUPT`, the transaction is rolled back, and the connection is kept. `COMMIT` and
+//! `ROLLBACK` are never stopped. A writer that waits for another one gives up within 20 ms, or, if
+//! the other one belongs to another process, at its deadline.
+//!
+//! **A step is not interrupted.** A call of an SQL function is one step, and so is the work that a
+//! virtual table does for one row: `highlight()` and `snippet()` of FTS5 on a large text, a regular
+//! expression, a function of the program's own. Neither is a commit, with its checkpoint. Bound
+//! such work by its input.
+//!
+//! The progress handler of the connection is this crate's; a program that sets another one takes
+//! this away. The cost is below what can be measured: `cargo bench -p euryale-sqlite` compares a
+//! query of 200,000 rows with and without the handler.
 //!
 //! # Backpressure
 //!

@@ -59,7 +59,7 @@ impl Sqlite {
             source,
         };
         connection
-            .begin(self.path(), Access::Write)
+            .begin(self.path(), Access::Write.into())
             .map_err(failed)?;
         // Another program may have been first.
         if self.steps_done(connection, steps)? == number {

@@ -1,4 +1,5 @@
 mod conflict;
+mod interrupt;
 mod open;
 mod schema;
 mod snapshot;
@@ -6,12 +7,13 @@ mod transaction;
 mod written;
 
 use std::error::Error as StdError;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
     Abort, Access, Attempt, BoxError, Database, Error, Fault, History, Lease, LeaseSource, Ledger,
-    Outcome, Transaction, TransactionOptions,
+    Outcome, Switch, Transaction, TransactionOptions,
 };
 use tempfile::TempDir;
 
@@ -44,7 +46,7 @@ fn increment(connection: &rusqlite::Connection) -> rusqlite::Result<usize> {
 }
 
 fn increment_and_commit(sqlite: &Sqlite, connection: &mut Connection) {
-    sqlite.begin(connection, Access::Write).unwrap();
+    sqlite.begin(connection, Access::Write.into()).unwrap();
     increment(connection).unwrap();
     sqlite.commit(connection).unwrap();
 }
@@ -67,6 +69,8 @@ struct Source {
     ledger: Ledger,
     opened: u32,
     discarded: Vec<DropReason>,
+    switch: Arc<Switch>,
+    deadline: Option<Instant>,
 }
 
 impl Worker {
@@ -81,6 +85,8 @@ impl Worker {
                 ledger,
                 opened: 0,
                 discarded: Vec::new(),
+                switch: Arc::default(),
+                deadline: None,
             },
         }
     }
@@ -125,6 +131,14 @@ impl LeaseSource<Sqlite> for Source {
     fn discard(&mut self, connection: Connection, reason: DropReason) {
         drop(connection);
         self.discarded.push(reason);
+    }
+
+    fn switch(&self) -> Option<&Switch> {
+        Some(&self.switch)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     fn client_is_gone(&self) -> bool {

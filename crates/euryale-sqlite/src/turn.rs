@@ -12,6 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use euryale_core::Interrupt;
+
+/// How often a writer that waits looks whether it was stopped.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// The line of those who want to write to one file; clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Turns(Arc<Mutex<Line>>);
@@ -28,8 +33,8 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Waits for its turn, in a worker. None when that takes longer than `patience`.
-    pub(crate) fn take(&self, patience: Duration) -> Option<Turn> {
+    /// Waits for its turn, in a worker. None when that takes longer than `patience`, or is stopped.
+    pub(crate) fn take(&self, patience: Duration, interrupt: &Interrupt) -> Option<Turn> {
         let mut line = self.lock();
         if !line.is_taken {
             line.is_taken = true;
@@ -46,9 +51,12 @@ impl Turns {
             .checked_sub(began.elapsed())
             .filter(|left| !left.is_zero())
         {
-            thread::park_timeout(left);
+            thread::park_timeout(left.min(LOOK));
             if waiter.has_turn.load(Ordering::Acquire) {
                 return Some(Turn(self.clone()));
+            }
+            if interrupt.is_set() {
+                break;
             }
         }
         let mut line = self.lock();

@@ -4,10 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use euryale_core::{Access, BoxError, Database, Fault};
+use euryale_core::{Access, Begin, BoxError, Database, Fault, Interrupt};
 
 use crate::Gate;
+use crate::gate::PATIENCE;
 
 /// A database without data. Clones are the same one.
 ///
@@ -26,6 +28,13 @@ struct Shared {
     open: AtomicU64,
     picky: AtomicBool,
     warmth: Mutex<HashMap<u64, u64>>,
+    interrupts: Mutex<Option<Form>>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Flag,
+    Call(Gate),
 }
 
 /// A call of the database that can be scripted.
@@ -71,10 +80,29 @@ impl std::error::Error for TestError {}
 pub struct Connection {
     id: u64,
     in_transaction: bool,
+    interrupt: Option<Interrupt>,
     shared: Arc<Shared>,
 }
 
 impl Connection {
+    /// A statement that ends only when it is stopped.
+    ///
+    /// # Errors
+    /// Always; of the fault [`Elapsed`](Fault::Elapsed).
+    ///
+    /// # Panics
+    /// After 30 s, and when the database cannot be interrupted.
+    pub fn run_until_stopped(&self) -> Result<(), TestError> {
+        let interrupt = self.interrupt.as_ref().expect("interrupts");
+        let began = Instant::now();
+        self.shared.record("statement");
+        while !interrupt.is_set() {
+            assert!(began.elapsed() < PATIENCE, "nobody stopped the statement");
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        Err(TestError(Fault::Elapsed))
+    }
+
     /// Its number.
     pub fn id(&self) -> u64 {
         self.id
@@ -127,6 +155,17 @@ impl CountingDatabase {
         self.shared.picky.store(true, SeqCst);
     }
 
+    /// Statements of connections that are opened from now on can be stopped by a flag.
+    pub fn interrupt_by_flag(&self) {
+        *lock(&self.shared.interrupts) = Some(Form::Flag);
+    }
+
+    /// Statements of connections that are opened from now on can be stopped by a call. It waits at
+    /// `gate`, and is recorded when it arrives at the database.
+    pub fn interrupt_by_call(&self, gate: &Gate) {
+        *lock(&self.shared.interrupts) = Some(Form::Call(gate.clone()));
+    }
+
     /// Connection `id` is this warm.
     pub fn warm(&self, id: u64, warmth: u64) {
         lock(&self.shared.warmth).insert(id, warmth);
@@ -157,6 +196,20 @@ impl CountingDatabase {
         self.shared.open.load(SeqCst)
     }
 
+    fn make_interrupt(&self, id: u64) -> Option<Interrupt> {
+        let form = lock(&self.shared.interrupts).clone();
+        match form? {
+            Form::Flag => Some(Interrupt::flag()),
+            Form::Call(gate) => {
+                let database = self.clone();
+                Some(Interrupt::call(move || {
+                    gate.wait();
+                    database.record(format!("interrupt {id}"));
+                }))
+            }
+        }
+    }
+
     fn step(&self, step: Step) -> Result<(), BoxError> {
         let behaviour = lock(&self.shared.script)
             .get_mut(&step)
@@ -184,12 +237,13 @@ impl Database for CountingDatabase {
         Ok(Connection {
             id,
             in_transaction: false,
+            interrupt: self.make_interrupt(id),
             shared: Arc::clone(&self.shared),
         })
     }
 
-    fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
-        self.shared.record(match access {
+    fn begin(&self, connection: &mut Connection, begin: Begin) -> Result<(), BoxError> {
+        self.shared.record(match begin.access {
             Access::Read => "begin read",
             Access::Write => "begin write",
         });
@@ -219,6 +273,10 @@ impl Database for CountingDatabase {
         error
             .downcast_ref::<TestError>()
             .map_or(Fault::Other, |error| error.0)
+    }
+
+    fn interrupt<'c>(&self, connection: &'c Connection) -> Option<&'c Interrupt> {
+        connection.interrupt.as_ref()
     }
 
     fn is_reusable(&self, connection: &mut Connection) -> bool {

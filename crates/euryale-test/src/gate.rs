@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So long a thread waits at a gate that nobody opens. A test that gets here has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A door for threads: closed at first, opened for good or for so many. Clones are the same gate.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,10 @@
 //! Lends a connection without a pool.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, Lease, LeaseSource, Ledger};
+use euryale_core::{BoxError, Database, Lease, LeaseSource, Ledger, Switch};
 
 /// A pool of one, in the caller's thread: for tests of what happens to a lease.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ struct Source<D> {
     database: D,
     ledger: Ledger,
     client_is_gone: bool,
+    switch: Arc<Switch>,
+    deadline: Option<Instant>,
 }
 
 impl<D: Database> Lender<D> {
@@ -24,6 +29,8 @@ impl<D: Database> Lender<D> {
             database,
             ledger: Ledger::new(),
             client_is_gone: false,
+            switch: Arc::new(Switch::new(true)),
+            deadline: None,
         };
         Self {
             source,
@@ -34,6 +41,17 @@ impl<D: Database> Lender<D> {
     /// From now on the client is gone.
     pub fn client_is_gone(&mut self) {
         self.source.client_is_gone = true;
+    }
+
+    /// The switch of the current job, which ends with its client.
+    pub fn switch(&self) -> Arc<Switch> {
+        Arc::clone(&self.source.switch)
+    }
+
+    /// The next job begins: it was not stopped, and has this deadline.
+    pub fn next_job(&mut self, deadline: Option<Instant>) {
+        self.source.switch = Arc::new(Switch::new(true));
+        self.source.deadline = deadline;
     }
 
     /// Where it is counted.
@@ -68,6 +86,14 @@ impl<D: Database> LeaseSource<D> for Source<D> {
 
     fn client_is_gone(&self) -> bool {
         self.client_is_gone
+    }
+
+    fn switch(&self) -> Option<&Switch> {
+        Some(&self.switch)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     fn ledger(&self) -> &Ledger {

@@ -1,6 +1,6 @@
 //! A database that costs nothing.
 
-use euryale_core::{Access, BoxError, Database, Fault};
+use euryale_core::{Begin, BoxError, Database, Fault};
 
 /// A database that does nothing: for benches, which measure only what is around it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +15,7 @@ impl Database for NullDatabase {
     }
 
     #[inline]
-    fn begin(&self, _connection: &mut (), _access: Access) -> Result<(), BoxError> {
+    fn begin(&self, _connection: &mut (), _begin: Begin) -> Result<(), BoxError> {
         Ok(())
     }
 

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use euryale_blob::{OffloadLayer, ServeBlobLayer};
 use euryale_connection::{ConnectionLimitLayer, Lane, Pool};
 use euryale_core::{
-    Abort, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher, Request,
-    Response, Transaction, publisher_fn,
+    Abort, Access, Body, BoxError, Database, Error, ErrorKind, Internal, Ledger, Publisher,
+    Request, Response, Transaction, publisher_fn,
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
@@ -66,7 +66,9 @@ pub struct Stack<D: Database> {
     transforms: Option<TransformChainLayer>,
     own: OwnLayers,
     deadline: Option<Duration>,
-    abort_if_gone: Option<Predicate>,
+    deadline_for: Option<Rule<Option<Duration>>>,
+    access: Option<Rule<Access>>,
+    abort_if_gone: Option<Rule<bool>>,
     threads: Option<BlockingThreads>,
 }
 
@@ -74,7 +76,7 @@ pub struct Stack<D: Database> {
 /// too few.
 const MOST_ON_ANY_RUNTIME: usize = 400;
 
-type Predicate = Box<dyn Fn(&Request) -> bool + Send + Sync>;
+type Rule<T> = Box<dyn Fn(&Request) -> T + Send + Sync>;
 
 impl<D: Database> Stack<D> {
     /// A stack on `pool`, whose ledger all its layers share.
@@ -91,6 +93,8 @@ impl<D: Database> Stack<D> {
             transforms: None,
             own: OwnLayers::default(),
             deadline: None,
+            deadline_for: None,
+            access: None,
             abort_if_gone: None,
             threads: None,
             pool,
@@ -218,6 +222,21 @@ impl<D: Database> Stack<D> {
         self
     }
 
+    /// See [`Publish::deadline_for`].
+    pub fn deadline_for(
+        mut self,
+        rule: impl Fn(&Request) -> Option<Duration> + Send + Sync + 'static,
+    ) -> Self {
+        self.deadline_for = Some(Box::new(rule));
+        self
+    }
+
+    /// See [`Publish::access`].
+    pub fn access(mut self, rule: impl Fn(&Request) -> Access + Send + Sync + 'static) -> Self {
+        self.access = Some(Box::new(rule));
+        self
+    }
+
     /// See [`Publish::abort_if_gone`].
     pub fn abort_if_gone(
         mut self,
@@ -270,11 +289,16 @@ impl<D: Database> Stack<D> {
     pub fn publish(self, publisher: impl Publisher<D>) -> StackService {
         self.check_threads();
         let ledger = self.pool.ledger().clone();
-        let publish = Publish::new(publisher).deadline(self.deadline);
-        let publish = match self.abort_if_gone {
-            Some(predicate) => publish.abort_if_gone(predicate),
-            None => publish,
-        };
+        let mut publish = Publish::new(publisher).deadline(self.deadline);
+        if let Some(rule) = self.deadline_for {
+            publish = publish.deadline_for(rule);
+        }
+        if let Some(rule) = self.access {
+            publish = publish.access(rule);
+        }
+        if let Some(rule) = self.abort_if_gone {
+            publish = publish.abort_if_gone(rule);
+        }
         let retry = RetryLayer::new(self.retry.ledger(ledger.clone()));
         let inner = retry.layer(self.limit.layer(publish));
         let inner = self.republish.ledger(ledger.clone()).layer(inner);

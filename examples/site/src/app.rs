@@ -85,6 +85,10 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let deferred = DeferredLayer::new().writers(settings::EXPORTS);
     let stack = Stack::new(pool).blocking_threads(&settings.threads());
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
+    let deadline = settings.publish_deadline;
+    let stack = stack
+        .deadline(deadline)
+        .deadline_for(move |request| takes_long(request).then_some(deadline * 10));
     // What is shared are feeds, of up to some MiB, and pictures while they are made.
     let stack = stack.republish(RepublishLayer::new().shared_values(64));
     let stack = match uploads {
@@ -125,6 +129,11 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         }))
         .layer(from_fn(public::remember))
         .layer(from_fn_with_state(settings.log, access_log::log))
+}
+
+/// Uploads and exports move as much as the disk holds.
+fn takes_long(request: &Request) -> bool {
+    form::is_upload(request.headers()) || request.uri().path() == "/@@export"
 }
 
 /// Whoever was believed as to who asks is believed as to what it can send.

@@ -89,7 +89,7 @@ impl Data {
     ) -> Result<T, BoxError> {
         let sqlite = self.sqlite.clone().busy_timeout(PATIENCE);
         let mut connection = sqlite.connect()?;
-        sqlite.begin(&mut connection, Access::Write)?;
+        sqlite.begin(&mut connection, Access::Write.into())?;
         let written = write(&connection)?;
         sqlite.commit(&mut connection)?;
         Ok(written)
@@ -101,7 +101,7 @@ impl Data {
         read: impl FnOnce(&Connection) -> Result<T, BoxError>,
     ) -> Result<T, BoxError> {
         let mut connection = self.sqlite.connect()?;
-        self.sqlite.begin(&mut connection, Access::Read)?;
+        self.sqlite.begin(&mut connection, Access::Read.into())?;
         let found = read(&connection)?;
         self.sqlite.abort(&mut connection)?;
         Ok(found)

@@ -31,7 +31,7 @@ const NEXT_START: [&str; 11] = [
 
 /// Settings of the site itself, with its routes and layers: it is made anew. Some of them are limits
 /// of sockets as well, and `proxy-protocol` decides both who must send a header and what is local.
-const SITE: [&str; 17] = [
+const SITE: [&str; 18] = [
     "allow-writes",
     "body-timeout",
     "demo",
@@ -44,6 +44,7 @@ const SITE: [&str; 17] = [
     "offload",
     "private-feed-host",
     "proxy-protocol",
+    "publish-deadline",
     "theme",
     "trusted-proxy",
     "virtual-host",

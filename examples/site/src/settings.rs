@@ -101,6 +101,18 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) max_wait: Duration,
 
+    /// How long one publication may take in its worker (ms, s, m, h), an upload or an export ten
+    /// times as long; then it is stopped and answered 504
+    #[arg(
+        long,
+        env = "EURYALE_PUBLISH_DEADLINE",
+        value_name = "DURATION",
+        default_value = "30s"
+    )]
+    #[arg(value_parser = duration::parse_positive)]
+    #[serde(serialize_with = "as_text")]
+    pub(crate) publish_deadline: Duration,
+
     /// How large an upload may be, in bytes, or with K, M, G or T
     #[arg(
         long,

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use euryale_connection::r2d2::TransactionControl;
-use euryale_core::{Access, BoxError, Fault};
+use euryale_core::{Access, Begin, BoxError, Fault};
 use rusqlite::{Connection, ErrorCode};
 
 pub(crate) struct Manager(pub(crate) PathBuf);
@@ -31,8 +31,8 @@ impl r2d2::ManageConnection for Manager {
 pub(crate) struct Control;
 
 impl TransactionControl<Connection> for Control {
-    fn begin(&self, connection: &mut Connection, access: Access) -> Result<(), BoxError> {
-        let begin = if access == Access::Read {
+    fn begin(&self, connection: &mut Connection, begin: Begin) -> Result<(), BoxError> {
+        let begin = if begin.access == Access::Read {
             "BEGIN"
         } else {
             "BEGIN IMMEDIATE"

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use euryale_core::{History, Phase, Route, Stage, Times};
+use euryale_core::{Database, History, Phase, Route, Stage, StopWhen, Times};
 use tokio::time::Instant;
 
+use crate::job::Job;
 use crate::queue::LaneIndex;
 
 /// Whose a job is, as far as its claim says.
@@ -15,6 +16,7 @@ pub(crate) struct About {
     pub(crate) route: Option<Route>,
     pub(crate) history: History,
     pub(crate) times: Option<Times>,
+    pub(crate) stop_when: StopWhen,
 }
 
 impl About {
@@ -27,7 +29,10 @@ impl About {
 }
 
 /// A job in its worker.
-pub(crate) struct Running {
+pub(crate) struct Running<D: Database> {
+    /// To be stopped. Nothing of the application's is dropped with it: a job that has begun holds
+    /// its result for whoever waits, or nothing.
+    pub(crate) job: Arc<dyn Job<D>>,
     pub(crate) about: About,
     pub(crate) lane: LaneIndex,
     pub(crate) since: Instant,
@@ -35,15 +40,28 @@ pub(crate) struct Running {
     pub(crate) waited: Duration,
     /// It was logged as one that takes long.
     pub(crate) is_logged: bool,
+    /// When it is stopped. None: not, or that is done.
+    pub(crate) until: Option<Instant>,
 }
 
-impl Running {
-    pub(crate) fn new(about: About, lane: LaneIndex, since: Instant, waited: Duration) -> Self {
+impl<D: Database> Running<D> {
+    /// It begins at `now`, and was queued at `since`.
+    pub(crate) fn new(
+        job: Arc<dyn Job<D>>,
+        about: About,
+        lane: LaneIndex,
+        now: Instant,
+        since: std::time::Instant,
+    ) -> Self {
+        let waited = now.into_std().saturating_duration_since(since);
         about.waited(waited);
         Self {
+            job,
+            // A time beyond the end of the clock is not a bound.
+            until: about.stop_when.after.and_then(|age| now.checked_add(age)),
             about,
             lane,
-            since,
+            since: now,
             waited,
             is_logged: false,
         }
@@ -93,18 +111,26 @@ impl Seat {
 
 /// As many as there ever were workers at a time. To sit down and to rise is O(1) and allocates
 /// nothing, once they are there.
-#[derive(Default)]
-pub(crate) struct Seats {
-    seats: Vec<(Option<Running>, PhaseCell)>,
+pub(crate) struct Seats<D: Database> {
+    seats: Vec<(Option<Running<D>>, PhaseCell)>,
     free: Vec<usize>,
 }
 
-impl Seats {
+impl<D: Database> Default for Seats<D> {
+    fn default() -> Self {
+        Self {
+            seats: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<D: Database> Seats<D> {
     /// A worker begins a job.
-    pub(crate) fn take(&mut self, seat: &mut Seat, running: Running) {
+    pub(crate) fn take(&mut self, seat: &mut Seat, running: Running<D>) {
         let (number, phase) = seat.0.get_or_insert_with(|| {
             let number = self.free.pop().unwrap_or_else(|| {
-                self.seats.push(Default::default());
+                self.seats.push((None, PhaseCell::default()));
                 self.seats.len() - 1
             });
             (number, self.seats[number].1.clone())
@@ -114,7 +140,7 @@ impl Seats {
     }
 
     /// Its job has ended; what was known of it.
-    pub(crate) fn clear(&mut self, seat: &Seat) -> Option<Running> {
+    pub(crate) fn clear(&mut self, seat: &Seat) -> Option<Running<D>> {
         let (number, _) = seat.0.as_ref()?;
         self.seats[*number].0.take()
     }
@@ -125,13 +151,13 @@ impl Seats {
         self.free.extend(seat.0.take().map(|(number, _)| number));
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Running, Phase)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Running<D>, Phase)> {
         self.seats
             .iter()
             .filter_map(|(running, phase)| Some((running.as_ref()?, phase.get())))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Running, Phase)> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&mut Running<D>, Phase)> {
         self.seats
             .iter_mut()
             .filter_map(|(running, phase)| Some((running.as_mut()?, phase.get())))

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{Database, Error, ErrorKind, Ledger, PanicMessage};
+use euryale_core::{Database, Error, ErrorKind, Ledger, PanicMessage, Stopped};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -40,7 +40,7 @@ pub(crate) struct Shared<D: Database> {
 pub(crate) struct State<D: Database> {
     pub(crate) queue: Queue<Queued<D>>,
     pub(crate) idle: Vec<Idle<D::Connection>>,
-    pub(crate) seats: Seats,
+    pub(crate) seats: Seats<D>,
     pub(crate) keeper: Keeper,
     pub(crate) max_wait: Option<Duration>,
 }
@@ -169,7 +169,7 @@ impl<D: Database> Shared<D> {
             return Err(Error::new(ErrorKind::WouldDeadlock));
         }
         let now = Instant::now();
-        let cell = Arc::new(Cell::new(job));
+        let cell = Arc::new(Cell::new(job, about.stop_when.client_gone));
         let queued = Queued {
             job: Arc::clone(&cell) as Arc<dyn Job<D>>,
             about,
@@ -182,7 +182,7 @@ impl<D: Database> Shared<D> {
             self.ledger.queue.depth.add(1);
             // Where a worker is called it takes a job in a moment, which is looked after then.
             if *then != Then::Call {
-                call = self.look_after_job(&mut state, now);
+                call = self.look_after_job(&mut state, now, None);
             }
         }
         let wait = deadline.into_iter().chain(state.max_wait).min();
@@ -249,6 +249,17 @@ impl<D: Database> Shared<D> {
             .inspect(Queued::left)
             .map(|queued| queued.job)
             .collect()
+    }
+
+    /// Stops the transactions that run, and says how many there were.
+    pub(super) fn stop_all(&self) -> usize {
+        let jobs: Vec<_> = self
+            .lock()
+            .seats
+            .iter()
+            .map(|(running, _)| Arc::clone(&running.job))
+            .collect();
+        jobs.iter().filter(|job| job.stop(Stopped::Drain)).count()
     }
 
     /// Is this a lane of this pool?

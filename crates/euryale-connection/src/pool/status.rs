@@ -77,7 +77,7 @@ impl<D: Database> Shared<D> {
         status
     }
 
-    pub(crate) fn holder(&self, running: &Running, phase: Phase, now: Instant) -> Holder {
+    pub(crate) fn holder(&self, running: &Running<D>, phase: Phase, now: Instant) -> Holder {
         let Running {
             about,
             lane,

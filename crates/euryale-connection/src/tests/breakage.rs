@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Wake, Waker};
 
-use euryale_core::{Access, BoxError, Claim, Database, ErrorKind, Fault};
+use euryale_core::{Begin, BoxError, Claim, Database, ErrorKind, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 
 use crate::Pool;
@@ -48,7 +48,7 @@ impl Database for Brittle {
         Ok(Glass(self.breaks.clone()))
     }
 
-    fn begin(&self, _: &mut Glass, _: Access) -> Result<(), BoxError> {
+    fn begin(&self, _: &mut Glass, _: Begin) -> Result<(), BoxError> {
         Ok(())
     }
 

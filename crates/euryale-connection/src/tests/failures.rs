@@ -17,11 +17,12 @@ enum End {
 
 #[tokio::test]
 async fn the_product_of_failures() {
-    let behaviours: [fn(&Gate) -> Behaviour; 7] = [
+    let behaviours: [fn(&Gate) -> Behaviour; 8] = [
         |_| Succeed,
         |_| Fail(Fault::Conflict),
         |_| Fail(Fault::Disconnected),
         |_| Fail(Fault::InDoubt),
+        |_| Fail(Fault::Elapsed),
         |_| Fail(Fault::Other),
         |_| Panic,
         |gate| Wait(gate.clone()),
@@ -49,12 +50,14 @@ fn expected(step: Step, behaviour: &Behaviour, end: End) -> Option<ErrorKind> {
         // These come before the job's own end.
         (Step::Connect | Step::Begin, Panic) => Some(ErrorKind::Panicked),
         (Step::Connect | Step::Begin, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
+        (Step::Connect | Step::Begin, Fail(Fault::Elapsed)) => Some(ErrorKind::PublishElapsed),
         (Step::Connect | Step::Begin, Fail(_)) => Some(ErrorKind::Unavailable),
         (Step::Commit, _) if end != End::Commit => by_itself,
         (Step::Commit, Fail(Fault::Conflict)) => Some(ErrorKind::Conflict),
         (Step::Commit, Fail(Fault::Disconnected | Fault::InDoubt) | Panic) => {
             Some(ErrorKind::InDoubt)
         }
+        (Step::Commit, Fail(Fault::Elapsed)) => Some(ErrorKind::PublishElapsed),
         (Step::Commit, Fail(_)) => Some(ErrorKind::Application),
         // What the publisher met counts, not what the abort met.
         (Step::Abort, _) => by_itself,
@@ -78,7 +81,7 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
             match end {
                 End::Commit => Ok(()),
                 End::Error => Err(TestError(Fault::Other).into()),
-                // Without the panic hook's noise in 168 cases.
+                // Without the panic hook's noise in 192 cases.
                 End::Panic => std::panic::resume_unwind(Box::new("as scripted")),
             }
         }

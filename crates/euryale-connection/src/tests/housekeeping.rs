@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{Access, BoxError, Database, Fault};
+use euryale_core::{Begin, BoxError, Database, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::advance;
@@ -194,7 +194,7 @@ impl Database for Slow {
         Ok(SlowConnection(self.clone()))
     }
 
-    fn begin(&self, _: &mut SlowConnection, _: Access) -> Result<(), BoxError> {
+    fn begin(&self, _: &mut SlowConnection, _: Begin) -> Result<(), BoxError> {
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, LeaseSource, Ledger, Phase, Task};
+use euryale_core::{BoxError, Database, LeaseSource, Ledger, Phase, Switch, Task};
 use tokio::time::Instant;
 
 use crate::job::{Job, drop_quietly};
@@ -15,6 +15,7 @@ pub(super) struct Source<'w, D: Database> {
     pub(super) job: &'w dyn Job<D>,
     pub(super) opened: &'w mut Instant,
     pub(super) seat: &'w Seat,
+    pub(super) until: Option<Instant>,
     pub(super) contact: Contact<'w>,
 }
 
@@ -95,6 +96,14 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn client_is_gone(&self) -> bool {
         self.job.is_abandoned()
+    }
+
+    fn switch(&self) -> Option<&Switch> {
+        Some(self.job.switch())
+    }
+
+    fn deadline(&self) -> Option<std::time::Instant> {
+        self.until.map(Instant::into_std)
     }
 
     fn ledger(&self) -> &Ledger {

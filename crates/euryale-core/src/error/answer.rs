@@ -113,9 +113,12 @@ impl Drop for Unlogged {
             ErrorKind::BodyTooLarge
             | ErrorKind::BodyStalled
             | ErrorKind::Malformed
+            | ErrorKind::ClientGone
             | ErrorKind::Closed => {
                 tracing::info!("request failed: {cause}");
             }
+            // The deadline did its work.
+            ErrorKind::PublishElapsed => tracing::warn!("request failed: {cause}"),
             _ => tracing::error!("request failed: {cause}"),
         }
     }

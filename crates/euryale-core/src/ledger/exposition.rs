@@ -114,6 +114,18 @@ pub(super) fn write(ledger: &Ledger) -> String {
     ] {
         out.counter(name, help, counter);
     }
+    let stopped = [
+        ("deadline", &transactions.stopped.deadline),
+        ("client_gone", &transactions.stopped.client_gone),
+        ("drain", &transactions.stopped.drain),
+        ("statement", &transactions.stopped.statement),
+    ];
+    out.counters(
+        "euryale_transactions_stopped_total",
+        "Transactions stopped before their commit.",
+        "reason",
+        stopped,
+    );
     out.conflicts(&ledger.conflicts);
 
     out.deferred(ledger);

@@ -70,8 +70,9 @@ impl<D: Database> Transaction<'_, D> {
     /// By kind: [`Conflict`](ErrorKind::Conflict) (aborted, may be run again),
     /// [`Unavailable`](ErrorKind::Unavailable), [`Suspended`](ErrorKind::Suspended),
     /// [`Panicked`](ErrorKind::Panicked), [`InDoubt`](ErrorKind::InDoubt) (must not be run again),
-    /// [`ClientGone`](ErrorKind::ClientGone), [`StorageFull`](ErrorKind::StorageFull),
-    /// [`Application`](ErrorKind::Application).
+    /// [`PublishElapsed`](ErrorKind::PublishElapsed), [`ClientGone`](ErrorKind::ClientGone),
+    /// [`Closed`](ErrorKind::Closed) (stopped: nothing was committed),
+    /// [`StorageFull`](ErrorKind::StorageFull), [`Application`](ErrorKind::Application).
     pub fn run<T>(
         lease: &mut Lease<'_, D>,
         options: TransactionOptions,
@@ -85,6 +86,9 @@ impl<D: Database> Transaction<'_, D> {
         } = options;
         let mut transaction = Transaction::new(lease.reborrow(), attempt, access, pin);
 
+        if let Err(why) = transaction.lease.go_on() {
+            return transaction.refuse(Abort::error(why));
+        }
         let value = match PanicMessage::catch(|| f(&mut transaction)) {
             Ok(Ok(value)) => value,
             Ok(Err(abort)) => return transaction.refuse(abort),
@@ -124,6 +128,8 @@ impl<D: Database> Transaction<'_, D> {
         if abort_if_gone && self.lease.client_is_gone() {
             return Err(Abort::error(Error::new(ErrorKind::ClientGone)));
         }
+        // A publisher may have ignored the error with which its statement was stopped.
+        self.lease.go_on().map_err(Abort::error)?;
         self.participants
             .iter_mut()
             .try_for_each(|participant| participant.vote())
@@ -132,8 +138,12 @@ impl<D: Database> Transaction<'_, D> {
     }
 
     /// The point of no return. What happens after the database has said yes cannot fail the
-    /// request.
+    /// request, and nothing stops what has come here.
     fn commit(mut self) -> Result<(), Error> {
+        if let Err(why) = self.lease.disarm() {
+            self.roll_back();
+            return Err(Error::with_source(why.kind(), why));
+        }
         // From here on nothing rolls back, whatever panics, unless the database says that it
         // refused.
         if std::mem::take(&mut self.begun) {
@@ -142,7 +152,7 @@ impl<D: Database> Transaction<'_, D> {
                 Ok(Some(Ok(()))) => self.lease.ledger().transactions.committed.add(1),
                 Ok(Some(Err(refused))) => match self.fault(&*refused).unwrap_or(Fault::InDoubt) {
                     Fault::InDoubt | Fault::Disconnected => return Err(self.doubt(refused)),
-                    fault @ (Fault::Conflict | Fault::Full | Fault::Other) => {
+                    fault @ (Fault::Conflict | Fault::Elapsed | Fault::Full | Fault::Other) => {
                         self.begun = true;
                         let error = self.translate(refused, fault);
                         self.roll_back();
@@ -187,20 +197,30 @@ impl<D: Database> Transaction<'_, D> {
 
     /// Rolls back because the publisher, a gate, a hook or a vote said so.
     fn refuse<T>(mut self, abort: Abort) -> Result<Outcome<T>, Error> {
+        let stopped = self.lease.disarm().err();
         let mut error = match abort.reason {
             Reason::Response(response) => {
                 self.roll_back();
                 return Ok(Outcome::Refused(*response));
             }
             Reason::Suspend(pending) => {
-                self.leave_snapshot();
-                Error::suspended(pending).set_wrote(self.wrote)
+                if stopped.is_none() {
+                    self.leave_snapshot();
+                    Error::suspended(pending).set_wrote(self.wrote)
+                } else {
+                    // Nothing is resolved for it any more; the kind follows below.
+                    Error::new(ErrorKind::Suspended)
+                }
             }
             Reason::Error(error) => {
                 let fault = self.fault(&*error).unwrap_or(Fault::Other);
                 self.translate(error, fault)
             }
         };
+        // Whatever error the publisher made of it.
+        if let Some(why) = stopped {
+            error = error.with_kind(why.kind());
+        }
         self.roll_back();
         // An error of a nested call may carry the response of an abort there.
         match error.take_response() {
@@ -218,6 +238,9 @@ impl<D: Database> Transaction<'_, D> {
 
     fn roll_back(&mut self) {
         self.lease.enter(Phase::Aborting);
+        if let Err(why) = self.lease.disarm() {
+            self.lease.ledger().transactions.stopped.of(why).add(1);
+        }
         let mut failure: Option<BoxError> = None;
         if std::mem::take(&mut self.begun) {
             failure = match PanicMessage::catch(|| self.lease.with(D::abort)) {
@@ -274,12 +297,16 @@ impl<D: Database> Transaction<'_, D> {
 
     /// What an error of application code means for its request.
     fn translate(&mut self, error: BoxError, fault: Fault) -> Error {
+        if fault == Fault::Elapsed && self.lease.go_on().is_ok() {
+            self.lease.ledger().transactions.stopped.statement.add(1);
+        }
         if fault == Fault::Disconnected {
             self.lease.discard(DropReason::Disconnected);
         }
         let kind = match fault {
             Fault::Conflict => Some(ErrorKind::Conflict),
             Fault::Disconnected => Some(ErrorKind::Unavailable),
+            Fault::Elapsed => Some(ErrorKind::PublishElapsed),
             Fault::Full => Some(ErrorKind::StorageFull),
             // A source chain is application code, too.
             Fault::InDoubt | Fault::Other => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
 use euryale_core::{
-    Access, BoxError, Database, Fault, Ledger, Request, Response, Snapshot, Transaction,
+    Begin, BoxError, Database, Fault, Ledger, Request, Response, Snapshot, Transaction,
 };
 use euryale_publisher::Publish;
 use euryale_test::assert_quiet;
@@ -31,7 +31,7 @@ impl Database for Versions {
         Ok(0)
     }
 
-    fn begin(&self, seen: &mut u64, _: Access) -> Result<(), BoxError> {
+    fn begin(&self, seen: &mut u64, _: Begin) -> Result<(), BoxError> {
         *seen = self.now.fetch_add(1, SeqCst);
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Database for Versions {
         Ok(Some(Snapshot::new(*seen)))
     }
 
-    fn begin_at(&self, seen: &mut u64, snapshot: &Snapshot) -> Result<bool, BoxError> {
+    fn begin_at(&self, seen: &mut u64, _: Begin, snapshot: &Snapshot) -> Result<bool, BoxError> {
         *seen = *snapshot.downcast_ref().ok_or("a foreign snapshot")?;
         Ok(!self.forgets.load(SeqCst))
     }

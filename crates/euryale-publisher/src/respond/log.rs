@@ -27,6 +27,8 @@ pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
         | ErrorKind::Malformed
         | ErrorKind::ClientGone
         | ErrorKind::Closed => tracing::info!(%method, %uri, "request failed: {cause}"),
+        // The deadline did its work.
+        ErrorKind::PublishElapsed => tracing::warn!(%method, %uri, "request failed: {cause}"),
         _ => tracing::error!(%method, %uri, "request failed: {cause}"),
     }
 }

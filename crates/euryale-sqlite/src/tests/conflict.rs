@@ -44,7 +44,7 @@ fn an_upgrade_while_another_writes_is_a_conflict_at_once() {
     // Long enough to fail the test if it were waited for.
     let patient = sqlite.clone().busy_timeout(Duration::from_secs(3600));
     let mut other = sqlite.connect().unwrap();
-    sqlite.begin(&mut other, Access::Write).unwrap();
+    sqlite.begin(&mut other, Access::Write.into()).unwrap();
     let mut worker = Worker::new(&patient);
     let result = worker.run(Access::Read, |transaction| {
         let error = increment(transaction.connection()?).unwrap_err();
@@ -62,7 +62,7 @@ fn a_second_writer_waits_for_the_busy_timeout_and_is_a_conflict() {
     let (_folder, sqlite) = counter();
     let timeout = Duration::from_millis(30);
     let mut first = sqlite.connect().unwrap();
-    sqlite.begin(&mut first, Access::Write).unwrap();
+    sqlite.begin(&mut first, Access::Write.into()).unwrap();
 
     let mut worker = Worker::new(&sqlite.clone().busy_timeout(timeout));
     let start = Instant::now();
@@ -105,7 +105,7 @@ fn an_applications_own_error_does_not_hide_a_conflict() {
 
     let (_folder, sqlite) = counter();
     let mut other = sqlite.connect().unwrap();
-    sqlite.begin(&mut other, Access::Write).unwrap();
+    sqlite.begin(&mut other, Access::Write.into()).unwrap();
     let mut worker = Worker::new(&sqlite);
     let result = worker.run(Access::Read, |transaction| {
         increment(transaction.connection()?).map_err(SaveFailed)?;
@@ -163,7 +163,7 @@ fn what_each_result_code_is_taken_for() {
         (ffi::SQLITE_READONLY, Fault::Other),
         (ffi::SQLITE_FULL, Fault::Full),
         (ffi::SQLITE_CONSTRAINT, Fault::Other),
-        (ffi::SQLITE_INTERRUPT, Fault::Other),
+        (ffi::SQLITE_INTERRUPT, Fault::Elapsed),
         (ffi::SQLITE_SCHEMA, Fault::Other),
     ];
     for (code, expected) in cases {
@@ -184,7 +184,7 @@ fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
     let (_folder, sqlite) = counter();
     let patient = sqlite.clone().busy_timeout(Duration::from_secs(60));
     let mut first = patient.connect().unwrap();
-    patient.begin(&mut first, Access::Write).unwrap();
+    patient.begin(&mut first, Access::Write.into()).unwrap();
     let order = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for number in 0..8 {
@@ -192,7 +192,9 @@ fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
             let order = &order;
             scope.spawn(move || {
                 let mut connection = patient.connect().unwrap();
-                patient.begin(&mut connection, Access::Write).unwrap();
+                patient
+                    .begin(&mut connection, Access::Write.into())
+                    .unwrap();
                 order.lock().unwrap().push(number);
                 increment(&connection).unwrap();
                 patient.commit(&mut connection).unwrap();
@@ -207,7 +209,9 @@ fn writers_of_a_process_take_turns_in_the_order_in_which_they_came() {
         // One that gives up leaves the line.
         let hasty = patient.clone().busy_timeout(Duration::from_millis(5));
         let mut connection = hasty.connect().unwrap();
-        let error = hasty.begin(&mut connection, Access::Write).unwrap_err();
+        let error = hasty
+            .begin(&mut connection, Access::Write.into())
+            .unwrap_err();
         assert_eq!(hasty.classify(&*error), euryale_core::Fault::Conflict);
         patient.commit(&mut first).unwrap();
     });
@@ -222,7 +226,7 @@ fn a_turn_ends_however_its_transaction_does() {
     let begin = || {
         let mut connection = hasty.connect().unwrap();
         hasty
-            .begin(&mut connection, Access::Write)
+            .begin(&mut connection, Access::Write.into())
             .expect("nobody has the turn");
         connection
     };
@@ -239,7 +243,7 @@ fn a_turn_ends_however_its_transaction_does() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(
         hasty
-            .begin(&mut hasty.connect().unwrap(), Access::Write)
+            .begin(&mut hasty.connect().unwrap(), Access::Write.into())
             .is_err()
     );
     other.execute_batch("COMMIT").unwrap();

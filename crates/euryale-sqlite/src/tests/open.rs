@@ -114,7 +114,9 @@ fn a_replaced_file_counts_as_disconnected() {
     let other = folder.path().join("other.db");
     Sqlite::open(&other).unwrap().migrate(&[SCHEMA]).unwrap();
     fs::rename(&other, sqlite.path()).unwrap();
-    let error = sqlite.begin(&mut connection, Access::Read).unwrap_err();
+    let error = sqlite
+        .begin(&mut connection, Access::Read.into())
+        .unwrap_err();
     assert!(error.is::<FileReplaced>());
     assert_eq!(sqlite.classify(&*error), Fault::Disconnected);
 }

@@ -121,7 +121,11 @@ fn a_state_that_sqlite_cannot_name() {
 fn a_foreign_snapshot() -> Result<(), BoxError> {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect()?;
-    assert!(!sqlite.begin_at(&mut connection, &euryale_core::Snapshot::new("foreign"))?);
+    assert!(!sqlite.begin_at(
+        &mut connection,
+        Access::Read.into(),
+        &euryale_core::Snapshot::new("foreign")
+    )?);
     assert!(sqlite.is_reusable(&mut connection));
     Ok(())
 }

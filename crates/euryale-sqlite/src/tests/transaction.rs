@@ -15,7 +15,7 @@ fn a_reader_sees_the_state_in_which_it_began() {
     let (_folder, sqlite) = counter();
     let mut reader = sqlite.connect().unwrap();
     let mut writer = sqlite.connect().unwrap();
-    sqlite.begin(&mut reader, Access::Read).unwrap();
+    sqlite.begin(&mut reader, Access::Read.into()).unwrap();
     increment_and_commit(&sqlite, &mut writer);
     assert_eq!(
         value(&reader),
@@ -24,7 +24,7 @@ fn a_reader_sees_the_state_in_which_it_began() {
     );
     sqlite.commit(&mut reader).unwrap();
 
-    sqlite.begin(&mut reader, Access::Read).unwrap();
+    sqlite.begin(&mut reader, Access::Read.into()).unwrap();
     assert_eq!(value(&reader), 1);
     increment(&reader).unwrap();
     sqlite.commit(&mut reader).unwrap();
@@ -36,10 +36,10 @@ fn readers_and_a_writer_do_not_wait_for_each_other() {
     let (_folder, sqlite) = counter();
     let mut connections = [0; 3].map(|_| sqlite.connect().unwrap());
     let [reader, writer, second] = &mut connections;
-    sqlite.begin(reader, Access::Read).unwrap();
-    sqlite.begin(writer, Access::Write).unwrap();
+    sqlite.begin(reader, Access::Read.into()).unwrap();
+    sqlite.begin(writer, Access::Write.into()).unwrap();
     increment(writer).unwrap();
-    sqlite.begin(second, Access::Read).unwrap();
+    sqlite.begin(second, Access::Read.into()).unwrap();
     assert_eq!((value(reader), value(writer), value(second)), (0, 1, 0));
     sqlite.commit(writer).unwrap();
     assert_eq!((value(reader), value(second)), (0, 0));
@@ -182,7 +182,7 @@ fn a_publisher_that_rolls_back_cannot_commit_what_follows() {
 fn a_connection_is_closed_with_its_transaction_open() {
     let (_folder, sqlite) = counter();
     let mut connection = sqlite.connect().unwrap();
-    sqlite.begin(&mut connection, Access::Write).unwrap();
+    sqlite.begin(&mut connection, Access::Write.into()).unwrap();
     increment(&connection).unwrap();
     drop(connection);
     assert_eq!(value(&sqlite.connect().unwrap()), 0);
@@ -290,7 +290,7 @@ fn the_connection_that_served_most_is_the_warmest() {
     let mut connection = sqlite.connect().unwrap();
     assert_eq!(sqlite.warmth(&connection), 0);
     for access in [Access::Read, Access::Write] {
-        sqlite.begin(&mut connection, access).unwrap();
+        sqlite.begin(&mut connection, access.into()).unwrap();
         sqlite.abort(&mut connection).unwrap();
     }
     assert_eq!(sqlite.warmth(&connection), 2);

@@ -93,7 +93,7 @@ fn what_was_written_is_known_by_table() {
     let sqlite = sqlite.write_sets();
     let mut connection = sqlite.connect().unwrap();
     for _ in 0..2 {
-        sqlite.begin(&mut connection, Access::Write).unwrap();
+        sqlite.begin(&mut connection, Access::Write.into()).unwrap();
         assert!(
             !connection.has_written() && connection.write_set().is_empty(),
             "anew in each transaction"
@@ -126,7 +126,7 @@ fn that_something_was_written_is_known_without_sets() {
         "REPLACE INTO counter VALUES (1, 7)",
         "UPDATE counter SET value = 1",
     ] {
-        sqlite.begin(&mut connection, Access::Write).unwrap();
+        sqlite.begin(&mut connection, Access::Write.into()).unwrap();
         connection.execute(statement, []).unwrap();
         assert!(connection.has_written(), "{statement}");
         assert!(connection.write_set().is_empty());

@@ -72,6 +72,7 @@ fn what_is_printed_can_be_given_again() {
             "--max-queue=3",
             "--max-wait",
             "1500ms",
+            "--publish-deadline=5m",
             "--drain",
             "0s",
             "--log=json",
@@ -94,7 +95,7 @@ fn what_is_printed_can_be_given_again() {
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
         assert_eq!(
             printed.len(),
-            29 + optional.len(),
+            30 + optional.len(),
             "every setting is printed"
         );
         let again: Vec<String> = printed
@@ -120,7 +121,7 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 27] = [
+    let cases: [&[&str]; 28] = [
         &["--allow-writes=yes"],
         &["--host", "http://example.org"],
         &["--host", "*"],
@@ -138,6 +139,7 @@ fn wrong_flags_are_refused() {
         &["--max-queue", "0"],
         &["--max-wait", "0s"],
         &["--max-wait", "30"],
+        &["--publish-deadline", "0s"],
         &["--drain", "soon"],
         &["--max-upload", "0"],
         &["--max-upload", "1GB"],

@@ -6,7 +6,7 @@ use euryale_sqlite::rusqlite::Connection;
 
 use super::{Running, eventually, get, send};
 
-fn another_program(data: &Path) -> Connection {
+pub(super) fn another_program(data: &Path) -> Connection {
     Connection::open(data.join("site.db")).unwrap()
 }
 
@@ -170,4 +170,42 @@ fn a_site_is_not_ready_while_its_data_is_away() {
     std::fs::rename(around.path().join("away"), data.join("site.db")).unwrap();
     drop(slow);
     drop(site);
+}
+
+const ENDLESS: &str = "ALTER TABLE counter RENAME TO kept;
+    CREATE VIEW counter AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+    SELECT 1 AS id, count(*) AS value FROM n;";
+
+/// From now on whoever asks for the counter asks for something that never ends.
+pub(super) fn make_endless(data: &Path) {
+    another_program(data).execute_batch(ENDLESS).unwrap();
+}
+
+#[test]
+fn what_never_ends_is_stopped_at_its_deadline() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(
+        folder.path(),
+        &["--publish-deadline=300ms", "--connections=1"],
+    );
+    assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "1");
+    make_endless(folder.path());
+    for method in ["GET", "POST"] {
+        assert_eq!(site.ask(method, "/@@counter", "").status, 504, "{method}");
+    }
+    another_program(folder.path())
+        .execute_batch("DROP VIEW counter; ALTER TABLE kept RENAME TO counter")
+        .unwrap();
+    assert_eq!(site.ask("POST", "/@@counter", "").text().trim(), "2");
+    assert_eq!(
+        site.metric("euryale_transactions_stopped_total{reason=\"deadline\"}"),
+        2
+    );
+    assert_eq!(
+        site.metric("euryale_connections_opened_total"),
+        1,
+        "its connection was sound all the time"
+    );
+    let said = site.end_well();
+    assert!(!said.contains("ERROR"), "{said}");
 }

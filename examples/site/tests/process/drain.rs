@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Barrier;
 
+use super::database::make_endless;
 use super::peer::Peer;
 use super::{PATIENCE, Running, eventually, get, send};
 
@@ -146,4 +147,23 @@ fn what_is_cut_is_named() {
     );
     assert!(said.contains("left behind"), "{said}");
     drop((slow, unread));
+}
+
+/// A reader is stopped when its client is cut, a writer when the drain times out.
+#[test]
+fn endless_queries_end_with_the_drain() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = Running::start(folder.path(), &["--drain=300ms"]);
+    make_endless(folder.path());
+    let reader = send(site.public[0], "/@@counter").unwrap();
+    let mut writer = TcpStream::connect(site.public[0]).unwrap();
+    let post = "POST /@@counter HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    writer.write_all(post.as_bytes()).unwrap();
+    site.counts("euryale_publishers_running", 2);
+    site.signal("-TERM");
+    let (code, said) = site.end();
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("0 jobs and 0 tasks still run"), "{said}");
+    assert!(!said.contains("left behind"), "{said}");
+    drop((reader, writer));
 }

@@ -1,0 +1,295 @@
+//! Transactions that are stopped: at their deadline, when their client leaves, by a drain.
+
+use std::time::Duration;
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{Abort, Claim, Error, ErrorKind, StopWhen, Transaction};
+use euryale_test::Behaviour::Wait;
+use euryale_test::{CountingDatabase, Gate, Step, assert_quiet, eventually};
+use tokio::task::JoinHandle;
+use tokio::time::advance;
+
+use crate::{Pool, PoolClaim};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+type Tx<'a> = Transaction<'a, CountingDatabase>;
+
+/// A pool of one connection whose statements can be stopped by a flag.
+fn pool() -> Pool<CountingDatabase> {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    pool.database().interrupt_by_flag();
+    pool
+}
+
+fn claim(
+    pool: &Pool<CountingDatabase>,
+    after: Option<Duration>,
+    client_gone: bool,
+) -> PoolClaim<CountingDatabase> {
+    pool.claim().stop_when(StopWhen::new(after, client_gone))
+}
+
+/// A transaction whose statement ends only when it is stopped.
+fn endless(transaction: &mut Tx<'_>) -> Result<(), Abort> {
+    Ok(transaction.connection()?.run_until_stopped()?)
+}
+
+async fn begun(pool: &Pool<CountingDatabase>, statements: usize) {
+    eventually("the statement runs", || {
+        let events = pool.database().events();
+        events.iter().filter(|event| *event == "statement").count() == statements
+    })
+    .await;
+}
+
+/// All is given back, and the connection is as good as before.
+async fn goes_on_with_the_same_connection(pool: &Pool<CountingDatabase>) {
+    eventually("it has ended", || pool.status().running == 0).await;
+    let next = pool.transaction(|transaction| Ok(transaction.connection()?.id()));
+    assert_eq!(next.await.unwrap(), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+fn kind(ended: Result<(), Error>) -> Option<ErrorKind> {
+    ended.err().map(|error| error.kind())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_statement_is_stopped_at_the_deadline() {
+    let pool = pool();
+    for (number, client_gone) in [(1, false), (2, true)] {
+        let job = tokio::spawn(claim(&pool, Some(SECOND), client_gone).transaction(endless));
+        begun(&pool, number).await;
+        advance(2 * SECOND).await;
+        assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+    }
+    goes_on_with_the_same_connection(&pool).await;
+    let transactions = &pool.ledger().transactions;
+    assert_eq!(transactions.stopped.deadline.get(), 2);
+    assert_eq!(
+        (transactions.aborted.get(), transactions.committed.get()),
+        (2, 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_counts_from_the_start_of_the_worker() {
+    let pool = pool();
+    let gate = Gate::new();
+    let at = gate.clone();
+    let first = tokio::spawn(pool.run(move |_| at.wait()));
+    eventually("the worker is busy", || gate.waiting() == 1).await;
+    let second = tokio::spawn(
+        claim(&pool, Some(SECOND), false).transaction(|transaction| {
+            transaction.connection()?;
+            Ok(())
+        }),
+    );
+    eventually("it waits", || pool.status().queued == 1).await;
+    advance(10 * SECOND).await;
+    gate.open();
+    first.await.unwrap().unwrap();
+    assert_eq!(kind(second.await.unwrap()), None);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_reader_is_stopped_when_its_client_leaves() {
+    let pool = pool();
+    let job = tokio::spawn(claim(&pool, None, true).read(endless));
+    begun(&pool, 1).await;
+    job.abort();
+    goes_on_with_the_same_connection(&pool).await;
+    assert_eq!(pool.ledger().transactions.stopped.client_gone.get(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_said_that_it_writes_is_finished() {
+    let pool = pool();
+    let gate = Gate::new();
+    let at = gate.clone();
+    let job = tokio::spawn(claim(&pool, None, true).read(move |transaction| {
+        transaction.writable()?;
+        transaction.connection()?;
+        at.wait();
+        Ok(())
+    }));
+    eventually("it runs", || gate.waiting() == 1).await;
+    job.abort();
+    assert!(job.await.unwrap_err().is_cancelled());
+    gate.open();
+    goes_on_with_the_same_connection(&pool).await;
+    assert_eq!(pool.ledger().transactions.committed.get(), 2);
+}
+
+/// Jobs that are no publication say nothing of their clients.
+#[tokio::test]
+async fn other_jobs_are_finished_when_their_clients_leave() {
+    let pool = pool();
+    for number in 0..3 {
+        let gate = Gate::new();
+        let at = gate.clone();
+        let in_transaction = move |transaction: &mut Tx<'_>| {
+            transaction.connection()?;
+            at.wait();
+            Ok(())
+        };
+        let at = gate.clone();
+        let job: JoinHandle<Result<(), Error>> = match number {
+            0 => tokio::spawn(pool.run(move |_| at.wait())),
+            1 => tokio::spawn(pool.transaction(in_transaction)),
+            _ => tokio::spawn(pool.read(in_transaction)),
+        };
+        eventually("it runs", || gate.waiting() == 1).await;
+        job.abort();
+        assert!(job.await.unwrap_err().is_cancelled());
+        gate.open();
+        eventually("it has ended", || pool.status().running == 0).await;
+    }
+    assert_eq!(
+        pool.database().story(),
+        "connect · begin write · commit · begin read · commit"
+    );
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_drain_that_times_out_stops_what_runs() {
+    let pool = pool();
+    let job = tokio::spawn(pool.transaction(endless));
+    begun(&pool, 1).await;
+    let busy = pool.close(Duration::ZERO).await.unwrap_err();
+    assert_eq!((busy.stopped, busy.running), (1, 0));
+    assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::Closed));
+    assert_eq!(pool.ledger().transactions.stopped.drain.get(), 1);
+    assert_eq!(pool.database().open(), 0);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// A job without a transaction may do what must not be cut.
+#[tokio::test]
+async fn a_drain_leaves_jobs_without_a_transaction_alone() {
+    let pool = pool();
+    let gate = Gate::new();
+    let at = gate.clone();
+    let job = tokio::spawn(pool.run(move |_| at.wait()));
+    eventually("it runs", || gate.waiting() == 1).await;
+    let busy = pool.close(Duration::ZERO).await.unwrap_err();
+    assert_eq!((busy.stopped, busy.running), (0, 1));
+    gate.open();
+    job.await.unwrap().unwrap();
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_has_begun_is_finished_and_answered() {
+    let pool = pool();
+    let gate = Gate::new();
+    pool.database().script(Step::Commit, [Wait(gate.clone())]);
+    let job = tokio::spawn(claim(&pool, Some(SECOND), true).transaction(|transaction| {
+        transaction.connection()?;
+        Ok(())
+    }));
+    eventually("it commits", || gate.waiting() == 1).await;
+    advance(10 * SECOND).await;
+    // The drain looks, too.
+    assert_eq!(pool.close(Duration::ZERO).await.unwrap_err().stopped, 0);
+    gate.open();
+    assert_eq!(kind(job.await.unwrap()), None, "its own answer");
+    assert_eq!(pool.ledger().transactions.committed.get(), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_was_ignored_does_not_commit() {
+    let pool = pool();
+    let job = tokio::spawn(
+        claim(&pool, Some(SECOND), false).transaction(|transaction| {
+            // As careless code does.
+            let _ = transaction.connection()?.run_until_stopped();
+            Ok(())
+        }),
+    );
+    begun(&pool, 1).await;
+    advance(2 * SECOND).await;
+    assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+    goes_on_with_the_same_connection(&pool).await;
+    assert_eq!(
+        pool.database().story(),
+        "connect · begin write · statement · abort · begin write · commit"
+    );
+}
+
+/// It is answered in time all the same, because it will not commit, whatever it still does.
+#[tokio::test(start_paused = true)]
+async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let gate = Gate::new();
+    let at = gate.clone();
+    let job = tokio::spawn(
+        claim(&pool, Some(SECOND), false).transaction(move |transaction| {
+            transaction.connection()?;
+            at.wait();
+            assert!(transaction.connection().is_err(), "the next step");
+            Ok(())
+        }),
+    );
+    eventually("it runs", || gate.waiting() == 1).await;
+    advance(2 * SECOND).await;
+    assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+    assert_eq!(pool.status().running, 1, "and keeps its permit");
+    gate.open();
+    goes_on_with_the_same_connection(&pool).await;
+    assert_eq!(
+        pool.database().story(),
+        "connect · begin write · abort · begin write · commit"
+    );
+}
+
+/// The thread that stops it has decided, and its call arrives when another job has begun.
+#[tokio::test]
+async fn a_connection_that_a_late_call_may_hit_is_dropped() {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    let gate = Gate::new();
+    pool.database().interrupt_by_call(&gate);
+    let job = claim(&pool, None, true).read(endless);
+    begun(&pool, 1).await;
+    let leaving = std::thread::spawn(move || drop(job));
+    eventually("the call is on its way", || gate.waiting() == 1).await;
+    let next = pool.transaction(|transaction| Ok(transaction.connection()?.id()));
+    assert_eq!(next.await.unwrap(), 2, "another connection");
+    gate.open();
+    leaving.join().unwrap();
+    assert_eq!(
+        pool.database().story(),
+        "connect · begin read · statement · drop · connect · begin write · commit · interrupt 1"
+    );
+    let dropped = &pool.ledger().connections.dropped;
+    assert_eq!(dropped.get(DropReason::Interrupted), 1);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// A job that ended in time is not stopped by what its pool does later.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_does_not_reach_the_next_job() {
+    let pool = pool();
+    let first = claim(&pool, Some(SECOND), false).transaction(|transaction| {
+        transaction.connection()?;
+        Ok(())
+    });
+    assert_eq!(kind(first.await), None);
+    let gate = Gate::new();
+    let at = gate.clone();
+    let second = tokio::spawn(pool.transaction(move |transaction| {
+        transaction.connection()?;
+        at.wait();
+        Ok(())
+    }));
+    eventually("it runs", || gate.waiting() == 1).await;
+    advance(10 * SECOND).await;
+    gate.open();
+    assert_eq!(kind(second.await.unwrap()), None);
+    assert_eq!(pool.ledger().transactions.committed.get(), 2);
+    assert_quiet(pool.ledger()).await;
+}

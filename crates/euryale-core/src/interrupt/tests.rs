@@ -1,0 +1,140 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use super::{Interrupt, Stopped, Switch};
+
+/// An interrupt that counts its calls.
+fn counting() -> (Interrupt, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let interrupt = Interrupt::call(move || {
+        counted.fetch_add(1, SeqCst);
+    });
+    (interrupt, calls)
+}
+
+#[test]
+fn an_armed_switch_fires_once() {
+    let switch = Switch::new(false);
+    switch.arm();
+    assert!(switch.fire(Stopped::Drain));
+    assert!(!switch.fire(Stopped::Deadline), "the first reason stays");
+    assert_eq!(switch.stopped(), Some(Stopped::Drain));
+    assert_eq!(switch.disarm().unwrap_err().why, Stopped::Drain);
+}
+
+#[test]
+fn a_disarmed_switch_does_not_fire() {
+    let (interrupt, calls) = counting();
+    let switch = Switch::new(true);
+    switch.arm();
+    switch.watch(&interrupt).unwrap();
+    switch.disarm().unwrap();
+    assert!(!switch.fire(Stopped::Deadline), "it commits");
+    assert!(!switch.client_gone());
+    assert_eq!(switch.stopped(), None);
+    assert_eq!(calls.load(SeqCst), 0);
+}
+
+#[test]
+fn what_was_due_before_a_transaction_stops_it_at_its_beginning() {
+    for why in Stopped::ALL {
+        let switch = Switch::new(false);
+        assert!(!switch.fire(why), "there is nothing to stop yet");
+        assert_eq!(switch.stopped(), None);
+        switch.arm();
+        assert_eq!(switch.watch(&Interrupt::flag()), Err(why));
+        assert_eq!(switch.disarm().unwrap_err().why, why);
+    }
+}
+
+#[test]
+fn a_flag_is_set_for_its_transaction_only() {
+    let interrupt = Interrupt::flag();
+    assert!(!interrupt.is_set(), "no transaction");
+    let switch = Switch::new(false);
+    switch.arm();
+    switch.watch(&interrupt).unwrap();
+    assert!(!interrupt.is_set());
+    switch.fire(Stopped::Deadline);
+    assert!(interrupt.is_set());
+    let fired = switch.disarm().unwrap_err();
+    assert!(!fired.may_be_late, "a flag never is");
+    assert!(!interrupt.is_set(), "rolling back is not stopped");
+
+    let next = Switch::new(false);
+    next.arm();
+    next.watch(&interrupt).unwrap();
+    assert!(!interrupt.is_set(), "cleared");
+}
+
+/// The thread that fires has decided, and makes its call when the next transaction runs already.
+#[test]
+fn a_flag_set_late_is_not_that_of_the_next_transaction() {
+    let interrupt = Interrupt::flag();
+    let first = interrupt.begin();
+    interrupt.end();
+    let second = interrupt.begin();
+    interrupt.stop(first);
+    assert!(!interrupt.is_set());
+    interrupt.stop(second);
+    interrupt.stop(first);
+    assert!(interrupt.is_set(), "a late call takes nothing away");
+}
+
+#[test]
+fn a_call_may_be_late() {
+    let (interrupt, calls) = counting();
+    let switch = Switch::new(false);
+    switch.arm();
+    switch.watch(&interrupt).unwrap();
+    switch.fire(Stopped::Deadline);
+    assert_eq!(calls.load(SeqCst), 1);
+    assert!(switch.disarm().unwrap_err().may_be_late);
+    assert!(
+        !switch.disarm().unwrap_err().may_be_late,
+        "the next connection of the job is not that one"
+    );
+}
+
+#[test]
+fn a_call_that_panics_stops_all_the_same() {
+    let switch = Switch::new(false);
+    switch.arm();
+    let interrupt = Interrupt::call(|| std::panic::resume_unwind(Box::new("in the call")));
+    switch.watch(&interrupt).unwrap();
+    assert!(switch.fire(Stopped::Drain));
+    assert_eq!(switch.stopped(), Some(Stopped::Drain));
+}
+
+#[test]
+fn only_what_ends_with_its_client_is_stopped_by_it() {
+    let switch = Switch::new(false);
+    switch.arm();
+    assert!(!switch.client_gone());
+    let switch = Switch::new(true);
+    switch.arm();
+    switch.outlives_client();
+    assert!(!switch.client_gone(), "it writes");
+    let switch = Switch::new(true);
+    switch.arm();
+    assert!(switch.client_gone());
+}
+
+/// The first of the two decides, and both sides see the same.
+#[test]
+fn it_is_fired_or_disarmed_and_never_both() {
+    for _ in 0..2_000 {
+        let switch = Switch::new(false);
+        let interrupt = Interrupt::flag();
+        switch.arm();
+        switch.watch(&interrupt).unwrap();
+        let (fired, disarmed) = std::thread::scope(|scope| {
+            let firing = scope.spawn(|| switch.fire(Stopped::Deadline));
+            let disarmed = switch.disarm().is_ok();
+            (firing.join().unwrap(), disarmed)
+        });
+        assert_ne!(fired, disarmed);
+        assert!(!interrupt.is_set());
+    }
+}
