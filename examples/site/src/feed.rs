@@ -6,17 +6,20 @@
 mod address;
 mod fetch;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use euryale::promise::{Key, PromiseError, Promises, PromisesExt};
 use euryale::{Abort, Pending, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
 use feed_rs::model::Feed;
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use minijinja::{Value, context};
 use reqwest::Url;
 
+pub(crate) use self::address::FeedHost;
 use self::address::Refused;
 #[cfg(test)]
 pub(crate) use self::address::is_public;
@@ -41,6 +44,12 @@ const STALE: Duration = Duration::from_secs(24 * 3600);
 /// So long the home page waits when it has nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The number of different feeds that strangers may ask for within [`FRESH`]. All of them stay
+/// among the values that requests share, so none is fetched twice in that time.
+const MOST_FEEDS: usize = 16;
+/// The longest address, in bytes. Those of the last minute are kept.
+const LONGEST_URL: usize = 2000;
+
 /// So many entries are shown.
 const MOST: usize = 20;
 const MOST_NEWS: usize = 3;
@@ -49,6 +58,8 @@ const MOST_NEWS: usize = 3;
 pub(crate) struct Feeds {
     client: Client,
     news: Option<String>,
+    /// The addresses that strangers asked for within [`FRESH`], and when.
+    asked: Mutex<HashMap<Url, Instant>>,
 }
 
 impl Feeds {
@@ -56,6 +67,7 @@ impl Feeds {
         Self {
             client: Client::new(settings),
             news: settings.news.clone(),
+            asked: Mutex::default(),
         }
     }
 
@@ -73,6 +85,12 @@ impl Feeds {
         let url = parameter::<String>(request.uri(), "url", wanted);
         let url =
             url.and_then(|url| url.ok_or_else(|| format!("The parameter url must be {wanted}.")));
+        let url = url.and_then(|url| match url.len() {
+            0..=LONGEST_URL => Ok(url),
+            _ => Err(format!(
+                "The parameter url has at most {LONGEST_URL} bytes."
+            )),
+        });
         let url = url.map_err(|detail| refuse(StatusCode::BAD_REQUEST, &detail))?;
         let url = self.client.allow(&url).map_err(|refused| match refused {
             Refused::NoUrl => refuse(
@@ -84,6 +102,18 @@ impl Feeds {
                 "This site fetches no feeds from there.",
             ),
         })?;
+        if !self.admit(&url) {
+            let detail = format!(
+                "{MOST_FEEDS} other feeds were asked for within a minute. Try again later."
+            );
+            let mut busy = pages.problem(
+                &Problem::new(StatusCode::SERVICE_UNAVAILABLE, &detail),
+                request.headers(),
+            );
+            busy.headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(FRESH.as_secs()));
+            return Err(Abort::response(busy));
+        }
         let feed = match self.feed(&request.promises().shared(FRESH), &url)? {
             Ok(feed) => feed,
             Err(PromiseError::Elapsed) => {
@@ -117,6 +147,21 @@ impl Feeds {
                 ..View::default()
             })?,
         ))
+    }
+
+    /// Counts an address as one that is asked for. False: there are enough others, and a stranger
+    /// who varies the query would have each of them fetched.
+    fn admit(&self, url: &Url) -> bool {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, when| when.elapsed() < FRESH);
+        if asked.contains_key(url) {
+            return true;
+        }
+        let has_room = asked.len() < MOST_FEEDS;
+        if has_room {
+            asked.insert(url.clone(), Instant::now());
+        }
+        has_room
     }
 
     /// Do the settings name a feed for the home page?

@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use crate::edge::Edge;
 use crate::error::StartError;
+use crate::feed::FeedHost;
 use crate::listen::Listen;
 use crate::log::Format;
 use crate::permits::Permissions;
@@ -215,25 +216,27 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offload: Option<String>,
 
-    /// Host from which /@@feed fetches feeds, if its address is public; may be given several times
+    /// Host from which /@@feed fetches feeds, if its address is public, at the default port or at
+    /// that of HOST:PORT; may be given several times
     #[arg(
         long,
         env = "EURYALE_FEED_HOST",
-        value_name = "HOST",
+        value_name = "HOST[:PORT]",
         value_delimiter = ','
     )]
     #[arg(default_value = "blog.rust-lang.org")]
-    pub(crate) feed_host: Vec<String>,
+    pub(crate) feed_host: Vec<FeedHost>,
 
-    /// Host from which feeds are fetched, whatever its address is; may be given several times
+    /// Host from which feeds are fetched, whatever its address is, at the default port or at that
+    /// of HOST:PORT; may be given several times
     #[arg(
         long,
         env = "EURYALE_PRIVATE_FEED_HOST",
-        value_name = "HOST",
+        value_name = "HOST[:PORT]",
         value_delimiter = ','
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) private_feed_host: Vec<String>,
+    pub(crate) private_feed_host: Vec<FeedHost>,
 
     /// Feed of which the home page shows the newest, from one of these hosts
     #[arg(long, env = "EURYALE_NEWS", value_name = "URL")]

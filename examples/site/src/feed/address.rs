@@ -1,14 +1,78 @@
 //! Which addresses of others this program may ask. A URL in a request is a stranger's wish: without
 //! this, it would open every door that is open to this machine.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use http::uri::Authority;
+use reqwest::Url;
+use serde::{Serialize, Serializer};
+
+/// A host from which feeds may come: `example.org`, which is asked at the default port of `http` or
+/// `https`, or `example.org:8080`, which is asked at this port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FeedHost {
+    /// As URLs have it: in lower case, and IPv6 in brackets.
+    pub(super) name: String,
+    port: Option<u16>,
+}
+
+impl FeedHost {
+    /// Returns whether the address is one of this host, at a port that may be asked.
+    pub(super) fn has(&self, url: &Url) -> bool {
+        let default = match url.scheme() {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        };
+        url.host_str() == Some(&self.name) && url.port_or_known_default() == self.port.or(default)
+    }
+}
+
+impl FromStr for FeedHost {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "write a host, for example example.org or example.org:8080";
+        let authority: Authority = text.parse().map_err(|_| WANTED)?;
+        let host = authority.host();
+        let port = authority.port_u16();
+        let behind_host = &text[host.len().min(text.len())..];
+        let is_whole = text.starts_with(host)
+            && port.map_or(behind_host.is_empty(), |port| {
+                behind_host == format!(":{port}")
+            });
+        let url = Url::parse(&format!("http://{host}/")).map_err(|_| WANTED)?;
+        match url.host_str() {
+            Some(name) if is_whole => Ok(Self {
+                name: name.to_owned(),
+                port,
+            }),
+            _ => Err(WANTED),
+        }
+    }
+}
+
+impl fmt::Display for FeedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl Serialize for FeedHost {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 /// Why a feed is not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// It is no address of a feed.
     NoUrl,
-    /// Its host is not on the list.
+    /// Its host is not on the list, or not with this port.
     Host,
 }
 

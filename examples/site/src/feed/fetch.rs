@@ -1,6 +1,5 @@
 //! Fetches what may be fetched.
 
-use std::collections::HashSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 
-use super::address::{Refused, is_public};
+use super::address::{FeedHost, Refused, is_public};
 use crate::settings::Settings;
 
 /// The largest feed, in bytes.
@@ -36,20 +35,33 @@ pub(super) struct Client {
     client: Result<reqwest::Client, Arc<reqwest::Error>>,
 }
 
-/// By name, in lower case.
 struct Hosts {
-    public: HashSet<String>,
+    public: Vec<FeedHost>,
     /// These may have private addresses, too.
-    private: HashSet<String>,
+    private: Vec<FeedHost>,
+}
+
+impl Hosts {
+    /// Returns whether the address is one of a host on the list, at a port that may be asked.
+    fn have(&self, url: &Url) -> bool {
+        let is_public_host = || {
+            // A literal address asks no resolver.
+            let host = url.host_str().unwrap_or_default();
+            let literal = host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .parse::<IpAddr>();
+            literal.map_or(true, is_public) && self.public.iter().any(|host| host.has(url))
+        };
+        self.private.iter().any(|host| host.has(url)) || is_public_host()
+    }
 }
 
 impl Client {
     pub(super) fn new(settings: &Settings) -> Self {
-        let names = |hosts: &[String]| hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let public = names(&settings.feed_host);
         let hosts = Arc::new(Hosts {
-            public,
-            private: names(&settings.private_feed_host),
+            public: settings.feed_host.clone(),
+            private: settings.private_feed_host.clone(),
         });
         let client = reqwest::Client::builder()
             .user_agent(concat!("euryale-site/", env!("CARGO_PKG_VERSION")))
@@ -57,7 +69,7 @@ impl Client {
             // It would resolve names for us, and go where it likes.
             .no_proxy()
             .dns_resolver(Arc::new(Resolver(Arc::clone(&hosts))))
-            .redirect(on_the_same_host())
+            .redirect(on_the_same_host(Arc::clone(&hosts)))
             .build();
         Self {
             hosts,
@@ -67,25 +79,19 @@ impl Client {
 
     /// The address, if feeds may be fetched from there.
     pub(super) fn allow(&self, url: &str) -> Result<Url, Refused> {
-        let url = Url::parse(url).map_err(|_| Refused::NoUrl)?;
+        let mut url = Url::parse(url).map_err(|_| Refused::NoUrl)?;
+        // It is not sent, and so names no other feed.
+        url.set_fragment(None);
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Refused::NoUrl);
         }
-        let host = url.host_str().ok_or(Refused::NoUrl)?;
-        // A literal address asks no resolver.
-        let literal = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>();
-        let is_good = literal.map_or(true, is_public);
-        match (
-            self.hosts.private.contains(host),
-            self.hosts.public.contains(host),
-        ) {
-            (true, _) => Ok(url),
-            (false, true) if is_good => Ok(url),
-            _ => Err(Refused::Host),
+        if url.host_str().is_none() {
+            return Err(Refused::NoUrl);
         }
+        if !self.hosts.have(&url) {
+            return Err(Refused::Host);
+        }
+        Ok(url)
     }
 
     /// The whole of it, within the deadline of its promise.
@@ -106,15 +112,15 @@ impl Client {
     }
 }
 
-fn on_the_same_host() -> Policy {
-    Policy::custom(|attempt| {
+fn on_the_same_host(hosts: Arc<Hosts>) -> Policy {
+    Policy::custom(move |attempt| {
         let same = attempt
             .previous()
             .first()
             .is_some_and(|first| first.host() == attempt.url().host());
         match attempt.previous().len() {
-            0..=REDIRECTS if same => attempt.follow(),
-            0..=REDIRECTS => attempt.error("redirected to another host"),
+            0..=REDIRECTS if same && hosts.have(attempt.url()) => attempt.follow(),
+            0..=REDIRECTS => attempt.error("redirected to another host or port"),
             _ => attempt.error("redirected too often"),
         }
     })
@@ -126,7 +132,10 @@ struct Resolver(Arc<Hosts>);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let is_private = self.0.private.contains(&name.as_str().to_ascii_lowercase());
+        let private = &self.0.private;
+        let is_private = private
+            .iter()
+            .any(|host| host.name.eq_ignore_ascii_case(name.as_str()));
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let good: Vec<SocketAddr> = found

@@ -90,20 +90,30 @@ async fn upstream() -> (String, Arc<AtomicUsize>) {
                 let length = peer.read(&mut request).await?;
                 let request = String::from_utf8_lossy(&request[..length]).into_owned();
                 let (status, location, body) = match request.split(' ').nth(1) {
-                    Some("/feed") => ("200 OK", "", FEED.to_owned()),
+                    Some("/feed") => ("200 OK", String::new(), FEED.to_owned()),
                     Some("/slow") => {
                         tokio::time::sleep(Duration::from_millis(300)).await;
-                        ("200 OK", "", FEED.to_owned())
+                        ("200 OK", String::new(), FEED.to_owned())
                     }
-                    Some("/garbage") => ("200 OK", "", "\0 no feed".to_owned()),
-                    Some("/large") => ("200 OK", "", " ".repeat(3 << 20)),
+                    Some("/garbage") => ("200 OK", String::new(), "\0 no feed".to_owned()),
+                    Some("/large") => ("200 OK", String::new(), " ".repeat(3 << 20)),
                     Some("/elsewhere") => (
                         "302 Found",
-                        "location: http://other.test/feed\r\n",
+                        "location: http://other.test/feed\r\n".to_owned(),
                         String::new(),
                     ),
-                    Some("/moved") => ("302 Found", "location: /feed\r\n", String::new()),
-                    _ => ("404 Not Found", "", String::new()),
+                    Some(path) if path.starts_with("/to/") => {
+                        let port = path.trim_start_matches("/to/").to_owned();
+                        let location = format!("location: http://127.0.0.1:{port}/feed\r\n");
+                        ("302 Found", location, String::new())
+                    }
+                    Some(path) if path.starts_with("/feed?") => {
+                        ("200 OK", String::new(), FEED.to_owned())
+                    }
+                    Some("/moved") => {
+                        ("302 Found", "location: /feed\r\n".to_owned(), String::new())
+                    }
+                    _ => ("404 Not Found", String::new(), String::new()),
                 };
                 let length = body.len();
                 let head = format!(
@@ -124,10 +134,15 @@ fn feed_of(url: &str) -> String {
     format!("/@@feed?{query}")
 }
 
+/// The flag that lets feeds come from there.
+fn from(upstream: &str) -> String {
+    upstream.replace("http://", "--private-feed-host=")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_is_fetched_once_for_all() {
     let (upstream, calls) = upstream().await;
-    let site = Site::start_with(2, &["--private-feed-host=127.0.0.1"]).await;
+    let site = Site::start_with(2, &[&from(&upstream)]).await;
     let path = feed_of(&format!("{upstream}/slow"));
     let mut requests = Vec::new();
     for _ in 0..50 {
@@ -166,12 +181,13 @@ async fn a_feed_is_fetched_once_for_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_that_does_not_come() {
     let (upstream, calls) = upstream().await;
-    let site = Site::start_with(1, &["--private-feed-host=127.0.0.1"]).await;
     let gone = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
         .local_addr()
         .unwrap();
+    let hosts = format!("{},127.0.0.1,{gone}", from(&upstream));
+    let site = Site::start_with(1, &[&hosts]).await;
     for (url, status) in [
         (format!("{upstream}/moved"), 200),
         (format!("{upstream}/missing"), 502),
@@ -200,12 +216,61 @@ async fn a_feed_that_does_not_come() {
     site.end().await;
 }
 
+/// Or whoever can ask for a feed can ask whatever else listens on that host.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_ports_of_a_feed_host_are_asked() {
+    let (allowed, _) = upstream().await;
+    let (other, calls) = upstream().await;
+    let port = other.rsplit(':').next().unwrap();
+    let without = Site::start_with(1, &["--private-feed-host=127.0.0.1"]).await;
+    let url = feed_of(&format!("{other}/feed"));
+    assert_eq!(without.get(&url).await.status, 403);
+    without.end().await;
+    let site = Site::start_with(1, &[&from(&allowed)]).await;
+    assert_eq!(site.get(&url).await.status, 403);
+    let redirected = feed_of(&format!("{allowed}/to/{port}"));
+    assert_eq!(site.get(&redirected).await.status, 502);
+    assert_eq!(calls.load(SeqCst), 0);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_make_a_bounded_number_of_fetches() {
+    let (upstream, calls) = upstream().await;
+    let site = Site::start_with(2, &[&from(&upstream)]).await;
+    let mut refused = 0;
+    for query in 0..40 {
+        let answer = site
+            .get(&feed_of(&format!("{upstream}/feed?{query}")))
+            .await;
+        match answer.status.as_u16() {
+            200 => assert_eq!(refused, 0),
+            503 => {
+                assert_eq!(header(&answer, "retry-after"), "60");
+                refused += 1;
+            }
+            other => panic!("{other}: {}", answer.text()),
+        }
+    }
+    assert_eq!((calls.load(SeqCst), refused), (16, 24));
+    // Each that was admitted is still there, whatever stands behind its #.
+    for query in 0..16 {
+        let url = feed_of(&format!("{upstream}/feed?{query}#{query}"));
+        assert_eq!(site.get(&url).await.status, 200);
+    }
+    assert_eq!(calls.load(SeqCst), 16);
+    let long = feed_of(&format!("{upstream}/feed?{}", "x".repeat(2000)));
+    assert_eq!(site.get(&long).await.status, 400);
+    site.end().await;
+}
+
 /// A host on the list may point anywhere: its address is looked at when it is known.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_host_with_a_private_address() {
     let (upstream, calls) = upstream().await;
-    let site = Site::start_with(1, &["--feed-host=localhost,127.0.0.1"]).await;
     let port = upstream.rsplit(':').next().unwrap();
+    let hosts = format!("--feed-host=localhost:{port},127.0.0.1:{port}");
+    let site = Site::start_with(1, &[&hosts]).await;
     assert_eq!(
         site.get(&feed_of(&format!("http://localhost:{port}/feed")))
             .await
@@ -223,12 +288,7 @@ async fn a_public_host_with_a_private_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn news_on_the_home_page() {
     let (upstream, calls) = upstream().await;
-    let flags = |path: &str| {
-        [
-            format!("--news={upstream}{path}"),
-            "--private-feed-host=127.0.0.1".to_owned(),
-        ]
-    };
+    let flags = |path: &str| [format!("--news={upstream}{path}"), from(&upstream)];
     let site = Site::start_with(2, &flags("/feed").each_ref().map(String::as_str)).await;
     for _ in 0..3 {
         let page = site.get("/").await.text();

@@ -63,7 +63,7 @@ fn what_is_printed_can_be_given_again() {
         ],
         &[
             "--feed-host=a.test,b.test",
-            "--private-feed-host=c.test",
+            "--private-feed-host=c.test:8080,[::1]",
             "--news=http://c.test/feed",
         ],
         &[
@@ -121,7 +121,11 @@ fn what_is_printed_can_be_given_again() {
 
 #[test]
 fn wrong_flags_are_refused() {
-    let cases: [&[&str]; 28] = [
+    let cases: &[&[&str]] = &[
+        &["--feed-host=http://a.test"],
+        &["--feed-host=a.test:"],
+        &["--feed-host=a.test:x"],
+        &["--private-feed-host=user@a.test"],
         &["--allow-writes=yes"],
         &["--host", "http://example.org"],
         &["--host", "*"],
