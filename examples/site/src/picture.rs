@@ -1,18 +1,28 @@
-//! Pictures are made smaller.
+//! Pictures are made smaller, in a bounded amount of memory.
+
+mod header;
 
 use std::fmt;
 use std::io::{BufRead, Cursor, Seek};
 
-use fast_image_resize::images::Image;
-use fast_image_resize::{IntoImageView, Resizer};
+use fast_image_resize::Resizer;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageError, ImageReader, Limits};
 
-/// A picture larger than this is not decoded: so many pixels in a row or a column, and so many
-/// bytes in memory. A few bytes of PNG can claim any size.
+pub(crate) use self::header::Header;
+
+/// Pixels in a row or a column.
 const LONGEST_SIDE: u32 = 16_384;
-const MOST_MEMORY: u64 = 256 << 20;
+
+/// The memory that all pictures that are being made have together, in bytes. A picture that would
+/// need more alone is not made. A JPEG of 24 megapixels needs 148 MiB for a width of 2048, and
+/// 210 MiB and twice its file if it is progressive.
+pub(crate) const MEMORY: u64 = 256 << 20;
+
+/// For what else a file says, such as colour profiles, and for rows and tables of the coders.
+const BESIDES: u64 = 4 << 20;
 
 /// What a file that has this type can be scaled as.
 pub(crate) fn can_be_scaled(content_type: &str) -> bool {
@@ -33,15 +43,20 @@ pub(crate) enum PictureError {
     Broken(Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl PictureError {
+    fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
 impl fmt::Display for PictureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => write!(
                 f,
-                "The picture is too large to be scaled: more than {LONGEST_SIDE} pixels on a \
-                    side, or {} MiB in \
-                 memory.",
-                MOST_MEMORY >> 20
+                "The picture is too large to be scaled: it has more than {LONGEST_SIDE} pixels on \
+                 a side, or needs more than {} MiB of memory.",
+                MEMORY >> 20
             ),
             Self::Broken(_) => {
                 f.write_str("The file is no PNG, JPEG or WebP picture, or it is broken.")
@@ -63,68 +78,112 @@ impl From<ImageError> for PictureError {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Limits(_) => Self::TooLarge,
-            error => Self::Broken(error.into()),
+            error => Self::broken(error),
         }
     }
 }
 
-/// The picture in `file`, `width` pixels wide. None when it is no wider than that: never enlarged.
+impl Header {
+    /// The most bytes of memory that [`scaled`] holds at any time while it makes this picture
+    /// `width` pixels wide.
+    ///
+    /// # Errors
+    /// [`TooLarge`](PictureError::TooLarge): it needs more than [`MEMORY`], or a side is too long.
+    pub(crate) fn memory(&self, width: u32) -> Result<u64, PictureError> {
+        if self.width.max(self.height) > LONGEST_SIDE {
+            return Err(PictureError::TooLarge);
+        }
+        let decoded = self.decoded();
+        // One that its camera turned has its width as its height.
+        let narrow = u64::from(self.width.min(self.height).max(1));
+        let part = |of: u64| (of * u64::from(width)).div_ceil(narrow).min(of);
+        let decoding = decoded.saturating_add(self.decoder);
+        // Transparent pixels are multiplied in a copy; then columns shrink, and then rows.
+        let copy = if self.has_alpha { decoded } else { 0 };
+        let between = part(decoded);
+        let small = part(between);
+        let scaling = decoded + copy + between + small;
+        // Turned; then in eight bits, compressed, and in a buffer that has grown.
+        let coding = small * 8;
+        let memory = decoding.max(scaling).max(coding).saturating_add(BESIDES);
+        if memory > MEMORY {
+            return Err(PictureError::TooLarge);
+        }
+        Ok(memory)
+    }
+}
+
+/// The picture in `file`, `width` pixels wide. None if it is not wider than that: a picture is
+/// never enlarged.
 ///
-/// With transparency it becomes a PNG, without a JPEG; turned as its camera says.
+/// With transparency it becomes a PNG, without a JPEG; turned as its camera says. It stays within
+/// the [memory](Header::memory) that `header` has counted.
 pub(crate) fn scaled(
     file: impl BufRead + Seek,
+    header: &Header,
     width: u32,
 ) -> Result<Option<Scaled>, PictureError> {
     let mut reader = ImageReader::new(file)
         .with_guessed_format()
-        .map_err(|error| PictureError::Broken(error.into()))?;
+        .map_err(PictureError::broken)?;
     let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_image_width = Some(header.width);
+    limits.max_image_height = Some(header.height);
+    limits.max_alloc = Some(BESIDES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder()?;
     let turned = decoder.orientation()?;
-    if decoder.total_bytes() > MOST_MEMORY {
-        return Err(PictureError::TooLarge);
+    if decoder.total_bytes() > header.decoded() {
+        return Err(PictureError::broken("the head of the file is ambiguous"));
     }
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(turned);
-    if picture.width() <= width {
+    let picture = DynamicImage::from_decoder(decoder)?;
+    let is_on_its_side = matches!(
+        turned,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let (from_width, from_height) = match is_on_its_side {
+        false => (picture.width(), picture.height()),
+        true => (picture.height(), picture.width()),
+    };
+    if from_width <= width {
         return Ok(None);
     }
-    // Eight bits a channel are what browsers show.
-    let picture = if picture.color().has_alpha() {
-        DynamicImage::from(picture.into_rgba8())
-    } else {
-        DynamicImage::from(picture.into_rgb8())
+    let height = u64::from(from_height) * u64::from(width) / u64::from(from_width);
+    let height = u32::try_from(height).unwrap_or(LONGEST_SIDE).max(1);
+    let (across, down) = match is_on_its_side {
+        false => (width, height),
+        true => (height, width),
     };
-    encoded(&picture, width).map(Some)
+    // It is turned when it is small: a second one of the full size would be needed for that.
+    let mut small = DynamicImage::new(across, down, picture.color());
+    Resizer::new()
+        .resize(&picture, &mut small, None)
+        .map_err(PictureError::broken)?;
+    drop(picture);
+    small.apply_orientation(turned);
+    encoded(small).map(Some)
 }
 
-fn encoded(picture: &DynamicImage, width: u32) -> Result<Scaled, PictureError> {
-    let broken = |error: Box<dyn std::error::Error + Send + Sync>| PictureError::Broken(error);
-    let height = u64::from(picture.height()) * u64::from(width) / u64::from(picture.width());
-    let height = u32::try_from(height).unwrap_or(LONGEST_SIDE).max(1);
-    let pixels = picture
-        .pixel_type()
-        .ok_or_else(|| broken("unknown pixels".into()))?;
-    let mut small = Image::new(width, height, pixels);
-    Resizer::new()
-        .resize(picture, &mut small, None)
-        .map_err(|error| broken(error.into()))?;
-    let mut bytes = Cursor::new(Vec::new());
+/// Eight bits a channel are what browsers show.
+fn encoded(picture: DynamicImage) -> Result<Scaled, PictureError> {
+    let has_alpha = picture.color().has_alpha();
+    let picture = match has_alpha {
+        true => DynamicImage::from(picture.into_rgba8()),
+        false => DynamicImage::from(picture.into_rgb8()),
+    };
+    let width = picture.width();
+    let height = picture.height();
     let color = picture.color().into();
-    let content_type = if picture.color().has_alpha() {
-        PngEncoder::new(&mut bytes).write_image(small.buffer(), width, height, color)?;
+    let mut bytes = Cursor::new(Vec::new());
+    let content_type = if has_alpha {
+        PngEncoder::new(&mut bytes).write_image(picture.as_bytes(), width, height, color)?;
         "image/png"
     } else {
-        JpegEncoder::new_with_quality(&mut bytes, 85).write_image(
-            small.buffer(),
-            width,
-            height,
-            color,
-        )?;
+        let encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
+        encoder.write_image(picture.as_bytes(), width, height, color)?;
         "image/jpeg"
     };
     Ok(Scaled {

@@ -5,8 +5,8 @@
 //! neither a worker nor the database waits for it. What is left for the transaction is a name and a
 //! row.
 
-use std::io::{self, BufReader, Write};
-use std::path::Path;
+use std::io::{self, BufReader, Seek, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use euryale::blob::{BlobStore, FolderStore};
@@ -17,24 +17,32 @@ use euryale::{
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
+use tokio::sync::Semaphore;
 
 use crate::address;
 use crate::files;
 use crate::page::Pages;
-use crate::picture::{self, PictureError};
+use crate::picture::{self, Header, PictureError};
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
 
 /// Only these: each is a file that is kept.
 pub(crate) const WIDTHS: [u32; 6] = [64, 128, 256, 512, 1024, 2048];
 
-/// So many are made at a time: a picture may take some hundred megabytes of memory while it is.
+/// The number of pictures that are made at a time.
 pub(crate) const AT_ONCE: usize = 2;
 /// As many as promises may run: who waits is counted there.
 const MOST_WAITING: usize = 4096;
 
 /// So long it may take, those before it included.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A unit of [`ROOM`], in bytes.
+const UNIT: u64 = 1 << 10;
+
+/// The memory that is left for pictures. It is the process's: after a reload, those that the old
+/// site is still making count as well.
+pub(crate) static ROOM: Semaphore = Semaphore::const_new((picture::MEMORY / UNIT) as usize);
 
 /// A picture that was made of a blob, in a file without a name; none when the blob is no wider than
 /// that.
@@ -110,9 +118,7 @@ impl Scales {
         let folder = blobs.folder().to_owned();
         let made = promises.ask(
             MADE.with(format_args!("{} {width}", original.blob)),
-            move || async move {
-                Ok::<_, BoxError>(cpu.run(move || make(&blob, width, &folder)).await?)
-            },
+            move || made(cpu, blob, width, folder),
         );
         let made = match made.ready()? {
             Err(PromiseError::Elapsed) => {
@@ -150,9 +156,45 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
     Some((address::normal(&picture), width))
 }
 
-/// Its bytes are on the disk: what is left is to give them a name. Blocks.
-fn make(original: &Blob, width: u32, folder: &Path) -> io::Result<Made> {
-    let small = match picture::scaled(BufReader::new(original.file()), width) {
+/// Counts what the picture will need, waits until there is as much room, and then makes it. While it
+/// waits, it holds neither memory nor a thread.
+async fn made(
+    cpu: CpuPool,
+    original: Blob,
+    width: u32,
+    folder: PathBuf,
+) -> Result<io::Result<Made>, BoxError> {
+    let file = original.clone();
+    let counted = cpu.run(move || count(&file, width)).await?;
+    let (header, memory) = match counted {
+        Ok(Ok(counted)) => counted,
+        Ok(Err(error)) => return Ok(Ok(Err(error))),
+        Err(error) => return Ok(Err(error)),
+    };
+    let units = u32::try_from(memory.div_ceil(UNIT))?;
+    let room = ROOM.acquire_many(units).await?;
+    let make = move || {
+        let made = make(&original, &header, width, &folder);
+        drop(room);
+        made
+    };
+    Ok(cpu.run(make).await?)
+}
+
+/// What the head of the file says, and how many bytes that needs. Blocks.
+fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), PictureError>> {
+    let mut file = BufReader::new(original.file());
+    let Some(header) = Header::read(&mut file, original.len())? else {
+        return Ok(Err(PictureError::Broken("an unknown head".into())));
+    };
+    Ok(header.memory(width).map(|memory| (header, memory)))
+}
+
+/// When it returns, the bytes are on the disk: what is left is to give them a name. Blocks.
+fn make(original: &Blob, header: &Header, width: u32, folder: &Path) -> io::Result<Made> {
+    let mut from = BufReader::new(original.file());
+    from.rewind()?;
+    let small = match picture::scaled(from, header, width) {
         Ok(Some(small)) => small,
         Ok(None) => return Ok(Ok(None)),
         Err(error) => return Ok(Err(error)),

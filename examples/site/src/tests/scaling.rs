@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Cursor;
 
-use euryale_test::{Answer, RawClient};
+use euryale_test::{Answer, RawClient, eventually};
 use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, RgbaImage};
 
 use super::uploading::form;
 use super::{Site, header};
+use crate::picture::Header;
 
 const MULTIPART: &str = "content-type: multipart/form-data; boundary=X-X\r\n";
 
@@ -175,7 +176,8 @@ async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
 async fn what_is_no_picture_or_too_large_is_said_to_be() {
     let site = Site::start(1).await;
     let before = site.blobs().len();
-    let files: [(&str, &[u8], &str); 5] = [
+    let files: [(&str, &[u8], &str); 6] = [
+        ("bits.png", &png_head(16_384, 16_384, [1, 0]), "256 MiB"),
         ("side.png", &bomb(20_000, 1), "too large"),
         ("area.png", &bomb(16_000, 16_000), "too large"),
         ("broken.png", &picture(100, 100, false)[..200], "is broken"),
@@ -199,4 +201,130 @@ async fn what_is_no_picture_or_too_large_is_said_to_be() {
     assert_eq!(site.post("/text.png/@@scale/64").await.status, 405);
     assert_eq!(site.blobs().len(), before + files.len());
     site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn picture_waits_for_memory_without_a_worker() {
+    let site = Site::start(1).await;
+    site.upload_bytes("p.png", &picture(400, 200, false)).await;
+    let all = u32::try_from(crate::picture::MEMORY >> 10).unwrap();
+    let taken = crate::scale::ROOM.acquire_many(all).await.unwrap();
+    let mut waiting = site.peer().await;
+    let head = "GET /p.png/@@scale/64 HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    waiting.send(head).await.unwrap();
+    eventually("it waits", || site.ledger.promises.suspended.get() == 1).await;
+    assert_eq!(site.get("/history").await.status, 200, "the only worker");
+    assert_eq!(site.ledger.promises.suspended.get(), 1);
+    drop(taken);
+    assert_eq!(waiting.read_answer(false).await.unwrap().status, 200);
+    site.end().await;
+}
+
+/// Nothing is decoded for it.
+#[test]
+fn memory_of_a_picture_is_known_from_its_head() {
+    let memory = |bytes: &[u8], width: u32| {
+        let mut file = Cursor::new(bytes);
+        let header = Header::read(&mut file, bytes.len() as u64).unwrap();
+        header.map(|header| header.memory(width).ok().map(|bytes| bytes >> 20))
+    };
+    let too_large = Some(None);
+    // Claims of the head: 1 bit, 8 bits with and without transparency, 16 bits.
+    assert_eq!(memory(&png_head(16_384, 16_384, [1, 0]), 64), too_large);
+    assert_eq!(
+        memory(&png_head(16_384, 8_000, [1, 0]), 64),
+        Some(Some(130))
+    );
+    assert_eq!(memory(&png_head(6000, 4000, [8, 2]), 2048), Some(Some(148)));
+    assert_eq!(memory(&png_head(6000, 4000, [8, 6]), 1024), Some(Some(216)));
+    assert_eq!(memory(&png_head(6000, 4000, [16, 6]), 64), too_large);
+    // A photograph of 24 megapixels, in one pass and progressive, and one of 61.
+    let one_pass = jpeg_head(0xc0, (6000, 4000), 3);
+    assert_eq!(memory(&one_pass, 2048), Some(Some(148)));
+    assert_eq!(
+        memory(&jpeg_head(0xc2, (6000, 4000), 3), 64),
+        Some(Some(210))
+    );
+    // In one pass as the frame says, but each colour by itself: all of them are kept.
+    assert_eq!(
+        memory(&jpeg_head(0xc0, (6000, 4000), 1), 64),
+        Some(Some(210))
+    );
+    assert_eq!(
+        memory(&jpeg_head(0xc0, (9504, 6336), 3), 512),
+        Some(Some(191))
+    );
+    assert_eq!(memory(&jpeg_head(0xc2, (9504, 6336), 3), 512), too_large);
+    let two_frames = [&one_pass[..one_pass.len() - 14], &one_pass[2..]].concat();
+    assert_eq!(memory(&two_frames, 64), None);
+    // The frame of a WebP may be larger than its canvas says, and its tables than its pixels.
+    assert_eq!(memory(&webp_head(&[vp8(4000, 3000)]), 64), Some(Some(55)));
+    let small = webp_head(&[vp8x(100, 100), vp8(16_383, 16_383)]);
+    assert_eq!(memory(&small, 64), too_large);
+    assert_eq!(
+        memory(&webp_head(&[vp8l(100, 100, 4 << 20)]), 64),
+        too_large
+    );
+    assert_eq!(
+        memory(&webp_head(&[vp8l(1000, 800, 100 << 10)]), 64),
+        Some(Some(49))
+    );
+    for head in [
+        &b""[..],
+        b"GIF89a",
+        b"RIFF\0\0\0\0WAVE",
+        b"\xff\xd8\xff\xe0",
+        b"\x89PNG\r\n",
+    ] {
+        assert_eq!(memory(head, 64), None, "{head:?}");
+    }
+}
+
+/// Depth and colour as PNG (ISO/IEC 15948) §11.2.2 numbers them.
+fn png_head(width: u32, height: u32, [depth, color]: [u8; 2]) -> Vec<u8> {
+    let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+    bytes.extend(width.to_be_bytes());
+    bytes.extend(height.to_be_bytes());
+    bytes.extend([depth, color, 0, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(*b"\0\0\0\0IDAT");
+    bytes
+}
+
+/// A frame of three colours, and a scan of so many of them.
+fn jpeg_head(frame: u8, (width, height): (u16, u16), in_scan: u8) -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2];
+    bytes.extend([0xff, frame, 0, 17, 8]);
+    bytes.extend(height.to_be_bytes());
+    bytes.extend(width.to_be_bytes());
+    bytes.extend([3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    bytes.extend([0xff, 0xda, 0, 12, in_scan]);
+    bytes.extend([1, 0, 2, 0, 3, 0, 0, 63, 0]);
+    bytes
+}
+
+fn webp_head(parts: &[Vec<u8>]) -> Vec<u8> {
+    [b"RIFF\0\0\0\0WEBP".to_vec(), parts.concat()].concat()
+}
+
+fn vp8x(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = b"VP8X\x0a\0\0\0\0\0\0\0".to_vec();
+    bytes.extend(&(width - 1).to_le_bytes()[..3]);
+    bytes.extend(&(height - 1).to_le_bytes()[..3]);
+    bytes
+}
+
+fn vp8(width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = b"VP8 \x0a\0\0\0\0\0\0\x9d\x01\x2a".to_vec();
+    bytes.extend(width.to_le_bytes());
+    bytes.extend(height.to_le_bytes());
+    bytes
+}
+
+/// Its content is so long.
+fn vp8l(width: u32, height: u32, length: u32) -> Vec<u8> {
+    let mut bytes = b"VP8L".to_vec();
+    bytes.extend(length.to_le_bytes());
+    bytes.push(0x2f);
+    bytes.extend(((width - 1) | (height - 1) << 14).to_le_bytes());
+    bytes
 }

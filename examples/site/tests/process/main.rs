@@ -23,6 +23,7 @@ mod log;
 mod nginx;
 mod opening;
 mod peer;
+mod pictures;
 mod reload;
 mod settings;
 mod stalled;
