@@ -45,7 +45,6 @@ pub(crate) struct Settings {
 const THREADS: usize = 8;
 const CACHE: usize = 1024;
 const WEIGHT: usize = 64 << 20;
-const ERROR_TTL: Duration = Duration::from_secs(1);
 
 impl RepublishLayer {
     /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all
@@ -61,14 +60,14 @@ impl RepublishLayer {
                 running: bound(4096),
                 lane: BlockingLane::new("promises", THREADS).ledger(ledger.clone()),
                 suspended: bound(16_384),
-                shared: Arc::new(Shared::new(CACHE, WEIGHT, ERROR_TTL)),
+                shared: Arc::new(Shared::new(CACHE, WEIGHT, Duration::ZERO)),
                 server_timing: true,
                 pin_snapshots: false,
                 ledger,
             },
             cache: CACHE,
             weight: WEIGHT,
-            error_ttl: ERROR_TTL,
+            error_ttl: Duration::ZERO,
         }
     }
 
@@ -145,8 +144,14 @@ impl RepublishLayer {
         self.anew()
     }
 
-    /// How long other requests get the error, panic or time-out of a shared promise before one
-    /// tries again; never longer than they would get a value. Default: 1 s.
+    /// How long later requests get the error, panic or time-out of a shared promise before one tries
+    /// again; never longer than they would get a value. Default: zero. Requests that wait for the
+    /// promise when it fails share its error, and the next request tries again, because it may be
+    /// somebody else's fault: of a credential, or of a deadline that was shorter.
+    ///
+    /// Set it where a promise fails slowly, as a server that is down does: then not every request
+    /// waits for that. A [stale](crate::Promises::stale_while_revalidate) value is refreshed again a
+    /// second after a failure at the earliest, whatever this says.
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
         self.anew()

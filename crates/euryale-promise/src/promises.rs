@@ -91,8 +91,8 @@ impl<'a> Promises<'a> {
     /// while it runs, and for those that ask within `fresh` of its end: these have it at once,
     /// without another pass.
     ///
-    /// An error is kept for the layer's [`error_ttl`](crate::RepublishLayer::error_ttl), if that is
-    /// less. A request sees one value in all its passes, however old it is by then. When all who
+    /// An error goes to the requests that wait for it, and is not kept, unless the layer has an
+    /// [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees one value in all its passes, however old it is by then. When all who
     /// wait for it have gone, it is cancelled.
     #[must_use]
     pub fn shared(mut self, fresh: Duration) -> Self {

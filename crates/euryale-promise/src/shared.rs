@@ -13,6 +13,9 @@ use crate::asks::{Sharing, Value};
 use crate::key::KeyId;
 use crate::run::later;
 
+/// After a refresh that failed, the next one waits at least for this long.
+const PAUSE: Duration = Duration::from_secs(1);
+
 pub(crate) struct Shared {
     capacity: usize,
     max_weight: usize,
@@ -143,7 +146,8 @@ impl Shared {
         let replaced = match (value, &mut entry.kept) {
             (Err(_), Some(kept)) if kept.value.is_ok() && now < kept.stale_until => {
                 // No other attempt for a while.
-                kept.fresh_until = later(now, self.error_ttl).min(kept.stale_until);
+                let pause = self.error_ttl.max(PAUSE);
+                kept.fresh_until = later(now, pause).min(kept.stale_until);
                 None
             }
             (value, kept) => {

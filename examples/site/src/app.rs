@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::routing::get;
@@ -89,8 +90,12 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let stack = stack
         .deadline(deadline)
         .deadline_for(move |request| takes_long(request).then_some(deadline * 10));
-    // What is shared are feeds, of up to some MiB, and pictures while they are made.
-    let stack = stack.republish(RepublishLayer::new().shared_values(64));
+    // What is shared are feeds, of up to some MiB, and pictures while they are made. A feed whose
+    // server is down is asked for once a second, and not for each page.
+    let republish = RepublishLayer::new()
+        .shared_values(64)
+        .error_ttl(Duration::from_secs(1));
+    let stack = stack.republish(republish);
     let stack = match uploads {
         Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
         None => stack,

@@ -115,6 +115,30 @@ async fn a_value_has_its_time() {
     site.quiet().await;
 }
 
+#[tokio::test]
+async fn an_error_is_shared_by_those_who_wait_and_not_kept() {
+    let upstream = Upstream::new(0);
+    upstream.down.store(1, SeqCst);
+    let site = site(RepublishLayer::new(), &upstream);
+    let requests: Vec<_> = (0..10)
+        .map(|_| {
+            let site = site.clone();
+            tokio::spawn(async move { site.text("/60/0").await })
+        })
+        .collect();
+    eventually("all wait", || site.ledger().promises.suspended.get() == 10).await;
+    upstream.open.add_permits(MANY);
+    for request in requests {
+        assert_eq!(request.await.unwrap(), "a promise failed: down in pass 2");
+    }
+    assert_eq!(upstream.calls(), 1);
+    assert_eq!(site.text("/60/0").await, "a promise failed: down in pass 2");
+    assert_eq!(upstream.calls(), 2, "it is tried again");
+    upstream.down.store(0, SeqCst);
+    assert_eq!(site.text("/60/0").await, "3 in pass 2");
+    site.quiet().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_has_a_shorter_time() {
     let upstream = Upstream::new(MANY);
