@@ -1,6 +1,7 @@
 //! What services return.
 
 mod answer;
+mod chain;
 
 use std::borrow::Cow;
 use std::convert::Infallible;

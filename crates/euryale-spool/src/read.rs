@@ -74,7 +74,9 @@ where
             let part = tokio::time::timeout(self.pace.patience(), next)
                 .await
                 .map_err(|_| Error::new(ErrorKind::BodyStalled))?;
-            let Some(data) = part.map_err(reason)? else {
+            // A server that gave the body up says why.
+            let part = part.map_err(|error| Error::of_body(error, ErrorKind::Malformed));
+            let Some(data) = part? else {
                 return Ok(None);
             };
             let len = data.len() as u64;
@@ -95,14 +97,6 @@ pub(crate) fn longer_than(limit: u64) -> Error {
     Error::new(ErrorKind::BodyTooLarge).telling(format!(
         "What is sent to this address may have at most {limit} bytes."
     ))
-}
-
-/// A server that gave the body up says why.
-fn reason(error: BoxError) -> Error {
-    match error.downcast::<Error>() {
-        Ok(own) => *own,
-        Err(foreign) => Error::with_source(ErrorKind::Malformed, foreign),
-    }
 }
 
 /// The data of a frame, without a copy where the body's own are `Bytes`, as hyper's are. Trailers

@@ -1,4 +1,5 @@
 mod keeping;
+mod wrapped;
 
 use std::time::Duration;
 

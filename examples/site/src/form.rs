@@ -2,7 +2,7 @@
 //! connection is asked for.
 
 use euryale::Request;
-use euryale::spool::{Form, FormLimits, Upload};
+use euryale::spool::{Field, Form, FormLimits, Upload};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::refusal::Refusal;
@@ -74,7 +74,9 @@ pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
     }
     // A multipart form of no bytes at all is none.
     let fields = Form::of(request).map(Form::fields).unwrap_or_default();
-    if fields.is_empty() && is_upload(request.headers()) {
+    // `filename=""` is what a file input without a file sends.
+    let is_nameless = |field: &Field| field.file().is_some_and(|file| file.file_name().is_empty());
+    if is_upload(request.headers()) && (fields.is_empty() || fields.iter().any(is_nameless)) {
         return Err(Refusal::bad(
             "No file was sent: choose one, in a field named file.",
         ));

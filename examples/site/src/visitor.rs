@@ -3,8 +3,8 @@
 
 use axum::response::{IntoResponse, Response};
 use euryale::forwarded::{Client, PublicUrl};
-use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 
 /// The cookie that counts visits.
@@ -35,16 +35,15 @@ pub(crate) async fn answer(client: Client, url: PublicUrl, headers: HeaderMap) -
 }
 
 fn visits(headers: &HeaderMap) -> u32 {
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok());
-    let mut pairs = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
+    // As bytes: the cookie of another application may hold any, and must not hide this one.
+    let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = lines
+        .flat_map(|line| line.split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii);
     let value = pairs
-        .find(|(name, _)| *name == VISITS)
-        .and_then(|(_, value)| value.parse::<u32>().ok());
+        .filter_map(|pair| pair.strip_prefix(VISITS.as_bytes())?.strip_prefix(b"="))
+        .next()
+        .and_then(|value| str::from_utf8(value).ok()?.parse::<u32>().ok());
     // Whatever a browser may have made of it.
     value.unwrap_or(0).min(999_999)
 }

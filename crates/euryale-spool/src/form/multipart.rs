@@ -13,7 +13,6 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use euryale_core::{BoxError, Error, ErrorKind};
 use futures_core::Stream;
-use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http_body::Body;
 use multer::Multipart;
@@ -116,8 +115,8 @@ where
     room.text.take(name.len())?;
     fields.charge(name.len())?;
     let Some(file_name) = part.file_name().map(str::to_owned) else {
-        if names_a_file(&part) {
-            return Err(malformed("The name of a file in the form is no UTF-8."));
+        if let Some(why) = unreadable_file_name(&part) {
+            return Err(malformed(why));
         }
         let mut text = fields.text();
         let most = room.text.left;
@@ -148,17 +147,38 @@ where
     Ok(())
 }
 
-/// Does the head of `part` speak of a file, although multer finds no name? Otherwise it would be
-/// taken for a text.
-fn names_a_file(part: &multer::Field<'_>) -> bool {
-    let disposition = part
-        .headers()
-        .get(CONTENT_DISPOSITION)
-        .map_or(&b""[..], HeaderValue::as_bytes);
-    let wanted = b"filename";
-    disposition
-        .windows(wanted.len())
-        .any(|found| found.eq_ignore_ascii_case(wanted))
+/// Says why multer finds no name for a file, if `part` is a file: it must not be taken for a text.
+fn unreadable_file_name(part: &multer::Field<'_>) -> Option<&'static str> {
+    let disposition = part.headers().get(CONTENT_DISPOSITION)?;
+    let has = |wanted: &[u8]| {
+        parameters(disposition.as_bytes()).any(|name| name.eq_ignore_ascii_case(wanted))
+    };
+    if has(b"filename*") {
+        // RFC 7578 §4.2.
+        return Some(
+            "Forms must not use filename* for a file: send its name as filename, in UTF-8.",
+        );
+    }
+    has(b"filename").then_some(
+        "The name of a file in the form cannot be read: send it as filename=\"…\", in UTF-8.",
+    )
+}
+
+/// The names of the parameters of a header field (RFC 9110 §5.6.6), without what stands in quotes.
+fn parameters(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    let parts = field.split(move |&byte| {
+        let was_escaped = std::mem::replace(&mut is_escaped, is_quoted && byte == b'\\');
+        if byte == b'"' && !(is_quoted && was_escaped) {
+            is_quoted = !is_quoted;
+        }
+        byte == b';' && !is_quoted
+    });
+    parts.filter_map(|part| {
+        let equals = part.iter().position(|byte| *byte == b'=')?;
+        Some(part[..equals].trim_ascii())
+    })
 }
 
 /// The parts, one after the other.

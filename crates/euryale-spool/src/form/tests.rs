@@ -228,6 +228,37 @@ async fn what_is_no_form_is_malformed() {
 }
 
 #[tokio::test]
+async fn file_whose_name_cannot_be_read_is_refused_with_the_reason() {
+    for (head, says) in [
+        ("filename*=UTF-8''a.txt", "must not use filename*"),
+        (
+            "FILENAME*=UTF-8''a.txt; FILENAME=\"a.txt\"",
+            "must not use filename*",
+        ),
+        ("FILENAME=\"a.txt\"", "cannot be read"),
+        ("filename=\"a.txt", "cannot be read"),
+    ] {
+        let body = multipart(&[part(&format!("name=\"f\"; {head}"), "x")]);
+        let error = form(MULTIPART, &body).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{head}");
+        assert!(
+            error.told().unwrap().contains(says),
+            "{head}: {:?}",
+            error.told()
+        );
+    }
+}
+
+#[tokio::test]
+async fn text_may_be_called_filename() {
+    for name in ["filename", "a; filename*=b", "a\\\"; filename*=b"] {
+        let body = multipart(&[part(&format!("name=\"{name}\""), "x")]);
+        let form = form(MULTIPART, &body).await.unwrap();
+        assert_eq!(form.fields()[0].text(), Some("x"), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn each_limit_is_met_exactly() {
     let fields = FormLimits::new().fields(2);
     let files = FormLimits::new().files(2);

@@ -36,6 +36,20 @@ fn seen(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
+async fn cookie_of_another_application_hides_no_other() {
+    let site = Site::start_with(1, &[TRUSTED, "--demo"]).await;
+    for line in [
+        "name=Jürgen; visits=1",
+        "visits=1; name=Jürgen",
+        "visits=1;name",
+    ] {
+        let answer = told(&site, "/@@visitor", &format!("cookie: {line}\r\n")).await;
+        assert_eq!(seen(&answer)["visits"], 2, "{line}");
+    }
+    site.end().await;
+}
+
+#[tokio::test]
 async fn links_redirects_and_cookies_have_the_prefix() {
     let site = Site::start_with(1, &[TRUSTED, "--allow-writes", "--demo"]).await;
     for path in [

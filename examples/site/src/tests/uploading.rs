@@ -161,7 +161,7 @@ async fn uploads_that_are_refused_change_nothing() {
     let site = Site::start(2).await;
     let before = site.blobs();
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 9] = [
         (
             "/nowhere",
             &[("a", "")],
@@ -201,6 +201,12 @@ async fn uploads_that_are_refused_change_nothing() {
         (
             "/guides",
             &[("", "")],
+            400,
+            "No file was sent: choose one, in a field named file.",
+        ),
+        (
+            "/guides",
+            &[("", "1")],
             400,
             "No file was sent: choose one, in a field named file.",
         ),
