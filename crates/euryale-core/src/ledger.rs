@@ -131,6 +131,9 @@ pub struct Books {
     pub spool: Spool,
     /// Peers of the server.
     pub sockets: Sockets,
+    /// Requests that the server refused before calling the service, because their heads were
+    /// malformed or too large. Those that h2 refuses are not included.
+    pub requests_refused: Counter,
     /// From a request's head parsed to its response's head written, in seconds.
     pub response_head_seconds: Histogram,
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error as _;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -20,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::clock::{Clock, REST};
-use crate::edge::Edge;
+use crate::edge::{Edge, refused};
 use crate::farewell::part;
 use crate::incoming::Incoming;
 use crate::running::Shared;
@@ -48,7 +49,12 @@ pub(crate) async fn converse<S, B>(
     B::Error: Into<BoxError>,
 {
     loop {
-        let (io, mut given_back) = ServerIo::new(socket, terms.max_control_frames, &shared.cut);
+        let (io, mut given_back) = ServerIo::new(
+            socket,
+            terms.max_control_frames,
+            terms.max_head,
+            &shared.cut,
+        );
         let spoken = speak(shared, terms, io, edge.clone(), &cell).await;
         let back = given_back.try_recv();
         let ending = match (spoken, &back) {
@@ -58,12 +64,17 @@ pub(crate) async fn converse<S, B>(
             (Spoken::Rests, Err(_)) => Some(Ending::Failed),
         };
         let ending = ending.map(|ending| cell.end(ending));
-        let Ok(back) = back else {
-            return lend(shared, given_back, &cell).await;
-        };
-        let Some(ending) = ending else {
-            socket = back;
-            continue;
+        let (back, ending) = match (back, ending) {
+            (Ok(back), Some(ending)) => (back, ending),
+            (Ok(back), None) => {
+                socket = back;
+                continue;
+            }
+            (Err(_), _) => match lend(shared, given_back, &cell).await {
+                // The peer can still read what the route wrote last.
+                Some(back) => (back, Ending::Finished),
+                None => return,
+            },
         };
         tokio::select! {
             biased;
@@ -111,6 +122,7 @@ where
     // Tokens of its own: a wait on a shared one locks, at every wake-up, what all sockets share.
     let drain = shared.drain.child_token();
     let cut = shared.cut.child_token();
+    let peer = edge.peer().clone();
     // On the heap, which has it back when the socket rests.
     let mut hyper = Box::pin(
         terms
@@ -124,7 +136,8 @@ where
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
-                let ending = ending_of(result, cell, !matches!(drain_state, Drain::Afar));
+                let is_draining = !matches!(drain_state, Drain::Afar);
+                let ending = ending_of(result, cell, is_draining, |why| refused(cell, &peer, why));
                 return Poll::Ready(Spoken::Ended(ending));
             }
             if cutting.as_mut().poll(cx).is_ready() {
@@ -190,19 +203,20 @@ async fn lend(
     shared: &Shared,
     mut given_back: oneshot::Receiver<Socket<Transport>>,
     cell: &SocketCell,
-) {
+) -> Option<Socket<Transport>> {
     let began = Instant::now();
     // Borrowed: what was given back is counted when it is known how it ended.
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => {
             cell.end(Ending::Cut);
-            if let Some((method, uri)) = cell.upgraded() {
+            if let Some((method, path)) = cell.upgraded() {
                 let age = began.elapsed();
-                tracing::warn!(%method, path = uri.path(), phase = "upgraded", ?age, "cut");
+                tracing::warn!(%method, path = &**path, phase = "upgraded", ?age, "cut");
             }
+            None
         }
-        _ = &mut given_back => {}
+        back = &mut given_back => back.ok(),
     }
 }
 
@@ -217,7 +231,13 @@ fn late(phase: Phase) -> Ending {
     }
 }
 
-fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool) -> Ending {
+/// `refused` is called with the reason if hyper has refused a request.
+fn ending_of(
+    result: Result<(), BoxError>,
+    cell: &SocketCell,
+    is_draining: bool,
+    refused: impl Fn(&dyn fmt::Display),
+) -> Ending {
     let Err(error) = result else {
         return if cell.phase().0 == Phase::Retiring {
             Ending::Idle
@@ -225,11 +245,17 @@ fn ending_of(result: Result<(), BoxError>, cell: &SocketCell, is_draining: bool)
             Ending::Finished
         };
     };
+    if cell.has_long_target() {
+        refused(&"the target is too long");
+        return Ending::TargetTooLong;
+    }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         if error.is_parse_too_large() {
+            refused(error);
             return Ending::HeadTooLarge;
         }
         if error.is_parse() {
+            refused(error);
             return Ending::Malformed;
         }
         if let Some(ending) = said_by_http2(error) {

@@ -1,43 +1,57 @@
 //! The service that hyper itself calls, outside every middleware.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use euryale_core::{Body, BoxError, Peer};
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::framing;
+use crate::calendar::Calendar;
+use crate::framing::{self, Refusal};
 use crate::incoming::{Incoming, Pace};
 use crate::outgoing::Outgoing;
 use crate::sendfile::{Windows, arm};
 use crate::slowest::{Slowest, Watched};
 use crate::socket::{Ending, Running, SocketCell};
 use crate::streams::{BlobStreams, Queued, Sending};
+use crate::terms::Terms;
 
 /// Makes an [`Edge`] for every socket.
 #[derive(Clone, Debug)]
 pub(crate) struct MakeEdge<S> {
     service: S,
-    is_draining: Arc<AtomicBool>,
+    common: Arc<Common>,
     slowest: Option<Slowest>,
+}
+
+/// State that all sockets share.
+#[derive(Debug)]
+struct Common {
+    is_draining: Arc<AtomicBool>,
+    calendar: Calendar,
 }
 
 impl<S: Clone> MakeEdge<S> {
     /// From when on `is_draining` is true, answers of HTTP/1 are the last ones of their sockets.
     pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
+        let common = Common {
+            is_draining,
+            calendar: Calendar::default(),
+        };
         Self {
             service,
-            is_draining,
+            common: Arc::new(common),
             slowest,
         }
     }
@@ -48,18 +62,18 @@ impl<S: Clone> MakeEdge<S> {
         peer: Peer,
         cell: Arc<SocketCell>,
         windows: Option<Arc<Windows>>,
-        pace: Pace,
+        terms: &Terms,
     ) -> Edge<S> {
         let service = self.service.clone();
-        let is_draining = Arc::clone(&self.is_draining);
         Edge {
             service,
             peer,
             cell,
             windows,
             streams: BlobStreams::new(),
-            pace,
-            is_draining,
+            pace: terms.pace,
+            max_target: terms.max_target,
+            common: Arc::clone(&self.common),
             slowest: self.slowest.clone(),
         }
     }
@@ -75,7 +89,8 @@ pub(crate) struct Edge<S> {
     windows: Option<Arc<Windows>>,
     streams: BlobStreams,
     pace: Pace,
-    is_draining: Arc<AtomicBool>,
+    max_target: usize,
+    common: Arc<Common>,
     slowest: Option<Slowest>,
 }
 
@@ -102,7 +117,7 @@ where
         let times = watched.as_ref().map(|watched| watched.times());
         let running = self.cell.asked(is_http2, with_body, method, uri, watched);
         let mut request = request.map(|body| Incoming::new(body, &self.cell, self.pace));
-        let verdict = framing::check(&mut request);
+        let verdict = framing::check(&mut request, self.max_target);
         request.extensions_mut().insert(self.peer.clone());
         if let Some(times) = times {
             request.extensions_mut().insert(times);
@@ -117,7 +132,10 @@ where
                 service: self.service.clone(),
                 request,
             },
-            Err(why) => State::Refused { why },
+            Err(refusal) => {
+                refused(&self.cell, &self.peer, &refusal.why);
+                State::Refused { refusal }
+            }
         };
         EdgeFuture {
             state,
@@ -126,9 +144,21 @@ where
             framing,
             windows: self.windows.clone(),
             streams: self.streams.clone(),
-            is_draining: Arc::clone(&self.is_draining),
+            common: Arc::clone(&self.common),
         }
     }
+}
+
+impl<S> Edge<S> {
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+/// Counts and logs a request that is refused before the service is called.
+pub(crate) fn refused(cell: &SocketCell, peer: &Peer, why: &dyn fmt::Display) {
+    cell.ledger.requests_refused.add(1);
+    tracing::info!(peer = %peer.address(), %why, "request refused");
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +181,7 @@ pin_project! {
         framing: Framing,
         windows: Option<Arc<Windows>>,
         streams: BlobStreams,
-        is_draining: Arc<AtomicBool>,
+        common: Arc<Common>,
     }
 }
 
@@ -164,7 +194,7 @@ pin_project! {
         Waiting { service: S, request: Request<Incoming> },
         Called { #[pin] future: F },
         Queued { queued: Box<Queued> },
-        Refused { why: &'static str },
+        Refused { refusal: Refusal },
         Taken,
     }
 }
@@ -194,9 +224,12 @@ where
             StateProj::Called { future } => ready!(future.poll(cx))?.map(Body::new),
             StateProj::Queued { queued } => {
                 let response = ready!(queued.poll(cx));
+                let response = dated(response, &this.common.calendar);
                 return give(this.running, *this.framing, *this.parsed, response);
             }
-            StateProj::Refused { why } => refusal(why, *this.framing, this.running.as_ref()),
+            StateProj::Refused { refusal } => {
+                refusal_of(*refusal, *this.framing, this.running.as_ref())
+            }
             StateProj::Waiting { .. } | StateProj::Taken => return Poll::Pending,
         };
         let response = match this.framing {
@@ -204,7 +237,7 @@ where
                 if let Some(windows) = this.windows {
                     arm(&response, windows);
                 }
-                if this.is_draining.load(Ordering::Relaxed) {
+                if this.common.is_draining.load(Ordering::Relaxed) {
                     last(response)
                 } else {
                     response
@@ -220,8 +253,19 @@ where
             },
             Framing::HeadOnly => without_body(response),
         };
+        let response = dated(response, &this.common.calendar);
         give(this.running, *this.framing, *this.parsed, response)
     }
+}
+
+/// Adds `Date` where the one that hyper would add is wrong.
+fn dated(mut response: Response<Body>, calendar: &Calendar) -> Response<Body> {
+    if let Some(date) = calendar.correction(SystemTime::now())
+        && !response.headers().contains_key(DATE)
+    {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
 }
 
 /// To hyper.
@@ -263,9 +307,10 @@ fn last(mut response: Response<Body>) -> Response<Body> {
 }
 
 /// Nothing that follows on the socket can be trusted to be a request.
-fn refusal(why: &str, framing: Framing, running: Option<&Running>) -> Response<Body> {
-    let mut response = Response::new(Body::from(format!("400 Bad Request: {why}\n")));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
+fn refusal_of(refusal: Refusal, framing: Framing, running: Option<&Running>) -> Response<Body> {
+    let Refusal { status, why } = refusal;
+    let mut response = Response::new(Body::from(format!("{status}: {why}\n")));
+    *response.status_mut() = status;
     response.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -275,7 +320,10 @@ fn refusal(why: &str, framing: Framing, running: Option<&Running>) -> Response<B
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(running) = running {
-            running.cell().blame(Ending::Malformed);
+            running.cell().blame(match status {
+                StatusCode::URI_TOO_LONG => Ending::TargetTooLong,
+                _ => Ending::Malformed,
+            });
         }
     }
     response

@@ -18,6 +18,9 @@ const MOST: usize = 64 << 20;
 const TIMEOUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
+const URI_TOO_LONG: &[u8] =
+    b"HTTP/1.1 414 URI Too Long\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113 §6.8, §7): nothing is said about which streams were
 /// worked on.
 const GOAWAY: &[u8] = &[
@@ -33,6 +36,7 @@ pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &S
     let word = match ending {
         Ending::HeadElapsed if cell.awaits_rest_of_head() => Some(TIMEOUT),
         Ending::Flood if cell.can_be_told() => Some(GOAWAY),
+        Ending::TargetTooLong if cell.has_long_target() => Some(URI_TOO_LONG),
         _ => None,
     };
     let lingers = match ending {
@@ -40,9 +44,9 @@ pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &S
             socket.io.forget();
             false
         }
-        Ending::Malformed | Ending::HeadTooLarge | Ending::Flood => true,
+        Ending::Malformed | Ending::HeadTooLarge | Ending::TargetTooLong | Ending::Flood => true,
         Ending::Cut | Ending::Silent | Ending::Idle => false,
-        _ => word.is_some() || cell.is_unread(),
+        _ => word.is_some() || cell.is_unread() || cell.is_upgraded_and_open(),
     };
     if !lingers {
         return;

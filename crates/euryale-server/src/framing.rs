@@ -9,34 +9,109 @@
 mod tests;
 
 use http::header::{HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Request, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+
+/// Why a request is refused, and with which status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) why: &'static str,
+}
 
 /// Makes sure of one reading of `request`: where its body ends, and whom it is meant for. HTTP/2
-/// requests are given the `Host` that they need not have.
-pub(crate) fn check<B>(request: &mut Request<B>) -> Result<(), &'static str> {
-    // A proxy that passes `x_forwarded_for` on may mean what a CGI-like program makes of it:
-    // `X-Forwarded-For`.
-    if request
-        .headers()
-        .keys()
-        .any(|name| name.as_str().as_bytes().contains(&b'_'))
-    {
-        return Err("a field's name has an underscore");
-    }
+/// requests are given the `Host` that they need not have. `max_target` is in bytes.
+pub(crate) fn check<B>(request: &mut Request<B>, max_target: usize) -> Result<(), Refusal> {
+    fields(request).map_err(bad)?;
     if request.version() < Version::HTTP_2 {
         coding(request.headers())?;
     }
-    host(request)
+    target(request, max_target)?;
+    host(request).map_err(bad)
 }
 
-/// RFC 9112 §6.1: `chunked` is the one coding that is known here, and it stands once.
-fn coding(headers: &HeaderMap) -> Result<(), &'static str> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err("the one transfer coding is chunked"),
+fn bad(why: &'static str) -> Refusal {
+    Refusal {
+        status: StatusCode::BAD_REQUEST,
+        why,
     }
+}
+
+fn fields<B>(request: &Request<B>) -> Result<(), &'static str> {
+    // The values of HTTP/1 are trimmed already, by httparse.
+    let may_have_spaces = request.version() >= Version::HTTP_2;
+    for (name, value) in request.headers() {
+        // A proxy that passes `x_forwarded_for` on may mean what a CGI-like program makes of it:
+        // `X-Forwarded-For`.
+        if name.as_str().as_bytes().contains(&b'_') {
+            return Err("a field's name has an underscore");
+        }
+        // RFC 9113 §8.2.1. A proxy that translates the request to HTTP/1 changes such a value.
+        if may_have_spaces && value.as_bytes().trim_ascii().len() != value.len() {
+            return Err("a field's value begins or ends with white space");
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9112 §6.1: `chunked` is the one coding that is known here, and it is applied once.
+fn coding(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => return Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => return Ok(()),
+        _ => {}
+    }
+    let status = if has_unknown_codings(headers) {
+        StatusCode::NOT_IMPLEMENTED
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    let why = "the one transfer coding is chunked";
+    Err(Refusal { status, why })
+}
+
+/// Returns whether the codings are well formed, so that another server might know them: each is a
+/// token, and `chunked` is the last one only.
+fn has_unknown_codings(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut codings = lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let is_token = |coding: &[u8]| {
+        !coding.is_empty()
+            && coding
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    codings.next_back().is_some_and(is_chunked)
+        && codings.all(|coding| is_token(coding) && !is_chunked(coding))
+}
+
+/// RFC 9112 §3: a target that is too long is answered 414; §3.2: `*` is for OPTIONS, and an
+/// authority alone is for CONNECT.
+fn target<B>(request: &Request<B>, max_target: usize) -> Result<(), Refusal> {
+    let uri = request.uri();
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    if authority.len() + path.len() > max_target {
+        return Err(Refusal {
+            status: StatusCode::URI_TOO_LONG,
+            why: "the target is too long",
+        });
+    }
+    let is_known = match *request.method() {
+        Method::CONNECT if request.version() < Version::HTTP_2 => path.is_empty(),
+        // h2 has checked its form.
+        Method::CONNECT => true,
+        Method::OPTIONS if path == "*" => true,
+        _ => uri.path().starts_with('/'),
+    };
+    if is_known {
+        return Ok(());
+    }
+    Err(bad("the target has another form than the method allows"))
 }
 
 /// RFC 9112 §3.2 and RFC 9113 §8.3.1: one host, and one that is written as hosts are.

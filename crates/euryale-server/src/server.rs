@@ -171,6 +171,10 @@ impl Server {
     /// 8 KiB for HTTP/1: generous for cookies, small enough that a thousand peers who send heads
     /// without end hold 64 MiB.
     ///
+    /// The target of a request may have half of that, but at least 8,000 bytes (RFC 9110 §4.1); a
+    /// longer one is refused with 414 (RFC 9112 §3). An HTTP/2 head beyond the whole limit is
+    /// answered 431 by h2, and is not counted.
+    ///
     /// With HTTP/1 this is hyper's buffer, so a response's body is also read no further ahead than
     /// that. With HTTP/2 it is announced as SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §6.5.2).
     pub fn max_header_size(mut self, bytes: usize) -> Self {

@@ -42,6 +42,17 @@ impl Settings {
     /// hyper panics when it is given less.
     const HYPER_MIN_BUFFER: usize = 8 << 10;
 
+    /// The longest head of an HTTP/1 request, in bytes.
+    pub(crate) fn max_head(&self) -> usize {
+        self.max_header_size.max(Self::HYPER_MIN_BUFFER)
+    }
+
+    /// The longest target of a request, in bytes: half of a head, but at least what RFC 9110 §4.1
+    /// recommends.
+    pub(crate) fn max_target(&self) -> usize {
+        (self.max_header_size / 2).max(8000)
+    }
+
     pub(crate) fn builder(&self, executor: Tracked) -> auto::Builder<Tracked> {
         let mut builder = auto::Builder::new(executor);
         let mut http1 = builder.http1();
@@ -50,7 +61,7 @@ impl Settings {
             .header_read_timeout(None)
             .half_close(self.half_close)
             .keep_alive(self.keep_alive)
-            .max_buf_size(self.max_header_size.max(Self::HYPER_MIN_BUFFER));
+            .max_buf_size(self.max_head());
         if self.max_headers != Self::HYPER_MAX_HEADERS {
             http1.max_headers(self.max_headers);
         }

@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use self::cell::LongTarget;
 pub(crate) use self::cell::{Phase, Running, SocketCell};
 pub(crate) use self::ending::Ending;
 use self::frames::{Flood, Frames};
@@ -72,15 +73,17 @@ pub(crate) struct ServerIo<T> {
     socket: Option<Socket<T>>,
     back: Option<oneshot::Sender<Socket<T>>>,
     frames: Frames,
+    max_head: usize,
     lent: Lent,
 }
 
 impl<T> ServerIo<T> {
-    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `cut` ends it
-    /// for a route that has it.
+    /// `max_control_frames` is how many frames of HTTP/2 may come that bring nothing; `max_head`
+    /// is the longest head of HTTP/1, in bytes; `cut` ends it for a route that has it.
     pub(crate) fn new(
         socket: Socket<T>,
         max_control_frames: u32,
+        max_head: usize,
         cut: &CancellationToken,
     ) -> (Self, oneshot::Receiver<Socket<T>>) {
         let (back, given_back) = oneshot::channel();
@@ -94,6 +97,7 @@ impl<T> ServerIo<T> {
                 socket: Some(socket),
                 back: Some(back),
                 frames,
+                max_head,
                 lent,
             },
             given_back,
@@ -161,12 +165,16 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.still_lent(cx, Way::In)?;
+        let max_head = self.max_head;
         let (io, cell, frames) = self.parts()?;
         let before = buf.filled().len();
         let read = io.poll_read(cx, buf);
         if matches!(read, Poll::Ready(Ok(()))) {
             let heard = &buf.filled()[before..];
-            cell.heard(heard);
+            if let Err(LongTarget) = cell.heard(heard, max_head) {
+                // hyper ends at once, where it would answer 431 otherwise.
+                return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+            }
             if let Err(Flood) = frames.read(heard) {
                 cell.blame(Ending::Flood);
                 // hyper ends with it at once, and the rest is said when it has.

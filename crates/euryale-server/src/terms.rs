@@ -23,6 +23,8 @@ pub(crate) struct Terms {
     pub(crate) handshake_timeout: Duration,
     pub(crate) max_resets: u32,
     pub(crate) max_control_frames: u32,
+    pub(crate) max_head: usize,
+    pub(crate) max_target: usize,
     pub(crate) pace: Pace,
 }
 
@@ -37,6 +39,8 @@ impl Terms {
             handshake_timeout: settings.handshake_timeout,
             max_resets: settings.max_resets,
             max_control_frames: settings.max_control_frames,
+            max_head: settings.max_head(),
+            max_target: settings.max_target(),
             pace: settings.pace,
         }
     }

@@ -70,7 +70,7 @@ pub(crate) async fn welcome<S, B>(
     };
     match greeted.await {
         Ok(Greeted { io, peer, windows }) => {
-            let edge = make.make(peer, cell.clone(), windows, terms.pace);
+            let edge = make.make(peer, cell.clone(), windows, &terms);
             converse(&shared, &terms, Socket { io, open }, edge, cell).await;
         }
         Err(ending) => {

@@ -232,6 +232,11 @@ pub(super) fn write(ledger: &Ledger) -> String {
         "reason",
         closed,
     );
+    out.counter(
+        "euryale_requests_refused_total",
+        "Requests that the server refused by itself.",
+        &ledger.requests_refused,
+    );
     let head = &ledger.response_head_seconds;
     out.histogram(
         "euryale_response_head_seconds",

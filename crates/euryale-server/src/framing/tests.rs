@@ -1,16 +1,27 @@
 use super::*;
 
+const MAX_TARGET: usize = 100;
+
 fn verdict(
     version: Version,
     uri: &str,
     fields: &[(&str, &str)],
 ) -> Result<Option<String>, &'static str> {
-    let mut request = Request::builder().version(version).uri(uri);
+    verdict_on(Method::GET, version, uri, fields).map_err(|refusal| refusal.why)
+}
+
+fn verdict_on(
+    method: Method,
+    version: Version,
+    uri: &str,
+    fields: &[(&str, &str)],
+) -> Result<Option<String>, Refusal> {
+    let mut request = Request::builder().method(method).version(version).uri(uri);
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
     let mut request = request.body(()).unwrap();
-    check(&mut request)?;
+    check(&mut request, MAX_TARGET)?;
     Ok(request
         .headers()
         .get(HOST)
@@ -98,18 +109,76 @@ fn the_one_coding_is_chunked() {
     let with = |codings: &[&'static str]| {
         let mut fields = vec![("host", "a")];
         fields.extend(codings.iter().map(|coding| ("transfer-encoding", *coding)));
-        verdict(Version::HTTP_11, "/", &fields).is_ok()
+        let verdict = verdict_on(Method::POST, Version::HTTP_11, "/", &fields);
+        verdict.map_or_else(|refusal| refusal.status.as_u16(), |_| 200)
     };
-    assert!(with(&["chunked"]) && with(&["Chunked"]));
+    assert_eq!((with(&["chunked"]), with(&["Chunked"])), (200, 200));
+    for unknown in [
+        &["gzip, chunked"][..],
+        &["gzip", "chunked"],
+        &["a-b,deflate , chunked"],
+    ] {
+        assert_eq!(with(unknown), 501, "{unknown:?}");
+    }
     for bad in [
         &["chunked", "chunked"][..],
-        &["gzip, chunked"],
-        &["gzip", "chunked"],
         &["chunked, chunked"],
+        &["gzip, chunked, chunked"],
         &["identity"],
+        &["chunked, gzip"],
+        &[", chunked"],
+        &["\"gzip\", chunked"],
+        &["gz ip, chunked"],
+        &["chunked;a"],
     ] {
-        assert!(!with(bad), "{bad:?}");
+        assert_eq!(with(bad), 400, "{bad:?}");
     }
+}
+
+#[test]
+fn each_form_of_target_is_for_its_methods() {
+    let status = |method: Method, version, uri: &str| {
+        let verdict = verdict_on(method, version, uri, &[("host", "a:443")]);
+        verdict.map_or_else(|refusal| refusal.status.as_u16(), |_| 200)
+    };
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        assert_eq!(status(Method::OPTIONS, version, "*"), 200);
+        assert_eq!(status(Method::OPTIONS, version, "/"), 200);
+        assert_eq!(status(Method::GET, version, "*"), 400);
+        assert_eq!(status(Method::GET, version, "a:443"), 400);
+        assert_eq!(status(Method::OPTIONS, version, "a:443"), 400);
+        assert_eq!(status(Method::GET, version, "http://a:443"), 200);
+        assert_eq!(status(Method::GET, version, "http://a:443?b"), 200);
+        assert_eq!(status(Method::CONNECT, version, "a:443"), 200);
+    }
+    assert_eq!(status(Method::CONNECT, Version::HTTP_11, "/"), 400);
+}
+
+#[test]
+fn target_beyond_the_limit_is_too_long() {
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let verdict = |path: String| verdict_on(Method::GET, version, &path, &[("host", "a")]);
+        assert_eq!(
+            verdict(format!("/{}", "x".repeat(99))),
+            Ok(Some("a".to_owned()))
+        );
+        let refusal = verdict(format!("/?{}", "x".repeat(99))).unwrap_err();
+        assert_eq!(refusal.status, StatusCode::URI_TOO_LONG);
+    }
+}
+
+#[test]
+fn values_of_http2_have_no_white_space_at_their_ends() {
+    for value in [" a", "a ", "\ta", "a\t", " "] {
+        let fields = [("host", "a"), ("x", value)];
+        assert_eq!(
+            verdict(Version::HTTP_2, "/", &fields),
+            Err("a field's value begins or ends with white space"),
+            "{value:?}"
+        );
+    }
+    let fields = [("host", "a"), ("x", "a b"), ("y", "")];
+    assert!(verdict(Version::HTTP_2, "/", &fields).is_ok());
 }
 
 #[test]

@@ -44,8 +44,13 @@ pub(crate) struct SocketCell {
     resets: Resets,
     /// HTTP/2: hyper has said why it ends.
     told: AtomicBool,
-    /// It was given to a route, whose request had this method and this address.
-    upgraded: OnceLock<(Method, Uri)>,
+    /// It was given to a route, whose request had this method and this path. The path is a copy,
+    /// because a `Uri` from hyper keeps hyper's whole read buffer alive.
+    upgraded: OnceLock<(Method, Box<str>)>,
+    /// The length of the current head so far, in bytes, or `u32::MAX` once its first line has ended.
+    first_line: AtomicU32,
+    /// The first line of a head has filled all the room that a head has.
+    long_target: AtomicBool,
     /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds
     /// after `born`, plus one. Zero: there is none.
     unwritten: AtomicU64,
@@ -77,6 +82,10 @@ pub(crate) enum Phase {
 
 const NOBODY: u8 = u8::MAX;
 
+/// The first line of a head is as long as a whole head may be.
+#[derive(Debug)]
+pub(super) struct LongTarget;
+
 impl SocketCell {
     pub(crate) fn new(ledger: Ledger) -> Self {
         Self {
@@ -97,6 +106,8 @@ impl SocketCell {
             resets: Resets::default(),
             told: AtomicBool::new(false),
             upgraded: OnceLock::new(),
+            first_line: AtomicU32::new(0),
+            long_target: AtomicBool::new(false),
             unwritten: AtomicU64::new(0),
             // What remains when the task of the socket panics.
             ending: AtomicU8::new(Ending::Failed as u8),
@@ -181,6 +192,16 @@ impl SocketCell {
         self.unread.load(Relaxed) && !self.ended.load(Relaxed)
     }
 
+    /// Returns whether the socket was upgraded and its peer may still be sending.
+    pub(crate) fn is_upgraded_and_open(&self) -> bool {
+        self.upgraded.get().is_some() && !self.ended.load(Relaxed)
+    }
+
+    /// Returns whether the peer is sending a target that is too long for hyper to read.
+    pub(crate) fn has_long_target(&self) -> bool {
+        self.long_target.load(Relaxed)
+    }
+
     /// Half a head came, as HTTP/1, and all that was to be written is.
     pub(crate) fn awaits_rest_of_head(&self) -> bool {
         self.has_some_of_a_head()
@@ -191,7 +212,7 @@ impl SocketCell {
     }
 
     /// What was asked for by the request whose route has the socket now.
-    pub(crate) fn upgraded(&self) -> Option<&(Method, Uri)> {
+    pub(crate) fn upgraded(&self) -> Option<&(Method, Box<str>)> {
         self.upgraded.get()
     }
 
@@ -241,7 +262,8 @@ impl SocketCell {
         ending
     }
 
-    pub(super) fn heard(&self, bytes: &[u8]) {
+    /// Fails if the first line of a head does not end within `max_head` bytes.
+    pub(super) fn heard(&self, bytes: &[u8], max_head: usize) -> Result<(), LongTarget> {
         let last = &bytes[bytes.len().saturating_sub(3)..];
         let tail = last.iter().fold(self.tail.load(Relaxed), |tail, byte| {
             tail << 8 | u32::from(*byte)
@@ -249,12 +271,45 @@ impl SocketCell {
         self.tail.store(tail, Relaxed);
         if bytes.is_empty() {
             self.ended.store(true, Relaxed);
-        } else if self.running.load(Relaxed) == 0 && !self.fed.load(Relaxed) {
-            const PREFACE: &[u8] = b"PRI * HTTP/2";
-            let begin = &bytes[..bytes.len().min(PREFACE.len())];
-            self.preface.store(PREFACE.starts_with(begin), Relaxed);
-            self.fed.store(true, Relaxed);
+        } else if self.running.load(Relaxed) == 0 {
+            if !self.fed.load(Relaxed) {
+                const PREFACE: &[u8] = b"PRI * HTTP/2";
+                let begin = &bytes[..bytes.len().min(PREFACE.len())];
+                self.preface.store(PREFACE.starts_with(begin), Relaxed);
+                self.fed.store(true, Relaxed);
+                self.first_line.store(0, Relaxed);
+            }
+            return self.heard_of_a_head(bytes, max_head);
         }
+        Ok(())
+    }
+
+    /// Measures the first line of a head. Frames of HTTP/2, the bytes of an upgraded socket and the
+    /// rest of an unread body are not heads, and are skipped.
+    fn heard_of_a_head(&self, bytes: &[u8], max_head: usize) -> Result<(), LongTarget> {
+        const ENDED: u32 = u32::MAX;
+        let line = self.first_line.load(Relaxed);
+        let is_behind_a_body = self.asked.load(Relaxed) > 0 && self.with_body.load(Relaxed);
+        if line == ENDED
+            || is_behind_a_body
+            || self.preface.load(Relaxed)
+            || self.is_http2()
+            || self.upgraded().is_some()
+        {
+            return Ok(());
+        }
+        if bytes.contains(&b'\n') {
+            self.first_line.store(ENDED, Relaxed);
+            return Ok(());
+        }
+        let line = line.saturating_add(u32::try_from(bytes.len()).unwrap_or(ENDED));
+        self.first_line.store(line, Relaxed);
+        // While the last answer is still being written, hyper has to answer, behind it.
+        if (line as usize) < max_head || self.is_blocked() {
+            return Ok(());
+        }
+        self.long_target.store(true, Relaxed);
+        Err(LongTarget)
     }
 
     pub(super) fn wrote(&self) {
@@ -326,7 +381,7 @@ impl Running {
             let _ = self
                 .cell
                 .upgraded
-                .set((self.method.clone(), self.uri.clone()));
+                .set((self.method.clone(), self.uri.path().into()));
         }
     }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Ending {
     Failed,
     Malformed,
     HeadTooLarge,
+    /// Counted with the heads that are too large.
+    TargetTooLong,
     Silent,
     HeadElapsed,
     BodyElapsed,
@@ -23,12 +25,13 @@ pub(crate) enum Ending {
 }
 
 impl Ending {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Finished,
         Self::Idle,
         Self::Failed,
         Self::Malformed,
         Self::HeadTooLarge,
+        Self::TargetTooLong,
         Self::Silent,
         Self::HeadElapsed,
         Self::BodyElapsed,
@@ -50,7 +53,7 @@ impl Ending {
             Self::Idle => &sockets.idle,
             Self::Failed => &sockets.failed,
             Self::Malformed => &sockets.malformed,
-            Self::HeadTooLarge => &sockets.head_too_large,
+            Self::HeadTooLarge | Self::TargetTooLong => &sockets.head_too_large,
             Self::Silent => &sockets.silent,
             Self::HeadElapsed => &sockets.head_elapsed,
             Self::BodyElapsed => &sockets.body_elapsed,

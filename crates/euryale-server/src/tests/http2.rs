@@ -290,3 +290,18 @@ async fn a_peer_that_reads_nothing_has_little_kept_for_it() {
     site.all_closed().await;
     site.end().await;
 }
+
+#[tokio::test]
+async fn requests_that_are_refused_are_counted_and_the_socket_stays() {
+    let site = Site::start(Server::new(), tower::service_fn(bodies)).await;
+    let mut client = connect(&site).await;
+    let long = format!("/{}", "x".repeat(32 << 10));
+    for (path, status) in [(long.as_str(), 414), ("/hello", 200)] {
+        let response = client.send_request(request("GET", path)).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
+    assert_eq!(site.ledger.requests_refused.get(), 1);
+    drop(client);
+    site.all_closed().await;
+    site.end().await;
+}

@@ -65,7 +65,8 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
         "GET / HTTP/1.1\r\nhost: a\r\nx_forwarded_for: 192.0.2.1\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\
             transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "GET * HTTP/1.1\r\nhost: a\r\n\r\n",
+        "GET a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n",
         // By hyper.
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
@@ -83,6 +84,82 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
     }
     site.all_closed().await;
     assert_eq!(site.closed(), format!("malformed {}", heads.len()));
+    assert_eq!(site.ledger.requests_refused.get(), heads.len() as u64);
+    site.end().await;
+}
+
+#[tokio::test]
+async fn unknown_transfer_coding_is_answered_501_and_closed() {
+    let site = Site::start(Server::new(), app()).await;
+    for codings in [
+        "transfer-encoding: gzip, chunked",
+        "transfer-encoding: gzip\r\ntransfer-encoding: chunked",
+    ] {
+        let mut peer = site.peer().await;
+        peer.send(format!(
+            "POST / HTTP/1.1\r\nhost: a\r\n{codings}\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"
+        ))
+        .await;
+        let answer = String::from_utf8(peer.rest().await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 501 "), "{codings}: {answer}");
+        assert_eq!(
+            answer.matches("HTTP/1.1 ").count(),
+            1,
+            "{codings}: {answer}"
+        );
+    }
+    site.all_closed().await;
+    assert_eq!(site.closed(), "malformed 2");
+    site.end().await;
+}
+
+/// The longer ones fill the whole buffer, so hyper never sees the end of their line.
+#[tokio::test]
+async fn target_that_is_too_long_is_answered_414() {
+    let site = Site::start(Server::new(), app()).await;
+    let mut targets = 0;
+    for length in [(32 << 10) + 1, 65_000, 70_000, 200_000] {
+        let target = "x".repeat(length - 1);
+        for before in ["", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"] {
+            targets += 1;
+            let mut peer = site.peer().await;
+            if !before.is_empty() {
+                peer.send(before).await;
+                assert!(peer.head().await.starts_with("HTTP/1.1 405 "));
+            }
+            // The server may answer before it has read all of it.
+            let head = format!("GET /{target} HTTP/1.1\r\nhost: a\r\n\r\n");
+            let _ = within(peer.stream.write_all(head.as_bytes())).await;
+            let answer = String::from_utf8(peer.rest().await).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 414 "), "{length}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{length}: {answer}");
+        }
+    }
+    site.all_closed().await;
+    assert_eq!(site.closed(), format!("head_too_large {targets}"));
+    assert_eq!(site.ledger.requests_refused.get(), targets);
+    site.end().await;
+}
+
+/// These bytes have no line ends, as a long target has none.
+#[tokio::test]
+async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
+    let site = Site::start(Server::new(), app()).await;
+    let mut peer = site.peer().await;
+    let length = 4 << 20;
+    let half = vec![b'x'; length / 2];
+    peer.send(format!(
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"
+    ))
+    .await;
+    peer.send(&half).await;
+    let (head, _) = peer.response().await;
+    assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
+    let _ = within(peer.stream.write_all(&half)).await;
+    let rest = String::from_utf8(peer.rest().await).unwrap();
+    assert!(!rest.contains("HTTP/1.1 "), "{rest}");
+    site.all_closed().await;
+    assert_eq!(site.closed(), "finished 1");
     site.end().await;
 }
 

@@ -2,8 +2,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::routing::{get, post};
+use http::{Method, StatusCode, Uri};
 
 use super::*;
+use crate::socket::SocketCell;
 
 async fn site(idle: Duration) -> Site {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -164,4 +166,48 @@ async fn some_of_a_head_that_came_early_is_kept() {
         drop((peer, other));
         site.end().await;
     }
+}
+
+/// A `Uri` from hyper is a slice of its read buffer, and keeps all of it alive.
+#[test]
+fn upgraded_socket_keeps_nothing_of_its_head() {
+    let head = Bytes::from(b"/path".to_vec());
+    let cell = Arc::new(SocketCell::new(Ledger::new()));
+    let uri = Uri::from_maybe_shared(head.clone()).unwrap();
+    let mut running = cell.asked(false, false, Method::GET, uri, None);
+    running.answered(StatusCode::SWITCHING_PROTOCOLS);
+    drop(running);
+    assert_eq!(&*cell.upgraded().unwrap().1, "/path");
+    assert!(head.is_unique());
+}
+
+/// Closing a socket with unread bytes resets it, and a reset may overtake the last word.
+#[tokio::test]
+async fn last_word_on_an_upgraded_socket_can_be_read() {
+    let app = tower::service_fn(|mut request: Request<Incoming>| async move {
+        tokio::spawn(async move {
+            let socket = hyper::upgrade::on(&mut request).await.unwrap();
+            let mut socket = hyper_util::rt::TokioIo::new(socket);
+            assert_eq!(socket.read_u8().await.unwrap(), b'x');
+            socket.write_all(b"enough").await.unwrap();
+        });
+        let response = Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header("connection", "upgrade")
+            .header("upgrade", "echo");
+        Ok(response.body(String::new()).unwrap())
+    });
+    let site = Site::start(Server::new(), app).await;
+    let mut peer = site.peer().await;
+    peer.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n")
+        .await;
+    peer.head().await;
+    peer.send(vec![b'x'; 1 << 20]).await;
+    let mut said = Vec::new();
+    let ended = within(peer.stream.read_to_end(&mut said)).await;
+    assert_eq!((ended.unwrap(), said.as_slice()), (6, &b"enough"[..]));
+    drop(peer);
+    site.all_closed().await;
+    assert_eq!(site.closed(), "finished 1");
+    site.end().await;
 }
