@@ -63,9 +63,12 @@ where
                     let found = look(response.map(Body::new), *this.head, this.settings);
                     match found.map_err(Error::after_transaction)? {
                         Found::Answer(response) => return Poll::Ready(Ok(response)),
-                        Found::Deferred(first, deferred) => {
-                            Box::pin(resolve(*first, deferred, Arc::clone(this.settings)))
-                        }
+                        Found::Deferred(first, deferred) => Box::pin(resolve(
+                            *first,
+                            deferred,
+                            *this.head,
+                            Arc::clone(this.settings),
+                        )),
                     }
                 }
                 // Whatever it is, the transaction is over.

@@ -44,6 +44,12 @@
 //! unless the computed response has the same ones; cookies of both are sent. Its status is not.
 //! Framing is dropped from both, as from any publisher's response.
 //!
+//! # HEAD
+//!
+//! The response is computed as for GET, and its body is not sent: nothing else knows the status,
+//! the type and the length that GET would have (RFC 9110 §9.3.2). HEAD therefore costs what GET
+//! costs. A body that synchronous code writes is not started; its head is known without it.
+//!
 //! It replaces, from Zope: the asynchronous stream iterators (`AsyncWorkerStreamIterator`), which
 //! had a thread of their own for each, no errors and no end; and ZServer's unbound stream
 //! iterators.

@@ -36,11 +36,7 @@ pub(crate) fn look(
         .get::<DeferredHandle>()
         .filter(|_| is_ours);
     if let Some(deferred) = deferred.and_then(DeferredHandle::take) {
-        let (first, body) = response.into_parts();
-        if head {
-            // Not started; its length is not known.
-            return Ok(Found::Answer(Response::from_parts(first, body.head_only())));
-        }
+        let (first, _) = response.into_parts();
         return Ok(Found::Deferred(Box::new(first), deferred));
     }
     if let Some(writer) = response
@@ -65,13 +61,14 @@ pub(crate) fn look(
 pub(crate) async fn resolve(
     first: Parts,
     deferred: Deferred,
+    head: bool,
     settings: Arc<Settings>,
 ) -> Result<Response, Error> {
     let mut ending = Ending {
         ledger: settings.ledger.clone(),
         outcome: Outcome::Cancelled,
     };
-    let computed = compute(first, deferred, &settings);
+    let computed = compute(first, deferred, head, &settings);
     let result = match settings.deadline {
         None => computed.await,
         Some(deadline) => tokio::time::timeout(deadline, computed)
@@ -94,12 +91,14 @@ pub(crate) async fn resolve(
 async fn compute(
     mut first: Parts,
     mut deferred: Deferred,
+    head: bool,
     settings: &Arc<Settings>,
 ) -> Result<Response, Error> {
     for _ in 0..=settings.depth {
         let response = one(deferred, settings).await?;
         let response = merged(first, response);
-        match look(response, false, settings)? {
+        match look(response, head, settings)? {
+            Found::Answer(response) if head => return Ok(response.map(Body::head_only)),
             Found::Answer(response) => return Ok(response),
             Found::Deferred(parts, next) => (first, deferred) = (*parts, next),
         }

@@ -181,20 +181,48 @@ async fn deferred_again_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn for_head_nothing_is_started() {
-    let never = || -> Result<Response, Error> { panic!("started") };
-    for answer in [later(never), blocking(never)] {
-        let response = ask_with(DeferredLayer::new(), Method::HEAD, || answer)
-            .await
-            .unwrap();
-        assert_eq!(response.body().size_hint().exact(), None, "nobody knows it");
+async fn head_has_the_head_of_get_and_no_body() {
+    let ledger = Ledger::new();
+    let computed = || {
+        let mut response = with_status(StatusCode::NOT_FOUND);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok::<_, Error>(response)
+    };
+    let again = move || Ok::<_, Error>(later(computed));
+    for answer in [later(computed), blocking(computed), later(again)] {
+        // `Publish` leaves the handle in the extensions and drops the body.
+        let published = || {
+            let mut response = answer;
+            Body::publish_handle(&mut response, &Ledger::new());
+            response.map(Body::head_only)
+        };
+        let layer = DeferredLayer::new().ledger(ledger.clone());
+        let response = ask_with(layer, Method::HEAD, published).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/plain");
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        assert_eq!(response.body().size_hint().exact(), Some(8));
         assert!(text(response).await.is_empty());
     }
+    let failing = || later(|| Err::<Response, _>(Error::new(ErrorKind::Unavailable)));
+    let error = ask_with(DeferredLayer::new(), Method::HEAD, failing).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn writer_is_not_started_for_head() {
     let ledger = Ledger::new();
-    let layer = DeferredLayer::new().ledger(ledger.clone());
     let writer = || Response::new(Body::writer(|_| panic!("started")));
-    let response = ask_with(layer, Method::HEAD, writer).await.unwrap();
-    assert!(text(response).await.is_empty());
+    let deferred = move || later(move || Ok::<_, Error>(writer()));
+    for answer in [writer(), deferred()] {
+        let layer = DeferredLayer::new().ledger(ledger.clone());
+        let response = ask_with(layer, Method::HEAD, || answer).await.unwrap();
+        assert_eq!(response.body().size_hint().exact(), None);
+        assert!(text(response).await.is_empty());
+    }
     assert_quiet(&ledger).await;
 }
 

@@ -1,15 +1,18 @@
 //! How a request is published, and what that means for its answer.
 
-use euryale_core::{Body, Response, own_framing};
+use euryale_core::{Body, Ledger, Response, own_framing};
 use http::{Method, StatusCode};
 
 /// Makes of a publisher's response one that parses as exactly one response, and fits its request.
-pub(crate) fn own(response: Response, published_as: &Published) -> Response {
+/// Its blob, or its deferred computation, is published for the layers outside.
+pub(crate) fn own(response: Response, published_as: &Published, ledger: &Ledger) -> Response {
     let bodiless = matches!(
         response.status(),
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
     );
-    let response = own_framing(response);
+    let mut response = own_framing(response);
+    // Before HEAD drops the body: a deferred response is computed for HEAD, too.
+    Body::publish_handle(&mut response, ledger);
     if published_as.head && !bodiless {
         response.map(Body::head_only)
     } else {

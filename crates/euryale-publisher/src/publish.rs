@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{
-    Access, Attempt, Body, Claim, Error, ErrorKind, History, Lease, Outcome, Publication,
-    Publisher, Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
+    Access, Attempt, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher,
+    Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
 };
 use http::StatusCode;
 use tower_service::Service;
@@ -175,9 +175,7 @@ where
             sendable(response).map_err(|error| Error::with_source(ErrorKind::Application, error))?
         }
     };
-    let mut response = framing::own(response, &published_as);
-    Body::publish_handle(&mut response, lease.ledger());
-    Ok(response)
+    Ok(framing::own(response, &published_as, lease.ledger()))
 }
 
 /// A final status: an informational one is no answer, and 101 would hand the connection over.

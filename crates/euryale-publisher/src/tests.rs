@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
 use euryale_core::{
-    Abort, Access, Attempt, Blob, BlobHandle, Body, Error, ErrorKind, Fault, Publisher, Request,
-    Response, SpooledBody, Transaction, publisher_fn,
+    Abort, Access, Attempt, Blob, BlobHandle, Body, DeferredHandle, Error, ErrorKind, Fault,
+    Publisher, Request, Response, SpooledBody, Transaction, publisher_fn,
 };
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
@@ -303,6 +303,19 @@ async fn head_is_published_as_get_and_keeps_its_length() {
     let response = onion.ask(Method::HEAD, "").await.unwrap();
     assert_eq!(response.body().size_hint().exact(), Some(4));
     assert_eq!(text(response).await, "");
+}
+
+#[tokio::test]
+async fn head_leaves_a_deferred_response_to_the_layer_that_computes_it() {
+    let onion = Onion::new(|_, _| Ok(Response::new(Body::deferred(async { ok() }))));
+    let response = onion.ask(Method::HEAD, "").await.unwrap();
+    let deferred = response.extensions().get::<DeferredHandle>().unwrap();
+    assert!(deferred.take().is_some());
+    assert_eq!(text(response).await, "", "and nobody else starts it");
+}
+
+fn ok() -> Result<Response, Error> {
+    Ok(Response::default())
 }
 
 #[tokio::test]

@@ -43,12 +43,15 @@ async fn a_hundred_deferred_answers_take_as_long_as_one() {
             "{query}"
         );
     }
-    let head = site.browse("HEAD", "/@@deferred?ms=60000").await;
-    assert_eq!(
-        (head.status.as_u16(), header(&head, "content-length")),
-        (200, ""),
-        "it was not started"
-    );
+    for kind in ["blocking", "async"] {
+        let path = format!("/@@deferred?ms=1&kind={kind}");
+        let get = site.get(&path).await;
+        let head = site.browse("HEAD", &path).await;
+        assert_eq!((head.status, head.body.len()), (get.status, 0), "{kind}");
+        for name in ["content-type", "content-length", "cache-control"] {
+            assert_eq!(header(&head, name), header(&get, name), "{kind}: {name}");
+        }
+    }
     site.end().await;
 }
 
