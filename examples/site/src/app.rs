@@ -15,7 +15,7 @@ use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::{SpoolBudget, SpoolLayer};
-use euryale::{Abort, Pool, Publisher, Request, Response, Stack, Transaction};
+use euryale::{Abort, Body, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
 use http::request::Parts;
@@ -34,7 +34,7 @@ use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
 use crate::{
     access_log, compress, counter, cross_site, deferred, documents, edit, export, files, form,
-    promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
+    options, promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there
@@ -120,6 +120,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .fallback_service(stack)
         .layer(from_fn_with_state(resume, standing::record))
         .layer(map_request(async |request| route::name(request)))
+        .layer(from_fn(options::answer))
         .layer(CsrfLayer::new())
         .layer(from_fn_with_state(pages, cross_site::explain))
         .layer(theme.chain(&ledger))
@@ -300,21 +301,26 @@ fn asked<T: FromStr>(
         .map_err(|detail| Refusal::bad(detail).abort(pages, request))
 }
 
-/// Refuses methods that a path does not know (RFC 9110 §15.5.6). `HEAD` is published as `GET`.
+/// Refuses methods that a path does not know (RFC 9110 §15.5.6), and answers `OPTIONS` (§9.3.7).
+/// `HEAD` is published as `GET`.
 fn allow(pages: &Pages, request: &Request, methods: &[Method]) -> Result<(), Abort> {
     if methods.contains(request.method()) {
         return Ok(());
     }
-    let mut names = vec!["HEAD"];
+    let mut names = vec!["HEAD", "OPTIONS"];
     names.extend(methods.iter().map(Method::as_str));
     names.sort_unstable();
-    let detail = format!("This address knows the methods {}.", names.join(", "));
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, &detail);
-    let mut response = pages.problem(&problem, request.headers());
-    let allow = names
-        .join(", ")
-        .parse()
-        .unwrap_or(HeaderValue::from_static("GET"));
+    let names = names.join(", ");
+    let mut response = if request.method() == Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        let detail = format!("This address knows the methods {names}.");
+        let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, &detail);
+        pages.problem(&problem, request.headers())
+    };
+    let allow = names.parse().unwrap_or(HeaderValue::from_static("GET"));
     response.headers_mut().insert(header::ALLOW, allow);
     Err(Abort::response(response))
 }

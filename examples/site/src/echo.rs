@@ -5,19 +5,25 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use euryale::forwarded::PublicUrl;
 use euryale_server::Shutdown;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::{sleep, timeout};
+use tungstenite::Error as WebSocketError;
+use tungstenite::error::ProtocolError;
 
 use crate::edge::Edge;
 use crate::standing::Stands;
 
-/// A longer message ends the socket.
+/// A longer message ends the socket, in bytes.
 const LARGEST: usize = 64 << 10;
+/// The read buffer of each socket, in bytes; it grows for longer messages. tungstenite allocates
+/// 128 KiB by default, at once.
+const READ_BUFFER: usize = 4 << 10;
 /// For a farewell to be heard.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -52,8 +58,19 @@ async fn upgrade(
     State((terms, stands)): State<(Terms, Stands)>,
     here: PublicUrl,
     headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) if has_key(&headers) => upgrade,
+        Ok(_) => {
+            return (
+                StatusCode::BAD_REQUEST,
+                "Sec-WebSocket-Key must be 16 bytes in base64.\n",
+            )
+                .into_response();
+        }
+        Err(rejection) => return rejected(rejection),
+    };
     if !is_from_here(&headers, &here) {
         return (
             StatusCode::FORBIDDEN,
@@ -68,10 +85,44 @@ async fn upgrade(
         )
             .into_response();
     }
-    let limited = upgrade.max_message_size(LARGEST).max_frame_size(LARGEST);
-    limited.on_upgrade(async move |socket| {
+    let bounded = upgrade
+        .max_message_size(LARGEST)
+        .max_frame_size(LARGEST)
+        .read_buffer_size(READ_BUFFER);
+    bounded.on_upgrade(async move |socket| {
         let _open = stands.websocket();
         echo(socket, &terms).await;
+    })
+}
+
+/// A client that asks for another version is told the one that is supported (RFC 6455 §4.4).
+fn rejected(rejection: WebSocketUpgradeRejection) -> Response {
+    let is_version = matches!(
+        rejection,
+        WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_)
+    );
+    let mut response = rejection.into_response();
+    if is_version {
+        *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
+        // RFC 9110 §15.5.22 and §7.8.
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    response
+}
+
+/// Returns whether the key of the request is 16 bytes in base64 (RFC 6455 §4.2.1), which are 22
+/// characters and two of padding.
+fn has_key(headers: &HeaderMap) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    headers.get(header::SEC_WEBSOCKET_KEY).is_some_and(|key| {
+        let digits = key.as_bytes().strip_suffix(b"==");
+        digits.is_some_and(|digits| digits.len() == 22 && digits.iter().all(is_base64))
     })
 }
 
@@ -86,27 +137,39 @@ fn is_from_here(headers: &HeaderMap, here: &PublicUrl) -> bool {
     origins.next().is_none() && origin.is_some() && origin == here.origin()
 }
 
-/// Until the peer has had enough, or the site has.
+/// Echoes until the peer or the site has had enough, and closes as RFC 6455 §7.1 says.
 async fn echo(mut socket: WebSocket, terms: &Terms) {
-    let Some((code, reason)) = talk(&mut socket, terms).await else {
-        return;
+    let farewell = match talk(&mut socket, terms).await {
+        Ending::Gone => return,
+        Ending::ClosedByPeer => None,
+        Ending::Ours(code, reason) => Some(Message::Close(Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        }))),
     };
-    let farewell = Message::Close(Some(CloseFrame {
-        code,
-        reason: reason.into(),
-    }));
-    // Those who answer have heard it; others have had their time.
+    // Reading on flushes the answer to the peer's Close (§5.5.1), or waits for the answer to ours.
     let _ = timeout(FAREWELL, async {
-        socket.send(farewell).await?;
+        if let Some(farewell) = farewell {
+            socket.send(farewell).await?;
+        }
         while let Some(Ok(_)) = socket.recv().await {}
         Ok::<_, axum::Error>(())
     })
     .await;
 }
 
-/// Why it ends. None: there is nobody to tell.
-async fn talk(socket: &mut WebSocket, terms: &Terms) -> Option<(u16, &'static str)> {
-    const AWAY: (u16, &str) = (close_code::AWAY, "the site is going down");
+/// How a socket ends.
+enum Ending {
+    /// The peer is gone.
+    Gone,
+    /// The peer has sent Close.
+    ClosedByPeer,
+    /// The site closes, with this code and for this reason.
+    Ours(u16, &'static str),
+}
+
+async fn talk(socket: &mut WebSocket, terms: &Terms) -> Ending {
+    const AWAY: Ending = Ending::Ours(close_code::AWAY, "the site is going down");
     let mut was_asked = false;
     loop {
         let answer = tokio::select! {
@@ -115,26 +178,42 @@ async fn talk(socket: &mut WebSocket, terms: &Terms) -> Option<(u16, &'static st
                 match message {
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => message,
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Err(_)) => return Some((close_code::SIZE, "messages are of at most 64 \
-                        KiB")),
-                    Some(Ok(Message::Close(_))) | None => return None,
+                    Some(Ok(Message::Close(_))) => return Ending::ClosedByPeer,
+                    Some(Err(error)) => return ending_after(error),
+                    None => return Ending::Gone,
                 }
             }
             () = sleep(terms.idle) => {
                 if was_asked {
-                    return Some((close_code::AWAY, "nothing was heard"));
+                    return Ending::Ours(close_code::AWAY, "nothing was heard");
                 }
                 was_asked = true;
                 Message::Ping(Vec::new().into())
             }
-            () = terms.shutdown.draining() => return Some(AWAY),
+            () = terms.shutdown.draining() => return AWAY,
         };
         tokio::select! {
             sent = timeout(terms.write, socket.send(answer)) => {
                 // Who does not read is not told, either.
-                sent.ok()?.ok()?;
+                let Ok(Ok(())) = sent else { return Ending::Gone };
             }
-            () = terms.shutdown.draining() => return Some(AWAY),
+            () = terms.shutdown.draining() => return AWAY,
         }
+    }
+}
+
+/// The code for what a peer did wrong (RFC 6455 §7.4.1).
+fn ending_after(error: axum::Error) -> Ending {
+    let error = error.into_inner();
+    match error.downcast_ref() {
+        Some(WebSocketError::Capacity(_)) => {
+            Ending::Ours(close_code::SIZE, "messages are of at most 64 KiB")
+        }
+        Some(WebSocketError::Utf8(_)) => Ending::Ours(close_code::INVALID, "a text is not UTF-8"),
+        Some(WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Ending::Gone,
+        Some(WebSocketError::Protocol(_)) => {
+            Ending::Ours(close_code::PROTOCOL, "a frame breaks RFC 6455")
+        }
+        _ => Ending::Gone,
     }
 }

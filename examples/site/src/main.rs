@@ -41,6 +41,7 @@ mod live;
 mod log;
 mod markdown;
 mod media;
+mod options;
 mod owner;
 mod page;
 mod permits;

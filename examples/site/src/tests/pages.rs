@@ -98,13 +98,13 @@ async fn what_is_not_there_is_said_in_the_form_that_is_wanted() {
 async fn methods_that_a_path_does_not_know_are_refused() {
     let site = Site::start(2).await;
     let cases = [
-        ("PUT", "/", "DELETE, GET, HEAD, POST"),
-        ("PATCH", "/guides", "DELETE, GET, HEAD, POST"),
-        ("PUT", "/@@counter", "GET, HEAD, POST"),
-        ("POST", "/@@slow", "GET, HEAD"),
-        ("POST", "/@@deferred", "GET, HEAD"),
-        ("PUT", "/@@export", "GET, HEAD"),
-        ("BREW", "/history", "DELETE, GET, HEAD, POST"),
+        ("PUT", "/", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("PATCH", "/guides", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("PUT", "/@@counter", "GET, HEAD, OPTIONS, POST"),
+        ("POST", "/@@slow", "GET, HEAD, OPTIONS"),
+        ("POST", "/@@deferred", "GET, HEAD, OPTIONS"),
+        ("PUT", "/@@export", "GET, HEAD, OPTIONS"),
+        ("BREW", "/history", "DELETE, GET, HEAD, OPTIONS, POST"),
     ];
     for (method, path, allow) in cases {
         let answer = site.browse(method, path).await;
@@ -115,6 +115,34 @@ async fn methods_that_a_path_does_not_know_are_refused() {
         );
     }
     assert_eq!(site.browse("PUT", "/nothing").await.status, 404);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_names_the_methods_of_an_address_and_of_the_site() {
+    let site = Site::start(1).await;
+    let all = "DELETE, GET, HEAD, OPTIONS, POST";
+    for (path, status, allow) in [
+        ("*", 204, all),
+        ("/", 204, all),
+        ("/guides", 204, all),
+        ("/pictures/chord.wav", 204, all),
+        ("/@@counter", 204, "GET, HEAD, OPTIONS, POST"),
+        ("/@@slow", 204, "GET, HEAD, OPTIONS"),
+        ("/nothing", 404, ""),
+    ] {
+        let answer = site.browse("OPTIONS", path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(header(&answer, "allow"), allow, "{path}");
+    }
+    for target in ["GET *", "GET test:443"] {
+        let (method, target) = target.split_once(' ').unwrap();
+        assert_eq!(site.browse(method, target).await.status, 400, "{target}");
+    }
+    // The request of HAProxy's plain `option httpchk`.
+    let mut peer = site.peer().await;
+    peer.send("OPTIONS / HTTP/1.0\r\n\r\n").await.unwrap();
+    assert_eq!(peer.read_answer(false).await.unwrap().status, 204);
     site.end().await;
 }
 

@@ -28,6 +28,7 @@ mod reload;
 mod settings;
 mod stalled;
 mod status;
+mod websocket;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -38,7 +38,7 @@ fn imported(folder: &Path) -> std::path::PathBuf {
 
 impl Running {
     /// Memory that it has in use, in bytes.
-    fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
             .lines()
