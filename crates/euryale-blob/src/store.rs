@@ -77,10 +77,10 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// The blob called `name`, open, if it has the `len` bytes that its row says.
     ///
-    /// A backup that was cut off, or a disk that lost the end of a file, leaves a shorter file under
-    /// a name that is a strong `ETag`. A client would take it for the whole, and a cache would
-    /// combine it with parts of the right file. A program that keeps the length in the row opens
-    /// blobs by this method.
+    /// A backup that was cut off, or a disk that lost the end of a file, leaves a shorter file
+    /// under a name that is a strong `ETag`. A client would take it for the whole, and a cache
+    /// would combine it with parts of the right file. A program that keeps the length in the row
+    /// opens blobs by this method.
     ///
     /// # Errors
     /// Those of [`blob`](Self::blob). [`WrongLength`], as `InvalidData`, for a file of another

@@ -28,9 +28,9 @@ pub trait Claim: Send + 'static {
     /// The store whose connections are lent.
     type Database: Database;
 
-    /// Says when the job's transaction is to be stopped before its commit. A stopped
-    /// transaction never commits; a commit that has begun is finished, and its own answer is returned. Default: a
-    /// pool that cannot stop anything runs it to its end.
+    /// Says when the job's transaction is to be stopped before its commit. A stopped transaction
+    /// never commits; a commit that has begun is finished, and its own answer is returned. Default:
+    /// a pool that cannot stop anything runs it to its end.
     #[must_use]
     fn stop_when(self, when: StopWhen) -> Self
     where

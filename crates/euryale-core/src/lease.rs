@@ -35,8 +35,9 @@ pub trait LeaseSource<D: Database>: Send {
     /// Where this pool's work is counted.
     fn ledger(&self) -> &Ledger;
 
-    /// The switch that stops the transactions of this job. The pool fires it when the job's deadline passes,
-    /// when its client disconnects, and when a drain times out. Default: nothing stops them.
+    /// The switch that stops the transactions of this job. The pool fires it when the job's
+    /// deadline passes, when its client disconnects, and when a drain times out. Default: nothing
+    /// stops them.
     fn switch(&self) -> Option<&Switch> {
         None
     }

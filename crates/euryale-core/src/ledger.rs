@@ -428,7 +428,8 @@ pub struct Spool {
     pub files: Gauge,
     /// Bytes of bodies held now, in memory and in files.
     pub bytes: Gauge,
-    /// Memory charged to the budget now, in bytes: the capacity of buffers, and the fields of forms.
+    /// Memory charged to the budget now, in bytes: the capacity of buffers, and the fields of
+    /// forms.
     pub memory: Gauge,
     /// Bytes in files, charged to the budget now.
     pub file_bytes: Gauge,

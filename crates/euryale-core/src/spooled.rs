@@ -69,8 +69,8 @@ impl SpooledBody {
         })
     }
 
-    /// Holds `guard` until the last clone of this body is dropped. For bytes in memory that includes
-    /// every [`Bytes`] that was taken of them, and the [`Body`] that they became.
+    /// Holds `guard` until the last clone of this body is dropped. For bytes in memory that
+    /// includes every [`Bytes`] that was taken of them, and the [`Body`] that they became.
     ///
     /// ```
     /// use euryale_core::{Ledger, SpooledBody, ledger::GaugeGuard};

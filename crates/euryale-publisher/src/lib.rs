@@ -57,8 +57,8 @@
 //! # Cancellation
 //!
 //! A request whose client goes away while it waits is never published. While it is being published,
-//! one that only reads is stopped ([`Publish::access`]). Any other is finished and committed, or, on
-//! routes that ask for it, aborted before the votes ([`Publish::abort_if_gone`]).
+//! one that only reads is stopped ([`Publish::access`]). Any other is finished and committed, or,
+//! on routes that ask for it, aborted before the votes ([`Publish::abort_if_gone`]).
 //!
 //! A publication that takes longer than its [`deadline`](Publish::deadline) is stopped and answered
 //! 504, which always means that nothing was committed.

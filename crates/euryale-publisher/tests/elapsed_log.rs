@@ -1,5 +1,5 @@
-//! A publication that was stopped is not a failure of the application. In a program of its own: the subscriber is
-//! the process's.
+//! A publication that was stopped is not a failure of the application. In a program of its own: the
+//! subscriber is the process's.
 
 use euryale_core::{Error, ErrorKind, Request, Response};
 use euryale_publisher::RespondLayer;

@@ -57,11 +57,11 @@ impl Readiness {
 
     /// Ready only while the last `check` did not fail; the last one given counts.
     ///
-    /// Nobody waits for a check. A question is answered with the result of the last check. It starts
-    /// the next one, as a task of the runtime, if the last one has ended and began at least `every`
-    /// ago. So there is at most one at a time, and none while nobody asks. A check that blocks must
-    /// do so on another thread, for example as a job of a pool. A program that has lost its database
-    /// and was taken out of its balancer finds the database again this way.
+    /// Nobody waits for a check. A question is answered with the result of the last check. It
+    /// starts the next one, as a task of the runtime, if the last one has ended and began at least
+    /// `every` ago. So there is at most one at a time, and none while nobody asks. A check that
+    /// blocks must do so on another thread, for example as a job of a pool. A program that has lost
+    /// its database and was taken out of its balancer finds the database again this way.
     ///
     /// Each change of the result is one line in the log.
     ///
@@ -175,7 +175,8 @@ impl Check {
     }
 }
 
-/// One check that runs. Dropped, by its end, by a panic or with its runtime, the next one may begin.
+/// One check that runs. Dropped, by its end, by a panic or with its runtime, the next one may
+/// begin.
 struct Turn(Arc<Check>);
 
 impl Drop for Turn {

@@ -166,9 +166,9 @@ impl SpoolLayer {
     ///
     /// `multipart/form-data` is taken apart in the same pass that spools it, so that each of its
     /// files stands for itself, in memory or in a file of its own, and the request's body is empty.
-    /// All its parts together have the memory of one body. `application/x-www-form-urlencoded` stays
-    /// the request's body; it is read from there when it is complete. Default: forms are bodies
-    /// like all others.
+    /// All its parts together have the memory of one body. `application/x-www-form-urlencoded`
+    /// stays the request's body; it is read from there when it is complete. Default: forms are
+    /// bodies like all others.
     #[cfg(feature = "forms")]
     #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
     pub fn forms(mut self, limits: FormLimits) -> Self {

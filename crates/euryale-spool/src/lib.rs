@@ -79,9 +79,9 @@
 //! # Errors
 //!
 //! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull`
-//! (the disk is; 507), `SpoolUnavailable` (503), `SpoolBusy` (503: the budget is), `Malformed` (400: the body ended in an error, or
-//! is no form), what `Admit` says, and those of the service inside. In a Router it needs
-//! `RespondLayer` above it.
+//! (the disk is; 507), `SpoolUnavailable` (503), `SpoolBusy` (503: the budget is), `Malformed`
+//! (400: the body ended in an error, or is no form), what `Admit` says, and those of the service
+//! inside. In a Router it needs `RespondLayer` above it.
 //!
 //! # Panics
 //!

@@ -5,10 +5,10 @@
 //!
 //! Some pages cannot have their own name there: it begins with a dot, differs from another one only
 //! in the case of its letters, or is longer than file systems allow. And Markdown alone does not
-//! always show where a title ends and its text begins. So the file [`LIST`] goes with the others. It
-//! has the path of each file, and the title and a fingerprint of each text. A text that still has
-//! its fingerprint is restored to the byte; a text that has changed is read like any other note.
-//! Without the list, an export is a plain folder of notes.
+//! always show where a title ends and its text begins. So the file [`LIST`] goes with the others.
+//! It has the path of each file, and the title and a fingerprint of each text. A text that still
+//! has its fingerprint is restored to the byte; a text that has changed is read like any other
+//! note. Without the list, an export is a plain folder of notes.
 
 mod layout;
 mod list;

@@ -15,8 +15,8 @@ pub(crate) enum Target {
 /// Renders CommonMark with tables. `link` returns where the links of this site lead.
 ///
 /// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches.
-/// Front matter is not shown. HTML in the text is passed on: documents are written by those who may write here, and no script
-/// runs on a page.
+/// Front matter is not shown. HTML in the text is passed on: documents are written by those who may
+/// write here, and no script runs on a page.
 pub(crate) fn render(text: &str, link: impl Fn(&str) -> Target) -> String {
     let (_, text) = front_matter(text);
     let mut html = String::with_capacity(text.len() * 3 / 2);

@@ -33,14 +33,16 @@ pub(crate) struct Permissions {
     /// Let everybody who reaches the site create, change and delete pages and files; default: only
     /// where the site is local
     #[arg(long, env = "EURYALE_ALLOW_WRITES", value_name = "BOOLEAN")]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", action = ArgAction::Set)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) allow_writes: Option<bool>,
 
     /// Serve the demonstrations, such as /@@slow and /@@counter, some of which keep workers busy;
     /// default: only where the site is local
     #[arg(long, env = "EURYALE_DEMO", value_name = "BOOLEAN")]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", action = ArgAction::Set)]
+    #[arg(num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", action = ArgAction::Set)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) demo: Option<bool>,
 }

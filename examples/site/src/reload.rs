@@ -29,8 +29,9 @@ const NEXT_START: [&str; 11] = [
     "unix-owner",
 ];
 
-/// Settings of the site itself, with its routes and layers: it is made anew. Some of them are limits
-/// of sockets as well, and `proxy-protocol` decides both who must send a header and what is local.
+/// Settings of the site itself, with its routes and layers: it is made anew. Some of them are
+/// limits of sockets as well, and `proxy-protocol` decides both who must send a header and what is
+/// local.
 const SITE: [&str; 18] = [
     "allow-writes",
     "body-timeout",

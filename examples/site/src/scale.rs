@@ -156,8 +156,8 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
     Some((address::normal(&picture), width))
 }
 
-/// Counts what the picture will need, waits until there is as much room, and then makes it. While it
-/// waits, it holds neither memory nor a thread.
+/// Counts what the picture will need, waits until there is as much room, and then makes it. While
+/// it waits, it holds neither memory nor a thread.
 async fn made(
     cpu: CpuPool,
     original: Blob,

@@ -125,8 +125,8 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_size")]
     pub(crate) max_upload: u64,
 
-    /// Memory for all request bodies and forms together; beyond it they go to files, or are answered
-    /// 503
+    /// Memory for all request bodies and forms together; beyond it they go to files, or are
+    /// answered 503
     #[arg(
         long,
         env = "EURYALE_BODY_MEMORY",
@@ -137,7 +137,8 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_size")]
     pub(crate) body_memory: u64,
 
-    /// Disk for all request bodies together, in 1,024 files at most; beyond it they are answered 503
+    /// Disk for all request bodies together, in 1,024 files at most; beyond it they are answered
+    /// 503
     #[arg(
         long,
         env = "EURYALE_BODY_DISK",

@@ -36,8 +36,8 @@ impl Opened {
         self.pool().is_some_and(Pool::is_reachable)
     }
 
-    /// Are database and files there now? In a worker: a disk may take its time. When every worker is
-    /// busy, nobody knows.
+    /// Are database and files there now? In a worker: a disk may take its time. When every worker
+    /// is busy, nobody knows.
     pub(crate) async fn check(self) -> Checked {
         let Some((pool, blobs)) = self.0.get() else {
             return Checked::Unknown;

@@ -112,7 +112,8 @@ impl Site {
         let length = body.len();
         let mut peer = self.peer().await;
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{headers}\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\
+                {headers}\r\n"
         );
         peer.send(head + body).await.unwrap();
         peer.read_answer(false).await.unwrap()

@@ -435,7 +435,7 @@ async fn a_form_is_charged_for_its_fields_until_its_last_clone_is_dropped() {
         .unwrap();
         drop(body);
         let form = form.unwrap();
-        let fields = form.fields().len() * size_of::<crate::Field>();
+        let fields = size_of_val(form.fields());
         let charged = usize::try_from(ledger.spool.memory.get()).unwrap();
         assert!(charged >= 100_000 + fields, "{charged} of {content_type}");
         assert!(
@@ -512,13 +512,16 @@ proptest! {
     ) {
         let encode = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let fields = texts.iter().enumerate();
-        let body: Vec<String> = fields.clone().map(|(n, text)| format!("{n}={}", encode(text))).collect();
+        let encoded = fields.clone().map(|(n, text)| format!("{n}={}", encode(text)));
+        let body: Vec<String> = encoded.collect();
         let body = body.join("&");
-        let expected: Vec<(String, String)> = fields.map(|(n, text)| (n.to_string(), text.clone())).collect();
+        let owned = fields.map(|(n, text)| (n.to_string(), text.clone()));
+        let expected: Vec<(String, String)> = owned.collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         for memory in [0, 1 << 20] {
             let layer = layer().memory(memory);
-            let (form, kept) = runtime.block_on(sent(layer, URLENCODED, [body.as_bytes()])).unwrap();
+            let sent = sent(layer, URLENCODED, [body.as_bytes()]);
+            let (form, kept) = runtime.block_on(sent).unwrap();
             prop_assert_eq!(kept.as_file().is_some(), memory == 0);
             prop_assert_eq!(&shown(&form.unwrap()), &expected);
         }

@@ -271,8 +271,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Where the list of an export says that `source`, which is in the folder that becomes `folder`,
-    /// belongs: in that folder, or as the folder itself. It is only a file, and may say anything.
+    /// Where the list of an export says that `source`, which is in the folder that becomes
+    /// `folder`, belongs: in that folder, or as the folder itself. It is only a file, and may say
+    /// anything.
     fn listed(&self, source: &Path, folder: &str) -> Option<(String, archive::Kind)> {
         let name = source.strip_prefix(self.root).ok()?.to_str()?;
         let listed = self.names.get(name)?;

@@ -60,7 +60,8 @@ impl Query {
         self.phrases.is_empty()
     }
 
-    /// The query in FTS5's language. Each phrase is a string, so that no character in it is an operator.
+    /// The query in FTS5's language. Each phrase is a string, so that no character in it is an
+    /// operator.
     pub(crate) fn expression(&self) -> String {
         let strings: Vec<String> = self
             .phrases

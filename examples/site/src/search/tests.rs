@@ -1,5 +1,3 @@
-use std::ops::Range;
-
 use euryale_sqlite::rusqlite::Connection;
 use minijinja::HtmlEscape;
 use proptest::prelude::*;
@@ -26,12 +24,6 @@ fn tokenizer(texts: &[&str]) -> Tokenizer {
     let mut tokenizer = Tokenizer::new().unwrap();
     tokenizer.learn(texts.iter().copied()).unwrap();
     tokenizer
-}
-
-fn marks(text: &str, words: &str) -> Vec<Range<usize>> {
-    let mut tokenizer = tokenizer(&[text]);
-    let query = Query::new(words, &mut tokenizer).unwrap();
-    query.all(text, &tokenizer).unwrap()
 }
 
 fn marked(text: &str, words: &str) -> String {
@@ -69,7 +61,11 @@ proptest! {
     /// Where FTS5 finds something there is a mark, and each mark is enough for it; without what
     /// is marked it finds nothing.
     #[test]
-    fn what_is_marked_is_what_fts5_matches(text in text(), words in "[^\\p{Cc}\\s]{1,8}", part in 0_usize..8) {
+    fn what_is_marked_is_what_fts5_matches(
+        text in text(),
+        words in "[^\\p{Cc}\\s]{1,8}",
+        part in 0_usize..8,
+    ) {
         // Mostly a word of the text; sometimes another one.
         let words = text.split_whitespace().nth(part).unwrap_or(&words).to_owned();
         let mut tokenizer = tokenizer(&[&text]);

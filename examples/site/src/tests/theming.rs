@@ -180,7 +180,8 @@ async fn tiles_are_there_for_the_site_only() {
             for method in ["GET", "POST", "HEAD", "OPTIONS"] {
                 let mut peer = site.peer().await;
                 let head = format!(
-                    "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n{headers}\r\n"
+                    "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\
+                        {headers}\r\n"
                 );
                 peer.send(head).await.unwrap();
                 let answer = peer.read_answer(method == "HEAD").await.unwrap();

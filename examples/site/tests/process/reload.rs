@@ -65,7 +65,8 @@ fn settings_change_while_requests_are_under_way() {
     let slow = site.slow(700);
     let said = configured.reload(
         "connections = 3\nmax-queue = 7\ntheme = \"gazette\"\ntrusted-proxy = [\"127.0.0.1\"]\n\
-         host = [\"test\", \"localhost\"]\nallow-writes = true\nmax-upload = \"2K\"\nmax-headers = 4\n",
+         host = [\"test\", \"localhost\"]\nallow-writes = true\nmax-upload = \"2K\"\n\
+         max-headers = 4\n",
     );
     let changed = "reloaded changed=\"allow-writes, connections, host, max-headers, max-queue, \
         max-upload, theme, trusted-proxy\"";

@@ -127,8 +127,8 @@ fn found(folder: &Path) -> (BTreeSet<u32>, Option<u32>) {
     (uploads, last)
 }
 
-/// All names in the folder. What is there beside blobs is the mark of their database, and a writer's
-/// folder with its lock.
+/// All names in the folder. What is there beside blobs is the mark of their database, and a
+/// writer's folder with its lock.
 fn blobs(folder: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for writer in fs::read_dir(folder).unwrap() {
