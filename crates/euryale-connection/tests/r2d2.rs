@@ -12,7 +12,7 @@ use std::time::Duration;
 use euryale_connection::Pool;
 use euryale_connection::r2d2::{NoTransactions, R2d2, TransactionControl};
 use euryale_core::ledger::DropReason;
-use euryale_core::{Access, Begin, BoxError, Error, ErrorKind, Fault};
+use euryale_core::{Begin, BoxError, Error, ErrorKind, Fault};
 use euryale_test::{assert_quiet, eventually};
 use r2d2::ManageConnection;
 

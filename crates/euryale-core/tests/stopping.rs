@@ -43,7 +43,7 @@ impl Bench {
 }
 
 fn kind<T: std::fmt::Debug>(ended: Result<Outcome<T>, Error>) -> ErrorKind {
-    ended.unwrap_err().kind()
+    ended.expect_err("the transaction was stopped").kind()
 }
 
 #[test]

@@ -144,14 +144,14 @@ impl RepublishLayer {
         self.anew()
     }
 
-    /// How long later requests get the error, panic or time-out of a shared promise before one tries
-    /// again; never longer than they would get a value. Default: zero. Requests that wait for the
-    /// promise when it fails share its error, and the next request tries again, because it may be
-    /// somebody else's fault: of a credential, or of a deadline that was shorter.
+    /// How long later requests get the error, panic or time-out of a shared promise before one
+    /// tries again; never longer than they would get a value. Default: zero. Requests that wait for
+    /// the promise when it fails share its error, and the next request tries again, because it may
+    /// be somebody else's fault: of a credential, or of a deadline that was shorter.
     ///
     /// Set it where a promise fails slowly, as a server that is down does: then not every request
-    /// waits for that. A [stale](crate::Promises::stale_while_revalidate) value is refreshed again a
-    /// second after a failure at the earliest, whatever this says.
+    /// waits for that. A [stale](crate::Promises::stale_while_revalidate) value is refreshed again
+    /// a second after a failure at the earliest, whatever this says.
     pub fn error_ttl(mut self, ttl: Duration) -> Self {
         self.error_ttl = ttl;
         self.anew()

@@ -92,8 +92,8 @@ impl<'a> Promises<'a> {
     /// without another pass.
     ///
     /// An error goes to the requests that wait for it, and is not kept, unless the layer has an
-    /// [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees one value in all its passes, however old it is by then. When all who
-    /// wait for it have gone, it is cancelled.
+    /// [`error_ttl`](crate::RepublishLayer::error_ttl). A request sees one value in all its passes,
+    /// however old it is by then. When all who wait for it have gone, it is cancelled.
     #[must_use]
     pub fn shared(mut self, fresh: Duration) -> Self {
         let stale = self

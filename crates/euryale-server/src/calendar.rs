@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
-/// Notices that the clock was set back. hyper renders `Date` once a second, when the clock has passed
-/// the last one; a clock that was set back passes it much later.
+/// Notices that the clock was set back. hyper renders `Date` once a second, when the clock has
+/// passed the last one; a clock that was set back passes it much later.
 #[derive(Debug, Default)]
 pub(crate) struct Calendar {
     /// The latest time that was seen, in seconds since 1970.

@@ -10,12 +10,12 @@
 //! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, that do not
 //!   read or only stay, are closed in time, each for a reason that the metrics name
 //!   ([`Server::head_timeout`] and its neighbours).
-//! * Heads that another server might read differently are answered 400: two hosts or none, targets that do not
-//!   fit the method, names with underscores, values of HTTP/2 with white space at their ends.
-//!   Transfer codings other than `chunked` are answered 501, targets that are too long 414. Such
-//!   requests are counted (`requests_refused`) and logged. A peer that is refused while it sends
-//!   can still read the reason: the server drains the socket before it closes it, upgraded sockets
-//!   included.
+//! * Heads that another server might read differently are answered 400: two hosts or none, targets
+//!   that do not fit the method, names with underscores, values of HTTP/2 with white space at their
+//!   ends. Transfer codings other than `chunked` are answered 501, targets that are too long 414.
+//!   Such requests are counted (`requests_refused`) and logged. A peer that is refused while it
+//!   sends can still read the reason: the server drains the socket before it closes it, upgraded
+//!   sockets included.
 //! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx:
 //!   whatever layers and middleware gave the response, as long as its body is still the blob
 //!   ([`SendfileIo`]). With the feature `axum`, plain `axum::serve` does that, too.

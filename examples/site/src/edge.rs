@@ -126,8 +126,8 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_text")]
     pub(crate) handshake_timeout: Duration,
 
-    /// How large the head of a request may be, from 8K; a larger one is answered 431, and one with a
-    /// target of more than half of it 414
+    /// How large the head of a request may be, from 8K; a larger one is answered 431, and one with
+    /// a target of more than half of it 414
     #[arg(
         long,
         env = "EURYALE_MAX_HEAD",

@@ -6,8 +6,8 @@ use std::io;
 use super::{BoxError, Error, ErrorKind};
 
 impl Error {
-    /// Converts the error of a body. If an [`Error`] is anywhere in its chain of sources, the result
-    /// has that one's kind and sentence for the client; otherwise its kind is `otherwise`.
+    /// Converts the error of a body. If an [`Error`] is anywhere in its chain of sources, the
+    /// result has that one's kind and sentence for the client; otherwise its kind is `otherwise`.
     ///
     /// Middleware wraps the errors of bodies: behind an axum `Router` each is inside an
     /// `axum::Error`, and a reader puts it into an [`io::Error`]. The wrapper becomes the source.
@@ -73,6 +73,7 @@ mod tests {
         let told = Error::new(ErrorKind::BodyTooLarge).telling("At most 3 bytes.");
         let error = Error::of_body(io::Error::other(told).into(), ErrorKind::Malformed);
         assert_eq!(error.told(), Some("At most 3 bytes."));
-        assert!(StdError::source(&error).is_some_and(|source| source.is::<io::Error>()));
+        let source = StdError::source(&error).unwrap();
+        assert!(source.is::<io::Error>());
     }
 }

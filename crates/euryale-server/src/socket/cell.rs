@@ -47,7 +47,8 @@ pub(crate) struct SocketCell {
     /// It was given to a route, whose request had this method and this path. The path is a copy,
     /// because a `Uri` from hyper keeps hyper's whole read buffer alive.
     upgraded: OnceLock<(Method, Box<str>)>,
-    /// The length of the current head so far, in bytes, or `u32::MAX` once its first line has ended.
+    /// The length of the current head so far, in bytes, or `u32::MAX` once its first line has
+    /// ended.
     first_line: AtomicU32,
     /// The first line of a head has filled all the room that a head has.
     long_target: AtomicBool,

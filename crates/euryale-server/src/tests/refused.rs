@@ -97,7 +97,8 @@ async fn unknown_transfer_coding_is_answered_501_and_closed() {
     ] {
         let mut peer = site.peer().await;
         peer.send(format!(
-            "POST / HTTP/1.1\r\nhost: a\r\n{codings}\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n"
+            "POST / HTTP/1.1\r\nhost: a\r\n{codings}\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\
+                \r\n"
         ))
         .await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
