@@ -76,7 +76,12 @@ async fn number(site: &Site) -> usize {
 
 #[tokio::test]
 async fn every_layer_that_refuses_a_post_does_so_before_it_is_counted() {
-    let flags = ["--trusted-proxy=127.0.0.1", "--host=test"];
+    let flags = [
+        "--trusted-proxy=127.0.0.1",
+        "--host=localhost",
+        "--demo",
+        "--allow-writes",
+    ];
     let site = Site::start_with(1, &flags).await;
     let mut surprises = Vec::new();
     for (headers, expected) in REQUESTS {
@@ -97,7 +102,7 @@ async fn every_layer_that_refuses_a_post_does_so_before_it_is_counted() {
 /// What depends on the address, the body and the state of the site.
 #[tokio::test]
 async fn a_refused_post_leaves_no_trace_and_a_page_that_was_made_is_not_refused() {
-    let site = Site::start_with(1, &["--trusted-proxy=127.0.0.1"]).await;
+    let site = Site::start(1).await;
     for (path, status) in [
         ("/@@counter?mode=late", 400),
         ("/@@counter?mode=none", 400),
