@@ -113,7 +113,9 @@
 //! Sockets are limited in number, in all and by peer; how much work they may cause is the business
 //! of the queue for connections, which refuses at once when it is full. One HTTP/2 peer has at most
 //! [`Server::max_concurrent_streams`] requests, and of the files among their answers, parts of them
-//! included, 32 are under way: the head of one more waits, its file open and unread. Bodies are
+//! included, 32 are under way: the head of one more waits, its file open and unread. It waits only
+//! while the peer reads the others: when the peer has taken nothing of any file for
+//! [`Server::write_timeout`], the files that wait are given up with those that stall. Bodies are
 //! read no faster than the service takes them and the peer reads them.
 //!
 //! # Errors

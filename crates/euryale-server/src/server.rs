@@ -103,7 +103,8 @@ impl Server {
     ///
     /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the
     /// peer, and 256 KiB more. Who reads some of it in the time stays. A stream of HTTP/2 whose
-    /// peer gives it no window for so long is reset with CANCEL.
+    /// peer gives it no window for so long is reset with CANCEL; so is one whose file waits for its
+    /// turn while the peer takes nothing of any other file.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.write = timeout;
         self

@@ -19,6 +19,8 @@ mod resting;
 #[cfg(target_os = "linux")]
 mod sendfile;
 mod silence;
+#[cfg(target_os = "linux")]
+mod stalled_files;
 mod status;
 #[cfg(feature = "tls")]
 mod tls;

@@ -3,29 +3,69 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{BlobHandle, BlobParts, Body, BoxError};
 use http::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-/// A peer that opens streams and gives them no window holds a buffer with each that is begun. The
-/// head of one more waits until another one has ended, and nothing of its file is read.
+use super::Sending;
+
+/// A peer that opens streams and gives them no window holds a buffer with each stream that has
+/// begun. The head of one more waits until another stream has ended, and nothing of its file is
+/// read.
 ///
-/// Its file is open by then: the publisher opened it before anybody knew that the answer is one. So
-/// descriptors are bounded by the streams that a peer may have,
-/// [`max_concurrent_streams`](crate::Server::max_concurrent_streams), and only buffers by this.
+/// The file of a waiting response is open: the publisher opened it before anybody knew that the
+/// response is a file. So the streams that a peer may have
+/// ([`max_concurrent_streams`](crate::Server::max_concurrent_streams)) bound the descriptors of one
+/// socket, and this number bounds its buffers. A response waits only as long as its peer takes
+/// something of the others: see [`Sending::offered`].
 const BLOBS: usize = 32;
 
-/// Those of one socket.
+/// The files that are sent on one socket.
 #[derive(Clone, Debug)]
-pub(crate) struct BlobStreams(Arc<Semaphore>);
+pub(crate) struct BlobStreams {
+    turns: Arc<Semaphore>,
+    taken: Arc<Taken>,
+}
+
+/// When a peer last took something of any file that it was sent.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    born: Instant,
+    /// In milliseconds after `born`.
+    last: AtomicU64,
+}
+
+impl Taken {
+    fn new() -> Self {
+        Self {
+            born: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn now(&self) {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(0);
+        self.last.fetch_max(now, Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.born + Duration::from_millis(self.last.load(Relaxed))
+    }
+}
 
 impl BlobStreams {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(BLOBS)))
+        Self {
+            turns: Arc::new(Semaphore::new(BLOBS)),
+            taken: Arc::new(Taken::new()),
+        }
     }
 
     /// The response, when it may be sent: at once, unless its body is a blob, or parts of one.
@@ -38,32 +78,45 @@ impl BlobStreams {
         if !holds_file || response.body().is_end_stream() {
             return Ok(response);
         }
-        match Arc::clone(&self.0).try_acquire_owned() {
+        if let Some(sending) = Sending::current() {
+            sending.is_file(&self.taken);
+        }
+        match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(turn) => Ok(held(response, turn)),
             Err(_) => {
-                let turn = Box::pin(Arc::clone(&self.0).acquire_owned());
+                let turn = Box::pin(Arc::clone(&self.turns).acquire_owned());
                 Err(Box::new(Queued {
                     turn,
                     response: Some(response),
+                    begun: Instant::now(),
+                    taken: Arc::clone(&self.taken),
                 }))
             }
         }
     }
 }
 
-/// A response that waits for its turn.
+/// A response that waits for its turn. Its clock runs while the peer takes nothing of the files
+/// that are sent to it; the task of the stream watches that clock.
 pub(crate) struct Queued {
     turn: Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>,
     response: Option<Response<Body>>,
+    begun: Instant,
+    taken: Arc<Taken>,
 }
 
 impl Queued {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        if let Some(sending) = Sending::current() {
+            sending.offered(self.begun.max(self.taken.last()));
+        }
         // Nobody closes the semaphore.
-        let turn = ready!(self.turn.as_mut().poll(cx));
-        match (turn, self.response.take()) {
-            (Ok(turn), Some(response)) => Poll::Ready(held(response, turn)),
-            _ => Poll::Pending,
+        match (self.turn.as_mut().poll(cx), self.response.take()) {
+            (Poll::Ready(Ok(turn)), Some(response)) => Poll::Ready(held(response, turn)),
+            (_, response) => {
+                self.response = response;
+                Poll::Pending
+            }
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::blobs::Taken;
 
 /// As long as so many bytes are given to hyper and not written, a body is not asked for more. hyper
 /// itself would hold what its buffer takes and one more piece, whatever its size, and asks for that
@@ -26,6 +28,11 @@ pub(crate) struct Sending {
     /// When the peer last took something of what hyper has: milliseconds after `born`, plus one.
     /// Zero: hyper waits for bytes, not for its peer.
     since: AtomicU64,
+    /// Since when the stream waits for its peer to take the first bytes, counted like `since`. Zero:
+    /// its body says so.
+    offered: AtomicU64,
+    /// Of the socket, if a file is sent.
+    taken: OnceLock<Arc<Taken>>,
     /// Bytes that hyper has.
     out: AtomicUsize,
     /// Of the task, while it waits for them to go.
@@ -34,14 +41,13 @@ pub(crate) struct Sending {
 
 impl Sending {
     fn new() -> Self {
-        let since = AtomicU64::new(0);
-        let out = AtomicUsize::new(0);
-        let waiting = Mutex::default();
         Self {
             born: Instant::now(),
-            since,
-            out,
-            waiting,
+            since: AtomicU64::new(0),
+            offered: AtomicU64::new(0),
+            taken: OnceLock::new(),
+            out: AtomicUsize::new(0),
+            waiting: Mutex::default(),
         }
     }
 
@@ -67,14 +73,37 @@ impl Sending {
         Poll::Pending
     }
 
+    /// The stream sends a file, on a socket whose files are taken together.
+    pub(super) fn is_file(&self, taken: &Arc<Taken>) {
+        // A stream has one response.
+        let _ = self.taken.set(Arc::clone(taken));
+    }
+
+    /// A file waits for its turn since `since`, or since its peer last took something of another
+    /// one. Its turn does not stop the clock, only bytes that are taken do: otherwise the files of a
+    /// peer that reads nothing would be given up one turn after the other.
+    pub(super) fn offered(&self, since: Instant) {
+        let since = self.at(since);
+        self.offered.store(since, Relaxed);
+        self.since.store(since, Relaxed);
+    }
+
     /// hyper asked for bytes, and has them or waits for them.
     pub(crate) fn gave(&self, bytes: bool) {
-        self.since
-            .store(if bytes { self.now() } else { 0 }, Relaxed);
+        let since = match self.offered.load(Relaxed) {
+            _ if !bytes => 0,
+            0 => self.now(),
+            offered => offered,
+        };
+        self.since.store(since, Relaxed);
     }
 
     /// Some of what hyper has was written.
     pub(super) fn went_on(&self) {
+        self.offered.store(0, Relaxed);
+        if let Some(taken) = self.taken.get() {
+            taken.now();
+        }
         let since = self.since.load(Relaxed);
         if since != 0 {
             // If hyper asked meanwhile, that counts.
@@ -105,7 +134,12 @@ impl Sending {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(0) + 1
+        self.at(Instant::now())
+    }
+
+    fn at(&self, instant: Instant) -> u64 {
+        let age = instant.saturating_duration_since(self.born);
+        u64::try_from(age.as_millis()).unwrap_or(0) + 1
     }
 
     fn since(&self) -> Option<Instant> {

@@ -146,7 +146,7 @@ async fn who_reads_slowly_is_not() {
 }
 
 /// A peer of HTTP/2 whose streams have no window (SETTINGS_INITIAL_WINDOW_SIZE 0).
-async fn without_window(site: &Site) -> Peer {
+pub(super) async fn without_window(site: &Site) -> Peer {
     let mut peer = site.peer().await;
     let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
     peer.send([PREFACE, &settings].concat()).await;

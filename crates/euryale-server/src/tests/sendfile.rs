@@ -86,7 +86,7 @@ impl Site {
         eventually(|| self.sent() == (blobs, bytes as u64)).await;
     }
 
-    async fn end_quiet(self, shelf: &Shelf) {
+    pub(super) async fn end_quiet(self, shelf: &Shelf) {
         self.end().await;
         eventually(|| shelf.ledger.unsettled().is_empty()).await;
     }
