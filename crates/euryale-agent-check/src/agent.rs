@@ -1,9 +1,11 @@
 //! The listener.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -70,9 +72,19 @@ impl AgentCheck {
     /// Answers each peer of `listener` with one line, and closes. Never ends; drop the future to
     /// end it, which should be after the drain, because the balancer has to be told of it.
     pub async fn serve(self, listener: TcpListener) {
+        self.serve_from(|cx| listener.poll_accept(cx)).await;
+    }
+
+    /// The same, of the peers that `accept` brings, which is polled like
+    /// [`TcpListener::poll_accept`]: for a listener with descriptors of its own, such as
+    /// `euryale_core::Reserve` has.
+    pub async fn serve_from(
+        self,
+        mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>>,
+    ) {
         let peers = Arc::new(Semaphore::new(MOST_PEERS));
         loop {
-            match listener.accept().await {
+            match poll_fn(&mut accept).await {
                 Ok((stream, peer)) => match Arc::clone(&peers).try_acquire_owned() {
                     Ok(place) => {
                         let line = format!("{}\n", self.answer());

@@ -12,6 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::service::{FolderFuture, NotFound};
+use euryale_core::Descriptors;
+
 use crate::ServeBlobLayer;
 use crate::answer::Serving;
 
@@ -64,6 +66,7 @@ struct Settings {
     stable: bool,
     precompressed: bool,
     serving: Arc<Serving>,
+    descriptors: Option<Descriptors>,
 }
 
 impl ServeFolder {
@@ -75,6 +78,7 @@ impl ServeFolder {
             stable: false,
             precompressed: false,
             serving: ServeBlobLayer::new().serving(),
+            descriptors: None,
         };
         Self {
             settings,
@@ -111,6 +115,13 @@ impl<F> ServeFolder<F> {
     /// read is logged and passed over. Ranges are of the file itself. Default: not.
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
+        self
+    }
+
+    /// Takes descriptors of this budget: four while a file is looked for, and one until it is sent.
+    /// Without any the answer is 503. Default: there is no bound but the system's.
+    pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
+        self.settings.descriptors = Some(descriptors.clone());
         self
     }
 

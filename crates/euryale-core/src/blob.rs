@@ -14,6 +14,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 pub(crate) use self::open::OpenFile;
+use crate::Descriptor;
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
 
@@ -98,6 +99,14 @@ impl Blob {
             coding: Some(coding),
             ..self
         }
+    }
+
+    /// The same, its file being counted by `descriptor` until it is closed. Clones, parts and bodies
+    /// of the blob share the file, and so the descriptor. A file that is counted already stays so.
+    #[must_use]
+    pub fn counted(self, descriptor: Descriptor) -> Self {
+        self.file.count(descriptor);
+        self
     }
 
     /// A part of this blob; what lies beyond its end is cut off.

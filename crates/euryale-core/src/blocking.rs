@@ -3,7 +3,6 @@
 //! response, in few threads at a time; and the close of a large file without a name, which frees
 //! its blocks.
 
-use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -89,11 +88,12 @@ impl FallBack {
 
 /// Closes a file where that may block, on the blocking pool of this thread's runtime: closing a
 /// file without a name deletes it, and frees all its blocks. Outside a runtime it is closed here.
+/// What counts the file is dropped after it: `close_elsewhere((file, counted))`.
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever drops a body last may be on a runtime thread"
 )]
-pub fn close_elsewhere(file: File) {
+pub fn close_elsewhere(file: impl Send + 'static) {
     match Handle::try_current() {
         // Without a thread tokio panics, and closes the file when it has one.
         Ok(runtime) => drop(PanicMessage::catch(|| {

@@ -105,6 +105,9 @@ pub enum ErrorKind {
     TransformFailed,
     /// There is no room left for what the publisher writes, into the database or beside it.
     StorageFull,
+    /// No descriptor is left for a file that the request needs: requests have as many open as they
+    /// may, or the process has.
+    NoDescriptor,
     /// Any other error of the application's.
     Application,
 }
@@ -123,6 +126,7 @@ impl ErrorKind {
             | Self::SuspendedFull
             | Self::Conflict
             | Self::ConflictsExhausted
+            | Self::NoDescriptor
             | Self::LaneFull => StatusCode::SERVICE_UNAVAILABLE,
             Self::PublishElapsed | Self::Elapsed => StatusCode::GATEWAY_TIMEOUT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -182,6 +186,7 @@ impl ErrorKind {
             Self::LaneFull => "too much work of this kind is being done already",
             Self::TransformFailed => "a critical transform failed",
             Self::StorageFull => "no room left to write",
+            Self::NoDescriptor => "no descriptor is left",
             Self::Application => "the publisher failed",
         }
     }

@@ -60,6 +60,7 @@ impl Ledger {
             ("promises running", &self.promises.running),
             ("requests suspended", &self.promises.suspended),
             ("blobs open", &self.blobs.open),
+            ("descriptors in use", &self.descriptors.in_use),
             ("spool files", &self.spool.files),
             ("spool bytes", &self.spool.bytes),
             ("spool memory", &self.spool.memory),
@@ -127,6 +128,8 @@ pub struct Books {
     pub theme_documents: Parts,
     /// Open files on their way to clients.
     pub blobs: Blobs,
+    /// Descriptors of files that requests have open.
+    pub descriptors: InUse,
     /// Request bodies.
     pub spool: Spool,
     /// Peers of the server.
@@ -418,6 +421,19 @@ pub struct Sent {
     pub sendfile_bytes: Counter,
     /// Bytes read by `ServeBlob`.
     pub read_bytes: Counter,
+}
+
+/// Descriptors of files that requests have open, of a budget of
+/// [`Descriptors`](crate::Descriptors).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct InUse {
+    /// The budget.
+    pub cap: Gauge,
+    /// Taken now.
+    pub in_use: Gauge,
+    /// Refused: the budget had too few left.
+    pub refused: Counter,
 }
 
 /// Request bodies.

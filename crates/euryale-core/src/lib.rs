@@ -16,6 +16,7 @@
 //! | what went wrong | [`Error`], [`ErrorKind`] |
 //! | whose work this is, to people and to metrics | [`Route`] |
 //! | who sent a request | [`Peer`], [`PeerAddr`] |
+//! | how many files requests may have open | [`Descriptors`] |
 //! | is everything given back? | [`Ledger`] |
 //!
 //! # Example
@@ -80,6 +81,7 @@ mod body;
 mod claim;
 mod database;
 mod deferred;
+mod descriptors;
 mod error;
 mod framing;
 mod handle;
@@ -112,6 +114,7 @@ pub use self::body::Body;
 pub use self::claim::{Claim, Publication, StopWhen};
 pub use self::database::{Access, Begin, Database, Fault};
 pub use self::deferred::{Deferred, DeferredHandle};
+pub use self::descriptors::{Descriptor, Descriptors, NoDescriptor, Reserve};
 pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};

@@ -131,6 +131,14 @@ impl SpooledBody {
         }
     }
 
+    /// The blob that the body is, if it is in a file: the same descriptor.
+    pub fn as_blob(&self) -> Option<&Blob> {
+        match &self.content {
+            Content::Memory(_) => None,
+            Content::File(blob) => Some(blob),
+        }
+    }
+
     #[cfg(feature = "fs")]
     fn open_file(&self) -> Option<&OpenFile> {
         match &self.content {
@@ -241,6 +249,17 @@ impl From<Bytes> for SpooledBody {
     fn from(bytes: Bytes) -> Self {
         Self {
             content: Content::Memory(bytes),
+            position: 0,
+            held: None,
+        }
+    }
+}
+
+impl From<Blob> for SpooledBody {
+    /// A body that is the bytes of `blob`.
+    fn from(blob: Blob) -> Self {
+        Self {
+            content: Content::File(blob),
             position: 0,
             held: None,
         }

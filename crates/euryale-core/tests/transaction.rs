@@ -6,8 +6,8 @@ use std::io;
 
 use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, Begin, Body, BoxError, Error, ErrorKind, Fault, History, OrAbort,
-    Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
+    Abort, Access, Attempt, Begin, Body, BoxError, Error, ErrorKind, Fault, History, NoDescriptor,
+    OrAbort, Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
 };
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
@@ -543,6 +543,24 @@ fn a_vote_against_aborts_all() {
         database.story(),
         "connect · begin write · vote 1 · vote 2 · abort · undo 1 · undo 2 · undo 3"
     );
+}
+
+#[test]
+fn no_descriptor_is_told_from_other_failures() {
+    let mut bench = Bench::new();
+    // EMFILE and ENFILE, and a budget that is used up.
+    let failures = [
+        io::Error::from_raw_os_error(24),
+        io::Error::from_raw_os_error(23),
+        NoDescriptor.into(),
+    ];
+    for failure in failures {
+        let error = bench.full(move |_| Err(failure.into())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoDescriptor, "{error:?}");
+    }
+    let error = bench.full(|_| Err(NoDescriptor.into())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoDescriptor);
+    assert_eq!(error.kind().status(), http::StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[test]

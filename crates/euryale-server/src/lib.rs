@@ -24,7 +24,8 @@
 //!   cuts are named in the log.
 //! * Sockets from systemd, and word to it (`systemd`, a feature).
 //! * Health, metrics and a live status page on a listener of their own, which answers while every
-//!   worker is stuck ([`Admin`]).
+//!   worker is stuck ([`Admin`]), and while every descriptor but its own is in use
+//!   ([`DescriptorLimit`]).
 //!
 //! The guide has [a whole program](https://docs.rs/euryale/latest/euryale/guide/deploying/), and
 //! what to set where.
@@ -144,6 +145,8 @@ pub mod axum;
 mod calendar;
 mod clock;
 mod conversation;
+#[cfg(unix)]
+mod descriptors;
 mod edge;
 mod farewell;
 mod framing;
@@ -177,6 +180,8 @@ mod transport;
 mod welcome;
 
 pub use self::admin::{Admin, Held, StatusDetails};
+#[cfg(unix)]
+pub use self::descriptors::{DescriptorLimit, DescriptorShares};
 pub use self::incoming::Incoming;
 pub use self::listener::Listener;
 #[cfg(unix)]

@@ -4,11 +4,13 @@
 mod unix;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 
-use euryale_core::PeerAddr;
+use euryale_core::{PeerAddr, Reserve};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -26,6 +28,7 @@ use crate::transport::Raw;
 pub struct Listener {
     kind: Kind,
     pub(crate) before: Before,
+    reserve: Option<Reserve>,
     #[cfg(unix)]
     file: Option<unix::SocketFile>,
 }
@@ -58,6 +61,7 @@ impl Listener {
         Self {
             kind,
             before: Before::default(),
+            reserve: None,
             #[cfg(unix)]
             file: None,
         }
@@ -87,6 +91,30 @@ impl Listener {
         self
     }
 
+    /// Peers are operators: they are accepted with a descriptor of `reserve` when there is no other
+    /// ([`DescriptorLimit::reserve`](crate::DescriptorLimit::reserve)).
+    ///
+    /// [`Server::admin`](crate::Server::admin) lets in as many as the reserve has places; a server
+    /// of your own for operators should have that as its
+    /// [`max_sockets`](crate::Server::max_sockets).
+    #[must_use]
+    pub fn reserve(mut self, reserve: Reserve) -> Self {
+        self.reserve = Some(reserve);
+        self
+    }
+
+    /// The places of the reserve, if it has one.
+    pub(crate) fn places(&self) -> Option<usize> {
+        self.reserve.as_ref().map(Reserve::places)
+    }
+
+    fn open<T>(&self, mut accept: impl FnMut() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &self.reserve {
+            Some(reserve) => reserve.open(accept),
+            None => accept(),
+        }
+    }
+
     /// The address it is bound to, if it is one of TCP; how to learn the port after binding port 0.
     ///
     /// # Errors
@@ -103,7 +131,7 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<(Raw, PeerAddr)> {
         match &self.kind {
             Kind::Tcp(tcp) => {
-                let (stream, address) = tcp.accept().await?;
+                let (stream, address) = poll_fn(|cx| self.open(|| tcp.poll_accept(cx))).await?;
                 // hyper writes whole responses: waiting to fill a packet (Nagle) only delays their
                 // ends.
                 if let Err(error) = stream.set_nodelay(true) {
@@ -117,7 +145,7 @@ impl Listener {
             }
             #[cfg(unix)]
             Kind::Unix(unix) => {
-                let (stream, _) = unix.accept().await?;
+                let (stream, _) = poll_fn(|cx| self.open(|| unix.poll_accept(cx))).await?;
                 Ok((Raw::Unix(stream), PeerAddr::Unix))
             }
         }

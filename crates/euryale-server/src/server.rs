@@ -56,7 +56,8 @@ impl Server {
     }
 
     /// Answers operators on a listener of its own, which stays up during the drain and ends last.
-    /// Its sockets are not counted in the ledger.
+    /// Its sockets are not counted in the ledger. Give the listener a
+    /// [reserve](crate::Listener::reserve), so that it answers when there is no other descriptor.
     pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
         self.admin = Some((listener.into(), admin));
         self
@@ -134,7 +135,9 @@ impl Server {
     }
 
     /// How many sockets may be open at a time. Default: 20,000: an idle one costs a descriptor and
-    /// some KB. More wait in the listener's queue, in the kernel, until others end.
+    /// some KB. More wait in the listener's queue, in the kernel, until others end. The process
+    /// must be allowed as many descriptors, and those for what requests open:
+    /// [`DescriptorLimit`](crate::DescriptorLimit) raises its limit, and says what fits below it.
     pub fn max_sockets(mut self, count: usize) -> Self {
         self.settings.max_sockets = count;
         self
@@ -271,7 +274,10 @@ impl Server {
         B::Error: Into<BoxError>,
     {
         let admin = self.admin.map(|(listener, admin)| {
-            let settings = self.settings.clone();
+            let mut settings = self.settings.clone();
+            if let Some(places) = listener.places() {
+                settings.max_sockets = settings.max_sockets.min(places);
+            }
             let unchanged = Changes::default();
             Running::start(
                 settings,

@@ -6,6 +6,8 @@ mod changes;
 #[cfg(feature = "tls")]
 mod classes;
 mod deadlines;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod drain;
 mod floods;
 mod head_seconds;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use euryale_core::{Error, ErrorKind};
+use euryale_core::{Descriptor, Descriptors, Error, ErrorKind};
 
 use crate::layer::Settings;
 
@@ -44,11 +44,19 @@ use crate::layer::Settings;
 #[must_use]
 pub struct SpoolBudget {
     shared: Arc<Shared>,
+    descriptors: Option<Descriptors>,
 }
 
 struct Shared {
     most: Amounts<u64>,
     used: Amounts<AtomicU64>,
+}
+
+impl Shared {
+    fn of(most: Amounts<u64>) -> Self {
+        let used = Amounts::default();
+        Self { most, used }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -96,45 +104,59 @@ impl Share {
 impl SpoolBudget {
     /// 32 MiB of memory, and 1,024 files of 8 GiB together.
     pub fn new() -> Self {
-        Self::of(Amounts {
+        let most = Amounts {
             memory: 32 << 20,
             files: 1024,
             file_bytes: 8 << 30,
-        })
+        };
+        Self {
+            shared: Arc::new(Shared::of(most)),
+            descriptors: None,
+        }
     }
 
-    fn of(most: Amounts<u64>) -> Self {
-        let used = Amounts::default();
+    fn of(self, most: Amounts<u64>) -> Self {
         Self {
-            shared: Arc::new(Shared { most, used }),
+            shared: Arc::new(Shared::of(most)),
+            ..self
         }
     }
 
     /// The memory of all bodies together, in bytes; a new budget, which shares nothing with this
     /// one. Default: 32 MiB.
     pub fn memory(self, bytes: usize) -> Self {
-        Self::of(Amounts {
+        let most = Amounts {
             memory: bytes as u64,
             ..self.shared.most
-        })
+        };
+        self.of(most)
     }
 
     /// The number of files, each of which needs a descriptor; a new budget, which shares nothing
     /// with this one. Default: 1,024.
     pub fn files(self, files: usize) -> Self {
-        Self::of(Amounts {
+        let most = Amounts {
             files: files as u64,
             ..self.shared.most
-        })
+        };
+        self.of(most)
     }
 
     /// The length of all files together, in bytes; a new budget, which shares nothing with this
     /// one. Default: 8 GiB.
     pub fn file_bytes(self, bytes: u64) -> Self {
-        Self::of(Amounts {
+        let most = Amounts {
             file_bytes: bytes,
             ..self.shared.most
-        })
+        };
+        self.of(most)
+    }
+
+    /// Takes a descriptor of this budget for each file, too, and refuses a body that finds none.
+    /// Default: there is no bound but [`files`](Self::files).
+    pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
+        self.descriptors = Some(descriptors.clone());
+        self
     }
 
     /// The longest body that fits into an empty budget. A longer one is too large, whatever else is
@@ -279,23 +301,35 @@ impl Drop for MemoryCharge {
 pub(crate) struct FileCharge {
     settings: Arc<Settings>,
     bytes: u64,
+    descriptor: Option<Descriptor>,
 }
 
 impl FileCharge {
     /// One file, of no bytes yet.
     ///
     /// # Errors
-    /// `SpoolBusy`: there are as many as there may be.
+    /// `SpoolBusy`: there are as many as there may be, or no descriptor is left for it.
     pub(crate) fn open(settings: &Arc<Settings>) -> Result<Self, Error> {
-        let Shared { most, used } = &*settings.budget.shared;
-        if !take(&used.files, 1, most.files) {
+        let SpoolBudget {
+            shared,
+            descriptors,
+        } = &settings.budget;
+        let descriptor = descriptors.as_ref().map(|all| all.take(1)).transpose();
+        let descriptor = descriptor.map_err(|_| settings.busy())?;
+        if !take(&shared.used.files, 1, shared.most.files) {
             return Err(settings.busy());
         }
         settings.ledger.spool.files.add(1);
         Ok(Self {
             settings: Arc::clone(settings),
             bytes: 0,
+            descriptor,
         })
+    }
+
+    /// The descriptor of the file, for what closes the file.
+    pub(crate) fn take_descriptor(&mut self) -> Option<Descriptor> {
+        self.descriptor.take()
     }
 
     /// The file becomes longer by `more` bytes.

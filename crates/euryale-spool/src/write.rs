@@ -133,8 +133,8 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some((file, _charge)) = self.open.take() {
-            close_elsewhere(file);
+        if let Some(open) = self.open.take() {
+            close_elsewhere(open);
         }
     }
 }

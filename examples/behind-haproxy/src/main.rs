@@ -5,7 +5,7 @@ use std::error::Error;
 use axum::Router;
 use axum::routing::get;
 use euryale_forwarded::{Client, ForwardedLayer, PublicUrl, TrustedProxies};
-use euryale_server::{Server, Shutdown};
+use euryale_server::{DescriptorLimit, DescriptorShares, Server, Shutdown};
 use tokio::net::TcpListener;
 
 #[cfg(test)]
@@ -26,10 +26,12 @@ fn app(proxies: TrustedProxies) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let descriptors = DescriptorLimit::raise()?.fit(DescriptorShares::new(20_000));
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     let app = app("127.0.0.1".parse()?);
     Server::new()
         .listen(listener)
+        .max_sockets(descriptors.sockets)
         .serve(app, Shutdown::signals()?)
         .await;
     Ok(())

@@ -10,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use euryale_blob::ServeBlobLayer;
 use euryale_core::{Abort, Blob};
+use euryale_server::DescriptorLimit;
 use euryale_server::axum::{SendfileListener, sendfile};
 use tokio::fs::File;
 use tokio::net::TcpListener;
@@ -32,6 +33,8 @@ fn app(path: PathBuf, layer: ServeBlobLayer) -> Router {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    // Each download has a socket and a file open; a shell allows 1,024.
+    DescriptorLimit::raise()?;
     let path = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "README.md".to_owned());

@@ -14,7 +14,7 @@ use euryale::deferred::DeferredLayer;
 use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
-use euryale::spool::{SpoolBudget, SpoolLayer};
+use euryale::spool::SpoolLayer;
 use euryale::{Abort, Body, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
@@ -30,6 +30,7 @@ use crate::query::{names, parameter};
 use crate::refusal::Refusal;
 use crate::scale::Scales;
 use crate::settings::{self, Settings};
+use crate::storage::Storage;
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
 use crate::{
@@ -49,25 +50,28 @@ pub(crate) fn uploads(settings: &Settings) -> usize {
 /// Everything that is served at the public addresses.
 pub(crate) fn app(
     pool: Pool<Sqlite>,
-    blobs: FolderStore,
-    bodies: SpoolBudget,
+    storage: Storage,
     theme: &Theme,
     settings: &Settings,
     resume: Resume,
 ) -> Router {
-    app_with(pool, blobs, bodies, theme, settings, resume, |site| site)
+    app_with(pool, storage, theme, settings, resume, |site| site)
 }
 
 /// The same, published by what `around` makes of the site's publisher.
 pub(crate) fn app_with<P: Publisher<Sqlite>>(
     pool: Pool<Sqlite>,
-    blobs: FolderStore,
-    bodies: SpoolBudget,
+    storage: Storage,
     theme: &Theme,
     settings: &Settings,
     resume: Resume,
     around: impl FnOnce(Site) -> P,
 ) -> Router {
+    let Storage {
+        blobs,
+        bodies,
+        descriptors,
+    } = storage;
     let pages = Arc::new(Pages::new());
     let respond = RespondLayer::new().page({
         let pages = Arc::clone(&pages);
@@ -104,8 +108,8 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         Some(prefix) => stack.offload(offload(blobs.folder(), prefix)),
         None => stack,
     };
-    let scales = Scales::new(&ledger);
-    let feeds = Feeds::new(settings);
+    let scales = Scales::new(&ledger, &descriptors);
+    let feeds = Feeds::new(settings, &descriptors);
     let stack = stack.publish(around(Site {
         pages: Arc::clone(&pages),
         blobs,

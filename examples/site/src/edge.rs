@@ -167,6 +167,16 @@ pub(crate) struct Edge {
     )]
     pub(crate) max_sockets_per_peer: usize,
 
+    /// Files that requests may have open, uploads and downloads together; one more is answered 503
+    #[arg(
+        long,
+        env = "EURYALE_MAX_FILES",
+        value_name = "NUMBER",
+        default_value_t = 20_000
+    )]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
+    pub(crate) max_files: usize,
+
     /// Requests that one HTTP/2 peer may have open
     #[arg(
         long,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use euryale::promise::{Key, PromiseError, Promises, PromisesExt};
-use euryale::{Abort, Pending, Request, Response, Transaction};
+use euryale::{Abort, Descriptors, Pending, Request, Response, Transaction};
 use euryale_sqlite::Sqlite;
 use feed_rs::model::Feed;
 use http::header::RETRY_AFTER;
@@ -63,9 +63,9 @@ pub(crate) struct Feeds {
 }
 
 impl Feeds {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, descriptors: &Descriptors) -> Self {
         Self {
-            client: Client::new(settings),
+            client: Client::new(settings, descriptors),
             news: settings.news.clone(),
             asked: Mutex::default(),
         }

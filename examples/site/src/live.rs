@@ -5,13 +5,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
-use euryale::blob::FolderStore;
 use euryale::forwarded::CheckHostLayer;
-use euryale::spool::SpoolBudget;
 use euryale::{PeerAddr, Pool};
 use euryale_agent_check::Resume;
 use euryale_server::rustls::ServerConfig;
-use euryale_server::{Admin, Changes, Incoming, Shutdown, Tls};
+use euryale_server::{Admin, Changes, DescriptorLimit, Incoming, Shutdown, Tls};
 use euryale_sqlite::Sqlite;
 use http::Request;
 use tower::Service;
@@ -25,15 +23,15 @@ use crate::log::{self, Log};
 use crate::permits::Rules;
 use crate::settings::Settings;
 use crate::standing::Stands;
+use crate::storage::Storage;
 use crate::theme::Theme;
-use crate::{certificates, echo, public};
+use crate::{certificates, descriptors, echo, public};
 
 /// What stays the same, whatever the settings say, and what the site is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) pool: Pool<Sqlite>,
-    pub(crate) blobs: FolderStore,
-    pub(crate) bodies: SpoolBudget,
+    pub(crate) storage: Storage,
     pub(crate) stands: Stands,
     pub(crate) shutdown: Shutdown,
     /// No listener can be reached from elsewhere.
@@ -48,8 +46,7 @@ impl Parts {
         let resume: Resume = self.stands.resume();
         let app = app(
             self.pool.clone(),
-            self.blobs.clone(),
-            self.bodies.clone(),
+            self.storage.clone(),
             &theme,
             settings,
             resume,
@@ -175,6 +172,7 @@ impl Who {
 pub(crate) struct Live {
     pub(crate) parts: Parts,
     pub(crate) way_in: WayIn,
+    pub(crate) limit: DescriptorLimit,
     pub(crate) changes: Changes,
     pub(crate) tls: Option<Tls>,
     pub(crate) balancers: Who,
@@ -194,6 +192,8 @@ impl Live {
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
+        let new = descriptors::fit(&self.limit, &new);
+        self.parts.storage.descriptors.allow(new.edge.max_files);
         let pool = &self.parts.pool;
         pool.resize(new.connections);
         pool.restrict(new.max_queue, new.max_wait);

@@ -22,6 +22,7 @@ mod cross_site;
 mod data;
 mod date;
 mod deferred;
+mod descriptors;
 mod documents;
 mod duration;
 mod echo;
@@ -61,6 +62,7 @@ mod settings;
 mod size;
 mod slow;
 mod standing;
+mod storage;
 mod store;
 #[cfg(test)]
 mod tests;

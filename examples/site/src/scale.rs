@@ -12,7 +12,8 @@ use std::time::Duration;
 use euryale::blob::{BlobStore, FolderStore};
 use euryale::promise::{Key, PromiseError, PromisesExt};
 use euryale::{
-    Abort, Blob, BoxError, CpuPool, Ledger, Request, Response, SpooledBody, Transaction,
+    Abort, Blob, BoxError, CpuPool, Descriptors, Ledger, NoDescriptor, Request, Response,
+    SpooledBody, Transaction,
 };
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
@@ -61,15 +62,17 @@ struct Scaled {
 #[derive(Debug)]
 pub(crate) struct Scales {
     cpu: CpuPool,
+    descriptors: Descriptors,
 }
 
 impl Scales {
-    pub(crate) fn new(ledger: &Ledger) -> Self {
+    pub(crate) fn new(ledger: &Ledger, descriptors: &Descriptors) -> Self {
         Self {
             cpu: CpuPool::new()
                 .threads(AT_ONCE)
                 .max_queue(MOST_WAITING)
                 .ledger(ledger.clone()),
+            descriptors: descriptors.clone(),
         }
     }
 
@@ -115,10 +118,11 @@ impl Scales {
         }
         let blob = files::open(blobs, &original, transaction)?;
         let cpu = self.cpu.clone();
+        let descriptors = self.descriptors.clone();
         let folder = blobs.folder().to_owned();
         let made = promises.ask(
             MADE.with(format_args!("{} {width}", original.blob)),
-            move || made(cpu, blob, width, folder),
+            move || made(cpu, blob, width, folder, descriptors),
         );
         let made = match made.ready()? {
             Err(PromiseError::Elapsed) => {
@@ -143,7 +147,8 @@ impl Scales {
                 );
                 refuse(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
             }
-            // Its kind says whether there was no room.
+            // It says whether there was no room.
+            Err(error) if Descriptors::are_exhausted(error) => Err(NoDescriptor.into()),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string()).into()),
         }
     }
@@ -163,6 +168,7 @@ async fn made(
     original: Blob,
     width: u32,
     folder: PathBuf,
+    descriptors: Descriptors,
 ) -> Result<io::Result<Made>, BoxError> {
     let file = original.clone();
     let counted = cpu.run(move || count(&file, width)).await?;
@@ -174,7 +180,7 @@ async fn made(
     let units = u32::try_from(memory.div_ceil(UNIT))?;
     let room = ROOM.acquire_many(units).await?;
     let make = move || {
-        let made = make(&original, &header, width, &folder);
+        let made = make(&original, &header, width, (&folder, &descriptors));
         drop(room);
         made
     };
@@ -191,7 +197,12 @@ fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), Pictur
 }
 
 /// When it returns, the bytes are on the disk: what is left is to give them a name. Blocks.
-fn make(original: &Blob, header: &Header, width: u32, folder: &Path) -> io::Result<Made> {
+fn make(
+    original: &Blob,
+    header: &Header,
+    width: u32,
+    (folder, descriptors): (&Path, &Descriptors),
+) -> io::Result<Made> {
     let mut from = BufReader::new(original.file());
     from.rewind()?;
     let small = match picture::scaled(from, header, width) {
@@ -199,11 +210,12 @@ fn make(original: &Blob, header: &Header, width: u32, folder: &Path) -> io::Resu
         Ok(None) => return Ok(Ok(None)),
         Err(error) => return Ok(Err(error)),
     };
+    let descriptor = descriptors.take(1)?;
     let mut file = tempfile::tempfile_in(folder)?;
     file.write_all(&small.bytes)?;
     file.sync_all()?;
     Ok(Ok(Some(Scaled {
-        body: SpooledBody::file(file)?,
+        body: Blob::stable(file)?.counted(descriptor).into(),
         content_type: small.content_type,
     })))
 }
@@ -217,11 +229,8 @@ fn keep(
     scaled: &Scaled,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let file = scaled
-        .body
-        .as_file()
-        .ok_or_else(|| io::Error::other("a picture without its file"))?;
-    let blob = Blob::stable(file.try_clone()?)?;
+    let blob = scaled.body.as_blob().cloned();
+    let blob = blob.ok_or_else(|| io::Error::other("a picture without its file"))?;
     let entry = FileEntry {
         path: original.path.clone(),
         blob: blobs.keep(scaled.body.clone(), transaction)?,

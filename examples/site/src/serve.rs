@@ -4,11 +4,14 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use euryale::{Ledger, Pool};
-use euryale_server::{Admin, Drained, Readiness, Server, Shutdown, Slowest, systemd};
+use euryale::{Ledger, Pool, Reserve};
+use euryale_server::{
+    Admin, DescriptorLimit, Drained, Listener, Readiness, Server, Shutdown, Slowest, systemd,
+};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -27,7 +30,8 @@ use crate::permits::Rules;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::standing::{CHECK_EVERY, Opened, Stands};
-use crate::{aside, reload};
+use crate::storage::Storage;
+use crate::{aside, descriptors, reload};
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -40,12 +44,13 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
 /// that never returns.
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+    let limit = descriptors::raise()?;
     let (log, lines, writing) = Log::start(settings)?;
     let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, settings, (log, lines));
+    let ended = start(&runtime, settings, limit, (log, lines));
     runtime.shutdown_timeout(LAST_GRACE);
     drop(writing);
     ended.map(|complete| {
@@ -60,9 +65,11 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
 /// Binds first: whoever cannot serve has changed nothing, and whoever comes early waits.
 fn start(
     runtime: &Runtime,
-    settings: &Settings,
+    asked: &Settings,
+    limit: DescriptorLimit,
     (log, lines): (Log, Lines),
 ) -> Result<bool, StartError> {
+    let settings = &descriptors::fit(&limit, asked);
     let guard = runtime.enter();
     let signals =
         || -> std::io::Result<_> { Ok((Shutdown::signals()?, signal(SignalKind::hangup())?)) };
@@ -84,6 +91,7 @@ fn start(
     let operators = Operators::start(
         runtime,
         (admin, agent),
+        &limit.reserve(),
         &shutdown,
         settings.drain,
         (lines, rules),
@@ -112,6 +120,7 @@ fn start(
     let live = Live {
         parts,
         way_in: WayIn::new(site),
+        limit,
         changes: server.changes(),
         tls,
         balancers,
@@ -125,7 +134,7 @@ fn start(
         let serving = serve(serving, &pool, settings.drain, &shutdown);
         let complete = tokio::select! {
             complete = serving => complete,
-            () = reload::on_signal(hangups, settings, &live) => false,
+            () = reload::on_signal(hangups, asked, &live) => false,
         };
         operators.end().await;
         Ok(complete)
@@ -163,7 +172,7 @@ fn open_now(
 ) -> Result<(Parts, Router), StartError> {
     settings.theme.check()?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
-    let blobs = blobs.ledger(ledger.clone());
+    let storage = Storage::new(blobs.ledger(ledger.clone()), settings, &ledger);
     let pool = Pool::builder(sqlite)
         .ledger(ledger)
         .connections(settings.connections)
@@ -171,11 +180,10 @@ fn open_now(
         .max_wait(settings.max_wait)
         .lane(UPLOADS, uploads(settings))
         .build();
-    stands.open(&pool, &blobs);
+    stands.open(&pool, &storage.blobs);
     let parts = Parts {
         pool,
-        blobs,
-        bodies: settings.bodies(),
+        storage,
         stands,
         shutdown,
         is_loopback_only,
@@ -202,6 +210,7 @@ impl Operators {
     fn start(
         runtime: &Runtime,
         (admin, agent): (TcpListener, Option<TcpListener>),
+        reserve: &Reserve,
         shutdown: &Shutdown,
         drain: Duration,
         (lines, rules): (Lines, Rules),
@@ -229,7 +238,14 @@ impl Operators {
             shutdown.clone(),
             lines,
         );
-        let agent = agent.map(|listener| runtime.spawn(stands.agent().serve(listener)));
+        let agent = agent.map(|listener| {
+            let agent = stands.agent();
+            let reserve = reserve.clone();
+            runtime.spawn(async move {
+                let accept = |cx: &mut Context<'_>| reserve.open(|| listener.poll_accept(cx));
+                agent.serve_from(accept).await;
+            })
+        });
         let reporting = stands.clone();
         let showing = stands.clone();
         let answers = Admin::new(ledger.clone(), readiness)
@@ -237,7 +253,10 @@ impl Operators {
             .slowest(&slowest)
             .report("/-/resume", move || reporting.report());
         let way_in = OperatorsWayIn::new(answers, rules);
-        let server = Server::new().listen(admin).drain_deadline(LAST_GRACE);
+        let server = Server::new()
+            .listen(Listener::from(admin).reserve(reserve.clone()))
+            .max_sockets(reserve.places())
+            .drain_deadline(LAST_GRACE);
         let serving = runtime.spawn(server.serve(way_in.way_in.clone(), end.clone()));
         Self {
             ledger,

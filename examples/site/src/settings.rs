@@ -9,7 +9,6 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use euryale::BlockingThreads;
 use euryale::forwarded::{AllowedHost, Field, HostTable, InvalidLine, TrustedProxy};
-use euryale::spool::SpoolBudget;
 use euryale_server::BLOCKING_THREADS;
 use serde::{Serialize, Serializer};
 
@@ -347,12 +346,6 @@ impl Settings {
         threads
             .cpu(theme::threads() + scale::AT_ONCE)
             .application(BLOCKING_THREADS + theme::READERS)
-    }
-
-    /// What all request bodies may hold together.
-    pub(crate) fn bodies(&self) -> SpoolBudget {
-        let memory = usize::try_from(self.body_memory).unwrap_or(usize::MAX);
-        SpoolBudget::new().memory(memory).file_bytes(self.body_disk)
     }
 
     /// The settings as TOML: keys are the names of the flags.

@@ -35,6 +35,7 @@ use crate::data::Data;
 use crate::permits::Rules;
 use crate::public;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use crate::theme::Theme;
 
 /// A site that serves a new folder.
@@ -69,9 +70,9 @@ impl Site {
             .chain(flags.iter().copied());
         let settings = Settings::parse_from(all);
         let theme = Theme::open(&settings.theme).unwrap();
+        let storage = Storage::new(blobs, &settings, &ledger);
         let server = Server::new().ledger(ledger.clone()).listen(listener);
-        let bodies = settings.bodies();
-        let app = app::app(pool, blobs, bodies, &theme, &settings, Resume::new());
+        let app = app::app(pool, storage, &theme, &settings, Resume::new());
         let rules = Rules::new(&settings, true);
         let app = public::around(app, &settings, rules);
         let serving = tokio::spawn(server.serve(app, shutdown.clone()));

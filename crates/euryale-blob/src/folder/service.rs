@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use euryale_core::{Blob, Body, BoxError, Response};
+use euryale_core::{Blob, Body, BoxError, Descriptors, NoDescriptor, Response};
 use http::header::{ACCEPT_RANGES, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RANGE, VARY};
 use http::{HeaderValue, Method, Request, StatusCode};
 use rustix::io::Errno;
@@ -88,10 +88,15 @@ impl Settings {
             let own = name.path.to_str().and_then(coding_of_name);
             let root = settings.root.clone();
             let stable = settings.stable;
+            let descriptors = settings.descriptors.clone();
             let found = settings
                 .serving
                 .lane
-                .run(move || find(&root, &name, &codings, stable))
+                .run(move || {
+                    counted(descriptors.as_ref(), || {
+                        find(&root, &name, &codings, stable)
+                    })
+                })
                 .await;
             match found.map_err(io::Error::other).and_then(|found| found) {
                 Ok(Found::File { blob, coding }) => {
@@ -180,12 +185,31 @@ fn moved(to: String) -> Response {
     }
 }
 
+/// The root, a folder, the file, and a compressed one beside it.
+const WHILE_LOOKING: usize = 4;
+
+/// What `find` finds, its file counted.
+fn counted(
+    descriptors: Option<&Descriptors>,
+    find: impl FnOnce() -> io::Result<Found>,
+) -> io::Result<Found> {
+    let descriptor = descriptors.map(|all| all.take(WHILE_LOOKING)).transpose()?;
+    Ok(match (find()?, descriptor) {
+        (Found::File { blob, coding }, Some(descriptor)) => Found::File {
+            blob: blob.counted(descriptor.keep(1)),
+            coding,
+        },
+        (found, _) => found,
+    })
+}
+
 fn failed(error: &io::Error) -> Response {
-    tracing::warn!(error = %error, "a file of a folder cannot be opened");
-    let no_room = [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(Errno::raw_os_error);
-    let is_short = error
-        .raw_os_error()
-        .is_some_and(|code| no_room.contains(&code));
+    let no_memory = Some(Errno::NOMEM.raw_os_error());
+    // The budget says itself that it is used up.
+    if !NoDescriptor::is_in(error) {
+        tracing::warn!(error = %error, "a file of a folder cannot be opened");
+    }
+    let is_short = Descriptors::are_exhausted(error) || error.raw_os_error() == no_memory;
     empty(if is_short {
         StatusCode::SERVICE_UNAVAILABLE
     } else {

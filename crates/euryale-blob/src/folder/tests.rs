@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use euryale_core::{Ledger, Response};
+use euryale_core::{Descriptors, Ledger, Response};
 use euryale_test::assert_quiet;
 use http::{HeaderMap, Request};
 use tower::{ServiceExt, service_fn};
@@ -544,4 +544,23 @@ async fn a_drawing_that_is_compressed_by_its_format_is_sent_with_its_coding() {
     );
     assert_eq!(answer.header("content-encoding"), "gzip");
     assert_quiet(&fixture.ledger).await;
+}
+
+#[tokio::test]
+async fn a_file_beyond_the_budget_of_descriptors_is_answered_503() {
+    let fixture = Fixture::new();
+    // As many as are needed while a file is looked for.
+    let descriptors = Descriptors::new(4, &fixture.ledger);
+    let folder = || fixture.folder().descriptors(&descriptors);
+    let request = || Request::get("/app.js").body(()).unwrap();
+    let sent = folder().oneshot(request()).await.unwrap();
+    assert_eq!(sent.status(), 200);
+    assert_eq!(fixture.ledger.descriptors.in_use.get(), 1, "the file");
+    let refused = folder().oneshot(request()).await.unwrap();
+    assert_eq!(refused.status(), 503);
+    drop(sent);
+    for path in ["/missing", "/docs", "/app.js"] {
+        drop(fixture.get(folder(), path, &[]).await);
+    }
+    assert_eq!(fixture.ledger.descriptors.refused.get(), 1);
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use euryale_core::{Blob, BoxError, Database, Ledger, SpooledBody, Transaction};
+use euryale_core::{Blob, BoxError, Database, Descriptors, Ledger, SpooledBody, Transaction};
 
 use super::mark;
 use super::participants::{Keep, Remove};
@@ -111,11 +111,13 @@ use super::{BlobStore, WrongLength};
 /// # Errors
 ///
 /// The file system's, as `io::Error`. No room on the disk (`StorageFull`, `QuotaExceeded`) makes a
-/// transaction end with the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull).
+/// transaction end with the kind [`StorageFull`](euryale_core::ErrorKind::StorageFull), and no
+/// descriptor with [`NoDescriptor`](euryale_core::ErrorKind::NoDescriptor).
 #[derive(Clone)]
 #[doc(alias = "FilesystemHelper")]
 pub struct FolderStore {
     folder: Arc<Path>,
+    descriptors: Option<Descriptors>,
     /// Once it has added something.
     writer: Arc<Mutex<Option<Writer>>>,
     /// The mark that the folder must have for anything to be added.
@@ -135,6 +137,7 @@ impl FolderStore {
         make(&folder)?;
         Ok(Self {
             folder: folder.into(),
+            descriptors: None,
             writer: Arc::default(),
             mark: Arc::default(),
             ledger: Ledger::new(),
@@ -205,6 +208,15 @@ impl FolderStore {
             self.folder.display()
         );
         Err(io::Error::new(io::ErrorKind::NotFound, text))
+    }
+
+    /// Takes a descriptor of this budget for each blob that is opened, and refuses to open one more.
+    /// A publisher that hands that error on is answered 503, and its transaction is rolled back.
+    /// Default: there is no bound but the system's.
+    #[must_use]
+    pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
+        self.descriptors = Some(descriptors.clone());
+        self
     }
 
     /// Where it is. A file without a name that is made here can be linked into place. A committed
@@ -292,8 +304,15 @@ impl FolderStore {
 
 impl BlobStore for FolderStore {
     fn blob(&self, name: &str) -> io::Result<Blob> {
+        let path = self.path(name)?;
+        let descriptor = self.descriptors.as_ref().map(|all| all.take(1));
+        let descriptor = descriptor.transpose()?;
         // Never changed once it has its name.
-        Blob::stable(File::open(self.path(name)?)?)
+        let blob = Blob::stable(File::open(path)?)?;
+        Ok(match descriptor {
+            Some(descriptor) => blob.counted(descriptor),
+            None => blob,
+        })
     }
 
     fn blob_of_len(&self, name: &str, len: u64) -> io::Result<Blob> {

@@ -1,3 +1,4 @@
+mod descriptors;
 mod keeping;
 mod objects;
 mod sweeping;

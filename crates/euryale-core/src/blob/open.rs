@@ -9,9 +9,11 @@ use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 #[cfg(feature = "fs")]
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 #[cfg(feature = "fs")]
 use std::sync::{Mutex, PoisonError};
 
+use crate::Descriptor;
 use crate::blocking::close_elsewhere;
 
 /// Freeing the blocks of a file of this length, in bytes, takes longer than a hop to another
@@ -23,6 +25,7 @@ const LARGE: u64 = 1 << 20;
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
+    descriptor: OnceLock<Descriptor>,
     #[cfg(feature = "fs")]
     spare: SpareName,
 }
@@ -31,9 +34,15 @@ impl OpenFile {
     pub(crate) fn new(file: File) -> Self {
         Self {
             file: Some(file),
+            descriptor: OnceLock::new(),
             #[cfg(feature = "fs")]
             spare: SpareName::default(),
         }
+    }
+
+    /// Holds `descriptor` until the file is closed, unless it holds one.
+    pub(crate) fn count(&self, descriptor: Descriptor) {
+        let _ = self.descriptor.set(descriptor);
     }
 
     /// Keeps this name of the file, which counts for nobody, until the file is closed: a file
@@ -77,7 +86,10 @@ impl Drop for OpenFile {
         #[cfg(feature = "fs")]
         self.spare.forget(&file);
         if is_large_and_nameless(&file).unwrap_or(false) {
-            close_elsewhere(file);
+            close_elsewhere((file, self.descriptor.take()));
+        } else {
+            // Before its descriptor is given back.
+            drop(file);
         }
     }
 }

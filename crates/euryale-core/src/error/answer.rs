@@ -109,6 +109,7 @@ impl Drop for Unlogged {
             | ErrorKind::QueueElapsed
             | ErrorKind::SuspendedFull
             | ErrorKind::SpoolBusy
+            | ErrorKind::NoDescriptor
             | ErrorKind::LaneFull => tracing::debug!("overloaded: {cause}"),
             ErrorKind::BodyTooLarge
             | ErrorKind::BodyStalled

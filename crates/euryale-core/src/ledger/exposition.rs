@@ -172,6 +172,22 @@ pub(super) fn write(ledger: &Ledger) -> String {
         "Blobs that were not as long as their rows say.",
         &ledger.blobs.damaged,
     );
+    let descriptors = &ledger.descriptors;
+    out.gauge(
+        "euryale_descriptors_cap",
+        "Descriptors that files of requests may have; 0 if nothing bounds them.",
+        &descriptors.cap,
+    );
+    out.peaked(
+        "euryale_descriptors_in_use",
+        "Descriptors of files that requests have open.",
+        &descriptors.in_use,
+    );
+    out.counter(
+        "euryale_descriptors_refused_total",
+        "Files that were not opened for want of a descriptor in the budget.",
+        &descriptors.refused,
+    );
     out.gauge(
         "euryale_spool_files",
         "Request bodies in files.",

@@ -8,8 +8,8 @@ use crate::database::fault;
 use crate::ledger::DropReason;
 use crate::panic::{PanicMessage, drop_quietly};
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Error, ErrorKind, Fault, Lease, Participant, Phase,
-    Response, SnapshotPin, Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Descriptors, Error, ErrorKind, Fault, Lease,
+    NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
 };
 
 /// How a transaction is run.
@@ -327,8 +327,8 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// The kind of the first error in a chain that says enough by itself: one of our own, or a disk
-/// that is full.
+/// The kind of the first error in a chain that says enough by itself: one of our own, a disk that is
+/// full, or a process without a descriptor for another file.
 fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {
@@ -337,6 +337,10 @@ fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind>
             Some(ErrorKind::Unavailable)
         } else if error.downcast_ref().is_some_and(is_full) {
             Some(ErrorKind::StorageFull)
+        } else if error.is::<NoDescriptor>()
+            || error.downcast_ref().is_some_and(Descriptors::are_exhausted)
+        {
+            Some(ErrorKind::NoDescriptor)
         } else {
             None
         }

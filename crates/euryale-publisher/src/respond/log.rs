@@ -16,7 +16,8 @@ pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
         ErrorKind::QueueFull
         | ErrorKind::QueueElapsed
         | ErrorKind::SuspendedFull
-        | ErrorKind::SpoolBusy => {
+        | ErrorKind::SpoolBusy
+        | ErrorKind::NoDescriptor => {
             if let Some(more) = throttle.pass() {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
             }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use euryale_core::{Body, Error, ErrorKind, Ledger, Request, SpooledBody};
+use euryale_core::{Body, Descriptors, Error, ErrorKind, Ledger, Request, SpooledBody};
 use euryale_test::{assert_quiet, eventually};
 use http_body_util::channel::Sender;
 use http_body_util::{BodyExt, Channel, Full};
@@ -52,6 +52,33 @@ fn begun(layer: &SpoolLayer) -> (Sender<Bytes, std::io::Error>, Answer) {
 async fn send(sender: &mut Sender<Bytes, std::io::Error>, length: usize) {
     // A refusal drops the body.
     let _ = sender.send_data(Bytes::from(vec![b'a'; length])).await;
+}
+
+#[tokio::test]
+async fn each_file_takes_a_descriptor_until_it_is_closed() {
+    let shared = Ledger::new();
+    let descriptors = Descriptors::new(1, &shared);
+    let (layer, ledger) = with(SpoolBudget::new().descriptors(&descriptors));
+    let layer = layer.memory(KIB);
+    let first = sent(&layer, 2 * KIB).await.unwrap();
+    assert!(is_in_file(&first));
+    let sending = Body::from(first.clone());
+    drop(first);
+    assert_eq!(shared.descriptors.in_use.get(), 1);
+    let refused = sent(&layer, 2 * KIB).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
+    drop(sent(&layer, KIB).await.unwrap());
+    drop(sending);
+
+    // One that is still being written has one as well, and gives it back when its client leaves.
+    let (mut sender, answer) = begun(&layer);
+    send(&mut sender, 2 * KIB).await;
+    eventually("it has one", || shared.descriptors.in_use.get() == 1).await;
+    answer.abort();
+    eventually("it is back", || shared.descriptors.in_use.get() == 0).await;
+    drop(sent(&layer, 2 * KIB).await.unwrap());
+    assert_quiet(&ledger).await;
+    assert_quiet(&shared).await;
 }
 
 fn is_in_file(body: &SpooledBody) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use euryale::BoxError;
+use euryale::{BoxError, Descriptors};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -19,6 +19,9 @@ const LARGEST: usize = 2 << 20;
 
 const CONNECT: Duration = Duration::from_secs(5);
 const REDIRECTS: usize = 3;
+
+/// Sockets that are kept for the next fetch from a host: they are counted only while one runs.
+const IDLE: usize = 1;
 
 /// What came from elsewhere.
 #[derive(Debug)]
@@ -33,6 +36,7 @@ pub(super) struct Fetched {
 pub(super) struct Client {
     hosts: Arc<Hosts>,
     client: Result<reqwest::Client, Arc<reqwest::Error>>,
+    descriptors: Descriptors,
 }
 
 struct Hosts {
@@ -58,7 +62,7 @@ impl Hosts {
 }
 
 impl Client {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, descriptors: &Descriptors) -> Self {
         let hosts = Arc::new(Hosts {
             public: settings.feed_host.clone(),
             private: settings.private_feed_host.clone(),
@@ -66,6 +70,7 @@ impl Client {
         let client = reqwest::Client::builder()
             .user_agent(concat!("euryale-site/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
+            .pool_max_idle_per_host(IDLE)
             // It would resolve names for us, and go where it likes.
             .no_proxy()
             .dns_resolver(Arc::new(Resolver(Arc::clone(&hosts))))
@@ -74,6 +79,7 @@ impl Client {
         Self {
             hosts,
             client: client.map_err(Arc::new),
+            descriptors: descriptors.clone(),
         }
     }
 
@@ -97,6 +103,7 @@ impl Client {
     /// The whole of it, within the deadline of its promise.
     pub(super) async fn fetch(self, url: Url) -> Result<Fetched, BoxError> {
         static FETCHES: AtomicU64 = AtomicU64::new(0);
+        let _descriptor = self.descriptors.take(1)?;
         let mut response = self.client?.get(url).send().await?.error_for_status()?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await? {

@@ -3,7 +3,7 @@ use clap::CommandFactory;
 use super::*;
 
 /// Settings that count at once, with nothing made anew.
-const AT_ONCE: [&str; 16] = [
+const AT_ONCE: [&str; 17] = [
     "connections",
     "half-close",
     "handshake-timeout",
@@ -14,6 +14,7 @@ const AT_ONCE: [&str; 16] = [
     "max-headers",
     "max-queue",
     "max-resets",
+    "max-files",
     "max-sockets",
     "max-sockets-per-peer",
     "max-streams",

@@ -95,7 +95,7 @@ fn what_is_printed_can_be_given_again() {
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
         assert_eq!(
             printed.len(),
-            30 + optional.len(),
+            31 + optional.len(),
             "every setting is printed"
         );
         let again: Vec<String> = printed

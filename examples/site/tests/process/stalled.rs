@@ -15,7 +15,7 @@ const LEN: u64 = 100 << 20;
 
 /// A data folder with one file of 100 MiB, at `/large.bin`. Most of it is a hole, which is sent as
 /// any other bytes.
-fn imported(folder: &Path) -> std::path::PathBuf {
+pub(super) fn imported(folder: &Path) -> std::path::PathBuf {
     let from = folder.join("from");
     let data = folder.join("data");
     std::fs::create_dir(&from).unwrap();

@@ -25,6 +25,7 @@ use crate::files;
 use crate::form::{self, Posted};
 use crate::page::Pages;
 use crate::settings::Settings;
+use crate::storage::Storage;
 use crate::theme::Theme;
 
 /// Serves the site that is kept in `folder` until it is killed, or until whoever started it has
@@ -54,8 +55,7 @@ pub(super) fn serve(folder: &Path) {
     let theme = Theme::open(&settings.theme).unwrap();
     let app = app::app_with(
         pool,
-        blobs.clone(),
-        settings.bodies(),
+        Storage::new(blobs.clone(), &settings, &ledger),
         &theme,
         &settings,
         Resume::new(),

@@ -1,0 +1,233 @@
+//! How many descriptors the process may have, and who gets them.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use euryale_core::Reserve;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The descriptors that this process may have open: raised to the most that the system allows, with
+/// some kept for operators.
+///
+/// ```
+/// use euryale_server::{DescriptorLimit, DescriptorShares};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let limit = DescriptorLimit::raise()?; // first of all, in `main`
+/// let wanted = DescriptorShares::new(20_000).connections(4);
+/// let shares = limit.fit(wanted);
+/// if shares != wanted {
+///     eprintln!("{}", limit.shortage(wanted, shares));
+/// }
+/// // Server::new().max_sockets(shares.sockets).admin(Listener::from(tcp).reserve(limit.reserve()), admin)
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # How operators are kept a descriptor
+///
+/// A process may use numbers below its soft limit (getrlimit(2), `RLIMIT_NOFILE`), and may move that
+/// limit up to the hard one. [`raise`](Self::raise) sets the soft limit to the hard one less a
+/// *reserve*: a sixteenth of it, from 8 to 64 numbers. A listener that has the
+/// [reserve](Self::reserve) accepts like any other; only when that fails with `EMFILE` it moves the
+/// soft limit up, number by number, until the accept succeeds, and then back down.
+///
+/// * Two listeners cannot undo each other's steps: they move the limit under one lock, with an
+///   accept that does not block.
+/// * Something else may open a file in those microseconds, and get the number instead. It can get
+///   one number at each step, because all numbers below the limit of that step are in use; the
+///   accept then takes the next. Such a number is one of the reserve until it is closed. Operators
+///   have only [half](Reserve::places) of the reserve, so as many thieves as there are operators do
+///   not keep anybody out.
+/// * Peers cannot cause this: sockets, files of requests and connections are bounded
+///   ([`fit`](Self::fit)) so that all of them stay below the soft limit. What is left is the
+///   program's own code that opens files without counting them.
+///
+/// The alternative, to hold spare descriptors open and close one for each operator, has the same
+/// window between that close and the accept, and no bound: whatever opens a file next takes the
+/// spare.
+#[derive(Clone, Debug)]
+pub struct DescriptorLimit {
+    usable: usize,
+    reserved: usize,
+    /// Open when the limit was raised.
+    open: usize,
+}
+
+/// The soft limit belongs to the process, and so does the lock for it.
+static MOVING: Mutex<()> = Mutex::new(());
+
+/// The most that is asked for where the hard limit is infinite.
+const INFINITE: u64 = 1 << 20;
+
+/// What a program opens for itself: its runtime, listeners, logs, and for moments folders and
+/// temporary files.
+const OWN: usize = 32;
+
+/// Descriptors of one connection to a database. SQLite has the database, its write-ahead log and
+/// the index of that; a server has a socket.
+const PER_CONNECTION: usize = 3;
+
+impl DescriptorLimit {
+    /// Raises the soft limit of open files (`RLIMIT_NOFILE`) to the hard one, less the reserve for
+    /// operators. For the whole process: call it once, before the program opens what it serves.
+    /// Programs that it starts later inherit the limit.
+    ///
+    /// # Errors
+    /// The system's, from setrlimit(2).
+    pub fn raise() -> io::Result<Self> {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let hard = maximum.unwrap_or_else(|| current.unwrap_or(INFINITE).max(INFINITE));
+        let hard = usize::try_from(hard).unwrap_or(usize::MAX);
+        let reserved = reserve_of(hard);
+        set_soft(hard - reserved)?;
+        Ok(Self {
+            usable: hard - reserved,
+            reserved,
+            open: open_now(),
+        })
+    }
+
+    /// How many descriptors there are for all but operators.
+    #[must_use]
+    pub fn usable(&self) -> usize {
+        self.usable
+    }
+
+    /// The descriptors of operators, for [`Listener::reserve`](crate::Listener::reserve).
+    #[must_use]
+    pub fn reserve(&self) -> Reserve {
+        let low = self.usable;
+        let high = self.usable + self.reserved;
+        Reserve::new(self.reserved / 2, move |open| lend(low, high, open))
+    }
+
+    /// The greatest shares up to `wanted` that fit below the limit together, beside what the program
+    /// opens for itself: 32 descriptors, or an eighth of the limit if that is less.
+    ///
+    /// If not all of it fits, connections have up to a half, and of the rest sockets and files have
+    /// up to a half each; what one of them does not want the other one gets. None gets less than
+    /// one.
+    #[must_use]
+    pub fn fit(&self, wanted: DescriptorShares) -> DescriptorShares {
+        let own = OWN.min(self.usable / 8);
+        let all = self.usable.saturating_sub(self.open + own);
+        let connections = wanted.connections.min(all / 2 / PER_CONNECTION);
+        let rest = all - connections * PER_CONNECTION;
+        let sockets = (rest / 2).max(rest.saturating_sub(wanted.files));
+        let sockets = wanted.sockets.min(sockets);
+        let files = wanted.files.min(rest - sockets);
+        DescriptorShares {
+            sockets: sockets.max(wanted.sockets.min(1)),
+            files: files.max(wanted.files.min(1)),
+            connections: connections.max(wanted.connections.min(1)),
+        }
+    }
+
+    /// One line for people: that `wanted` does not fit, what is used instead, and what to do.
+    #[must_use]
+    pub fn shortage(&self, wanted: DescriptorShares, fitted: DescriptorShares) -> String {
+        format!(
+            "{wanted} need more descriptors than this process may have ({}): it goes on with \
+             {fitted}; raise the hard limit of open files (ulimit -n, LimitNOFILE=, --ulimit \
+             nofile=), or ask for less",
+            self.usable + self.reserved
+        )
+    }
+}
+
+/// How many descriptors sockets, files and connections have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DescriptorShares {
+    /// For [`Server::max_sockets`](crate::Server::max_sockets).
+    pub sockets: usize,
+    /// For [`Descriptors`](euryale_core::Descriptors): files that requests have open.
+    pub files: usize,
+    /// Connections to the database, of three descriptors each.
+    pub connections: usize,
+}
+
+impl DescriptorShares {
+    /// Shares for this many sockets, without files and connections.
+    #[must_use]
+    pub fn new(sockets: usize) -> Self {
+        Self {
+            sockets,
+            files: 0,
+            connections: 0,
+        }
+    }
+
+    /// Adds files that requests have open. Default: none.
+    #[must_use]
+    pub fn files(self, files: usize) -> Self {
+        Self { files, ..self }
+    }
+
+    /// Adds connections to a database. Default: none.
+    #[must_use]
+    pub fn connections(self, connections: usize) -> Self {
+        Self {
+            connections,
+            ..self
+        }
+    }
+}
+
+impl std::fmt::Display for DescriptorShares {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} sockets, {} open files and {} connections",
+            self.sockets, self.files, self.connections
+        )
+    }
+}
+
+fn reserve_of(hard: usize) -> usize {
+    (hard / 16).clamp(8, 64).min(hard / 2)
+}
+
+fn set_soft(soft: usize) -> io::Result<()> {
+    let limit = Rlimit {
+        current: Some(soft as u64),
+        maximum: getrlimit(Resource::Nofile).maximum,
+    };
+    Ok(setrlimit(Resource::Nofile, limit)?)
+}
+
+/// Calls `open` until it has found a descriptor, each time with the limit one number higher.
+fn lend(low: usize, high: usize, open: &mut dyn FnMut() -> bool) {
+    let _moving = MOVING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lowered = Lowered(low);
+    for soft in low + 1..=high {
+        if let Err(error) = set_soft(soft) {
+            tracing::warn!(%error, "the limit of open files cannot be moved for an operator");
+            break;
+        }
+        if !open() {
+            break;
+        }
+    }
+}
+
+/// Moves the soft limit back when it is dropped.
+struct Lowered(usize);
+
+impl Drop for Lowered {
+    fn drop(&mut self) {
+        if let Err(error) = set_soft(self.0) {
+            tracing::warn!(%error, "the limit of open files cannot be moved back");
+        }
+    }
+}
+
+/// How many descriptors are open, as far as the system says.
+fn open_now() -> usize {
+    fs::read_dir("/dev/fd").map_or(0, Iterator::count)
+}

@@ -1,0 +1,36 @@
+//! What keeps the files of requests, and bounds them.
+
+use euryale::blob::FolderStore;
+use euryale::spool::SpoolBudget;
+use euryale::{Descriptors, Ledger};
+
+use crate::settings::Settings;
+
+/// The most files that request bodies are in at a time, if there are descriptors for twice as many.
+const BODIES: usize = 1024;
+
+/// The store of blobs and the room for request bodies, which share a budget of descriptors.
+#[derive(Clone)]
+pub(crate) struct Storage {
+    pub(crate) blobs: FolderStore,
+    pub(crate) bodies: SpoolBudget,
+    pub(crate) descriptors: Descriptors,
+}
+
+impl Storage {
+    pub(crate) fn new(blobs: FolderStore, settings: &Settings, ledger: &Ledger) -> Self {
+        let descriptors = Descriptors::new(settings.edge.max_files, ledger);
+        let memory = usize::try_from(settings.body_memory).unwrap_or(usize::MAX);
+        let bodies = SpoolBudget::new()
+            .memory(memory)
+            .file_bytes(settings.body_disk)
+            // Uploads leave descriptors for downloads.
+            .files(BODIES.min(settings.edge.max_files.div_ceil(2)))
+            .descriptors(&descriptors);
+        Self {
+            blobs: blobs.descriptors(&descriptors),
+            bodies,
+            descriptors,
+        }
+    }
+}
