@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
+use euryale_sqlite::rusqlite::Row;
 
 use super::connection;
 use crate::data::Data;
@@ -385,7 +386,7 @@ fn a_folder_of_blobs_from_before_marks_is_adopted_if_it_has_what_the_rows_name()
     let folder = tempfile::tempdir().unwrap();
     drop(Data::open(folder.path()).unwrap());
     let forget = || {
-        let database = super::connection(folder.path());
+        let database = connection(folder.path());
         database
             .execute_batch("UPDATE identity SET has_marked_blobs = 0")
             .unwrap();
@@ -409,14 +410,33 @@ fn a_folder_of_blobs_from_before_marks_is_adopted_if_it_has_what_the_rows_name()
 fn a_database_with_holes_is_said_to_be_damaged() {
     let folder = tempfile::tempdir().unwrap();
     drop(Data::open(folder.path()).unwrap());
+    let database = connection(folder.path());
+    // Where the start asks whether there are samples, and nothing before that.
+    let pages = "SELECT rootpage FROM sqlite_master WHERE tbl_name = 'imported'";
+    let mut select = database.prepare(pages).unwrap();
+    let pages: Vec<usize> = select
+        .query_map([], |row| row.get::<_, i64>(0))
+        .unwrap()
+        .map(|page| usize::try_from(page.unwrap()).unwrap())
+        .collect();
+    drop(select);
+    let ask = |pragma: &str| {
+        let number = |row: &Row<'_>| row.get::<_, i64>(0);
+        usize::try_from(database.query_row(pragma, [], number).unwrap()).unwrap()
+    };
+    assert_eq!(
+        ask("PRAGMA wal_checkpoint(TRUNCATE)"),
+        0,
+        "nobody has it open"
+    );
+    let size = ask("PRAGMA page_size");
+    drop(database);
     let file = folder.path().join("site.db");
     let mut bytes = std::fs::read(&file).unwrap();
-    // The first page says what the file is; all others are noise.
-    bytes[8192..].fill(0xa5);
-    std::fs::write(&file, bytes).unwrap();
-    for name in ["site.db-wal", "site.db-shm"] {
-        let _ = std::fs::remove_file(folder.path().join(name));
+    for page in pages {
+        bytes[(page - 1) * size..page * size].fill(0xa5);
     }
+    std::fs::write(&file, bytes).unwrap();
     let error = Data::open(folder.path()).unwrap_err().to_string();
     assert!(
         error.contains("damaged") && error.contains("backup"),
