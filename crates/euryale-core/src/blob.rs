@@ -101,8 +101,9 @@ impl Blob {
         }
     }
 
-    /// The same, its file being counted by `descriptor` until it is closed. Clones, parts and bodies
-    /// of the blob share the file, and so the descriptor. A file that is counted already stays so.
+    /// The same, its file being counted by `descriptor` until it is closed. Clones, parts and
+    /// bodies of the blob share the file, and so the descriptor. A file that is counted already
+    /// stays so.
     #[must_use]
     pub fn counted(self, descriptor: Descriptor) -> Self {
         self.file.count(descriptor);

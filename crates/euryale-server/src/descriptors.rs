@@ -30,8 +30,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 ///
 /// # How operators are kept a descriptor
 ///
-/// A process may use numbers below its soft limit (getrlimit(2), `RLIMIT_NOFILE`), and may move that
-/// limit up to the hard one. [`raise`](Self::raise) sets the soft limit to the hard one less a
+/// A process may use numbers below its soft limit (getrlimit(2), `RLIMIT_NOFILE`), and may move
+/// that limit up to the hard one. [`raise`](Self::raise) sets the soft limit to the hard one less a
 /// *reserve*: a sixteenth of it, from 8 to 64 numbers. A listener that has the
 /// [reserve](Self::reserve) accepts like any other; only when that fails with `EMFILE` it moves the
 /// soft limit up, number by number, until the accept succeeds, and then back down.
@@ -106,8 +106,8 @@ impl DescriptorLimit {
         Reserve::new(self.reserved / 2, move |open| lend(low, high, open))
     }
 
-    /// The greatest shares up to `wanted` that fit below the limit together, beside what the program
-    /// opens for itself: 32 descriptors, or an eighth of the limit if that is less.
+    /// The greatest shares up to `wanted` that fit below the limit together, beside what the
+    /// program opens for itself: 32 descriptors, or an eighth of the limit if that is less.
     ///
     /// If not all of it fits, connections have up to a half, and of the rest sockets and files have
     /// up to a half each; what one of them does not want the other one gets. None gets less than

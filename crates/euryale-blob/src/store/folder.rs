@@ -210,9 +210,9 @@ impl FolderStore {
         Err(io::Error::new(io::ErrorKind::NotFound, text))
     }
 
-    /// Takes a descriptor of this budget for each blob that is opened, and refuses to open one more.
-    /// A publisher that hands that error on is answered 503, and its transaction is rolled back.
-    /// Default: there is no bound but the system's.
+    /// Takes a descriptor of this budget for each blob that is opened, and refuses to open one
+    /// more. A publisher that hands that error on is answered 503, and its transaction is rolled
+    /// back. Default: there is no bound but the system's.
     #[must_use]
     pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
         self.descriptors = Some(descriptors.clone());

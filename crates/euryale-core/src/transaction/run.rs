@@ -327,8 +327,8 @@ impl<D: Database> Transaction<'_, D> {
     }
 }
 
-/// The kind of the first error in a chain that says enough by itself: one of our own, a disk that is
-/// full, or a process without a descriptor for another file.
+/// The kind of the first error in a chain that says enough by itself: one of our own, a disk that
+/// is full, or a process without a descriptor for another file.
 fn kind_in_chain(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     std::iter::successors(Some(error), |error| error.source()).find_map(|error| {
         if error.is::<AlreadyReading>() {

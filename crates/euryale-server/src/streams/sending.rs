@@ -28,8 +28,8 @@ pub(crate) struct Sending {
     /// When the peer last took something of what hyper has: milliseconds after `born`, plus one.
     /// Zero: hyper waits for bytes, not for its peer.
     since: AtomicU64,
-    /// Since when the stream waits for its peer to take the first bytes, counted like `since`. Zero:
-    /// its body says so.
+    /// Since when the stream waits for its peer to take the first bytes, counted like `since`.
+    /// Zero: its body says so.
     offered: AtomicU64,
     /// Of the socket, if a file is sent.
     taken: OnceLock<Arc<Taken>>,
@@ -80,8 +80,8 @@ impl Sending {
     }
 
     /// A file waits for its turn since `since`, or since its peer last took something of another
-    /// one. Its turn does not stop the clock, only bytes that are taken do: otherwise the files of a
-    /// peer that reads nothing would be given up one turn after the other.
+    /// one. Its turn does not stop the clock, only bytes that are taken do: otherwise the files of
+    /// a peer that reads nothing would be given up one turn after the other.
     pub(super) fn offered(&self, since: Instant) {
         let since = self.at(since);
         self.offered.store(since, Relaxed);

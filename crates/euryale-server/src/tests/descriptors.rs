@@ -156,7 +156,8 @@ impl Process {
         line.unwrap().parse().unwrap()
     }
 
-    /// Operators are answered, each time; and at once, as far as other work on this machine lets it.
+    /// Operators are answered, each time; and at once, as far as other work on this machine lets
+    /// it.
     fn answers_operators(&self) {
         for path in ["/livez", "/metrics", "/status"] {
             let ask = |_| {

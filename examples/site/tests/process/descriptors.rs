@@ -22,7 +22,8 @@ fn site_with_few(data: &Path) -> Running {
 }
 
 impl Running {
-    /// Operators are answered, each time; and at once, as far as other work on this machine lets it.
+    /// Operators are answered, each time; and at once, as far as other work on this machine lets
+    /// it.
     fn answers_operators(&self) {
         for path in ["/livez", "/metrics", "/status"] {
             let ask = |_| {
