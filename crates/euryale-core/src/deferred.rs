@@ -153,12 +153,25 @@ impl DeferredHandle {
     pub fn take(&self) -> Option<Deferred> {
         self.deferred.take()
     }
+
+    /// Was the deferred response taken?
+    pub fn is_taken(&self) -> bool {
+        self.deferred.is_taken()
+    }
+
+    /// Does the deferred response need a thread? No, when it was taken.
+    pub fn is_blocking(&self) -> bool {
+        let mut is_blocking = false;
+        self.deferred
+            .update(|deferred| is_blocking = deferred.is_blocking());
+        is_blocking
+    }
 }
 
 impl fmt::Debug for DeferredHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeferredHandle")
-            .field("taken", &self.deferred.is_taken())
+            .field("taken", &self.is_taken())
             .finish()
     }
 }

@@ -130,18 +130,30 @@ impl BlockingLane {
     /// # Errors
     /// [`LaneFull`](ErrorKind::LaneFull), [`WouldDeadlock`](ErrorKind::WouldDeadlock).
     pub async fn enter(&self) -> Result<Turn, Error> {
-        if LANE.get() == self.id() {
-            return Err(Error::new(ErrorKind::WouldDeadlock));
-        }
+        self.check_thread()?;
+        self.reserve()?.enter().await
+    }
+
+    /// A place, now: a turn if there is one, and otherwise one of the places to wait in. Whoever has
+    /// a place is not refused any more, so that it can be taken before something that cannot be
+    /// undone, and used after it.
+    ///
+    /// # Errors
+    /// [`LaneFull`](ErrorKind::LaneFull).
+    pub fn reserve(&self) -> Result<Place, Error> {
         if let Ok(permit) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(self.turn(permit));
+            return Ok(Place(Kept::Turn(self.turn(permit))));
         }
-        let _waiting = Waiting::begin(self).ok_or_else(|| self.full())?;
-        // It is never closed.
-        let permit = Arc::clone(&self.turns).acquire_owned().await;
-        permit
-            .map(|permit| self.turn(permit))
-            .map_err(|_| Error::new(ErrorKind::NoWorker))
+        self.wait(self.max_waiting)
+    }
+
+    /// A turn, when there is one, however many wait: for what must not be refused any more. The
+    /// caller bounds how many do that.
+    ///
+    /// # Errors
+    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock).
+    pub async fn enter_unrefused(&self) -> Result<Turn, Error> {
+        self.wait(usize::MAX)?.enter().await
     }
 
     /// A turn, now or not at all.
@@ -153,6 +165,19 @@ impl BlockingLane {
             .try_acquire_owned()
             .map_err(|_| self.full())?;
         Ok(self.turn(permit))
+    }
+
+    fn check_thread(&self) -> Result<(), Error> {
+        if LANE.get() == self.id() {
+            return Err(Error::new(ErrorKind::WouldDeadlock));
+        }
+        Ok(())
+    }
+
+    /// One of so many places to wait in.
+    fn wait(&self, most: usize) -> Result<Place, Error> {
+        let waiting = Waiting::begin(self, most).ok_or_else(|| self.full())?;
+        Ok(Place(Kept::Waiting(waiting)))
     }
 
     fn turn(&self, permit: OwnedSemaphorePermit) -> Turn {
@@ -184,6 +209,65 @@ impl fmt::Debug for BlockingLane {
             .field("free", &self.turns.available_permits())
             .field("waiting", &self.waiting.load(Ordering::Relaxed))
             .finish_non_exhaustive()
+    }
+}
+
+/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Given back when it is
+/// dropped.
+#[must_use]
+pub struct Place(Kept);
+
+enum Kept {
+    Turn(Turn),
+    Waiting(Waiting),
+}
+
+impl Place {
+    /// Its turn, when there is one: in the order in which turns were waited for.
+    ///
+    /// # Errors
+    /// [`WouldDeadlock`](ErrorKind::WouldDeadlock).
+    pub async fn enter(self) -> Result<Turn, Error> {
+        let waiting = match self.0 {
+            Kept::Turn(turn) => return Ok(turn),
+            Kept::Waiting(waiting) => waiting,
+        };
+        let lane = &waiting.0;
+        lane.check_thread()?;
+        // It is never closed.
+        let permit = Arc::clone(&lane.turns).acquire_owned().await;
+        permit
+            .map(|permit| lane.turn(permit))
+            .map_err(|_| Error::new(ErrorKind::NoWorker))
+    }
+
+    /// Its turn, if it need not wait for one.
+    ///
+    /// # Errors
+    /// The place, which has to wait.
+    pub fn try_enter(self) -> Result<Turn, Self> {
+        match self.0 {
+            Kept::Turn(turn) => Ok(turn),
+            waiting @ Kept::Waiting(_) => Err(Self(waiting)),
+        }
+    }
+
+    /// Runs `work` when it has its turn, in the span of now.
+    ///
+    /// # Errors
+    /// Those of a [lane](BlockingLane#errors), but [`LaneFull`](ErrorKind::LaneFull).
+    pub async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        self.enter().await?.start(work)?.await
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waits = matches!(self.0, Kept::Waiting(_));
+        f.debug_struct("Place").field("waits", &waits).finish()
     }
 }
 
@@ -267,20 +351,20 @@ impl Drop for Running {
 }
 
 /// One of those that wait.
-struct Waiting<'a>(&'a BlockingLane);
+struct Waiting(BlockingLane);
 
-impl<'a> Waiting<'a> {
-    fn begin(lane: &'a BlockingLane) -> Option<Self> {
-        let one_more = |waiting| (waiting < lane.max_waiting).then_some(waiting + 1);
+impl Waiting {
+    fn begin(lane: &BlockingLane, most: usize) -> Option<Self> {
+        let one_more = |waiting| (waiting < most).then_some(waiting + 1);
         lane.waiting
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()?;
         lane.meter.waiting.add(1);
-        Some(Self(lane))
+        Some(Self(lane.clone()))
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.meter.waiting.add(-1);
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -72,6 +72,7 @@
 
 mod abort;
 mod admit;
+mod answer;
 mod attempt;
 #[cfg(feature = "axum")]
 mod axum;
@@ -107,6 +108,7 @@ mod writer;
 
 pub use self::abort::{Abort, OrAbort, Pending};
 pub use self::admit::Admit;
+pub use self::answer::AnswerGate;
 pub use self::attempt::{Attempt, CommitGate, History};
 pub use self::blob::{Blob, BlobChunks, BlobHandle, BlobParts, ReadBlob};
 pub use self::blocking::close_elsewhere;
@@ -119,7 +121,7 @@ pub use self::error::{BoxError, Error, ErrorKind};
 pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};
 pub use self::interrupt::{Interrupt, Stopped, Switch};
-pub use self::lane::{BlockingLane, Turn};
+pub use self::lane::{BlockingLane, Place, Turn};
 pub use self::lease::{Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
 pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;

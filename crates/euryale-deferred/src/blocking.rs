@@ -1,20 +1,115 @@
-//! Turns in the lanes, taken when a response needs one and used later.
+//! Turns in the lanes: places for them, taken before the commit, and turns that are used later.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use euryale_core::ledger::{Gauge, GaugeGuard};
-use euryale_core::{BlockingLane, Error, ErrorKind, Ledger, RunBlocking, Turn, Work};
+use euryale_core::{
+    BlockingLane, Body, DeferredHandle, Error, ErrorKind, Ledger, Place, Response, RunBlocking,
+    Turn, Work, WriterHandle,
+};
+use http::header::CONTENT_ENCODING;
+use tokio::sync::OwnedSemaphorePermit;
 
-/// A turn, now or not at all.
-pub(crate) fn enter(
-    lane: &BlockingLane,
-    ledger: &Ledger,
-    gauge: fn(&Ledger) -> &Gauge,
-) -> Result<Turn, Error> {
-    let turn = lane
-        .try_enter()
-        .inspect_err(|_| ledger.deferred.full.add(1))?;
-    Ok(turn.counted(GaugeGuard::new(ledger, gauge, 1)))
+use crate::layer::Settings;
+
+/// What a response needs of the layer.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    Future,
+    Blocking,
+    Writer,
+}
+
+impl Need {
+    /// Looks at a response, the answer to HEAD if `head`. What is encoded is somebody else's, who
+    /// polls it.
+    pub(crate) fn of(response: &Response, head: bool) -> Option<Self> {
+        let extensions = response.extensions();
+        let is_ours = !response.headers().contains_key(CONTENT_ENCODING);
+        let deferred = extensions
+            .get::<DeferredHandle>()
+            .filter(|deferred| is_ours && !deferred.is_taken());
+        if let Some(deferred) = deferred {
+            return Some(if deferred.is_blocking() {
+                Self::Blocking
+            } else {
+                Self::Future
+            });
+        }
+        let writer = extensions.get::<WriterHandle>()?;
+        (!head && !writer.is_started()).then_some(Self::Writer)
+    }
+}
+
+/// Room for a response, by what it needs: it is not refused any more.
+pub(crate) enum Room {
+    Future(OwnedSemaphorePermit),
+    Blocking(Place),
+    Writer(Place),
+}
+
+impl Room {
+    /// Room for this need, if there is some now.
+    pub(crate) fn find(need: &Need, settings: &Settings) -> Result<Self, Error> {
+        let found = match need {
+            Need::Future => Arc::clone(&settings.futures)
+                .try_acquire_owned()
+                .map(Self::Future)
+                .map_err(|_| Error::new(ErrorKind::LaneFull)),
+            Need::Blocking => settings.blocking.reserve().map(Self::Blocking),
+            Need::Writer => settings.writers.reserve().map(Self::Writer),
+        };
+        found.inspect_err(|_| settings.ledger.deferred.full.add(1))
+    }
+
+    fn is_for(&self, need: &Need) -> bool {
+        matches!(
+            (self, need),
+            (Self::Future(_), Need::Future)
+                | (Self::Blocking(_), Need::Blocking)
+                | (Self::Writer(_), Need::Writer)
+        )
+    }
+}
+
+/// The room of a response, in its extensions until the layer takes it.
+#[derive(Clone)]
+struct Kept(Arc<Mutex<Option<Room>>>);
+
+/// Before the commit: a response gets its room, or is refused.
+pub(crate) fn admit(response: &mut Response, head: bool, settings: &Settings) -> Result<(), Error> {
+    Body::publish_handle(response, &settings.ledger);
+    if let Some(need) = Need::of(response, head) {
+        let room = Room::find(&need, settings)?;
+        let kept = Kept(Arc::new(Mutex::new(Some(room))));
+        response.extensions_mut().insert(kept);
+    }
+    Ok(())
+}
+
+/// After it: the room that a response got, if it got some for what it needs now. Otherwise no gate
+/// was asked (a handler of axum's has answered, or an abort has), and it may still be refused.
+pub(crate) fn room(
+    response: &mut Response,
+    need: &Need,
+    settings: &Settings,
+) -> Result<Room, Error> {
+    let kept = response.extensions_mut().remove::<Kept>();
+    kept.and_then(|Kept(room)| room.lock().unwrap_or_else(PoisonError::into_inner).take())
+        .filter(|room| room.is_for(need))
+        .map_or_else(|| Room::find(need, settings), Ok)
+}
+
+/// A turn, when there is one. Without a place it waits however many do.
+pub(crate) async fn enter(place: Option<Place>, lane: &BlockingLane) -> Result<Turn, Error> {
+    match place {
+        Some(place) => place.enter().await,
+        None => lane.enter_unrefused().await,
+    }
+}
+
+pub(crate) fn counted(turn: Turn, ledger: &Ledger, gauge: fn(&Ledger) -> &Gauge) -> Turn {
+    turn.counted(GaugeGuard::new(ledger, gauge, 1))
 }
 
 /// A turn that is held for work which comes later, or never.

@@ -2,7 +2,7 @@
 
 use std::thread::available_parallelism;
 
-use euryale_core::{BlockingLane, Error, Ledger};
+use euryale_core::{BlockingLane, Error, Ledger, Place};
 
 /// As many blocking threads as there are cores, and a short queue: for what computes for long, such
 /// as a PDF or a picture. Clones are handles to the same pool, which the ledger counts as the lane
@@ -12,14 +12,17 @@ use euryale_core::{BlockingLane, Error, Ledger};
 /// use euryale_core::{Body, Error, Response};
 /// use euryale_deferred::CpuPool;
 ///
-/// let cpu = CpuPool::new();
-/// // What a publisher returns. No worker is held while it waits for a core, nor while it has
-/// // one.
-/// let body = Body::deferred(async move {
-///     let pdf = cpu.run(|| vec![b'%'; 100]).await?;
-///     Ok::<_, Error>(Response::new(Body::from(pdf)))
-/// });
-/// # drop(body);
+/// fn publish(cpu: &CpuPool) -> Result<Response, Error> {
+///     // Before the commit: a full pool refuses a request of which nothing was done.
+///     let place = cpu.reserve()?;
+///     // No worker is held while it waits for a core, nor while it has one.
+///     let body = Body::deferred(async move {
+///         let pdf = place.run(|| vec![b'%'; 100]).await?;
+///         Ok::<_, Error>(Response::new(Body::from(pdf)))
+///     });
+///     Ok(Response::new(body))
+/// }
+/// # publish(&CpuPool::new()).unwrap();
 /// ```
 ///
 /// # Cancellation
@@ -64,7 +67,18 @@ impl CpuPool {
         self.lane.threads()
     }
 
-    /// Runs `work` when one of the threads is free: in the order in which they were asked.
+    /// A place, now: a thread if one is free, and otherwise a place in the queue. A publisher takes it
+    /// before its transaction is committed, and runs work in it afterwards, when nothing must be
+    /// refused any more.
+    ///
+    /// # Errors
+    /// [`LaneFull`](euryale_core::ErrorKind::LaneFull) (503), when too many wait.
+    pub fn reserve(&self) -> Result<Place, Error> {
+        self.lane.reserve()
+    }
+
+    /// Runs `work` when one of the threads is free: in the order in which they were asked. What a
+    /// deferred response runs is refused after its commit; use [`reserve`](CpuPool::reserve) there.
     ///
     /// # Errors
     /// Those of a [lane](BlockingLane#errors); by kind

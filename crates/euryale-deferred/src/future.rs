@@ -11,7 +11,7 @@ use euryale_core::{Body, BoxError, Error, Response};
 use pin_project_lite::pin_project;
 
 use crate::layer::Settings;
-use crate::resolve::{Found, look, resolve};
+use crate::resolve::{Found, receive, resolve, wait};
 
 pin_project! {
     /// The future of [`AwaitDeferred`](crate::AwaitDeferred). Dropping it drops an async response,
@@ -25,7 +25,8 @@ pin_project! {
 }
 
 pin_project! {
-    /// Called ⇒ the answer, or Waiting when it is deferred; Waiting ⇒ the answer.
+    /// Called ⇒ the answer, or Waiting when it is deferred or waits for its turn; Waiting ⇒ the
+    /// answer.
     #[project = StateProj]
     enum State<F> {
         Called { #[pin] inner: F },
@@ -60,15 +61,19 @@ where
             let resolved: Resolved = match this.state.as_mut().project() {
                 StateProj::Called { inner } => {
                     let response = ready!(inner.poll(cx)).map_err(Into::into)?;
-                    let found = look(response.map(Body::new), *this.head, this.settings);
+                    let found = receive(response.map(Body::new), *this.head, this.settings);
                     match found.map_err(Error::after_transaction)? {
                         Found::Answer(response) => return Poll::Ready(Ok(response)),
-                        Found::Deferred(first, deferred) => Box::pin(resolve(
+                        Found::Deferred(first, deferred, room) => Box::pin(resolve(
                             *first,
                             deferred,
+                            room,
                             *this.head,
                             Arc::clone(this.settings),
                         )),
+                        Found::Writer(response, place) => {
+                            Box::pin(wait(response, place, Arc::clone(this.settings)))
+                        }
                     }
                 }
                 // Whatever it is, the transaction is over.

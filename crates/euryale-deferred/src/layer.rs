@@ -29,16 +29,20 @@ pub(crate) struct Settings {
     pub(crate) ledger: Ledger,
 }
 
+/// How many wait for a thread, by default.
+const WAITING: usize = 1024;
+
 impl DeferredLayer {
     /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are
-    /// written by synchronous code, with windows of 64 KiB. Clones share these bounds.
+    /// written by synchronous code, with windows of 64 KiB; 1,024 of each kind that needs a thread
+    /// may wait for one. Clones share these bounds.
     pub fn new() -> Self {
         let ledger = Ledger::new();
         Self {
             settings: Settings {
                 futures: places(10_000),
-                blocking: BlockingLane::new("deferred", 128).ledger(ledger.clone()),
-                writers: BlockingLane::new("writers", 64).ledger(ledger.clone()),
+                blocking: lane("deferred", 128).ledger(ledger.clone()),
+                writers: lane("writers", 64).ledger(ledger.clone()),
                 deadline: Some(Duration::from_secs(60)),
                 depth: 8,
                 window: 64 << 10,
@@ -69,6 +73,15 @@ impl DeferredLayer {
         self
     }
 
+    /// How many blocking responses, and how many bodies, may wait for one of their threads. They have
+    /// been committed by then and hold nothing but their memory. One more is refused before its
+    /// commit. Default: 1,024.
+    pub fn max_waiting(mut self, most: usize) -> Self {
+        self.settings.blocking = self.settings.blocking.max_waiting(most);
+        self.settings.writers = self.settings.writers.max_waiting(most);
+        self
+    }
+
     /// How many blocking threads responses may want at a time.
     #[must_use]
     pub fn blocking_threads(&self) -> usize {
@@ -81,8 +94,9 @@ impl DeferredLayer {
         self.settings.writers.threads()
     }
 
-    /// Within what time a response must be computed, all that it defers to included. The time in
-    /// which its body is sent does not count. Default: 60 s.
+    /// Within what time a response must be computed, its wait for a thread and all that it defers to
+    /// included; and for how long a body may wait for a thread to be written in. The time in which a
+    /// body is sent does not count. Default: 60 s.
     pub fn deadline(mut self, within: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = within.into();
         self
@@ -116,6 +130,10 @@ impl DeferredLayer {
     }
 }
 
+fn lane(name: &'static str, threads: usize) -> BlockingLane {
+    BlockingLane::new(name, threads).max_waiting(WAITING)
+}
+
 fn places(most: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS)))
 }
@@ -130,10 +148,7 @@ impl<S> Layer<S> for DeferredLayer {
     type Service = AwaitDeferred<S>;
 
     fn layer(&self, inner: S) -> AwaitDeferred<S> {
-        AwaitDeferred {
-            inner,
-            settings: Arc::new(self.settings.clone()),
-        }
+        AwaitDeferred::new(inner, self.settings.clone())
     }
 }
 

@@ -1,66 +1,122 @@
 //! From a deferred response to the one that is sent.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{
-    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, Ledger, PanicMessage, Response,
-    WriterHandle, own_framing,
+    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, Ledger, PanicMessage, Place,
+    Response, Turn, WriterHandle, own_framing,
 };
-use http::header::{CONTENT_ENCODING, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::response::Parts;
 
-use crate::blocking::{Reserved, enter};
+use crate::blocking::{self, Need, Reserved, Room, counted, enter};
 use crate::layer::Settings;
 
 /// What a response is.
 pub(crate) enum Found {
     Answer(Response),
-    /// Still to be computed, and what came with it.
-    Deferred(Box<Parts>, Deferred),
+    /// Still to be computed, what came with it, and the room that it has.
+    Deferred(Box<Parts>, Deferred, Option<Room>),
+    /// Its body waits for a turn to be written in.
+    Writer(Response, Option<Place>),
 }
 
-/// Looks whether a response is deferred, and gives a place to one whose body is to be written.
-pub(crate) fn look(
+/// Looks at a response from inside, and finds room for it if no gate did.
+pub(crate) fn receive(
     mut response: Response,
     head: bool,
     settings: &Settings,
 ) -> Result<Found, Error> {
     // A body of our own tells by itself what it is. One that was boxed on the way has its handle.
     Body::publish_handle(&mut response, &settings.ledger);
-    // Encoded it is somebody else's, who polls it.
-    let is_ours = !response.headers().contains_key(CONTENT_ENCODING);
-    let deferred = response
-        .extensions()
-        .get::<DeferredHandle>()
-        .filter(|_| is_ours);
-    if let Some(deferred) = deferred.and_then(DeferredHandle::take) {
-        let (first, _) = response.into_parts();
-        return Ok(Found::Deferred(Box::new(first), deferred));
-    }
-    if let Some(writer) = response
-        .extensions()
-        .get::<WriterHandle>()
-        .filter(|writer| !writer.is_started())
-    {
-        if head {
-            return Ok(Found::Answer(response.map(Body::head_only)));
+    let need = Need::of(&response, head);
+    let room = need.map(|need| blocking::room(&mut response, &need, settings));
+    Ok(look(response, head, room.transpose()?, settings))
+}
+
+fn look(mut response: Response, head: bool, room: Option<Room>, settings: &Settings) -> Found {
+    Body::publish_handle(&mut response, &settings.ledger);
+    match Need::of(&response, head) {
+        Some(Need::Future | Need::Blocking) => {
+            let handle = response.extensions().get::<DeferredHandle>();
+            match handle.and_then(DeferredHandle::take) {
+                Some(deferred) => {
+                    let (first, _) = response.into_parts();
+                    Found::Deferred(Box::new(first), deferred, room)
+                }
+                None => Found::Answer(response),
+            }
         }
-        let turn = enter(&settings.writers, &settings.ledger, |ledger| {
-            &ledger.deferred.writers
-        })?;
+        Some(Need::Writer) => {
+            let place = match room {
+                Some(Room::Writer(place)) => place,
+                _ => return Found::Writer(response, None),
+            };
+            match place.try_enter() {
+                Ok(turn) => Found::Answer(write_in(turn, response, settings)),
+                Err(place) => Found::Writer(response, Some(place)),
+            }
+        }
+        None if head && is_to_be_written(&response) => Found::Answer(response.map(Body::head_only)),
+        None => Found::Answer(response),
+    }
+}
+
+fn is_to_be_written(response: &Response) -> bool {
+    let writer = response.extensions().get::<WriterHandle>();
+    writer.is_some_and(|writer| !writer.is_started())
+}
+
+/// The response, whose body is written in this turn when it is polled.
+fn write_in(turn: Turn, response: Response, settings: &Settings) -> Response {
+    if let Some(writer) = response.extensions().get::<WriterHandle>() {
+        let turn = counted(turn, &settings.ledger, |ledger| &ledger.deferred.writers);
         writer.run_by(Arc::new(Reserved::new(turn)));
         writer.window(settings.window);
         writer.stall(settings.stall);
     }
-    Ok(Found::Answer(response))
+    response
+}
+
+async fn write_later(
+    response: Response,
+    place: Option<Place>,
+    settings: &Settings,
+) -> Result<Response, Error> {
+    let turn = enter(place, &settings.writers).await?;
+    Ok(write_in(turn, response, settings))
+}
+
+/// Waits for the turn of a body that is to be written.
+pub(crate) async fn wait(
+    response: Response,
+    place: Option<Place>,
+    settings: Arc<Settings>,
+) -> Result<Response, Error> {
+    within(settings.deadline, write_later(response, place, &settings)).await
+}
+
+async fn within(
+    deadline: Option<Duration>,
+    answer: impl Future<Output = Result<Response, Error>>,
+) -> Result<Response, Error> {
+    match deadline {
+        None => answer.await,
+        Some(deadline) => tokio::time::timeout(deadline, answer)
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed))),
+    }
 }
 
 /// Waits for the response, and for those that it defers to.
 pub(crate) async fn resolve(
     first: Parts,
     deferred: Deferred,
+    room: Option<Room>,
     head: bool,
     settings: Arc<Settings>,
 ) -> Result<Response, Error> {
@@ -68,13 +124,8 @@ pub(crate) async fn resolve(
         ledger: settings.ledger.clone(),
         outcome: Outcome::Cancelled,
     };
-    let computed = compute(first, deferred, head, &settings);
-    let result = match settings.deadline {
-        None => computed.await,
-        Some(deadline) => tokio::time::timeout(deadline, computed)
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Elapsed))),
-    };
+    let computed = compute(first, deferred, room, head, &settings);
+    let result = within(settings.deadline, computed).await;
     ending.outcome = match &result {
         Ok(_) => Outcome::Ok,
         Err(error) => match error.kind() {
@@ -91,16 +142,24 @@ pub(crate) async fn resolve(
 async fn compute(
     mut first: Parts,
     mut deferred: Deferred,
+    room: Option<Room>,
     head: bool,
-    settings: &Arc<Settings>,
+    settings: &Settings,
 ) -> Result<Response, Error> {
+    // An async response keeps its place while what it defers to waits, which bounds how many do.
+    let (mut place, _permit) = match room {
+        Some(Room::Future(permit)) => (None, Some(permit)),
+        Some(Room::Blocking(place)) => (Some(place), None),
+        Some(Room::Writer(_)) | None => (None, None),
+    };
     for _ in 0..=settings.depth {
-        let response = one(deferred, settings).await?;
+        let response = one(deferred, place.take(), settings).await?;
         let response = merged(first, response);
-        match look(response, head, settings)? {
+        match look(response, head, None, settings) {
             Found::Answer(response) if head => return Ok(response.map(Body::head_only)),
             Found::Answer(response) => return Ok(response),
-            Found::Deferred(parts, next) => (first, deferred) = (*parts, next),
+            Found::Writer(response, place) => return write_later(response, place, settings).await,
+            Found::Deferred(parts, next, _) => (first, deferred) = (*parts, next),
         }
     }
     Err(Error::with_source(
@@ -112,25 +171,23 @@ async fn compute(
 }
 
 /// One response, computed in its lane.
-async fn one(mut deferred: Deferred, settings: &Settings) -> Result<Response, Error> {
+async fn one(
+    mut deferred: Deferred,
+    place: Option<Place>,
+    settings: &Settings,
+) -> Result<Response, Error> {
     let ledger = &settings.ledger;
     let _running = if deferred.is_blocking() {
         // It keeps its turn until it returns, whatever becomes of us.
-        let turn = enter(&settings.blocking, ledger, |ledger| {
-            &ledger.deferred.running
-        })?;
+        let turn = enter(place, &settings.blocking).await?;
+        let turn = counted(turn, ledger, |ledger| &ledger.deferred.running);
         deferred.run_by(Arc::new(Reserved::new(turn)));
         None
     } else {
-        let place = Arc::clone(&settings.futures).try_acquire_owned();
-        let place = place.map_err(|_| {
-            ledger.deferred.full.add(1);
-            Error::new(ErrorKind::LaneFull)
-        })?;
-        // Given back in this order: whoever finds a place free finds it uncounted.
-        Some((
-            GaugeGuard::new(ledger, |ledger| &ledger.deferred.running, 1),
-            place,
+        Some(GaugeGuard::new(
+            ledger,
+            |ledger| &ledger.deferred.running,
+            1,
         ))
     };
     let response = deferred.await.map_err(failed)?;

@@ -5,18 +5,36 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use euryale_core::{BoxError, Error, Response};
+use euryale_core::{AnswerGate, BoxError, Error, Response};
 use http::Method;
 use tower_service::Service;
 
+use crate::blocking::admit;
 use crate::future::AwaitDeferredFuture;
 use crate::layer::Settings;
 
 /// Waits for deferred responses; made by [`DeferredLayer`](crate::DeferredLayer).
 #[derive(Clone)]
 pub struct AwaitDeferred<S> {
-    pub(crate) inner: S,
-    pub(crate) settings: Arc<Settings>,
+    inner: S,
+    settings: Arc<Settings>,
+    /// For HEAD, and for all others.
+    gates: Arc<[AnswerGate; 2]>,
+}
+
+impl<S> AwaitDeferred<S> {
+    pub(crate) fn new(inner: S, settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        let gate = |head| {
+            let settings = Arc::clone(&settings);
+            AnswerGate::new(move |response| admit(response, head, &settings))
+        };
+        Self {
+            inner,
+            gates: Arc::new([gate(true), gate(false)]),
+            settings,
+        }
+    }
 }
 
 impl<S, A, B> Service<http::Request<A>> for AwaitDeferred<S>
@@ -34,8 +52,11 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: http::Request<A>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<A>) -> Self::Future {
         let head = *request.method() == Method::HEAD;
+        let [of_head, of_others] = &*self.gates;
+        let gate = if head { of_head } else { of_others };
+        request.extensions_mut().insert(gate.clone());
         AwaitDeferredFuture::new(self.inner.call(request), head, Arc::clone(&self.settings))
     }
 }

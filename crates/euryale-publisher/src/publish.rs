@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{
-    Access, Attempt, Claim, Error, ErrorKind, History, Lease, Outcome, Publication, Publisher,
-    Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
+    Access, AnswerGate, Attempt, Claim, Error, ErrorKind, History, Lease, Outcome, Publication,
+    Publisher, Request, Response, SnapshotPin, StopWhen, Transaction, TransactionOptions,
 };
 use http::StatusCode;
 use tower_service::Service;
@@ -166,7 +166,10 @@ where
         .abort_if_gone(terms.abort_if_gone)
         .pin(pin);
     let outcome = Transaction::run(lease, options, |transaction| {
-        Ok(sendable(publisher.publish(&request, transaction)?)?)
+        let mut response = sendable(publisher.publish(&request, transaction)?)?;
+        // What a layer outside cannot do for this answer it says while nothing is committed.
+        AnswerGate::check(request.extensions(), &mut response)?;
+        Ok(response)
     })?;
     let response = match outcome {
         Outcome::Committed(response) | Outcome::Doomed(response) => response,

@@ -269,13 +269,14 @@ pub use euryale_blob as blob;
 pub use euryale_connection as connection;
 pub use euryale_connection::Pool;
 pub use euryale_core::{
-    Abort, Access, Admit, AlreadyReading, Attempt, Begin, Blob, BlobHandle, BlockingLane, Body,
-    BodyWriter, BoxError, Claim, CommitGate, Database, Deferred, Descriptor, Descriptors, Done,
-    Error, ErrorKind, Fault, History, Internal, InternalRequest, Interrupt, IntoChunk, Lease,
-    LeaseSource, Ledger, NoDescriptor, OrAbort, Outcome, Participant, Peer, PeerAddr, Pending,
-    Phase, Publication, Publisher, PublisherFn, Request, Reserve, Response, Route, Snapshot,
-    SnapshotPin, SpooledBody, Stage, StaysInItsWorker, StopWhen, Stopped, Switch, Task, Times,
-    Transaction, TransactionOptions, Turn, Unavailable, Work, ledger, publisher_fn,
+    Abort, Access, Admit, AlreadyReading, AnswerGate, Attempt, Begin, Blob, BlobHandle,
+    BlockingLane, Body, BodyWriter, BoxError, Claim, CommitGate, Database, Deferred, Descriptor,
+    Descriptors, Done, Error, ErrorKind, Fault, History, Internal, InternalRequest, Interrupt,
+    IntoChunk, Lease, LeaseSource, Ledger, NoDescriptor, OrAbort, Outcome, Participant, Peer,
+    PeerAddr, Pending, Phase, Place, Publication, Publisher, PublisherFn, Request, Reserve,
+    Response, Route, Snapshot, SnapshotPin, SpooledBody, Stage, StaysInItsWorker, StopWhen,
+    Stopped, Switch, Task, Times, Transaction, TransactionOptions, Turn, Unavailable, Work, ledger,
+    publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;

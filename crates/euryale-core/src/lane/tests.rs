@@ -191,3 +191,38 @@ fn outside_a_runtime_it_is_an_error() {
     );
     assert!(ledger.unsettled().is_empty());
 }
+
+#[tokio::test]
+async fn a_place_is_not_refused_any_more() {
+    let (lane, ledger, meter) = lane(1);
+    let lane = lane.max_waiting(1);
+    let first = lane.reserve().unwrap();
+    assert_eq!((meter.running.get(), meter.waiting.get()), (1, 0));
+    let second = lane.reserve().unwrap();
+    assert_eq!((meter.running.get(), meter.waiting.get()), (1, 1));
+    assert_eq!(lane.reserve().unwrap_err().kind(), ErrorKind::LaneFull);
+    let second = second.try_enter().unwrap_err();
+    let waits = tokio::spawn(second.run(|| 2));
+    assert_eq!(first.run(|| 1).await.unwrap(), 1);
+    assert_eq!(waits.await.unwrap().unwrap(), 2);
+    drop((lane.reserve().unwrap(), lane.reserve().unwrap()));
+    assert_quiet(&ledger).await;
+    assert_eq!(meter.refused.get(), 1);
+}
+
+#[tokio::test]
+async fn what_must_not_be_refused_waits_however_many_do() {
+    let (lane, ledger, meter) = lane(1);
+    let lane = lane.max_waiting(0);
+    let turn = lane.try_enter().unwrap();
+    let waits = [0, 1].map(|_| {
+        let lane = lane.clone();
+        tokio::spawn(async move { lane.enter_unrefused().await.map(drop) })
+    });
+    eventually("two wait", || meter.waiting.get() == 2).await;
+    drop(turn);
+    for waits in waits {
+        waits.await.unwrap().unwrap();
+    }
+    assert_quiet(&ledger).await;
+}

@@ -52,3 +52,19 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     );
     assert_quiet(&ledger).await;
 }
+
+#[tokio::test]
+async fn work_with_a_place_is_not_refused() {
+    let ledger = Ledger::new();
+    let pool = CpuPool::new()
+        .threads(1)
+        .max_queue(1)
+        .ledger(ledger.clone());
+    let places = [pool.reserve().unwrap(), pool.reserve().unwrap()];
+    assert_eq!(pool.reserve().unwrap_err().kind(), ErrorKind::LaneFull);
+    for place in places {
+        place.run(|| ()).await.unwrap();
+    }
+    pool.run(|| ()).await.unwrap();
+    assert_quiet(&ledger).await;
+}

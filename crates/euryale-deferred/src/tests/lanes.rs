@@ -1,9 +1,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use euryale_core::{Body, Deferred, Error, ErrorKind, Ledger, Response};
+use euryale_core::{AnswerGate, Body, Deferred, Error, ErrorKind, Ledger, Response};
 use euryale_test::{Gate, assert_quiet, eventually};
 use http::Method;
+use tower::{Layer, ServiceExt, service_fn};
 
 use super::{ask_with, ok, text};
 use crate::DeferredLayer;
@@ -23,6 +24,7 @@ async fn who_finds_no_place_is_refused_at_once() {
         .futures(2)
         .blocking(2)
         .writers(2)
+        .max_waiting(0)
         .ledger(ledger.clone());
     let gate = Gate::new();
     let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
@@ -173,4 +175,227 @@ fn what_has_not_begun_when_the_client_goes_never_does() {
         busy.await.unwrap();
         assert_quiet(&ledger).await;
     });
+}
+
+fn held(gate: &Gate) -> Response {
+    let gate = gate.clone();
+    let compute = move || {
+        gate.wait();
+        ok("held")
+    };
+    Deferred::blocking(compute).into()
+}
+
+fn written(gate: &Gate) -> Response {
+    let gate = gate.clone();
+    Response::new(Body::writer(move |writer| {
+        gate.wait();
+        writer.send("written")
+    }))
+}
+
+/// A service that publishes: it commits what the gate of the request lets pass.
+async fn publish(
+    layer: DeferredLayer,
+    committed: Arc<AtomicUsize>,
+    answer: Response,
+) -> Result<Response, Error> {
+    let mut answer = Some(answer);
+    let service = service_fn(move |request: http::Request<()>| {
+        let mut response = answer.take().unwrap();
+        let admitted = AnswerGate::check(request.extensions(), &mut response);
+        let committed = Arc::clone(&committed);
+        async move {
+            admitted?;
+            committed.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, Error>(response)
+        }
+    });
+    let request = http::Request::post("/").body(()).unwrap();
+    layer.layer(service).oneshot(request).await
+}
+
+#[tokio::test]
+async fn whatever_is_committed_waits_for_its_turn() {
+    for make in [held, written] {
+        let ledger = Ledger::new();
+        let layer = DeferredLayer::new()
+            .blocking(2)
+            .writers(2)
+            .ledger(ledger.clone());
+        let gate = Gate::new();
+        let committed = Arc::new(AtomicUsize::new(0));
+        let answers: Vec<_> = (0..100)
+            .map(|_| {
+                let answer = publish(layer.clone(), Arc::clone(&committed), make(&gate));
+                tokio::spawn(async move { text(answer.await.unwrap()).await })
+            })
+            .collect();
+        eventually("all are committed and two run", || {
+            committed.load(Ordering::SeqCst) == 100 && gate.waiting() == 2
+        })
+        .await;
+        gate.open();
+        for answer in answers {
+            assert!(!answer.await.unwrap().is_empty());
+        }
+        assert_eq!((gate.passed(), ledger.deferred.full.get()), (100, 0));
+        let lanes = ["deferred", "writers"].map(|lane| ledger.lanes.of(lane).running.peak());
+        assert_eq!(lanes.iter().sum::<i64>(), 2);
+        assert_quiet(&ledger).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_lane_refuses_before_the_commit() {
+    for make in [held, written] {
+        let ledger = Ledger::new();
+        let layer = DeferredLayer::new()
+            .blocking(1)
+            .writers(1)
+            .max_waiting(1)
+            .ledger(ledger.clone());
+        let gate = Gate::new();
+        let committed = Arc::new(AtomicUsize::new(0));
+        let answer = || publish(layer.clone(), Arc::clone(&committed), make(&gate));
+        let begun = [answer(), answer()]
+            .map(|answer| tokio::spawn(async move { text(answer.await.unwrap()).await }));
+        eventually("one runs and one waits", || {
+            committed.load(Ordering::SeqCst) == 2 && gate.waiting() == 1
+        })
+        .await;
+        let error = answer().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LaneFull);
+        assert!(!error.is_after_transaction(), "it may be sent again");
+        assert_eq!(committed.load(Ordering::SeqCst), 2);
+        gate.open();
+        for answer in begun {
+            assert!(!answer.await.unwrap().is_empty());
+        }
+        assert_eq!(ledger.deferred.full.get(), 1);
+        assert_quiet(&ledger).await;
+    }
+}
+
+#[tokio::test]
+async fn futures_are_bounded_before_the_commit() {
+    let ledger = Ledger::new();
+    let layer = DeferredLayer::new().futures(1).ledger(ledger.clone());
+    let committed = Arc::new(AtomicUsize::new(0));
+    let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
+    let answer = || publish(layer.clone(), Arc::clone(&committed), never());
+    let first = tokio::spawn(answer());
+    eventually("it runs", || ledger.deferred.running.get() == 1).await;
+    assert_eq!(answer().await.unwrap_err().kind(), ErrorKind::LaneFull);
+    assert_eq!(committed.load(Ordering::SeqCst), 1);
+    first.abort();
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_response_whose_client_goes_while_it_waits_never_begins() {
+    for make in [held, written] {
+        let ledger = Ledger::new();
+        let layer = DeferredLayer::new()
+            .blocking(1)
+            .writers(1)
+            .max_waiting(1)
+            .ledger(ledger.clone());
+        let gate = Gate::new();
+        let committed = Arc::new(AtomicUsize::new(0));
+        let answer = || {
+            let answer = publish(layer.clone(), Arc::clone(&committed), make(&gate));
+            tokio::spawn(async move { text(answer.await.unwrap()).await })
+        };
+        let first = answer();
+        eventually("it runs", || gate.waiting() == 1).await;
+        let waits = || {
+            let lanes = ["deferred", "writers"].map(|lane| ledger.lanes.of(lane).waiting.get());
+            lanes.iter().sum::<i64>()
+        };
+        let second = answer();
+        eventually("it waits", || waits() == 1).await;
+        second.abort();
+        eventually("it has left", || waits() == 0).await;
+        gate.open();
+        assert!(!first.await.unwrap().is_empty());
+        assert_quiet(&ledger).await;
+        assert_eq!(gate.passed(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_defers_again_is_not_refused() {
+    let ledger = Ledger::new();
+    let layer = DeferredLayer::new()
+        .blocking(1)
+        .writers(1)
+        .max_waiting(0)
+        .ledger(ledger.clone());
+    let gate = Gate::new();
+    let holds = tokio::spawn(ask_with(layer.clone(), Method::POST, {
+        let gate = gate.clone();
+        move || held(&gate)
+    }));
+    eventually("the thread is taken", || gate.waiting() == 1).await;
+    let again = {
+        let gate = gate.clone();
+        move || Deferred::new(async move { Ok::<_, Error>(held(&gate)) }).into()
+    };
+    let again = tokio::spawn(ask_with(layer.clone(), Method::POST, again));
+    eventually("it waits", || {
+        ledger.lanes.of("deferred").waiting.get() == 1
+    })
+    .await;
+    gate.open();
+    for answer in [holds, again] {
+        assert_eq!(text(answer.await.unwrap().unwrap()).await, "held");
+    }
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_covers_the_wait_for_a_turn() {
+    let ledger = Ledger::new();
+    let layer = DeferredLayer::new()
+        .writers(1)
+        .deadline(std::time::Duration::from_secs(5))
+        .ledger(ledger.clone());
+    let writer = || Response::new(Body::writer(|_| Ok(())));
+    let first = ask_with(layer.clone(), Method::POST, writer).await.unwrap();
+    let error = ask_with(layer, Method::POST, writer).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Elapsed);
+    assert!(error.is_after_transaction());
+    drop(first);
+    assert_quiet(&ledger).await;
+}
+
+#[tokio::test]
+async fn an_aborted_answer_gives_its_place_back() {
+    let ledger = Ledger::new();
+    let layer = DeferredLayer::new()
+        .blocking(1)
+        .futures(1)
+        .writers(1)
+        .max_waiting(0)
+        .ledger(ledger.clone());
+    let aborts = |answer: fn() -> Response| {
+        let service = service_fn(move |request: http::Request<()>| {
+            let mut response = answer();
+            let admitted = AnswerGate::check(request.extensions(), &mut response);
+            async move { admitted.and(Err::<Response, _>(Error::new(ErrorKind::Conflict))) }
+        });
+        layer.layer(service).oneshot(http::Request::new(()))
+    };
+    for _ in 0..2 {
+        for answer in [
+            || Deferred::blocking(|| ok("")).into(),
+            || Deferred::new(async { ok("") }).into(),
+            || Response::new(Body::writer(|_| Ok(()))),
+        ] {
+            let error = aborts(answer).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Conflict);
+        }
+    }
+    assert_quiet(&ledger).await;
 }
