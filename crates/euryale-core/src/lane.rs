@@ -134,8 +134,8 @@ impl BlockingLane {
         self.reserve()?.enter().await
     }
 
-    /// A place, now: a turn if there is one, and otherwise one of the places to wait in. Whoever has
-    /// a place is not refused any more, so that it can be taken before something that cannot be
+    /// A place, now: a turn if there is one, and otherwise one of the places to wait in. Whoever
+    /// has a place is not refused any more, so that it can be taken before something that cannot be
     /// undone, and used after it.
     ///
     /// # Errors
@@ -212,8 +212,8 @@ impl fmt::Debug for BlockingLane {
     }
 }
 
-/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Given back when it is
-/// dropped.
+/// A place in a [`BlockingLane`], taken by [`reserve`](BlockingLane::reserve). Given back when it
+/// is dropped.
 #[must_use]
 pub struct Place(Kept);
 

@@ -67,8 +67,8 @@ impl CpuPool {
         self.lane.threads()
     }
 
-    /// A place, now: a thread if one is free, and otherwise a place in the queue. A publisher takes it
-    /// before its transaction is committed, and runs work in it afterwards, when nothing must be
+    /// A place, now: a thread if one is free, and otherwise a place in the queue. A publisher takes
+    /// it before its transaction is committed, and runs work in it afterwards, when nothing must be
     /// refused any more.
     ///
     /// # Errors

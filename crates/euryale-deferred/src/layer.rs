@@ -73,9 +73,9 @@ impl DeferredLayer {
         self
     }
 
-    /// How many blocking responses, and how many bodies, may wait for one of their threads. They have
-    /// been committed by then and hold nothing but their memory. One more is refused before its
-    /// commit. Default: 1,024.
+    /// How many blocking responses, and how many bodies, may wait for one of their threads. They
+    /// have been committed by then and hold nothing but their memory. One more is refused before
+    /// its commit. Default: 1,024.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.settings.blocking = self.settings.blocking.max_waiting(most);
         self.settings.writers = self.settings.writers.max_waiting(most);
@@ -94,9 +94,9 @@ impl DeferredLayer {
         self.settings.writers.threads()
     }
 
-    /// Within what time a response must be computed, its wait for a thread and all that it defers to
-    /// included; and for how long a body may wait for a thread to be written in. The time in which a
-    /// body is sent does not count. Default: 60 s.
+    /// Within what time a response must be computed, its wait for a thread and all that it defers
+    /// to included; and for how long a body may wait for a thread to be written in. The time in
+    /// which a body is sent does not count. Default: 60 s.
     pub fn deadline(mut self, within: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = within.into();
         self

@@ -56,9 +56,9 @@
 //!
 //! # Cost
 //!
-//! A response that is not deferred: 0.1 µs, and an allocation for the gate in the request's extensions
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
-//! cores of an AMD EPYC).
+//! A response that is not deferred: 0.1 µs, and an allocation for the gate in the request's
+//! extensions (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else
+//! on two cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
@@ -68,17 +68,17 @@
 //!
 //! # Backpressure
 //!
-//! Each lane is bounded in what runs, and [`max_waiting`] bounds what waits for a thread. A publisher
-//! is refused **before its transaction is committed**: the layer puts an [`AnswerGate`] into the
-//! request, which `Publish` asks about the answer. A response that is deferred, or whose body is to
-//! be written, gets its place there. When there is none, the transaction is aborted and the client
-//! is answered 503 with `Retry-After`, at once, as by any full queue.
+//! Each lane is bounded in what runs, and [`max_waiting`] bounds what waits for a thread. A
+//! publisher is refused **before its transaction is committed**: the layer puts an [`AnswerGate`]
+//! into the request, which `Publish` asks about the answer. A response that is deferred, or whose
+//! body is to be written, gets its place there. When there is none, the transaction is aborted and
+//! the client is answered 503 with `Retry-After`, at once, as by any full queue.
 //!
 //! Whatever is committed waits for its turn and is not refused: after a commit a client that sends
-//! its request again does everything twice. While it waits it holds nothing but its memory, and when
-//! its client goes away it leaves. A response that defers again, or whose body is written, waits for
-//! its next turn however many wait. What waits longer than the [`deadline`] is answered 504, and its
-//! thread never begins. Such an error says what it is
+//! its request again does everything twice. While it waits it holds nothing but its memory, and
+//! when its client goes away it leaves. A response that defers again, or whose body is written,
+//! waits for its next turn however many wait. What waits longer than the [`deadline`] is answered
+//! 504, and its thread never begins. Such an error says what it is
 //! ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is sent without
 //! `Retry-After` when the method is not safe.
 //!
@@ -86,8 +86,8 @@
 //! when its lane is full. Work that a deferred response hands to a [`CpuPool`] needs a place from
 //! before the commit, too: [`CpuPool::reserve`].
 //!
-//! Writers and iterators have their turn before the head is sent and block at their window. A client
-//! that reads nothing for a minute is given up.
+//! Writers and iterators have their turn before the head is sent and block at their window. A
+//! client that reads nothing for a minute is given up.
 //!
 //! # Errors
 //!
