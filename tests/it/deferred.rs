@@ -77,7 +77,8 @@ async fn failures_before_the_first_byte_are_pages() {
     let pool = Pool::new(CountingDatabase::new(), 1);
     let deadline = DeferredLayer::new()
         .deadline(Duration::from_millis(20))
-        .blocking(1);
+        .blocking(1)
+        .max_waiting(0);
     let gate = Gate::new();
     let at = gate.clone();
     let publisher = move |request: &Request, _: Tx<'_, '_>| {

@@ -17,11 +17,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// use euryale_server::{DescriptorLimit, DescriptorShares};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let limit = DescriptorLimit::raise()?; // first of all, in `main` let wanted =
-/// DescriptorShares::new(20_000).connections(4); let shares = limit.fit(wanted); if shares !=
-/// wanted { eprintln!("{}", limit.shortage(wanted, shares)); } //
-/// Server::new().max_sockets(shares.sockets).admin(Listener::from(tcp).reserve(limit.reserve()),
-/// admin)
+/// let limit = DescriptorLimit::raise()?; // first of all, in `main`
+/// let wanted = DescriptorShares::new(20_000).connections(4);
+/// let shares = limit.fit(wanted);
+/// if shares != wanted {
+///     eprintln!("{}", limit.shortage(wanted, shares));
+/// }
+/// // let admin_listener = Listener::from(tcp).reserve(limit.reserve());
+/// // Server::new().max_sockets(shares.sockets).admin(admin_listener, admin)
 /// # Ok(())
 /// # }
 /// ```

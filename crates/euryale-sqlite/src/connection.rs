@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use euryale_core::{Access, Begin, BoxError, Interrupt};
-use rusqlite::ffi;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::error::{FileReplaced, TransactionEnded};
 use crate::file::FileId;
@@ -150,7 +150,11 @@ impl Connection {
         self.raw.busy_timeout(patience)?;
         let began = self.run(BEGIN_WRITE);
         self.raw.busy_timeout(self.busy_timeout)?;
-        began
+        began.map_err(|error| match error.sqlite_error_code() {
+            // The wait was cut short by the deadline, so another attempt would meet it, too.
+            Some(ErrorCode::DatabaseBusy) => elapsed("another process did not end its writing"),
+            _ => error,
+        })
     }
 
     /// The error that SQLite would return.
@@ -280,4 +284,10 @@ impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut rusqlite::Connection {
         &mut self.raw
     }
+}
+
+/// The error of a statement that was stopped.
+fn elapsed(waited: &str) -> rusqlite::Error {
+    let code = ffi::Error::new(ffi::SQLITE_INTERRUPT);
+    rusqlite::Error::SqliteFailure(code, Some(waited.to_owned()))
 }

@@ -18,18 +18,26 @@ pub(crate) fn raise() -> Result<DescriptorLimit, StartError> {
 }
 
 /// The same settings, with no more sockets, files and connections than there are descriptors for.
-/// If that is less than was asked for, the log says so.
 pub(crate) fn fit(limit: &DescriptorLimit, settings: &Settings) -> Settings {
-    let wanted = DescriptorShares::new(settings.edge.max_sockets)
-        .files(settings.edge.max_files)
-        .connections(settings.connections);
-    let shares = limit.fit(wanted);
-    if shares != wanted {
-        tracing::warn!("{}", limit.shortage(wanted, shares));
-    }
+    let shares = limit.fit(wanted(settings));
     let mut fitted = settings.clone();
     fitted.edge.max_sockets = shares.sockets;
     fitted.edge.max_files = shares.files;
     fitted.connections = shares.connections;
     fitted
+}
+
+/// Logs a warning if there are fewer descriptors than the settings ask for.
+pub(crate) fn warn_of_shortage(limit: &DescriptorLimit, settings: &Settings) {
+    let wanted = wanted(settings);
+    let shares = limit.fit(wanted);
+    if shares != wanted {
+        tracing::warn!("{}", limit.shortage(wanted, shares));
+    }
+}
+
+fn wanted(settings: &Settings) -> DescriptorShares {
+    DescriptorShares::new(settings.edge.max_sockets)
+        .files(settings.edge.max_files)
+        .connections(settings.connections)
 }

@@ -192,6 +192,7 @@ impl Live {
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
+        descriptors::warn_of_shortage(&self.limit, &new);
         let new = descriptors::fit(&self.limit, &new);
         self.parts.storage.descriptors.allow(new.edge.max_files);
         let pool = &self.parts.pool;

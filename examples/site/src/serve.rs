@@ -115,6 +115,8 @@ fn start(
         runtime.block_on(operators.end());
         return Ok(drained.is_complete());
     };
+    // Not before: what keeps the site from starting is told in one line.
+    descriptors::warn_of_shortage(&limit, asked);
     let (parts, site) = opened;
     let pool = parts.pool.clone();
     let live = Live {
