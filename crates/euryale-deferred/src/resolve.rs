@@ -52,9 +52,8 @@ fn look(mut response: Response, head: bool, room: Option<Room>, settings: &Setti
             }
         }
         Some(Need::Writer) => {
-            let place = match room {
-                Some(Room::Writer(place)) => place,
-                _ => return Found::Writer(response, None),
+            let Some(Room::Writer(place)) = room else {
+                return Found::Writer(response, None);
             };
             match place.try_enter() {
                 Ok(turn) => Found::Answer(write_in(turn, response, settings)),
