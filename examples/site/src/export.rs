@@ -3,7 +3,7 @@
 //! Documents and open files are collected in the transaction, so they are of one moment. They are
 //! written after it, into a tar archive that is sent while it is made: a slow client holds a
 //! thread, and no connection. `site import` reads what was unpacked, and makes the same pages of it
-//! ([`archive`](crate::archive)).
+//! ([`archive`]).
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
