@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use euryale_core::{Body, Ledger};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 
@@ -23,8 +23,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Answers `/livez`, `/readyz`, `/metrics` and `/status`; 404 for other paths, 405 for methods
-/// other than GET and HEAD.
+/// Answers `/livez`, `/readyz`, `/metrics` and `/status`, to which `/` redirects; 404 for other
+/// paths, 405 for methods other than GET and HEAD.
 ///
 /// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of
 ///   a supervisor that restarts the process, not of a balancer.
@@ -113,7 +113,8 @@ impl Admin {
         let method = request.method();
         let path = request.uri().path();
         let report = self.reports.iter().find(|(known, _)| *known == path);
-        let is_known = matches!(path, "/livez" | "/readyz" | "/metrics") || Status::knows(path);
+        let is_known =
+            matches!(path, "/" | "/livez" | "/readyz" | "/metrics") || Status::knows(path);
         if (report.is_some() || is_known) && !matches!(*method, Method::GET | Method::HEAD) {
             let mut response = page(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -129,6 +130,7 @@ impl Admin {
             return page(StatusCode::OK, JSON, report());
         }
         match path {
+            "/" => to_status(),
             "/livez" => page(StatusCode::OK, PLAIN, "live\n"),
             "/readyz" if self.readiness.is_ready() => page(StatusCode::OK, PLAIN, "ready\n"),
             "/readyz" => page(StatusCode::SERVICE_UNAVAILABLE, PLAIN, "not ready\n"),
@@ -162,6 +164,15 @@ impl<B> Service<Request<B>> for Admin {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         ready(Ok(self.answer(&request)))
     }
+}
+
+/// Relative, because a proxy may serve these pages below a prefix.
+fn to_status() -> Response<Body> {
+    let mut response = page(StatusCode::FOUND, PLAIN, "see /status\n");
+    response
+        .headers_mut()
+        .insert(LOCATION, HeaderValue::from_static("status"));
+    response
 }
 
 fn page(status: StatusCode, content_type: HeaderValue, text: impl Into<Body>) -> Response<Body> {

@@ -138,7 +138,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
             accept_identity(request)
         }))
         .layer(from_fn(public::remember))
-        .layer(from_fn_with_state(settings.log, access_log::log))
+        .layer(from_fn_with_state(settings.log_format, access_log::log))
 }
 
 /// Uploads and exports move as much as the disk holds.

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 
 use crate::error::StartError;
 use crate::settings::Settings;
+use crate::variables;
 
 /// These are for one run, and no settings.
 const NO_SETTINGS: [&str; 2] = ["config", "print-config"];
@@ -41,8 +42,11 @@ impl From<StartError> for ConfigError {
 /// they do.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Settings, ConfigError> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    let command = Settings::command();
-    let given = command.clone().try_get_matches_from(&arguments)?;
+    let command = variables::without_empty(Settings::command());
+    let given = command
+        .clone()
+        .try_get_matches_from(&arguments)
+        .map_err(|error| variables::name_source(error, &command, &arguments))?;
     let settings = Settings::from_arg_matches(&given)?;
     let Some(file) = &settings.config else {
         return Ok(settings);

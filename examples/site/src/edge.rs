@@ -10,26 +10,27 @@ use serde::{Serialize, Serializer};
 
 use crate::listen::Balancers;
 use crate::settings::{as_size, as_text};
-use crate::{duration, size};
+use crate::{duration, help, size};
 
 #[derive(Args, Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[command(next_help_heading = "Peers")]
+#[command(next_help_heading = help::PEERS)]
 pub(crate) struct Edge {
     /// Certificates for tls: addresses, and for sockets that systemd names tls, in PEM, the site's
     /// own first; SIGHUP reads them anew
-    #[arg(long, env = "EURYALE_TLS_CERT", value_name = "FILE")]
+    #[arg(long, help_heading = help::ADDRESSES, env = "EURYALE_TLS_CERT", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// Their private key, in PEM
-    #[arg(long, env = "EURYALE_TLS_KEY", value_name = "FILE")]
+    #[arg(long, help_heading = help::ADDRESSES, env = "EURYALE_TLS_KEY", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_key: Option<PathBuf>,
 
     /// Who may connect to unix: sockets, as the mode of a file
     #[arg(
         long,
+        help_heading = help::ADDRESSES,
         env = "EURYALE_UNIX_MODE",
         value_name = "MODE",
         default_value = "660"
@@ -40,13 +41,20 @@ pub(crate) struct Edge {
 
     /// Whose unix: sockets are: USER, USER:GROUP or :GROUP, by name or number; default: the site's
     /// own
-    #[arg(long, env = "EURYALE_UNIX_OWNER", value_name = "USER:GROUP", value_parser = owner)]
+    #[arg(
+        long,
+        help_heading = help::ADDRESSES,
+        env = "EURYALE_UNIX_OWNER",
+        value_name = "USER:GROUP",
+        value_parser = owner
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unix_owner: Option<String>,
 
     /// Let other processes listen on the same addresses (SO_REUSEPORT)
     #[arg(
         long,
+        help_heading = help::ADDRESSES,
         env = "EURYALE_REUSE_PORT",
         value_name = "BOOLEAN",
         default_value_t = false
@@ -63,6 +71,7 @@ pub(crate) struct Edge {
     /// times
     #[arg(
         long,
+        help_heading = help::PROXIES,
         env = "EURYALE_PROXY_PROTOCOL",
         value_name = "NETWORK",
         value_delimiter = ','

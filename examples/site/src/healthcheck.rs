@@ -7,14 +7,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::error::StartError;
-use crate::settings::Settings;
 
 /// For each step. Who answers later is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks for `/readyz`.
-pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
-    let address = reachable(settings.admin);
+pub(crate) fn run(admin: SocketAddr) -> Result<ExitCode, StartError> {
+    let address = reachable(admin);
     match ask(address) {
         Ok(true) => Ok(ExitCode::SUCCESS),
         Ok(false) => Err(StartError::new(

@@ -40,7 +40,7 @@ use crate::log::Log;
 use crate::say::say;
 use crate::settings::Settings;
 use crate::store::{self, FileEntry, Format};
-use crate::{address, archive, media, size};
+use crate::{address, archive, media, size, variables};
 
 /// A text, and what a file has around it.
 const LONGEST_FILE: usize = LONGEST_BODY + archive::LONGEST_FRAME;
@@ -56,7 +56,10 @@ const LEFT_OUT: u8 = 4;
 
 /// Imports `folder` into the data folder that `settings` name.
 pub(crate) fn run(settings: &Settings, folder: &Path) -> Result<ExitCode, StartError> {
-    Log::start(settings)?;
+    let (_log, _, _writing) = Log::start(settings)?;
+    for warning in variables::unknown() {
+        tracing::warn!("{warning}");
+    }
     let runtime = runtime()?;
     let stop = Stop::at_signals(&runtime).map_err(|error| {
         StartError::new(

@@ -1,13 +1,38 @@
 //! Where the site listens, and who may say whom they speak for.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use euryale::PeerAddr;
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
+
+/// Parses an address to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or a port.
+///
+/// `:8080` is every IPv4 address of the machine, as in Go's programs, HAProxy and gunicorn. `8080`
+/// alone is loopback, as in Django's and Flask's servers: where the two conventions of the field
+/// differ, the shorter form must not publish a site by accident. `localhost` is never looked up
+/// (RFC 6761 §6.3), and no other name is accepted, because its address could change.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = text.split_once(':').unwrap_or(("localhost", text));
+    let ip = match host {
+        "" => Some(Ipv4Addr::UNSPECIFIED),
+        host if host.eq_ignore_ascii_case("localhost") => Some(Ipv4Addr::LOCALHOST),
+        _ => None,
+    };
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = port.parse().ok().filter(|_| is_number);
+    ip.zip(port).map(SocketAddr::from).ok_or_else(|| {
+        "write an IP address and a port (127.0.0.1:8080, [::1]:8080), localhost:8080, :8080 for \
+         all IPv4 addresses, or 8080 for 127.0.0.1:8080"
+            .to_owned()
+    })
+}
 
 /// An address to serve on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +56,6 @@ impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let address = |text: &str| text.parse().map_err(|error| format!("{error}"));
         match text.split_once(':') {
             Some(("unix", "")) => Err("write the path of a socket behind unix:".to_owned()),
             Some(("unix", path)) => Ok(Self::Unix(path.into())),

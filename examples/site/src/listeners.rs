@@ -121,7 +121,7 @@ fn greeting(
         .unwrap_or_default();
     let names = names.join(" and ");
     format!(
-        "Serving {names} from {} - {rules} - operators: {admin}readyz{agent}\n",
+        "Serving {names} from {} - {rules} - operators: {admin}status{agent}\n",
         data.display()
     )
 }

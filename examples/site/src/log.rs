@@ -38,7 +38,7 @@ impl Log {
             .with_env_filter(filter)
             .with_writer(lines.clone());
         // It fails when there is no subscriber any more, and this one stays.
-        let log: Box<dyn Fn(EnvFilter)> = match settings.log {
+        let log: Box<dyn Fn(EnvFilter)> = match settings.log_format {
             Format::Text => {
                 let subscriber = subscriber
                     .with_ansi(std::io::stderr().is_terminal())
@@ -87,6 +87,15 @@ pub(crate) fn filter(settings: &Settings) -> Result<EnvFilter, StartError> {
         .find(|(_, filter)| !filter.is_empty())
     {
         None => Ok(EnvFilter::new("info")),
+        // As a filter it is the name of a part that does not exist, and nothing else is logged.
+        Some((name, filter)) if Format::from_str(filter.trim(), true).is_ok() => {
+            let format = filter.trim();
+            Err(StartError::new(
+                format!("{format} is a format of the log, and not a filter"),
+                name,
+                format!("write EURYALE_LOG_FORMAT={format} or --log-format {format}"),
+            ))
+        }
         Some((name, filter)) => EnvFilter::try_new(filter).map_err(|error| {
             let remedy =
                 "write levels by part, for example \"info\" or \"warn,site::access_log=info\"";

@@ -35,6 +35,7 @@ mod files;
 mod fingerprint;
 mod form;
 mod healthcheck;
+mod help;
 mod import;
 mod listen;
 mod listeners;
@@ -69,6 +70,7 @@ mod tests;
 mod text;
 mod theme;
 mod tiles;
+mod variables;
 mod visitor;
 
 use std::process::ExitCode;
@@ -98,11 +100,14 @@ fn main() -> ExitCode {
 fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     match &settings.task {
         _ if settings.print_config => {
+            for warning in variables::unknown() {
+                eprintln!("warning: {warning}");
+            }
             say::say(&settings.to_toml()?);
             Ok(ExitCode::SUCCESS)
         }
         None => serve::run(settings),
-        Some(Task::Healthcheck) => healthcheck::run(settings),
+        Some(Task::Healthcheck { admin }) => healthcheck::run(admin.unwrap_or(settings.admin)),
         Some(Task::Import { folder }) => import::run(settings, folder),
     }
 }

@@ -20,15 +20,15 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, VIA};
 use http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde::Serialize;
 
-use crate::counter;
 use crate::documents::sections;
 use crate::page::{Pages, Problem};
 use crate::query::names;
 use crate::settings::Settings;
+use crate::{counter, help};
 
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[command(next_help_heading = "Permissions")]
+#[command(next_help_heading = help::PERMISSIONS)]
 pub(crate) struct Permissions {
     /// Let everybody who reaches the site create, change and delete pages and files; default: only
     /// where the site is local

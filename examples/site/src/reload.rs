@@ -23,7 +23,7 @@ const NEXT_START: [&str; 11] = [
     "data",
     "drain",
     "listen",
-    "log",
+    "log-format",
     "reuse-port",
     "unix-mode",
     "unix-owner",

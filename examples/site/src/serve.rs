@@ -31,7 +31,7 @@ use crate::say::say;
 use crate::settings::Settings;
 use crate::standing::{CHECK_EVERY, Opened, Stands};
 use crate::storage::Storage;
-use crate::{aside, descriptors, reload};
+use crate::{aside, descriptors, reload, variables};
 
 /// Something had to be cut at the end of the drain.
 const CUT: u8 = 3;
@@ -46,6 +46,9 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     let limit = descriptors::raise()?;
     let (log, lines, writing) = Log::start(settings)?;
+    for warning in variables::unknown() {
+        tracing::warn!("{warning}");
+    }
     let runtime = euryale::runtime(&settings.threads()).map_err(|error| {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")

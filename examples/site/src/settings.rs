@@ -15,28 +15,22 @@ use serde::{Serialize, Serializer};
 use crate::edge::Edge;
 use crate::error::StartError;
 use crate::feed::FeedHost;
-use crate::listen::Listen;
+use crate::listen::{self, Listen};
 use crate::log::Format;
 use crate::permits::Permissions;
 use crate::theme::{self, Choice};
-use crate::{duration, scale, size};
-
-/// Below the list of flags.
-const MORE: &str = "A flag stands over its variable, that over the file, and that over the \
-    default. The \
-file is TOML, its keys\nare the flags' names; --print-config writes one. SIGHUP reads it anew. \
-Logs go to \
-standard error.";
+use crate::{duration, help, scale, size};
 
 /// Serves a small content site from SQLite through Euryale's stack.
 #[derive(Clone, Debug, Parser, PartialEq, Eq, Serialize)]
-#[command(name = "site", version, after_help = MORE)]
+#[command(name = "site", version, after_help = help::MORE)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Settings {
-    /// Address and port to serve on, plain, with TLS as tls:ADDRESS, or unix:PATH; may be given
-    /// several times
+    /// Address to serve on, may be given several times: 127.0.0.1:8080, localhost:8080, 8080 (on
+    /// 127.0.0.1), :8080 (on all IPv4 addresses), tls: and one of these, or unix:PATH
     #[arg(
         long,
+        help_heading = help::ADDRESSES,
         env = "EURYALE_LISTEN",
         value_name = "ADDRESS",
         value_delimiter = ','
@@ -47,22 +41,30 @@ pub(crate) struct Settings {
     /// Address and port for operators: /livez, /readyz, /metrics and /status
     #[arg(
         long,
-        global = true,
+        help_heading = help::ADDRESSES,
         env = "EURYALE_ADMIN",
         value_name = "ADDRESS",
-        default_value = "127.0.0.1:8081"
+        default_value = "127.0.0.1:8081",
+        value_parser = listen::address
     )]
     pub(crate) admin: SocketAddr,
 
     /// Address and port for HAProxy's agent checks: how much this process can take
-    #[arg(long, env = "EURYALE_AGENT", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        help_heading = help::ADDRESSES,
+        env = "EURYALE_AGENT",
+        value_name = "ADDRESS",
+        value_parser = listen::address
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) agent: Option<SocketAddr>,
 
-    /// Folder of the database and the files; made if it is not there, and filled with samples to
-    /// serve
+    /// Folder of the database and the files; created if missing, with sample pages if it is to be
+    /// served
     #[arg(
         long,
+        help_heading = help::CONTENT,
         global = true,
         env = "EURYALE_DATA",
         value_name = "FOLDER",
@@ -73,6 +75,7 @@ pub(crate) struct Settings {
     /// Database connections, and so publications at a time: 1 to 4096
     #[arg(
         long,
+        help_heading = help::WORKERS,
         env = "EURYALE_CONNECTIONS",
         value_name = "NUMBER",
         default_value_t = 2
@@ -83,6 +86,7 @@ pub(crate) struct Settings {
     /// Requests that may wait for a connection, from 1; one more is answered 503 at once
     #[arg(
         long,
+        help_heading = help::WORKERS,
         env = "EURYALE_MAX_QUEUE",
         value_name = "NUMBER",
         default_value_t = 1024
@@ -93,6 +97,7 @@ pub(crate) struct Settings {
     /// How long a request may wait for a connection (ms, s, m, h); then it is answered 503
     #[arg(
         long,
+        help_heading = help::WORKERS,
         env = "EURYALE_MAX_WAIT",
         value_name = "DURATION",
         default_value = "30s"
@@ -105,6 +110,7 @@ pub(crate) struct Settings {
     /// times as long; then it is stopped and answered 504
     #[arg(
         long,
+        help_heading = help::WORKERS,
         env = "EURYALE_PUBLISH_DEADLINE",
         value_name = "DURATION",
         default_value = "30s"
@@ -116,6 +122,7 @@ pub(crate) struct Settings {
     /// How large an upload may be, in bytes, or with K, M, G or T
     #[arg(
         long,
+        help_heading = help::BODIES,
         env = "EURYALE_MAX_UPLOAD",
         value_name = "SIZE",
         default_value = "1G"
@@ -128,6 +135,7 @@ pub(crate) struct Settings {
     /// answered 503
     #[arg(
         long,
+        help_heading = help::BODIES,
         env = "EURYALE_BODY_MEMORY",
         value_name = "SIZE",
         default_value = "32M"
@@ -140,6 +148,7 @@ pub(crate) struct Settings {
     /// 503
     #[arg(
         long,
+        help_heading = help::BODIES,
         env = "EURYALE_BODY_DISK",
         value_name = "SIZE",
         default_value = "8G"
@@ -152,6 +161,7 @@ pub(crate) struct Settings {
     /// cut
     #[arg(
         long,
+        help_heading = help::WORKERS,
         env = "EURYALE_DRAIN",
         value_name = "DURATION",
         default_value = "30s"
@@ -164,6 +174,7 @@ pub(crate) struct Settings {
     /// unix; several
     #[arg(
         long,
+        help_heading = help::PROXIES,
         env = "EURYALE_TRUSTED_PROXY",
         value_name = "CIDR",
         value_delimiter = ','
@@ -174,6 +185,7 @@ pub(crate) struct Settings {
     /// Field that each trusted proxy sets or takes away, and that counts; several
     #[arg(
         long,
+        help_heading = help::PROXIES,
         env = "EURYALE_FORWARDED_FIELD",
         value_name = "FIELD",
         value_delimiter = ','
@@ -185,6 +197,7 @@ pub(crate) struct Settings {
     /// Proxy that writes /VirtualHostBase/…/VirtualHostRoot into every path, as for Zope; several
     #[arg(
         long,
+        help_heading = help::PROXIES,
         env = "EURYALE_VIRTUAL_HOST_PROXY",
         value_name = "CIDR",
         value_delimiter = ','
@@ -196,6 +209,7 @@ pub(crate) struct Settings {
     /// several
     #[arg(
         long,
+        help_heading = help::PROXIES,
         env = "EURYALE_VIRTUAL_HOST",
         value_name = "HOST/PATH",
         value_delimiter = ','
@@ -206,13 +220,25 @@ pub(crate) struct Settings {
 
     /// Host that the site answers to: example.org, *.example.org with all below it, an address;
     /// several. Default: any
-    #[arg(long, env = "EURYALE_HOST", value_name = "HOST", value_delimiter = ',')]
+    #[arg(
+        long,
+        help_heading = help::PROXIES,
+        env = "EURYALE_HOST",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
     pub(crate) host: Vec<AllowedHost>,
 
     /// Leave files to trusted proxies that offer it (X-Sendfile-Type); for X-Accel-Redirect they
     /// are below this path
-    #[arg(long, env = "EURYALE_OFFLOAD", value_name = "PATH", value_parser = offload_path)]
+    #[arg(
+        long,
+        help_heading = help::PROXIES,
+        env = "EURYALE_OFFLOAD",
+        value_name = "PATH",
+        value_parser = offload_path
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) offload: Option<String>,
 
@@ -220,6 +246,7 @@ pub(crate) struct Settings {
     /// that of HOST:PORT; may be given several times
     #[arg(
         long,
+        help_heading = help::CONTENT,
         env = "EURYALE_FEED_HOST",
         value_name = "HOST[:PORT]",
         value_delimiter = ','
@@ -231,6 +258,7 @@ pub(crate) struct Settings {
     /// of HOST:PORT; may be given several times
     #[arg(
         long,
+        help_heading = help::CONTENT,
         env = "EURYALE_PRIVATE_FEED_HOST",
         value_name = "HOST[:PORT]",
         value_delimiter = ','
@@ -239,13 +267,14 @@ pub(crate) struct Settings {
     pub(crate) private_feed_host: Vec<FeedHost>,
 
     /// Feed of which the home page shows the newest, from one of these hosts
-    #[arg(long, env = "EURYALE_NEWS", value_name = "URL")]
+    #[arg(long, help_heading = help::CONTENT, env = "EURYALE_NEWS", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) news: Option<String>,
 
     /// What pages look like: euryale, gazette, none, or a folder with a rules.xml as in Diazo
     #[arg(
         long,
+        help_heading = help::CONTENT,
         env = "EURYALE_THEME",
         value_name = "NAME|FOLDER",
         default_value = "euryale"
@@ -255,19 +284,26 @@ pub(crate) struct Settings {
 
     /// What is logged: levels, also by part, for example info,site::access_log=off; default:
     /// RUST_LOG, or else info
-    #[arg(long, global = true, env = "EURYALE_LOG", value_name = "FILTER")]
+    #[arg(
+        long,
+        help_heading = help::LOG,
+        global = true,
+        env = "EURYALE_LOG",
+        value_name = "FILTER"
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_filter: Option<String>,
 
-    /// What the log looks like
+    /// Format of the log
     #[arg(
         long,
+        help_heading = help::LOG,
         global = true,
         env = "EURYALE_LOG_FORMAT",
         value_name = "FORMAT",
         default_value = "text"
     )]
-    pub(crate) log: Format,
+    pub(crate) log_format: Format,
 
     #[command(flatten)]
     #[serde(flatten)]
@@ -278,12 +314,18 @@ pub(crate) struct Settings {
     pub(crate) edge: Edge,
 
     /// File of settings, in TOML
-    #[arg(long, global = true, env = "EURYALE_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        help_heading = help::CONFIGURATION,
+        global = true,
+        env = "EURYALE_CONFIG",
+        value_name = "FILE"
+    )]
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 
     /// Print the settings that result, as TOML, and exit
-    #[arg(long, global = true)]
+    #[arg(long, help_heading = help::CONFIGURATION, global = true)]
     #[serde(skip)]
     pub(crate) print_config: bool,
 
@@ -303,38 +345,19 @@ pub(crate) const EXPORTS: usize = 8;
 pub(crate) enum Task {
     /// Ask a running site whether it is ready, at its --admin address: exit code 0 or 1. For
     /// containers
-    Healthcheck,
+    Healthcheck {
+        /// The address; default: that of EURYALE_ADMIN or of the file of settings
+        #[arg(long = "admin", id = "asked", value_name = "ADDRESS", value_parser = listen::address)]
+        admin: Option<SocketAddr>,
+    },
     /// Import a folder: Markdown and HTML become documents, all else files, at the same paths
-    #[command(after_help = IMPORT)]
+    #[command(after_help = help::IMPORT)]
     Import {
         /// What is imported, with everything below it
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
 }
-
-/// Below the flags of the import.
-const IMPORT: &str = "\
-FOLDER/a/b.bin becomes the file /a/b.bin, FOLDER/a/b.md (or .html, .htm; up to 1 MiB) the \
-document /a/b,\n\
-FOLDER/a/index.md the document /a itself. A folder without one is given a document with its \
-name.\n\n\
-What stands at the same path is REPLACED if it differs: documents by title, text and format, \
-files by size\n\
-and time of change (in seconds). What does not differ is skipped, so a second run goes on where \
-the first\n\
-ended. Nothing is deleted. A data folder that the import makes has no sample pages. A site may \
-serve the\n\
-folder meanwhile.\n\n\
-Left out: names that begin with a dot (their number is said); and, each named with its reason, \
-links\n\
-(never followed), pipes, sockets and devices, names and texts that are not UTF-8, names that no \
-address may\n\
-have, files that cannot be read, and what another one stands in the way of.\n\n\
-Ctrl-C or SIGTERM: what is complete stays, the rest is not there; a second one ends at once.\n\n\
-Exit codes: 0 everything is imported, 1 it could not start or go on, 2 wrong flags, 3 a signal \
-ended it,\n\
-4 something was left out and named.";
 
 impl Settings {
     /// What may block at a time.

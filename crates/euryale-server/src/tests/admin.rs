@@ -57,6 +57,9 @@ async fn every_question_has_its_answer() {
     // The admin's own socket is no peer of the site.
     assert!(body.contains("\neuryale_sockets_open 0\n"), "{body}");
 
+    let (head, _) = peer.get("/").await;
+    assert!(head.starts_with("HTTP/1.1 302 "), "{head}");
+    assert!(head.contains("\r\nlocation: status\r\n"), "{head}");
     assert!(peer.get("/statu").await.0.starts_with("HTTP/1.1 404 "));
     peer.send("POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
         .await;

@@ -76,7 +76,7 @@ fn what_is_printed_can_be_given_again() {
             "--publish-deadline=5m",
             "--drain",
             "0s",
-            "--log=json",
+            "--log-format=json",
         ],
         &["--max-upload=1536M", "--body-memory=64M", "--body-disk=20G"],
         &[
@@ -150,10 +150,16 @@ fn wrong_flags_are_refused() {
         &["--max-upload", "1GB"],
         &["--body-memory", "0"],
         &["--body-disk", "8GB"],
-        &["--listen", "8080"],
         &["--listen", ""],
+        &["--listen", "65536"],
+        &["--listen", "+80"],
+        &["--listen", "tls:"],
+        &["--listen", "127.0.0.1"],
+        &["--listen", "::1:80"],
+        &["--listen", "example.org:80"],
         &["--admin", "localhost"],
-        &["--log", "xml"],
+        &["--agent", "unix:/a"],
+        &["--log-format", "xml"],
         &["--unknown"],
     ];
     for flags in cases {
@@ -162,6 +168,31 @@ fn wrong_flags_are_refused() {
             "{flags:?}"
         );
     }
+}
+
+#[test]
+fn port_alone_is_on_loopback_and_one_with_a_colon_on_all_addresses() {
+    let cases = [
+        ("8080", "127.0.0.1:8080"),
+        ("localhost:8080", "127.0.0.1:8080"),
+        ("LocalHost:0", "127.0.0.1:0"),
+        (":8080", "0.0.0.0:8080"),
+        ("[::1]:8080", "[::1]:8080"),
+    ];
+    for (text, address) in cases {
+        let flags = ["--listen", "--admin", "--agent"].map(|flag| format!("{flag}={text}"));
+        let settings = parse(&flags.each_ref().map(String::as_str)).unwrap();
+        assert_eq!(settings.listen[0].to_string(), address);
+        assert_eq!(settings.admin.to_string(), address);
+        assert_eq!(settings.agent.unwrap().to_string(), address);
+        let tls = parse(&[&format!("--listen=tls:{text}")]).unwrap();
+        assert_eq!(tls.listen[0].to_string(), format!("tls:{address}"));
+    }
+    let said = parse(&["--listen=example.org:80"]).unwrap_err();
+    assert!(
+        said.contains("localhost:8080") && said.contains(":8080 for all"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -14,10 +14,12 @@ fn first_line_says_whether_the_site_is_local_and_names_the_flags() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let socket = format!("--listen=unix:{}", folder.path().join("s").display());
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 14] = [
         (&[], OPEN),
         (&["--listen=[::1]:0", "--agent=127.0.0.1:0"], OPEN),
+        (&["--listen=0", "--listen=localhost:0"], OPEN),
         (&["--listen=0.0.0.0:0"], CLOSED),
+        (&["--listen=:0"], CLOSED),
         (&["--listen=[::]:0"], CLOSED),
         (&[&socket], CLOSED),
         (&["--agent=0.0.0.0:0"], CLOSED),

@@ -28,6 +28,7 @@ mod reload;
 mod settings;
 mod stalled;
 mod status;
+mod variables;
 mod websocket;
 
 use std::ffi::OsStr;
@@ -329,7 +330,7 @@ fn it_serves_and_drains() {
 #[test]
 fn the_log_is_written_for_programs() {
     let folder = tempfile::tempdir().unwrap();
-    let site = Running::start(folder.path(), &["--log=json", "--drain=30s"]);
+    let site = Running::start(folder.path(), &["--log-format=json", "--drain=30s"]);
     assert!(
         get(site.public[0], "/history?a=%22b%22")
             .unwrap()
@@ -499,6 +500,7 @@ fn wrong_flags_and_variables_are_refused() {
         ("EURYALE_CONNECTIONS", "0", 2, "--connections"),
         ("EURYALE_MAX_WAIT", "soon", 2, "--max-wait"),
         ("EURYALE_LOG", "site=loud=very", 1, "EURYALE_LOG"),
+        ("EURYALE_LOG", "json", 1, "EURYALE_LOG_FORMAT=json"),
     ];
     for (variable, value, code, place) in cases {
         let output = command(variable, value);

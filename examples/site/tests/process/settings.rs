@@ -51,7 +51,7 @@ fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_defa
     let lists = "listen = [\"[::1]:3\", \"[::1]:4\"]\nmax-wait = \"3s\"\n";
     let news = "news = \"https://a.example/feed\"\n";
     let gazette = ("EURYALE_THEME", "gazette");
-    let cases: [(_, _, &[&str], _); 21] = [
+    let cases: [(_, _, &[&str], _); 22] = [
         (None, None, &[], "theme = \"euryale\"\n"),
         (
             Some("theme = \"none\"\n"),
@@ -115,12 +115,23 @@ fn a_flag_stands_over_its_variable_and_that_over_the_file_and_that_over_the_defa
             &["--max-wait", "7s"],
             "max-wait = \"7s\"\n",
         ),
-        (Some("log = \"json\"\n"), None, &[], "log = \"json\"\n"),
         (
-            Some("log = \"json\"\n"),
+            Some("listen = 5\n"),
+            None,
+            &[],
+            "listen = [\"127.0.0.1:5\"]\n",
+        ),
+        (
+            Some("log-format = \"json\"\n"),
+            None,
+            &[],
+            "log-format = \"json\"\n",
+        ),
+        (
+            Some("log-format = \"json\"\n"),
             Some(("EURYALE_LOG_FORMAT", "text")),
             &[],
-            "log = \"text\"\n",
+            "log-format = \"text\"\n",
         ),
         (Some("# nothing\n"), None, &[], "max-wait = \"30s\"\n"),
     ];
