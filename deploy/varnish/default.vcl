@@ -21,7 +21,10 @@ sub vcl_recv {
     set req.http.X-Forwarded-For = client.ip;
     set req.http.X-Forwarded-Proto = "http";
     set req.http.X-Forwarded-Host = req.http.Host;
-    # The same site below a path. Without this, leave the block out.
+    # The same site below a path. Without this, leave the two blocks out.
+    if (req.url ~ "^/app([?]|$)") {
+        return (synth(308, regsub(req.url, "^/app", "/app/")));
+    }
     if (req.url ~ "^/app/") {
         set req.http.X-Forwarded-Prefix = "/app";
         set req.url = regsub(req.url, "^/app", "");
@@ -37,6 +40,15 @@ sub vcl_pipe {
     if (req.http.Upgrade) {
         set bereq.http.Upgrade = req.http.Upgrade;
         set bereq.http.Connection = req.http.Connection;
+    }
+}
+
+# The reason of a redirect is its address.
+sub vcl_synth {
+    if (resp.status == 308) {
+        set resp.http.Location = resp.reason;
+        set resp.reason = "Permanent Redirect";
+        return (deliver);
     }
 }
 

@@ -4,23 +4,26 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::full::Full;
 use crate::{Answer, Load};
 
 /// Answers HAProxy's agent checks; see the [crate's documentation](crate).
+///
+/// Clones are handles to the same agent: they remember together whether the node is full.
 #[derive(Clone)]
 #[must_use]
 pub struct AgentCheck {
     load: Arc<dyn Fn() -> Load + Send + Sync>,
-    connections: Option<Arc<dyn Fn() -> usize + Send + Sync>>,
+    full: Arc<Mutex<Full>>,
     patience: Duration,
 }
 
@@ -36,17 +39,9 @@ impl AgentCheck {
     pub fn new(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
         Self {
             load: Arc::new(load),
-            connections: None,
+            full: Arc::default(),
             patience: Duration::from_secs(2),
         }
-    }
-
-    /// How many connections the node has from its balancer that hold no worker and wait for none:
-    /// downloads, uploads, websockets. They are added to `maxconn`, because the balancer counts
-    /// them among those that it limits. Asked for each check. Default: none.
-    pub fn connections(mut self, count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
-        self.connections = Some(Arc::new(count));
-        self
     }
 
     /// After what wait of the oldest request the weight is a quarter of what it would be. Default:
@@ -56,21 +51,25 @@ impl AgentCheck {
         self
     }
 
-    /// What a check would be answered now.
+    /// What a check would be answered now: [`Answer::of`] the load, with a memory.
+    ///
+    /// A node that is full keeps the weight 1 until a worker has been free at every check for
+    /// 500 ms. Otherwise a node under heavy load would be emptied and flooded in turn.
     #[must_use]
     pub fn answer(&self) -> Answer {
-        let answer = Answer::of(&(self.load)(), self.patience);
-        match (answer, &self.connections) {
-            (Answer::Up { weight, maxconn }, Some(count)) => Answer::Up {
-                weight,
-                maxconn: maxconn + count(),
-            },
-            (answer, _) => answer,
+        let load = (self.load)();
+        let is_full = {
+            let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+            full.look(&load, Instant::now())
+        };
+        match Answer::of(&load, self.patience) {
+            Answer::Up { maxconn, .. } if is_full => Answer::Up { weight: 1, maxconn },
+            answer => answer,
         }
     }
 
     /// Answers each peer of `listener` with one line, and closes. Never ends; drop the future to
-    /// end it, which should be after the drain, because the balancer has to be told of it.
+    /// end it, which should be after the drain: until then the agent tells the balancer to drain.
     pub async fn serve(self, listener: TcpListener) {
         self.serve_from(|cx| listener.poll_accept(cx)).await;
     }

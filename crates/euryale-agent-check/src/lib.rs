@@ -1,7 +1,7 @@
 //! Tells HAProxy how much a node can take: by its agent check, over TCP.
 //!
-//! It stands beside the stack, asks the pool how it stands, and needs neither a worker nor a
-//! connection to say so.
+//! It runs beside the stack, reads the status of the pool, and needs neither a worker nor a
+//! connection.
 //!
 //! A balancer sees connections, not workers. It cannot know that a node with fifty downloads has
 //! every worker free, nor that one with two requests has none, and `maxconn` at the number of
@@ -9,12 +9,17 @@
 //! often as it is asked:
 //!
 //! ```text
-//! server a 10.0.0.7:8080 check weight 100 agent-check agent-port 8082 agent-inter 500ms
+//! balance random(2)
+//! server a 10.0.0.7:8080 check weight 100 agent-check agent-port 8082 agent-inter 250ms
 //! ```
+//!
+//! `leastconn` would not do: it ignores the weight of a server that has no request from HAProxy,
+//! and counts downloads as load.
 //!
 //! | it says | when |
 //! |---|---|
-//! | `up ready 75% maxconn:8` | it takes requests: by which share of its weight, and how many ([`Answer::of`]) |
+//! | `up ready 75% maxconn:20000` | share of its weight, requests it can hold ([`Answer::of`]) |
+//! | `up ready 1% maxconn:20000` | every worker is busy: a request would wait here |
 //! | `down #why` | it is not ready, or every worker is stuck |
 //! | `drain` | it is about to end: no new ones, those that are there may finish |
 //! | `maint` | it was taken out on purpose |
@@ -33,10 +38,16 @@
 //!     workers: 4,
 //!     busy: 2,
 //!     stuck: 0,
+//!     last_taken: Duration::from_secs(3),
 //!     queued: 0,
 //!     oldest_wait: Duration::ZERO,
+//!     capacity: 20_000,
 //! };
-//! assert_eq!(Answer::of(&load, Duration::from_secs(2)).to_string(), "up ready 75% maxconn:8");
+//! let patience = Duration::from_secs(2);
+//! assert_eq!(Answer::of(&load, patience).to_string(), "up ready 75% maxconn:20000");
+//!
+//! let full = Load { busy: 4, ..load };
+//! assert_eq!(Answer::of(&full, patience).to_string(), "up ready 1% maxconn:20000");
 //! ```
 //!
 //! For other balancers there is [`Resume`]: the same as JSON, and how fast requests of each class
@@ -70,6 +81,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod full;
 mod load;
 mod resume;
 #[cfg(test)]

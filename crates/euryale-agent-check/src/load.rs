@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::full::BUSY_FOR;
+
 /// How a node stands at one moment. For a pool of `euryale-connection` each field is one of its
 /// `Status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +18,25 @@ pub struct Load {
     /// How many of those are taken to be stuck: they have run for longer than any publication
     /// should.
     pub stuck: usize,
+    /// How long ago a worker last took a request: the age of the youngest publication.
+    pub last_taken: Duration,
     /// Requests that wait for a worker.
     pub queued: usize,
     /// For how long the oldest of them has waited.
     pub oldest_wait: Duration,
+    /// The maximum number of requests that the node can hold at a time: those that are published
+    /// or wait for a worker, and those that need none, such as downloads, uploads and WebSockets.
+    /// A limit of the node that its load does not change, such as the number of its sockets.
+    pub capacity: usize,
+}
+
+impl Load {
+    /// Returns whether a request would wait: every worker is busy, and none has become free for
+    /// 100 ms, or the oldest request has waited for as long.
+    pub(crate) fn is_full(&self) -> bool {
+        let is_late = self.queued > 0 && self.oldest_wait >= BUSY_FOR;
+        self.busy >= self.workers && (self.last_taken >= BUSY_FOR || is_late)
+    }
 }
 
 /// May requests come at all?
@@ -35,11 +52,11 @@ pub enum Standing {
     Maintenance,
 }
 
-/// What a balancer is told.
+/// The answer to a balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Takes requests, by this share in percent of what it takes when it is free (at least 1), and
-    /// so many at a time.
+    /// Takes requests: a share in percent of what a free node takes, and a maximum number at a
+    /// time.
     Up {
         /// 1 to 100.
         weight: u8,
@@ -55,20 +72,18 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// What `load` is worth.
+    /// The answer for `load`.
     ///
-    /// * **weight**: the share of workers that are not stuck, less half of the share that is busy.
-    ///   When requests wait, less up to three quarters of that: all three when the oldest has
-    ///   waited for `patience`.
-    /// * **maxconn**: a request for each worker, and one more that waits for each that is not
-    ///   stuck; of the latter up to three quarters less, in the same way. The balancer counts those
-    ///   that are there by itself.
+    /// * **weight**: 1 if the node is full: every worker is busy, and none has become free for
+    ///   100 ms, or the oldest request has waited for that long. Otherwise the share of workers
+    ///   that are not stuck, less half of the share that is busy. When requests wait although the
+    ///   node is not full, less up to three quarters of that: all three when the oldest has waited
+    ///   for `patience`.
+    /// * **maxconn**: [`Load::capacity`], whatever the load is.
     ///
-    /// With every worker stuck it is down: what comes would only wait. Requests that hold no
-    /// worker, such as downloads, uploads and those that wait for promises, count for nothing, so a
-    /// node that streams a hundred files is as free as one that streams none. See
-    /// [`AgentCheck::connections`](crate::AgentCheck::connections) for what that means for
-    /// `maxconn`.
+    /// If every worker is stuck, the node is down. Requests that hold no worker, such as downloads,
+    /// uploads and those that wait for promises, do not change the answer: a node that streams a
+    /// hundred files is as free as one that streams none.
     #[must_use]
     pub fn of(load: &Load, patience: Duration) -> Self {
         match load.standing {
@@ -82,6 +97,10 @@ impl Answer {
         if sound == 0 {
             return Self::Down("every worker is stuck");
         }
+        let maxconn = load.capacity.max(1);
+        if load.is_full() {
+            return Self::Up { weight: 1, maxconn };
+        }
         let busy = load.busy.saturating_sub(load.stuck).min(sound);
         // In percent of all workers; half of a busy one, since its next turn comes.
         let free = (2 * sound - busy) * 50 / workers;
@@ -90,7 +109,6 @@ impl Answer {
             .unwrap_or(75);
         let late = if load.queued == 0 { 0 } else { late };
         let weight = (free * (100 - late) / 100).clamp(1, 100);
-        let maxconn = workers + (sound * (100 - late)).div_ceil(100);
         Self::Up {
             weight: u8::try_from(weight).unwrap_or(100),
             maxconn,

@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -13,44 +13,66 @@ const FREE: Load = Load {
     workers: 4,
     busy: 0,
     stuck: 0,
+    last_taken: Duration::ZERO,
     queued: 0,
     oldest_wait: Duration::ZERO,
+    capacity: 300,
 };
 const PATIENCE: Duration = Duration::from_secs(2);
 
 #[test]
 fn what_a_load_is_worth() {
     let waited = |ms| Duration::from_millis(ms);
+    let busy = Load { busy: 4, ..FREE };
     for (load, expected) in [
-        (FREE, "up ready 100% maxconn:8"),
-        (Load { busy: 1, ..FREE }, "up ready 87% maxconn:8"),
-        (Load { busy: 4, ..FREE }, "up ready 50% maxconn:8"),
+        (FREE, "up ready 100% maxconn:300"),
+        (Load { busy: 1, ..FREE }, "up ready 87% maxconn:300"),
+        // Busy with short requests, of which one ends all the time.
+        (busy, "up ready 50% maxconn:300"),
         (
             Load {
-                busy: 4,
+                last_taken: waited(99),
                 queued: 2,
                 oldest_wait: waited(0),
-                ..FREE
+                ..busy
             },
-            "up ready 50% maxconn:8",
+            "up ready 50% maxconn:300",
+        ),
+        // Full: nobody has become free for a while, or the oldest request has waited for it.
+        (
+            Load {
+                last_taken: waited(100),
+                ..busy
+            },
+            "up ready 1% maxconn:300",
         ),
         (
             Load {
-                busy: 4,
+                queued: 2,
+                oldest_wait: waited(100),
+                ..busy
+            },
+            "up ready 1% maxconn:300",
+        ),
+        // A lane is full, and there are free workers for other requests.
+        (
+            Load {
+                busy: 2,
+                last_taken: waited(9000),
                 queued: 2,
                 oldest_wait: waited(1000),
                 ..FREE
             },
-            "up ready 31% maxconn:7",
+            "up ready 47% maxconn:300",
         ),
         (
             Load {
-                busy: 4,
+                busy: 2,
                 queued: 90,
                 oldest_wait: waited(60_000),
                 ..FREE
             },
-            "up ready 12% maxconn:5",
+            "up ready 18% maxconn:300",
         ),
         (
             Load {
@@ -58,7 +80,7 @@ fn what_a_load_is_worth() {
                 stuck: 2,
                 ..FREE
             },
-            "up ready 50% maxconn:6",
+            "up ready 50% maxconn:300",
         ),
         (
             Load {
@@ -66,7 +88,7 @@ fn what_a_load_is_worth() {
                 stuck: 3,
                 ..FREE
             },
-            "up ready 12% maxconn:5",
+            "up ready 12% maxconn:300",
         ),
         (
             Load {
@@ -105,7 +127,7 @@ fn what_a_load_is_worth() {
                 oldest_wait: waited(9000),
                 ..FREE
             },
-            "up ready 100% maxconn:8",
+            "up ready 100% maxconn:300",
         ),
     ] {
         assert_eq!(
@@ -121,7 +143,7 @@ proptest! {
     #[test]
     fn worse_is_never_worth_more(
         workers in 1..200_usize, busy in 0..200_usize, stuck in 0..200_usize,
-        queued in 0..5000_usize, ms in 0..10_000_u64,
+        queued in 0..5000_usize, ms in 0..10_000_u64, taken in 0..200_u64,
     ) {
         let (busy, stuck) = (busy.min(workers), stuck.min(busy.min(workers)));
         let load = Load {
@@ -129,12 +151,14 @@ proptest! {
             workers,
             busy,
             stuck,
+            last_taken: Duration::from_millis(taken),
             queued,
             oldest_wait: Duration::from_millis(ms),
+            capacity: 300,
         };
         let worth = |load: &Load| match Answer::of(load, PATIENCE) {
             Answer::Up { weight, maxconn } => {
-                assert!((1..=100).contains(&weight) && maxconn >= 1);
+                assert!((1..=100).contains(&weight) && maxconn == 300);
                 (weight, maxconn)
             }
             _ => (0, 0),
@@ -144,6 +168,7 @@ proptest! {
             Load { busy: (busy + 1).min(workers), ..load },
             Load { busy: (busy + 1).min(workers), stuck: (stuck + 1).min(workers), ..load },
             Load { queued: queued + 1, ..load },
+            Load { last_taken: load.last_taken * 2, ..load },
             Load { oldest_wait: load.oldest_wait * 2, ..load },
         ] {
             let there = worth(&worse);
@@ -171,14 +196,13 @@ async fn a_check_is_a_line_and_the_end() {
     let agent = AgentCheck::new(move || Load {
         busy: now.load(Ordering::Relaxed),
         ..FREE
-    })
-    .connections(|| 50);
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(agent.serve(listener));
-    assert_eq!(check(address).await, "up ready 100% maxconn:58\n");
+    assert_eq!(check(address).await, "up ready 100% maxconn:300\n");
     busy.store(4, Ordering::Relaxed);
-    assert_eq!(check(address).await, "up ready 50% maxconn:58\n");
+    assert_eq!(check(address).await, "up ready 50% maxconn:300\n");
     // Peers that read nothing are in nobody's way, be they more than are answered.
     let mut idle = Vec::new();
     for _ in 0..100 {
@@ -189,6 +213,49 @@ async fn a_check_is_a_line_and_the_end() {
         assert!(asked.elapsed() < Duration::from_secs(10));
     }
     serving.abort();
+}
+
+/// Looks at a load at the pace of a balancer, every 250 ms.
+#[tokio::test(start_paused = true)]
+async fn a_full_node_does_not_flap() {
+    let now = Arc::new(Mutex::new(FREE));
+    let load = Arc::clone(&now);
+    let agent = AgentCheck::new(move || *load.lock().unwrap());
+    let clone = agent.clone();
+    let told = async |load| {
+        *now.lock().unwrap() = load;
+        tokio::time::advance(Duration::from_millis(250)).await;
+        // Clones remember the same, such as the one that makes the report for other balancers.
+        assert_eq!(agent.answer(), clone.answer());
+        let Answer::Up { weight, maxconn } = agent.answer() else {
+            panic!("it is up");
+        };
+        assert_eq!(maxconn, 300);
+        weight
+    };
+    let busy = Load { busy: 4, ..FREE };
+    let full = Load {
+        last_taken: Duration::from_secs(1),
+        ..busy
+    };
+    let one_free = Load { busy: 3, ..FREE };
+    // Short requests: every worker happens to be busy, and none of them for long.
+    for _ in 0..8 {
+        assert_eq!(told(busy).await, 50);
+        assert_eq!(told(FREE).await, 100);
+    }
+    assert_eq!(told(full).await, 1);
+    // Its long requests end one after the other, and others take their workers at once.
+    for _ in 0..8 {
+        assert_eq!(told(busy).await, 1);
+        assert_eq!(told(one_free).await, 1);
+    }
+    // Free at every check for half a second.
+    assert_eq!(told(busy).await, 1);
+    assert_eq!(told(one_free).await, 1);
+    assert_eq!(told(one_free).await, 62);
+    assert_eq!(told(busy).await, 50);
+    assert_eq!(told(FREE).await, 100);
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +284,7 @@ async fn a_resume_fades() {
     );
     let whole = resume.json(Standing::Ready, Answer::of(&FREE, PATIENCE));
     assert!(
-        whole.starts_with("{\"standing\":\"ready\",\"weight\":100,\"maxconn\":8,\"classes\":{"),
+        whole.starts_with("{\"standing\":\"ready\",\"weight\":100,\"maxconn\":300,\"classes\":{"),
         "{whole}"
     );
     for n in 0..1000 {

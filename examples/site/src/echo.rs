@@ -17,7 +17,6 @@ use tungstenite::Error as WebSocketError;
 use tungstenite::error::ProtocolError;
 
 use crate::edge::Edge;
-use crate::standing::Stands;
 
 /// A longer message ends the socket, in bytes.
 const LARGEST: usize = 64 << 10;
@@ -39,23 +38,22 @@ struct Terms {
 }
 
 /// The route, and for all else `site`.
-pub(crate) fn beside(site: Router, shutdown: &Shutdown, stands: &Stands, edge: &Edge) -> Router {
+pub(crate) fn beside(site: Router, shutdown: &Shutdown, edge: &Edge) -> Router {
     let terms = Terms {
         shutdown: shutdown.clone(),
         idle: edge.idle_timeout,
         write: edge.write_timeout,
     };
-    let state = (terms, stands.clone());
     Router::new()
         .route("/@@echo", any(upgrade))
-        .with_state(state)
+        .with_state(terms)
         .fallback_service(site)
 }
 
 /// Browsers let every site open sockets to any other, and say which one does: that is asked here
 /// (RFC 6455 §10.2). What is no browser says nothing.
 async fn upgrade(
-    State((terms, stands)): State<(Terms, Stands)>,
+    State(terms): State<Terms>,
     here: PublicUrl,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -90,7 +88,6 @@ async fn upgrade(
         .max_frame_size(LARGEST)
         .read_buffer_size(READ_BUFFER);
     bounded.on_upgrade(async move |socket| {
-        let _open = stands.websocket();
         echo(socket, &terms).await;
     })
 }

@@ -232,6 +232,14 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
+    /// The number of sockets that one balancer may have open.
+    pub(crate) fn sockets_of_a_balancer(&self) -> usize {
+        match self.max_sockets_per_peer {
+            0 => self.max_sockets,
+            most => most.min(self.max_sockets),
+        }
+    }
+
     pub(crate) fn server(&self) -> Server {
         // Checked when it was read.
         let head = usize::try_from(self.max_head).unwrap_or(usize::MAX);

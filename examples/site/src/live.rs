@@ -51,7 +51,7 @@ impl Parts {
             settings,
             resume,
         );
-        let app = echo::beside(app, &self.shutdown, &self.stands, &settings.edge);
+        let app = echo::beside(app, &self.shutdown, &settings.edge);
         let rules = self.rules(settings);
         Ok((public::around(app, settings, rules), theme))
     }
@@ -202,6 +202,7 @@ impl Live {
             pool.share(lane, uploads(&new));
         }
         self.changes.apply(&new.edge.server());
+        self.parts.stands.holds(new.edge.sockets_of_a_balancer());
         self.balancers.are(&new.edge.proxy_protocol);
         self.log.change(filter);
         if let Some((site, theme)) = site {

@@ -99,6 +99,9 @@ fn start(
         settings.drain,
         (lines, rules),
     );
+    operators
+        .stands
+        .holds(settings.edge.sockets_of_a_balancer());
     let server = settings
         .edge
         .server()
@@ -236,15 +239,10 @@ impl Operators {
                 move || opened.clone().check()
             });
         runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
-        let stands = Stands::new(
-            opened,
-            ledger.clone(),
-            readiness.clone(),
-            shutdown.clone(),
-            lines,
-        );
+        let stands = Stands::new(opened, readiness.clone(), shutdown.clone(), lines);
+        let check = stands.agent();
         let agent = agent.map(|listener| {
-            let agent = stands.agent();
+            let agent = check.clone();
             let reserve = reserve.clone();
             runtime.spawn(async move {
                 let accept = |cx: &mut Context<'_>| reserve.open(|| listener.poll_accept(cx));
@@ -256,7 +254,7 @@ impl Operators {
         let answers = Admin::new(ledger.clone(), readiness)
             .status(move || showing.details())
             .slowest(&slowest)
-            .report("/-/resume", move || reporting.report());
+            .report("/-/resume", move || reporting.report(&check));
         let way_in = OperatorsWayIn::new(answers, rules);
         let server = Server::new()
             .listen(Listener::from(admin).reserve(reserve.clone()))

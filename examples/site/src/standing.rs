@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use euryale::blob::FolderStore;
-use euryale::{ErrorKind, Ledger, Pool, Route};
+use euryale::{ErrorKind, Pool, Route};
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Held, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
@@ -16,7 +16,7 @@ use euryale_sqlite::Sqlite;
 use crate::log::Lines;
 use crate::theme::Theme;
 
-/// A publication that has run for so long is stuck: none of this site's takes a tenth of it.
+/// A publication that has run for this long is stuck: none of this site's takes a tenth of it.
 const STUCK: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether database and files are there, at most.
@@ -65,28 +65,17 @@ pub(crate) struct Stands {
     opened: Opened,
     /// The one that pages have now.
     theme: Arc<RwLock<Option<Theme>>>,
-    ledger: Ledger,
     readiness: Readiness,
     shutdown: Shutdown,
     resume: Resume,
     log: Lines,
-    /// Open ones.
-    websockets: Arc<AtomicUsize>,
-}
-
-/// A WebSocket that is open.
-pub(crate) struct OpenWebSocket(Arc<AtomicUsize>);
-
-impl Drop for OpenWebSocket {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    /// The sockets that a balancer may open.
+    sockets: Arc<AtomicUsize>,
 }
 
 impl Stands {
     pub(crate) fn new(
         opened: Opened,
-        ledger: Ledger,
         readiness: Readiness,
         shutdown: Shutdown,
         log: Lines,
@@ -94,12 +83,11 @@ impl Stands {
         Self {
             opened,
             theme: Arc::default(),
-            ledger,
             readiness,
             shutdown,
             resume: Resume::new(),
             log,
-            websockets: Arc::default(),
+            sockets: Arc::default(),
         }
     }
 
@@ -111,6 +99,11 @@ impl Stands {
     /// From now on pages have this theme.
     pub(crate) fn shows(&self, theme: Theme) {
         *self.theme.write().unwrap_or_else(PoisonError::into_inner) = Some(theme);
+    }
+
+    /// From now on a balancer may open this many sockets.
+    pub(crate) fn holds(&self, sockets: usize) {
+        self.sockets.store(sockets, Ordering::Relaxed);
     }
 
     pub(crate) fn resume(&self) -> Resume {
@@ -129,14 +122,17 @@ impl Stands {
 
     fn load(&self) -> Load {
         let standing = self.standing();
+        let capacity = self.sockets.load(Ordering::Relaxed);
         let Some(pool) = self.opened.pool() else {
             return Load {
                 standing,
                 workers: 0,
                 busy: 0,
                 stuck: 0,
+                last_taken: Duration::ZERO,
                 queued: 0,
                 oldest_wait: Duration::ZERO,
+                capacity,
             };
         };
         let status = pool.status();
@@ -149,25 +145,21 @@ impl Stands {
                 .iter()
                 .filter(|holder| holder.age >= STUCK)
                 .count(),
+            last_taken: status
+                .holders
+                .last()
+                .map(|youngest| youngest.age)
+                .unwrap_or_default(),
             queued: status.queued,
             oldest_wait: status.oldest_wait.unwrap_or_default(),
+            capacity,
         }
     }
 
-    /// A WebSocket is open for as long as this is kept. A balancer counts it, and it holds no
-    /// worker.
-    pub(crate) fn websocket(&self) -> OpenWebSocket {
-        self.websockets.fetch_add(1, Ordering::Relaxed);
-        OpenWebSocket(Arc::clone(&self.websockets))
-    }
-
-    /// For HAProxy.
+    /// For HAProxy. Make one, and clone it: it remembers what it said.
     pub(crate) fn agent(&self) -> AgentCheck {
         let stands = self.clone();
-        let ledger = self.ledger.clone();
-        let websockets = self.websockets.clone();
-        let without_worker = move || without_worker(&ledger) + websockets.load(Ordering::Relaxed);
-        AgentCheck::new(move || stands.load()).connections(without_worker)
+        AgentCheck::new(move || stands.load())
     }
 
     /// What the status page shows of the log, of the pool, and of the theme.
@@ -209,26 +201,10 @@ impl Stands {
         })
     }
 
-    /// The same and more, for other balancers.
-    pub(crate) fn report(&self) -> String {
-        self.resume.json(self.standing(), self.agent().answer())
+    /// The answer of `agent` and more, as JSON for other balancers.
+    pub(crate) fn report(&self, agent: &AgentCheck) -> String {
+        self.resume.json(self.standing(), agent.answer())
     }
-}
-
-/// Requests that wait for something else than a worker: for a client that reads or writes, for a
-/// promise.
-fn without_worker(ledger: &Ledger) -> usize {
-    let gauges = [
-        ledger.blobs.open.get(),
-        ledger.deferred.running.get(),
-        ledger.deferred.writers.get(),
-        ledger.promises.suspended.get(),
-        ledger.spool.files.get(),
-    ];
-    gauges
-        .into_iter()
-        .map(|gauge| usize::try_from(gauge).unwrap_or(0))
-        .sum()
 }
 
 /// Records how long the head of each answer took, by route.

@@ -1,10 +1,59 @@
-//! What balancers are told while no worker is free.
+//! Agent checks while workers are busy.
 
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::{Running, get, send, site};
+use super::{Running, between_looks, get, send, site};
+
+/// The line of one agent check.
+fn check(agent: SocketAddr) -> String {
+    let mut line = String::new();
+    TcpStream::connect(agent)
+        .unwrap()
+        .read_to_string(&mut line)
+        .unwrap();
+    line
+}
+
+/// As often as HAProxy asks, and much more often.
+#[test]
+fn busy_workers_are_told_once_and_the_limit_never_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        "--connections=2",
+        "--agent=127.0.0.1:0",
+        "--max-sockets=300",
+    ];
+    let running = Running::start(folder.path(), &flags);
+    let agent = running.agent.unwrap();
+    let mut told = vec![check(agent)];
+    let slow: Vec<_> = (0..4)
+        .map(|_| send(running.public[0], "/@@slow?ms=700").unwrap())
+        .collect();
+    let downloads: Vec<_> = (0..50)
+        .map(|_| send(running.public[0], "/pictures/chord.wav").unwrap())
+        .collect();
+    let until = Instant::now() + super::PATIENCE;
+    let is_over = |told: &[String]| told.len() > 2 && told[told.len() - 1] == told[0];
+    while !is_over(&told) {
+        assert!(Instant::now() < until, "{told:?}");
+        let line = check(agent);
+        if told.last() != Some(&line) {
+            told.push(line);
+        }
+        between_looks();
+    }
+    assert_eq!(told[0], "up ready 100% maxconn:300\n");
+    assert!(
+        told.iter().all(|line| line.ends_with(" maxconn:300\n")),
+        "{told:?}"
+    );
+    let full = told.iter().filter(|line| line.contains(" 1% "));
+    assert_eq!(full.count(), 1, "{told:?}");
+    drop((slow, downloads));
+    running.end_well();
+}
 
 #[test]
 fn balancers_are_answered_with_every_worker_stuck() {
@@ -14,22 +63,18 @@ fn balancers_are_answered_with_every_worker_stuck() {
         &["--connections=2", "--agent=127.0.0.1:0", "--drain=0s"],
     );
     let agent = running.agent.unwrap();
-    let check = || {
+    let timed = || {
         let asked = Instant::now();
-        let mut line = String::new();
-        TcpStream::connect(agent)
-            .unwrap()
-            .read_to_string(&mut line)
-            .unwrap();
+        let line = check(agent);
         (asked.elapsed(), line)
     };
-    assert_eq!(check().1, "up ready 100% maxconn:4\n");
+    assert!(check(agent).starts_with("up ready 100% "));
     let stuck: Vec<_> = (0..3)
         .map(|_| send(running.public[0], "/@@slow?ms=60000").unwrap())
         .collect();
     running.counts("euryale_publishers_running", 2);
     running.counts("euryale_queue_depth", 1);
-    let mut checks: Vec<(Duration, String)> = (0..21).map(|_| check()).collect();
+    let mut checks: Vec<(Duration, String)> = (0..21).map(|_| timed()).collect();
     checks.sort();
     // Of many, because whatever else runs here has its turns, too.
     assert!(checks[10].0 < Duration::from_millis(10), "{checks:?}");

@@ -145,6 +145,8 @@ impl Sites {
 /// What holds behind every proxy.
 fn behaves(proxy: &Proxy, sites: &Sites) {
     tells_who_and_where(proxy);
+    tells_the_port_of_the_client(proxy);
+    leads_into_the_mount(proxy);
     has_links_and_redirects(proxy);
     refuses_a_large_upload(proxy);
     sends_parts_of_files(proxy, sites);
@@ -177,6 +179,28 @@ fn tells_who_and_where(proxy: &Proxy) {
             assert_eq!(answer.header("set-cookie"), Some(&*cookie));
         }
     }
+}
+
+/// A client that names no port has the default one, even if the proxy listens on another: its port
+/// is mapped.
+fn tells_the_port_of_the_client(proxy: &Proxy) {
+    let browser = Browser::new(proxy).calling("example.org");
+    for prefix in ["", "/app"] {
+        let answer = browser.get(&format!("{prefix}/@@visitor"), "");
+        let seen: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(seen["site"], format!("http://example.org{prefix}/"));
+    }
+}
+
+/// The address of the mount without its slash is a redirect.
+fn leads_into_the_mount(proxy: &Proxy) {
+    let browser = Browser::new(proxy).calling("example.org");
+    let moved = browser.get("/app", "");
+    let location = moved.header("location").unwrap_or_default();
+    let path = location
+        .strip_prefix("http://example.org")
+        .unwrap_or(location);
+    assert_eq!((moved.status, path), (308, "/app/"), "{moved:?}");
 }
 
 fn has_links_and_redirects(proxy: &Proxy) {

@@ -14,6 +14,7 @@ use crate::{PATIENCE, eventually};
 #[derive(Clone)]
 pub(super) struct Browser {
     address: SocketAddr,
+    host: String,
 }
 
 pub(super) struct Answer {
@@ -48,12 +49,21 @@ impl Browser {
     }
 
     pub(super) fn at(address: SocketAddr) -> Self {
-        Self { address }
+        let host = format!("public.test:{}", address.port());
+        Self { address, host }
+    }
+
+    /// Asks for this host.
+    pub(super) fn calling(self, host: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            ..self
+        }
     }
 
     /// The host that it believes to talk to.
     pub(super) fn host(&self) -> String {
-        format!("public.test:{}", self.address.port())
+        self.host.clone()
     }
 
     pub(super) fn get(&self, path: &str, fields: &str) -> Answer {
@@ -172,10 +182,14 @@ pub(super) struct Crowd {
 
 impl Crowd {
     pub(super) fn ask(proxy: &Proxy, clients: usize, path: &'static str) -> Self {
+        Self::ask_at(proxy.address, clients, path)
+    }
+
+    pub(super) fn ask_at(address: SocketAddr, clients: usize, path: &'static str) -> Self {
         let answered = Arc::<AtomicUsize>::default();
         let is_over = Arc::<AtomicBool>::default();
         let clients = (0..clients).map(|_| {
-            let browser = Browser::new(proxy);
+            let browser = Browser::at(address);
             let answered = answered.clone();
             let is_over = is_over.clone();
             std::thread::spawn(move || {
