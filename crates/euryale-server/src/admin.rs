@@ -83,9 +83,19 @@ impl Admin {
     /// ```
     #[must_use]
     pub fn status(mut self, details: impl Fn() -> StatusDetails + Send + Sync + 'static) -> Self {
+        let program = self.status.program.take();
         let slowest = self.status.slowest.take();
         self.status = Status::new(self.ledger.clone(), self.readiness.clone(), details);
+        self.status.program = program;
         self.status.slowest = slowest;
+        self
+    }
+
+    /// Names the program on the status page, beside the name of the host: its own name and version,
+    /// for example.
+    #[must_use]
+    pub fn program(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.status.program = Some(name.into());
         self
     }
 

@@ -58,11 +58,11 @@ fn linked<'a>(
 fn boxed(event: Event<'_>) -> impl Iterator<Item = Event<'_>> {
     let (before, after) = match &event {
         Event::Start(Tag::Table(_)) => (
-            Some("<div class=\"wide\" role=\"region\" aria-label=\"Table\" tabindex=\"0\">"),
+            Some("<div class=\"wide\" role=\"group\" aria-label=\"Table\" tabindex=\"0\">"),
             None,
         ),
         Event::Start(Tag::CodeBlock(_)) => (
-            Some("<div class=\"wide\" role=\"region\" aria-label=\"Code\" tabindex=\"0\">"),
+            Some("<div class=\"wide\" role=\"group\" aria-label=\"Code\" tabindex=\"0\">"),
             None,
         ),
         Event::End(TagEnd::Table | TagEnd::CodeBlock) => (None, Some("</div>\n")),

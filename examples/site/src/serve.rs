@@ -252,6 +252,7 @@ impl Operators {
         let reporting = stands.clone();
         let showing = stands.clone();
         let answers = Admin::new(ledger.clone(), readiness)
+            .program(concat!("site ", env!("CARGO_PKG_VERSION")))
             .status(move || showing.details())
             .slowest(&slowest)
             .report("/-/resume", move || reporting.report(&check));

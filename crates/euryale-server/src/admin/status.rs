@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use tokio::time::Instant;
 
 pub use self::details::{Held, StatusDetails};
-use self::figures::Figures;
+use self::figures::{Figures, Process};
 use self::history::{History, Sample};
 use super::Readiness;
 use crate::Slowest;
@@ -42,6 +42,7 @@ pub(super) struct Status {
     readiness: Readiness,
     details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
     shared: Arc<Shared>,
+    pub(super) program: Option<Arc<str>>,
     pub(super) slowest: Option<Slowest>,
 }
 
@@ -67,6 +68,7 @@ impl Status {
             readiness,
             details: Arc::new(details),
             shared: Arc::new(shared),
+            program: None,
             slowest: None,
         }
     }
@@ -162,8 +164,16 @@ impl Status {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         history.add(&now);
-        let up = now.at.duration_since(self.shared.since);
-        Figures::new(&self.ledger, &history, &now, (state, up), details, slowest)
+        let process = Process {
+            program: self.program.clone(),
+            host: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            state,
+            up: now.at.duration_since(self.shared.since),
+        };
+        Figures::new(&self.ledger, &history, &now, process, details, slowest)
     }
 }
 

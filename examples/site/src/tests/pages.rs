@@ -223,7 +223,7 @@ fn what_may_be_wide_has_a_box_that_a_keyboard_reaches() {
     for text in ["| a |\n|---|\n| b |\n", "```\ncode\n```\n"] {
         let html = markdown::render(text, |path| Target::At(path.to_owned()));
         assert!(
-            html.starts_with("<div class=\"wide\" role=\"region\"") && html.ends_with("</div>\n"),
+            html.starts_with("<div class=\"wide\" role=\"group\"") && html.ends_with("</div>\n"),
             "{html}"
         );
     }

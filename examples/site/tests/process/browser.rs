@@ -1,8 +1,11 @@
 //! A browser that plays a sound from the middle, and one that looks at pages.
 
+mod axe;
 mod devtools;
 mod look;
+mod tour;
 
+pub(super) use self::axe::is_accessible;
 pub(super) use self::look::fits;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -19,7 +19,7 @@ const HEIGHT: u32 = if cfg!(debug_assertions) { 128 } else { 8_000 };
 const MOST: u64 = 300 << 10;
 
 /// A black PNG with one bit a pixel (ISO/IEC 15948).
-fn black(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn black(width: u32, height: u32) -> Vec<u8> {
     let mut pixels = ZlibEncoder::new(Vec::new(), Compression::best());
     let row = vec![0; 1 + width as usize / 8];
     (0..height).for_each(|_| pixels.write_all(&row).unwrap());

@@ -329,10 +329,14 @@ fn it_fits_and_can_be_read() {
     );
     let stuck = site.slow(60_000);
     let _ = get(site.public[0], "/@@theme/nothing");
-    super::browser::fits(
-        &folder.path().join("profile"),
-        &format!("http://{}/status", site.admin),
+    let page = get(site.admin, "/status").unwrap();
+    assert!(
+        page.contains("<h1>Status of site ") && page.contains(">full</b>"),
+        "{page}"
     );
+    let url = format!("http://{}/status", site.admin);
+    super::browser::fits(&folder.path().join("one"), &url);
+    super::browser::is_accessible(&folder.path().join("another"), &url);
     site.signal("-TERM");
     assert_eq!(site.end().0, Some(3));
     drop(stuck);

@@ -62,11 +62,19 @@ pub(super) struct Trend {
     pub(super) line: Vec<Option<(f64, f64)>>,
     /// There cannot be more.
     pub(super) cap: Option<i64>,
+    pub(super) is_full: bool,
+}
+
+/// The process that the page is about.
+pub(super) struct Process {
+    pub(super) program: Option<Arc<str>>,
+    pub(super) host: String,
+    pub(super) state: &'static str,
+    pub(super) up: Duration,
 }
 
 pub(super) struct Figures {
-    pub(super) state: &'static str,
-    pub(super) up: Duration,
+    pub(super) process: Process,
     /// How far back what happened lately goes.
     pub(super) recent: Option<Duration>,
     pub(super) trends: Vec<Trend>,
@@ -87,7 +95,7 @@ impl Figures {
         ledger: &Ledger,
         history: &History,
         now: &Sample,
-        (state, up): (&'static str, Duration),
+        process: Process,
         mut details: StatusDetails,
         slowest: Option<Vec<Ended>>,
     ) -> Self {
@@ -152,8 +160,7 @@ impl Figures {
                 }
             });
         Self {
-            state,
-            up,
+            process,
             recent: recent.as_ref().map(|recent| recent.span),
             trends: trends(ledger, history, now),
             sections: sections(ledger, history, now, details.oldest_wait),
@@ -183,12 +190,14 @@ fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Trend> {
         scale,
         line,
         cap: None,
+        is_full: false,
     };
     let cap = ledger.connections.cap.get();
     let requests: fn(&Sample) -> u64 = |sample| sample.heads.total();
     vec![
         Trend {
             cap: Some(cap),
+            is_full: now.running >= cap,
             ..trend(
                 "running",
                 "Workers running",

@@ -12,8 +12,7 @@ use crate::slowest::Ended;
 
 pub(super) fn write(figures: &Figures) -> String {
     let Figures {
-        state,
-        up,
+        process,
         recent,
         sections,
         times,
@@ -24,13 +23,16 @@ pub(super) fn write(figures: &Figures) -> String {
         ..
     } = figures;
     let mut members = vec![
-        member("state", Quoted(state)),
-        member("up_seconds", Number(Some(up.as_secs_f64()))),
+        member("host", Quoted(&process.host)),
+        member("state", Quoted(process.state)),
+        member("up_seconds", Number(Some(process.up.as_secs_f64()))),
         member(
             "recent_seconds",
             Number(recent.map(|recent| recent.as_secs_f64())),
         ),
     ];
+    let program = process.program.as_deref();
+    members.extend(program.map(|program| member("program", Quoted(program))));
     members.extend(sections.iter().map(section));
     members.push(member("times", object(times.iter().map(time))));
     members.push(member("lanes", array(lanes.iter().map(lane))));

@@ -13,18 +13,24 @@ use crate::slowest::Ended;
 pub(super) fn whole(figures: &Figures) -> String {
     let state = state(figures);
     let main = main(figures);
+    let host = escaped(&figures.process.host);
+    let program = figures.process.program.as_deref();
+    let name = program.map_or_else(
+        || format!("Status of {host}"),
+        |program| format!("Status of {} on {host}", escaped(program)),
+    );
     format!(
         "<!doctype html>
 <html lang=en>
 <head>
 <meta charset=utf-8>
 <meta name=viewport content=\"width=device-width, initial-scale=1\">
-<title>Status</title>
+<title>{name}</title>
 <link rel=stylesheet href=status.css>
 <script src=status.js type=module></script>
 </head>
 <body>
-<header><h1>Status</h1>
+<header><h1>{name}</h1>
 {state}<p id=live role=status>Snapshot</p></header>
 {main}
 <footer>For programs: <a href=status.json>status.json</a>, <a href=metrics>metrics</a></footer>
@@ -41,9 +47,9 @@ pub(super) fn event(figures: &Figures) -> String {
 }
 
 fn state(figures: &Figures) -> String {
-    let Figures { state, up, .. } = figures;
-    let up = Seconds(up.as_secs_f64());
-    let alarm = if *state == "ready" { "" } else { " alarm" };
+    let state = figures.process.state;
+    let up = Seconds(figures.process.up.as_secs_f64());
+    let alarm = if state == "ready" { "" } else { " alarm" };
     format!("<p id=state class=\"state{alarm}\">{state}</p>\n<p>up <span id=up>{up}</span></p>\n")
 }
 
@@ -56,10 +62,10 @@ fn main(figures: &Figures) -> String {
         ..
     } = figures;
     let lately = recent.map_or_else(
-        || "Rates, and times lately, are known when this page is loaded again.".to_owned(),
+        || "Rates and recent times appear when this page loads again.".to_owned(),
         |recent| {
             format!(
-                "Lately: the last {}. Charts: two minutes.",
+                "“Lately” is the last {}. The charts show two minutes.",
                 Seconds(recent.as_secs_f64().round())
             )
         },
@@ -67,8 +73,8 @@ fn main(figures: &Figures) -> String {
     format!(
         "<main>
 {trends}{held}{slowest}{times}{lanes}{sections}{transforms}{facts}
-</main>
-<p class=quiet id=lately>{lately}</p>",
+<p class=quiet id=lately>{lately}</p>
+</main>",
         trends = all(trends.iter().map(trend)),
         held = held(&figures.details.held),
         slowest = figures.slowest.as_deref().map(slowest).unwrap_or_default(),
@@ -95,6 +101,7 @@ fn trend(trend: &Trend) -> String {
         scale,
         line,
         cap,
+        is_full,
     } = trend;
     let peak = line
         .iter()
@@ -106,6 +113,7 @@ fn trend(trend: &Trend) -> String {
         || format!("peak {}", now.like(peak)),
         |cap| format!("of {cap}"),
     );
+    let full = if *is_full { " <b>full</b>" } else { "" };
     let mut path = String::new();
     let mut area = String::new();
     let mut last = None;
@@ -133,7 +141,7 @@ fn trend(trend: &Trend) -> String {
     }
     format!(
         "<section class=\"card trend\"><h2>{title}</h2><p id=trend-{id}>{now} <small>{beside}\
-            </small></p>\
+            </small>{full}</p>\
          <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=none aria-hidden=true>\
          <line x1=0 x2={WIDTH} y1={HEIGHT} y2={HEIGHT} />\
          <path id=area-{id} class=area d=\"{area}\" /><path id=line-{id} d=\"{path}\" /></svg>\
@@ -176,8 +184,8 @@ fn held(held: &[Held]) -> String {
         all(held.iter().map(row))
     };
     format!(
-        "<section class=\"card wide\"><h2>Requests that hold a worker, the longest first</h2>\
-            <table><thead><tr>\
+        "<section class=\"card wide\" aria-label=\"Workers in use\" tabindex=0>\
+         <h2>Requests that hold a worker, the longest first</h2><table><thead><tr>\
          <th>Age</th><th class=words>Route</th><th class=words>Phase</th><th class=words>Lane</th>\
          <th>Waited</th><th>Attempt</th><th>Pass</th></tr></thead><tbody id=held>{rows}</tbody>\
          </table></section>\n"
@@ -233,8 +241,8 @@ fn slowest(slowest: &[Ended]) -> String {
     ];
     let stages = all(stages.iter().map(|stage| format!("<th>{stage}</th>")));
     format!(
-        "<section class=\"card wide\"><h2>Slowest requests that ended in the last five minutes\
-            </h2><table><thead><tr>\
+        "<section class=\"card wide\" aria-label=\"Slowest requests\" tabindex=0>\
+         <h2>Slowest requests that ended in the last five minutes</h2><table><thead><tr>\
          <th>Took</th><th class=words>Method</th><th class=words>Route</th><th>Status</th>{stages}\
          <th>Passes</th><th>Ago</th></tr></thead><tbody id=slowest>{rows}</tbody></table>\
          </section>\n"
@@ -260,7 +268,7 @@ fn table_of_times(times: &[Times]) -> String {
     };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide half\"><h2>Times</h2><table><thead><tr><th>Lately</th>{heads}\
+        "<section class=\"card wide half\" aria-label=Times tabindex=0><h2>Times</h2><table><thead><tr><th>Lately</th>{heads}\
             </tr></thead>\
          <tbody>{}</tbody><tbody><tr><th class=part>Since the start</th></tr>{}</tbody></table>\
          </section>\n",
@@ -287,7 +295,8 @@ fn lanes(figures: &Figures) -> String {
         &rows
     };
     format!(
-        "<section class=\"card wide half\"><h2>Blocking lanes</h2><table><thead><tr><th>Lane</th>\
+        "<section class=\"card wide half\" aria-label=\"Blocking lanes\" tabindex=0>\
+         <h2>Blocking lanes</h2><table><thead><tr><th>Lane</th>\
          <th>Running</th><th>Peak</th><th>Waiting</th><th>Refused</th></tr></thead>\
          <tbody id=lanes>{rows}</tbody></table></section>\n"
     )
@@ -309,7 +318,7 @@ fn transforms(figures: &Figures) -> String {
     let hidden = if rows.is_empty() { " hidden" } else { "" };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide\" id=transforms{hidden}><h2>Transforms</h2><table><thead><tr>\
+        "<section class=\"card wide\" aria-label=Transforms tabindex=0 id=transforms{hidden}><h2>Transforms</h2><table><thead><tr>\
             <th>Name</th>\
          <th>Pages</th>{heads}<th>Failed</th></tr></thead><tbody>{rows}</tbody></table></section>\n"
     )

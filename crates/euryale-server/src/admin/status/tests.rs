@@ -72,6 +72,44 @@ async fn whatever_the_program_says_is_escaped() {
     );
 }
 
+#[tokio::test]
+async fn host_and_program_are_named() {
+    let (_, _, mut status) = status(StatusDetails::new);
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let host = host.trim();
+    let page = body(&status, "/status", "text/html").await;
+    assert!(
+        page.contains(&format!("<h1>Status of {host}</h1>")),
+        "{page}"
+    );
+    status.program = Some(NASTY.into());
+    let page = body(&status, "/status", "text/html").await;
+    assert!(
+        page.contains(&format!("&quot;\u{1} on {host}</h1>")),
+        "{page}"
+    );
+    assert_eq!(page.matches("<script").count(), 1, "its own: {page}");
+    let json: serde_json::Value =
+        serde_json::from_str(&body(&status, "/status.json", "*/*").await).unwrap();
+    assert_eq!(
+        (&json["host"], &json["program"]),
+        (&host.into(), &NASTY.into())
+    );
+}
+
+#[tokio::test]
+async fn full_workers_are_called_full() {
+    let (ledger, _, status) = status(StatusDetails::new);
+    ledger.connections.cap.set(2);
+    for (running, is_full) in [(1, false), (2, true)] {
+        ledger.publishers.running.add(1);
+        let page = body(&status, "/status", "text/html").await;
+        let full = format!("<p id=trend-running>{running} <small>of 2</small> <b>full</b></p>");
+        assert_eq!(page.contains(&full), is_full, "{page}");
+        assert_eq!(page.contains("full</b>"), is_full, "{page}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn programs_have_the_numbers_of_the_page() {
     let (ledger, _, status) = status(nasty);

@@ -12,6 +12,9 @@ use crate::{program, signal};
 /// socket is needed.
 const PIPES: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
 
+const LOADED: &str =
+    "new Promise(done => document.readyState === 'complete' ? done() : onload = done)";
+
 /// A browser with one page.
 pub(super) struct DevTools {
     child: Child,
@@ -103,9 +106,14 @@ impl DevTools {
     pub(super) fn open(&mut self, url: &str) {
         let went = self.tell("Page.navigate", &json!({ "url": url }));
         assert!(went.get("errorText").is_none(), "{url}: {went}");
-        let loaded =
-            "new Promise(done => document.readyState === 'complete' ? done() : onload = done)";
-        self.ask(loaded);
+        self.ask(LOADED);
+    }
+
+    /// Sends the form, as a button in it does, and waits until all of the answer is loaded.
+    pub(super) fn submit(&mut self, button: &str) {
+        self.ask(&format!("document.querySelector('{button}').click()"));
+        while self.hear()["method"] != "Page.frameNavigated" {}
+        self.ask(LOADED);
     }
 
     /// What a script makes of the page.

@@ -1,6 +1,7 @@
 //! What pages look like: on a telephone and on a desk, by day and by night.
 
 use super::devtools::DevTools;
+use super::tour;
 use crate::Running;
 
 /// What is too wide for the window (tables and code scroll in boxes of their own), text that is
@@ -41,16 +42,33 @@ const FAULTS: &str = "(() => {
 
 const GROUND: &str = "getComputedStyle(document.body).backgroundColor";
 
-const PAGES: [&str; 8] = [
-    "/",
-    "/guides",
-    "/guides/uploads",
-    "/operate/settings",
-    "/pictures",
-    "/guides?q=connection",
-    "/guides?new",
-    "/nothing",
+/// The places and sizes of all that is in the header, wherever the page or the sections in it are
+/// scrolled to.
+const HEADER: &str = "[...document.querySelectorAll('body > header *')].map(element => [
+    element.localName, element.offsetLeft, element.offsetTop, element.offsetWidth, \
+    element.offsetHeight].join(' ')).filter(box => !box.endsWith(' ')).join('\\n')";
+
+/// The smallest width without scrolling in two directions (WCAG 2.2, 1.4.10), two telephones and a
+/// desk, by day and by night.
+const LOOKS: [(u32, &str); 8] = [
+    (320, "light"),
+    (320, "dark"),
+    (360, "light"),
+    (360, "dark"),
+    (390, "light"),
+    (390, "dark"),
+    (1280, "light"),
+    (1280, "dark"),
 ];
+
+fn faults(browser: &mut DevTools, what: &str) {
+    let faults = browser.ask(FAULTS);
+    assert_eq!(
+        faults.as_array().map(Vec::len),
+        Some(0),
+        "{what}: {faults:#}"
+    );
+}
 
 /// That the page has no faults, on a telephone and on a desk, by day and by night. A skip is said
 /// where there is no browser.
@@ -58,20 +76,10 @@ pub(crate) fn fits(profile: &std::path::Path, url: &str) {
     let Some(mut browser) = DevTools::start(profile) else {
         return euryale_test::skip("chromium is not installed");
     };
-    for (width, scheme) in [
-        (390, "light"),
-        (390, "dark"),
-        (1280, "light"),
-        (1280, "dark"),
-    ] {
+    browser.open(url);
+    for (width, scheme) in LOOKS {
         browser.looks(width, scheme);
-        browser.open(url);
-        let faults = browser.ask(FAULTS);
-        assert_eq!(
-            faults.as_array().map(Vec::len),
-            Some(0),
-            "{url} {width} {scheme}: {faults:#}"
-        );
+        faults(&mut browser, &format!("{url} {width} {scheme}"));
     }
 }
 
@@ -82,33 +90,36 @@ fn pages_fit_and_can_be_read() {
         return euryale_test::skip("chromium is not installed");
     };
     for theme in ["euryale", "gazette"] {
-        let site = Running::start(&folder.path().join("data"), &[&format!("--theme={theme}")]);
+        let data = folder.path().join(theme);
+        let site = Running::start(&data, &[&format!("--theme={theme}")]);
+        let mut headers = Vec::new();
         let mut grounds = Vec::new();
-        for (width, scheme) in [
-            (390, "light"),
-            (390, "dark"),
-            (1280, "light"),
-            (1280, "dark"),
-        ] {
-            browser.looks(width, scheme);
-            for path in PAGES {
-                browser.open(&format!("http://{}{path}", site.public[0]));
-                let faults = browser.ask(FAULTS);
-                assert_eq!(
-                    faults.as_array().map(Vec::len),
-                    Some(0),
-                    "{theme} {path} {width} {scheme}: {faults:#}"
-                );
-                if path == "/" {
+        tour::of(&mut browser, &site, |browser, page| {
+            let mut own = Vec::new();
+            for (width, scheme) in LOOKS {
+                browser.looks(width, scheme);
+                faults(browser, &format!("{theme} {page} {width} {scheme}"));
+                own.push(browser.ask(HEADER));
+                if page == "/" {
                     let tiles = browser.ask("document.querySelectorAll('aside .tile h2').length");
                     assert_eq!(tiles, 2, "{theme}");
                     grounds.push(browser.ask(GROUND));
                 }
             }
-        }
+            assert!(
+                own[0]
+                    .as_str()
+                    .is_some_and(|boxes| boxes.contains("input "))
+            );
+            if headers.is_empty() {
+                headers = own;
+            } else {
+                assert_eq!(headers, own, "the header of {theme} {page}");
+            }
+        });
         assert_eq!(
             (&grounds[0], &grounds[1]),
-            (&grounds[2], &grounds[3]),
+            (&grounds[6], &grounds[7]),
             "{theme}"
         );
         assert_ne!(grounds[0], grounds[1], "{theme}: light and dark");
