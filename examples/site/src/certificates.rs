@@ -10,6 +10,15 @@ use euryale_server::rustls::{ServerConfig, crypto};
 use crate::edge::Edge;
 use crate::error::StartError;
 
+/// A tls: address, or a socket of systemd's, that has none.
+pub(crate) fn missing(place: impl std::fmt::Display) -> StartError {
+    StartError::new(
+        "there are no certificates",
+        place,
+        "give --tls-cert and --tls-key",
+    )
+}
+
 /// None: there are none.
 pub(crate) fn read(edge: &Edge) -> Result<Option<ServerConfig>, StartError> {
     let (certificates, key) = match (&edge.tls_cert, &edge.tls_key) {

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::variables;
 
 /// These are for one run, and no settings.
-const NO_SETTINGS: [&str; 2] = ["config", "print-config"];
+const NO_SETTINGS: [&str; 3] = ["check-config", "config", "print-config"];
 
 /// Why there are no settings.
 #[derive(Debug)]

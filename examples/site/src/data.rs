@@ -13,8 +13,8 @@ use crate::error::StartError;
 use crate::store::{self, FileEntry, Format};
 use crate::{chord, content, media};
 
-const DATABASE: &str = "site.db";
-const BLOBS: &str = "blobs";
+pub(crate) const DATABASE: &str = "site.db";
+pub(crate) const BLOBS: &str = "blobs";
 
 /// How long a program that starts waits for another one that fills the same database.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ pub(crate) use self::address::FeedHost;
 use self::address::Refused;
 #[cfg(test)]
 pub(crate) use self::address::is_public;
-use self::fetch::{Client, Fetched};
+use self::fetch::{Client, Fetched, Hosts};
 use crate::documents::sections;
 use crate::page::{Pages, Problem, View, html};
 use crate::query::parameter;
@@ -60,6 +60,11 @@ pub(crate) struct Feeds {
     news: Option<String>,
     /// The addresses that strangers asked for within [`FRESH`], and when.
     asked: Mutex<HashMap<Url, Instant>>,
+}
+
+/// Returns whether a feed may be fetched from this address.
+pub(crate) fn is_allowed(settings: &Settings, url: &str) -> bool {
+    Hosts::new(settings).allow(url).is_ok()
 }
 
 impl Feeds {

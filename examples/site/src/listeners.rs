@@ -7,13 +7,13 @@ use std::path::Path;
 use euryale_server::{Listener, Tls, UnixSocket, systemd};
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::certificates;
+use crate::effects::{self, Findings, Ways};
 use crate::error::StartError;
 use crate::listen::Listen;
 use crate::live::Who;
-use crate::owner;
 use crate::permits::Rules;
 use crate::settings::Settings;
+use crate::{certificates, owner};
 
 /// As many as Linux lets wait by default.
 const BACKLOG: u32 = 4096;
@@ -28,6 +28,9 @@ pub(crate) struct Listeners {
     pub(crate) balancers: Who,
     /// All are on loopback, and none is a Unix socket or was inherited.
     pub(crate) is_loopback_only: bool,
+    pub(crate) ways: Ways,
+    /// Settings without effect.
+    pub(crate) findings: Findings,
     /// Where they are, for people.
     pub(crate) greeting: String,
 }
@@ -42,8 +45,14 @@ impl Listeners {
             let what = format!("cannot use a socket that systemd gave: {error}");
             StartError::new(what, "this process", "see the unit's .socket")
         })?;
-        // A peer of a socket that another program has bound may be anybody.
-        let mut places: Vec<Option<SocketAddr>> = vec![None; given.len()];
+        let ways = if given.is_empty() {
+            Ways::of(settings)
+        } else {
+            inherited(&given)
+        };
+        let is_loopback_only = is_loopback_only(settings, ways);
+        let rules = Rules::new(settings, is_loopback_only);
+        let findings = effects::find(settings, ways, rules)?.first_error()?;
         for ((name, listener), number) in given.into_iter().zip(1..) {
             let speaks = if name == "tls" {
                 Some(certified(tls.as_ref(), "FileDescriptorName=tls")?)
@@ -63,7 +72,6 @@ impl Listeners {
         if public.is_empty() {
             for address in &settings.listen {
                 let (listener, name) = listen(address, settings, tls.as_ref())?;
-                places.push(address.tcp());
                 public.push(listener);
                 names.push(name);
             }
@@ -81,10 +89,6 @@ impl Listeners {
             .agent
             .map(|address| tcp(address, false).map_err(|error| cannot(&error, address, "--agent")));
         let agent = agent.transpose()?;
-        places.push(Some(settings.admin));
-        places.extend(settings.agent.map(Some));
-        let is_loopback_only = places.into_iter().all(is_loopback);
-        let rules = Rules::new(settings, is_loopback_only);
         let greeting = greeting(&names, &admin, agent.as_ref(), &settings.data, rules);
         Ok(Self {
             public,
@@ -93,13 +97,34 @@ impl Listeners {
             tls,
             balancers,
             is_loopback_only,
+            ways,
+            findings,
             greeting,
         })
     }
 }
 
-fn is_loopback(place: Option<SocketAddr>) -> bool {
-    place.is_some_and(|address| address.ip().to_canonical().is_loopback())
+fn inherited(given: &[(String, Listener)]) -> Ways {
+    let any = |kind: fn(&(String, Listener)) -> bool| given.iter().any(kind);
+    Ways {
+        // The address of a Unix socket is not known.
+        tcp: any(|(_, listener)| listener.local_addr().is_ok()),
+        unix: any(|(_, listener)| listener.local_addr().is_err()),
+        tls: any(|(name, _)| name == "tls"),
+        is_inherited: true,
+    }
+}
+
+/// Returns whether the site can be reached from its own machine only. A peer of a socket that
+/// another program has bound may be anybody.
+pub(crate) fn is_loopback_only(settings: &Settings, ways: Ways) -> bool {
+    let is_loopback = |address: SocketAddr| address.ip().to_canonical().is_loopback();
+    let places = settings.listen.iter().map(Listen::tcp);
+    !ways.is_inherited
+        && places
+            .chain([Some(settings.admin)])
+            .chain(settings.agent.map(Some))
+            .all(|place| place.is_some_and(is_loopback))
 }
 
 /// Where it serves and what may be done there, in a line for people.
@@ -166,13 +191,7 @@ fn listen(
 }
 
 fn certified(tls: Option<&Tls>, whom: impl std::fmt::Display) -> Result<&Tls, StartError> {
-    tls.ok_or_else(|| {
-        StartError::new(
-            "there are no certificates",
-            whom,
-            "give --tls-cert and --tls-key",
-        )
-    })
+    tls.ok_or_else(|| certificates::missing(whom))
 }
 
 fn tcp(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {

@@ -17,6 +17,7 @@ use tower_layer::Layer;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{UPLOADS, app, uploads};
+use crate::effects::{self, Findings, Ways};
 use crate::error::StartError;
 use crate::listen::Balancers;
 use crate::log::{self, Log};
@@ -34,6 +35,7 @@ pub(crate) struct Parts {
     pub(crate) storage: Storage,
     pub(crate) stands: Stands,
     pub(crate) shutdown: Shutdown,
+    pub(crate) ways: Ways,
     /// No listener can be reached from elsewhere.
     pub(crate) is_loopback_only: bool,
 }
@@ -67,6 +69,7 @@ impl Parts {
         is_another_site: bool,
     ) -> Result<Next, StartError> {
         let filter = log::filter(&settings)?;
+        let findings = self.find(&settings)?.first_error()?;
         let certificates = certificates::read(&settings.edge)?;
         let site = if is_another_site {
             Some(self.site(&settings)?)
@@ -78,7 +81,13 @@ impl Parts {
             filter,
             certificates,
             site,
+            findings,
         })
+    }
+
+    /// Settings without effect at the next start: the listeners are those of the settings then.
+    fn find(&self, settings: &Settings) -> Result<Findings, StartError> {
+        effects::find(settings, self.ways.with(settings), self.rules(settings))
     }
 }
 
@@ -88,6 +97,7 @@ pub(crate) struct Next {
     filter: EnvFilter,
     certificates: Option<ServerConfig>,
     site: Option<(Router, Theme)>,
+    findings: Findings,
 }
 
 /// The way into the site. Requests that have begun go on in the one into which they came.
@@ -188,11 +198,13 @@ impl Live {
             filter,
             certificates,
             site,
+            findings,
         } = next;
         if let (Some(tls), Some(certificates)) = (&self.tls, certificates) {
             tls.replace(certificates);
         }
         descriptors::warn_of_shortage(&self.limit, &new);
+        findings.log();
         let new = descriptors::fit(&self.limit, &new);
         self.parts.storage.descriptors.allow(new.edge.max_files);
         let pool = &self.parts.pool;

@@ -12,6 +12,7 @@ mod app;
 mod archive;
 mod aside;
 mod certificates;
+mod check;
 mod chord;
 mod compress;
 mod conditions;
@@ -28,6 +29,7 @@ mod duration;
 mod echo;
 mod edge;
 mod edit;
+mod effects;
 mod error;
 mod export;
 mod feed;
@@ -106,6 +108,7 @@ fn run(settings: &Settings) -> Result<ExitCode, StartError> {
             say::say(&settings.to_toml()?);
             Ok(ExitCode::SUCCESS)
         }
+        _ if settings.check_config => check::run(settings),
         None => serve::run(settings),
         Some(Task::Healthcheck { admin }) => healthcheck::run(admin.unwrap_or(settings.admin)),
         Some(Task::Import { folder }) => import::run(settings, folder),

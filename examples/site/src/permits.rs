@@ -84,7 +84,7 @@ impl Rules {
     }
 
     /// What a request may do if it comes from this machine, or if it comes through a proxy.
-    fn permits(self, is_proxied: bool) -> Permits {
+    pub(crate) fn permits(self, is_proxied: bool) -> Permits {
         let is_local = self.is_local && !is_proxied;
         Permits {
             writes: self.permissions.allow_writes.unwrap_or(is_local),

@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::{UPLOADS, uploads};
 use crate::data::Data;
+use crate::effects::Ways;
 use crate::error::StartError;
 use crate::listeners::Listeners;
 use crate::live::{Live, OperatorsWayIn, Parts, WayIn};
@@ -87,6 +88,8 @@ fn start(
         tls,
         balancers,
         is_loopback_only,
+        ways,
+        findings,
         greeting,
     } = Listeners::bind(settings)?;
     drop(guard);
@@ -111,7 +114,12 @@ fn start(
         .into_iter()
         .fold(server, Server::listen)
         .drain_deadline(settings.drain);
-    let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, is_loopback_only))?
+    let Some(opened) = runtime.block_on(open(
+        settings,
+        &operators,
+        &shutdown,
+        (ways, is_loopback_only),
+    ))?
     else {
         // Whoever came meanwhile is told, and nothing was begun that a next start would not make
         // good.
@@ -123,6 +131,7 @@ fn start(
     };
     // Not before: what keeps the site from starting is told in one line.
     descriptors::warn_of_shortage(&limit, asked);
+    findings.log();
     let (parts, site) = opened;
     let pool = parts.pool.clone();
     let live = Live {
@@ -155,14 +164,14 @@ async fn open(
     settings: &Settings,
     operators: &Operators,
     shutdown: &Shutdown,
-    is_loopback_only: bool,
+    reached: (Ways, bool),
 ) -> Result<Option<(Parts, Router)>, StartError> {
     let settings = settings.clone();
     let ledger = operators.ledger.clone();
     let stands = operators.stands.clone();
     let ends = shutdown.clone();
     let opening = aside::run("opening", move || {
-        open_now(&settings, ledger, stands, ends, is_loopback_only)
+        open_now(&settings, ledger, stands, ends, reached)
     });
     tokio::select! {
         biased;
@@ -176,7 +185,7 @@ fn open_now(
     ledger: Ledger,
     stands: Stands,
     shutdown: Shutdown,
-    is_loopback_only: bool,
+    (ways, is_loopback_only): (Ways, bool),
 ) -> Result<(Parts, Router), StartError> {
     settings.theme.check()?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
@@ -194,6 +203,7 @@ fn open_now(
         storage,
         stands,
         shutdown,
+        ways,
         is_loopback_only,
     };
     let (site, theme) = parts.site(settings)?;

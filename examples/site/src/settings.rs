@@ -329,6 +329,12 @@ pub(crate) struct Settings {
     #[serde(skip)]
     pub(crate) print_config: bool,
 
+    /// Check settings, theme, certificates and folders, change nothing, and exit: 0, or 1 with a
+    /// line for each fault
+    #[arg(long, help_heading = help::CONFIGURATION)]
+    #[serde(skip)]
+    pub(crate) check_config: bool,
+
     #[command(subcommand)]
     #[serde(skip)]
     pub(crate) task: Option<Task>,

@@ -17,7 +17,7 @@ use euryale::Ledger;
 use euryale::blob::{ServeBlobLayer, ServeFolder};
 use euryale::transform::TransformChainLayer;
 use euryale_server::StatusDetails;
-use euryale_theme::{LiveTheme, Loader, ThemeTransform};
+use euryale_theme::{LiveTheme, LoadError, Loader, ThemeTransform};
 
 use self::address::BelowPrefix;
 use self::embedded::Embedded;
@@ -73,6 +73,30 @@ impl Choice {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Choice {
+    /// Reads and compiles it; the warnings, one a line.
+    ///
+    /// # Errors
+    /// It is missing, or wrong.
+    pub(crate) fn try_out(&self) -> Result<Vec<StartError>, StartError> {
+        self.check()?;
+        let Self::Folder(folder) = self else {
+            // They are compiled by the tests.
+            return Ok(Vec::new());
+        };
+        let see = "see the guide of themes";
+        let loaded = Loader::new(folder.join(RULES)).prefix(PATH).load();
+        let theme = loaded.map_err(|error| {
+            let what = format!("the theme is wrong: {error}");
+            StartError::new(what, folder.display(), "pages would be served without it")
+        })?;
+        let warning = |warning: &LoadError| {
+            StartError::new("most likely a mistake in the theme", warning, see)
+        };
+        Ok(theme.warnings().iter().map(warning).collect())
     }
 }
 

@@ -39,13 +39,37 @@ pub(super) struct Client {
     descriptors: Descriptors,
 }
 
-struct Hosts {
+pub(super) struct Hosts {
     public: Vec<FeedHost>,
     /// These may have private addresses, too.
     private: Vec<FeedHost>,
 }
 
 impl Hosts {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            public: settings.feed_host.clone(),
+            private: settings.private_feed_host.clone(),
+        }
+    }
+
+    /// The address, if feeds may be fetched from there.
+    pub(super) fn allow(&self, url: &str) -> Result<Url, Refused> {
+        let mut url = Url::parse(url).map_err(|_| Refused::NoUrl)?;
+        // It is not sent, and so names no other feed.
+        url.set_fragment(None);
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Refused::NoUrl);
+        }
+        if url.host_str().is_none() {
+            return Err(Refused::NoUrl);
+        }
+        if !self.have(&url) {
+            return Err(Refused::Host);
+        }
+        Ok(url)
+    }
+
     /// Returns whether the address is one of a host on the list, at a port that may be asked.
     fn have(&self, url: &Url) -> bool {
         let is_public_host = || {
@@ -63,10 +87,7 @@ impl Hosts {
 
 impl Client {
     pub(super) fn new(settings: &Settings, descriptors: &Descriptors) -> Self {
-        let hosts = Arc::new(Hosts {
-            public: settings.feed_host.clone(),
-            private: settings.private_feed_host.clone(),
-        });
+        let hosts = Arc::new(Hosts::new(settings));
         let client = reqwest::Client::builder()
             .user_agent(concat!("euryale-site/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
@@ -85,19 +106,7 @@ impl Client {
 
     /// The address, if feeds may be fetched from there.
     pub(super) fn allow(&self, url: &str) -> Result<Url, Refused> {
-        let mut url = Url::parse(url).map_err(|_| Refused::NoUrl)?;
-        // It is not sent, and so names no other feed.
-        url.set_fragment(None);
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(Refused::NoUrl);
-        }
-        if url.host_str().is_none() {
-            return Err(Refused::NoUrl);
-        }
-        if !self.hosts.have(&url) {
-            return Err(Refused::Host);
-        }
-        Ok(url)
+        self.hosts.allow(url)
     }
 
     /// The whole of it, within the deadline of its promise.

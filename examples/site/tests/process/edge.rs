@@ -14,7 +14,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// A new certificate for `site.example`, in two files.
-fn certify(folder: &Path) {
+pub(super) fn certify(folder: &Path) {
     let made = rcgen::generate_simple_self_signed(["site.example".to_owned()]).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();

@@ -9,6 +9,7 @@
 mod agent;
 mod attacks;
 mod browser;
+mod check;
 mod clients;
 mod database;
 mod deploy;

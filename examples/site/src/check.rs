@@ -1,0 +1,144 @@
+//! `--check-config`: everything that settings name is looked at, and nothing is created or changed.
+//!
+//! Addresses are not bound, because a site that runs with these settings has them already.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::fs::{Access, access};
+
+use crate::effects::{self, Ways};
+use crate::error::StartError;
+use crate::listen::Listen;
+use crate::permits::Rules;
+use crate::say::say;
+use crate::settings::Settings;
+use crate::{certificates, data, listeners, log, owner, variables};
+
+/// Writes a line for each fault. Warnings are no faults: the site starts with them.
+pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+    let ways = Ways::of(settings);
+    let rules = Rules::new(settings, listeners::is_loopback_only(settings, ways));
+    let findings = effects::find(settings, ways, rules)?;
+    let mut warnings = findings.warnings;
+    let mut faults = findings.errors;
+    match settings.theme.try_out() {
+        Ok(mistakes) => warnings.extend(mistakes),
+        Err(error) => faults.push(error),
+    }
+    faults.extend(log::filter(settings).err());
+    faults.extend(check_certificates(settings, ways).err());
+    faults.extend(folders(settings));
+    faults.extend(unix_sockets(settings));
+    for warning in variables::unknown() {
+        eprintln!("warning: {warning}");
+    }
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    for fault in &faults {
+        eprintln!("error: {fault}");
+    }
+    if !faults.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    say("The configuration is valid.\n");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_certificates(settings: &Settings, ways: Ways) -> Result<(), StartError> {
+    match certificates::read(&settings.edge)? {
+        None if ways.tls => Err(certificates::missing("--listen")),
+        _ => Ok(()),
+    }
+}
+
+/// The data folder is created if it is missing, and so are the files in it.
+fn folders(settings: &Settings) -> Vec<StartError> {
+    let folder = &settings.data;
+    let cannot = |path: &Path, error: &io::Error| {
+        let remedy = "check it and its parent folder, or choose another one with --data";
+        StartError::new(
+            format!("the site cannot write here: {error}"),
+            path.display(),
+            remedy,
+        )
+    };
+    if let Err(error) = can_have_folder(folder) {
+        return vec![cannot(folder, &error)];
+    }
+    let database = folder.join(data::DATABASE);
+    let blobs = folder.join(data::BLOBS);
+    let looked = [
+        can_have_file(&database).map_err(|error| cannot(&database, &error)),
+        can_have_folder(&blobs).map_err(|error| cannot(&blobs, &error)),
+    ];
+    looked.into_iter().filter_map(Result::err).collect()
+}
+
+fn unix_sockets(settings: &Settings) -> Vec<StartError> {
+    let mut faults = Vec::new();
+    for listen in &settings.listen {
+        let Listen::Unix(path) = listen else {
+            continue;
+        };
+        if let Err(error) = can_write(parent(path)) {
+            faults.push(StartError::new(
+                format!("no socket can be made here: {error}"),
+                parent(path).display(),
+                "create the folder, or choose another one with --listen",
+            ));
+        }
+    }
+    if let Some(error) = settings
+        .edge
+        .unix_owner
+        .as_deref()
+        .and_then(|owner| owner::ids(owner).err())
+    {
+        faults.push(StartError::new(
+            error,
+            "--unix-owner",
+            "write a number, or another name",
+        ));
+    }
+    faults
+}
+
+/// A folder that is there, or that can be created with its parents.
+fn can_have_folder(folder: &Path) -> io::Result<()> {
+    match folder.metadata() {
+        Ok(found) if found.is_dir() => can_write(folder),
+        Ok(_) => Err(ErrorKind::NotADirectory.into()),
+        // A link to nothing, in the place of the folder.
+        Err(error) if folder.is_symlink() => Err(error),
+        Err(error) if error.kind() == ErrorKind::NotFound => can_have_folder(parent(folder)),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file that is there, or that can be created in a folder that can.
+pub(crate) fn can_have_file(file: &Path) -> io::Result<()> {
+    match file.metadata() {
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(_) => Ok(access(file, Access::READ_OK | Access::WRITE_OK)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => can_have_folder(parent(file)),
+        Err(error) => Err(error),
+    }
+}
+
+fn can_write(folder: &Path) -> io::Result<()> {
+    Ok(access(
+        folder,
+        Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK,
+    )?)
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
