@@ -1,11 +1,12 @@
 //! Clients that do what ordinary ones do not: hang up, reset, pipeline, send half a request.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -264,8 +265,31 @@ impl H2Client {
         path: &str,
         fields: &HeaderMap,
     ) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
+        self.start(Method::GET, path, fields, true).await
+    }
+
+    /// Opens a stream with a POST request whose body is sent with [`send`](H2Client::send).
+    ///
+    /// # Errors
+    /// The protocol's.
+    pub async fn post(
+        &mut self,
+        path: &str,
+        fields: &HeaderMap,
+    ) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
+        self.start(Method::POST, path, fields, false).await
+    }
+
+    async fn start(
+        &mut self,
+        method: Method,
+        path: &str,
+        fields: &HeaderMap,
+        end: bool,
+    ) -> io::Result<(ResponseFuture, h2::SendStream<Bytes>)> {
         let uri = format!("http://localhost{path}");
-        let mut request = http::Request::get(uri).body(()).map_err(io::Error::other)?;
+        let request = http::Request::builder().method(method).uri(uri);
+        let mut request = request.body(()).map_err(io::Error::other)?;
         request.headers_mut().clone_from(fields);
         let mut ready = self
             .requests
@@ -273,7 +297,24 @@ impl H2Client {
             .ready()
             .await
             .map_err(io::Error::other)?;
-        ready.send_request(request, true).map_err(io::Error::other)
+        ready.send_request(request, end).map_err(io::Error::other)
+    }
+
+    /// Sends a part of a request's body, as fast as the server's windows allow.
+    ///
+    /// # Errors
+    /// The protocol's; `BrokenPipe` if the stream has ended.
+    pub async fn send(stream: &mut h2::SendStream<Bytes>, mut bytes: Bytes) -> io::Result<()> {
+        while !bytes.is_empty() {
+            stream.reserve_capacity(bytes.len());
+            let room = poll_fn(|context| stream.poll_capacity(context)).await;
+            let room = room
+                .ok_or(io::ErrorKind::BrokenPipe)?
+                .map_err(io::Error::other)?;
+            let part = bytes.split_to(room.min(bytes.len()));
+            stream.send_data(part, false).map_err(io::Error::other)?;
+        }
+        Ok(())
     }
 
     /// Resets a stream with CANCEL.

@@ -17,6 +17,7 @@ mod descriptors;
 mod disk;
 mod drain;
 mod edge;
+mod floods;
 mod import;
 mod killed;
 mod local;

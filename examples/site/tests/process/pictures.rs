@@ -41,10 +41,17 @@ pub(super) fn black(width: u32, height: u32) -> Vec<u8> {
 
 impl Running {
     /// A figure of its memory, in KiB, as proc(5) names it.
-    fn memory(&self, name: &str) -> u64 {
+    pub(crate) fn memory(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Counts the peak of its memory (`VmHWM`) from now on (proc(5), clear_refs). Returns the
+    /// memory that it has now, in KiB.
+    pub(crate) fn count_peak(&self) -> u64 {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+        self.memory("VmRSS:")
     }
 }
 
@@ -67,9 +74,7 @@ fn pictures_that_are_made_at_once_share_a_bounded_memory() {
             201
         );
     }
-    let before = site.memory("VmRSS:");
-    // The peak is counted from now on (proc(5), clear_refs).
-    fs::write(format!("/proc/{}/clear_refs", site.child.id()), "5").unwrap();
+    let before = site.count_peak();
     let ask = |name: String| site.peer().get(&format!("/{name}.png/@@scale/64")).unwrap();
     std::thread::scope(|scope| {
         let asked: Vec<_> = (0..AT_ONCE)
