@@ -28,6 +28,7 @@ use super::pictures::black;
 use super::{Running, between_looks};
 
 /// One kind of flood.
+#[derive(Clone)]
 struct Flood {
     name: &'static str,
     /// The size of a real attack.
@@ -45,6 +46,7 @@ struct Flood {
 }
 
 /// The size of a flood, and the limits of its site.
+#[derive(Clone)]
 struct Size {
     clients: usize,
     /// Commands that a shell runs before it executes the site.
@@ -119,9 +121,12 @@ fn run(plan: &Plan) {
         euryale_test::skip("fewer than 4,096 descriptors: raise `ulimit -Hn`");
         return;
     }
-    let mut report = Report::new(&plan.bars);
     let word = std::env::var(ONLY).unwrap_or_default();
-    for flood in FLOODS.iter().filter(|flood| flood.name.contains(&word)) {
+    let mut floods = FLOODS.to_vec();
+    floods.retain(|flood| flood.name.contains(&word));
+    assert!(!floods.is_empty(), "no flood has {word:?} in its name");
+    let mut report = Report::new(&plan.bars);
+    for flood in &floods {
         match catch_unwind(AssertUnwindSafe(|| measure(flood, plan))) {
             Ok(row) => report.add(&row),
             Err(panic) => report.failed(flood.name, &*panic),

@@ -82,7 +82,7 @@ impl Row {
                 live.p99()
             ));
         }
-        let grown = (self.peak - self.before) >> 10;
+        let grown = self.peak.saturating_sub(self.before) >> 10;
         if grown > self.growth {
             let growth = self.growth;
             failures.push(format!(
