@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::pool::{About, Holder, Idle, Queued, Shared, State};
+use crate::pool::{About, Holder, Idle, Queued, Shared, State, in_ms};
 use crate::queue::{self, Then};
 
 /// A worker was sent for, or all are busy: so long until the next look.
@@ -219,7 +219,7 @@ impl<D: Database> Shared<D> {
 }
 
 /// What a job does that waits, where others have a [`Phase`](euryale_core::Phase).
-const QUEUED: &str = "queued";
+pub(crate) const QUEUED: &str = "queued";
 
 /// Jobs that have waited for long.
 #[derive(Default)]
@@ -266,11 +266,6 @@ impl Late {
     }
 }
 
-/// Nobody reads nanoseconds here.
-fn in_ms(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
-}
-
 fn warn(holder: &Holder) {
     let Holder {
         lane,
@@ -280,6 +275,7 @@ fn warn(holder: &Holder) {
         phase,
         age,
         waited,
+        is_abandoned: _,
     } = holder;
     let lane = lane.as_deref().unwrap_or("default");
     let route = route.as_ref().map(tracing::field::display);

@@ -149,5 +149,5 @@ mod worker;
 
 pub use self::claim::PoolClaim;
 pub use self::layer::ConnectionLimitLayer;
-pub use self::pool::{Holder, Lane, Pool, PoolBuilder, Status, StillBusy};
+pub use self::pool::{Holder, Lane, Pool, PoolBuilder, Status, StillBusy, Waiter};
 pub use self::service::ConnectionLimit;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod reach;
+mod report;
 mod seats;
 mod shared;
 mod status;
@@ -15,9 +16,10 @@ use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction
 
 pub use self::builder::PoolBuilder;
 pub(crate) use self::reach::Reach;
+pub(crate) use self::report::in_ms;
 pub(crate) use self::seats::{About, Running, Seat};
 pub(crate) use self::shared::{Idle, Queued, Shared, State};
-pub use self::status::{Holder, Status};
+pub use self::status::{Holder, Status, Waiter};
 use crate::claim::PoolClaim;
 use crate::queue::LaneIndex;
 use crate::worker;
@@ -208,6 +210,25 @@ impl<D: Database> Pool<D> {
     /// How it stands now.
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// The jobs that wait, the oldest first: at most `most` of them. Their number is
+    /// [`Status::queued`]. A job whose client has left is not among them, because it leaves the
+    /// queue.
+    pub fn waiters(&self, most: usize) -> Vec<Waiter> {
+        self.shared.waiters(most)
+    }
+
+    /// Writes to the log who holds the workers and who waits: a line for each job, with route,
+    /// lane, phase and age.
+    ///
+    /// For a program that hangs: it takes no worker, no runtime and no lock that is held while
+    /// something waits, so a plain thread that handles a signal may call it. The lines have the
+    /// level INFO and the target `euryale_connection::report`, by which a filter can let them
+    /// through when it lets through nothing else. Of the jobs that wait the oldest hundred are
+    /// named, and the others counted.
+    pub fn report(&self) {
+        report::log(&self.shared);
     }
 
     /// Closes the pool: nothing is admitted from now on, what is queued or running may end within

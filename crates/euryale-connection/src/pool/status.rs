@@ -6,7 +6,8 @@ use std::time::Duration;
 use euryale_core::{Database, Phase, Route};
 use tokio::time::Instant;
 
-use super::{Running, Shared};
+use super::{Queued, Running, Shared};
+use crate::queue::{LaneIndex, Late};
 
 /// A pool at one moment: for health checks, agents and people.
 #[derive(Clone, Debug)]
@@ -50,6 +51,24 @@ pub struct Holder {
     pub age: Duration,
     /// How long it was queued before that.
     pub waited: Duration,
+    /// Nobody waits for it any more: its client has left, or was answered at the deadline.
+    pub is_abandoned: bool,
+}
+
+/// A job that is queued.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Waiter {
+    /// The name of its lane; `None` for the default lane.
+    pub lane: Option<Arc<str>>,
+    /// The route of its request, as that of a [`Holder`].
+    pub route: Option<Route>,
+    /// The number of the attempt that it waits for, from 1.
+    pub attempt: u32,
+    /// The number of the pass that it waits for, from 1.
+    pub pass: u32,
+    /// How long it has been queued.
+    pub age: Duration,
 }
 
 impl<D: Database> Shared<D> {
@@ -77,8 +96,29 @@ impl<D: Database> Shared<D> {
         status
     }
 
+    /// The `most` jobs that have been queued longest, the oldest first.
+    pub(super) fn waiters(&self, most: usize) -> Vec<Waiter> {
+        let now = Instant::now().into_std();
+        let state = self.lock();
+        let waiter = |late: Late<'_, Queued<D>>| Waiter {
+            lane: self.lane_name(late.lane),
+            route: late.job.about.route.clone(),
+            attempt: late.job.about.history.conflicts + 1,
+            pass: late.job.about.history.suspensions + 1,
+            age: now.saturating_duration_since(late.since),
+        };
+        let longest = state.queue.longest_waiting(most);
+        longest.into_iter().map(waiter).collect()
+    }
+
+    /// `None` for lane 0, the default.
+    fn lane_name(&self, lane: LaneIndex) -> Option<Arc<str>> {
+        (lane != 0).then(|| Arc::clone(&self.lanes[usize::from(lane)]))
+    }
+
     pub(crate) fn holder(&self, running: &Running<D>, phase: Phase, now: Instant) -> Holder {
         let Running {
+            job,
             about,
             lane,
             since,
@@ -86,14 +126,14 @@ impl<D: Database> Shared<D> {
             ..
         } = running;
         Holder {
-            // Lane 0 is the default.
-            lane: (*lane != 0).then(|| Arc::clone(&self.lanes[usize::from(*lane)])),
+            lane: self.lane_name(*lane),
             route: about.route.clone(),
             attempt: about.history.conflicts + 1,
             pass: about.history.suspensions + 1,
             phase,
             age: now.saturating_duration_since(*since),
             waited: *waited,
+            is_abandoned: job.is_abandoned(),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Jobs that wait for long.
+//! Jobs that wait, for people.
 
 use std::time::Instant;
 
-use super::{LaneIndex, Queue};
+use super::{LaneIndex, List, Queue};
 
-/// A job that waits for long.
+/// A job that waits.
 pub(crate) struct Late<'a, J> {
     pub(crate) job: &'a J,
     pub(crate) lane: LaneIndex,
@@ -12,6 +12,32 @@ pub(crate) struct Late<'a, J> {
 }
 
 impl<J> Queue<J> {
+    /// The `most` jobs that have waited longest, the oldest first.
+    pub(crate) fn longest_waiting(&self, most: usize) -> Vec<Late<'_, J>> {
+        let lists = self.lanes.iter().flat_map(|lane| lane.lists);
+        // A list is in the order in which its jobs came.
+        let mut longest: Vec<_> = lists.flat_map(|list| self.list(list).take(most)).collect();
+        longest.sort_by_key(|(sequence, late)| (late.since, *sequence));
+        longest.truncate(most);
+        longest.into_iter().map(|(_, late)| late).collect()
+    }
+
+    /// The jobs of a list, with their numbers in the order of arrival.
+    fn list(&self, list: List) -> impl Iterator<Item = (u64, Late<'_, J>)> {
+        let mut at = list.head;
+        std::iter::from_fn(move || {
+            let slot = self.slots.get(at as usize)?;
+            let waiting = slot.waiting.as_ref()?;
+            at = slot.next;
+            let late = Late {
+                job: &waiting.job,
+                lane: waiting.lane,
+                since: waiting.since,
+            };
+            Some((waiting.sequence, late))
+        })
+    }
+
     /// Tells of each job, once, that has waited since `before` or longer; of each list, the oldest
     /// first. When the oldest came that is not told of.
     pub(crate) fn tell_late(

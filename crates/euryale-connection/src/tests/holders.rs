@@ -132,6 +132,7 @@ async fn a_holder_whose_client_has_gone_is_still_listed() {
     let waits = tokio::spawn(pool.claim().route(Route::new("/next")).run(|_| ()));
     eventually("the next one waits", || pool.status().queued == 1).await;
     assert_eq!(held(&pool), [(None, Some("/slow".to_owned()), 1, 1)]);
+    assert!(pool.status().holders[0].is_abandoned);
     gate.open();
     waits.await.unwrap().unwrap();
     assert_eq!(held(&pool), []);
@@ -244,5 +245,52 @@ async fn it_is_known_how_long_a_holder_waited() {
     for job in jobs {
         job.await.unwrap().unwrap();
     }
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_jobs_are_listed_the_oldest_first_whatever_their_lanes() {
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .lane("reports", 1)
+        .build();
+    let reports = pool.lane("reports").unwrap();
+    let gate = Gate::new();
+    let jobs: Vec<_> = ["/first", "/report", "/second", "/third"]
+        .into_iter()
+        .map(|route| {
+            let claim = pool.claim().route(Route::new(route));
+            let claim = if route == "/report" {
+                claim.lane(reports)
+            } else {
+                claim
+            };
+            let gate = gate.clone();
+            tokio::spawn(claim.run(move |_| gate.wait()))
+        })
+        .collect();
+    eventually("one runs", || {
+        gate.waiting() == 1 && pool.status().queued == 3
+    })
+    .await;
+    let listed = |most| {
+        let waiters = pool.waiters(most).into_iter();
+        waiters
+            .map(|waiter| {
+                let lane = waiter.lane.as_deref().map(str::to_owned);
+                (waiter.route.unwrap().name().to_owned(), lane)
+            })
+            .collect::<Vec<_>>()
+    };
+    let reports = Some("reports".to_owned());
+    let expected = [("/report", reports), ("/second", None), ("/third", None)];
+    let expected = expected.map(|(route, lane)| (route.to_owned(), lane));
+    assert_eq!(listed(9), expected);
+    assert_eq!(listed(2), expected[..2]);
+    gate.open();
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
+    assert!(pool.waiters(9).is_empty());
     assert_quiet(pool.ledger()).await;
 }
