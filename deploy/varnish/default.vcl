@@ -1,20 +1,26 @@
-# For /etc/varnish/. The site: --trusted-proxy=127.0.0.1
+# For /etc/varnish/. The site: --trusted-proxy=127.0.0.1 --host=www.example.org
 vcl 4.1;
 
 import directors;
 
-# Two processes on the same data folder, of which one may be restarted.
 backend a { .host = "127.0.0.1"; .port = "8080"; .connect_timeout = 2s; }
-backend b { .host = "127.0.0.1"; .port = "8090"; .connect_timeout = 2s; }
+# A second process on the same data folder, so that either may be restarted: remove each `#two `.
+#two backend b { .host = "127.0.0.1"; .port = "8090"; .connect_timeout = 2s; }
 
 sub vcl_init {
     new euryale = directors.round_robin();
     euryale.add_backend(a);
-    euryale.add_backend(b);
+    #two euryale.add_backend(b);
 }
 
 sub vcl_recv {
-    # What the site believes is set here, all of it, or taken away.
+    # All methods but GET and HEAD need a password. The file has a line for each editor.
+    unset req.http.X-Editor;
+    include "/etc/varnish/euryale-editors.vcl";
+    if (req.method != "GET" && req.method != "HEAD" && !req.http.X-Editor) {
+        return (synth(401));
+    }
+    # The site trusts these fields. Each is set or removed.
     unset req.http.Forwarded;
     unset req.http.X-Forwarded-Port;
     unset req.http.X-Forwarded-Prefix;
@@ -45,6 +51,9 @@ sub vcl_pipe {
 
 # The reason of a redirect is its address.
 sub vcl_synth {
+    if (resp.status == 401) {
+        set resp.http.WWW-Authenticate = {"Basic realm="Editors""};
+    }
     if (resp.status == 308) {
         set resp.http.Location = resp.reason;
         set resp.reason = "Permanent Redirect";
@@ -59,16 +68,16 @@ sub vcl_hash {
 }
 
 sub vcl_backend_response {
-    # Only what the site says may be kept is kept.
+    # An answer without Cache-Control is not kept.
     if (!beresp.http.Cache-Control) {
         set beresp.uncacheable = true;
         set beresp.ttl = 0s;
     }
-    # Ranges of what is not kept come from the site.
+    # Ranges of answers that are not kept come from the site.
     set beresp.do_stream = true;
 }
 
-# A process that is being restarted: each is asked once more. What has a body was sent, and is not sent twice.
+# A process is being restarted: each is asked once more. A request with a body has been sent, and is not sent twice.
 sub vcl_backend_error {
     if (bereq.retries < 2 && (bereq.method == "GET" || bereq.method == "HEAD")) {
         return (retry);
@@ -76,9 +85,8 @@ sub vcl_backend_error {
 }
 
 sub vcl_backend_fetch {
-    if (bereq.retries == 1) {
+    if (bereq.retries > 0) {
         set bereq.backend = a;
-    } elsif (bereq.retries > 1) {
-        set bereq.backend = b;
     }
+    #two if (bereq.retries > 1) { set bereq.backend = b; }
 }

@@ -8,6 +8,7 @@ mod haproxy;
 mod lighttpd;
 mod nginx;
 mod program;
+mod recipe;
 mod syntax;
 mod varnish;
 
@@ -49,6 +50,16 @@ fn configuration(name: &str, changes: &[(&str, &str)]) -> String {
         assert!(text.contains(from), "{} has no {from}", path.display());
         text.replace(from, to)
     })
+}
+
+/// What an editor sends: the name `editor` and the password `secret` (RFC 7617).
+const LOGIN: &str = "authorization: Basic ZWRpdG9yOnNlY3JldA==\r\n";
+
+/// The file of this editor's password, as `openssl passwd -apr1` has it.
+fn editors(folder: &Path) -> String {
+    let file = folder.join("editors");
+    fs::write(&file, "editor:$apr1$euryale1$eQ0AQPlovZA3drag0Fdz91\n").unwrap();
+    file.into_os_string().into_string().unwrap()
 }
 
 /// Two processes of the site on the same data, at addresses that stay theirs when they are started

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads};
+use super::{Sites, behaves, configuration, editors, free_port, offloads, recipe};
 
 /// What Debian's apache2.conf does around a site, with the modules that the configuration names.
 const AROUND: &str = "
@@ -13,9 +13,13 @@ ErrorLog /dev/stderr
 Listen ADDRESS
 ";
 
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 16] = [
     "mpm_event",
+    "auth_basic",
+    "authn_core",
+    "authn_file",
     "authz_core",
+    "authz_user",
     "headers",
     "lbmethod_bybusyness",
     "lbmethod_byrequests",
@@ -39,7 +43,14 @@ fn the_site_behind_apache() {
         &[
             ("*:80>", &format!("{address}>")),
             ("127.0.0.1:8080", &sites.address(0)),
-            ("127.0.0.1:8090", &sites.address(1)),
+            (
+                "#BalancerMember http://127.0.0.1:8090",
+                &format!("BalancerMember http://{}", sites.address(1)),
+            ),
+            (
+                "/etc/apache2/euryale.htpasswd",
+                editors(folder.path()).as_str(),
+            ),
             ("/srv/euryale/blobs", blobs.to_str().unwrap()),
         ],
     );
@@ -70,4 +81,9 @@ fn the_site_behind_apache() {
 /// Apache refuses to serve as root, and becomes another user if it is.
 fn is_root() -> bool {
     std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0
+}
+
+#[test]
+fn the_readme_can_be_followed() {
+    recipe::follow("apache", "apache2", recipe::OFFLOADED);
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use super::Proxy;
+use super::{LOGIN, Proxy};
 use crate::{PATIENCE, eventually};
 
 /// Asks at one address.
@@ -70,8 +70,9 @@ impl Browser {
         self.ask("GET", path, fields, b"")
     }
 
+    /// As an editor.
     pub(super) fn post(&self, path: &str, fields: &str, body: &[u8]) -> Answer {
-        self.ask("POST", path, fields, body)
+        self.ask("POST", path, &format!("{LOGIN}{fields}"), body)
     }
 
     pub(super) fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Answer {

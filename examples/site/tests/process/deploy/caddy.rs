@@ -1,7 +1,10 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads, restarts_unseen};
+use super::{Sites, behaves, configuration, free_port, offloads, recipe, restarts_unseen};
+
+/// `editor` with the password `secret`, by bcrypt at the least cost.
+const EDITOR: &str = "editor $2a$04$IhtpMctSGJ0mUWiAxcQRWubevwJsEHOLo/R7Xzc0ImRRJRCy97EBy";
 
 #[test]
 fn the_site_behind_caddy() {
@@ -13,11 +16,12 @@ fn the_site_behind_caddy() {
         &[
             // By its port alone, whatever the host is called.
             (
-                ":80 {",
+                "http://www.example.org {",
                 &format!(":{} {{\n\tbind 127.0.0.1", address.port()),
             ),
             ("127.0.0.1:8080", &sites.address(0)),
-            ("127.0.0.1:8090", &sites.address(1)),
+            ("#to 127.0.0.1:8090", &format!("to {}", sites.address(1))),
+            ("import /etc/caddy/euryale-editors", EDITOR),
         ],
     );
     let file = folder.path().join("Caddyfile");
@@ -40,4 +44,9 @@ fn the_site_behind_caddy() {
     offloads(&proxy, &sites);
     drop(proxy);
     sites.end();
+}
+
+#[test]
+fn the_readme_can_be_followed() {
+    recipe::follow("caddy", "caddy", recipe::OFFLOADED);
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::browser::{Browser, Crowd};
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, restarts_unseen};
+use super::{Sites, behaves, configuration, free_port, recipe, restarts_unseen};
 use crate::{ended, eventually, get, send};
 
 /// With a console, by which one sees what it thinks.
@@ -35,7 +35,12 @@ fn start_with(sites: &Sites, changes: &[(&str, &str)]) -> Option<(Proxy, TempDir
                 ),
             ),
             ("127.0.0.1:8080", &sites.address(0)),
+            ("#server b", "server b"),
             ("127.0.0.1:8090", &sites.address(1)),
+            (
+                "userlist editors\n",
+                "userlist editors\n    user editor insecure-password secret\n",
+            ),
             ("agent-port 8082", &port("agent-port", 0, 2)),
             ("agent-port 8092", &port("agent-port", 1, 2)),
             (" port 8081", &port(" port", 0, 1)),
@@ -351,4 +356,9 @@ fn discard(browser: &Browser) -> usize {
         }
         count += read;
     }
+}
+
+#[test]
+fn the_readme_can_be_followed() {
+    recipe::follow("haproxy", "haproxy", "");
 }

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Browser, Sites, behaves, configuration, free_port, offloads};
+use super::{Browser, Sites, behaves, configuration, editors, free_port, offloads, recipe};
 
 /// What Debian's lighttpd.conf does around the files of `conf-enabled`.
 const AROUND: &str = "
@@ -24,7 +24,13 @@ fn the_site_behind_lighttpd() {
         "lighttpd/euryale.conf",
         &[
             ("\"port\" => 8080", &port(0)),
+            ("#(\"host\"", "(\"host\""),
+            ("# \"x-sendfile\"", " \"x-sendfile\""),
             ("\"port\" => 8090", &port(1)),
+            (
+                "/etc/lighttpd/euryale.htpasswd",
+                editors(folder.path()).as_str(),
+            ),
             ("/srv/euryale/blobs", blobs.to_str().unwrap()),
         ],
     );
@@ -58,4 +64,9 @@ fn the_site_behind_lighttpd() {
     }
     drop(proxy);
     sites.end();
+}
+
+#[test]
+fn the_readme_can_be_followed() {
+    recipe::follow("lighttpd", "lighttpd", recipe::OFFLOADED);
 }

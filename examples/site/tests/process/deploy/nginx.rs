@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads, restarts_unseen};
+use super::{Sites, behaves, configuration, editors, free_port, offloads, recipe, restarts_unseen};
 
 /// What Debian's nginx.conf does around the files of `conf.d`.
 const AROUND: &str = "
@@ -32,7 +32,15 @@ fn the_site_behind_nginx() {
         &[
             ("listen 80;", &format!("listen {address};")),
             ("127.0.0.1:8080", &sites.address(0)),
-            ("127.0.0.1:8090", &sites.address(1)),
+            (
+                "#server 127.0.0.1:8090",
+                &format!("server {}", sites.address(1)),
+            ),
+            ("server_name www.example.org;", "server_name _;"),
+            (
+                "/etc/nginx/euryale.htpasswd",
+                editors(folder.path()).as_str(),
+            ),
             ("/srv/euryale/blobs", blobs.to_str().unwrap()),
         ],
     );
@@ -52,3 +60,19 @@ fn the_site_behind_nginx() {
     drop(proxy);
     sites.end();
 }
+
+#[test]
+fn the_readme_can_be_followed() {
+    // Files are sent by nginx, only where the site says so, and other hosts are those of Debian.
+    let more = format!("{}{CHECKS}", recipe::OFFLOADED);
+    recipe::follow("nginx", "nginx", &more);
+}
+
+const CHECKS: &str = r"
+```console
+$ curl -so /dev/null -w '%{http_code}\n' -H 'Host: www.example.org' http://127.0.0.1/@@blobs/
+404
+$ curl -s http://127.0.0.1/ | grep -c 'Euryale</h1>'
+0
+```
+";

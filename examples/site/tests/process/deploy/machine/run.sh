@@ -1,0 +1,91 @@
+# Runs the steps of one recipe on a Debian machine of its own. Called in new network, mount and process namespaces:
+# whatever the recipe changes, starts or listens on ends with them.
+#
+# run.sh MACHINE CHECKOUT SITE: MACHINE is an empty folder with `steps`, CHECKOUT has `deploy`, and SITE is the program.
+set -eu
+machine=$1 checkout=$2 site=$3
+here=$checkout/examples/site/tests/process/deploy/machine
+
+# All that is written goes into memory. The machine's own folders are below, untouched.
+steps=$(mktemp -d)
+cp "$machine"/steps/* "$steps"
+mount -t tmpfs none "$machine"
+chmod 755 "$machine"
+for folder in etc srv usr/local var; do
+    mkdir -p "$machine/upper/$folder" "$machine/work/$folder"
+    mount -t overlay overlay \
+        -o "lowerdir=/$folder,upperdir=$machine/upper/$folder,workdir=$machine/work/$folder" "/$folder" || exit 77
+done
+mount -t tmpfs none /run
+mkdir /run/lock
+mv "$steps" "$machine/steps"
+# What packages want to have there when the machine starts.
+systemd-tmpfiles --create --prefix=/run 2>/dev/null || true
+ip link set lo up
+
+# The top folder of the repository, as a reader has it after `cargo build`.
+mkdir -p "$machine/checkout/target/release" "$machine/bin"
+for name in deploy README.md; do
+    ln -s "$checkout/$name" "$machine/checkout/$name"
+done
+# Another user may not be able to reach the program where it was built.
+touch "$machine/site"
+mount --bind "$site" "$machine/site"
+printf '#!/bin/sh\nexec %s "$@"\n' "$machine/site" >"$machine/checkout/target/release/site"
+cp "$here"/apt-get.sh "$machine/bin/apt-get"
+cp "$here"/systemctl.sh "$machine/bin/systemctl"
+ln -s /bin/true "$machine/bin/cargo"
+chmod 755 "$machine"/bin/* "$machine/checkout/target/release/site"
+PATH=$machine/bin:$PATH
+export PATH machine
+
+# Until a command succeeds.
+soon() {
+    timeout 20 sh -c 'until "$@"; do sleep 0.05; done' sh "$@"
+}
+
+# What somebody types in a terminal of its own: the command does not end by itself. One at the same operators' address
+# is ended first.
+in_a_terminal() {
+    admin=$(sed -n 's/.*--admin=\([0-9.:]*\).*/\1/p' "$1")
+    admin=${admin:-127.0.0.1:8081}
+    if [ -e "$machine/$admin" ]; then
+        kill "$(cat "$machine/$admin")"
+        wait "$(cat "$machine/$admin")" || true
+    fi
+    sh -e "$1" </dev/null >>"$machine/site.log" 2>&1 &
+    echo $! >"$machine/$admin"
+    soon curl -sfo /dev/null "http://$admin/readyz"
+}
+
+# The command prints these lines, at once or when a reload has come into effect.
+prints() {
+    timeout 10 sh -c 'until sh -e "$1" 2>&1 </dev/null | cmp -s - "$2"; do sleep 0.05; done' sh "$1" "$2" && return
+    cat "$1"
+    echo "prints"
+    sh -e "$1" 2>&1 </dev/null || true
+    echo "in place of"
+    cat "$2"
+    exit 1
+}
+
+cd "$machine/checkout"
+trap 'code=$?; [ $code = 0 ] || tail -n 30 "$machine"/*.log /var/log/*/error.log 2>/dev/null; exit $code' EXIT
+for step in "$machine"/steps/*; do
+    case $step in
+    *.sh)
+        echo "== $(cat "$step")"
+        # The password that a command asks for.
+        echo PASSWORD | sh -e "$step"
+        ;;
+    *.terminal)
+        echo "== $(cat "$step")"
+        in_a_terminal "$step"
+        ;;
+    *.command)
+        echo "== $(cat "$step")"
+        prints "$step" "${step%.command}.output"
+        ;;
+    esac
+done
+echo "all steps are done"

@@ -1,0 +1,191 @@
+//! The READMEs of `deploy/`, followed word by word: every command of theirs is run, with Debian's
+//! own configuration, on a machine of its own that Linux's namespaces make of this one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// What a README says to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// Commands that end.
+    Run(String),
+    /// A command that runs until it is stopped.
+    Terminal(String),
+    /// A command, and the lines that it prints.
+    Check(String, String),
+}
+
+/// For all of a recipe. A step that fails ends it much earlier.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A file is sent by the proxy, once, and is the one that the site sends itself.
+pub(super) const OFFLOADED: &str = r"
+```console
+$ curl -so $machine/proxy -w '%{http_code}\n' -H 'Host: www.example.org' \
+    http://127.0.0.1/pictures/chord.wav
+200
+$ curl -sH 'Host: www.example.org' http://127.0.0.1:8080/pictures/chord.wav | cmp - $machine/proxy
+$ curl -s http://127.0.0.1:8081/metrics http://127.0.0.1:8091/metrics \
+    | grep -c '^euryale_blobs_total.*offload.* 1$'
+1
+```
+";
+
+/// Exit codes of `machine/run.sh` that are no fault of the recipe.
+const NO_OVERLAY: i32 = 77;
+const NO_PACKAGE: i32 = 78;
+
+/// Follows the README of a folder of `deploy/`, after Debian has started `service` with its own
+/// configuration. Then does what the README does not say: `more`, in the same form.
+pub(super) fn follow(folder: &str, service: &str, more: &str) {
+    if !has_namespaces() {
+        return euryale_test::skip("namespaces are not permitted: root is needed");
+    }
+    let readme = checkout().join("deploy").join(folder).join("README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let first = Step::Run(format!("systemctl start {service}\n"));
+    let steps = [vec![first], steps(&readme), steps(more)].concat();
+    let machine = tempfile::tempdir().unwrap();
+    fs::create_dir(machine.path().join("steps")).unwrap();
+    for (number, step) in steps.into_iter().enumerate() {
+        let write = |kind: &str, text: &str| {
+            let name = format!("steps/{number:03}.{kind}");
+            fs::write(machine.path().join(name), text).unwrap();
+        };
+        match step {
+            Step::Run(commands) => write("sh", &commands),
+            Step::Terminal(command) => write("terminal", &format!("exec {command}")),
+            Step::Check(command, printed) => {
+                write("command", &command);
+                write("output", &printed);
+            }
+        }
+    }
+    let said = machine.path().join("said");
+    let log = fs::File::create(&said).unwrap();
+    let mut command = namespaces();
+    command
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .arg("sh")
+        .arg(checkout().join("examples/site/tests/process/deploy/machine/run.sh"))
+        .arg(machine.path())
+        .args([checkout(), PathBuf::from(crate::SITE)])
+        .stdin(std::process::Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
+    let mut child = command.spawn().unwrap();
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            None if Instant::now() < until => crate::between_looks(),
+            None => break give_up(&mut child),
+            Some(status) => break status,
+        }
+    };
+    let code = status.code();
+    let said = fs::read_to_string(said).unwrap();
+    match code {
+        Some(NO_OVERLAY) => euryale_test::skip("an overlay file system cannot be mounted"),
+        Some(NO_PACKAGE) => euryale_test::skip(said.lines().last().unwrap_or_default()),
+        code => assert!(
+            code == Some(0) && said.ends_with("all steps are done\n"),
+            "{code:?}\n{said}"
+        ),
+    }
+}
+
+/// Everything that it started ends with it.
+fn give_up(child: &mut Child) -> ExitStatus {
+    child.kill().unwrap();
+    child.wait().unwrap()
+}
+
+fn checkout() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    folder.canonicalize().unwrap()
+}
+
+/// Whatever is started in them ends with the first process.
+fn namespaces() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount", "--pid", "--fork", "--kill-child"]);
+    command.arg("--mount-proc");
+    command
+}
+
+fn has_namespaces() -> bool {
+    let output = namespaces().arg("true").output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// Blocks of `sh` are commands; one that starts the site has a terminal of its own. Blocks of
+/// `console` are commands behind a dollar sign, and the lines that they print.
+fn steps(text: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut blocks = text.split("\n```").skip(1).step_by(2);
+    for block in &mut blocks {
+        let (language, lines) = block.split_once('\n').unwrap();
+        match language {
+            "sh" => commands(lines, &mut steps),
+            "console" => checks(lines, &mut steps),
+            _ => {}
+        }
+    }
+    steps
+}
+
+fn commands(lines: &str, steps: &mut Vec<Step>) {
+    let mut command = String::new();
+    for line in lines.lines() {
+        command.push_str(line);
+        command.push('\n');
+        if line.ends_with('\\') {
+            continue;
+        }
+        let command = std::mem::take(&mut command);
+        let is_server = command.contains("site --trusted-proxy=");
+        match steps.last_mut() {
+            _ if is_server => steps.push(Step::Terminal(command)),
+            Some(Step::Run(before)) => before.push_str(&command),
+            _ => steps.push(Step::Run(command)),
+        }
+    }
+}
+
+fn checks(lines: &str, steps: &mut Vec<Step>) {
+    for line in lines.lines() {
+        match (line.strip_prefix("$ "), steps.last_mut()) {
+            (Some(command), _) => {
+                steps.push(Step::Check(format!("{command}\n"), String::new()));
+            }
+            (None, Some(Step::Check(command, _))) if command.ends_with("\\\n") => {
+                *command += &format!("{line}\n");
+            }
+            (None, Some(Step::Check(_, printed))) => *printed += &format!("{line}\n"),
+            (None, _) => {}
+        }
+    }
+}
+
+#[test]
+fn a_readme_is_commands_and_what_they_print() {
+    let text = "# A\n\n```sh\ncargo build\nrunuser -u a -- site --trusted-proxy=x \\\n    --b\n\
+        ```\n\n```sh\nnginx -t\n```\n\n```text\nno\n```\n\n\
+        ```console\n$ curl a \\\n    b\n200\n$ c\n```\n";
+    let run = |text: &str| Step::Run(text.to_owned());
+    let check = |command: &str, printed: &str| Step::Check(command.to_owned(), printed.to_owned());
+    let expected = [
+        run("cargo build\n"),
+        Step::Terminal("runuser -u a -- site --trusted-proxy=x \\\n    --b\n".to_owned()),
+        run("nginx -t\n"),
+        check("curl a \\\n    b\n", "200\n"),
+        check("c\n", ""),
+    ];
+    assert_eq!(steps(text), expected);
+}
