@@ -9,6 +9,7 @@ mod composition;
 mod deferred;
 mod extractors;
 mod failures;
+mod first_program;
 mod framing;
 mod handlers;
 mod lanes;

@@ -15,7 +15,7 @@ use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
 use euryale::publisher::RespondLayer;
 use euryale::spool::SpoolLayer;
-use euryale::{Abort, Body, Pool, Publisher, Request, Response, Stack, Transaction};
+use euryale::{Abort, Access, Body, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;
 use euryale_sqlite::Sqlite;
 use http::request::Parts;
@@ -92,6 +92,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
     let deadline = settings.publish_deadline;
     let stack = stack
+        .access(access)
         .deadline(deadline)
         .deadline_for(move |request| takes_long(request).then_some(deadline * 10));
     // What is shared are feeds, of up to some MiB, and pictures while they are made. A feed whose
@@ -139,6 +140,20 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         }))
         .layer(from_fn(public::remember))
         .layer(from_fn_with_state(settings.log_format, access_log::log))
+}
+
+/// A form that is shown again, and not taken.
+fn is_preview(request: &Request) -> bool {
+    request.method() == Method::POST && names(request.uri(), "preview")
+}
+
+/// Only what may write waits for other writers.
+fn access(request: &Request) -> Access {
+    if is_preview(request) {
+        Access::Read
+    } else {
+        Access::of(request.method())
+    }
 }
 
 /// Uploads and exports move as much as the disk holds.
@@ -210,6 +225,7 @@ impl Publisher<Sqlite> for Site {
                 allow(pages, request, &[Method::GET, Method::POST])?;
                 counter::answer(pages, request, transaction)
             }
+            _ if is_preview(request) => edit::preview(pages, request, transaction),
             _ if request.method() == Method::POST && !names(request.uri(), "delete") => {
                 edit::save(pages, &self.blobs, request, transaction)
             }
@@ -245,7 +261,7 @@ impl Site {
             return edit::edit(pages, document, transaction);
         }
         if names(request.uri(), "new") {
-            return edit::new(pages, &document, transaction);
+            return edit::new(pages, &document, request.uri(), transaction);
         }
         if let Some(number) = asked::<NonZeroU32>(pages, request, "list", "a number from 1")? {
             let number = usize::try_from(number.get()).unwrap_or(usize::MAX);

@@ -2,8 +2,8 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `GET` | answers the number |
-//! | `POST` | adds one and answers the new number |
+//! | `GET` | answers the number; a browser gets a page |
+//! | `POST` | adds one and answers the new number; a browser is sent to the page |
 //! | `POST ?mode=wrapped` | the same; errors come out in a type of the application's own |
 //! | `POST ?mode=boxed` | the same; errors come out as boxes |
 //! | `GET ?mode=late` | adds one, too, but begins as a reader and writes late |
@@ -18,13 +18,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use euryale::publisher::accepts_html;
 use euryale::{Abort, OrAbort, Request, Response, Transaction};
 use euryale::{BoxError, Unavailable};
 use euryale_sqlite::rusqlite;
 use euryale_sqlite::{Connection, Sqlite};
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
+use minijinja::context;
 
-use crate::page::{Pages, Problem, text};
+use crate::documents::sections;
+use crate::page::{Pages, Problem, View, html, text};
 use crate::query::parameter;
 use crate::store;
 
@@ -51,7 +54,7 @@ impl FromStr for Mode {
     }
 }
 
-/// Answers the number, as text.
+/// Answers the number: as text, or as a page for a browser.
 pub(crate) fn answer(
     pages: &Pages,
     request: &Request,
@@ -76,7 +79,42 @@ pub(crate) fn answer(
         Some(Mode::Wrapped) => wrapped(transaction)?,
         Some(Mode::Boxed) => boxed(transaction).or_abort()?,
     };
-    Ok(text(format!("{number}\n")))
+    if !accepts_html(request.headers()) {
+        return Ok(text(format!("{number}\n")));
+    }
+    if is_post {
+        // A reload of the page does not count again.
+        let mut response = text(format!("{number}\n"));
+        *response.status_mut() = StatusCode::SEE_OTHER;
+        let location = HeaderValue::try_from(pages.own(PATH).to_string())?;
+        response.headers_mut().insert(header::LOCATION, location);
+        return Ok(response);
+    }
+    page(pages, number, transaction)
+}
+
+fn page(
+    pages: &Pages,
+    number: i64,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let sections = sections(transaction.connection()?)?;
+    let context = context! {
+        number,
+        action => pages.own(PATH),
+        can_write => pages.can_write(),
+    };
+    let page = pages.render(&View {
+        title: "Counter",
+        sections: Some(&sections),
+        body: pages.fragment("counter", context)?,
+        ..View::default()
+    })?;
+    let mut response = html(StatusCode::OK, page);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
 }
 
 fn add_one(connection: &Connection) -> rusqlite::Result<i64> {

@@ -1,5 +1,7 @@
 //! Pages: a document, or a folder with what stands in it.
 
+use std::collections::HashSet;
+
 use euryale::tiles::HasTiles;
 use euryale::{Abort, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
@@ -7,10 +9,10 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use minijinja::{Value, context};
 use percent_encoding::percent_decode_str;
 
-use crate::page::{Pages, Problem, View, html, text};
+use crate::page::{Pages, View, html, text};
 use crate::refusal::Refusal;
 use crate::store::{self, Document, Entry, FileEntry, Format, Portion, Range};
-use crate::{address, fingerprint, markdown};
+use crate::{address, fingerprint, markdown, missing};
 
 /// The number of sections that the navigation of a page shows, and the length of their titles
 /// there, in characters: every page pays for it.
@@ -47,10 +49,7 @@ pub(crate) fn find(
     {
         return Err(Abort::response(moved(pages, request.uri())));
     }
-    let sections = sections(connection)?;
-    let problem = Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
-        .sections(&sections);
-    Err(Abort::response(pages.problem(&problem, request.headers())))
+    Err(missing::abort(pages, &path, request, connection))
 }
 
 /// The page of a document, with the tiles at these addresses.
@@ -72,10 +71,14 @@ pub(crate) fn show(
     };
     let files = store::files(connection, &document.path, range)?;
     let goes_on = children.more || files.more;
-    let body = match document.format {
-        Format::Markdown => markdown::render(&document.body, |path| pages.target(path)),
-        Format::Html => document.body.clone(),
-    };
+    let (body, links) = rendered(pages, document.format, &document.body);
+    let is_unlinked = |child: &&Entry| !links.contains(&child.path);
+    let unlinked: Vec<_> = children
+        .entries
+        .iter()
+        .filter(is_unlinked)
+        .cloned()
+        .collect();
     let view = View {
         title: &document.title,
         path: Some(&document.path),
@@ -83,7 +86,8 @@ pub(crate) fn show(
         ancestors: &store::ancestors(connection, &document.path)?,
         body,
         tiles,
-        children: &children.entries,
+        children: &unlinked,
+        is_folder: !children.entries.is_empty(),
         files: &files.entries,
         more: goes_on.then(|| list_address(pages, &document.path, 2)),
         modified: Some(&document.modified),
@@ -96,6 +100,34 @@ pub(crate) fn show(
     let mut response = html(StatusCode::OK, page);
     response.extensions_mut().insert(HasTiles);
     Ok(response)
+}
+
+/// A text as HTML, and the paths of the site that it has links to.
+pub(crate) fn rendered(pages: &Pages, format: Format, text: &str) -> (String, HashSet<String>) {
+    let mut links = HashSet::new();
+    let html = match format {
+        Format::Markdown => markdown::render(text, |address| {
+            links.insert(linked(address));
+            pages.target(address)
+        }),
+        Format::Html => {
+            let addresses = text.split("href=\"").skip(1);
+            links.extend(
+                addresses
+                    .filter_map(|rest| rest.split('"').next())
+                    .map(linked),
+            );
+            text.to_owned()
+        }
+    };
+    (html, links)
+}
+
+/// The path that an address names.
+fn linked(address: &str) -> String {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    let path = percent_decode_str(path).decode_utf8_lossy();
+    address::normal(path.trim_end_matches('/'))
 }
 
 /// `?list=NUMBER`: one part of a folder's list of pages and files, which may be long.

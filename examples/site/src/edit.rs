@@ -1,21 +1,22 @@
-//! Documents are made and changed: `?edit`, `?new`, and `POST`.
+//! Documents are made and changed: `?edit`, `?new`, and `POST`, which with `?preview` only shows.
+
+mod shown;
 
 use euryale::blob::FolderStore;
 use euryale::publisher::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
-use euryale_sqlite::{Connection, Sqlite};
-use http::{HeaderValue, StatusCode, header};
-use minijinja::context;
+use euryale_sqlite::{Connection, Sqlite, rusqlite};
+use http::{HeaderValue, StatusCode, Uri, header};
 
-use crate::address;
+use self::shown::{Preview, Shown};
 use crate::conditions::{self, Current};
 use crate::documents::sections;
-use crate::files;
-use crate::fingerprint;
 use crate::form::{self, Draft, Posted};
-use crate::page::{Pages, View, encoded, html, text};
+use crate::page::{Pages, encoded, html, text};
+use crate::query::parameter;
 use crate::refusal::Refusal;
-use crate::store::{self, Document, Entry, Format, Portion};
+use crate::store::{self, Document, Format};
+use crate::{address, files, fingerprint, name};
 
 /// The form that changes `document`.
 pub(crate) fn edit(
@@ -35,6 +36,7 @@ pub(crate) fn edit(
         form: &form,
         format: document.format,
         refused: None,
+        preview: None,
     };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
 }
@@ -44,15 +46,21 @@ fn version(document: &Document) -> String {
     fingerprint::of([&*document.title, "\0", &*document.body])
 }
 
-/// The form that makes a document in `folder`.
+/// The form that makes a document in `folder`, with the name that the query has.
 pub(crate) fn new(
     pages: &Pages,
     folder: &Document,
+    uri: &Uri,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let sections = sections(transaction.connection()?)?;
+    let name = parameter::<String>(uri, "name", "a name")
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let form = Draft {
-        name: Some(String::new()),
+        title: name::title(&name),
+        name: Some(name),
         ..Draft::default()
     };
     let shown = Shown {
@@ -60,8 +68,45 @@ pub(crate) fn new(
         form: &form,
         format: Format::Markdown,
         refused: None,
+        preview: None,
     };
     Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
+}
+
+/// The form again, with its text as a page would have it. Nothing is written.
+pub(crate) fn preview(
+    pages: &Pages,
+    request: &Request,
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<Response, Abort> {
+    let path = address::writable(request.uri().path()).map_err(Refusal::bad);
+    let form = path.and_then(|path| match form::read(request)? {
+        Posted::Page(form) => Ok((path, form)),
+        Posted::Files(_) => Err(Refusal::bad("Files have no preview.")),
+    });
+    let (path, form) = match form {
+        Ok(form) => form,
+        Err(refusal) => return Err(refusal.abort_with_navigation(pages, request, transaction)),
+    };
+    let connection = transaction.connection()?;
+    let sections = sections(connection)?;
+    let format = format(connection, &path, &form)?.unwrap_or(Format::Markdown);
+    let shown = Shown {
+        path: &path,
+        preview: Some(Preview::new(pages, format, &form)),
+        form: &form,
+        format,
+        refused: None,
+    };
+    Ok(html(StatusCode::OK, shown.page(pages, &sections)?))
+}
+
+/// How the document that `form` changes is written, if there is one.
+fn format(connection: &Connection, path: &str, form: &Draft) -> rusqlite::Result<Option<Format>> {
+    match &form.name {
+        Some(_) => Ok(None),
+        None => Ok(store::document(connection, path)?.map(|document| document.format)),
+    }
 }
 
 /// Makes or changes the document that a form describes, or takes in the files that it brings:
@@ -122,10 +167,25 @@ pub(crate) fn save(
 /// The path of the document that is meant.
 fn target(path: &str, form: &Draft) -> Result<String, Refusal> {
     form.check()?;
-    match &form.name {
-        Some(name) => address::join(path, name).map_err(Refusal::bad),
-        None => Ok(path.to_owned()),
-    }
+    let name = match &form.name {
+        Some(name) if is_derived(form) => match name::of_title(&form.title) {
+            Some(name) => name,
+            None => {
+                let detail = "This title has no letters for an address. Write the address.";
+                return Err(Refusal::bad(detail));
+            }
+        },
+        Some(name) => name.clone(),
+        None => return Ok(path.to_owned()),
+    };
+    address::join(path, &name).map_err(Refusal::bad)
+}
+
+/// Returns whether the name of a new document is made of its title.
+fn is_derived(form: &Draft) -> bool {
+    form.name
+        .as_ref()
+        .is_some_and(|name| name.trim().is_empty())
 }
 
 /// A form that is not done.
@@ -133,6 +193,8 @@ struct Refused {
     refusal: Refusal,
     /// The document as it is now, when the form changes an earlier version of it.
     stored: Option<Document>,
+    /// A name that is free, in place of the one that was made of the title.
+    free: Option<String>,
 }
 
 impl From<Refusal> for Refused {
@@ -140,6 +202,7 @@ impl From<Refusal> for Refused {
         Self {
             refusal,
             stored: None,
+            free: None,
         }
     }
 }
@@ -172,10 +235,10 @@ impl Refused {
     ) -> Result<String, Abort> {
         let connection = transaction.connection()?;
         let sections = sections(connection)?;
-        let format = match &form.name {
-            Some(_) => None,
-            None => store::document(connection, path)?.map(|document| document.format),
-        };
+        let format = format(connection, path, &form)?;
+        if self.free.is_some() {
+            form.name.clone_from(&self.free);
+        }
         // The form shows what is stored now, so it may replace that when it is saved again.
         if let Some(stored) = &self.stored {
             form.version = Some(version(stored));
@@ -187,6 +250,7 @@ impl Refused {
             form: &form,
             format: format.unwrap_or(Format::Markdown),
             refused: Some(self),
+            preview: None,
         };
         Ok(shown.page(pages, &sections)?)
     }
@@ -213,9 +277,8 @@ fn write(
     if let Some(stored) = stored {
         // The form for a new page must not replace one that is there.
         if form.name.is_some() {
-            return conflict(format!(
-                "There is a page at {path} already. Choose another name."
-            ));
+            let detail = format!("There is a page at {path} already.");
+            return Ok(Err(occupied(connection, path, &detail, form)?));
         }
         // A browser may send a form again whose answer was lost: that is no conflict.
         let is_done = stored.title == form.title && stored.body == form.body;
@@ -233,6 +296,7 @@ fn write(
             return Ok(Err(Refused {
                 refusal: Refusal::conflict(detail),
                 stored: Some(stored),
+                free: None,
             }));
         }
         store::change(connection, path, &form.title, &form.body)?;
@@ -244,70 +308,40 @@ fn write(
         ));
     }
     if store::file(connection, path)?.is_some() {
-        return conflict(format!(
-            "There is a file at {path}. Delete it first, or choose another name."
-        ));
+        let detail = format!("There is a file at {path} already.");
+        return Ok(Err(occupied(connection, path, &detail, form)?));
     }
     if let Some(folder) = store::parent(path)
         && !store::exists(connection, folder)?
     {
         return conflict(format!(
-            "There is no page at {folder}, where this one would stand. Make that first."
+            "There is no page at {folder} to put this one in. Make that first."
         ));
     }
     store::add(connection, path, &form.title, Format::Markdown, &form.body)?;
     Ok(Ok(true))
 }
 
-/// A form as it is shown: empty, with a document in it, or with what was sent and is not taken.
-struct Shown<'a> {
-    path: &'a str,
-    form: &'a Draft,
-    format: Format,
-    refused: Option<&'a Refused>,
-}
-
-impl Shown<'_> {
-    fn page(&self, pages: &Pages, sections: &Portion<Entry>) -> Result<String, minijinja::Error> {
-        let format = match self.format {
-            Format::Markdown => "Markdown",
-            Format::Html => "HTML",
-        };
-        let stored = self.refused.and_then(|refused| refused.stored.as_ref());
-        let body = pages.fragment(
-            "form",
-            context! {
-                action => pages.href(self.path),
-                folder => self.path,
-                name => &self.form.name,
-                title => &self.form.title,
-                body => &self.form.body,
-                version => &self.form.version,
-                format,
-                refusal => self.refused.map(|refused| &refused.refusal.detail),
-                stored => stored.map(|stored| context! {
-                    title => &stored.title,
-                    body => &stored.body,
-                }),
-            },
-        )?;
-        let is_new = self.form.name.is_some();
-        let title = if is_new {
-            "New page or files"
-        } else {
-            "Edit page"
-        };
-        let upload = context! { folder => pages.href(self.path), path => self.path };
-        let body = if is_new {
-            body + &pages.fragment("upload", upload)?
-        } else {
-            body
-        };
-        pages.render(&View {
-            title,
-            sections: Some(sections),
-            body,
-            ..View::default()
-        })
-    }
+/// What to do about a path at which something is already.
+///
+/// A name that was made of the title gets a number in the form, and is not taken at once: the form
+/// may have been sent twice.
+fn occupied(
+    connection: &Connection,
+    path: &str,
+    detail: &str,
+    form: &Draft,
+) -> rusqlite::Result<Refused> {
+    let free = match path.rsplit_once('/') {
+        Some((folder, name)) if is_derived(form) => name::free(connection, folder, name)?,
+        _ => None,
+    };
+    let remedy = match &free {
+        Some(free) => format!("Save again to call this one {free}, or write another address."),
+        None => "Choose another name.".to_owned(),
+    };
+    Ok(Refused {
+        free,
+        ..Refusal::conflict(format!("{detail} {remedy}")).into()
+    })
 }

@@ -73,7 +73,8 @@ pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> 
     };
     let mut response = Response::new(Body::from(blob));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::try_from(&file.content_type)?);
+    let content_type = media::sent(&file.content_type);
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(&*content_type)?);
     if let Some(coding) = coding {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
     }

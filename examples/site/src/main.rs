@@ -45,6 +45,8 @@ mod live;
 mod log;
 mod markdown;
 mod media;
+mod missing;
+mod name;
 mod options;
 mod owner;
 mod page;

@@ -1,6 +1,6 @@
 //! Markdown to HTML, and to plain text.
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 /// Where a link of a document leads that begins with a slash.
 pub(crate) enum Target {
@@ -15,15 +15,16 @@ pub(crate) enum Target {
 /// Renders CommonMark with tables. `link` returns where the links of this site lead.
 ///
 /// What can be wider than a phone gets a box of its own that scrolls, and that a keyboard reaches.
-/// Front matter is not shown. HTML in the text is passed on: documents are written by those who may
+/// Front matter is not shown. A heading of the first level becomes one of the second: the first one
+/// is the title's. HTML in the text is passed on: documents are written by those who may
 /// write here, and no script runs on a page.
-pub(crate) fn render(text: &str, link: impl Fn(&str) -> Target) -> String {
+pub(crate) fn render(text: &str, mut link: impl FnMut(&str) -> Target) -> String {
     let (_, text) = front_matter(text);
     let mut html = String::with_capacity(text.len() * 3 / 2);
     // Links do not nest (CommonMark 0.31 §6.3).
     let mut in_refused_link = false;
     let events = Parser::new_ext(text, Options::ENABLE_TABLES)
-        .filter_map(|event| linked(event, &link, &mut in_refused_link));
+        .filter_map(|event| linked(event, &mut link, &mut in_refused_link));
     html::push_html(&mut html, events.flat_map(boxed));
     html
 }
@@ -32,7 +33,7 @@ pub(crate) fn render(text: &str, link: impl Fn(&str) -> Target) -> String {
 /// refused.
 fn linked<'a>(
     mut event: Event<'a>,
-    link: impl Fn(&str) -> Target,
+    mut link: impl FnMut(&str) -> Target,
     in_refused_link: &mut bool,
 ) -> Option<Event<'a>> {
     let is_link = matches!(event, Event::Start(Tag::Link { .. }));
@@ -50,6 +51,11 @@ fn linked<'a>(
             }
         }
         Event::End(TagEnd::Link) if std::mem::take(in_refused_link) => return None,
+        Event::Start(Tag::Heading { level, .. }) | Event::End(TagEnd::Heading(level))
+            if *level == HeadingLevel::H1 =>
+        {
+            *level = HeadingLevel::H2;
+        }
         _ => {}
     }
     Some(event)

@@ -1,12 +1,20 @@
 //! Media types of files.
 
-/// By the ending of a name; what is not known is bytes. Texts are taken for UTF-8.
+use std::borrow::Cow;
+
+/// By the ending of a name; an unknown one means bytes.
 pub(crate) fn of_name(name: &str) -> &'static str {
-    match mime_guess::from_path(name).first_raw() {
-        Some("text/plain") => "text/plain; charset=utf-8",
-        Some("text/html") => "text/html; charset=utf-8",
-        Some("text/css") => "text/css; charset=utf-8",
-        Some(other) => other,
-        None => "application/octet-stream",
+    mime_guess::from_path(name)
+        .first_raw()
+        .unwrap_or("application/octet-stream")
+}
+
+/// As it is sent: texts are taken for UTF-8, also those that were stored before others had a
+/// charset.
+pub(crate) fn sent(content_type: &str) -> Cow<'_, str> {
+    if content_type.starts_with("text/") && !content_type.contains("charset") {
+        format!("{content_type}; charset=utf-8").into()
+    } else {
+        content_type.into()
     }
 }

@@ -18,11 +18,13 @@ use crate::permits::Permits;
 use crate::store::{Entry, FileEntry, Portion};
 use crate::{picture, public, size};
 
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("page", include_str!("../templates/page.html")),
+    ("counter", include_str!("../templates/counter.html")),
     ("feed", include_str!("../templates/feed.html")),
     ("form", include_str!("../templates/form.html")),
     ("list", include_str!("../templates/list.html")),
+    ("missing", include_str!("../templates/missing.html")),
     ("news", include_str!("../templates/news.html")),
     ("numbers", include_str!("../templates/numbers.html")),
     ("recent", include_str!("../templates/recent.html")),
@@ -82,6 +84,8 @@ pub(crate) struct View<'a> {
     /// The addresses of what stands beside it.
     pub(crate) tiles: &'a [String],
     pub(crate) children: &'a [Entry],
+    /// Does something stand in it, listed or not?
+    pub(crate) is_folder: bool,
     pub(crate) files: &'a [FileEntry],
     /// The address of the page on which the lists of children and files go on.
     pub(crate) more: Option<String>,
@@ -108,6 +112,7 @@ pub(crate) struct Problem<'a> {
     status: StatusCode,
     detail: &'a str,
     sections: Option<&'a Portion<Entry>>,
+    offers: &'a str,
 }
 
 impl<'a> Problem<'a> {
@@ -117,12 +122,19 @@ impl<'a> Problem<'a> {
             status,
             detail,
             sections: None,
+            offers: "",
         }
     }
 
     /// With these in the navigation.
     pub(crate) fn sections(mut self, sections: &'a Portion<Entry>) -> Self {
         self.sections = Some(sections);
+        self
+    }
+
+    /// With HTML below the sentence, on a page: where else to go.
+    pub(crate) fn offers(mut self, html: &'a str) -> Self {
+        self.offers = html;
         self
     }
 
@@ -192,6 +204,11 @@ impl Pages {
         self.url
             .as_ref()
             .map_or_else(|| Some(path.to_owned()), |url| url.path(path))
+    }
+
+    /// Returns whether its reader may write.
+    pub(crate) fn can_write(&self) -> bool {
+        self.permits.writes
     }
 
     /// Where a link of a document leads.
@@ -274,6 +291,7 @@ impl Pages {
             ancestors => self.entries(view.ancestors, None),
             body => Value::from_safe_string(view.body.clone()),
             children => self.entries(view.children, None),
+            is_folder => view.is_folder,
             files => view.files.iter().map(|entry| self.file(entry)).collect::<Vec<_>>(),
             more => view.more.clone().map(Value::from_safe_string),
             modified => view.modified,
@@ -335,7 +353,8 @@ impl Pages {
             title: problem.title(),
             sections: problem.sections,
             body: format!(
-                "<p>{detail}</p>\n<p class=\"status\">Status {}</p>\n",
+                "<p>{detail}</p>\n{}\n<p class=\"status\">Status {}</p>\n",
+                problem.offers,
                 problem.status.as_u16()
             ),
             ..View::default()

@@ -20,16 +20,29 @@ pub(crate) fn ask(
     item: &Item,
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
-    let sections = sections(transaction.connection()?)?;
-    let (path, title) = match item {
-        Item::Document(document) => (&document.path, &document.title),
-        Item::File(file) => (&file.path, &file.path),
+    let connection = transaction.connection()?;
+    let sections = sections(connection)?;
+    let (path, title, keeps) = match item {
+        Item::Document(document) => {
+            let keeps = what_keeps(document, connection)?;
+            (&document.path, &*document.title, keeps)
+        }
+        Item::File(file) => {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            (&file.path, name, None)
+        }
     };
     let back = match item {
         Item::Document(_) => path,
         Item::File(_) => store::parent(path).unwrap_or("/"),
     };
-    let context = context! { action => pages.href(path), back => pages.href(back), title, path };
+    let context = context! {
+        action => pages.href(path),
+        back => pages.href(back),
+        title,
+        path,
+        keeps,
+    };
     let body = pages.fragment("remove", context)?;
     Ok(html(
         StatusCode::OK,
@@ -90,7 +103,7 @@ fn what_keeps(
 ) -> rusqlite::Result<Option<&'static str>> {
     if document.path == "/" {
         return Ok(Some(
-            "The first page stays: everything else stands below it.",
+            "The first page cannot be deleted: everything else is below it.",
         ));
     }
     let has_children = store::has_children(connection, &document.path)?;

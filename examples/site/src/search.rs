@@ -59,6 +59,7 @@ pub(crate) fn answer(
         context! {
             words,
             results,
+            count => grouped(hits.count),
             more => hits.more,
             folder => folder_link,
             home => pages.home(),
@@ -75,6 +76,14 @@ pub(crate) fn answer(
         ..View::default()
     };
     Ok(html(StatusCode::OK, pages.render(&view)?))
+}
+
+/// In groups of three digits.
+fn grouped(count: usize) -> String {
+    match (count / 1000, count % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{thousands},{rest:03}"),
+    }
 }
 
 fn result(

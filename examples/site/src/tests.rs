@@ -1,5 +1,6 @@
 //! The site over real sockets, in this process; `tests/process` has what only a process can show.
 
+mod composing;
 mod compressing;
 mod counting;
 mod deferring;

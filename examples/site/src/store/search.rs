@@ -30,13 +30,19 @@ impl Hit {
     }
 }
 
-/// The best of them, the best first.
+/// What a search found.
 #[derive(Debug, Default)]
 pub(crate) struct Hits {
+    /// The best first.
     pub(crate) best: Vec<Hit>,
-    /// Are there others?
+    /// The number of all of them, up to [`MOST_COUNTED`].
+    pub(crate) count: usize,
+    /// Are there others, beyond those that were counted?
     pub(crate) more: bool,
 }
+
+/// Beyond this nothing is counted: each one costs a step of the query.
+pub(crate) const MOST_COUNTED: usize = 1000;
 
 /// The documents at and below `folder` that match `expression`: at most `most`, each with at most
 /// `characters` of its text.
@@ -48,26 +54,39 @@ pub(crate) fn search(
     characters: usize,
 ) -> rusqlite::Result<Hits> {
     // Below the folder is what begins with it and a slash; 0 is the character after the slash. The
-    // index gives its rows in the order of their rank, so bodies are read only until there are
-    // enough.
+    // index ranks all matches before it gives the first one, so counting some more costs little.
     let mut select = connection.prepare_cached(
-        "SELECT document.path, document.title, document.format, substr(document.body, 1, ?4)
-         FROM search
+        "SELECT searched.path FROM search
          CROSS JOIN searched ON searched.id = search.rowid
-         CROSS JOIN document ON document.path = searched.path
          WHERE search MATCH ?1
-             AND (?2 = '/' OR document.path = ?2
-                 OR (document.path > ?2 || '/' AND document.path < ?2 || '0'))
+             AND (?2 = '/' OR searched.path = ?2
+                 OR (searched.path > ?2 || '/' AND searched.path < ?2 || '0'))
          ORDER BY search.rank LIMIT ?3",
     )?;
-    let most_and_one = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
-    let characters = i64::try_from(characters).unwrap_or(i64::MAX);
-    let rows = select.query_map(
-        (expression, folder, most_and_one, characters),
-        Hit::from_row,
+    let limit = i64::try_from(MOST_COUNTED)
+        .unwrap_or(i64::MAX)
+        .saturating_add(1);
+    let mut rows = select.query((expression, folder, limit))?;
+    let mut paths = Vec::with_capacity(most);
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        if paths.len() < most {
+            paths.push(row.get::<_, String>(0)?);
+        }
+        count += 1;
+    }
+    let more = count > MOST_COUNTED;
+    let mut read = connection.prepare_cached(
+        "SELECT path, title, format, substr(body, 1, ?2) FROM document WHERE path = ?1",
     )?;
-    let mut best = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let more = best.len() > most;
-    best.truncate(most);
-    Ok(Hits { best, more })
+    let characters = i64::try_from(characters).unwrap_or(i64::MAX);
+    let best = paths
+        .iter()
+        .map(|path| read.query_row((path, characters), Hit::from_row))
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(Hits {
+        best,
+        count: count.min(MOST_COUNTED),
+        more,
+    })
 }

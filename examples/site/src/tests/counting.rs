@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use euryale_test::RawClient;
 
 use super::{Site, header};
+use crate::counter::PATH;
 
 const MODES: [(&str, &str); 6] = [
     ("POST", "/@@counter"),
@@ -98,6 +99,39 @@ async fn a_conflict_is_found_in_every_wrapping() {
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(site.post("/@@counter").await.text(), "1\n");
     site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_gets_a_page_and_counts_with_its_button() {
+    let site = Site::start(2).await;
+    let page = site.browse("GET", PATH).await;
+    assert_eq!(header(&page, "cache-control"), "no-store");
+    assert_eq!(header(&page, "vary"), "accept");
+    let page = page.text();
+    for part in [
+        "<title>Counter · Euryale</title>",
+        "<nav aria-label=\"Sections\">",
+        "<p class=\"number\">0</p>",
+        "<form class=\"document\" action=\"/@@counter\" method=\"post\">",
+    ] {
+        assert!(page.contains(part), "{part} is not in {page}");
+    }
+    let counted = site.browse("POST", PATH).await;
+    assert_eq!(
+        (counted.status.as_u16(), header(&counted, "location")),
+        (303, PATH)
+    );
+    let page = site.browse("GET", PATH).await.text();
+    assert!(page.contains("<p class=\"number\">1</p>"), "{page}");
+    assert_eq!(number(&site).await, 1);
+    site.end().await;
+    let reading = Site::start_with(2, &["--allow-writes=false"]).await;
+    let page = reading.browse("GET", PATH).await.text();
+    assert!(
+        page.contains("class=\"number\"") && !page.contains("method=\"post\""),
+        "{page}"
+    );
+    reading.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -222,15 +222,40 @@ async fn nothing_to_look_for_and_nothing_found_are_said() {
         let page = site.get(path).await.text();
         assert!(page.contains(says), "{page}");
     }
-    for number in 0..30 {
-        add(&site, &format!("/{number}"), "Wombat", "markdown", "");
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn number_of_pages_is_shown_up_to_a_bound() {
+    let site = Site::start(2).await;
+    add(&site, "/zoo", "Zoo", "markdown", "wombat");
+    let insert = "WITH RECURSIVE number (n) AS (VALUES (?1) UNION ALL \
+        SELECT n + 1 FROM number WHERE n < ?2)
+        INSERT INTO document (path, parent, position, title, format, body, modified)
+        SELECT '/zoo/' || n, '/zoo', n, 'Wombat', 'markdown', '', 0 FROM number";
+    let narrow = " Add words to narrow the search.";
+    for (first, last, says) in [
+        (1, 1, "2 pages for “wombat”."),
+        (2, 19, "20 pages for “wombat”."),
+        (20, 20, "20 best of 21 pages for “wombat”."),
+        (21, 999, "20 best of 1,000 pages for “wombat”."),
+        (1000, 1000, "20 best of more than 1,000 pages for “wombat”."),
+    ] {
+        let range = [first, last].map(|number| i64::try_from(number).unwrap());
+        let inserted = site.other_program().execute(insert, range).unwrap();
+        assert_eq!(inserted, last - first + 1);
+        let page = site.get("/?q=wombat").await;
+        let more = if last > 19 { narrow } else { "" };
+        let sentence = format!("<p>{says}{more}</p>");
+        assert!(page.text().contains(&sentence), "{says} {}", page.text());
+        assert_eq!(found(&page).len(), (last + 1).min(20));
     }
-    let page = site.get("/?q=wombat").await;
-    assert_eq!(found(&page).len(), 20);
-    assert!(
-        page.text()
-            .contains("<p>The best 20 pages have “wombat”; more words find fewer.</p>")
-    );
+    let page = site.get("/zoo/7?q=wombat").await.text();
+    let sentence = "<p>1 page for “wombat” in <a href=\"/zoo/7\">Wombat</a>.</p>";
+    assert!(page.contains(sentence), "{page}");
+    let page = site.get("/zoo?q=wombat").await.text();
+    let sentence = "pages for “wombat” in <a href=\"/zoo\">Zoo</a>. Add words";
+    assert!(page.contains(sentence), "{page}");
     site.end().await;
 }
 

@@ -130,6 +130,12 @@ async fn a_browser_finds_the_form_the_file_and_the_way_to_delete_it() {
         asked.contains("action=\"/guides/%C3%BC.bin?delete\" method=\"post\""),
         "{asked}"
     );
+    assert!(
+        asked.contains("This deletes “ü.bin” at <a href=\"/guides/%C3%BC.bin\">")
+            && asked.contains("It cannot be undone.")
+            && asked.contains("<button class=\"danger\""),
+        "{asked}"
+    );
     assert_eq!(
         site.get("/guides/%C3%BC.bin").await.text(),
         "12345",
@@ -145,7 +151,10 @@ async fn a_browser_finds_the_form_the_file_and_the_way_to_delete_it() {
     assert_eq!(site.get("/guides/%C3%BC.bin").await.status, 404);
 
     let page = site.browse("GET", "/guides/cap").await.text();
-    assert!(page.contains("<a href=\"/guides/cap?delete\">"), "{page}");
+    assert!(
+        page.contains("<a class=\"delete\" href=\"/guides/cap?delete\">"),
+        "{page}"
+    );
     assert_eq!(
         site.send("POST", "/guides/cap?delete", BROWSER, "")
             .await
@@ -378,4 +387,36 @@ fn sizes() {
     for (bytes, text) in shown {
         assert_eq!(size::shown(bytes), text);
     }
+}
+
+/// Without a charset, browsers take some texts for Latin-1.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_all_kinds_are_sent_as_utf_8() {
+    let site = Site::start(2).await;
+    let headers = format!("{MULTIPART}{BROWSER}");
+    for (name, content_type) in [
+        ("a.md", "text/markdown; charset=utf-8"),
+        ("a.csv", "text/csv; charset=utf-8"),
+        ("a.js", "text/javascript; charset=utf-8"),
+        ("a.txt", "text/plain; charset=utf-8"),
+        ("a.html", "text/html; charset=utf-8"),
+        ("a.png", "image/png"),
+        ("a.unknown", "application/octet-stream"),
+    ] {
+        let sent = form(&[(name, "Ä")]);
+        assert_eq!(site.send("POST", "/", &headers, &sent).await.status, 303);
+        let file = site.get(&format!("/{name}")).await;
+        assert_eq!(header(&file, "content-type"), content_type);
+    }
+    // A row from before has a type without a charset, or with one.
+    for stored in ["text/markdown", "text/markdown; charset=utf-8"] {
+        let update = "UPDATE file SET content_type = ?1 WHERE path = '/a.md'";
+        site.other_program().execute(update, [stored]).unwrap();
+        let file = site.get("/a.md").await;
+        assert_eq!(
+            header(&file, "content-type"),
+            "text/markdown; charset=utf-8"
+        );
+    }
+    site.end().await;
 }

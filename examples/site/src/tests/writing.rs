@@ -210,7 +210,7 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
             "/a/b",
             good,
             409,
-            "There is no page at /a, where this one would stand. Make that first.",
+            "There is no page at /a to put this one in. Make that first.",
         ),
         (
             "/guides//a",
@@ -252,9 +252,9 @@ async fn what_is_no_page_is_refused_and_nothing_changes() {
         (&long_name, good, 400, "A name has at most 100 characters."),
         (
             "/",
-            "name=&title=T&body=",
+            "name=&title=%21%3F&body=",
             400,
-            "A page or a file needs a name.",
+            "This title has no letters for an address. Write the address.",
         ),
         (
             "/guides",

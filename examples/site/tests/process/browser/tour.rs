@@ -4,7 +4,7 @@ use super::devtools::DevTools;
 use crate::Running;
 use crate::pictures::black;
 
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 15] = [
     "/",
     "/guides",
     "/guides/uploads",
@@ -16,7 +16,10 @@ const PATHS: [&str; 12] = [
     "/guides?new",
     "/guides/cap?edit",
     "/guides/cap?delete",
+    "/guides?delete",
+    "/@@counter",
     "/nothing",
+    "/guides/not-yet",
 ];
 
 /// The form whose page somebody else changes.
@@ -36,7 +39,13 @@ pub(super) fn of(
         browser.open(&address(path));
         look(browser, path);
     }
-    browser.open(&address(&format!("{EDITED}?edit")));
+    let form = address(&format!("{EDITED}?edit"));
+    browser.open(&form);
+    browser.submit("form.document .second");
+    let opened = "document.querySelector('.preview + form details').open = true";
+    assert_eq!(browser.ask(opened), true);
+    look(browser, "a preview, with help");
+    browser.open(&form);
     let changed = site.ask("POST", EDITED, "title=Changed&body=by+somebody+else");
     assert_eq!(changed.status, 204, "{changed:?}");
     browser.ask("document.querySelector('#title').value += ', mine'");

@@ -1,0 +1,15 @@
+fn app(database: Sqlite) -> Router {
+    // Two connections: at most two of these run at a time, each in a transaction of its own.
+    let site = Stack::new(Pool::new(database, 2)).publish_fn(|_request, transaction| {
+        transaction.writable()?; // GET begins as a reader; this one writes
+        let connection = transaction.connection()?; // connects and begins
+        connection.execute("INSERT INTO visits VALUES (datetime('now'))", [])?;
+        let count = "SELECT count(*) FROM visits";
+        let visits: i64 = connection.query_row(count, [], |row| row.get(0))?;
+        Ok(Response::new(Body::from(format!("You are visitor {visits}.\n")))) // commits
+    });
+    // Only the page itself counts: browsers ask for /favicon.ico as well.
+    Router::new()
+        .route_service("/", site)
+        .route("/live", get(|| async { "needs no worker" }))
+}
