@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::Finding;
 
-const ALLOWED: [&str; 19] = [
+const ALLOWED: [&str; 20] = [
     ".cargo",
     ".ci",
+    ".dockerignore",
     ".gitignore",
     "ARCHITECTURE.md",
     "CHANGELOG.md",

@@ -1,10 +1,29 @@
 use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
 
 use super::program::{Proxy, of_debian};
-use super::{Sites, behaves, configuration, free_port, offloads, recipe, restarts_unseen};
+use super::{
+    Browser, FORGED, Sites, behaves, configuration, free_port, offloads, recipe, restarts_unseen,
+};
 
 /// `editor` with the password `secret`, by bcrypt at the least cost.
 const EDITOR: &str = "editor $2a$04$IhtpMctSGJ0mUWiAxcQRWubevwJsEHOLo/R7Xzc0ImRRJRCy97EBy";
+
+fn start(address: SocketAddr, folder: &Path, text: &str) -> Option<Proxy> {
+    let file = folder.join("Caddyfile");
+    fs::write(
+        &file,
+        format!("{{\n\tadmin off\n\tauto_https off\n}}\n{text}"),
+    )
+    .unwrap();
+    let mut command = of_debian("caddy");
+    command
+        .args(["run", "--adapter=caddyfile", "--config"])
+        .arg(file)
+        .env("HOME", folder);
+    Proxy::start(address, folder, command)
+}
 
 #[test]
 fn the_site_behind_caddy() {
@@ -24,18 +43,7 @@ fn the_site_behind_caddy() {
             ("import /etc/caddy/euryale-editors", EDITOR),
         ],
     );
-    let file = folder.path().join("Caddyfile");
-    fs::write(
-        &file,
-        format!("{{\n\tadmin off\n\tauto_https off\n}}\n{text}"),
-    )
-    .unwrap();
-    let mut command = of_debian("caddy");
-    command
-        .args(["run", "--adapter=caddyfile", "--config"])
-        .arg(file)
-        .env("HOME", folder.path());
-    let Some(proxy) = Proxy::start(address, folder.path(), command) else {
+    let Some(proxy) = start(address, folder.path(), &text) else {
         return;
     };
     behaves(&proxy, &sites);
@@ -49,4 +57,41 @@ fn the_site_behind_caddy() {
 #[test]
 fn the_readme_can_be_followed() {
     recipe::follow("caddy", "caddy", recipe::OFFLOADED);
+}
+
+/// Docker's recipe has a configuration of its own.
+#[test]
+fn the_proxy_of_compose_asks_editors_for_a_password() {
+    let sites = Sites::of(1, &[]);
+    let address = free_port();
+    let folder = tempfile::tempdir().unwrap();
+    let text = configuration(
+        "docker/Caddyfile",
+        &[
+            (
+                ":80 {",
+                &format!(":{} {{\n\tbind 127.0.0.1", address.port()),
+            ),
+            ("site:8080", &sites.address(0)),
+            ("import /etc/caddy/editors", EDITOR),
+        ],
+    );
+    let Some(proxy) = start(address, folder.path(), &text) else {
+        return;
+    };
+    let browser = Browser::new(&proxy);
+    let visitor = browser.get("/@@visitor", FORGED).text();
+    let host = format!("\"site\":\"http://{}/\"", browser.host());
+    assert!(
+        visitor.contains(&host) && visitor.contains("127.0.0.2"),
+        "{visitor}"
+    );
+    let head = "content-type: multipart/form-data; boundary=b\r\n";
+    let body = "--b\r\ncontent-disposition: form-data; name=\"file\"; \
+        filename=\"f\"\r\n\r\nx\r\n--b--\r\n";
+    let body = body.as_bytes();
+    assert_eq!(browser.ask("POST", "/", head, body).status, 401);
+    assert_eq!(browser.post("/", head, body).status, 201);
+    drop(proxy);
+    sites.end();
 }
