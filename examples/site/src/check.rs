@@ -30,6 +30,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     faults.extend(log::filter(settings).err());
     faults.extend(check_certificates(settings, ways).err());
     faults.extend(folders(settings));
+    faults.extend(log_file(settings));
     faults.extend(unix_sockets(settings));
     for warning in variables::unknown() {
         eprintln!("warning: {warning}");
@@ -77,6 +78,23 @@ fn folders(settings: &Settings) -> Vec<StartError> {
     looked.into_iter().filter_map(Result::err).collect()
 }
 
+fn log_file(settings: &Settings) -> Option<StartError> {
+    let path = settings.log_file.as_deref()?;
+    let looked = match path.metadata() {
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(_) => access(path, Access::WRITE_OK).map_err(io::Error::from),
+        // Its folder is not created.
+        Err(error) if error.kind() == ErrorKind::NotFound => can_write(parent(path)),
+        Err(error) => Err(error),
+    };
+    let error = looked.err()?;
+    Some(StartError::new(
+        format!("the log cannot be written here: {error}"),
+        path.display(),
+        "create its folder, or choose another one with --log-file",
+    ))
+}
+
 fn unix_sockets(settings: &Settings) -> Vec<StartError> {
     let mut faults = Vec::new();
     for listen in &settings.listen {
@@ -119,7 +137,7 @@ fn can_have_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A file that is there, or that can be created in a folder that can.
-pub(crate) fn can_have_file(file: &Path) -> io::Result<()> {
+fn can_have_file(file: &Path) -> io::Result<()> {
     match file.metadata() {
         Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(_) => Ok(access(file, Access::READ_OK | Access::WRITE_OK)?),

@@ -39,6 +39,8 @@ use crate::form::LONGEST_BODY;
 use crate::log::Log;
 use crate::say::say;
 use crate::settings::Settings;
+use crate::signals::UserSignals;
+use crate::standing::Opened;
 use crate::store::{self, FileEntry, Format};
 use crate::{address, archive, media, size, variables};
 
@@ -55,8 +57,14 @@ const CUT: u8 = 3;
 const LEFT_OUT: u8 = 4;
 
 /// Imports `folder` into the data folder that `settings` name.
-pub(crate) fn run(settings: &Settings, folder: &Path) -> Result<ExitCode, StartError> {
-    let (_log, _, _writing) = Log::start(settings)?;
+pub(crate) fn run(
+    settings: &Settings,
+    folder: &Path,
+    signals: UserSignals,
+) -> Result<ExitCode, StartError> {
+    let (_log, lines, _writing) = Log::start(settings)?;
+    let files = settings.log_file.iter().map(|_| lines.clone()).collect();
+    signals.handle(files, Opened::default())?;
     for warning in variables::unknown() {
         tracing::warn!("{warning}");
     }

@@ -1,15 +1,17 @@
 //! Where log lines go, what they look like, and which there are.
 
 mod lines;
+mod output;
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::lines::{Lines, Writing};
+use self::output::Output;
 use crate::error::StartError;
 use crate::settings::Settings;
 
@@ -27,10 +29,19 @@ pub(crate) enum Format {
 pub(crate) struct Log(Box<dyn Fn(EnvFilter)>);
 
 impl Log {
-    /// Sends the log to standard error, and keeps no request waiting for who reads it.
+    /// Sends the log to its file or to standard error. No request waits until it is written.
     pub(crate) fn start(settings: &Settings) -> Result<(Self, Lines, Writing), StartError> {
         let filter = filter(settings)?;
-        let (lines, writing) = Lines::start(std::io::stderr()).map_err(|error| {
+        let output = match &settings.log_file {
+            None => Output::stderr(),
+            Some(path) => Output::file(path).map_err(|error| {
+                let what = format!("cannot open the log file: {error}");
+                let remedy = "create its folder, or choose another one with --log-file";
+                StartError::new(what, path.display(), remedy)
+            })?,
+        };
+        let is_for_terminal = matches!(output, Output::Stderr(_)) && io::stderr().is_terminal();
+        let (lines, writing) = Lines::start("log", output).map_err(|error| {
             let what = format!("cannot start threads: {error}");
             StartError::new(what, "this process", "see the system's limits")
         })?;
@@ -41,7 +52,7 @@ impl Log {
         let log: Box<dyn Fn(EnvFilter)> = match settings.log_format {
             Format::Text => {
                 let subscriber = subscriber
-                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_ansi(is_for_terminal)
                     .with_filter_reloading();
                 let handle = subscriber.reload_handle();
                 subscriber.init();
@@ -73,8 +84,19 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The setting stands over `RUST_LOG`; one that is empty is as if it were not set.
+/// Parts whose lines are written whatever the filter says: an operator asks for them by a signal.
+const ASKED_FOR: [&str; 2] = ["euryale_connection::report=info", "site::signals=info"];
+
+/// The filter that the settings ask for.
 pub(crate) fn filter(settings: &Settings) -> Result<EnvFilter, StartError> {
+    let filter = chosen(settings)?;
+    // They are directives, so none of them is left out.
+    let asked_for = ASKED_FOR.into_iter().filter_map(|part| part.parse().ok());
+    Ok(asked_for.fold(filter, EnvFilter::add_directive))
+}
+
+/// The setting overrides `RUST_LOG`; an empty one counts as unset.
+fn chosen(settings: &Settings) -> Result<EnvFilter, StartError> {
     let own = settings
         .log_filter
         .clone()

@@ -64,6 +64,7 @@ mod scale;
 mod search;
 mod serve;
 mod settings;
+mod signals;
 mod size;
 mod slow;
 mod standing;
@@ -82,26 +83,33 @@ use std::process::ExitCode;
 use self::config::ConfigError;
 use self::error::StartError;
 use self::settings::{Settings, Task};
+use self::signals::UserSignals;
 
 /// 0 after a clean drain or a whole import, 3 when something was cut, 4 when an import left
 /// something out, 1 when the program could not start or go on, 2 for wrong flags and variables
 /// (clap's).
 fn main() -> ExitCode {
+    let signals = match UserSignals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&error),
+    };
     let ended = match config::read(std::env::args_os()) {
-        Ok(settings) => run(&settings),
+        Ok(settings) => run(&settings, signals),
         Err(ConfigError::Flags(error)) => error.exit(),
         Err(ConfigError::File(error)) => Err(error),
     };
     match ended {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
 }
 
-fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+fn failed(error: &StartError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError> {
     match &settings.task {
         _ if settings.print_config => {
             for warning in variables::unknown() {
@@ -111,8 +119,8 @@ fn run(settings: &Settings) -> Result<ExitCode, StartError> {
             Ok(ExitCode::SUCCESS)
         }
         _ if settings.check_config => check::run(settings),
-        None => serve::run(settings),
+        None => serve::run(settings, signals),
         Some(Task::Healthcheck { admin }) => healthcheck::run(admin.unwrap_or(settings.admin)),
-        Some(Task::Import { folder }) => import::run(settings, folder),
+        Some(Task::Import { folder }) => import::run(settings, folder, signals),
     }
 }

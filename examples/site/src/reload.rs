@@ -15,7 +15,7 @@ use crate::live::{Live, Next, Parts};
 use crate::settings::Settings;
 
 /// Settings that count from the next start: what is bound, opened or promised to others by then.
-const NEXT_START: [&str; 11] = [
+const NEXT_START: [&str; 12] = [
     "admin",
     "agent",
     "body-disk",
@@ -23,6 +23,7 @@ const NEXT_START: [&str; 11] = [
     "data",
     "drain",
     "listen",
+    "log-file",
     "log-format",
     "reuse-port",
     "unix-mode",

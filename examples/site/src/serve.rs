@@ -30,6 +30,7 @@ use crate::log::{Lines, Log};
 use crate::permits::Rules;
 use crate::say::say;
 use crate::settings::Settings;
+use crate::signals::UserSignals;
 use crate::standing::{CHECK_EVERY, Opened, Stands};
 use crate::storage::Storage;
 use crate::{aside, descriptors, reload, variables};
@@ -44,9 +45,12 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 ///
 /// The runtime is built by hand and ended with a time-out: dropping it would wait for a publisher
 /// that never returns.
-pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
+pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError> {
     let limit = descriptors::raise()?;
     let (log, lines, writing) = Log::start(settings)?;
+    let opened = Opened::default();
+    let files = settings.log_file.iter().map(|_| lines.clone()).collect();
+    signals.handle(files, opened.clone())?;
     for warning in variables::unknown() {
         tracing::warn!("{warning}");
     }
@@ -54,7 +58,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, settings, limit, (log, lines));
+    let ended = start(&runtime, settings, limit, (log, lines), opened);
     runtime.shutdown_timeout(LAST_GRACE);
     drop(writing);
     ended.map(|complete| {
@@ -72,6 +76,7 @@ fn start(
     asked: &Settings,
     limit: DescriptorLimit,
     (log, lines): (Log, Lines),
+    opened: Opened,
 ) -> Result<bool, StartError> {
     let settings = &descriptors::fit(&limit, asked);
     let guard = runtime.enter();
@@ -100,7 +105,7 @@ fn start(
         &limit.reserve(),
         &shutdown,
         settings.drain,
-        (lines, rules),
+        (lines, rules, opened),
     );
     operators
         .stands
@@ -231,13 +236,12 @@ impl Operators {
         reserve: &Reserve,
         shutdown: &Shutdown,
         drain: Duration,
-        (lines, rules): (Lines, Rules),
+        (lines, rules, opened): (Lines, Rules, Opened),
     ) -> Self {
         let ledger = Ledger::new();
         let slowest = Slowest::new();
         let end = Shutdown::new();
         let serves = Arc::new(AtomicBool::new(false));
-        let opened = Opened::default();
         let readiness = Readiness::new(shutdown)
             .probe({
                 let serves = Arc::clone(&serves);

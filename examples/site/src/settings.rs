@@ -305,6 +305,17 @@ pub(crate) struct Settings {
     )]
     pub(crate) log_format: Format,
 
+    /// File to append the log to, in place of standard error; SIGUSR2 opens it again
+    #[arg(
+        long,
+        help_heading = help::LOG,
+        global = true,
+        env = "EURYALE_LOG_FILE",
+        value_name = "FILE"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) log_file: Option<PathBuf>,
+
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) permissions: Permissions,

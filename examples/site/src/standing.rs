@@ -31,6 +31,14 @@ impl Opened {
         self.0.get().map(|(pool, _)| pool)
     }
 
+    /// Writes to the log who holds workers and who waits.
+    pub(crate) fn report(&self) {
+        match self.pool() {
+            Some(pool) => pool.report(),
+            None => tracing::info!(target: "site::signals", "no database is open: no workers"),
+        }
+    }
+
     /// Is it open, and was the database there for the last who needed it?
     pub(crate) fn is_reachable(&self) -> bool {
         self.pool().is_some_and(Pool::is_reachable)
@@ -168,7 +176,7 @@ impl Stands {
             0 => StatusDetails::new(),
             lost => {
                 let lines =
-                    format!("{lost} lines: nobody reads standard error, or not fast enough");
+                    format!("{lost} lines: they are not read fast enough, or cannot be written");
                 StatusDetails::new().alarm("Log", "Lost", lines)
             }
         };

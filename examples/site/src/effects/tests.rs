@@ -5,7 +5,7 @@ use clap::Parser;
 use super::*;
 
 /// Those that always have an effect, with the reason where that is not plain.
-const ALWAYS: [&str; 27] = [
+const ALWAYS: [&str; 28] = [
     "admin",
     "agent",
     "allow-writes",
@@ -19,6 +19,7 @@ const ALWAYS: [&str; 27] = [
     "head-timeout",
     "host",
     "idle-timeout",
+    "log-file",
     "log-filter",
     "log-format",
     // HTTP/2 without TLS is served as well, by prior knowledge.

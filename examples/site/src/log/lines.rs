@@ -1,4 +1,4 @@
-//! Lines on their way to standard error.
+//! Lines on their way to standard error, or to a file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::output::Output;
 use crate::address::misleads;
 
 /// Bytes that wait to be written, at most: some 30,000 lines. Lines are as long as addresses, so
@@ -37,6 +38,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     text: Vec<u8>,
+    /// The file has another name by now.
+    reopens: bool,
     is_over: bool,
 }
 
@@ -53,17 +56,24 @@ impl Lines {
     /// # Errors
     ///
     /// There is no thread for it.
-    pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Writing)> {
+    pub(super) fn start(name: &str, out: Output) -> io::Result<(Self, Writing)> {
         let lines = Self::default();
         let (end, written) = channel();
         let from = lines.clone();
         std::thread::Builder::new()
-            .name("log".to_owned())
+            .name(name.to_owned())
             .spawn(move || {
                 from.write_to(out);
                 drop(end);
             })?;
         Ok((lines.clone(), Writing { lines, written }))
+    }
+
+    /// Opens the file again, as rotating it asks for. Lines until now go to the file that is open,
+    /// and later ones to the file that has the name then.
+    pub(crate) fn reopen(&self) {
+        self.waiting().reopens = true;
+        self.0.more.notify_one();
     }
 
     /// Since there was no room for them any more, or nobody to write them to.
@@ -79,16 +89,19 @@ impl Lines {
     }
 
     /// All that came meanwhile at once, until it is over.
-    fn write_to(&self, mut out: impl Write) {
+    fn write_to(&self, mut out: Output) {
         let mut text = Vec::new();
         loop {
-            let nothing = |waiting: &mut Waiting| waiting.text.is_empty() && !waiting.is_over;
+            let nothing = |waiting: &mut Waiting| {
+                waiting.text.is_empty() && !waiting.reopens && !waiting.is_over
+            };
             let waited = self.0.more.wait_while(self.waiting(), nothing);
             let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
-            if waiting.text.is_empty() {
+            if waiting.text.is_empty() && !waiting.reopens {
                 return;
             }
             std::mem::swap(&mut waiting.text, &mut text);
+            let reopens = std::mem::take(&mut waiting.reopens);
             drop(waiting);
             if out.write_all(&text).is_err() {
                 let lines = text.iter().filter(|byte| **byte == b'\n').count();
@@ -96,6 +109,9 @@ impl Lines {
             }
             text.clear();
             text.shrink_to(KEPT);
+            if reopens {
+                out.reopen();
+            }
         }
     }
 }

@@ -18,10 +18,11 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed when they were not made.
-const OPTIONAL: [&str; 13] = [
+const OPTIONAL: [&str; 14] = [
     "--allow-writes",
     "--demo",
     "--host",
+    "--log-file",
     "--log-filter",
     "--unix-owner",
     "--proxy-protocol",
@@ -41,6 +42,7 @@ fn what_is_printed_can_be_given_again() {
         &[
             "--host=example.org,*.example.org:8443,[::1]",
             "--log-filter=warn",
+            "--log-file=/var/log/site.log",
             "--unix-owner=:www-data",
         ],
         &["--theme=gazette"],

@@ -28,6 +28,7 @@ mod peer;
 mod pictures;
 mod reload;
 mod settings;
+mod signals;
 mod stalled;
 mod status;
 mod variables;

@@ -1,7 +1,7 @@
 //! Before the site is open: it is bound, and says that it is not ready. A pipe in the place of a
 //! file holds it there.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,48 @@ use std::process::Child;
 use super::deploy::free_port;
 use super::{Running, eventually, exit_code, get, give_up, program, rest, send, signal, site};
 
-/// A site that opens its data folder for as long as nobody writes into `pipe`.
-struct Opening {
-    child: Child,
-    public: SocketAddr,
-    admin: SocketAddr,
-    pipe: PathBuf,
+/// A pipe in a data folder: whatever opens the folder waits until something is written into it.
+pub(super) struct Pipe {
+    path: PathBuf,
     id: String,
 }
 
-impl Opening {
-    fn start(data: &Path) -> Self {
+impl Pipe {
+    /// In a new data folder.
+    pub(super) fn in_new(data: &Path) -> Self {
         Running::start(data, &[]).end_well();
-        let pipe = data.join("blobs").join("owner");
-        let id = fs::read_to_string(&pipe).unwrap();
-        fs::remove_file(&pipe).unwrap();
-        assert!(program("mkfifo").arg(&pipe).status().unwrap().success());
+        let path = data.join("blobs").join("owner");
+        let id = fs::read_to_string(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(program("mkfifo").arg(&path).status().unwrap().success());
+        Self { path, id }
+    }
+
+    /// Waits until a program reads it.
+    pub(super) fn opened(&self) -> File {
+        OpenOptions::new().write(true).open(&self.path).unwrap()
+    }
+
+    /// Lets the reader go on. Whoever reads it next finds a file.
+    pub(super) fn release(&self, mut opened: File) {
+        let file = self.path.with_extension("new");
+        fs::write(&file, &self.id).unwrap();
+        fs::rename(&file, &self.path).unwrap();
+        opened.write_all(self.id.as_bytes()).unwrap();
+    }
+}
+
+/// A site that opens its data folder for as long as nothing is written into `pipe`.
+pub(super) struct Opening {
+    pub(super) child: Child,
+    public: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pipe: Pipe,
+}
+
+impl Opening {
+    pub(super) fn start(data: &Path) -> Self {
+        let pipe = Pipe::in_new(data);
         let public = free_port();
         let admin = free_port();
         let flags = [
@@ -39,7 +65,6 @@ impl Opening {
             public,
             admin,
             pipe,
-            id,
         };
         eventually("operators are answered", || {
             get(admin, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 503"))
@@ -75,13 +100,7 @@ fn whoever_comes_while_it_opens_is_answered_when_it_is_open() {
             .unwrap()
             .starts_with("HTTP/1.1 503")
     );
-    let mut pipe = OpenOptions::new().write(true).open(&opening.pipe).unwrap();
-    // Whoever reads it next finds a file.
-    let file = folder.path().join("owner");
-    fs::write(&file, &opening.id).unwrap();
-    fs::rename(&file, &opening.pipe).unwrap();
-    pipe.write_all(opening.id.as_bytes()).unwrap();
-    drop(pipe);
+    opening.pipe.release(opening.pipe.opened());
     assert!(rest(early).unwrap().starts_with("HTTP/1.1 200"));
     assert!(
         get(opening.admin, "/readyz")
@@ -105,8 +124,8 @@ fn a_signal_while_it_opens_ends_it_and_whoever_came_is_told() {
     );
     assert_eq!(exit_code(&mut opening.child), Some(0));
     // Nothing is broken.
-    fs::remove_file(&opening.pipe).unwrap();
-    fs::write(&opening.pipe, &opening.id).unwrap();
+    fs::remove_file(&opening.pipe.path).unwrap();
+    fs::write(&opening.pipe.path, &opening.pipe.id).unwrap();
     let site = Running::start(folder.path(), &[]);
     assert!(
         get(site.public[0], "/history")

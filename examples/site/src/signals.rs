@@ -1,0 +1,52 @@
+//! SIGUSR1 and SIGUSR2, handled by a plain thread: it answers while every worker, or every thread
+//! of the runtime, is stuck.
+
+use std::thread;
+
+use signal_hook::consts::{SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+use crate::error::StartError;
+use crate::log::Lines;
+use crate::standing::Opened;
+
+/// The two signals. From [`catch`](Self::catch) on neither ends the process; those that arrive
+/// before [`handle`](Self::handle) wait for it.
+#[derive(Debug)]
+pub(crate) struct UserSignals(Signals);
+
+impl UserSignals {
+    /// The first thing that the program does.
+    pub(crate) fn catch() -> Result<Self, StartError> {
+        Signals::new([SIGUSR1, SIGUSR2]).map(Self).map_err(|error| {
+            StartError::new(
+                format!("cannot handle signals: {error}"),
+                "this process",
+                "see the system's limits",
+            )
+        })
+    }
+
+    /// Handles them until the process ends. SIGUSR1 reports which jobs hold workers and which wait;
+    /// SIGUSR2 opens the files of the log again.
+    pub(crate) fn handle(self, files: Vec<Lines>, opened: Opened) -> Result<(), StartError> {
+        let Self(mut signals) = self;
+        let handle = move || {
+            for signal in signals.forever() {
+                match signal {
+                    SIGUSR1 => opened.report(),
+                    _ if files.is_empty() => tracing::info!("there is no log file to reopen"),
+                    _ => files.iter().for_each(Lines::reopen),
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("signals".to_owned());
+        thread.spawn(handle).map(drop).map_err(|error| {
+            StartError::new(
+                format!("cannot start threads: {error}"),
+                "this process",
+                "see the system's limits",
+            )
+        })
+    }
+}
