@@ -4,7 +4,7 @@ use super::devtools::DevTools;
 use super::tour;
 use crate::Running;
 
-/// What is too wide for the window (tables and code scroll in boxes of their own), text that is
+/// What is too wide for the window or the header (tables and code scroll in boxes of their own), text that is
 /// hard to read (WCAG 2.2, 1.4.3: 4.5 to 1), and what a finger misses (2.5.8: 24 pixels, but for
 /// links within a sentence).
 const FAULTS: &str = "(() => {
@@ -24,6 +24,11 @@ const FAULTS: &str = "(() => {
     const faults = [];
     const wide = document.documentElement.scrollWidth - innerWidth;
     if (wide > 0) faults.push(`${wide} px too wide`);
+    const right = document.querySelector('body > header')?.getBoundingClientRect().right;
+    for (const element of document.querySelectorAll('body > header form *')) {
+        const out = element.getBoundingClientRect().right - right;
+        if (out > 0.5) faults.push(`${element.outerHTML}: ${out} px out of the header`);
+    }
     for (const element of document.querySelectorAll('body *')) {
         const { width, height } = element.getBoundingClientRect();
         const text = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
