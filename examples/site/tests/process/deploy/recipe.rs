@@ -33,12 +33,27 @@ $ curl -s http://127.0.0.1:8081/metrics http://127.0.0.1:8091/metrics \
 ```
 ";
 
+/// Reading needs no password. Everything else does, also below the mount, and with a wrong one.
+const LOGIN: &str = r"
+```console
+$ curl -sIo /dev/null -w '%{http_code}\n' -H 'Host: www.example.org' http://127.0.0.1/guides
+200
+$ for method in POST PUT PATCH DELETE OPTIONS; do \
+    curl -so /dev/null -w '%{http_code}\n' -d x -X $method -H 'Host: www.example.org' \
+    http://127.0.0.1/guides -o /dev/null http://127.0.0.1/app/guides; done | sort | uniq -c
+     10 401
+$ curl -so /dev/null -w '%{http_code}\n' -H 'Host: www.example.org' -F file=@README.md \
+    -u editor:WRONG http://127.0.0.1/app/
+401
+```
+";
+
 /// Exit codes of `machine/run.sh` that are no fault of the recipe.
 const NO_OVERLAY: i32 = 77;
 const NO_PACKAGE: i32 = 78;
 
 /// Follows the README of a folder of `deploy/`, after Debian has started `service` with its own
-/// configuration. Then does what the README does not say: `more`, in the same form.
+/// configuration. Then checks who needs a password, and `more`, in the same form.
 pub(super) fn follow(folder: &str, service: &str, more: &str) {
     if !has_namespaces() {
         return euryale_test::skip("namespaces are not permitted: root is needed");
@@ -46,7 +61,7 @@ pub(super) fn follow(folder: &str, service: &str, more: &str) {
     let readme = checkout().join("deploy").join(folder).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let first = Step::Run(format!("systemctl start {service}\n"));
-    let steps = [vec![first], steps(&readme), steps(more)].concat();
+    let steps = [vec![first], steps(&readme), steps(LOGIN), steps(more)].concat();
     let machine = tempfile::tempdir().unwrap();
     fs::create_dir(machine.path().join("steps")).unwrap();
     for (number, step) in steps.into_iter().enumerate() {

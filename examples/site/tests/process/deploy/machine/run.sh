@@ -6,6 +6,9 @@ set -eu
 machine=$1 checkout=$2 site=$3
 here=$checkout/examples/site/tests/process/deploy/machine
 
+# As many open files as a small machine allows: whatever a recipe starts must do with these.
+ulimit -n 20000 2>/dev/null || true
+
 # All that is written goes into memory. The machine's own folders are below, untouched.
 steps=$(mktemp -d)
 cp "$machine"/steps/* "$steps"
