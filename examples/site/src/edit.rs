@@ -135,7 +135,7 @@ pub(crate) fn save(
         Err(refusal) => return Err(refusal.abort_with_navigation(pages, request, transaction)),
     };
     let written = match target(&path, &form) {
-        Ok(target) => write(transaction.connection()?, &target, &form, request)?
+        Ok(target) => write(pages, transaction.connection()?, &target, &form, request)?
             .map(|is_new| (target, is_new)),
         Err(refusal) => Err(refusal.into()),
     };
@@ -150,7 +150,7 @@ pub(crate) fn save(
     };
     let mut response = match status {
         StatusCode::NO_CONTENT => Response::new(Body::empty()),
-        _ => text(format!("{target}\n")),
+        _ => text(format!("{}\n", pages.seen(&target))),
     };
     *response.status_mut() = status;
     // What is encoded is a header's value.
@@ -258,12 +258,14 @@ impl Refused {
 
 /// Whether it is a new one.
 fn write(
+    pages: &Pages,
     connection: &Connection,
     path: &str,
     form: &Draft,
     request: &Request,
 ) -> Result<Result<bool, Refused>, Abort> {
     let conflict = |detail: String| Ok(Err(Refusal::conflict(detail).into()));
+    let seen = pages.seen(path);
     let stored = store::document(connection, path)?;
     // A page is sent with a weak tag, which no If-Match names; its text has a strong one.
     let current = match stored {
@@ -277,7 +279,7 @@ fn write(
     if let Some(stored) = stored {
         // The form for a new page must not replace one that is there.
         if form.name.is_some() {
-            let detail = format!("There is a page at {path} already.");
+            let detail = format!("There is a page at {seen} already.");
             return Ok(Err(occupied(connection, path, &detail, form)?));
         }
         // A browser may send a form again whose answer was lost: that is no conflict.
@@ -304,16 +306,17 @@ fn write(
     }
     if form.name.is_none() && form.version.is_some() {
         return conflict(format!(
-            "The page at {path} was deleted after you opened it. Save again to make a new one."
+            "The page at {seen} was deleted after you opened it. Save again to make a new one."
         ));
     }
     if store::file(connection, path)?.is_some() {
-        let detail = format!("There is a file at {path} already.");
+        let detail = format!("There is a file at {seen} already.");
         return Ok(Err(occupied(connection, path, &detail, form)?));
     }
     if let Some(folder) = store::parent(path)
         && !store::exists(connection, folder)?
     {
+        let folder = pages.seen(folder);
         return conflict(format!(
             "There is no page at {folder} to put this one in. Make that first."
         ));

@@ -42,7 +42,8 @@ enum Content {
     File(Blob),
 }
 
-/// The archive of `path` (default: the root).
+/// The archive of `path` (default: the root). Whoever sees but a part of the site names what is in
+/// it, and gets no more.
 pub(crate) fn answer(
     pages: &Pages,
     blobs: &FolderStore,
@@ -52,7 +53,13 @@ pub(crate) fn answer(
     let refuse = |refusal: Refusal| refusal.abort(pages, request);
     let path = parameter::<String>(request.uri(), "path", "the path of a page")
         .map_err(|detail| refuse(Refusal::bad(detail)))?;
-    let path = address::normal(path.as_deref().unwrap_or("/"));
+    let asked = path.as_deref().unwrap_or("/");
+    // Without a slash it would be a part of every path.
+    if !asked.starts_with('/') {
+        let detail = "The parameter path must be the path of a page, which begins with a slash.";
+        return Err(refuse(Refusal::bad(detail)));
+    }
+    let path = address::normal(&pages.inner(asked));
     let found = find(transaction.connection()?, &path)?.map_err(refuse)?;
     // One that another transaction has replaced meanwhile is gone; then all is read again, at a
     // later moment.
@@ -61,7 +68,7 @@ pub(crate) fn answer(
     let mut response = Response::new(Body::writer(move |writer| write(entries, writer).map(drop)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
-    let name = match path.rsplit('/').next() {
+    let name = match asked.rsplit('/').next() {
         None | Some("") => "site",
         Some(name) => name,
     };
@@ -82,11 +89,6 @@ pub(crate) fn find(
     connection: &Connection,
     path: &str,
 ) -> rusqlite::Result<Result<Found, Refusal>> {
-    // Without a slash it would be a part of every path.
-    if !path.starts_with('/') {
-        let detail = "The parameter path must be the path of a page, which begins with a slash.";
-        return Ok(Err(Refusal::bad(detail)));
-    }
     let files = store::files_below(connection, path, MOST_FILES + 1)?;
     let mut texts = Vec::new();
     let mut bytes = 0;
@@ -99,12 +101,12 @@ pub(crate) fn find(
         let mib = MOST_TEXT >> 20;
         let detail = format!(
             "An export holds at most {MOST_FILES} files and {mib} MiB of text. Export the folders \
-                below {path}."
+                below this one."
         );
         return Ok(Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }
     if texts.is_empty() && files.is_empty() {
-        let detail = format!("There is nothing at {path}.");
+        let detail = "There is nothing at this path.";
         return Ok(Err(Refusal::new(StatusCode::NOT_FOUND, detail)));
     }
     // Pages of one folder keep their order; whose folder they are in is said by their paths.

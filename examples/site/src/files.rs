@@ -123,12 +123,13 @@ pub(crate) fn take(
         .map(|upload| blobs.keep(upload.body().clone(), transaction));
     let kept = kept.collect::<io::Result<Vec<_>>>()?;
     if !store::exists(transaction.connection()?, path)? {
+        let path = pages.seen(path);
         let detail = format!("There is no page at {path} to put files in. Make that first.");
         let refusal = Refusal::conflict(detail);
         return Err(refusal.abort_with_navigation(pages, request, transaction));
     }
     for ((target, upload), blob) in targets.iter().zip(uploads).zip(kept) {
-        let before = match existing(transaction.connection()?, target)? {
+        let before = match existing(pages, transaction.connection()?, target)? {
             Ok(before) => before,
             Err(refusal) => {
                 return Err(refusal.abort_with_navigation(pages, request, transaction));
@@ -151,7 +152,12 @@ pub(crate) fn take(
     } else {
         (StatusCode::CREATED, targets[0].as_str())
     };
-    let mut response = text(targets.iter().map(|target| format!("{target}\n")).collect());
+    let mut response = text(
+        targets
+            .iter()
+            .map(|target| format!("{}\n", pages.seen(target)))
+            .collect(),
+    );
     *response.status_mut() = status;
     response.headers_mut().insert(
         LOCATION,
@@ -197,10 +203,12 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
 
 /// The file that stands where another one goes.
 fn existing(
+    pages: &Pages,
     connection: &Connection,
     path: &str,
 ) -> rusqlite::Result<Result<Option<FileEntry>, Refusal>> {
     if store::exists(connection, path)? {
+        let path = pages.seen(path);
         let detail = format!("There is a page at {path}. Give the file another name.");
         return Ok(Err(Refusal::conflict(detail)));
     }

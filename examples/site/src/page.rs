@@ -11,7 +11,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use minijinja::{AutoEscape, Environment, Value, context};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::markdown::Target;
 use crate::permits::Permits;
@@ -204,6 +204,25 @@ impl Pages {
         self.url
             .as_ref()
             .map_or_else(|| Some(path.to_owned()), |url| url.path(path))
+    }
+
+    /// A path as its reader knows it, for a sentence: as it stands in addresses, but not encoded.
+    pub(crate) fn seen(&self, path: &str) -> String {
+        let address = self.location(&encoded(path));
+        percent_decode_str(&address)
+            .decode_utf8_lossy()
+            .into_owned()
+    }
+
+    /// The site's own path for one that its reader names: below what the reader sees as the root.
+    pub(crate) fn inner(&self, path: &str) -> String {
+        let root = self.url.as_ref().map_or("", |url| url.root());
+        let root = percent_decode_str(root).decode_utf8_lossy();
+        if root.is_empty() || path != "/" {
+            format!("{root}{path}")
+        } else {
+            root.into_owned()
+        }
     }
 
     /// Returns whether its reader may write.

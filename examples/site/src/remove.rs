@@ -40,7 +40,7 @@ pub(crate) fn ask(
         action => pages.href(path),
         back => pages.href(back),
         title,
-        path,
+        path => pages.seen(path),
         keeps,
     };
     let body = pages.fragment("remove", context)?;
@@ -87,7 +87,7 @@ pub(crate) fn remove(
         return Ok(response);
     }
     let folder = store::parent(path).unwrap_or("/");
-    let mut response = text(format!("{folder}\n"));
+    let mut response = text(format!("{}\n", pages.seen(folder)));
     *response.status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().insert(
         LOCATION,

@@ -42,7 +42,7 @@ impl Shown<'_> {
             "form",
             context! {
                 action => pages.href(self.path),
-                folder => self.path,
+                folder => pages.seen(self.path),
                 name => &self.form.name,
                 title => &self.form.title,
                 body => &self.form.body,
@@ -61,7 +61,7 @@ impl Shown<'_> {
         } else {
             "Edit page"
         };
-        let upload = context! { folder => pages.href(self.path), path => self.path };
+        let upload = context! { folder => pages.href(self.path), path => pages.seen(self.path) };
         let body = if is_new {
             body + &pages.fragment("upload", upload)?
         } else {

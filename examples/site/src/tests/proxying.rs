@@ -290,3 +290,103 @@ async fn files_are_left_to_a_proxy_that_sends_them() {
     assert_eq!(site.ledger.blobs.sent.offload.get(), 2);
     site.end().await;
 }
+
+impl Site {
+    /// A request to this host.
+    async fn to_host(&self, host: &str, head: &str, more: &str, body: &str) -> Answer {
+        let length = body.len();
+        let head = format!(
+            "{head} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n{more}\r\n{body}"
+        );
+        let mut peer = self.peer().await;
+        peer.send(head).await.unwrap();
+        peer.read_answer(false).await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_has_nothing_outside_of_its_host() {
+    let site = Site::start_with(1, &["--virtual-host=shown.test/guides"]).await;
+    let export = async |query: &str| {
+        let head = format!("GET /@@export{query}");
+        site.to_host("shown.test", &head, "", "").await
+    };
+    for path in [
+        "/operate",
+        "/guides",
+        "/guides/cap",
+        "/../operate",
+        "/%2e%2e/operate",
+    ] {
+        let answer = export(&format!("?path={path}")).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(!answer.text().contains("guides/"), "{}", answer.text());
+    }
+    let names = |answer: &Answer| -> Vec<String> {
+        let mut archive = tar::Archive::new(&*answer.body);
+        let entries = archive.entries().unwrap();
+        entries
+            .map(|entry| entry.unwrap().path().unwrap().display().to_string())
+            .collect()
+    };
+    let is_inside = |name: &String| name.starts_with("guides") || name == crate::archive::LIST;
+    for query in ["", "?path=/"] {
+        let all = export(query).await;
+        assert_eq!(all.status, 200);
+        let all = names(&all);
+        assert!(all.iter().all(is_inside), "{all:?}");
+        assert!(all.contains(&"guides/cap.md".to_owned()), "{all:?}");
+    }
+    let cap = names(&export("?path=/cap").await);
+    assert_eq!(cap, [crate::archive::LIST, "guides/cap.md"]);
+    assert_eq!(export("?path=cap").await.status, 400);
+    // Another host sees all of it.
+    let all = site.to_host("other.test", "GET /@@export?path=/operate", "", "");
+    assert_eq!(all.await.status, 200);
+    site.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_is_called_as_its_host_sees_it() {
+    let site = Site::start_with(1, &["--virtual-host=shown.test/guides", "--allow-writes"]).await;
+    let form = "content-type: application/x-www-form-urlencoded\r\n";
+    let post = async |path: &str, more: &str, body: &str| {
+        let head = format!("POST {path}");
+        site.to_host("shown.test", &head, more, body).await
+    };
+    let made = post("/", form, "name=v+new&title=X&body=").await;
+    assert_eq!(made.status, 201);
+    assert_eq!(
+        (header(&made, "location"), &*made.text()),
+        ("/v%20new", "/v new\n")
+    );
+    let again = post("/", form, "name=v+new&title=Y&body=").await.text();
+    assert!(again.contains("a page at /v new"), "{again}");
+    let lost = post("/none/x", form, "title=Y&body=").await.text();
+    assert!(lost.contains("no page at /none to"), "{lost}");
+    let multipart = "content-type: multipart/form-data; boundary=X-X\r\n";
+    let files = super::uploading::form(&[("a.txt", "a")]);
+    let sent = post("/", multipart, &files).await;
+    assert_eq!(
+        (header(&sent, "location"), &*sent.text()),
+        ("/a.txt", "/a.txt\n")
+    );
+    let browser = "accept: text/html\r\n";
+    let asks = site.to_host("shown.test", "GET /v%20new?delete", browser, "");
+    let asks = asks.await.text();
+    assert!(
+        asks.contains(">/v new<") || asks.contains(">&#x2f;v new<"),
+        "{asks}"
+    );
+    let gone = site.to_host("shown.test", "DELETE /v%20new", browser, "");
+    let gone = gone.await;
+    assert_eq!((header(&gone, "location"), &*gone.text()), ("/", "/\n"));
+    for path in ["/?new", "/?edit", "/cap?edit"] {
+        let head = format!("GET {path}");
+        let page = site.to_host("shown.test", &head, browser, "").await.text();
+        let around = page.split("<textarea").next().unwrap().to_owned()
+            + page.rsplit("</textarea>").next().unwrap();
+        assert!(!around.contains("guides"), "{path}: {around}");
+    }
+    site.end().await;
+}
