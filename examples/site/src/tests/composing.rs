@@ -1,4 +1,4 @@
-//! What helps a person who writes pages in a browser, without scripts.
+//! Forms and pages that help a person who writes in a browser, without scripts.
 
 use euryale_test::Answer;
 use proptest::prelude::*;

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::devtools::DevTools;
 use super::tour;
@@ -32,14 +33,14 @@ const LOOKS: [(u32, &str); 4] = [
     (1280, "dark"),
 ];
 
-/// The script of axe-core, from an archive that is fetched once. None, and said so: there is no way
-/// to fetch it.
-fn axe() -> Option<String> {
+/// The script of axe-core. None: there is no way to fetch it.
+static AXE: LazyLock<Option<String>> = LazyLock::new(load);
+
+/// Reads the script from an archive that is fetched once.
+fn load() -> Option<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let archive = folder.join(ARCHIVE);
     if !archive.is_file() && !fetch(folder, &archive) {
-        let reason = format!("{PACKAGE} could not be fetched: needs npm and its registry");
-        euryale_test::skip(&reason);
         return None;
     }
     check(&archive);
@@ -56,7 +57,9 @@ fn axe() -> Option<String> {
 fn fetch(folder: &Path, archive: &Path) -> bool {
     let fresh = tempfile::tempdir_in(folder).unwrap();
     let mut pack = program("npm");
-    pack.args(["pack", "--silent", PACKAGE, "--pack-destination"])
+    pack.args(["pack", "--silent", "--fetch-retries=1"])
+        .args(["--fetch-retry-mintimeout=1000", PACKAGE])
+        .arg("--pack-destination")
         .arg(fresh.path());
     let packed = match pack.output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return false,
@@ -79,12 +82,17 @@ fn check(archive: &Path) {
 }
 
 /// A browser, and the script to run in it; a skip is said where one of them is missing.
-fn tools(profile: &Path) -> Option<(DevTools, String)> {
+fn tools(profile: &Path) -> Option<(DevTools, &'static str)> {
     let Some(browser) = DevTools::start(profile) else {
         euryale_test::skip("chromium is not installed");
         return None;
     };
-    Some((browser, axe()?))
+    let Some(axe) = AXE.as_deref() else {
+        let reason = format!("{PACKAGE} could not be fetched: needs npm and its registry");
+        euryale_test::skip(&reason);
+        return None;
+    };
+    Some((browser, axe))
 }
 
 fn look(browser: &mut DevTools, axe: &str, what: &str) {
@@ -106,7 +114,7 @@ pub(crate) fn is_accessible(profile: &Path, url: &str) {
         return;
     };
     browser.open(url);
-    look(&mut browser, &axe, url);
+    look(&mut browser, axe, url);
 }
 
 #[test]
@@ -119,7 +127,7 @@ fn axe_finds_no_violations() {
         let data = folder.path().join(theme);
         let site = Running::start(&data, &[&format!("--theme={theme}")]);
         tour::of(&mut browser, &site, |browser, page| {
-            look(browser, &axe, &format!("{theme} {page}"));
+            look(browser, axe, &format!("{theme} {page}"));
         });
         site.end_well();
     }
