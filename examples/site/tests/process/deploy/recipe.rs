@@ -55,30 +55,34 @@ const NO_PACKAGE: i32 = 78;
 /// Follows the README of a folder of `deploy/`, after Debian has started `service` with its own
 /// configuration. Then checks who needs a password, and `more`, in the same form.
 pub(super) fn follow(folder: &str, service: &str, more: &str) {
-    if !has_namespaces() {
-        return euryale_test::skip("namespaces are not permitted: root is needed");
-    }
     let readme = checkout().join("deploy").join(folder).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let first = Step::Run(format!("systemctl start {service}\n"));
-    let steps = [vec![first], steps(&readme), steps(LOGIN), steps(more)].concat();
-    let machine = tempfile::tempdir().unwrap();
-    fs::create_dir(machine.path().join("steps")).unwrap();
-    for (number, step) in steps.into_iter().enumerate() {
+    run(&[vec![first], steps(&readme), steps(LOGIN), steps(more)].concat());
+}
+
+/// Takes these steps on a machine of their own, or skips the test where none can be made.
+fn run(steps: &[Step]) {
+    if !has_namespaces() {
+        return euryale_test::skip("namespaces are not permitted: root is needed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("steps");
+    fs::create_dir(&files).unwrap();
+    for (number, step) in steps.iter().enumerate() {
         let write = |kind: &str, text: &str| {
-            let name = format!("steps/{number:03}.{kind}");
-            fs::write(machine.path().join(name), text).unwrap();
+            fs::write(files.join(format!("{number:03}.{kind}")), text).unwrap();
         };
         match step {
-            Step::Run(commands) => write("sh", &commands),
+            Step::Run(commands) => write("sh", commands),
             Step::Terminal(command) => write("terminal", &format!("exec {command}")),
             Step::Check(command, printed) => {
-                write("command", &command);
-                write("output", &printed);
+                write("command", command);
+                write("output", printed);
             }
         }
     }
-    let said = machine.path().join("said");
+    let said = folder.path().join("said");
     let log = fs::File::create(&said).unwrap();
     let mut command = namespaces();
     command
@@ -89,8 +93,7 @@ pub(super) fn follow(folder: &str, service: &str, more: &str) {
         )
         .arg("sh")
         .arg(checkout().join("examples/site/tests/process/deploy/machine/run.sh"))
-        .arg(machine.path())
-        .args([checkout(), PathBuf::from(crate::SITE)])
+        .args([files, checkout(), PathBuf::from(crate::SITE)])
         .stdin(std::process::Stdio::null())
         .stdout(log.try_clone().unwrap())
         .stderr(log);
@@ -203,4 +206,37 @@ fn a_readme_is_commands_and_what_they_print() {
         check("c\n", ""),
     ];
     assert_eq!(steps(text), expected);
+}
+
+/// What a step writes is on its own machine, or nowhere.
+#[test]
+fn a_step_changes_nothing_here() {
+    let here = tempfile::tempdir().unwrap();
+    let probe = here.path().join("written-by-a-step");
+    let name = format!("euryale-probe-{}", std::process::id());
+    let written = [
+        "/etc",
+        "/srv",
+        "/usr/local",
+        "/var/tmp",
+        "/tmp",
+        "/run",
+        "/dev/shm",
+    ];
+    let mut script = format!("! mkdir {} 2>/dev/null\n", probe.display());
+    for folder in written {
+        script += &format!("echo x > {folder}/{name}\n");
+    }
+    // Everywhere else nothing can be written at all.
+    for folder in ["/", "/root", "/usr/bin", "/home"] {
+        script += &format!("! mkdir {folder}/{name} 2>/dev/null\n");
+    }
+    run(&[Step::Run(script)]);
+    assert!(!probe.exists());
+    for folder in written
+        .into_iter()
+        .chain(["/", "/root", "/usr/bin", "/home"])
+    {
+        assert!(!Path::new(folder).join(&name).exists(), "{folder}");
+    }
 }

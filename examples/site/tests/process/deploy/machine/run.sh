@@ -1,46 +1,53 @@
 # Runs the steps of one recipe on a Debian machine of its own. Called in new network, mount and process namespaces:
 # whatever the recipe changes, starts or listens on ends with them.
 #
-# run.sh MACHINE CHECKOUT SITE: MACHINE is an empty folder with `steps`, CHECKOUT has `deploy`, and SITE is the program.
+# run.sh STEPS CHECKOUT SITE: a folder of steps, one that has `deploy`, and the program.
 set -eu
-machine=$1 checkout=$2 site=$3
+steps=$1 checkout=$2 site=$3
 here=$checkout/examples/site/tests/process/deploy/machine
+machine=/run/machine
 
 # As many open files as a small machine allows: whatever a recipe starts must do with these.
 ulimit -n 20000 2>/dev/null || true
 
-# All that is written goes into memory. The machine's own folders are below, untouched.
-steps=$(mktemp -d)
-cp "$machine"/steps/* "$steps"
-mount -t tmpfs none "$machine"
-chmod 755 "$machine"
+# Nothing that a step does may reach the machine below, whatever it deletes: every file system becomes read-only here,
+# and all that is written goes into memory.
+mount --make-rprivate /
+while read -r _ point _; do
+    case $point in
+    /proc | /proc/*) ;;
+    *) mount -o remount,bind,ro "$point" 2>/dev/null || true ;;
+    esac
+done </proc/self/mounts
+mount -t tmpfs none /run
+mkdir -p /run/lock "$machine/bin" "$machine/checkout/target/release"
 for folder in etc srv usr/local var; do
     mkdir -p "$machine/upper/$folder" "$machine/work/$folder"
     mount -t overlay overlay \
         -o "lowerdir=/$folder,upperdir=$machine/upper/$folder,workdir=$machine/work/$folder" "/$folder" || exit 77
 done
-mount -t tmpfs none /run
-mkdir /run/lock
-mv "$steps" "$machine/steps"
-# What packages want to have there when the machine starts.
-systemd-tmpfiles --create --prefix=/run 2>/dev/null || true
-ip link set lo up
+mount -t tmpfs none /dev/shm
 
-# The top folder of the repository, as a reader has it after `cargo build`.
-mkdir -p "$machine/checkout/target/release" "$machine/bin"
-for name in deploy README.md; do
-    ln -s "$checkout/$name" "$machine/checkout/$name"
-done
-# Another user may not be able to reach the program where it was built.
+# The top folder of the repository, as a reader has it after `cargo build`. Another user may not be able to reach the
+# program where it was built.
+cp -R "$steps" "$machine/steps"
+cp -R "$checkout/deploy" "$checkout/README.md" "$machine/checkout"
 touch "$machine/site"
 mount --bind "$site" "$machine/site"
 printf '#!/bin/sh\nexec %s "$@"\n' "$machine/site" >"$machine/checkout/target/release/site"
-cp "$here"/apt-get.sh "$machine/bin/apt-get"
-cp "$here"/systemctl.sh "$machine/bin/systemctl"
-ln -s /bin/true "$machine/bin/cargo"
+cp "$here/apt-get.sh" "$machine/bin/apt-get"
+cp "$here/systemctl.sh" "$machine/bin/systemctl"
 chmod 755 "$machine"/bin/* "$machine/checkout/target/release/site"
+ln -s /bin/true "$machine/bin/cargo"
 PATH=$machine/bin:$PATH
 export PATH machine
+
+# From here on nothing of the repository is needed, which may be in /tmp.
+cd "$machine/checkout"
+mount -t tmpfs -o mode=1777 none /tmp
+# Folders in /run that packages want to have when the machine starts.
+systemd-tmpfiles --create --prefix=/run 2>/dev/null || true
+ip link set lo up
 
 # Until a command succeeds.
 soon() {
@@ -72,7 +79,6 @@ prints() {
     exit 1
 }
 
-cd "$machine/checkout"
 trap 'code=$?; [ $code = 0 ] || tail -n 30 "$machine"/*.log /var/log/*/error.log 2>/dev/null; exit $code' EXIT
 for step in "$machine"/steps/*; do
     case $step in
