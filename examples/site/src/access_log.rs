@@ -1,58 +1,137 @@
 //! One line for each request.
 
+mod combined;
+
 use std::time::Instant;
 
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{Method, Uri};
-
 use euryale::forwarded::Client;
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, StatusCode, Uri};
 
-use crate::log::Format;
-use crate::permits;
+use self::combined::{Combined, Counted};
+use crate::log::{Format, Lines};
+use crate::settings::Settings;
 
-/// Logs method, address, status, the body's size if it is known, and the milliseconds until the
-/// response's head was ready, and the client's address; `gone` stands for a client that went away
-/// before that.
+/// What nginx logs for a client that left before it was answered.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Where the lines go, and their format.
+#[derive(Clone, Debug)]
+pub(crate) enum AccessLog {
+    /// To the log.
+    Log(Format),
+    /// To a file of their own, in the Combined Log Format.
+    File(Lines),
+}
+
+impl AccessLog {
+    /// `file` is that of `--access-log`.
+    pub(crate) fn new(settings: &Settings, file: Option<&Lines>) -> Self {
+        match file {
+            Some(lines) => Self::File(lines.clone()),
+            None => Self::Log(settings.log_format),
+        }
+    }
+}
+
+/// Logs each request as the client or its proxy sent it.
 ///
-/// In JSON method and address are fields of their own.
-pub(crate) async fn log(State(format): State<Format>, request: Request, next: Next) -> Response {
-    let (method, uri) = permits::asked(&request);
-    let mut line = Line {
-        format,
-        method: method.clone(),
-        uri: uri.clone(),
-        client: Client::of(request.extensions()),
-        began: Instant::now(),
-        is_written: false,
+/// A line of the log has method, address, status, the body's size if it is known, the milliseconds
+/// until the head of the response was ready, and the client's address; `gone` stands for a client
+/// that left before that. In JSON method and address are fields of their own. A line of the file is
+/// described with [`Combined`].
+pub(crate) async fn log(State(log): State<AccessLog>, request: Request, next: Next) -> Response {
+    let line = match log {
+        AccessLog::Log(format) => Line::Log(LogLine {
+            format,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            client: Client::of(request.extensions()),
+            began: Instant::now(),
+        }),
+        AccessLog::File(lines) => Line::File(Combined::new(&request, lines)),
     };
+    let mut line = Unanswered(Some(line));
     let response = next.run(request).await;
-    line.answered(&response);
+    match line.0.take() {
+        Some(Line::Log(line)) => line.answered(&response),
+        Some(Line::File(line)) => return in_file(line, response),
+        None => {}
+    }
     response
 }
 
-struct Line {
+/// A size that is not known is counted, because programs that read the file add the sizes up and
+/// compressed pages have none. Bodies of files have a known size, and are not wrapped: the server
+/// sends them by `sendfile(2)`.
+fn in_file(line: Combined, response: Response) -> Response {
+    let status = response.status();
+    if let Some(bytes) = response.size_hint().exact() {
+        line.write(status.as_u16(), Some(bytes));
+        return response;
+    }
+    let has_body = *line.method() != Method::HEAD
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !has_body {
+        line.write(status.as_u16(), None);
+        return response;
+    }
+    response.map(|body| Body::new(Counted::new(body, line, status)))
+}
+
+/// A request that was not answered yet. If it is dropped, its client has left.
+struct Unanswered(Option<Line>);
+
+enum Line {
+    Log(LogLine),
+    File(Combined),
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        match self.0.take() {
+            Some(Line::Log(line)) => line.gone(),
+            Some(Line::File(line)) => line.write(CLIENT_CLOSED_REQUEST, None),
+            None => {}
+        }
+    }
+}
+
+struct LogLine {
     format: Format,
     method: Method,
     uri: Uri,
     client: Option<Client>,
     began: Instant,
-    is_written: bool,
 }
 
-impl Line {
-    fn answered(&mut self, response: &Response) {
-        self.is_written = true;
+impl LogLine {
+    fn answered(&self, response: &Response) {
         let status = response.status().as_u16();
         let bytes = response.size_hint().exact();
-        let Self { method, uri, .. } = &*self;
+        let method = &self.method;
+        let uri = target(&self.uri);
         let client = self.client.map(tracing::field::display);
         match self.format {
             Format::Text => tracing::info!(status, bytes, ms = self.ms(), client, "{method} {uri}"),
             Format::Json => {
-                tracing::info!(%method, %uri, status, bytes, ms = self.ms(), client, "answered");
+                tracing::info!(%method, uri, status, bytes, ms = self.ms(), client, "answered");
+            }
+        }
+    }
+
+    fn gone(&self) {
+        let method = &self.method;
+        let uri = target(&self.uri);
+        let client = self.client.map(tracing::field::display);
+        match self.format {
+            Format::Text => tracing::info!(gone = true, ms = self.ms(), client, "{method} {uri}"),
+            Format::Json => {
+                tracing::info!(%method, uri, gone = true, ms = self.ms(), client, "gone");
             }
         }
     }
@@ -63,18 +142,11 @@ impl Line {
     }
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
-        if self.is_written {
-            return;
-        }
-        let Self { method, uri, .. } = &*self;
-        let client = self.client.map(tracing::field::display);
-        match self.format {
-            Format::Text => tracing::info!(gone = true, ms = self.ms(), client, "{method} {uri}"),
-            Format::Json => {
-                tracing::info!(%method, %uri, gone = true, ms = self.ms(), client, "gone");
-            }
-        }
+/// Path and query. Requests of HTTP/2 have scheme and host as well, those of HTTP/1 do not: one
+/// page has one name in the log.
+fn target(uri: &Uri) -> &str {
+    match uri.path_and_query() {
+        Some(target) => PathAndQuery::as_str(target),
+        None => uri.authority().map_or("-", Authority::as_str),
     }
 }

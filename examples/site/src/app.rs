@@ -34,8 +34,8 @@ use crate::storage::Storage;
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
 use crate::{
-    access_log, compress, counter, cross_site, deferred, documents, edit, export, files, form,
-    options, promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
+    compress, counter, cross_site, deferred, documents, edit, export, files, form, options,
+    promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there
@@ -139,7 +139,6 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
             accept_identity(request)
         }))
         .layer(from_fn(public::remember))
-        .layer(from_fn_with_state(settings.log_format, access_log::log))
 }
 
 /// A form that is shown again, and not taken.

@@ -3,7 +3,7 @@
 //! Addresses are not bound, because a site that runs with these settings has them already.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use rustix::fs::{Access, access};
@@ -30,7 +30,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitCode, StartError> {
     faults.extend(log::filter(settings).err());
     faults.extend(check_certificates(settings, ways).err());
     faults.extend(folders(settings));
-    faults.extend(log_file(settings));
+    faults.extend(log_files(settings));
     faults.extend(unix_sockets(settings));
     for warning in variables::unknown() {
         eprintln!("warning: {warning}");
@@ -78,21 +78,31 @@ fn folders(settings: &Settings) -> Vec<StartError> {
     looked.into_iter().filter_map(Result::err).collect()
 }
 
-fn log_file(settings: &Settings) -> Option<StartError> {
-    let path = settings.log_file.as_deref()?;
-    let looked = match path.metadata() {
-        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
-        Ok(_) => access(path, Access::WRITE_OK).map_err(io::Error::from),
-        // Its folder is not created.
-        Err(error) if error.kind() == ErrorKind::NotFound => can_write(parent(path)),
-        Err(error) => Err(error),
+fn log_files(settings: &Settings) -> Vec<StartError> {
+    let files = [
+        (&settings.log_file, "--log-file"),
+        (&settings.access_log, "--access-log"),
+    ];
+    let fault = |(path, flag): (&Option<PathBuf>, &str)| {
+        let path = path.as_deref()?;
+        let error = can_append(path).err()?;
+        Some(StartError::new(
+            format!("the log cannot be written here: {error}"),
+            path.display(),
+            format!("create its folder, or choose another one with {flag}"),
+        ))
     };
-    let error = looked.err()?;
-    Some(StartError::new(
-        format!("the log cannot be written here: {error}"),
-        path.display(),
-        "create its folder, or choose another one with --log-file",
-    ))
+    files.into_iter().filter_map(fault).collect()
+}
+
+/// To a file that is there, or to a new one in a folder that is there.
+fn can_append(file: &Path) -> io::Result<()> {
+    match file.metadata() {
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(_) => Ok(access(file, Access::WRITE_OK)?),
+        Err(error) if error.kind() == ErrorKind::NotFound => can_write(parent(file)),
+        Err(error) => Err(error),
+    }
 }
 
 fn unix_sockets(settings: &Settings) -> Vec<StartError> {

@@ -62,9 +62,8 @@ pub(crate) fn run(
     folder: &Path,
     signals: UserSignals,
 ) -> Result<ExitCode, StartError> {
-    let (_log, lines, _writing) = Log::start(settings)?;
-    let files = settings.log_file.iter().map(|_| lines.clone()).collect();
-    signals.handle(files, Opened::default())?;
+    let (_log, logs, _writing) = Log::start(settings)?;
+    signals.handle(logs, Opened::default())?;
     for warning in variables::unknown() {
         tracing::warn!("{warning}");
     }

@@ -16,11 +16,12 @@ use tower::Service;
 use tower_layer::Layer;
 use tracing_subscriber::EnvFilter;
 
+use crate::access_log::AccessLog;
 use crate::app::{UPLOADS, app, uploads};
 use crate::effects::{self, Findings, Ways};
 use crate::error::StartError;
 use crate::listen::Balancers;
-use crate::log::{self, Log};
+use crate::log::{self, Lines, Log};
 use crate::permits::Rules;
 use crate::settings::Settings;
 use crate::standing::Stands;
@@ -36,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) stands: Stands,
     pub(crate) shutdown: Shutdown,
     pub(crate) ways: Ways,
+    /// The file of `--access-log`.
+    pub(crate) access: Option<Lines>,
     /// No listener can be reached from elsewhere.
     pub(crate) is_loopback_only: bool,
 }
@@ -55,7 +58,8 @@ impl Parts {
         );
         let app = echo::beside(app, &self.shutdown, &settings.edge);
         let rules = self.rules(settings);
-        Ok((public::around(app, settings, rules), theme))
+        let access = AccessLog::new(settings, self.access.as_ref());
+        Ok((public::around(app, settings, rules, access), theme))
     }
 
     pub(crate) fn rules(&self, settings: &Settings) -> Rules {

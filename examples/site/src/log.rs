@@ -5,6 +5,7 @@ mod output;
 
 use std::fmt;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -30,21 +31,15 @@ pub(crate) struct Log(Box<dyn Fn(EnvFilter)>);
 
 impl Log {
     /// Sends the log to its file or to standard error. No request waits until it is written.
-    pub(crate) fn start(settings: &Settings) -> Result<(Self, Lines, Writing), StartError> {
+    pub(crate) fn start(settings: &Settings) -> Result<(Self, Logs, Writing), StartError> {
         let filter = filter(settings)?;
         let output = match &settings.log_file {
             None => Output::stderr(),
-            Some(path) => Output::file(path).map_err(|error| {
-                let what = format!("cannot open the log file: {error}");
-                let remedy = "create its folder, or choose another one with --log-file";
-                StartError::new(what, path.display(), remedy)
-            })?,
+            Some(path) => file(path, "--log-file")?,
         };
-        let is_for_terminal = matches!(output, Output::Stderr(_)) && io::stderr().is_terminal();
-        let (lines, writing) = Lines::start("log", output).map_err(|error| {
-            let what = format!("cannot start threads: {error}");
-            StartError::new(what, "this process", "see the system's limits")
-        })?;
+        let has_file = settings.log_file.is_some();
+        let is_for_terminal = !has_file && io::stderr().is_terminal();
+        let (lines, writing) = lines("log", output)?;
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(lines.clone());
@@ -61,7 +56,8 @@ impl Log {
             Format::Json => {
                 let subscriber = subscriber.json().flatten_event(true);
                 let subscriber = subscriber
-                    .with_current_span(false)
+                    // That of a request, if it has an id.
+                    .with_current_span(true)
                     .with_span_list(false)
                     .with_filter_reloading();
                 let handle = subscriber.reload_handle();
@@ -69,13 +65,72 @@ impl Log {
                 Box::new(move |filter| drop(handle.reload(filter)))
             }
         };
-        Ok((Self(log), lines, writing))
+        let logs = Logs {
+            log: lines,
+            access: None,
+            has_file,
+        };
+        Ok((Self(log), logs, writing))
     }
 
     /// From now on.
     pub(crate) fn change(&self, filter: EnvFilter) {
         (self.0)(filter);
     }
+}
+
+/// The lines of a process: those of its log, and those of its access log if it has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Logs {
+    log: Lines,
+    pub(crate) access: Option<Lines>,
+    /// One of them goes to a file.
+    has_file: bool,
+}
+
+impl Logs {
+    /// Opens the file of `--access-log`.
+    pub(crate) fn open_access(
+        &mut self,
+        settings: &Settings,
+    ) -> Result<Option<Writing>, StartError> {
+        let Some(path) = &settings.access_log else {
+            return Ok(None);
+        };
+        let (access, writing) = lines("access-log", file(path, "--access-log")?)?;
+        self.access = Some(access);
+        self.has_file = true;
+        Ok(Some(writing))
+    }
+
+    /// Opens the files again.
+    pub(crate) fn reopen(&self) {
+        if !self.has_file {
+            tracing::info!(target: "site::signals", "there is no log file to reopen");
+        }
+        self.log.reopen();
+        self.access.iter().for_each(Lines::reopen);
+    }
+
+    /// The number of lines that could not be written.
+    pub(crate) fn lost(&self) -> u64 {
+        self.log.lost() + self.access.as_ref().map_or(0, Lines::lost)
+    }
+}
+
+fn file(path: &Path, flag: &str) -> Result<Output, StartError> {
+    Output::file(path).map_err(|error| {
+        let what = format!("cannot open the log file: {error}");
+        let remedy = format!("create its folder, or choose another one with {flag}");
+        StartError::new(what, path.display(), remedy)
+    })
+}
+
+fn lines(name: &str, output: Output) -> Result<(Lines, Writing), StartError> {
+    Lines::start(name, output).map_err(|error| {
+        let what = format!("cannot start threads: {error}");
+        StartError::new(what, "this process", "see the system's limits")
+    })
 }
 
 impl fmt::Debug for Log {

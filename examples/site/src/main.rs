@@ -58,6 +58,7 @@ mod query;
 mod refusal;
 mod reload;
 mod remove;
+mod request_id;
 mod route;
 mod say;
 mod scale;

@@ -177,11 +177,9 @@ impl Missing {
     }
 }
 
-/// A request that is refused: what it asked for.
+/// A request that is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
-    method: Method,
-    uri: Uri,
     missing: Missing,
 }
 
@@ -201,14 +199,6 @@ impl Refused {
         let problem = Problem::new(StatusCode::FORBIDDEN, self.missing.detail());
         let problem = problem.sections(&sections);
         Ok(pages.problem(&problem, request.headers()))
-    }
-}
-
-/// Method and address as the client sent them, for the log.
-pub(crate) fn asked(request: &Request) -> (&Method, &Uri) {
-    match Refused::of(request.extensions()) {
-        Some(refused) => (&refused.method, &refused.uri),
-        None => (request.method(), request.uri()),
     }
 }
 
@@ -245,11 +235,8 @@ pub(crate) async fn gate(request: Request, next: Next) -> Response {
 /// Asks for the page instead, without the body, and with as much of the head as the page needs.
 fn refused(request: Request, missing: Missing) -> Request {
     let (mut parts, _) = request.into_parts();
-    parts.extensions.insert(Refused {
-        method: parts.method.clone(),
-        uri: std::mem::replace(&mut parts.uri, Uri::from_static(REFUSED)),
-        missing,
-    });
+    parts.extensions.insert(Refused { missing });
+    parts.uri = Uri::from_static(REFUSED);
     if parts.method != Method::HEAD {
         parts.method = Method::GET;
     }

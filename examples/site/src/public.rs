@@ -11,7 +11,9 @@ use http::Extensions;
 use http::uri::PathAndQuery;
 use tower_layer::Layer;
 
+use crate::access_log::{self, AccessLog};
 use crate::permits::{self, Rules};
+use crate::request_id::{self, RequestIds};
 use crate::settings::Settings;
 
 tokio::task_local! {
@@ -47,7 +49,7 @@ fn hosts(settings: &Settings, rules: Rules) -> Option<CheckHostLayer> {
 
 /// What a proxy says is understood before anything looks at a request, and what a request may do is
 /// decided before it reaches `site` with all its routes.
-pub(crate) fn around(site: Router, settings: &Settings, rules: Rules) -> Router {
+pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: AccessLog) -> Router {
     let site = Router::new()
         .fallback_service(site)
         .layer(from_fn(permits::gate));
@@ -64,6 +66,16 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules) -> Router 
             Router::new().fallback_service(layer.layer(own_names))
         }
         None => site,
+    };
+    // Around all that refuses, and inside of what knows the client.
+    let site = Router::new()
+        .fallback_service(site)
+        .layer(from_fn_with_state(access, access_log::log));
+    let site = if settings.request_id {
+        let ids = RequestIds::default();
+        site.layer(from_fn_with_state(ids, request_id::identify))
+    } else {
+        site
     };
     Router::new()
         .fallback_service(forwarded(settings).layer(site))

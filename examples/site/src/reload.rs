@@ -15,7 +15,8 @@ use crate::live::{Live, Next, Parts};
 use crate::settings::Settings;
 
 /// Settings that count from the next start: what is bound, opened or promised to others by then.
-const NEXT_START: [&str; 12] = [
+const NEXT_START: [&str; 13] = [
+    "access-log",
     "admin",
     "agent",
     "body-disk",
@@ -33,7 +34,7 @@ const NEXT_START: [&str; 12] = [
 /// Settings of the site itself, with its routes and layers: it is made anew. Some of them are
 /// limits of sockets as well, and `proxy-protocol` decides both who must send a header and what is
 /// local.
-const SITE: [&str; 18] = [
+const SITE: [&str; 19] = [
     "allow-writes",
     "body-timeout",
     "demo",
@@ -47,6 +48,7 @@ const SITE: [&str; 18] = [
     "private-feed-host",
     "proxy-protocol",
     "publish-deadline",
+    "request-id",
     "theme",
     "trusted-proxy",
     "virtual-host",

@@ -26,7 +26,7 @@ use crate::effects::Ways;
 use crate::error::StartError;
 use crate::listeners::Listeners;
 use crate::live::{Live, OperatorsWayIn, Parts, WayIn};
-use crate::log::{Lines, Log};
+use crate::log::{Lines, Log, Logs};
 use crate::permits::Rules;
 use crate::say::say;
 use crate::settings::Settings;
@@ -47,10 +47,10 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 /// that never returns.
 pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode, StartError> {
     let limit = descriptors::raise()?;
-    let (log, lines, writing) = Log::start(settings)?;
+    let (log, mut logs, writing) = Log::start(settings)?;
+    let access = logs.open_access(settings)?;
     let opened = Opened::default();
-    let files = settings.log_file.iter().map(|_| lines.clone()).collect();
-    signals.handle(files, opened.clone())?;
+    signals.handle(logs.clone(), opened.clone())?;
     for warning in variables::unknown() {
         tracing::warn!("{warning}");
     }
@@ -58,9 +58,9 @@ pub(crate) fn run(settings: &Settings, signals: UserSignals) -> Result<ExitCode,
         let what = format!("cannot start threads: {error}");
         StartError::new(what, "this process", "see the system's limits")
     })?;
-    let ended = start(&runtime, settings, limit, (log, lines), opened);
+    let ended = start(&runtime, settings, limit, (log, logs), opened);
     runtime.shutdown_timeout(LAST_GRACE);
-    drop(writing);
+    drop((access, writing));
     ended.map(|complete| {
         if complete {
             ExitCode::SUCCESS
@@ -75,7 +75,7 @@ fn start(
     runtime: &Runtime,
     asked: &Settings,
     limit: DescriptorLimit,
-    (log, lines): (Log, Lines),
+    (log, logs): (Log, Logs),
     opened: Opened,
 ) -> Result<bool, StartError> {
     let settings = &descriptors::fit(&limit, asked);
@@ -99,13 +99,18 @@ fn start(
     } = Listeners::bind(settings)?;
     drop(guard);
     let rules = Rules::new(settings, is_loopback_only);
+    let bound = Bound {
+        ways,
+        is_loopback_only,
+        access: logs.access.clone(),
+    };
     let operators = Operators::start(
         runtime,
         (admin, agent),
         &limit.reserve(),
         &shutdown,
         settings.drain,
-        (lines, rules, opened),
+        (logs, rules, opened),
     );
     operators
         .stands
@@ -119,13 +124,7 @@ fn start(
         .into_iter()
         .fold(server, Server::listen)
         .drain_deadline(settings.drain);
-    let Some(opened) = runtime.block_on(open(
-        settings,
-        &operators,
-        &shutdown,
-        (ways, is_loopback_only),
-    ))?
-    else {
+    let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, bound))? else {
         // Whoever came meanwhile is told, and nothing was begun that a next start would not make
         // good.
         let refuse = Router::new()
@@ -163,20 +162,28 @@ fn start(
     })
 }
 
+/// What is known before the database is open.
+struct Bound {
+    ways: Ways,
+    is_loopback_only: bool,
+    /// The file of `--access-log`.
+    access: Option<Lines>,
+}
+
 /// Opens the database, and reads all that there is to read. In a thread of its own, for a disk may
 /// take its time: None when the site is to end before that is done.
 async fn open(
     settings: &Settings,
     operators: &Operators,
     shutdown: &Shutdown,
-    reached: (Ways, bool),
+    bound: Bound,
 ) -> Result<Option<(Parts, Router)>, StartError> {
     let settings = settings.clone();
     let ledger = operators.ledger.clone();
     let stands = operators.stands.clone();
     let ends = shutdown.clone();
     let opening = aside::run("opening", move || {
-        open_now(&settings, ledger, stands, ends, reached)
+        open_now(&settings, ledger, stands, ends, bound)
     });
     tokio::select! {
         biased;
@@ -190,7 +197,7 @@ fn open_now(
     ledger: Ledger,
     stands: Stands,
     shutdown: Shutdown,
-    (ways, is_loopback_only): (Ways, bool),
+    bound: Bound,
 ) -> Result<(Parts, Router), StartError> {
     settings.theme.check()?;
     let Data { sqlite, blobs } = Data::open(&settings.data)?;
@@ -208,8 +215,9 @@ fn open_now(
         storage,
         stands,
         shutdown,
-        ways,
-        is_loopback_only,
+        ways: bound.ways,
+        access: bound.access,
+        is_loopback_only: bound.is_loopback_only,
     };
     let (site, theme) = parts.site(settings)?;
     parts.stands.shows(theme);
@@ -236,7 +244,7 @@ impl Operators {
         reserve: &Reserve,
         shutdown: &Shutdown,
         drain: Duration,
-        (lines, rules, opened): (Lines, Rules, Opened),
+        (logs, rules, opened): (Logs, Rules, Opened),
     ) -> Self {
         let ledger = Ledger::new();
         let slowest = Slowest::new();
@@ -253,7 +261,7 @@ impl Operators {
                 move || opened.clone().check()
             });
         runtime.spawn(systemd::notify(readiness.clone(), shutdown.clone(), drain));
-        let stands = Stands::new(opened, readiness.clone(), shutdown.clone(), lines);
+        let stands = Stands::new(opened, readiness.clone(), shutdown.clone(), logs);
         let check = stands.agent();
         let agent = agent.map(|listener| {
             let agent = check.clone();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 use euryale::BlockingThreads;
 use euryale::forwarded::{AllowedHost, Field, HostTable, InvalidLine, TrustedProxy};
 use euryale_server::BLOCKING_THREADS;
@@ -315,6 +315,34 @@ pub(crate) struct Settings {
     )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_file: Option<PathBuf>,
+
+    /// File to append a line for each request to, in the Combined Log Format, in place of the log;
+    /// SIGUSR2 opens it again
+    #[arg(
+        long,
+        help_heading = help::LOG,
+        env = "EURYALE_ACCESS_LOG",
+        value_name = "FILE"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) access_log: Option<PathBuf>,
+
+    /// Give each request an id, for its lines in the logs and as X-Request-Id; that of a trusted
+    /// proxy is kept
+    #[arg(
+        long,
+        help_heading = help::LOG,
+        env = "EURYALE_REQUEST_ID",
+        value_name = "BOOLEAN",
+        default_value_t = false
+    )]
+    #[arg(
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = ArgAction::Set
+    )]
+    pub(crate) request_id: bool,
 
     #[command(flatten)]
     #[serde(flatten)]

@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::error::StartError;
-use crate::log::Lines;
+use crate::log::Logs;
 use crate::standing::Opened;
 
 /// The two signals. From [`catch`](Self::catch) on neither ends the process; those that arrive
@@ -29,14 +29,13 @@ impl UserSignals {
 
     /// Handles them until the process ends. SIGUSR1 reports which jobs hold workers and which wait;
     /// SIGUSR2 opens the files of the log again.
-    pub(crate) fn handle(self, files: Vec<Lines>, opened: Opened) -> Result<(), StartError> {
+    pub(crate) fn handle(self, logs: Logs, opened: Opened) -> Result<(), StartError> {
         let Self(mut signals) = self;
         let handle = move || {
             for signal in signals.forever() {
                 match signal {
                     SIGUSR1 => opened.report(),
-                    _ if files.is_empty() => tracing::info!("there is no log file to reopen"),
-                    _ => files.iter().for_each(Lines::reopen),
+                    _ => logs.reopen(),
                 }
             }
         };

@@ -13,7 +13,7 @@ use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Held, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
 
-use crate::log::Lines;
+use crate::log::Logs;
 use crate::theme::Theme;
 
 /// A publication that has run for this long is stuck: none of this site's takes a tenth of it.
@@ -76,7 +76,7 @@ pub(crate) struct Stands {
     readiness: Readiness,
     shutdown: Shutdown,
     resume: Resume,
-    log: Lines,
+    logs: Logs,
     /// The sockets that a balancer may open.
     sockets: Arc<AtomicUsize>,
 }
@@ -86,7 +86,7 @@ impl Stands {
         opened: Opened,
         readiness: Readiness,
         shutdown: Shutdown,
-        log: Lines,
+        logs: Logs,
     ) -> Self {
         Self {
             opened,
@@ -94,7 +94,7 @@ impl Stands {
             readiness,
             shutdown,
             resume: Resume::new(),
-            log,
+            logs,
             sockets: Arc::default(),
         }
     }
@@ -172,7 +172,7 @@ impl Stands {
 
     /// What the status page shows of the log, of the pool, and of the theme.
     pub(crate) fn details(&self) -> StatusDetails {
-        let details = match self.log.lost() {
+        let details = match self.logs.lost() {
             0 => StatusDetails::new(),
             lost => {
                 let lines =

@@ -31,6 +31,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::access_log::AccessLog;
 use crate::app;
 use crate::data::Data;
 use crate::permits::Rules;
@@ -75,7 +76,8 @@ impl Site {
         let server = Server::new().ledger(ledger.clone()).listen(listener);
         let app = app::app(pool, storage, &theme, &settings, Resume::new());
         let rules = Rules::new(&settings, true);
-        let app = public::around(app, &settings, rules);
+        let access = AccessLog::new(&settings, None);
+        let app = public::around(app, &settings, rules, access);
         let serving = tokio::spawn(server.serve(app, shutdown.clone()));
         Self {
             address,

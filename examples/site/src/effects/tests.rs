@@ -5,7 +5,8 @@ use clap::Parser;
 use super::*;
 
 /// Those that always have an effect, with the reason where that is not plain.
-const ALWAYS: [&str; 28] = [
+const ALWAYS: [&str; 30] = [
+    "access-log",
     "admin",
     "agent",
     "allow-writes",
@@ -33,6 +34,7 @@ const ALWAYS: [&str; 28] = [
     "max-streams",
     "max-wait",
     "publish-deadline",
+    "request-id",
     "theme",
     "virtual-host",
     "write-timeout",

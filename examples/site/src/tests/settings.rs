@@ -18,7 +18,8 @@ fn parse(flags: &[&str]) -> Result<Settings, String> {
 }
 
 /// Settings that are not printed when they were not made.
-const OPTIONAL: [&str; 14] = [
+const OPTIONAL: [&str; 15] = [
+    "--access-log",
     "--allow-writes",
     "--demo",
     "--host",
@@ -43,6 +44,7 @@ fn what_is_printed_can_be_given_again() {
             "--host=example.org,*.example.org:8443,[::1]",
             "--log-filter=warn",
             "--log-file=/var/log/site.log",
+            "--access-log=/var/log/access.log",
             "--unix-owner=:www-data",
         ],
         &["--theme=gazette"],
@@ -98,7 +100,7 @@ fn what_is_printed_can_be_given_again() {
         let optional: BTreeSet<&str> = optional.filter_map(|flag| flag.split('=').next()).collect();
         assert_eq!(
             printed.len(),
-            31 + optional.len(),
+            32 + optional.len(),
             "every setting is printed"
         );
         let again: Vec<String> = printed

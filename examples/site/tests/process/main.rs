@@ -6,6 +6,7 @@
     reason = "a panic in a test is its verdict, in its helpers as well"
 )]
 
+mod access_log;
 mod agent;
 mod attacks;
 mod browser;
