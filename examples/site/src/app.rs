@@ -34,8 +34,8 @@ use crate::storage::Storage;
 use crate::store::{Document, FileEntry};
 use crate::theme::Theme;
 use crate::{
-    compress, counter, cross_site, deferred, documents, edit, export, files, form, options,
-    promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
+    compress, conditions, counter, cross_site, deferred, documents, edit, export, files, form,
+    options, promises, public, remove, route, scale, search, slow, standing, text, tiles, visitor,
 };
 
 /// The lane of uploads: writing many of them to the disk leaves connections for others, if there
@@ -188,6 +188,7 @@ impl Publisher<Sqlite> for Site {
         if let Some(refused) = Refused::of(request.extensions()) {
             return refused.answer(pages, request, transaction);
         }
+        conditions::require_whole(pages, request)?;
         // What is no document has a name with @@, as views have in Zope: no document can be in its
         // way.
         if let Some(target) = scale::target(request.uri().path()) {

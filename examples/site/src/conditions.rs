@@ -1,17 +1,83 @@
-//! Requests that depend on what is stored (RFC 9110 §13), where a text or a form is meant. Files
-//! have a layer that answers them.
+//! Requests that depend on what is stored (RFC 9110 §13), where a text, a form or a removal is
+//! meant. Files that are only read have a layer that answers them.
 
-use http::header::{IF_MATCH, IF_NONE_MATCH};
+use std::time::{Duration, UNIX_EPOCH};
+
+use euryale::{Abort, Request};
+use http::header::{CONTENT_RANGE, IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
+
+use crate::date;
+use crate::page::Pages;
+use crate::refusal::Refusal;
+use crate::store::{Document, FileEntry};
+
+const CHANGED: &str = "What is stored is not what the request's If-Match, If-None-Match or \
+    If-Unmodified-Since is about. Get it again, and decide anew.";
 
 /// What is at the address of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Current<'a> {
     Nothing,
-    /// Something without a strong tag.
-    Untagged,
-    /// Something whose strong tag has this between its quotes.
-    Tagged(&'a str),
+    Something {
+        /// What its strong tag has between its quotes, if it has one.
+        tag: Option<&'a str>,
+        /// In seconds since 1970, if that is known.
+        modified: Option<i64>,
+    },
+}
+
+impl<'a> Current<'a> {
+    /// What has neither a strong tag nor a time of change.
+    pub(crate) const UNKNOWN: Self = Self::Something {
+        tag: None,
+        modified: None,
+    };
+
+    /// The tag of a page is weak: a theme comes over it.
+    pub(crate) fn page(document: Option<&Document>) -> Self {
+        document.map_or(Self::Nothing, |document| Self::Something {
+            tag: None,
+            modified: Some(document.changed),
+        })
+    }
+
+    pub(crate) fn text(document: &Document, tag: &'a str) -> Self {
+        Self::Something {
+            tag: Some(tag),
+            modified: Some(document.changed),
+        }
+    }
+
+    pub(crate) fn file(file: Option<&'a FileEntry>) -> Self {
+        file.map_or(Self::Nothing, |file| Self::Something {
+            tag: Some(&file.blob),
+            modified: Some(file.modified),
+        })
+    }
+}
+
+/// Stands before whatever `request` changes: it must not be done when its conditions do not hold
+/// for `current`.
+pub(crate) fn require(pages: &Pages, request: &Request, current: Current<'_>) -> Result<(), Abort> {
+    match unmet(request.method(), request.headers(), current) {
+        Some(_) => Err(changed(pages, request)),
+        None => Ok(()),
+    }
+}
+
+/// 412, as the answer to `request`.
+pub(crate) fn changed(pages: &Pages, request: &Request) -> Abort {
+    Refusal::new(StatusCode::PRECONDITION_FAILED, CHANGED).abort(pages, request)
+}
+
+/// A part that is put would be taken for the whole (RFC 9110 §14.5).
+pub(crate) fn require_whole(pages: &Pages, request: &Request) -> Result<(), Abort> {
+    if request.method() == Method::PUT && request.headers().contains_key(CONTENT_RANGE) {
+        let detail = "Send the whole: a part of it, with Content-Range, cannot be put.";
+        return Err(Refusal::bad(detail).abort(pages, request));
+    }
+    Ok(())
 }
 
 /// The status that answers a request whose conditions do not hold, in the order of RFC 9110
@@ -21,7 +87,12 @@ pub(crate) fn unmet(
     headers: &HeaderMap,
     current: Current<'_>,
 ) -> Option<StatusCode> {
-    if headers.contains_key(IF_MATCH) && !names(headers, &IF_MATCH, current, Comparison::Strong) {
+    let is_other = if headers.contains_key(IF_MATCH) {
+        !names(headers, &IF_MATCH, current, Comparison::Strong)
+    } else {
+        is_modified(headers, current)
+    };
+    if is_other {
         return Some(StatusCode::PRECONDITION_FAILED);
     }
     if names(headers, &IF_NONE_MATCH, current, Comparison::Weak) {
@@ -32,6 +103,35 @@ pub(crate) fn unmet(
         });
     }
     None
+}
+
+/// Does a client that names these tags have what has `tag`, strong or weak (RFC 9110 §13.1.2)?
+pub(crate) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let current = Current::Something {
+        tag: Some(tag),
+        modified: None,
+    };
+    names(headers, &IF_NONE_MATCH, current, Comparison::Weak)
+}
+
+/// RFC 9110 §13.1.4: what is not one date says nothing.
+fn is_modified(headers: &HeaderMap, current: Current<'_>) -> bool {
+    let Current::Something {
+        modified: Some(modified),
+        ..
+    } = current
+    else {
+        return false;
+    };
+    let mut lines = headers.get_all(IF_UNMODIFIED_SINCE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return false;
+    };
+    let since = line.to_str().ok().map(httpdate::parse_http_date);
+    let (Some(Ok(since)), Some(modified)) = (since, date::seconds(modified)) else {
+        return false;
+    };
+    UNIX_EPOCH + Duration::from_secs(modified) > since
 }
 
 /// RFC 9110 §8.8.3.2.
@@ -48,18 +148,16 @@ fn names(
     current: Current<'_>,
     comparison: Comparison,
 ) -> bool {
+    let Current::Something { tag, .. } = current else {
+        return false;
+    };
     headers.get_all(list).iter().any(|line| {
         let line = line.as_bytes().trim_ascii();
-        match current {
-            Current::Nothing => false,
-            Current::Untagged => line == b"*",
-            Current::Tagged(own) => {
-                let is_own = |(tag, is_weak): (&[u8], bool)| {
-                    tag == own.as_bytes() && !(is_weak && comparison == Comparison::Strong)
-                };
-                line == b"*" || tags(line).any(is_own)
-            }
-        }
+        let is_own = |(named, is_weak): (&[u8], bool)| {
+            tag.is_some_and(|tag| tag.as_bytes() == named)
+                && !(is_weak && comparison == Comparison::Strong)
+        };
+        line == b"*" || tags(line).any(is_own)
     })
 }
 

@@ -26,6 +26,7 @@ use euryale_sqlite::{Connection, Sqlite};
 use http::{HeaderValue, Method, StatusCode, header};
 use minijinja::context;
 
+use crate::conditions::{self, Current};
 use crate::documents::sections;
 use crate::page::{Pages, Problem, View, html, text};
 use crate::query::parameter;
@@ -67,6 +68,9 @@ pub(crate) fn answer(
     let mode = parameter::<Mode>(request.uri(), "mode", "late (with GET), wrapped or boxed")
         .map_err(|detail| refuse(&detail))?;
     let is_post = request.method() == Method::POST;
+    if is_post {
+        conditions::require(pages, request, Current::UNKNOWN)?;
+    }
     let number = match mode {
         None if is_post => add_one(transaction.connection()?)?,
         None => store::counter(transaction.connection()?)?,

@@ -11,11 +11,15 @@ const PLACEHOLDERS: i64 = 1;
 /// IMF-fixdate (RFC 9110 §5.6.7) of a moment in seconds since 1970, or the latest that the format
 /// has. `None` for what is no time of change: a placeholder, or a moment before 1970.
 pub(crate) fn http(seconds: i64) -> Option<String> {
-    let since = u64::try_from(seconds)
-        .ok()
-        .filter(|_| seconds > PLACEHOLDERS)?;
-    let moment = UNIX_EPOCH + Duration::from_secs(since.min(LAST));
+    let moment = UNIX_EPOCH + Duration::from_secs(self::seconds(seconds)?);
     Some(httpdate::fmt_http_date(moment))
+}
+
+/// The same as a number.
+pub(crate) fn seconds(seconds: i64) -> Option<u64> {
+    let since = u64::try_from(seconds).ok();
+    let since = since.filter(|_| seconds > PLACEHOLDERS)?;
+    Some(since.min(LAST))
 }
 
 #[cfg(test)]

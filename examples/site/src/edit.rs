@@ -268,12 +268,10 @@ fn write(
     let seen = pages.seen(path);
     let stored = store::document(connection, path)?;
     // A page is sent with a weak tag, which no If-Match names; its text has a strong one.
-    let current = match stored {
-        Some(_) => Current::Untagged,
-        None => Current::Nothing,
-    };
+    let current = Current::page(stored.as_ref());
     if let Some(status) = conditions::unmet(request.method(), request.headers(), current) {
-        let detail = "A page has no strong tag: send If-Match to the address of its text, ?text.";
+        let detail = "The page is not the one that the request's conditions are about. A page has \
+            no strong tag: send If-Match to the address of its text, ?text.";
         return Ok(Err(Refusal::new(status, detail).into()));
     }
     if let Some(stored) = stored {

@@ -13,6 +13,7 @@ use http::header::{
 };
 use http::{HeaderValue, StatusCode};
 
+use crate::conditions::{self, Current};
 use crate::page::{Pages, encoded, text};
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
@@ -101,7 +102,7 @@ fn can_hold_scripts(content_type: &str) -> bool {
 }
 
 /// Takes `uploads` into the folder at `path`, each under its own name, in the place of files that
-/// have it.
+/// have it; none of them, if one would replace what the request's conditions are not about.
 ///
 /// A program is answered 201, with the place of the first one and the paths of all; a browser 303,
 /// to the folder.
@@ -135,6 +136,8 @@ pub(crate) fn take(
                 return Err(refusal.abort_with_navigation(pages, request, transaction));
             }
         };
+        // Of the file: the form is sent to its folder, and is about what it brings.
+        conditions::require(pages, request, Current::file(before.as_ref()))?;
         if let Some(before) = before {
             remove_blobs(blobs, &before, transaction)?;
         }

@@ -8,6 +8,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use minijinja::context;
 
+use crate::conditions::{self, Current};
 use crate::documents::{Item, sections};
 use crate::files;
 use crate::page::{Pages, View, encoded, html, text};
@@ -55,7 +56,7 @@ pub(crate) fn ask(
     ))
 }
 
-/// Removes it; 409 for a folder with something in it, and for the root.
+/// Removes it, if it is what the request's conditions are about; 409 for a folder with something in it, and for the root.
 ///
 /// A program is answered 204; a browser 303, to the folder.
 pub(crate) fn remove(
@@ -72,10 +73,12 @@ pub(crate) fn remove(
                 let refusal = Refusal::conflict(detail);
                 return Err(refusal.abort_with_navigation(pages, request, transaction));
             }
+            conditions::require(pages, request, Current::page(Some(document)))?;
             store::remove(connection, &document.path)?;
             &document.path
         }
         Item::File(file) => {
+            conditions::require(pages, request, Current::file(Some(file)))?;
             files::remove_blobs(blobs, file, transaction)?;
             store::remove_file(transaction.connection()?, &file.path)?;
             &file.path

@@ -64,6 +64,8 @@ pub(crate) struct Document {
     pub(crate) body: String,
     /// The day, as `2026-01-31`.
     pub(crate) modified: String,
+    /// The moment, in seconds since 1970.
+    pub(crate) changed: i64,
 }
 
 /// How a document's body is written.
@@ -118,7 +120,7 @@ impl Entry {
 /// The document at `path`.
 pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<Option<Document>> {
     let mut select = connection.prepare_cached(
-        "SELECT path, title, format, body, strftime('%Y-%m-%d', modified, 'unixepoch')
+        "SELECT path, title, format, body, strftime('%Y-%m-%d', modified, 'unixepoch'), modified
          FROM document WHERE path = ?1",
     )?;
     let document = |row: &Row<'_>| {
@@ -128,6 +130,7 @@ pub(crate) fn document(connection: &Connection, path: &str) -> rusqlite::Result<
             format: Format::from_column(&row.get::<_, String>(2)?),
             body: row.get(3)?,
             modified: row.get(4)?,
+            changed: row.get(5)?,
         })
     };
     select.query_row([path], document).optional()

@@ -2,6 +2,7 @@
 
 mod composing;
 mod compressing;
+mod conditional;
 mod counting;
 mod deferring;
 mod failing;

@@ -12,8 +12,6 @@ use crate::refusal::Refusal;
 use crate::store::{self, Document, Format};
 use crate::{fingerprint, form};
 
-const CHANGED: &str = "The text is not the one that If-Match names. Get it again, and change that.";
-
 /// The text. HTML is sent as plain text, so that no browser runs it as a page of the site's.
 pub(crate) fn show(
     pages: &Pages,
@@ -21,14 +19,14 @@ pub(crate) fn show(
     request: &Request,
 ) -> Result<Response, Abort> {
     let tag = fingerprint::of([&*document.body]);
-    let current = Current::Tagged(&tag);
+    let current = Current::text(&document, &tag);
     let mut response = match conditions::unmet(request.method(), request.headers(), current) {
         Some(StatusCode::NOT_MODIFIED) => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response
         }
-        Some(status) => return Err(Refusal::new(status, CHANGED).abort(pages, request)),
+        Some(_) => return Err(conditions::changed(pages, request)),
         None => {
             let content_type = match document.format {
                 Format::Markdown => "text/markdown; charset=utf-8",
@@ -53,10 +51,7 @@ pub(crate) fn put(
     transaction: &mut Transaction<'_, Sqlite>,
 ) -> Result<Response, Abort> {
     let stored = fingerprint::of([&*document.body]);
-    let current = Current::Tagged(&stored);
-    if let Some(status) = conditions::unmet(request.method(), request.headers(), current) {
-        return Err(Refusal::new(status, CHANGED).abort(pages, request));
-    }
+    conditions::require(pages, request, Current::text(document, &stored))?;
     let sent = request.body().to_bytes()?;
     let text = read(request.headers(), &sent).map_err(|refusal| refusal.abort(pages, request))?;
     store::change(

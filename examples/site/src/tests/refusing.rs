@@ -22,9 +22,9 @@ const REQUESTS: [(&str, u16); 44] = [
     ("accept-language: tlh\r\n", 200),
     ("te: trailers, gzip;q=0\r\n", 200),
     // Conditions and ranges, of the chain of transforms and of files.
-    ("if-match: \"1\"\r\n", 200),
+    ("if-match: \"1\"\r\n", 412),
     ("if-match: *\r\n", 200),
-    ("if-none-match: *\r\n", 200),
+    ("if-none-match: *\r\n", 412),
     ("if-none-match: \"1\", W/\"1~1.1\"\r\n", 200),
     ("if-modified-since: Fri, 31 Dec 9999 23:59:59 GMT\r\n", 200),
     (
