@@ -17,7 +17,8 @@ use tower_http::csrf::ProtectionError;
 use crate::page::{Pages, Problem};
 use crate::public;
 
-const DETAIL: &str = "Another site sent this request. Open the page here, and send it from there.";
+pub(crate) const DETAIL: &str =
+    "Another site sent this request. Open the page here, and send it from there.";
 
 /// Says why, in the form that is wanted. It stands outside the layer, which has refused by then.
 pub(crate) async fn explain(

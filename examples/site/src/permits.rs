@@ -5,6 +5,14 @@
 //! `--demo`. A gate around all routes decides, so that no route can forget to ask: every method
 //! that is not safe (RFC 9110 §9.2.1) writes, and every name with `@@` that is not listed here as
 //! reading is a demonstration.
+//!
+//! Nor may another site make a browser do any of it. [`CsrfLayer`](tower_http::csrf::CsrfLayer)
+//! knows by their methods the requests that change something, and lets every `GET` through. Here
+//! those have none of it, either, that browsers mark as made by another site (`Sec-Fetch-Site`):
+//! pictures, frames and scripts that count, or keep workers busy. A link elsewhere that a person
+//! follows is another matter: it costs a click for each request, and a form or a demonstration is
+//! what that person wants to see. Only a browser can say that it was a click (`Sec-Fetch-User`,
+//! with a document of its own as `Sec-Fetch-Dest`); what writes at once is refused even so.
 
 use std::fmt;
 
@@ -24,7 +32,7 @@ use crate::documents::sections;
 use crate::page::{Pages, Problem};
 use crate::query::names;
 use crate::settings::Settings;
-use crate::{counter, help};
+use crate::{counter, cross_site, help};
 
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -143,12 +151,52 @@ fn is_writing(method: &Method, uri: &Uri) -> bool {
     let is_form = ["delete", "edit", "new"]
         .into_iter()
         .any(|name| names(uri, name));
-    let counts = uri.path() == counter::PATH && names(uri, "mode");
-    !method.is_safe() || is_form || counts
+    !method.is_safe() || is_form || counts(uri)
+}
+
+/// Returns whether a `GET` for it changes something at once.
+fn counts(uri: &Uri) -> bool {
+    uri.path() == counter::PATH && names(uri, "mode")
 }
 
 fn is_demonstration(path: &str) -> bool {
     path.starts_with("/@@") && !READING.iter().any(|reading| path.starts_with(reading))
+}
+
+/// Returns whether another site has made a browser ask for what is none of its business. Methods
+/// that are not safe are left to the layer that knows browsers without these fields, too.
+fn is_foreign(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let is_read = *method == Method::GET || *method == Method::HEAD;
+    let is_guarded = is_writing(method, uri) || is_demonstration(uri.path());
+    if !is_read || !is_guarded {
+        return false;
+    }
+    let says = |name: &str, values: &[&str]| {
+        let lines = headers.get_all(name);
+        let mut lines = lines.iter().filter_map(|line| line.to_str().ok());
+        lines.any(|line| values.contains(&line.trim()))
+    };
+    let is_click = *method == Method::GET
+        && says("sec-fetch-mode", &["navigate"])
+        && says("sec-fetch-dest", &["document"])
+        && says("sec-fetch-user", &["?1"]);
+    says("sec-fetch-site", &["cross-site", "same-site"]) && (counts(uri) || !is_click)
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug)]
+enum Reason {
+    Off(Missing),
+    Foreign,
+}
+
+impl Reason {
+    fn detail(self) -> &'static str {
+        match self {
+            Self::Off(missing) => missing.detail(),
+            Self::Foreign => cross_site::DETAIL,
+        }
+    }
 }
 
 /// What a refused request would have needed.
@@ -180,7 +228,7 @@ impl Missing {
 /// A request that is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
-    missing: Missing,
+    reason: Reason,
 }
 
 impl Refused {
@@ -196,7 +244,7 @@ impl Refused {
         transaction: &mut euryale::Transaction<'_, Sqlite>,
     ) -> Result<euryale::Response, Abort> {
         let sections = sections(transaction.connection()?)?;
-        let problem = Problem::new(StatusCode::FORBIDDEN, self.missing.detail());
+        let problem = Problem::new(StatusCode::FORBIDDEN, self.reason.detail());
         let problem = problem.sections(&sections);
         Ok(pages.problem(&problem, request.headers()))
     }
@@ -226,16 +274,19 @@ fn names_a_proxy(headers: &HeaderMap) -> bool {
 /// changes paths.
 pub(crate) async fn gate(request: Request, next: Next) -> Response {
     let permits = Permits::of(request.extensions());
-    match permits.missing(request.method(), request.uri()) {
-        Some(missing) => next.run(refused(request, missing)).await,
+    let (method, uri) = (request.method(), request.uri());
+    let missing = permits.missing(method, uri).map(Reason::Off);
+    let foreign = || is_foreign(method, uri, request.headers()).then_some(Reason::Foreign);
+    match missing.or_else(foreign) {
+        Some(reason) => next.run(refused(request, reason)).await,
         None => next.run(request).await,
     }
 }
 
 /// Asks for the page instead, without the body, and with as much of the head as the page needs.
-fn refused(request: Request, missing: Missing) -> Request {
+fn refused(request: Request, reason: Reason) -> Request {
     let (mut parts, _) = request.into_parts();
-    parts.extensions.insert(Refused { missing });
+    parts.extensions.insert(Refused { reason });
     parts.uri = Uri::from_static(REFUSED);
     if parts.method != Method::HEAD {
         parts.method = Method::GET;

@@ -256,3 +256,52 @@ async fn local_site_answers_localhost_and_addresses_only() {
     assert_eq!(site.get("/@@counter").await.text(), "0\n");
     site.end().await;
 }
+
+/// As a page elsewhere makes a browser ask: with a picture, a frame, a script, a form.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_make_nobody_write_or_hold_a_worker() {
+    let site = Site::start(1).await;
+    let get =
+        async |path: &str, fields: &str| site.send("GET", path, fields, "").await.status.as_u16();
+    for other in ["cross-site", "same-site"] {
+        let other = format!("sec-fetch-site: {other}\r\n");
+        let picture = format!("{other}sec-fetch-mode: no-cors\r\nsec-fetch-dest: image\r\n");
+        let frame = format!("{other}sec-fetch-mode: navigate\r\nsec-fetch-dest: iframe\r\n");
+        let script = format!("{other}sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\n");
+        let link = format!("{script}sec-fetch-user: ?1\r\n");
+        for fields in [&other, &picture, &frame, &script] {
+            for path in DEMONSTRATIONS {
+                assert_eq!(get(path, fields).await, 403, "{path} {fields}");
+            }
+            for path in ["/history?edit", "/history?new", "/history?delete"] {
+                assert_eq!(get(path, fields).await, 403, "{path} {fields}");
+            }
+        }
+        for fields in [&other, &picture, &frame, &script, &link] {
+            for mode in ["late", "wrapped", "boxed"] {
+                let path = format!("/@@counter?mode={mode}");
+                assert_eq!(get(&path, fields).await, 403, "{path} {fields}");
+            }
+        }
+        // Who clicks on a link elsewhere asks once, and sees what comes.
+        for path in ["/@@slow?ms=1", "/@@visitor", "/history?edit"] {
+            assert_eq!(get(path, &link).await, 200, "{path}");
+        }
+        for path in ["/", "/?q=worker", "/pictures/chord.wav"] {
+            assert_eq!(get(path, &picture).await, 200, "{path}");
+        }
+        let refused = site.send("GET", "/@@slow?ms=1", &other, "").await;
+        assert!(
+            refused.text().contains("Another site"),
+            "{}",
+            refused.text()
+        );
+    }
+    for own in ["same-origin", "none"] {
+        let own = format!("sec-fetch-site: {own}\r\n");
+        assert_eq!(get("/@@slow?ms=1", &own).await, 200);
+        assert_eq!(get("/@@counter", &own).await, 200);
+    }
+    assert_eq!(site.get("/@@counter").await.text(), "0\n");
+    site.end().await;
+}
