@@ -84,7 +84,10 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .stall(settings.edge.body_timeout)
         .forms(form::limits())
         .limit(form::LARGEST_FORM)
-        .limit_for(|parts| form::is_upload(&parts.headers), settings.max_upload);
+        .limit_for(
+            |parts| form::is_upload(&parts.method, &parts.headers),
+            settings.max_upload,
+        );
     let uploads = pool.lane(UPLOADS);
     let ledger = pool.ledger().clone();
     let deferred = DeferredLayer::new().writers(settings::EXPORTS);
@@ -102,7 +105,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         .error_ttl(Duration::from_secs(1));
     let stack = stack.republish(republish);
     let stack = match uploads {
-        Some(lane) => stack.lane(lane, |request| form::is_upload(request.headers())),
+        Some(lane) => stack.lane(lane, is_upload),
         None => stack,
     };
     let stack = match &settings.offload {
@@ -155,9 +158,13 @@ fn access(request: &Request) -> Access {
     }
 }
 
+fn is_upload(request: &Request) -> bool {
+    form::is_upload(request.method(), request.headers())
+}
+
 /// Uploads and exports move as much as the disk holds.
 fn takes_long(request: &Request) -> bool {
-    form::is_upload(request.headers()) || request.uri().path() == "/@@export"
+    is_upload(request) || request.uri().path() == "/@@export"
 }
 
 /// Whoever was believed as to who asks is believed as to what it can send.

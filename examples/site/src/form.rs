@@ -3,7 +3,7 @@
 
 use euryale::Request;
 use euryale::spool::{Field, Form, FormLimits, Upload};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 
 use crate::refusal::Refusal;
 
@@ -45,9 +45,10 @@ pub(crate) struct Draft {
     pub(crate) version: Option<String>,
 }
 
-/// Does `headers` announce a form that may bring files?
-pub(crate) fn is_upload(headers: &HeaderMap) -> bool {
-    is(headers, FORMS[1])
+/// Does a request with this head bring a form that may have files? What is no `POST` is no form,
+/// whatever its `Content-Type` says.
+pub(crate) fn is_upload(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::POST && is(headers, FORMS[1])
 }
 
 fn is(headers: &HeaderMap, form: &str) -> bool {
@@ -76,7 +77,7 @@ pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
     let fields = Form::of(request).map(Form::fields).unwrap_or_default();
     // `filename=""` is what a file input without a file sends.
     let is_nameless = |field: &Field| field.file().is_some_and(|file| file.file_name().is_empty());
-    if is_upload(request.headers()) && (fields.is_empty() || fields.iter().any(is_nameless)) {
+    if is(request.headers(), FORMS[1]) && (fields.is_empty() || fields.iter().any(is_nameless)) {
         return Err(Refusal::bad(
             "No file was sent: choose one, in a field named file.",
         ));

@@ -18,7 +18,7 @@ pub(crate) fn name(mut request: Request) -> Request {
         ("/@@feed", _) => "/@@feed",
         (permits::REFUSED, _) => "refused",
         (path, _) if path.contains("/@@scale/") => "scale",
-        (_, &Method::POST) if form::is_upload(request.headers()) => "upload",
+        (_, method) if form::is_upload(method, request.headers()) => "upload",
         (_, &Method::GET | &Method::HEAD) => "read",
         _ => "write",
     };

@@ -420,3 +420,19 @@ async fn texts_of_all_kinds_are_sent_as_utf_8() {
     }
     site.end().await;
 }
+
+/// Nobody waits in the lane of uploads, or ten times as long, by what a `Content-Type` says.
+#[test]
+fn only_a_post_is_an_upload() {
+    use http::{HeaderMap, HeaderValue, Method};
+    let mut headers = HeaderMap::new();
+    let multipart = HeaderValue::from_static("multipart/form-data; boundary=b");
+    headers.insert("content-type", multipart);
+    for (method, is) in [
+        (Method::POST, true),
+        (Method::GET, false),
+        (Method::PUT, false),
+    ] {
+        assert_eq!(crate::form::is_upload(&method, &headers), is, "{method}");
+    }
+}
