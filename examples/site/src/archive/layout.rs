@@ -34,6 +34,8 @@ pub(crate) struct Layout<'a> {
     folders: BTreeMap<&'a str, String>,
     /// By folder: the names in it that are taken, as file systems compare them.
     taken: HashMap<String, HashSet<String>>,
+    /// By folder, stem and ending, as file systems compare them: the number that is tried next.
+    next: HashMap<[String; 3], usize>,
     /// As the places were given.
     names: Vec<String>,
 }
@@ -44,6 +46,7 @@ impl<'a> Layout<'a> {
         let mut layout = Self {
             folders: BTreeMap::from([("/", String::new())]),
             taken: HashMap::new(),
+            next: HashMap::new(),
             names: vec![String::new(); places.len()],
         };
         for place in places {
@@ -120,13 +123,19 @@ impl<'a> Layout<'a> {
 
     /// A name in the folder `within` that is not taken, and is from now on.
     fn free(&mut self, within: &str, stem: &str, ending: &str) -> String {
-        let mut name = format!("{stem}{ending}");
-        let mut number = 2;
-        while !self.take(within, &name) {
-            name = format!("{stem}~{number}{ending}");
+        let key = [within.to_owned(), folded(stem), folded(ending)];
+        let mut number = self.next.get(&key).copied().unwrap_or(1);
+        loop {
+            let name = match number {
+                1 => format!("{stem}{ending}"),
+                _ => format!("{stem}~{number}{ending}"),
+            };
             number += 1;
+            if self.take(within, &name) {
+                self.next.insert(key, number);
+                return join(within, &name);
+            }
         }
-        join(within, &name)
     }
 
     fn take(&mut self, within: &str, name: &str) -> bool {
@@ -261,5 +270,39 @@ mod tests {
         ];
         assert_eq!(names[..9], expected);
         assert!(names[9].split('/').all(|name| name.len() <= 255));
+    }
+
+    /// A number is looked for from the last one on, not from the first: otherwise these would take
+    /// some minutes.
+    #[test]
+    fn many_names_that_become_the_same_are_numbered_at_once() {
+        let count = 4000;
+        // Each is cut to the same 200 bytes.
+        let paths: Vec<String> = (0..count)
+            .map(|number| format!("/{}{number}", "x".repeat(250)))
+            .collect();
+        let places: Vec<_> = paths.iter().map(|path| (&**path, None)).collect();
+        let began = std::time::Instant::now();
+        let names = names(&places);
+        let took = began.elapsed();
+        let stem = "x".repeat(200);
+        assert_eq!(names[0], stem);
+        assert_eq!(names[count - 1], format!("{stem}~{count}"));
+        assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+    }
+
+    #[test]
+    fn number_that_is_a_name_already_is_passed_over() {
+        let places = [
+            ("/a:", None),
+            ("/a_~3", None),
+            ("/A?", None),
+            ("/a*", None),
+            ("/b/a?", None),
+            ("/a?.txt", None),
+            ("/a*.txt", None),
+        ];
+        let expected = ["a_", "a_~3", "A_~2", "a_~4", "b/a_", "a_.txt", "a_~2.txt"];
+        assert_eq!(names(&places), expected);
     }
 }
