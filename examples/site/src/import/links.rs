@@ -87,6 +87,7 @@ pub(super) fn in_markdown(text: &str, resolve: impl Fn(&str) -> Option<String>) 
     let (matter, text) = markdown::front_matter(text);
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut edit = |place: Option<Range<usize>>, link: &str| {
+        let place = place.filter(|place| is_destination(text, place, link));
         if let (Some(place), Some(address)) = (place, resolve(link)) {
             edits.push((place, address));
         }
@@ -191,6 +192,21 @@ fn destination(text: &str, start: usize) -> Option<Range<usize>> {
     (!is_bracketed).then_some(start..text.len())
 }
 
+/// Does the text at `place` stand for `link`, without its backslashes and entities? There may be
+/// something else: between a link's parts a quotation goes on with a `>` of its own.
+fn is_destination(text: &str, place: &Range<usize>, link: &str) -> bool {
+    let written = &text[place.clone()];
+    let alone = if text[..place.start].ends_with('<') {
+        format!("[x](<{written}>)")
+    } else {
+        format!("[x]({written})")
+    };
+    matches!(
+        Parser::new(&alone).nth(1),
+        Some(Event::Start(Tag::Link { dest_url, .. })) if *dest_url == *link
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -293,6 +309,27 @@ mod tests {
             "",
         ] {
             assert_eq!(linked(text), text);
+        }
+    }
+
+    /// What stands between `](` and the destination is not always a space.
+    #[test]
+    fn what_is_not_the_destination_is_not_replaced() {
+        for text in [
+            "> [x](\n> sub/x.md)\n",
+            "> > [x](\n> > sub/x.md 'T')\n",
+            "> [x]:\n> sub/x.md\n\n[x]\n",
+        ] {
+            assert_eq!(linked(text), text);
+        }
+        for (text, expected) in [
+            ("[x](sub\\/x.md)", "[x](/sub/x)"),
+            ("[x](sub&#47;x.md)", "[x](/sub/x)"),
+            ("[x](<sub\\/x&period;md>)", "[x](</sub/x>)"),
+            ("[x]\n\n[x]: sub&#x2f;x.md\n", "[x]\n\n[x]: /sub/x\n"),
+            ("- [x](\n  sub/x.md)\n", "- [x](\n  /sub/x)\n"),
+        ] {
+            assert_eq!(linked(text), expected, "{text}");
         }
     }
 }
