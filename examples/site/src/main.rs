@@ -55,6 +55,7 @@ mod picture;
 mod promises;
 mod public;
 mod query;
+mod reader;
 mod refusal;
 mod reload;
 mod remove;

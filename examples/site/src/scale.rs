@@ -5,7 +5,7 @@
 //! neither a worker nor the database waits for it. What is left for the transaction is a name and a
 //! row.
 
-use std::io::{self, BufReader, Seek, Write};
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::address;
 use crate::files;
 use crate::page::Pages;
 use crate::picture::{self, Header, PictureError};
+use crate::reader::Reader;
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
 
@@ -189,7 +190,7 @@ async fn made(
 
 /// What the head of the file says, and how many bytes that needs. Blocks.
 fn count(original: &Blob, width: u32) -> io::Result<Result<(Header, u64), PictureError>> {
-    let mut file = BufReader::new(original.file());
+    let mut file = BufReader::new(Reader::new(original.clone()));
     let Some(header) = Header::read(&mut file, original.len())? else {
         return Ok(Err(PictureError::Broken("an unknown head".into())));
     };
@@ -203,8 +204,7 @@ fn make(
     width: u32,
     (folder, descriptors): (&Path, &Descriptors),
 ) -> io::Result<Made> {
-    let mut from = BufReader::new(original.file());
-    from.rewind()?;
+    let from = BufReader::new(Reader::new(original.clone()));
     let small = match picture::scaled(from, header, width) {
         Ok(Some(small)) => small,
         Ok(None) => return Ok(Ok(None)),
@@ -240,4 +240,33 @@ fn keep(
     };
     store::put_scale(transaction.connection()?, original, width, &entry)?;
     files::response(blob, &entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use euryale::{Blob, Descriptors, Ledger};
+
+    use super::{count, make};
+
+    /// Where others are in the file is nobody's business, and it may be a part of one.
+    #[test]
+    fn picture_is_read_from_where_it_begins() {
+        let mut png = std::io::Cursor::new(Vec::new());
+        let picture = image::RgbImage::new(200, 100);
+        picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let png = png.into_inner();
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"before").unwrap();
+        file.write_all(&png).unwrap();
+        file.write_all(b"behind").unwrap();
+        let blob = Blob::stable(file).unwrap().slice(6, png.len() as u64);
+        let (header, _) = count(&blob, 64).unwrap().unwrap();
+        let descriptors = Descriptors::new(10, &Ledger::new());
+        let place = (folder.path(), &descriptors);
+        let made = make(&blob, &header, 64, place).unwrap().unwrap();
+        assert!(made.is_some());
+    }
 }
