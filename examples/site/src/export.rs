@@ -2,14 +2,15 @@
 //!
 //! Documents and open files are collected in the transaction, so they are of one moment. They are
 //! written after it, into a tar archive that is sent while it is made: a slow client holds a
-//! thread, and no connection. `site import` reads what was unpacked, and makes the same pages of it
+//! thread, and no connection. Of more files than may be open at a time only the names are
+//! collected, and each is opened when its turn comes: what a name names never changes, and if it is
+//! gone by then, the download is cut off. `site import` reads what was unpacked, and makes the same pages of it
 //! ([`archive`]).
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Write};
 
-use euryale::blob::{ContentDisposition, FolderStore};
+use euryale::blob::{BlobStore, ContentDisposition, FolderStore};
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -19,12 +20,17 @@ use tar::{Builder, EntryType, Header};
 use crate::archive::{self, Kind, Layout, List, Listed, Place};
 use crate::page::Pages;
 use crate::query::parameter;
+use crate::reader::Reader;
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry, Format, Text};
 use crate::{address, files};
 
-/// So many files are open for one export at most: the system has only so many descriptors.
-const MOST_FILES: usize = 100;
+/// So many files are open for one export at most: the system has only so many descriptors. Of more
+/// files one at a time is open.
+const MOST_OPEN: usize = 100;
+
+/// So many files one export has at most: each takes some hundred bytes of memory until it is sent.
+const MOST_FILES: usize = 20_000;
 
 /// So many bytes of text are in memory for one export at most.
 const MOST_TEXT: usize = 32 << 20;
@@ -40,6 +46,8 @@ pub(crate) struct Entry {
 enum Content {
     Text(String),
     File(Blob),
+    /// One that is opened when its turn comes.
+    Named(FileEntry),
 }
 
 /// The archive of `path` (default: the root). Whoever sees but a part of the site names what is in
@@ -65,7 +73,10 @@ pub(crate) fn answer(
     // later moment.
     let open = |file: &FileEntry| files::open(blobs, file, transaction);
     let entries = found.into_entries(open)?;
-    let mut response = Response::new(Body::writer(move |writer| write(entries, writer).map(drop)));
+    let mut response = Response::new(Body::writer({
+        let blobs = blobs.clone();
+        move |writer| write(entries, &blobs, writer).map(drop)
+    }));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
     let name = match asked.rsplit('/').next() {
@@ -115,7 +126,8 @@ pub(crate) fn find(
 }
 
 impl Found {
-    /// The entries of the archive, the list of all first; each file is opened by `open`.
+    /// The entries of the archive, the list of all first. Files are opened by `open`, if they are
+    /// not too many for that.
     pub(crate) fn into_entries(
         self,
         mut open: impl FnMut(&FileEntry) -> Result<Blob, Abort>,
@@ -169,6 +181,7 @@ impl Found {
                 content: Content::Text(content),
             });
         }
+        let is_open = files.len() <= MOST_OPEN;
         for file in &files {
             listed.push(Listed {
                 name: name(&file.path),
@@ -179,7 +192,11 @@ impl Found {
             entries.push(Entry {
                 name: name(&file.path),
                 modified: file.modified,
-                content: Content::File(open(file)?),
+                content: if is_open {
+                    Content::File(open(file)?)
+                } else {
+                    Content::Named(file.clone())
+                },
             });
         }
         entries.sort_by(|one, other| one.name.cmp(&other.name));
@@ -194,7 +211,14 @@ impl Found {
 }
 
 /// Writes the archive. Nothing of the transaction is left here but what it collected.
-pub(crate) fn write<W: Write>(entries: Vec<Entry>, writer: W) -> io::Result<W> {
+///
+/// # Errors
+/// The writer's, or when a file is gone: the archive has no end then, so nobody takes it for whole.
+pub(crate) fn write<W: Write>(
+    entries: Vec<Entry>,
+    blobs: &FolderStore,
+    writer: W,
+) -> io::Result<W> {
     let mut archive = Builder::new(writer);
     for entry in entries {
         let mut header = Header::new_gnu();
@@ -206,42 +230,25 @@ pub(crate) fn write<W: Write>(entries: Vec<Entry>, writer: W) -> io::Result<W> {
                 header.set_size(text.len() as u64);
                 archive.append_data(&mut header, entry.name, text.as_bytes())?;
             }
-            Content::File(blob) => {
-                header.set_size(blob.len());
-                archive.append_data(&mut header, entry.name, Reader { blob, at: 0 })?;
+            Content::File(blob) => append(&mut archive, header, entry.name, blob)?,
+            Content::Named(file) => {
+                let blob = blobs.blob_of_len(&file.blob, file.size).map_err(|error| {
+                    let text = format!("{} was not exported: {error}", file.path);
+                    io::Error::new(error.kind(), text)
+                })?;
+                append(&mut archive, header, entry.name, blob)?;
             }
         }
     }
     archive.into_inner()
 }
 
-/// Reads a file that others may be reading, too.
-struct Reader {
+fn append<W: Write>(
+    archive: &mut Builder<W>,
+    mut header: Header,
+    name: String,
     blob: Blob,
-    at: u64,
-}
-
-impl Read for Reader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.blob.len() - self.at;
-        let most = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        if most == 0 {
-            return Ok(0);
-        }
-        let read = self
-            .blob
-            .file()
-            .read_at(&mut buffer[..most], self.blob.offset() + self.at)?;
-        if read == 0 {
-            // An archive with less in it than it says would be read wrongly to its end.
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "a file is shorter than it was",
-            ));
-        }
-        self.at += read as u64;
-        Ok(read)
-    }
+) -> io::Result<()> {
+    header.set_size(blob.len());
+    archive.append_data(&mut header, name, Reader::new(blob))
 }

@@ -232,7 +232,7 @@ fn unpack(data: &Data, path: &str, folder: &Path) {
         .unwrap();
     let open = |file: &FileEntry| Ok(data.blobs.blob_of_len(&file.blob, file.size)?);
     let entries = found.into_entries(open).unwrap();
-    let archive = export::write(entries, Vec::new()).unwrap();
+    let archive = export::write(entries, &data.blobs, Vec::new()).unwrap();
     tar::Archive::new(&*archive).unpack(folder).unwrap();
 }
 

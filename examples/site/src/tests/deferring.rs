@@ -152,22 +152,74 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
     site.end().await;
 }
 
+/// More files than may be open for it at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_many_files_has_them_all() {
+    let site = Site::start(1).await;
+    for batch in 0..3 {
+        let names: Vec<String> = (0..50)
+            .map(|number| format!("{batch}-{number}.txt"))
+            .collect();
+        let files: Vec<(&str, &str)> = names
+            .iter()
+            .map(|name| (name.as_str(), name.as_str()))
+            .collect();
+        assert_eq!(site.upload("/guides", &files).await.status, 201);
+    }
+    let all = unpacked(&site.get("/@@export?path=/guides").await);
+    for batch in 0..3 {
+        for number in 0..50 {
+            let name = format!("{batch}-{number}.txt");
+            assert_eq!(all[&format!("guides/{name}")], name.as_bytes());
+        }
+    }
+    site.end().await;
+}
+
+/// One that goes while the archive is written is not left out in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_misses_a_file_is_cut() {
+    let site = Site::start(1).await;
+    let large: String = ('a'..='z').cycle().take(15_000_000).collect();
+    assert_eq!(
+        site.upload("/guides", &[("0.txt", &large)]).await.status,
+        201
+    );
+    for batch in 0..3 {
+        let names: Vec<String> = (0..50)
+            .map(|number| format!("{}-{number}.txt", batch + 1))
+            .collect();
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        assert_eq!(site.upload("/guides", &files).await.status, 201);
+    }
+    let mut slow = site.peer().await;
+    slow.send("GET /@@export?path=/guides HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    euryale_test::eventually("it is being written", || {
+        site.ledger.deferred.writers.get() == 1
+    })
+    .await;
+    let gone = site.send("DELETE", "/guides/3-9.txt", "", "").await;
+    assert_eq!(gone.status, 204);
+    let answer = slow.read_answer(false).await;
+    assert!(answer.is_err(), "it ended as if it were whole");
+    site.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_of_too_much_is_refused() {
     let site = Site::start(1).await;
-    for batch in 0..6 {
-        let names: Vec<String> = (0..20)
-            .map(|number| format!("{batch}-{number}.txt"))
-            .collect();
-        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "small")).collect();
-        assert_eq!(site.upload("/guides", &files).await.status, 201);
-    }
+    site.other_program()
+        .execute_batch(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20001)
+             INSERT INTO file (path, parent, blob, size, content_type, modified)
+             SELECT '/guides/' || i, '/guides', '0/' || i, 1, 'text/plain', 0 FROM n",
+        )
+        .unwrap();
     let refused = site.get("/@@export?path=/guides").await;
     assert_eq!(refused.status, 422);
-    assert!(
-        refused.text().contains("at most 100 files"),
-        "{}",
-        refused.text()
-    );
+    let text = refused.text();
+    assert!(text.contains("at most 20000 files"), "{text}");
     site.end().await;
 }
