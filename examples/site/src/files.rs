@@ -1,6 +1,6 @@
 //! Files among the documents: sent by the asynchronous side, taken in by it, named here.
 
-use std::io;
+use std::io::{self, Read};
 
 use euryale::blob::{BlobPath, BlobStore, FolderStore, coding_of_name};
 use euryale::publisher::accepts_html;
@@ -15,6 +15,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::conditions::{self, Current};
 use crate::page::{Pages, encoded, text};
+use crate::reader::Reader;
 use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
 use crate::{address, date, media};
@@ -67,7 +68,8 @@ pub(crate) fn open(
 
 /// `blob`, as what `file` says of it.
 pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> {
-    let coding = coding_of_name(&file.path);
+    // The name promises it; a browser that is promised gzip shows nothing else.
+    let coding = coding_of_name(&file.path).filter(|_| is_gzip(&blob));
     let blob = match coding {
         Some(coding) => blob.coded(coding),
         None => blob,
@@ -88,6 +90,13 @@ pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> 
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     }
     Ok(response)
+}
+
+/// Does it begin as gzip does (RFC 1952 §2.3.1)? What cannot be read is seen when it is sent.
+fn is_gzip(blob: &Blob) -> bool {
+    let mut begin = [0; 2];
+    let read = Reader::new(blob.clone()).read_exact(&mut begin);
+    read.is_ok() && begin == [0x1f, 0x8b]
 }
 
 /// As SQLite itself calls a snapshot that is too old to go on with.

@@ -48,7 +48,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 impl Site {
-    async fn upload_bytes(&self, name: &str, bytes: &[u8]) {
+    pub(super) async fn upload_bytes(&self, name: &str, bytes: &[u8]) {
         let [before, after] = form(&[(name, "\u{0}")])
             .split('\u{0}')
             .map(str::to_owned)
