@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use euryale::blob::{BlobPath, BlobStore, FolderStore, coding_of_name};
 use euryale::publisher::accepts_html;
 use euryale::spool::Upload;
-use euryale::{Abort, Blob, Body, Request, Response, Transaction};
+use euryale::{Abort, Blob, Body, Error, ErrorKind, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{
     CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION,
@@ -131,7 +131,11 @@ pub(crate) fn take(
     let kept = uploads
         .iter()
         .map(|upload| blobs.keep(upload.body().clone(), transaction));
-    let kept = kept.collect::<io::Result<Vec<_>>>()?;
+    // The folder may be gone, or closed to the site: that is as bad as without the database, and
+    // mended by the same people. A full disk is told apart in this error, too.
+    let kept = kept
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(|error| Error::with_source(ErrorKind::SpoolUnavailable, error))?;
     if !store::exists(transaction.connection()?, path)? {
         let path = pages.seen(path);
         let detail = format!("There is no page at {path} to put files in. Make that first.");

@@ -67,3 +67,22 @@ async fn a_database_that_is_gone_is_answered_with_a_page_and_found_again() {
     assert_eq!(site.get("/").await.status, 200);
     site.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_finds_no_folder_may_be_sent_again() {
+    let site = Site::start(1).await;
+    let blobs = site.folder.path().join("blobs");
+    let away = site.folder.path().join("away");
+    std::fs::rename(&blobs, &away).unwrap();
+    let refused = site.upload("/", &[("a.txt", "small")]).await;
+    assert_eq!(
+        (refused.status.as_u16(), header(&refused, "retry-after")),
+        (503, "1"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(site.get("/a.txt").await.status, 404);
+    std::fs::rename(&away, &blobs).unwrap();
+    assert_eq!(site.upload("/", &[("a.txt", "small")]).await.status, 201);
+    site.end().await;
+}
