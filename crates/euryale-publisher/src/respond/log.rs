@@ -17,7 +17,8 @@ pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
         | ErrorKind::QueueElapsed
         | ErrorKind::SuspendedFull
         | ErrorKind::SpoolBusy
-        | ErrorKind::NoDescriptor => {
+        | ErrorKind::NoDescriptor
+        | ErrorKind::LaneFull => {
             if let Some(more) = throttle.pass() {
                 tracing::warn!(%method, %uri, more, "overloaded: {cause}");
             }

@@ -82,6 +82,7 @@ impl Problem {
         let detail = match error.told() {
             Some(told) => Cow::Owned(told.to_owned()),
             None if is_done => Cow::Borrowed(DONE),
+            None if kind == ErrorKind::PublishElapsed => Cow::Borrowed(NOT_DONE),
             None => Cow::Borrowed(detail(status)),
         };
         let retry_after = if is_done { None } else { kind.retry_after() };
@@ -129,11 +130,16 @@ impl Problem {
 const DONE: &str = "What you sent was received and may be done; only the answer could not be made. \
                     Look before you send it again.";
 
+/// For a publication that its deadline has stopped: it will not commit any more. Others that are
+/// answered 504 may have been over.
+const NOT_DONE: &str = "The server took too long to answer. Nothing of it was done.";
+
 fn detail(status: StatusCode) -> &'static str {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
         StatusCode::GATEWAY_TIMEOUT => {
-            "The server took too long to answer. What you sent may still be done."
+            "The server took too long to answer. What you sent may be done: look before you send it \
+             again."
         }
         StatusCode::BAD_GATEWAY => {
             "Something that the server depends on gave no answer. Try again later."

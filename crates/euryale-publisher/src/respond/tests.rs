@@ -250,3 +250,75 @@ async fn a_service_that_is_not_ready_is_not_called() {
     let response = service.oneshot(Request::new(())).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
+
+/// Only a publication that was stopped is known not to have been committed.
+#[tokio::test]
+async fn a_time_out_says_whether_anything_was_done() {
+    let told = async |kind: ErrorKind| {
+        let response = answer(RespondLayer::new(), "*/*", Err(Error::new(kind))).await;
+        assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+        text(response).await
+    };
+    let stopped = told(ErrorKind::PublishElapsed).await;
+    assert!(stopped.contains("Nothing of it was done."), "{stopped}");
+    let other = told(ErrorKind::Elapsed).await;
+    assert!(
+        other.contains("may be done") && !other.contains("Nothing"),
+        "{other}"
+    );
+}
+
+/// The levels of what is logged.
+#[derive(Clone, Default)]
+struct Levels(std::sync::Arc<std::sync::Mutex<Vec<tracing::Level>>>);
+
+impl tracing::Subscriber for Levels {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.metadata().target().starts_with("euryale") {
+            self.0.lock().unwrap().push(*event.metadata().level());
+        }
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn overload_is_one_line_a_second_and_no_error() {
+    for kind in [
+        ErrorKind::QueueFull,
+        ErrorKind::QueueElapsed,
+        ErrorKind::SuspendedFull,
+        ErrorKind::SpoolBusy,
+        ErrorKind::NoDescriptor,
+        ErrorKind::LaneFull,
+    ] {
+        let levels = Levels::default();
+        let log = tracing::subscriber::set_default(levels.clone());
+        let layer = RespondLayer::new();
+        for _ in 0..5 {
+            answer(layer.clone(), "*/*", Err(Error::new(kind))).await;
+        }
+        drop(log);
+        let levels = levels.0.lock().unwrap();
+        // Two, if a second ended meanwhile.
+        assert!(
+            (1..=2).contains(&levels.len())
+                && levels.iter().all(|level| *level == tracing::Level::WARN),
+            "{kind:?}: {levels:?}"
+        );
+    }
+}
