@@ -4,9 +4,9 @@ use super::devtools::DevTools;
 use super::tour;
 use crate::Running;
 
-/// What is too wide for the window or the header (tables and code scroll in boxes of their own), text that is
-/// hard to read (WCAG 2.2, 1.4.3: 4.5 to 1), and what a finger misses (2.5.8: 24 pixels, but for
-/// links within a sentence).
+/// Finds what is too wide for the window or the header (tables and code scroll in boxes of their
+/// own), text that is hard to read (WCAG 2.2, 1.4.3: 4.5 to 1), and what a finger misses (2.5.8: 24
+/// pixels, but for links within a sentence).
 const FAULTS: &str = "(() => {
     const numbers = colour => colour.match(/[\\d.]+/g).map(Number);
     const light = colour => {
