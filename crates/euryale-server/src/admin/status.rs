@@ -9,6 +9,7 @@ mod live;
 mod page;
 #[cfg(test)]
 mod tests;
+mod trends;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

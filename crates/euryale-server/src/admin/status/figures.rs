@@ -7,7 +7,8 @@ use euryale_core::Ledger;
 use euryale_core::ledger::{Counter, Gauge};
 
 use super::details::StatusDetails;
-use super::history::{Counts, History, KEPT, Sample};
+use super::history::{Counts, History, Sample};
+use super::trends::{Trend, trends};
 use crate::slowest::Ended;
 
 /// A number, with what it counts.
@@ -50,19 +51,6 @@ pub(super) struct Transform {
     pub(super) pages: u64,
     pub(super) ever: [Option<f64>; 3],
     pub(super) failures: u64,
-}
-
-/// The last two minutes of a number.
-pub(super) struct Trend {
-    pub(super) id: &'static str,
-    pub(super) title: &'static str,
-    pub(super) now: Value,
-    /// The top of the chart is this, or what was higher.
-    pub(super) scale: f64,
-    pub(super) line: Vec<Option<(f64, f64)>>,
-    /// There cannot be more.
-    pub(super) cap: Option<i64>,
-    pub(super) is_full: bool,
 }
 
 /// The process that the page is about.
@@ -175,59 +163,6 @@ impl Figures {
 
 fn quantiles(counts: &Counts) -> [Option<f64>; 3] {
     QUANTILES.map(|(_, share)| counts.quantile(share))
-}
-
-fn all_bytes(sample: &Sample) -> u64 {
-    sample.sendfile + sample.read
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a number of connections")]
-fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Trend> {
-    let trend = |id, title, now, scale, line| Trend {
-        id,
-        title,
-        now,
-        scale,
-        line,
-        cap: None,
-        is_full: false,
-    };
-    let cap = ledger.connections.cap.get();
-    let requests: fn(&Sample) -> u64 = |sample| sample.heads.total();
-    vec![
-        Trend {
-            cap: Some(cap),
-            is_full: now.running >= cap,
-            ..trend(
-                "running",
-                "Workers running",
-                Value::Count(now.running),
-                cap.max(1) as f64,
-                history.values(now.at, |sample| sample.running),
-            )
-        },
-        trend(
-            "waiting",
-            "Requests waiting",
-            Value::Count(now.waiting),
-            4.0,
-            history.values(now.at, |sample| sample.waiting),
-        ),
-        trend(
-            "requests",
-            "Answers",
-            Value::PerSecond(history.rate(now, requests)),
-            4.0,
-            history.rates(now.at, requests),
-        ),
-        trend(
-            "blob_bytes",
-            "Files sent",
-            Value::BytesPerSecond(history.rate(now, all_bytes)),
-            1024.0,
-            history.rates(now.at, all_bytes),
-        ),
-    ]
 }
 
 fn sections(
@@ -394,6 +329,3 @@ fn bytes(gauge: &Gauge) -> Value {
 fn counter(counter: &Counter) -> Value {
     Value::Count(i64::try_from(counter.get()).unwrap_or(i64::MAX))
 }
-
-/// The width of a chart, in seconds.
-pub(super) const SPAN: f64 = KEPT.as_secs() as f64;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use euryale_core::Route;
 
 use super::details::Held;
-use super::figures::{Figures, QUANTILES, SPAN, Section, Times, Trend, Value};
+use super::figures::{Figures, QUANTILES, Section, Times, Value};
 use super::format::{Seconds, escaped};
+use super::trends::{SPAN, Trend};
 use crate::slowest::Ended;
 
 pub(super) fn whole(figures: &Figures) -> String {
@@ -268,8 +269,8 @@ fn table_of_times(times: &[Times]) -> String {
     };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide half\" aria-label=Times tabindex=0><h2>Times</h2><table><thead><tr><th>Lately</th>{heads}\
-            </tr></thead>\
+        "<section class=\"card wide half\" aria-label=Times tabindex=0>\
+         <h2>Times</h2><table><thead><tr><th>Lately</th>{heads}</tr></thead>\
          <tbody>{}</tbody><tbody><tr><th class=part>Since the start</th></tr>{}</tbody></table>\
          </section>\n",
         rows("recent", |times| times.recent),
@@ -318,8 +319,8 @@ fn transforms(figures: &Figures) -> String {
     let hidden = if rows.is_empty() { " hidden" } else { "" };
     let heads = all(QUANTILES.iter().map(|(name, _)| format!("<th>{name}</th>")));
     format!(
-        "<section class=\"card wide\" aria-label=Transforms tabindex=0 id=transforms{hidden}><h2>Transforms</h2><table><thead><tr>\
-            <th>Name</th>\
+        "<section class=\"card wide\" aria-label=Transforms tabindex=0 \
+         id=transforms{hidden}><h2>Transforms</h2><table><thead><tr><th>Name</th>\
          <th>Pages</th>{heads}<th>Failed</th></tr></thead><tbody>{rows}</tbody></table></section>\n"
     )
 }
