@@ -4,8 +4,9 @@
 //! written after it, into a tar archive that is sent while it is made: a slow client holds a
 //! thread, and no connection. Of more files than may be open at a time only the names are
 //! collected, and each is opened when its turn comes: what a name names never changes, and if it is
-//! gone by then, the download is cut off. `site import` reads what was unpacked, and makes the same pages of it
-//! ([`archive`]).
+//! gone by then, the download is cut off.
+//!
+//! `site import` reads what was unpacked, and makes the same pages of it ([`archive`]).
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -111,8 +112,8 @@ pub(crate) fn find(
     if files.len() > MOST_FILES || bytes > MOST_TEXT {
         let mib = MOST_TEXT >> 20;
         let detail = format!(
-            "An export holds at most {MOST_FILES} files and {mib} MiB of text. Export the folders \
-                below this one."
+            "An export holds at most {MOST_FILES} files and {mib} MiB of text. Export what \
+                is in this folder part by part."
         );
         return Ok(Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, detail)));
     }

@@ -56,7 +56,8 @@ pub(crate) fn ask(
     ))
 }
 
-/// Removes it, if it is what the request's conditions are about; 409 for a folder with something in it, and for the root.
+/// Removes it; 409 for a folder with something in it, and for the root. 412 if it is not what the
+/// request's conditions are about.
 ///
 /// A program is answered 204; a browser 303, to the folder.
 pub(crate) fn remove(

@@ -138,8 +138,8 @@ fn detail(status: StatusCode) -> &'static str {
     match status {
         StatusCode::SERVICE_UNAVAILABLE => "The server is busy right now. Try again in a moment.",
         StatusCode::GATEWAY_TIMEOUT => {
-            "The server took too long to answer. What you sent may be done: look before you send it \
-             again."
+            "The server took too long to answer. What you sent may be done: look before you send \
+             it again."
         }
         StatusCode::BAD_GATEWAY => {
             "Something that the server depends on gave no answer. Try again later."
