@@ -29,20 +29,27 @@ pub(crate) struct Settings {
     pub(crate) ledger: Ledger,
 }
 
-/// How many wait for a thread, by default.
+/// The number of blocking responses that may wait for a thread, by default.
 const WAITING: usize = 1024;
+
+/// The number of bodies that may wait for a thread, by default. Each holds what it is written from.
+const WRITERS_WAITING: usize = 64;
 
 impl DeferredLayer {
     /// 10,000 async and 128 blocking responses at a time, each within 60 s, and 64 bodies that are
-    /// written by synchronous code, with windows of 64 KiB; 1,024 of each kind that needs a thread
-    /// may wait for one. Clones share these bounds.
+    /// written by synchronous code, with windows of 64 KiB. 1,024 blocking responses and 64 bodies
+    /// may wait for a thread. Clones share these bounds.
     pub fn new() -> Self {
         let ledger = Ledger::new();
         Self {
             settings: Settings {
                 futures: places(10_000),
-                blocking: lane("deferred", 128).ledger(ledger.clone()),
-                writers: lane("writers", 64).ledger(ledger.clone()),
+                blocking: BlockingLane::new("deferred", 128)
+                    .max_waiting(WAITING)
+                    .ledger(ledger.clone()),
+                writers: BlockingLane::new("writers", 64)
+                    .max_waiting(WRITERS_WAITING)
+                    .ledger(ledger.clone()),
                 deadline: Some(Duration::from_secs(60)),
                 depth: 8,
                 window: 64 << 10,
@@ -73,11 +80,18 @@ impl DeferredLayer {
         self
     }
 
-    /// How many blocking responses, and how many bodies, may wait for one of their threads. They
-    /// have been committed by then and hold nothing but their memory. One more is refused before
-    /// its commit. Default: 1,024.
+    /// How many blocking responses may wait for one of their threads. They have been committed by
+    /// then and hold nothing but their memory. One more is refused before its commit. Default:
+    /// 1,024.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.settings.blocking = self.settings.blocking.max_waiting(most);
+        self
+    }
+
+    /// How many bodies may wait for one of the [`writers`](Self::writers). A body that waits has
+    /// been committed, and holds all that it will be written from, such as open files and the rows
+    /// that were read for it. One more is refused before its commit. Default: 64.
+    pub fn writers_waiting(mut self, most: usize) -> Self {
         self.settings.writers = self.settings.writers.max_waiting(most);
         self
     }
@@ -128,10 +142,6 @@ impl DeferredLayer {
         self.settings.ledger = ledger;
         self
     }
-}
-
-fn lane(name: &'static str, threads: usize) -> BlockingLane {
-    BlockingLane::new(name, threads).max_waiting(WAITING)
 }
 
 fn places(most: usize) -> Arc<Semaphore> {

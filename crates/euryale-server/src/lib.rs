@@ -150,6 +150,8 @@ mod descriptors;
 mod edge;
 mod farewell;
 mod framing;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod heap;
 mod incoming;
 mod listener;
 mod outgoing;

@@ -96,6 +96,11 @@ impl Running {
             drain: CancellationToken::new(),
             cut,
         });
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        tokio::spawn({
+            let cut = shared.cut.clone();
+            cut.run_until_cancelled_owned(crate::heap::keep_small(shared.ledger.clone()))
+        });
         let is_draining = Arc::new(AtomicBool::new(false));
         let make = MakeEdge::new(service, Arc::clone(&is_draining), slowest);
         let accepting = TaskTracker::new();

@@ -9,13 +9,21 @@ use crate::clock::Limits;
 use crate::conversation::Tracked;
 use crate::incoming::Pace;
 
-/// Blocking threads that the server may want at a time: files that are not in the page cache are
-/// read before they are sent, so that no runtime thread waits for a disk.
-pub const BLOCKING_THREADS: usize = 16;
+/// The number of blocking threads that the server may want at a time. One returns freed memory to
+/// the system. The others read files that are not in the page cache before they are sent, so that
+/// no runtime thread waits for a disk.
+pub const BLOCKING_THREADS: usize = COLD_READERS + 1;
+
+pub(crate) const COLD_READERS: usize = 16;
 
 /// How much of a response's body h2 takes for a peer that has opened its window and reads nothing,
 /// for each stream, in bytes: a frame. hyper lets it have 400 KiB.
 const SEND_BUFFER: usize = 16 << 10;
+
+/// How much of request bodies an HTTP/2 peer may send before anybody reads it, in bytes: for all of
+/// its streams together, and for each. It is a bound on memory, and on the speed of an upload: at
+/// 20 ms from peer to peer, 12.5 MiB a second. hyper's own default is 1 MiB.
+const RECEIVE_WINDOW: u32 = 256 << 10;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -70,6 +78,8 @@ impl Settings {
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.max_concurrent_streams)
             .max_send_buf_size(SEND_BUFFER)
+            .initial_connection_window_size(RECEIVE_WINDOW)
+            .initial_stream_window_size(RECEIVE_WINDOW)
             .max_pending_accept_reset_streams(self.max_pending_accept_reset_streams)
             .max_header_list_size(u32::try_from(self.max_header_size).unwrap_or(u32::MAX))
             .keep_alive_interval((!self.ping_interval.is_zero()).then_some(self.ping_interval))

@@ -4,12 +4,17 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
 use crate::sendfile::SendfileIo;
+
+/// The number of bytes that are read at a time: one less than hyper's first buffer has. hyper doubles
+/// its buffer whenever a read fills it, up to `max_header_size`, and never makes it smaller while a
+/// body is slow; then hundreds of slow uploads hold 64 KiB each.
+const MOST_READ: u64 = (8 << 10) - 1;
 
 /// A stream as it was accepted.
 #[derive(Debug)]
@@ -125,7 +130,7 @@ impl AsyncRead for Transport {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        each!(self, stream => Pin::new(stream).poll_read(cx, buf))
+        each!(self, stream => Pin::new(&mut stream.take(MOST_READ)).poll_read(cx, buf))
     }
 }
 

@@ -38,8 +38,8 @@ use crate::layer::Settings;
 /// Large requests cannot lock out small ones: bodies above 16 KiB may use half of the memory, and
 /// the fields of forms above 16 KiB seven eighths of it.
 ///
-/// Each body on its way has one more piece in memory that is not charged: what was read last from
-/// its socket.
+/// A body on its way has at most one more piece in memory that is not charged: the piece that was
+/// read last. Its size is up to the server; `euryale-server` reads less than 8 KiB at a time.
 #[derive(Clone)]
 #[must_use]
 pub struct SpoolBudget {
@@ -102,10 +102,10 @@ impl Share {
 }
 
 impl SpoolBudget {
-    /// 32 MiB of memory, and 1,024 files of 8 GiB together.
+    /// 16 MiB of memory, and 1,024 files of 8 GiB together.
     pub fn new() -> Self {
         let most = Amounts {
-            memory: 32 << 20,
+            memory: 16 << 20,
             files: 1024,
             file_bytes: 8 << 30,
         };
@@ -123,7 +123,7 @@ impl SpoolBudget {
     }
 
     /// The memory of all bodies together, in bytes; a new budget, which shares nothing with this
-    /// one. Default: 32 MiB.
+    /// one. Default: 16 MiB.
     pub fn memory(self, bytes: usize) -> Self {
         let most = Amounts {
             memory: bytes as u64,
@@ -400,11 +400,6 @@ impl Buffer {
 
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes
-    }
-
-    /// What it is charged, for something else.
-    pub(crate) fn into_charge(self) -> MemoryCharge {
-        self.charge
     }
 
     /// What is in it, without room for more, and what that is charged.

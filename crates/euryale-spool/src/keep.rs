@@ -11,10 +11,6 @@ use crate::budget::{Buffer, MemoryCharge, Share};
 use crate::layer::Settings;
 use crate::write::FileWriter;
 
-/// The least charge for a piece that is kept as it came: it is a part of the buffer into which the
-/// socket was read, and keeps all of that alive.
-const PINNED: usize = 16 << 10;
-
 /// One body on its way in, counted while it is.
 pub(crate) struct Keeper {
     kept: Kept,
@@ -25,12 +21,12 @@ pub(crate) struct Keeper {
     settings: Arc<Settings>,
 }
 
-/// Nothing ⇒ Piece ⇒ Memory ⇒ File; all of them ⇒ File when it grows over what may be in memory, or
-/// finds no more memory. An error of a file leaves Nothing.
+/// Memory ⇒ File when the body grows over what may be in memory, or finds no more memory. An error
+/// of the file leaves an empty Memory.
+///
+/// Pieces are copied. A piece as it comes is a part of the buffer into which the socket was read,
+/// and keeps all of that alive: up to 64 KiB for a body of one byte.
 enum Kept {
-    Nothing,
-    /// The first piece as it came: most bodies are one, and are not copied.
-    Piece(Bytes, MemoryCharge),
     Memory(Buffer),
     File(FileWriter),
 }
@@ -41,7 +37,7 @@ impl Keeper {
     pub(crate) fn new(settings: Arc<Settings>, memory: usize, announced: usize) -> Self {
         let counted = GaugeGuard::new(&settings.ledger, |ledger| &ledger.spool.bytes, 0);
         Self {
-            kept: Kept::Nothing,
+            kept: Kept::Memory(Buffer::new(MemoryCharge::none(&settings))),
             length: 0,
             memory,
             announced,
@@ -54,64 +50,26 @@ impl Keeper {
         self.length += data.len() as u64;
         self.counted
             .grow(i64::try_from(data.len()).unwrap_or(i64::MAX));
-        if let Kept::File(file) = &mut self.kept {
-            return file.write(data).await.map_err(no_room);
-        }
-        match self.keep(data) {
-            None => Ok(()),
-            Some(data) => self.move_to_file(data).await,
-        }
-    }
-
-    /// Keeps `data` in memory, or gives it back.
-    fn keep(&mut self, data: Bytes) -> Option<Bytes> {
-        let length = usize::try_from(self.length)
-            .ok()
-            .filter(|length| *length <= self.memory);
-        let Some(length) = length else {
-            return Some(data);
-        };
-        let share = Share::of_body(length);
         let most = self.memory.min(self.announced);
-        let mut buffer = match std::mem::replace(&mut self.kept, Kept::Nothing) {
-            Kept::Nothing => {
-                let mut charge = MemoryCharge::none(&self.settings);
-                if charge.grow(data.len().max(PINNED), Share::Half) {
-                    self.kept = Kept::Piece(data, charge);
-                    return None;
+        let fitting = usize::try_from(self.length).ok();
+        let fitting = fitting.filter(|length| *length <= self.memory);
+        match &mut self.kept {
+            Kept::File(file) => file.write(data).await.map_err(no_room),
+            Kept::Memory(buffer) => {
+                let is_kept = fitting
+                    .is_some_and(|length| buffer.extend(&data, most, Share::of_body(length)));
+                if is_kept {
+                    return Ok(());
                 }
-                Buffer::new(charge)
+                let nothing = Buffer::new(MemoryCharge::none(&self.settings));
+                let begun = std::mem::replace(buffer, nothing);
+                self.move_to_file(begun, data).await
             }
-            Kept::Piece(first, charge) => {
-                // Charged already, with this much room.
-                let mut buffer = Buffer::new(charge);
-                if !buffer.extend(&first, most, share) {
-                    self.kept = Kept::Piece(first, buffer.into_charge());
-                    return Some(data);
-                }
-                buffer
-            }
-            Kept::Memory(buffer) => buffer,
-            file @ Kept::File(_) => {
-                self.kept = file;
-                return Some(data);
-            }
-        };
-        let fits = buffer.extend(&data, most, share);
-        self.kept = Kept::Memory(buffer);
-        (!fits).then_some(data)
+        }
     }
 
-    async fn move_to_file(&mut self, data: Bytes) -> Result<(), Error> {
-        let (begun, charge) = match std::mem::replace(&mut self.kept, Kept::Nothing) {
-            Kept::Nothing | Kept::File(_) => (Bytes::new(), MemoryCharge::none(&self.settings)),
-            Kept::Piece(first, charge) => (first, charge),
-            Kept::Memory(buffer) => {
-                let (bytes, charge) = buffer.into_parts();
-                (bytes.into(), charge)
-            }
-        };
-        let file = FileWriter::create(Arc::clone(&self.settings), begun, data, charge).await;
+    async fn move_to_file(&mut self, begun: Buffer, data: Bytes) -> Result<(), Error> {
+        let file = FileWriter::create(Arc::clone(&self.settings), begun, data).await;
         self.kept = Kept::File(file.map_err(no_room)?);
         if self.length <= self.memory as u64 {
             self.settings.ledger.spool.spilled.add(1);
@@ -123,8 +81,7 @@ impl Keeper {
     pub(crate) async fn finish(self) -> Result<SpooledBody, Error> {
         let counted = self.counted;
         Ok(match self.kept {
-            Kept::Nothing => SpooledBody::empty(),
-            Kept::Piece(bytes, charge) => SpooledBody::from(bytes).held_with((charge, counted)),
+            Kept::Memory(buffer) if buffer.as_slice().is_empty() => SpooledBody::empty(),
             Kept::Memory(buffer) => {
                 let (bytes, charge) = buffer.into_parts();
                 SpooledBody::from(bytes).held_with((charge, counted))

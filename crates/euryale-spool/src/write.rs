@@ -17,44 +17,55 @@ pub(crate) const CHUNK: usize = 256 << 10;
 type Writing = Done<io::Result<Unfinished>>;
 
 /// A file that is being written, one chunk at a time, while the next one is read.
+///
+/// At most one piece of a body is in memory that is not charged: a piece that finds no memory is
+/// written before the next one is read.
 pub(crate) struct FileWriter {
     settings: Arc<Settings>,
     gathered: Buffer,
-    writing: Writing,
+    disk: Disk,
+}
+
+/// Idle ⇒ Writing ⇒ Idle; both ⇒ Failed, which is also the state while one becomes the other.
+enum Disk {
+    Idle(Unfinished),
+    Writing(Writing),
+    Failed,
 }
 
 impl FileWriter {
-    /// Creates the file, and writes `begun` into it, which is charged, and `more`.
+    /// Creates the file, and writes `begun` and `more` into it.
     pub(crate) async fn create(
         settings: Arc<Settings>,
-        begun: Bytes,
+        begun: Buffer,
         more: Bytes,
-        charge: MemoryCharge,
     ) -> io::Result<Self> {
         let file_charge = FileCharge::open(&settings).map_err(io::Error::other)?;
         let directory = Arc::clone(&settings.directory);
         let writing = start(&settings.lane, move || {
             let file = tempfile::tempfile_in(directory)?;
             let mut file = Unfinished::new(file, file_charge);
-            file.write_all(&begun)?;
+            file.write_all(begun.as_slice())?;
             file.write_all(&more)?;
-            drop((begun, charge));
             Ok(file)
         })
         .await?;
         let gathered = Buffer::new(MemoryCharge::none(&settings));
-        Ok(Self {
+        let mut writer = Self {
             settings,
             gathered,
-            writing,
-        })
+            disk: Disk::Writing(writing),
+        };
+        writer.settle().await?;
+        Ok(writer)
     }
 
-    /// Takes more bytes; waits for the disk only when it is a whole chunk behind, or has no memory
-    /// to gather one.
+    /// Takes more bytes. Waits for the disk only when it is a whole chunk behind, or when there is no
+    /// memory to gather one.
     pub(crate) async fn write(&mut self, data: Bytes) -> io::Result<()> {
         if !self.gathered.extend(&data, CHUNK, Share::Half) {
-            return self.flush(data).await;
+            self.flush(data).await?;
+            return self.settle().await;
         }
         if self.gathered.as_slice().len() < CHUNK {
             return Ok(());
@@ -67,7 +78,7 @@ impl FileWriter {
 
     /// Writes what is gathered, and `more`.
     async fn flush(&mut self, more: Bytes) -> io::Result<()> {
-        let mut file = written(&mut self.writing).await?;
+        let mut file = self.settled().await?;
         let next = Buffer::new(MemoryCharge::none(&self.settings));
         let chunk = std::mem::replace(&mut self.gathered, next);
         let write = move || {
@@ -75,7 +86,7 @@ impl FileWriter {
             file.write_all(&more)?;
             Ok(file)
         };
-        self.writing = start(&self.settings.lane, write).await?;
+        self.disk = Disk::Writing(start(&self.settings.lane, write).await?);
         Ok(())
     }
 
@@ -84,12 +95,23 @@ impl FileWriter {
         if !self.gathered.as_slice().is_empty() {
             self.flush(Bytes::new()).await?;
         }
-        written(&mut self.writing).await?.into_parts()
+        self.settled().await?.into_parts()
     }
-}
 
-async fn written(writing: &mut Writing) -> io::Result<Unfinished> {
-    writing.await.map_err(io::Error::other)?
+    /// Waits until nothing is being written.
+    async fn settle(&mut self) -> io::Result<()> {
+        self.disk = Disk::Idle(self.settled().await?);
+        Ok(())
+    }
+
+    /// The file, once nothing is being written.
+    async fn settled(&mut self) -> io::Result<Unfinished> {
+        match std::mem::replace(&mut self.disk, Disk::Failed) {
+            Disk::Idle(file) => Ok(file),
+            Disk::Writing(writing) => writing.await.map_err(io::Error::other)?,
+            Disk::Failed => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
 }
 
 /// Begins to write when there is a thread for it. The next bytes are read meanwhile.

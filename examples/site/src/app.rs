@@ -90,7 +90,9 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
         );
     let uploads = pool.lane(UPLOADS);
     let ledger = pool.ledger().clone();
-    let deferred = DeferredLayer::new().writers(settings::EXPORTS);
+    let deferred = DeferredLayer::new()
+        .writers(settings::EXPORTS)
+        .writers_waiting(settings::EXPORTS_WAITING);
     let stack = Stack::new(pool).blocking_threads(&settings.threads());
     let stack = stack.spool(spool).deferred(deferred).respond(respond);
     let deadline = settings.publish_deadline;

@@ -138,7 +138,7 @@ pub(crate) struct Settings {
         help_heading = help::BODIES,
         env = "EURYALE_BODY_MEMORY",
         value_name = "SIZE",
-        default_value = "32M"
+        default_value = "16M"
     )]
     #[arg(value_parser = size::parse)]
     #[serde(serialize_with = "as_size")]
@@ -384,6 +384,9 @@ const MOST_CONNECTIONS: usize = 4096;
 /// Exports that are sent at a time. Each may hold as many files open as [`export`](crate::export)
 /// allows.
 pub(crate) const EXPORTS: usize = 8;
+
+/// Exports that wait for one of these to end. Each holds the texts that it will send, and its files.
+pub(crate) const EXPORTS_WAITING: usize = 2;
 
 /// What the program does in the place of serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]

@@ -25,6 +25,7 @@ async fn who_finds_no_place_is_refused_at_once() {
         .blocking(2)
         .writers(2)
         .max_waiting(0)
+        .writers_waiting(0)
         .ledger(ledger.clone());
     let gate = Gate::new();
     let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
@@ -254,6 +255,7 @@ async fn a_full_lane_refuses_before_the_commit() {
             .blocking(1)
             .writers(1)
             .max_waiting(1)
+            .writers_waiting(1)
             .ledger(ledger.clone());
         let gate = Gate::new();
         let committed = Arc::new(AtomicUsize::new(0));
@@ -300,6 +302,7 @@ async fn a_response_whose_client_goes_while_it_waits_never_begins() {
             .blocking(1)
             .writers(1)
             .max_waiting(1)
+            .writers_waiting(1)
             .ledger(ledger.clone());
         let gate = Gate::new();
         let committed = Arc::new(AtomicUsize::new(0));
@@ -331,6 +334,7 @@ async fn a_response_that_defers_again_is_not_refused() {
         .blocking(1)
         .writers(1)
         .max_waiting(0)
+        .writers_waiting(0)
         .ledger(ledger.clone());
     let gate = Gate::new();
     let holds = tokio::spawn(ask_with(layer.clone(), Method::POST, {
@@ -378,6 +382,7 @@ async fn an_aborted_answer_gives_its_place_back() {
         .futures(1)
         .writers(1)
         .max_waiting(0)
+        .writers_waiting(0)
         .ledger(ledger.clone());
     let aborts = |answer: fn() -> Response| {
         let service = service_fn(move |request: http::Request<()>| {

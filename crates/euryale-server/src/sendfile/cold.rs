@@ -11,12 +11,12 @@ use std::task::{Context, Poll, ready};
 use euryale_core::{Blob, BlockingLane, Ledger};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-use crate::BLOCKING_THREADS;
+use crate::settings::COLD_READERS;
 
 /// So many chunks are brought in from disks at a time, by all sockets of the process. More requests
 /// make no disk faster.
 static LANE: LazyLock<BlockingLane> =
-    LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
+    LazyLock::new(|| BlockingLane::new("cold files", COLD_READERS));
 
 /// How far apart the bytes are that are asked for. The kernel reads ahead half as far, or farther
 /// (`read_ahead_kb`): a run that is there at both its ends is mostly there. Of a longer one the

@@ -1,4 +1,4 @@
-//! A part of a file as addresses. One of the two files of the workspace that need `unsafe`.
+//! A part of a file as addresses. One of the three files of the workspace that need `unsafe`.
 //!
 //! What has to hold, and why it does:
 //!

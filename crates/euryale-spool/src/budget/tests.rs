@@ -1,8 +1,14 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{Body, Descriptors, Error, ErrorKind, Ledger, Request, SpooledBody};
 use euryale_test::{assert_quiet, eventually};
+use http_body::Frame;
 use http_body_util::channel::Sender;
 use http_body_util::{BodyExt, Channel, Full};
 use proptest::prelude::*;
@@ -109,11 +115,80 @@ async fn memory_is_charged_by_capacity_until_the_last_clone_is_dropped() {
     assert_quiet(&ledger).await;
 }
 
+/// The buffer of a server, and whether it is still there.
+struct Buffer {
+    bytes: Vec<u8>,
+    _alive: Arc<()>,
+}
+
+impl Buffer {
+    fn full(len: usize, alive: &Arc<()>) -> Bytes {
+        Bytes::from_owner(Self {
+            bytes: vec![b'a'; len],
+            _alive: Arc::clone(alive),
+        })
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 #[tokio::test]
-async fn a_small_piece_is_charged_for_the_buffer_that_it_pins() {
+async fn a_small_body_does_not_keep_the_buffer_that_it_came_in() {
     let (layer, ledger) = with(SpoolBudget::new());
-    let body = sent(&layer, 10).await.unwrap();
-    assert_eq!(ledger.spool.memory.get(), 16384);
+    let alive = Arc::new(());
+    let body = Full::new(Buffer::full(64 * KIB, &alive).slice(..10));
+    let request = keeping(layer).oneshot(http::Request::new(body));
+    let body = request.await.unwrap().into_body();
+    assert_eq!(Arc::strong_count(&alive), 1, "the buffer is gone");
+    assert_eq!((body.len(), ledger.spool.memory.get()), (10, 64));
+    drop(body);
+    assert_quiet(&ledger).await;
+}
+
+/// A body of fifty pieces that looks, whenever it is asked for one, how many others are alive.
+struct Pieces {
+    left: usize,
+    alive: Arc<()>,
+    most: Arc<AtomicUsize>,
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.most
+            .fetch_max(Arc::strong_count(&self.alive) - 1, Ordering::Relaxed);
+        let Some(left) = self.left.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        self.left = left;
+        let piece = Buffer::full(8 * KIB, &self.alive);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+#[tokio::test]
+async fn a_piece_that_finds_no_memory_is_written_before_the_next_is_read() {
+    let (layer, ledger) = with(SpoolBudget::new().memory(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let pieces = Pieces {
+        left: 50,
+        alive: Arc::new(()),
+        most: Arc::clone(&most),
+    };
+    let request = keeping(layer).oneshot(http::Request::new(pieces));
+    let body = request.await.unwrap().into_body();
+    assert!(is_in_file(&body));
+    assert_eq!(body.len(), 50 * 8 * KIB as u64);
+    assert_eq!(most.load(Ordering::Relaxed), 0, "pieces at once");
     drop(body);
     assert_quiet(&ledger).await;
 }
