@@ -223,6 +223,7 @@ async fn whatever_is_committed_waits_for_its_turn() {
         let layer = DeferredLayer::new()
             .blocking(2)
             .writers(2)
+            .writers_waiting(98)
             .ledger(ledger.clone());
         let gate = Gate::new();
         let committed = Arc::new(AtomicUsize::new(0));

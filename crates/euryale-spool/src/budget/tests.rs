@@ -144,7 +144,7 @@ async fn a_small_body_does_not_keep_the_buffer_that_it_came_in() {
     let request = keeping(layer).oneshot(http::Request::new(body));
     let body = request.await.unwrap().into_body();
     assert_eq!(Arc::strong_count(&alive), 1, "the buffer is gone");
-    assert_eq!((body.len(), ledger.spool.memory.get()), (10, 64));
+    assert_eq!((body.len(), ledger.spool.memory.get()), (10, 10));
     drop(body);
     assert_quiet(&ledger).await;
 }
