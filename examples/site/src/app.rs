@@ -47,6 +47,14 @@ pub(crate) fn uploads(settings: &Settings) -> usize {
     (settings.connections / 2).max(1)
 }
 
+/// The lane of searches. A search costs more than a page, so they leave a connection for pages.
+pub(crate) const SEARCHES: &str = "searches";
+
+/// How many connections searches may have at a time.
+pub(crate) fn searches(settings: &Settings) -> usize {
+    (settings.connections - 1).max(1)
+}
+
 /// Everything that is served at the public addresses.
 pub(crate) fn app(
     pool: Pool<Sqlite>,
@@ -89,6 +97,7 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
             settings.max_upload,
         );
     let uploads = pool.lane(UPLOADS);
+    let searches = pool.lane(SEARCHES);
     let ledger = pool.ledger().clone();
     let deferred = DeferredLayer::new()
         .writers(settings::EXPORTS)
@@ -108,6 +117,10 @@ pub(crate) fn app_with<P: Publisher<Sqlite>>(
     let stack = stack.republish(republish);
     let stack = match uploads {
         Some(lane) => stack.lane(lane, is_upload),
+        None => stack,
+    };
+    let stack = match searches {
+        Some(lane) => stack.lane(lane, |request| names(request.uri(), "q")),
         None => stack,
     };
     let stack = match &settings.offload {

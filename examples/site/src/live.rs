@@ -17,7 +17,7 @@ use tower_layer::Layer;
 use tracing_subscriber::EnvFilter;
 
 use crate::access_log::AccessLog;
-use crate::app::{UPLOADS, app, uploads};
+use crate::app::{SEARCHES, UPLOADS, app, searches, uploads};
 use crate::effects::{self, Findings, Ways};
 use crate::error::StartError;
 use crate::listen::Balancers;
@@ -214,8 +214,10 @@ impl Live {
         let pool = &self.parts.pool;
         pool.resize(new.connections);
         pool.restrict(new.max_queue, new.max_wait);
-        if let Some(lane) = pool.lane(UPLOADS) {
-            pool.share(lane, uploads(&new));
+        for (lane, share) in [(UPLOADS, uploads(&new)), (SEARCHES, searches(&new))] {
+            if let Some(lane) = pool.lane(lane) {
+                pool.share(lane, share);
+            }
         }
         self.changes.apply(&new.edge.server());
         self.parts.stands.holds(new.edge.sockets_of_a_balancer());

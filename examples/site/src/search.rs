@@ -12,7 +12,7 @@ use http::StatusCode;
 use minijinja::{Value, context};
 
 use self::query::Query;
-use self::tokens::Tokenizer;
+use self::tokens::{Tokenizer, with_tokenizer};
 use crate::documents::sections;
 use crate::page::{Pages, View, html};
 use crate::store::{self, Document, Hit, Hits};
@@ -33,21 +33,23 @@ pub(crate) fn answer(
 ) -> Result<Response, Abort> {
     let connection = transaction.connection()?;
     let words = words.trim();
-    let mut tokenizer = Tokenizer::new()?;
-    let query = Query::new(words, &mut tokenizer)?;
-    let hits = if query.is_empty() {
-        Hits::default()
-    } else {
-        let expression = query.expression();
-        store::search(connection, &folder.path, &expression, MOST, LOOKED_AT)?
-    };
-    let shown = hits.best.iter().flat_map(|hit| [&*hit.title, &*hit.body]);
-    tokenizer.learn(shown)?;
-    let results = hits
-        .best
-        .iter()
-        .map(|hit| result(pages, hit, &query, &tokenizer))
-        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let (hits, results) = with_tokenizer(|tokenizer| {
+        let query = Query::new(words, tokenizer)?;
+        let hits = if query.is_empty() {
+            Hits::default()
+        } else {
+            let expression = query.expression();
+            store::search(connection, &folder.path, &expression, MOST, LOOKED_AT)?
+        };
+        let shown = hits.best.iter().flat_map(|hit| [&*hit.title, &*hit.body]);
+        tokenizer.learn(shown)?;
+        let results: rusqlite::Result<Vec<Value>> = hits
+            .best
+            .iter()
+            .map(|hit| result(pages, hit, &query, tokenizer))
+            .collect();
+        results.map(|results| (hits, results))
+    })?;
     let below = folder.path != "/";
     let folder_link =
         below.then(|| context! { href => pages.href(&folder.path), title => &folder.title });

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use crate::app::{UPLOADS, uploads};
+use crate::app::{SEARCHES, UPLOADS, searches, uploads};
 use crate::data::Data;
 use crate::effects::Ways;
 use crate::error::StartError;
@@ -208,6 +208,7 @@ fn open_now(
         .max_queue(settings.max_queue)
         .max_wait(settings.max_wait)
         .lane(UPLOADS, uploads(settings))
+        .lane(SEARCHES, searches(settings))
         .build();
     stands.open(&pool, &storage.blobs);
     let parts = Parts {

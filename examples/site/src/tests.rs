@@ -61,6 +61,7 @@ impl Site {
         let pool = Pool::builder(sqlite)
             .connections(connections)
             .lane(app::UPLOADS, 1)
+            .lane(app::SEARCHES, 1)
             .build();
         let ledger = pool.ledger().clone();
         let blobs = blobs.ledger(ledger.clone());
