@@ -4,10 +4,12 @@
 //! small allocation above a thousand large ones is enough: the process stays as large as it ever
 //! was, although nothing is in use. `malloc_trim(3)` returns all free pages.
 //!
-//! What has to hold, and why it does: the call changes no memory that is in use, and every thread
-//! may make it at any time (it is MT-Safe). A program with another allocator loses nothing by it.
+//! What has to hold, and why it does: neither call changes memory that is in use, and every thread
+//! may make both at any time. `malloc_trim(3)` is MT-Safe. `mallinfo(3)` is not where another
+//! thread calls `mallopt(3)`, because it reads the options; at worst a figure is wrong. A program
+//! with another allocator loses nothing by them.
 
-#![expect(unsafe_code, reason = "one call without a precondition; see above")]
+#![expect(unsafe_code, reason = "two calls without a precondition; see above")]
 
 use std::fs;
 use std::time::Duration;
@@ -15,39 +17,57 @@ use std::time::Duration;
 use euryale_core::{BlockingLane, Ledger};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the size of the process is looked at.
+/// How often the heap is looked at. A look takes a millisecond or less.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// The growth since the last time that is worth a call, in bytes. Allocations of other threads wait
-/// while a call returns pages.
-const GROWTH: u64 = 8 << 20;
+/// The unused memory, in bytes, that is worth a call. Allocations of other threads wait while a
+/// call returns pages.
+const WORTH: i64 = 8 << 20;
 
-/// Returns what is free whenever the process has grown. Never ends where there is a proc(5).
+/// Returns unused memory now and then. Never ends where there is a proc(5).
 pub(crate) async fn keep_small(ledger: Ledger) {
     let lane = BlockingLane::new("heap", 1).ledger(ledger);
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut least = u64::MAX;
+    // What cannot be returned, such as the stacks of threads.
+    let mut least = i64::MAX;
     loop {
         ticks.tick().await;
-        // No disk is asked: this does not block.
-        let Some(now) = resident() else { return };
-        if now <= least.saturating_add(GROWTH) {
-            least = least.min(now);
-            continue;
-        }
         // Without a thread it is tried again at the next tick.
-        if lane.run(trim).await.is_ok() {
-            least = resident().unwrap_or(now);
+        match lane.run(move || look(least)).await {
+            Ok(Some(unused)) => least = least.min(unused),
+            Ok(None) => return,
+            Err(_) => {}
         }
     }
 }
 
-/// The resident memory of this process, in bytes.
-fn resident() -> Option<u64> {
+/// Trims the heap if more than `least` and a bit is unused. Returns what is unused now.
+fn look(least: i64) -> Option<i64> {
+    let before = unused()?;
+    if before <= least.saturating_add(WORTH) {
+        return Some(before);
+    }
+    trim();
+    unused()
+}
+
+/// The memory of this process that is resident but not allocated, in bytes. It may be negative:
+/// memory can be allocated and never touched.
+fn unused() -> Option<i64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    let mut pages = statm.split(' ').skip(1).map(str::parse::<i64>);
+    let resident = pages.next()?.ok()?;
+    let shared = pages.next()?.ok()?;
+    let page = i64::try_from(rustix::param::page_size()).ok()?;
+    // SAFETY: the call has no precondition; see the top of this file.
+    let heap = unsafe { libc::mallinfo() };
+    // These wrap at 4 GiB, and so does the difference, which is far smaller.
+    let allocated = heap.uordblks.wrapping_add(heap.hblkhd);
+    let resident = (resident - shared) * page;
+    #[expect(clippy::cast_possible_truncation, reason = "modulo 4 GiB on purpose")]
+    let unused = (resident as i32).wrapping_sub(allocated);
+    Some(i64::from(unused))
 }
 
 fn trim() {
@@ -57,20 +77,24 @@ fn trim() {
 
 #[cfg(test)]
 mod tests {
-    use super::{resident, trim};
+    use super::{look, unused};
 
     #[test]
     fn freed_memory_below_a_live_allocation_is_returned() {
         const SIZE: usize = 16 << 10;
         const COUNT: usize = 8 << 10;
-        let before = resident().unwrap();
+        let before = unused().unwrap();
         let blocks: Vec<Vec<u8>> = (0..COUNT).map(|_| vec![1; SIZE]).collect();
+        let full = unused().unwrap() - before;
+        assert!(
+            full < 32 << 20,
+            "{full} bytes of live memory count as unused"
+        );
         // One block in 64 stays, so that no large range becomes free by itself.
         let kept: Vec<_> = blocks.into_iter().step_by(64).collect();
-        let grown = resident().unwrap().saturating_sub(before);
-        assert!(grown > 64 << 20, "glibc keeps {grown} bytes");
-        trim();
-        let left = resident().unwrap().saturating_sub(before);
+        let freed = unused().unwrap() - before;
+        assert!(freed > 64 << 20, "glibc keeps {freed} bytes");
+        let left = look(before).unwrap() - before;
         assert!(left < 32 << 20, "{left} bytes after the call");
         drop(kept);
     }
