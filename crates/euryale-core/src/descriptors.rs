@@ -46,6 +46,7 @@ struct Shared {
     most: AtomicUsize,
     used: AtomicUsize,
     ledger: Ledger,
+    /// When a refusal was logged last.
     told: Mutex<Option<Instant>>,
 }
 
@@ -116,18 +117,23 @@ impl Shared {
     }
 
     fn tell(&self, most: usize) {
-        let now = Instant::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = told.is_none_or(|told| now.duration_since(told) >= QUIET);
-        *told = Some(now);
-        drop(told);
-        if is_first {
+        if self.is_worth_a_line(Instant::now()) {
             tracing::warn!(
                 most,
                 "requests have as many files open as they may: those that need one more are \
                  answered 503"
             );
         }
+    }
+
+    /// Is the last line old enough? Then there is one now.
+    fn is_worth_a_line(&self, now: Instant) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= QUIET);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
     }
 }
 

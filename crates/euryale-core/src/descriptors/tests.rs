@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::io;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use super::{Descriptors, NoDescriptor, Reserve};
 use crate::{Blob, Ledger, SpooledBody};
@@ -19,6 +20,17 @@ fn beyond_the_budget_nothing_is_taken() {
     drop(two);
     assert!(ledger.unsettled().is_empty());
     assert_eq!(ledger.descriptors.refused.get(), 1);
+}
+
+#[test]
+fn an_overload_that_lasts_is_told_of_again_and_again() {
+    let descriptors = Descriptors::new(0, &Ledger::new());
+    let began = Instant::now();
+    let told = (0..60).filter(|second| {
+        let now = began + Duration::from_secs(*second);
+        descriptors.shared.is_worth_a_line(now)
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [0, 10, 20, 30, 40, 50]);
 }
 
 #[test]
