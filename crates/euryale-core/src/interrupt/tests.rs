@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
 
 use super::{Interrupt, Stopped, Switch};
 
@@ -121,20 +121,45 @@ fn only_what_ends_with_its_client_is_stopped_by_it() {
     assert!(switch.client_gone());
 }
 
+#[test]
+fn what_was_fired_before_it_has_its_connection_stops_when_it_gets_one() {
+    for interrupt in [Interrupt::flag(), counting().0] {
+        let switch = Switch::new(false);
+        switch.arm();
+        assert!(switch.fire(Stopped::Deadline));
+        assert_eq!(switch.watch(&interrupt), Err(Stopped::Deadline));
+        assert!(!interrupt.is_set(), "nothing of it runs there");
+        let fired = switch.disarm().unwrap_err();
+        assert_eq!(fired.why, Stopped::Deadline);
+        assert!(!fired.may_be_late, "no call was made");
+    }
+}
+
 /// The first of the two decides, and both sides see the same.
 #[test]
 fn it_is_fired_or_disarmed_and_never_both() {
-    for _ in 0..2_000 {
+    let mut fired_first = 0;
+    let mut rounds = 0;
+    // Which is first is left to the machine, and it must have been either.
+    while rounds < 2_000 || fired_first == 0 || fired_first == rounds {
+        assert!(rounds < 1_000_000, "one is always first: {fired_first}");
         let switch = Switch::new(false);
         let interrupt = Interrupt::flag();
         switch.arm();
         switch.watch(&interrupt).unwrap();
+        let start = Barrier::new(2);
         let (fired, disarmed) = std::thread::scope(|scope| {
-            let firing = scope.spawn(|| switch.fire(Stopped::Deadline));
+            let firing = scope.spawn(|| {
+                start.wait();
+                switch.fire(Stopped::Deadline)
+            });
+            start.wait();
             let disarmed = switch.disarm().is_ok();
             (firing.join().unwrap(), disarmed)
         });
         assert_ne!(fired, disarmed);
         assert!(!interrupt.is_set());
+        fired_first += usize::from(fired);
+        rounds += 1;
     }
 }
