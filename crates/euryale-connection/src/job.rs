@@ -24,8 +24,8 @@ pub(crate) trait Job<D: Database>: Send + Sync {
     /// The switch of its transactions.
     fn switch(&self) -> &Switch;
 
-    /// Stops its transaction, and answers whoever waits for it: nothing will be committed, whatever
-    /// the worker still does. `false` when there is no transaction, or it is too late.
+    /// Stops its transaction, and answers whoever waits for it, unless one before it was committed:
+    /// nothing will be committed, whatever the worker still does. `false` when there is no transaction, or it is too late.
     fn stop(&self, why: Stopped) -> bool;
 }
 
@@ -64,8 +64,9 @@ impl<F, T> Cell<F, T> {
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let mut state = self.lock();
-        // A stopped transaction never commits, whatever its worker still does.
-        if let (State::Running(_), Some(why)) = (&*state, self.switch.stopped()) {
+        // A stopped transaction never commits, whatever its worker still does. What a job with a
+        // commit behind it has to say, only its worker knows.
+        if let (State::Running(_), Some(why)) = (&*state, self.switch.stopped_uncommitted()) {
             self.abandoned.store(true, Ordering::Relaxed);
             return Poll::Ready(Err(Error::with_source(why.kind(), why)));
         }

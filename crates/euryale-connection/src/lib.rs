@@ -95,8 +95,9 @@
 //! publication that only reads is stopped. So is a transaction whose deadline has passed, and what
 //! still runs when [`Pool::close`] times out. Stopped means that it is not committed, now or later;
 //! whoever waits is answered at once, and the worker is free as soon as the database lets go of the
-//! statement ([`Interrupt`](euryale_core::Interrupt)) or the publisher returns. A commit that has
-//! begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
+//! statement ([`Interrupt`](euryale_core::Interrupt)) or the publisher returns. A job that has
+//! committed one transaction already is stopped in the next, too, and gives its own answer. A
+//! commit that has begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
 //!
 //! The housekeeping task keeps the deadlines: a job with one costs no timer of its own.
 //!

@@ -155,10 +155,15 @@ impl fmt::Debug for Interrupt {
 /// Due ─────────▶ Fired    for the rest of the job
 /// ```
 ///
-/// `Fired` means that nothing was committed and nothing will be. A job that was fired while it was
-/// open (it has no transaction yet, or none at all) is stopped when its next transaction begins.
+/// `Fired` means that nothing will be committed any more, and nothing was that belongs to the
+/// transaction that was stopped. A job may have had another one before it, which was committed:
+/// [`stopped_uncommitted`](Self::stopped_uncommitted) says whether it is as if the job had never
+/// run. A job that was fired while it was open (it has no transaction yet, or none at all) is
+/// stopped when its next transaction begins.
 pub struct Switch {
     state: AtomicU8,
+    /// A transaction of the job has come to its commit.
+    has_committed: AtomicBool,
     ends_with_client: AtomicBool,
     armed: Mutex<Option<Armed>>,
 }
@@ -190,6 +195,7 @@ impl Switch {
     pub fn new(ends_with_client: bool) -> Self {
         Self {
             state: AtomicU8::new(OPEN),
+            has_committed: AtomicBool::new(false),
             ends_with_client: AtomicBool::new(ends_with_client),
             armed: Mutex::new(None),
         }
@@ -235,6 +241,16 @@ impl Switch {
         Stopped::ALL.get(usize::from(reason)).copied()
     }
 
+    /// The same, if no transaction of the job has come to its commit. Only then may whoever waits
+    /// for the job be told so before it has ended: nothing of it was committed, and nothing will
+    /// be.
+    #[must_use]
+    pub fn stopped_uncommitted(&self) -> Option<Stopped> {
+        // Whoever sees the transaction after a commit sees the mark, too: it was armed later.
+        self.stopped()
+            .filter(|_| !self.has_committed.load(Ordering::Relaxed))
+    }
+
     /// A transaction begins. In the worker, as all that follows.
     pub(crate) fn arm(&self) {
         // An error is the state of a job that was fired before: it stays so.
@@ -268,6 +284,11 @@ impl Switch {
     /// The transaction writes: its end does not depend on its client.
     pub(crate) fn outlives_client(&self) {
         self.ends_with_client.store(false, Ordering::Relaxed);
+    }
+
+    /// The transaction, which was disarmed, is about to be committed.
+    pub(crate) fn commits(&self) {
+        self.has_committed.store(true, Ordering::Relaxed);
     }
 
     /// From here on the transaction cannot be stopped any more.

@@ -221,6 +221,13 @@ impl<'a, D: Database> Lease<'a, D> {
         Err(fired.why)
     }
 
+    /// From now on the job has committed something, as far as anybody knows.
+    pub(crate) fn commits(&self) {
+        if let Some(switch) = self.source.switch() {
+            switch.commits();
+        }
+    }
+
     pub(crate) fn enter(&self, phase: Phase) -> Phase {
         self.source.enter(phase)
     }

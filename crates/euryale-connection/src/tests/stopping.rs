@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
-use euryale_core::{Abort, Claim, Error, ErrorKind, StopWhen, Transaction};
+use euryale_core::{
+    Abort, Access, Attempt, Claim, Error, ErrorKind, History, StopWhen, Transaction,
+    TransactionOptions,
+};
 use euryale_test::Behaviour::Wait;
 use euryale_test::{CountingDatabase, Gate, Step, assert_quiet, eventually};
 use tokio::task::JoinHandle;
@@ -244,6 +247,41 @@ async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
     assert_eq!(
         pool.database().story(),
         "connect · begin write · abort · begin write · commit"
+    );
+}
+
+/// "Stopped" would say that nothing was committed.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_has_committed_is_stopped_and_speaks_for_itself() {
+    let pool = pool();
+    let gate = Gate::new();
+    let at = gate.clone();
+    let job = tokio::spawn(claim(&pool, Some(SECOND), false).run(move |lease| {
+        let mut transact = |f: fn(&mut Tx<'_>) -> Result<(), Abort>| {
+            let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write);
+            Transaction::run(lease, options, f)
+        };
+        let first = transact(|transaction| {
+            transaction.connection()?;
+            Ok(())
+        });
+        let second = transact(endless).map(|_| ()).unwrap_err().kind();
+        at.wait();
+        (first.is_ok(), second)
+    }));
+    begun(&pool, 1).await;
+    advance(2 * SECOND).await;
+    eventually("the second is stopped", || gate.waiting() == 1).await;
+    assert!(!job.is_finished(), "it would say that nothing was done");
+    gate.open();
+    assert_eq!(
+        job.await.unwrap().unwrap(),
+        (true, ErrorKind::PublishElapsed)
+    );
+    goes_on_with_the_same_connection(&pool).await;
+    assert_eq!(
+        pool.database().story(),
+        "connect · begin write · commit · begin write · statement · abort · begin write · commit"
     );
 }
 

@@ -144,6 +144,7 @@ impl<D: Database> Transaction<'_, D> {
             self.roll_back();
             return Err(Error::with_source(why.kind(), why));
         }
+        self.lease.commits();
         // From here on nothing rolls back, whatever panics, unless the database says that it
         // refused.
         if std::mem::take(&mut self.begun) {
