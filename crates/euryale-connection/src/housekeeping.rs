@@ -13,7 +13,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use euryale_core::{Database, Stopped};
+use euryale_core::{Database, PanicMessage, Stopped};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -210,12 +210,20 @@ impl<D: Database> Shared<D> {
         drop(state);
         self.summon(then);
         for job in over {
-            job.stop(Stopped::Deadline);
+            quietly(|| job.stop(Stopped::Deadline));
         }
-        long.iter().for_each(warn);
-        late.warn();
+        for holder in &long {
+            quietly(|| warn(holder));
+        }
+        quietly(|| late.warn());
         next
     }
+}
+
+/// Runs what writes to the log. Who reads the log is the program's: a panic there must not end what
+/// keeps the deadlines. It was said where panics are said.
+fn quietly<T>(logging: impl FnOnce() -> T) {
+    drop(PanicMessage::catch(logging));
 }
 
 /// What a job does that waits, where others have a [`Phase`](euryale_core::Phase).
@@ -329,11 +337,13 @@ impl<D: Database> Drop for Task<D> {
         }
         drop(state);
         if is_off {
-            tracing::warn!(
-                "no housekeeping, as on a runtime without a timer: connections whose time is over \
-                    stay open until \
-                 their turn comes, and jobs that take long are not named"
-            );
+            quietly(|| {
+                tracing::warn!(
+                    "no housekeeping, as on a runtime without a timer: transactions whose \
+                     deadline has passed go on until they would commit, connections whose time is \
+                     over stay open until their turn comes, and jobs that take long are not named"
+                );
+            });
         }
     }
 }

@@ -56,7 +56,9 @@ impl<P> Publish<P> {
     /// permit and its connection until the publisher returns or next asks for the connection. A
     /// commit that has begun is finished, and its own answer is sent, however long it takes.
     ///
-    /// The pool keeps the time: a `Claim` of another pool must implement `stop_when`.
+    /// The pool keeps the time: a `Claim` of another pool must implement `stop_when`. On a runtime
+    /// without a timer a publication whose time is over goes on until it would commit. It is
+    /// aborted and answered 504 only then, and the pool warns that it has no housekeeping.
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.deadline = deadline.into();
         self

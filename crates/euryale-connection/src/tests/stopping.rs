@@ -1,5 +1,7 @@
 //! Transactions that are stopped: at their deadline, when their client leaves, by a drain.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
@@ -248,6 +250,50 @@ async fn what_the_database_cannot_stop_is_answered_and_never_committed() {
         pool.database().story(),
         "connect · begin write · abort · begin write · commit"
     );
+}
+
+/// A subscriber that breaks, as an appender does whose disk is full.
+struct Broken(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Broken {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.is_event()
+    }
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, SeqCst);
+        std::panic::resume_unwind(Box::new("the log is broken"));
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_panics_does_not_end_the_deadlines() {
+    let lines = Arc::new(AtomicUsize::new(0));
+    // Of this thread, in which housekeeping runs, and not of the workers'.
+    let _broken = tracing::subscriber::set_default(Broken(Arc::clone(&lines)));
+    let pool = Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .warn_after(SECOND)
+        .build();
+    pool.database().interrupt_by_flag();
+    for number in 1..=3 {
+        let job = tokio::spawn(claim(&pool, Some(5 * SECOND), false).transaction(endless));
+        begun(&pool, number).await;
+        advance(2 * SECOND).await;
+        eventually("a line was to be written", || lines.load(SeqCst) == number).await;
+        advance(4 * SECOND).await;
+        assert_eq!(kind(job.await.unwrap()), Some(ErrorKind::PublishElapsed));
+    }
+    goes_on_with_the_same_connection(&pool).await;
 }
 
 /// "Stopped" would say that nothing was committed.
