@@ -172,10 +172,19 @@ fn is_host(text: &[u8]) -> bool {
             text.split_at(end)
         }
     };
-    let is_port = match rest.split_first() {
+    let has_port_or_none = match rest.split_first() {
         None => true,
-        Some((b':', port)) => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
+        Some((b':', port)) => is_port(port),
         Some(_) => false,
     };
-    !host.is_empty() && is_port
+    !host.is_empty() && has_port_or_none
+}
+
+/// As many digits as anybody writes, and a number that a port can have; or nothing (RFC 3986
+/// §3.2.3).
+fn is_port(text: &[u8]) -> bool {
+    let digits = |number: u32, digit: &u8| number * 10 + u32::from(digit - b'0');
+    text.len() <= 5
+        && text.iter().all(u8::is_ascii_digit)
+        && text.iter().fold(0, digits) <= u32::from(u16::MAX)
 }

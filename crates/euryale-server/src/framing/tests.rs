@@ -33,6 +33,8 @@ fn hosts_are_read_in_one_way() {
     for good in [
         "a",
         "a.example:80",
+        "a:65535",
+        "a:00080",
         "A-b.example.",
         "192.0.2.1:",
         "[::1]",
@@ -45,8 +47,8 @@ fn hosts_are_read_in_one_way() {
         );
     }
     for bad in [
-        "", ":80", "a:b", "a:80:80", "a:123456", "a b", "user@a", "a/b", "a?b", "a#b", "[::1",
-        "[]", "[g]", "[::1]80", "a\\b",
+        "", ":80", "a:b", "a:80:80", "a:123456", "a:65536", "a:99999", "a b", "user@a", "a/b",
+        "a?b", "a#b", "[::1", "[]", "[g]", "[::1]80", "a\\b",
     ] {
         assert_eq!(
             verdict(Version::HTTP_11, "/", &[("host", bad)]),
