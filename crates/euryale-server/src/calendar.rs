@@ -5,9 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
+/// What every server of the process has seen. hyper's `Date` belongs to a thread, and on that the
+/// sockets of all of them: one that has hardly been asked is given what an other has made.
+pub(crate) static CALENDAR: Calendar = Calendar {
+    newest: AtomicU64::new(0),
+};
+
 /// Notices that the clock was set back. hyper renders `Date` once a second, when the clock has
 /// passed the last one; a clock that was set back passes it much later.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Calendar {
     /// The latest time that was seen, in seconds since 1970.
     newest: AtomicU64,
@@ -37,7 +43,9 @@ mod tests {
 
     #[test]
     fn date_follows_a_clock_that_is_set_back() {
-        let calendar = Calendar::default();
+        let calendar = Calendar {
+            newest: AtomicU64::new(0),
+        };
         let at = |second| calendar.correction(UNIX_EPOCH + Duration::from_secs(second));
         assert_eq!(at(784_111_777), None);
         assert_eq!(at(784_111_777), None, "the same second");

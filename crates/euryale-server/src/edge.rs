@@ -17,7 +17,7 @@ use http_body::Body as _;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::calendar::Calendar;
+use crate::calendar::CALENDAR;
 use crate::framing::{self, Refusal};
 use crate::incoming::{Incoming, Pace};
 use crate::outgoing::Outgoing;
@@ -39,16 +39,12 @@ pub(crate) struct MakeEdge<S> {
 #[derive(Debug)]
 struct Common {
     is_draining: Arc<AtomicBool>,
-    calendar: Calendar,
 }
 
 impl<S: Clone> MakeEdge<S> {
     /// From when on `is_draining` is true, answers of HTTP/1 are the last ones of their sockets.
     pub(crate) fn new(service: S, is_draining: Arc<AtomicBool>, slowest: Option<Slowest>) -> Self {
-        let common = Common {
-            is_draining,
-            calendar: Calendar::default(),
-        };
+        let common = Common { is_draining };
         Self {
             service,
             common: Arc::new(common),
@@ -224,7 +220,7 @@ where
             StateProj::Called { future } => ready!(future.poll(cx))?.map(Body::new),
             StateProj::Queued { queued } => {
                 let response = ready!(queued.poll(cx));
-                let response = dated(response, &this.common.calendar);
+                let response = dated(response);
                 return give(this.running, *this.framing, *this.parsed, response);
             }
             StateProj::Refused { refusal } => {
@@ -253,14 +249,14 @@ where
             },
             Framing::HeadOnly => without_body(response),
         };
-        let response = dated(response, &this.common.calendar);
+        let response = dated(response);
         give(this.running, *this.framing, *this.parsed, response)
     }
 }
 
 /// Adds `Date` where the one that hyper would add is wrong.
-fn dated(mut response: Response<Body>, calendar: &Calendar) -> Response<Body> {
-    if let Some(date) = calendar.correction(SystemTime::now())
+fn dated(mut response: Response<Body>) -> Response<Body> {
+    if let Some(date) = CALENDAR.correction(SystemTime::now())
         && !response.headers().contains_key(DATE)
     {
         response.headers_mut().insert(DATE, date);
