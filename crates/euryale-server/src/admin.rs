@@ -24,7 +24,7 @@ const EXPOSITION: HeaderValue =
     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 /// Answers `/livez`, `/readyz`, `/metrics` and `/status`, to which `/` redirects; 404 for other
-/// paths, 405 for methods other than GET and HEAD.
+/// paths, 405 for methods other than GET, HEAD and OPTIONS.
 ///
 /// * `/livez`: 200 as long as a runtime thread can say so. It asks nobody, so it is the question of
 ///   a supervisor that restarts the process, not of a balancer.
@@ -126,15 +126,7 @@ impl Admin {
         let is_known =
             matches!(path, "/" | "/livez" | "/readyz" | "/metrics") || Status::knows(path);
         if (report.is_some() || is_known) && !matches!(*method, Method::GET | Method::HEAD) {
-            let mut response = page(
-                StatusCode::METHOD_NOT_ALLOWED,
-                PLAIN,
-                "method not allowed\n",
-            );
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
+            return methods(method);
         }
         if let Some((_, report)) = report {
             return page(StatusCode::OK, JSON, report());
@@ -174,6 +166,24 @@ impl<B> Service<Request<B>> for Admin {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         ready(Ok(self.answer(&request)))
     }
+}
+
+/// The answer to all but GET and HEAD (RFC 9110 §9.3.7, §15.5.6).
+fn methods(method: &Method) -> Response<Body> {
+    let mut response = if method == Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    } else {
+        page(
+            StatusCode::METHOD_NOT_ALLOWED,
+            PLAIN,
+            "method not allowed\n",
+        )
+    };
+    let known = HeaderValue::from_static("GET, HEAD, OPTIONS");
+    response.headers_mut().insert(ALLOW, known);
+    response
 }
 
 /// Relative, because a proxy may serve these pages below a prefix.

@@ -65,9 +65,18 @@ async fn every_question_has_its_answer() {
         .await;
     let (head, _) = peer.response().await;
     assert!(
-        head.starts_with("HTTP/1.1 405 ") && head.contains("allow: GET, HEAD\r\n"),
+        head.starts_with("HTTP/1.1 405 ") && head.contains("allow: GET, HEAD, OPTIONS\r\n"),
         "{head}"
     );
+    for path in ["/livez", "/status"] {
+        peer.send(format!("OPTIONS {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        let head = peer.head().await;
+        assert!(
+            head.starts_with("HTTP/1.1 204 ") && head.contains("allow: GET, HEAD, OPTIONS\r\n"),
+            "{head}"
+        );
+    }
     peer.send("HEAD /livez HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(content_length(&peer.head().await), Some(5));
     site.end().await;
