@@ -63,6 +63,10 @@ impl Readiness {
     /// blocks must do so on another thread, for example as a job of a pool. A program that has lost
     /// its database and was taken out of its balancer finds the database again this way.
     ///
+    /// A check that does not end is one that failed, from ten times `every` on, and from 10 s on at
+    /// the earliest: a volume that hangs answers nobody. When it ends after all, what it found
+    /// counts.
+    ///
     /// Each change of the result is one line in the log.
     ///
     /// ```
@@ -123,19 +127,32 @@ struct Check {
 struct State {
     has_failed: bool,
     is_running: bool,
+    /// The one that runs has run for too long.
+    is_late: bool,
     /// When the last one began.
     began: Option<Instant>,
 }
 
+impl State {
+    fn has_passed(&self) -> bool {
+        !self.has_failed && !self.is_late
+    }
+}
+
 impl Check {
+    /// The least that a check may take.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
     /// What the last one found. Starts the next one if it is time.
     fn has_passed(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
-        let is_due = !state.is_running
-            && state
-                .began
-                .is_none_or(|began| began.elapsed() >= self.every);
-        let has_passed = !state.has_failed;
+        if state.is_running {
+            return self.in_time(state);
+        }
+        let is_due = state
+            .began
+            .is_none_or(|began| began.elapsed() >= self.every);
+        let has_passed = state.has_passed();
         // Without a runtime nobody could run it.
         let Some(runtime) = is_due.then(|| Handle::try_current().ok()).flatten() else {
             return has_passed;
@@ -157,16 +174,32 @@ impl Check {
             Checked::Failed(error) => Some(error),
             Checked::Unknown => return,
         };
-        let has_failed = error.is_some();
-        let had_failed = std::mem::replace(&mut self.lock().has_failed, has_failed);
+        let mut state = self.lock();
+        let had_passed = state.has_passed();
+        state.has_failed = error.is_some();
+        state.is_late = false;
+        drop(state);
         match error {
-            Some(error) if !had_failed => {
-                let error = &*error as &dyn std::error::Error;
-                tracing::error!(error, "not ready: a check failed");
-            }
-            None if had_failed => tracing::info!("ready again: the check passes"),
+            Some(error) if had_passed => fails(&error),
+            None if !had_passed => tracing::info!("ready again: the check passes"),
             _ => {}
         }
+    }
+
+    /// What the last one found, if the one that runs may still take its time.
+    fn in_time(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let had_passed = state.has_passed();
+        let most = self.every.saturating_mul(10).max(Self::PATIENCE);
+        let age = state.began.map(|began| began.elapsed());
+        if let Some(age) = age.filter(|age| *age >= most) {
+            state.is_late = true;
+            drop(state);
+            if had_passed {
+                fails(&format!("no answer since {} s", age.as_secs()).into());
+            }
+            return false;
+        }
+        had_passed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -175,12 +208,24 @@ impl Check {
     }
 }
 
+fn fails(error: &BoxError) {
+    let error = &**error as &dyn std::error::Error;
+    tracing::error!(error, "not ready: a check failed");
+}
+
 /// One check that runs. Dropped, by its end, by a panic or with its runtime, the next one may
 /// begin.
 struct Turn(Arc<Check>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.lock().is_running = false;
+        let mut state = self.0.lock();
+        state.is_running = false;
+        let was_late = std::mem::take(&mut state.is_late);
+        let has_passed = state.has_passed();
+        drop(state);
+        if was_late && has_passed {
+            tracing::info!("ready again: the check has ended, and what was found before counts");
+        }
     }
 }

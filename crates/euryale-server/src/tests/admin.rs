@@ -231,7 +231,7 @@ impl Checks {
 async fn one_check_runs_at_a_time_and_at_a_bounded_rate() {
     let checks = Checks::new();
     assert_eq!(checks.began(), 0, "none while nobody asks");
-    for _ in 0..100 {
+    for _ in 0..10 {
         assert!(checks.ask().await, "nobody waits for the first one");
     }
     assert_eq!(checks.began(), 1, "it has not ended");
@@ -245,6 +245,28 @@ async fn one_check_runs_at_a_time_and_at_a_bounded_rate() {
     assert_eq!(checks.began(), before, "not within the second");
     assert!(checks.ask().await);
     assert_eq!(checks.began(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_does_not_end_has_failed_until_it_does() {
+    for knows in [true, false] {
+        let checks = Checks::new();
+        for _ in 0..10 {
+            assert!(checks.ask().await, "it may take its time");
+        }
+        for _ in 0..100 {
+            assert!(!checks.ask().await, "ten seconds are enough");
+        }
+        assert_eq!(checks.began(), 1, "none is begun beside it");
+        checks.knows.store(knows, Relaxed);
+        checks.gate.add_permits(1);
+        assert!(
+            checks.ask().await,
+            "what it found counts, or the one before"
+        );
+        assert!(checks.ask().await);
+        assert!(checks.began() > 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
