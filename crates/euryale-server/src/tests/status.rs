@@ -68,7 +68,7 @@ async fn it_is_a_page_that_loads_nothing_from_elsewhere() {
     }
     peer.send("GET /status HTTP/1.1\r\nhost: a\r\naccept: application/json\r\n\r\n")
         .await;
-    assert!(peer.response().await.1.starts_with("{\"state\":\"ready\","));
+    assert!(peer.response().await.1.contains("\"state\":\"ready\","));
     peer.send("POST /status HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
         .await;
     assert!(peer.response().await.0.starts_with("HTTP/1.1 405 "));
