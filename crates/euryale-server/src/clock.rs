@@ -36,6 +36,41 @@ impl Limits {
     }
 }
 
+/// An HTTP/2 peer that was told to send no more requests. hyper waits until it has confirmed that
+/// (RFC 9113 §6.8), which one that reads nothing never does: without a stream it is left so long
+/// for requests that are on their way.
+#[derive(Debug)]
+pub(crate) struct Parting {
+    sleep: Pin<Box<Sleep>>,
+    was_free: bool,
+}
+
+impl Parting {
+    const SPAN: Duration = Duration::from_secs(1);
+
+    /// `is_free`: no stream is open now.
+    pub(crate) fn new(is_free: bool) -> Self {
+        Self {
+            sleep: Box::pin(sleep_until(Instant::now() + Self::SPAN)),
+            was_free: is_free,
+        }
+    }
+
+    /// Ready when there was no stream at two looks, one span apart; wakes the task to be asked
+    /// again.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, is_free: impl Fn() -> bool) -> Poll<()> {
+        loop {
+            ready!(self.sleep.as_mut().poll(cx));
+            let is_free = is_free();
+            if is_free && self.was_free {
+                return Poll::Ready(());
+            }
+            self.was_free = is_free;
+            self.sleep.as_mut().reset(Instant::now() + Self::SPAN);
+        }
+    }
+}
+
 pin_project! {
     /// Says when a phase has lasted too long.
     ///

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
-use crate::clock::{Clock, REST};
+use crate::clock::{Clock, Parting, REST};
 use crate::edge::{Edge, refused};
 use crate::farewell::part;
 use crate::incoming::Incoming;
@@ -89,12 +89,14 @@ pub(crate) async fn converse<S, B>(
 /// a socket that is closed under it is reset. A proxy would answer 502.
 pub(crate) const FIRST_WORD: Duration = Duration::from_millis(250);
 
-/// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told for all others.
+/// Afar ⇒ Awaits, for a peer that has said nothing yet ⇒ Told; Afar ⇒ Told or Parts for all others.
 enum Drain {
     Afar,
     Awaits(Pin<Box<Sleep>>),
     /// hyper finishes what it has.
     Told,
+    /// The same for HTTP/2, where hyper wants to hear from the peer.
+    Parts(Parting),
 }
 
 enum Spoken {
@@ -155,9 +157,19 @@ where
                 Drain::Afar => true,
                 Drain::Awaits(sleep) => !is_silent || sleep.as_mut().poll(cx).is_ready(),
                 Drain::Told => false,
+                Drain::Parts(parting) => {
+                    if parting.poll(cx, || cell.is_without_streams()).is_ready() {
+                        return Poll::Ready(Spoken::Ended(Ending::Finished));
+                    }
+                    false
+                }
             };
             if is_over {
-                drain_state = Drain::Told;
+                drain_state = if cell.has_greeted() {
+                    Drain::Parts(Parting::new(cell.is_without_streams()))
+                } else {
+                    Drain::Told
+                };
                 hyper.as_mut().graceful_shutdown();
                 continue;
             }

@@ -283,7 +283,11 @@ fn give(
         }
         Framing::Multiplexed | Framing::HeadOnly => {
             running.cell().record(parsed);
-            Sending::current()
+            let sending = Sending::current();
+            if let Some(sending) = &sending {
+                sending.is_of(running.cell());
+            }
+            sending
         }
     };
     Poll::Ready(Ok(

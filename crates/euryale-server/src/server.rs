@@ -258,8 +258,8 @@ impl Server {
     /// request it finds [`Peer`](euryale_core::Peer).
     ///
     /// The drain closes the listeners first. Idle sockets close at once; others finish the response
-    /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY)
-    /// until the [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that
+    /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY, and
+    /// a second for requests that are on their way) until the [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that
     /// was upgraded belongs to its route, which should watch [`Shutdown::draining`] and end: the
     /// drain waits for it like for any other, and when it cuts, the route can read and write no
     /// more.

@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use self::cell::LongTarget;
-pub(crate) use self::cell::{Phase, Running, SocketCell};
+pub(crate) use self::cell::{Phase, Running, SocketCell, Unwritten};
 pub(crate) use self::ending::Ending;
 use self::frames::{Flood, Frames};
 use crate::per_peer::PeerPlace;
@@ -179,6 +179,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for ServerIo<T> {
                 cell.blame(Ending::Flood);
                 // hyper ends with it at once, and the rest is said when it has.
                 return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+            }
+            if frames.are_http2() {
+                cell.greet();
             }
         }
         read

@@ -19,6 +19,12 @@ pub(crate) struct SocketCell {
     born: Instant,
     /// A request of HTTP/2 was called.
     http2: AtomicBool,
+    /// HTTP/2's preface came, all of it.
+    greeted: AtomicBool,
+    /// HTTP/2: responses of which something is not written yet.
+    sending: AtomicU32,
+    /// HTTP/2: a stream is a tunnel, or was one. Only its route knows when it ends.
+    tunnel: AtomicBool,
     /// Requests that were called.
     asked: AtomicU32,
     /// Requests that were called, and whose response hyper does not have as a whole.
@@ -93,6 +99,9 @@ impl SocketCell {
             ledger,
             born: Instant::now(),
             http2: AtomicBool::new(false),
+            greeted: AtomicBool::new(false),
+            sending: AtomicU32::new(0),
+            tunnel: AtomicBool::new(false),
             asked: AtomicU32::new(0),
             running: AtomicU32::new(0),
             fed: AtomicBool::new(false),
@@ -178,6 +187,25 @@ impl SocketCell {
 
     pub(crate) fn is_http2(&self) -> bool {
         self.http2.load(Relaxed)
+    }
+
+    /// HTTP/2's preface came: from here on hyper has a peer of HTTP/2.
+    pub(super) fn greet(&self) {
+        if !self.greeted.load(Relaxed) {
+            self.greeted.store(true, Relaxed);
+        }
+    }
+
+    pub(crate) fn has_greeted(&self) -> bool {
+        self.greeted.load(Relaxed)
+    }
+
+    /// Of HTTP/2: nothing is worked on, and nothing is still to be written.
+    pub(crate) fn is_without_streams(&self) -> bool {
+        self.running.load(Relaxed) == 0
+            && self.sending.load(Relaxed) == 0
+            && !self.tunnel.load(Relaxed)
+            && !self.is_blocked()
     }
 
     pub(crate) fn retire(&self) {
@@ -364,7 +392,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn cell(&self) -> &SocketCell {
+    pub(crate) fn cell(&self) -> &Arc<SocketCell> {
         &self.cell
     }
 
@@ -377,6 +405,9 @@ impl Running {
         // RFC 9110 §15.2.2, and §9.3.6: with HTTP/2 a tunnel has its stream, and the socket stays
         // hyper's.
         let is_tunnel = self.method == Method::CONNECT && status.is_success();
+        if is_tunnel && self.cell.is_http2() {
+            self.cell.tunnel.store(true, Relaxed);
+        }
         if (status == StatusCode::SWITCHING_PROTOCOLS || is_tunnel) && !self.cell.is_http2() {
             // Once in the life of a socket.
             let _ = self
@@ -384,6 +415,23 @@ impl Running {
                 .upgraded
                 .set((self.method.clone(), self.uri.path().into()));
         }
+    }
+}
+
+/// A response of HTTP/2, until all of it is written or given up.
+#[derive(Debug)]
+pub(crate) struct Unwritten(Arc<SocketCell>);
+
+impl Unwritten {
+    pub(crate) fn new(cell: &Arc<SocketCell>) -> Self {
+        cell.sending.fetch_add(1, Relaxed);
+        Self(Arc::clone(cell))
+    }
+}
+
+impl Drop for Unwritten {
+    fn drop(&mut self) {
+        self.0.sending.fetch_sub(1, Relaxed);
     }
 }
 

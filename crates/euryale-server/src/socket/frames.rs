@@ -115,6 +115,11 @@ impl Frames {
         Ok(())
     }
 
+    /// The preface of HTTP/2 came, all of it.
+    pub(super) fn are_http2(&self) -> bool {
+        matches!(self.state, State::Head { .. } | State::Payload(_))
+    }
+
     /// So many bytes were written to the peer.
     pub(super) fn wrote(&mut self, count: usize) {
         if matches!(self.state, State::Http1) {

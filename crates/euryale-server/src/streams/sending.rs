@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::blobs::Taken;
+use crate::socket::{SocketCell, Unwritten};
 
 /// As long as so many bytes are given to hyper and not written, a body is not asked for more. hyper
 /// itself would hold what its buffer takes and one more piece, whatever its size, and asks for that
@@ -37,6 +38,8 @@ pub(crate) struct Sending {
     out: AtomicUsize,
     /// Of the task, while it waits for them to go.
     waiting: Mutex<Option<Waker>>,
+    /// The task, the body and what hyper has of it share this; the last of them counts.
+    unwritten: OnceLock<Unwritten>,
 }
 
 impl Sending {
@@ -48,12 +51,19 @@ impl Sending {
             taken: OnceLock::new(),
             out: AtomicUsize::new(0),
             waiting: Mutex::default(),
+            unwritten: OnceLock::new(),
         }
     }
 
     /// That of the stream whose task this is.
     pub(crate) fn current() -> Option<Arc<Self>> {
         CURRENT.try_with(Arc::clone).ok()
+    }
+
+    /// The response is that of a stream of this socket.
+    pub(crate) fn is_of(&self, cell: &Arc<SocketCell>) {
+        // A stream has one response.
+        let _ = self.unwritten.set(Unwritten::new(cell));
     }
 
     /// Ready when hyper may be given more.

@@ -79,6 +79,76 @@ async fn streams_in_flight_are_finished() {
     assert_eq!((drained.finished, drained.cut), (1, 0));
 }
 
+/// A peer of HTTP/2 that answers no PING, with a request for `/` of the authority `a` or without.
+async fn reads_nothing(site: &Site, asks: bool, settings: &[u8]) -> Peer {
+    let mut peer = site.peer().await;
+    let head: &[u8] = &[0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 1, b'a'];
+    let head = if asks { head } else { &[] };
+    peer.send([super::http2::PREFACE, settings, head].concat())
+        .await;
+    peer
+}
+
+/// Frames until one of this type, and what that holds.
+async fn frame(peer: &mut Peer, wanted: u8) -> Vec<u8> {
+    loop {
+        let (kind, _, payload) = super::http2::next_frame(peer).await.expect("a frame");
+        if kind == wanted {
+            return payload;
+        }
+    }
+}
+
+const DATA: u8 = 0;
+const GOAWAY: u8 = 7;
+
+#[tokio::test]
+async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
+    let (gate, _, app) = setup();
+    let site = Site::start(Server::new().drain_deadline(Duration::MAX), app).await;
+    let mut asked = reads_nothing(&site, true, super::http2::SETTINGS).await;
+    gate.arrived().await;
+    gate.open();
+    frame(&mut asked, DATA).await;
+    // Its preface was read, and it has asked for nothing.
+    let mut fresh = reads_nothing(&site, false, super::http2::SETTINGS).await;
+    frame(&mut fresh, 4).await;
+    let ledger = site.ledger.clone();
+    let drained = site.end().await;
+    assert_eq!((drained.finished, drained.cut), (2, 0));
+    assert_eq!(ledger.sockets.finished.get(), 2);
+    drop((asked, fresh));
+}
+
+/// As long as it likes, whether the service works on the answer or the peer gives little window for it.
+#[tokio::test]
+async fn who_asks_and_confirms_nothing_has_its_answer_in_a_drain() {
+    let (gate, _, app) = setup();
+    let site = Site::start(Server::new().drain_deadline(Duration::MAX), app).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE 1: with a byte of it written hyper has all of the answer.
+    let window = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 1];
+    let mut peer = reads_nothing(&site, true, &window).await;
+    gate.arrived().await;
+    site.shutdown.drain();
+    frame(&mut peer, GOAWAY).await;
+    let seconds_pass = async || {
+        tokio::time::pause();
+        for _ in 0..50 {
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        tokio::time::resume();
+    };
+    seconds_pass().await;
+    gate.open();
+    assert_eq!(frame(&mut peer, DATA).await, b"d");
+    seconds_pass().await;
+    // WINDOW_UPDATE of 100 bytes for the stream.
+    peer.send([0, 0, 4, 8, 0, 0, 0, 0, 1, 0, 0, 0, 100]).await;
+    assert_eq!(frame(&mut peer, DATA).await, b"one");
+    let drained = site.end().await;
+    assert_eq!((drained.finished, drained.cut), (1, 0));
+}
+
 #[tokio::test]
 async fn the_deadline_cuts_what_never_returns() {
     let (gate, dropped, app) = setup();
