@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::crowd::Crowd;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
@@ -88,9 +89,17 @@ async fn place(shared: &Shared, waits: &mut Waits) -> Option<OwnedSemaphorePermi
         }
         return Some(permit);
     }
-    if waits.waited(Instant::now()) {
+    let is_first = waits.waited(Instant::now());
+    let crowd = shared.admission.crowd.as_ref();
+    if is_first && crowd.is_some() {
+        tracing::warn!(
+            "operators have as many sockets open as they may: the one that is idle for longest is \
+             closed for each new one"
+        );
+    } else if is_first {
         tracing::warn!("as many sockets are open as may be: new peers wait");
     }
+    let _wanted = crowd.map(Crowd::want);
     let permit = tokio::select! {
         biased;
         () = shared.stop.cancelled() => None,

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -135,6 +135,7 @@ where
     let mut cutting = pin!(cut.cancelled());
     let mut clock = pin!(Clock::new(terms.limits));
     let mut drain_state = Drain::Afar;
+    let mut is_to_go = None;
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(cx) {
@@ -173,6 +174,15 @@ where
                 hyper.as_mut().graceful_shutdown();
                 continue;
             }
+            // As far as anyone can tell, nothing is on its way; later it rests.
+            let may_go = is_silent || phase.0 == Phase::Idle && cell.is_http2();
+            is_to_go = is_to_go.take().filter(|_| may_go);
+            if let Some(crowd) = shared.admission.crowd.as_ref().filter(|_| may_go) {
+                let is_to_go = is_to_go.get_or_insert_with(|| Box::pin(crowd.is_to_go()));
+                if is_to_go.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Spoken::Ended(Ending::Idle));
+                }
+            }
             if cell.recent_resets() > terms.max_resets {
                 return Poll::Ready(Spoken::Ended(Ending::Flood));
             }
@@ -207,6 +217,15 @@ async fn rest(
         () = socket.io.readable() => None,
         () = shared.drain.cancelled() => Some(Ending::Finished),
         () = tokio::time::sleep(terms.limits.idle.saturating_sub(REST)) => Some(Ending::Idle),
+        () = is_to_go(shared) => Some(Ending::Idle),
+    }
+}
+
+/// Resolves when another peer is to have the place, if it may have that.
+pub(crate) async fn is_to_go(shared: &Shared) {
+    match &shared.admission.crowd {
+        Some(crowd) => crowd.is_to_go().await,
+        None => pending().await,
     }
 }
 

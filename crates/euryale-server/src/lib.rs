@@ -145,6 +145,7 @@ pub mod axum;
 mod calendar;
 mod clock;
 mod conversation;
+mod crowd;
 #[cfg(unix)]
 mod descriptors;
 mod edge;

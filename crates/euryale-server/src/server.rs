@@ -58,6 +58,12 @@ impl Server {
     /// Answers operators on a listener of its own, which stays up during the drain and ends last.
     /// Its sockets are not counted in the ledger. Give the listener a
     /// [reserve](crate::Listener::reserve), so that it answers when there is no other descriptor.
+    ///
+    /// It has as many places as the reserve, 4 to 32, or, without one, as
+    /// [`max_sockets`](Self::max_sockets) says. When all are taken, the socket that is idle for
+    /// longest, between two requests or before the first, is closed for the one that comes: monitors
+    /// that keep their sockets, and peers that say nothing, keep nobody out. A status page that is
+    /// open is not idle.
     pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
         self.admin = Some((listener.into(), admin));
         self
@@ -278,7 +284,7 @@ impl Server {
             if let Some(places) = listener.places() {
                 settings.max_sockets = settings.max_sockets.min(places);
             }
-            let unchanged = Changes::default();
+            let unchanged = Changes::of_operators();
             Running::start(
                 settings,
                 &unchanged,

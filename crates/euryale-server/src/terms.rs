@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::Server;
 use crate::clock::Limits;
 use crate::conversation::Tracked;
+use crate::crowd::Crowd;
 use crate::incoming::Pace;
 use crate::per_peer::PerPeer;
 use crate::settings::Settings;
@@ -55,11 +56,13 @@ pub(crate) struct Admission {
     /// day.
     places: Arc<Semaphore>,
     owed: AtomicUsize,
+    /// Of operators' sockets.
+    pub(crate) crowd: Option<Crowd>,
     pub(crate) per_peer: PerPeer,
 }
 
 impl Admission {
-    pub(crate) fn new(settings: &Settings, tasks: &TaskTracker) -> Self {
+    pub(crate) fn new(settings: &Settings, tasks: &TaskTracker, crowd: Option<Crowd>) -> Self {
         let terms = Arc::new(Terms::new(settings, tasks));
         let most = most(settings);
         Self {
@@ -67,6 +70,7 @@ impl Admission {
             now: Mutex::new((terms, most)),
             places: Arc::new(Semaphore::new(most)),
             owed: AtomicUsize::new(0),
+            crowd,
             per_peer: PerPeer::new(settings.max_sockets_per_peer),
         }
     }
@@ -147,10 +151,19 @@ pub struct Changes(Arc<Mutex<Subject>>);
 #[derive(Debug, Default)]
 struct Subject {
     next: Option<Settings>,
+    are_operators: bool,
     at_work: Weak<Admission>,
 }
 
 impl Changes {
+    /// Of a server for operators, where a socket that is idle makes room for a new one.
+    pub(crate) fn of_operators() -> Self {
+        Self(Arc::new(Mutex::new(Subject {
+            are_operators: true,
+            ..Subject::default()
+        })))
+    }
+
     /// From now on new sockets have the limits and time-outs of `like`: all that its methods set
     /// but listeners, the admin, the ledger and the deadline of the drain. Sockets that are open
     /// keep what they have. When there are more of them than may be open from now on, none is
@@ -184,6 +197,7 @@ impl Changes {
         let admission = Arc::new(Admission::new(
             &subject.next.take().unwrap_or(settings),
             tasks,
+            subject.are_operators.then(Crowd::default),
         ));
         subject.at_work = Arc::downgrade(&admission);
         admission

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
-use crate::conversation::{FIRST_WORD, converse};
+use crate::conversation::{FIRST_WORD, converse, is_to_go};
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Before;
@@ -94,6 +94,7 @@ async fn in_time(
         greeted = greeting => greeted,
         // Nothing was asked yet.
         () = drained => Err(Ending::Finished),
+        () = is_to_go(shared) => Err(Ending::Silent),
     }
 }
 

@@ -102,6 +102,54 @@ async fn it_stays_up_during_the_drain_and_ends_last() {
     assert!(TcpStream::connect(admin).await.is_err());
 }
 
+/// With two places, which are those of peers that need none.
+#[tokio::test]
+async fn an_idle_socket_makes_room_for_an_operator_who_comes() {
+    let (listener, _) = bind().await;
+    let (operators, admin) = bind().await;
+    let shutdown = Shutdown::new();
+    let ledger = Ledger::new();
+    let pages = Admin::new(ledger.clone(), Readiness::new(&shutdown));
+    let hour = Duration::from_secs(3600);
+    let server = Server::new()
+        .listen(listener)
+        .head_timeout(hour)
+        .idle_timeout(hour)
+        .admin(
+            crate::Listener::from(operators).reserve(euryale_core::Reserve::new(2, |_| {})),
+            pages,
+        );
+    let serving = tokio::spawn(server.serve(Router::new(), shutdown.clone()));
+    let mut silent = Vec::new();
+    for _ in 0..2 {
+        silent.push(Peer::new(admin).await);
+    }
+    let mut asked = Vec::new();
+    for _ in 0..5 {
+        let mut peer = Peer::new(admin).await;
+        assert_eq!(peer.get("/livez").await.1, "live\n");
+        asked.push(peer);
+    }
+    for peer in silent.iter_mut().chain(&mut asked[..2]) {
+        assert_eq!(peer.rest().await, b"");
+    }
+    // One that looks on is not idle, the other is, and is closed.
+    let mut looks_on = asked.pop().unwrap();
+    looks_on
+        .send("GET /status/events HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    looks_on.head().await;
+    for _ in 0..3 {
+        assert_eq!(Peer::new(admin).await.get("/livez").await.1, "live\n");
+    }
+    // One may have come before.
+    for _ in 0..2 {
+        looks_on.event("status").await;
+    }
+    shutdown.drain();
+    within(serving).await.unwrap();
+}
+
 #[test]
 fn it_answers_while_every_blocking_thread_is_stuck() {
     const THREADS: usize = 2;
