@@ -11,9 +11,9 @@ use tokio::net::UnixStream;
 
 use crate::sendfile::SendfileIo;
 
-/// The number of bytes that are read at a time: one less than hyper's first buffer has. hyper doubles
-/// its buffer whenever a read fills it, up to `max_header_size`, and never makes it smaller while a
-/// body is slow; then hundreds of slow uploads hold 64 KiB each.
+/// The number of bytes that are read at a time: one less than hyper's first buffer has. hyper
+/// doubles its buffer whenever a read fills it, up to `max_header_size`, and never makes it smaller
+/// while a body is slow; then hundreds of slow uploads hold 64 KiB each.
 const MOST_READ: u64 = (8 << 10) - 1;
 
 /// A stream as it was accepted.

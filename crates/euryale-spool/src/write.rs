@@ -60,8 +60,8 @@ impl FileWriter {
         Ok(writer)
     }
 
-    /// Takes more bytes. Waits for the disk only when it is a whole chunk behind, or when there is no
-    /// memory to gather one.
+    /// Takes more bytes. Waits for the disk only when it is a whole chunk behind, or when there is
+    /// no memory to gather one.
     pub(crate) async fn write(&mut self, data: Bytes) -> io::Result<()> {
         if !self.gathered.extend(&data, CHUNK, Share::Half) {
             self.flush(data).await?;

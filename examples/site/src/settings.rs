@@ -385,7 +385,8 @@ const MOST_CONNECTIONS: usize = 4096;
 /// allows.
 pub(crate) const EXPORTS: usize = 8;
 
-/// Exports that wait for one of these to end. Each holds the texts that it will send, and its files.
+/// Exports that wait for one of these to end. Each holds the texts that it will send, and its
+/// files.
 pub(crate) const EXPORTS_WAITING: usize = 2;
 
 /// What the program does in the place of serving.
