@@ -390,3 +390,44 @@ async fn what_was_written_is_called_as_its_host_sees_it() {
     }
     site.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_leads_out_of_a_host() {
+    let site = Site::start_with(1, &["--virtual-host=shown.test/guides", "--demo"]).await;
+    let get = async |path: &str| {
+        let head = format!("GET {path}");
+        site.to_host("shown.test", &head, "", "").await
+    };
+    for path in [
+        "/operate",
+        "//operate",
+        "/../operate",
+        "/%2e%2e/operate",
+        "/..%2foperate",
+        "/operate?text",
+        "/operate?list=1",
+        "/operate?q=site",
+        "/pictures/chord.wav",
+        "/pictures/chord.wav/@@scale/64",
+        "/@@scale/64",
+        "/@@export/../operate",
+        "/guides/@@export?path=/operate",
+        "/@@tiles/recent",
+        "/@@tiles/numbers",
+    ] {
+        let answer = get(path).await;
+        let status = answer.status.as_u16();
+        assert!((400..500).contains(&status), "{path}: {status}");
+        assert!(!answer.text().contains("Running"), "{path}");
+    }
+    for path in ["/?q=the", "/?list=1", "/?list=1&path=/operate"] {
+        let answer = get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let text = answer.text();
+        let is_outside = |link: &&&str| link.starts_with("/operate");
+        let links = links(&text);
+        let outside: Vec<_> = links.iter().filter(is_outside).collect();
+        assert!(outside.is_empty(), "{path}: {outside:?}");
+    }
+    site.end().await;
+}
