@@ -25,7 +25,8 @@ pub(crate) trait Job<D: Database>: Send + Sync {
     fn switch(&self) -> &Switch;
 
     /// Stops its transaction, and answers whoever waits for it, unless one before it was committed:
-    /// nothing will be committed, whatever the worker still does. `false` when there is no transaction, or it is too late.
+    /// nothing will be committed, whatever the worker still does. `false` when there is no
+    /// transaction, or it is too late.
     fn stop(&self, why: Stopped) -> bool;
 }
 

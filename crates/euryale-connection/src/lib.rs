@@ -99,8 +99,9 @@
 //! committed one transaction already is stopped in the next, too, and gives its own answer. A
 //! commit that has begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
 //!
-//! The housekeeping task keeps the deadlines: a job with one costs no timer of its own. On a runtime
-//! without a timer, which the log names, a deadline is met only when the transaction would commit.
+//! The housekeeping task keeps the deadlines: a job with one costs no timer of its own. On a
+//! runtime without a timer, which the log names, a deadline is met only when the transaction would
+//! commit.
 //!
 //! # Backpressure
 //!

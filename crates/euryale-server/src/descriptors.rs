@@ -42,8 +42,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// * Something else may open a file in those microseconds, and get the number instead. It can get
 ///   one number at each step, because all numbers below the limit of that step are in use; the
 ///   accept then takes the next. Such a number is one of the reserve until it is closed. Operators
-///   have only [half](Reserve::places) of the reserve, 4 to 32 sockets at a time, so as many thieves as there are operators do
-///   not keep anybody out.
+///   have only [half](Reserve::places) of the reserve, 4 to 32 sockets at a time, so as many
+///   thieves as there are operators do not keep anybody out.
 /// * Peers cannot cause this: sockets, files of requests and connections are bounded
 ///   ([`fit`](Self::fit)) so that all of them stay below the soft limit. What is left is the
 ///   program's own code that opens files without counting them.

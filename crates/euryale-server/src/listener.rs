@@ -94,9 +94,9 @@ impl Listener {
     /// Peers are operators: they are accepted with a descriptor of `reserve` when there is no other
     /// ([`DescriptorLimit::reserve`](crate::DescriptorLimit::reserve)).
     ///
-    /// [`Server::admin`](crate::Server::admin) lets in as many as the reserve has places, 32 at most,
-    /// and closes an idle one for each that comes then; a server of your own for operators should have that as its
-    /// [`max_sockets`](crate::Server::max_sockets).
+    /// [`Server::admin`](crate::Server::admin) lets in as many as the reserve has places, 32 at
+    /// most, and closes an idle one for each that comes then; a server of your own for operators
+    /// should have that as its [`max_sockets`](crate::Server::max_sockets).
     #[must_use]
     pub fn reserve(mut self, reserve: Reserve) -> Self {
         self.reserve = Some(reserve);

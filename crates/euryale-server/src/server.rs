@@ -61,9 +61,9 @@ impl Server {
     ///
     /// It has as many places as the reserve, 4 to 32, or, without one, as
     /// [`max_sockets`](Self::max_sockets) says. When all are taken, the socket that is idle for
-    /// longest, between two requests or before the first, is closed for the one that comes: monitors
-    /// that keep their sockets, and peers that say nothing, keep nobody out. A status page that is
-    /// open is not idle.
+    /// longest, between two requests or before the first, is closed for the one that comes:
+    /// monitors that keep their sockets, and peers that say nothing, keep nobody out. A status page
+    /// that is open is not idle.
     pub fn admin(mut self, listener: impl Into<Listener>, admin: Admin) -> Self {
         self.admin = Some((listener.into(), admin));
         self
@@ -264,8 +264,9 @@ impl Server {
     /// request it finds [`Peer`](euryale_core::Peer).
     ///
     /// The drain closes the listeners first. Idle sockets close at once; others finish the response
-    /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY, and
-    /// a second for requests that are on their way) until the [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that
+    /// in flight (HTTP/1: with `Connection: close` if its head is still to come; HTTP/2: GOAWAY,
+    /// and a second for requests that are on their way) until the
+    /// [`drain_deadline`](Self::drain_deadline), or until `shutdown` cuts. A socket that
     /// was upgraded belongs to its route, which should watch [`Shutdown::draining`] and end: the
     /// drain waits for it like for any other, and when it cuts, the route can read and write no
     /// more.

@@ -120,7 +120,8 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     drop((asked, fresh));
 }
 
-/// As long as it likes, whether the service works on the answer or the peer gives little window for it.
+/// As long as it likes, whether the service works on the answer or the peer gives little window for
+/// it.
 #[tokio::test]
 async fn who_asks_and_confirms_nothing_has_its_answer_in_a_drain() {
     let (gate, _, app) = setup();
