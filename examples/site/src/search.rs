@@ -98,7 +98,7 @@ fn result(
     let snippet = snippet::of_source(&hit.body, hit.format, query, tokenizer)?;
     Ok(context! {
         href => pages.href(&hit.path),
-        path => &hit.path,
+        path => pages.seen(&hit.path),
         title => Value::from_safe_string(title),
         snippet => Value::from_safe_string(snippet),
     })
