@@ -72,6 +72,7 @@ pub(crate) enum Share {
     /// For what can also be kept in a file.
     Half,
     /// For what cannot: the texts of forms.
+    #[cfg(feature = "forms")]
     Most,
     /// For small requests.
     All,
@@ -95,6 +96,7 @@ impl Share {
     fn of(self, memory: u64) -> u64 {
         match self {
             Self::Half => memory / 2,
+            #[cfg(feature = "forms")]
             Self::Most => memory / 8 * 7,
             Self::All => memory,
         }
