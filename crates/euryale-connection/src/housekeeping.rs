@@ -220,8 +220,8 @@ impl<D: Database> Shared<D> {
     }
 }
 
-/// Runs what writes to the log. Who reads the log is the program's: a panic there must not end what
-/// keeps the deadlines. It was said where panics are said.
+/// Runs code that writes to the log. The subscriber is the program's own: if it panics, the task
+/// that enforces the deadlines must go on. The panic hook has reported the panic already.
 fn quietly<T>(logging: impl FnOnce() -> T) {
     drop(PanicMessage::catch(logging));
 }

@@ -225,8 +225,8 @@ impl<D: Database> Pool<D> {
     /// For a program that hangs: it takes no worker, no runtime and no lock that is held while
     /// something waits, so a plain thread that handles a signal may call it. The lines have the
     /// level INFO and the target `euryale_connection::report`, by which a filter can let them
-    /// through when it lets through nothing else. Of the jobs that wait the oldest hundred are
-    /// named, and the others counted.
+    /// through when it lets through nothing else. The oldest hundred jobs that
+    /// wait are named, and the others counted.
     pub fn report(&self) {
         report::log(&self.shared);
     }

@@ -241,12 +241,11 @@ impl Switch {
         Stopped::ALL.get(usize::from(reason)).copied()
     }
 
-    /// The same, if no transaction of the job has come to its commit. Only then may whoever waits
-    /// for the job be told so before it has ended: nothing of it was committed, and nothing will
-    /// be.
+    /// The same, if no transaction of the job has reached its commit. Only then may the job's
+    /// caller be answered before the job has ended: nothing was committed, and nothing will be.
     #[must_use]
     pub fn stopped_uncommitted(&self) -> Option<Stopped> {
-        // Whoever sees the transaction after a commit sees the mark, too: it was armed later.
+        // Relaxed is enough: a transaction after a commit is armed after the mark was set.
         self.stopped()
             .filter(|_| !self.has_committed.load(Ordering::Relaxed))
     }

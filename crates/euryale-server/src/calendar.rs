@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
-/// What every server of the process has seen. hyper's `Date` belongs to a thread, and on that the
-/// sockets of all of them: one that has hardly been asked is given what an other has made.
+/// The calendar of all servers in the process. hyper caches `Date` by thread, and sockets of all
+/// servers share threads, so a quiet server may send a `Date` that another one has made.
 pub(crate) static CALENDAR: Calendar = Calendar {
     newest: AtomicU64::new(0),
 };

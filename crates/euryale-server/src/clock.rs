@@ -36,9 +36,9 @@ impl Limits {
     }
 }
 
-/// An HTTP/2 peer that was told to send no more requests. hyper waits until it has confirmed that
-/// (RFC 9113 §6.8), which one that reads nothing never does: without a stream it is left so long
-/// for requests that are on their way.
+/// An HTTP/2 peer after the first GOAWAY. hyper waits until the peer confirms it (RFC 9113 §6.8),
+/// and a peer that reads nothing never does. A socket without streams has a second or two for
+/// requests that are on their way.
 #[derive(Debug)]
 pub(crate) struct Parting {
     sleep: Pin<Box<Sleep>>,

@@ -1,31 +1,31 @@
-//! Places that are wanted while all are taken.
+//! Closes an idle socket when a new one needs its place.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// Those who wait for nothing in particular, in the order in which they began to: one that has sent
-/// nothing yet, or rests between requests, makes room for one that comes. For operators: they have
-/// few places, and their monitors keep sockets that they use once in a minute.
+/// The idle sockets of an operators' listener, in the order in which they became idle: they have
+/// sent nothing yet, or rest between two requests. Operators have few places, and their monitors
+/// keep sockets that they use once a minute.
 #[derive(Debug, Default)]
 pub(crate) struct Crowd {
-    /// Whom nobody wants to go stays: a word may reach the next one late, when the one that it was
-    /// for was asked something in the same moment.
+    /// Whether a place is still needed. A notification may arrive late, because the socket that it
+    /// was for received a request in the same moment and passed it on.
     is_wanted: AtomicBool,
     turn: Notify,
 }
 
 impl Crowd {
-    /// Has the one go that waits for longest, or the next that begins to, until the guard is
-    /// dropped.
+    /// Asks the socket that has been idle longest, or else the next one that becomes idle, to close,
+    /// until the guard is dropped.
     pub(crate) fn want(&self) -> Wanted<'_> {
         self.is_wanted.store(true, Ordering::Release);
         self.turn.notify_one();
         Wanted(self)
     }
 
-    /// Resolves when whoever waits for this is to go. One that is dropped, because its peer has
-    /// asked for something, leaves its turn to the next.
+    /// Resolves when the socket that awaits this is to close. If the future is dropped, because a
+    /// request has arrived, the next socket is asked.
     pub(crate) async fn is_to_go(&self) {
         loop {
             self.turn.notified().await;
@@ -36,7 +36,7 @@ impl Crowd {
     }
 }
 
-/// A place is wanted.
+/// Keeps asking idle sockets for a place until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Wanted<'a>(&'a Crowd);
 
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_longest_goes_first_and_nobody_who_is_not_wanted_to() {
+    fn longest_idle_socket_goes_first_and_only_while_a_place_is_needed() {
         let crowd = Crowd::default();
         let mut first = Box::pin(crowd.is_to_go());
         let mut second = pin!(crowd.is_to_go());

@@ -4,10 +4,10 @@
 //! small allocation above a thousand large ones is enough: the process stays as large as it ever
 //! was, although nothing is in use. `malloc_trim(3)` returns all free pages.
 //!
-//! What has to hold, and why it does: neither call changes memory that is in use, and every thread
-//! may make both at any time. `malloc_trim(3)` is MT-Safe. `mallinfo(3)` is not where another
-//! thread calls `mallopt(3)`, because it reads the options; at worst a figure is wrong. A program
-//! with another allocator loses nothing by them.
+//! Why both calls are sound: neither changes memory that is in use, and every thread may make both
+//! at any time. `malloc_trim(3)` is MT-Safe. `mallinfo(3)` is not while another thread calls
+//! `mallopt(3)`, whose settings it reads; at worst a figure is wrong. In a program with another
+//! allocator both calls find an empty heap.
 
 #![expect(unsafe_code, reason = "two calls without a precondition; see above")]
 
@@ -29,7 +29,7 @@ pub(crate) async fn keep_small(ledger: Ledger) {
     let lane = BlockingLane::new("heap", 1).ledger(ledger);
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // What cannot be returned, such as the stacks of threads.
+    // The smallest amount seen. Part of it can never be returned, such as the stacks of threads.
     let mut least = i64::MAX;
     loop {
         ticks.tick().await;

@@ -156,7 +156,7 @@ struct Subject {
 }
 
 impl Changes {
-    /// Of a server for operators, where a socket that is idle makes room for a new one.
+    /// The terms of a server for operators, where an idle socket makes room for a new one.
     pub(crate) fn of_operators() -> Self {
         Self(Arc::new(Mutex::new(Subject {
             are_operators: true,

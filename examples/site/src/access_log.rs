@@ -16,7 +16,7 @@ use self::combined::{Combined, Counted};
 use crate::log::{Format, Lines};
 use crate::settings::Settings;
 
-/// What nginx logs for a client that left before it was answered.
+/// The status that nginx logs for a client that left before it was answered.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// Where the lines go, and their format.

@@ -28,7 +28,7 @@ pub(crate) enum Current<'a> {
 }
 
 impl<'a> Current<'a> {
-    /// What has neither a strong tag nor a time of change.
+    /// A resource that has neither a strong tag nor a time of change.
     pub(crate) const UNKNOWN: Self = Self::Something {
         tag: None,
         modified: None,

@@ -323,7 +323,7 @@ fn write(
     Ok(Ok(true))
 }
 
-/// What to do about a path at which something is already.
+/// Returns what to do about a path that is in use already.
 ///
 /// A name that was made of the title gets a number in the form, and is not taken at once: the form
 /// may have been sent twice.

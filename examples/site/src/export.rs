@@ -2,9 +2,9 @@
 //!
 //! Documents and open files are collected in the transaction, so they are of one moment. They are
 //! written after it, into a tar archive that is sent while it is made: a slow client holds a
-//! thread, and no connection. Of more files than may be open at a time only the names are
-//! collected, and each is opened when its turn comes: what a name names never changes, and if it is
-//! gone by then, the download is cut off.
+//! thread, and no connection. If there are more files than may be open at a time, only their names
+//! are collected, and each file is opened when its turn comes. A name always means the same bytes;
+//! if the file is gone by then, the download is cut off.
 //!
 //! `site import` reads what was unpacked, and makes the same pages of it ([`archive`]).
 
@@ -26,11 +26,12 @@ use crate::refusal::Refusal;
 use crate::store::{self, FileEntry, Format, Text};
 use crate::{address, files};
 
-/// So many files are open for one export at most: the system has only so many descriptors. Of more
-/// files one at a time is open.
+/// The maximum number of files that an export opens in its transaction, because descriptors are
+/// few. An export with more files opens one at a time.
 const MOST_OPEN: usize = 100;
 
-/// So many files one export has at most: each takes some hundred bytes of memory until it is sent.
+/// The maximum number of files in an export. Each takes some hundred bytes of memory until it is
+/// sent.
 const MOST_FILES: usize = 20_000;
 
 /// So many bytes of text are in memory for one export at most.
@@ -51,8 +52,8 @@ enum Content {
     Named(FileEntry),
 }
 
-/// The archive of `path` (default: the root). Whoever sees but a part of the site names what is in
-/// it, and gets no more.
+/// The archive of `path` (default: the root). A client of a virtual host names
+/// paths below its folder, and gets nothing else.
 pub(crate) fn answer(
     pages: &Pages,
     blobs: &FolderStore,

@@ -92,7 +92,8 @@ pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> 
     Ok(response)
 }
 
-/// Does it begin as gzip does (RFC 1952 §2.3.1)? What cannot be read is seen when it is sent.
+/// Returns whether it begins as gzip does (RFC 1952 §2.3.1). A file that cannot be read fails later,
+/// when it is sent.
 fn is_gzip(blob: &Blob) -> bool {
     let mut begin = [0; 2];
     let read = Reader::new(blob.clone()).read_exact(&mut begin);
@@ -149,7 +150,7 @@ pub(crate) fn take(
                 return Err(refusal.abort_with_navigation(pages, request, transaction));
             }
         };
-        // Of the file: the form is sent to its folder, and is about what it brings.
+        // The form is sent to a folder, but its conditions are about the file that it brings.
         conditions::require(pages, request, Current::file(before.as_ref()))?;
         if let Some(before) = before {
             remove_blobs(blobs, &before, transaction)?;

@@ -84,7 +84,7 @@ pub(crate) struct View<'a> {
     /// The addresses of what stands beside it.
     pub(crate) tiles: &'a [String],
     pub(crate) children: &'a [Entry],
-    /// Does something stand in it, listed or not?
+    /// Whether it has children, listed or not.
     pub(crate) is_folder: bool,
     pub(crate) files: &'a [FileEntry],
     /// The address of the page on which the lists of children and files go on.
@@ -206,7 +206,7 @@ impl Pages {
             .map_or_else(|| Some(path.to_owned()), |url| url.path(path))
     }
 
-    /// A path as its reader knows it, for a sentence: as it stands in addresses, but not encoded.
+    /// Returns a path as readers see it in addresses, but not encoded, for use in a sentence.
     pub(crate) fn seen(&self, path: &str) -> String {
         let address = self.location(&encoded(path));
         percent_decode_str(&address)

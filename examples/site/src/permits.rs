@@ -163,8 +163,8 @@ fn is_demonstration(path: &str) -> bool {
     path.starts_with("/@@") && !READING.iter().any(|reading| path.starts_with(reading))
 }
 
-/// Returns whether another site has made a browser ask for what is none of its business. Methods
-/// that are not safe are left to the layer that knows browsers without these fields, too.
+/// Returns whether another site made a browser send this request. Unsafe methods are left to
+/// [`CsrfLayer`](tower_http::csrf::CsrfLayer), which also covers browsers without these fields.
 fn is_foreign(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is_read = *method == Method::GET || *method == Method::HEAD;
     let is_guarded = is_writing(method, uri) || is_demonstration(uri.path());

@@ -30,7 +30,7 @@ impl Read for Reader {
         let at = self.blob.offset() + self.at;
         let read = self.blob.file().read_at(&mut buffer[..most], at)?;
         if read == 0 {
-            // Whoever was told its length would take what follows for the rest.
+            // The client has the length: it would take whatever follows for the rest of the file.
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
                 "a file is shorter than it was",

@@ -278,7 +278,7 @@ impl tracing::Subscriber for Broken {
 #[tokio::test(start_paused = true)]
 async fn a_log_that_panics_does_not_end_the_deadlines() {
     let lines = Arc::new(AtomicUsize::new(0));
-    // Of this thread, in which housekeeping runs, and not of the workers'.
+    // Housekeeping runs on this thread; workers keep the default subscriber.
     let _broken = tracing::subscriber::set_default(Broken(Arc::clone(&lines)));
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)

@@ -314,7 +314,7 @@ async fn overload_is_one_line_a_second_and_no_error() {
         }
         drop(log);
         let levels = levels.0.lock().unwrap();
-        // Two, if a second ended meanwhile.
+        // Two, if the clock passed from one second to the next.
         assert!(
             (1..=2).contains(&levels.len())
                 && levels.iter().all(|level| *level == tracing::Level::WARN),

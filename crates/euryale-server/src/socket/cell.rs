@@ -200,7 +200,8 @@ impl SocketCell {
         self.greeted.load(Relaxed)
     }
 
-    /// Of HTTP/2: nothing is worked on, and nothing is still to be written.
+    /// Returns whether an HTTP/2 socket has no stream: no request is running, and no response is
+    /// still to be written.
     pub(crate) fn is_without_streams(&self) -> bool {
         self.running.load(Relaxed) == 0
             && self.sending.load(Relaxed) == 0

@@ -312,7 +312,7 @@ mod tests {
         }
     }
 
-    /// What stands between `](` and the destination is not always a space.
+    /// The text between `](` and the destination is not always white space.
     #[test]
     fn what_is_not_the_destination_is_not_replaced() {
         for text in [

@@ -42,13 +42,13 @@ async fn what_is_not_what_its_sender_saw_is_not_deleted() {
     }
     let known = format!("if-none-match: W/{tag}\r\n");
     assert_eq!(status(&site, "DELETE", "/f.txt", &known).await, 412);
-    // What would not be done anyway is answered as ever (§13.2.1).
+    // A request that would fail anyway is answered as it would be without conditions (§13.2.1).
     assert_eq!(
         status(&site, "DELETE", "/none", "if-match: *\r\n").await,
         404
     );
     assert_eq!(status(&site, "DELETE", "/", OLD).await, 409);
-    // RFC 9110 §13.1.4: of two conditions the tag counts, and what is no date is none.
+    // RFC 9110 §13.1.4: If-Match wins over a date, and an invalid date is ignored.
     let both = format!("{OLD}if-match: {tag}\r\n");
     assert_eq!(status(&site, "DELETE", "/f.txt", &both).await, 204);
     let nonsense = "if-unmodified-since: yesterday\r\nif-match: *\r\n";

@@ -283,7 +283,7 @@ async fn other_sites_make_nobody_write_or_hold_a_worker() {
                 assert_eq!(get(&path, fields).await, 403, "{path} {fields}");
             }
         }
-        // Who clicks on a link elsewhere asks once, and sees what comes.
+        // A click on a link elsewhere is one request, and the user sees its answer.
         for path in ["/@@slow?ms=1", "/@@visitor", "/history?edit"] {
             assert_eq!(get(path, &link).await, 200, "{path}");
         }

@@ -32,7 +32,7 @@ impl Pipe {
         OpenOptions::new().write(true).open(&self.path).unwrap()
     }
 
-    /// Lets the reader go on. Whoever reads it next finds a file.
+    /// Lets the reader go on. The next reader finds a file.
     pub(super) fn release(&self, mut opened: File) {
         let file = self.path.with_extension("new");
         fs::write(&file, &self.id).unwrap();
