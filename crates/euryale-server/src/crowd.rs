@@ -16,8 +16,8 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Asks the socket that has been idle longest, or else the next one that becomes idle, to close,
-    /// until the guard is dropped.
+    /// Asks the socket that has been idle longest, or else the next one that becomes idle, to
+    /// close, until the guard is dropped.
     pub(crate) fn want(&self) -> Wanted<'_> {
         self.is_wanted.store(true, Ordering::Release);
         self.turn.notify_one();

@@ -92,8 +92,8 @@ pub(crate) fn response(blob: Blob, file: &FileEntry) -> Result<Response, Abort> 
     Ok(response)
 }
 
-/// Returns whether it begins as gzip does (RFC 1952 §2.3.1). A file that cannot be read fails later,
-/// when it is sent.
+/// Returns whether it begins as gzip does (RFC 1952 §2.3.1). A file that cannot be read fails
+/// later, when it is sent.
 fn is_gzip(blob: &Blob) -> bool {
     let mut begin = [0; 2];
     let read = Reader::new(blob.clone()).read_exact(&mut begin);
