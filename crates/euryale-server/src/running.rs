@@ -96,11 +96,6 @@ impl Running {
             drain: CancellationToken::new(),
             cut,
         });
-        #[cfg(all(target_os = "linux", target_env = "gnu"))]
-        tokio::spawn({
-            let cut = shared.cut.clone();
-            cut.run_until_cancelled_owned(crate::heap::keep_small(shared.ledger.clone()))
-        });
         let is_draining = Arc::new(AtomicBool::new(false));
         let make = MakeEdge::new(service, Arc::clone(&is_draining), slowest);
         let accepting = TaskTracker::new();
@@ -112,6 +107,15 @@ impl Running {
             accepting,
             is_draining,
         }
+    }
+
+    /// Returns freed memory to the system until everything is cut. It is the memory of the process,
+    /// so one of its servers is enough.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub(crate) fn keep_heap_small(&self) {
+        let cut = self.shared.cut.clone();
+        let keep_small = crate::heap::keep_small(self.shared.ledger.clone());
+        tokio::spawn(cut.run_until_cancelled_owned(keep_small));
     }
 
     /// Stops accepting ⇒ lets conversations finish ⇒ cuts what is left at the deadline, or when

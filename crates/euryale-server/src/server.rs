@@ -109,8 +109,8 @@ impl Server {
     /// How long a peer may take none of what is written to it. Default: 60 s, as nginx has it.
     ///
     /// It runs while the socket's buffers are full: on Linux they hold what is on its way to the
-    /// peer, and 256 KiB more. Who reads some of it in the time stays. A stream of HTTP/2 whose
-    /// peer gives it no window for so long is reset with CANCEL; so is one whose file waits for its
+    /// peer, and 256 KiB more. A peer that reads some of it in this time stays. An HTTP/2 stream
+    /// is reset with CANCEL if its peer opens no window for this long, or if its file waits for its
     /// turn while the peer takes nothing of any other file.
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.write = timeout;
@@ -302,6 +302,8 @@ impl Server {
             self.listeners,
             service,
         );
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        running.keep_heap_small();
         shutdown.draining().await;
         let drained = running.drain(self.drain_deadline, &shutdown).await;
         tracing::info!(drained.finished, drained.cut, "drained");
