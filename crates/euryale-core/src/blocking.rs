@@ -88,7 +88,8 @@ impl FallBack {
 
 /// Closes a file where that may block, on the blocking pool of this thread's runtime: closing a
 /// file without a name deletes it, and frees all its blocks. Outside a runtime it is closed here.
-/// What counts the file is dropped after it: `close_elsewhere((file, counted))`.
+/// A guard that counts the file is passed along and dropped after it: `close_elsewhere((file,
+/// counted))`.
 #[expect(
     clippy::disallowed_methods,
     reason = "whoever drops a body last may be on a runtime thread"

@@ -134,9 +134,9 @@ impl BlockingLane {
         self.reserve()?.enter().await
     }
 
-    /// A place, now: a turn if there is one, and otherwise one of the places to wait in. Whoever
-    /// has a place is not refused any more, so that it can be taken before something that cannot be
-    /// undone, and used after it.
+    /// A place, now: a turn if there is one, and otherwise one of the places to wait in. A
+    /// place is never refused later, so it can be taken before a step that cannot be undone and
+    /// used after it.
     ///
     /// # Errors
     /// [`LaneFull`](ErrorKind::LaneFull).
@@ -174,7 +174,7 @@ impl BlockingLane {
         Ok(())
     }
 
-    /// One of so many places to wait in.
+    /// Takes a place to wait in, if fewer than `most` are taken.
     fn wait(&self, most: usize) -> Result<Place, Error> {
         let waiting = Waiting::begin(self, most).ok_or_else(|| self.full())?;
         Ok(Place(Kept::Waiting(waiting)))

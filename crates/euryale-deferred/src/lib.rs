@@ -71,17 +71,17 @@
 //! Each lane is bounded in what runs, and [`max_waiting`] and [`writers_waiting`] bound what waits
 //! for a thread. A publisher is refused **before its transaction is committed**: the layer puts an
 //! [`AnswerGate`] into the request, which `Publish` asks about the answer. A response that is
-//! deferred, or whose body is to be written, gets its place there. When there is none, the
-//! transaction is aborted and the client is answered 503 with `Retry-After`, at once, as by any
-//! full queue.
+//! deferred, or whose body is to be written, gets its place there. If no place is left, the
+//! transaction is aborted and the client gets 503 with `Retry-After` at once, as from any full
+//! queue.
 //!
 //! Whatever is committed waits for its turn and is not refused: after a commit a client that sends
 //! its request again does everything twice. While it waits it holds nothing but its memory and what
 //! a body will be written from, and when its client goes away it leaves. A response that defers
-//! again, or whose body is written, waits for its next turn however many wait. What waits longer
-//! than the [`deadline`] is answered 504, and its thread never begins. Such an error says what it
-//! is ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is sent without
-//! `Retry-After` when the method is not safe.
+//! again, or whose body is written, waits for its next turn however many wait. A response that
+//! waits longer than the [`deadline`] is answered 504, and its thread never begins. Such an error
+//! says what it is ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is
+//! sent without `Retry-After` when the method is not safe.
 //!
 //! No gate is asked where no `Publish` is inside: what a handler of axum's returns is refused here,
 //! when its lane is full. Work that a deferred response hands to a [`CpuPool`] needs a place from

@@ -274,7 +274,8 @@ fn names_a_proxy(headers: &HeaderMap) -> bool {
 /// changes paths.
 pub(crate) async fn gate(request: Request, next: Next) -> Response {
     let permits = Permits::of(request.extensions());
-    let (method, uri) = (request.method(), request.uri());
+    let method = request.method();
+    let uri = request.uri();
     let missing = permits.missing(method, uri).map(Reason::Off);
     let foreign = || is_foreign(method, uri, request.headers()).then_some(Reason::Foreign);
     match missing.or_else(foreign) {

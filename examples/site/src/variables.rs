@@ -67,7 +67,8 @@ pub(crate) fn unknown() -> Vec<String> {
     let known: Vec<&str> = command.get_arguments().filter_map(variable).collect();
     let mut unknown: Vec<String> = std::env::vars_os()
         .filter_map(|(name, value)| {
-            let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+            let name = name.to_string_lossy();
+            let value = value.to_string_lossy();
             warning(&name, &value, &known)
         })
         .collect();

@@ -188,7 +188,7 @@ fn moved(to: String) -> Response {
 /// The root, a folder, the file, and a compressed one beside it.
 const WHILE_LOOKING: usize = 4;
 
-/// What `find` finds, its file counted.
+/// Returns what `find` finds, and counts its file.
 fn counted(
     descriptors: Option<&Descriptors>,
     find: impl FnOnce() -> io::Result<Found>,

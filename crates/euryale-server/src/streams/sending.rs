@@ -32,7 +32,7 @@ pub(crate) struct Sending {
     /// Since when the stream waits for its peer to take the first bytes, counted like `since`.
     /// Zero: its body says so.
     offered: AtomicU64,
-    /// Of the socket, if a file is sent.
+    /// What the socket has sent, if a file is being sent.
     taken: OnceLock<Arc<Taken>>,
     /// Bytes that hyper has.
     out: AtomicUsize,

@@ -205,7 +205,8 @@ mod tests {
     #[test]
     fn quotes_backslashes_and_control_bytes_are_escaped() {
         let line = line_of("/a%22\"", b"a\"b\\c\td\x80\xff");
-        let (request, agent) = (r#""GET /a%22\" HTTP/2.0""#, r#""a\"b\\c\td\x80\xff""#);
+        let request = r#""GET /a%22\" HTTP/2.0""#;
+        let agent = r#""a\"b\\c\td\x80\xff""#;
         assert!(
             line.ends_with(&format!("{request} 200 7 \"-\" {agent}\n")),
             "{line}"

@@ -59,7 +59,8 @@ proptest! {
 async fn the_name_is_made_of_the_title() {
     let site = Site::start(2).await;
     let form = site.browse("GET", "/guides?new").await.text();
-    let (title, name) = (form.find("id=\"title\""), form.find("id=\"name\""));
+    let title = form.find("id=\"title\"");
+    let name = form.find("id=\"name\"");
     assert!(title.is_some() && title < name, "the title first: {form}");
     let made = site
         .fill_in("/guides", "name=&title=My+first+%C3%9Cbung&body=B")
