@@ -3,7 +3,7 @@
 //!
 //! * `cargo xtask ci [--no-tests]`: everything, in order, stopping at the first failure
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows
-//! * `cargo xtask deps`: how many crates each published crate brings along
+//! * `cargo xtask deps`: the crates by level, and how many others each brings along
 //! * `cargo xtask instructions [--accept]`: instruction counts of fixed inputs, against a table
 
 #![forbid(unsafe_code)]

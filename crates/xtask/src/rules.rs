@@ -3,6 +3,7 @@
 pub(crate) mod dependencies;
 pub(crate) mod entries;
 pub(crate) mod examples;
+pub(crate) mod kinds;
 pub(crate) mod manifests;
 pub(crate) mod markdown;
 pub(crate) mod packages;

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::ci::{self, Action, Installed, steps};
-use crate::deps::count;
 use crate::instructions;
-use crate::rules::{
-    Finding, dependencies, entries, examples, manifests, markdown, packages, roots, size, words,
-};
+use crate::rules::{Finding, entries, examples, manifests, markdown, packages, roots, size, words};
 use crate::source::{Source, has_word};
 use crate::workspace::{Dependency, Package, Workspace};
+
+mod kinds;
 
 const LAYER_ROOT: &str = "//! One sentence.\n//!\n//! # Cancellation\n//! # Backpressure\n\
     //! # Errors\n//! # Panics\n\
@@ -36,6 +35,7 @@ fn package(name: &str, folder: &str, dependencies: Vec<Dependency>) -> Package {
         name: name.into(),
         folder: folder.into(),
         published: true,
+        kind: None,
         dependencies,
     }
 }
@@ -54,22 +54,6 @@ fn dev(name: &str) -> Dependency {
         dev: true,
         versioned: false,
     }
-}
-
-fn directions(package: &Package) -> Vec<Finding> {
-    let members = [
-        "euryale",
-        "euryale-core",
-        "euryale-spool",
-        "euryale-transform",
-        "euryale-test",
-        "xtask",
-    ];
-    dependencies::check(
-        package,
-        "[package]\nname = \"x\"\n",
-        &BTreeSet::from(members),
-    )
 }
 
 fn code(path: &str, text: &str) -> Vec<Finding> {
@@ -446,87 +430,7 @@ fn what_a_release_needs_is_told() {
     assert!(packages::unreleasable("[workspace.package]\nrepository = \"https://…\"\n").is_empty());
 }
 
-// Dependencies.
-
-#[test]
-fn layers_depend_on_core_only() {
-    let found = |name, other| directions(&package(name, "crates/x", vec![normal(other)])).len();
-    assert_eq!(found("euryale-promise", "euryale-core"), 0);
-    assert_eq!(found("euryale-promise", "euryale-spool"), 1);
-    assert_eq!(found("euryale-core", "euryale-spool"), 1);
-    assert_eq!(found("euryale-server", "euryale-spool"), 1);
-    assert_eq!(found("euryale-theme", "euryale-transform"), 0);
-    assert_eq!(found("euryale-theme", "euryale-spool"), 1);
-    assert_eq!(found("euryale", "euryale-spool"), 0);
-    assert_eq!(found("euryale-core", "a-fork-of-tokio"), 0, "not a member");
-}
-
-#[test]
-fn tests_may_depend_on_any_member() {
-    assert_eq!(
-        directions(&package(
-            "euryale-spool",
-            "crates/x",
-            vec![dev("euryale-test"), dev("euryale")]
-        )),
-        []
-    );
-}
-
-#[test]
-fn every_crate_has_a_rule() {
-    assert_eq!(
-        lines(&directions(&package(
-            "euryale-new",
-            "crates/euryale-new",
-            vec![]
-        ))),
-        [2]
-    );
-    assert_eq!(
-        directions(&package("site", "examples/site", vec![normal("euryale")])),
-        []
-    );
-}
-
-#[test]
-fn versions_suit_cargo_publish() {
-    let mut spool = package(
-        "euryale-spool",
-        "crates/euryale-spool",
-        vec![dev("euryale-test")],
-    );
-    spool.dependencies[0].versioned = true;
-    assert_eq!(
-        whats(&directions(&spool)),
-        ["dev-dependency on member `euryale-test` carries a version"]
-    );
-    spool.dependencies = vec![normal("euryale-core")];
-    spool.dependencies[0].versioned = false;
-    assert_eq!(
-        whats(&directions(&spool)),
-        ["dependency on member `euryale-core` has no version"]
-    );
-    spool.published = false;
-    assert_eq!(directions(&spool), []);
-}
-
-#[test]
-fn a_finding_names_the_line_of_the_dependency() {
-    let manifest = "[dependencies]\neuryale-core.workspace = true\n\
-        euryale-spool = { path = \"../euryale-spool\" }\n";
-    let members = BTreeSet::from(["euryale-spool"]);
-    let core = package(
-        "euryale-core",
-        "crates/euryale-core",
-        vec![normal("euryale-spool")],
-    );
-    assert_eq!(
-        dependencies::check(&core, manifest, &members)[0].to_string(),
-        "crates/euryale-core/Cargo.toml:3: `euryale-core` depends on `euryale-spool` - \
-         meet in the facade, or move what both need to `euryale-core`"
-    );
-}
+// Workspace.
 
 #[test]
 fn packages_are_read_from_cargo_metadata() {
@@ -818,13 +722,4 @@ fn more_instructions_are_found_and_fewer_are_told() {
         text.contains("+5.10 %  MORE") && text.contains("-10.00 %  less: accept it"),
         "{text}"
     );
-}
-
-#[test]
-fn a_crate_counts_once() {
-    assert_eq!(
-        count("a v1 (/w/a)\nb v1\nc v1\nb v1 (*)\n\nc v1\nb v2\n"),
-        3
-    );
-    assert_eq!(count("a v1\n"), 0);
 }

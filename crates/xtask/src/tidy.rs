@@ -62,11 +62,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
             _ => {}
         }
     }
-    let members: BTreeSet<&str> = workspace
-        .packages
-        .iter()
-        .map(|package| package.name.as_str())
-        .collect();
+    let members = dependencies::members(workspace);
     for package in &workspace.packages {
         let manifest = read(&workspace.root, &package.manifest())?;
         findings.extend(manifests::check(package, &manifest));

@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::rules::kinds::Kind;
+
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) packages: Vec<Package>,
@@ -21,6 +23,8 @@ pub(crate) struct Package {
     /// Below the root; empty for a package that stands in the root itself.
     pub(crate) folder: String,
     pub(crate) published: bool,
+    /// As the manifest says it.
+    pub(crate) kind: Option<String>,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -66,6 +70,11 @@ impl Package {
         }
     }
 
+    /// None where the manifest says none, or one that there is not.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.kind.as_deref().and_then(Kind::parse)
+    }
+
     pub(crate) fn read(package: &Value, root: &Path) -> Result<Self> {
         let manifest = Path::new(string(&package["manifest_path"])?);
         let folder = manifest.parent().unwrap_or(root).strip_prefix(root)?;
@@ -76,6 +85,9 @@ impl Package {
             published: package["publish"]
                 .as_array()
                 .is_none_or(|registries| !registries.is_empty()),
+            kind: package["metadata"]["euryale"]["kind"]
+                .as_str()
+                .map(String::from),
             dependencies: list(&package["dependencies"])
                 .iter()
                 .filter(|dependency| dependency["path"].is_string())

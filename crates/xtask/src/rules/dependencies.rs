@@ -1,70 +1,37 @@
 //! The direction of dependencies between members: layers meet in the facade and in the user's
 //! program, never in each other.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::Finding;
+use super::kinds::Kind;
 use super::manifests::line_of;
-use crate::workspace::Package;
+use crate::workspace::{Package, Workspace};
 
-const CORE: &[&str] = &["euryale-core"];
-const TRANSFORM: &[&str] = &["euryale-core", "euryale-transform"];
+/// The workspace's packages; those outside of `crates/` have no kind.
+pub(crate) type Members<'a> = BTreeMap<&'a str, Option<Kind>>;
 
-/// What a crate may depend on among the members; no list means anything, for the crates that put
-/// the others together.
-const ALLOWED: &[(&str, Option<&[&str]>)] = &[
-    ("euryale-core", Some(&[])),
-    // Layers.
-    ("euryale-connection", Some(CORE)),
-    ("euryale-publisher", Some(CORE)),
-    ("euryale-spool", Some(CORE)),
-    ("euryale-promise", Some(CORE)),
-    ("euryale-deferred", Some(CORE)),
-    ("euryale-blob", Some(CORE)),
-    ("euryale-transform", Some(CORE)),
-    ("euryale-forwarded", Some(CORE)),
-    // Transforms with dependencies of their own.
-    ("euryale-theme", Some(TRANSFORM)),
-    ("euryale-tiles", Some(TRANSFORM)),
-    // What stands around the stack.
-    ("euryale-server", Some(CORE)),
-    ("euryale-agent-check", Some(CORE)),
-    ("euryale-sqlite", Some(CORE)),
-    ("euryale-test", Some(CORE)),
-    // What puts it together.
-    ("euryale", None),
-    ("euryale-bench", None),
-    ("xtask", Some(&[])),
-];
-
-pub(crate) fn check(package: &Package, manifest: &str, members: &BTreeSet<&str>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let path = package.manifest();
-    let allowed = ALLOWED
+pub(crate) fn members(workspace: &Workspace) -> Members<'_> {
+    workspace
+        .packages
         .iter()
-        .find(|(name, _)| *name == package.name)
-        .map(|(_, allowed)| *allowed);
-    if allowed.is_none() && package.folder.starts_with("crates/") {
-        let what = format!("no rule says what `{}` may depend on", package.name);
-        let remedy = "add it to the table in crates/xtask/src/rules/dependencies.rs";
-        findings.push(Finding::new(&path, line_of(manifest, "name"), what, remedy));
-    }
+        .map(|package| (package.name.as_str(), package.kind()))
+        .collect()
+}
+
+pub(crate) fn check(package: &Package, manifest: &str, members: &Members<'_>) -> Vec<Finding> {
+    let path = package.manifest();
+    let mut findings = Vec::from_iter(kind(package, manifest));
+    findings.extend(imports(package, manifest, members));
     for dependency in package
         .dependencies
         .iter()
-        .filter(|other| members.contains(other.name.as_str()))
+        .filter(|other| members.contains_key(other.name.as_str()))
     {
         let name = dependency.name.as_str();
         let mut find = |what: String, remedy: &str| {
             findings.push(Finding::new(&path, line_of(manifest, name), what, remedy));
         };
-        if let Some(Some(list)) = allowed
-            && !dependency.dev
-            && !list.contains(&name)
-        {
-            let remedy = "meet in the facade, or move what both need to `euryale-core`";
-            find(format!("`{}` depends on `{name}`", package.name), remedy);
-        }
         // A published manifest keeps a dev-dependency only if it has a version, and then it must
         // already be on the registry: members that test with each other could never be published
         // first.
@@ -81,4 +48,61 @@ pub(crate) fn check(package: &Package, manifest: &str, members: &BTreeSet<&str>)
         }
     }
     findings
+}
+
+/// Each crate has a kind, and exactly the tools are not published.
+fn kind(package: &Package, manifest: &str) -> Option<Finding> {
+    if !package.folder.starts_with("crates/") {
+        return None;
+    }
+    let line = line_of(manifest, "name");
+    let find = |what, remedy| Some(Finding::new(&package.manifest(), line, what, remedy));
+    match package.kind() {
+        None => {
+            let what = format!("`{}` is of no kind", package.name);
+            let kinds = Kind::ALL.map(Kind::name).join(", ");
+            let remedy = format!(
+                "add `[package.metadata.euryale]` with a `kind`, one of {kinds}: it decides what \
+                 the crate may import"
+            );
+            find(what, remedy)
+        }
+        Some(kind) if (kind == Kind::Tool) == package.published => {
+            let what = format!("`{}` is of the kind {kind}", package.name);
+            let remedy = "tools have `publish = false`, and nothing else in crates has".to_owned();
+            find(what, remedy)
+        }
+        Some(_) => None,
+    }
+}
+
+/// The imports that the rule of the package's kind does not allow.
+pub(crate) fn imports(package: &Package, manifest: &str, members: &Members<'_>) -> Vec<Finding> {
+    let Some(kind) = package.kind() else {
+        return Vec::new();
+    };
+    let import = |name: &str| match members.get(name)? {
+        Some(other) if kind.may_import(name, *other) => None,
+        Some(other) => Some(format!("`{name}`, a crate of the kind {other}")),
+        None => Some(format!("`{name}`, which is no crate")),
+    };
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| !dependency.dev)
+        .filter_map(|dependency| {
+            let name = dependency.name.as_str();
+            let what = format!(
+                "`{}`, a crate of the kind {kind}, depends on {}",
+                package.name,
+                import(name)?
+            );
+            Some(Finding::new(
+                &package.manifest(),
+                line_of(manifest, name),
+                what,
+                "meet in the facade, or move what both need to `euryale-core`",
+            ))
+        })
+        .collect()
 }
