@@ -16,7 +16,7 @@ use tokio::time::{Instant, Sleep};
 use crate::job::{Cell, Job};
 use crate::pool::{About, Lane, Shared};
 use crate::queue::{LaneIndex, Rank, Ticket};
-use crate::worker;
+use crate::threads::is_worker_thread;
 
 /// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by a job.
 ///
@@ -258,7 +258,7 @@ where
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if worker::is_worker_thread() {
+        if is_worker_thread() {
             return Poll::Ready(Err(Error::new(ErrorKind::WouldDeadlock)));
         }
         let this = &mut *self;

@@ -55,9 +55,9 @@
 //! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the
 //! task that waits for the permit, the thread that runs the closure, the task that waits for its
 //! result. Here a waiting request is a *job* in the queue, not a task that waits for a permit. Each
-//! permit is one worker, a closure on tokio's blocking pool that owns one connection and takes job
-//! after job in its own thread. When the queue stays empty it puts the connection back, then the
-//! permit, and ends.
+//! permit is one worker, which owns one connection and takes job after job in its own thread: one
+//! of tokio's blocking threads, or one of the program's own ([`PoolBuilder::threads`]). When the
+//! queue stays empty it puts the connection back, then the permit, and ends.
 //!
 //! The permit lives in the worker. So a client that goes away, a time-out or an HTTP/2 reset,
 //! however many of them, never lets more jobs run than there are connections; with the permit in
@@ -148,9 +148,11 @@ pub mod r2d2;
 mod service;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod worker;
 
 pub use self::claim::PoolClaim;
 pub use self::layer::ConnectionLimitLayer;
 pub use self::pool::{Holder, Lane, Pool, PoolBuilder, Status, StillBusy, Waiter};
 pub use self::service::ConnectionLimit;
+pub use self::threads::{PoolWorker, StartWorker};

@@ -9,7 +9,7 @@ mod status;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
@@ -141,6 +141,15 @@ impl<D: Database> Pool<D> {
     /// new cap are dropped, idle ones now and others after their job. 0 is taken as 1.
     pub fn resize(&self, connections: usize) {
         let cap = connections.max(1);
+        let _resizing = self
+            .shared
+            .resizing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let grows = cap > self.shared.lock().queue.cap();
+        if grows {
+            self.shared.threads.resize(cap);
+        }
         let mut state = self.shared.lock();
         let then = state.queue.resize(cap);
         let mut surplus = Vec::new();
@@ -161,6 +170,9 @@ impl<D: Database> Pool<D> {
             .set(i64::try_from(cap).unwrap_or(i64::MAX));
         drop(state);
         self.shared.summon(then);
+        if !grows {
+            self.shared.threads.resize(cap);
+        }
         self.shared.drop_on_a_thread(surplus);
     }
 

@@ -5,6 +5,7 @@ mod holders;
 mod housekeeping;
 mod limit;
 mod stopping;
+mod threads;
 
 use std::error::Error as _;
 use std::sync::Arc;

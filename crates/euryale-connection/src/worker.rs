@@ -1,17 +1,15 @@
-//! A worker: a closure on tokio's blocking pool that holds one permit, keeps one connection, and
-//! runs job after job.
+//! A worker holds one permit, keeps one connection, and runs job after job on a thread that
+//! [`StartWorker`](crate::StartWorker) has given to it.
 //!
-//! This is the only place that calls `spawn_blocking` for publishing, and the only one where
-//! connections are opened, used and dropped. A worker that finds nothing to run drops idle
-//! connections whose time is over, one by one, with a look at the queue before each; housekeeping
-//! sends for one when none comes by itself. It holds its permit meanwhile: a connection that is
-//! still being closed is one of the pool's.
+//! Connections are opened, used and dropped here and nowhere else. A worker that finds nothing to
+//! run drops idle connections whose time is over, one by one, with a look at the queue before each;
+//! housekeeping sends for one when none comes by itself. It holds its permit meanwhile: a
+//! connection that is still being closed is one of the pool's.
 
 mod source;
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
@@ -24,6 +22,7 @@ use crate::housekeeping::Call;
 use crate::job::{Job, drop_quietly};
 use crate::pool::{Idle, Running, Seat, Shared, State};
 use crate::queue::{LaneIndex, Next, Then};
+use crate::threads::{self, PoolWorker, Work};
 
 /// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs
 /// about as much.
@@ -33,21 +32,8 @@ const SPIN: Duration = Duration::from_micros(20);
 /// all of them.
 const LOOKS: u32 = 16;
 
-thread_local! {
-    static IN_WORKER: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Is this thread a worker, with a permit in its hand? Then it must not wait for another one.
-pub(crate) fn is_worker_thread() -> bool {
-    IN_WORKER.get()
-}
-
 /// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
 /// the worker's drop gives the permit back and refuses the jobs that nobody would come for.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the pool's worker: the cap bounds it"
-)]
 pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
     let worker = Worker {
         shared: Arc::clone(shared),
@@ -60,40 +46,16 @@ pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
-    // Without a thread tokio panics, and keeps the closure until it has one: the worker must not
-    // stay in it.
-    let place = Arc::new(Mutex::new(Some(worker)));
-    let taken = Arc::clone(&place);
-    let run = move || {
-        let worker = take(&taken);
-        if let Some(worker) = worker {
-            worker.run();
-        }
-    };
-    if let Err(panic) = PanicMessage::catch(|| runtime.spawn_blocking(run)) {
+    let worker = PoolWorker::new(worker, runtime);
+    if let Err(panic) = PanicMessage::catch(|| shared.threads.start(worker)) {
         tracing::error!(%panic, "no thread for a worker");
-        drop(take(&place));
     }
 }
 
-fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
 /// Drops connections where that may block.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "connections are dropped in a worker"
-)]
 pub(crate) async fn drop_connections<C: Send + 'static>(connections: Vec<C>) {
     if !connections.is_empty() {
-        let drop_all = move || connections.into_iter().for_each(drop_quietly);
-        // Without a thread tokio panics, and drops them when it has one.
-        if let Ok(dropping) = PanicMessage::catch(|| tokio::task::spawn_blocking(drop_all)) {
-            // A panic of a connection's drop is caught inside; the runtime going down drops them
-            // all the same.
-            let _ = dropping.await;
-        }
+        threads::run_blocking(move || connections.into_iter().for_each(drop_quietly)).await;
     }
 }
 
@@ -145,9 +107,8 @@ enum Turn<J, C> {
 
 type Handed<D> = Arc<dyn Job<D>>;
 
-impl<D: Database> Worker<D> {
+impl<D: Database> Work for Worker<D> {
     fn run(mut self) {
-        let _mark = InWorker::mark();
         let mut turn = self.next(Instant::now());
         loop {
             turn = match turn {
@@ -190,7 +151,9 @@ impl<D: Database> Worker<D> {
             }
         }
     }
+}
 
+impl<D: Database> Worker<D> {
     /// The next job; or gives back everything, connection first, then the permit, in one step.
     fn next(&mut self, now: Instant) -> Turn<Handed<D>, D::Connection> {
         // Who was on the lookout in vain does not go on with it.
@@ -416,21 +379,5 @@ impl<D: Database> Drop for Worker<D> {
         for job in stranded {
             job.refuse(Error::new(ErrorKind::NoWorker));
         }
-    }
-}
-
-/// Marks this thread as a worker for as long as it lives.
-struct InWorker;
-
-impl InWorker {
-    fn mark() -> Self {
-        IN_WORKER.set(true);
-        Self
-    }
-}
-
-impl Drop for InWorker {
-    fn drop(&mut self) {
-        IN_WORKER.set(false);
     }
 }

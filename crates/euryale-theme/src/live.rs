@@ -5,7 +5,9 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use euryale_diazo::{LoadError, Loader, Stamp, Theme};
+use crate::error::LoadError;
+use crate::stamp::Stamp;
+use crate::theme::{Loader, Theme};
 
 /// A theme and the files that it comes from. Clones share it.
 ///
@@ -142,19 +144,18 @@ impl fmt::Debug for LiveTheme {
 fn read(loader: &Loader) -> (ThemeState, Vec<Stamp>) {
     let rules = loader.rules().display();
     let now = SystemTime::now();
-    let (loaded, stamps) = loader.load_with_stamps();
-    let (theme, error) = match loaded {
-        Ok(theme) => {
+    let (theme, error, stamps) = match loader.load_with_stamps() {
+        Ok((theme, stamps)) => {
             for warning in theme.warnings() {
                 tracing::warn!(%warning, "a theme has what is most likely a mistake");
             }
             tracing::info!(%rules, files = theme.files().len(), "theme compiled");
-            (Some(Arc::new(theme)), None)
+            (Some(Arc::new(theme)), None, stamps)
         }
-        Err(error) => {
+        Err((error, stamps)) => {
             tracing::error!(%error, "no theme: pages are served as they are until its files are \
                 mended");
-            (None, Some(error))
+            (None, Some(error), stamps)
         }
     };
     (

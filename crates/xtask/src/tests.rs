@@ -479,7 +479,7 @@ fn blocking_threads_are_taken_in_two_files() {
         [3]
     );
     for path in [
-        "crates/euryale-connection/src/worker.rs",
+        "crates/euryale-connection/src/threads.rs",
         "crates/euryale-core/src/blocking.rs",
         "crates/euryale-core/src/tests.rs",
         "crates/euryale-core/tests/a.rs",

@@ -13,6 +13,7 @@ use super::seats::Seats;
 use super::{Pool, Reach, Shared, State};
 use crate::housekeeping::Keeper;
 use crate::queue::Queue;
+use crate::threads::{BlockingThreads, StartWorker};
 
 /// Settings of a [`Pool`]; made by [`Pool::builder`], ended with [`build`](PoolBuilder::build).
 #[must_use]
@@ -26,6 +27,7 @@ pub struct PoolBuilder<D> {
     warn_after: Option<Duration>,
     lanes: Vec<(String, usize)>,
     ledger: Ledger,
+    threads: Box<dyn StartWorker>,
 }
 
 impl<D: Database> PoolBuilder<D> {
@@ -40,6 +42,7 @@ impl<D: Database> PoolBuilder<D> {
             warn_after: Some(Duration::from_secs(10)),
             lanes: Vec::new(),
             ledger: Ledger::new(),
+            threads: Box::new(BlockingThreads),
         }
     }
 
@@ -99,6 +102,12 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
+    /// Runs the workers on threads of the program's own. Default: tokio's blocking threads.
+    pub fn threads(mut self, threads: impl StartWorker) -> Self {
+        self.threads = Box::new(threads);
+        self
+    }
+
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.ledger = ledger;
@@ -123,6 +132,7 @@ impl<D: Database> PoolBuilder<D> {
             warn_after,
             lanes,
             ledger,
+            threads,
         } = self;
         let mut names = vec![Arc::from("default")];
         for (name, _) in &lanes {
@@ -139,9 +149,12 @@ impl<D: Database> PoolBuilder<D> {
             .set(i64::try_from(cap).unwrap_or(i64::MAX));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
+        threads.resize(cap);
         let shared = Shared {
             database,
             ledger,
+            threads,
+            resizing: Mutex::new(()),
             max_lifetime,
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),

@@ -16,6 +16,7 @@ use crate::claim::Waiting;
 use crate::housekeeping::{Call, Keeper};
 use crate::job::{Cell, Job, drop_quietly};
 use crate::queue::{LaneIndex, Queue, Rank, Refused, Then, Ticket};
+use crate::threads::{StartWorker, is_worker_thread};
 use crate::worker;
 
 pub(crate) struct Shared<D: Database> {
@@ -23,6 +24,9 @@ pub(crate) struct Shared<D: Database> {
     pub(crate) ledger: Ledger,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) spins: bool,
+    pub(crate) threads: Box<dyn StartWorker>,
+    /// Held while the cap and the threads change together.
+    pub(super) resizing: Mutex<()>,
     /// Set when the spinning worker is called for a job.
     pub(crate) called: AtomicBool,
     /// A worker gave its permit back.
@@ -165,7 +169,7 @@ impl<D: Database> Shared<D> {
     where
         Cell<F, T>: Job<D> + 'static,
     {
-        if worker::is_worker_thread() {
+        if is_worker_thread() {
             return Err(Error::new(ErrorKind::WouldDeadlock));
         }
         let now = Instant::now();

@@ -83,7 +83,7 @@ fn unfinished(path: &str, line: usize, word: &str) -> Finding {
 /// Where blocking work has a bound: the pool's worker, the lane that all else shares, and core's
 /// fall-back for bodies that met no layer.
 const BLOCKING: [&str; 3] = [
-    "crates/euryale-connection/src/worker.rs",
+    "crates/euryale-connection/src/threads.rs",
     "crates/euryale-core/src/blocking.rs",
     "crates/euryale-core/src/lane.rs",
 ];

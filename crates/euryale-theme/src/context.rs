@@ -8,7 +8,7 @@ use crate::xpath::Value;
 /// content from.
 ///
 /// ```
-/// use euryale_diazo::Context;
+/// use euryale_theme::Context;
 ///
 /// let context = Context::new("/news/today").parameter("role", "editor").parameter("mobile", true);
 /// assert_eq!(context.path(), "/news/today");

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file's modification time and size, taken before it was read, so that a change while it is read
-/// is noticed too.
+/// A file as it was before it was read: what changes while it is read has another stamp. None: it
+/// is not there.
 #[derive(Clone, Debug)]
-pub struct Stamp {
-    file: PathBuf,
-    /// None: there was no such file.
+pub(crate) struct Stamp {
+    pub(crate) file: PathBuf,
     seen: Option<(SystemTime, u64)>,
 }
 
@@ -20,14 +19,7 @@ impl Stamp {
         }
     }
 
-    /// The file.
-    pub fn file(&self) -> &Path {
-        &self.file
-    }
-
-    /// Returns whether the file still has that time and size. Asks the file system: not on a
-    /// runtime's thread.
-    pub fn still_holds(&self) -> bool {
+    pub(crate) fn still_holds(&self) -> bool {
         look(&self.file) == self.seen
     }
 }

@@ -1,0 +1,204 @@
+//! Where a pool's workers run.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use euryale_core::PanicMessage;
+use tokio::runtime::Handle;
+
+/// Gives a thread to each worker of a pool; set by
+/// [`PoolBuilder::threads`](crate::PoolBuilder::threads).
+///
+/// By default workers run on tokio's blocking threads, which end after 10 s without work. Threads
+/// of the program's own keep their names and their thread-local values, as interpreters and
+/// profilers expect. A closure is a `StartWorker` too:
+///
+/// ```
+/// use std::sync::{Arc, Mutex, mpsc};
+/// use std::thread;
+///
+/// use euryale_connection::{Pool, PoolWorker};
+/// use euryale_test::CountingDatabase; // stands for your database
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (sender, receiver) = mpsc::channel::<PoolWorker>();
+/// let receiver = Arc::new(Mutex::new(receiver));
+/// for number in 0..2 {
+///     let receiver = Arc::clone(&receiver);
+///     let next = move || receiver.lock().ok()?.recv().ok();
+///     // Ends when the pool, and so the sender, has been dropped.
+///     let run = move || std::iter::from_fn(next).for_each(PoolWorker::run);
+///     thread::Builder::new().name(format!("publisher-{number}")).spawn(run)?;
+/// }
+/// let pool = Pool::builder(CountingDatabase::new())
+///     .connections(2)
+///     .threads(move |worker| drop(sender.send(worker)))
+///     .build();
+/// let name = pool.run(|_| thread::current().name().map(str::to_owned)).await?;
+/// assert!(name.is_some_and(|name| name.starts_with("publisher-")));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It is dropped with the pool, which may happen on one of its own threads: its `Drop` must not
+/// join them.
+pub trait StartWorker: Send + Sync + 'static {
+    /// Has [`worker.run()`](PoolWorker::run) called soon, on a thread that may block. At most as
+    /// many workers are started and have not returned as the pool has connections, or had before
+    /// it was resized.
+    ///
+    /// Called on threads of the runtime and in other workers, without any lock of the pool: it must
+    /// not block. A panic is logged, and counts as a dropped worker.
+    fn start(&self, worker: PoolWorker);
+
+    /// Prepares for at most `workers` workers at a time.
+    ///
+    /// Called when the pool is built, and by each [`Pool::resize`](crate::Pool::resize): before
+    /// the pool starts more workers than it could so far, or after it has been told to have fewer.
+    /// Then the surplus workers return after their current job; it is time to end one thread for
+    /// each. Calls do not overlap. Default: does nothing.
+    fn resize(&self, workers: usize) {
+        let _ = workers;
+    }
+}
+
+impl<F> StartWorker for F
+where
+    F: Fn(PoolWorker) + Send + Sync + 'static,
+{
+    fn start(&self, worker: PoolWorker) {
+        self(worker);
+    }
+}
+
+/// A worker of a pool that waits for its thread; see [`StartWorker`].
+///
+/// It holds a permit of the pool. Dropped without having run, it gives the permit back; jobs that
+/// no other worker would run are refused with
+/// [`NoWorker`](euryale_core::ErrorKind::NoWorker).
+#[must_use]
+pub struct PoolWorker {
+    post: Arc<dyn Post>,
+    runtime: Handle,
+}
+
+impl PoolWorker {
+    /// A worker that runs on the caller's runtime, in a thread of any kind.
+    pub(crate) fn new<W: Work>(worker: W, runtime: Handle) -> Self {
+        Self {
+            post: Arc::new(Mutex::new(Some(worker))),
+            runtime,
+        }
+    }
+
+    /// Runs the pool's jobs on this thread, and returns when there is nothing to do for the moment.
+    /// Blocks until then. The pool starts another worker when it needs one again.
+    ///
+    /// Code in the jobs is inside the runtime from which the worker was started.
+    pub fn run(self) {
+        let _entered = self.runtime.enter();
+        let _mark = InWorker::mark();
+        self.post.work();
+    }
+}
+
+impl Drop for PoolWorker {
+    fn drop(&mut self) {
+        self.post.vacate();
+    }
+}
+
+impl fmt::Debug for PoolWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolWorker").finish_non_exhaustive()
+    }
+}
+
+/// What a worker does on its thread. Its `Drop` gives back what it holds.
+pub(crate) trait Work: Send + 'static {
+    fn run(self);
+}
+
+/// A place that a worker is taken out of once: to run, or to be dropped.
+trait Post: Send + Sync {
+    fn work(&self);
+
+    fn vacate(&self);
+}
+
+impl<W: Work> Post for Mutex<Option<W>> {
+    fn work(&self) {
+        if let Some(worker) = take(self) {
+            worker.run();
+        }
+    }
+
+    fn vacate(&self) {
+        drop(take(self));
+    }
+}
+
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// The default: the blocking threads of the runtime on which a worker is called for.
+pub(crate) struct BlockingThreads;
+
+impl StartWorker for BlockingThreads {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pool's worker: the cap bounds it"
+    )]
+    fn start(&self, worker: PoolWorker) {
+        let post = Arc::clone(&worker.post);
+        let runtime = worker.runtime.clone();
+        // Without a thread tokio panics, and keeps the closure until it has one: the worker must
+        // not stay in it.
+        let spawned = PanicMessage::catch(|| runtime.spawn_blocking(move || worker.run()));
+        if let Err(panic) = spawned {
+            tracing::error!(%panic, "no thread for a worker");
+            post.vacate();
+        }
+    }
+}
+
+/// Runs what holds no permit on a blocking thread of the runtime, or drops it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only `close` waits for it, once in a pool's life"
+)]
+pub(crate) async fn run_blocking(work: impl FnOnce() + Send + 'static) {
+    // Without a thread tokio panics, and drops the work when it has one.
+    if let Ok(running) = PanicMessage::catch(|| tokio::task::spawn_blocking(work)) {
+        // A runtime that ends drops the work.
+        let _ = running.await;
+    }
+}
+
+thread_local! {
+    static IN_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Returns whether this thread runs a worker, which holds a permit and must not wait for another.
+pub(crate) fn is_worker_thread() -> bool {
+    IN_WORKER.get()
+}
+
+/// Marks this thread as a worker's until it is dropped.
+struct InWorker;
+
+impl InWorker {
+    fn mark() -> Self {
+        IN_WORKER.set(true);
+        Self
+    }
+}
+
+impl Drop for InWorker {
+    fn drop(&mut self) {
+        IN_WORKER.set(false);
+    }
+}
