@@ -1,32 +1,32 @@
-//! Tells HAProxy how much a node can take: by its agent check, over TCP.
+//! Tells HAProxy how much load a node can take, through HAProxy's agent check over TCP.
 //!
 //! It runs beside the stack, reads the status of the pool, and needs neither a worker nor a
 //! connection.
 //!
-//! A balancer sees connections, not workers. It cannot know that a node with fifty downloads has
-//! every worker free, nor that one with two requests has none, and `maxconn` at the number of
-//! workers makes downloads block pages. With an agent the node says itself what it can take, as
-//! often as it is asked:
+//! A balancer sees connections, not workers. It cannot see that all workers of a node with fifty
+//! downloads are free, or that a node with two requests has no worker left. A `maxconn` equal to
+//! the number of workers makes downloads block pages. With an agent, the node itself reports what
+//! it can take, as often as it is asked:
 //!
 //! ```text
 //! balance random(2)
 //! server a 10.0.0.7:8080 check weight 100 agent-check agent-port 8082 agent-inter 250ms
 //! ```
 //!
-//! `leastconn` would not do: it ignores the weight of a server that has no request from HAProxy,
-//! and counts downloads as load.
+//! Do not use `leastconn`: it ignores the weight of a server that has no request from HAProxy, and
+//! counts downloads as load.
 //!
-//! | it says | when |
+//! | answer | meaning |
 //! |---|---|
-//! | `up ready 75% maxconn:20000` | share of its weight, requests it can hold ([`Answer::of`]) |
-//! | `up ready 1% maxconn:20000` | every worker is busy: a request would wait here |
-//! | `down #why` | it is not ready, or every worker is stuck |
-//! | `drain` | it is about to end: no new ones, those that are there may finish |
-//! | `maint` | it was taken out on purpose |
+//! | `up ready 75% maxconn:20000` | its share of the weight, and the requests that it can hold ([`Answer::of`]) |
+//! | `up ready 1% maxconn:20000` | every worker is busy, so a request would wait |
+//! | `down #why` | the node is not ready, or every worker is stuck |
+//! | `drain` | the node is about to end: it takes no new requests and finishes the current ones |
+//! | `maint` | the node was taken out of service on purpose |
 //!
-//! `ready` takes back `drain` and `maint` when the node is there again. It also takes back those
-//! that somebody set by HAProxy's own console: take a node out where its agent is switched off
-//! (`disable agent`), or in the node.
+//! `ready` revokes `drain` and `maint` when the node is back. It also revokes those that were set
+//! in HAProxy's own console. To take a node out of service there, switch off its agent
+//! (`disable agent`), or do it in the node.
 //!
 //! ```
 //! use std::time::Duration;
@@ -50,33 +50,35 @@
 //! assert_eq!(Answer::of(&full, patience).to_string(), "up ready 1% maxconn:20000");
 //! ```
 //!
-//! For other balancers there is [`Resume`]: the same as JSON, and how fast requests of each class
-//! are answered here.
+//! For other balancers there is [`Resume`]: the same as JSON, with the speed at which this node
+//! answers each class of requests.
 //!
 //! # Behind a proxy
 //!
-//! It is for the balancer only: bind it to loopback or a private network. It says how busy the node
-//! is to whoever connects. HAProxy's `maxconn` of a server is per process of HAProxy.
+//! Bind it to loopback or a private network: only the balancer should reach it, and it tells
+//! everybody who connects how busy the node is. In HAProxy, a server's `maxconn` applies to each
+//! HAProxy process.
 //!
-//! It replaces, from Zope: the ICP server by which Squid and Pound found a free instance, and
+//! It replaces, from Zope: the ICP server with which Squid and Pound found a free instance, and
 //! `zc.resumelb`'s reports.
 //!
 //! # Cancellation
 //!
-//! When the future of [`AgentCheck::serve`] is dropped the listener is closed. Lines that are under
-//! way are sent.
+//! When the future of [`AgentCheck::serve`] is dropped, the listener is closed. Answers that have
+//! been started are still sent.
 //!
 //! # Backpressure
 //!
-//! At most 64 peers at a time, each for at most a second; more are closed at once.
+//! It serves at most 64 peers at a time, each for at most a second, and closes further ones at
+//! once.
 //!
 //! # Errors
 //!
-//! None: a check that cannot be answered is a line of the log, at `debug`.
+//! None. A check that cannot be answered is logged at `debug`.
 //!
 //! # Panics
 //!
-//! A panic of the closures that it asks ends it.
+//! A panic in one of its closures ends the agent.
 
 #![forbid(unsafe_code)]
 

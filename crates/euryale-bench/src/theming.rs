@@ -8,7 +8,7 @@ use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use euryale_theme::{Context, Theme};
+use euryale_diazo::{Context, Theme};
 use rustix::time::{ClockId, clock_gettime};
 
 use self::normal::normal;
@@ -18,10 +18,10 @@ use crate::peers;
 use crate::statistics::Spread;
 
 /// As the theme's own tests compare pages.
-#[path = "../../euryale-theme/tests/it/normal.rs"]
+#[path = "../../euryale-diazo/tests/it/normal.rs"]
 mod normal;
 
-const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-theme/benches/page");
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-diazo/benches/page");
 const SCRIPT: &str = include_str!("../peers/theme.py");
 /// Our pages per second must be so many times Diazo's.
 const GOAL: f64 = 10.0;
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .map(|(ours, theirs)| ours.pages_per_second() / theirs.pages_per_second());
     let ratio = Spread::of(ratios);
     print_row(
-        "euryale-theme",
+        "euryale-diazo",
         &mine,
         &ratio.map_or_else(String::new, |ratio| ratio.show(1)),
     );

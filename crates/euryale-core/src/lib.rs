@@ -1,28 +1,27 @@
-//! The vocabulary that Euryale's layers share: what a publisher is, what it is lent, and what it
-//! gives back.
+//! The vocabulary that Euryale's layers share: publishers, transactions, leases, responses and
+//! errors.
 //!
-//! This crate stands beside the onion, not in it: it holds no worker and no connection. Layer
-//! crates depend on it and on no other layer; applications usually see it through the facade crate
-//! `euryale`.
+//! This crate is not a layer: it holds no worker and no connection. Layer crates depend on it and
+//! on no other layer; applications usually see it through the facade crate `euryale`.
 //!
-//! | to say | type |
+//! | for | type |
 //! |---|---|
 //! | synchronous application code | [`Publisher`], given a [`Request`] and a [`Transaction`] |
-//! | where rows are kept | [`Database`] |
+//! | the database | [`Database`] |
 //! | "do not commit" | [`Abort`], [`OrAbort`] |
 //! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
 //! | several transactions that read one state | [`Snapshot`], [`SnapshotPin`] |
-//! | what is sent back | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
-//! | what went wrong | [`Error`], [`ErrorKind`] |
-//! | whose work this is, to people and to metrics | [`Route`] |
-//! | who sent a request | [`Peer`], [`PeerAddr`] |
-//! | how many files requests may have open | [`Descriptors`] |
-//! | is everything given back? | [`Ledger`] |
+//! | the response | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
+//! | a failure | [`Error`], [`ErrorKind`] |
+//! | the route's name, for people and metrics | [`Route`] |
+//! | the sender of a request | [`Peer`], [`PeerAddr`] |
+//! | the budget of files that requests may have open | [`Descriptors`] |
+//! | the accounts that show whether everything was returned | [`Ledger`] |
 //!
 //! # Example
 //!
-//! A publisher is a plain function. It connects when it first asks for the connection, and commits
-//! by returning:
+//! A publisher is a plain function. It connects when it first calls `connection()`, and commits by
+//! returning `Ok`:
 //!
 //! ```
 //! use euryale_core::{Abort, Body, Database, Request, Response, Transaction};
@@ -40,7 +39,7 @@
 //! # fn check<D: Database>() { is_publisher::<D, _>(hello::<D>) }
 //! ```
 //!
-//! The guide tells how to [write a
+//! The guide explains how to [write a
 //! `Database`](https://docs.rs/euryale/latest/euryale/guide/writing_a_database/), and [what happens
 //! when](https://docs.rs/euryale/latest/euryale/guide/what_happens_when/) clients leave or
 //! transactions conflict.
@@ -50,12 +49,13 @@
 //!
 //! # Cancellation
 //!
-//! A dropped response future never interrupts a publication: the worker runs to the end of its
-//! transaction. A publisher can ask [`Transaction::client_is_gone`].
+//! Dropping a response future does not take a running publication out of its worker. A publication
+//! that only reads is stopped; any other runs to the end of its transaction, and can call
+//! [`Transaction::client_is_gone`].
 //!
 //! # Backpressure
 //!
-//! None here; the queue stands in the pool that implements [`Claim`].
+//! None in this crate. The queue is in the pool that implements [`Claim`].
 //!
 //! # Errors
 //!

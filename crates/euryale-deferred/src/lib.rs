@@ -1,10 +1,10 @@
 //! Waits for responses that are computed after their transaction, before their heads are sent.
 //!
-//! It stands outside everything that publishes. When a publisher answers with a [`Deferred`]
-//! response, its transaction is over and its worker free, and this layer waits: the status, the
-//! type and the length that the client gets are those of the response that was computed, and an
-//! error before it is there is a real error response. What stands outside sees an ordinary
-//! response: HTML to transform, a blob to serve in parts, a stream.
+//! It is outside everything that publishes. If a publisher returns a [`Deferred`] response, its
+//! transaction has ended and its worker is free while this layer waits. The client gets the status,
+//! type and length of the computed response, and an error during the computation becomes a proper
+//! error response. The layers outside see an ordinary response: HTML to transform, a blob to serve
+//! in parts, or a stream.
 //!
 //! ```
 //! use euryale_core::{Body, Deferred, Error, Response};
@@ -16,7 +16,7 @@
 //! # async fn main() {
 //! let service = ServiceBuilder::new().layer(DeferredLayer::new()).service(service_fn(
 //!     async |_: http::Request<()>| Ok::<_, Error>(Response::from(Deferred::new(async {
-//!         // An answer of another service, say.
+//!         // For example, the answer of another service.
 //!         Ok::<_, Error>(Response::new(Body::from("later")))
 //!     }))),
 //! ));
@@ -25,83 +25,85 @@
 //! # }
 //! ```
 //!
-//! Alone, in an axum `Router`, it stands below `RespondLayer`, as all layers that return errors:
-//! `ServiceBuilder::new().layer(RespondLayer::new()).layer(DeferredLayer::new())`.
+//! On its own in an axum `Router` it goes inside `RespondLayer`, like all layers that return
+//! errors: `ServiceBuilder::new().layer(RespondLayer::new()).layer(DeferredLayer::new())`.
 //!
 //! # Three lanes
 //!
-//! | what | where it runs | at a time |
+//! | work | where it runs | limit |
 //! |---|---|---|
 //! | [`Deferred::new`], an async block | on the runtime, in the request's own task | [`futures`]: 10,000 |
 //! | [`Deferred::blocking`], a function | in a blocking thread | [`blocking`]: 128 |
 //! | [`Body::writer`], [`Body::iter`] | in a blocking thread, beside the client that reads | [`writers`]: 64 |
 //!
-//! Work for the CPU that takes long belongs on as few threads as there are cores: [`CpuPool`].
+//! Long computations should run on no more threads than there are cores: see [`CpuPool`].
 //!
-//! # What is kept of the first response
+//! # Which headers are sent?
 //!
-//! Headers that the publisher, or middleware inside, put beside the deferred body are sent, too,
-//! unless the computed response has the same ones; cookies of both are sent. Its status is not.
-//! Framing is dropped from both, as from any publisher's response.
+//! The headers of the computed response are sent, and so are those of the publisher's own response
+//! (which middleware inside may have extended), unless the computed response has the same header.
+//! Cookies of both are sent. The status is that of the computed response. Framing headers are
+//! dropped from both, as from any publisher's response.
 //!
 //! # HEAD
 //!
-//! The response is computed as for GET, and its body is not sent: nothing else knows the status,
-//! the type and the length that GET would have (RFC 9110 §9.3.2). HEAD therefore costs what GET
-//! costs. A body that synchronous code writes is not started; its head is known without it.
+//! The response is computed as for GET, and its body is not sent. Only the computation can
+//! determine the status, type and length that GET would have (RFC 9110 §9.3.2), so HEAD costs as
+//! much as GET. A body that synchronous code writes is not started, because its head is known
+//! without it.
 //!
 //! It replaces, from Zope: the asynchronous stream iterators (`AsyncWorkerStreamIterator`), which
-//! had a thread of their own for each, no errors and no end; and ZServer's unbound stream
-//! iterators.
+//! had one thread for each response, no error handling and no deadline; and ZServer's unbound
+//! stream iterators.
 //!
 //! # Cost
 //!
-//! A response that is not deferred: 0.1 µs, and an allocation for the gate in the request's
-//! extensions (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else
-//! on two cores of an AMD EPYC).
+//! A response that is not deferred takes 0.1 µs, and one allocation for the gate in the request's
+//! extensions (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise
+//! idle cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! When the client goes away, an async response is dropped. A blocking one that runs goes on, keeps
-//! its place until it returns, and its result is dropped in its thread; one that has not begun
-//! never does. A writer's next write fails with `BrokenPipe`.
+//! When the client disconnects, an async response is dropped. A blocking one that is running goes
+//! on: it keeps its place until it returns, and its result is dropped in its thread. One that has
+//! not begun never runs. A writer's next write fails with `BrokenPipe`.
 //!
 //! # Backpressure
 //!
-//! Each lane is bounded in what runs, and [`max_waiting`] and [`writers_waiting`] bound what waits
-//! for a thread. A publisher is refused **before its transaction is committed**: the layer puts an
-//! [`AnswerGate`] into the request, which `Publish` asks about the answer. A response that is
-//! deferred, or whose body is to be written, gets its place there. If no place is left, the
-//! transaction is aborted and the client gets 503 with `Retry-After` at once, as from any full
-//! queue.
+//! Each lane limits the work that runs, and [`max_waiting`] and [`writers_waiting`] limit the work
+//! that waits for a thread. A publisher is refused **before its transaction is committed**: the
+//! layer puts an [`AnswerGate`] into the request, and `Publish` asks it about the answer. A
+//! response that is deferred, or whose body is to be written, gets its place there. If no place is
+//! left, the transaction is aborted, and the client gets a 503 with `Retry-After` at once, as from
+//! any full queue.
 //!
-//! Whatever is committed waits for its turn and is not refused: after a commit a client that sends
-//! its request again does everything twice. While it waits it holds nothing but its memory and what
-//! a body will be written from, and when its client goes away it leaves. A response that defers
-//! again, or whose body is written, waits for its next turn however many wait. A response that
-//! waits longer than the [`deadline`] is answered 504, and its thread never begins. Such an error
-//! says what it is ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is
-//! sent without `Retry-After` when the method is not safe.
+//! A response whose transaction is committed waits for its turn and is not refused, because a
+//! client that repeats its request after a commit does everything twice. While it waits, it holds
+//! only its memory and the data for its body; if its client disconnects, it leaves. A response that
+//! defers again, or whose body is written, waits for its next turn, however many others wait. If it
+//! waits longer than the [`deadline`], the answer is 504, and its thread never begins. Such an
+//! error is marked ([`is_after_transaction`](euryale_core::Error::is_after_transaction)), and is
+//! sent without `Retry-After` if the method is not safe.
 //!
-//! No gate is asked where no `Publish` is inside: what a handler of axum's returns is refused here,
-//! when its lane is full. Work that a deferred response hands to a [`CpuPool`] needs a place from
-//! before the commit, too: [`CpuPool::reserve`].
+//! Without a `Publish` inside, no gate is asked: the response of an axum handler is refused here if
+//! its lane is full. Work that a deferred response hands to a [`CpuPool`] also needs a place before
+//! the commit: see [`CpuPool::reserve`].
 //!
-//! Writers and iterators have their turn before the head is sent and block at their window. A
-//! client that reads nothing for a minute is given up.
+//! Writers and iterators get their turn before the head is sent, and block when their window is
+//! full. They give up on a client that reads nothing for a minute.
 //!
 //! # Errors
 //!
 //! [`Error`](euryale_core::Error), by kind: `DeferredFailed` (502: it returned an error, or was
 //! deferred too often), `Elapsed` (504: not within the deadline), `Panicked` (500), `LaneFull` and
-//! `NoWorker` (503), those of the service inside. An [`Error`](euryale_core::Error) that the
-//! computation returns keeps its kind. What goes wrong after the head breaks the body off, so that
-//! no client takes it for the whole, and is logged.
+//! `NoWorker` (503), and those of the service inside. An [`Error`](euryale_core::Error) that the
+//! computation returns keeps its kind. A failure after the head has been sent cuts the body off, so
+//! that no client takes it for complete, and is logged.
 //!
 //! # Panics
 //!
-//! A panic of a deferred response, of a writer or of an iterator is caught. The deadline needs
-//! tokio's timer.
+//! A panic in a deferred response, a writer or an iterator is caught. The deadline needs tokio's
+//! timer.
 //!
 //! [`Body::iter`]: euryale_core::Body::iter
 //! [`Body::writer`]: euryale_core::Body::writer

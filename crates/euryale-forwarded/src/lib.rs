@@ -1,10 +1,9 @@
-//! Who the client is, and at which address it sees the application: behind reverse proxies that are
-//! trusted.
+//! The client's address and the application's public URL, as reported by trusted proxies.
 //!
-//! [`ForwardedLayer`] and, inside it, [`VirtualHostLayer`] stand outside everything else, right
-//! below the server, and hold neither a worker nor a connection. They turn what proxies say, in
-//! headers or in paths, into two typed values, [`Client`] and [`PublicUrl`], and let none of it
-//! pass in any other form: no header that reaches the application says who a client is.
+//! [`ForwardedLayer`] and, inside it, [`VirtualHostLayer`] are the outermost layers, just inside
+//! the server, and hold neither a worker nor a connection. They turn what proxies report in headers
+//! or paths into two typed values, [`Client`] and [`PublicUrl`], and remove it in every other form:
+//! no header that reaches the application identifies a client.
 //!
 //! ```
 //! use euryale_core::{Body, Peer, PeerAddr, Response};
@@ -27,7 +26,7 @@
 //! let peer = PeerAddr::Tcp(([10, 0, 0, 1], 4711).into());
 //! let request = http::Request::get("/news")
 //!     .extension(Peer::new(peer)) // euryale-server does this
-//!     .header("x-forwarded-for", "203.0.113.9, 192.0.2.7") // the first is what the client made up
+//!     .header("x-forwarded-for", "203.0.113.9, 192.0.2.7") // the client made up the first one
 //!     .header("x-forwarded-proto", "https")
 //!     .header("x-forwarded-host", "example.org")
 //!     .header("x-forwarded-prefix", "/app");
@@ -35,58 +34,59 @@
 //! # }
 //! ```
 //!
-//! Where proxies stand, and what they have to be told, is in
-//! [the guide](https://docs.rs/euryale/latest/euryale/guide/deploying/).
+//! For the configuration of proxies, see [the
+//! guide](https://docs.rs/euryale/latest/euryale/guide/deploying/).
 //!
 //! # Behind a proxy
 //!
-//! * **Whom to trust** is a list of networks, and `unix` for whoever may connect to a Unix socket
-//!   ([`TrustedProxies`]). By default nobody is.
-//! * **Who the peer is** says the server. `euryale-server`, and `SendfileListener` for
-//!   `axum::serve`, put a [`Peer`](euryale_core::Peer) into each request. Under plain `axum::serve`
-//!   the layers are told where to look, by [`ForwardedLayer::peer`]; without it nobody is trusted,
-//!   which the log says once.
-//! * **Which fields count** is a list, too ([`ForwardedLayer::fields`]): a trusted proxy has to
-//!   set, or take away, each that is listed. One that it passes on as it came is the client's word.
-//! * **The client** is the last address on the way that is no trusted proxy. What stands before it
-//!   in a list is its own invention, and is never looked at. A hop that gives no address ends the
-//!   way, and the client is unknown.
-//! * **Scheme, host and prefix** are what that proxy said which the client talked to. `Host` and,
-//!   over HTTP/2, the target are made to agree with it, so that middleware which compares them with
+//! * **Trusted proxies** are a list of networks, and `unix` for every process that may connect to a
+//!   Unix socket ([`TrustedProxies`]). The list is empty by default.
+//! * **The peer's address** is set by the server. `euryale-server`, and `SendfileListener` for
+//!   `axum::serve`, put a [`Peer`](euryale_core::Peer) into each request. Under plain
+//!   `axum::serve`, [`ForwardedLayer::peer`] says where to find it; without that nobody is trusted,
+//!   and the log says so once.
+//! * **The accepted fields** are a list ([`ForwardedLayer::fields`]). A trusted proxy must set or
+//!   remove each field in it, because a field that it passes on unchanged was written by the
+//!   client.
+//! * **The client** is the last address in the chain that does not belong to a trusted proxy.
+//!   Entries before it may be forged by that client and are never looked at. At a hop without an
+//!   address the chain ends, and the client is unknown.
+//! * **Scheme, host and prefix** are those reported by the proxy that the client talked to. `Host`
+//!   and, over HTTP/2, the target are changed to match, so that middleware which compares them with
 //!   `Origin` compares the right one.
-//! * **What cannot be read** is answered 400 when a trusted proxy sends it.
-//! * **From anybody else** nothing of it counts, and all of it is taken away: `Forwarded`,
-//!   `X-Forwarded*`, `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `X-Euryale-*`.
-//! * **Paths with `VirtualHostBase`** count from the proxies of [`VirtualHostLayer`], a list of its
-//!   own: a proxy that speaks by headers passes paths on as clients write them. With `axum::Router`
-//!   put that layer around the router, not into its `layer`, which stands behind the routes.
+//! * **Malformed fields** from a trusted proxy are answered 400.
+//! * **From any other peer** these fields are ignored and removed: `Forwarded`, `X-Forwarded*`,
+//!   `X-Real-IP`, `X-Original-URL`, `X-Rewrite-URL`, `X-Euryale-*`.
+//! * **Paths with `VirtualHostBase`** are accepted only from the proxies of [`VirtualHostLayer`],
+//!   which has a separate list, because a proxy that reports in headers passes on whatever paths
+//!   its clients send. Put that layer around an `axum::Router`, not into `Router::layer`, which
+//!   applies only after routing.
 //!
-//! * **Which hosts are the application's** is for [`CheckHostLayer`], inside of these two: requests
-//!   to others are answered 421. [`AllowedHosts::local`] is for a program that serves its own
-//!   machine.
+//! * **The application's hosts** are checked by [`CheckHostLayer`], inside these two: requests for
+//!   other hosts are answered 421. [`AllowedHosts::local`] is for a program that serves only its
+//!   own machine.
 //!
-//! With the PROXY protocol a request has the address that the balancer names. Headers come from
-//! there, too, so that address has to be trusted for them to count.
+//! With the PROXY protocol, a request's peer is the address that the balancer reports. Headers are
+//! accepted only if that address is trusted.
 //!
 //! # Features
 //!
-//! `axum`, off by default: [`Client`] and [`PublicUrl`] are arguments that handlers of axum may
-//! have.
+//! `axum`, off by default: axum handlers can take [`Client`] and [`PublicUrl`] as arguments.
 //!
 //! It replaces, from Zope: `SiteAccess.VirtualHostMonster`, `trusted-proxy`, and `absolute_url`;
 //! waitress's `trusted_proxy` with its headers; and Django's `ALLOWED_HOSTS`.
 //!
 //! # Cost
 //!
-//! A request of somebody who is not trusted: [`ForwardedLayer`] 0.1 µs and 3 allocations,
-//! [`VirtualHostLayer`] alone 0.2 µs and 3, for the address that the client sees and the extensions
-//! in which it stands; inside the other it allocates nothing
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
-//! cores of an AMD EPYC).
+//! For a request from an untrusted peer, [`ForwardedLayer`] takes 0.1 µs and 3 allocations.
+//! [`VirtualHostLayer`] alone takes 0.2 µs and 3 allocations, for the public URL and the extensions
+//! that hold it; inside the other layer it allocates nothing
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
+//! of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! Nothing is begun that would have to be given up.
+//! Nothing here needs to be cancelled: the layers do not wait.
 //!
 //! # Backpressure
 //!
@@ -98,7 +98,7 @@
 //!
 //! # Panics
 //!
-//! None.
+//! None of its own.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,8 +1,8 @@
-//! Publishes requests with synchronous application code, one transaction each, in a worker.
+//! Publishes requests with synchronous application code, in a worker, with one transaction each.
 //!
-//! Innermost of the onion: [`Publish`] is the service inside `ConnectionLimit`, and the only one
+//! [`Publish`] is the innermost service of the onion, inside `ConnectionLimit`, and the only one
 //! that runs while a worker and a connection are held. [`ConflictPolicy`] is for tower's own
-//! `RetryLayer` just outside the limit, and [`RespondLayer`] stands above them all and turns errors
+//! `RetryLayer` just outside the limit, and [`RespondLayer`], outside all of them, turns errors
 //! into responses.
 //!
 //! ```
@@ -32,49 +32,50 @@
 //! # }
 //! ```
 //!
-//! # What happens, in this order
+//! # In which order do things happen?
 //!
 //! `connect · begin` (both at the first use of the connection)
 //! `· publish · gates · before-commit hooks · votes · commit or abort · finish · after hooks`, and
-//! then the lease goes back, before the response is seen by any layer outside. Nothing after a
-//! commit can cause a retry.
+//! then the lease is returned, before any outer layer sees the response. Nothing after a commit can
+//! cause a retry.
 //!
-//! `HEAD` is published as `GET`; the response keeps the size of its body and loses the rest.
-//! Headers that describe the framing of a message, and those that steer a proxy (`X-Accel-*`,
-//! `X-Sendfile`), are dropped from a publisher's response: the stack owns framing.
+//! `HEAD` is published as `GET`; of the body, only its size is kept. Headers that describe the
+//! framing of a message, and those that control a proxy (`X-Accel-*`, `X-Sendfile`), are dropped
+//! from a publisher's response, because the stack owns framing.
 //!
 //! It replaces, from Zope: `ZPublisher.WSGIPublisher`, its conflict retry (which sleeps in the
 //! worker), and the standard error page.
 //!
 //! # Cost
 //!
-//! [`RespondLayer`], where nothing failed: 0.1 µs and no allocation. `Retry` with
-//! [`ConflictPolicy`], where nothing conflicts: 0.2 µs and 2 allocations, for a copy of the
-//! request's headers; one of its extensions takes 2 and one for each
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
-//! cores of an AMD EPYC).
+//! [`RespondLayer`] takes 0.1 µs and no allocation if nothing fails. `Retry` with
+//! [`ConflictPolicy`] takes 0.2 µs and 2 allocations without a conflict, for a copy of the
+//! request's headers; a copy of the extensions takes 2 allocations and one for each extension
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
+//! of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! A request whose client goes away while it waits is never published. While it is being published,
-//! one that only reads is stopped ([`Publish::access`]). Any other is finished and committed, or,
-//! on routes that ask for it, aborted before the votes ([`Publish::abort_if_gone`]).
+//! A request whose client disconnects while it waits is never published. If the client disconnects
+//! during the publication, a request that only reads is stopped ([`Publish::access`]). Any other is
+//! finished and committed, or aborted before the votes on routes that ask for that
+//! ([`Publish::abort_if_gone`]).
 //!
 //! A publication that takes longer than its [`deadline`](Publish::deadline) is stopped and answered
 //! 504, which always means that nothing was committed.
 //!
 //! # Backpressure
 //!
-//! None; the queue stands in the pool.
+//! None in this crate. The queue is in the pool.
 //!
 //! # Errors
 //!
-//! [`Publish`] and what stands between it and [`RespondLayer`] return
+//! [`Publish`] and the layers between it and [`RespondLayer`] return
 //! [`Error`](euryale_core::Error); [`RespondLayer`] never fails.
 //!
 //! # Panics
 //!
-//! A panic in application code is answered 500; its transaction is aborted and its connection
+//! A panic in application code is answered 500; the transaction is aborted and the connection is
 //! dropped.
 
 #![forbid(unsafe_code)]

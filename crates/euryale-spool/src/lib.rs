@@ -1,8 +1,9 @@
-//! Takes in a request's whole body before anything else is held, so that it can be published again.
+//! Reads a request's whole body before a worker is used, so that the request can be published
+//! again.
 //!
-//! Outside everything that waits for a worker: a slow upload holds a task and its bytes, no worker
-//! and no connection. What stands inside sees a [`Request`](euryale_core::Request), whose body is
-//! complete, synchronous to read and cheap to clone.
+//! It is outside everything that waits for a worker: a slow upload holds a task and its bytes, but
+//! no worker and no connection. The service inside gets a [`Request`](euryale_core::Request) whose
+//! body is complete, can be read synchronously, and is cheap to clone.
 //!
 //! ```
 //! use euryale_core::{Error, Request};
@@ -19,8 +20,8 @@
 //! # }
 //! ```
 //!
-//! Around handlers of axum's it has `RespondLayer` outside, since a router takes no errors; inside
-//! of it the body is turned back into one that they know:
+//! Around axum handlers, put `RespondLayer` outside it, because a router accepts no errors, and
+//! turn the body back into axum's inside it:
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -46,47 +47,48 @@
 //! # });
 //! ```
 //!
-//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in a file
-//! without a name, which is written by a few blocking threads and is gone when it is closed, also
-//! after a crash. Before the first byte is read, and so before `100 Continue` is sent,
-//! [`Admit`](euryale_core::Admit) is asked: a body that would be thrown away is not taken in.
+//! Bodies are kept in memory up to 512 KiB ([`SpoolLayer::memory`]), and beyond that in an unnamed
+//! file. A few blocking threads write these files, and a file disappears when it is closed, even by
+//! a crash. [`Admit`](euryale_core::Admit) is asked before the first byte is read, and so before
+//! `100 Continue` is sent: a body that would be thrown away is not read.
 //!
-//! All bodies together hold no more than their [`SpoolBudget`] allows, until their last clones are
-//! dropped: those of queued and suspended requests included. A body that finds no memory in it goes
-//! to a file, however small it is.
+//! All bodies together hold no more than their [`SpoolBudget`] allows until their last clones are
+//! dropped, including those of queued and suspended requests. A body for which the budget has no
+//! memory left goes to a file, however small it is.
 //!
 //! A body in a file can be kept without a copy: [`persist`](euryale_core::SpooledBody::persist)
-//! links it into place. With the feature `forms`, [`SpoolLayer::forms`] reads forms while they
-//! come, and each file of one can be kept like that. A body that was spooled before, and is passed
-//! on as a [`Body`](euryale_core::Body), passes.
+//! links it into place. With the feature `forms`, [`SpoolLayer::forms`] parses forms while they
+//! arrive, and each file in a form can be kept in the same way. A body that has been spooled
+//! already, and is passed on as a [`Body`](euryale_core::Body), is not spooled again.
 //!
 //! It replaces, from Zope: Medusa's `zhttp_collector`, waitress's input buffers, and `FileUpload`.
 //!
 //! # Cost
 //!
-//! A request without a body: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers` and
-//! `--bench allocations`, with nothing else on two cores of an AMD EPYC).
+//! A request without a body takes 0.1 µs and no allocation (`cargo bench -p euryale --bench layers`
+//! and `--bench allocations`, on two otherwise idle cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! A dropped future drops the body, and what was kept of it.
+//! Dropping the future drops the body and everything that was kept of it.
 //!
 //! # Backpressure
 //!
-//! The body is read as it comes, and no faster than the disk takes it. Who sends slowly is waited
-//! for, but not without progress for longer than the stall time-out, and not below the least rate.
+//! The body is read no faster than the disk can write it. Slow senders are tolerated as long as
+//! they make progress: a body that stalls for longer than the stall time-out, or falls below the
+//! minimum rate, is refused.
 //!
 //! # Errors
 //!
 //! [`Error`](euryale_core::Error), by kind: `BodyTooLarge` (413), `BodyStalled` (408), `SpoolFull`
-//! (the disk is; 507), `SpoolUnavailable` (503), `SpoolBusy` (503: the budget is), `Malformed`
-//! (400: the body ended in an error, or is no form), what `Admit` says, and those of the service
-//! inside. In a Router it needs `RespondLayer` above it.
+//! (507: the disk is full), `SpoolUnavailable` (503), `SpoolBusy` (503: the budget is used up),
+//! `Malformed` (400: the body ended in an error, or is not a form), the errors of `Admit`, and
+//! those of the service inside. In a Router it needs `RespondLayer` outside it.
 //!
 //! # Panics
 //!
-//! None of its own. The stall time-out needs tokio's timer, files its blocking threads: so many as
-//! [`SpoolLayer::writers`] says.
+//! None of its own. The stall time-out needs tokio's timer, and files need [`SpoolLayer::writers`]
+//! of its blocking threads.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

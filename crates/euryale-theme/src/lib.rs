@@ -1,43 +1,10 @@
 //! Themes as in Diazo: rules put the content of a page into a designer's HTML.
 //!
-//! A [`Theme`] is compiled once, from rules files and the HTML that they name, and then themes any
-//! number of pages: HTML in, HTML out, about 0.12 ms for one of 60 KB and nine rules, 50 times as
-//! fast as Diazo with lxml (`cargo run --release -p euryale-bench -- theme`). It is a library that
-//! needs no stack; [`ThemeTransform`] is its place in one: order 8850 in the chain of transforms,
-//! after the transaction. No worker and no connection are held.
+//! [`ThemeTransform`] is order 8850 in the chain of transforms, after the transaction. No worker
+//! and no connection are held. The engine is the crate [`euryale_diazo`], a plain library that
+//! needs no stack: its documentation lists the rules and the differences from Diazo.
 //!
-//! ```
-//! use euryale_theme::{Context, Loader};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let folder = tempfile::tempdir()?;
-//! std::fs::write(folder.path().join("index.html"), r#"
-//!     <!DOCTYPE html>
-//!     <title>Design</title><link rel="stylesheet" href="style.css">
-//!     <main id="main">Lorem ipsum</main>"#)?;
-//! std::fs::write(folder.path().join("rules.xml"), r##"
-//!     <rules xmlns="http://namespaces.plone.org/diazo"
-//!            xmlns:css="http://namespaces.plone.org/diazo/css">
-//!       <notheme if-path="/raw"/>
-//!       <theme href="index.html"/>
-//!       <replace css:theme="title" css:content="title"/>
-//!       <replace css:theme-children="#main" css:content-children="body"/>
-//!       <drop css:content=".edit" if-not="$role = 'editor'"/>
-//!     </rules>"##)?;
-//!
-//! let theme = Loader::new(folder.path().join("rules.xml")).prefix("/theme").load()?;
-//! let page = "<title>News</title><body><a class=edit>Edit</a><p>Today</p></body>";
-//! let themed = theme.apply(page, &Context::new("/news").parameter("role", "reader"))?;
-//! assert!(themed.contains("<title>News</title>"));
-//! assert!(themed.contains(r#"href="/theme/style.css""#));
-//! assert!(themed.contains(r#"<main id="main"><p>Today</p></main>"#));
-//! assert!(theme.apply(page, &Context::new("/raw"))?.contains("<body><p>Today</p></body>"));
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! It replaces, from Zope: Diazo and `plone.app.theming`. The module [`diazo`] says which rules
-//! there are, and what differs.
+//! It replaces, from Zope: Diazo and `plone.app.theming`.
 //!
 //! # A program's theme
 //!
@@ -73,12 +40,11 @@
 //!
 //! # Errors
 //!
-//! [`LoadError`] names file and line. [`PageError`] is one of the bounds: 512 elements in each
-//! other, two million nodes, 20 million looks at a node, 64 MiB of themed page. HTML is never
-//! refused for being wrong. Rules files of up to 8 MiB are read; entities that multiply, files that
-//! include themselves, nests and expressions without end are errors. A document that rules take
-//! content from and that is not there, or not in time, is empty: it is logged, counted
-//! (`euryale_theme_documents_total`), and the page is not stored.
+//! [`LoadError`] names file and line, and pages are served unthemed while it lasts. A page that
+//! exceeds a limit of the engine ([`PageError`](euryale_diazo::PageError)) is served unthemed, and
+//! the log says which. A document that rules take content from and that is not there, or not in
+//! time, is empty: it is logged, counted (`euryale_theme_documents_total`), and the page is not
+//! stored.
 //!
 //! # Panics
 //!
@@ -86,22 +52,11 @@
 
 #![forbid(unsafe_code)]
 
-mod apply;
-mod compile;
-mod context;
-pub mod diazo;
 mod documents;
-mod dom;
-mod error;
 mod live;
-mod rules;
-mod stamp;
-mod theme;
 mod transform;
-mod xpath;
 
-pub use self::context::{Context, Parameter};
-pub use self::error::{LoadError, PageError};
+pub use euryale_diazo::{LoadError, Loader, Parameter, Theme};
+
 pub use self::live::{LiveTheme, ThemeState};
-pub use self::theme::{Loader, Theme};
 pub use self::transform::{ThemeParameters, ThemeTransform};

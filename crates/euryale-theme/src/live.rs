@@ -5,9 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use crate::error::LoadError;
-use crate::stamp::Stamp;
-use crate::theme::{Loader, Theme};
+use euryale_diazo::{LoadError, Loader, Stamp, Theme};
 
 /// A theme and the files that it comes from. Clones share it.
 ///
@@ -144,18 +142,19 @@ impl fmt::Debug for LiveTheme {
 fn read(loader: &Loader) -> (ThemeState, Vec<Stamp>) {
     let rules = loader.rules().display();
     let now = SystemTime::now();
-    let (theme, error, stamps) = match loader.load_with_stamps() {
-        Ok((theme, stamps)) => {
+    let (loaded, stamps) = loader.load_with_stamps();
+    let (theme, error) = match loaded {
+        Ok(theme) => {
             for warning in theme.warnings() {
                 tracing::warn!(%warning, "a theme has what is most likely a mistake");
             }
             tracing::info!(%rules, files = theme.files().len(), "theme compiled");
-            (Some(Arc::new(theme)), None, stamps)
+            (Some(Arc::new(theme)), None)
         }
-        Err((error, stamps)) => {
+        Err(error) => {
             tracing::error!(%error, "no theme: pages are served as they are until its files are \
                 mended");
-            (None, Some(error), stamps)
+            (None, Some(error))
         }
     };
     (

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use euryale_core::{BoxError, Peer};
+use euryale_diazo::{Context, Parameter};
 use euryale_transform::{Page, Transform, TransformPage};
 use http::header::HOST;
 use http::{Response, request, response};
 use percent_encoding::percent_decode_str;
 
-use crate::context::{Context, Parameter};
 use crate::documents::Documents;
 use crate::live::LiveTheme;
 

@@ -1,17 +1,17 @@
-//! How to use it, told in order: seven pages of five minutes each.
+//! How to use Euryale: pages of about five minutes each.
 //!
 //! | you | read |
 //! |---|---|
-//! | know Zope, Plone or WSGI | [`from_zope`] |
+//! | come from Zope, Plone or WSGI | [`from_zope`] |
 //! | have an axum application with diesel, rusqlite, `deadpool` and `spawn_blocking` | [`from_diesel`] |
-//! | wonder how many connections | [`choosing_the_cap`] |
-//! | ask what becomes of a request when its client leaves, it conflicts, the server ends | [`what_happens_when`] |
-//! | have a store of your own | [`writing_a_database`] |
+//! | want to choose the number of connections | [`choosing_the_cap`] |
+//! | ask what happens when a client leaves, a transaction conflicts, or the server ends | [`what_happens_when`] |
+//! | want to connect another database | [`writing_a_database`] |
 //! | want to change pages on their way out | [`writing_a_transform`] |
 //! | put it into production | [`deploying`] |
 //!
-//! Every example is compiled and, where nothing keeps it, run by the tests. They use
-//! `euryale_sqlite`, or `euryale_test`'s `CountingDatabase`, which stands for any database.
+//! The tests compile every example, and run it where possible. The examples use `euryale_sqlite`,
+//! or `euryale_test`'s `CountingDatabase` in place of a real database.
 
 #[doc = include_str!("guide/choosing_the_cap.md")]
 pub mod choosing_the_cap {}

@@ -1,10 +1,10 @@
 //! Synchronous, transactional application code behind an asynchronous front.
 //!
-//! An asynchronous front does all the waiting: for request bodies, for a free connection, for the
-//! pause after a conflict, for slow readers. Application code, the *publisher*, is a plain function
-//! that gets a worker thread and a database connection only while it really works: one request, one
-//! connection, one transaction, one thread. The number of connections is a hard cap, whatever
-//! clients do.
+//! A *publisher* is your handler: a plain function that runs in a worker thread, inside a database
+//! transaction. An asynchronous front does all the waiting: for request bodies, for a free
+//! connection, for the pause after a conflict, for slow readers. The publisher holds a worker
+//! thread and a connection only while it works: one request, one connection, one transaction, one
+//! thread. The number of connections is a hard cap, whatever clients do.
 //!
 //! ```text
 //!  socket
@@ -21,13 +21,13 @@
 //!                      └ Publish            in the pool's worker                a worker thread
 //! ```
 //!
-//! The [guide] tells how to come here from Zope or from `spawn_blocking`, how many connections to
-//! have, what happens when clients leave and servers end, and how to deploy.
+//! The [guide] explains how to move from Zope or from `spawn_blocking`, how many connections to
+//! use, what happens when clients leave and servers end, and how to deploy.
 //!
 //! # The smallest server
 //!
-//! [`Stack`] is this onion, prebuilt, from `Respond` inwards, and with [`Stack::transforms`] from
-//! `TransformChain`:
+//! [`Stack`] is this onion, prebuilt, from `Respond` inwards. With [`Stack::transforms`] it begins
+//! at `TransformChain`:
 //!
 //! ```no_run
 //! use euryale::{Body, Pool, Response, Stack};
@@ -48,16 +48,16 @@
 //! }
 //! ```
 //!
-//! A stack is a tower service with the error `Infallible`, for any body:
-//! `axum::Router::fallback_service` takes it, and so does `euryale_server::Server`, which has the
-//! limits and the drain that production needs ([`guide::deploying`]). [`runtime()`] makes a runtime
-//! that has a thread for whatever blocks in it.
+//! A stack is a tower service for any body, and its error is `Infallible`.
+//! `axum::Router::fallback_service` accepts it, and so does `euryale_server::Server`, which has the
+//! limits and the drain that production needs ([`guide::deploying`]). [`runtime()`] builds a
+//! runtime with enough threads for everything that blocks in it.
 //!
-//! # Two layers in an application of axum's
+//! # Two layers in an axum application
 //!
-//! Each layer works alone. Here asynchronous handlers know their visitor's address behind a proxy,
-//! and answer with an open file; the layers add what handlers need not do, ranges and conditional
-//! requests for one. (Feature `axum`.)
+//! Each layer also works on its own. Here, asynchronous handlers get their visitor's address behind
+//! a proxy, and return an open file. The layers add what handlers then need not do, such as ranges
+//! and conditional requests. (Feature `axum`.)
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -78,8 +78,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // `axum::serve` tells who the peer is as `ConnectInfo`. With `euryale_server` it takes no
-//! // `peer`.
+//! // Under `axum::serve` the peer is in `ConnectInfo`. `euryale_server` needs no `peer`.
 //! let proxies = ForwardedLayer::new("127.0.0.1, 10.0.0.0/8".parse()?)
 //!     .peer(|extensions| extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.into()));
 //! let app: Router = Router::new()
@@ -100,11 +99,11 @@
 //! # }
 //! ```
 //!
-//! A layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit) has
-//! [`RespondLayer`] above it in a router: [`spool`] shows the pair. `ConnectionLimit` goes around
-//! [`Publish`] and not around handlers, which would not run in its workers: [`publisher`] shows
-//! that one. Layers of your own stand between ours by [`Stack::layer`], or wherever you like when
-//! you compose them by hand.
+//! In a router, a layer that can fail (Spool, AwaitDeferred, Republish, Retry, ConnectionLimit)
+//! needs [`RespondLayer`] outside it: [`spool`] shows the pair. `ConnectionLimit` goes around
+//! [`Publish`], as [`publisher`] shows, and not around handlers, which would not run in its
+//! workers. [`Stack::layer`] puts your own layers between ours; if you compose the layers by hand,
+//! put yours anywhere.
 //!
 //! [`Publish`]: publisher::Publish
 //! [`RespondLayer`]: publisher::RespondLayer
@@ -125,10 +124,9 @@
 //! | [ConnectionLimit] | [`connection`] | no | `zserver-threads`, ZODB's pool |
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
-//! The crate of a module is called like it: [`spool`] is `euryale-spool`, and depends on
-//! `euryale-core` and on no other layer. `euryale-theme` is no module here: it reads files while
-//! the program runs and has an engine for XPath in it, which programs without a theme should not
-//! have to build.
+//! Each module is a crate of the same name: [`spool`] is `euryale-spool`, which depends on
+//! `euryale-core` and on no other layer. `euryale-theme` is not a module here, because it contains
+//! an XPath engine, which programs without a theme should not have to build.
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
@@ -146,44 +144,44 @@
 //! [ConnectionLimit]: connection::ConnectionLimitLayer
 //! [Publish]: publisher::Publish
 //!
-//! Around the stack stand [`euryale-server`](https://docs.rs/euryale-server), the server, and
-//! [`euryale-agent-check`](https://docs.rs/euryale-agent-check), which tells HAProxy what a node
-//! can take; [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
+//! Outside the stack, [`euryale-server`](https://docs.rs/euryale-server) is the server,
+//! [`euryale-agent-check`](https://docs.rs/euryale-agent-check) tells HAProxy how much a node can
+//! take, and [`euryale-sqlite`](https://docs.rs/euryale-sqlite) is a database.
 //!
 //! # When it does not compile
 //!
-//! The invariants are types, so layers in the wrong order are a bound that is not satisfied. What
-//! the compiler says, and what is meant:
+//! The invariants are types, so layers in the wrong order fail to compile with an unsatisfied
+//! bound. This list translates the compiler's messages:
 //!
-//! * **`Publication<…>: Clone`**, or **`ConflictPolicy: Policy<Publication<…>>`**: a retry stands
-//!   inside `ConnectionLimit`, where it would wait for a second permit with one in its hands. Put
-//!   it outside.
-//! * **`Republish<…>: Service<Publication<…>>`**: the same, of Republish.
-//! * **`Publish<…>: Service<Request<…>>`**: nothing caps it. A `ConnectionLimitLayer` is missing
-//!   around it.
-//! * **`Route: Service<Publication<…>>`**: `ConnectionLimit` stands around handlers, which do not
-//!   run in its workers. Call [`Pool::run`] in them.
+//! * **`Publication<…>: Clone`**, or **`ConflictPolicy: Policy<Publication<…>>`**: a retry is
+//!   inside `ConnectionLimit`, where it would wait for a second permit while it holds one. Put it
+//!   outside.
+//! * **`Republish<…>: Service<Publication<…>>`**: the same for Republish.
+//! * **`Publish<…>: Service<Request<…>>`**: the number of publications is not limited. Put a
+//!   `ConnectionLimitLayer` around it.
+//! * **`Route: Service<Publication<…>>`**: `ConnectionLimit` is around handlers, which do not run
+//!   in its workers. Call [`Pool::run`] in the handlers.
 //! * **Expected `SpooledBody`, found `Body`**: a `SpoolLayer` is missing outside.
-//! * **`Body: Clone`**, of axum's: a retry or a Republish stands outside of Spool. Put it inside.
-//! * **`Infallible: From<Error>`**, or **expected `Infallible`, found `Error`**: a layer can fail.
-//!   `RespondLayer` is missing outside.
-//! * **`*mut StaysInItsWorker` cannot be sent**: what is computed later uses the transaction. Read
-//!   values first, and move those.
-//! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same, of a connection
-//!   or its rows. Collect them.
-//! * **Is not a place in a pool's queue**: the claim of a `Publication` is something else than a
-//!   pool's.
-//! * **Does not publish from the database**: a publisher is a plain function of the shape that the
-//!   message tells, of that database, and no `async fn`.
+//! * **`Body: Clone`** (axum's body): a retry or a Republish is outside Spool. Put it inside.
+//! * **`Infallible: From<Error>`**, or **expected `Infallible`, found `Error`**: a layer can fail,
+//!   and there is no `RespondLayer` outside it.
+//! * **`*mut StaysInItsWorker` cannot be sent**: a deferred computation uses the transaction. Read
+//!   the values first, and move those.
+//! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same for a connection
+//!   or its rows. Collect the rows.
+//! * **Is not a place in a pool's queue**: the claim of a `Publication` does not come from a pool.
+//! * **Does not publish from the database**: a publisher must be a plain function with the
+//!   signature in the message, for the same database, and not an `async fn`.
 //!
 //! # With tower-http's layers
 //!
-//! They stand around the stack, in the order of this example, from the inside out. Refusing what
-//! other sites make a browser send (`Sec-Fetch-Site`, `Origin`) costs no worker there; an origin
-//! that CORS lets read answers is trusted to send requests only if it is named twice. Compression
-//! is outermost, and **never for files**: they would be read instead of sent by `sendfile(2)`, and
-//! a download that was cut could not go on ([`may_compress`](blob::may_compress)). Without
-//! [`accept_identity`](blob::accept_identity) it would answer 406 after a commit.
+//! Put them around the stack, in the order of this example, from the inside out. There, refusing
+//! cross-site requests (`Sec-Fetch-Site`, `Origin`) needs no worker. An origin that CORS allows to
+//! read responses may send requests only if you name it for `CsrfLayer` too. Compression is
+//! outermost, and **never applies to files**: they would be read instead of sent with
+//! `sendfile(2)`, and an interrupted download could not be resumed
+//! ([`may_compress`](blob::may_compress)). Without [`accept_identity`](blob::accept_identity),
+//! compression could answer 406 after a commit.
 //!
 //! ```
 //! use euryale::blob::{accept_identity, may_compress, vary_by_coding};
@@ -221,42 +219,42 @@
 //!
 //! # Cost
 //!
-//! The layers of a [`Stack`] between `Respond` and `Retry`, each alone and with nothing to do, take
-//! 0.7 µs and 7 allocations together, those of [`forwarded`] 0.3 µs and 6 more, and a chain of
-//! [`transform`]s 0.2 µs and 2. In one stack they share extensions, of which three keep a copy
-//! each: all layers together add 25 allocations to a publication. With them it takes about 20 µs
-//! and 36 allocations, the request's own included, when it comes alone, nearly all of it for waking
-//! two threads; under load nobody is woken (`cargo bench -p euryale --bench layers` and
-//! `--bench allocations`, with nothing else on two cores of an AMD EPYC). The type of all layers
-//! together has a name of 0.7 kB.
+//! Each measured alone with nothing to do, the layers of a [`Stack`] between `Respond` and `Retry`
+//! together take 0.7 µs and 7 allocations. Those of [`forwarded`] take 0.3 µs and 6 more, and a
+//! chain of [`transform`]s 0.2 µs and 2. In one stack they share the request's extensions, of which
+//! three layers keep a copy, so all layers together add 25 allocations to a publication. A
+//! publication that arrives alone then takes about 20 µs and 36 allocations, including those of the
+//! request itself; nearly all of the time is spent waking two threads. Under load no thread has to
+//! be woken (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise
+//! idle cores of an AMD EPYC). The type name of all layers together is 0.7 kB long.
 //!
 //! # Features
 //!
-//! * `forms`: forms are read while they come.
-//! * `axum`: axum's handlers return `Result<_, Abort>`, in which `?` takes every error; they answer
-//!   with [`Blob`], [`Body`] and [`Deferred`], ask for promises by `promise::HandlerPromises`, and
-//!   for who asks at which address by [`forwarded::Client`] and [`forwarded::PublicUrl`].
-//! * `r2d2`: connections of diesel, `r2d2_postgres` or any other `r2d2::ManageConnection`, by
-//!   `connection::r2d2`.
+//! * `forms`: forms are parsed while they arrive.
+//! * `axum`: axum handlers return `Result<_, Abort>`, in which `?` accepts every error. They can
+//!   return [`Blob`], [`Body`] and [`Deferred`], and take `promise::HandlerPromises`,
+//!   [`forwarded::Client`] and [`forwarded::PublicUrl`] as arguments.
+//! * `r2d2`: `connection::r2d2`, which connects diesel, `r2d2_postgres` or any other
+//!   `r2d2::ManageConnection`.
 //!
 //! # Cancellation
 //!
-//! A client that goes away takes its waiting request out of the queue; a running publication is
-//! finished.
+//! When a client disconnects, its waiting request leaves the queue. A running publication is
+//! stopped if it only reads, and finished otherwise.
 //!
 //! # Backpressure
 //!
-//! A bounded queue: what does not fit is answered 503 at once.
+//! The queue is bounded; a request that does not fit is answered 503 at once.
 //!
 //! # Errors
 //!
-//! [`Error`] inside, responses outside. A response says nothing of the inside: what went wrong is
-//! logged by `tracing`, and is seen where the program has a subscriber
-//! (`tracing_subscriber::fmt::init()`, for one).
+//! Inside, layers return [`Error`]; outside, there are only responses. A response reveals no
+//! internals. The cause is logged through `tracing`, so the program needs a subscriber, such as
+//! `tracing_subscriber::fmt::init()`.
 //!
 //! # Panics
 //!
-//! Answered 500. Do not build with `panic = "abort"`.
+//! A panic is answered 500. Do not build with `panic = "abort"`.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
+use euryale_diazo::Context;
 use euryale_test::eventually;
-use euryale_theme::{Context, LiveTheme, Loader};
+use euryale_theme::{LiveTheme, Loader};
 
 const RULES: &str = "<rules xmlns=\"http://namespaces.plone.org/diazo\"><theme \
     href=\"theme.html\"/>\

@@ -2,10 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
 
-mod cases;
 mod chain;
-mod faults;
 mod live;
-mod normal;
 mod request;
 mod tags;

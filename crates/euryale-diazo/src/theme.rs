@@ -14,7 +14,7 @@ use crate::xpath::{Budget, Scope};
 /// Rules and themes, compiled: what a page is put through. Cheap to share, never changed.
 ///
 /// ```
-/// use euryale_theme::{Context, Theme};
+/// use euryale_diazo::{Context, Theme};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
@@ -145,32 +145,28 @@ impl Loader {
     /// # Errors
     /// The first thing that is wrong, with its file and line.
     pub fn load(&self) -> Result<Theme, LoadError> {
-        self.load_with_stamps()
-            .map(|(theme, _)| theme)
-            .map_err(|(error, _)| error)
+        self.load_with_stamps().0
     }
 
-    /// With the files that were read, those up to the error if there is one.
-    pub(crate) fn load_with_stamps(&self) -> Result<(Theme, Vec<Stamp>), (LoadError, Vec<Stamp>)> {
-        let mut rules = rules::read(&self.rules)?;
+    /// Reads and compiles, and returns the stamps of the files that were read as well: after an
+    /// error, of those up to it. Once a stamp no longer holds, load again. Reads files: not on a
+    /// runtime's thread.
+    pub fn load_with_stamps(&self) -> (Result<Theme, LoadError>, Vec<Stamp>) {
+        let mut rules = match rules::read(&self.rules) {
+            Ok(rules) => rules,
+            Err((error, stamps)) => return (Err(error), stamps),
+        };
         let stamps = std::mem::take(&mut rules.files);
         let mut version = std::mem::take(&mut rules.version);
         version.add(self.prefix.as_deref().unwrap_or_default());
         version.add(env!("CARGO_PKG_VERSION"));
-        match Program::new(rules, self.prefix.as_deref()) {
-            Ok((program, warnings)) => {
-                let files = stamps.iter().map(|stamp| stamp.file.clone()).collect();
-                Ok((
-                    Theme {
-                        program,
-                        files,
-                        version: version.to_string(),
-                        warnings,
-                    },
-                    stamps,
-                ))
-            }
-            Err(error) => Err((error, stamps)),
-        }
+        let compiled = Program::new(rules, self.prefix.as_deref());
+        let theme = compiled.map(|(program, warnings)| Theme {
+            program,
+            files: stamps.iter().map(|stamp| stamp.file().to_owned()).collect(),
+            version: version.to_string(),
+            warnings,
+        });
+        (theme, stamps)
     }
 }

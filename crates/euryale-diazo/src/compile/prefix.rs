@@ -1,6 +1,6 @@
 //! Addresses in a theme: relative to its files in the theme, absolute on the site.
 
-use euryale_transform::without_dots;
+use crate::address::without_dots;
 
 use crate::dom::{Dom, Id, Kind, Name};
 

@@ -1,6 +1,6 @@
 //! A page of 64 KB through nine rules, and what parsing it costs.
 //!
-//! `cargo bench -p euryale-theme`
+//! `cargo bench -p euryale-diazo`
 
 #![allow(missing_docs, reason = "a measurement, and not a library")]
 
@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dom_query::Document;
-use euryale_theme::{Context, Theme};
+use euryale_diazo::{Context, Theme};
 
 const PAGE: &str = include_str!("page/content.html");
 

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// A file as it was before it was read: what changes while it is read has another stamp. None: it
-/// is not there.
+/// A file's modification time and size, taken before it was read, so that a change while it is read
+/// is noticed too.
 #[derive(Clone, Debug)]
-pub(crate) struct Stamp {
-    pub(crate) file: PathBuf,
+pub struct Stamp {
+    file: PathBuf,
+    /// None: there was no such file.
     seen: Option<(SystemTime, u64)>,
 }
 
@@ -19,7 +20,14 @@ impl Stamp {
         }
     }
 
-    pub(crate) fn still_holds(&self) -> bool {
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Returns whether the file still has that time and size. Asks the file system: not on a
+    /// runtime's thread.
+    pub fn still_holds(&self) -> bool {
         look(&self.file) == self.seen
     }
 }

@@ -8,7 +8,7 @@ use crate::xpath::Value;
 /// content from.
 ///
 /// ```
-/// use euryale_theme::Context;
+/// use euryale_diazo::Context;
 ///
 /// let context = Context::new("/news/today").parameter("role", "editor").parameter("mobile", true);
 /// assert_eq!(context.path(), "/news/today");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use euryale_theme::{Context, Loader};
+use euryale_diazo::{Context, Loader};
 
 use crate::normal::normal;
 

@@ -109,7 +109,7 @@ impl Reader {
         if self.rules.files.len() == MAX_FILES {
             return Err(fail(format!("the theme has more than {MAX_FILES} files")));
         }
-        if !self.rules.files.iter().any(|known| known.file == path) {
+        if !self.rules.files.iter().any(|known| known.file() == path) {
             self.rules.files.push(Stamp::of(path));
         }
         let shown = path.display();

@@ -1,13 +1,12 @@
 //! From an element of a rules file to a rule.
 
-use euryale_transform::{ReferenceError, resolve};
-use http::Uri;
 use roxmltree::Node;
 
 use super::condition::{About, PathPattern, Test};
 use super::reader::Reader;
 use super::selector::{Written, children_of, from_top, pattern};
 use super::{Action, ContentRule, ContentTarget, Names, Source, TestId, ThemeRule, What};
+use crate::address;
 use crate::error::LoadError;
 
 const KNOWN: [&str; 9] = [
@@ -139,15 +138,10 @@ impl Reader {
         let document = match node.attribute("href") {
             None => None,
             Some(href) => {
-                resolve(&Uri::from_static("/"), href).map_err(|error| {
-                    let what = match error {
-                        ReferenceError::Foreign => {
-                            "is elsewhere: content comes from this site only"
-                        }
-                        ReferenceError::Malformed => "is no address",
-                    };
-                    self.error(node, format!("{href} {what}"))
-                })?;
+                if !address::is_of_this_site(href) {
+                    let what = format!("{href} is elsewhere: content comes from this site only");
+                    return Err(self.error(node, what));
+                }
                 select = from_top(select);
                 Some(self.document(href))
             }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use euryale_theme::{Context, LoadError, Loader, PageError, Theme};
+use euryale_diazo::{Context, LoadError, Loader, PageError, Theme};
 
 const THEME: &str = "<html><head><title>T</title></head><body><div id=\"a\">A</div></body></html>";
 

@@ -1,0 +1,86 @@
+//! Addresses: which lead out of the site, and paths without dots.
+
+/// Returns whether an `href` leads to this site: it has no scheme and no host, and its path cannot
+/// become a host. What asks for the document resolves it against the page.
+pub(crate) fn is_of_this_site(href: &str) -> bool {
+    let href = href.trim_ascii();
+    let href = href.split_once('#').map_or(href, |(before, _)| before);
+    // A browser takes `\` for `/`, and so may what reads the path after us.
+    if href.starts_with("//") || href.contains('\\') || has_scheme(href) {
+        return false;
+    }
+    let path = href.split_once('?').map_or(href, |(path, _)| path);
+    // `/.//host` is not to become `//host`.
+    !without_dots(path).starts_with("//")
+}
+
+/// RFC 3986 §3.1.
+fn has_scheme(reference: &str) -> bool {
+    let Some((scheme, _)) = reference.split_once(':') else {
+        return false;
+    };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+}
+
+/// A path without `.` and `..` (RFC 3986 §5.2.4).
+pub(crate) fn without_dots(path: &str) -> String {
+    let (root, segments) = path
+        .strip_prefix('/')
+        .map_or(("", path), |segments| ("/", segments));
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = segments.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." | ".." => {
+                if segment == ".." {
+                    kept.pop();
+                }
+                if is_last {
+                    kept.push("");
+                }
+            }
+            other => kept.push(other),
+        }
+    }
+    format!("{root}{}", kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_href_with_a_scheme_or_a_host_leads_out_of_the_site() {
+        for href in ["/a", "a/b?x=http://b", "../a:b", "?x", "", "/a//b", "1:2"] {
+            assert!(is_of_this_site(href), "{href}");
+        }
+        let foreign = [
+            "https://a/",
+            "//a",
+            " //a",
+            "mailto:a",
+            "/\\a",
+            "/.//a",
+            "/b/../..//a",
+        ];
+        for href in foreign {
+            assert!(!is_of_this_site(href), "{href}");
+        }
+    }
+
+    #[test]
+    fn dots_are_taken_out_of_a_path() {
+        for (path, expected) in [
+            ("/a/./b/../c", "/a/c"),
+            ("../a", "a"),
+            ("/a/..", "/"),
+            ("a/.", "a/"),
+        ] {
+            assert_eq!(without_dots(path), expected);
+        }
+    }
+}

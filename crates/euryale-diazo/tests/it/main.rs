@@ -1,0 +1,7 @@
+//! Themes as programs use them.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its verdict")]
+
+mod cases;
+mod faults;
+mod normal;
