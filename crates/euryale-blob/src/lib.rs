@@ -1,10 +1,10 @@
-//! Open files: kept together with a transaction, and served with validators, ranges, folders and
-//! offload to a proxy.
+//! Open files: stored together with a transaction, and served with validators and ranges, from
+//! folders too, or offloaded to a proxy.
 //!
-//! A publisher answers with a [`Blob`](euryale_core::Blob), an open file, and is done: its worker
-//! and its connection are free before the first byte leaves. [`ServeBlobLayer`] stands inside
-//! `Respond` and outside everything that waits for a worker. It holds neither; what is not in
-//! memory is read by a few blocking threads of its own.
+//! A publisher returns a [`Blob`](euryale_core::Blob), an open file; its worker and its connection
+//! are free before the first byte is sent. [`ServeBlobLayer`] is inside `Respond` and outside
+//! everything that waits for a worker. It holds no worker and no connection. A few blocking threads
+//! of its own read what is not in the page cache.
 //!
 //! ```
 //! use euryale_blob::ServeBlobLayer;
@@ -30,57 +30,57 @@
 //! # }
 //! ```
 //!
-//! # What it answers
+//! # What does it answer?
 //!
-//! It looks for the [`BlobHandle`](euryale_core::BlobHandle) in a response's extensions, so that
-//! other middleware may stand between. It believes it only for a 200 without `Content-Encoding` and
-//! `Content-Range`, whose body has exactly the blob's size; all else passes, and is only read by
-//! its threads.
+//! It finds a blob by the [`BlobHandle`](euryale_core::BlobHandle) in a response's extensions, so
+//! there may be other middleware in between. It trusts the handle only in a 200 without
+//! `Content-Encoding` and `Content-Range` whose body has exactly the blob's size. In any other
+//! response it changes nothing, and its threads only read the file.
 //!
-//! | asked | answered | RFC 9110 |
+//! | request | answer | RFC 9110 |
 //! |---|---|---|
 //! | `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since` | 412 or 304, in this order | §13.2.2 |
 //! | `Range` with `GET`, one part | 206, of a blob again | §14.2, §15.3.7.1 |
-//! | several, at most 5 when those that overlap or touch are one | 206 `multipart/byteranges` | §15.3.7.2 |
+//! | several parts: at most 5 after overlapping and adjacent ones are merged | 206 `multipart/byteranges` | §15.3.7.2 |
 //! | more, another unit, or anything malformed | 200: the field is ignored | §14.2 |
-//! | nothing that is there | 416 with `Content-Range: bytes */N` | §15.5.17 |
-//! | `If-Range` with anything but the strong tag or the very date | 200 | §13.1.5 |
+//! | only parts beyond the end | 416 with `Content-Range: bytes */N` | §15.5.17 |
+//! | `If-Range` with anything but the same strong tag or the same date | 200 | §13.1.5 |
 //! | `HEAD` | the head of the 200; nothing is read | §9.3.2 |
 //!
-//! A file of no bytes is sent whole, whatever part is asked for. `Accept-Ranges: none` of a
-//! publisher stands. 412 and 416 are `no-store`. Other methods than `GET` and `HEAD` are not looked
-//! at.
+//! An empty file is sent whole, whatever part is requested. A publisher's `Accept-Ranges: none` is
+//! kept. 412 and 416 are `no-store`. Methods other than `GET` and `HEAD` are ignored.
 //!
-//! `ETag` and `Last-Modified` are the publisher's. Where it gave none, they are made of the file's
-//! length and its time of change as `fstat` said it in the worker, and of its coding. A time that
-//! is younger than 2 s makes a weak tag, since the file may change again and keep it (§8.8.1); a
-//! time before 1980 is a placeholder of archivers and makes none.
+//! `ETag` and `Last-Modified` are the publisher's. If it set none, they are made from the file's
+//! length, its coding, and the modification time that `fstat` returned in the worker. A time that
+//! is less than 2 s old makes a weak tag, because the file may change again within the same time
+//! stamp (§8.8.1). A time before 1980 is a placeholder of archive programs and makes no tag.
 //!
-//! # Reading
+//! # How are files read?
 //!
-//! What is in the page cache is read where the body is polled, with `preadv2(RWF_NOWAIT)`, which
-//! never waits for a disk. The rest, and all of it where the system has no such call, is read by at
-//! most [`ServeBlobLayer::readers`] blocking threads, in the order of asking, which bring the
-//! mebibyte behind it into the page cache as well. Nobody seeks: parts and requests share a
-//! descriptor.
+//! Data in the page cache is read where the body is polled, with `preadv2(RWF_NOWAIT)`, which never
+//! waits for a disk. Everything else, or everything on a system without this call, is read by at
+//! most [`ServeBlobLayer::readers`] blocking threads in the order of the requests. They also bring
+//! the following mebibyte into the page cache. There is no seeking, so parts and requests can share
+//! a descriptor.
 //!
-//! Over HTTP/1, who sends what it gets is given 128 KiB at a time. There are 16 such buffers;
-//! beside them a stalled peer holds at most two of 24 KiB. Over HTTP/2 a stream begins with 8 KiB,
-//! and whenever all it was given is sent, it has the next of 16 other such buffers, if one is free;
-//! one that stalls holds at most two of 8 KiB beside them, and one under `euryale-server`, which
-//! asks for more only when what it has is written.
+//! Over HTTP/1, a body whose data is sent without delay is read 128 KiB at a time. There are 16
+//! such buffers; a stalled peer additionally holds at most two of 24 KiB. Over HTTP/2 a stream
+//! begins with 8 KiB. Whenever everything that it was given has been sent, it gets one of 16 other
+//! large buffers, if one is free. A stalled stream additionally holds at most two buffers of 8 KiB,
+//! and only one under `euryale-server`, which asks for more only when the last one has been
+//! written.
 //!
-//! # Beside compression
+//! # How does it work with compression?
 //!
-//! A strong `ETag` names bytes, and tower-http's `CompressionLayer` leaves it on what it has
-//! compressed. A client that was cut off in the midst of that asks for the rest with `Range` and
-//! `If-Range`, gets a part of the file itself, and puts together what is neither. Several parts it
-//! compresses, too, for their `Content-Range` stands inside. So leave files as they are, by
-//! [`may_compress`].
+//! A strong `ETag` names exact bytes, but tower-http's `CompressionLayer` keeps it on a response
+//! that it has compressed. A client whose download breaks off asks for the rest with `Range` and
+//! `If-Range`, gets a part of the uncompressed file, and assembles a file that is neither. The
+//! layer also compresses multipart ranges, because their `Content-Range` is inside the body.
+//! Exclude files from compression with [`may_compress`].
 //!
-//! It also turns the answer into a 406 when a client forbids an uncoded one and wants no coding
-//! that there is, after the service inside has done what was asked. [`accept_identity`] prevents
-//! that, and [`vary_by_coding`] completes a 304:
+//! The layer also answers 406 if a client accepts neither an uncompressed response nor any
+//! available coding, and it does so after the service inside has done its work. [`accept_identity`]
+//! prevents that, and [`vary_by_coding`] completes a 304:
 //!
 //! ```
 //! use euryale_blob::{ServeBlobLayer, accept_identity, may_compress, vary_by_coding};
@@ -118,42 +118,44 @@
 //! # }
 //! ```
 //!
-//! What is compressed all the same is read by our threads, and not sent by `sendfile`. A file that
-//! [`ServeFolder`] finds compressed beforehand may be: its blob names its
-//! [coding](euryale_core::Blob::coding).
+//! A blob that is compressed nevertheless is read by our threads and not sent with `sendfile`.
+//! [`ServeFolder`] can send files that were compressed in advance with `sendfile`, because their
+//! blobs name their [coding](euryale_core::Blob::coding).
 //!
-//! [`OffloadLayer`] leaves blobs to nginx, Apache, lighttpd or Caddy. [`ServeFolder`] serves the
+//! [`OffloadLayer`] lets nginx, Apache, lighttpd or Caddy send blobs. [`ServeFolder`] serves the
 //! files of a folder without a publisher. [`ContentDisposition`] names a download.
 //!
-//! # Keeping
+//! # How are uploads stored?
 //!
-//! A [`BlobStore`] keeps what was uploaded under a name that goes into a row, in one transaction
-//! with it, so that a row always has its blob, whatever crashes when. [`FolderStore`] is one in a
-//! folder that several processes may share: a spooled file is linked into place without a copy. It
-//! works without the layers, and they without it.
+//! A [`BlobStore`] stores an upload under a name that you write into a row, in one transaction with
+//! that row. So a row always has its blob, whatever crashes at any time. [`FolderStore`] does this
+//! in a folder that several processes may share: a spooled file is linked into place without a
+//! copy. The store works without the layers, and the layers work without the store.
 //!
 //! It replaces, from Zope: `OFS.Image`'s ranges, `plone.namedfile`'s downloads,
 //! `collective.xsendfile`, the threads that an iterated file kept busy, and ZODB's folder of blobs.
 //!
 //! # Cost
 //!
-//! A response that is no file: 0.1 µs and no allocation (`cargo bench -p euryale --bench layers`
-//! and `--bench allocations`, with nothing else on two cores of an AMD EPYC).
+//! A response that is not a file takes 0.1 µs and no allocation
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
+//! of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! A dropped body gives its buffers back. A read that waits for its turn is not begun; one that
-//! runs ends by itself, after a mebibyte at most.
+//! Dropping a body returns its buffers. A read that waits for its turn never begins; one that is
+//! running ends by itself, after a mebibyte at most.
 //!
 //! # Backpressure
 //!
-//! A body is read as it is polled, from a disk one chunk ahead over HTTP/1, and never further.
+//! A body is read when it is polled; from a disk over HTTP/1 it is read one chunk ahead, and never
+//! further.
 //!
 //! # Errors
 //!
-//! None of its own (`type Error = S::Error`). A body ends in an error when its file cannot be read,
-//! or has become shorter (`UnexpectedEof`): the server then breaks the connection off, so that
-//! nobody takes a part for the whole. Stores have those of the file system.
+//! None of its own (`type Error = S::Error`). A body ends in an error if its file cannot be read or
+//! has become shorter (`UnexpectedEof`). The server then closes the connection, so that no client
+//! takes a part for the whole. Stores return the errors of the file system.
 //!
 //! # Panics
 //!
@@ -161,15 +163,15 @@
 //!
 //! # Behind a proxy
 //!
-//! Caches may keep what a publisher's `Cache-Control` allows, parts included. [`OffloadLayer`] lets
-//! nobody but a trusted proxy ask for offload, and takes `X-Accel-*` and `X-Sendfile*` out of every
-//! request and response.
+//! Caches may keep what a publisher's `Cache-Control` allows, parts included. [`OffloadLayer`]
+//! accepts offload requests only from a trusted proxy, and removes `X-Accel-*` and `X-Sendfile*`
+//! from every request and response.
 //!
-//! Proxies pass on what they do not know. So one that is trusted **sets `X-Sendfile-Type` in every
-//! request**, to what it can do, **and takes `X-Accel-Mapping` away** (or sets it, where
-//! [`OffloadLayer::mapping_from_proxy`] is said). One that sends no files takes both away.
-//! Otherwise a client says what the proxy can do, and is answered with the path of a file and
-//! without its bytes.
+//! Proxies pass on headers that they do not know. So a trusted proxy must **set `X-Sendfile-Type`
+//! in every request**, to what it supports, **and remove `X-Accel-Mapping`** (or set it, if
+//! [`OffloadLayer::mapping_from_proxy`] is on). A proxy that does not send files must remove both.
+//! Otherwise a client can claim what the proxy supports, and gets the path of a file instead of its
+//! bytes.
 //!
 //! ```nginx
 //! proxy_set_header X-Sendfile-Type X-Accel-Redirect;

@@ -1,9 +1,9 @@
-//! A hard cap on database connections: a bounded queue of jobs in front of workers that hand over
-//! from job to job.
+//! A hard cap on database connections: a bounded queue of jobs, and workers that take job after
+//! job.
 //!
-//! Innermost of the asynchronous layers, just outside `Publish`. Everything above it holds no
-//! worker and no connection. It works without the rest, too: [`Pool::run`] and
-//! [`Pool::transaction`] serve a plain axum handler, with no layer around it.
+//! This is the innermost asynchronous layer, just outside `Publish`. The layers outside it hold no
+//! worker and no connection. It also works on its own: [`Pool::run`] and [`Pool::transaction`]
+//! serve a plain axum handler, with no layer around it.
 //!
 //! ```
 //! use axum::extract::{Path, State};
@@ -46,87 +46,86 @@
 //!
 //! A connection stays open, and warm, for the next job.
 //!
-//! The guide tells [how many
-//! connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to have, and how to
-//! come here [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
+//! The guide explains [how many
+//! connections](https://docs.rs/euryale/latest/euryale/guide/choosing_the_cap/) to use, and how to
+//! move [from `spawn_blocking`](https://docs.rs/euryale/latest/euryale/guide/from_diesel/).
 //!
-//! # Why no semaphore
+//! # Why is there no semaphore?
 //!
-//! A semaphore's permit that moves into `spawn_blocking` costs three wake-ups for each request: the
-//! task that waits for the permit, the thread that runs the closure, the task that waits for its
-//! result. Here a waiting request is a *job* in the queue, not a task that waits for a permit. Each
-//! permit is one worker, which owns one connection and takes job after job in its own thread: one
-//! of tokio's blocking threads, or one of the program's own ([`PoolBuilder::threads`]). When the
-//! queue stays empty it puts the connection back, then the permit, and ends.
+//! A semaphore permit that moves into `spawn_blocking` costs three wake-ups per request: the task
+//! that waits for the permit, the thread that runs the closure, the task that waits for its result.
+//! Here, a waiting request is a *job* in the queue and not a task that waits for a permit. Each
+//! permit belongs to one worker, which owns one connection and takes job after job in its own
+//! thread: one of tokio's blocking threads, or one of the program's own ([`PoolBuilder::threads`]).
+//! When the queue stays empty, it returns the connection, then the permit, and ends.
 //!
-//! The permit lives in the worker. So a client that goes away, a time-out or an HTTP/2 reset,
-//! however many of them, never lets more jobs run than there are connections; with the permit in
-//! the response future (`tower::limit::ConcurrencyLimit`) one HTTP/2 client that resets its streams
-//! runs as many as it likes.
+//! The permit lives in the worker. So disconnects, time-outs and HTTP/2 resets, however many, never
+//! make more jobs run than there are connections. If the permit were in the response future (as in
+//! `tower::limit::ConcurrencyLimit`), one HTTP/2 client that resets its streams could run any
+//! number.
 //!
 //! It replaces, from Zope: `zserver-threads` and ZServer's list of waiting requests, and ZODB's
-//! connection pool, which hands out the fullest cache first but warns where this refuses.
+//! connection pool, which hands out the fullest cache first, as this one does, but only warns when
+//! the cap is exceeded.
 //!
-//! # Who holds what
+//! # Who holds what?
 //!
-//! [`Pool::status`] names the jobs that run, the longest first: route, lane, phase, attempt and
-//! age. One that has run for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]). The
-//! route is that of the request ([`Route`](euryale_core::Route) in its extensions, set by whoever
-//! routes).
+//! [`Pool::status`] lists the running jobs, the longest first, with route, lane, phase, attempt and
+//! age. A job that has run for 10 s is logged while it still runs ([`PoolBuilder::warn_after`]).
+//! The route is the [`Route`](euryale_core::Route) that your router put into the request's
+//! extensions.
 //!
-//! Connections whose time is over (`idle_timeout`, `max_lifetime`) are closed with or without
-//! traffic, in a worker. A small task of the runtime sends for it. It is there only while there is
-//! something to look after, holds no handle to the pool, and ends with the pool or with its
-//! runtime.
+//! Expired connections (`idle_timeout`, `max_lifetime`) are closed in a worker, even when there is
+//! no traffic. A small task starts that worker. The task exists only while there is something to
+//! look after, holds no strong handle to the pool, and ends with the pool or with its runtime.
 //!
 //! # Cost
 //!
-//! A [`Pool::run`] that comes alone, on a runtime of one thread: 6 to 11 µs and 2 allocations,
-//! nearly all of it for waking its worker and the task that waits
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
-//! cores of an AMD EPYC). Under load nobody is woken:
+//! A single [`Pool::run`] on a runtime with one thread takes 6 to 11 µs and 2 allocations, nearly
+//! all of the time for waking its worker and the waiting task
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
+//! of an AMD EPYC). Under load nothing has to be woken:
 //! `cargo run --release -p euryale-bench -- page` compares that with a semaphore.
 //!
 //! # Cancellation
 //!
-//! Dropping a future takes its waiting job out of the queue in constant time, and it is never run.
-//! A running job runs to its end, with its permit and its connection, unless its claim says
+//! Dropping a future removes its waiting job from the queue in constant time, and the job never
+//! runs. A running job runs to its end, with its permit and its connection, unless its claim says
 //! otherwise ([`Claim::stop_when`](euryale_core::Claim::stop_when)): the transaction of a
-//! publication that only reads is stopped. So is a transaction whose deadline has passed, and what
-//! still runs when [`Pool::close`] times out. Stopped means that it is not committed, now or later;
-//! whoever waits is answered at once, and the worker is free as soon as the database lets go of the
-//! statement ([`Interrupt`](euryale_core::Interrupt)) or the publisher returns. A job that has
-//! committed one transaction already is stopped in the next, too, and gives its own answer. A
-//! commit that has begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
+//! publication that only reads is stopped. A transaction is also stopped when its deadline passes,
+//! and when [`Pool::close`] times out. A stopped transaction is never committed. Its caller is
+//! answered at once, and the worker is free as soon as the database gives up the statement
+//! ([`Interrupt`](euryale_core::Interrupt)) or the publisher returns. If a job has already
+//! committed one transaction, it is stopped in the next one and returns its own answer. A commit
+//! that has begun is finished. Jobs without a transaction ([`Pool::run`]) are never stopped.
 //!
-//! The housekeeping task keeps the deadlines: a job with one costs no timer of its own. On a
-//! runtime without a timer, which the log names, a deadline is met only when the transaction would
+//! The housekeeping task checks deadlines, so a job with a deadline needs no timer. On a runtime
+//! without a timer (which is logged), a deadline is checked only when the transaction is about to
 //! commit.
 //!
 //! # Backpressure
 //!
-//! None through `poll_ready`, which many servers do not honour. The queue is bounded in length
-//! (`max_queue`) and in time (`max_wait`); what does not fit is refused at once.
+//! There is none through `poll_ready`, which many servers ignore. The queue is bounded in length
+//! (`max_queue`) and in time (`max_wait`), and a job that does not fit is refused at once.
 //!
 //! # Errors
 //!
-//! [`Error`](euryale_core::Error), by kind: the queue is full, the wait too long, the pool closed,
-//! the database unavailable, the job panicked. The first four are answered 503 with Retry-After. In
-//! a handler of axum's return `Result<_, euryale_core::Abort>` (feature `axum` of `euryale-core`),
-//! which answers; in a stack `RespondLayer` does.
+//! [`Error`](euryale_core::Error), by kind: the queue is full, the wait was too long, the pool is
+//! closed, the database is unavailable, or the job panicked. The first four are answered 503 with
+//! Retry-After. An axum handler can return `Result<_, euryale_core::Abort>` (feature `axum` of
+//! `euryale-core`), which makes the response; in a stack `RespondLayer` makes it.
 //!
 //! # Panics
 //!
-//! A panic of a job is an error of kind `Panicked`; its connection is dropped, and the worker goes
-//! on. Do not build with `panic = "abort"`. Waiting with a bound needs tokio's timer, as all of
-//! tokio's time-outs do, and so does what is due at a time; a runtime without one is logged, and
-//! its pool goes on without.
+//! A panic in a job becomes an error of kind `Panicked`; its connection is dropped, and the worker
+//! goes on. Do not build with `panic = "abort"`. Time limits and housekeeping need tokio's timer.
+//! If the runtime has none, that is logged, and the pool works without them.
 //!
 //! # Shutting down
 //!
-//! [`Pool::close`] waits for what runs. A runtime that is dropped waits for blocking threads **for
-//! ever**, and a publisher that never returns is one: a program that must end builds its runtime by
-//! hand and ends it with `Runtime::shutdown_timeout`.
+//! [`Pool::close`] waits for running jobs. Dropping a runtime waits **forever** for its blocking
+//! threads, such as that of a publisher that never returns. A program that must end builds its
+//! runtime by hand and ends it with `Runtime::shutdown_timeout`.
 //!
 //! # Features
 //!

@@ -1,9 +1,10 @@
-//! A publisher that needs something slow is set aside, and published again when it is there.
+//! Suspends a publisher that needs something slow, and publishes the request again once it is
+//! there.
 //!
-//! [`RepublishLayer`] stands between `Spool`, which makes a request's body one that can be read
-//! again, and `Retry` with `ConflictPolicy`. It holds no worker and no connection, and neither does
-//! a request that waits for its promises: it costs memory only, about 4 KiB with one promise. What
-//! a publisher has of it is [`PromisesExt::promises`] on its request:
+//! [`RepublishLayer`] is between `Spool`, which makes a request's body repeatable, and `Retry` with
+//! `ConflictPolicy`. It holds no worker and no connection, and neither does a request that waits
+//! for its promises: it costs only memory, about 4 KiB with one promise. A publisher uses it
+//! through [`PromisesExt::promises`] on its request:
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -20,7 +21,7 @@
 //!     _: &mut Transaction<'_, CountingDatabase>,
 //! ) -> Result<Response, Abort> {
 //!     let promises = request.promises();
-//!     // There is no transaction in what a promise runs.
+//!     // A promise's code has no access to the transaction.
 //!     let rain = promises.ask("rain", || async { Ok::<_, Infallible>(0.2) });
 //!     let wind = promises.ask("wind", || async { Ok::<_, Infallible>(17) });
 //!     // The first pass ends here; the second goes on.
@@ -44,31 +45,32 @@
 //! # }
 //! ```
 //!
-//! # What happens
+//! # What happens?
 //!
-//! * A pass that calls [`ready`](Promised::ready) too early, or that ends with something
-//!   unresolved, is rolled back and thrown away whole: its writes, response, headers, cookies and
-//!   hooks. A pass that ends with an error or with another abort is answered so, and what it asked
-//!   for is dropped.
-//! * Its promises run side by side, outside the worker. What they resolve to, a value, an error, a
-//!   panic or a time-out, is seen by all later passes, and never changes.
-//! * When the last one is resolved, the request is published again: the same body, any method, new
-//!   hooks, ahead of new work. A conflict in a pass is retried as in any other, with what is
-//!   resolved so far.
-//! * Each pass sees the database as it is then, unless
-//!   [`pin_snapshots`](RepublishLayer::pin_snapshots) says otherwise.
+//! * A pass that calls [`ready`](Promised::ready) on an unresolved promise, or returns while one is
+//!   unresolved, is rolled back and discarded completely: its writes, response, headers, cookies
+//!   and hooks. A pass that ends with an error or another abort is answered with that, and its
+//!   promises are dropped.
+//! * Its promises run concurrently, outside the worker. All later passes see what they resolved to,
+//!   a value, an error, a panic or a time-out, and this never changes.
+//! * When the last one is resolved, the request is published again, ahead of new work: with the
+//!   same body, for any method, and with new hooks. A conflict in a pass is retried as usual, with
+//!   everything that has been resolved so far.
+//! * Each pass sees the current state of the database, unless
+//!   [`pin_snapshots`](RepublishLayer::pin_snapshots) is on.
 //! * The final response names each promise and its milliseconds in `Server-Timing`.
 //!
-//! What a promise does is done at least once, whether its request is committed in the end or not.
-//! Do not send mail in one.
+//! A promise runs at least once, whether or not its request is committed in the end. Do not send
+//! mail in a promise.
 //!
-//! [`Promises::shared`] makes one promise of those of many requests: one call upstream, and a
-//! bounded number of values kept. A request that finds its value there needs no second pass.
+//! [`Promises::shared`] shares one promise among many requests: there is one call upstream, and a
+//! bounded number of values is cached. A request that finds its value in the cache needs no second
+//! pass.
 //!
-//! It replaces, from Zope: `collective.futures` and `experimental.promises`, whose calls stand
-//! beside [`ask`](Promises::ask): [`submit`](Promises::submit), [`result`](Promises::result),
-//! [`result_or_submit`](Promises::result_or_submit), [`cancel`](Promises::cancel),
-//! [`clear`](Promises::clear), [`reset`](Promises::reset).
+//! It replaces, from Zope: `collective.futures` and `experimental.promises`, whose calls are
+//! available beside [`ask`](Promises::ask): [`submit`](Promises::submit),
+//! [`result`](Promises::result), [`result_or_submit`](Promises::result_or_submit),
+//! [`cancel`](Promises::cancel), [`clear`](Promises::clear), [`reset`](Promises::reset).
 //!
 //! # Features
 //!
@@ -76,29 +78,30 @@
 //!
 //! # Cost
 //!
-//! A request that asks for nothing: 0.3 µs and 5 allocations. 2 are for a copy of its headers, with
-//! which another pass would begin, 3 for the values of earlier passes among its extensions, as the
-//! first there. Extensions that it has already take 2 and one each
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, with nothing else on two
-//! cores of an AMD EPYC).
+//! A request without promises takes 0.3 µs and 5 allocations: 2 for a copy of its headers, with
+//! which another pass would begin, and 3 for the values of earlier passes, if these are its first
+//! extension. A copy of existing extensions takes 2 allocations and one for each
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
+//! of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! When the client goes away, promises are cancelled and there is no further pass; a publication in
-//! the queue leaves it, and one that runs is finished. A promise that blocks keeps its thread until
-//! it returns. A shared one is cancelled when all have gone who wait for it.
+//! When the client disconnects, promises are cancelled and there is no further pass. A publication
+//! in the queue leaves it; a running one is finished, or stopped if it only reads. A blocking
+//! promise keeps its thread until it returns. A shared promise is cancelled when nothing waits for
+//! it any more.
 //!
 //! # Backpressure
 //!
-//! Promises that run, those that block, requests set aside, and shared values are bounded for all
-//! requests together; passes and promises for each request. What waits for a place to run in waits
-//! at most for its deadline. Promises that make requests to the same stack take places in its queue
-//! as all others do, and none is held meanwhile.
+//! There are limits for all requests together on running promises, blocking promises, suspended
+//! requests and shared values, and limits for each request on passes and promises. A promise waits
+//! for a place to run no longer than its deadline. Promises that send requests to the same stack
+//! take places in its queue like all others, and no place is held while they wait.
 //!
 //! # Errors
 //!
 //! Adds [`PassLimit`] and [`PromiseLimit`] (508), and [`SuspendedFull`] (503). It needs
-//! `RespondLayer` above it in a router. Failures of promises are values: see [`PromiseError`].
+//! `RespondLayer` outside it in a router. Failures of promises are values: see [`PromiseError`].
 //!
 //! [`PassLimit`]: euryale_core::ErrorKind::PassLimit
 //! [`PromiseLimit`]: euryale_core::ErrorKind::PromiseLimit
@@ -106,8 +109,8 @@
 //!
 //! # Panics
 //!
-//! A panic of a promise is a value. The service panics when it is called outside a runtime of
-//! tokio's.
+//! A panic in a promise becomes a value. The service panics if it is called outside a tokio
+//! runtime.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,14 +1,14 @@
-//! The server around the onion: sockets in, HTTP out, and an end that comes when it is asked for.
+//! An HTTP server around the onion, with limits for peers and a shutdown that always ends.
 //!
-//! It is the outermost part: everything else is the `service` that [`Server::serve`] is given, an
-//! axum `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
+//! It is the outermost part: everything else is the `service` that you pass to [`Server::serve`],
+//! an axum `Router` or any other. It holds no worker and no connection, and nothing in it blocks.
 //!
-//! * HTTP/1.1 and HTTP/2 (prior knowledge, or chosen in the handshake) through hyper, on TCP and
-//!   Unix sockets ([`UnixSocket`]), with TLS ([`Tls`], feature `tls`) or without; several
+//! * HTTP/1.1 and HTTP/2 (by prior knowledge, or negotiated in the handshake) through hyper, on TCP
+//!   and Unix sockets ([`UnixSocket`]), with TLS ([`Tls`], feature `tls`) or without; several
 //!   listeners; the PROXY protocol ([`Listener::proxy_protocol`]); accept errors back off and never
 //!   end the server.
-//! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, that do not
-//!   read or only stay, are closed in time, each for a reason that the metrics name
+//! * Peers that send nothing, half a head, half a body or half of HTTP/2's preface, and peers that
+//!   do not read or only stay connected, are closed in time, and the metrics name the reason
 //!   ([`Server::head_timeout`] and its neighbours).
 //! * Heads that another server might read differently are answered 400: two hosts or none, targets
 //!   that do not fit the method, names with underscores, values of HTTP/2 with white space at their
@@ -16,19 +16,19 @@
 //!   Such requests are counted (`requests_refused`) and logged. A peer that is refused while it
 //!   sends can still read the reason: the server drains the socket before it closes it, upgraded
 //!   sockets included.
-//! * Files of HTTP/1 responses leave with `sendfile(2)`, at about the cost that they have in nginx:
-//!   whatever layers and middleware gave the response, as long as its body is still the blob
-//!   ([`SendfileIo`]). With the feature `axum`, plain `axum::serve` does that, too.
-//! * Limits and time-outs that can be changed while it is at work ([`Changes`]).
+//! * Files in HTTP/1 responses are sent with `sendfile(2)`, at about the same cost as in nginx,
+//!   through any layers and middleware that do not change the body ([`SendfileIo`]). With the
+//!   feature `axum`, plain `axum::serve` does that as well.
+//! * Limits and time-outs that can be changed while it runs ([`Changes`]).
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it
 //!   cuts are named in the log.
-//! * Sockets from systemd, and word to it (`systemd`, a feature).
+//! * Socket activation and notifications for systemd (feature `systemd`).
 //! * Health, metrics and a live status page on a listener of their own, which answers while every
 //!   worker is stuck ([`Admin`]), and while every descriptor but its own is in use
 //!   ([`DescriptorLimit`]).
 //!
-//! The guide has [a whole program](https://docs.rs/euryale/latest/euryale/guide/deploying/), and
-//! what to set where.
+//! The guide has [a complete program](https://docs.rs/euryale/latest/euryale/guide/deploying/) and
+//! says which settings belong together.
 //!
 //! # Example
 //!
@@ -63,77 +63,77 @@
 //!
 //! # The runtime
 //!
-//! A program should build its runtime by hand and end it with `shutdown_timeout`, as above. What
-//! `#[tokio::main]` makes is dropped at the end of `main`, and dropping a runtime waits for its
-//! blocking threads: a publisher that never returns would keep the process for ever, however well
-//! its peers were drained.
+//! A program should build its runtime by hand and end it with `shutdown_timeout`, as above. The
+//! runtime of `#[tokio::main]` is dropped at the end of `main`, and dropping a runtime waits for
+//! its blocking threads: a publisher that never returns would keep the process alive forever, even
+//! after a complete drain.
 //!
 //! It replaces, from Zope: ZServer's Medusa channels on the `asyncore` loop, where one peer's work
 //! delayed all others, and the phases of its `Lifetime` shutdown: the veto with a time limit is
 //! [`Server::drain_deadline`].
 //!
-//! # Hostile peers
+//! # How are hostile peers stopped?
 //!
-//! Each is a test. The reason is that of `euryale_sockets_closed_total`.
+//! Each row has a test. The reason is the label of `euryale_sockets_closed_total`.
 //!
-//! | what they do | what ends it | reason |
+//! | the peer | is stopped by | reason |
 //! |---|---|---|
-//! | nothing, half a handshake | [`Server::handshake_timeout`] | `handshake` |
-//! | nothing, half a preface, a head that trickles | [`Server::head_timeout`] | `silent`, `head_elapsed` |
-//! | a body that stops or trickles | [`Server::body_timeout`], [`Server::body_rate`] | `body_elapsed` |
-//! | they do not read | [`Server::write_timeout`]; a stream of HTTP/2 is reset | `stalled` |
-//! | they only stay | [`Server::idle_timeout`] | `idle` |
-//! | resets, of their own or provoked | [`Server::max_resets`] and the limits of h2 | `flood` |
-//! | PING, SETTINGS, WINDOW_UPDATE and their like | [`Server::max_control_frames`] | `flood` |
-//! | CONTINUATION without end, DATA of no or few bytes | the limits of h2 | `flood` |
+//! | sends nothing, or half a handshake | [`Server::handshake_timeout`] | `handshake` |
+//! | sends nothing, half a preface, or a trickling head | [`Server::head_timeout`] | `silent`, `head_elapsed` |
+//! | sends a body that stops or trickles | [`Server::body_timeout`], [`Server::body_rate`] | `body_elapsed` |
+//! | does not read | [`Server::write_timeout`]; an HTTP/2 stream is reset | `stalled` |
+//! | only stays connected | [`Server::idle_timeout`] | `idle` |
+//! | sends resets or provokes them | [`Server::max_resets`] and the limits of h2 | `flood` |
+//! | floods with PING, SETTINGS, WINDOW_UPDATE and the like | [`Server::max_control_frames`] | `flood` |
+//! | sends CONTINUATION without end, or empty or tiny DATA | the limits of h2 | `flood` |
 //!
-//! For a flood the peer is told GOAWAY with ENHANCE_YOUR_CALM. For one that does not read nothing
-//! piles up: h2 answers a PING or SETTINGS before it reads on, and the kernel takes at most 256 KiB
-//! that the peer does not.
+//! A peer that floods gets GOAWAY with ENHANCE_YOUR_CALM. Nothing piles up for a peer that does not
+//! read: h2 answers a PING or SETTINGS before it reads on, and the kernel buffers at most 256 KiB
+//! for it.
 //!
-//! Not limited are the requests that a peer may make, which the queue for connections refuses when
-//! it is full, and bandwidth. A peer that reads a few bytes now and then keeps its socket, its file
-//! and those 256 KiB for as long as it likes:
-//! [`max_sockets_per_peer`](Server::max_sockets_per_peer) says how often. h2 logs each
-//! acknowledgement that it did not ask for at WARN: within `max_control_frames`, but in a log.
+//! Two things are not limited: bandwidth, and the number of a peer's requests, which the queue for
+//! connections refuses when it is full. A peer that reads a few bytes now and then can keep its
+//! socket, its file and those 256 KiB indefinitely;
+//! [`max_sockets_per_peer`](Server::max_sockets_per_peer) limits how many of them one peer has. h2
+//! logs each unexpected acknowledgement at WARN; `max_control_frames` limits their number.
 //!
 //! An upgraded socket belongs to its route. It counts as open, and is cut with the others at the
-//! end of a drain; no other deadline of the server holds for it. A route that keeps peers as long
-//! as they like, a WebSocket for instance, should ask them for a sign of life now and then, and
-//! bound the time of its writes.
+//! end of a drain; no other deadline of the server applies to it. A route that keeps peers
+//! indefinitely, such as a WebSocket, should send pings and limit the duration of its writes.
 //!
 //! # Cancellation
 //!
-//! When a peer goes away hyper drops the service's future, for HTTP/1 as soon as it sees the end of
-//! the stream, which it cannot while bytes of a pipelined request stand before it. When the future
-//! of [`Server::serve`] is dropped its listeners are closed and all sockets are cut, handshakes and
-//! tunnels included.
+//! When a peer disconnects, hyper drops the service's future. For HTTP/1 it does so when it sees
+//! the end of the stream, which is hidden as long as a pipelined request is still buffered. When
+//! the future of [`Server::serve`] is dropped, its listeners are closed and all sockets are cut,
+//! including handshakes and tunnels.
 //!
 //! # Backpressure
 //!
-//! Sockets are limited in number, in all and by peer; how much work they may cause is the business
-//! of the queue for connections, which refuses at once when it is full. One HTTP/2 peer has at most
-//! [`Server::max_concurrent_streams`] requests, and of the files among their answers, parts of them
-//! included, 32 are under way: the head of one more waits, its file open and unread. It waits only
-//! while the peer reads the others: when the peer has taken nothing of any file for
-//! [`Server::write_timeout`], the files that wait are given up with those that stall. Bodies are
-//! read no faster than the service takes them and the peer reads them.
+//! The number of sockets is limited, in total and by peer. The work that they may cause is limited
+//! by the queue for connections, which refuses at once when it is full. One HTTP/2 peer has at most
+//! [`Server::max_concurrent_streams`] requests. Of the files in their responses, multipart ranges
+//! included, 32 are sent at a time; the head of any further one waits, with its file open and
+//! unread. It waits only while the peer reads the others: if the peer has read nothing of any file
+//! for [`Server::write_timeout`], the waiting files are given up together with the stalled ones.
+//! Request bodies are read no faster than the service consumes them, and responses no faster than
+//! the peer reads them.
 //!
 //! # Errors
 //!
-//! None: the service is infallible, and what goes wrong with one socket ends that socket and is
-//! counted in `ledger.sockets`. [`Drained`] says what had to be cut.
+//! None: the service is infallible. A failure of one socket closes that socket and is counted in
+//! `ledger.sockets`. [`Drained`] says what had to be cut.
 //!
 //! # Panics
 //!
-//! A panic of the service ends its socket (HTTP/1) or its stream (HTTP/2) and nothing else. Panics
-//! of publishers do not come this far: the pool catches them.
+//! A panic in the service closes its socket (HTTP/1) or its stream (HTTP/2) and nothing else.
+//! Panics of publishers do not get this far: the pool catches them.
 //!
 //! # Behind a proxy
 //!
-//! [`Peer`](euryale_core::Peer) is the proxy, or whom it speaks for by the PROXY protocol.
-//! Forwarded headers are not looked at here. Keep [`Server::idle_timeout`] above the time for which
-//! the proxy keeps idle sockets.
+//! [`Peer`](euryale_core::Peer) is the proxy, or the address that it reports through the PROXY
+//! protocol. Forwarded headers are ignored here. Keep [`Server::idle_timeout`] longer than the
+//! proxy's own idle time-out.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
