@@ -1,9 +1,9 @@
 //! SQLite as the database behind a publisher: one file, many readers on snapshots, one writer at a
 //! time.
 //!
-//! [`Sqlite`] is a `Database` for a pool. It stands at the innermost end of the onion: all of it
-//! blocks, and a pool calls it only in a worker. [`Sqlite::open`] and [`Sqlite::migrate`] block
-//! too; a program calls them before it starts to serve.
+//! [`Sqlite`] is a `Database` for a pool. It is innermost in the onion: all of it blocks, and a
+//! pool calls it only in a worker. [`Sqlite::open`] and [`Sqlite::migrate`] block too; call them
+//! before the program starts to serve.
 //!
 //! # Example
 //!
@@ -39,52 +39,52 @@
 //! ```
 //!
 //! It replaces, from Zope: `FileStorage` (one file beside the program, nothing to administer) and
-//! RelStorage on SQLite. Rows take the place of pickles; the conflict and its retry stay.
+//! RelStorage on SQLite. Rows replace pickles; conflicts and retries work as before.
 //!
 //! # Snapshots and conflicts
 //!
 //! The file is in [WAL mode](https://www.sqlite.org/wal.html): readers never wait for the writer,
-//! nor it for them.
+//! and the writer never waits for them.
 //!
 //! | `begin` | runs | what the transaction sees |
 //! |---|---|---|
-//! | `Access::Read` | `BEGIN DEFERRED` and a first read | the state when it began, to its end |
-//! | `Access::Write` | `BEGIN IMMEDIATE` | the same, and nobody else can change it |
+//! | `Access::Read` | `BEGIN DEFERRED` and a first read | the state at its beginning, until its end |
+//! | `Access::Write` | `BEGIN IMMEDIATE` | the same, and no other transaction can change it |
 //!
-//! A writer waits in `begin` for the one before it, at most for
+//! A writer waits in `begin` for the current one, for at most
 //! [`busy_timeout`](Sqlite::busy_timeout).
 //!
 //! `BEGIN DEFERRED` alone [touches nothing](https://www.sqlite.org/lang_transaction.html): the
-//! snapshot would be that of the publisher's first query, and an unreadable file would show only
-//! there. The first read (a number from the file's header) brings both forward to `begin`.
+//! snapshot would be taken at the publisher's first query, and an unreadable file would be noticed
+//! only then. A first read (of a number in the file's header) moves both into `begin`.
 //!
-//! A reader may write: its first write asks for the lock. It gets it if nobody has committed since
-//! it began and nobody writes now; otherwise SQLite answers
+//! A reader may write: its first write requests the lock. It gets the lock if nothing has been
+//! committed since it began and no other transaction is writing; otherwise SQLite answers
 //! [`SQLITE_BUSY_SNAPSHOT`](https://www.sqlite.org/rescode.html#busy_snapshot) or
-//! [`SQLITE_BUSY`](https://www.sqlite.org/rescode.html#busy) at once, whatever the time-out:
-//! waiting could not help. Both are conflicts: the whole transaction is rolled back and published
-//! again, then as a writer.
+//! [`SQLITE_BUSY`](https://www.sqlite.org/rescode.html#busy) at once, whatever the time-out is,
+//! because waiting could not help. Both are conflicts: the transaction is rolled back, and the
+//! request is published again as a writer.
 //!
 //! # Errors
 //!
-//! | SQLite says | taken as | why |
+//! | SQLite's code | fault | why |
 //! |---|---|---|
-//! | `BUSY`, `LOCKED` | conflict | another transaction was first |
+//! | `BUSY`, `LOCKED` | conflict | another transaction came first |
 //! | `IOERR`, `CANTOPEN`, `NOTADB`, `CORRUPT`, `READONLY_*` | disconnected | see below |
 //! | `FULL` | full | the connection is sound; once there is room again, it writes again |
-//! | `INTERRUPT` | elapsed | it was stopped; answered 504, never retried |
-//! | all else | other | an error of the application's, or of its SQL |
+//! | `INTERRUPT` | elapsed | the transaction was stopped; answered 504, never retried |
+//! | all others | other | an error in the application or its SQL |
 //!
-//! The file behind a connection may no longer be the one at its path, or no longer be readable
-//! through it; only a new connection finds out. So a disconnected transaction is answered 503 and
-//! its connection dropped: a file put back or a disk repaired is seen without a restart. After
-//! `COMMIT` was sent, the same errors leave the transaction in doubt: its pages may be in the log,
-//! and [recovery](https://www.sqlite.org/walformat.html) after a crash may find them complete.
+//! The file behind a connection may no longer be the file at its path, or no longer be readable;
+//! only a new connection can tell. So a disconnected transaction is answered 503 and its connection
+//! is dropped. A restored file or a repaired disk is then used without a restart. After `COMMIT`
+//! has been sent, the same errors leave the transaction in doubt, because its pages may be in the
+//! log, and [recovery](https://www.sqlite.org/walformat.html) after a crash may find them complete.
 //!
-//! SQLite does not notice that its file was moved away or replaced ([How To Corrupt An SQLite
-//! Database File](https://www.sqlite.org/howtocorrupt.html), §2.4): it would go on writing into the
-//! old one. `begin` compares (on Unix; one `stat`), and drops the
-//! connection then. Connecting never creates a file; only [`Sqlite::open`] does.
+//! SQLite does not notice when its file is moved away or replaced ([How To Corrupt An SQLite
+//! Database File](https://www.sqlite.org/howtocorrupt.html), §2.4): it would keep writing to the
+//! old file. `begin` compares the two (on Unix, with one `stat`) and drops the connection if they
+//! differ. Connecting never creates a file; only [`Sqlite::open`] does.
 //!
 //! # Panics
 //!
@@ -92,34 +92,33 @@
 //!
 //! # Cancellation
 //!
-//! A pool stops a transaction whose deadline has passed, one that only reads and whose client has
-//! disconnected, and what still runs when a drain times out. A progress handler, installed once
-//! per connection, [asks every 1,000
-//! steps](https://www.sqlite.org/c3ref/progress_handler.html) of SQLite's virtual machine whether
-//! the current transaction is to stop: some ten microseconds of work. The statement then fails with
-//! `SQLITE_INTERRUPT`, the transaction is rolled back, and the connection is kept. `COMMIT` and
-//! `ROLLBACK` are never stopped. A writer that waits for another one gives up within 20 ms, or, if
-//! the other one belongs to another process, at its deadline.
+//! A pool stops a transaction when its deadline passes, when it only reads and its client
+//! disconnects, and when a drain times out. A progress handler, installed once per connection,
+//! [asks every 1,000 steps](https://www.sqlite.org/c3ref/progress_handler.html) of SQLite's virtual
+//! machine whether the current transaction should stop; 1,000 steps take some ten microseconds. The
+//! statement then fails with `SQLITE_INTERRUPT`, the transaction is rolled back, and the connection
+//! is kept. `COMMIT` and `ROLLBACK` are never stopped. A writer that waits for another writer gives
+//! up within 20 ms, or at its deadline if the other one belongs to another process.
 //!
-//! **A step is not interrupted.** A call of an SQL function is one step, and so is the work that a
-//! virtual table does for one row: `highlight()` and `snippet()` of FTS5 on a large text, a regular
-//! expression, a function of the program's own. Neither is a commit, with its checkpoint. Bound
-//! such work by its input.
+//! **A single step is not interrupted.** A call of an SQL function is one step, and so is the work
+//! of a virtual table for one row: `highlight()` and `snippet()` of FTS5 on a large text, a regular
+//! expression, or a function of your program. A commit with its checkpoint is not interrupted
+//! either. Bound such work by limiting its input.
 //!
-//! The progress handler of the connection is this crate's; a program that sets another one takes
-//! this away. The cost is below what can be measured: `cargo bench -p euryale-sqlite` compares a
-//! query of 200,000 rows with and without the handler.
+//! This crate uses the connection's progress handler; a program that sets another one disables
+//! interruption. The cost is too small to measure: `cargo bench -p euryale-sqlite` compares a query
+//! of 200,000 rows with and without the handler.
 //!
 //! # Backpressure
 //!
-//! One writer at a time is SQLite's rule; the others wait in `begin` with worker and connection,
-//! which is why [`busy_timeout`](Sqlite::busy_timeout) is short. The queue stands in the pool.
+//! SQLite allows one writer at a time. The others wait in `begin` and hold worker and connection,
+//! which is why [`busy_timeout`](Sqlite::busy_timeout) is short. The queue is in the pool.
 //!
-//! # What a transaction has written
+//! # How can a hook see what was written?
 //!
-//! A `before_commit` hook may ask [`has_written`](Connection::has_written), and with
-//! [`Sqlite::write_sets`] also [`what`](Connection::write_set), and abort. A guard against pages
-//! that write when they are only asked for:
+//! A `before_commit` hook can call [`has_written`](Connection::has_written), and with
+//! [`Sqlite::write_sets`] also [`write_set`](Connection::write_set), and abort. This one guards
+//! against pages that write on a safe request:
 //!
 //! ```
 //! use euryale_core::{Abort, Publisher, Request, Response, Transaction};
@@ -139,7 +138,7 @@
 //!                     return Ok(());
 //!                 }
 //!                 if transaction.connection()?.has_written() {
-//!                     // Or a page that asks to confirm.
+//!                     // Or return a page that asks for confirmation.
 //!                     return Err(Abort::status(http::StatusCode::FORBIDDEN));
 //!                 }
 //!                 Ok(())
@@ -154,33 +153,34 @@
 //! # })));
 //! ```
 //!
-//! # Beside other crates on SQLite
+//! # Can it share SQLite with diesel or sqlx?
 //!
 //! Cargo allows one `libsqlite3-sys` in a lockfile, and each minor version of rusqlite has its own.
 //! This crate therefore takes a range, rusqlite 0.39 to 0.41, so that Cargo finds one that fits
-//! diesel or sqlx in the same workspace. It also means that there is only ever one rusqlite: the
-//! types here are those of a program's own `rusqlite` dependency, through which it chooses the
-//! version and rusqlite's features. Without one, use the re-exported [`rusqlite`].
+//! diesel or sqlx in the same workspace. It also means that there is only one rusqlite: the types
+//! here are those of the program's own `rusqlite` dependency, with which it chooses the version and
+//! rusqlite's features. Without such a dependency, use the re-exported [`rusqlite`].
 //!
-//! Feature `bundled` (default) compiles SQLite in. Without it the system's library is linked.
+//! The feature `bundled` (default) compiles SQLite into the program. Without it, the system's
+//! library is linked.
 //!
-//! # One state for several transactions
+//! # Can several transactions see one state?
 //!
 //! With the feature `snapshot`, the passes of a request that waits for promises can see the state
 //! that its first pass saw (`RepublishLayer::pin_snapshots`), although no connection is held
 //! between them. It is for transactions that only read: a write would be refused with
-//! `SQLITE_BUSY_SNAPSHOT`, so one that says that it writes sees the present.
+//! `SQLITE_BUSY_SNAPSHOT`, so a transaction that declares that it writes sees the current state.
 //!
-//! The state lives in the log, and a checkpoint that starts the log anew takes it away: then the
-//! pass sees the present state, and the ledger counts it
-//! (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot name the state while
-//! nothing has been written since the log was created, which the first connection does; that counts
-//! as `unsupported`, as does everything without the feature. See
+//! The state lives in the log, and a checkpoint that restarts the log discards it. The pass then
+//! sees the current state, and the ledger counts it
+//! (`euryale_promise_snapshots_total{outcome="gone"}`). SQLite also cannot name the state before
+//! anything has been written to a new log, which the first connection creates. That counts as
+//! `unsupported`, and so does every attempt without the feature. See
 //! <https://www.sqlite.org/c3ref/snapshot_get.html>.
 //!
 //! SQLite must be compiled for it: set `LIBSQLITE3_FLAGS=-DSQLITE_ENABLE_SNAPSHOT` in the
-//! environment of the build, in `[env]` of `.cargo/config.toml` for one. A library cannot do that
-//! for its users; without it, programs do not link.
+//! environment of the build, for example in `[env]` of `.cargo/config.toml`. A library cannot do
+//! that for its users; without it, programs do not link.
 
 #![cfg_attr(not(feature = "snapshot"), forbid(unsafe_code))]
 #![cfg_attr(feature = "snapshot", deny(unsafe_code))]

@@ -1,9 +1,9 @@
-//! The test kit: what makes concurrent tests exact.
+//! A test kit that makes concurrent tests deterministic.
 //!
 //! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on
 //! demand, [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends
-//! every test: nothing may be held any more. [`skip`] says aloud that a test cannot run here.
-//! [`run_readme`] holds a README to its word.
+//! every test by checking that nothing is held any more. [`skip`] reports that a test cannot run
+//! here. [`run_readme`] runs the commands of a README and compares their output.
 //!
 //! ```
 //! use euryale_core::Ledger;

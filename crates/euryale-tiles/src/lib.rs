@@ -1,8 +1,8 @@
 //! Pages made of tiles: placeholders in a page are replaced by other documents of the site.
 //!
-//! [`Tiles`] is a transform of order 8500, before the theme. It runs when the page's transaction is
-//! over and holds no worker and no connection; each tile is a request of the application to itself,
-//! with a transaction of its own.
+//! [`Tiles`] is a transform of order 8500, before the theme. It runs after the page's transaction
+//! has ended and holds no worker and no connection. Each tile is a request from the application to
+//! itself, with its own transaction.
 //!
 //! ```
 //! use euryale_core::{Body, Error, Internal, InternalRequest, Response};
@@ -14,7 +14,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! // In a program: a stack, which puts its `Internal` into the requests itself.
+//! // In a program this is a stack, which puts its `Internal` into the requests.
 //! let site = service_fn(async |request: Request<Body>| {
 //!     let is_tile = InternalRequest::of(request.extensions()).is_some();
 //!     let page = "<p>Hello</p><div data-tile=\"./news\"></div>";
@@ -36,86 +36,85 @@
 //!
 //! # Documents
 //!
-//! A publisher that answers with a page of tiles says so: it puts [`HasTiles`] into the response's
-//! extensions.
+//! A publisher marks a page that has tiles by putting [`HasTiles`] into the response's extensions.
 //!
 //! | in the page | becomes |
 //! |---|---|
-//! | `data-tile` on an element in the body | what the tile has in its body |
-//! | `data-tile` on an element in the head | what the tile has in its head |
+//! | `data-tile` on an element in the body | the content of the tile's body |
+//! | `data-tile` on an element in the head | the content of the tile's head |
 //! | `data-layout` on the root | the layout at this address, with the page in its panels |
 //!
-//! A tile in the body may have a head, too: it comes to the end of the page's, but for title, base
-//! and charset; of equal heads one comes. All of a tile that has neither head nor body stands for
-//! it.
+//! A tile in the body may have a head as well: it is appended to the page's head, without title,
+//! base and charset, and equal heads are appended only once. If a tile has neither head nor body,
+//! all of it is used.
 //!
-//! Into each element of the layout that has `data-panel` goes what is in the page's of the same
-//! name. The page's head is added to the layout's, and its title stands for the layout's; what else
-//! is in the page is left out. A panel `content` that the layout does not have goes into the
-//! element whose id is that.
+//! Each element of the layout that has `data-panel` gets the content of the page's element with the
+//! same name. The page's head is added to the layout's, and its title replaces the layout's;
+//! everything else in the page is left out. If the layout has no panel `content`, the page's goes
+//! into the element with that id.
 //!
-//! Tiles in tiles are replaced in their turn. All addresses are resolved against the page's URL, as
-//! a browser resolves the links of the page that comes out; `base` elements do not count. Behind a
-//! proxy that rewrites paths they are the application's own: as publishers see them, without what
-//! stands before them for browsers. Only addresses **within the site** are asked for: a reference
-//! with a scheme or an authority is an error, also if it names this site. Redirects are followed by
-//! the same rule. Give a placeholder an end tag: what follows one whose end is only implied stays
-//! in the page.
+//! Tiles inside tiles are replaced as well. All addresses are resolved against the page's URL, as a
+//! browser resolves the links of the resulting page; `base` elements are ignored. Behind a proxy
+//! that rewrites paths, use the paths that publishers see, without the prefix that browsers see.
+//! Only addresses **within the site** are requested: a reference with a scheme or an authority is
+//! an error, even if it names this site. Redirects follow the same rule. Give each placeholder an
+//! end tag: if its end is only implied, the content after it stays in the page.
 //!
 //! # Requests
 //!
-//! A tile is asked for with GET, by the client of the page: cookies, language, credentials, and
-//! whatever else is in headers and extensions, are those of the page's request. Conditions, ranges,
-//! codings, and what describes the page's own body and socket, are not. Equal addresses of one page
-//! are asked for once. Their route is `tile`.
+//! A tile is requested with GET, on behalf of the page's client: cookies, language, credentials,
+//! and all other headers and extensions are those of the page's request. Conditions, ranges,
+//! codings, and headers about the page's own body and socket are left out. If one page names an
+//! address several times, it is requested once. The route of these requests is `tile`.
 //!
-//! A view that is there for tiles only begins with
+//! A view that serves only tiles begins with
 //! [`InternalRequest::require`](euryale_core::InternalRequest::require). No header and no URL from
-//! outside can pass for an internal request.
+//! outside can imitate an internal request.
 //!
-//! What somebody else wrote must not name tiles: the application asks for them with the cookies of
-//! the reader. Pages that do not say [`HasTiles`] are left alone; for those that do and show what
-//! others wrote, remove `data-tile` from it, or say with [`Tiles::allow`] which addresses are
-//! tiles.
+//! Content that other people wrote must not be able to name tiles, because the application requests
+//! them with the reader's cookies. Pages without [`HasTiles`] are left alone. In pages that have it
+//! and show other people's content, remove `data-tile` from that content, or list the addresses of
+//! tiles with [`Tiles::allow`].
 //!
 //! # Cookies and caches
 //!
-//! Cookies that a tile sets are not sent: it is a view. What caches may do with the page is the
-//! strictest of what its parts say in `Cache-Control`, redirects that lead to them included; a part
-//! that sets a cookie counts as private. `Vary` is that of all parts. A page in which a tile is
-//! missing is not stored. `ETag` and `Last-Modified` of the page say nothing of its tiles, and are
-//! removed. HEAD composes nothing, and is answered with the page's own headers.
+//! Cookies that a tile sets are not sent. The page gets the strictest `Cache-Control` of its parts,
+//! including the redirects that lead to them; a part that sets a cookie counts as private. `Vary`
+//! is combined from all parts. A page with a missing tile is not stored. `ETag` and `Last-Modified`
+//! of the page do not cover its tiles, and are removed. HEAD composes nothing and is answered with
+//! the page's own headers.
 //!
 //! It replaces, from Plone: `plone.app.blocks` and `plone.subrequest`, which made one sub-request
 //! after another within the page's own transaction and thread, and where one broken tile broke the
-//! page. Here a tile that answers 401 is a missing tile, not a login form; `data-rules` and ESI are
-//! not there.
+//! page. Here, a tile that answers 401 is a missing tile and not a login form. `data-rules` and ESI
+//! are not supported.
 //!
 //! # Cancellation
 //!
-//! When the client goes away its tiles are dropped: those that wait leave the queue, those that run
-//! are finished in their workers, what has not begun never does.
+//! When the client disconnects, its tiles are dropped: waiting ones leave the queue, running ones
+//! are finished in their workers, and the others never begin.
 //!
 //! # Backpressure
 //!
-//! Each tile takes an ordinary place in the queue of the pool, and nothing is held while it waits.
-//! A page fetches as many at a time as there are free connections
+//! Each tile takes an ordinary place in the pool's queue, and nothing is held while it waits. A
+//! page fetches as many tiles at a time as there are free connections
 //! ([`Internal::room`](euryale_core::Internal::room)), at most [`parallel`](Tiles::parallel), and
-//! one after the other when none is free: with one connection all of them arrive, too. The page is
-//! kept in memory until its last tile is there, or, with [`late_after`](Tiles::late_after), until
-//! it is sent: then its earlier part goes out while a slow tile is awaited.
+//! one after another if none is free, so a single connection is enough. The page is kept in memory
+//! until its last tile has arrived. With [`late_after`](Tiles::late_after), its first part is sent
+//! while a slow tile is awaited.
 //!
 //! # Errors
 //!
-//! One broken tile breaks one tile: an answer other than 200 or 204, no answer in time, what is no
-//! HTML or no text, what is too large, too deep or one too many is logged, and an error tile stands
-//! in its place ([`TileError`]). A page whose layout is not there is sent without. A tile that
-//! contains itself ends with an error at the greatest depth. The chain's ledger counts tiles in
-//! their places, and missing ones by what they are missing for (`euryale_tiles_total`).
+//! A broken tile does not affect the rest of the page. It is logged and replaced by an error tile
+//! if it answers anything but 200 or 204, answers too late, is not HTML or not text, is too large,
+//! is nested too deeply, or exceeds the number of tiles ([`TileError`]). A page whose layout is
+//! missing is sent without it. A tile that contains itself ends with an error at the maximum depth.
+//! The chain's ledger counts the tiles that were inserted, and the missing ones by reason
+//! (`euryale_tiles_total`).
 //!
 //! # Panics
 //!
-//! A panic of what answers a tile is a missing tile. The deadlines need tokio's timer.
+//! A panic in the code of a tile makes a missing tile. The deadlines need tokio's timer.
 
 #![forbid(unsafe_code)]
 

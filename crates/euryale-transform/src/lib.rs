@@ -1,8 +1,8 @@
 //! Transforms pages after their transaction: heads, HTML while it is streamed, whole pages.
 //!
-//! The chain stands outside everything that makes responses, outside the layer that makes error
-//! pages, too: those are transformed like others. The worker and the connection are back by then,
-//! however long a transform takes.
+//! The chain is outside everything that makes responses, including the layer that makes error
+//! pages, so error pages are transformed like others. The worker and the connection have been
+//! returned by then, however long a transform takes.
 //!
 //! ```
 //! use euryale_core::{Body, BoxError, Response};
@@ -47,99 +47,101 @@
 //!
 //! | kind | gets | runs |
 //! |---|---|---|
-//! | [`EditHead`] | the head of any final response | on a runtime thread, after all that is about bodies |
-//! | [`Rewrite`] | elements, text and comments, as they come | on a runtime thread, within a [budget] |
+//! | [`EditHead`] | the head of any final response | on a runtime thread, after all transforms of bodies |
+//! | [`Rewrite`] | elements, text and comments, as they arrive | on a runtime thread, within a [budget] |
 //! | [`TransformPage`] | a whole page as text, up to a [limit] | in the request's task; may wait, use [`Page::cpu`] |
-//! | [`ComposePage`] | the same; answers with a body that is sent while it is made | as that one |
+//! | [`ComposePage`] | the same; returns a body that is sent while it is made | likewise |
 //!
 //! [budget]: TransformChainLayer::budget
 //! [limit]: TransformChainLayer::body_limit
 //!
-//! They run by [number](Transform::order), ties by name. Rewrites with no whole-page transform
-//! between them share one pass of [lol_html](https://docs.rs/lol_html) over the page. It is
-//! streamed: what is there of the page is rewritten, up to 64 KiB, then the head is sent, and the
-//! rest follows as it comes, a piece at a time.
+//! They run in the order of their [numbers](Transform::order), and of their names if numbers are
+//! equal. Consecutive rewrites share one pass of [lol_html](https://docs.rs/lol_html) over the
+//! page. The page is streamed: the part that is available, up to 64 KiB, is rewritten, then the
+//! head is sent, and the rest follows piece by piece as it arrives.
 //!
-//! # What is transformed
+//! # What is transformed?
 //!
-//! Bodies of HTML (`text/html`, `application/xhtml+xml`) that are sent whole and uncoded, whatever
-//! their status. Never: 204, 205, 206, 304, files, what has a `Content-Encoding` or a
-//! `Content-Range`. No transform of bodies is asked about these, and they cost nothing. For HEAD it
-//! is asked, and not run. Put compression **outside** the chain.
+//! HTML bodies (`text/html`, `application/xhtml+xml`) that are complete and unencoded are
+//! transformed, whatever their status. Excluded are 204, 205, 206, 304, files, and responses with a
+//! `Content-Encoding` or a `Content-Range`. Transforms of bodies are not asked about these, and
+//! they cost nothing. For HEAD a transform is asked but does not run. Put compression **outside**
+//! the chain.
 //!
 //! A page is read in the charset that its `Content-Type` declares, and as UTF-8 otherwise (a
-//! streaming rewrite heeds a `<meta charset>` then). Bytes that no handler changes stay what they
-//! are; a page that is no text is not given to transforms of whole pages. Those make UTF-8 of it,
-//! and the head says so.
+//! streaming rewrite heeds a `<meta charset>` then). Bytes that no handler changes are passed on
+//! unchanged. A page that is not valid text is not given to whole-page transforms. Their result is
+//! UTF-8, and the head says so.
 //!
-//! # What the head says
+//! # What happens to the headers?
 //!
-//! Of a transformed page `Content-Length`, `Accept-Ranges`, `Last-Modified`, `Trailer`, the
-//! trailers and digests of the content go, and it is sent with the length that it has now, if that
-//! is known before its head is sent. `ETag` becomes a weak one of its own, made of the page's and
-//! of the [versions](Transform::version) of what changed it. A page that was made while one of them
-//! changed has no tag. HEAD gets the head that GET would, without the length.
+//! A transformed page loses `Content-Length`, `Accept-Ranges`, `Last-Modified`, `Trailer`, its
+//! trailers and its content digests. It is sent with its new length if that is known before the
+//! head is sent. `ETag` is replaced by a weak one, made of the page's own tag and the
+//! [versions](Transform::version) of the transforms that changed it. A page that was made while one
+//! of the versions changed has no tag. HEAD gets the same head as GET, without the length.
 //!
-//! # Conditions
+//! # Which conditions are evaluated here?
 //!
-//! `If-None-Match` and `If-Modified-Since` of GET and HEAD are judged here, by the head that is
-//! sent (RFC 9110 §13.2.2), because a tag or a date from inside says nothing about the transforms.
-//! The service inside gets only tags of transformed pages whose versions are still the same, each
-//! as the page's own, so that it can answer 304 before it makes the page. Whatever else it answers
-//! 200 or 206 is sent as 304 if the client has it. A chain that only edits heads leaves conditions
-//! alone.
+//! `If-None-Match` and `If-Modified-Since` of GET and HEAD are evaluated here against the head that
+//! is sent (RFC 9110 §13.2.2), because a tag or a date from inside does not cover the transforms.
+//! If a tag in the request belongs to a transformed page and all versions are unchanged, the
+//! service inside gets the page's own tag, so that it can answer 304 before it makes the page;
+//! other tags are removed. A 200 or 206 of the service is sent as 304 if the client already has the
+//! page. A chain that only edits heads leaves conditions alone.
 //!
 //! # The off switch
 //!
-//! [`TransformsOff`] in the extensions of a response or of a request; or the request header
-//! `transform-off`, from [whom you trust](TransformChainLayer::trust_off_switch).
+//! To skip the chain, put [`TransformsOff`] into the extensions of a response or a request. The
+//! request header `transform-off` does the same if it comes from a peer that [you
+//! trust](TransformChainLayer::trust_off_switch).
 //!
 //! It replaces, from Zope: `plone.transformchain`, which ran in the worker and in the transaction.
-//! What must see what a transaction writes, and may abort it, is a `before_commit` hook there.
+//! To inspect what a transaction has written, and perhaps abort it, use a `before_commit` hook.
 //!
 //! # Cost
 //!
-//! A response to which no transform applies: 0.2 µs and 2 allocations, for a copy of the request's
-//! headers; one of its extensions takes 2 and one for each (`cargo bench -p euryale --bench layers`
-//! and `--bench allocations`, with nothing else on two cores of an AMD EPYC).
+//! A response to which no transform applies takes 0.2 µs and 2 allocations, for a copy of the
+//! request's headers; a copy of the extensions takes 2 allocations and one for each extension
+//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
+//! of an AMD EPYC).
 //!
 //! # Cancellation
 //!
-//! When the client goes away the transforms of its page are dropped. Work on a thread for the CPU
-//! that has not begun never does; what runs keeps its thread until it returns, and its result is
-//! dropped.
+//! When the client disconnects, the transforms of its page are dropped. CPU work that has not begun
+//! never runs; running work keeps its thread until it returns, and its result is dropped.
 //!
 //! # Backpressure
 //!
-//! A rewritten page is read no faster than it is sent. As many threads compute as there are
-//! [cores](TransformChainLayer::threads), in a lane that the ledger calls `transforms`; who finds
-//! too many [waiting](TransformChainLayer::max_queue) for one fails.
+//! A rewritten page is read no faster than it is sent. There are as many CPU threads as
+//! [cores](TransformChainLayer::threads), in a lane that the ledger calls `transforms`. A transform
+//! fails if too many are already [waiting](TransformChainLayer::max_queue) for a thread.
 //!
 //! # Errors
 //!
-//! The layer adds none. When a transform fails (an error, a panic, a deadline, a page that is too
-//! large or no text), the page is sent as it was before that transform; those after it run all the
-//! same. It is logged as an error, and counted by the transform's name. The page has no `ETag`
-//! then, unless its head was sent before.
+//! The layer adds no errors. When a transform fails (an error, a panic, a missed deadline, a page
+//! that is too large or not text), the page is sent without it, and the transforms after it still
+//! run. The failure is logged as an error and counted under the transform's name. The page then has
+//! no `ETag`, unless its head has been sent already.
 //!
-//! * A handler that fails while the page is streamed is not called again for that page. What it did
-//!   so far stays, as does what others do: the page is whole, and partly rewritten.
+//! * A handler that fails while the page is streamed is not called again for that page. Its earlier
+//!   changes and those of other handlers are kept: the page is complete, but only partly rewritten.
 //! * A parser that would need more than 1 MiB for one page stops parsing, and the rest of the page
-//!   passes as it is.
-//! * A rewrite that never gives its thread back has the page sent as it came, or broken off once a
-//!   part of it was sent.
-//! * Without a [critical](Transform::is_critical) one nothing is sent:
-//!   [500](TransformChainLayer::failed). Its page is read ahead, up to 64 KiB, before the head; a
-//!   failure after that breaks the page off, so that no client takes it for the whole.
+//!   is passed on unchanged.
+//! * If a rewrite never returns, the page is sent untransformed, or cut off if a part of it has
+//!   been sent already.
+//! * If a [critical](Transform::is_critical) transform fails, the answer is a
+//!   [500](TransformChainLayer::failed). Its page is read ahead, up to 64 KiB, before the head is
+//!   sent; a later failure cuts the page off, so that no client takes it for complete.
 //!
 //! # Panics
 //!
-//! A panic of a transform is a failure of it. The deadline needs tokio's timer.
+//! A panic in a transform is a failure of that transform. The deadline needs tokio's timer.
 //!
 //! # Behind a proxy
 //!
-//! `transform-off` is taken from every request, and heeded only from whom you trust. Nothing else
-//! of a request is.
+//! `transform-off` is removed from every request, and obeyed only if you trust the peer. No other
+//! part of the request controls the chain.
 
 #![forbid(unsafe_code)]
 
