@@ -4,7 +4,7 @@
 use axum::Router;
 use euryale::Pool;
 use euryale::connection::ConnectionLimitLayer;
-use euryale::publisher::RespondLayer;
+use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale_test::CountingDatabase;
 use tower::ServiceBuilder;

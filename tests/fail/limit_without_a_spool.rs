@@ -3,7 +3,8 @@
 
 use axum::Router;
 use euryale::connection::{ConnectionLimitLayer, Pool};
-use euryale::publisher::{Publish, RespondLayer};
+use euryale::publisher::Publish;
+use euryale::respond::RespondLayer;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_test::CountingDatabase;
 use tower::ServiceBuilder;

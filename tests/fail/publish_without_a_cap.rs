@@ -1,7 +1,8 @@
 //! A publisher without a cap on its connections: `Publish` takes a `Publication`, which only a
 //! claim makes.
 
-use euryale::publisher::{Publish, RespondLayer};
+use euryale::publisher::Publish;
+use euryale::respond::RespondLayer;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_test::CountingDatabase;
 use tower::{Service, ServiceBuilder};

@@ -2,7 +2,8 @@
 
 use axum::Router;
 use euryale::connection::{ConnectionLimitLayer, Pool};
-use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
+use euryale::publisher::{ConflictPolicy, Publish};
+use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_test::CountingDatabase;

@@ -24,7 +24,7 @@ use crate::{Promises, PromisesExt};
 /// use axum::{Router, routing::get};
 /// use euryale_core::{Abort, Error, Request, SpooledBody};
 /// use euryale_promise::{HandlerPromises, PromisesExt, RepublishLayer};
-/// use euryale_publisher::RespondLayer;
+/// use euryale_respond::RespondLayer;
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
 /// async fn rate(asking: HandlerPromises) -> Result<String, Abort> {

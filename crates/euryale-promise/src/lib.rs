@@ -12,7 +12,8 @@
 //! use euryale_connection::{ConnectionLimitLayer, Pool};
 //! use euryale_core::{Abort, Body, Request, Response, Transaction};
 //! use euryale_promise::{PromisesExt, RepublishLayer};
-//! use euryale_publisher::{Publish, RespondLayer};
+//! use euryale_publisher::Publish;
+//! use euryale_respond::RespondLayer;
 //! use euryale_test::CountingDatabase; // stands for your database
 //! use tower::{ServiceBuilder, ServiceExt};
 //!

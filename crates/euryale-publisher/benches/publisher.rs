@@ -1,5 +1,4 @@
-//! `Publish` in this thread, on a claim that needs no pool, and `Respond` on a response that it
-//! lets pass.
+//! `Publish` in this thread, on a claim that needs no pool.
 
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
@@ -11,10 +10,9 @@ use criterion::{BatchSize, Criterion};
 use euryale_core::{
     Body, Claim, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn,
 };
-use euryale_publisher::{Publish, RespondLayer};
+use euryale_publisher::Publish;
 use euryale_test::{Lender, NullDatabase};
-use tower::{Service, service_fn};
-use tower_layer::Layer;
+use tower::Service;
 
 /// A claim that runs its job at once, in this thread.
 struct Here(Lender<NullDatabase>);
@@ -53,18 +51,6 @@ fn publications(criterion: &mut Criterion) {
         bencher.iter_batched(
             publication,
             |it| black_box(now(publish.call(it))),
-            BatchSize::SmallInput,
-        );
-    });
-
-    let inner =
-        service_fn(|_request: Request| ready(Ok::<_, Error>(Response::new(Body::from("hello")))));
-    let mut respond = RespondLayer::new().layer(inner);
-    criterion.bench_function("respond, pass through", |bencher| {
-        let request = || Request::new(SpooledBody::empty());
-        bencher.iter_batched(
-            request,
-            |it| black_box(now(respond.call(it))),
             BatchSize::SmallInput,
         );
     });

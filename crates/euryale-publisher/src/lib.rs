@@ -2,13 +2,13 @@
 //!
 //! [`Publish`] is the innermost service of the onion, inside `ConnectionLimit`, and the only one
 //! that runs while a worker and a connection are held. [`ConflictPolicy`] is for tower's own
-//! `RetryLayer` just outside the limit, and [`RespondLayer`], outside all of them, turns errors
-//! into responses.
+//! `RetryLayer` just outside the limit.
 //!
 //! ```
 //! use euryale_connection::{ConnectionLimitLayer, Pool};
 //! use euryale_core::{Abort, Body, Request, Response, Transaction};
-//! use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
+//! use euryale_publisher::{ConflictPolicy, Publish};
+//! use euryale_respond::RespondLayer;
 //! use euryale_test::CountingDatabase; // stands for your database
 //! use tower::{ServiceBuilder, ServiceExt, retry::RetryLayer};
 //!
@@ -43,16 +43,15 @@
 //! framing of a message, and those that control a proxy (`X-Accel-*`, `X-Sendfile`), are dropped
 //! from a publisher's response, because the stack owns framing.
 //!
-//! It replaces, from Zope: `ZPublisher.WSGIPublisher`, its conflict retry (which sleeps in the
-//! worker), and the standard error page.
+//! It replaces, from Zope: `ZPublisher.WSGIPublisher` and its conflict retry, which sleeps in the
+//! worker.
 //!
 //! # Cost
 //!
-//! [`RespondLayer`] takes 0.1 µs and no allocation if nothing fails. `Retry` with
-//! [`ConflictPolicy`] takes 0.2 µs and 2 allocations without a conflict, for a copy of the
-//! request's headers; a copy of the extensions takes 2 allocations and one for each extension
-//! (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise idle cores
-//! of an AMD EPYC).
+//! `Retry` with [`ConflictPolicy`] takes 0.2 µs and 2 allocations without a conflict, for a copy
+//! of the request's headers; a copy of the extensions takes 2 allocations and one for each
+//! extension (`cargo bench -p euryale --bench layers` and `--bench allocations`, on two otherwise
+//! idle cores of an AMD EPYC).
 //!
 //! # Cancellation
 //!
@@ -70,8 +69,8 @@
 //!
 //! # Errors
 //!
-//! [`Publish`] and the layers between it and [`RespondLayer`] return
-//! [`Error`](euryale_core::Error); [`RespondLayer`] never fails.
+//! [`Publish`] returns [`Error`](euryale_core::Error). `RespondLayer` of `euryale-respond`, outside
+//! of it, turns errors into responses.
 //!
 //! # Panics
 //!
@@ -83,10 +82,8 @@
 mod framing;
 mod policy;
 mod publish;
-mod respond;
 #[cfg(test)]
 mod tests;
 
 pub use self::policy::{Backoff, ConflictPolicy};
 pub use self::publish::{Publish, PublishFuture, UnsendableStatus};
-pub use self::respond::{Problem, Respond, RespondFuture, RespondLayer, accepts_html};

@@ -26,7 +26,7 @@
 //! ```
 //! use axum::{Router, routing::post};
 //! use euryale_core::{Body, Request};
-//! use euryale_publisher::RespondLayer;
+//! use euryale_respond::RespondLayer;
 //! use euryale_spool::SpoolLayer;
 //! use tower::{ServiceBuilder, ServiceExt};
 //!

@@ -20,7 +20,8 @@ use euryale::{
     Response, SpooledBody,
 };
 use euryale_core::{Transaction, TransactionOptions, publisher_fn};
-use euryale_publisher::{Publish, RespondLayer};
+use euryale_publisher::Publish;
+use euryale_respond::RespondLayer;
 use euryale_test::{Gate, Lender, NullDatabase, eventually};
 use http_body::Frame;
 use tower::{Service, service_fn};

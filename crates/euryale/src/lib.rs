@@ -106,7 +106,7 @@
 //! put yours anywhere.
 //!
 //! [`Publish`]: publisher::Publish
-//! [`RespondLayer`]: publisher::RespondLayer
+//! [`RespondLayer`]: respond::RespondLayer
 //!
 //! # Layers
 //!
@@ -115,7 +115,7 @@
 //! | [Forwarded], [VirtualHost], [CheckHost] | [`forwarded`] | no | `VirtualHostMonster`, `trusted-proxy` |
 //! | [TransformChain] | [`transform`] | no | `plone.transformchain` |
 //! | its [Tiles] and [themes] | [`tiles`], `euryale-theme` | no | `plone.app.blocks`, Diazo |
-//! | [Respond] | [`publisher`] | no | `standard_error_message` |
+//! | [Respond] | [`respond`] | no | `standard_error_message` |
 //! | [ServeBlob], [Offload] | [`blob`] | no | `filestream_iterator`, ranges in Python, `collective.xsendfile` |
 //! | [AwaitDeferred] | [`deferred`] | no | asynchronous stream iterators |
 //! | [Spool] | [`spool`] | no | Medusa's collector, waitress's buffers |
@@ -134,7 +134,7 @@
 //! [TransformChain]: transform::TransformChainLayer
 //! [Tiles]: tiles::Tiles
 //! [themes]: https://docs.rs/euryale-theme
-//! [Respond]: publisher::RespondLayer
+//! [Respond]: respond::RespondLayer
 //! [ServeBlob]: blob::ServeBlobLayer
 //! [Offload]: blob::OffloadLayer
 //! [AwaitDeferred]: deferred::DeferredLayer
@@ -281,6 +281,7 @@ pub use euryale_deferred::CpuPool;
 pub use euryale_forwarded as forwarded;
 pub use euryale_promise as promise;
 pub use euryale_publisher as publisher;
+pub use euryale_respond as respond;
 pub use euryale_spool as spool;
 pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;

@@ -18,7 +18,8 @@ use euryale_core::{
 };
 use euryale_deferred::DeferredLayer;
 use euryale_promise::RepublishLayer;
-use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
+use euryale_publisher::{ConflictPolicy, Publish};
+use euryale_respond::RespondLayer;
 use euryale_spool::SpoolLayer;
 use euryale_transform::TransformChainLayer;
 use tower::retry::RetryLayer;

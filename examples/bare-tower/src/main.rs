@@ -6,7 +6,8 @@ use std::path::Path;
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
 use euryale_core::{Abort, Body, Request, Response, Transaction};
-use euryale_publisher::{ConflictPolicy, Publish, RespondLayer};
+use euryale_publisher::{ConflictPolicy, Publish};
+use euryale_respond::RespondLayer;
 use euryale_spool::SpoolLayer;
 use euryale_sqlite::Sqlite;
 use hyper_util::rt::{TokioExecutor, TokioIo};

@@ -13,7 +13,7 @@ use euryale::blob::{FolderStore, OffloadLayer, accept_identity, vary_by_coding};
 use euryale::deferred::DeferredLayer;
 use euryale::forwarded::Client;
 use euryale::promise::RepublishLayer;
-use euryale::publisher::RespondLayer;
+use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::{Abort, Access, Body, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_agent_check::Resume;

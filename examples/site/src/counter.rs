@@ -18,7 +18,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use euryale::{Abort, OrAbort, Request, Response, Transaction};
 use euryale::{BoxError, Unavailable};
 use euryale_sqlite::rusqlite;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use http::StatusCode;
 use tower_http::csrf::ProtectionError;
 

@@ -3,7 +3,7 @@
 mod shown;
 
 use euryale::blob::FolderStore;
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::{HeaderValue, StatusCode, Uri, header};

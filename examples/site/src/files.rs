@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use euryale::blob::{BlobPath, BlobStore, FolderStore, coding_of_name};
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use euryale::spool::Upload;
 use euryale::{Abort, Blob, Body, Error, ErrorKind, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};

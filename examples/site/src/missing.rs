@@ -1,6 +1,6 @@
 //! The page for an address at which nothing is: it offers what its reader may have wanted.
 
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use euryale::{Abort, Request};
 use euryale_sqlite::{Connection, rusqlite};
 use http::StatusCode;

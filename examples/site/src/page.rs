@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use euryale::forwarded::PublicUrl;
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use euryale::{Body, Response};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -339,7 +339,7 @@ impl Pages {
 
     /// The page of an error that is not the client's. Asked for by a layer that has answered who
     /// wants no HTML already, and that sets status, Retry-After and Vary.
-    pub(crate) fn failure(&self, failure: &euryale::publisher::Problem) -> Response {
+    pub(crate) fn failure(&self, failure: &euryale::respond::Problem) -> Response {
         let detail = match failure.status {
             // The form is gone here, and nowhere else.
             StatusCode::PAYLOAD_TOO_LARGE => {

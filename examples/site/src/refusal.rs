@@ -1,6 +1,6 @@
 //! What is not done, and what to do instead.
 
-use euryale::publisher::accepts_html;
+use euryale::respond::accepts_html;
 use euryale::{Abort, Request, Transaction};
 use euryale_sqlite::Sqlite;
 use http::StatusCode;

@@ -1,7 +1,7 @@
 //! Errors of bodies that a `Router` has wrapped on their way to the spool.
 
 use axum::Router;
-use euryale_publisher::RespondLayer;
+use euryale_respond::RespondLayer;
 use http::StatusCode;
 
 use super::*;

@@ -12,7 +12,8 @@ use euryale::connection::ConnectionLimitLayer;
 use euryale::deferred::DeferredLayer;
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, VirtualHostLayer};
 use euryale::promise::RepublishLayer;
-use euryale::publisher::{ConflictPolicy, Publish, RespondLayer};
+use euryale::publisher::{ConflictPolicy, Publish};
+use euryale::respond::RespondLayer;
 use euryale::spool::SpoolLayer;
 use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer};
 use euryale::{

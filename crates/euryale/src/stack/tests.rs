@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use euryale_blob::{BlobPath, OffloadLayer, OffloadTo, ServeBlobLayer};
 use euryale_core::{Fault, History, Internal, InternalRequest, Transaction, publisher_fn};
-use euryale_publisher::RespondLayer;
+use euryale_respond::RespondLayer;
 use euryale_spool::SpoolLayer;
 use euryale_test::{CountingDatabase, TestError, assert_quiet};
 use http::{Method, Request, StatusCode};

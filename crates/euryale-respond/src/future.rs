@@ -11,13 +11,13 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError, Error, Response};
 use pin_project_lite::pin_project;
 
-use super::layer::Page;
-use super::log::Throttle;
-use super::page::{Asked, Problem};
-use super::{log, page};
+use crate::layer::Page;
+use crate::log::Throttle;
+use crate::page::{Asked, Problem};
+use crate::{log, page};
 
 pin_project! {
-    /// The future of [`Respond`](super::Respond).
+    /// The future of [`Respond`](crate::Respond).
     pub struct RespondFuture<F> {
         #[pin]
         state: State<F>,
@@ -38,7 +38,7 @@ pin_project! {
 }
 
 impl<F> RespondFuture<F> {
-    pub(super) fn new(inner: F, asked: Asked, page: Option<Page>, throttle: Arc<Throttle>) -> Self {
+    pub(crate) fn new(inner: F, asked: Asked, page: Option<Page>, throttle: Arc<Throttle>) -> Self {
         Self {
             state: State::Called { inner },
             asked,
@@ -47,7 +47,7 @@ impl<F> RespondFuture<F> {
         }
     }
 
-    pub(super) fn failed(
+    pub(crate) fn failed(
         error: Error,
         asked: Asked,
         page: Option<Page>,

@@ -4,7 +4,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use super::RespondLayer;
+use crate::RespondLayer;
 
 const KINDS: [(ErrorKind, u16); 28] = [
     (ErrorKind::NoWorker, 503),

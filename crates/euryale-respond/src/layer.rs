@@ -7,9 +7,9 @@ use euryale_core::{Error, Response};
 use http::request;
 use tower_layer::Layer;
 
-use super::log::Throttle;
-use super::page::{self, Asked};
-use super::{Problem, Respond};
+use crate::log::Throttle;
+use crate::page::{self, Asked};
+use crate::{Problem, Respond};
 
 /// Turns errors into responses; infallible from there on outwards.
 ///
@@ -40,7 +40,7 @@ pub struct RespondLayer {
     throttle: Arc<Throttle>,
 }
 
-pub(super) type Page = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
+pub(crate) type Page = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
 
 impl RespondLayer {
     /// Problems in JSON, or a plain page.

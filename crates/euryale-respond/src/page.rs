@@ -8,18 +8,18 @@ use euryale_core::{Body, Error, ErrorKind, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
-use super::layer::Page;
+use crate::layer::Page;
 
 /// What is remembered of a request, for the case that it fails.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
     html: bool,
 }
 
 impl Asked {
-    pub(super) fn of<B>(request: &http::Request<B>) -> Self {
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Self {
         let html = accepts_html(request.headers());
         Self {
             method: request.method().clone(),
@@ -28,7 +28,7 @@ impl Asked {
         }
     }
 
-    pub(super) fn of_parts(request: &http::request::Parts) -> Self {
+    pub(crate) fn of_parts(request: &http::request::Parts) -> Self {
         let html = accepts_html(&request.headers);
         Self {
             method: request.method.clone(),
@@ -74,7 +74,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(error: &Error, asked: &Asked) -> Self {
+    pub(crate) fn new(error: &Error, asked: &Asked) -> Self {
         let kind = error.kind();
         let status = kind.status();
         // RFC 9110 §9.2.2: what is done again is done twice.
@@ -189,7 +189,7 @@ fn typed(body: String, content_type: &'static str) -> Response {
     response
 }
 
-pub(super) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
+pub(crate) fn respond(problem: &Problem, page: Option<&Page>) -> Response {
     let mut response = match page {
         _ if !problem.wants_html => problem.json(),
         Some(page) => page(problem),

@@ -2,7 +2,7 @@
 //! subscriber is the process's.
 
 use euryale_core::{Error, ErrorKind, Request, Response};
-use euryale_publisher::RespondLayer;
+use euryale_respond::RespondLayer;
 use euryale_test::Log;
 use http::StatusCode;
 use tower::{ServiceBuilder, ServiceExt, service_fn};

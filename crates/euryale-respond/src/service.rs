@@ -9,18 +9,18 @@ use bytes::Bytes;
 use euryale_core::{BoxError, Error, Response};
 use tower_service::Service;
 
-use super::RespondFuture;
-use super::layer::Page;
-use super::log::Throttle;
-use super::page::Asked;
+use crate::RespondFuture;
+use crate::layer::Page;
+use crate::log::Throttle;
+use crate::page::Asked;
 
-/// Turns errors into responses; made by [`RespondLayer`](super::RespondLayer).
+/// Turns errors into responses; made by [`RespondLayer`](crate::RespondLayer).
 pub struct Respond<S> {
-    pub(super) inner: S,
-    pub(super) page: Option<Page>,
-    pub(super) throttle: Arc<Throttle>,
+    pub(crate) inner: S,
+    pub(crate) page: Option<Page>,
+    pub(crate) throttle: Arc<Throttle>,
     /// What readiness failed with; the next call answers with it.
-    pub(super) failed: Option<Error>,
+    pub(crate) failed: Option<Error>,
 }
 
 impl<S, B, ResBody> Service<http::Request<B>> for Respond<S>

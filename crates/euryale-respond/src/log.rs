@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use euryale_core::{Error, ErrorKind};
 
-use super::page::Asked;
+use crate::page::Asked;
 
-pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
+pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let Asked { method, uri, .. } = asked;
     let cause = Chain(error);
     match error.kind() {
@@ -37,7 +37,7 @@ pub(super) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
 
 /// Lets one line a second through, and counts those it held back.
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     start: Instant,
     last: AtomicU64,
     held: AtomicU64,
