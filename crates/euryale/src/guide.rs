@@ -9,6 +9,8 @@
 //! | want to connect another database | [`writing_a_database`] |
 //! | want to change pages on their way out | [`writing_a_transform`] |
 //! | put it into production | [`deploying`] |
+//! | look up a word | [`glossary`] |
+//! | ask why it is made this way | [`why`] |
 //!
 //! The tests compile every example, and run it where possible. The examples use `euryale_sqlite`,
 //! or `euryale_test`'s `CountingDatabase` in place of a real database.
@@ -25,8 +27,13 @@ pub mod from_diesel {}
 #[doc = include_str!("guide/from_zope.md")]
 pub mod from_zope {}
 
+#[doc = include_str!("guide/glossary.md")]
+pub mod glossary {}
+
 #[doc = include_str!("guide/what_happens_when.md")]
 pub mod what_happens_when {}
+
+pub mod why;
 
 #[doc = include_str!("guide/writing_a_database.md")]
 pub mod writing_a_database {}
