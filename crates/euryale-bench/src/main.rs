@@ -10,7 +10,7 @@
 //! namespace of their own with TCP reno, where the system allows it: a host's bbr paces the
 //! loopback device and hides what the server costs.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod children;
 mod cli;

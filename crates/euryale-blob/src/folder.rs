@@ -102,10 +102,18 @@ impl<F> ServeFolder<F> {
         self
     }
 
-    /// The files are never truncated in place, only replaced by a rename, as
-    /// [`Blob::stable`](euryale_core::Blob::stable) says: so they may be sent by `sendfile`.
-    /// Default: not.
-    pub fn stable(mut self, stable: bool) -> Self {
+    /// The files are stable, so `sendfile` may send them. Default: they are not, and are read.
+    ///
+    /// # Safety
+    /// The promise of [`Blob::stable`](euryale_core::Blob::stable), for each file of the folder, in
+    /// one of its two forms: nobody changes the files in place, which are only replaced by a
+    /// rename, or nobody reads the bytes that the bodies of responses yield. Editors, `rsync
+    /// --inplace` and programs that write a file anew where it is break the first.
+    #[expect(
+        unsafe_code,
+        reason = "only the caller knows who changes or reads the files"
+    )]
+    pub unsafe fn stable(mut self, stable: bool) -> Self {
         self.settings.stable = stable;
         self
     }

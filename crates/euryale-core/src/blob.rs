@@ -1,6 +1,8 @@
 //! An open file as a response body.
 
 mod open;
+#[cfg(feature = "fs")]
+mod unnamed;
 
 use std::any::Any;
 use std::fmt;
@@ -14,6 +16,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 pub(crate) use self::open::OpenFile;
+#[cfg(feature = "fs")]
+pub use self::unnamed::UnnamedFile;
 use crate::Descriptor;
 use crate::handle::TakeOnce;
 use crate::ledger::GaugeGuard;
@@ -71,19 +75,48 @@ impl Blob {
         })
     }
 
-    /// The whole of a file that is never truncated in place, only replaced by a rename. Only such a
-    /// file may be sent through a map of its pages, which is how `sendfile` gets it.
+    /// The whole of a file that may be sent through a map of its pages, as `sendfile` needs it.
+    ///
+    /// `FolderStore` of `euryale-blob` and [`UnnamedFile`] make such blobs without a promise of
+    /// yours: of files in a folder of the program's own, and of files without a name.
+    ///
+    /// # Safety
+    /// A server maps the file, and the chunks of the blob's body are [`Bytes`] that lie in the map.
+    /// Bytes that change while Rust reads them are undefined behaviour, and a page behind the end
+    /// of a truncated file kills the process that reads it (SIGBUS). So one of these must hold for
+    /// as long as there is a clone, a part or a body of the blob:
+    ///
+    /// * **Nobody changes the file in place.** Neither this process nor another writes to it or
+    ///   truncates it. It may be renamed, deleted, or replaced by a rename.
+    /// * **Nobody reads the bytes.** They are passed on by address only, to a socket that hands the
+    ///   file to `sendfile(2)`. This holds in a host whose whole stack is ours, with hyper: no
+    ///   layer reads the chunks of a file, and over HTTP/2 and TLS they are read into memory and do
+    ///   not lie in a map. Middleware that looks at bodies breaks it.
     ///
     /// # Errors
     /// As for [`new`](Blob::new).
-    pub fn stable(file: File) -> io::Result<Self> {
-        Ok(Self::new(file)?.assume_stable())
+    #[expect(
+        unsafe_code,
+        reason = "only the caller knows who changes or reads the file"
+    )]
+    pub unsafe fn stable(file: File) -> io::Result<Self> {
+        let blob = Self::new(file)?;
+        // SAFETY: the caller's promise is the same.
+        Ok(unsafe { blob.assume_stable() })
     }
 
-    /// The same, its file being [stable](Self::stable): nothing checks it. For a blob that came
-    /// from somewhere else, as from a `tokio::fs::File`.
+    /// The same blob, said to be stable. Nothing checks it. For a blob that was made otherwise, as
+    /// from a `tokio::fs::File`.
+    ///
+    /// # Safety
+    /// That of [`stable`](Self::stable): nobody changes the file in place, or nobody reads the
+    /// bytes.
+    #[expect(
+        unsafe_code,
+        reason = "only the caller knows who changes or reads the file"
+    )]
     #[must_use]
-    pub fn assume_stable(self) -> Self {
+    pub unsafe fn assume_stable(self) -> Self {
         Self {
             stable: true,
             ..self
@@ -176,7 +209,8 @@ impl Blob {
         self.modified
     }
 
-    /// Is the file never truncated in place? So somebody said.
+    /// Returns whether its bytes may be handed out as they are in the file, because of one of the
+    /// two promises of [`stable`](Self::stable).
     pub fn is_stable(&self) -> bool {
         self.stable
     }
@@ -213,10 +247,9 @@ impl Blob {
 impl TryFrom<tokio::fs::File> for Blob {
     type Error = io::Error;
 
-    /// The same descriptor, whose file may be changed by others for all that is known: if it never
-    /// is, say so with [`assume_stable`](Blob::assume_stable), and `sendfile` may send it. Errors
-    /// as for [`new`](Blob::new); and `ResourceBusy` while an operation of the file is under way:
-    /// flush it before.
+    /// The same descriptor, whose file others may change for all that is known, so `sendfile` does
+    /// not send it: see [`assume_stable`](Blob::assume_stable). Errors as for [`new`](Blob::new);
+    /// and `ResourceBusy` while an operation of the file is under way: flush it before.
     fn try_from(file: tokio::fs::File) -> io::Result<Self> {
         let file = file
             .try_into_std()

@@ -67,7 +67,7 @@
 //! A panic in application code is caught at the transaction, which is aborted; its connection is
 //! dropped.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod abort;
@@ -110,6 +110,9 @@ pub use self::abort::{Abort, OrAbort, Pending};
 pub use self::admit::Admit;
 pub use self::answer::AnswerGate;
 pub use self::attempt::{Attempt, CommitGate, History};
+#[cfg(feature = "fs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "fs")))]
+pub use self::blob::UnnamedFile;
 pub use self::blob::{Blob, BlobChunks, BlobHandle, BlobParts, ReadBlob};
 pub use self::blocking::close_elsewhere;
 pub use self::body::Body;

@@ -57,7 +57,8 @@ impl SpooledBody {
         Bytes::new().into()
     }
 
-    /// A body that stands in `file`, from its beginning to its end.
+    /// A body that stands in `file`, from its beginning to its end. Whoever can write to the file
+    /// does not do so any more: a store may keep it as it is.
     ///
     /// # Errors
     /// When `fstat` fails, or `file` is no regular file.

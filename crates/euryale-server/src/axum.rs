@@ -1,12 +1,12 @@
 //! `sendfile(2)` under plain `axum::serve`.
 //!
 //! ```
-//! use euryale_core::Blob; // feature `axum` of `euryale-core`
+//! use euryale_blob::{BlobStore, FolderStore};
 //! use euryale_server::axum::{SendfileListener, sendfile};
 //! use tokio::net::TcpListener;
 //!
-//! # async fn run(file: std::fs::File) -> std::io::Result<()> {
-//! let blob = Blob::stable(file)?; // a file that is only ever replaced, never changed in place
+//! # async fn run(store: FolderStore, name: &str) -> std::io::Result<()> {
+//! let blob = store.blob(name)?; // a response, with the feature `axum` of `euryale-core`
 //! let app = axum::Router::new().route("/", axum::routing::get(async move || blob.clone()));
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
 //! axum::serve(SendfileListener::new(listener), sendfile(app)).await

@@ -1,4 +1,4 @@
-//! Returns freed memory to the system. One of the three files of the workspace that need `unsafe`.
+//! Returns freed memory to the system. It needs `unsafe`.
 //!
 //! glibc keeps what is freed, unless it is at the end of its heap or was a mapping of its own. One
 //! small allocation above a thousand large ones is enough: the process stays as large as it ever

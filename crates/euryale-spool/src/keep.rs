@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Blob, Error, ErrorKind, SpooledBody};
+use euryale_core::{Error, ErrorKind, SpooledBody};
 
 use crate::budget::{Buffer, MemoryCharge, Share};
 use crate::layer::Settings;
@@ -87,8 +87,7 @@ impl Keeper {
                 SpooledBody::from(bytes).held_with((charge, counted))
             }
             Kept::File(file) => {
-                let (file, mut charge) = file.finish().await.map_err(no_room)?;
-                let blob = Blob::new(file).map_err(no_room)?;
+                let (blob, mut charge) = file.finish().await.map_err(no_room)?;
                 let blob = match charge.take_descriptor() {
                     Some(descriptor) => blob.counted(descriptor),
                     None => blob,

@@ -1,11 +1,10 @@
 //! Writes a body into a file without a name, off the runtime's threads.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use euryale_core::{BlockingLane, Done, close_elsewhere};
+use euryale_core::{Blob, BlockingLane, Done, UnnamedFile, close_elsewhere};
 
 use crate::budget::{Buffer, FileCharge, MemoryCharge, Share};
 use crate::layer::Settings;
@@ -43,7 +42,7 @@ impl FileWriter {
         let file_charge = FileCharge::open(&settings).map_err(io::Error::other)?;
         let directory = Arc::clone(&settings.directory);
         let writing = start(&settings.lane, move || {
-            let file = tempfile::tempfile_in(directory)?;
+            let file = UnnamedFile::create(directory)?;
             let mut file = Unfinished::new(file, file_charge);
             file.write_all(begun.as_slice())?;
             file.write_all(&more)?;
@@ -90,12 +89,16 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Writes what is left, and gives the file.
-    pub(crate) async fn finish(mut self) -> io::Result<(File, FileCharge)> {
-        if !self.gathered.as_slice().is_empty() {
-            self.flush(Bytes::new()).await?;
-        }
-        self.settled().await?.into_parts()
+    /// Writes what is left, and gives the file, which can only be read from then on.
+    pub(crate) async fn finish(mut self) -> io::Result<(Blob, FileCharge)> {
+        let mut file = self.settled().await?;
+        let chunk = self.gathered;
+        let finish = move || {
+            file.write_all(chunk.as_slice())?;
+            file.finish()
+        };
+        let finishing = start(&self.settings.lane, finish).await?;
+        finishing.await.map_err(io::Error::other)?
     }
 
     /// Waits until nothing is being written.
@@ -115,10 +118,10 @@ impl FileWriter {
 }
 
 /// Begins to write when there is a thread for it. The next bytes are read meanwhile.
-async fn start(
+async fn start<T: Send + 'static>(
     lane: &BlockingLane,
-    write: impl FnOnce() -> io::Result<Unfinished> + Send + 'static,
-) -> io::Result<Writing> {
+    write: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<Done<io::Result<T>>> {
     let turn = lane.enter().await;
     turn.and_then(|turn| turn.start(write))
         .map_err(io::Error::other)
@@ -129,11 +132,11 @@ async fn start(
 /// is done elsewhere.
 struct Unfinished {
     /// Taken by the end and by the drop.
-    open: Option<(File, FileCharge)>,
+    open: Option<(UnnamedFile, FileCharge)>,
 }
 
 impl Unfinished {
-    fn new(file: File, charge: FileCharge) -> Self {
+    fn new(file: UnnamedFile, charge: FileCharge) -> Self {
         Self {
             open: Some((file, charge)),
         }
@@ -146,10 +149,10 @@ impl Unfinished {
         file.write_all(bytes)
     }
 
-    fn into_parts(mut self) -> io::Result<(File, FileCharge)> {
-        self.open
-            .take()
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    /// The body is complete. Blocks.
+    fn finish(mut self) -> io::Result<(Blob, FileCharge)> {
+        let (file, charge) = self.open.take().ok_or(io::ErrorKind::NotFound)?;
+        Ok((file.into_blob()?, charge))
     }
 }
 

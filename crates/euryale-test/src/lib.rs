@@ -3,7 +3,8 @@
 //! A [`Gate`] holds a worker at a known point, [`CountingDatabase`] counts, records and fails on
 //! demand, [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends
 //! every test by checking that nothing is held any more. [`skip`] reports that a test cannot run
-//! here. [`run_readme`] runs the commands of a README and compares their output.
+//! here. [`run_readme`] runs the commands of a README and compares their output. [`maps_of`] shows
+//! whether a process reads the files that it sends.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -27,6 +28,8 @@ mod database;
 mod gate;
 mod lender;
 mod log;
+#[cfg(target_os = "linux")]
+mod maps;
 mod null;
 mod publisher;
 mod quiet;
@@ -38,6 +41,8 @@ pub use self::database::{Behaviour, Connection, CountingDatabase, Step, TestErro
 pub use self::gate::Gate;
 pub use self::lender::Lender;
 pub use self::log::Log;
+#[cfg(target_os = "linux")]
+pub use self::maps::{FileMap, maps_of};
 pub use self::null::NullDatabase;
 pub use self::publisher::ScriptedPublisher;
 pub use self::quiet::{assert_quiet, eventually};

@@ -273,8 +273,8 @@ pub use euryale_core::{
     IntoChunk, Lease, LeaseSource, Ledger, NoDescriptor, OrAbort, Outcome, Participant, Peer,
     PeerAddr, Pending, Phase, Place, Publication, Publisher, PublisherFn, Request, Reserve,
     Response, Route, Snapshot, SnapshotPin, SpooledBody, Stage, StaysInItsWorker, StopWhen,
-    Stopped, Switch, Task, Times, Transaction, TransactionOptions, Turn, Unavailable, Work, ledger,
-    publisher_fn,
+    Stopped, Switch, Task, Times, Transaction, TransactionOptions, Turn, Unavailable, UnnamedFile,
+    Work, ledger, publisher_fn,
 };
 pub use euryale_deferred as deferred;
 pub use euryale_deferred::CpuPool;

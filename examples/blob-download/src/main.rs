@@ -1,7 +1,9 @@
 //! An axum route that answers with an open file: ranges and validators by a layer, `sendfile(2)` by
 //! the listener.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::Path;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,35 +11,40 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use euryale_blob::ServeBlobLayer;
-use euryale_core::{Abort, Blob};
+use euryale_core::{Blob, UnnamedFile};
 use euryale_server::DescriptorLimit;
 use euryale_server::axum::{SendfileListener, sendfile};
-use tokio::fs::File;
 use tokio::net::TcpListener;
 
 #[cfg(test)]
 mod tests;
 
-async fn download(State(path): State<PathBuf>) -> Result<impl IntoResponse, Abort> {
-    let file = File::open(path).await?.into_std().await;
-    // A file that is only ever replaced, never changed in place.
-    Ok(([(CONTENT_TYPE, "text/plain")], Blob::stable(file)?))
+/// A copy that nobody can change: only such a file is sent from the page cache.
+fn copy_of(path: &Path) -> io::Result<Blob> {
+    let mut copy = UnnamedFile::create(std::env::temp_dir())?;
+    io::copy(&mut File::open(path)?, &mut copy)?;
+    copy.into_blob()
 }
 
-fn app(path: PathBuf, layer: ServeBlobLayer) -> Router {
+async fn download(State(blob): State<Blob>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/plain")], blob)
+}
+
+fn app(blob: Blob, layer: ServeBlobLayer) -> Router {
     Router::new()
         .route("/", get(download))
-        .with_state(path)
+        .with_state(blob)
         .layer(layer)
 }
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
-    // Each download has a socket and a file open; a shell allows 1,024.
+async fn main() -> io::Result<()> {
+    // Each download has a socket open; a shell allows 1,024 descriptors.
     DescriptorLimit::raise()?;
     let path = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "README.md".to_owned());
+    let blob = copy_of(path.as_ref())?;
     let listener = SendfileListener::new(TcpListener::bind("127.0.0.1:3000").await?);
-    axum::serve(listener, sendfile(app(path.into(), ServeBlobLayer::new()))).await
+    axum::serve(listener, sendfile(app(blob, ServeBlobLayer::new()))).await
 }

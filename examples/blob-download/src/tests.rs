@@ -7,8 +7,9 @@ use tokio::net::TcpListener;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readme_is_true() {
     let ledger = Ledger::new();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md").into();
-    let app = crate::app(path, ServeBlobLayer::new().ledger(ledger.clone()));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let blob = crate::copy_of(path.as_ref()).unwrap();
+    let app = crate::app(blob, ServeBlobLayer::new().ledger(ledger.clone()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener = SendfileListener::new(listener).ledger(ledger.clone());

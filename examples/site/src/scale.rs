@@ -13,7 +13,7 @@ use euryale::blob::{BlobStore, FolderStore};
 use euryale::promise::{Key, PromiseError, PromisesExt};
 use euryale::{
     Abort, Blob, BoxError, CpuPool, Descriptors, Ledger, NoDescriptor, Request, Response,
-    SpooledBody, Transaction,
+    SpooledBody, Transaction, UnnamedFile,
 };
 use euryale_sqlite::Sqlite;
 use http::StatusCode;
@@ -211,11 +211,12 @@ fn make(
         Err(error) => return Ok(Err(error)),
     };
     let descriptor = descriptors.take(1)?;
-    let mut file = tempfile::tempfile_in(folder)?;
+    let mut file = UnnamedFile::create(folder)?;
     file.write_all(&small.bytes)?;
-    file.sync_all()?;
+    let blob = file.into_blob()?;
+    blob.file().sync_all()?;
     Ok(Ok(Some(Scaled {
-        body: Blob::stable(file)?.counted(descriptor).into(),
+        body: blob.counted(descriptor).into(),
         content_type: small.content_type,
     })))
 }
@@ -246,7 +247,7 @@ fn keep(
 mod tests {
     use std::io::Write;
 
-    use euryale::{Blob, Descriptors, Ledger};
+    use euryale::{Descriptors, Ledger, UnnamedFile};
 
     use super::{count, make};
 
@@ -258,11 +259,11 @@ mod tests {
         picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
         let png = png.into_inner();
         let folder = tempfile::tempdir().unwrap();
-        let mut file = tempfile::tempfile().unwrap();
+        let mut file = UnnamedFile::create(folder.path()).unwrap();
         file.write_all(b"before").unwrap();
         file.write_all(&png).unwrap();
         file.write_all(b"behind").unwrap();
-        let blob = Blob::stable(file).unwrap().slice(6, png.len() as u64);
+        let blob = file.into_blob().unwrap().slice(6, png.len() as u64);
         let (header, _) = count(&blob, 64).unwrap().unwrap();
         let descriptors = Descriptors::new(10, &Ledger::new());
         let place = (folder.path(), &descriptors);

@@ -5,19 +5,21 @@
 //! reads.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io::{Seek, SeekFrom, Write};
 
-use euryale::{Blob, Body, Request, Response, Transaction};
+use euryale::{Body, Request, Response, Transaction, UnnamedFile};
 use euryale_test::{CountingDatabase, RawClient};
 use euryale_tests::Site;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    let file = tempfile::tempfile().expect("a file without a name");
-    file.set_len(1 << 30).expect("no room for nothing");
-    file.write_all_at(&[b'x'; 100], 700 << 20)
-        .expect("room for a page");
-    let blob = Blob::stable(file).expect("a regular file");
+    let mut file = UnnamedFile::create(std::env::temp_dir()).expect("a file without a name");
+    file.seek(SeekFrom::Start(700 << 20)).expect("any place");
+    file.write_all(&[b'x'; 100]).expect("room for a page");
+    file.seek(SeekFrom::Start((1 << 30) - 1))
+        .expect("any place");
+    file.write_all(&[0]).expect("room for a page");
+    let blob = file.into_blob().expect("a regular file");
     let site = Site::start(
         1,
         move |_: &Request, _: &mut Transaction<'_, CountingDatabase>| {

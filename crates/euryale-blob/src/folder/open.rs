@@ -72,7 +72,11 @@ fn beside(root: &OwnedFd, path: &Path, stable: bool) -> io::Result<Option<Blob>>
 
 fn blob(file: File, stable: bool) -> io::Result<Blob> {
     if stable {
-        Blob::stable(file)
+        // SAFETY: whoever called `ServeFolder::stable` promised it of each file of the folder.
+        #[expect(unsafe_code, reason = "the caller's promise is passed on")]
+        unsafe {
+            Blob::stable(file)
+        }
     } else {
         Blob::new(file)
     }

@@ -91,8 +91,9 @@ use super::{BlobStore, WrongLength};
 /// database, too: the sweep of one asks it about the blobs of all. A process that forks without
 /// `exec` shares its lock with the child, which holds it until both have ended (flock(2)).
 ///
-/// Nobody else writes to the folder. It holds whatever was uploaded: its mode should let in the
-/// program, and the proxy that blobs are offloaded to.
+/// Nobody else writes to the folder, and nobody at all changes a blob in place: its bytes are sent
+/// from a map of the file ([`Blob::stable`]). The folder holds whatever was uploaded: its mode
+/// should let in the program, and the proxy that blobs are offloaded to.
 ///
 /// # File systems
 ///
@@ -229,8 +230,9 @@ impl FolderStore {
     /// A new file, outside of any transaction, to be filled before a row names it: for an import.
     ///
     /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by
-    /// [`FolderStore::sync`]. Until then the store must be kept, or else others take it for that of
-    /// a process that has ended.
+    /// [`FolderStore::sync`]. From then on nobody may write to the file, which is sent from where
+    /// it is. Until then the store must be kept, or else others take it for that of a process that has
+    /// ended.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -307,8 +309,7 @@ impl BlobStore for FolderStore {
         let path = self.path(name)?;
         let descriptor = self.descriptors.as_ref().map(|all| all.take(1));
         let descriptor = descriptor.transpose()?;
-        // Never changed once it has its name.
-        let blob = Blob::stable(File::open(path)?)?;
+        let blob = stable(File::open(path)?)?;
         Ok(match descriptor {
             Some(descriptor) => blob.counted(descriptor),
             None => blob,
@@ -348,6 +349,22 @@ impl fmt::Debug for FolderStore {
             .field("folder", &self.folder)
             .finish_non_exhaustive()
     }
+}
+
+#[expect(unsafe_code, reason = "the store knows who writes to its folder")]
+fn stable(file: File) -> io::Result<Blob> {
+    // SAFETY: nobody changes the file in place.
+    // * This descriptor can only read.
+    // * A kept body gets its name once it is complete. The descriptor that wrote it is closed by
+    //   then, or is in a body of a file of the caller's, whose documentation forbids to write
+    //   (`SpooledBody::file`).
+    // * `FolderStore::create` gives a file to an import, whose documentation forbids to write to it
+    //   once a row may name it.
+    // * The mode of the folder says who else may write to it: other processes of this program,
+    //   which only add files of their own, and nobody else ("Several processes" above). A proxy
+    //   reads. An operator with the rights of this user can edit a blob in place, as one can with
+    //   the files of a database, and the documentation forbids it.
+    unsafe { Blob::stable(file) }
 }
 
 /// The folder and those it stands in; the entries of those that are new are on the disk.

@@ -17,7 +17,8 @@ impl SpooledBody {
     /// copy. When this returns, the file and its entry in the folder are on the disk.
     ///
     /// Blocks, as application code in a worker may. `path` must be in a folder that nobody else
-    /// writes to in bad faith.
+    /// writes to in bad faith. Nobody may change the file in place, because the body and blobs of
+    /// it may be sent from it: replace it by a rename.
     ///
     /// # Errors
     /// The file system's. `AlreadyExists` when there is something at `path`; it stays as it is.

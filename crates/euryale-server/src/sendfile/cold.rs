@@ -112,6 +112,18 @@ fn bring(lane: BlockingLane, blob: Blob) -> Coming {
     })
 }
 
+/// A file of this many `f`, which is on the disk.
+#[cfg(test)]
+pub(super) fn of_fs(len: usize) -> Blob {
+    use std::io::Write;
+
+    let mut file = euryale_core::UnnamedFile::create(std::env::temp_dir()).unwrap();
+    file.write_all(&vec![b'f'; len]).unwrap();
+    let blob = file.into_blob().unwrap();
+    blob.file().sync_all().unwrap();
+    blob
+}
+
 #[cfg(test)]
 mod tests {
     use rustix::fs::{Advice, fadvise};
@@ -121,12 +133,9 @@ mod tests {
     #[test]
     fn a_file_is_not_warm_when_only_its_ends_are() {
         let len = 16 * RUN as u64;
-        let file = tempfile::tempfile().unwrap();
-        rustix::io::pwrite(&file, &vec![b'f'; 16 * RUN], 0).unwrap();
-        file.sync_all().unwrap();
-        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-        fadvise(&file, 0, None, Advice::Random).unwrap();
-        let blob = Blob::stable(file).unwrap();
+        let blob = of_fs(16 * RUN);
+        fadvise(blob.file(), 0, None, Advice::DontNeed).unwrap();
+        fadvise(blob.file(), 0, None, Advice::Random).unwrap();
         let first = blob.slice(0, 1);
         let last = blob.slice(len - 1, 1);
         assert!(!is_warm(&blob));

@@ -247,7 +247,8 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use euryale_core::{Blob, Ledger};
+    use crate::sendfile::cold::of_fs;
+    use euryale_core::Ledger;
 
     /// A socket and its peer.
     async fn pair() -> (SendfileIo, TcpStream) {
@@ -261,10 +262,8 @@ mod tests {
 
     /// Its bytes as a window of the socket, and it.
     fn window(socket: &SendfileIo, len: usize) -> (bytes::Bytes, File) {
-        let file = tempfile::tempfile().unwrap();
-        rustix::io::pwrite(&file, &vec![b'f'; len], 0).unwrap();
-        file.sync_all().unwrap();
-        let blob = Blob::stable(file.try_clone().unwrap()).unwrap();
+        let blob = of_fs(len);
+        let file = blob.file().try_clone().unwrap();
         (socket.windows.open(blob).unwrap(), file)
     }
 

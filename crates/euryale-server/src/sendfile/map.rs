@@ -1,17 +1,19 @@
-//! A part of a file as addresses. One of the three files of the workspace that need `unsafe`.
+//! A part of a file as addresses. It needs `unsafe`.
 //!
 //! What has to hold, and why it does:
 //!
 //! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop,
 //!   and it is owned by the `Bytes` that lie in it.
-//! * **Nobody writes to them.** They are mapped to be read only. Another process may write to the
+//! * **Nobody sees them change.** They are mapped to be read only. Another process may write to the
 //!   file, and then the bytes change under whoever reads them; Rust's rules for shared references
-//!   know no such thing. So only files that are declared stable are mapped: never changed in place,
-//!   only replaced.
+//!   know no such thing. So only stable files are mapped: `Blob::stable` is `unsafe`, and whoever
+//!   calls it promises that nobody changes the file in place, or that nobody reads the bytes.
 //! * **Reading them does not kill the process.** Reading a page that lies behind the end of a file
-//!   that was truncated does (SIGBUS). Again: only stable files; and nothing here reads at all.
-//!   hyper does not read what it passes to `writev`, and the socket recognises a window by its
-//!   address.
+//!   that was truncated does (SIGBUS). The same promise excludes it.
+//! * **Nothing of ours reads them,** which makes the second form of the promise one that a host can
+//!   keep. hyper does not read what it passes to `writev`, the socket recognises a window by its
+//!   address, and no layer looks at the chunks of a file. `tests/it/blobs/unread.rs` asks the
+//!   kernel whether any page of a map was touched.
 
 #![expect(unsafe_code, reason = "a map of a file; the argument stands above")]
 

@@ -2,11 +2,12 @@
 
 use std::io;
 
-use euryale_core::{Blob, Body};
+use euryale_core::Body;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpSocket;
 
 use super::http2::{Endless, PREFACE, SETTINGS, frame_from};
+use super::sendfile::zeros;
 use super::*;
 
 const DATA: u8 = 0;
@@ -256,9 +257,7 @@ async fn without_a_window_files_and_pages_end() {
     const TIMEOUT: Duration = Duration::from_millis(150);
     for path in [&b"/f"[..], b"/p"] {
         let ledger = Ledger::new();
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(1 << 20).unwrap();
-        let blob = Blob::stable(file).unwrap();
+        let blob = zeros(1 << 20);
         let counted = ledger.clone();
         let service = tower::service_fn(move |request: Request<Incoming>| {
             let body = if request.uri().path() == "/f" {

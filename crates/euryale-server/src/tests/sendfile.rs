@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use euryale_core::{Blob, Body};
+use euryale_core::{Blob, Body, UnnamedFile};
 use http_body_util::BodyExt;
 use rustix::fs::{Advice, fadvise};
 use tower_http::compression::CompressionLayer;
@@ -30,11 +30,26 @@ pub(super) fn content(len: usize) -> Vec<u8> {
 }
 
 /// A file of these bytes, that is open.
-pub(super) fn file(folder: &Path, bytes: &[u8]) -> File {
+fn file(folder: &Path, bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile_in(folder).unwrap();
     file.write_all(bytes).unwrap();
     file.seek(SeekFrom::Start(0)).unwrap();
     file
+}
+
+/// An open file of these bytes that nobody can change.
+pub(super) fn stable(folder: &Path, bytes: &[u8]) -> Blob {
+    let mut file = UnnamedFile::create(folder).unwrap();
+    file.write_all(bytes).unwrap();
+    file.into_blob().unwrap()
+}
+
+/// As `stable`, of a length for which there may be no room.
+pub(super) fn zeros(len: u64) -> Blob {
+    let mut file = UnnamedFile::create(std::env::temp_dir()).unwrap();
+    file.seek(SeekFrom::Start(len - 1)).unwrap();
+    file.write_all(&[0]).unwrap();
+    file.into_blob().unwrap()
 }
 
 /// What is sent at `/`, anew for each request.
@@ -105,11 +120,7 @@ impl Peer {
 async fn kept_alive_and_pipelined_every_byte_arrives() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let (site, shelf) =
-        Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
-            app
-        })
-        .await;
+    let (site, shelf) = Site::with_blob(stable(folder.path(), &bytes), |app| app).await;
     let mut peer = site.peer().await;
     for _ in 0..3 {
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -137,7 +148,7 @@ async fn kept_alive_and_pipelined_every_byte_arrives() {
 async fn a_coded_file_is_sent_as_what_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let blob = || Blob::stable(file(folder.path(), &bytes)).unwrap();
+    let blob = || stable(folder.path(), &bytes);
     for (blob, said, is_sent) in [
         (blob().coded("gzip"), Some("gzip"), true),
         (blob().coded("gzip"), Some("br"), false),
@@ -170,7 +181,7 @@ async fn a_coded_file_is_sent_as_what_it_is() {
 async fn parts_of_a_file_begin_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let whole = Blob::stable(file(folder.path(), &bytes)).unwrap();
+    let whole = stable(folder.path(), &bytes);
     for (offset, len) in [
         (0, 1),
         (1, 1),
@@ -205,23 +216,22 @@ async fn middleware_that_looks_on_changes_nothing() {
     let bytes = content(LEN);
     let read = Arc::new(Mutex::new((0, 0_u64)));
     let counted = Arc::clone(&read);
-    let (site, shelf) =
-        Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
-            app.layer(TraceLayer::new_for_http().on_body_chunk(
-                // It reads the chunks, as one that computes a checksum does.
-                move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
-                    let mut counted = counted.lock().unwrap();
-                    counted.0 += chunk.len();
-                    counted.1 += chunk.iter().map(|byte| u64::from(*byte)).sum::<u64>();
-                },
-            ))
-            .layer(TimeoutLayer::with_status_code(
-                http::StatusCode::GATEWAY_TIMEOUT,
-                Duration::from_secs(60),
-            ))
-            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        })
-        .await;
+    let (site, shelf) = Site::with_blob(stable(folder.path(), &bytes), |app| {
+        app.layer(TraceLayer::new_for_http().on_body_chunk(
+            // It reads the chunks, as one that computes a checksum does.
+            move |chunk: &Bytes, _: Duration, _: &tracing::Span| {
+                let mut counted = counted.lock().unwrap();
+                counted.0 += chunk.len();
+                counted.1 += chunk.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+            },
+        ))
+        .layer(TimeoutLayer::with_status_code(
+            http::StatusCode::GATEWAY_TIMEOUT,
+            Duration::from_secs(60),
+        ))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+    })
+    .await;
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(peer.body().await == bytes);
@@ -239,7 +249,7 @@ async fn middleware_that_looks_on_changes_nothing() {
 async fn what_may_change_the_body_is_read_and_written() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let stable = Blob::stable(file(folder.path(), &bytes)).unwrap();
+    let stable = stable(folder.path(), &bytes);
     // It hides the body's size, so nobody can tell whether it is still the same.
     let (site, shelf) = Site::with_blob(stable.clone(), |app| {
         app.layer(ResponseBodyTimeoutLayer::new(Duration::from_secs(60)))
@@ -281,8 +291,10 @@ async fn a_file_that_is_deleted_or_replaced_is_sent_to_its_end() {
     let path = folder.path().join("file");
     let bytes = content(LEN);
     fs::write(&path, &bytes).unwrap();
-    let (site, shelf) =
-        Site::with_blob(Blob::stable(File::open(&path).unwrap()).unwrap(), |app| app).await;
+    // SAFETY: the name is replaced below, and the file is not changed.
+    #[expect(unsafe_code, reason = "a file with a name, for one that is replaced")]
+    let blob = unsafe { Blob::stable(File::open(&path).unwrap()) };
+    let (site, shelf) = Site::with_blob(blob.unwrap(), |app| app).await;
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     let length = content_length(&peer.head().await).unwrap();
@@ -295,13 +307,19 @@ async fn a_file_that_is_deleted_or_replaced_is_sent_to_its_end() {
     site.end_quiet(&shelf).await;
 }
 
+#[expect(unsafe_code, reason = "a file that is truncated, to see what happens")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_became_shorter_is_broken_off() {
     let folder = tempfile::tempdir().unwrap();
     for is_stable in [false, true] {
         let file = file(folder.path(), &content(8 << 20));
-        let blob =
-            if is_stable { Blob::stable } else { Blob::new }(file.try_clone().unwrap()).unwrap();
+        let blob = Blob::new(file.try_clone().unwrap()).unwrap();
+        let blob = if is_stable {
+            // SAFETY: nobody reads the bytes.
+            unsafe { blob.assume_stable() }
+        } else {
+            blob
+        };
         let (site, shelf) = Site::with_blob(blob, |app| app).await;
         file.set_len(1 << 20).unwrap();
         let mut peer = site.peer().await;
@@ -323,10 +341,7 @@ async fn a_file_that_became_shorter_is_broken_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_stall_or_go_leave_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = file(folder.path(), b"");
-    file.set_len(1 << 30).unwrap();
-    let (site, shelf) = Site::with_blob(Blob::stable(file).unwrap(), |app| app).await;
+    let (site, shelf) = Site::with_blob(zeros(1 << 30), |app| app).await;
     let mut peers = Vec::new();
     for _ in 0..20 {
         let mut peer = site.peer().await;
@@ -346,11 +361,11 @@ async fn cold_files_and_such_in_memory_arrive_as_well() {
     let memory = tempfile::tempdir_in("/dev/shm").unwrap();
     let bytes = content(LEN);
     for folder in [&disk, &memory] {
-        let file = file(folder.path(), &bytes);
+        let blob = stable(folder.path(), &bytes);
         // Only pages that are on the disk can be forgotten.
-        file.sync_all().unwrap();
-        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-        let (site, shelf) = Site::with_blob(Blob::stable(file).unwrap(), |app| app).await;
+        blob.file().sync_all().unwrap();
+        fadvise(blob.file(), 0, None, Advice::DontNeed).unwrap();
+        let (site, shelf) = Site::with_blob(blob, |app| app).await;
         let mut peer = site.peer().await;
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes);
@@ -366,9 +381,10 @@ async fn a_file_that_cannot_be_mapped_is_read() {
     let Ok(bytes) = fs::read(path) else {
         return eprintln!("skipped: no {path}");
     };
-    let blob = Blob::stable(File::open(path).unwrap())
-        .unwrap()
-        .slice(0, bytes.len() as u64);
+    // SAFETY: the kernel does not change them.
+    #[expect(unsafe_code, reason = "a file that nobody here could have made")]
+    let blob = unsafe { Blob::stable(File::open(path).unwrap()) };
+    let blob = blob.unwrap().slice(0, bytes.len() as u64);
     let (site, shelf) = Site::with_blob(blob, |app| app).await;
     let mut peer = site.peer().await;
     peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -381,11 +397,10 @@ async fn a_file_that_cannot_be_mapped_is_read() {
 async fn one_http2_peer_has_32_files_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let (site, shelf) =
-        Site::with_blob(Blob::stable(file(folder.path(), &bytes)).unwrap(), |app| {
-            app.route("/page", get(async || "page"))
-        })
-        .await;
+    let (site, shelf) = Site::with_blob(stable(folder.path(), &bytes), |app| {
+        app.route("/page", get(async || "page"))
+    })
+    .await;
     let mut client = connect(&site).await;
     let mut asked = Vec::new();
     for _ in 0..40 {
@@ -435,7 +450,7 @@ async fn under_plain_axum_as_well() {
 
     let folder = tempfile::tempdir().unwrap();
     let bytes = content(LEN);
-    let blob = Blob::stable(file(folder.path(), &bytes)).unwrap();
+    let blob = stable(folder.path(), &bytes);
     let shelf = Shelf {
         blob,
         ledger: Ledger::new(),

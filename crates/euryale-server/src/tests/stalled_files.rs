@@ -2,10 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use euryale_core::Blob;
-
 use super::deadlines::without_window;
-use super::sendfile::{LEN, Shelf, content, file};
+use super::sendfile::{LEN, Shelf, content, stable};
 use super::*;
 
 /// Streams that are sent at a time, and some that wait behind them.
@@ -44,7 +42,7 @@ async fn next(peer: &mut Peer) -> (u8, u32) {
 async fn shelf(server: Server) -> (Site, Shelf) {
     let folder = tempfile::tempdir().unwrap();
     let shelf = Shelf {
-        blob: Blob::stable(file(folder.path(), &content(LEN))).unwrap(),
+        blob: stable(folder.path(), &content(LEN)),
         ledger: Ledger::new(),
     };
     let site = Site::start(server, shelf.router()).await;

@@ -3,7 +3,6 @@
 
 use axum::Router;
 use euryale_blob::ServeBlobLayer;
-use euryale_core::Blob;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -11,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use super::http2::request;
-use super::sendfile::{LEN, Shelf, content, file};
+use super::sendfile::{LEN, Shelf, content, stable};
 use super::tls::{Certificate, listening};
 use super::*;
 use crate::UnixSocket;
@@ -27,7 +26,7 @@ impl Files {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bytes = content(LEN);
-        let blob = Blob::stable(file(folder.path(), &bytes)).unwrap();
+        let blob = stable(folder.path(), &bytes);
         Self {
             folder,
             bytes,

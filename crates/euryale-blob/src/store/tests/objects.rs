@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use euryale_connection::Pool;
 use euryale_core::{
-    Abort, Blob, BoxError, Database, Error, ErrorKind, Fault, Participant, SpooledBody, Transaction,
+    Abort, Blob, BoxError, Database, Error, ErrorKind, Fault, Participant, SpooledBody,
+    Transaction, UnnamedFile,
 };
 use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
 
@@ -32,9 +33,9 @@ impl Objects {
 impl BlobStore for Objects {
     fn blob(&self, name: &str) -> io::Result<Blob> {
         let bytes = self.0.lock().unwrap().objects.get(name).cloned();
-        let mut copy = tempfile::tempfile()?;
+        let mut copy = UnnamedFile::create(std::env::temp_dir())?;
         copy.write_all(&bytes.ok_or(io::ErrorKind::NotFound)?)?;
-        Blob::stable(copy)
+        copy.into_blob()
     }
 
     fn keep<D: Database>(
