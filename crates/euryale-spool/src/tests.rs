@@ -126,7 +126,7 @@ async fn who_is_not_admitted_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_large_body_goes_into_a_file_without_a_name() {
+async fn a_large_body_goes_into_a_file_that_nobody_can_change() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new();
     let layer = SpoolLayer::new()
@@ -137,6 +137,8 @@ async fn a_large_body_goes_into_a_file_without_a_name() {
         let ledger = ledger.clone();
         move |request: Request| {
             assert!(request.body().as_file().is_some() && request.body().as_bytes().is_none());
+            #[cfg(target_os = "linux")]
+            assert!(request.body().as_blob().unwrap().is_stable());
             assert_eq!(
                 (ledger.spool.files.get(), ledger.spool.bytes.get()),
                 (1, 3_000_000)

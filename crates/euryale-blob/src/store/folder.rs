@@ -231,8 +231,8 @@ impl FolderStore {
     ///
     /// Before the commit the file must be synced, by [`File::sync_all`], and its name, by
     /// [`FolderStore::sync`]. From then on nobody may write to the file, which is sent from where
-    /// it is. Until then the store must be kept, or else others take it for that of a process that has
-    /// ended.
+    /// it is. Until then the store must be kept, or else others take it for that of a process that
+    /// has ended.
     ///
     /// # Errors
     /// When it cannot be made.
