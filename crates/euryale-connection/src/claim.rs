@@ -1,22 +1,21 @@
-//! A place in the pool's queue, and the wait for it.
+//! A place in the pool's queue.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use euryale_core::{
     Abort, Access, Attempt, Claim, Database, Error, ErrorKind, History, Lease, Outcome, Route,
     StopWhen, Times, Transaction, TransactionOptions,
 };
-use tokio::time::{Instant, Sleep};
 
-use crate::job::{Cell, Job};
-use crate::pool::{About, Lane, Shared};
-use crate::queue::{LaneIndex, Rank, Ticket};
-use crate::threads::is_worker_thread;
+use crate::queue::{LaneIndex, Rank};
+use crate::state::seats::About;
+use crate::state::{Lane, Shared};
+use crate::worker::carry_out;
 
 /// A claim on a pool's connections: made by [`Pool::claim`](crate::Pool::claim), used up by a job.
 ///
@@ -183,7 +182,12 @@ impl<D: Database> Claim for PoolClaim<D> {
             .shared
             .admit(job, self.lane, self.rank, self.about, self.deadline);
         // An async block would have room for what waits twice.
-        let mut admitted = admitted.map_err(Some);
+        let mut admitted = admitted
+            .map(|(waiting, todo)| {
+                carry_out(&self.shared, todo);
+                waiting
+            })
+            .map_err(Some);
         poll_fn(move |cx| match &mut admitted {
             Ok(waiting) => Pin::new(waiting).poll(cx),
             // Polled after it was ready, as no caller may: pending for ever.
@@ -201,109 +205,5 @@ impl<D: Database> fmt::Debug for PoolClaim<D> {
             .field("rank", &self.rank)
             .field("about", &self.about)
             .finish_non_exhaustive()
-    }
-}
-
-/// The future of a job that was admitted. Dropping it takes a waiting job out of the queue, in
-/// constant time.
-pub(crate) struct Waiting<D: Database, F, T>
-where
-    Cell<F, T>: Job<D>,
-{
-    shared: Arc<Shared<D>>,
-    cell: Arc<Cell<F, T>>,
-    place: Place,
-}
-
-/// Queued ⇒ (Taken or Left), Taken ⇒ Left.
-enum Place {
-    /// Perhaps still in the queue, for as long as the timer runs.
-    Queued {
-        ticket: Ticket,
-        until: Option<Instant>,
-        timer: Option<Pin<Box<Sleep>>>,
-    },
-    /// With a worker, as far as this future knows.
-    Taken,
-    /// The result was fetched.
-    Left,
-}
-
-impl<D: Database, F, T> Waiting<D, F, T>
-where
-    Cell<F, T>: Job<D>,
-{
-    pub(crate) fn new(
-        shared: Arc<Shared<D>>,
-        cell: Arc<Cell<F, T>>,
-        ticket: Ticket,
-        until: Option<Instant>,
-    ) -> Self {
-        Self {
-            shared,
-            cell,
-            place: Place::Queued {
-                ticket,
-                until,
-                timer: None,
-            },
-        }
-    }
-}
-
-impl<D: Database, F, T> Future for Waiting<D, F, T>
-where
-    Cell<F, T>: Job<D>,
-{
-    type Output = Result<T, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if is_worker_thread() {
-            return Poll::Ready(Err(Error::new(ErrorKind::WouldDeadlock)));
-        }
-        let this = &mut *self;
-        if let Poll::Ready(result) = this.cell.poll(cx) {
-            this.place = Place::Left;
-            return Poll::Ready(result);
-        }
-        let Place::Queued {
-            ticket,
-            until: Some(until),
-            timer,
-        } = &mut this.place
-        else {
-            return Poll::Pending;
-        };
-        // Made at the first wait: a job that was refused or done by now needs none.
-        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(*until)));
-        if timer.as_mut().poll(cx).is_pending() {
-            return Poll::Pending;
-        }
-        if !this.shared.cancel(*ticket) {
-            // A worker was faster: now it runs to its end.
-            this.place = Place::Taken;
-            return Poll::Pending;
-        }
-        this.place = Place::Left;
-        this.cell.abandon();
-        this.shared.ledger.queue.elapsed.add(1);
-        Poll::Ready(Err(Error::new(ErrorKind::QueueElapsed)))
-    }
-}
-
-impl<D: Database, F, T> Drop for Waiting<D, F, T>
-where
-    Cell<F, T>: Job<D>,
-{
-    fn drop(&mut self) {
-        let left_queue = match self.place {
-            Place::Left => return,
-            Place::Taken => false,
-            Place::Queued { ticket, .. } => self.shared.cancel(ticket),
-        };
-        if left_queue {
-            self.shared.ledger.queue.gone.add(1);
-        }
-        self.cell.abandon();
     }
 }

@@ -18,156 +18,52 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::pool::{About, Holder, Idle, Queued, Shared, State, in_ms};
-use crate::queue::{self, Then};
+use crate::report::{self, LateJobs};
+use crate::state::{Shared, Todo};
 
-/// A worker was sent for, or all are busy: so long until the next look.
+/// The time until the next look after a worker was sent for, or all were busy.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A task that is late by this much is on a runtime that nobody drives any more.
-const LOST: Duration = Duration::from_secs(5);
+/// Starts the workers that a look asks for: [`carry_out`](crate::worker::carry_out).
+pub(crate) type CarryOut<D> = fn(&Arc<Shared<D>>, Todo);
 
-/// What the pool knows of its housekeeping, under its lock.
-#[derive(Default)]
-pub(crate) struct Keeper {
-    shift: Option<Shift>,
-    is_off: bool,
-}
-
-/// One life of the task.
-struct Shift {
-    /// When it looks next.
-    due: Instant,
-    /// Wakes it; tells it from others, too.
+/// Starts the task, which sleeps until `due`.
+pub(crate) fn start<D: Database>(
+    pool: &Arc<Shared<D>>,
     woken: Arc<Notify>,
-}
-
-/// Who must be told that there is something to look after, when the pool's lock is given back.
-#[must_use]
-pub(crate) enum Call {
-    Nobody,
-    /// A task, that has to be started, and sleeps until something is due.
-    Start(Arc<Notify>, Instant),
-    /// The task, that would sleep for too long.
-    Wake(Arc<Notify>),
-}
-
-impl Keeper {
-    /// Something is due then.
-    fn expect(&mut self, due: Instant, now: Instant) -> Call {
-        match &mut self.shift {
-            Some(shift) if now.saturating_duration_since(shift.due) < LOST => {
-                if due >= shift.due {
-                    return Call::Nobody;
-                }
-                shift.due = due;
-                Call::Wake(Arc::clone(&shift.woken))
-            }
-            _ if self.is_off => Call::Nobody,
-            shift => {
-                let woken = Arc::new(Notify::new());
-                *shift = Some(Shift {
-                    due,
-                    woken: Arc::clone(&woken),
-                });
-                Call::Start(woken, due)
-            }
-        }
-    }
-
-    /// Is this the shift of whoever is woken so?
-    fn is_on(&self, woken: &Arc<Notify>) -> bool {
-        self.shift
-            .as_ref()
-            .is_some_and(|shift| Arc::ptr_eq(&shift.woken, woken))
+    due: Instant,
+    carry_out: CarryOut<D>,
+) {
+    let task = Task {
+        pool: Arc::downgrade(pool),
+        woken,
+        carry_out,
+    };
+    // Without a runtime, or on one that is about to end, the task is dropped, and its shift ends.
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(task.run(due));
     }
 }
 
 impl<D: Database> Shared<D> {
-    /// A job is queued, or begins and is stopped at `until`.
-    pub(crate) fn look_after_job(
-        &self,
-        state: &mut State<D>,
-        now: Instant,
-        until: Option<Instant>,
-    ) -> Call {
-        let late = self.warn_after.and_then(|age| now.checked_add(age));
-        let due = late.into_iter().chain(until).min();
-        due.map_or(Call::Nobody, |due| state.keeper.expect(due, now))
-    }
-
-    /// A connection becomes idle.
-    pub(crate) fn look_after_idle(
-        &self,
-        state: &mut State<D>,
-        idle: &Idle<D::Connection>,
-        now: Instant,
-    ) -> Call {
-        self.expiry(idle)
-            .map_or(Call::Nobody, |due| state.keeper.expect(due, now))
-    }
-
-    pub(crate) fn call(self: &Arc<Self>, call: Call) {
-        match call {
-            Call::Nobody => {}
-            Call::Start(woken, due) => {
-                let task = Task {
-                    pool: Arc::downgrade(self),
-                    woken,
-                };
-                // Without a runtime, or on one that is about to end, the task is dropped, and its
-                // shift ends.
-                if let Ok(runtime) = Handle::try_current() {
-                    runtime.spawn(task.run(due));
-                }
-            }
-            Call::Wake(woken) => woken.notify_one(),
-        }
-    }
-
-    /// There is nothing to look after any more, or will not be in a moment: the task does not sleep
-    /// until it finds out.
-    pub(crate) fn dismiss(&self) {
-        let woken = self
-            .lock()
-            .keeper
-            .shift
-            .as_ref()
-            .map(|shift| Arc::clone(&shift.woken));
-        if let Some(woken) = woken {
-            woken.notify_one();
-        }
-    }
-
     /// Sees to what is due. When to look again; `None` when there is nothing to look after.
-    fn look(self: &Arc<Self>, woken: &Arc<Notify>) -> Option<Instant> {
+    fn look(self: &Arc<Self>, woken: &Arc<Notify>, carry_out: CarryOut<D>) -> Option<Instant> {
         let now = Instant::now();
-        let mut state = self.lock();
-        let State {
-            queue,
-            idle,
-            seats,
-            keeper,
-            ..
-        } = &mut *state;
-        if !keeper.is_on(woken) {
+        let mut pool = self.lock();
+        if !pool.keeper.is_on(woken) {
             return None;
         }
-        let mut then = Then::Wait;
-        // What is idle in a pool that closes is dropped by who closes it.
-        let first = idle
-            .iter()
-            .filter(|_| !queue.is_closed())
-            .filter_map(|idle| self.expiry(idle))
-            .min();
-        let mut next = first;
-        if first.is_some_and(|first| first <= now) {
-            then = queue.send_for_one();
+        // If the pool is closing, `close` drops the idle connections.
+        let is_closed = pool.queue().is_closed();
+        let first = pool.idle().first_expiry(&self.ages);
+        let mut next = first.filter(|_| !is_closed);
+        if next.is_some_and(|first| first <= now) {
+            pool.send_for_one();
             next = Some(now + LOOK_AGAIN);
         }
         let mut long = Vec::new();
         let mut over = Vec::new();
-        for (running, phase) in seats.iter_mut() {
+        for (running, phase) in pool.seats.iter_mut() {
             match running.until {
                 Some(until) if until <= now => {
                     running.until = None;
@@ -189,13 +85,13 @@ impl<D: Database> Shared<D> {
                 due => next = next.into_iter().chain(due).min(),
             }
         }
-        let mut late = Late::default();
+        let mut late = LateJobs::default();
         if let Some(before) = self
             .warn_after
             .and_then(|age| now.into_std().checked_sub(age))
         {
-            let first = queue.tell_late(before, |job| late.add(job, now, &self.lanes));
-            // Many that come one after the other are told of together.
+            let first = pool.tell_late(before, |job| late.add(job, now, &self.lanes));
+            // Jobs that are late one after the other are logged together.
             let due =
                 first.and_then(|since| Instant::from_std(since).checked_add(self.warn_after?));
             next = next
@@ -203,17 +99,14 @@ impl<D: Database> Shared<D> {
                 .chain(due.map(|due| due.max(now + LOOK_AGAIN)))
                 .min();
         }
-        keeper.shift = next.map(|due| Shift {
-            due,
-            woken: Arc::clone(woken),
-        });
-        drop(state);
-        self.summon(then);
+        pool.keeper.sleep(next, woken);
+        let todo = pool.unlock();
+        carry_out(self, todo);
         for job in over {
             quietly(|| job.stop(Stopped::Deadline));
         }
         for holder in &long {
-            quietly(|| warn(holder));
+            quietly(|| report::warn(holder));
         }
         quietly(|| late.warn());
         next
@@ -226,84 +119,11 @@ fn quietly<T>(logging: impl FnOnce() -> T) {
     drop(PanicMessage::catch(logging));
 }
 
-/// What a job does that waits, where others have a [`Phase`](euryale_core::Phase).
-pub(crate) const QUEUED: &str = "queued";
-
-/// Jobs that have waited for long.
-#[derive(Default)]
-struct Late {
-    named: Vec<(Arc<str>, About, Duration)>,
-    others: usize,
-}
-
-impl Late {
-    /// So many are named at a time. When everything waits, hundreds of lines say no more than ten.
-    const NAMED: usize = 10;
-
-    fn add<D: Database>(
-        &mut self,
-        late: &queue::Late<'_, Queued<D>>,
-        now: Instant,
-        lanes: &[Arc<str>],
-    ) {
-        if self.named.len() == Self::NAMED {
-            self.others += 1;
-            return;
-        }
-        let age = now.into_std().saturating_duration_since(late.since);
-        self.named.push((
-            Arc::clone(&lanes[usize::from(late.lane)]),
-            late.job.about.clone(),
-            age,
-        ));
-    }
-
-    fn warn(&self) {
-        for (lane, about, age) in &self.named {
-            let route = about.route.as_ref().map(tracing::field::display);
-            let attempt = about.history.conflicts + 1;
-            let pass = about.history.suspensions + 1;
-            let lane = &**lane;
-            let age = in_ms(*age);
-            tracing::warn!(route, lane, phase = %QUEUED, ?age, attempt, pass, "a job waits long \
-                for a worker");
-        }
-        if self.others > 0 {
-            tracing::warn!(jobs = self.others, phase = %QUEUED, "others wait as long");
-        }
-    }
-}
-
-fn warn(holder: &Holder) {
-    let Holder {
-        lane,
-        route,
-        attempt,
-        pass,
-        phase,
-        age,
-        waited,
-        is_abandoned: _,
-    } = holder;
-    let lane = lane.as_deref().unwrap_or("default");
-    let route = route.as_ref().map(tracing::field::display);
-    let [age, waited] = [age, waited].map(|time| in_ms(*time));
-    tracing::warn!(
-        route,
-        lane,
-        %phase,
-        ?age,
-        ?waited,
-        attempt,
-        pass,
-        "a job takes long, and still holds its worker"
-    );
-}
-
 /// The task.
 struct Task<D: Database> {
     pool: Weak<Shared<D>>,
     woken: Arc<Notify>,
+    carry_out: CarryOut<D>,
 }
 
 impl<D: Database> Task<D> {
@@ -319,7 +139,7 @@ impl<D: Database> Task<D> {
     }
 
     fn look(&self) -> Option<Instant> {
-        self.pool.upgrade()?.look(&self.woken)
+        self.pool.upgrade()?.look(&self.woken, self.carry_out)
     }
 }
 
@@ -330,10 +150,9 @@ impl<D: Database> Drop for Task<D> {
             return;
         };
         let is_off = std::thread::panicking();
-        let mut state = pool.lock();
+        let mut state = pool.state();
         if state.keeper.is_on(&self.woken) {
-            state.keeper.shift = None;
-            state.keeper.is_off = is_off;
+            state.keeper.end(is_off);
         }
         drop(state);
         if is_off {

@@ -1,10 +1,17 @@
-//! One job: what is to be run, who waits for it, and what came of it.
+//! One job: what is to be run, the future that waits for it, and what came of it.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage, Stopped, Switch};
+use tokio::time::{Instant, Sleep};
+
+use crate::closing::drop_quietly;
+use crate::queue::Ticket;
+use crate::threads::is_worker_thread;
 
 /// What the queue and the workers know of a job.
 pub(crate) trait Job<D: Database>: Send + Sync {
@@ -210,9 +217,107 @@ fn wake(waker: Option<Waker>) {
     }
 }
 
-/// Drops a value of the application's; a panic of its `Drop` ends here.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(panic) = PanicMessage::catch(|| drop(value)) {
-        tracing::error!(%panic, "a value panicked when it was dropped");
+/// The queue, as the future of a waiting job sees it.
+pub(crate) trait Withdraw {
+    /// Takes a job out of the queue, and counts why. `false` when a worker has it.
+    fn withdraw(&self, ticket: Ticket, why: Withdrawal) -> bool;
+}
+
+/// Why a job leaves the queue without having run.
+#[derive(Clone, Copy)]
+pub(crate) enum Withdrawal {
+    /// It has waited for too long.
+    Elapsed,
+    /// Its future was dropped.
+    ClientGone,
+}
+
+/// The future of a job that was admitted. Dropping it takes a waiting job out of the queue, in
+/// constant time.
+pub(crate) struct Waiting<Q: Withdraw, F, T> {
+    queue: Arc<Q>,
+    cell: Arc<Cell<F, T>>,
+    place: Place,
+}
+
+/// Queued ⇒ (Taken or Left), Taken ⇒ Left.
+enum Place {
+    /// Perhaps still in the queue, for as long as the timer runs.
+    Queued {
+        ticket: Ticket,
+        until: Option<Instant>,
+        timer: Option<Pin<Box<Sleep>>>,
+    },
+    /// With a worker, as far as this future knows.
+    Taken,
+    /// The result was fetched.
+    Left,
+}
+
+impl<Q: Withdraw, F, T> Waiting<Q, F, T> {
+    pub(crate) fn new(
+        queue: Arc<Q>,
+        cell: Arc<Cell<F, T>>,
+        ticket: Ticket,
+        until: Option<Instant>,
+    ) -> Self {
+        Self {
+            queue,
+            cell,
+            place: Place::Queued {
+                ticket,
+                until,
+                timer: None,
+            },
+        }
+    }
+}
+
+impl<Q: Withdraw, F, T> Future for Waiting<Q, F, T> {
+    type Output = Result<T, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if is_worker_thread() {
+            return Poll::Ready(Err(Error::new(ErrorKind::WouldDeadlock)));
+        }
+        let this = &mut *self;
+        if let Poll::Ready(result) = this.cell.poll(cx) {
+            this.place = Place::Left;
+            return Poll::Ready(result);
+        }
+        let Place::Queued {
+            ticket,
+            until: Some(until),
+            timer,
+        } = &mut this.place
+        else {
+            return Poll::Pending;
+        };
+        // Made at the first wait: a job that was refused or done by now needs none.
+        let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(*until)));
+        if timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if !this.queue.withdraw(*ticket, Withdrawal::Elapsed) {
+            // A worker was faster: now it runs to its end.
+            this.place = Place::Taken;
+            return Poll::Pending;
+        }
+        this.place = Place::Left;
+        this.cell.abandon();
+        Poll::Ready(Err(Error::new(ErrorKind::QueueElapsed)))
+    }
+}
+
+impl<Q: Withdraw, F, T> Drop for Waiting<Q, F, T> {
+    fn drop(&mut self) {
+        match self.place {
+            Place::Left => return,
+            Place::Taken => {}
+            Place::Queued { ticket, .. } => {
+                self.queue.withdraw(ticket, Withdrawal::ClientGone);
+            }
+        }
+        self.cell.abandon();
     }
 }

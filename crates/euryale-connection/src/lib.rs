@@ -135,7 +135,9 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod builder;
 mod claim;
+mod closing;
 mod housekeeping;
 mod job;
 mod layer;
@@ -144,14 +146,20 @@ mod queue;
 #[cfg(feature = "r2d2")]
 #[cfg_attr(docsrs, doc(cfg(feature = "r2d2")))]
 pub mod r2d2;
+mod report;
 mod service;
+mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod worker;
 
+pub use self::builder::PoolBuilder;
 pub use self::claim::PoolClaim;
 pub use self::layer::ConnectionLimitLayer;
-pub use self::pool::{Holder, Lane, Pool, PoolBuilder, Status, StillBusy, Waiter};
+pub use self::pool::{Pool, StillBusy};
 pub use self::service::ConnectionLimit;
+pub use self::state::Lane;
+pub use self::status::{Holder, Status, Waiter};
 pub use self::threads::{PoolWorker, StartWorker};

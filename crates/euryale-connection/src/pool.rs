@@ -1,12 +1,5 @@
 //! The pool, as its users hold it.
 
-mod builder;
-mod reach;
-mod report;
-mod seats;
-mod shared;
-mod status;
-
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
@@ -14,15 +7,12 @@ use std::time::Duration;
 
 use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
 
-pub use self::builder::PoolBuilder;
-pub(crate) use self::reach::Reach;
-pub(crate) use self::report::in_ms;
-pub(crate) use self::seats::{About, Running, Seat};
-pub(crate) use self::shared::{Idle, Queued, Shared, State};
-pub use self::status::{Holder, Status, Waiter};
 use crate::claim::PoolClaim;
-use crate::queue::LaneIndex;
-use crate::worker;
+use crate::closing::{drop_connections, drop_on_a_thread};
+use crate::report;
+use crate::state::{Lane, Shared};
+use crate::status::{Status, Waiter};
+use crate::worker::carry_out;
 
 /// For transactions that were stopped to roll back.
 const STOPPING: Duration = Duration::from_millis(100);
@@ -39,26 +29,11 @@ pub struct Pool<D: Database> {
     shared: Arc<Shared<D>>,
 }
 
-/// A lane of a pool: its jobs never take more than their share of the connections. Made by
-/// [`Pool::lane`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lane {
-    index: LaneIndex,
-    pool: u64,
-}
-
 impl<D: Database> Pool<D> {
-    /// A pool with at most `connections` connections and the defaults of [`PoolBuilder`].
-    ///
-    /// # Panics
-    /// When `connections` is 0.
-    pub fn new(database: D, connections: usize) -> Self {
-        Self::builder(database).connections(connections).build()
-    }
-
-    /// A pool with other settings.
-    pub fn builder(database: D) -> PoolBuilder<D> {
-        PoolBuilder::new(database)
+    pub(crate) fn from_shared(shared: Shared<D>) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the
@@ -130,11 +105,7 @@ impl<D: Database> Pool<D> {
 
     /// The lane of this name, if the pool was built with it.
     pub fn lane(&self, name: &str) -> Option<Lane> {
-        let index = self.shared.lanes.iter().position(|lane| &**lane == name)?;
-        Some(Lane {
-            index: LaneIndex::try_from(index).ok()?,
-            pool: self.shared.id,
-        })
+        self.shared.lane(name)
     }
 
     /// Another cap, at once: what waits is started if there is room now, and connections beyond the
@@ -146,34 +117,17 @@ impl<D: Database> Pool<D> {
             .resizing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let grows = cap > self.shared.lock().queue.cap();
+        let grows = cap > self.shared.state().queue().cap();
         if grows {
             self.shared.threads.resize(cap);
         }
-        let mut state = self.shared.lock();
-        let then = state.queue.resize(cap);
-        let mut surplus = Vec::new();
-        while !state.idle.is_empty() && state.idle.len() + state.queue.permits() > cap {
-            // The coldest go.
-            let coldest = state
-                .idle
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, idle)| idle.warmth)
-                .map_or(0, |(at, _)| at);
-            surplus.push(state.idle.remove(coldest).connection);
-        }
-        self.shared
-            .ledger
-            .connections
-            .cap
-            .set(i64::try_from(cap).unwrap_or(i64::MAX));
-        drop(state);
-        self.shared.summon(then);
+        let mut pool = self.shared.lock();
+        let surplus = pool.resize(cap);
+        carry_out(&self.shared, pool.unlock());
         if !grows {
             self.shared.threads.resize(cap);
         }
-        self.shared.drop_on_a_thread(surplus);
+        drop_on_a_thread(surplus);
     }
 
     /// Another share for a lane, at once; `0` is taken as 1. What runs beyond it runs to its end.
@@ -182,17 +136,16 @@ impl<D: Database> Pool<D> {
     /// When it is a lane of another pool.
     pub fn share(&self, lane: Lane, share: usize) {
         let lane = self.shared.index_of(lane);
-        let then = self.shared.lock().queue.share(lane, share.max(1));
-        self.shared.summon(then);
+        let mut pool = self.shared.lock();
+        pool.share(lane, share.max(1));
+        carry_out(&self.shared, pool.unlock());
     }
 
     /// Another bound on how many jobs may wait, and on how long each may, at once: as
     /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits
     /// already keeps its place and its time.
     pub fn restrict(&self, max_queue: usize, max_wait: impl Into<Option<Duration>>) {
-        let mut state = self.shared.lock();
-        state.queue.set_max(max_queue);
-        state.max_wait = max_wait.into();
+        self.shared.lock().restrict(max_queue, max_wait.into());
     }
 
     /// The store.
@@ -254,7 +207,7 @@ impl<D: Database> Pool<D> {
     /// [`run`](Pool::run) are not stopped, nor what the database cannot stop: their workers drop
     /// their connections when they end. Tasks end with the runtime.
     pub async fn close(&self, deadline: Duration) -> Result<(), StillBusy> {
-        self.shared.lock().queue.close();
+        self.shared.lock().close();
         let began = tokio::time::Instant::now();
         let in_time = tokio::time::timeout(deadline, self.all_left())
             .await
@@ -272,15 +225,17 @@ impl<D: Database> Pool<D> {
         }
         // A connection may be slow to close: it goes on without us.
         let left = || deadline.saturating_sub(began.elapsed());
-        let _ =
-            tokio::time::timeout(left(), worker::drop_connections(self.shared.take_idle())).await;
+        let _ = tokio::time::timeout(left(), drop_connections(self.shared.take_idle())).await;
         self.shared.dismiss();
         // Jobs spawn them, so they end last.
         self.shared.tasks.close();
         let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.wait())
             .await
             .is_ok();
-        let (running, tasks) = (self.shared.lock().queue.permits(), self.shared.tasks.len());
+        let (running, tasks) = (
+            self.shared.state().queue().permits(),
+            self.shared.tasks.len(),
+        );
         if stopped == 0 && (in_time || running == 0) && (tasks_ended || tasks == 0) {
             return Ok(());
         }
@@ -294,7 +249,7 @@ impl<D: Database> Pool<D> {
     async fn all_left(&self) {
         loop {
             let left = self.shared.left.notified();
-            if self.shared.lock().queue.permits() == 0 {
+            if self.shared.state().queue().permits() == 0 {
                 return;
             }
             left.await;
@@ -321,11 +276,12 @@ impl<D: Database> fmt::Debug for Pool<D> {
 /// Refuses a body that would be thrown away: the queue is full, or the pool is closed.
 impl<D: Database> Admit for Pool<D> {
     fn check(&self, _parts: &http::request::Parts) -> Result<(), Error> {
-        let state = self.shared.lock();
-        if state.queue.is_closed() {
+        let state = self.shared.state();
+        let queue = state.queue();
+        if queue.is_closed() {
             return Err(Error::new(ErrorKind::Closed));
         }
-        if state.queue.is_full() {
+        if queue.is_full() {
             self.shared.ledger.queue.full.add(1);
             return Err(Error::new(ErrorKind::QueueFull));
         }

@@ -83,7 +83,7 @@ use std::time::{Duration, Instant};
 use euryale_core::{Begin, BoxError, Database, Fault};
 use r2d2::ManageConnection;
 
-use crate::job::drop_quietly;
+use crate::closing::drop_quietly;
 
 /// A [`Database`] of the connections of `M`, with transactions as `T` says; without `T`, for
 /// [`Pool::run`](crate::Pool::run) only.

@@ -8,8 +8,8 @@
 
 mod source;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use euryale_core::ledger::DropReason;
@@ -18,11 +18,15 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use self::source::{Contact, Source};
-use crate::housekeeping::Call;
-use crate::job::{Job, drop_quietly};
-use crate::pool::{Idle, Running, Seat, Shared, State};
-use crate::queue::{LaneIndex, Next, Then};
-use crate::threads::{self, PoolWorker, Work};
+use crate::closing::drop_quietly;
+use crate::housekeeping;
+use crate::job::Job;
+use crate::queue::Then;
+use crate::state::idle::Idle;
+use crate::state::keeper::Call;
+use crate::state::turn::{Permit, Turn};
+use crate::state::{Shared, Todo};
+use crate::threads::{PoolWorker, Work};
 
 /// For how long one worker looks for a next job before it ends. A wake-up of a parked thread costs
 /// about as much.
@@ -34,14 +38,13 @@ const LOOKS: u32 = 16;
 
 /// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
 /// the worker's drop gives the permit back and refuses the jobs that nobody would come for.
-pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
+fn start<D: Database>(shared: &Arc<Shared<D>>) {
     let worker = Worker {
         shared: Arc::clone(shared),
         connection: None,
         opened: Instant::now(),
         warmth: None,
-        stage: Stage::Coming,
-        seat: Seat::default(),
+        permit: Permit::default(),
     };
     let Ok(runtime) = Handle::try_current() else {
         return;
@@ -52,10 +55,20 @@ pub(crate) fn start<D: Database>(shared: &Arc<Shared<D>>) {
     }
 }
 
-/// Drops connections where that may block.
-pub(crate) async fn drop_connections<C: Send + 'static>(connections: Vec<C>) {
-    if !connections.is_empty() {
-        threads::run_blocking(move || connections.into_iter().for_each(drop_quietly)).await;
+/// Does what the pool's state asks for, once its lock has been given back.
+pub(crate) fn carry_out<D: Database>(shared: &Arc<Shared<D>>, todo: Todo) {
+    match todo.worker {
+        Then::Wait => {}
+        Then::Start => start(shared),
+        Then::Call => shared.called.store(true, Ordering::Release),
+    }
+    match todo.keeper {
+        Call::Nobody => {}
+        Call::Start(woken, due) => housekeeping::start(shared, woken, due, carry_out),
+        Call::Wake(woken) => woken.notify_one(),
+    }
+    if todo.has_left {
+        shared.left.notify_waiters();
     }
 }
 
@@ -65,67 +78,46 @@ struct Worker<D: Database> {
     opened: Instant,
     /// Asked for when the connection is about to become idle.
     warmth: Option<u64>,
-    stage: Stage,
-    /// Where the pool sees what it runs.
-    seat: Seat,
-}
-
-/// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or
-/// Left).
-#[derive(Clone, Copy)]
-enum Stage {
-    /// Started, and has not looked yet. Holds a permit.
-    Coming,
-    /// Looks at the queue, or drops a connection that nobody uses. Holds a permit.
-    Idle,
-    /// On the lookout for a job. Holds a permit.
-    Spinning,
-    /// In a job of this lane. Holds a permit.
-    Running(LaneIndex),
-    /// Holds nothing.
-    Left,
+    permit: Permit,
 }
 
 /// What a worker does next.
-enum Turn<J, C> {
+enum Step<D: Database> {
     Run {
-        job: J,
+        job: Arc<dyn Job<D>>,
         since: std::time::Instant,
         /// When its transaction is stopped.
         until: Option<Instant>,
     },
-    /// The time of an idle connection is over: it drops it, and looks again.
-    Expire(C),
-    /// It may look out for a job for a moment; whoever queues one will call it.
+    /// The idle connection is too old: drops it, and looks again.
+    Expire(D::Connection),
+    /// Looks out for a job for a moment.
     Spin,
-    /// There is no place for it any more: it gives everything back when the last result is
-    /// delivered.
+    /// Gives everything back when the last result is delivered.
     Retire,
-    /// It has given everything back.
+    /// Has given everything back.
     Leave,
 }
 
-type Handed<D> = Arc<dyn Job<D>>;
-
 impl<D: Database> Work for Worker<D> {
     fn run(mut self) {
-        let mut turn = self.next(Instant::now());
+        let mut next = self.next(Instant::now());
         loop {
-            turn = match turn {
-                Turn::Run { job, since, until } => {
+            next = match next {
+                Step::Run { job, since, until } => {
                     let ended = self.run_job(&*job, since, until);
-                    // Whoever sees the result finds the permit free, or this worker on the lookout:
-                    // a client that asks again at once gets the same connection.
+                    // The permit is free, or this worker on the lookout, before anyone sees the
+                    // result: a client that asks again at once gets the same connection.
                     let next = self.next(ended);
                     // The next job is in this worker's hand already: what breaks here must not cost
                     // it.
                     drop(PanicMessage::catch(|| job.deliver()));
                     next
                 }
-                Turn::Spin => {
+                Step::Spin => {
                     if !self.spin() {
-                        // While it can still be called: a client that asks again meanwhile gets
-                        // this worker, not another one with another connection.
+                        // Asked while this worker can still be called: a client that asks again
+                        // meanwhile gets it, not another worker with another connection.
                         self.warmth = self
                             .connection
                             .as_ref()
@@ -133,21 +125,18 @@ impl<D: Database> Work for Worker<D> {
                     }
                     self.next(Instant::now())
                 }
-                Turn::Expire(connection) => {
+                Step::Expire(connection) => {
                     drop_quietly(connection);
                     self.next(Instant::now())
                 }
-                Turn::Retire => {
+                Step::Retire => {
                     self.discard(DropReason::Closed);
-                    leave(
-                        &self.shared,
-                        self.shared.lock(),
-                        &mut self.stage,
-                        &mut self.seat,
-                    );
+                    let mut pool = self.shared.lock();
+                    pool.leave(&mut self.permit);
+                    carry_out(&self.shared, pool.unlock());
                     break;
                 }
-                Turn::Leave => break,
+                Step::Leave => break,
             }
         }
     }
@@ -155,63 +144,24 @@ impl<D: Database> Work for Worker<D> {
 
 impl<D: Database> Worker<D> {
     /// The next job; or gives back everything, connection first, then the permit, in one step.
-    fn next(&mut self, now: Instant) -> Turn<Handed<D>, D::Connection> {
-        // Who was on the lookout in vain does not go on with it.
+    fn next(&mut self, now: Instant) -> Step<D> {
         let mut may_spin = self.shared.spins;
         loop {
-            let mut state = self.shared.lock();
-            let finished = match std::mem::replace(&mut self.stage, Stage::Idle) {
-                Stage::Running(lane) => {
-                    if let Some(ended) = state.seats.clear(&self.seat) {
-                        ended.ended(now);
-                    }
-                    Some(lane)
-                }
-                Stage::Coming => {
-                    state.queue.arrive();
-                    None
-                }
-                Stage::Spinning => {
-                    self.shared.called.store(false, Ordering::Relaxed);
-                    may_spin &= state.queue.stop_spinning();
-                    None
-                }
-                Stage::Idle | Stage::Left => None,
-            };
-            match state.queue.next(finished) {
-                Next::Run {
-                    job: queued,
-                    lane,
-                    since,
-                    then,
-                } => {
-                    self.stage = Stage::Running(lane);
+            let mut pool = self.shared.lock();
+            match pool.next(&mut self.permit, &mut may_spin, now) {
+                Turn::Run { job, since, until } => {
                     self.warmth = None;
-                    self.shared.ledger.queue.depth.add(-1);
-                    let job = queued.job;
-                    let running = Running::new(Arc::clone(&job), queued.about, lane, now, since);
-                    let until = running.until;
-                    state.seats.take(&mut self.seat, running);
-                    let call = self.shared.look_after_job(&mut state, now, until);
-                    drop(state);
-                    self.shared.summon(then);
-                    self.shared.call(call);
-                    return Turn::Run { job, since, until };
+                    carry_out(&self.shared, pool.unlock());
+                    return Step::Run { job, since, until };
                 }
-                Next::Idle if may_spin && state.queue.spin() => {
-                    self.stage = Stage::Spinning;
-                    return Turn::Spin;
-                }
-                Next::Idle => {}
+                Turn::Spin => return Step::Spin,
+                Turn::Retire => return Step::Retire,
+                Turn::Leave => {}
             }
-            if state.queue.is_closed() || state.queue.permits() > state.queue.cap() {
-                return Turn::Retire;
-            }
-            let mut call = Call::Nobody;
             if let Some(connection) = self.connection.take() {
                 let Some(warmth) = self.warmth else {
                     // The database is not asked under the lock.
-                    drop(state);
+                    drop(pool);
                     self.warmth = Some(self.shared.warmth(&connection));
                     self.connection = Some(connection);
                     continue;
@@ -222,22 +172,14 @@ impl<D: Database> Worker<D> {
                     opened: self.opened,
                     since: now,
                 };
-                self.shared.ledger.connections.idle.add(1);
-                call = self.shared.look_after_idle(&mut state, &idle, now);
-                state.idle.push(idle);
+                pool.put_back(idle, now);
             }
-            let turn = match self.shared.expired(&mut state, now) {
-                Some(connection) => {
-                    drop(state);
-                    Turn::Expire(connection)
-                }
-                None => {
-                    leave(&self.shared, state, &mut self.stage, &mut self.seat);
-                    Turn::Leave
-                }
-            };
-            self.shared.call(call);
-            return turn;
+            let expired = pool.take_expired(now);
+            if expired.is_none() {
+                pool.leave(&mut self.permit);
+            }
+            carry_out(&self.shared, pool.unlock());
+            return expired.map_or(Step::Leave, Step::Expire);
         }
     }
 
@@ -282,7 +224,7 @@ impl<D: Database> Worker<D> {
             shared: &self.shared,
             job,
             opened: &mut self.opened,
-            seat: &self.seat,
+            seat: &self.permit.seat,
             until,
             contact: Contact::new(&self.shared.reach),
         };
@@ -313,10 +255,7 @@ impl<D: Database> Worker<D> {
         };
         let database = &self.shared.database;
         let reusable = PanicMessage::catch(|| database.is_reusable(connection)).unwrap_or(false);
-        let expired = self
-            .shared
-            .max_lifetime
-            .is_some_and(|most| self.opened.elapsed() >= most);
+        let expired = self.shared.ages.is_lifetime_over(self.opened);
         let reason = match (reusable, expired) {
             (false, _) => DropReason::NotReusable,
             (true, true) => DropReason::Expired,
@@ -334,46 +273,19 @@ impl<D: Database> Worker<D> {
     }
 }
 
-/// Gives the permit back.
-fn leave<D: Database>(
-    shared: &Arc<Shared<D>>,
-    mut state: MutexGuard<'_, State<D>>,
-    stage: &mut Stage,
-    seat: &mut Seat,
-) {
-    state.seats.leave(seat);
-    let then = state.queue.leave();
-    *stage = Stage::Left;
-    drop(state);
-    shared.summon(then);
-    shared.left.notify_waiters();
-}
-
 impl<D: Database> Drop for Worker<D> {
     /// A worker that ends in any other way than by leaving: its runtime is gone or was never there,
     /// or something panicked that no one foresaw. The permit must come back, and waiting jobs must
     /// not wait for ever.
     fn drop(&mut self) {
-        if matches!(self.stage, Stage::Left) {
+        if self.permit.is_given_back() {
             return;
         }
-        let mut state = self.shared.lock();
-        state.seats.leave(&mut self.seat);
-        let then = match self.stage {
-            Stage::Coming => {
-                state.queue.give_up();
-                Then::Wait
-            }
-            Stage::Spinning => {
-                state.queue.stop_spinning();
-                state.queue.break_down(None)
-            }
-            Stage::Running(lane) => state.queue.break_down(Some(lane)),
-            Stage::Idle | Stage::Left => state.queue.break_down(None),
-        };
-        drop(state);
+        let mut pool = self.shared.lock();
+        pool.break_down(&mut self.permit);
+        let todo = pool.unlock();
         self.discard(DropReason::Panicked);
-        self.shared.summon(then);
+        carry_out(&self.shared, todo);
         let stranded = self.shared.stranded();
         self.shared.left.notify_waiters();
         for job in stranded {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use euryale_core::ledger::DropReason;
 use euryale_core::{Claim, ErrorKind, Stage, Times};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::time::advance;
@@ -119,5 +120,15 @@ async fn it_is_written_how_long_a_job_waited_and_ran() {
         [told(&one), told(&two), told(&three), told(&four)],
         [(0, 3, 1), (3, 4, 1), (3, 0, 0), (3, 0, 0)]
     );
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn a_smaller_cap_closes_the_accounts_of_what_it_drops() {
+    let pool = super::with_three_idle().await;
+    pool.resize(1);
+    let connections = &pool.ledger().connections;
+    assert_eq!((pool.status().idle, connections.idle.get()), (1, 1));
+    assert_eq!(connections.dropped.get(DropReason::Closed), 2);
     assert_quiet(pool.ledger()).await;
 }

@@ -6,8 +6,11 @@ use euryale_core::ledger::DropReason;
 use euryale_core::{BoxError, Database, LeaseSource, Ledger, Phase, Switch, Task};
 use tokio::time::Instant;
 
-use crate::job::{Job, drop_quietly};
-use crate::pool::{Reach, Seat, Shared};
+use crate::closing::drop_quietly;
+use crate::job::Job;
+use crate::state::Shared;
+use crate::state::reach::Reach;
+use crate::state::seats::Seat;
 
 /// What a lease is lent from, during one job.
 pub(super) struct Source<'w, D: Database> {
@@ -61,9 +64,9 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
 
     fn checkout(&mut self) -> Result<D::Connection, BoxError> {
         let connections = &self.shared.ledger.connections;
-        while let Some(idle) = self.shared.warmest() {
+        while let Some(idle) = self.shared.take_warmest() {
             connections.idle.add(-1);
-            if self.shared.is_too_old(&idle, Instant::now()) {
+            if self.shared.ages.are_over(&idle, Instant::now()) {
                 connections.dropped.add(DropReason::Expired, 1);
                 drop_quietly(idle.connection);
                 continue;

@@ -13,7 +13,7 @@ struct State {
 }
 
 impl Reach {
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.get().is_lost
     }
 

@@ -9,10 +9,11 @@ use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::seats::Seats;
-use super::{Pool, Reach, Shared, State};
-use crate::housekeeping::Keeper;
+use crate::pool::Pool;
 use crate::queue::Queue;
+use crate::state::idle::Ages;
+use crate::state::reach::Reach;
+use crate::state::{Shared, State, as_count};
 use crate::threads::{BlockingThreads, StartWorker};
 
 /// Settings of a [`Pool`]; made by [`Pool::builder`], ended with [`build`](PoolBuilder::build).
@@ -30,8 +31,23 @@ pub struct PoolBuilder<D> {
     threads: Box<dyn StartWorker>,
 }
 
+impl<D: Database> Pool<D> {
+    /// A pool with at most `connections` connections and the defaults of [`PoolBuilder`].
+    ///
+    /// # Panics
+    /// When `connections` is 0.
+    pub fn new(database: D, connections: usize) -> Self {
+        Self::builder(database).connections(connections).build()
+    }
+
+    /// A pool with other settings.
+    pub fn builder(database: D) -> PoolBuilder<D> {
+        PoolBuilder::new(database)
+    }
+}
+
 impl<D: Database> PoolBuilder<D> {
-    pub(super) fn new(database: D) -> Self {
+    fn new(database: D) -> Self {
         Self {
             database,
             connections: 2,
@@ -143,10 +159,7 @@ impl<D: Database> PoolBuilder<D> {
             );
             names.push(name);
         }
-        ledger
-            .connections
-            .cap
-            .set(i64::try_from(cap).unwrap_or(i64::MAX));
+        ledger.connections.cap.set(as_count(cap));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
         threads.resize(cap);
@@ -155,27 +168,21 @@ impl<D: Database> PoolBuilder<D> {
             ledger,
             threads,
             resizing: Mutex::new(()),
-            max_lifetime,
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),
             left: Notify::new(),
             tasks: TaskTracker::new(),
-            idle_timeout,
+            ages: Ages {
+                max_lifetime,
+                idle_timeout,
+            },
             warn_after,
             reach: Reach::default(),
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             lanes: names,
-            state: Mutex::new(State {
-                queue,
-                idle: Vec::new(),
-                seats: Seats::default(),
-                keeper: Keeper::default(),
-                max_wait,
-            }),
+            state: Mutex::new(State::new(queue, max_wait)),
         };
-        Pool {
-            shared: Arc::new(shared),
-        }
+        Pool::from_shared(shared)
     }
 }
 

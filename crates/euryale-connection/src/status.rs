@@ -6,8 +6,12 @@ use std::time::Duration;
 use euryale_core::{Database, Phase, Route};
 use tokio::time::Instant;
 
-use super::{Queued, Running, Shared};
 use crate::queue::{LaneIndex, Late};
+use crate::state::seats::Running;
+use crate::state::{Queued, Shared};
+
+/// What a job does that waits, where others have a [`Phase`].
+pub(crate) const QUEUED: &str = "queued";
 
 /// A pool at one moment: for health checks, agents and people.
 #[derive(Clone, Debug)]
@@ -72,22 +76,23 @@ pub struct Waiter {
 }
 
 impl<D: Database> Shared<D> {
-    pub(super) fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         let now = Instant::now();
-        let state = self.lock();
-        let oldest = state.queue.oldest();
+        let state = self.state();
+        let queue = state.queue();
+        let oldest = queue.oldest();
         let mut status = Status {
-            cap: state.queue.cap(),
-            running: state.queue.permits(),
-            queued: state.queue.waiting(),
+            cap: queue.cap(),
+            running: queue.permits(),
+            queued: queue.waiting(),
             oldest_wait: oldest.map(|since| now.into_std().saturating_duration_since(since)),
-            idle: state.idle.len(),
+            idle: state.idle().len(),
             holders: state
                 .seats
                 .iter()
                 .map(|(running, phase)| self.holder(running, phase, now))
                 .collect(),
-            is_closed: state.queue.is_closed(),
+            is_closed: queue.is_closed(),
         };
         drop(state);
         status
@@ -97,9 +102,9 @@ impl<D: Database> Shared<D> {
     }
 
     /// The `most` jobs that have been queued longest, the oldest first.
-    pub(super) fn waiters(&self, most: usize) -> Vec<Waiter> {
+    pub(crate) fn waiters(&self, most: usize) -> Vec<Waiter> {
         let now = Instant::now().into_std();
-        let state = self.lock();
+        let state = self.state();
         let waiter = |late: Late<'_, Queued<D>>| Waiter {
             lane: self.lane_name(late.lane),
             route: late.job.about.route.clone(),
@@ -107,7 +112,7 @@ impl<D: Database> Shared<D> {
             pass: late.job.about.history.suspensions + 1,
             age: now.saturating_duration_since(late.since),
         };
-        let longest = state.queue.longest_waiting(most);
+        let longest = state.queue().longest_waiting(most);
         longest.into_iter().map(waiter).collect()
     }
 

@@ -1,0 +1,334 @@
+//! The state that a pool's handles, workers and futures share, and everything that is done under
+//! its lock. No thread and no task starts here: [`Locked::unlock`] returns what is left to do.
+
+mod admission;
+pub(crate) mod idle;
+pub(crate) mod keeper;
+pub(crate) mod reach;
+pub(crate) mod seats;
+pub(crate) mod turn;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use euryale_core::ledger::DropReason;
+use euryale_core::{Database, Ledger, PanicMessage, Stopped};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+use self::idle::{Ages, Idle, IdleConnections};
+use self::keeper::{Call, Keeper};
+use self::reach::Reach;
+use self::seats::{About, Seats};
+use crate::closing::drop_on_a_thread;
+use crate::job::Job;
+use crate::queue::{LaneIndex, Late, Queue, Then};
+use crate::threads::StartWorker;
+
+/// A lane of a pool: its jobs never take more than their share of the connections. Made by
+/// [`Pool::lane`](crate::Pool::lane).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    index: LaneIndex,
+    pool: u64,
+}
+
+pub(crate) struct Shared<D: Database> {
+    pub(crate) database: D,
+    pub(crate) ledger: Ledger,
+    pub(crate) spins: bool,
+    pub(crate) threads: Box<dyn StartWorker>,
+    /// Held while the cap and the threads change together.
+    pub(crate) resizing: Mutex<()>,
+    /// Set when the spinning worker is called for a job.
+    pub(crate) called: AtomicBool,
+    /// A worker gave its permit back.
+    pub(crate) left: Notify,
+    /// The tasks that transactions spawned after their commit.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) ages: Ages,
+    pub(crate) warn_after: Option<Duration>,
+    pub(crate) reach: Reach,
+    pub(crate) id: u64,
+    pub(crate) lanes: Vec<Arc<str>>,
+    pub(crate) state: Mutex<State<D>>,
+}
+
+pub(crate) struct State<D: Database> {
+    queue: Queue<Queued<D>>,
+    idle: IdleConnections<D::Connection>,
+    pub(crate) seats: Seats<D>,
+    pub(crate) keeper: Keeper,
+    pub(crate) max_wait: Option<Duration>,
+}
+
+impl<D: Database> State<D> {
+    pub(crate) fn new(queue: Queue<Queued<D>>, max_wait: Option<Duration>) -> Self {
+        Self {
+            queue,
+            idle: IdleConnections::new(),
+            seats: Seats::default(),
+            keeper: Keeper::default(),
+            max_wait,
+        }
+    }
+
+    pub(crate) fn queue(&self) -> &Queue<Queued<D>> {
+        &self.queue
+    }
+
+    pub(crate) fn idle(&self) -> &IdleConnections<D::Connection> {
+        &self.idle
+    }
+}
+
+/// A job in the queue, and whose it is.
+pub(crate) struct Queued<D: Database> {
+    pub(crate) job: Arc<dyn Job<D>>,
+    pub(crate) about: About,
+    pub(crate) since: Instant,
+}
+
+impl<D: Database> Queued<D> {
+    /// It never ran.
+    fn left(&self) {
+        if self.about.times.is_some() {
+            self.about.waited(self.since.elapsed());
+        }
+    }
+}
+
+/// The state under its lock, for changes that may need a worker or the housekeeping task.
+pub(crate) struct Locked<'p, D: Database> {
+    shared: &'p Shared<D>,
+    state: MutexGuard<'p, State<D>>,
+    todo: Todo,
+}
+
+/// The work left for when the lock has been given back.
+#[must_use]
+pub(crate) struct Todo {
+    pub(crate) worker: Then,
+    pub(crate) keeper: Call,
+    /// A worker gave its permit back.
+    pub(crate) has_left: bool,
+}
+
+impl<D: Database> Deref for Locked<'_, D> {
+    type Target = State<D>;
+
+    fn deref(&self) -> &State<D> {
+        &self.state
+    }
+}
+
+impl<D: Database> DerefMut for Locked<'_, D> {
+    fn deref_mut(&mut self) -> &mut State<D> {
+        &mut self.state
+    }
+}
+
+impl<D: Database> Locked<'_, D> {
+    /// Gives the lock back.
+    pub(crate) fn unlock(self) -> Todo {
+        let Self { state, todo, .. } = self;
+        drop(state);
+        todo
+    }
+
+    /// Another cap. Returns the idle connections beyond it, the coldest first.
+    pub(crate) fn resize(&mut self, cap: usize) -> Vec<D::Connection> {
+        self.todo.worker = self.state.queue.resize(cap);
+        let mut surplus = Vec::new();
+        while self.state.idle.len() + self.state.queue.permits() > cap {
+            let Some(coldest) = self.state.idle.take_coldest() else {
+                break;
+            };
+            self.shared.count_closed();
+            surplus.push(coldest.connection);
+        }
+        self.shared.ledger.connections.cap.set(as_count(cap));
+        surplus
+    }
+
+    /// Another share for a lane.
+    pub(crate) fn share(&mut self, lane: LaneIndex, share: usize) {
+        self.todo.worker = self.state.queue.share(lane, share);
+    }
+
+    /// Other bounds of the queue.
+    pub(crate) fn restrict(&mut self, max_queue: usize, max_wait: Option<Duration>) {
+        self.state.queue.set_max(max_queue);
+        self.state.max_wait = max_wait;
+    }
+
+    /// From now on nothing is admitted.
+    pub(crate) fn close(&mut self) {
+        self.state.queue.close();
+    }
+
+    /// Sends for a worker for something else than a job.
+    pub(crate) fn send_for_one(&mut self) {
+        self.todo.worker = self.state.queue.send_for_one();
+    }
+
+    /// See [`Queue::tell_late`].
+    pub(crate) fn tell_late(
+        &mut self,
+        before: std::time::Instant,
+        tell: impl FnMut(&Late<'_, Queued<D>>),
+    ) -> Option<std::time::Instant> {
+        self.state.queue.tell_late(before, tell)
+    }
+
+    /// A connection becomes idle.
+    pub(crate) fn put_back(&mut self, idle: Idle<D::Connection>, now: Instant) {
+        self.shared.ledger.connections.idle.add(1);
+        if let Some(due) = self.shared.ages.expiry(&idle) {
+            self.todo.keeper = self.state.keeper.expect(due, now);
+        }
+        self.state.idle.put_back(idle);
+    }
+
+    /// Takes out an idle connection that is too old, to be dropped in a worker, and closes its
+    /// account.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Option<D::Connection> {
+        let expired = self.state.idle.take_expired(&self.shared.ages, now)?;
+        let connections = &self.shared.ledger.connections;
+        connections.idle.add(-1);
+        connections.dropped.add(DropReason::Expired, 1);
+        Some(expired.connection)
+    }
+
+    /// A job is queued, or begins and is stopped at `until`.
+    fn look_after_job(&mut self, now: Instant, until: Option<Instant>) {
+        let late = self.shared.warn_after.and_then(|age| now.checked_add(age));
+        if let Some(due) = late.into_iter().chain(until).min() {
+            self.todo.keeper = self.state.keeper.expect(due, now);
+        }
+    }
+
+    /// All waiting jobs, taken out of the queue.
+    fn drain(&mut self) -> Vec<Arc<dyn Job<D>>> {
+        let jobs = self.state.queue.drain();
+        let depth = &self.shared.ledger.queue.depth;
+        depth.add(-as_count(jobs.len()));
+        jobs.into_iter()
+            .inspect(Queued::left)
+            .map(|queued| queued.job)
+            .collect()
+    }
+}
+
+impl<D: Database> Shared<D> {
+    /// The state under its lock, for what neither queues a job nor frees a permit.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State<D>> {
+        // Only our own state machine runs under it, and it does not panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lock(&self) -> Locked<'_, D> {
+        Locked {
+            shared: self,
+            state: self.state(),
+            todo: Todo {
+                worker: Then::Wait,
+                keeper: Call::Nobody,
+                has_left: false,
+            },
+        }
+    }
+
+    /// The waiting jobs that no worker would run: none is left, and none could be started.
+    pub(crate) fn stranded(&self) -> Vec<Arc<dyn Job<D>>> {
+        let mut pool = self.lock();
+        if pool.queue.permits() > 0 {
+            return Vec::new();
+        }
+        pool.drain()
+    }
+
+    /// All waiting jobs, taken out of the queue.
+    pub(crate) fn drain(&self) -> Vec<Arc<dyn Job<D>>> {
+        self.lock().drain()
+    }
+
+    /// Stops the transactions that run. Returns how many there were.
+    pub(crate) fn stop_all(&self) -> usize {
+        let jobs: Vec<_> = self
+            .state()
+            .seats
+            .iter()
+            .map(|(running, _)| Arc::clone(&running.job))
+            .collect();
+        jobs.iter().filter(|job| job.stop(Stopped::Drain)).count()
+    }
+
+    /// Takes out the warmest idle connection.
+    pub(crate) fn take_warmest(&self) -> Option<Idle<D::Connection>> {
+        self.state().idle.take_warmest()
+    }
+
+    /// How warm a connection is; cold, when the database cannot say.
+    pub(crate) fn warmth(&self, connection: &D::Connection) -> u64 {
+        PanicMessage::catch(|| self.database.warmth(connection)).unwrap_or(0)
+    }
+
+    pub(crate) fn take_idle(&self) -> Vec<D::Connection> {
+        let idle = self.state().idle.take_all();
+        idle.into_iter()
+            .map(|idle| idle.connection)
+            .inspect(|_| self.count_closed())
+            .collect()
+    }
+
+    /// Counts an idle connection that is dropped because there is no place for it.
+    fn count_closed(&self) {
+        self.ledger.connections.idle.add(-1);
+        self.ledger.connections.dropped.add(DropReason::Closed, 1);
+    }
+
+    /// There is nothing to look after any more, or will not be in a moment: the housekeeping task
+    /// does not sleep until it finds out.
+    pub(crate) fn dismiss(&self) {
+        let woken = self.state().keeper.woken();
+        if let Some(woken) = woken {
+            woken.notify_one();
+        }
+    }
+
+    /// The lane of this name.
+    pub(crate) fn lane(&self, name: &str) -> Option<Lane> {
+        let index = self.lanes.iter().position(|lane| &**lane == name)?;
+        Some(Lane {
+            index: LaneIndex::try_from(index).ok()?,
+            pool: self.id,
+        })
+    }
+
+    /// The number of a lane of this pool.
+    ///
+    /// # Panics
+    /// When it is a lane of another pool, and so stands for another share, or for none.
+    pub(crate) fn index_of(&self, lane: Lane) -> LaneIndex {
+        assert!(
+            lane.pool == self.id,
+            "a lane belongs to the pool that made it: ask this pool's `lane(name)`"
+        );
+        lane.index
+    }
+}
+
+impl<D: Database> Drop for Shared<D> {
+    fn drop(&mut self) {
+        self.dismiss();
+        drop_on_a_thread(self.take_idle());
+    }
+}
+
+pub(crate) fn as_count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

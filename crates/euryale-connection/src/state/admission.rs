@@ -1,0 +1,80 @@
+//! The way into the queue, and out of it without having run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use euryale_core::{Database, Error, ErrorKind};
+use tokio::time::Instant;
+
+use super::seats::About;
+use super::{Queued, Shared, Todo};
+use crate::job::{Cell, Job, Waiting, Withdraw, Withdrawal};
+use crate::queue::{LaneIndex, Rank, Refused, Then, Ticket};
+use crate::threads::is_worker_thread;
+
+impl<D: Database> Shared<D> {
+    /// Queues a job. Returns what must be done for it to run.
+    pub(crate) fn admit<F, T>(
+        self: &Arc<Self>,
+        job: F,
+        lane: LaneIndex,
+        rank: Rank,
+        about: About,
+        deadline: Option<Duration>,
+    ) -> Result<(Waiting<Self, F, T>, Todo), Error>
+    where
+        Cell<F, T>: Job<D> + 'static,
+    {
+        if is_worker_thread() {
+            return Err(Error::new(ErrorKind::WouldDeadlock));
+        }
+        let now = Instant::now();
+        let cell = Arc::new(Cell::new(job, about.stop_when.client_gone));
+        let queued = Queued {
+            job: Arc::clone(&cell) as Arc<dyn Job<D>>,
+            about,
+            since: now,
+        };
+        let mut pool = self.lock();
+        let admitted = pool.state.queue.admit(queued, lane, rank, now.into_std());
+        let admitted = admitted.map(|(ticket, then)| {
+            self.ledger.queue.depth.add(1);
+            pool.todo.worker = then;
+            // A worker that is called takes a job in a moment, which is looked after then.
+            if then != Then::Call {
+                pool.look_after_job(now, None);
+            }
+            ticket
+        });
+        let wait = deadline.into_iter().chain(pool.max_wait).min();
+        let todo = pool.unlock();
+        // A time beyond the end of the clock does not bound the wait.
+        let until = wait.and_then(|wait| now.checked_add(wait));
+        match admitted {
+            // From here on the job has an owner, who takes it back out of the queue.
+            Ok(ticket) => Ok((Waiting::new(Arc::clone(self), cell, ticket, until), todo)),
+            Err((_, Refused::Full)) => {
+                self.ledger.queue.full.add(1);
+                Err(Error::new(ErrorKind::QueueFull))
+            }
+            Err((_, Refused::Closed)) => Err(Error::new(ErrorKind::Closed)),
+        }
+    }
+}
+
+impl<D: Database> Withdraw for Shared<D> {
+    fn withdraw(&self, ticket: Ticket, why: Withdrawal) -> bool {
+        let withdrawn = self.state().queue.cancel(ticket);
+        let Some(queued) = withdrawn else {
+            return false;
+        };
+        queued.left();
+        let queue = &self.ledger.queue;
+        queue.depth.add(-1);
+        match why {
+            Withdrawal::Elapsed => queue.elapsed.add(1),
+            Withdrawal::ClientGone => queue.gone.add(1),
+        }
+        true
+    }
+}

@@ -1,0 +1,85 @@
+//! What the pool's state holds of its housekeeping task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A task that is late by this much is on a runtime that nobody drives any more.
+const LOST: Duration = Duration::from_secs(5);
+
+/// The task's current life, if it is there.
+#[derive(Default)]
+pub(crate) struct Keeper {
+    shift: Option<Shift>,
+    is_off: bool,
+}
+
+/// One life of the task.
+struct Shift {
+    /// When it looks next.
+    due: Instant,
+    /// Wakes it; tells it from others, too.
+    woken: Arc<Notify>,
+}
+
+/// How to make the task look in time.
+#[must_use]
+pub(crate) enum Call {
+    Nobody,
+    /// A task has to be started, which sleeps until something is due.
+    Start(Arc<Notify>, Instant),
+    /// The task would sleep for too long.
+    Wake(Arc<Notify>),
+}
+
+impl Keeper {
+    /// Something is due then.
+    pub(super) fn expect(&mut self, due: Instant, now: Instant) -> Call {
+        match &mut self.shift {
+            Some(shift) if now.saturating_duration_since(shift.due) < LOST => {
+                if due >= shift.due {
+                    return Call::Nobody;
+                }
+                shift.due = due;
+                Call::Wake(Arc::clone(&shift.woken))
+            }
+            _ if self.is_off => Call::Nobody,
+            shift => {
+                let woken = Arc::new(Notify::new());
+                *shift = Some(Shift {
+                    due,
+                    woken: Arc::clone(&woken),
+                });
+                Call::Start(woken, due)
+            }
+        }
+    }
+
+    /// Returns whether this is the life of the task that is woken so.
+    pub(crate) fn is_on(&self, woken: &Arc<Notify>) -> bool {
+        self.shift
+            .as_ref()
+            .is_some_and(|shift| Arc::ptr_eq(&shift.woken, woken))
+    }
+
+    /// The task looks again then; `None`: it ends.
+    pub(crate) fn sleep(&mut self, until: Option<Instant>, woken: &Arc<Notify>) {
+        self.shift = until.map(|due| Shift {
+            due,
+            woken: Arc::clone(woken),
+        });
+    }
+
+    /// The task has ended. `for_good`: no other one would fare better.
+    pub(crate) fn end(&mut self, for_good: bool) {
+        self.shift = None;
+        self.is_off = for_good;
+    }
+
+    /// Wakes the task, if there is one.
+    pub(super) fn woken(&self) -> Option<Arc<Notify>> {
+        self.shift.as_ref().map(|shift| Arc::clone(&shift.woken))
+    }
+}

@@ -1,0 +1,144 @@
+//! A worker's part of the state: its permit, and its next turn.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use euryale_core::Database;
+use tokio::time::Instant;
+
+use super::Locked;
+use super::seats::{Running, Seat};
+use crate::job::Job;
+use crate::queue::{LaneIndex, Next, Then};
+
+/// A worker's permit, and what it does with it.
+#[derive(Default)]
+pub(crate) struct Permit {
+    stage: Stage,
+    /// Where the pool sees what the worker runs.
+    pub(crate) seat: Seat,
+}
+
+impl Permit {
+    pub(crate) fn is_given_back(&self) -> bool {
+        matches!(self.stage, Stage::Left)
+    }
+}
+
+/// (Coming, Spinning or Running) ⇒ Idle at each look at the queue, Idle ⇒ (Running, Spinning or
+/// Left).
+#[derive(Clone, Copy, Default)]
+enum Stage {
+    /// Started, and has not looked yet. Holds a permit.
+    #[default]
+    Coming,
+    /// Looks at the queue, or drops a connection that nobody uses. Holds a permit.
+    Idle,
+    /// On the lookout for a job. Holds a permit.
+    Spinning,
+    /// In a job of this lane. Holds a permit.
+    Running(LaneIndex),
+    /// Holds nothing.
+    Left,
+}
+
+/// What the queue has for a worker.
+pub(crate) enum Turn<D: Database> {
+    /// Run this job.
+    Run {
+        job: Arc<dyn Job<D>>,
+        since: std::time::Instant,
+        /// When its transaction is stopped.
+        until: Option<Instant>,
+    },
+    /// It may look out for a job for a moment; whatever queues one will call it.
+    Spin,
+    /// There is no place for it any more.
+    Retire,
+    /// There is nothing to do.
+    Leave,
+}
+
+impl<D: Database> Locked<'_, D> {
+    /// The next turn of a worker that comes from its last one. `may_spin` becomes false if that was
+    /// a spin in vain.
+    pub(crate) fn next(
+        &mut self,
+        permit: &mut Permit,
+        may_spin: &mut bool,
+        now: Instant,
+    ) -> Turn<D> {
+        let state = &mut *self.state;
+        let finished = match std::mem::replace(&mut permit.stage, Stage::Idle) {
+            Stage::Running(lane) => {
+                if let Some(ended) = state.seats.clear(&permit.seat) {
+                    ended.ended(now);
+                }
+                Some(lane)
+            }
+            Stage::Coming => {
+                state.queue.arrive();
+                None
+            }
+            Stage::Spinning => {
+                self.shared.called.store(false, Ordering::Relaxed);
+                *may_spin &= state.queue.stop_spinning();
+                None
+            }
+            Stage::Idle | Stage::Left => None,
+        };
+        match state.queue.next(finished) {
+            Next::Run {
+                job: queued,
+                lane,
+                since,
+                then,
+            } => {
+                permit.stage = Stage::Running(lane);
+                self.shared.ledger.queue.depth.add(-1);
+                let job = queued.job;
+                let running = Running::new(Arc::clone(&job), queued.about, lane, now, since);
+                let until = running.until;
+                state.seats.take(&mut permit.seat, running);
+                self.todo.worker = then;
+                self.look_after_job(now, until);
+                return Turn::Run { job, since, until };
+            }
+            Next::Idle if *may_spin && state.queue.spin() => {
+                permit.stage = Stage::Spinning;
+                return Turn::Spin;
+            }
+            Next::Idle => {}
+        }
+        if state.queue.is_closed() || state.queue.permits() > state.queue.cap() {
+            return Turn::Retire;
+        }
+        Turn::Leave
+    }
+
+    /// The worker gives its permit back.
+    pub(crate) fn leave(&mut self, permit: &mut Permit) {
+        self.state.seats.leave(&mut permit.seat);
+        self.todo.worker = self.state.queue.leave();
+        self.todo.has_left = true;
+        permit.stage = Stage::Left;
+    }
+
+    /// The worker ends in any other way than by leaving: its permit comes back.
+    pub(crate) fn break_down(&mut self, permit: &mut Permit) {
+        let queue = &mut self.state.queue;
+        self.todo.worker = match std::mem::replace(&mut permit.stage, Stage::Left) {
+            Stage::Coming => {
+                queue.give_up();
+                Then::Wait
+            }
+            Stage::Spinning => {
+                queue.stop_spinning();
+                queue.break_down(None)
+            }
+            Stage::Running(lane) => queue.break_down(Some(lane)),
+            Stage::Idle | Stage::Left => queue.break_down(None),
+        };
+        self.state.seats.leave(&mut permit.seat);
+    }
+}
