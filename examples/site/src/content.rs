@@ -1,15 +1,20 @@
-//! The sample content: what a new site is filled with.
+//! The sample content of a new site.
 
-/// A page, as it is shipped: Markdown whose first line is the title.
-#[derive(Clone, Copy, Debug)]
+use std::borrow::Cow;
+
+use crate::guide;
+
+/// A page of the samples, in Markdown.
+#[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) path: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) body: &'static str,
+    pub(crate) body: Cow<'static, str>,
 }
 
 /// Paths and texts, in the order in which folders list them. A folder stands before what is in it.
-const FILES: [(&str, &str); 53] = [
+/// The first line of a text is its title.
+const FILES: [(&str, &str); 54] = [
     ("/", include_str!("../content/index.md")),
     ("/try", include_str!("../content/try.md")),
     ("/guides", include_str!("../content/guides/index.md")),
@@ -71,6 +76,10 @@ const FILES: [(&str, &str); 53] = [
         include_str!("../content/guides/running.md"),
     ),
     ("/guides/pages", include_str!("../content/guides/pages.md")),
+    (
+        guide::FOLDER,
+        include_str!("../content/guides/programming.md"),
+    ),
     ("/layers", include_str!("../content/layers/index.md")),
     ("/layers/stack", include_str!("../content/layers/stack.md")),
     ("/layers/core", include_str!("../content/layers/core.md")),
@@ -149,7 +158,7 @@ const FILES: [(&str, &str); 53] = [
     ("/pictures", include_str!("../content/pictures/index.md")),
 ];
 
-/// Where the file stands that is made at the first start, by [`chord`](crate::chord).
+/// The path of the file that [`chord`](crate::chord) makes at the first start.
 pub(crate) const CHORD: &str = "/pictures/chord.wav";
 
 /// Pictures that pages show.
@@ -216,15 +225,21 @@ pub(crate) const PICTURES: [(&str, &[u8]); 15] = [
     ),
 ];
 
-/// The samples, titles apart from bodies.
+/// The samples, with the pages of the guide.
 pub(crate) fn samples() -> impl Iterator<Item = Sample> {
-    FILES.into_iter().map(|(path, text)| {
+    let files = FILES.into_iter().map(|(path, text)| {
         let (first, body) = text.split_once('\n').unwrap_or((text, ""));
         let title = first.strip_prefix("# ").unwrap_or(first);
         Sample {
             path,
             title: title.trim(),
-            body: body.trim_start(),
+            body: Cow::Borrowed(body.trim_start()),
         }
-    })
+    });
+    files.chain(guide::samples())
+}
+
+/// Returns whether one of the samples, other than the pages of the guide, is at `path`.
+pub(crate) fn has(path: &str) -> bool {
+    FILES.iter().any(|(sample, _)| *sample == path)
 }

@@ -185,7 +185,7 @@ impl Data {
                     sample.path,
                     sample.title,
                     Format::Markdown,
-                    sample.body,
+                    &sample.body,
                 )?;
             }
             files

@@ -36,6 +36,7 @@ mod feed;
 mod files;
 mod fingerprint;
 mod form;
+mod guide;
 mod healthcheck;
 mod help;
 mod import;

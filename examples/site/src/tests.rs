@@ -6,6 +6,7 @@ mod conditional;
 mod counting;
 mod deferring;
 mod failing;
+mod guiding;
 mod killing;
 mod naming;
 mod pages;
