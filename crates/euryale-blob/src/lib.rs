@@ -1,5 +1,5 @@
-//! Open files: stored together with a transaction, and served with validators and ranges, from
-//! folders too, or offloaded to a proxy.
+//! Open files as responses: served with validators and ranges, from folders too, or offloaded to a
+//! proxy.
 //!
 //! A publisher returns a [`Blob`](euryale_core::Blob), an open file; its worker and its connection
 //! are free before the first byte is sent. [`ServeBlobLayer`] is inside `Respond` and outside
@@ -125,15 +125,10 @@
 //! [`OffloadLayer`] lets nginx, Apache, lighttpd or Caddy send blobs. [`ServeFolder`] serves the
 //! files of a folder without a publisher. [`ContentDisposition`] names a download.
 //!
-//! # How are uploads stored?
-//!
-//! A [`BlobStore`] stores an upload under a name that you write into a row, in one transaction with
-//! that row. So a row always has its blob, whatever crashes at any time. [`FolderStore`] does this
-//! in a folder that several processes may share: a spooled file is linked into place without a
-//! copy. The store works without the layers, and the layers work without the store.
+//! `FolderStore` of `euryale-store` stores uploads together with the rows that name them.
 //!
 //! It replaces, from Zope: `OFS.Image`'s ranges, `plone.namedfile`'s downloads,
-//! `collective.xsendfile`, the threads that an iterated file kept busy, and ZODB's folder of blobs.
+//! `collective.xsendfile`, and the threads that an iterated file kept busy.
 //!
 //! # Cost
 //!
@@ -155,7 +150,7 @@
 //!
 //! None of its own (`type Error = S::Error`). A body ends in an error if its file cannot be read or
 //! has become shorter (`UnexpectedEof`). The server then closes the connection, so that no client
-//! takes a part for the whole. Stores return the errors of the file system.
+//! takes a part for the whole.
 //!
 //! # Panics
 //!
@@ -194,7 +189,6 @@ mod offload;
 mod range;
 mod read;
 mod service;
-mod store;
 #[cfg(test)]
 mod tests;
 mod validators;
@@ -207,4 +201,3 @@ pub use self::future::ServeBlobFuture;
 pub use self::layer::ServeBlobLayer;
 pub use self::offload::{BlobPath, NoOffload, Offload, OffloadFuture, OffloadLayer, OffloadTo};
 pub use self::service::ServeBlob;
-pub use self::store::{BlobStore, FolderStore, WrongLength};

@@ -1,7 +1,7 @@
 //! `sendfile(2)` under plain `axum::serve`.
 //!
 //! ```
-//! use euryale_blob::{BlobStore, FolderStore};
+//! use euryale_store::{BlobStore, FolderStore};
 //! use euryale_server::axum::{SendfileListener, sendfile};
 //! use tokio::net::TcpListener;
 //!

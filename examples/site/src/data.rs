@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use euryale::blob::{BlobStore, FolderStore};
+use euryale::store::{BlobStore, FolderStore};
 use euryale::{Access, BoxError, Database};
 use euryale_sqlite::{Connection, Sqlite};
 

@@ -2,8 +2,8 @@
 
 mod shown;
 
-use euryale::blob::FolderStore;
 use euryale::respond::accepts_html;
+use euryale::store::FolderStore;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::{HeaderValue, StatusCode, Uri, header};

@@ -11,7 +11,8 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use euryale::blob::{BlobStore, ContentDisposition, FolderStore};
+use euryale::blob::ContentDisposition;
+use euryale::store::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};

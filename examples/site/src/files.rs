@@ -2,9 +2,10 @@
 
 use std::io::{self, Read};
 
-use euryale::blob::{BlobPath, BlobStore, FolderStore, coding_of_name};
+use euryale::blob::{BlobPath, coding_of_name};
 use euryale::respond::accepts_html;
 use euryale::spool::Upload;
+use euryale::store::{BlobStore, FolderStore};
 use euryale::{Abort, Blob, Body, Error, ErrorKind, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::{

@@ -1,7 +1,7 @@
 //! Documents and files are removed: `DELETE`, or for browsers a page that asks first.
 
-use euryale::blob::FolderStore;
 use euryale::respond::accepts_html;
+use euryale::store::FolderStore;
 use euryale::{Abort, Body, Request, Response, Transaction};
 use euryale_sqlite::{Connection, Sqlite, rusqlite};
 use http::header::LOCATION;

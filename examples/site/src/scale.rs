@@ -9,8 +9,8 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use euryale::blob::{BlobStore, FolderStore};
 use euryale::promise::{Key, PromiseError, PromisesExt};
+use euryale::store::{BlobStore, FolderStore};
 use euryale::{
     Abort, Blob, BoxError, CpuPool, Descriptors, Ledger, NoDescriptor, Request, Response,
     SpooledBody, Transaction, UnnamedFile,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use euryale::blob::FolderStore;
+use euryale::store::FolderStore;
 use euryale::{ErrorKind, Pool, Route};
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
 use euryale_server::{Checked, Held, Readiness, Shutdown, StatusDetails};

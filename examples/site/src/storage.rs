@@ -1,7 +1,7 @@
 //! What keeps the files of requests, and bounds them.
 
-use euryale::blob::FolderStore;
 use euryale::spool::SpoolBudget;
+use euryale::store::FolderStore;
 use euryale::{Descriptors, Ledger};
 
 use crate::settings::Settings;

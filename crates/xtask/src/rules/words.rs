@@ -95,7 +95,6 @@ const UNSAFE: [&str; 13] = [
     "crates/euryale-bench/src/serve/euryale.rs",
     "crates/euryale-blob/src/folder.rs",
     "crates/euryale-blob/src/folder/open.rs",
-    "crates/euryale-blob/src/store/folder.rs",
     "crates/euryale-core/src/blob.rs",
     "crates/euryale-core/src/blob/unnamed.rs",
     "crates/euryale-core/src/body/tests.rs",
@@ -103,6 +102,7 @@ const UNSAFE: [&str; 13] = [
     "crates/euryale-server/src/sendfile/map.rs",
     "crates/euryale-server/src/tests/sendfile.rs",
     "crates/euryale-sqlite/src/snapshot.rs",
+    "crates/euryale-store/src/folder.rs",
     "tests/it/blobs.rs",
     "tests/it/blobs/middleware.rs",
 ];

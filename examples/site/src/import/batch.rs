@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::{io, mem, thread};
 
 use euryale::BoxError;
-use euryale::blob::FolderStore;
+use euryale::store::FolderStore;
 use euryale_sqlite::Connection;
 use euryale_sqlite::rusqlite;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use euryale::blob::BlobStore;
+use euryale::store::BlobStore;
 use proptest::prelude::*;
 
 use super::plan::Plan;

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use euryale::Database;
-use euryale::blob::BlobStore;
+use euryale::store::BlobStore;
 use tempfile::TempDir;
 
 use super::batch::{Batch, Item, Pending, Staged, Verdict};

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use clap::Parser;
-use euryale::blob::FolderStore;
+use euryale::store::FolderStore;
 use euryale::{
     Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction,
 };

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use euryale_core::{Blob, BoxError, Database, Descriptors, Ledger, SpooledBody, Transaction};
 
-use super::mark;
-use super::participants::{Keep, Remove};
-use super::sweep;
-use super::writer::{self, Writer};
-use super::{BlobStore, WrongLength};
+use crate::mark;
+use crate::participants::{Keep, Remove};
+use crate::sweep;
+use crate::writer::{self, Writer};
+use crate::{BlobStore, WrongLength};
 
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
@@ -23,7 +23,7 @@ use super::{BlobStore, WrongLength};
 ///
 /// ```
 /// use std::io::Write;
-/// use euryale_blob::{BlobStore, FolderStore};
+/// use euryale_store::{BlobStore, FolderStore};
 ///
 /// # use std::collections::HashSet;
 /// # fn in_rows(_: &[String]) -> Result<HashSet<String>, euryale_core::BoxError> {
@@ -221,7 +221,8 @@ impl FolderStore {
     }
 
     /// Where it is. A file without a name that is made here can be linked into place. A committed
-    /// blob stands at `folder().join(name)`, which is its [`BlobPath`](crate::BlobPath).
+    /// blob is at `folder().join(name)`, which is its `BlobPath` for `OffloadLayer` of
+    /// `euryale-blob`.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -388,7 +389,7 @@ fn make(folder: &Path) -> io::Result<()> {
 
 /// Did this remove it, or was it gone already? When one process ends a removal and another one
 /// sweeps, either may be the first.
-pub(super) fn gone(removed: io::Result<()>) -> io::Result<bool> {
+pub(crate) fn gone(removed: io::Result<()>) -> io::Result<bool> {
     match removed {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -9,10 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The file in a writer's folder that it holds a lock on.
-pub(super) const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     name: String,
     files: u64,
     // Unlocked when it is closed, and that is when the process ends, however it ends (flock(2)).
@@ -20,7 +20,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn begin(blobs: &Path) -> io::Result<Self> {
+    pub(crate) fn begin(blobs: &Path) -> io::Result<Self> {
         loop {
             let name = format!("{:016x}", random());
             let folder = blobs.join(&name);
@@ -39,24 +39,24 @@ impl Writer {
         }
     }
 
-    pub(super) fn new_name(&mut self) -> String {
+    pub(crate) fn new_name(&mut self) -> String {
         self.files += 1;
         format!("{}/{}", self.name, self.files)
     }
 
     /// The names that were given are on the disk, of files that are there.
-    pub(super) fn sync(&self, blobs: &Path) -> io::Result<()> {
+    pub(crate) fn sync(&self, blobs: &Path) -> io::Result<()> {
         File::open(blobs.join(&self.name))?.sync_all()
     }
 }
 
 /// May this be the name of a writer's folder?
-pub(super) fn is_folder(name: &str) -> bool {
+pub(crate) fn is_folder(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// May this be the name of a blob in it?
-pub(super) fn is_blob(name: &str) -> bool {
+pub(crate) fn is_blob(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -70,7 +70,7 @@ fn lock(folder: &Path) -> io::Result<Option<File>> {
 }
 
 /// The lock that `file` is at `path`, now held; none when others hold it, or it is there no more.
-pub(super) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
+pub(crate) fn try_lock(file: File, path: &Path) -> io::Result<Option<File>> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),

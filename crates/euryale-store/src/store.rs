@@ -4,28 +4,19 @@
 //! the two halves that a crash can leave, only the harmless one is possible: a blob that no row
 //! names, which is swept away later.
 
-mod folder;
-mod mark;
-mod participants;
-mod sweep;
-#[cfg(test)]
-mod tests;
-mod writer;
-
 use std::error::Error;
 use std::fmt;
 use std::io;
 
 use euryale_core::{Blob, Database, SpooledBody, Transaction};
 
-pub use self::folder::FolderStore;
-
 /// Keeps blobs under names, together with the transactions of a database that knows the names.
 ///
-/// [`FolderStore`] keeps them in a folder. All methods are called in a worker, and may block.
+/// [`FolderStore`](crate::FolderStore) keeps them in a folder. All methods are called in a worker,
+/// and may block.
 ///
 /// ```
-/// use euryale_blob::BlobStore;
+/// use euryale_store::BlobStore;
 /// use euryale_core::{Abort, Database, Request, SpooledBody, Transaction};
 ///
 /// /// Keeps the body of a request; the caller writes the name into a row, in the same transaction.
@@ -85,7 +76,7 @@ pub trait BlobStore: Send + Sync + 'static {
     /// # Errors
     /// Those of [`blob`](Self::blob). [`WrongLength`], as `InvalidData`, for a file of another
     /// length: returned by a publisher, that is a 500, and the line in the log names the file and
-    /// what to do. [`FolderStore`] counts it.
+    /// what to do. [`FolderStore`](crate::FolderStore) counts it.
     fn blob_of_len(&self, name: &str, len: u64) -> io::Result<Blob> {
         let blob = self.blob(name)?;
         WrongLength::check(&name, &blob, len)?;
@@ -125,7 +116,7 @@ pub struct WrongLength {
 
 impl WrongLength {
     /// `place` tells an operator which file to restore.
-    fn check(place: &dyn fmt::Display, blob: &Blob, expected: u64) -> Result<(), Self> {
+    pub(crate) fn check(place: &dyn fmt::Display, blob: &Blob, expected: u64) -> Result<(), Self> {
         let found = blob.len();
         if found == expected {
             return Ok(());

@@ -8,7 +8,7 @@ use std::path::Path;
 const FILE: &str = "owner";
 
 /// An empty file is not a mark: a crash may leave one.
-pub(super) fn read(folder: &Path) -> io::Result<Option<String>> {
+pub(crate) fn read(folder: &Path) -> io::Result<Option<String>> {
     match fs::read_to_string(folder.join(FILE)) {
         Ok(mark) => Ok(Some(mark.trim().to_owned()).filter(|mark| !mark.is_empty())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -16,7 +16,7 @@ pub(super) fn read(folder: &Path) -> io::Result<Option<String>> {
     }
 }
 
-pub(super) fn write(folder: &Path, mark: &str) -> io::Result<()> {
+pub(crate) fn write(folder: &Path, mark: &str) -> io::Result<()> {
     // Whole or not at all: another process may be reading it.
     let new = folder.join(format!("{FILE}.{}", std::process::id()));
     let mut file = File::create(&new)?;

@@ -7,15 +7,15 @@ use std::path::Path;
 
 use euryale_core::BoxError;
 
-use super::folder::gone;
-use super::writer::{self, LOCK, try_lock};
+use crate::folder::gone;
+use crate::writer::{self, LOCK, try_lock};
 
 /// So many names are asked for at a time.
 const BATCH: usize = 1000;
 
 /// Only folders of writers that have ended are looked at: nothing is added there any more, so what
 /// no row names now, no row will name.
-pub(super) fn sweep(
+pub(crate) fn sweep(
     store: &Path,
     mut named: impl FnMut(&[String]) -> Result<HashSet<String>, BoxError>,
 ) -> Result<u64, BoxError> {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use euryale_core::{BoxError, Participant, SpooledBody};
 
-use super::FolderStore;
-use super::folder::gone;
+use crate::FolderStore;
+use crate::folder::gone;
 
 /// A blob that is on the disk already, and goes if the transaction does.
-pub(super) struct Keep {
+pub(crate) struct Keep {
     body: SpooledBody,
     path: PathBuf,
     // Holds the writer's lock until the transaction has ended: without it, others would sweep what
@@ -18,7 +18,7 @@ pub(super) struct Keep {
 }
 
 impl Keep {
-    pub(super) fn new(body: SpooledBody, path: PathBuf, store: FolderStore) -> Self {
+    pub(crate) fn new(body: SpooledBody, path: PathBuf, store: FolderStore) -> Self {
         Self {
             body,
             path,
@@ -46,7 +46,7 @@ impl Participant for Keep {
 }
 
 /// Nothing to vote on: the file goes when nobody can ask for it any more.
-pub(super) struct Remove(pub(super) PathBuf);
+pub(crate) struct Remove(pub(crate) PathBuf);
 
 impl Participant for Remove {
     fn vote(&mut self) -> Result<(), BoxError> {
