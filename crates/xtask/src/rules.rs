@@ -7,6 +7,7 @@ pub(crate) mod kinds;
 pub(crate) mod manifests;
 pub(crate) mod markdown;
 pub(crate) mod packages;
+pub(crate) mod phrases;
 pub(crate) mod roots;
 pub(crate) mod size;
 pub(crate) mod words;

@@ -1,5 +1,7 @@
 //! Each rule once obeyed and once broken: a check that cannot fail checks nothing.
 
+mod phrases;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

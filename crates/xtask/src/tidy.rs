@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::rules::{
-    Finding, dependencies, entries, examples, manifests, markdown, packages, roots, size, words,
+    Finding, dependencies, entries, examples, manifests, markdown, packages, phrases, roots, size,
+    words,
 };
 use crate::source::Source;
 use crate::workspace::Workspace;
@@ -41,6 +42,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                 let source = Source::new(&read(&workspace.root, path)?);
                 findings.extend(size::check(path, &source));
                 findings.extend(words::check_code(path, &source));
+                findings.extend(phrases::check_comments(path, &source));
                 findings.extend(packages::check_code(path, &source));
                 findings.extend(examples::check(path, &source));
                 if roots::is_crate_root(path) {
@@ -58,6 +60,7 @@ fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
                 let text = read(&workspace.root, path)?;
                 findings.extend(words::check_prose(path, &text));
                 findings.extend(markdown::check(path, &text, &known));
+                findings.extend(phrases::check_markdown(path, &text));
             }
             _ => {}
         }

@@ -70,8 +70,8 @@ pub(crate) fn unreleasable(manifest: &str) -> Vec<&'static str> {
     }
 }
 
-/// Whose types a published crate may hand on by name. A new major version of these is one of the
-/// crate's. CONTRIBUTING.md says which others stand in signatures.
+/// The crates whose types a published crate may re-export. A new major version of one of them is a
+/// new major version of the crate. CONTRIBUTING.md lists those that appear in signatures.
 const HANDED_ON: [(&str, &str); 3] = [
     ("crates/euryale-server/", "tokio_rustls"),
     ("crates/euryale-sqlite/", "rusqlite"),
