@@ -12,8 +12,8 @@ use crate::{Answer, Standing};
 /// How fast a node answers requests of each class: for balancers that send a request to where its
 /// class is answered fastest, because its pages are in that node's caches.
 ///
-/// Of each class it keeps two sums that fade with time: requests, and the time that they took. What
-/// happened a [half-life](Self::half_life) ago counts half. Clones are handles to the same.
+/// For each class it keeps two sums that decay with time: requests, and the time that they took.
+/// What happened a [half-life](Self::half_life) ago counts half. Clones are handles to the same.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,7 +43,7 @@ struct Class {
 }
 
 impl Resume {
-    /// Of nothing yet, with a half-life of a minute.
+    /// Empty, with a half-life of a minute.
     pub fn new() -> Self {
         Self {
             half_life: Duration::from_secs(60),
