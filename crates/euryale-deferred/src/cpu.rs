@@ -26,7 +26,7 @@ use euryale_core::{BlockingLane, Error, Ledger, Place};
 /// ```
 ///
 /// # Cancellation
-/// Work whose future is dropped while it waits never runs. What runs keeps its thread until it
+/// Work whose future is dropped while it waits never runs. Running work keeps its thread until it
 /// returns.
 #[derive(Clone, Debug)]
 #[must_use]

@@ -211,7 +211,7 @@ fn failed(error: BoxError) -> Error {
     }
 }
 
-/// What was computed, with the headers of the first response that it says nothing about.
+/// The computed response, with those headers of the first response that it does not have.
 fn merged(first: Parts, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let mut headers = first.headers;
@@ -274,7 +274,7 @@ impl fmt::Display for TooDeep {
 
 impl std::error::Error for TooDeep {}
 
-/// The status was an informational one, which is no final response (RFC 9110 §15.2).
+/// The status was an informational one, which is not a final response (RFC 9110 §15.2).
 #[derive(Debug)]
 struct NoFinalStatus(u16);
 
