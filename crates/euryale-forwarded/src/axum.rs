@@ -1,4 +1,4 @@
-//! Who asks and at which address, as arguments of axum's handlers.
+//! Client and public URL, as arguments of axum handlers.
 
 use std::convert::Infallible;
 

@@ -7,11 +7,11 @@ use http::Extensions;
 
 use crate::visit::Visit;
 
-/// Who sent a request, as far as those know who are trusted: [`of`](Self::of) the extensions of the
-/// request.
+/// The client that sent a request, as reported by trusted proxies: [`of`](Self::of) the extensions
+/// of the request.
 ///
 /// It is the peer, or, when that is a trusted proxy, the last of the addresses that its headers
-/// name which is no trusted proxy itself.
+/// name that is not itself a trusted proxy's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
     pub(crate) ip: Option<IpAddr>,
@@ -20,9 +20,9 @@ pub struct Client {
 
 impl Client {
     /// That of a request with these extensions. None: no [`ForwardedLayer`](crate::ForwardedLayer)
-    /// stands around who asks.
+    /// is around the caller.
     ///
-    /// It is no extension of its own, so `extensions.get::<Client>()` finds nothing: client and
+    /// It is not an extension of its own, so `extensions.get::<Client>()` finds nothing: client and
     /// address share one, for each costs in every copy of a head.
     pub fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get::<Visit>().and_then(|visit| visit.client)

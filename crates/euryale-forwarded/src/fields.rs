@@ -100,8 +100,7 @@ pub(crate) fn remove(headers: &mut HeaderMap) {
     }
 }
 
-/// The elements of a list (RFC 9110 §5.6.1), whichever lines they stand in. Empty ones do not
-/// count.
+/// The elements of a list (RFC 9110 §5.6.1), from all of its lines. Empty ones do not count.
 pub(crate) fn list(headers: &HeaderMap, field: Field) -> Result<Vec<&str>, Malformed> {
     let mut elements = Vec::new();
     for line in headers.get_all(field.name()) {

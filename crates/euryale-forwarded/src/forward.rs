@@ -112,7 +112,7 @@ impl Settings {
     }
 }
 
-/// What trusted proxies said, and could be read.
+/// What trusted proxies reported, if it could be read.
 struct Told {
     walk: Walk,
     proto: Option<bool>,

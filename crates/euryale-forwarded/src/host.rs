@@ -1,4 +1,4 @@
-//! Hosts, as they stand in `Host` and in URLs.
+//! Hosts, as written in `Host` and in URLs.
 
 use std::borrow::Cow;
 use std::fmt;

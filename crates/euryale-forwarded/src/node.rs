@@ -86,8 +86,8 @@ pub(crate) struct Walk {
 }
 
 /// Back from `peer`, who is trusted, through `nodes`, of which the last was written by it, to the
-/// first who is not trusted, or to the end. What stands before that one is its own invention, and
-/// is not looked at.
+/// first who is not trusted, or to the end. Addresses before that one may be forged, and are
+/// ignored.
 pub(crate) fn walk<'a>(
     peer: PeerAddr,
     nodes: impl DoubleEndedIterator<Item = Option<&'a str>>,

@@ -14,9 +14,8 @@ use crate::visit::Visit;
 /// The address at which the client sees the application, scheme, host and the path below which it
 /// stands. A request has it: [`of`](Self::of) its extensions.
 ///
-/// An application that stands somewhere else for its clients than for itself builds links,
-/// redirects and the paths of cookies with it. Paths go in and come out percent-encoded, and begin
-/// with a slash.
+/// An application whose clients see a different address from its own builds links, redirects and
+/// the paths of cookies with it. Paths go in and come out percent-encoded, and begin with a slash.
 ///
 /// Without a proxy that is believed it is what the request itself says: its `Host`, or the
 /// authority of its target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket.
@@ -41,7 +40,7 @@ struct Paths {
 pub(crate) struct Facts {
     pub(crate) is_https: bool,
     pub(crate) host: Option<Host>,
-    /// What stands before the application's paths: empty, or `/a/b`.
+    /// The prefix of the application's paths: empty, or `/a/b`.
     pub(crate) prefix: Box<str>,
     /// What the client does not see of them: empty, or `/a/b`.
     pub(crate) root: Box<str>,
@@ -70,7 +69,7 @@ impl PublicUrl {
 
     /// That of a request with these extensions. None: neither
     /// [`ForwardedLayer`](crate::ForwardedLayer) nor [`VirtualHostLayer`](crate::VirtualHostLayer)
-    /// stands around who asks.
+    /// is around the caller.
     pub fn of(extensions: &Extensions) -> Option<&Self> {
         extensions.get::<Visit>().map(|visit| &visit.url)
     }
@@ -204,7 +203,7 @@ impl fmt::Debug for PublicUrl {
     }
 }
 
-/// A path for [`Facts`]: empty, or like `/a/b`. None when it is no plain path, which nobody would
+/// A path for [`Facts`]: empty, or like `/a/b`. None if it is not a plain path, which nobody would
 /// call his home.
 pub(crate) fn plain_path(text: &str) -> Option<Box<str>> {
     let path = text.strip_suffix('/').unwrap_or(text);

@@ -4,7 +4,7 @@ use euryale_core::{Body, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 
-/// What cannot be read, and so not be believed in part.
+/// A field that cannot be read, so no part of it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
@@ -12,7 +12,7 @@ pub(crate) struct Malformed(pub(crate) &'static str);
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refusal {
     Malformed(Malformed),
-    /// The host is none of the application's.
+    /// The host does not belong to the application.
     Misdirected,
 }
 

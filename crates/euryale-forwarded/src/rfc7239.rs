@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::fields::Field;
 use crate::refusal::Malformed;
 
-/// What one proxy says (RFC 7239 §4). `by` and extensions are read over.
+/// The entry of one proxy (RFC 7239 §4). `by` and extensions are read over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element<'a> {
     pub(crate) node: Option<Cow<'a, str>>,

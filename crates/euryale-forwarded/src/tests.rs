@@ -15,7 +15,7 @@ use crate::{
     Client, Field, ForwardedLayer, HostTable, PublicUrl, TrustedProxies, VirtualHostLayer,
 };
 
-/// What reached the application.
+/// The request that reached the application.
 #[derive(Debug, PartialEq)]
 struct Seen {
     client: String,

@@ -23,7 +23,7 @@ enum Kind {
 pub struct InvalidProxy(String);
 
 impl TrustedProxy {
-    /// Whoever may connect to a Unix socket: its mode and owner say who that is.
+    /// Every process that may connect to a Unix socket, as its mode and owner allow.
     pub const UNIX: Self = Self(Kind::Unix);
 
     fn contains(&self, address: IpAddr) -> bool {

@@ -19,7 +19,7 @@ pub struct AllowedHost {
     with_all_below: bool,
 }
 
-/// What is no host.
+/// The text that is not a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidHost(String);
 

@@ -8,7 +8,7 @@ use tower_layer::Layer;
 
 use super::*;
 
-/// Under plain `axum::serve` the peer is axum's, and a router stands inside the layers whole.
+/// Under plain `axum::serve` the peer is axum's, and a whole router is inside the layers.
 #[tokio::test]
 async fn it_works_with_axums_own_server() {
     let router = Router::new().route(

@@ -60,7 +60,7 @@ async fn other_hosts_are_misdirected() {
         .await,
         421
     );
-    // The target stands over Host (RFC 9112 §3.2.2).
+    // The target overrides Host (RFC 9112 §3.2.2).
     assert_eq!(
         ask(
             HOSTS,
@@ -82,7 +82,7 @@ async fn the_host_that_the_client_sees_counts() {
     let told = [("host", "inside:8080"), ("x-forwarded-host", "example.org")];
     assert_eq!(ask("example.org", proxy(), "/", &told).await, 200);
     assert_eq!(ask("inside", proxy(), "/", &told).await, 421);
-    // Who is no proxy is not believed.
+    // A peer that is not a proxy is not believed.
     assert_eq!(ask("example.org", stranger(), "/", &told).await, 421);
     let path = "/VirtualHostBase/https/example.org:443/VirtualHostRoot/doc";
     assert_eq!(

@@ -17,7 +17,7 @@ pub(crate) struct Directive {
     pub(crate) base: Option<Base>,
     pub(crate) root: Box<str>,
     pub(crate) prefix: Box<str>,
-    /// What stands behind it: empty, or with a slash in front.
+    /// The rest of the path: empty, or with a leading slash.
     pub(crate) path: String,
 }
 
@@ -32,7 +32,7 @@ const ROOT: &str = "VirtualHostRoot";
 const MALFORMED: Malformed = Malformed("the virtual host in the path");
 
 impl Directive {
-    /// None: there is none in this path, and it means what it says.
+    /// None if this path has no directive and is meant literally.
     ///
     /// Of several `VirtualHostRoot` the first counts: what comes behind it is the client's. (Zope
     /// takes the last.)

@@ -14,8 +14,8 @@ use crate::host::Host;
 /// scheme before it says nothing, `#` begins a remark. A host without a mapping shows all. The path
 /// may have `VirtualHostBase` and `VirtualHostRoot` in it, as those that proxies write.
 ///
-/// A host that is named stands over `*`, among those the longest name, and a port that is named
-/// over none.
+/// A host that is named overrides `*`, among those the longest name, and a port that is named over
+/// none.
 ///
 /// ```
 /// use euryale_forwarded::HostTable;
