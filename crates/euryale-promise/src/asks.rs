@@ -1,4 +1,4 @@
-//! What one pass asked for: a slot of its `Attempt`.
+//! The promises that one pass asked for: a slot of its `Attempt`.
 
 use std::any::Any;
 use std::future::Future;
@@ -74,7 +74,7 @@ impl Asks {
     }
 }
 
-/// What a suspended pass leaves behind, on its way out of the worker. It stands in a [`Pending`].
+/// What a suspended pass leaves behind, on its way out of the worker. It is in a [`Pending`].
 pub(crate) struct Suspension {
     pub(crate) attempt: Attempt,
 }

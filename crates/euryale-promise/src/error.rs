@@ -8,10 +8,10 @@ use euryale_core::{Abort, BoxError, PanicMessage, Pending};
 
 /// Why a promise has no value: a value itself, which the next pass sees.
 ///
-/// `?` makes an abort of it, answered 500. Its causes are told by [`Display`](fmt::Display) and not
-/// by [`source`](StdError::source): what went wrong elsewhere says nothing about the transaction at
-/// hand, and a database that is asked whether this is a conflict must not find one of another
-/// database in it.
+/// `?` makes an abort of it, answered 500. Its causes are printed by [`Display`](fmt::Display) and
+/// not by [`source`](StdError::source): what went wrong elsewhere says nothing about the
+/// transaction at hand, and a database that is asked whether this is a conflict must not find that
+/// of another database in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PromiseError {

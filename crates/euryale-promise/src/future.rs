@@ -156,7 +156,7 @@ impl Passed {
     }
 }
 
-/// Resolves what a pass asked for; holds a place among the requests set aside meanwhile.
+/// Resolves the promises of a pass, and holds a place among the suspended requests while it does.
 async fn settle(
     engine: Arc<Engine>,
     mut passed: Passed,

@@ -15,7 +15,7 @@ use crate::asks::Value;
 /// Keys of one name and of different types are different keys: parts of a page that do not know
 /// each other never read each other's values as something else. Within a request a key is asked for
 /// once; a [shared](crate::Promises::shared) one is the same for **all requests of the layer**, so
-/// whatever its value depends on must stand in it.
+/// it must contain everything that the value depends on.
 ///
 /// ```
 /// use euryale_promise::Key;
@@ -25,8 +25,8 @@ use crate::asks::Value;
 /// assert_eq!(here.to_string(), "weather(Genova)");
 /// ```
 ///
-/// The name is a label: it stands in `Server-Timing`, where the client can read it. What
-/// [`with`](Key::with) adds stands in logs only.
+/// The name is a label: it appears in `Server-Timing`, where the client can read it. What
+/// [`with`](Key::with) adds appears only in logs.
 pub struct Key<T: ?Sized> {
     name: &'static str,
     detail: Option<Arc<str>>,
@@ -152,7 +152,7 @@ impl KeyId {
             .weigh
             .as_ref()
             .map(|weigh| PanicMessage::catch(|| weigh(&**value)));
-        // What cannot be weighed is not kept.
+        // A value that cannot be weighed is not kept.
         weighed.map_or(self.scale.size, |weight| weight.unwrap_or(usize::MAX))
     }
 }

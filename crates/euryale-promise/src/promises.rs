@@ -49,10 +49,10 @@ impl<B> PromisesExt for http::Request<B> {
 /// # let _ = rate;
 /// ```
 ///
-/// What runs a promise gets no argument and lives longer than the pass, so it can hold neither the
-/// transaction nor its connection, nor this handle: what it needs is moved into it. It runs after
-/// the pass was rolled back, at least once: after a conflict, what is resolved is kept, and what is
-/// not is asked for again.
+/// The code of a promise gets no argument and outlives the pass, so it can hold neither the
+/// transaction nor its connection, nor this handle. Move everything that it needs into it. It runs
+/// after the pass was rolled back, at least once: after a conflict, what is resolved is kept, and
+/// what is not is asked for again.
 #[doc(alias = "IPromises")]
 #[doc(alias = "IFutures")]
 #[derive(Clone)]
@@ -155,8 +155,8 @@ impl<'a> Promises<'a> {
 
     /// What all of these resolved to, in their order, or what ends this pass with `?`.
     ///
-    /// For promises of one type. Of different types, ask for all and call each one's
-    /// [`ready`](Promised::ready).
+    /// For promises of one type. For promises of different types, ask for all of them and then call
+    /// each one's [`ready`](Promised::ready).
     ///
     /// # Errors
     /// One is not resolved yet.

@@ -31,8 +31,8 @@ where
     type Error = Error;
     type Future = RepublishFuture<S, B>;
 
-    /// Always ready. The service inside is asked before each pass: what its readiness may hold is
-    /// not held meanwhile.
+    /// Always ready. The service inside is asked before each pass: so nothing that its readiness
+    /// may hold is held in between.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

@@ -26,7 +26,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     entries: HashMap<KeyId, Entry>,
-    /// Of all that is kept, in bytes.
+    /// The weight of all kept values, in bytes.
     weight: usize,
     /// Counts looks, so that the entry used longest ago is known.
     looks: u64,
@@ -134,7 +134,7 @@ impl Shared {
         boarded
     }
 
-    /// Keeps what came. Who joins from now on finds the value, or starts anew.
+    /// Keeps what came. A request that joins from now on finds the value, or starts again.
     pub(crate) fn land(&self, key: &KeyId, value: &Value, sharing: Sharing) {
         let now = Instant::now();
         let weight = key.weight(value);
@@ -157,7 +157,7 @@ impl Shared {
                 };
                 let fresh_until = later(now, fresh);
                 let stale_until = later(fresh_until, stale);
-                // What nobody can find any more is not kept.
+                // A value that can no longer be found is not kept.
                 let fits = weight <= self.max_weight && now < stale_until;
                 let new = fits.then(|| Kept {
                     value: value.clone(),
@@ -231,7 +231,7 @@ impl State {
         evicted
     }
 
-    /// While all together is too heavy, what was used longest ago goes. What has just come stays.
+    /// While all together is too heavy, what was used longest ago goes. The newest value stays.
     fn lighten(&mut self, key: &KeyId, max_weight: usize) -> Vec<Kept> {
         let mut evicted = Vec::new();
         while self.weight > max_weight {

@@ -49,7 +49,7 @@ async fn submit_and_result() {
             promises.submit(KEY, one)?;
         } else {
             assert_eq!(promises.submit(KEY, two), Err(AlreadyResolved));
-            // Of the same name, and another type.
+            // A promise with the same name and another type.
             assert!(matches!(
                 promises.result::<String>("key"),
                 Err(NoResult::NotSubmitted)

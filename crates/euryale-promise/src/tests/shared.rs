@@ -252,7 +252,7 @@ async fn the_number_of_values_is_bounded() {
     site.quiet().await;
 }
 
-/// Values of so many bytes as the path says, of which a hundred may be kept.
+/// The path names the size of a value in bytes; a hundred bytes may be kept.
 #[tokio::test]
 async fn the_weight_of_values_is_bounded() {
     const TEXT: Key<String> = Key::new("text").weighed(|text| match text.as_str() {

@@ -58,7 +58,7 @@ impl Database for Versions {
     }
 }
 
-/// What each of three passes saw, joined by spaces.
+/// The values that three passes saw, joined by spaces.
 async fn seen(layer: RepublishLayer, method: Method, forgets: bool) -> (String, Ledger) {
     const SEEN: Key<u64> = Key::new("seen");
     let versions = Versions::default();

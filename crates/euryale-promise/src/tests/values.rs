@@ -144,7 +144,7 @@ async fn a_blocking_promise_keeps_its_thread() {
     site.quiet().await;
 }
 
-/// What goes wrong in a promise is no conflict of this transaction's.
+/// A failure in a promise is not a conflict of this transaction.
 #[tokio::test]
 async fn a_failure_passed_on_is_an_error_of_the_application() {
     let site = Site::new(RepublishLayer::new(), |request, _| {
