@@ -85,7 +85,7 @@ impl ConflictPolicy {
         let route = request.extensions().get::<Route>();
         self.ledger.conflicts.exhausted.add(route, 1);
         let since_start = SinceStart(&self.ledger);
-        // The last conflict does not stand there: nobody publishes after it.
+        // The last conflict is not in it, because no publication follows.
         let route = route.map(tracing::field::display);
         let attempts = history(request).conflicts + 1;
         tracing::error!(uri = %request.uri(), route, attempts, "a conflict was not resolved \
@@ -130,7 +130,7 @@ impl<B: Clone, Response> Policy<http::Request<B>, Response, Error> for ConflictP
             return None;
         }
         // Passes are counted by another layer, outside this one, and conflicts of earlier passes
-        // stand there already.
+        // are in it already.
         let before = history(request);
         request
             .extensions_mut()

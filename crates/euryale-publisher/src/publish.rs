@@ -183,7 +183,7 @@ where
     Ok(framing::own(response, &published_as, lease.ledger()))
 }
 
-/// A final status: an informational one is no answer, and 101 would hand the connection over.
+/// A final status: an informational one is not an answer, and 101 would hand over the connection.
 fn sendable(response: Response) -> Result<Response, UnsendableStatus> {
     if response.status().is_informational() {
         return Err(UnsendableStatus(response.status()));
@@ -191,7 +191,7 @@ fn sendable(response: Response) -> Result<Response, UnsendableStatus> {
     Ok(response)
 }
 
-/// A publisher answered with an informational status (1xx), which is no final response (RFC 9110
+/// A publisher answered with an informational status (1xx), which is not a final response (RFC 9110
 /// §15.2).
 #[derive(Debug)]
 pub struct UnsendableStatus(pub StatusCode);
