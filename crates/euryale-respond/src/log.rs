@@ -1,4 +1,4 @@
-//! What the operator is told.
+//! Log lines for the operator.
 
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

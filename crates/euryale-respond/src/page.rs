@@ -1,4 +1,4 @@
-//! What the client is told.
+//! The response for the client.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -67,7 +67,7 @@ pub struct Problem {
     pub status: StatusCode,
     /// When the client may try again.
     pub retry_after: Option<Duration>,
-    /// What was asked for.
+    /// The request that failed.
     pub uri: Uri,
     detail: Cow<'static, str>,
     wants_html: bool,

@@ -19,7 +19,7 @@ pub struct Respond<S> {
     pub(crate) inner: S,
     pub(crate) page: Option<Page>,
     pub(crate) throttle: Arc<Throttle>,
-    /// What readiness failed with; the next call answers with it.
+    /// The error of `poll_ready`, with which the next call answers.
     pub(crate) failed: Option<Error>,
 }
 
