@@ -18,7 +18,7 @@ use crate::budget::MemoryCharge;
 pub use self::limits::FormLimits;
 pub(crate) use self::read::{Encoding, read};
 
-/// A form that came whole: stands in the extensions of a request whose body was one.
+/// A complete form, in the extensions of the request whose body it was.
 ///
 /// Cheap to clone, and the same in each attempt. See
 /// [`SpoolLayer::forms`](crate::SpoolLayer::forms).
@@ -49,8 +49,8 @@ pub struct Form {
 }
 
 impl Form {
-    /// The form that `request` brought. None when its body is no form, or when the stack's spool
-    /// reads none.
+    /// The form that `request` brought. None if its body is not a form, or if the stack's spool
+    /// does not read forms.
     pub fn of<B>(request: &http::Request<B>) -> Option<&Self> {
         request.extensions().get()
     }
@@ -181,8 +181,8 @@ impl Upload {
         self.content_type.as_ref()
     }
 
-    /// The content. A large one stands in a file of its own, which
-    /// [`persist`](SpooledBody::persist) links into place.
+    /// The content. A large one is in a file of its own, which [`persist`](SpooledBody::persist)
+    /// links into place.
     pub fn body(&self) -> &SpooledBody {
         &self.body
     }

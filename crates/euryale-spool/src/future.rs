@@ -63,7 +63,8 @@ where
     S: Service<Request>,
     S::Error: Into<Error>,
 {
-    /// Most services are always ready. Who is not is asked again, by a task that it can wake.
+    /// Most services are always ready. A service that is not ready is polled again, in a task that
+    /// it can wake.
     fn complete(request: Request, mut inner: S) -> Self {
         match inner.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Self::Called {

@@ -41,7 +41,7 @@ const WRITERS: usize = 4;
 
 pub(crate) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
-/// So many bytes at least in each span of time.
+/// The minimum number of bytes in each span of time.
 #[derive(Clone, Copy)]
 pub(crate) struct Rate {
     pub(crate) bytes: u64,
@@ -164,11 +164,11 @@ impl SpoolLayer {
     /// Reads forms while they come: a request whose body is one has a [`Form`](crate::Form) in its
     /// extensions.
     ///
-    /// `multipart/form-data` is taken apart in the same pass that spools it, so that each of its
-    /// files stands for itself, in memory or in a file of its own, and the request's body is empty.
-    /// All its parts together have the memory of one body. `application/x-www-form-urlencoded`
-    /// stays the request's body; it is read from there when it is complete. Default: forms are
-    /// bodies like all others.
+    /// `multipart/form-data` is parsed in the same pass that spools it, so that each of its files
+    /// is separate, in memory or in a file of its own, and the request's body is empty. All its
+    /// parts together have the memory of one body. `application/x-www-form-urlencoded` stays the
+    /// request's body; it is read from there when it is complete. Default: forms are bodies like
+    /// all others.
     #[cfg(feature = "forms")]
     #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]
     pub fn forms(mut self, limits: FormLimits) -> Self {

@@ -33,7 +33,7 @@ impl Pace {
         self.stall.saturating_sub(self.without_progress)
     }
 
-    /// So much came, after it was waited for so long.
+    /// Notes bytes that arrived, and how long they were awaited.
     pub(crate) fn came(&mut self, bytes: u64, waited: Duration) -> Result<(), Error> {
         self.without_progress = if bytes == 0 {
             self.without_progress + waited

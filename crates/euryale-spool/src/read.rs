@@ -92,7 +92,7 @@ where
     }
 }
 
-/// What the client is told of the limit that it met.
+/// The sentence that tells the client which limit it has met.
 pub(crate) fn longer_than(limit: u64) -> Error {
     Error::new(ErrorKind::BodyTooLarge).telling(format!(
         "What is sent to this address may have at most {limit} bytes."

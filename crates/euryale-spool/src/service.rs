@@ -32,8 +32,8 @@ where
     type Error = Error;
     type Future = SpoolFuture<S>;
 
-    /// Always ready. The service inside is asked when the body is there: what its readiness may
-    /// hold is not held meanwhile.
+    /// Always ready. The service inside is asked when the body is there: so nothing that its
+    /// readiness may hold is held in between.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         Poll::Ready(Ok(()))
     }

@@ -117,7 +117,7 @@ impl FileWriter {
     }
 }
 
-/// Begins to write when there is a thread for it. The next bytes are read meanwhile.
+/// Begins to write when there is a thread for it. The next bytes are read at the same time.
 async fn start<T: Send + 'static>(
     lane: &BlockingLane,
     write: impl FnOnce() -> io::Result<T> + Send + 'static,

@@ -73,7 +73,7 @@ pub(super) fn too_large(what: impl fmt::Display, limit: impl fmt::Display) -> Er
     Error::with_source(ErrorKind::BodyTooLarge, told.clone()).telling(told)
 }
 
-/// What came is no form.
+/// The body is not a form.
 pub(super) fn malformed(what: &'static str) -> Error {
     Error::with_source(ErrorKind::Malformed, what).telling(what)
 }

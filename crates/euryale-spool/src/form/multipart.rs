@@ -2,8 +2,8 @@
 //! is.
 //!
 //! multer takes the parts apart. It reads all that it can get before it looks at it, and has no
-//! limit for what stands between two parts; so it is given one piece at a time, and only when it
-//! can do nothing without.
+//! limit for the bytes between two parts. So it gets one piece at a time, and only when it cannot
+//! continue without it.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -27,8 +27,8 @@ use crate::read::Source;
 /// How much multer is given at a time, in bytes.
 const PIECE: usize = 16 << 10;
 
-/// How much it may be given without making anything of it: the head of a part, or what stands
-/// before the first one.
+/// The maximum number of bytes that it gets without a result: for the head of a part, or before the
+/// first part.
 const LONGEST_HEAD: usize = 32 << 10;
 
 pub(crate) async fn read<B>(
@@ -57,12 +57,12 @@ where
         field(part, &feed, &mut room, limits.file, &settings, &mut fields).await?;
     }
     drop(parts);
-    // What stands after the last part says nothing, but the peer wants to be rid of it.
+    // Bytes after the last part have no meaning, but the peer has to be able to send them.
     feed.drain().await?;
     Ok(fields.into_form())
 }
 
-/// What may still come.
+/// The bytes that may still arrive.
 struct Room {
     fields: Left,
     files: Left,
@@ -164,7 +164,7 @@ fn unreadable_file_name(part: &multer::Field<'_>) -> Option<&'static str> {
     )
 }
 
-/// The names of the parameters of a header field (RFC 9110 §5.6.6), without what stands in quotes.
+/// The names of the parameters of a header field (RFC 9110 §5.6.6), without quoted text.
 fn parameters(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut is_quoted = false;
     let mut is_escaped = false;
@@ -198,7 +198,7 @@ where
     }
 }
 
-/// What multer reads from, and the hand that turns it on.
+/// The source that multer reads from, and the handle that feeds it.
 struct Feed<B>(Arc<Mutex<Tap<B>>>);
 
 struct Tap<B> {

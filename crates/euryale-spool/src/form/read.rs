@@ -1,4 +1,4 @@
-//! Which bodies are forms, and how one is taken in.
+//! Recognises forms and reads them.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// None for a body that is no form.
+    /// None for a body that is not a form.
     ///
     /// # Errors
     /// `Malformed` for a multipart form that does not say what separates its parts.
