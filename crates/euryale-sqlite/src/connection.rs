@@ -48,16 +48,16 @@ pub(crate) const OWN_STATEMENTS: usize = 5;
 /// * `BEGIN`, and so [`transaction`](rusqlite::Connection::transaction), is an error of SQLite's:
 ///   it does not nest transactions.
 ///
-/// One thing is not noticed: `ROLLBACK` and then `BEGIN`. What follows is committed without what
-/// came before.
+/// One thing is not noticed: `ROLLBACK` and then `BEGIN`. Later statements are committed without
+/// the earlier ones.
 ///
 /// In a job without a transaction (a pool's `run`) all of these work as rusqlite documents them. A
 /// transaction left open there is rolled back with its connection, which is dropped.
 ///
 /// The commit hook of the connection belongs to this crate. Settings that outlive a transaction
-/// (pragmas, temporary tables, attached files) belong into
+/// (pragmas, temporary tables, attached files) belong in
 /// [`Sqlite::on_connect`](crate::Sqlite::on_connect): a publisher that changes them changes them
-/// for whoever comes next.
+/// for the next job.
 #[derive(Debug)]
 pub struct Connection {
     raw: rusqlite::Connection,

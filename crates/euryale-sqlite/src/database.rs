@@ -31,7 +31,8 @@ impl Database for Sqlite {
         connection.commit()
     }
 
-    /// Rolls back if a transaction is open; one that SQLite has rolled back by itself is no error.
+    /// Rolls back if a transaction is open; it is not an error if SQLite has rolled it back by
+    /// itself.
     fn abort(&self, connection: &mut Connection) -> Result<(), BoxError> {
         Ok(connection.abort()?)
     }

@@ -1,4 +1,4 @@
-//! What can go wrong before and around SQLite. SQLite's own errors are [`rusqlite::Error`].
+//! Failures before and around SQLite. SQLite's own errors are [`rusqlite::Error`].
 
 use std::error::Error;
 use std::fmt;
@@ -109,8 +109,8 @@ impl Error for OpenError {
 /// The file at the database's path is not the one that the connection has open: it was moved,
 /// removed or replaced.
 ///
-/// Nothing was read or written. The connection is dropped; the next one opens what stands there
-/// then.
+/// Nothing was read or written. The connection is dropped; the next one opens the file that is
+/// there then.
 #[derive(Debug)]
 pub struct FileReplaced {
     path: PathBuf,

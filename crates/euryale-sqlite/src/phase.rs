@@ -1,8 +1,8 @@
-//! Who may commit on a connection, and when.
+//! Decides when a connection may commit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where a connection stands in its transaction.
+/// The state of a connection's transaction.
 ///
 /// ```text
 ///        begin             commit                ok

@@ -1,8 +1,8 @@
 //! The only unsafe code of this crate: SQLite's snapshot calls, which rusqlite does not wrap.
 //!
 //! Why it is sound. The calls (<https://www.sqlite.org/c3ref/snapshot.html>) take a connection's
-//! handle, which is valid as long as the `rusqlite::Connection` that is borrowed here, and which
-//! nobody else uses meanwhile: a connection is not `Sync`. The schema's name is a literal with its
+//! handle, which is valid as long as the `rusqlite::Connection` that is borrowed here, and is not
+//! used by another thread: a connection is not `Sync`. The schema's name is a literal with its
 //! zero. What `sqlite3_snapshot_get` gives is owned by [`Snapshot`] alone and freed once, by its
 //! drop. In between nothing writes to it: it is a copy of a header, which `sqlite3_snapshot_open`
 //! only reads, so threads may share it.

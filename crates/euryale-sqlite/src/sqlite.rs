@@ -39,7 +39,7 @@ pub struct Sqlite {
     keeps_writes: bool,
 }
 
-/// What has reached the disk when a commit returns, and so what a response after it promises
+/// Sets what has reached the disk when a commit returns, and so what a response after it promises
 /// (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
@@ -61,7 +61,7 @@ impl Sqlite {
     /// to [`migrate`](Self::migrate), which checks its version first, and to the first connection.
     ///
     /// # Errors
-    /// When the file cannot be created, read and written, or is no database. In-memory databases
+    /// When the file cannot be created, read and written, or is not a database. In-memory databases
     /// (`:memory:`) and `file:` URIs are refused: connections would not share them, or not in WAL
     /// mode.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
@@ -153,7 +153,7 @@ impl Sqlite {
         self.busy_timeout
     }
 
-    /// A connection with all settings, except that it waits for locks as long as it is told here.
+    /// A connection with all settings, except for the time that it waits for locks.
     pub(crate) fn open_connection(&self, busy_timeout: Duration) -> Result<Connection, OpenError> {
         let file =
             FileId::of(&self.path).map_err(|error| self.error(Problem::Unreachable(error)))?;

@@ -1,9 +1,9 @@
 //! Writers of one process take turns.
 //!
 //! SQLite lets a writer wait for another one by sleeping and looking again, with pauses of up to
-//! 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>). Who has just committed begins again
-//! long before a sleeper looks, so the sleepers starve. Here the first in line is woken when the
-//! writer before it has ended.
+//! 100 ms (<https://www.sqlite.org/c3ref/busy_timeout.html>). A writer that has just committed
+//! begins again long before a sleeping one looks, so the sleeping ones starve. Here the first in
+//! line is woken when the writer before it has ended.
 
 use std::collections::VecDeque;
 use std::fmt;

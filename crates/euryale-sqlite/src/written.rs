@@ -9,8 +9,8 @@ use rusqlite::hooks::Action;
 ///
 /// Those of tables without row ids, of `REPLACE`, and of a `DELETE` of all rows of a table are not
 /// in it (<https://www.sqlite.org/c3ref/update_hook.html>);
-/// [`has_written`](crate::Connection::has_written) knows them. What was undone to a savepoint still
-/// is.
+/// [`has_written`](crate::Connection::has_written) knows them. Writes that were rolled back to a
+/// savepoint are still in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteSet {
     tables: BTreeMap<String, Rows>,

@@ -1,4 +1,4 @@
-//! Who meets whom, and what it is called.
+//! Which transactions conflict, and with which error.
 
 use std::fmt;
 use std::time::Instant;
