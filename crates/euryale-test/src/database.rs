@@ -176,12 +176,12 @@ impl CountingDatabase {
         self.shared.record(event);
     }
 
-    /// What happened so far.
+    /// The events so far.
     pub fn events(&self) -> Vec<String> {
         lock(&self.shared.events).clone()
     }
 
-    /// What happened since the last call, joined with ` · `.
+    /// The events since the last call, joined with ` · `.
     pub fn story(&self) -> String {
         std::mem::take(&mut *lock(&self.shared.events)).join(" · ")
     }

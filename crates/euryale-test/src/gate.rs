@@ -3,10 +3,12 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So long a thread waits at a gate that nobody opens. A test that gets here has failed.
+/// The longest time that a thread waits at a gate that nobody opens. A test that gets here has
+/// failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A door for threads: closed at first, opened for good or for so many. Clones are the same gate.
+/// A gate for threads: closed at first, opened permanently or for a number of threads. Clones are
+/// the same gate.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     shared: Arc<(Mutex<State>, Condvar)>,

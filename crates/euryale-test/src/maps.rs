@@ -24,7 +24,7 @@ pub struct FileMap {
 /// When there is no such process or no `/proc`.
 ///
 /// # Panics
-/// When a line is none that proc_pid_smaps(5) knows.
+/// When a line is not one that proc_pid_smaps(5) knows.
 pub fn maps_of(process: u32, file: &File) -> io::Result<Vec<FileMap>> {
     let inode = file.metadata()?.ino().to_string();
     let text = fs::read_to_string(format!("/proc/{process}/smaps"))?;

@@ -37,7 +37,7 @@ pub async fn assert_quiet(ledger: &Ledger) {
     }
 }
 
-/// Lets other tasks and other threads go on. A timer would stand still with a paused clock.
+/// Lets other tasks and other threads go on. A timer would not advance with a paused clock.
 #[expect(clippy::disallowed_methods, reason = "between two looks, in a test")]
 async fn turn() {
     tokio::task::yield_now().await;

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-/// Runs what a README says: each command with curl in its `console` blocks, against `address` in
-/// place of `127.0.0.1:3000`, and compares what it prints with the lines that stand below it. Other
-/// commands are for people.
+/// Runs the commands of a README: each one with curl in its `console` blocks, against `address` in
+/// place of `127.0.0.1:3000`, and compares what it prints with the lines below it. Other commands
+/// are for people.
 ///
 /// A `…` stands for anything within its line. It blocks: call it in a runtime of several threads.
 ///

@@ -8,7 +8,7 @@ use std::io::Write;
 /// # Panics
 /// With `CI` in the environment, where everything is there that the tests need.
 pub fn skip(reason: &str) {
-    // Nobody reading it is no failure.
+    // It is not a failure if nobody reads it.
     let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
     assert!(
         std::env::var_os("CI").is_none(),
