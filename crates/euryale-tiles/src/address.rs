@@ -70,7 +70,7 @@ mod tests {
         }
     }
 
-    /// A mebibyte, as the parser lets pass: whoever looks for each end anew needs a minute.
+    /// A mebibyte, which the parser accepts: code that searches for each end again needs a minute.
     #[test]
     fn many_ampersands_are_read_once() {
         let value = "&".repeat(1 << 20);

@@ -1,4 +1,4 @@
-//! What breaks a tile.
+//! The reasons why a tile is broken.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use euryale_core::ledger::{Counter, Parts};
 use euryale_transform::{ReferenceError, SubResponseError};
 use http::StatusCode;
 
-/// Why a tile is not in the page. It is logged, and an error tile stands in its place.
+/// Why a tile is not in the page. It is logged, and replaced by an error tile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TileError {
     address: String,
@@ -31,13 +31,13 @@ pub enum TileErrorKind {
     Status(StatusCode),
     /// It is not HTML, or it is coded, or in a charset that is not known.
     NotHtml,
-    /// It is no text in its charset.
+    /// It is not text in its charset.
     NotText,
     /// It is too large, or what this page has fetched already is.
     TooLarge,
     /// It did not come in time.
     Elapsed,
-    /// What makes it failed without an answer, or broke its answer off.
+    /// Its service failed without an answer, or the answer broke off.
     Failed,
     /// There is no [`Internal`](euryale_core::Internal) to ask.
     NoStack,
@@ -51,7 +51,8 @@ impl TileError {
         }
     }
 
-    /// Which tile: its path and query, or what the page says if that is no address in this site.
+    /// Which tile: its path and query, or the text in the page if that is not an address in this
+    /// site.
     pub fn address(&self) -> &str {
         &self.address
     }

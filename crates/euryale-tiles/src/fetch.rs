@@ -19,7 +19,7 @@ pub(crate) struct Document<T> {
     pub(crate) caching: Caching,
 }
 
-/// What may be made of a document: it is work for the CPU.
+/// The parsing of a document, which is CPU work.
 type Make<T> = fn(String) -> Result<T, TileErrorKind>;
 
 /// Who asks.

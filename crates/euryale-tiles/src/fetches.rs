@@ -1,4 +1,5 @@
-//! All that one page fetches: each address once, so many at a time as there are free connections.
+//! Everything that one page fetches: each address once, as many at a time as there are free
+//! connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -126,7 +127,7 @@ impl Fetches {
                     Poll::Pending => at += 1,
                 }
             }
-            // What was started takes its place in the queue when it is polled: then fewer
+            // A fetch that was started takes its place in the queue when it is polled: then fewer
             // connections are free.
             if !self.start() {
                 break;

@@ -72,8 +72,8 @@ impl Fragment {
         })
     }
 
-    /// What stands for a placeholder in a head: the tile's head, or all of one without head and
-    /// body.
+    /// The replacement for a placeholder in a head: the tile's head, or the whole tile if it has
+    /// neither head nor body.
     pub(crate) fn for_head(&self) -> &[Piece] {
         if self.has_head {
             &self.head

@@ -51,7 +51,7 @@ impl http_body::Body for Late {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        // What was placed before is sent, whatever else has come meanwhile.
+        // The parts that were placed before are sent, even if other tiles have arrived since.
         let tiles = self.poll_tiles(cx);
         self.placing.place();
         let text = self.placing.take(CHUNK);

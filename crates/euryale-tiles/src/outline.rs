@@ -14,7 +14,7 @@ use crate::address::unescape;
 
 pub(crate) type Span = Range<usize>;
 
-/// What composition must know of a document: ranges of its bytes.
+/// The parts of a document that composition needs, as ranges of its bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outline {
     /// `data-layout` of the root.
@@ -36,7 +36,7 @@ pub(crate) struct Outline {
     pub(crate) content: Option<Span>,
     /// Titles in the head.
     pub(crate) titles: Vec<Span>,
-    /// What else a page has once: its base, and its charset.
+    /// Other elements that a page has once: its base, and its charset.
     pub(crate) once: Vec<Span>,
 }
 

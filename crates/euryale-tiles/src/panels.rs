@@ -3,7 +3,7 @@
 use crate::outline::{Outline, Span};
 
 /// Puts what is in the page's panels into those of the same name in the layout. What else the page
-/// has is left out, but for its head, which is added to the layout's; its title stands for the
+/// has is left out, but for its head, which is added to the layout's; its title replaces the
 /// layout's.
 ///
 /// A page with a panel `content` and a layout without one: it goes into the element whose id is
@@ -12,7 +12,7 @@ pub(crate) fn merge(page: (&str, &Outline), layout: (&str, &Outline)) -> String 
     let ((page, page_outline), (layout, layout_outline)) = (page, layout);
     let mut edits: Vec<(Span, String)> = Vec::new();
     for (name, span) in places(page_outline, layout_outline) {
-        // Of panels with one name the last one counts, as in the original.
+        // If several panels have one name, the last one counts, as in the original.
         if let Some((_, inner)) = page_outline
             .panels
             .iter()

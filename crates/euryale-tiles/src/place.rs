@@ -19,7 +19,7 @@ pub(crate) struct Placing {
     parts: Vec<Part>,
     /// The first part that was not taken yet.
     next: usize,
-    /// What tiles have in their heads, collected until the page's own head is sent.
+    /// The contents of tiles' heads, collected until the page's own head is sent.
     heads: Option<Vec<String>>,
     /// Of heads that are equal one is sent.
     known_heads: HashSet<String>,
@@ -127,7 +127,7 @@ impl Placing {
     }
 
     /// The page from where it was taken last, to the first tile that is not in its place, or to
-    /// about so many bytes.
+    /// about the given number of bytes.
     pub(crate) fn take(&mut self, most: usize) -> String {
         let mut taken = String::new();
         while self.next < self.parts.len() && taken.len() < most {
@@ -193,8 +193,8 @@ impl Placing {
         }
     }
 
-    /// One tile more, of so many bytes. One that is in two places counts twice: tiles in tiles
-    /// multiply.
+    /// Counts one more tile of the given size in bytes. One that is in two places counts twice:
+    /// tiles in tiles multiply.
     fn count(&mut self, len: usize) -> Result<(), TileErrorKind> {
         let settings = &self.asker.settings;
         self.written.placed += 1;

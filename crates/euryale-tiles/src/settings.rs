@@ -117,16 +117,16 @@ impl Tiles {
     }
 
     /// How long all tiles of a page may take, its layout included; what is not there then is
-    /// missing. Keep it below the chain's own deadline, at which the page is sent as it was.
+    /// missing. Keep it below the chain's own deadline, at which the page is sent without tiles.
     /// Default: 8 s.
     pub fn page_deadline(self, within: Duration) -> Self {
         self.with(|settings| settings.page_deadline = within)
     }
 
-    /// After so long the page is sent as far as it is there, and goes on as its tiles come. What
-    /// such a tile has in its head then stands before it, and the page may not be stored: nobody
-    /// knows what its tiles will say of that. A transform of whole pages behind this one waits for
-    /// all of it. Default: a page is sent when all of it is there.
+    /// After this time the available part of the page is sent, and the rest follows as its tiles
+    /// arrive. The content of such a tile's head is then placed before it, and the page may not be
+    /// stored, because the caching rules of its tiles are not known yet. A transform of whole pages
+    /// behind this one waits for all of it. Default: a page is sent when all of it is there.
     pub fn late_after(self, time: impl Into<Option<Duration>>) -> Self {
         let time = time.into();
         self.with(|settings| settings.late_after = time)

@@ -120,7 +120,7 @@ fn outlined(text: String) -> Result<(String, Outline), TileErrorKind> {
     Ok((text, outline))
 }
 
-/// The page in its layout, if it names one. Without the layout it is sent as it is.
+/// The page in its layout, if it names one. Without the layout it is sent unchanged.
 async fn laid_out(
     asker: &Asker,
     text: String,

@@ -202,7 +202,7 @@ async fn loops_end() {
     );
     assert_eq!(site.asked().len(), 10);
 
-    // The page itself is no tile, and need not say that it has any.
+    // The page itself is not a tile, and need not declare that it has any.
     let site = Site::new("p<b data-tile=/></b>");
     assert_eq!(
         site.get(tiles().depth(2)).await,

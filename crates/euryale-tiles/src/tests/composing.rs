@@ -154,7 +154,7 @@ async fn redirects_within_the_site_are_followed() {
     );
 }
 
-/// What leads to a tile may be for this client as well as the tile.
+/// A redirect to a tile may be as private as the tile.
 #[tokio::test]
 async fn each_redirect_has_its_say_about_caches() {
     for (name, value, composed) in [

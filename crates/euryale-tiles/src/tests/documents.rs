@@ -1,4 +1,4 @@
-//! Documents are taken apart.
+//! Documents are split into their parts.
 
 use crate::fragment::{Fragment, Piece};
 use crate::outline::Outline;

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::{Site, html, tiles};
 use crate::Tiles;
 
-/// Five tiles that take 100 ms each, on so many connections: how long the page took, and how many
-/// ran at a time.
+/// Five tiles that take 100 ms each, on the given number of connections: how long the page took,
+/// and how many ran at a time.
 async fn five(connections: Option<usize>, tiles: Tiles) -> (Duration, usize) {
     let page: String = (0..5)
         .map(|n| format!("<b data-tile=/t?{n}></b>"))
