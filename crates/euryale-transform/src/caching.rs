@@ -1,4 +1,4 @@
-//! What caches may do with a page that is made of several answers.
+//! Caching rules for a page that is made of several answers.
 
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
@@ -48,13 +48,13 @@ impl Caching {
                 "no-store" => caching.no_store = true,
                 "private" => caching.private = true,
                 "no-cache" => caching.no_cache = true,
-                // An age that cannot be read is none (RFC 9111 §4.2.1).
+                // An age that cannot be read is ignored (RFC 9111 §4.2.1).
                 "max-age" => caching.max_age = Some(seconds().unwrap_or(0)),
                 "s-maxage" => caching.s_maxage = Some(seconds().unwrap_or(0)),
                 _ => {}
             }
         }
-        // Whoever is given a cookie is known: what he is shown is for him.
+        // A reader who gets a cookie is identified, so the answer is private.
         caching.private |= headers.contains_key(header::SET_COOKIE);
         caching
     }
@@ -124,7 +124,7 @@ impl Caching {
         all.extend(self.no_cache.then(|| "no-cache".to_owned()));
         if is_public {
             all.extend(self.max_age.map(|age| format!("max-age={age}")));
-            // A shared cache that is told nothing of its own keeps to `max-age`.
+            // A shared cache without a directive of its own follows `max-age`.
             let shared = self.s_maxage.filter(|_| !self.private);
             all.extend(
                 least(shared, shared.and(self.max_age)).map(|age| format!("s-maxage={age}")),

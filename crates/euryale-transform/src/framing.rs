@@ -7,12 +7,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, response};
 
-/// What was true of the body before. Parts of a transformed page are not served; that a page did
-/// not change says nothing about the theme around it.
+/// Headers that described the body before. Parts of a transformed page are not served; that a page
+/// did not change says nothing about the theme around it.
 const OLD: [HeaderName; 4] = [CONTENT_LENGTH, ACCEPT_RANGES, LAST_MODIFIED, TRAILER];
 /// Digests of the content (RFC 9530, and its forerunners).
 const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
-/// What describes the 200 and not the 304.
+/// Headers that describe the 200 and not the 304.
 const REPRESENTATION: [HeaderName; 7] = [
     ACCEPT_RANGES,
     CONTENT_DISPOSITION,

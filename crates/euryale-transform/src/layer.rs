@@ -83,8 +83,8 @@ impl TransformChainLayer {
         self
     }
 
-    /// How large a page may be that is transformed as a whole, in bytes; a larger one is sent as it
-    /// is. Default: 4 MiB.
+    /// The maximum size in bytes of a page that is transformed as a whole; a larger one is sent
+    /// unchanged. Default: 4 MiB.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.settings.body_limit = bytes;
         self

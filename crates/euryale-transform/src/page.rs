@@ -1,4 +1,4 @@
-//! What transforms know of a page besides the page.
+//! The context of a page, for transforms.
 
 use std::fmt;
 use std::sync::Arc;

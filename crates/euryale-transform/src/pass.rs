@@ -20,7 +20,7 @@ const MEMORY: usize = 1 << 20;
 
 /// A page that is being rewritten.
 pub(crate) struct Pass {
-    // None: what comes passes as it is.
+    // None if the rest passes unchanged.
     rewriter: Option<Box<HtmlRewriter<'static, Sink>>>,
     // Where handlers are shown text.
     reader: Option<Reader>,
@@ -126,7 +126,7 @@ impl Pass {
         }
     }
 
-    /// What has been written since it was asked last.
+    /// The output since the last call.
     pub(crate) fn take_written(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut *self.written.lock()))
     }

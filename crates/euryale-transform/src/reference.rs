@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 pub enum ReferenceError {
     /// It leads out of the site.
     Foreign,
-    /// It is no address.
+    /// It is not an address.
     Malformed,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for ReferenceError {
 
 impl std::error::Error for ReferenceError {}
 
-/// What must not stand in a URL as it is. `%` may: what is encoded stays so.
+/// Characters that must be escaped in a URL. `%` may: what is encoded stays so.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -36,12 +36,12 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one that names a
-/// scheme or an authority is none of ours, whatever it names. A fragment is left out. Paths are the
+/// Resolves a reference against the URL `base` (RFC 3986 §5.2), within the site: one with a scheme
+/// or an authority is refused, whatever it names. A fragment is left out. Paths are the
 /// application's: behind a proxy that rewrites them they are those that its publishers see.
 ///
 /// # Errors
-/// It leads elsewhere, or is no address.
+/// It leads elsewhere, or is not an address.
 pub fn resolve(base: &Uri, reference: &str) -> Result<Uri, ReferenceError> {
     let reference = reference.trim_ascii();
     let reference = reference

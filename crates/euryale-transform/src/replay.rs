@@ -9,7 +9,7 @@ use bytes::Bytes;
 use euryale_core::{Body, BoxError};
 use http_body::{Frame, SizeHint};
 
-/// What was read, and then the rest.
+/// Yields the part that has been read, and then the rest.
 pub(crate) struct Replay {
     read: VecDeque<Bytes>,
     rest: Rest,
@@ -99,7 +99,7 @@ pub(crate) async fn collect(mut body: Body, limit: usize) -> Collected {
                     return Collected::TooLarge(Replay::body(read, body));
                 }
             }
-            // Trailers are about the page as it was.
+            // Trailers describe the original page.
             Ok(Err(_)) => {}
             Err(error) => return Collected::Failed(read, error),
         }

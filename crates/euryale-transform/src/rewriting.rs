@@ -22,10 +22,10 @@ const PIECE_AWAY: usize = 256 << 10;
 /// How much of the source is kept until the first byte is sent.
 const MOST_KEPT: usize = 256 << 10;
 
-/// After a page over the budget, so many begin on a thread for the CPU.
+/// The number of pages that begin on a CPU thread after one over the budget.
 const DISTRUST: u32 = 16;
 
-/// What one poll may take of a runtime thread, by what pages took before.
+/// The time that one poll may take of a runtime thread, estimated from earlier pages.
 #[derive(Debug)]
 pub(crate) struct Budget {
     each: Duration,
@@ -297,7 +297,7 @@ impl http_body::Body for Rewriting {
             this.state = State::Here(pass);
             match ready!(Pin::new(&mut this.source).poll_frame(cx)) {
                 Some(Ok(frame)) => {
-                    // Trailers are about the page as it was.
+                    // Trailers describe the original page.
                     if let Ok(data) = frame.into_data() {
                         this.keep(&data);
                         this.unread = data;

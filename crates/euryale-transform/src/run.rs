@@ -22,8 +22,8 @@ use crate::transform::{Kind, Transformed, Whole};
 use crate::watch::{CriticalFailed, Watch};
 use crate::{Handlers, Page, framing, tag, text};
 
-/// So much of a rewritten page may be made before its head is sent: a page that ends before has a
-/// length.
+/// The number of bytes of a rewritten page that may be made before its head is sent; a page that
+/// ends earlier has a length.
 const AHEAD: usize = 64 << 10;
 
 pub(crate) struct Run {
@@ -291,7 +291,7 @@ struct State {
 }
 
 impl State {
-    /// A transform failed: nobody is to be told, when it works again, that nothing has changed.
+    /// A transform failed. When it works again, no client may be told that nothing has changed.
     fn untag(&mut self) {
         self.tag = None;
         self.head.headers.remove(ETAG);

@@ -17,7 +17,7 @@ pub enum SubResponseError {
     Status(StatusCode),
     /// It is not HTML, or coded, or in a charset that is not known.
     NotHtml,
-    /// It is no text in the charset that it declares.
+    /// It is not text in the charset that it declares.
     NotText,
     /// It has more bytes than it may.
     TooLarge,

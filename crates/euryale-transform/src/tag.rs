@@ -59,7 +59,8 @@ pub(crate) struct Known {
     outer: Box<str>,
 }
 
-/// So many tags are looked at of a request, each of which costs a hash: a client has one or two.
+/// The maximum number of tags of a request that are looked at. Each costs a hash, and a client has
+/// one or two.
 const MOST: usize = 8;
 
 /// Rewrites the conditions for the service inside. Only tags that still are those of transformed
@@ -135,7 +136,7 @@ pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// The opaque parts of a list of tags; what is no tag is passed over (RFC 9110 §8.8.3, §5.6.1).
+/// The opaque parts of a list of tags; other text is skipped (RFC 9110 §8.8.3, §5.6.1).
 fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = list;
     std::iter::from_fn(move || {

@@ -56,7 +56,7 @@ pub(crate) fn decode(page: &[Bytes], charset: &'static Encoding) -> Option<Strin
         .map(Cow::into_owned)
 }
 
-/// Declares that the page is UTF-8 now: what its head says comes before what stands in itself.
+/// Declares that the page is UTF-8 now: the head takes precedence over the document.
 pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
     let Some(value) = headers
         .get(CONTENT_TYPE)

@@ -108,16 +108,16 @@ pub trait Rewrite: Transform {
 /// Makes a whole page of a whole page.
 ///
 /// The page is text: it was decoded by the charset that it declares in its `Content-Type`, UTF-8
-/// otherwise. A page that is too large, or no text, is sent as it is. What is returned is sent as
-/// UTF-8, and its length is the stack's business.
+/// otherwise. A page that is too large, or is not text, is sent unchanged. What is returned is sent
+/// as UTF-8, and its length is the stack's business.
 pub trait TransformPage: Transform {
     /// Makes the new page; the head may be changed as well. Write it as an `async fn`.
     ///
     /// It runs in the request's own task on a runtime thread, and may wait: for sub-requests
     /// through [`Internal`](euryale_core::Internal), which is in the extensions of
-    /// [`Page::request`], or for [`Page::cpu`], where all belongs that computes for long. No worker
-    /// and no connection are held meanwhile. It is dropped when the client goes away, or when it
-    /// takes longer than the chain allows.
+    /// [`Page::request`], or for [`Page::cpu`], where all belongs that computes for long. It holds
+    /// no worker and no connection. It is dropped when the client goes away, or when it takes
+    /// longer than the chain allows.
     ///
     /// # Errors
     /// Any: the page is sent as it was before.

@@ -1,4 +1,4 @@
-//! What becomes of one transform on one page: how long it takes, and whether it fails.
+//! Observes one transform on one page: how long it takes, and whether it fails.
 
 use std::fmt;
 use std::sync::Arc;

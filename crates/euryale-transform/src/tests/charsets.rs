@@ -1,4 +1,4 @@
-//! Pages in other charsets than UTF-8, and what is no text at all.
+//! Pages in other charsets than UTF-8, and bytes that are not text at all.
 
 use super::*;
 

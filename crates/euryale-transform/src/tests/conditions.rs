@@ -151,7 +151,7 @@ async fn any_tag_gives_a_304_with_the_tag_of_the_200() {
     }
 }
 
-/// What no transform changes, a file or JSON, is judged by its own validators.
+/// The validators of an untransformed response, such as a file or JSON, are its own.
 #[tokio::test]
 async fn an_untransformed_response_has_its_own_conditions() {
     const TIME: &str = "Sat, 21 Nov 2026 12:00:00 GMT";

@@ -138,7 +138,7 @@ async fn pages_of_any_other_status_and_of_any_method_do() {
     );
 }
 
-/// What describes the body that the publisher sent.
+/// Headers that describe the body that the publisher sent.
 const OLD: [(&str, &str); 9] = [
     ("content-length", "12"),
     ("etag", "\"abc\""),

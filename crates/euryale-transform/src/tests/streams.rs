@@ -69,7 +69,7 @@ async fn the_first_byte_does_not_wait_for_the_last() {
     }
 }
 
-/// So many chunks, made when they are asked for.
+/// A number of chunks, made on demand.
 struct Made50 {
     left: usize,
     made: Arc<AtomicUsize>,
