@@ -155,13 +155,13 @@ impl<D: Database> Stack<D> {
         self
     }
 
-    /// A layer of the program's own, just inside `Respond`: for who may do what, say. It sees a
-    /// request before its body is read and before it waits for a connection, sub-requests through
+    /// Adds your own layer, just inside `Respond`: for permissions, for example. It sees a request
+    /// before its body is read and before it waits for a connection, sub-requests through
     /// [`Internal`] too, and its errors are answered as all others. Of several the first is
     /// outermost. Default: none; one costs a box for each request.
     ///
     /// It takes any layer of the tower family. Middleware of axum's own (`from_fn`) takes no
-    /// errors: put it around the router. What has to know the publisher's transaction wraps the
+    /// errors: put it around the router. Code that needs the publisher's transaction wraps the
     /// [`Publisher`]; for any other place, compose the layers by hand.
     ///
     /// ```

@@ -6,7 +6,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 use tower_layer::Layer;
 
-/// What stands inside [`Respond`](euryale_respond::Respond) in a [`Stack`](crate::Stack), as a
+/// The service inside [`Respond`](euryale_respond::Respond) in a [`Stack`](crate::Stack), as a
 /// layer of the program's own sees it.
 pub type StackInner = BoxCloneSyncService<http::Request<Body>, Response, Error>;
 

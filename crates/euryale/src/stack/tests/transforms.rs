@@ -348,7 +348,7 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         "none of them holds the connection"
     );
     assert_eq!(ledger.publishers.running.get(), 0);
-    // Which is there for others meanwhile.
+    // It is available for others in the meantime.
     let other = tokio::spawn({
         let stack = stack.clone();
         async move { ask(&stack, Method::GET, "/gate", "").await }
