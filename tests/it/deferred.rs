@@ -1,5 +1,6 @@
 //! Responses that are computed, and bodies that are written, after the transaction.
 
+mod crowd;
 mod gone;
 
 use std::io::Write;
