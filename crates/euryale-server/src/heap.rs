@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// The unused memory, in bytes, that is worth a call. Allocations of other threads wait while a
 /// call returns pages.
-const WORTH: i64 = 8 << 20;
+const WORTH: i64 = 4 << 20;
 
 /// Returns unused memory now and then. Never ends where there is a proc(5).
 pub(crate) async fn keep_small(ledger: Ledger) {

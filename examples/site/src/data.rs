@@ -19,6 +19,10 @@ pub(crate) const BLOBS: &str = "blobs";
 /// How long a program that starts waits for another one that fills the same database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The size of the page cache of one connection, in KiB. A search that reads a large index fills the
+/// cache of every connection, and a connection keeps it.
+const CACHE: u32 = 2 * 1024;
+
 /// What a site keeps, open.
 #[derive(Clone, Debug)]
 pub(crate) struct Data {
@@ -74,8 +78,9 @@ impl Data {
                 remedy,
             )
         })?;
-        let sqlite =
-            Sqlite::open(folder.join(DATABASE)).map_err(|error| StartError::database(&error))?;
+        let sqlite = Sqlite::open(folder.join(DATABASE))
+            .map_err(|error| StartError::database(&error))?
+            .cache_size(CACHE);
         sqlite
             .migrate(&store::STEPS)
             .map_err(|error| StartError::database(&error))?;

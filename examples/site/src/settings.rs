@@ -138,13 +138,13 @@ pub(crate) struct Settings {
         help_heading = help::BODIES,
         env = "EURYALE_BODY_MEMORY",
         value_name = "SIZE",
-        default_value = "16M"
+        default_value = "8M"
     )]
     #[arg(value_parser = size::parse)]
     #[serde(serialize_with = "as_size")]
     pub(crate) body_memory: u64,
 
-    /// Disk for all request bodies together, in 1,024 files at most; beyond it they are answered
+    /// Disk for all request bodies together, in at most 512 files; beyond it they are answered
     /// 503
     #[arg(
         long,
