@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use http_body::Body as _;
 
 use crate::asked::{Asked, Asking};
-use crate::body::{Multipart, Unread};
+use crate::body::Multipart;
 use crate::chunks::Reader;
 use crate::conditions::{Verdict, judge};
 use crate::range::{Selection, Span};
@@ -180,7 +180,7 @@ fn head_only(mut response: Response, len: u64) -> Response {
         handle.take();
     }
     response.headers_mut().insert(CONTENT_LENGTH, len.into());
-    response.map(|_| Body::new(Unread(len)).head_only())
+    response.map(|_| Body::head_of_length(len))
 }
 
 /// 206 with several parts. `Content-Range` stands in each of them, and not in the head (RFC 9110

@@ -14,27 +14,6 @@ use http_body::{Body, Frame, SizeHint};
 use crate::chunks::{Chunks, Reader};
 use crate::range::Span;
 
-/// Nothing, of the size that the answer to GET would have. What is left of a blob in the answer to
-/// HEAD.
-#[derive(Debug)]
-pub(crate) struct Unread(pub(crate) u64);
-
-impl Body for Unread {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(None)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0)
-    }
-}
-
 /// Parts of a blob as `multipart/byteranges` (RFC 9110 §14.6). All are read from one descriptor,
 /// one after the other.
 pub(crate) struct Multipart {

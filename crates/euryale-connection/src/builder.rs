@@ -9,14 +9,14 @@ use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::pool::Pool;
 use crate::queue::Queue;
 use crate::state::idle::Ages;
 use crate::state::reach::Reach;
 use crate::state::{Shared, State, as_count};
 use crate::threads::{BlockingThreads, StartWorker};
 
-/// Settings of a [`Pool`]; made by [`Pool::builder`], ended with [`build`](PoolBuilder::build).
+/// Settings of a [`Pool`](crate::Pool); made by [`Pool::builder`](crate::Pool::builder), ended with
+/// [`build`](PoolBuilder::build).
 #[must_use]
 pub struct PoolBuilder<D> {
     database: D,
@@ -31,23 +31,8 @@ pub struct PoolBuilder<D> {
     threads: Box<dyn StartWorker>,
 }
 
-impl<D: Database> Pool<D> {
-    /// A pool with at most `connections` connections and the defaults of [`PoolBuilder`].
-    ///
-    /// # Panics
-    /// When `connections` is 0.
-    pub fn new(database: D, connections: usize) -> Self {
-        Self::builder(database).connections(connections).build()
-    }
-
-    /// A pool with other settings.
-    pub fn builder(database: D) -> PoolBuilder<D> {
-        PoolBuilder::new(database)
-    }
-}
-
 impl<D: Database> PoolBuilder<D> {
-    fn new(database: D) -> Self {
+    pub(crate) fn new(database: D) -> Self {
         Self {
             database,
             connections: 2,
@@ -130,12 +115,8 @@ impl<D: Database> PoolBuilder<D> {
         self
     }
 
-    /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
-    ///
-    /// # Panics
-    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called
-    /// `default`, as the lane of all other jobs is.
-    pub fn build(self) -> Pool<D> {
+    /// The state that the pool's handles will share.
+    pub(crate) fn into_shared(self) -> Shared<D> {
         static POOLS: AtomicU64 = AtomicU64::new(0);
         assert!(self.connections > 0, "a pool needs at least one connection");
         let Self {
@@ -163,7 +144,7 @@ impl<D: Database> PoolBuilder<D> {
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
         threads.resize(cap);
-        let shared = Shared {
+        Shared {
             database,
             ledger,
             threads,
@@ -181,8 +162,7 @@ impl<D: Database> PoolBuilder<D> {
             id: POOLS.fetch_add(1, Ordering::Relaxed),
             lanes: names,
             state: Mutex::new(State::new(queue, max_wait)),
-        };
-        Pool::from_shared(shared)
+        }
     }
 }
 

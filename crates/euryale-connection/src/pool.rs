@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
 
+use crate::builder::PoolBuilder;
 use crate::claim::PoolClaim;
 use crate::closing::{drop_connections, drop_on_a_thread};
 use crate::report;
@@ -30,10 +31,17 @@ pub struct Pool<D: Database> {
 }
 
 impl<D: Database> Pool<D> {
-    pub(crate) fn from_shared(shared: Shared<D>) -> Self {
-        Self {
-            shared: Arc::new(shared),
-        }
+    /// A pool with at most `connections` connections and the defaults of [`PoolBuilder`].
+    ///
+    /// # Panics
+    /// When `connections` is 0.
+    pub fn new(database: D, connections: usize) -> Self {
+        Self::builder(database).connections(connections).build()
+    }
+
+    /// A pool with other settings.
+    pub fn builder(database: D) -> PoolBuilder<D> {
+        PoolBuilder::new(database)
     }
 
     /// Runs `job` on a connection, in a worker, without a transaction. It is queued now, before the
@@ -253,6 +261,19 @@ impl<D: Database> Pool<D> {
                 return;
             }
             left.await;
+        }
+    }
+}
+
+impl<D: Database> PoolBuilder<D> {
+    /// Builds the pool. Opens no connection: that is done in a worker, when one is first asked for.
+    ///
+    /// # Panics
+    /// When the cap is 0: no job could ever run. When two lanes have one name, or one is called
+    /// `default`, as the lane of all other jobs is.
+    pub fn build(self) -> Pool<D> {
+        Pool {
+            shared: Arc::new(self.into_shared()),
         }
     }
 }

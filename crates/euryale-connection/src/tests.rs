@@ -740,3 +740,26 @@ async fn a_time_that_no_clock_reaches_is_no_bound() {
     pool.close(Duration::MAX).await.unwrap();
     assert_quiet(pool.ledger()).await;
 }
+
+#[tokio::test]
+async fn a_pool_without_a_database_limits_what_runs_at_a_time() {
+    let pool = Pool::new((), 2);
+    let gate = Gate::new();
+    let jobs: Vec<_> = (0..5)
+        .map(|number| {
+            let gate = gate.clone();
+            tokio::spawn(pool.transaction(move |transaction| {
+                transaction.connection()?;
+                gate.wait();
+                Ok(number)
+            }))
+        })
+        .collect();
+    eventually("two run", || gate.waiting() == 2).await;
+    assert_eq!((pool.status().running, pool.status().queued), (2, 3));
+    gate.open();
+    for (number, job) in jobs.into_iter().enumerate() {
+        assert_eq!(job.await.unwrap().unwrap(), number);
+    }
+    assert_quiet(pool.ledger()).await;
+}

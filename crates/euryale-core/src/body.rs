@@ -167,6 +167,14 @@ impl Body {
         }
     }
 
+    /// The body of the answer to a HEAD request whose GET would have `len` bytes.
+    #[must_use]
+    pub fn head_of_length(len: u64) -> Self {
+        Self {
+            kind: Kind::HeadOnly(http_body::SizeHint::with_exact(len)),
+        }
+    }
+
     /// Puts the handle of a response's blob, deferred response or writer into its extensions, and
     /// counts an open blob in `ledger` from now on. Done by `Publish`; a second call changes
     /// nothing.

@@ -17,14 +17,13 @@ pub enum Access {
 impl Access {
     /// [`Read`](Access::Read) for the methods that are safe in the
     /// [registry](https://www.iana.org/assignments/http-methods/http-methods.xhtml) (RFC 9110
-    /// §16.1.1): GET, HEAD, OPTIONS, TRACE, PROPFIND, REPORT and SEARCH.
+    /// §16.1.1): GET, HEAD, OPTIONS, TRACE, PROPFIND, QUERY, REPORT and
+    /// SEARCH.
     #[must_use]
     pub fn of(method: &http::Method) -> Self {
-        if method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH") {
-            Self::Read
-        } else {
-            Self::Write
-        }
+        let is_safe = method.is_safe()
+            || matches!(method.as_str(), "PROPFIND" | "QUERY" | "REPORT" | "SEARCH");
+        if is_safe { Self::Read } else { Self::Write }
     }
 }
 
@@ -100,7 +99,7 @@ pub enum Fault {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Database`",
     label = "this says not how to connect, begin, commit and abort",
-    note = "SQLite: `euryale_sqlite::Sqlite`",
+    note = "SQLite: `euryale_sqlite::Sqlite`; `()` for no database at all",
     note = "what r2d2 manages (diesel, postgres): `R2d2::new(manager)`, by the feature `r2d2` of \
         euryale-connection"
 )]
@@ -234,6 +233,45 @@ impl<D: Database> Database for Arc<D> {
 
     fn warmth(&self, connection: &Self::Connection) -> u64 {
         (**self).warmth(connection)
+    }
+}
+
+/// No database: a pool of `()` limits the number of publications that run at a time.
+///
+/// For programs whose connections are managed elsewhere, or that have none. Its transactions have
+/// hooks and participants like all others, and nothing that conflicts.
+///
+/// ```
+/// use euryale_core::{Access, Database};
+///
+/// let begun = ().begin(&mut (), Access::Write.into());
+/// assert!(begun.is_ok());
+/// ```
+impl Database for () {
+    type Connection = ();
+
+    #[inline]
+    fn connect(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn begin(&self, _connection: &mut (), _begin: Begin) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn commit(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    #[inline]
+    fn abort(&self, _connection: &mut ()) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn classify(&self, _error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::Other
     }
 }
 

@@ -42,6 +42,15 @@ pub trait Publisher<D: Database>: Send + Sync + 'static {
         request: &Request,
         transaction: &mut Transaction<'_, D>,
     ) -> Result<Response, Abort>;
+
+    /// Returns whether the publisher answers HEAD itself. Default: `false`, and HEAD is published
+    /// as GET (RFC 9110 §9.3.2).
+    ///
+    /// A publisher that does is given the method HEAD. The body of its answer is not sent. The
+    /// length that GET would have is that of this body, or else the `Content-Length` that it set.
+    fn answers_head(&self) -> bool {
+        false
+    }
 }
 
 impl<D, F> Publisher<D> for F
@@ -66,6 +75,10 @@ impl<D: Database, P: Publisher<D> + ?Sized> Publisher<D> for Arc<P> {
     ) -> Result<Response, Abort> {
         (**self).publish(request, transaction)
     }
+
+    fn answers_head(&self) -> bool {
+        (**self).answers_head()
+    }
 }
 
 impl<D: Database> Publisher<D> for Box<dyn Publisher<D>> {
@@ -75,6 +88,10 @@ impl<D: Database> Publisher<D> for Box<dyn Publisher<D>> {
         transaction: &mut Transaction<'_, D>,
     ) -> Result<Response, Abort> {
         (**self).publish(request, transaction)
+    }
+
+    fn answers_head(&self) -> bool {
+        (**self).answers_head()
     }
 }
 

@@ -2,11 +2,14 @@
 
 #[cfg(feature = "fs")]
 mod persist;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -138,6 +141,46 @@ impl SpooledBody {
             Content::Memory(_) => None,
             Content::File(blob) => Some(blob),
         }
+    }
+
+    /// Opens the file again, for reading: a file description with a position of its own, which is
+    /// at the beginning of the body. `None` if the body is in memory.
+    ///
+    /// For code that reads through a descriptor and moves its position, such as an interpreter's
+    /// file object. A [`try_clone`](File::try_clone) of [`as_file`](Self::as_file) would share its
+    /// position with every other reader. No [`Reserve`](crate::Reserve) counts the new descriptor.
+    /// If the body is a slice of a blob, the file goes on after the end of the body. Blocks.
+    ///
+    /// # Errors
+    /// The system's, for example when the process has no descriptor left. `Unsupported` on other
+    /// systems than Linux, which can open a file without a name again (proc_pid_fd(5)).
+    ///
+    /// ```
+    /// # if cfg!(not(target_os = "linux")) { return Ok(()); }
+    /// use std::io::{Read, Seek, Write};
+    /// use euryale_core::SpooledBody;
+    ///
+    /// let mut file = tempfile::tempfile()?;
+    /// file.write_all(b"Stheno, Euryale, Medusa")?;
+    /// let body = SpooledBody::file(file)?;
+    /// let mut first = body.reopen()?.expect("it is in a file");
+    /// let mut second = body.reopen()?.expect("it is in a file");
+    /// first.read_exact(&mut [0; 8])?;
+    /// assert_eq!((first.stream_position()?, second.stream_position()?), (8, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn reopen(&self) -> io::Result<Option<File>> {
+        let Content::File(blob) = &self.content else {
+            return Ok(None);
+        };
+        if cfg!(not(target_os = "linux")) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut file = File::open(format!("/proc/self/fd/{}", blob.file().as_raw_fd()))?;
+        if blob.offset() > 0 {
+            file.seek(SeekFrom::Start(blob.offset()))?;
+        }
+        Ok(Some(file))
     }
 
     #[cfg(feature = "fs")]

@@ -264,6 +264,8 @@ fn methods_of_the_registry_begin_as_it_says() {
         ("GET", Access::Read),
         ("HEAD", Access::Read),
         ("PROPFIND", Access::Read),
+        ("QUERY", Access::Read),
+        ("QUERY", Access::Read),
         ("REPORT", Access::Read),
         ("SEARCH", Access::Read),
         ("POST", Access::Write),

@@ -1,7 +1,9 @@
 //! How a request is published, and what that means for its answer.
 
 use euryale_core::{Body, Ledger, Response, own_framing};
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
+use http_body::Body as _;
 
 /// Makes of a publisher's response one that parses as exactly one response, and fits its request.
 /// Its blob, or its deferred computation, is published for the layers outside.
@@ -10,29 +12,48 @@ pub(crate) fn own(response: Response, published_as: &Published, ledger: &Ledger)
         response.status(),
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
     );
+    let declared = match published_as {
+        Published::OwnHead => declared_length(&response),
+        Published::AsItIs | Published::HeadAsGet => None,
+    };
     let mut response = own_framing(response);
     // Before HEAD drops the body: a deferred response is computed for HEAD, too.
     Body::publish_handle(&mut response, ledger);
-    if published_as.head && !bodiless {
-        response.map(Body::head_only)
-    } else {
-        response
+    if bodiless || matches!(published_as, Published::AsItIs) {
+        return response;
     }
+    match declared {
+        Some(len) if response.body().is_end_stream() => response.map(|_| Body::head_of_length(len)),
+        _ => response.map(Body::head_only),
+    }
+}
+
+/// The length that the header fields declare.
+fn declared_length(response: &Response) -> Option<u64> {
+    let length = response.headers().get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 /// How a request is published.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Published {
-    head: bool,
+pub(crate) enum Published {
+    /// By its method, which is not HEAD.
+    AsItIs,
+    /// HEAD as GET (RFC 9110 §9.3.2).
+    HeadAsGet,
+    /// HEAD, by a publisher that answers it itself.
+    OwnHead,
 }
 
 impl Published {
-    /// `HEAD` is published as `GET` (RFC 9110 §9.3.2).
-    pub(crate) fn with(method: &mut Method) -> Self {
-        let head = *method == Method::HEAD;
-        if head {
-            *method = Method::GET;
+    pub(crate) fn with(method: &mut Method, answers_head: bool) -> Self {
+        if *method != Method::HEAD {
+            return Self::AsItIs;
         }
-        Self { head }
+        if answers_head {
+            return Self::OwnHead;
+        }
+        *method = Method::GET;
+        Self::HeadAsGet
     }
 }

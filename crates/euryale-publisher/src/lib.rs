@@ -39,9 +39,10 @@
 //! then the lease is returned, before any outer layer sees the response. Nothing after a commit can
 //! cause a retry.
 //!
-//! `HEAD` is published as `GET`; of the body, only its size is kept. Headers that describe the
-//! framing of a message, and those that control a proxy (`X-Accel-*`, `X-Sendfile`), are dropped
-//! from a publisher's response, because the stack owns framing.
+//! `HEAD` is published as `GET`, unless the publisher [answers it
+//! itself](euryale_core::Publisher::answers_head); of the body, only its size is kept. Headers that
+//! describe the framing of a message, and those that control a proxy (`X-Accel-*`, `X-Sendfile`),
+//! are dropped from a publisher's response, because the stack owns framing.
 //!
 //! It replaces, from Zope: `ZPublisher.WSGIPublisher` and its conflict retry, which sleeps in the
 //! worker.

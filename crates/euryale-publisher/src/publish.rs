@@ -160,7 +160,7 @@ where
 {
     lease.ledger().conflicts.attempts.add(1);
     let attempt = Attempt::new(terms.history);
-    let published_as = Published::with(request.method_mut());
+    let published_as = Published::with(request.method_mut(), publisher.answers_head());
     request.extensions_mut().insert(attempt.clone());
 
     let pin = request.extensions().get::<SnapshotPin>().cloned();

@@ -15,7 +15,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 
 use crate::{ConflictPolicy, Publish};
 
@@ -303,6 +303,61 @@ async fn head_is_published_as_get_and_keeps_its_length() {
     let response = onion.ask(Method::HEAD, "").await.unwrap();
     assert_eq!(response.body().size_hint().exact(), Some(4));
     assert_eq!(text(response).await, "");
+}
+
+/// A publisher that answers HEAD itself.
+struct OwnHead(fn(&Request) -> Response);
+
+impl Publisher<CountingDatabase> for OwnHead {
+    fn publish(&self, request: &Request, _: &mut Tx<'_>) -> Result<Response, Abort> {
+        Ok(self.0(request))
+    }
+
+    fn answers_head(&self) -> bool {
+        true
+    }
+}
+
+async fn head_by(answer: fn(&Request) -> Response) -> Response {
+    let pool = Pool::new(CountingDatabase::new(), 1);
+    // Through the wrappers that hand on what they hold.
+    let publisher: Box<dyn Publisher<CountingDatabase>> = Box::new(Arc::new(OwnHead(answer)));
+    let service = ConnectionLimitLayer::new(pool.clone()).layer(Publish::new(publisher));
+    let request = http::Request::head("/page").body(SpooledBody::empty());
+    let response = service.oneshot(request.unwrap()).await.unwrap();
+    assert_quiet(pool.ledger()).await;
+    response
+}
+
+#[tokio::test]
+async fn a_publisher_that_answers_head_is_given_head() {
+    let response = head_by(|request| {
+        let method = request.method().as_str();
+        Response::new(Body::from(method.to_owned()))
+    });
+    let response = response.await;
+    assert_eq!(response.body().size_hint().exact(), Some(4), "of HEAD");
+    assert_eq!(text(response).await, "", "but its body is not sent");
+}
+
+#[tokio::test]
+async fn an_answer_to_head_without_a_body_has_the_length_that_it_declares() {
+    for (declared, exact) in [("4711", 4711), ("many", 0), ("0", 0)] {
+        let response = head_by(match declared {
+            "4711" => |_| with_length("4711"),
+            "many" => |_| with_length("many"),
+            _ => |_| with_length("0"),
+        });
+        let response = response.await;
+        assert_eq!(response.body().size_hint().exact(), Some(exact));
+        assert!(!response.headers().contains_key("content-length"));
+        assert_eq!(text(response).await, "");
+    }
+}
+
+fn with_length(length: &'static str) -> Response {
+    let response = http::Response::builder().header("content-length", length);
+    response.body(Body::empty()).unwrap()
 }
 
 #[tokio::test]
