@@ -1,23 +1,30 @@
 //! One page through a program.
 
 mod copy;
+mod elements;
+mod instructions;
 mod marks;
+mod out;
+mod sort;
+mod stack;
+mod world;
 
 use std::borrow::Cow;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use self::marks::Marks;
+use self::out::Out;
+use self::stack::Stack;
+use self::world::{Arena, Fragments, Known};
 use crate::compile::{Block, Edit, Op, Program, Start, When};
 use crate::context::Context;
-use crate::dom::{Dom, Excess, Id, ROOT, write_attribute};
-use crate::error::PageError;
-use crate::rules::TestId;
-use crate::xpath::{Budget, Exhausted, Scope, Value};
+use crate::dom::{Dom, Excess, ROOT, write_attribute};
+use crate::error::{Message, PageError};
+use crate::rules::{DEFAULT_MODE, Place, RAW_MODE, TestId};
+use crate::xpath::{Budget, Item, Scope, Value};
 
-/// Nodes that the rules may look at in one page.
+/// Steps of the work for one page: nodes that are looked at, instructions, pieces of text.
 const BUDGET: u64 = 20_000_000;
-/// Bytes of a themed page: rules that copy a page into itself end here.
-const MAX_OUT: usize = 64 << 20;
 
 impl From<Excess> for PageError {
     fn from(excess: Excess) -> Self {
@@ -28,81 +35,118 @@ impl From<Excess> for PageError {
     }
 }
 
-impl From<Exhausted> for PageError {
-    fn from(_: Exhausted) -> Self {
-        Self::TooMuchWork
-    }
-}
-
-/// Themes one page.
+/// Themes one page; `log` gets the messages of the rules.
 pub(crate) fn apply<'c>(
     program: &Program,
     content: &'c str,
     context: &Context<'_>,
+    log: &mut dyn FnMut(Message<'_>),
 ) -> Result<Cow<'c, str>, PageError> {
-    let without_page = program.choices.is_empty() && program.content.is_empty();
+    let without_page = program.choices.is_empty() && program.silent[DEFAULT_MODE as usize];
     if without_page {
         return Ok(Cow::Borrowed(content));
     }
     let mut documents = Vec::with_capacity(1 + program.documents.len());
-    documents.push(Some(Parsed::new(content)?));
+    documents.push(Some(Parsed::new(content, program.modes)?));
     for (href, _) in &program.documents {
-        documents.push(context.html_of(href).map(Parsed::new).transpose()?);
+        let html = context.html_of(href);
+        documents.push(
+            html.map(|html| Parsed::new(html, program.modes))
+                .transpose()?,
+        );
     }
-    let parameters = |name: &str| context.value(name);
+    let nothing = Dom::parse("")?;
+    let arena = Arena::default();
     let page = Page {
         program,
         context,
         documents: &documents,
-        parameters: &parameters,
+        nothing: &nothing,
         budget: &Budget::new(BUDGET),
         tests: vec![Cell::new(None); program.tests.len()],
         nested: Cell::new(0),
+        stack: Stack::begin(),
+        fragments: RefCell::new(Fragments::new(&arena)),
+        globals: vec![RefCell::new(Known::Not); program.globals.len()],
+        locals: RefCell::new(Vec::new()),
+        frame: Cell::new(0),
+        messages: RefCell::new(Vec::new()),
     };
-    page.run(content)
+    let themed = page.run(content);
+    for (place, text) in page.messages.borrow().iter() {
+        log(Message { place, text });
+    }
+    themed
 }
 
 /// A document of a page: its content, or one that a rule names.
 struct Parsed<'a> {
     dom: Dom<'a>,
-    marks: OnceCell<Marks>,
+    /// For each mode.
+    marks: Vec<OnceCell<Marks>>,
 }
 
 impl<'a> Parsed<'a> {
-    fn new(html: &'a str) -> Result<Self, PageError> {
-        Ok(Self {
-            dom: Dom::parse(html)?,
-            marks: OnceCell::new(),
-        })
+    fn new(html: &'a str, modes: usize) -> Result<Self, PageError> {
+        Ok(Self::of(Dom::parse(html)?, modes))
+    }
+
+    fn of(dom: Dom<'a>, modes: usize) -> Self {
+        Self {
+            dom,
+            marks: (0..modes).map(|_| OnceCell::new()).collect(),
+        }
     }
 }
 
 /// Where a block runs: in the content, or at a node that a rule about the content is for.
 #[derive(Clone, Copy)]
 struct Here {
-    document: usize,
-    node: Id,
+    item: Item,
+    /// Among the nodes that are gone through; 0 where nobody has counted.
+    position: usize,
+    size: usize,
+}
+
+impl Here {
+    /// At a node that is not one of several.
+    fn at(item: Item) -> Self {
+        Self {
+            item,
+            position: 1,
+            size: 1,
+        }
+    }
 }
 
 const TOP: Here = Here {
-    document: 0,
-    node: ROOT,
+    item: Item::TOP,
+    position: 1,
+    size: 1,
 };
 
 struct Page<'a> {
     program: &'a Program,
     context: &'a Context<'a>,
     documents: &'a [Option<Parsed<'a>>],
-    parameters: &'a dyn Fn(&str) -> Option<Value<'a>>,
+    nothing: &'a Dom<'a>,
     budget: &'a Budget,
     /// What tests have said, where that is the same everywhere.
     tests: Vec<Cell<Option<bool>>>,
-    /// Nodes that are being copied inside each other.
+    /// Nodes that are being copied inside each other, and templates and variables that run.
     nested: Cell<usize>,
+    stack: Stack,
+    /// Documents of what rules wrote.
+    fragments: RefCell<Fragments<'a>>,
+    globals: Vec<RefCell<Known<'a>>>,
+    /// Variables of the rules and templates that run, and where those of the innermost begin.
+    locals: RefCell<Vec<Option<Value<'a>>>>,
+    frame: Cell<usize>,
+    messages: RefCell<Vec<(&'a Place, String)>>,
 }
 
 impl<'a> Page<'a> {
-    fn run<'c>(&self, content: &'c str) -> Result<Cow<'c, str>, PageError> {
+    fn run<'c>(&'a self, content: &'c str) -> Result<Cow<'c, str>, PageError> {
         let mut chosen = None;
         for (when, template) in &self.program.choices {
             if self.all(when, TOP)? {
@@ -111,27 +155,35 @@ impl<'a> Page<'a> {
             }
         }
         let Some(template) = chosen else {
-            if self.program.content.is_empty() {
+            if self.is_silent(DEFAULT_MODE) {
                 return Ok(Cow::Borrowed(content));
             }
-            let mut out = String::with_capacity(content.len() + 1024);
-            self.copy(&mut out, 0, ROOT, false)?;
-            return Ok(Cow::Owned(out));
+            let mut out = Out::with_capacity(content.len() + 1024);
+            self.copy(&mut out, TOP, DEFAULT_MODE, &Vec::new(), false)?;
+            return Ok(Cow::Owned(out.finish()));
         };
-        let mut out = String::with_capacity(content.len() + template.size + 1024);
+        let mut out = Out::with_capacity(content.len() + template.size + 1024);
         self.block(&mut out, &template.block, TOP)?;
-        Ok(Cow::Owned(out))
+        Ok(Cow::Owned(out.finish()))
     }
 
-    fn dom(&self, document: usize) -> Option<&'a Dom<'a>> {
-        self.documents[document].as_ref().map(|parsed| &parsed.dom)
+    fn dom(&self, document: u32) -> &'a Dom<'a> {
+        self.parsed(document)
+            .map_or(self.nothing, |parsed| &parsed.dom)
     }
 
-    fn scope(&self, here: Here) -> Option<Scope<'a>> {
-        Some(Scope::new(self.dom(here.document)?, self.parameters, self.budget).at(here.node))
+    /// Nothing is said about nodes in this mode.
+    fn is_silent(&self, mode: u32) -> bool {
+        self.program.silent[mode as usize]
     }
 
-    fn all(&self, when: &When, here: Here) -> Result<bool, PageError> {
+    fn scope(&'a self, here: Here) -> Scope<'a> {
+        let mut scope = Scope::new(self, self.budget, here.item);
+        (scope.position, scope.size) = (here.position, here.size);
+        scope
+    }
+
+    fn all(&'a self, when: &When, here: Here) -> Result<bool, PageError> {
         for test in when {
             if !self.holds(*test, here)? {
                 return Ok(false);
@@ -140,7 +192,7 @@ impl<'a> Page<'a> {
         Ok(true)
     }
 
-    fn any(&self, conditions: &[When], here: Here) -> Result<bool, PageError> {
+    fn any(&'a self, conditions: &[When], here: Here) -> Result<bool, PageError> {
         for when in conditions {
             if self.all(when, here)? {
                 return Ok(true);
@@ -149,7 +201,7 @@ impl<'a> Page<'a> {
         Ok(false)
     }
 
-    fn holds(&self, id: TestId, here: Here) -> Result<bool, PageError> {
+    fn holds(&'a self, id: TestId, here: Here) -> Result<bool, PageError> {
         let known = &self.tests[id as usize];
         if let Some(known) = known.get() {
             return Ok(known);
@@ -159,17 +211,17 @@ impl<'a> Page<'a> {
             known.set(Some(holds));
             return Ok(holds);
         }
-        let (Some(expr), Some(scope)) = (test.expr(), self.scope(here)) else {
+        let Some(expr) = test.expr() else {
             return Ok(false);
         };
-        let holds = scope.is_true(expr)? == test.wanted;
-        if here.document == 0 && (here.node == ROOT || !expr.is_relative()) {
+        let holds = self.scope(here).is_true(expr)? == test.wanted;
+        if here.item.document == 0 && (here.item == Item::TOP || !expr.is_relative()) {
             known.set(Some(holds));
         }
         Ok(holds)
     }
 
-    fn block(&self, out: &mut String, block: &'a Block, here: Here) -> Result<(), PageError> {
+    fn block(&'a self, out: &mut Out, block: &'a Block, here: Here) -> Result<(), PageError> {
         for op in &block.0 {
             match op {
                 Op::Html(html) => out.push_str(html),
@@ -185,58 +237,55 @@ impl<'a> Page<'a> {
                     self.block(out, chosen, here)?;
                 }
                 Op::Start(start) => self.start(out, start, here)?,
+                Op::Do(step) => self.step(out, step, here)?,
             }
         }
         Ok(())
     }
 
-    /// The nodes of a source, and the document that they are in.
-    fn select(
-        &self,
-        source: u32,
-        here: Here,
-    ) -> Result<(usize, Vec<crate::xpath::Item>), PageError> {
+    /// The nodes of a source.
+    fn select(&'a self, source: u32, here: Here) -> Result<Vec<Item>, PageError> {
         let source = &self.program.sources[source as usize];
         let here = match source.document {
-            Some(document) => Here {
-                document: document as usize + 1,
-                node: ROOT,
-            },
             None => here,
-        };
-        Ok(match self.scope(here) {
-            Some(scope) => (here.document, scope.nodes(&source.select)?),
             // A document that is not there has nothing in it.
-            None => (here.document, Vec::new()),
-        })
+            Some(named) if self.documents[named as usize + 1].is_none() => return Ok(Vec::new()),
+            Some(named) => Here::at(Item::new(named + 1, ROOT)),
+        };
+        self.scope(here).nodes(&source.select)
     }
 
     fn include(
-        &self,
-        out: &mut String,
+        &'a self,
+        out: &mut Out,
         source: u32,
         into_raw: bool,
         here: Here,
     ) -> Result<(), PageError> {
-        let rules_apply =
-            !self.program.sources[source as usize].raw && !self.program.content.is_empty();
-        let (document, items) = self.select(source, here)?;
-        for item in items.iter().filter(|item| item.as_attribute().is_none()) {
-            if rules_apply {
-                self.copy(out, document, item.node, into_raw)?;
-            } else if let Some(dom) = self.dom(document) {
-                dom.write_alone(out, item.node, into_raw);
+        let mode = self.program.sources[source as usize].mode;
+        let items = self.select(source, here)?;
+        let size = items.len();
+        let writes = mode <= RAW_MODE && self.is_silent(mode);
+        for (index, item) in items.into_iter().enumerate() {
+            if writes && item.as_attribute().is_none() {
+                let dom = self.dom(item.document);
+                dom.write_alone(out.html(), item.node, into_raw);
+            } else {
+                let at = Here {
+                    item,
+                    position: index + 1,
+                    size,
+                };
+                self.apply_one(out, at, mode, &Vec::new(), into_raw)?;
             }
-            if out.len() > MAX_OUT {
-                return Err(PageError::TooLong);
-            }
+            out.check()?;
         }
         Ok(())
     }
 
     /// A start tag with the attributes that the rules leave and add. Of two with one name the last
     /// counts.
-    fn start(&self, out: &mut String, start: &'a Start, here: Here) -> Result<(), PageError> {
+    fn start(&'a self, out: &mut Out, start: &'a Start, here: Here) -> Result<(), PageError> {
         let mut all: Vec<(&str, Cow<'_, str>, bool)> = Vec::new();
         if !self.any(&start.drop_all, here)? {
             for given in &start.attributes {
@@ -250,17 +299,25 @@ impl<'a> Page<'a> {
                 self.edit(&mut all, start, edit, here)?;
             }
         }
-        out.push('<');
-        out.push_str(&start.name);
-        for (name, value, bare) in all {
-            write_attribute(out, name, &value, bare);
+        if start.stays_open {
+            out.open(&start.name);
+            for (name, value, bare) in all {
+                out.attribute(name, &value, bare);
+            }
+            return Ok(());
         }
-        out.push('>');
+        let html = out.html();
+        html.push('<');
+        html.push_str(&start.name);
+        for (name, value, bare) in all {
+            write_attribute(html, name, &value, bare);
+        }
+        html.push('>');
         Ok(())
     }
 
     fn edit(
-        &self,
+        &'a self,
         all: &mut Vec<(&'a str, Cow<'a, str>, bool)>,
         start: &'a Start,
         edit: &'a Edit,
@@ -275,16 +332,13 @@ impl<'a> Page<'a> {
         };
         match edit {
             Edit::Copy { source, names } => {
-                let (document, items) = self.select(*source, here)?;
-                let Some(dom) = self.dom(document) else {
-                    return Ok(());
-                };
-                for item in items {
+                for item in self.select(*source, here)? {
+                    let dom = self.dom(item.document);
                     for at in dom
                         .attributes_of(item.node)
                         .filter(|at| names.has(dom.attribute_name(*at)))
                     {
-                        if !self.is_dropped(document, at)? {
+                        if !self.is_dropped(item.attribute(at))? {
                             let bare = dom.attributes[at as usize].bare;
                             put(
                                 dom.attribute_name(at),
@@ -296,12 +350,12 @@ impl<'a> Page<'a> {
                 }
             }
             Edit::Selected { source } => {
-                let (document, items) = self.select(*source, here)?;
-                let Some(dom) = self.dom(document) else {
-                    return Ok(());
-                };
-                for at in items.iter().filter_map(|item| item.as_attribute()) {
-                    if !self.is_dropped(document, at)? {
+                for item in self.select(*source, here)? {
+                    let dom = self.dom(item.document);
+                    let Some(at) = item.as_attribute() else {
+                        continue;
+                    };
+                    if !self.is_dropped(item.attribute(at))? {
                         let bare = dom.attributes[at as usize].bare;
                         put(
                             dom.attribute_name(at),
@@ -316,7 +370,7 @@ impl<'a> Page<'a> {
                 names,
                 separator,
             } => {
-                let (document, items) = self.select(*source, here)?;
+                let items = self.select(*source, here)?;
                 for name in &names.names {
                     let given = start
                         .attributes
@@ -328,9 +382,8 @@ impl<'a> Page<'a> {
                         if index > 0 {
                             value.push_str(separator);
                         }
-                        if let Some(dom) = self.dom(document)
-                            && let Some(at) = dom.attribute(item.node, name)
-                        {
+                        let dom = self.dom(item.document);
+                        if let Some(at) = dom.attribute(item.node, name) {
                             value.push_str(dom.attribute_value(at));
                         }
                     }

@@ -8,12 +8,12 @@ mod prefix;
 mod template;
 
 pub(crate) use self::attributes::{Edit, Start};
-pub(crate) use self::block::{Block, Op, When};
+pub(crate) use self::block::{Block, Op, Step, When};
 pub(crate) use self::content::{Content, Group, Target};
 pub(crate) use self::template::Template;
 
 use crate::error::LoadError;
-use crate::rules::{Rules, Source, Test};
+use crate::rules::{Global, Rules, Source, Test};
 
 /// A compiled set of rules with its themes.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub(crate) struct Program {
     /// `notheme` and themes in the order in which they are asked: what has no condition comes last.
     pub(crate) choices: Vec<(When, Option<Template>)>,
     pub(crate) content: Content,
+    /// Modes about which nothing is said, by their number.
+    pub(crate) silent: Vec<bool>,
+    pub(crate) globals: Vec<Global<Block>>,
+    pub(crate) modes: usize,
 }
 
 impl Program {
@@ -39,12 +43,24 @@ impl Program {
             .into_iter()
             .map(|rule| template::Prepared::new(rule, &mut builder))
             .collect();
-        let content = Content::new(std::mem::take(&mut rules.content_rules), &mut builder);
+        let modes = rules.modes.len() + 1;
+        let content = Content::new(
+            std::mem::take(&mut rules.content_rules),
+            std::mem::take(&mut rules.templates),
+            modes,
+            &mut builder,
+        );
+        let globals: Vec<_> = std::mem::take(&mut rules.globals)
+            .into_iter()
+            .map(|global| builder.global(global))
+            .collect();
         let mut choices = Vec::new();
         let mut used = vec![false; prepared.len()];
         for theme in std::mem::take(&mut rules.themes) {
             let template = match &theme.html {
-                Some(html) => Some(template::compile(html, &prepared, prefix, &mut used)?),
+                Some(html) => Some(template::compile(
+                    html, &prepared, &builder, prefix, &mut used,
+                )?),
                 None => None,
             };
             choices.push((theme, template));
@@ -98,6 +114,15 @@ impl Program {
             rule.block.each_source(&rule.when, &mut note);
         }
         content.each_source(&mut note);
+        for global in &globals {
+            block::sources_of(&global.value, &mut note);
+        }
+        for document in rules.computed {
+            documents[document as usize].1.push(When::new());
+        }
+        let silent = (0..modes)
+            .map(|mode| content.is_empty(mode as u32))
+            .collect();
         let choices = choices
             .into_iter()
             .map(|(theme, template)| (theme.when, template))
@@ -109,6 +134,9 @@ impl Program {
                 documents,
                 choices,
                 content,
+                silent,
+                globals,
+                modes,
             },
             warnings,
         ))

@@ -16,7 +16,7 @@ mod text;
 mod write;
 
 pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits};
-pub(crate) use self::text::{decode, escape_text};
+pub(crate) use self::text::{decode, escape_text, written_text};
 pub(crate) use self::write::write_attribute;
 
 /// The index of a node.
@@ -103,6 +103,30 @@ impl<'s> Dom<'s> {
     /// children.
     pub(crate) fn parse_theme(source: &'s str) -> Result<Self, Excess> {
         parse::Parser::new(source, true).run()
+    }
+
+    /// Parses what rules wrote: its nodes are directly in the document, without `html` and `body`.
+    pub(crate) fn parse_fragment(source: &'s str) -> Result<Self, Excess> {
+        parse::Parser::new(source, false).run_fragment()
+    }
+
+    /// Bytes of a node in the source.
+    pub(crate) fn length(&self, id: Id) -> usize {
+        match self.node(id) {
+            Node {
+                kind: Kind::Root, ..
+            } => self.source.len(),
+            node => node.end.saturating_sub(node.start) as usize,
+        }
+    }
+
+    /// The name of an item as it is written; nothing for what has none.
+    pub(crate) fn name(&self, item: crate::xpath::Item) -> &'s str {
+        match item.as_attribute() {
+            Some(attribute) => self.attribute_name(attribute),
+            None if self.is_element(item.node) => self.written_name(item.node),
+            None => "",
+        }
     }
 
     pub(crate) fn node(&self, id: Id) -> &Node {

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::rules::Place;
+
 /// A theme could not be compiled: what, where, and what to do about it, in one line.
 #[derive(Clone, Debug)]
 pub struct LoadError {
@@ -56,6 +58,8 @@ pub enum PageError {
     TooMuchWork,
     /// The themed page would be larger than the limit.
     TooLong,
+    /// The rules have ended it: `<xsl:message terminate="yes">`.
+    Terminated,
 }
 
 impl fmt::Display for PageError {
@@ -65,8 +69,33 @@ impl fmt::Display for PageError {
             Self::TooLarge => "the page has more than two million nodes",
             Self::TooMuchWork => "the rules look at too many nodes of this page",
             Self::TooLong => "the themed page would be too long",
+            Self::Terminated => "the rules ended it, with <xsl:message terminate=\"yes\">",
         })
     }
 }
 
 impl Error for PageError {}
+
+/// What a rule has to say about a page: `<xsl:message>`.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    pub(crate) place: &'m Place,
+    pub(crate) text: &'m str,
+}
+
+impl Message<'_> {
+    /// The rules file.
+    pub fn file(&self) -> &Path {
+        &self.place.file
+    }
+
+    /// The line in that file, from 1.
+    pub fn line(&self) -> u32 {
+        self.place.line
+    }
+
+    /// The text, at most 1,000 characters of it.
+    pub fn text(&self) -> &str {
+        self.text
+    }
+}

@@ -64,6 +64,6 @@ mod theme;
 mod xpath;
 
 pub use self::context::{Context, Parameter};
-pub use self::error::{LoadError, PageError};
+pub use self::error::{LoadError, Message, PageError};
 pub use self::stamp::Stamp;
 pub use self::theme::{Loader, Theme};

@@ -47,24 +47,57 @@
 //! Content that is taken with `method="raw"`, and what comes from another document, is copied as it
 //! is, unless that has `method="transform"`.
 //!
+//! # Instructions
+//!
+//! Instructions of XSLT may be written in the HTML of a rule, in a template, and in each other. A
+//! rule about the theme runs at the top of the content, a rule about the content at its own node.
+//!
+//! | instruction | |
+//! |---|---|
+//! | `value-of`, `text` | with `disable-output-escaping` |
+//! | `copy-of` | ignores all rules about the content |
+//! | `copy` | without `use-attribute-sets` |
+//! | `apply-templates` | obeys rules about the content; with `mode` those of it: `raw` has none |
+//! | `for-each`, `sort` | `data-type`, `order`; texts are compared by code points |
+//! | `if`, `choose` | |
+//! | `attribute`, `element`, `comment` | an attribute that comes after content is left out |
+//! | `variable` | in a rule, which ends it (Diazo's goes on), and under the root `<rules>` |
+//! | `param`, `with-param` | in templates, and under the root `<rules>`: a page's parameter is first |
+//! | `call-template` | |
+//! | `template` | `match`, `name`, `priority`, `mode`; elsewhere than under the root a warning |
+//! | `message` | is logged; with `terminate="yes"` the page is unthemed |
+//! | `output`, `strip-space`, `preserve-space` | a warning: they change nothing |
+//! | `key`, `number`, `import`, all others | an error: file, line, what to write instead |
+//!
+//! Attributes of HTML in rules are attribute value templates: `class="n{position()}"`; a brace that
+//! is meant is written twice. A template with `match` is a rule about the content. Among all that
+//! fit a node its priority decides, and then it comes after `drop`, `strip`, what goes around, and
+//! `replace` with `content-children`.
+//!
+//! Work is limited: 20 million steps for a page, where an instruction, a node that is looked at and
+//! 16 bytes of text are a step each, and 600 templates and copies in each other.
+//!
 //! # XPath and CSS
 //!
 //! XPath 1.0: all axes but `namespace`, all operators, and the functions `boolean`, `ceiling`,
-//! `concat`, `contains`, `count`, `false`, `floor`, `last`, `local-name`, `name`,
-//! `normalize-space`, `not`, `number`, `position`, `round`, `starts-with`, `string`,
-//! `string-length`, `substring`, `substring-after`, `substring-before`, `sum`, `translate` and
-//! `true`. `$name` is a parameter of the page; one that is not set is an empty string, where Diazo
-//! refuses the page.
+//! `concat`, `contains`, `count`, `current`, `document`, `exsl:node-set`, `false`, `floor`,
+//! `generate-id`, `id`, `lang`, `last`, `local-name`, `name`, `normalize-space`, `not`, `number`,
+//! `position`, `round`, `starts-with`, `str:replace`, `str:tokenize`, `string`, `string-length`,
+//! `substring`, `substring-after`, `substring-before`, `sum`, `translate` and `true`. `document()`
+//! takes an address in quotes. `$name` is a variable, or a parameter of the page; a parameter that
+//! is not set is an empty string, where Diazo refuses the page.
 //!
 //! CSS: types, `*`, `#id`, `.class`, attributes with all operators, the four combinators,
 //! `:first-child`, `:last-child`, `:only-child`, `:first-of-type`, `:last-of-type`,
-//! `:only-of-type`, `:nth-child()` and its kin, `:empty`, `:root`, `:not()`, `:contains()`.
+//! `:only-of-type`, `:nth-child()` and its kin, `:empty`, `:root`, `:not()`, `:contains()`. In
+//! rules, and in `css:match`, a selector looks in the whole document. In instructions
+//! (`css:select`, `css:test`) it looks from the context node on, which may be selected itself.
+//! `css:prefix` replaces what is in front of each selector.
 //!
 //! # What differs
 //!
-//! * **No XSLT.** `xsl:` elements in rules, other values of `mode`, and functions of XSLT such as
-//!   `document()` are errors that name file and line. So are `method="ssi"` and `"esi"`, HTML
-//!   inside `<theme>`, `css:prefix`, and the namespaces from before Diazo.
+//! * **`method="ssi"` and `"esi"`, HTML inside `<theme>`, and the older namespaces** are errors that
+//!   name file and line.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
 //!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What
 //!   no rule touches is passed on byte for byte; tags that cross each other are left for browsers
@@ -78,4 +111,4 @@
 //! * **`href` is of this site.** Documents are asked for before the page is themed, and only if
 //!   path and parameters let a rule need them. Of a document that is missing nothing is taken.
 //! * **Unknown attributes**, and rules about nothing in any theme, are warnings. What takes no
-//!   selector is not written in CSS: `css:if`, which Diazo takes for `css:if-content`, is an error.
+//!   selector is not written in CSS: `css:if-path` is an error.

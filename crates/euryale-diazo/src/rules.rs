@@ -2,18 +2,27 @@
 
 mod build;
 mod condition;
+mod expression;
+mod files;
 mod inline;
+mod instruction;
 mod reader;
 mod rule;
 mod selector;
+mod toplevel;
 mod version;
+mod xslt;
 
 pub(crate) use self::condition::Test;
-pub(crate) use self::inline::Inline;
+pub(crate) use self::files::Folders;
+pub(crate) use self::inline::{Inline, write_start};
+pub(crate) use self::instruction::{Binding, Global, Instruction, Part, Pattern, Sort, Template};
 pub(crate) use self::reader::{Rules, read};
 pub(crate) use self::rule::{
     Action, ContentRule, ContentTarget, Names, Rank, Source, ThemeRule, What,
 };
+pub(crate) use self::toplevel::WholeKind;
+pub(crate) use self::xslt::{DEFAULT_MODE, RAW_MODE};
 
 use std::path::PathBuf;
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::apply;
 use crate::compile::Program;
 use crate::context::Context;
-use crate::error::{LoadError, PageError};
+use crate::dom::{Dom, ROOT};
+use crate::error::{LoadError, Message, PageError};
 use crate::rules;
 use crate::stamp::Stamp;
-use crate::xpath::{Budget, Scope};
+use crate::xpath::{Budget, Item, OneDocument, Scope};
 
 /// Rules and themes, compiled: what a page is put through. Cheap to share, never changed.
 ///
@@ -59,7 +60,21 @@ impl Theme {
         content: &'c str,
         context: &Context<'_>,
     ) -> Result<Cow<'c, str>, PageError> {
-        apply::apply(&self.program, content, context)
+        self.apply_logged(content, context, &mut |_| {})
+    }
+
+    /// As [`apply`](Self::apply); `log` is called with each message of the rules, at most 100 for a
+    /// page.
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply), after the messages.
+    pub fn apply_logged<'c>(
+        &self,
+        content: &'c str,
+        context: &Context<'_>,
+        log: &mut dyn FnMut(Message<'_>),
+    ) -> Result<Cow<'c, str>, PageError> {
+        apply::apply(&self.program, content, context, log)
     }
 
     /// The `href`s of documents that rules may take content from for such a page: fetch them, and
@@ -79,12 +94,15 @@ impl Theme {
                 None => test.of_path(context.path()).unwrap_or(true),
                 Some(expr) if expr.needs_page() => true,
                 Some(expr) => {
-                    let Ok(dom) = crate::dom::Dom::parse("") else {
+                    let Ok(dom) = Dom::parse("") else {
                         return true;
                     };
-                    let parameters = |name: &str| context.value(name);
+                    let world = OneDocument {
+                        dom: &dom,
+                        parameters: |name: &str| context.value(name),
+                    };
                     let budget = Budget::new(1_000_000);
-                    Scope::new(&dom, &parameters, &budget)
+                    Scope::new(&world, &budget, Item::new(0, ROOT))
                         .is_true(expr)
                         .map_or(true, |is| is == test.wanted)
                 }
@@ -115,6 +133,8 @@ impl Theme {
 #[must_use]
 pub struct Loader {
     rules: PathBuf,
+    theme: Option<PathBuf>,
+    folders: rules::Folders,
     prefix: Option<String>,
 }
 
@@ -123,8 +143,30 @@ impl Loader {
     pub fn new(rules: impl Into<PathBuf>) -> Self {
         Self {
             rules: rules.into(),
+            theme: None,
+            folders: rules::Folders::default(),
             prefix: None,
         }
+    }
+
+    /// Names the theme for pages for which the rules choose none: what Diazo takes from its caller,
+    /// for rules without a `<theme>`.
+    pub fn theme(mut self, html: impl Into<PathBuf>) -> Self {
+        self.theme = Some(html.into());
+        self
+    }
+
+    /// Lets the theme be read from another folder, too. By default the rules file and all that it
+    /// names are in one folder; a file outside of it, by `..` or by a symbolic link, is an error.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folders.allowed.push(folder.into());
+        self
+    }
+
+    /// Gives a folder the address `++theme++NAME/` in `href`s of the rules, as Plone does.
+    pub fn mount(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.folders.mounted.push((name.into(), folder.into()));
+        self
     }
 
     /// Relative addresses in the theme's HTML (`src`, `href`, `srcset`, `@import`, conditional
@@ -152,7 +194,16 @@ impl Loader {
     /// error, of those up to it. Once a stamp no longer holds, load again. Reads files: not on a
     /// runtime's thread.
     pub fn load_with_stamps(&self) -> (Result<Theme, LoadError>, Vec<Stamp>) {
-        let mut rules = match rules::read(&self.rules) {
+        let mut folders = self.folders.clone();
+        let own = match self.rules.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        folders.allowed.insert(0, own);
+        if let Some(folder) = self.theme.as_deref().and_then(Path::parent) {
+            folders.allowed.push(folder.to_owned());
+        }
+        let mut rules = match rules::read(&self.rules, self.theme.as_deref(), folders) {
             Ok(rules) => rules,
             Err((error, stamps)) => return (Err(error), stamps),
         };

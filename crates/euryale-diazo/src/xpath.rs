@@ -14,17 +14,19 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod value;
+mod world;
 
-pub(crate) use self::css::parse as parse_css;
-pub(crate) use self::eval::{Budget, Exhausted, Scope};
+pub(crate) use self::css::{Start as CssStart, parse as parse_css};
+pub(crate) use self::eval::{Budget, Scope};
 pub(crate) use self::functions::Function;
 pub(crate) use self::parser::parse as parse_xpath;
-pub(crate) use self::value::{Item, Value};
+pub(crate) use self::value::{Item, Value, number_of};
+pub(crate) use self::world::{OneDocument, World};
 
 use crate::dom::Name;
 
 /// A compiled expression.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Expr {
     Or(Box<Expr>, Box<Expr>),
     And(Box<Expr>, Box<Expr>),
@@ -37,8 +39,21 @@ pub(crate) enum Expr {
     Filter(Box<Expr>, Vec<Predicate>, Vec<Step>),
     Literal(String),
     Number(f64),
-    Variable(String),
+    Variable(Variable),
     Call(Function, Vec<Expr>),
+    /// The top of a document that was found when the rules were read; its index.
+    Document(u32),
+}
+
+/// Where the value of `$name` is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// A parameter of the page.
+    Parameter(String),
+    /// The index of a variable or parameter of the rules.
+    Global(u32),
+    /// A place in the frame of the rule or template.
+    Local(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +76,13 @@ pub(crate) enum Operator {
 }
 
 /// Steps from the document or from where one stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Path {
     pub(crate) absolute: bool,
     pub(crate) steps: Vec<Step>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) axis: Axis,
     pub(crate) test: Test,
@@ -90,7 +105,7 @@ pub(crate) enum Axis {
     Self_,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Test {
     /// An element, or an attribute on its axis.
     Named(Name, String),
@@ -103,7 +118,7 @@ pub(crate) enum Test {
     Nothing,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Predicate {
     Id(String),
     Class(String),
@@ -183,7 +198,9 @@ impl Expr {
             | Self::Union(a, b) => a.is_relative() || b.is_relative(),
             Self::Negate(a) | Self::Filter(a, ..) => a.is_relative(),
             Self::Path(path) => !path.absolute,
-            Self::Literal(_) | Self::Number(_) | Self::Variable(_) => false,
+            // A local variable is another one wherever its rule runs.
+            Self::Variable(Variable::Local(_)) => true,
+            Self::Literal(_) | Self::Number(_) | Self::Variable(_) | Self::Document(_) => false,
             Self::Call(function, arguments) => {
                 function.is_relative(arguments.is_empty())
                     || arguments.iter().any(Self::is_relative)
@@ -199,8 +216,9 @@ impl Expr {
             | Self::Compare(_, a, b)
             | Self::Arithmetic(_, a, b) => a.needs_page() || b.needs_page(),
             Self::Negate(a) => a.needs_page(),
-            Self::Union(..) | Self::Path(_) | Self::Filter(..) => true,
-            Self::Literal(_) | Self::Number(_) | Self::Variable(_) => false,
+            Self::Union(..) | Self::Path(_) | Self::Filter(..) | Self::Document(_) => true,
+            Self::Variable(variable) => !matches!(variable, Variable::Parameter(_)),
+            Self::Literal(_) | Self::Number(_) => false,
             Self::Call(function, arguments) => {
                 function.is_relative(arguments.is_empty()) || arguments.iter().any(Self::needs_page)
             }
@@ -222,7 +240,75 @@ impl Expr {
 
     /// Does it select nodes?
     pub(crate) fn selects(&self) -> bool {
-        matches!(self, Self::Union(..) | Self::Path(_) | Self::Filter(..))
+        match self {
+            Self::Union(..) | Self::Path(_) | Self::Filter(..) | Self::Document(_) => true,
+            Self::Variable(variable) => !matches!(variable, Variable::Parameter(_)),
+            Self::Call(function, _) => function.gives_nodes(),
+            _ => false,
+        }
+    }
+
+    /// Calls `change` with each expression in this one, and with this one last.
+    pub(crate) fn each(
+        &mut self,
+        change: &mut dyn FnMut(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        match self {
+            Self::Or(a, b)
+            | Self::And(a, b)
+            | Self::Compare(_, a, b)
+            | Self::Arithmetic(_, a, b)
+            | Self::Union(a, b) => {
+                a.each(change)?;
+                b.each(change)?;
+            }
+            Self::Negate(a) => a.each(change)?,
+            Self::Path(path) => each_in_steps(&mut path.steps, change)?,
+            Self::Filter(primary, predicates, steps) => {
+                primary.each(change)?;
+                each_in_predicates(predicates, change)?;
+                each_in_steps(steps, change)?;
+            }
+            Self::Call(_, arguments) => arguments.iter_mut().try_for_each(|a| a.each(change))?,
+            Self::Literal(_) | Self::Number(_) | Self::Variable(_) | Self::Document(_) => {}
+        }
+        change(self)
+    }
+
+    /// Is it a path, or several, whose last step tells what it selects?
+    pub(crate) fn is_plain_path(&self) -> bool {
+        match self {
+            Self::Union(a, b) => a.is_plain_path() && b.is_plain_path(),
+            // `.` may be an attribute.
+            Self::Path(path) => path
+                .steps
+                .last()
+                .is_none_or(|step| step.axis != Axis::Self_),
+            Self::Filter(_, _, steps) => steps.last().is_some_and(|step| step.axis != Axis::Self_),
+            _ => false,
+        }
+    }
+
+    /// Is it `@*|node()`?
+    pub(crate) fn is_all_inside(&self) -> bool {
+        let Self::Union(a, b) = self else {
+            return false;
+        };
+        let is = |expr: &Self, axis: Axis| match expr {
+            Self::Path(path) => match path.steps.as_slice() {
+                [step] => {
+                    let fits = match axis {
+                        Axis::Attribute => matches!(step.test, Test::Any | Test::Node),
+                        _ => matches!(step.test, Test::Node),
+                    };
+                    !path.absolute && step.axis == axis && fits && step.predicates.is_empty()
+                }
+                _ => false,
+            },
+            _ => false,
+        };
+        (is(a, Axis::Attribute) && is(b, Axis::Child))
+            || (is(b, Axis::Attribute) && is(a, Axis::Child))
     }
 
     /// Does it select attributes?
@@ -237,4 +323,31 @@ impl Expr {
             .last()
             .is_some_and(|step| step.axis == Axis::Attribute)
     }
+}
+
+fn each_in_steps(
+    steps: &mut [Step],
+    change: &mut dyn FnMut(&mut Expr) -> Result<(), String>,
+) -> Result<(), String> {
+    steps
+        .iter_mut()
+        .try_for_each(|step| each_in_predicates(&mut step.predicates, change))
+}
+
+fn each_in_predicates(
+    predicates: &mut [Predicate],
+    change: &mut dyn FnMut(&mut Expr) -> Result<(), String>,
+) -> Result<(), String> {
+    for predicate in predicates {
+        match predicate {
+            Predicate::Expr(expr) => expr.each(change)?,
+            Predicate::Not(compounds) => {
+                for (_, inner) in compounds {
+                    each_in_predicates(inner, change)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

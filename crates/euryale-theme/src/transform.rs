@@ -153,7 +153,11 @@ impl TransformPage for ThemeTransform {
             Some(documents.caching)
         };
         let themed = page.cpu().run(move || {
-            let themed = theme.apply(&content, &context)?;
+            let themed = theme.apply_logged(&content, &context, &mut |message| {
+                let file = message.file().display();
+                let line = message.line();
+                tracing::info!(%file, line, text = message.text(), "a rule of the theme says");
+            })?;
             Ok::<_, BoxError>(match themed {
                 Cow::Owned(themed) => themed,
                 Cow::Borrowed(_) => content,

@@ -1,37 +1,115 @@
 //! Copying content: as it is where no rule is about it, else node by node.
 
 use super::marks::{Main, Mark, Marks};
-use super::{Here, MAX_OUT, Page};
+use super::out::Out;
+use super::{Here, Page};
 use crate::compile::{Block, Target};
-use crate::dom::{Dom, Id, Kind, write_attribute};
+use crate::dom::{Dom, Id, Kind, decode, escape_text, write_attribute};
 use crate::error::PageError;
+use crate::rules::{DEFAULT_MODE, RAW_MODE};
+use crate::xpath::{Item, Value};
 
-/// Rules may put content into content, which is copied by rules again: so deep, and no deeper.
+/// Rules may put content into content, which is copied by rules again, and templates may call each
+/// other: so deep, and no deeper.
 const MAX_NESTED: usize = 600;
+/// Bytes of the stack that this may take. Threads have two MiB or more.
+const MAX_STACK: usize = 1_280 << 10;
 
-impl Page<'_> {
-    /// Writes a node, as the rules about the content want it.
-    pub(super) fn copy(
-        &self,
-        out: &mut String,
-        document: usize,
-        id: Id,
-        into_raw: bool,
-    ) -> Result<(), PageError> {
-        let (Some(marks), Some(dom)) = (self.marks(document)?, self.dom(document)) else {
-            return Ok(());
-        };
+/// What a template is given.
+pub(super) type Arguments<'a> = Vec<(&'a str, Value<'a>)>;
+
+impl<'a> Page<'a> {
+    pub(super) fn enter(&self, out: &Out) -> Result<(), PageError> {
         self.nested.set(self.nested.get() + 1);
-        if self.nested.get() > MAX_NESTED || out.len() > MAX_OUT {
+        if self.nested.get() > MAX_NESTED || self.stack.used() > MAX_STACK {
             return Err(PageError::TooLong);
         }
+        out.check()
+    }
+
+    pub(super) fn leave(&self) {
+        self.nested.set(self.nested.get() - 1);
+    }
+
+    /// Applies templates to one node or attribute.
+    pub(super) fn apply_one(
+        &'a self,
+        out: &mut Out,
+        here: Here,
+        mode: u32,
+        arguments: &Arguments<'a>,
+        into_raw: bool,
+    ) -> Result<(), PageError> {
+        match here.item.as_attribute() {
+            None => self.copy(out, here, mode, arguments, into_raw),
+            Some(attribute) => self.copy_attribute(out, here, attribute, mode, arguments),
+        }
+    }
+
+    fn copy_attribute(
+        &'a self,
+        out: &mut Out,
+        here: Here,
+        attribute: u32,
+        mode: u32,
+        arguments: &Arguments<'a>,
+    ) -> Result<(), PageError> {
         self.budget.spend(1)?;
-        if marks.leave_alone(id, dom.node(id).after) {
-            dom.write_alone(out, id, into_raw);
+        let dom = self.dom(here.item.document);
+        if !self.is_silent(mode)
+            && let Some(marks) = self.marks(here.item.document, mode)?
+        {
+            if marks.has_dropped(attribute) {
+                return Ok(());
+            }
+            let otherwise = &self.program.content.otherwise[mode as usize];
+            if let Some(template) = marks.template_of(attribute).or(otherwise.attribute) {
+                return self.run_template(out, template, here, arguments);
+            }
+        }
+        let value = dom.attribute_value(attribute);
+        if mode > RAW_MODE {
+            escape_text(out.html(), &decode(value), false);
         } else {
-            match (marks.of(id), dom.node(id).kind) {
+            let bare = dom.attributes[attribute as usize].bare;
+            out.attribute(dom.attribute_name(attribute), value, bare);
+        }
+        Ok(())
+    }
+
+    /// Writes a node, as the rules about the content want it.
+    pub(super) fn copy(
+        &'a self,
+        out: &mut Out,
+        here: Here,
+        mode: u32,
+        arguments: &Arguments<'a>,
+        into_raw: bool,
+    ) -> Result<(), PageError> {
+        let Item {
+            document, node: id, ..
+        } = here.item;
+        let Some(marks) = self.marks(document, mode)? else {
+            return Ok(());
+        };
+        let dom = self.dom(document);
+        self.enter(out)?;
+        self.budget.spend(1)?;
+        let otherwise = &self.program.content.otherwise[mode as usize];
+        let kind = dom.node(id).kind;
+        if mode <= RAW_MODE && otherwise.is_empty() && marks.leave_alone(id, dom.node(id).after) {
+            dom.write_alone(out.html(), id, into_raw);
+        } else {
+            match (marks.of(id), kind) {
+                (
+                    Some(Mark {
+                        main: Main::Template(template),
+                        ..
+                    }),
+                    _,
+                ) => self.run_template(out, *template, here, arguments)?,
                 (Some(mark), Kind::Element) => {
-                    self.copy_marked(out, Here { document, node: id }, dom, marks, mark)?;
+                    self.copy_marked(out, here, dom, marks, mark, mode)?;
                 }
                 (
                     Some(Mark {
@@ -40,71 +118,143 @@ impl Page<'_> {
                     }),
                     _,
                 ) => {}
-                (_, Kind::Element) => {
-                    dom.write_start(out, id);
-                    self.copy_children(out, document, dom, id)?;
-                    dom.write_end(out, id);
+                _ => {
+                    let template = match kind {
+                        Kind::Element => otherwise.element,
+                        Kind::Text => otherwise.text,
+                        Kind::Comment => otherwise.comment,
+                        Kind::Root | Kind::Doctype => None,
+                    };
+                    match template {
+                        Some(template) => self.run_template(out, template, here, arguments)?,
+                        None => self.copy_unmarked(out, here, dom, marks, mode, into_raw)?,
+                    }
                 }
-                (_, Kind::Root) => self.copy_children(out, document, dom, id)?,
-                _ => dom.write_alone(out, id, into_raw),
             }
         }
-        self.nested.set(self.nested.get() - 1);
+        self.leave();
         Ok(())
     }
 
+    /// What Diazo does in its own modes, and XSLT in others (XSLT 1.0 §5.8).
+    fn copy_unmarked(
+        &'a self,
+        out: &mut Out,
+        here: Here,
+        dom: &'a Dom<'a>,
+        marks: &Marks,
+        mode: u32,
+        into_raw: bool,
+    ) -> Result<(), PageError> {
+        let id = here.item.node;
+        match (dom.node(id).kind, mode > RAW_MODE) {
+            (Kind::Element, false) => {
+                self.start_tag(out, here.item, dom, marks, mode)?;
+                self.copy_children(out, here.item, dom, mode)?;
+                dom.write_end(out.html(), id);
+                Ok(())
+            }
+            (Kind::Root, _) | (Kind::Element, true) => {
+                self.copy_children(out, here.item, dom, mode)
+            }
+            (Kind::Comment | Kind::Doctype, true) => Ok(()),
+            _ => {
+                dom.write_alone(out.html(), id, into_raw);
+                Ok(())
+            }
+        }
+    }
+
     fn copy_children(
-        &self,
-        out: &mut String,
-        document: usize,
-        dom: &Dom<'_>,
-        id: Id,
+        &'a self,
+        out: &mut Out,
+        item: Item,
+        dom: &'a Dom<'a>,
+        mode: u32,
     ) -> Result<(), PageError> {
         // Inside its element, the text of a script is written as it is.
-        dom.children(id)
-            .try_for_each(|child| self.copy(out, document, child, true))
+        dom.children(item.node).try_for_each(|child| {
+            let here = Here {
+                item: item.beside(child),
+                position: 0,
+                size: 0,
+            };
+            self.copy(out, here, mode, &Vec::new(), mode <= RAW_MODE)
+        })
+    }
+
+    /// A start tag, without the attributes that are dropped, and with what templates make of them.
+    fn start_tag(
+        &'a self,
+        out: &mut Out,
+        item: Item,
+        dom: &'a Dom<'a>,
+        marks: &Marks,
+        mode: u32,
+    ) -> Result<(), PageError> {
+        let by_template = marks.has_templates()
+            || self.program.content.otherwise[mode as usize]
+                .attribute
+                .is_some();
+        if !by_template {
+            start(out.html(), dom, item.node, marks);
+            return Ok(());
+        }
+        out.open(dom.written_name(item.node));
+        for at in dom.attributes_of(item.node) {
+            let here = Here {
+                item: item.attribute(at),
+                position: 0,
+                size: 0,
+            };
+            self.copy_attribute(out, here, at, mode, &Vec::new())?;
+        }
+        Ok(())
     }
 
     fn copy_marked(
-        &self,
-        out: &mut String,
+        &'a self,
+        out: &mut Out,
         here: Here,
-        dom: &Dom<'_>,
+        dom: &'a Dom<'a>,
         marks: &Marks,
         mark: &Mark,
+        mode: u32,
     ) -> Result<(), PageError> {
-        let Here { document, node: id } = here;
+        let id = here.item.node;
         let groups = &self.program.content.groups;
         match mark.main {
-            Main::Drop => {}
-            Main::Strip => self.copy_children(out, document, dom, id)?,
+            // What a template makes of it was written before.
+            Main::Drop | Main::Template(_) => {}
+            Main::Strip => self.copy_children(out, here.item, dom, mode)?,
             Main::ReplaceChildren(pattern) => {
-                start(out, dom, id, marks);
+                self.start_tag(out, here.item, dom, marks, mode)?;
                 if let Target::ReplaceChildren(block) =
                     &self.program.content.patterns[pattern].target
                 {
                     self.block(out, block, here)?;
                 }
-                dom.write_end(out, id);
+                dom.write_end(out.html(), id);
             }
             Main::Copy => {
-                start(out, dom, id, marks);
-                self.copy_children(out, document, dom, id)?;
-                dom.write_end(out, id);
+                self.start_tag(out, here.item, dom, marks, mode)?;
+                self.copy_children(out, here.item, dom, mode)?;
+                dom.write_end(out.html(), id);
             }
             Main::Around => {
-                let put = |out: &mut String,
-                           group: Option<usize>,
-                           block: fn(&crate::compile::Group) -> &Block| {
-                    group.map_or(Ok(()), |group| self.block(out, block(&groups[group]), here))
-                };
+                let put =
+                    |out: &mut Out,
+                     group: Option<usize>,
+                     block: fn(&'a crate::compile::Group) -> &'a Block| {
+                        group.map_or(Ok(()), |group| self.block(out, block(&groups[group]), here))
+                    };
                 put(out, mark.before, |group| &group.before)?;
                 if !self.replaced(out, here, mark)? {
-                    start(out, dom, id, marks);
+                    self.start_tag(out, here.item, dom, marks, mode)?;
                     put(out, mark.before_children, |group| &group.before_children)?;
-                    self.copy_children(out, document, dom, id)?;
+                    self.copy_children(out, here.item, dom, mode)?;
                     put(out, mark.after_children, |group| &group.after_children)?;
-                    dom.write_end(out, id);
+                    dom.write_end(out.html(), id);
                 }
                 put(out, mark.after, |group| &group.after)?;
             }
@@ -114,7 +264,7 @@ impl Page<'_> {
 
     /// What stands in its place, if something does: the first whose condition holds, else those
     /// without one.
-    fn replaced(&self, out: &mut String, here: Here, mark: &Mark) -> Result<bool, PageError> {
+    fn replaced(&'a self, out: &mut Out, here: Here, mark: &Mark) -> Result<bool, PageError> {
         let Some(group) = mark.replace else {
             return Ok(false);
         };
@@ -133,13 +283,15 @@ impl Page<'_> {
         Ok(done)
     }
 
-    pub(super) fn is_dropped(&self, document: usize, attribute: u32) -> Result<bool, PageError> {
-        if self.program.content.is_empty() {
+    pub(super) fn is_dropped(&'a self, attribute: Item) -> Result<bool, PageError> {
+        if self.is_silent(DEFAULT_MODE) {
             return Ok(false);
         }
-        Ok(self
-            .marks(document)?
-            .is_some_and(|marks| marks.has_dropped(attribute)))
+        let marks = self.marks(attribute.document, DEFAULT_MODE)?;
+        Ok(marks.is_some_and(|marks| {
+            let index = attribute.as_attribute();
+            index.is_some_and(|index| marks.has_dropped(index))
+        }))
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Here, Page};
 use crate::compile::Target;
 use crate::dom::{Id, ROOT};
 use crate::error::PageError;
+use crate::xpath::Item;
 
 /// What becomes of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub(super) enum Main {
     Around,
     /// The index of the pattern that replaces its children.
     ReplaceChildren(usize),
+    /// A template says what becomes of it.
+    Template(u32),
 }
 
 /// What the rules say about one node. Of each place the last group counts.
@@ -35,6 +38,8 @@ pub(super) struct Marks {
     nodes: Vec<(Id, Mark)>,
     /// Attributes that are dropped.
     attributes: Vec<u32>,
+    /// Attributes that templates fit, the last of one attribute counts.
+    templates: Vec<(u32, u32)>,
 }
 
 impl Marks {
@@ -52,6 +57,18 @@ impl Marks {
         Some(&self.nodes[index].1)
     }
 
+    pub(super) fn has_templates(&self) -> bool {
+        !self.templates.is_empty()
+    }
+
+    pub(super) fn template_of(&self, attribute: u32) -> Option<u32> {
+        let after = self
+            .templates
+            .partition_point(|(known, _)| *known <= attribute);
+        let (known, template) = self.templates.get(after.checked_sub(1)?)?;
+        (*known == attribute).then_some(*template)
+    }
+
     pub(super) fn has_dropped(&self, attribute: u32) -> bool {
         self.attributes.binary_search(&attribute).is_ok()
     }
@@ -66,42 +83,43 @@ const UNMARKED: Mark = Mark {
     after: None,
 };
 
-impl Page<'_> {
-    /// The marks of a document, found when they are first asked for.
-    pub(super) fn marks(&self, document: usize) -> Result<Option<&Marks>, PageError> {
-        let Some(parsed) = &self.documents[document] else {
+impl<'a> Page<'a> {
+    /// The marks of a document in a mode, found when they are first asked for.
+    pub(super) fn marks(
+        &'a self,
+        document: u32,
+        mode: u32,
+    ) -> Result<Option<&'a Marks>, PageError> {
+        let Some(parsed) = self.parsed(document) else {
             return Ok(None);
         };
-        if parsed.marks.get().is_none() {
-            let marks = self.find_marks(document)?;
+        let place = &parsed.marks[mode as usize];
+        if place.get().is_none() {
+            let marks = self.find_marks(document, mode)?;
             // Nobody else can have set them: a page is themed by one thread, and finding marks
             // copies nothing.
-            let _ = parsed.marks.set(marks);
+            let _ = place.set(marks);
         }
-        Ok(parsed.marks.get())
+        Ok(place.get())
     }
 
-    fn find_marks(&self, document: usize) -> Result<Marks, PageError> {
+    fn find_marks(&'a self, document: u32, mode: u32) -> Result<Marks, PageError> {
         let mut found: Vec<(Id, usize)> = Vec::new();
         let mut marks = Marks::default();
-        let top = Here {
-            document,
-            node: ROOT,
-        };
-        let (Some(scope), Some(dom)) = (self.scope(top), self.dom(document)) else {
-            return Ok(marks);
-        };
-        for (index, pattern) in self.program.content.patterns.iter().enumerate() {
+        let scope = self.scope(Here::at(Item::new(document, ROOT)));
+        let dom = self.dom(document);
+        let patterns = self.program.content.patterns.iter().enumerate();
+        for (index, pattern) in patterns.filter(|(_, pattern)| pattern.mode == mode) {
             for item in scope.nodes(&pattern.select)? {
-                let here = Here {
-                    document,
-                    node: item.node,
-                };
+                let here = Here::at(item.beside(item.node));
                 if item.node == ROOT || !self.all(&pattern.when, here)? {
                     continue;
                 }
                 match (&pattern.target, item.as_attribute()) {
                     (Target::Drop, Some(attribute)) => marks.attributes.push(attribute),
+                    (Target::Template(template), Some(attribute)) => {
+                        marks.templates.push((attribute, *template));
+                    }
                     (_, Some(_)) => continue,
                     (Target::DropAttributes(names), None) => {
                         let dropped = dom.attributes_of(item.node);
@@ -115,6 +133,7 @@ impl Page<'_> {
             }
         }
         marks.attributes.sort_unstable();
+        marks.templates.sort_by_key(|(attribute, _)| *attribute);
         // Stable: for one node the patterns stay in their order, the weakest first.
         found.sort_by_key(|(node, _)| *node);
         for (node, index) in found {
@@ -132,9 +151,15 @@ impl Page<'_> {
         let content = &self.program.content;
         let group = match &content.patterns[index].target {
             Target::DropAttributes(_) => return,
-            Target::Drop if content.patterns[index].select.selects_attributes() => return,
+            // What is said about an attribute is kept elsewhere.
+            Target::Drop | Target::Template(_)
+                if content.patterns[index].select.selects_attributes() =>
+            {
+                return;
+            }
             Target::Drop => return mark.main = Main::Drop,
             Target::Strip => return mark.main = Main::Strip,
+            Target::Template(template) => return mark.main = Main::Template(*template),
             Target::ReplaceChildren(_) => return mark.main = Main::ReplaceChildren(index),
             Target::Group(group) => *group as usize,
         };

@@ -12,6 +12,8 @@ pub(crate) struct Start {
     /// All of them go when one of these holds.
     pub(crate) drop_all: Vec<When>,
     pub(crate) edits: Vec<(When, Edit)>,
+    /// What is inside may begin with attributes.
+    pub(crate) stays_open: bool,
 }
 
 /// An attribute of the theme.
@@ -97,6 +99,7 @@ impl Start {
             attributes,
             drop_all,
             edits,
+            stays_open: false,
         }
     }
 }

@@ -4,10 +4,12 @@
 //! last (XSLT 1.0 §5.5). Diazo writes drops first, then strips, then what goes before, after and in
 //! place of a node, then what replaces its children; that order decides here.
 
-use super::block::Builder;
+use super::block::{Builder, is_identity};
 use super::draft::Draft;
 use super::{Block, When};
-use crate::rules::{ContentRule, ContentTarget, Names, Rank};
+use crate::rules::{
+    ContentRule, ContentTarget, DEFAULT_MODE, Inline, Names, Rank, Template, WholeKind,
+};
 use crate::xpath::Expr;
 
 /// All rules about the content.
@@ -16,6 +18,45 @@ pub(crate) struct Content {
     /// The weakest first.
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) groups: Vec<Group>,
+    pub(crate) templates: Vec<Template<Block>>,
+    /// For each mode, templates for what nothing else fits.
+    pub(crate) otherwise: Vec<Otherwise>,
+}
+
+/// Templates for all nodes of a kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Otherwise {
+    pub(crate) element: Option<u32>,
+    pub(crate) text: Option<u32>,
+    pub(crate) comment: Option<u32>,
+    pub(crate) attribute: Option<u32>,
+}
+
+impl Otherwise {
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                element: None,
+                text: None,
+                comment: None,
+                attribute: None,
+            }
+        )
+    }
+
+    fn set(&mut self, kind: WholeKind, template: u32) {
+        let places = match kind {
+            WholeKind::Elements => vec![&mut self.element],
+            WholeKind::Texts => vec![&mut self.text],
+            WholeKind::Comments => vec![&mut self.comment],
+            WholeKind::Attributes => vec![&mut self.attribute],
+            WholeKind::Nodes => vec![&mut self.element, &mut self.text, &mut self.comment],
+        };
+        for place in places {
+            *place = Some(template);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -23,6 +64,7 @@ pub(crate) struct Pattern {
     pub(crate) select: Expr,
     pub(crate) when: When,
     pub(crate) target: Target,
+    pub(crate) mode: u32,
     order: (Rank, u8),
 }
 
@@ -34,6 +76,7 @@ pub(crate) enum Target {
     /// The index of a group.
     Group(u32),
     ReplaceChildren(Block),
+    Template(u32),
 }
 
 /// Rules with one selector: what they put around a node and into it.
@@ -47,8 +90,20 @@ pub(crate) struct Group {
 }
 
 impl Content {
-    pub(super) fn new(rules: Vec<ContentRule>, builder: &mut Builder) -> Self {
-        let mut content = Self::default();
+    pub(super) fn new(
+        rules: Vec<ContentRule>,
+        templates: Vec<Template<Vec<Inline>>>,
+        modes: usize,
+        builder: &mut Builder,
+    ) -> Self {
+        let templates = templates
+            .into_iter()
+            .map(|template| builder.template(template));
+        let mut content = Self {
+            templates: templates.collect(),
+            otherwise: vec![Otherwise::default(); modes],
+            ..Self::default()
+        };
         let mut known: Vec<String> = Vec::new();
         for ContentRule {
             target,
@@ -58,7 +113,25 @@ impl Content {
             rank,
         } in rules
         {
+            let mut in_mode = DEFAULT_MODE;
             let (phase, target) = match target {
+                ContentTarget::Template {
+                    template,
+                    mode,
+                    kind,
+                } => {
+                    // Diazo's own templates copy; in other modes there are none of these.
+                    let copies =
+                        mode <= 1 && is_identity(&content.templates[template as usize], mode);
+                    if let Some(kind) = kind {
+                        if !copies {
+                            content.otherwise[mode as usize].set(kind, template);
+                        }
+                        continue;
+                    }
+                    in_mode = mode;
+                    (4, Target::Template(template))
+                }
                 ContentTarget::Drop => (0, Target::Drop),
                 ContentTarget::DropAttributes(names) => (0, Target::DropAttributes(names)),
                 ContentTarget::Strip => (1, Target::Strip),
@@ -77,6 +150,7 @@ impl Content {
                             select,
                             when: When::new(),
                             target,
+                            mode: DEFAULT_MODE,
                             order: (rank, 2),
                         });
                     }
@@ -88,6 +162,7 @@ impl Content {
                 select,
                 when,
                 target,
+                mode: in_mode,
                 order: (rank, phase),
             });
         }
@@ -95,8 +170,10 @@ impl Content {
         content
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.patterns.is_empty()
+    /// Returns whether nothing is said about nodes in a mode.
+    pub(crate) fn is_empty(&self, mode: u32) -> bool {
+        self.otherwise[mode as usize].is_empty()
+            && self.patterns.iter().all(|pattern| pattern.mode != mode)
     }
 
     pub(super) fn each_source(&self, note: &mut impl FnMut(u32, &When)) {
@@ -106,6 +183,9 @@ impl Content {
             }
         }
         let always = When::new();
+        for template in &self.templates {
+            template.body.each_source(&always, note);
+        }
         for group in &self.groups {
             for block in [
                 &group.before,
@@ -144,7 +224,10 @@ impl Group {
             ContentTarget::Replace { inline, .. } => {
                 return self.replace.push((when, builder.inline(inline)));
             }
-            ContentTarget::Drop | ContentTarget::DropAttributes(_) | ContentTarget::Strip => return,
+            ContentTarget::Drop
+            | ContentTarget::DropAttributes(_)
+            | ContentTarget::Strip
+            | ContentTarget::Template { .. } => return,
         };
         let mut draft = Draft::from(std::mem::take(place));
         draft.when(&when, builder.inline(inline));

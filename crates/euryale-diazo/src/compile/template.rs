@@ -8,8 +8,9 @@ use super::draft::Draft;
 use super::{Block, Start, When, prefix};
 use crate::dom::{Dom, Excess, Id, Kind, Name, ROOT, Traits, write_attribute};
 use crate::error::LoadError;
-use crate::rules::{Action, Names, Place, ThemeHtml, ThemeRule};
-use crate::xpath::{Budget, Expr, Scope};
+use crate::error::PageError;
+use crate::rules::{Action, Names, Place, Source, ThemeHtml, ThemeRule};
+use crate::xpath::{Budget, Expr, Item, OneDocument, Scope};
 
 /// Nodes that all rules may look at in one theme.
 const BUDGET: u64 = 20_000_000;
@@ -85,6 +86,7 @@ impl Prepared {
 pub(super) fn compile(
     html: &ThemeHtml,
     rules: &[Prepared],
+    builder: &Builder,
     base: Option<&str>,
     used: &mut [bool],
 ) -> Result<Template, LoadError> {
@@ -94,12 +96,15 @@ pub(super) fn compile(
         Excess::Nodes => fail("more than two million nodes"),
     })?;
     let mut matching: HashMap<Id, Vec<&Prepared>> = HashMap::new();
-    let parameters = |_: &str| None;
+    let world = OneDocument {
+        dom: &dom,
+        parameters: |_: &str| None,
+    };
     let budget = Budget::new(BUDGET);
     for (rule, used) in rules.iter().zip(used) {
-        let nodes = Scope::new(&dom, &parameters, &budget)
+        let nodes = Scope::new(&world, &budget, Item::new(0, ROOT))
             .nodes(&rule.theme)
-            .map_err(|_| {
+            .map_err(|_: PageError| {
                 LoadError::new(
                     &rule.place.file,
                     Some(rule.place.line),
@@ -118,6 +123,7 @@ pub(super) fn compile(
         dom: &dom,
         matching,
         prefix,
+        sources: &builder.sources,
     };
     let mut draft = Draft::default();
     if !dom
@@ -142,6 +148,7 @@ struct Compiler<'a> {
     dom: &'a Dom<'a>,
     matching: HashMap<Id, Vec<&'a Prepared>>,
     prefix: prefix::Prefix,
+    sources: &'a [Source],
 }
 
 impl Compiler<'_> {
@@ -241,7 +248,7 @@ impl Compiler<'_> {
         let mut end = String::new();
         self.dom.write_end(&mut end, id);
         if rules.is_empty() && !raw {
-            self.start(id, rules, out);
+            self.start(id, rules, false, out);
             self.dom
                 .children(id)
                 .try_for_each(|child| self.node(child, out))?;
@@ -265,9 +272,6 @@ impl Compiler<'_> {
                 });
             }
         };
-        let mut start = Draft::default();
-        self.start(id, rules, &mut start);
-        unless_stripped(out, start);
         let mut inside = Draft::default();
         for rule in rules
             .iter()
@@ -287,14 +291,22 @@ impl Compiler<'_> {
             inside.when(&rule.when, rule.block.clone());
         }
         let inside = inside.finish();
-        out.append(if raw { inside.into_raw() } else { inside });
+        let traits = Traits::of(node.name);
+        let inside = match raw {
+            true => inside.into_raw(!traits.has(Traits::RAW)),
+            false => inside,
+        };
+        let mut start = Draft::default();
+        self.start(id, rules, inside.joins(self.sources), &mut start);
+        unless_stripped(out, start);
+        out.append(inside);
         let mut draft = Draft::default();
         draft.html(&end);
         unless_stripped(out, draft);
         Ok(())
     }
 
-    fn start(&self, id: Id, rules: &[&Prepared], out: &mut Draft) {
+    fn start(&self, id: Id, rules: &[&Prepared], stays_open: bool, out: &mut Draft) {
         let dom = self.dom;
         let name = dom.written_name(id);
         let given = || {
@@ -313,8 +325,10 @@ impl Compiler<'_> {
             by_name || rule.gives_attributes()
         };
         let mut html = String::new();
-        if rules.iter().any(changes) {
-            out.push(Op::Start(Start::new(name, given(), rules).into()));
+        if stays_open || rules.iter().any(changes) {
+            let mut start = Start::new(name, given(), rules);
+            start.stays_open = stays_open;
+            out.push(Op::Start(start.into()));
         } else if self.prefix.is_empty() {
             dom.write_start(&mut html, id);
         } else {

@@ -65,8 +65,34 @@ impl<'s> Parser<'s> {
     }
 
     pub(super) fn run(mut self) -> Result<Dom<'s>, Excess> {
-        let source = self.dom.source.as_bytes();
-        if source.len() > (u32::MAX / 2) as usize {
+        self.begin()?;
+        self.go_on()
+    }
+
+    /// As inside a `body`, which is taken away afterwards.
+    pub(super) fn run_fragment(mut self) -> Result<Dom<'s>, Excess> {
+        const AROUND: u32 = 2;
+        self.begin()?;
+        self.implied(HTML, 0)?;
+        self.implied(BODY, 0)?;
+        self.phase = Phase::InBody;
+        let mut dom = self.go_on()?;
+        dom.nodes.drain(1..=AROUND as usize);
+        let moved = |id: Id| match id {
+            NONE => NONE,
+            id => id.saturating_sub(AROUND),
+        };
+        for node in &mut dom.nodes {
+            node.parent = moved(node.parent);
+            node.previous = moved(node.previous);
+            node.after -= AROUND;
+        }
+        dom.ids.iter_mut().for_each(|id| *id -= AROUND);
+        Ok(dom)
+    }
+
+    fn begin(&mut self) -> Result<(), Excess> {
+        if self.dom.source.len() > (u32::MAX / 2) as usize {
             return Err(Excess::Nodes);
         }
         self.push(Kind::Root, Name::of(b""), 0, 0)?;
@@ -76,6 +102,11 @@ impl<'s> Parser<'s> {
             traits: Traits::of(HTML),
             last_child: NONE,
         });
+        Ok(())
+    }
+
+    fn go_on(mut self) -> Result<Dom<'s>, Excess> {
+        let source = self.dom.source.as_bytes();
         let mut text = 0;
         let mut loose = false;
         let mut at = 0;

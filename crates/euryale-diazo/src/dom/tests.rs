@@ -41,7 +41,7 @@ fn ours(html: &str) -> String {
                 let name = dom.written_name(id).to_ascii_lowercase();
                 out.line(depth, format!("{name} {}", node.attribute_count));
             }
-            Kind::Text => out.text(depth, &Item::node(id).text(dom)),
+            Kind::Text => out.text(depth, &Item::new(0, id).text(dom)),
             Kind::Comment => out.line(depth, "<!---->".to_owned()),
             Kind::Root | Kind::Doctype => {}
         }

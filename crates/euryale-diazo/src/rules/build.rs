@@ -5,9 +5,13 @@ use roxmltree::Node;
 use super::condition::{About, PathPattern, Test};
 use super::reader::Reader;
 use super::selector::{Written, children_of, from_top, pattern};
-use super::{Action, ContentRule, ContentTarget, Names, Source, TestId, ThemeRule, What};
+use super::{
+    Action, ContentRule, ContentTarget, DEFAULT_MODE, Names, RAW_MODE, Source, TestId, ThemeRule,
+    What,
+};
 use crate::address;
 use crate::error::LoadError;
+use crate::xpath::Expr;
 
 const KNOWN: [&str; 9] = [
     "theme",
@@ -75,7 +79,7 @@ impl Reader {
             ("strip", false, _) => Action::Strip,
             _ => return Err(self.error(node, format!("theme-children does not stand in <{name}>"))),
         };
-        let theme = target.nodes().map_err(|error| self.error(node, error))?;
+        let theme = self.nodes(node, &target.clone())?;
         let what = match name {
             "drop" | "strip" => What::Inline(Vec::new()),
             _ if has_content || node.has_attribute("href") => {
@@ -123,34 +127,24 @@ impl Reader {
                 ));
             }
         };
-        let mut select = written.nodes().map_err(|error| self.error(node, error))?;
+        let mut select = self.nodes(node, &written)?;
         if children {
             select = children_of(select);
         }
-        let mode = node.attribute("mode");
-        if mode.is_some_and(|mode| mode != "raw") {
-            return Err(self.error(
-                node,
-                "mode is raw or nothing: others name templates of XSLT",
-            ));
-        }
+        let mode = node.attribute("mode").map(|mode| self.mode(mode));
         let method = node.attribute("method");
         let document = match node.attribute("href") {
             None => None,
             Some(href) => {
-                if !address::is_of_this_site(href) {
-                    let what = format!("{href} is elsewhere: content comes from this site only");
-                    return Err(self.error(node, what));
-                }
                 select = from_top(select);
-                Some(self.document(href))
+                Some(self.site_document(node, href)?)
             }
         };
-        let raw = match (method, document) {
-            (Some("raw"), _) | (Some("document") | None, Some(_)) => true,
-            (Some("transform"), Some(_)) | (None | Some("document" | "transform"), None) => {
-                mode.is_some()
-            }
+        let mode = match (method, document) {
+            (Some("raw"), _) => RAW_MODE,
+            (Some("document") | None, Some(_)) => mode.unwrap_or(RAW_MODE),
+            (Some("transform"), Some(_)) => DEFAULT_MODE,
+            (None | Some("document" | "transform"), None) => mode.unwrap_or(DEFAULT_MODE),
             (Some(other), _) => {
                 let what = format!(
                     "method=\"{other}\" is not supported: it is raw, document or transform"
@@ -161,8 +155,31 @@ impl Reader {
         Ok(Source {
             select,
             document,
-            raw,
+            mode,
         })
+    }
+
+    /// An expression that selects nodes.
+    fn nodes(&mut self, node: Node<'_, '_>, written: &Written) -> Result<Expr, LoadError> {
+        let expr = self.compiled(node, written)?;
+        if expr.selects() {
+            Ok(expr)
+        } else {
+            Err(self.error(node, format!("\"{}\" selects no nodes", written.text)))
+        }
+    }
+
+    /// A document of this site that rules take content from.
+    pub(super) fn site_document(
+        &mut self,
+        node: Node<'_, '_>,
+        href: &str,
+    ) -> Result<u32, LoadError> {
+        if address::is_of_this_site(href) {
+            return Ok(self.document(href));
+        }
+        let what = format!("{href} is elsewhere: content comes from this site only");
+        Err(self.error(node, what))
     }
 
     fn document(&mut self, href: &str) -> u32 {
@@ -210,7 +227,7 @@ impl Reader {
                 "href needs theme; in the content, write <include href=\"…\"/>",
             ));
         }
-        let mut select = written.nodes().map_err(|error| self.error(node, error))?;
+        let mut select = self.nodes(node, &written)?;
         let target = match (name, node.attribute("attributes")) {
             ("drop", Some(names)) => ContentTarget::DropAttributes(Names::parse(names)),
             (_, Some(_)) => {
@@ -220,15 +237,15 @@ impl Reader {
             ("strip", None) => ContentTarget::Strip,
             ("before", None) => ContentTarget::Before {
                 children,
-                inline: self.inline(node)?,
+                inline: self.content_inline(node)?,
             },
             ("after", None) => ContentTarget::After {
                 children,
-                inline: self.inline(node)?,
+                inline: self.content_inline(node)?,
             },
             ("replace", None) => ContentTarget::Replace {
                 children,
-                inline: self.inline(node)?,
+                inline: self.content_inline(node)?,
             },
             _ => return Err(self.error(node, format!("<{name}> needs theme"))),
         };
@@ -267,7 +284,7 @@ impl Reader {
                     }
                 }
             }
-            let expr = written.compile().map_err(|error| self.error(node, error))?;
+            let expr = self.compiled(node, &written)?;
             ids.push(self.test(About::Expr(expr), wanted));
         }
         for (name, wanted) in [("if-path", true), ("if-not-path", false)] {
@@ -276,14 +293,10 @@ impl Reader {
             }
         }
         for (name, wanted) in [("if", true), ("if-not", false)] {
-            let Some(text) = node.attribute(name) else {
+            let Some(written) = self.written(node, name) else {
                 continue;
             };
-            let written = Written {
-                text: text.to_owned(),
-                css: false,
-            };
-            let expr = written.compile().map_err(|error| self.error(node, error))?;
+            let expr = self.compiled(node, &written)?;
             ids.push(self.test(About::Expr(expr), wanted));
         }
         Ok(ids)

@@ -1,9 +1,13 @@
-//! HTML that is written in a rule.
+//! HTML and instructions that are written in a rule.
+
+use std::sync::Arc;
 
 use roxmltree::{Node, NodeType};
 
-use super::reader::{Reader, is_diazo};
-use super::{Source, TestId};
+use super::instruction::{Instruction, Pattern};
+use super::reader::{Reader, XSLT, is_diazo};
+use super::xslt::is_xslt;
+use super::{Place, Source, TestId};
 use crate::dom::{Name, Traits, escape_text, write_attribute};
 use crate::error::LoadError;
 
@@ -16,91 +20,190 @@ pub(crate) enum Inline {
         source: Source,
         when: Vec<TestId>,
     },
+    Do(Arc<Place>, Box<Instruction<Vec<Inline>>>),
 }
 
 /// Elements in elements: what a rules file may have of them.
 const MAX_DEPTH: usize = 100;
 
-impl Reader {
-    /// The inline content of a rule.
-    pub(super) fn inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
-        let mut parts = Vec::new();
-        let mut html = String::new();
-        for child in rule.children() {
-            self.inline_node(child, &mut html, &mut parts, 0)?;
+/// Where in a rule something is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inside {
+    /// In a template or a rule about the content, where white space between elements and comments
+    /// are left out. In a rule about the theme they are kept.
+    pub(super) strips: bool,
+    /// In a script or a style.
+    pub(super) raw: bool,
+    depth: usize,
+}
+
+impl Inside {
+    pub(super) fn rule(strips: bool) -> Self {
+        Self {
+            strips,
+            raw: false,
+            depth: 0,
         }
-        if !html.is_empty() {
-            parts.push(Inline::Html(html));
-        }
-        Ok(parts)
     }
 
-    fn inline_node(
+    pub(super) fn deeper(self, reader: &Reader, node: Node<'_, '_>) -> Result<Self, LoadError> {
+        if self.depth == MAX_DEPTH {
+            let what = format!("more than {MAX_DEPTH} elements in each other");
+            return Err(reader.error(node, what));
+        }
+        Ok(Self {
+            depth: self.depth + 1,
+            ..self
+        })
+    }
+}
+
+impl Inline {
+    fn push_html(parts: &mut Vec<Self>) -> &mut String {
+        if !matches!(parts.last(), Some(Self::Html(_))) {
+            parts.push(Self::Html(String::new()));
+        }
+        match parts.last_mut() {
+            Some(Self::Html(html)) => html,
+            // It was pushed above.
+            _ => unreachable!("the last part is HTML"),
+        }
+    }
+
+    pub(super) fn push_text(parts: &mut Vec<Self>, text: &str, raw: bool) {
+        if text.is_empty() {
+            return;
+        }
+        let html = Self::push_html(parts);
+        if raw {
+            html.push_str(text);
+        } else {
+            escape_text(html, text, false);
+        }
+    }
+}
+
+impl Reader {
+    /// The inline content of a rule about the theme.
+    pub(super) fn inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
+        self.framed(rule, Inside::rule(false))
+    }
+
+    /// The inline content of a rule about the content.
+    pub(super) fn content_inline(&mut self, rule: Node<'_, '_>) -> Result<Vec<Inline>, LoadError> {
+        self.framed(rule, Inside::rule(true))
+    }
+
+    /// What is in a rule, with a frame if it has variables.
+    fn framed(&mut self, rule: Node<'_, '_>, inside: Inside) -> Result<Vec<Inline>, LoadError> {
+        let outer = std::mem::take(&mut self.slots);
+        let body = self.body(rule, inside)?;
+        let size = std::mem::replace(&mut self.slots, outer);
+        if size == 0 {
+            return Ok(body);
+        }
+        let frame = Instruction::Frame { size, body };
+        Ok(vec![Inline::Do(self.place(rule).into(), Box::new(frame))])
+    }
+
+    pub(super) fn inline_node(
         &mut self,
         node: Node<'_, '_>,
-        html: &mut String,
+        inside: Inside,
         parts: &mut Vec<Inline>,
-        depth: usize,
     ) -> Result<(), LoadError> {
         match node.node_type() {
             NodeType::Text => {
                 let text = node.text().unwrap_or_default();
-                let parent = node
-                    .parent_element()
-                    .map_or("", |parent| parent.tag_name().name());
-                if Traits::of(Name::of(parent.as_bytes())).has(Traits::RAW) {
-                    html.push_str(text);
-                } else {
-                    escape_text(html, text, false);
+                let in_xslt = node.parent_element().is_some_and(is_xslt);
+                let is_blank = text.chars().all(|c| c.is_ascii_whitespace());
+                if !(is_blank && (inside.strips || in_xslt)) {
+                    Inline::push_text(parts, text, inside.raw);
                 }
             }
-            NodeType::Comment => {
+            NodeType::Comment if !inside.strips => {
+                let html = Inline::push_html(parts);
                 html.push_str("<!--");
                 html.push_str(node.text().unwrap_or_default());
                 html.push_str("-->");
             }
+            NodeType::Element if is_xslt(node) => self.instruction(node, inside, parts)?,
             NodeType::Element if is_diazo(node) && node.tag_name().name() == "include" => {
-                if !html.is_empty() {
-                    parts.push(Inline::Html(std::mem::take(html)));
-                }
                 let (source, when) = self.include(node)?;
                 parts.push(Inline::Include { source, when });
             }
             NodeType::Element => {
                 self.refuse_foreign(node)?;
-                if depth == MAX_DEPTH {
-                    return Err(self.error(
-                        node,
-                        format!("more than {MAX_DEPTH} elements in each other"),
-                    ));
-                }
-                let name = node.tag_name().name();
-                html.push('<');
-                html.push_str(name);
-                for attribute in node.attributes() {
-                    let prefix = attribute
-                        .namespace()
-                        .and_then(|namespace| node.lookup_prefix(namespace));
-                    let name = match prefix {
-                        Some(prefix) => format!("{prefix}:{}", attribute.name()),
-                        None => attribute.name().to_owned(),
-                    };
-                    let mut value = String::new();
-                    escape_text(&mut value, attribute.value(), false);
-                    write_attribute(html, &name, &value, false);
-                }
-                html.push('>');
-                for child in node.children() {
-                    self.inline_node(child, html, parts, depth + 1)?;
-                }
-                if !Traits::of(Name::of(name.as_bytes())).has(Traits::VOID) {
-                    html.push_str("</");
-                    html.push_str(name);
-                    html.push('>');
-                }
+                self.element(node, inside, parts)?;
             }
-            NodeType::PI | NodeType::Root => {}
+            NodeType::Comment | NodeType::PI | NodeType::Root => {}
         }
         Ok(())
     }
+
+    /// An element that is written into the page. One without instructions is one piece of HTML.
+    fn element(
+        &mut self,
+        node: Node<'_, '_>,
+        inside: Inside,
+        parts: &mut Vec<Inline>,
+    ) -> Result<(), LoadError> {
+        let name = node.tag_name().name();
+        let traits = Traits::of(Name::of(name.as_bytes()));
+        let mut attributes = Vec::new();
+        for attribute in node.attributes() {
+            if attribute.namespace() == Some(XSLT) {
+                continue;
+            }
+            let prefix = attribute
+                .namespace()
+                .and_then(|namespace| node.lookup_prefix(namespace));
+            let name = match prefix {
+                Some(prefix) => format!("{prefix}:{}", attribute.name()),
+                None => attribute.name().to_owned(),
+            };
+            attributes.push((name, self.template(node, attribute.value())?));
+        }
+        let inside = Inside {
+            raw: traits.has(Traits::RAW),
+            ..inside
+        };
+        let body = self.body(node, inside)?;
+        let is_fixed = attributes.iter().all(|(_, value)| value.fixed().is_some());
+        let text = match body.as_slice() {
+            [] => Some(""),
+            [Inline::Html(html)] => Some(html.as_str()),
+            _ => None,
+        };
+        let Some(text) = text.filter(|_| is_fixed) else {
+            let element = Instruction::Element {
+                name: Pattern(vec![super::instruction::Part::Text(name.to_owned())]),
+                attributes,
+                body,
+            };
+            parts.push(Inline::Do(self.place(node).into(), Box::new(element)));
+            return Ok(());
+        };
+        let html = Inline::push_html(parts);
+        write_start(html, name, &attributes);
+        html.push_str(text);
+        if !traits.has(Traits::VOID) {
+            html.push_str("</");
+            html.push_str(name);
+            html.push('>');
+        }
+        Ok(())
+    }
+}
+
+/// A start tag whose attributes are the same on each page.
+pub(crate) fn write_start(html: &mut String, name: &str, attributes: &[(String, Pattern)]) {
+    html.push('<');
+    html.push_str(name);
+    for (name, value) in attributes {
+        let mut escaped = String::new();
+        escape_text(&mut escaped, value.fixed().unwrap_or_default(), false);
+        write_attribute(html, name, &escaped, false);
+    }
+    html.push('>');
 }

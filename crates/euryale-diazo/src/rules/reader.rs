@@ -4,16 +4,21 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use super::files::Folders;
 use super::selector::Written;
 use super::version::Version;
-use super::{ContentRule, Place, Test, TestId, ThemeFile, ThemeHtml, ThemeRule};
+use super::{
+    ContentRule, DocumentId, Global, Inline, Place, Template, Test, TestId, ThemeFile, ThemeHtml,
+    ThemeRule,
+};
 use crate::error::LoadError;
 use crate::stamp::Stamp;
+use crate::xpath::Variable;
 
 const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
 const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
-const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
+pub(super) const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
 const OLD: [&str; 2] = [
     "http://openplans.org/deliverance",
     "http://namespaces.plone.org/xdv",
@@ -28,7 +33,9 @@ const CONDITIONS: [&str; 6] = [
     "if-not-path",
 ];
 /// What may be written in CSS.
-const SELECTORS: [&str; 6] = [
+const SELECTORS: [&str; 8] = [
+    "if",
+    "if-not",
     "theme",
     "theme-children",
     "content",
@@ -37,9 +44,7 @@ const SELECTORS: [&str; 6] = [
     "if-not-content",
 ];
 
-/// Bytes of one file, files of one theme, files that include each other, `<rules>` in `<rules>`.
-const MAX_FILE: u64 = 8 << 20;
-const MAX_FILES: usize = 256;
+/// Files that include each other, `<rules>` in `<rules>`, and what one file may have.
 const MAX_INCLUDES: usize = 16;
 const MAX_NESTED: usize = 50;
 const MAX_XML_NODES: u32 = 500_000;
@@ -53,6 +58,12 @@ pub(crate) struct Rules {
     pub(crate) themes: Vec<ThemeFile>,
     pub(crate) theme_rules: Vec<ThemeRule>,
     pub(crate) content_rules: Vec<ContentRule>,
+    pub(crate) templates: Vec<Template<Vec<Inline>>>,
+    pub(crate) globals: Vec<Global<Vec<Inline>>>,
+    /// Names of modes; the first is `raw`.
+    pub(crate) modes: Vec<String>,
+    /// Documents that expressions ask for, whatever the conditions are.
+    pub(crate) computed: Vec<DocumentId>,
     /// Everything that was read, as it was before.
     pub(crate) files: Vec<Stamp>,
     pub(crate) warnings: Vec<LoadError>,
@@ -62,25 +73,56 @@ pub(crate) struct Rules {
 
 /// Reads a rules file. The error comes with the files that were read up to it: one of them is to be
 /// mended.
-pub(crate) fn read(path: &Path) -> Result<Rules, (LoadError, Vec<Stamp>)> {
+pub(crate) fn read(
+    path: &Path,
+    theme: Option<&Path>,
+    folders: Folders,
+) -> Result<Rules, (LoadError, Vec<Stamp>)> {
     let mut reader = Reader {
-        rules: Rules::default(),
+        rules: Rules {
+            modes: vec!["raw".to_owned()],
+            ..Rules::default()
+        },
         file: PathBuf::new(),
+        folders,
         including: Vec::new(),
         when: Vec::new(),
+        names: Vec::new(),
+        slots: 0,
+        template_names: Vec::new(),
+        uses: Vec::new(),
+        global_uses: Vec::new(),
+        computed: Vec::new(),
     };
-    match reader.file(path, None, 0) {
-        Ok(()) => Ok(reader.rules),
+    let read = reader
+        .file(path, None, 0)
+        .and_then(|()| theme.map_or(Ok(()), |theme| reader.added_theme(theme)))
+        .and_then(|()| reader.check_globals());
+    match read {
+        Ok(()) => {
+            reader.rules.computed = reader.computed;
+            Ok(reader.rules)
+        }
         Err(error) => Err((error, reader.rules.files)),
     }
 }
 
 pub(super) struct Reader {
     pub(super) rules: Rules,
-    file: PathBuf,
+    pub(super) file: PathBuf,
+    pub(super) folders: Folders,
     including: Vec<PathBuf>,
     /// Conditions of the `<rules>` around.
     pub(super) when: Vec<TestId>,
+    /// Variables that are known here, the innermost last. Those of the rules come first.
+    pub(super) names: Vec<(String, Variable)>,
+    /// Places that the variables of the current rule or template need.
+    pub(super) slots: u32,
+    pub(super) template_names: Vec<String>,
+    /// Variables of the rules that the current one uses, and those that each uses.
+    pub(super) uses: Vec<u32>,
+    pub(super) global_uses: Vec<Vec<u32>>,
+    pub(super) computed: Vec<DocumentId>,
 }
 
 pub(super) fn is_diazo(node: Node<'_, '_>) -> bool {
@@ -98,49 +140,6 @@ impl Reader {
 
     pub(super) fn error(&self, node: Node<'_, '_>, what: impl Into<String>) -> LoadError {
         LoadError::new(&self.file, Some(self.place(node).line), what)
-    }
-
-    /// Reads a text file that belongs to the theme; `asked` names the element that does.
-    fn text(&mut self, path: &Path, asked: Option<&LoadError>) -> Result<String, LoadError> {
-        let fail = |what: String| match asked {
-            Some(place) => LoadError::new(place.file(), place.line(), what),
-            None => LoadError::new(path, None, what),
-        };
-        if self.rules.files.len() == MAX_FILES {
-            return Err(fail(format!("the theme has more than {MAX_FILES} files")));
-        }
-        if !self.rules.files.iter().any(|known| known.file() == path) {
-            self.rules.files.push(Stamp::of(path));
-        }
-        let shown = path.display();
-        let length = std::fs::metadata(path)
-            .map_err(|error| fail(format!("cannot read {shown}: {error}")))?
-            .len();
-        if length > MAX_FILE {
-            return Err(fail(format!(
-                "{shown} is larger than {} MiB",
-                MAX_FILE >> 20
-            )));
-        }
-        let bytes =
-            std::fs::read(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let line = 1 + error.as_bytes()[..at]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            LoadError::new(
-                path,
-                u32::try_from(line).ok(),
-                "not UTF-8: save the file as UTF-8",
-            )
-        })?;
-        self.rules.version.add(&text);
-        Ok(match text.strip_prefix('\u{feff}') {
-            Some(rest) => rest.to_owned(),
-            None => text,
-        })
     }
 
     fn file(
@@ -165,6 +164,9 @@ impl Reader {
         let outer = std::mem::replace(&mut self.file, path.to_owned());
         self.including.push(path.to_owned());
         let root = document.root_element();
+        if self.including.len() == 1 {
+            self.declare_globals(root);
+        }
         let result = if is_diazo(root) && root.tag_name().name() == "rules" {
             self.rules_element(root, nested)
         } else if OLD
@@ -209,6 +211,13 @@ impl Reader {
                 }
                 (Some(DIAZO), _) => self.rule(child)?,
                 (Some(XINCLUDE), "include") => self.xinclude(child, nested)?,
+                (Some(XSLT), _) if nested == 0 => self.toplevel(child)?,
+                (Some(XSLT), name) => {
+                    let what = format!(
+                        "<xsl:{name}> is ignored here: move it directly under the root <rules>"
+                    );
+                    self.rules.warnings.push(self.error(child, what));
+                }
                 _ => {
                     self.refuse_foreign(child)?;
                     return Err(
@@ -223,15 +232,8 @@ impl Reader {
 
     /// What belongs to XSLT or to XInclude cannot stand in a rule.
     pub(super) fn refuse_foreign(&self, node: Node<'_, '_>) -> Result<(), LoadError> {
-        let name = node.tag_name().name();
         match node.tag_name().namespace() {
-            Some(XSLT) => Err(self.error(
-                node,
-                format!(
-                    "<xsl:{name}> is XSLT, which is not supported: write it as rules, or change \
-                        the page"
-                ),
-            )),
+            Some(XSLT) => Err(self.not_supported(node)),
             Some(XINCLUDE) => Err(self.error(
                 node,
                 "<xi:include> includes rules files, beside other rules only",
@@ -271,18 +273,6 @@ impl Reader {
         }
     }
 
-    /// A file that is named relative to the one that is being read.
-    fn beside(&self, node: Node<'_, '_>, href: &str) -> Result<PathBuf, LoadError> {
-        if href.contains("://") || href.starts_with("//") {
-            return Err(self.error(
-                node,
-                format!("{href} is elsewhere: a theme is read from files only"),
-            ));
-        }
-        let folder = self.file.parent().unwrap_or(Path::new(""));
-        Ok(normal(&folder.join(href)))
-    }
-
     fn theme(&mut self, node: Node<'_, '_>) -> Result<(), LoadError> {
         let Some(href) = node.attribute("href") else {
             return Err(self.error(
@@ -308,6 +298,29 @@ impl Reader {
         Ok(())
     }
 
+    /// A theme that the rules do not name.
+    fn added_theme(&mut self, file: &Path) -> Result<(), LoadError> {
+        let is_chosen = |theme: &ThemeFile| theme.html.is_some() && theme.when.is_empty();
+        if self.rules.themes.iter().any(is_chosen) {
+            return Ok(());
+        }
+        let source = self.text(file, None)?;
+        let file = file.to_owned();
+        self.rules.themes.push(ThemeFile {
+            place: Place {
+                file: file.clone(),
+                line: 1,
+            },
+            when: Vec::new(),
+            html: Some(ThemeHtml {
+                file,
+                source,
+                prefix: None,
+            }),
+        });
+        Ok(())
+    }
+
     /// Conditions of an element and of what is around it.
     fn all_conditions(&mut self, node: Node<'_, '_>) -> Result<Vec<TestId>, LoadError> {
         let mut when = self.when.clone();
@@ -319,9 +332,9 @@ impl Reader {
     pub(super) fn written(&self, node: Node<'_, '_>, name: &str) -> Option<Written> {
         let css = node.attribute((CSS, name));
         let text = css.or_else(|| node.attribute(name))?;
-        Some(Written {
-            text: text.to_owned(),
-            css: css.is_some(),
+        Some(match css {
+            Some(text) => Written::css(text, node.attribute((CSS, "prefix"))),
+            None => Written::xpath(text),
         })
     }
 
@@ -337,10 +350,7 @@ impl Reader {
             let is_css = attribute.namespace() == Some(CSS);
             let is_known = known.contains(&name) || CONDITIONS.contains(&name);
             if is_css && name == "prefix" {
-                return Err(self.error(
-                    node,
-                    "css:prefix is not supported: write the selector as XPath",
-                ));
+                continue;
             }
             if is_css && is_known && !SELECTORS.contains(&name) {
                 return Err(self.error(
@@ -358,20 +368,4 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-/// Without `.` and `..`, as far as the path itself tells.
-fn normal(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut parts = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if parts.file_name().is_some() => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    parts
 }

@@ -1,6 +1,6 @@
 //! One rule.
 
-use super::{DocumentId, Inline, Place, TestId};
+use super::{DocumentId, Inline, Place, TestId, WholeKind};
 use crate::xpath::Expr;
 
 /// What is done to a node of the theme. `prepend`, `append` and `copy` are `before`, `after` and
@@ -45,8 +45,8 @@ pub(crate) enum What {
 pub(crate) struct Source {
     pub(crate) select: Expr,
     pub(crate) document: Option<DocumentId>,
-    /// Rules about the content do not apply.
-    pub(crate) raw: bool,
+    /// Which templates apply: none in the mode `raw`, nor rules about the content.
+    pub(crate) mode: u32,
 }
 
 /// Names of attributes.
@@ -106,15 +106,29 @@ pub(crate) enum ContentTarget {
         children: bool,
         inline: Vec<Inline>,
     },
+    /// `xsl:template` with `match`.
+    Template {
+        template: u32,
+        mode: u32,
+        kind: Option<WholeKind>,
+    },
 }
 
 /// Of two rules for one node the more specific pattern wins (XSLT 1.0 §5.5).
+///
+/// In thousandths of XSLT's priorities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Rank {
+pub(crate) struct Rank(i64);
+
+impl Rank {
     /// `node()`, `*`.
-    Any,
+    pub(crate) const ANY: Self = Self(-500);
     /// `h2`.
-    Name,
+    pub(crate) const NAME: Self = Self(0);
     /// All else.
-    Specific,
+    pub(crate) const SPECIFIC: Self = Self(500);
+
+    pub(crate) fn of(priority: f64) -> Self {
+        Self((priority * 1000.0).round() as i64)
+    }
 }

@@ -1,7 +1,7 @@
 //! Selectors of rules: CSS or XPath, and what the attribute that holds one makes of it.
 
 use super::rule::Rank;
-use crate::xpath::{Axis, Expr, Path, Step, Test, parse_css, parse_xpath};
+use crate::xpath::{Axis, CssStart, Expr, Path, Step, Test, parse_css, parse_xpath};
 
 /// So much of a selector is shown in an error.
 const SHOWN: usize = 200;
@@ -11,14 +11,49 @@ const SHOWN: usize = 200;
 pub(super) struct Written {
     pub(super) text: String,
     pub(super) css: bool,
+    /// What `css:prefix` puts in front of each selector.
+    pub(super) prefix: Option<String>,
+    /// CSS begins at the context node, and not at the document.
+    here: bool,
 }
 
 impl Written {
+    pub(super) fn xpath(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            css: false,
+            prefix: None,
+            here: false,
+        }
+    }
+
+    pub(super) fn css(text: &str, prefix: Option<&str>) -> Self {
+        Self {
+            text: text.to_owned(),
+            css: true,
+            prefix: prefix.map(str::to_owned),
+            here: false,
+        }
+    }
+
+    /// In an instruction, CSS looks from the context node on.
+    pub(super) fn looking_from_here(self) -> Self {
+        Self { here: true, ..self }
+    }
+
     pub(super) fn compile(&self) -> Result<Expr, String> {
-        let compiled = if self.css {
-            parse_css(&self.text)
-        } else {
-            parse_xpath(&self.text)
+        let compiled = match (self.css, &self.prefix) {
+            (false, _) => parse_xpath(&self.text),
+            (true, None) if self.here => parse_css(&self.text, CssStart::Here),
+            (true, None) => parse_css(&self.text, CssStart::Document),
+            (true, Some(prefix)) => match parse_xpath(&format!("{prefix}*")) {
+                Ok(prefix) => parse_css(&self.text, CssStart::At(&prefix)),
+                Err(error) => {
+                    return Err(format!(
+                        "css:prefix=\"{prefix}\" is not understood: {error}"
+                    ));
+                }
+            },
         };
         compiled.map_err(|error| {
             let shown: String = self.text.chars().take(SHOWN).collect();
@@ -31,18 +66,13 @@ impl Written {
         })
     }
 
-    /// It must select nodes.
-    pub(super) fn nodes(&self) -> Result<Expr, String> {
-        let expr = self.compile()?;
-        if expr.selects() {
-            Ok(expr)
-        } else {
-            Err(format!("\"{}\" selects no nodes", self.text))
-        }
-    }
-
     pub(super) fn key(&self) -> String {
-        format!("{}{}", if self.css { "css:" } else { "" }, self.text)
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        format!(
+            "{}{prefix}{}",
+            if self.css { "css:" } else { "" },
+            self.text
+        )
     }
 }
 
@@ -77,7 +107,7 @@ pub(super) fn from_top(mut expr: Expr) -> Expr {
 
 /// A pattern fits wherever it stands: `h2` means `//h2`.
 pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
-    let mut rank = Rank::Specific;
+    let mut rank = Rank::SPECIFIC;
     let mut paths = expr.alternatives();
     let alone = paths.len() == 1;
     for path in &mut paths {
@@ -88,8 +118,8 @@ pub(super) fn pattern(mut expr: Expr) -> (Expr, Rank) {
             && step.predicates.is_empty()
         {
             rank = match step.test {
-                Test::Named(..) => Rank::Name,
-                _ => Rank::Any,
+                Test::Named(..) => Rank::NAME,
+                _ => Rank::ANY,
             };
         }
         anywhere(path);

@@ -7,9 +7,19 @@ use crate::dom::Name;
 const MAX_GROUP: usize = 500;
 const MAX_NESTED: usize = 20;
 
-/// Compiles a group of selectors into paths from the document. The error says what is wrong,
-/// without the place.
-pub(crate) fn parse(text: &str) -> Result<Expr, String> {
+/// Where selectors begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start<'a> {
+    /// In the whole document.
+    Document,
+    /// At the context node, which may be the one that is selected.
+    Here,
+    /// At a path that is written in front of each, as in `css:prefix`.
+    At(&'a Expr),
+}
+
+/// Compiles a group of selectors into paths. The error says what is wrong, without the place.
+pub(crate) fn parse(text: &str, start: Start<'_>) -> Result<Expr, String> {
     let mut reader = Reader {
         rest: text.trim(),
         nested: 0,
@@ -19,10 +29,21 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
         if number == MAX_GROUP {
             return Err(format!("more than {MAX_GROUP} selectors"));
         }
-        let path = Expr::Path(Path {
-            absolute: true,
-            steps: reader.complex()?,
-        });
+        let mut steps = reader.complex()?;
+        let path = match start {
+            Start::Document => Expr::Path(Path {
+                absolute: true,
+                steps,
+            }),
+            Start::Here => {
+                steps[0].axis = Axis::DescendantOrSelf;
+                Expr::Path(Path {
+                    absolute: false,
+                    steps,
+                })
+            }
+            Start::At(prefix) => after(prefix, steps)?,
+        };
         all = Some(match all {
             None => path,
             Some(before) => Expr::Union(Box::new(before), Box::new(path)),
@@ -40,6 +61,22 @@ pub(crate) fn parse(text: &str) -> Result<Expr, String> {
             rest.chars().next().unwrap_or(' ')
         )),
     }
+}
+
+/// Steps behind a prefix, which was read with a `*` at its end: the first step takes its axis.
+fn after(prefix: &Expr, mut steps: Vec<Step>) -> Result<Expr, String> {
+    let mut prefix = prefix.clone();
+    let last = match &mut prefix {
+        Expr::Path(path) => &mut path.steps,
+        Expr::Filter(_, _, steps) => steps,
+        _ => return Err("the prefix is no path".to_owned()),
+    };
+    let Some(first) = last.pop() else {
+        return Err("the prefix is no path".to_owned());
+    };
+    steps[0].axis = first.axis;
+    last.append(&mut steps);
+    Ok(prefix)
 }
 
 struct Reader<'a> {

@@ -5,25 +5,26 @@ use std::cell::Cell;
 
 use super::steps::{filter, follow};
 use super::value::{Item, Value};
-use super::{Comparison, Expr, Operator, Path};
-use crate::dom::{Dom, Id, ROOT};
+use super::{Comparison, Expr, Operator, Path, Variable, World};
+use crate::dom::{Dom, ROOT};
+use crate::error::PageError;
 
 /// How many nodes may be looked at for one page. A rule that multiplies nodes with nodes ends here,
 /// not in an hour.
 #[derive(Debug)]
 pub(crate) struct Budget(Cell<u64>);
 
-/// The budget is used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exhausted;
-
 impl Budget {
     pub(crate) fn new(nodes: u64) -> Self {
         Self(Cell::new(nodes))
     }
 
-    pub(crate) fn spend(&self, nodes: usize) -> Result<(), Exhausted> {
-        let left = self.0.get().checked_sub(nodes as u64).ok_or(Exhausted)?;
+    pub(crate) fn spend(&self, nodes: usize) -> Result<(), PageError> {
+        let left = self
+            .0
+            .get()
+            .checked_sub(nodes as u64)
+            .ok_or(PageError::TooMuchWork)?;
         self.0.set(left);
         Ok(())
     }
@@ -33,84 +34,133 @@ impl Budget {
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) dom: &'a Dom<'a>,
-    /// Values of `$name`.
-    pub(crate) parameters: &'a dyn Fn(&str) -> Option<Value<'a>>,
+    pub(crate) world: &'a dyn World<'a>,
     pub(crate) budget: &'a Budget,
+    /// An item of `dom`.
     pub(crate) item: Item,
-    pub(super) position: usize,
-    pub(super) size: usize,
+    /// The node that the instruction is at, for `current()`.
+    pub(crate) current: Item,
+    pub(crate) position: usize,
+    pub(crate) size: usize,
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn new(
-        dom: &'a Dom<'a>,
-        parameters: &'a dyn Fn(&str) -> Option<Value<'a>>,
-        budget: &'a Budget,
-    ) -> Self {
+    /// At an item, which is the current one, too.
+    pub(crate) fn new(world: &'a dyn World<'a>, budget: &'a Budget, item: Item) -> Self {
         Self {
-            dom,
-            parameters,
+            dom: world.dom(item.document),
+            world,
             budget,
-            item: Item::node(ROOT),
+            item,
+            current: item,
             position: 1,
             size: 1,
         }
     }
 
-    pub(crate) fn at(self, node: Id) -> Self {
+    /// Elsewhere, for the same instruction.
+    pub(super) fn at(self, item: Item) -> Self {
+        let dom = self.dom_of(item);
         Self {
-            item: Item::node(node),
+            dom,
+            item,
             position: 1,
             size: 1,
             ..self
         }
     }
 
-    pub(crate) fn value(self, expr: &'a Expr) -> Result<Value<'a>, Exhausted> {
-        Ok(match expr {
-            Expr::Or(a, b) => Value::Truth(self.is_true(a)? || self.is_true(b)?),
-            Expr::And(a, b) => Value::Truth(self.is_true(a)? && self.is_true(b)?),
-            Expr::Compare(comparison, a, b) => {
-                Value::Truth(self.compare(*comparison, self.value(a)?, self.value(b)?)?)
-            }
-            Expr::Arithmetic(operator, a, b) => {
-                let a = self.value(a)?.into_number(self)?;
-                let b = self.value(b)?.into_number(self)?;
-                Value::Number(match operator {
-                    Operator::Add => a + b,
-                    Operator::Subtract => a - b,
-                    Operator::Multiply => a * b,
-                    Operator::Divide => a / b,
-                    Operator::Modulo => a % b,
-                })
-            }
-            Expr::Negate(a) => Value::Number(-self.value(a)?.into_number(self)?),
-            Expr::Union(a, b) => {
-                let mut nodes = self.nodes(a)?;
-                nodes.extend(self.nodes(b)?);
-                nodes.sort_unstable();
-                nodes.dedup();
-                Value::Nodes(nodes)
-            }
-            Expr::Path(path) => Value::Nodes(self.path(path)?),
-            Expr::Filter(primary, predicates, steps) => {
-                let nodes = filter(self, self.nodes(primary)?, predicates)?;
-                Value::Nodes(follow(self, nodes, steps)?)
-            }
-            Expr::Literal(text) => Value::Text(Cow::Borrowed(text)),
-            Expr::Number(number) => Value::Number(*number),
-            // XSLT would refuse the stylesheet; a parameter that a program does not set says
-            // nothing.
-            Expr::Variable(name) => {
-                (self.parameters)(name).unwrap_or(Value::Text(Cow::Borrowed("")))
-            }
-            Expr::Call(function, arguments) => function.call(self, arguments)?,
-        })
+    pub(crate) fn dom_of(&self, item: Item) -> &'a Dom<'a> {
+        if item.document == self.item.document {
+            self.dom
+        } else {
+            self.world.dom(item.document)
+        }
     }
 
-    fn path(self, path: &'a Path) -> Result<Vec<Item>, Exhausted> {
+    /// Each kind has a function of its own, so that expressions in expressions need little stack.
+    pub(crate) fn value(self, expr: &'a Expr) -> Result<Value<'a>, PageError> {
+        match expr {
+            Expr::Or(a, b) => Ok(Value::Truth(self.is_true(a)? || self.is_true(b)?)),
+            Expr::And(a, b) => Ok(Value::Truth(self.is_true(a)? && self.is_true(b)?)),
+            Expr::Compare(comparison, a, b) => self.compared(*comparison, a, b),
+            Expr::Arithmetic(operator, a, b) => self.computed(*operator, a, b),
+            Expr::Negate(a) => self.negated(a),
+            Expr::Union(a, b) => self.union(a, b),
+            Expr::Path(path) => self.path(path).map(Value::Nodes),
+            Expr::Filter(primary, predicates, steps) => {
+                let nodes = filter(self, self.nodes(primary)?, predicates)?;
+                follow(self, nodes, steps).map(Value::Nodes)
+            }
+            Expr::Literal(text) => Ok(Value::Text(Cow::Borrowed(text))),
+            Expr::Number(number) => Ok(Value::Number(*number)),
+            Expr::Variable(variable) => self.variable(variable),
+            Expr::Document(named) => {
+                let document = self.world.document(*named);
+                let top = document.map(|document| Item::new(document, ROOT));
+                Ok(Value::Nodes(top.into_iter().collect()))
+            }
+            Expr::Call(function, arguments) => function.call(self, arguments),
+        }
+    }
+
+    fn compared(
+        self,
+        comparison: Comparison,
+        a: &'a Expr,
+        b: &'a Expr,
+    ) -> Result<Value<'a>, PageError> {
+        let a = self.value(a)?;
+        let b = self.value(b)?;
+        self.compare(comparison, a, b).map(Value::Truth)
+    }
+
+    fn computed(
+        self,
+        operator: Operator,
+        a: &'a Expr,
+        b: &'a Expr,
+    ) -> Result<Value<'a>, PageError> {
+        let a = self.value(a)?.into_number(self)?;
+        let b = self.value(b)?.into_number(self)?;
+        Ok(Value::Number(match operator {
+            Operator::Add => a + b,
+            Operator::Subtract => a - b,
+            Operator::Multiply => a * b,
+            Operator::Divide => a / b,
+            Operator::Modulo => a % b,
+        }))
+    }
+
+    fn negated(self, a: &'a Expr) -> Result<Value<'a>, PageError> {
+        let number = self.value(a)?.into_number(self)?;
+        Ok(Value::Number(-number))
+    }
+
+    fn union(self, a: &'a Expr, b: &'a Expr) -> Result<Value<'a>, PageError> {
+        let mut nodes = self.nodes(a)?;
+        nodes.extend(self.nodes(b)?);
+        nodes.sort_unstable();
+        nodes.dedup();
+        Ok(Value::Nodes(nodes))
+    }
+
+    fn variable(self, variable: &Variable) -> Result<Value<'a>, PageError> {
+        match variable {
+            // XSLT would refuse the stylesheet; a parameter that a program does not set says
+            // nothing.
+            Variable::Parameter(name) => {
+                let value = self.world.parameter(name);
+                Ok(value.unwrap_or(Value::Text(Cow::Borrowed(""))))
+            }
+            Variable::Global(index) => self.counted(self.world.global(*index)?),
+            Variable::Local(slot) => self.counted(self.world.local(*slot)),
+        }
+    }
+
+    fn path(self, path: &'a Path) -> Result<Vec<Item>, PageError> {
         let start = if path.absolute {
-            Item::node(ROOT)
+            self.item.beside(ROOT)
         } else {
             self.item
         };
@@ -118,22 +168,43 @@ impl<'a> Scope<'a> {
     }
 
     /// The nodes that it selects, in document order, each once; none for what selects no nodes.
-    pub(crate) fn nodes(self, expr: &'a Expr) -> Result<Vec<Item>, Exhausted> {
+    pub(crate) fn nodes(self, expr: &'a Expr) -> Result<Vec<Item>, PageError> {
         Ok(match self.value(expr)? {
             Value::Nodes(nodes) => nodes,
             _ => Vec::new(),
         })
     }
 
-    pub(crate) fn is_true(self, expr: &'a Expr) -> Result<bool, Exhausted> {
+    pub(crate) fn is_true(self, expr: &'a Expr) -> Result<bool, PageError> {
         Ok(self.value(expr)?.is_true())
     }
 
-    /// What an item says; longer texts cost more.
-    pub(super) fn text(self, item: Item) -> Result<Cow<'a, str>, Exhausted> {
-        let node = self.dom.node(item.node);
-        self.budget.spend((node.after - item.node) as usize)?;
-        Ok(item.text(self.dom))
+    /// The value of a variable is copied: its nodes and bytes cost.
+    fn counted(self, value: Value<'a>) -> Result<Value<'a>, PageError> {
+        match &value {
+            Value::Nodes(nodes) => self.budget.spend(nodes.len())?,
+            Value::Text(text) => self.budget.spend(text.len() / 16)?,
+            Value::Truth(_) | Value::Number(_) | Value::Fragment(_) => {}
+        }
+        Ok(value)
+    }
+
+    /// The string value of an item. Its nodes cost, and so do its bytes.
+    pub(crate) fn text(self, item: Item) -> Result<Cow<'a, str>, PageError> {
+        let dom = self.dom_of(item);
+        let bytes = match item.as_attribute() {
+            Some(attribute) => dom.attribute_value(attribute).len(),
+            None => dom.length(item.node),
+        };
+        let nodes = (dom.node(item.node).after - item.node) as usize;
+        self.budget.spend(nodes + bytes / 16)?;
+        Ok(item.text(dom))
+    }
+
+    /// Pays for work on a text.
+    pub(super) fn read(self, text: Cow<'a, str>) -> Result<Cow<'a, str>, PageError> {
+        self.budget.spend(text.len() / 16)?;
+        Ok(text)
     }
 
     /// Comparisons with sets of nodes hold if they hold for one of them (XPath 1.0 §3.4).
@@ -142,8 +213,22 @@ impl<'a> Scope<'a> {
         comparison: Comparison,
         a: Value<'a>,
         b: Value<'a>,
-    ) -> Result<bool, Exhausted> {
+    ) -> Result<bool, PageError> {
         match (a, b) {
+            (Value::Fragment(_), other @ Value::Truth(_)) => {
+                self.compare_atoms(comparison, Value::Truth(true), other)
+            }
+            (other @ Value::Truth(_), Value::Fragment(_)) => {
+                self.compare_atoms(comparison, other, Value::Truth(true))
+            }
+            (a @ Value::Fragment(_), b) => {
+                let text = Value::Text(a.into_text(self)?);
+                self.compare(comparison, text, b)
+            }
+            (a, b @ Value::Fragment(_)) => {
+                let text = Value::Text(b.into_text(self)?);
+                self.compare(comparison, a, text)
+            }
             (Value::Nodes(nodes), other @ Value::Truth(_)) => {
                 self.compare_atoms(comparison, Value::Truth(!nodes.is_empty()), other)
             }
@@ -153,7 +238,7 @@ impl<'a> Scope<'a> {
             (Value::Nodes(left), Value::Nodes(right)) => {
                 self.budget.spend(left.len().saturating_mul(right.len()))?;
                 let right = right.into_iter().map(|item| self.text(item));
-                let right = right.collect::<Result<Vec<_>, Exhausted>>()?;
+                let right = right.collect::<Result<Vec<_>, PageError>>()?;
                 for item in left {
                     let text = self.text(item)?;
                     for other in &right {
@@ -201,7 +286,7 @@ impl<'a> Scope<'a> {
         comparison: Comparison,
         a: Value<'a>,
         b: Value<'a>,
-    ) -> Result<bool, Exhausted> {
+    ) -> Result<bool, PageError> {
         if let Comparison::Equal | Comparison::Unequal = comparison {
             let equal = match (&a, &b) {
                 (Value::Truth(_), _) | (_, Value::Truth(_)) => a.is_true() == b.is_true(),

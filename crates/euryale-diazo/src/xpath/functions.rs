@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use super::Expr;
-use super::eval::{Exhausted, Scope};
-use super::value::Value;
+use super::eval::Scope;
+use super::value::{Item, Value};
+use crate::dom::{ROOT, decode, escape_text};
+use crate::error::PageError;
 
 macro_rules! functions {
     ($($variant:ident = $name:literal $least:literal..=$most:literal),* $(,)?) => {
@@ -27,13 +29,26 @@ functions! {
     StringLength = "string-length" 0..=1, Substring = "substring" 2..=3,
     SubstringAfter = "substring-after" 2..=2, SubstringBefore = "substring-before" 2..=2,
     Sum = "sum" 1..=1, Translate = "translate" 3..=3, True = "true" 0..=0,
+    Lang = "lang" 1..=1, Id = "id" 1..=1,
+    // XSLT 1.0 §12, and EXSLT.
+    Current = "current" 0..=0, GenerateId = "generate-id" 0..=1, Document = "document" 1..=2,
+    NodeSet = "exsl:node-set" 1..=1, Replace = "str:replace" 3..=3,
+    Tokenize = "str:tokenize" 1..=2,
 }
 
 impl Function {
     pub(super) fn named(name: &str, arguments: usize) -> Result<Self, String> {
         let Some((_, function, least, most)) = FUNCTIONS.iter().find(|known| known.0 == name)
         else {
-            return Err(format!("no function {name}() here"));
+            return Err(match name {
+                "key" => "key() is not supported: write the path that the key stands for".into(),
+                "format-number" => {
+                    "format-number() is not supported: write the number in the page as it is to \
+                     be read"
+                        .into()
+                }
+                _ => format!("no function {name}() here"),
+            });
         };
         if (*least..=*most).contains(&arguments) {
             return Ok(*function);
@@ -56,6 +71,13 @@ impl Function {
         )
     }
 
+    pub(super) fn gives_nodes(self) -> bool {
+        matches!(
+            self,
+            Self::Current | Self::Document | Self::Id | Self::NodeSet | Self::Tokenize
+        )
+    }
+
     pub(super) fn is_relative(self, without_arguments: bool) -> bool {
         let takes_context = matches!(
             self,
@@ -65,23 +87,26 @@ impl Function {
                 | Self::Number
                 | Self::String
                 | Self::StringLength
+                | Self::GenerateId
         );
-        matches!(self, Self::Position | Self::Last) || (takes_context && without_arguments)
+        let at_the_node = matches!(self, Self::Current | Self::Lang | Self::Id);
+        at_the_node
+            || matches!(self, Self::Position | Self::Last)
+            || (takes_context && without_arguments)
     }
 
     pub(super) fn call<'a>(
         self,
         scope: Scope<'a>,
         arguments: &'a [Expr],
-    ) -> Result<Value<'a>, Exhausted> {
-        let dom = scope.dom;
-        let text = |index: usize| -> Result<Cow<'a, str>, Exhausted> {
+    ) -> Result<Value<'a>, PageError> {
+        let text = |index: usize| -> Result<Cow<'a, str>, PageError> {
             match arguments.get(index) {
-                Some(expr) => scope.value(expr)?.into_text(scope),
+                Some(expr) => scope.read(scope.value(expr)?.into_text(scope)?),
                 None => scope.text(scope.item),
             }
         };
-        let number = |index: usize| -> Result<f64, Exhausted> {
+        let number = |index: usize| -> Result<f64, PageError> {
             match arguments.get(index) {
                 Some(expr) => scope.value(expr)?.into_number(scope),
                 None => Value::Text(scope.text(scope.item)?).into_number(scope),
@@ -106,19 +131,14 @@ impl Function {
                 let numbers = nodes(0)?
                     .into_iter()
                     .map(|item| Value::Text(scope.text(item)?).into_number(scope));
-                Value::Number(numbers.sum::<Result<f64, Exhausted>>()?)
+                Value::Number(numbers.sum::<Result<f64, PageError>>()?)
             }
             Self::Last => Value::Number(scope.size as f64),
             Self::Position => Value::Number(scope.position as f64),
             Self::Name | Self::LocalName => {
-                let name = match nodes(0)?.first() {
-                    Some(item) => match item.as_attribute() {
-                        Some(attribute) => dom.attribute_name(attribute),
-                        None if dom.is_element(item.node) => dom.written_name(item.node),
-                        None => "",
-                    },
-                    None => "",
-                };
+                let name = nodes(0)?
+                    .first()
+                    .map_or("", |item| scope.dom_of(*item).name(*item));
                 Value::Text(Cow::Owned(name.to_ascii_lowercase()))
             }
             Self::String => Value::Text(text(0)?),
@@ -168,6 +188,74 @@ impl Function {
                     .filter(|(_, position)| inside(*position));
                 Value::Text(Cow::Owned(chars.map(|(c, _)| c).collect()))
             }
+            Self::Current => Value::Nodes(vec![scope.current]),
+            Self::GenerateId => Value::Text(match nodes(0)?.first() {
+                Some(item) => Cow::Owned(format!(
+                    "id{}n{}a{}",
+                    item.document,
+                    item.node,
+                    item.as_attribute().map_or(0, |at| at + 1)
+                )),
+                None => Cow::Borrowed(""),
+            }),
+            // Those with a literal address are something else by now; others are load errors.
+            Self::Document => Value::Nodes(Vec::new()),
+            Self::Id => Value::Nodes(by_id(scope, scope.value(&arguments[0])?)?),
+            Self::Lang => Value::Truth(is_lang(scope, &text(0)?)),
+            Self::NodeSet => match scope.value(&arguments[0])? {
+                Value::Fragment(html) => {
+                    scope.budget.spend(html.len() / 8)?;
+                    Value::Nodes(vec![Item::new(scope.world.parse(&html)?, ROOT)])
+                }
+                nodes @ Value::Nodes(_) => nodes,
+                other => {
+                    let mut html = String::new();
+                    escape_text(&mut html, &other.into_text(scope)?, false);
+                    let document = scope.world.parse(&html)?;
+                    let first = scope.world.dom(document).first_child(ROOT);
+                    let first = first.map(|id| Item::new(document, id));
+                    Value::Nodes(first.into_iter().collect())
+                }
+            },
+            Self::Replace => {
+                let whole = text(0)?;
+                let search = text(1)?;
+                let by = text(2)?;
+                if search.is_empty() {
+                    return Ok(Value::Text(whole));
+                }
+                let count = whole.matches(&*search).count();
+                scope
+                    .budget
+                    .spend(count.saturating_mul(1 + by.len() / 16))?;
+                Value::Text(Cow::Owned(whole.replace(&*search, &by)))
+            }
+            Self::Tokenize => {
+                let whole = text(0)?;
+                let by = match arguments.get(1) {
+                    Some(_) => text(1)?,
+                    None => Cow::Borrowed("\t\r\n "),
+                };
+                let mut html = String::new();
+                let is_end = |c: char| by.contains(c);
+                let each: Vec<&str> = if by.is_empty() {
+                    whole.split_inclusive(|_| true).collect()
+                } else {
+                    whole
+                        .split(is_end)
+                        .filter(|token| !token.is_empty())
+                        .collect()
+                };
+                scope.budget.spend(each.len() * 4)?;
+                for token in each {
+                    html.push_str("<token>");
+                    escape_text(&mut html, token, false);
+                    html.push_str("</token>");
+                }
+                let document = scope.world.parse(&html)?;
+                let tokens = scope.world.dom(document).children(ROOT);
+                Value::Nodes(tokens.map(|id| Item::new(document, id)).collect())
+            }
             Self::Translate => {
                 let from = text(1)?;
                 let to = text(2)?;
@@ -178,4 +266,44 @@ impl Function {
             }
         })
     }
+}
+
+/// The elements whose ids are the words of a text, or of each node's text.
+fn by_id<'a>(scope: Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError> {
+    let mut words = Vec::new();
+    let mut add = |text: &str| words.extend(text.split_ascii_whitespace().map(str::to_owned));
+    match value {
+        Value::Nodes(nodes) => {
+            for item in nodes {
+                add(&scope.text(item)?);
+            }
+        }
+        other => add(&other.into_text(scope)?),
+    }
+    scope
+        .budget
+        .spend(scope.dom.ids.len().saturating_mul(words.len()))?;
+    let has = |id: &&u32| {
+        let value = scope
+            .dom
+            .attribute(**id, "id")
+            .map(|at| scope.dom.attribute_value(at));
+        value.is_some_and(|value| words.iter().any(|word| *word == decode(value)))
+    };
+    let found = scope.dom.ids.iter().filter(has);
+    Ok(found.map(|id| scope.item.beside(*id)).collect())
+}
+
+/// XPath 1.0 §4.3, by the attribute `lang`.
+fn is_lang(scope: Scope<'_>, wanted: &str) -> bool {
+    let dom = scope.dom;
+    let mut around = std::iter::once(scope.item.node).chain(dom.ancestors(scope.item.node));
+    let lang = around.find_map(|id| dom.attribute(id, "lang").map(|at| dom.attribute_value(at)));
+    lang.is_some_and(|lang| {
+        let rest = lang.get(wanted.len()..);
+        let fits = lang
+            .get(..wanted.len())
+            .is_some_and(|own| own.eq_ignore_ascii_case(wanted));
+        fits && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    })
 }

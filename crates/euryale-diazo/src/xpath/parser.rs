@@ -2,7 +2,7 @@
 
 use super::lexer::{Token, tokens};
 use super::location::is_node_type;
-use super::{Comparison, Expr, Function, Operator, Predicate};
+use super::{Comparison, Expr, Function, Operator, Predicate, Variable};
 
 /// Expressions in expressions.
 const MAX_DEPTH: usize = 40;
@@ -197,7 +197,7 @@ impl Parser {
         let expr = match token {
             Token::Literal(text) => Expr::Literal(text),
             Token::Number(number) => Expr::Number(number),
-            Token::Variable(name) => Expr::Variable(name),
+            Token::Variable(name) => Expr::Variable(Variable::Parameter(name)),
             Token::Sign("(") => {
                 self.at += 1;
                 let inner = self.or()?;

@@ -1,16 +1,17 @@
 //! From nodes to nodes: axes, tests and predicates (XPath 1.0 §2).
 
-use super::eval::{Exhausted, Scope};
+use super::eval::Scope;
 use super::value::{Item, Value};
 use super::{Axis, Matching, Nth, Predicate, Step, Test};
 use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode};
+use crate::error::PageError;
 
 /// Goes all steps. What comes out is in document order, each node once.
 pub(super) fn follow<'a>(
     scope: Scope<'a>,
     mut nodes: Vec<Item>,
     steps: &'a [Step],
-) -> Result<Vec<Item>, Exhausted> {
+) -> Result<Vec<Item>, PageError> {
     for step in steps {
         if nodes.is_empty() {
             break;
@@ -36,8 +37,8 @@ fn take<'a>(
     from: Item,
     step: &'a Step,
     out: &mut Vec<Item>,
-) -> Result<(), Exhausted> {
-    let dom = scope.dom;
+) -> Result<(), PageError> {
+    let dom = scope.dom_of(from);
     if from.as_attribute().is_some()
         && !matches!(step.axis, Axis::Parent | Axis::Self_ | Axis::Ancestor)
     {
@@ -52,7 +53,7 @@ fn take<'a>(
             .ids
             .iter()
             .filter(|id| accepts(dom, **id, &step.test))
-            .map(|id| Ok(Item::node(*id)));
+            .map(|id| Ok(from.beside(*id)));
         return collect(scope, fits, step, out);
     }
     let node = from.node;
@@ -60,11 +61,11 @@ fn take<'a>(
     let test = move |id: &Id| accepts(dom, *id, &step.test);
     // Each node that is walked over costs, whether the test accepts it or not.
     let walked = move |id: Id| match scope.budget.spend(1) {
-        Ok(()) => test(&id).then_some(Ok(Item::node(id))),
+        Ok(()) => test(&id).then_some(Ok(from.beside(id))),
         Err(exhausted) => Some(Err(exhausted)),
     };
     // Of these the whole range was paid for.
-    let paid = move |id: Id| test(&id).then_some(Ok(Item::node(id)));
+    let paid = move |id: Id| test(&id).then_some(Ok(from.beside(id)));
     match step.axis {
         Axis::Self_ => match from.as_attribute() {
             Some(_) => collect(scope, std::iter::once(Ok(from)), step, out),
@@ -87,7 +88,7 @@ fn take<'a>(
                     Test::Any | Test::Node => true,
                     _ => false,
                 };
-                fits.then_some(Ok(Item::attribute(node, at)))
+                fits.then_some(Ok(from.attribute(at)))
             });
             scope
                 .budget
@@ -160,12 +161,12 @@ fn accepts(dom: &Dom<'_>, id: Id, test: &Test) -> bool {
 /// Adds those that all predicates hold for.
 fn collect<'a>(
     scope: Scope<'a>,
-    mut candidates: impl Iterator<Item = Result<Item, Exhausted>>,
+    mut candidates: impl Iterator<Item = Result<Item, PageError>>,
     step: &'a Step,
     out: &mut Vec<Item>,
-) -> Result<(), Exhausted> {
+) -> Result<(), PageError> {
     if step.predicates.iter().any(Predicate::is_positional) {
-        let all = candidates.collect::<Result<Vec<Item>, Exhausted>>()?;
+        let all = candidates.collect::<Result<Vec<Item>, PageError>>()?;
         scope.budget.spend(all.len())?;
         out.extend(filter(scope, all, &step.predicates)?);
         return Ok(());
@@ -185,10 +186,10 @@ fn collect<'a>(
 
 fn backwards<'a>(
     scope: Scope<'a>,
-    candidates: impl Iterator<Item = Result<Item, Exhausted>>,
+    candidates: impl Iterator<Item = Result<Item, PageError>>,
     step: &'a Step,
     out: &mut Vec<Item>,
-) -> Result<(), Exhausted> {
+) -> Result<(), PageError> {
     let from = out.len();
     collect(scope, candidates, step, out)?;
     out[from..].reverse();
@@ -200,7 +201,7 @@ pub(super) fn filter<'a>(
     scope: Scope<'a>,
     mut nodes: Vec<Item>,
     predicates: &'a [Predicate],
-) -> Result<Vec<Item>, Exhausted> {
+) -> Result<Vec<Item>, PageError> {
     for predicate in predicates {
         if let Predicate::Position(wanted) = predicate {
             nodes = nodes.get(wanted - 1).copied().into_iter().collect();
@@ -210,12 +211,8 @@ pub(super) fn filter<'a>(
         let mut left = Vec::new();
         for (index, item) in nodes.into_iter().enumerate() {
             scope.budget.spend(1)?;
-            let inner = Scope {
-                item,
-                position: index + 1,
-                size,
-                ..scope
-            };
+            let mut inner = scope.at(item);
+            (inner.position, inner.size) = (index + 1, size);
             let holds = match predicate {
                 Predicate::Expr(expr) => match inner.value(expr)? {
                     Value::Number(number) => number == (index + 1) as f64,
@@ -232,13 +229,19 @@ pub(super) fn filter<'a>(
     Ok(nodes)
 }
 
-fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<bool, Exhausted> {
-    let dom = scope.dom;
+fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<bool, PageError> {
+    let dom = scope.dom_of(item);
     let id = item.node;
     let value = |name: &str| {
         dom.attribute(id, name)
             .map(|at| decode(dom.attribute_value(at)))
     };
+    if let Predicate::AttributeIs(name, _) | Predicate::AttributeMatches(name, ..) = predicate {
+        let written = dom.attribute(id, name).map(|at| dom.attribute_value(at));
+        scope
+            .budget
+            .spend(written.map_or(0, |written| written.len() / 16))?;
+    }
     Ok(match predicate {
         Predicate::Id(wanted) => {
             dom.node(id).id != NONE && value("id").is_some_and(|id| id == *wanted)
@@ -261,7 +264,7 @@ fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<b
                 Matching::Substring => !wanted.is_empty() && value.contains(wanted.as_str()),
             })
         }
-        Predicate::Nth(nth) => is_nth(scope, id, *nth)?,
+        Predicate::Nth(nth) => is_nth(scope.at(item), id, *nth)?,
         Predicate::Empty => {
             for child in dom.children(id) {
                 scope.budget.spend(1)?;
@@ -282,13 +285,7 @@ fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<b
         }
         // Without a list to count in, it is the only one.
         Predicate::Position(wanted) => *wanted == 1,
-        Predicate::Expr(expr) => Scope {
-            item,
-            position: 1,
-            size: 1,
-            ..scope
-        }
-        .is_true(expr)?,
+        Predicate::Expr(expr) => scope.at(item).is_true(expr)?,
     })
 }
 
@@ -297,8 +294,8 @@ fn is_all<'a>(
     item: Item,
     test: &Test,
     predicates: &'a [Predicate],
-) -> Result<bool, Exhausted> {
-    if !accepts(scope.dom, item.node, test) {
+) -> Result<bool, PageError> {
+    if !accepts(scope.dom_of(item), item.node, test) {
         return Ok(false);
     }
     for predicate in predicates {
@@ -309,7 +306,7 @@ fn is_all<'a>(
     Ok(true)
 }
 
-fn is_nth(scope: Scope<'_>, id: Id, nth: Nth) -> Result<bool, Exhausted> {
+fn is_nth(scope: Scope<'_>, id: Id, nth: Nth) -> Result<bool, PageError> {
     let dom = scope.dom;
     let name = dom.node(id).name;
     let counts =
@@ -330,7 +327,7 @@ fn count(
     scope: Scope<'_>,
     mut nodes: impl Iterator<Item = Id>,
     is_such: impl Fn(Id) -> bool,
-) -> Result<usize, Exhausted> {
+) -> Result<usize, PageError> {
     nodes.try_fold(0, |count, id| {
         scope.budget.spend(1)?;
         Ok(count + usize::from(is_such(id)))

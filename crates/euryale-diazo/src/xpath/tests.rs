@@ -1,11 +1,16 @@
 //! Values of expressions on one page.
 
-use super::{Budget, Exhausted, Scope, Value, parse_css, parse_xpath};
+use super::{Budget, CssStart, Expr, Item, OneDocument, Scope, Value, parse_xpath};
 use crate::dom::Dom;
+use crate::error::PageError;
 
 const PAGE: &str = "<html lang=en><head><title>A &amp; B</title></head><body class='one two'>\
     <div id=a class=box><p>1</p><p class='x  y'>2</p><!-- c --><span>3</span></div>\
     <div id=b data-n=4><p>4</p><a href='/x?a=1&amp;b=2'>link</a></div></body></html>";
+
+fn parse_css(text: &str) -> Result<Expr, String> {
+    super::parse_css(text, CssStart::Document)
+}
 
 fn show(expr: &str, css: bool) -> String {
     let dom = Dom::parse(PAGE).unwrap();
@@ -15,9 +20,12 @@ fn show(expr: &str, css: bool) -> String {
         parse_xpath(expr)
     };
     let expr = expr.unwrap_or_else(|error| panic!("{error}"));
-    let parameters = |name: &str| (name == "n").then_some(Value::Number(2.0));
+    let world = OneDocument {
+        dom: &dom,
+        parameters: |name: &str| (name == "n").then_some(Value::Number(2.0)),
+    };
     let budget = Budget::new(100_000);
-    let value = Scope::new(&dom, &parameters, &budget).value(&expr).unwrap();
+    let value = Scope::new(&world, &budget, Item::TOP).value(&expr).unwrap();
     match value {
         Value::Nodes(nodes) => nodes
             .iter()
@@ -27,6 +35,7 @@ fn show(expr: &str, css: bool) -> String {
         Value::Truth(truth) => truth.to_string(),
         Value::Number(number) => number.to_string(),
         Value::Text(text) => text.into_owned(),
+        Value::Fragment(html) => html.to_string(),
     }
 }
 
@@ -186,7 +195,12 @@ fn what_is_walked_over_costs_whether_it_is_selected_or_not() {
         let dom = Dom::parse(page).unwrap();
         let expr = expr.unwrap();
         let budget = Budget::new(100_000);
-        let value = Scope::new(&dom, &|_| None, &budget).value(&expr);
-        assert_eq!(value.map(|_| ()).err(), Some(Exhausted), "{expr:?}");
+        let world = OneDocument {
+            dom: &dom,
+            parameters: |_: &str| None,
+        };
+        let value = Scope::new(&world, &budget, Item::TOP).value(&expr);
+        let error = value.map(|_| ()).err();
+        assert_eq!(error, Some(PageError::TooMuchWork), "{expr:?}");
     }
 }

@@ -2,26 +2,48 @@
 
 use std::borrow::Cow;
 
-use super::eval::{Exhausted, Scope};
-use crate::dom::{Dom, Id, Kind, NONE, decode};
+use std::rc::Rc;
 
-/// A node or one of its attributes. They order as they stand in the document.
+use super::eval::Scope;
+use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode, written_text};
+use crate::error::PageError;
+
+/// A node or one of its attributes. They order by document, and then as they are in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Item {
+    /// 0 is the content of the page.
+    pub(crate) document: u32,
     pub(crate) node: Id,
     /// One more than the attribute's index; 0 for the node itself.
     attribute: u32,
 }
 
 impl Item {
-    pub(crate) fn node(node: Id) -> Self {
-        Self { node, attribute: 0 }
+    /// The content of the page.
+    pub(crate) const TOP: Self = Self {
+        document: 0,
+        node: ROOT,
+        attribute: 0,
+    };
+
+    pub(crate) fn new(document: u32, node: Id) -> Self {
+        Self {
+            document,
+            node,
+            attribute: 0,
+        }
     }
 
-    pub(super) fn attribute(node: Id, attribute: u32) -> Self {
+    /// Another node of the same document.
+    pub(crate) fn beside(self, node: Id) -> Self {
+        Self::new(self.document, node)
+    }
+
+    /// An attribute of this node.
+    pub(crate) fn attribute(self, attribute: u32) -> Self {
         Self {
-            node,
             attribute: attribute + 1,
+            ..self
         }
     }
 
@@ -77,6 +99,8 @@ pub(crate) enum Value<'a> {
     Truth(bool),
     Number(f64),
     Text(Cow<'a, str>),
+    /// What the body of a variable wrote, as HTML (XSLT 1.0 §11.1).
+    Fragment(Rc<str>),
 }
 
 impl<'a> Value<'a> {
@@ -86,10 +110,11 @@ impl<'a> Value<'a> {
             Self::Truth(truth) => *truth,
             Self::Number(number) => *number != 0.0 && !number.is_nan(),
             Self::Text(text) => !text.is_empty(),
+            Self::Fragment(_) => true,
         }
     }
 
-    pub(super) fn into_text(self, scope: Scope<'a>) -> Result<Cow<'a, str>, Exhausted> {
+    pub(crate) fn into_text(self, scope: Scope<'a>) -> Result<Cow<'a, str>, PageError> {
         Ok(match self {
             Self::Nodes(nodes) => match nodes.first() {
                 Some(first) => scope.text(*first)?,
@@ -98,10 +123,15 @@ impl<'a> Value<'a> {
             Self::Truth(truth) => Cow::Borrowed(if truth { "true" } else { "false" }),
             Self::Number(number) => Cow::Owned(show(number)),
             Self::Text(text) => text,
+            Self::Fragment(html) => {
+                // Tags are skipped byte by byte.
+                scope.budget.spend(html.len() / 2)?;
+                Cow::Owned(written_text(&html))
+            }
         })
     }
 
-    pub(super) fn into_number(self, scope: Scope<'a>) -> Result<f64, Exhausted> {
+    pub(crate) fn into_number(self, scope: Scope<'a>) -> Result<f64, PageError> {
         Ok(match self {
             Self::Number(number) => number,
             Self::Truth(truth) => f64::from(u8::from(truth)),
@@ -110,7 +140,8 @@ impl<'a> Value<'a> {
     }
 }
 
-fn number_of(text: &str) -> f64 {
+/// XPath 1.0 §4.4.
+pub(crate) fn number_of(text: &str) -> f64 {
     let text = text.trim_matches(|c: char| c.is_ascii_whitespace());
     // Rust reads more than XPath does: exponents, `inf`, a plus sign.
     let plain = text

@@ -7,6 +7,7 @@ use std::process::Command;
 use euryale_diazo::{Context, Loader};
 
 use crate::normal::normal;
+use crate::python::python;
 
 struct Case {
     name: String,
@@ -158,22 +159,4 @@ fn each_case_is_what_diazo_makes_of_it() {
         .filter_map(|case| difference(case, &case.themed(), &results[&case.name]));
     let differ: Vec<String> = differ.collect();
     assert!(differ.is_empty(), "{}", differ.join("\n\n"));
-}
-
-/// A Python that has Diazo: that of the measurements, or the system's.
-fn python() -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|folder| !folder.is_empty())
-        .map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-    let venv = cache.map(|cache| cache.join("euryale-bench/diazo/bin/python"));
-    let has_diazo = |python: &PathBuf| {
-        let output = Command::new(python)
-            .args(["-c", "import diazo.compiler"])
-            .output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    venv.into_iter()
-        .chain([PathBuf::from("python3")])
-        .find(has_diazo)
 }

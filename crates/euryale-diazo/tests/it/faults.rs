@@ -39,10 +39,49 @@ fn theme(inner: &str) -> Theme {
 #[test]
 fn a_mistake_is_named_with_its_line() {
     let cases = [
-        ("<xsl:template match=\"a\"/>", "<xsl:template> is XSLT"),
+        ("<xsl:template/>", "needs match or name"),
         (
-            "<before css:theme=\"#a\"><xsl:value-of select=\"a\"/></before>",
-            "<xsl:value-of> is XSLT",
+            "<xsl:key name=\"a\"/>",
+            "<xsl:key> is not supported: write the path",
+        ),
+        ("<xsl:import href=\"a\"/>", "<xsl:import> is not supported"),
+        ("<xsl:template match=\"/\"/>", "match=\"/\" is Diazo's own"),
+        (
+            "<xsl:template match=\"a\" priority=\"b\"/>",
+            "priority is a number",
+        ),
+        ("<xsl:variable/>", "<xsl:variable> needs a name"),
+        (
+            "<xsl:variable name=\"a\"/><xsl:param name=\"a\"/>",
+            "$a is declared twice",
+        ),
+        (
+            "<xsl:variable name=\"a\" select=\"$b\"/><xsl:variable name=\"b\" select=\"$a\"/>",
+            "$a is made of itself",
+        ),
+        (
+            "<before css:theme=\"#a\"><xsl:number/></before>",
+            "<xsl:number> is not supported: count what is before",
+        ),
+        (
+            "<before css:theme=\"#a\"><xsl:value-of/></before>",
+            "<xsl:value-of> needs select",
+        ),
+        (
+            "<before css:theme=\"#a\"><xsl:call-template name=\"b\"/></before>",
+            "no <xsl:template name=\"b\">",
+        ),
+        (
+            "<before css:theme=\"#a\"><b c=\"{d\"/></before>",
+            "a single `{` in \"{d\"",
+        ),
+        (
+            "<before css:theme=\"#a\"><xsl:value-of select=\"key('a', 'b')\"/></before>",
+            "key() is not supported: write the path",
+        ),
+        (
+            "<before css:theme=\"#a\"><xsl:choose><p/></xsl:choose></before>",
+            "in <xsl:choose> there are",
         ),
         ("<replce css:theme=\"#a\"/>", "<replce> is no rule"),
         ("<div xmlns=\"\"/>", "<div> is no rule"),
@@ -60,8 +99,8 @@ fn a_mistake_is_named_with_its_line() {
         ),
         ("<replace theme=\"'a'\" content=\"b\"/>", "selects no nodes"),
         (
-            "<drop theme=\"//a[document('x')]\"/>",
-            "no function document() here",
+            "<drop theme=\"//a[document(.)]\"/>",
+            "document() takes an address in quotes",
         ),
         (
             "<drop theme=\"//a[contains(@b)]\"/>",
@@ -76,16 +115,8 @@ fn a_mistake_is_named_with_its_line() {
             "the expression ends too early",
         ),
         (
-            "<drop css:theme=\"#a\" css:prefix=\"//p/\"/>",
-            "css:prefix is not supported",
-        ),
-        (
-            "<rules css:prefix=\"//p/\"/>",
-            "css:prefix is not supported",
-        ),
-        (
-            "<drop css:theme=\"#a\" css:if=\"#b\"/>",
-            "if is no selector: write it without css:",
+            "<drop css:theme=\"#a\" css:prefix=\"//p[\"/>",
+            "css:prefix=\"//p[\" is not understood",
         ),
         ("<notheme css:if-path=\"/a\"/>", "if-path is no selector"),
         (
@@ -119,10 +150,6 @@ fn a_mistake_is_named_with_its_line() {
         (
             "<replace css:theme=\"#a\" css:content=\"b\" method=\"esi\"/>",
             "method=\"esi\" is not supported",
-        ),
-        (
-            "<replace css:theme=\"#a\" css:content=\"b\" mode=\"mine\"/>",
-            "mode is raw",
         ),
         (
             "<replace css:theme=\"#a\" css:content=\"b\"><i/></replace>",
@@ -390,4 +417,112 @@ fn a_large_theme_is_compiled_soon() {
             .unwrap()
             .contains(&large)
     );
+}
+
+#[test]
+fn files_outside_of_the_themes_folder_are_not_read() {
+    let outside = folder(&[("rules.xml", &rules("")), ("secret.html", "<p>secret</p>")]);
+    let inside = folder(&[]);
+    let secret = outside.path().join("secret.html");
+    std::os::unix::fs::symlink(&secret, inside.path().join("link.html")).unwrap();
+    let up = format!(
+        "../{}/secret.html",
+        outside.path().file_name().unwrap().to_str().unwrap()
+    );
+    for href in ["link.html", &up, secret.to_str().unwrap(), "/etc/hostname"] {
+        let text = rules("").replace("theme.html", href);
+        std::fs::write(inside.path().join("rules.xml"), text).unwrap();
+        let error = load(inside.path()).unwrap_err().to_string();
+        assert!(error.contains("is outside of"), "{href}: {error}");
+        if href != "/etc/hostname" {
+            let loader = Loader::new(inside.path().join("rules.xml")).folder(outside.path());
+            loader.load().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_mounted_theme_is_found_by_its_name() {
+    let other = folder(&[("more.xml", &rules("<drop css:theme=\"#a\"/>"))]);
+    let text = rules("").replace("theme.html", "../++theme++other/theme.html");
+    let own = folder(&[("rules.xml", &text)]);
+    let error = load(own.path()).unwrap_err().to_string();
+    assert!(error.contains("no theme other is mounted"), "{error}");
+    let loader = Loader::new(own.path().join("rules.xml")).mount("other", other.path());
+    let page = loader.load().unwrap();
+    let page = page.apply("<p>", &Context::new("/")).unwrap();
+    assert!(page.contains("<div id=\"a\">A</div>"), "{page}");
+}
+
+/// Each of these stops at its limit, and soon.
+#[test]
+fn instructions_end_at_their_limits() {
+    let many = format!("<body>{}", "<p>x</p>".repeat(100_000));
+    let text = format!(
+        "<body>{}<div id=\"x\">{}</div>",
+        "<p>a</p>".repeat(20_000),
+        "z ".repeat(1 << 20)
+    );
+    let each = "<xsl:for-each select=\"//p\">";
+    let end = "</xsl:for-each>";
+    let cases = [
+        (
+            "<xsl:template name=\"a\"><xsl:call-template name=\"a\"/></xsl:template>\
+             <replace css:theme=\"#a\"><xsl:call-template name=\"a\"/></replace>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            "<xsl:template match=\"p\"><b><xsl:apply-templates select=\".\"/></b></xsl:template>\
+             <replace css:theme=\"#a\" css:content=\"body\"/>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            format!("<replace css:theme=\"#a\">{each}{each}{each}<b/>{end}{end}{end}</replace>"),
+            &many,
+        ),
+        (
+            format!(
+                "<replace css:theme=\"#a\">{each}<xsl:if test=\"//p[//b]\"><b/></xsl:if>{end}\
+                 </replace>"
+            ),
+            &many,
+        ),
+        (
+            "<replace css:theme=\"#a\" content=\"//p[contains(//*[@id='x'],'zzz')]\"/>".to_owned(),
+            &text,
+        ),
+        (
+            "<xsl:variable name=\"v\"><xsl:copy-of select=\"//p\"/></xsl:variable>\
+             <replace css:theme=\"#a\"><xsl:for-each select=\"//p\">\
+             <xsl:value-of select=\"$v\"/><xsl:copy-of select=\"$v\"/></xsl:for-each></replace>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            "<replace css:theme=\"#a\"><xsl:for-each select=\"//p\">\
+             <xsl:sort select=\"count(//p)\"/><b/></xsl:for-each></replace>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            "<replace css:theme=\"#a\"><xsl:for-each select=\"//p\">\
+             <xsl:value-of select=\"count(str:tokenize(//*[@id='x'], ' '))\"/></xsl:for-each>\
+             </replace>"
+                .to_owned(),
+            &text,
+        ),
+    ];
+    for (inner, page) in cases {
+        let theme = theme(&inner);
+        let begun = Instant::now();
+        let error = theme.apply(page, &Context::new("/")).unwrap_err();
+        let took = begun.elapsed();
+        let is_limit = matches!(error, PageError::TooMuchWork | PageError::TooLong);
+        assert!(is_limit, "{inner}: {error}");
+        // Optimized, each takes less than 0.2 s.
+        let most = if cfg!(debug_assertions) { 10 } else { 1 };
+        assert!(took < Duration::from_secs(most), "{inner}: {took:?}");
+    }
 }

@@ -5,3 +5,5 @@
 mod cases;
 mod faults;
 mod normal;
+mod own;
+mod python;

@@ -1,0 +1,140 @@
+//! Elements and values that instructions write.
+
+use std::borrow::Cow;
+
+use super::out::Out;
+use super::{Here, Page};
+use crate::compile::Block;
+use crate::dom::{Kind, Name, Traits, escape_text};
+use crate::error::PageError;
+use crate::rules::{Part, Pattern};
+use crate::xpath::{Expr, Value};
+
+impl<'a> Page<'a> {
+    pub(super) fn copy_of(
+        &'a self,
+        out: &mut Out,
+        select: &'a Expr,
+        here: Here,
+    ) -> Result<(), PageError> {
+        match self.scope(here).value(select)? {
+            Value::Nodes(items) => {
+                for item in items {
+                    let dom = self.dom(item.document);
+                    match item.as_attribute() {
+                        Some(at) => out.attribute(
+                            dom.attribute_name(at),
+                            dom.attribute_value(at),
+                            dom.attributes[at as usize].bare,
+                        ),
+                        None => {
+                            let nodes = dom.node(item.node).after - item.node;
+                            self.budget
+                                .spend(nodes as usize + dom.length(item.node) / 16)?;
+                            dom.write_alone(out.html(), item.node, false);
+                        }
+                    }
+                    out.check()?;
+                }
+            }
+            Value::Fragment(html) => {
+                self.budget.spend(html.len() / 16)?;
+                out.push_str(&html);
+            }
+            other => {
+                let text = other.into_text(self.scope(here))?;
+                self.budget.spend(text.len() / 16)?;
+                if !text.is_empty() {
+                    escape_text(out.html(), &text, false);
+                }
+            }
+        }
+        out.check()
+    }
+
+    pub(super) fn copy_shallow(
+        &'a self,
+        out: &mut Out,
+        body: &'a Block,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let Here { item, .. } = here;
+        let dom = self.dom(item.document);
+        if let Some(at) = item.as_attribute() {
+            let bare = dom.attributes[at as usize].bare;
+            out.attribute(dom.attribute_name(at), dom.attribute_value(at), bare);
+            return Ok(());
+        }
+        match dom.node(item.node).kind {
+            Kind::Element => {
+                out.open(dom.written_name(item.node));
+                self.block(out, body, here)?;
+                dom.write_end(out.html(), item.node);
+                Ok(())
+            }
+            Kind::Root => self.block(out, body, here),
+            _ => {
+                dom.write_alone(out.html(), item.node, false);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn element(
+        &'a self,
+        out: &mut Out,
+        name: &'a Pattern,
+        attributes: &'a [(String, Pattern)],
+        body: &'a Block,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let name = self.pattern(name, here)?;
+        if !is_name(&name) {
+            // What is no element leaves its content (XSLT 1.0 §7.1.2).
+            return self.block(out, body, here);
+        }
+        out.open(&name);
+        for (name, value) in attributes {
+            let mut escaped = String::new();
+            escape_text(&mut escaped, &self.pattern(value, here)?, false);
+            out.attribute(name, &escaped, false);
+        }
+        self.block(out, body, here)?;
+        let html = out.html();
+        if !Traits::of(Name::of(name.as_bytes())).has(Traits::VOID) {
+            html.push_str("</");
+            html.push_str(&name);
+            html.push('>');
+        }
+        Ok(())
+    }
+
+    pub(super) fn pattern(
+        &'a self,
+        pattern: &'a Pattern,
+        here: Here,
+    ) -> Result<Cow<'a, str>, PageError> {
+        if let Some(fixed) = pattern.fixed() {
+            return Ok(Cow::Borrowed(fixed));
+        }
+        let mut all = String::new();
+        for part in &pattern.0 {
+            match part {
+                Part::Text(text) => all.push_str(text),
+                Part::Expr(expr) => {
+                    let scope = self.scope(here);
+                    all.push_str(&scope.value(expr)?.into_text(scope)?);
+                }
+            }
+        }
+        self.budget.spend(1 + all.len() / 16)?;
+        Ok(Cow::Owned(all))
+    }
+}
+
+/// A name of an element or attribute, which cannot end a tag.
+pub(super) fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    let starts = chars.next().is_some_and(|c| c.is_alphabetic() || c == '_');
+    starts && chars.all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
+}

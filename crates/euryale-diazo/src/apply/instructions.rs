@@ -1,0 +1,319 @@
+//! Instructions of XSLT on a page.
+
+use super::copy::Arguments;
+use super::elements::is_name;
+use super::out::Out;
+use super::{Here, Page};
+use crate::compile::{Block, Step};
+use crate::dom::{Kind, escape_text, written_text};
+use crate::error::PageError;
+use crate::rules::{Binding, Instruction, Pattern, Sort};
+use crate::xpath::{Expr, Item, Value};
+
+/// Messages that a page may log, and bytes of each.
+const MAX_MESSAGES: usize = 100;
+const MAX_MESSAGE: usize = 1000;
+
+impl<'a> Page<'a> {
+    /// Each kind has a function of its own, so that instructions in instructions need little stack.
+    pub(super) fn step(
+        &'a self,
+        out: &mut Out,
+        step: &'a Step,
+        here: Here,
+    ) -> Result<(), PageError> {
+        self.budget.spend(1)?;
+        out.check()?;
+        match &step.instruction {
+            Instruction::ValueOf { select, raw } => self.value_of(out, select, *raw, here),
+            Instruction::CopyOf(select) => self.copy_of(out, select, here),
+            Instruction::Copy(body) => self.copy_shallow(out, body, here),
+            Instruction::Apply {
+                select,
+                mode,
+                sorts,
+                arguments,
+                into_raw,
+            } => {
+                let arguments = self.arguments(arguments, here)?;
+                let items = self.selected(select.as_ref(), sorts, here)?;
+                self.apply_all(out, items, *mode, &arguments, *into_raw)
+            }
+            Instruction::Call {
+                template,
+                arguments,
+            } => {
+                let arguments = self.arguments(arguments, here)?;
+                self.run_template(out, *template, here, &arguments)
+            }
+            Instruction::ForEach {
+                select,
+                sorts,
+                body,
+            } => self.for_each(out, self.selected(Some(select), sorts, here)?, body),
+            Instruction::Choose { arms, otherwise } => {
+                self.block(out, self.choose(arms, otherwise, here)?, here)
+            }
+            Instruction::Attribute { name, body } => self.attribute(out, name, body, here),
+            Instruction::Element {
+                name,
+                attributes,
+                body,
+            } => self.element(out, name, attributes, body, here),
+            Instruction::Comment(body) => self.comment(out, body, here),
+            Instruction::Message { body, terminate } => self.message(step, body, *terminate, here),
+            Instruction::Set { slot, value } => {
+                let value = self.bind(value, here)?;
+                self.set(*slot, value);
+                Ok(())
+            }
+            Instruction::Default { slot, value } => {
+                if !self.is_set(*slot) {
+                    let value = self.bind(value, here)?;
+                    self.set(*slot, value);
+                }
+                Ok(())
+            }
+            Instruction::Frame { size, body } => {
+                self.framed(*size, &mut || self.block(out, body, here))
+            }
+        }
+    }
+
+    fn value_of(
+        &'a self,
+        out: &mut Out,
+        select: &'a Expr,
+        raw: bool,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let scope = self.scope(here);
+        let text = scope.value(select)?.into_text(scope)?;
+        self.budget.spend(text.len() / 16)?;
+        if raw {
+            out.push_str(&text);
+        } else if !text.is_empty() {
+            escape_text(out.html(), &text, false);
+        }
+        Ok(())
+    }
+
+    /// The nodes of `apply-templates` and `for-each`, in their order.
+    fn selected(
+        &'a self,
+        select: Option<&'a Expr>,
+        sorts: &'a [Sort],
+        here: Here,
+    ) -> Result<Vec<Item>, PageError> {
+        let items = match select {
+            Some(select) => self.scope(here).nodes(select)?,
+            None if here.item.as_attribute().is_some() => Vec::new(),
+            None => {
+                let dom = self.dom(here.item.document);
+                let children = dom.children(here.item.node);
+                let children = children.filter(|id| dom.node(*id).kind != Kind::Doctype);
+                children.map(|id| here.item.beside(id)).collect()
+            }
+        };
+        self.budget.spend(items.len())?;
+        self.sorted(items, sorts, here)
+    }
+
+    fn apply_all(
+        &'a self,
+        out: &mut Out,
+        items: Vec<Item>,
+        mode: u32,
+        arguments: &Arguments<'a>,
+        into_raw: bool,
+    ) -> Result<(), PageError> {
+        let size = items.len();
+        for (index, item) in items.into_iter().enumerate() {
+            let at = Here {
+                item,
+                position: index + 1,
+                size,
+            };
+            self.apply_one(out, at, mode, arguments, into_raw)?;
+        }
+        Ok(())
+    }
+
+    fn for_each(
+        &'a self,
+        out: &mut Out,
+        items: Vec<Item>,
+        body: &'a Block,
+    ) -> Result<(), PageError> {
+        let size = items.len();
+        for (index, item) in items.into_iter().enumerate() {
+            self.budget.spend(1)?;
+            let at = Here {
+                item,
+                position: index + 1,
+                size,
+            };
+            self.block(out, body, at)?;
+        }
+        Ok(())
+    }
+
+    fn choose(
+        &'a self,
+        arms: &'a [(Expr, Block)],
+        otherwise: &'a Block,
+        here: Here,
+    ) -> Result<&'a Block, PageError> {
+        for (test, body) in arms {
+            self.budget.spend(1)?;
+            if self.scope(here).is_true(test)? {
+                return Ok(body);
+            }
+        }
+        Ok(otherwise)
+    }
+
+    fn attribute(
+        &'a self,
+        out: &mut Out,
+        name: &'a Pattern,
+        body: &'a Block,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let name = self.pattern(name, here)?;
+        let value = written_text(&self.fragment(body, here)?);
+        self.budget.spend(value.len() / 16)?;
+        if is_name(&name) {
+            let mut escaped = String::new();
+            escape_text(&mut escaped, &value, false);
+            out.attribute(&name, &escaped, false);
+        }
+        Ok(())
+    }
+
+    fn comment(&'a self, out: &mut Out, body: &'a Block, here: Here) -> Result<(), PageError> {
+        let text = written_text(&self.fragment(body, here)?);
+        let html = out.html();
+        html.push_str("<!--");
+        html.push_str(&text.replace("--", "- -"));
+        html.push_str(if text.ends_with('-') { " -->" } else { "-->" });
+        Ok(())
+    }
+
+    fn message(
+        &'a self,
+        step: &'a Step,
+        body: &'a Block,
+        terminate: bool,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let text = written_text(&self.fragment(body, here)?);
+        let text: String = text.trim().chars().take(MAX_MESSAGE).collect();
+        let mut messages = self.messages.borrow_mut();
+        if messages.len() < MAX_MESSAGES {
+            messages.push((&*step.place, text));
+        }
+        if terminate {
+            return Err(PageError::Terminated);
+        }
+        Ok(())
+    }
+
+    fn set(&self, slot: u32, value: Value<'a>) {
+        let index = self.frame.get() + slot as usize;
+        if let Some(place) = self.locals.borrow_mut().get_mut(index) {
+            *place = Some(value);
+        }
+    }
+
+    fn is_set(&self, slot: u32) -> bool {
+        let index = self.frame.get() + slot as usize;
+        self.locals.borrow().get(index).is_some_and(Option::is_some)
+    }
+
+    /// Runs something that has variables of its own.
+    pub(super) fn framed<T>(
+        &self,
+        size: u32,
+        run: &mut dyn FnMut() -> Result<T, PageError>,
+    ) -> Result<T, PageError> {
+        let first = {
+            let mut locals = self.locals.borrow_mut();
+            let first = locals.len();
+            locals.resize(first + size as usize, None);
+            first
+        };
+        let outer = self.frame.replace(first);
+        let result = run();
+        self.frame.set(outer);
+        self.locals.borrow_mut().truncate(first);
+        result
+    }
+
+    fn arguments(
+        &'a self,
+        arguments: &'a [(String, Binding<Block>)],
+        here: Here,
+    ) -> Result<Arguments<'a>, PageError> {
+        let each = arguments.iter();
+        each.map(|(name, value)| Ok((name.as_str(), self.bind(value, here)?)))
+            .collect()
+    }
+
+    pub(super) fn run_template(
+        &'a self,
+        out: &mut Out,
+        template: u32,
+        here: Here,
+        arguments: &Arguments<'a>,
+    ) -> Result<(), PageError> {
+        let template = &self.program.content.templates[template as usize];
+        let here = self.counted(here);
+        self.enter(out)?;
+        self.framed(template.frame, &mut || {
+            for (name, slot) in &template.parameters {
+                let given = arguments.iter().find(|given| given.0 == name);
+                if let Some((_, value)) = given {
+                    self.set(*slot, value.clone());
+                }
+            }
+            self.block(out, &template.body, here)
+        })?;
+        self.leave();
+        Ok(())
+    }
+
+    /// Position and size among `@*|node()` of the parent, where nobody has counted.
+    fn counted(&self, here: Here) -> Here {
+        if here.position > 0 {
+            return here;
+        }
+        let dom = self.dom(here.item.document);
+        let parent = match here.item.as_attribute() {
+            Some(_) => here.item.node,
+            None => dom.node(here.item.node).parent,
+        };
+        let element = dom.node(parent);
+        let count = element.attribute_count as usize;
+        let position = match here.item.as_attribute() {
+            Some(attribute) => (attribute - element.attributes) as usize + 1,
+            None => count + 1 + dom.siblings_before(here.item.node).count(),
+        };
+        Here {
+            position,
+            size: count + dom.children(parent).count(),
+            ..here
+        }
+    }
+
+    /// What a body writes, as HTML.
+    pub(super) fn fragment(&'a self, body: &'a Block, here: Here) -> Result<String, PageError> {
+        let mut out = Out::default();
+        self.enter(&out)?;
+        self.block(&mut out, body, here)?;
+        self.leave();
+        let html = out.finish();
+        self.budget.spend(html.len() / 16)?;
+        Ok(html)
+    }
+}

@@ -1,0 +1,84 @@
+//! The page while it is written: text, and at most one start tag that attributes still join.
+
+use crate::dom::write_attribute;
+use crate::error::PageError;
+
+/// Bytes of a themed page: rules that copy a page into itself end here.
+const MAX_OUT: usize = 64 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    html: String,
+    /// A tag is open: its name is written, and these follow. Values are as they are written.
+    attributes: Vec<(String, String, bool)>,
+    is_open: bool,
+}
+
+impl Out {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self {
+            html: String::with_capacity(bytes),
+            ..Self::default()
+        }
+    }
+
+    /// What is written behind the open tag.
+    pub(super) fn html(&mut self) -> &mut String {
+        if self.is_open {
+            self.close();
+        }
+        &mut self.html
+    }
+
+    pub(super) fn push_str(&mut self, html: &str) {
+        if !html.is_empty() {
+            self.html().push_str(html);
+        }
+    }
+
+    /// Refuses a page that is too long.
+    pub(super) fn check(&self) -> Result<(), PageError> {
+        if self.html.len() > MAX_OUT {
+            return Err(PageError::TooLong);
+        }
+        Ok(())
+    }
+
+    /// Begins a start tag.
+    pub(super) fn open(&mut self, name: &str) {
+        let html = self.html();
+        html.push('<');
+        html.push_str(name);
+        self.is_open = true;
+    }
+
+    /// Adds an attribute to the open tag; of two with one name the last counts. Once something is
+    /// inside the element, it is too late, and there is no attribute.
+    pub(super) fn attribute(&mut self, name: &str, value: &str, bare: bool) {
+        if !self.is_open {
+            return;
+        }
+        let mut known = self.attributes.iter_mut();
+        match known.find(|known| known.0.eq_ignore_ascii_case(name)) {
+            Some(known) => (known.1, known.2) = (value.to_owned(), bare),
+            None => self
+                .attributes
+                .push((name.to_owned(), value.to_owned(), bare)),
+        }
+    }
+
+    fn close(&mut self) {
+        self.is_open = false;
+        for (name, value, bare) in self.attributes.drain(..) {
+            write_attribute(&mut self.html, &name, &value, bare);
+        }
+        self.html.push('>');
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        if self.is_open {
+            self.close();
+        }
+        self.html
+    }
+}

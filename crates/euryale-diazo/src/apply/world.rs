@@ -1,0 +1,146 @@
+//! Documents and variables of a page, and the documents that its rules make.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use super::{Here, Page, Parsed, TOP};
+use crate::dom::Dom;
+use crate::error::PageError;
+use crate::rules::Binding;
+use crate::xpath::{Value, World};
+
+/// Documents of what rules wrote; a page may make this many.
+const MAX_FRAGMENTS: usize = 100_000;
+
+/// Documents that one link of an arena holds.
+const LINK: usize = 256;
+
+/// Keeps what rules wrote in place, so that documents can borrow it: a chain, because nothing may
+/// move. Its links are few, because it is dropped by recursion.
+#[derive(Default)]
+pub(super) struct Arena<'a> {
+    slots: OnceCell<Vec<Slot<'a>>>,
+    next: OnceCell<Box<Arena<'a>>>,
+}
+
+#[derive(Default)]
+struct Slot<'a> {
+    html: OnceCell<String>,
+    parsed: OnceCell<Parsed<'a>>,
+}
+
+/// The documents of an arena.
+pub(super) struct Fragments<'a> {
+    last: &'a Arena<'a>,
+    all: Vec<&'a Parsed<'a>>,
+}
+
+impl<'a> Fragments<'a> {
+    pub(super) fn new(arena: &'a Arena<'a>) -> Self {
+        Self {
+            last: arena,
+            all: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, html: &str, modes: usize) -> Result<usize, PageError> {
+        let index = self.all.len();
+        if index == MAX_FRAGMENTS {
+            return Err(PageError::TooMuchWork);
+        }
+        if index > 0 && index.is_multiple_of(LINK) {
+            self.last = self.last.next.get_or_init(Box::default);
+        }
+        let new = || (0..LINK).map(|_| Slot::default()).collect();
+        let slot = &self.last.slots.get_or_init(new)[index % LINK];
+        let html = slot.html.get_or_init(|| html.to_owned());
+        let dom = Dom::parse_fragment(html).map_err(|_| PageError::TooMuchWork)?;
+        self.all
+            .push(slot.parsed.get_or_init(|| Parsed::of(dom, modes)));
+        Ok(index)
+    }
+}
+
+/// The value of a variable of the rules.
+#[derive(Clone)]
+pub(super) enum Known<'a> {
+    Not,
+    /// It is being computed.
+    Soon,
+    Is(Value<'a>),
+}
+
+impl<'a> Page<'a> {
+    /// A document of the page, or one that its rules made.
+    pub(super) fn parsed(&self, document: u32) -> Option<&'a Parsed<'a>> {
+        let index = document as usize;
+        match index.checked_sub(self.documents.len()) {
+            None => self.documents[index].as_ref(),
+            Some(index) => self.fragments.borrow().all.get(index).copied(),
+        }
+    }
+
+    pub(super) fn bind(
+        &'a self,
+        value: &'a Binding<crate::compile::Block>,
+        here: Here,
+    ) -> Result<Value<'a>, PageError> {
+        Ok(match value {
+            Binding::Select(expr) => self.scope(here).value(expr)?,
+            Binding::Body(body) => Value::Fragment(Rc::from(self.fragment(body, here)?)),
+            Binding::Empty => Value::Text("".into()),
+        })
+    }
+}
+
+impl<'a> World<'a> for Page<'a> {
+    fn dom(&'a self, document: u32) -> &'a Dom<'a> {
+        self.parsed(document)
+            .map_or(self.nothing, |parsed| &parsed.dom)
+    }
+
+    fn document(&'a self, named: u32) -> Option<u32> {
+        self.documents[named as usize + 1]
+            .is_some()
+            .then_some(named + 1)
+    }
+
+    fn parameter(&'a self, name: &str) -> Option<Value<'a>> {
+        self.context.value(name)
+    }
+
+    fn global(&'a self, index: u32) -> Result<Value<'a>, PageError> {
+        let place = &self.globals[index as usize];
+        match &*place.borrow() {
+            Known::Is(value) => return Ok(value.clone()),
+            // The loader refuses cycles, but for those through templates.
+            Known::Soon => return Err(PageError::TooMuchWork),
+            Known::Not => {}
+        }
+        let global = &self.program.globals[index as usize];
+        let given = global
+            .is_parameter
+            .then(|| self.context.value(&global.name))
+            .flatten();
+        let value = match given {
+            Some(value) => value,
+            None => {
+                place.replace(Known::Soon);
+                self.framed(global.frame, &mut || self.bind(&global.value, TOP))?
+            }
+        };
+        place.replace(Known::Is(value.clone()));
+        Ok(value)
+    }
+
+    fn local(&'a self, slot: u32) -> Value<'a> {
+        let locals = self.locals.borrow();
+        let value = locals.get(self.frame.get() + slot as usize);
+        value.cloned().flatten().unwrap_or(Value::Text("".into()))
+    }
+
+    fn parse(&'a self, html: &str) -> Result<u32, PageError> {
+        let index = self.fragments.borrow_mut().add(html, self.program.modes)?;
+        Ok((self.documents.len() + index) as u32)
+    }
+}

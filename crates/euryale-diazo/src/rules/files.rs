@@ -1,0 +1,143 @@
+//! The files of a theme, and the folders that they may be in.
+
+use std::path::{Path, PathBuf};
+
+use roxmltree::Node;
+
+use super::reader::Reader;
+use crate::error::LoadError;
+use crate::stamp::Stamp;
+
+/// Bytes of one file, files of one theme.
+const MAX_FILE: u64 = 8 << 20;
+const MAX_FILES: usize = 256;
+
+/// Folders that a theme may be read from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Folders {
+    /// The first is that of the rules file.
+    pub(crate) allowed: Vec<PathBuf>,
+    /// `++theme++NAME`, and its folder.
+    pub(crate) mounted: Vec<(String, PathBuf)>,
+}
+
+impl Folders {
+    fn mounted(&self, name: &str) -> Option<&Path> {
+        let found = self.mounted.iter().find(|(known, _)| known == name);
+        found.map(|(_, folder)| folder.as_path())
+    }
+
+    /// Returns the first folder if a file is in none of them, wherever symbolic links lead to.
+    /// What is not there is not refused: it cannot be read.
+    fn refuses(&self, file: &Path) -> Option<&Path> {
+        let file = file.canonicalize().ok()?;
+        let mounted = self.mounted.iter().map(|(_, folder)| folder);
+        let mut all = self.allowed.iter().chain(mounted);
+        let is_inside = |folder: &PathBuf| {
+            folder
+                .canonicalize()
+                .is_ok_and(|folder| file.starts_with(folder))
+        };
+        if all.any(is_inside) {
+            return None;
+        }
+        self.allowed.first().map(PathBuf::as_path)
+    }
+}
+
+impl Reader {
+    /// Reads a text file that belongs to the theme; `asked` names the element that does.
+    pub(super) fn text(
+        &mut self,
+        path: &Path,
+        asked: Option<&LoadError>,
+    ) -> Result<String, LoadError> {
+        let fail = |what: String| match asked {
+            Some(place) => LoadError::new(place.file(), place.line(), what),
+            None => LoadError::new(path, None, what),
+        };
+        if self.rules.files.len() == MAX_FILES {
+            return Err(fail(format!("the theme has more than {MAX_FILES} files")));
+        }
+        if !self.rules.files.iter().any(|known| known.file() == path) {
+            self.rules.files.push(Stamp::of(path));
+        }
+        let shown = path.display();
+        if let Some(folder) = self.folders.refuses(path) {
+            let what = format!(
+                "{shown} is outside of {}: a theme is read from its folder, and from those that \
+                 the program gives to the loader",
+                folder.display()
+            );
+            return Err(fail(what));
+        }
+        let length = std::fs::metadata(path)
+            .map_err(|error| fail(format!("cannot read {shown}: {error}")))?
+            .len();
+        if length > MAX_FILE {
+            return Err(fail(format!(
+                "{shown} is larger than {} MiB",
+                MAX_FILE >> 20
+            )));
+        }
+        let bytes =
+            std::fs::read(path).map_err(|error| fail(format!("cannot read {shown}: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..at]
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count();
+            LoadError::new(
+                path,
+                u32::try_from(line).ok(),
+                "not UTF-8: save the file as UTF-8",
+            )
+        })?;
+        self.rules.version.add(&text);
+        Ok(match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        })
+    }
+
+    /// A file that is named relative to the one that is being read.
+    pub(super) fn beside(&self, node: Node<'_, '_>, href: &str) -> Result<PathBuf, LoadError> {
+        if href.contains("://") || href.starts_with("//") {
+            return Err(self.error(
+                node,
+                format!("{href} is elsewhere: a theme is read from files only"),
+            ));
+        }
+        if let Some((_, mounted)) = href.split_once("++theme++") {
+            let (name, rest) = mounted.split_once('/').unwrap_or((mounted, ""));
+            return match self.folders.mounted(name) {
+                Some(folder) => Ok(normal(&folder.join(rest))),
+                None => Err(self.error(
+                    node,
+                    format!(
+                        "{href}: no theme {name} is mounted; the program gives it to the loader"
+                    ),
+                )),
+            };
+        }
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        Ok(normal(&folder.join(href)))
+    }
+}
+
+/// Without `.` and `..`, as far as the path itself tells.
+fn normal(path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if parts.file_name().is_some() => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts
+}

@@ -1,0 +1,58 @@
+//! What expressions ask for besides nodes: documents and variables.
+
+use super::value::Value;
+use crate::dom::Dom;
+use crate::error::PageError;
+
+/// The documents and variables of a page.
+pub(crate) trait World<'a> {
+    /// A document of the page. Items name only documents that are there.
+    fn dom(&'a self, document: u32) -> &'a Dom<'a>;
+
+    /// The number of a document that rules name, if the page has it.
+    fn document(&'a self, named: u32) -> Option<u32>;
+
+    /// A parameter of the page.
+    fn parameter(&'a self, name: &str) -> Option<Value<'a>>;
+
+    /// A variable of the rules.
+    fn global(&'a self, index: u32) -> Result<Value<'a>, PageError>;
+
+    /// A variable of the rule or template that runs.
+    fn local(&'a self, slot: u32) -> Value<'a>;
+
+    /// Makes a document of written HTML.
+    fn parse(&'a self, html: &str) -> Result<u32, PageError>;
+}
+
+/// One document, and nothing else.
+pub(crate) struct OneDocument<'a, P> {
+    pub(crate) dom: &'a Dom<'a>,
+    pub(crate) parameters: P,
+}
+
+impl<'a, P: Fn(&str) -> Option<Value<'a>>> World<'a> for OneDocument<'a, P> {
+    fn dom(&'a self, _: u32) -> &'a Dom<'a> {
+        self.dom
+    }
+
+    fn document(&'a self, _: u32) -> Option<u32> {
+        None
+    }
+
+    fn parameter(&'a self, name: &str) -> Option<Value<'a>> {
+        (self.parameters)(name)
+    }
+
+    fn global(&'a self, _: u32) -> Result<Value<'a>, PageError> {
+        Ok(Value::Text("".into()))
+    }
+
+    fn local(&'a self, _: u32) -> Value<'a> {
+        Value::Text("".into())
+    }
+
+    fn parse(&'a self, _: &str) -> Result<u32, PageError> {
+        Err(PageError::TooMuchWork)
+    }
+}
