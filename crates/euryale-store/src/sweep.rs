@@ -10,7 +10,7 @@ use euryale_core::BoxError;
 use crate::folder::gone;
 use crate::writer::{self, LOCK, try_lock};
 
-/// So many names are asked for at a time.
+/// The maximum number of names in one question to the database.
 const BATCH: usize = 1000;
 
 /// Only folders of writers that have ended are looked at: nothing is added there any more, so what

@@ -19,8 +19,8 @@ pub(crate) const BLOBS: &str = "blobs";
 /// How long a program that starts waits for another one that fills the same database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The size of the page cache of one connection, in KiB. A search that reads a large index fills the
-/// cache of every connection, and a connection keeps it.
+/// The size of the page cache of one connection, in KiB. A search that reads a large index fills
+/// the cache of every connection, and a connection keeps it.
 const CACHE: u32 = 2 * 1024;
 
 /// What a site keeps, open.
