@@ -99,7 +99,7 @@ impl Pending {
         }
     }
 
-    /// What was asked for.
+    /// The requested response.
     ///
     /// # Errors
     /// Itself, when it carries another type.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::panic::drop_quietly;
 use crate::{Abort, Access};
 
-/// What happened to a request before the publication at hand.
+/// The history of a request before the current publication.
 ///
 /// A value in the request's extensions, replaced (never changed in place) by the layers that
 /// publish again: tower's `Retry` clones a request, and a clone shares what an `Arc` in its
@@ -64,7 +64,7 @@ impl History {
 /// One publication: its numbers, and what it collected for the layers outside.
 ///
 /// Made new for every publication, so that nothing of an aborted attempt is seen by the next one.
-/// It stands in the request's extensions and is given by
+/// It is in the request's extensions and is returned by
 /// [`Transaction::attempt`](crate::Transaction::attempt); clones are handles to the same attempt.
 #[derive(Clone)]
 pub struct Attempt {

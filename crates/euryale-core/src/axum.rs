@@ -1,5 +1,4 @@
-//! What handlers of axum may answer with: bodies, open files, deferred responses, and what went
-//! wrong.
+//! Types that axum handlers can return: bodies, open files, deferred responses, and errors.
 
 use axum_core::response::{IntoResponse, Response as AxumResponse};
 
@@ -49,7 +48,7 @@ impl From<Body> for axum_core::body::Body {
     }
 }
 
-/// For a router that stands inside `Spool`:
+/// For a router inside `Spool`:
 /// `.map_request(|request: Request| request.map(axum::body::Body::from))`.
 impl From<SpooledBody> for axum_core::body::Body {
     fn from(body: SpooledBody) -> Self {

@@ -54,7 +54,7 @@ impl Blob {
     /// The whole of an open file, whose length and time of change are asked now.
     ///
     /// # Errors
-    /// When `fstat` fails, or `file` is no regular file.
+    /// When `fstat` fails, or `file` is not a regular file.
     pub fn new(file: File) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.is_file() {
@@ -124,8 +124,8 @@ impl Blob {
     }
 
     /// The same, its bytes being a representation in this content coding (RFC 9110 §8.4.1), as
-    /// `gzip`: for a file that was compressed beforehand. Whoever makes it a body says so in
-    /// `Content-Encoding`.
+    /// `gzip`: for a file that was compressed beforehand. The code that makes it a body notes that
+    /// in `Content-Encoding`.
     #[must_use]
     pub fn coded(self, coding: &'static str) -> Self {
         Self {
@@ -302,8 +302,7 @@ pub struct BlobHandle {
 /// `multipart/byteranges`.
 ///
 /// Such a body holds an open file as a blob does, and has no [`BlobHandle`]: nobody can send it by
-/// other means. Whoever counts open files counts it; and its parts are those of the file, so nobody
-/// changes them.
+/// other means. A budget of open files counts it. Its parts belong to the file and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobParts;
 
@@ -338,7 +337,7 @@ impl BlobHandle {
     /// Has the body read by `reader`, and not as was said before. Changes nothing when the blob was
     /// taken, or the body polled.
     pub fn read_by(&self, reader: Arc<dyn ReadBlob>) {
-        // What was there before is dropped outside the lock.
+        // The previous value is dropped outside the lock.
         let mut reader = Some(reader);
         self.content
             .update(|content| std::mem::swap(&mut content.reader, &mut reader));

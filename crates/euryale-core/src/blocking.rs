@@ -1,7 +1,6 @@
-//! What blocks on behalf of a body that met no layer: `pread` of at most 64 KiB in
-//! `spawn_blocking`, one in flight per body; synchronous code that writes a body or computes a
-//! response, in few threads at a time; and the close of a large file without a name, which frees
-//! its blocks.
+//! Blocking work of a body without a layer: `pread` of at most 64 KiB in `spawn_blocking`, one in
+//! flight per body; synchronous code that writes a body or computes a response, in few threads at a
+//! time; and the close of a large file without a name, which frees its blocks.
 
 use std::future::Future;
 use std::io;
@@ -104,8 +103,8 @@ pub fn close_elsewhere(file: impl Send + 'static) {
     }
 }
 
-/// Threads for work that met no layer. What blocks takes threads of the process from all others, so
-/// their bound is the process's, too: a writer whose client reads nothing holds one for as long as
-/// it is let.
+/// Threads for work that met no layer. Blocking work takes threads of the whole process, so the
+/// bound applies to the process as well: a writer whose client reads nothing holds a thread for as
+/// long as it may.
 pub(crate) static ANY_THREAD: LazyLock<BlockingLane> =
     LazyLock::new(|| BlockingLane::new("no layer", 128));

@@ -24,9 +24,8 @@ use crate::{BoxError, Ledger, Response, SpooledBody};
 /// The body of a response: bytes, an open file, a response still being computed, what synchronous
 /// code writes, or any other body in a box.
 ///
-/// It works without any layer. What layers know to add to a file or to a deferred response they
-/// find by the handle that [`publish_handle`](Body::publish_handle) puts into the response's
-/// extensions.
+/// It works without any layer. Layers find a file or a deferred response by the handle that
+/// [`publish_handle`](Body::publish_handle) puts into the response's extensions.
 ///
 /// `Send`, not `Sync`.
 pub struct Body {
@@ -60,7 +59,7 @@ impl Body {
         }
     }
 
-    /// Boxes any other body; a `Body` is taken as it is.
+    /// Boxes any other body; a `Body` is not boxed again.
     pub fn new<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -112,12 +111,12 @@ impl Body {
         }
     }
 
-    /// As [`writer`](Body::writer), for a body of `length` bytes, which clients are told: they show
-    /// how far a download is, and a HEAD request is answered with it.
+    /// As [`writer`](Body::writer), for a body of `length` bytes, which is sent to clients: they
+    /// can show the progress of a download, and a HEAD request is answered with it.
     ///
-    /// A writer that fails, or writes fewer bytes or more, breaks the body off. What makes the body
-    /// whole is therefore sent when the writer has returned. Of a body of no bytes nobody need ask
-    /// for any: its writer may never run.
+    /// A writer that fails, or writes fewer bytes or more, breaks the body off. The bytes that
+    /// complete the body are therefore sent after the writer has returned. Of a body of no bytes
+    /// nobody need ask for any: its writer may never run.
     pub fn writer_of_length<F>(length: u64, write: F) -> Self
     where
         F: FnOnce(&mut BodyWriter) -> io::Result<()> + Send + 'static,
@@ -394,8 +393,8 @@ impl From<Blob> for Body {
 }
 
 impl From<Body> for Response {
-    /// 200, with the body's handle in the extensions, for a service that is no publisher. The blob
-    /// is not counted.
+    /// 200, with the body's handle in the extensions, for a service that is not a publisher. The
+    /// blob is not counted.
     fn from(body: Body) -> Self {
         let mut response = Self::new(body);
         Body::put_handle(&mut response, None);

@@ -8,8 +8,8 @@ use crate::{Database, Error, Lease, Request};
 
 /// A place in a pool's queue: lane, priority, deadline.
 ///
-/// What `ConnectionLimit` hands to `Publish`, so that another pool can stand in. An implementation
-/// promises:
+/// What `ConnectionLimit` hands to `Publish`, so that another pool can replace ours. An
+/// implementation promises:
 ///
 /// * the job runs in a worker, a thread that may block, and the lease is given back there,
 ///   connection first;
@@ -72,9 +72,9 @@ impl StopWhen {
 
 /// A request with its claim on a connection: the only thing that `Publish` takes.
 ///
-/// Not `Clone`, so that what publishes again (tower's `Retry`, `Republish`) cannot stand inside the
-/// cap: a second publication needs a second claim. What the compiler says then is explained in [the
-/// facade's documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile).
+/// Not `Clone`, so that layers that publish again (tower's `Retry`, `Republish`) cannot be inside
+/// the cap: a second publication needs a second claim. What the compiler says then is explained in
+/// [the facade's documentation](https://docs.rs/euryale/latest/euryale/#when-it-does-not-compile).
 pub struct Publication<C> {
     /// The request, whose body is complete.
     pub request: Request,

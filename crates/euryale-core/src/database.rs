@@ -1,4 +1,4 @@
-//! What a store must do to stand behind a publisher.
+//! The interface of a store that serves publishers.
 
 use std::sync::Arc;
 use std::time::Instant;

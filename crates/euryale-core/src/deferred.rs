@@ -58,8 +58,8 @@ impl Deferred {
         }
     }
 
-    /// Takes a function that computes the response, in a thread that may block. When the client
-    /// goes away meanwhile it runs to its end all the same, and what it returns is dropped.
+    /// Takes a function that computes the response, in a thread that may block. If the client
+    /// disconnects, it still runs to its end, and its result is dropped.
     pub fn blocking<F, E>(compute: F) -> Self
     where
         F: FnOnce() -> Result<Response, E> + Send + 'static,
@@ -125,7 +125,7 @@ impl From<Deferred> for Response {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        // Whoever drops it because a client is gone has other clients.
+        // The task that drops it, because one client has left, serves other clients.
         let ended = Way::Blocking {
             start: None,
             runner: None,

@@ -85,7 +85,7 @@ pub enum ErrorKind {
     /// The request's body cannot be kept for another reason: no descriptor is left, the folder is
     /// gone.
     SpoolUnavailable,
-    /// So many request bodies are held already that there is no room for another one.
+    /// The request bodies that are held leave no room for another one.
     SpoolBusy,
     /// The request's promises needed more passes than are allowed.
     PassLimit,
@@ -265,15 +265,14 @@ impl Error {
     }
 
     /// The same error, with a sentence for the client, which takes the place of the one that its
-    /// kind has: which limit was met, and where it is. Nothing of the inside; that belongs into the
-    /// source.
+    /// kind has: which limit was met, and where it is. No internals; those belong in the source.
     #[must_use]
     pub fn telling(mut self, sentence: impl Into<Cow<'static, str>>) -> Self {
         self.inner.told = Some(sentence.into());
         self
     }
 
-    /// What the client is to be told.
+    /// The sentence for the client.
     pub fn told(&self) -> Option<&str> {
         self.inner.told.as_deref()
     }
@@ -349,8 +348,8 @@ impl From<Infallible> for Error {
 }
 
 impl From<BoxError> for Error {
-    /// What foreign middleware between our layers returns (tower's time-outs and buffers box
-    /// errors): one of ours that is in the box comes out of it, any other is of kind
+    /// Converts errors of foreign middleware between our layers (tower's time-outs and buffers box
+    /// errors): one of ours is taken out of its box, and any other is of kind
     /// [`Application`](ErrorKind::Application).
     fn from(boxed: BoxError) -> Self {
         match boxed.downcast::<Self>() {

@@ -55,7 +55,7 @@ impl std::error::Error for Stopped {}
 /// * [`flag`](Interrupt::flag): the database asks [`is_set`](Interrupt::is_set) now and then while
 ///   a statement runs, and ends the statement when the answer is `true`. The flag belongs to one
 ///   transaction, so it can never stop a statement of a later one.
-/// * [`call`](Interrupt::call): the connection can be told by a call. A call may arrive late, so a
+/// * [`call`](Interrupt::call): the connection is stopped by a call. A call may arrive late, so a
 ///   connection for which it was made is dropped.
 #[derive(Clone)]
 pub struct Interrupt {

@@ -1,4 +1,4 @@
-//! Blocking threads, so many at a time, for one kind of work.
+//! A bounded number of blocking threads for one kind of work.
 
 #[cfg(test)]
 mod tests;
@@ -15,13 +15,13 @@ use crate::ledger::{GaugeGuard, LaneMeter};
 use crate::panic::PanicMessage;
 use crate::{Done, Error, ErrorKind, Ledger, Work};
 
-/// So many of tokio's blocking threads at a time, for one kind of work. Clones are handles to the
-/// same lane.
+/// A bounded share of tokio's blocking threads, reserved for one kind of work. Clones are handles
+/// to the same lane.
 ///
 /// tokio's blocking pool has no bound that one could use: what finds no thread waits in one queue
 /// with all that blocks in the program, publishers included. A lane never gives that queue more
 /// than its own threads can do, and keeps the others waiting where they can leave. Add up the lanes
-/// of a program, and give its runtime so many threads: then no lane waits for another.
+/// of a program, and give its runtime that number of threads, so that no lane waits for another.
 ///
 /// ```
 /// use euryale_core::{BlockingLane, Ledger};
@@ -46,8 +46,8 @@ use crate::{Done, Error, ErrorKind, Ledger, Work};
 ///
 /// # Errors
 /// [`LaneFull`](ErrorKind::LaneFull), at once. [`NoWorker`](ErrorKind::NoWorker): the system
-/// refuses a thread, or this is no runtime of tokio's, or it is ending; the work never runs, and
-/// its turn is free. [`Panicked`](ErrorKind::Panicked), with a [`PanicMessage`] as its source: the
+/// refuses a thread, or there is no tokio runtime, or it is ending; the work never runs, and its
+/// turn is free. [`Panicked`](ErrorKind::Panicked), with a [`PanicMessage`] as its source: the
 /// thread goes on. [`WouldDeadlock`](ErrorKind::WouldDeadlock): a thread of this lane waits for it,
 /// and so perhaps for itself.
 #[derive(Clone)]
@@ -67,8 +67,8 @@ thread_local! {
 }
 
 impl BlockingLane {
-    /// A lane of so many threads, at least 1, in which any number may wait. The ledger counts it by
-    /// its name.
+    /// A lane of `threads` threads, at least 1, in which any number may wait. The ledger counts it
+    /// by its name.
     pub fn new(name: &'static str, threads: usize) -> Self {
         let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
         let turns = Arc::new(Semaphore::new(threads));
@@ -99,7 +99,7 @@ impl BlockingLane {
         self
     }
 
-    /// Another lane of this name, of so many threads, as this one in all else.
+    /// Another lane with the same name and settings, of `threads` threads.
     pub fn resized(self, threads: usize) -> Self {
         Self {
             max_waiting: self.max_waiting,
@@ -291,7 +291,7 @@ impl Turn {
         }
     }
 
-    /// Has `work` run, in the span of now. Whoever sees the result finds the turn free.
+    /// Has `work` run, in the span of now. When the result is visible, the turn is free.
     ///
     /// # Errors
     /// [`NoWorker`](ErrorKind::NoWorker), and then `work` never runs.

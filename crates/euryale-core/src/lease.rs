@@ -55,8 +55,8 @@ pub trait LeaseSource<D: Database>: Send {
     }
 
     /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is
-    /// closed. By default it is spawned on the runtime of this thread, and lost, with a word in the
-    /// log, when there is none.
+    /// closed. By default it is spawned on the runtime of this thread. If there is none, it is
+    /// dropped, which is logged.
     fn spawn(&self, task: Task) {
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(task)),
@@ -65,7 +65,7 @@ pub trait LeaseSource<D: Database>: Send {
     }
 }
 
-/// What goes on after a transaction has committed:
+/// Work that continues after a transaction has committed:
 /// [`Transaction::spawn_after_commit`](crate::Transaction).
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 

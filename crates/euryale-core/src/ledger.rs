@@ -370,7 +370,7 @@ pub struct Transforms {
     pub running: Gauge,
     /// Pages that were parsed by streaming rewrites: once for all that follow each other.
     pub parsed: Counter,
-    /// What each transform took, and how often it failed.
+    /// The time that each transform took, and how often it failed.
     pub by_name: PerTransform,
 }
 
@@ -380,11 +380,11 @@ pub struct Transforms {
 pub struct Parts {
     /// They are there.
     pub ok: Counter,
-    /// Missing: they have an address that is none, is outside the site, or is not allowed.
+    /// Missing: their address is invalid, outside the site, or not allowed.
     pub address: Counter,
     /// Missing: there are too many of them, they are too large, or too deep in each other.
     pub limit: Counter,
-    /// Missing: they were answered with a status that is no document.
+    /// Missing: their answer's status was not that of a document.
     pub status: Counter,
     /// Missing: they are not HTML, or no text.
     pub content: Counter,

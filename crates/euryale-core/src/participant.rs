@@ -6,8 +6,8 @@ use crate::BoxError;
 /// place, a message that is queued.
 ///
 /// Two phases. All participants vote, in the order in which they joined; then the database commits,
-/// as the last resource; then each is told the end. After a yes everything must be durable and
-/// still revocable.
+/// as the last resource; then each is notified of the outcome. After a yes everything must be
+/// durable and still revocable.
 ///
 /// All methods run in the worker, with the connection still held: be brief.
 #[doc(alias = "IDataManager")]

@@ -1,4 +1,4 @@
-//! Who sent a request.
+//! The sender of a request.
 
 #[cfg(test)]
 mod tests;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Who sent a request, as the server saw it: in the extensions of every request.
+/// The sender of a request, as the server saw it, in the extensions of every request.
 ///
 /// This is the network's view, which no header of the request can change: behind a reverse proxy it
 /// is the proxy. Layers that trust certain proxies decide by [`address`](Self::address). Cloning is
@@ -28,7 +28,8 @@ struct Facts {
 pub enum PeerAddr {
     /// At this address, by TCP.
     Tcp(SocketAddr),
-    /// On this machine, by a Unix socket. Who may connect is said by the socket's mode and owner.
+    /// On this machine, by a Unix socket. The socket's mode and owner decide which processes may
+    /// connect.
     Unix,
     /// Not told: a PROXY header said `UNKNOWN`.
     Unknown,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 /// request's extensions.
 ///
 /// Put a pattern there (`/orders/{id}`), never a raw path: each name is a label of its own in the
-/// metrics, and what a client may choose does not belong into one.
+/// metrics, and a client must not be able to choose one.
 ///
-/// Whoever routes sets it, in a layer outside the cap. With axum that is a middleware of the routes
+/// The router sets it, in a layer outside the cap. With axum that is a middleware of the routes
 /// (`Router::route_layer`) that copies `MatchedPath`:
 ///
 /// ```

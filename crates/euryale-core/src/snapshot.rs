@@ -50,7 +50,7 @@ enum Pinned {
     #[default]
     Nothing,
     At(Snapshot),
-    /// There was none, or it is gone.
+    /// There was no snapshot, or it is gone.
     Missing,
 }
 

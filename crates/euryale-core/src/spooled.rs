@@ -26,8 +26,8 @@ use crate::{Blob, Body};
 /// again has its whole body. Reading a file blocks, as application code in a worker may.
 ///
 /// It is no `http_body::Body`: one value, read by both `Read` and polls, would have two positions,
-/// and the first way blocks the second one's thread. What reads asynchronously inside `Spool`, a
-/// router of axum's or middleware that wants a body, gets a [`Body`] of it, without a copy:
+/// and the first way blocks the second one's thread. Code that reads asynchronously inside `Spool`,
+/// a router of axum's or middleware that wants a body, gets a [`Body`] of it, without a copy:
 /// `.map_request(|request: Request| request.map(Body::from))`.
 ///
 /// ```
@@ -60,11 +60,11 @@ impl SpooledBody {
         Bytes::new().into()
     }
 
-    /// A body that stands in `file`, from its beginning to its end. Whoever can write to the file
-    /// does not do so any more: a store may keep it as it is.
+    /// A body that is in `file`, from its beginning to its end. The file is not written to any
+    /// more, so a store may keep it unchanged.
     ///
     /// # Errors
-    /// When `fstat` fails, or `file` is no regular file.
+    /// When `fstat` fails, or `file` is not a regular file.
     pub fn file(file: File) -> io::Result<Self> {
         Ok(Self {
             content: Content::File(Blob::new(file)?),
@@ -191,7 +191,7 @@ impl SpooledBody {
         }
     }
 
-    /// The file, if the body is all that stands in it.
+    /// The file, if it contains the body and nothing else.
     #[cfg(feature = "fs")]
     fn as_whole_file(&self) -> Option<&File> {
         self.as_file().filter(|file| {

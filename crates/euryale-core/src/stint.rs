@@ -1,4 +1,4 @@
-//! Who never waits lets others go on.
+//! Cooperative yielding for tasks that never return `Pending`.
 
 use std::task::{Context, Poll};
 
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 /// Such a task never waits, so tokio would leave it its thread: tokio's own budget counts
 /// operations, whatever they cost. And while any task is ready, a thread looks for what has come on
 /// its sockets only after 61 polls ([`event_interval`](tokio::runtime::Builder::event_interval)). A
-/// new request waits for so many stints: with one of 50 µs, for 3 ms, and longer where threads wait
+/// new request therefore waits for 61 stints: 3 ms if each takes 50 µs, and longer if threads wait
 /// for cores.
 ///
 /// ```
@@ -34,13 +34,13 @@ pub struct Stint {
 }
 
 impl Stint {
-    /// A stint of so many bytes.
+    /// Creates a stint of `bytes` bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self { bytes, left: bytes }
     }
 
-    /// So many of them are done.
+    /// Notes that `bytes` of them are done.
     pub fn did(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
     }

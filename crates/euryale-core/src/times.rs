@@ -73,7 +73,7 @@ impl Times {
         Self::default()
     }
 
-    /// The request was in this stage for so long, once more.
+    /// Adds a time that the request spent in this stage.
     pub fn spent(&self, stage: Stage, time: Duration) {
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.0.spent[stage as usize].fetch_add(time, Ordering::Relaxed);
@@ -94,7 +94,7 @@ impl Times {
         self.0.publications.load(Ordering::Relaxed)
     }
 
-    /// It belongs to this route. The first that is told counts.
+    /// It belongs to this route. The first value counts.
     pub fn belongs_to(&self, route: &Route) {
         self.0.route.get_or_init(|| route.clone());
     }

@@ -101,7 +101,7 @@ impl<'a, D: Database> Transaction<'a, D> {
         };
         self.lease.enter(before);
         if let Err(source) = began {
-            // A busy database is no fault of the connection's; anything else may be.
+            // A busy database is not a fault of the connection; any other error may be.
             let fault = fault(self.lease.database(), &*source);
             if !matches!(fault, Fault::Conflict | Fault::Elapsed) {
                 self.lease.discard(DropReason::Begin);
@@ -173,7 +173,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// # Errors
     /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it
     /// is no failure: the request is published again, as a writer, if a `Retry` with
-    /// `ConflictPolicy` stands above.
+    /// `ConflictPolicy` is outside.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;
         self.declared_writable = true;
@@ -222,10 +222,10 @@ impl<'a, D: Database> Transaction<'a, D> {
     /// Spawns `future` on the runtime once this transaction has committed; never when it is aborted
     /// or in doubt.
     ///
-    /// It is in memory only: a crash, or the end of the process before the task's, loses it. What
-    /// must not be lost is written into the database, in this transaction. It runs in the span in
-    /// which it was made, without a deadline and without a client: bound it. It is counted while it
-    /// runs, and the pool waits for it when it is closed. A panic is logged and counted.
+    /// It is in memory only: a crash, or the end of the process before the task's, loses it. Write
+    /// anything that must not be lost into the database, in this transaction. It runs in the span
+    /// in which it was made, without a deadline and without a client: bound it. It is counted while
+    /// it runs, and the pool waits for it when it is closed. A panic is logged and counted.
     ///
     /// ```
     /// # use euryale_core::{Abort, Database, Transaction};

@@ -1,4 +1,4 @@
-//! What was written and not yet taken: as much as the window allows.
+//! Bytes that were written and not yet taken: as many as the window allows.
 
 use std::collections::VecDeque;
 use std::io;
@@ -156,7 +156,7 @@ impl State {
         }
     }
 
-    /// Whoever is given back is to be woken when the lock is free.
+    /// Returns a waker that must be woken after the lock has been released.
     fn grow(&mut self, len: usize) -> Option<Waker> {
         self.len += len;
         self.waker.take()

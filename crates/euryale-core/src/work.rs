@@ -49,7 +49,7 @@ impl Work {
             } else {
                 Some(span.in_scope(|| PanicMessage::catch(work)))
             };
-            // Whoever sees the result finds the place free.
+            // When the result is visible, the place is free.
             drop(place);
             if let Some(done) = done
                 && let Err(unwanted) = sender.send(done)

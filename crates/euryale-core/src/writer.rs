@@ -106,7 +106,7 @@ impl WriterHandle {
     /// Has it run by `runner`, and not as was said before. Changes nothing when the body was
     /// polled; so do the others.
     pub fn run_by(&self, runner: Arc<dyn RunBlocking>) {
-        // What was there before is dropped outside the lock.
+        // The previous value is dropped outside the lock.
         let mut runner = Some(runner);
         self.content
             .update(|content| std::mem::swap(&mut content.runner, &mut runner));
@@ -247,8 +247,8 @@ enum Measured {
     End(Option<Bytes>),
 }
 
-/// What to do with a piece, or with the end. A client that was told a length takes so many bytes
-/// for the whole: so the last of them are sent when nothing can go wrong any more.
+/// The action for a piece, or for the end. A client that knows the length takes that number of
+/// bytes for the whole body, so the last of them are sent only when nothing can fail any more.
 fn measured(
     piece: Option<Bytes>,
     announced: &mut Option<Announced>,

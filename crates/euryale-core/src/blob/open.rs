@@ -20,8 +20,8 @@ use crate::blocking::close_elsewhere;
 /// thread.
 const LARGE: u64 = 1 << 20;
 
-/// A file that whoever drops it last closes, off the runtime's threads if that deletes it: one
-/// without a name, spooled or replaced meanwhile, frees all its blocks when it is closed.
+/// A file that its last owner closes, off the runtime's threads if that deletes it: an unnamed
+/// file, spooled or replaced, frees all its blocks when it is closed.
 pub(crate) struct OpenFile {
     /// Taken by the drop.
     file: Option<File>,
@@ -117,7 +117,7 @@ impl SpareName {
         spare.take_if(|spare| spare == name).is_some()
     }
 
-    /// Of `file`, whose name it is: if somebody has removed it, it may be another file's by now.
+    /// Removes the spare name of `file`, unless it belongs to another file by now.
     fn forget(&self, file: &File) {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(name) = spare.filter(|name| is_of(file, name).unwrap_or(false)) {

@@ -37,7 +37,7 @@ impl Error {
         };
         match unlogged.0.take_if(|error| error.kind().status() == status) {
             Some(error) => Err(error),
-            // Somebody has made another answer of it. It is told now.
+            // Somebody has made another answer of it. It is logged now.
             None => Ok(response),
         }
     }
@@ -47,9 +47,8 @@ impl From<Error> for Response {
     /// For a place where no `RespondLayer` answers: status, Retry-After and a problem in JSON (RFC
     /// 9457); or the response that the error carries. It says nothing about the inside.
     ///
-    /// The error itself stands in the response's extensions, and its [`ErrorKind`] beside it. A
-    /// layer outside takes it by [`Error::raise`]; if none does, it is logged when the response has
-    /// gone.
+    /// The error itself is in the response's extensions, and its [`ErrorKind`] beside it. A layer
+    /// outside takes it by [`Error::raise`]; if none does, it is logged when the response has gone.
     fn from(mut error: Error) -> Self {
         if let Some(response) = error.take_response() {
             return response;

@@ -24,8 +24,8 @@ pub struct LaneMeter {
 }
 
 impl Lanes {
-    /// The meter of the lanes of this name, which stands in the ledger from now on. Takes a lock:
-    /// ask once.
+    /// The meter of the lanes of this name, which is in the ledger from now on. Takes a lock: ask
+    /// once.
     pub fn of(&self, name: &'static str) -> Arc<LaneMeter> {
         Arc::clone(self.lock().entry(name).or_default())
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Counter;
 use crate::Route;
 
-/// So many routes are counted by name.
+/// The maximum number of routes that are counted by name.
 const ROUTES: usize = 256;
 
 /// Counts those that come after them.
@@ -14,9 +14,9 @@ const OTHER: &str = "other";
 
 /// A counter that knows how much of it fell on which route.
 ///
-/// At most 256 routes are counted by name; those that come later are counted together as `other`.
-/// What came without a [`Route`] is counted under the empty name, which Prometheus takes as a
-/// series without that label.
+/// At most 256 routes are counted by name; those that come later are counted together as `other`. A
+/// request without a [`Route`] is counted under the empty name, which Prometheus takes as a series
+/// without that label.
 #[derive(Debug, Default)]
 pub struct PerRoute {
     total: Counter,

@@ -1,11 +1,11 @@
-//! What each transform took, and how often it failed.
+//! The time that each transform took, and how often it failed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Counter, Histogram};
 
-/// So many transforms are counted by name.
+/// The maximum number of transforms that are counted by name.
 const TRANSFORMS: usize = 256;
 
 /// Counts those that come after them.
@@ -13,7 +13,7 @@ const OTHER: &str = "other";
 
 /// Meters by transform.
 ///
-/// The names are a program's own, and few. At most 256 are told apart; those that come later are
+/// The names are a program's own, and few. At most 256 have their own counters; later ones are
 /// counted together as `other`.
 #[derive(Debug, Default)]
 pub struct PerTransform {

@@ -77,7 +77,7 @@ fn the_exposition_is_prometheus_text() {
             "{line} is not in\n{text}"
         );
     }
-    // Every sample stands below the type of its family, and a family has one type.
+    // Every sample follows the type of its family, and a family has one type.
     let mut families = Vec::new();
     for line in text.lines() {
         if let Some(family) = line.strip_prefix("# TYPE ") {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::SpooledBody;
 
 impl SpooledBody {
-    /// Gives the body a name: `path`, which must be none yet.
+    /// Gives the body the name `path`, which must not exist yet.
     ///
-    /// A body that stands in a file is linked into place where the system can do that (on Linux,
-    /// when `path` is on the file system of the spool's folder): no byte is copied, and the body
-    /// stays what it is. Any other is copied; and so is a file that had a name and lost it, since
-    /// Linux lets no such file have another one (linkat(2), `ENOENT`): a name is taken back with
+    /// A body in a file is linked into place if the system can do that (on Linux, when `path` is on
+    /// the file system of the spool's folder): no byte is copied, and the body stays what it is.
+    /// Any other is copied; and so is a file that had a name and lost it, since Linux lets no such
+    /// file have another one (linkat(2), `ENOENT`): a name is taken back with
     /// [`take_back`](Self::take_back). File systems that share blocks (Btrfs, XFS) do so when they
     /// copy. When this returns, the file and its entry in the folder are on the disk.
     ///
@@ -21,8 +21,8 @@ impl SpooledBody {
     /// it may be sent from it: replace it by a rename.
     ///
     /// # Errors
-    /// The file system's. `AlreadyExists` when there is something at `path`; it stays as it is.
-    /// After an error there is nothing of this body at `path`.
+    /// The file system's. `AlreadyExists` when there is something at `path`; that file is not
+    /// changed. After an error there is nothing of this body at `path`.
     ///
     /// ```
     /// use euryale_core::SpooledBody;
@@ -46,10 +46,10 @@ impl SpooledBody {
     /// Takes back the name `path` that [`persist`](Self::persist) gave: after an abort, when there
     /// may be another attempt.
     ///
-    /// Of a body that was linked the name stays a while, so that it can be linked once more: until
-    /// the body is persisted again, or the last clone of it is dropped. Whoever knows the names
-    /// that count may remove it sooner. Of any other body, and when there is such a name already,
-    /// it goes now. Blocks.
+    /// The name of a linked body is kept for a while, so that it can be linked again: until the
+    /// body is persisted again, or the last clone of it is dropped. Code that has the list of valid
+    /// names may remove it sooner. For any other body, and if there is such a name already, it is
+    /// removed now. Blocks.
     ///
     /// # Errors
     /// When it cannot be removed.

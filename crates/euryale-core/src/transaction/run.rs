@@ -369,7 +369,8 @@ impl<D: Database> Drop for Transaction<'_, D> {
             self.lease.discard(DropReason::Panicked);
         }
         self.lease.enter(Phase::Publishing);
-        // What was registered and never run, and gates that may hold the attempt that holds them.
+        // Hooks that were registered and never run, and gates that may hold the attempt that holds
+        // them.
         self.attempt.close();
         std::mem::take(&mut self.before_commit)
             .into_iter()
