@@ -73,11 +73,11 @@ impl<D: Database> PoolBuilder<D> {
     }
 
     /// A connection that was idle for this long is dropped: set it below the time after which the
-    /// database, or what stands in between, hangs up. Default: none.
+    /// database, or anything in between, hangs up. Default: none.
     ///
     /// It is closed when its time comes, whether there is traffic or not, in a worker, which holds
-    /// a permit meanwhile. A job that comes then waits for the end of one close at most, and only
-    /// when no other permit is free.
+    /// a permit while it does. A job that comes then waits for the end of one close at most, and
+    /// only when no other permit is free.
     pub fn idle_timeout(mut self, time: impl Into<Option<Duration>>) -> Self {
         self.idle_timeout = time.into();
         self

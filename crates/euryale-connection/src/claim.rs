@@ -78,8 +78,8 @@ impl<D: Database> PoolClaim<D> {
         self
     }
 
-    /// What happened to the request before. One that was admitted before goes ahead, as with
-    /// [`again`](PoolClaim::again); the numbers of its attempt and its pass stand in the pool's
+    /// The history of the request. One that was admitted before goes ahead, as with
+    /// [`again`](PoolClaim::again); the numbers of its attempt and its pass are in the pool's
     /// status.
     pub fn history(mut self, history: History) -> Self {
         self.about.history = history;

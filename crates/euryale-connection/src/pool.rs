@@ -138,7 +138,8 @@ impl<D: Database> Pool<D> {
         drop_on_a_thread(surplus);
     }
 
-    /// Another share for a lane, at once; `0` is taken as 1. What runs beyond it runs to its end.
+    /// Another share for a lane, at once; `0` is taken as 1. Jobs beyond the new cap run to their
+    /// end.
     ///
     /// # Panics
     /// When it is a lane of another pool.
@@ -150,8 +151,8 @@ impl<D: Database> Pool<D> {
     }
 
     /// Another bound on how many jobs may wait, and on how long each may, at once: as
-    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). What waits
-    /// already keeps its place and its time.
+    /// [`max_queue`](PoolBuilder::max_queue) and [`max_wait`](PoolBuilder::max_wait). Jobs that
+    /// wait already keep their places and their deadlines.
     pub fn restrict(&self, max_queue: usize, max_wait: impl Into<Option<Duration>>) {
         self.shared.lock().restrict(max_queue, max_wait.into());
     }
@@ -180,7 +181,7 @@ impl<D: Database> Pool<D> {
         !self.shared.reach.is_lost()
     }
 
-    /// How it stands now.
+    /// The current status.
     pub fn status(&self) -> Status {
         self.shared.status()
     }

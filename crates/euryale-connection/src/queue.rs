@@ -1,4 +1,4 @@
-//! Who runs next: a state machine without threads, clocks or wake-ups.
+//! Decides which job runs next: a state machine without threads, clocks or wake-ups.
 //!
 //! Jobs wait in a slab and are linked into first-in-first-out lists, two for each lane: one for
 //! jobs that were admitted before (`Again`: a conflict, a pass), one for new ones. Every change is
@@ -19,7 +19,8 @@ pub(crate) use self::late::Late;
 /// A list's end, and a slot that is linked to nothing.
 const NONE: u32 = u32::MAX;
 
-/// So many starts in a row may go to jobs that were admitted before, while new ones wait.
+/// The maximum number of consecutive starts for jobs that were admitted before, while new ones
+/// wait.
 const AGAIN_IN_A_ROW: u8 = 7;
 
 pub(crate) struct Queue<J> {
@@ -98,7 +99,7 @@ pub(crate) struct Ticket {
     generation: u32,
 }
 
-/// What must be done for the jobs that wait.
+/// The action that the waiting jobs need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     /// Nothing: they wait for a worker that is busy, or one is on its way.
@@ -360,7 +361,7 @@ impl<J> Queue<J> {
         self.summon()
     }
 
-    /// Another bound on the jobs that may wait. What waits already stays.
+    /// Another bound on the jobs that may wait. Jobs that wait already stay.
     pub(crate) fn set_max(&mut self, max_queue: usize) {
         self.max_queue = max_queue;
     }

@@ -46,7 +46,7 @@
 //! The first use is the beginning of a transaction, or [`Connection::get`] in a job without one.
 //! Idle means for [`validate_after`](R2d2::validate_after), 500 ms: r2d2's pool asks at each
 //! checkout (`test_on_check_out`), but under load a connection goes from job to job, and here the
-//! round trip is only paid when there is time for it. It is no promise: when a connection breaks
+//! round trip is only paid when there is time for it. It is not a guarantee: if a connection breaks
 //! between the check and its use, the request sees the error.
 //!
 //! An invalid connection is first dropped and then replaced, so that the cap holds at the database,
@@ -175,7 +175,7 @@ where
         self.control.classify(error)
     }
 
-    /// Has it not broken, and is no transaction open?
+    /// Returns whether it is intact and has no open transaction.
     fn is_reusable(&self, connection: &mut Connection<M>) -> bool {
         // Each job ends here: from now on the connection is idle, until it is used.
         connection.idle_since = Some(Instant::now());
@@ -313,7 +313,7 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 ///
 /// * **diesel**: begin, commit and abort with `AnsiTransactionManager`, never with SQL of your own,
 ///   since diesel counts its transactions. A failed commit has rolled back already: in `abort`,
-///   `NotInTransaction` is no error. `DatabaseError(SerializationFailure, _)` is a conflict,
+///   `NotInTransaction` is not an error. `DatabaseError(SerializationFailure, _)` is a conflict,
 ///   `DatabaseError(ClosedConnection, _)` a disconnection. `has_broken` sees open transactions.
 ///   SQLite's `BUSY` and PostgreSQL's deadlock have no kind in diesel 2.3, only a message.
 /// * **postgres**: SQLSTATE 40001 and 40P01 are conflicts ([PostgreSQL,
@@ -342,8 +342,8 @@ pub trait TransactionControl<C>: Send + Sync + 'static {
     /// The driver's.
     fn commit(&self, connection: &mut C) -> Result<(), BoxError>;
 
-    /// Rolls back, also when a failed commit has done it already: where the driver calls that an
-    /// error, it is none here.
+    /// Rolls back, even if a failed commit has done it already: an error of the driver for that
+    /// case is not an error here.
     ///
     /// # Errors
     /// The driver's; the connection is dropped.
@@ -363,7 +363,8 @@ pub trait TransactionControl<C>: Send + Sync + 'static {
     }
 }
 
-/// Without [`R2d2::with_transactions`] there are none: to begin one fails, with this as the error.
+/// Without [`R2d2::with_transactions`] there are no transactions: beginning one fails with this
+/// error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoTransactions;

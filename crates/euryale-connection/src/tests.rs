@@ -204,7 +204,7 @@ async fn an_overflowing_queue_refuses_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
-    // A paused clock stands still while a blocking closure runs, and is moved by hand.
+    // A paused clock does not advance while a blocking closure runs, and is moved by hand.
     let pool = Pool::builder(CountingDatabase::new())
         .connections(1)
         .max_wait(Duration::from_secs(30))

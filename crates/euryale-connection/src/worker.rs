@@ -3,8 +3,8 @@
 //!
 //! Connections are opened, used and dropped here and nowhere else. A worker that finds nothing to
 //! run drops idle connections whose time is over, one by one, with a look at the queue before each;
-//! housekeeping sends for one when none comes by itself. It holds its permit meanwhile: a
-//! connection that is still being closed is one of the pool's.
+//! housekeeping sends for one when none comes by itself. It holds its permit until then: a
+//! connection that is still being closed counts.
 
 mod source;
 
@@ -32,8 +32,8 @@ use crate::threads::{PoolWorker, Work};
 /// about as much.
 const SPIN: Duration = Duration::from_micros(20);
 
-/// So many looks at a time, before the core is offered to others. Asking the clock costs as much as
-/// all of them.
+/// The number of looks before the core is offered to others. Asking the clock costs as much as all
+/// of them.
 const LOOKS: u32 = 16;
 
 /// Starts a worker for a permit that was taken already. Never panics: when no thread can be had,
@@ -116,8 +116,9 @@ impl<D: Database> Work for Worker<D> {
                 }
                 Step::Spin => {
                     if !self.spin() {
-                        // Asked while this worker can still be called: a client that asks again
-                        // meanwhile gets it, not another worker with another connection.
+                        // Asked while this worker can still be called: a client that sends another
+                        // request in that time gets this worker, not another one with another
+                        // connection.
                         self.warmth = self
                             .connection
                             .as_ref()

@@ -272,7 +272,7 @@ fn the_oldest_wait_is_known() {
     assert_eq!(queue.oldest(), Some(late));
 }
 
-/// What may happen to a queue.
+/// The events of a queue.
 #[derive(Clone, Debug)]
 enum Event {
     Admit {
@@ -333,7 +333,7 @@ proptest! {
         // After a worker gave up, those that run look for the jobs it was to take.
         let mut given_up = false;
         for (job, event) in (0_u32..).zip(events) {
-            // Who looks for a job now, and whether it may spin if there is none.
+            // The worker that looks for a job, and whether it may spin if there is none.
             let looks = match event {
                 Event::Admit { lane, again } => {
                     let rank = if again { Rank::Again } else { Rank::New };

@@ -1,4 +1,4 @@
-//! What runs now: one seat for each worker, under the pool's lock.
+//! The running jobs: one seat for each worker, under the pool's lock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::job::Job;
 use crate::queue::LaneIndex;
 
-/// Whose a job is, as far as its claim says.
+/// The origin of a job, according to its claim.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) route: Option<Route>,
@@ -20,7 +20,7 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// It was queued for so long.
+    /// How long it was queued.
     pub(crate) fn waited(&self, time: Duration) {
         if let Some(times) = &self.times {
             times.spent(Stage::Queued, time);

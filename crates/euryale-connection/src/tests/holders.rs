@@ -1,4 +1,4 @@
-//! Who holds what, and for how long.
+//! Lists of jobs that hold workers, and for how long.
 
 use std::time::Duration;
 
@@ -213,7 +213,7 @@ async fn what_a_job_does_is_named_at_each_step() {
             gate.open();
         }
         assert_eq!(job.await.unwrap().is_err(), fails);
-        // The next job begins anew.
+        // The next job starts from zero.
         let inside = pool.clone();
         assert_eq!(
             pool.run(move |_| inside.status().holders[0].phase)
