@@ -27,7 +27,7 @@ pub(crate) struct Serving {
     lazy: Arc<Reader>,
 }
 
-/// What describes the 200 and nothing else.
+/// Headers that describe only the 200.
 const REPRESENTATION: [HeaderName; 6] = [
     CONTENT_TYPE,
     CONTENT_ENCODING,
@@ -39,8 +39,8 @@ const REPRESENTATION: [HeaderName; 6] = [
 /// Digests of the content that is sent (RFC 9530 §2, and its forerunner), by which a part would be
 /// wrong.
 const DIGESTS: [&str; 2] = ["content-digest", "content-md5"];
-/// What would have a cache keep an error for those who ask later without the field that it is
-/// about.
+/// Headers that would make a cache keep an error for later requests without the field that caused
+/// it.
 const CACHING: [HeaderName; 6] = [
     CACHE_CONTROL,
     EXPIRES,
@@ -183,7 +183,7 @@ fn head_only(mut response: Response, len: u64) -> Response {
     response.map(|_| Body::head_of_length(len))
 }
 
-/// 206 with several parts. `Content-Range` stands in each of them, and not in the head (RFC 9110
+/// 206 with several parts. `Content-Range` is in each of them, and not in the head (RFC 9110
 /// §15.3.7.2).
 fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -> Response {
     forget_blob(&mut response);

@@ -58,8 +58,8 @@ impl Asked {
             .then(|| self.fields.get_all(name).iter())
     }
 
-    /// The value of a field that is no list. Sent more than once it is not valid, and so as if it
-    /// had not been sent.
+    /// The value of a field that is not a list. Sent more than once it is not valid, and so as if
+    /// it had not been sent.
     pub(crate) fn single(&self, name: &HeaderName) -> Option<&HeaderValue> {
         let mut values = self.fields.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())

@@ -32,7 +32,7 @@ impl Buffers {
         }
     }
 
-    /// And so many of a larger size.
+    /// And the given number of larger ones.
     pub(crate) fn with_large(self, count: usize, size: usize) -> Self {
         Self {
             large: Mutex::new(Large {

@@ -24,7 +24,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// old clients understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all
 /// others prefer (RFC 6266 §4.3). Control characters, separators of lines, and those that turn the
 /// direction of writing, so that `exe.txt` is shown for `txt.exe`, are left out. `/` and `\` become
-/// `_`: a name is no path. When nothing is left, or only dots, no name is sent.
+/// `_`: a name is not a path. When nothing is left, or only dots, no name is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentDisposition {
     value: HeaderValue,

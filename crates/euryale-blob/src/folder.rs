@@ -70,7 +70,7 @@ struct Settings {
 }
 
 impl ServeFolder {
-    /// The files of the folder at `root`, which is opened anew for each request.
+    /// The files of the folder at `root`, which is opened for each request.
     pub fn new(root: impl AsRef<Path>) -> Self {
         let settings = Settings {
             root: root.as_ref().into(),
@@ -107,8 +107,8 @@ impl<F> ServeFolder<F> {
     /// # Safety
     /// The promise of [`Blob::stable`](euryale_core::Blob::stable), for each file of the folder, in
     /// one of its two forms: nobody changes the files in place, which are only replaced by a
-    /// rename, or nobody reads the bytes that the bodies of responses yield. Editors, `rsync
-    /// --inplace` and programs that write a file anew where it is break the first.
+    /// rename, or nobody reads the bytes that the bodies of responses yield. Editors,
+    /// `rsync --inplace` and programs that overwrite a file in place break the first.
     #[expect(
         unsafe_code,
         reason = "only the caller knows who changes or reads the files"
@@ -119,8 +119,8 @@ impl<F> ServeFolder<F> {
     }
 
     /// `name.br`, `name.zst` or `name.gz` instead of `name`, where there is one and the client
-    /// takes it (RFC 9110 §12.5.3). Whoever writes the files keeps them equal; one that cannot be
-    /// read is logged and passed over. Ranges are of the file itself. Default: not.
+    /// takes it (RFC 9110 §12.5.3). The program that writes the files keeps them equal; one that
+    /// cannot be read is logged and skipped. Ranges are of the file itself. Default: not.
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
         self

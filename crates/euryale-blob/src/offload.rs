@@ -15,8 +15,8 @@ pub use self::future::OffloadFuture;
 pub use self::layer::OffloadLayer;
 pub use self::service::Offload;
 
-/// In a request's extensions: this request came through a proxy that sends files itself, when it is
-/// told so in this way.
+/// In a request's extensions: this request came through a proxy that sends files itself, if the
+/// response says so in this way.
 ///
 /// A layer that knows its peers puts it there. Without it, and without [`OffloadLayer::trusted`],
 /// nothing is left to anybody.
@@ -28,12 +28,11 @@ pub enum OffloadTo {
     Sendfile,
 }
 
-/// In a response's extensions: where its blob stands in the file system when the transaction has
-/// been committed.
+/// In a response's extensions: the path of its blob after the transaction has been committed.
 ///
-/// A blob is an open file and knows no path, so its publisher says it. It is believed only when the
-/// very file of the blob is found there, after the commit: a file that was renamed meanwhile, or
-/// replaced, is streamed.
+/// A blob is an open file without a path, so its publisher names it. It is believed only when the
+/// very file of the blob is found there, after the commit: a file that has been renamed or replaced
+/// since is streamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobPath(pub PathBuf);
 

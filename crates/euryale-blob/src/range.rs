@@ -5,10 +5,11 @@ mod tests;
 
 use http::HeaderValue;
 
-/// At most so many parts are sent. More are answered with the whole, which is cheaper for both
-/// sides.
+/// The maximum number of parts that are sent. More are answered with the whole, which is cheaper
+/// for both sides.
 const MAX_PARTS: usize = 5;
-/// At most so many are looked at: a longer list is an attack, and sorting it would be our work.
+/// The maximum number of ranges that are looked at: a longer list is an attack, and we would have
+/// to sort it.
 const MAX_SPECS: usize = 100;
 
 /// From the first byte to the last one, which is within.
@@ -35,9 +36,9 @@ pub(crate) enum Selection {
     Nothing,
 }
 
-/// What is no list of byte ranges is ignored, as are other units (RFC 9110 §14.2); ranges that
-/// overlap or touch each other become one (§15.3.7.2). A file of no bytes is sent whole: some
-/// clients ask all files for their first part.
+/// A value that is not a list of byte ranges is ignored, as are other units (RFC 9110 §14.2);
+/// ranges that overlap or touch each other become one (§15.3.7.2). A file of no bytes is sent
+/// whole: some clients ask all files for their first part.
 pub(crate) fn select(value: &HeaderValue, len: u64) -> Selection {
     let Some(specs) = parse(value.as_bytes()) else {
         return Selection::Whole;
@@ -131,7 +132,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// Spans that overlap or touch become one, which stands where the first of them was asked for.
+/// Spans that overlap or touch become one, at the position of the first of them.
 fn joined(spans: Vec<Span>) -> Vec<Span> {
     let mut ascending: Vec<(usize, Span)> = spans.into_iter().enumerate().collect();
     ascending.sort_by_key(|(_, span)| span.first);

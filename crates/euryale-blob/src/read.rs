@@ -1,5 +1,4 @@
-//! What touches files: reads of what is in memory, which never wait, and reads that may, for a lane
-//! of threads.
+//! Reads of files: of the page cache, which never wait, and others, for a lane of threads.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +9,7 @@ use euryale_core::Blob;
 
 use crate::buffers::Buffer;
 
-/// What of it is in memory: `RWF_NOWAIT` never waits for a disk, so that this may be done on a
+/// The part that is in memory: `RWF_NOWAIT` never waits for a disk, so that this may be done on a
 /// runtime thread.
 #[cfg(target_os = "linux")]
 pub(crate) fn read_resident(file: &File, space: &mut [u8], at: u64) -> rustix::io::Result<usize> {

@@ -11,8 +11,8 @@ use http::header::{ETAG, Entry, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 /// Clocks of file systems tick: every 1 to 10 ms on Linux, every 2 s on FAT. Within a tick a file
-/// may change again and keep its time, so a time that is younger than this is no strong validator
-/// yet (RFC 9110 §8.8.1).
+/// may change again and keep its time, so a more recent time is not a strong validator yet (RFC
+/// 9110 §8.8.1).
 const TICK: Duration = Duration::from_secs(2);
 
 /// Times before 1980-01-02 were put there by tools that want the same archive from the same files:
@@ -163,8 +163,8 @@ impl Tag<'_> {
     }
 }
 
-/// The tags of a list, which may have commas in them; what is no tag is passed over (RFC 9110
-/// §8.8.3, §5.6.1).
+/// The tags of a list, which may have commas in them; other text is skipped (RFC 9110 §8.8.3,
+/// §5.6.1).
 fn tags(list: &[u8]) -> impl Iterator<Item = Tag<'_>> {
     let mut rest = list;
     std::iter::from_fn(move || {

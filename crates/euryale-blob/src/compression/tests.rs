@@ -11,7 +11,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 
 use crate::{accept_identity, may_compress, vary_by_coding};
 
-/// What clients say that want no uncoded response, with what they get.
+/// Requests of clients that refuse an uncoded response, with the answers.
 const FORBIDDING: [(&[&str], &str); 12] = [
     (&["identity;q=0"], ""),
     (&["identity;q=0.000"], ""),

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use http::header::ACCEPT_ENCODING;
 
-/// Of a file that stands beside another.
+/// The coding of a file beside another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coding {
     Brotli,
@@ -32,7 +32,7 @@ impl Coding {
     }
 }
 
-/// Those that the client takes, the best first. None that it likes less than the file as it is.
+/// Those that the client takes, the best first. None that it prefers less than the uncoded file.
 pub(super) fn accepted(headers: &HeaderMap) -> Vec<Coding> {
     let weights = Weights::of(headers);
     let least = weights.of_name("identity").unwrap_or(1).max(1);

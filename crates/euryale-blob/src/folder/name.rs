@@ -59,7 +59,7 @@ impl Name {
     }
 }
 
-/// One segment, which stays one: an encoded slash is no separator, and what is encoded twice is
+/// One segment, which stays one: an encoded slash is not a separator, and a double encoding is
 /// decoded once.
 fn decoded(segment: &str) -> Result<OsString, Refused> {
     let name: Vec<u8> = percent_decode_str(segment).collect();

@@ -82,7 +82,7 @@ fn blob(file: File, stable: bool) -> io::Result<Blob> {
     }
 }
 
-/// The file, or none where there is none that may be seen.
+/// The file, or none if no visible file is there.
 fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
     match open_beneath(root, path).or_else(|error| match error {
         // An old kernel, or a sandbox that does not know the call.

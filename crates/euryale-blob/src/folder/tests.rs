@@ -400,7 +400,7 @@ async fn head_with_a_range_is_head() {
     assert_quiet(&fixture.ledger).await;
 }
 
-/// Of the same length and of the same time, and still not the same bytes.
+/// A file of the same length and time, with different bytes.
 #[tokio::test]
 async fn codings_have_tags_of_their_own() {
     let fixture = Fixture::new();
@@ -424,7 +424,7 @@ async fn codings_have_tags_of_their_own() {
     assert_eq!(tags.len(), 3, "{tags:?}");
 }
 
-/// Whoever put it there forgot that it must be readable, and the file itself is.
+/// The compressed file was put there unreadable, and the file itself is readable.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_coded_file_that_may_not_be_read_is_passed_over() {

@@ -98,7 +98,7 @@ impl OffloadLayer {
     }
 
     /// Files below `folder`, an absolute path, are what the proxy has below `prefix`, a URL path
-    /// that is sent as it is. For `X-Sendfile` the prefix has no meaning. Of several folders the
+    /// that is sent unchanged. For `X-Sendfile` the prefix has no meaning. Of several folders the
     /// deepest counts.
     pub fn map(mut self, folder: impl Into<PathBuf>, prefix: impl AsRef<str>) -> Self {
         let added = Map::new(folder.into(), prefix.as_ref());

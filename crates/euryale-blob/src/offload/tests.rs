@@ -84,7 +84,7 @@ impl Fixture {
 }
 
 impl Fixture {
-    /// Where a proxy that is trusted, and sends these fields, is told to find the file; else it is
+    /// Where a proxy that is trusted, and sends these fields, finds the file; otherwise it is
     /// streamed.
     async fn place(&self, layer: OffloadLayer, fields: &[(&'static str, &str)]) -> Option<String> {
         let mut request = Request::new(());

@@ -74,7 +74,7 @@ fn the_table() {
         ),
         // Too many.
         ("bytes=0-0,2-2,4-4,6-6,8-8,10-10", whole()),
-        // Other units, and what is no list of ranges: as if it were not there.
+        // Other units and malformed lists are ignored.
         ("items=0-5", whole()),
         ("bytes", whole()),
         ("bytes=", whole()),

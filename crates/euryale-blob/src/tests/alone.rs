@@ -141,7 +141,7 @@ fn text() -> Vec<u8> {
     b"easy to compress ".repeat(5000)
 }
 
-/// A blob that was compressed on its way is none any more.
+/// A blob that was compressed on its way is no longer a blob.
 #[tokio::test]
 async fn what_was_compressed_inside_is_opaque() {
     let (serve, ledger) = layer();

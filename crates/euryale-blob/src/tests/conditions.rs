@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use super::{Answer, DATE, EARLIER, LATER, ask, file_of, get, headers, layer, serving};
 
 const CONTENT: &[u8] = b"0123456789";
-/// Of a file of 10 bytes, changed then.
+/// The head for a file of 10 bytes that was changed then.
 const OWN: &str = "\"17979cfe53f76500-a\"";
 
 /// A response with tag `"t"`, changed then, to these fields.
@@ -164,7 +164,7 @@ async fn precedence() {
             vec![("if-range", yes), ("if-range", yes), ("range", "bytes=0-0")],
             200,
         ),
-        // Twice is not valid for a field that is no list.
+        // Two lines are not valid for a field that is not a list.
         (vec![("range", "bytes=0-0"), ("range", "bytes=1-1")], 200),
         (
             vec![("if-modified-since", LATER), ("if-modified-since", LATER)],

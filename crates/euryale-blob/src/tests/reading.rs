@@ -96,8 +96,8 @@ async fn a_buffer_comes_back_when_its_bytes_are_dropped() {
     }
 }
 
-/// Who sends what it gets is given large buffers; who lets them pile up gets small pieces, as hyper
-/// does, which queues 16 of them: the large buffer and a small one.
+/// A peer that sends everything gets large buffers; one that lets them pile up gets small pieces,
+/// as hyper does, which queues 16 of them: the large buffer and a small one.
 #[tokio::test]
 async fn who_sends_what_it_gets_is_given_large_buffers() {
     let (_, ledger, readers) = readers(2);
@@ -148,7 +148,7 @@ async fn peers_that_do_not_read_hold_two_small_buffers() {
     }
 }
 
-/// So many chunks that nobody sends, and their bytes.
+/// The number of chunks that nobody sends, and their bytes.
 async fn queue(chunks: &mut Chunks, count: usize) -> (Vec<Bytes>, usize) {
     let mut queued = Vec::new();
     for _ in 0..count {
