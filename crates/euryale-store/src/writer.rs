@@ -1,5 +1,5 @@
-//! A process that adds blobs, as other processes see it: a folder with a lock that is held until the
-//! process ends.
+//! A process that adds blobs, as other processes see it: a folder with a lock that is held until
+//! the process ends.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, TryLockError};
