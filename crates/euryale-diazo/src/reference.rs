@@ -96,8 +96,8 @@
 //!
 //! # What differs
 //!
-//! * **`method="ssi"` and `"esi"`, HTML inside `<theme>`, and the older namespaces** are errors that
-//!   name file and line.
+//! * **`method="ssi"` and `"esi"`, HTML inside `<theme>`, and the older namespaces** are errors
+//!   that name file and line.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
 //!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What
 //!   no rule touches is passed on byte for byte; tags that cross each other are left for browsers
