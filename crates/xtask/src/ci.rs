@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{instructions, tidy, workspace};
+use crate::{instructions, python, tidy, workspace};
 
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -23,6 +23,7 @@ pub(crate) enum Action {
     Tidy,
     Package,
     Instructions,
+    Python,
     Skip(&'static str),
 }
 
@@ -32,6 +33,7 @@ pub(crate) struct Installed {
     pub(crate) nextest: bool,
     pub(crate) deny: bool,
     pub(crate) valgrind: bool,
+    pub(crate) python: bool,
 }
 
 pub(crate) fn run(with_tests: bool) -> Result<()> {
@@ -39,6 +41,7 @@ pub(crate) fn run(with_tests: bool) -> Result<()> {
         nextest: is_installed("nextest"),
         deny: is_installed("deny"),
         valgrind: instructions::is_possible(),
+        python: python::is_possible(),
     };
     let mut summary = Vec::new();
     let outcome = steps(with_tests, installed)
@@ -83,6 +86,17 @@ pub(crate) fn steps(with_tests: bool, installed: Installed) -> Vec<Step> {
             false => cargo("tests", "test --workspace --tests --locked"),
         });
         steps.push(cargo("doctests", "test --workspace --doc --locked"));
+        let name = "python";
+        steps.push(match installed.python {
+            true => Step {
+                name,
+                action: Action::Python,
+            },
+            false => Step {
+                name,
+                action: Action::Skip("there is no Python 3.10 or newer with venv"),
+            },
+        });
     }
     // The workspace's run is the one without the feature.
     steps.push(cargo(
@@ -134,6 +148,7 @@ impl Action {
             Self::Package => cargo(&package(&Workspace::load()?), None)?,
             Self::Tidy => tidy::run()?,
             Self::Instructions => instructions::run(false)?,
+            Self::Python => python::run(python::Suite::Frameworks)?,
             Self::Skip(reason) => println!("skipped: {reason}"),
         }
         Ok(())

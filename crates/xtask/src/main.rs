@@ -4,6 +4,7 @@
 //! * `cargo xtask ci [--no-tests]`: everything, in order, stopping at the first failure
 //! * `cargo xtask tidy`: the rules that no compiler and no linter knows
 //! * `cargo xtask deps`: the crates by level, and how many others each brings along
+//! * `cargo xtask python [plone]`: the tests of the Python package, in a virtual environment
 //! * `cargo xtask instructions [--accept]`: instruction counts of fixed inputs, against a table
 
 #![forbid(unsafe_code)]
@@ -11,6 +12,7 @@
 mod ci;
 mod deps;
 mod instructions;
+mod python;
 mod rules;
 mod source;
 #[cfg(test)]
@@ -20,7 +22,8 @@ mod workspace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | instructions [--accept]";
+const USAGE: &str = "usage: cargo xtask ci [--no-tests] | tidy | deps | python [plone] | \
+                     instructions [--accept]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
         ["ci", "--no-tests"] => ci::run(false),
         ["tidy"] => tidy::run(),
         ["deps"] => deps::run(),
+        ["python"] => python::run(python::Suite::Frameworks),
+        ["python", "plone"] => python::run(python::Suite::Plone),
         ["instructions"] => instructions::run(false),
         ["instructions", "--accept"] => instructions::run(true),
         _ => {

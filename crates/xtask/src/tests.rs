@@ -613,6 +613,7 @@ fn tests_run_once_and_can_be_left_out() {
                 nextest: true,
                 deny: true,
                 valgrind: true,
+                python: true,
             },
         )
         .iter()
@@ -625,6 +626,7 @@ fn tests_run_once_and_can_be_left_out() {
         "clippy",
         "tests",
         "doctests",
+        "python",
         "snapshot",
         "docs",
         "package",
@@ -674,6 +676,7 @@ fn missing_programs_are_replaced_or_skipped() {
             nextest: false,
             deny: false,
             valgrind: false,
+            python: false,
         },
     );
     let tests = steps.iter().find(|step| step.name == "tests").unwrap();

@@ -68,7 +68,8 @@ impl Kind {
             Store => matches!(other, Ground | Store),
             // Their tables are in databases.
             After => matches!(other, Ground | Database | After),
-            Host => matches!(other, Ground | Host),
+            // A host assembles a whole server around applications.
+            Host => other != Tool,
             Around => matches!(other, Ground | Around),
             Facade => matches!(other, Ground | Layer | Transform | Store),
             Tool => true,

@@ -88,16 +88,18 @@ const BLOCKING: [&str; 3] = [
     "crates/euryale-core/src/lane.rs",
 ];
 
-/// Each has its argument where it is. Three make calls that nothing safe wraps: the map of files
-/// that are sent, the heap, and SQLite's snapshots. The others declare, keep or pass on the promise
-/// of `Blob::stable`.
-const UNSAFE: [&str; 13] = [
+/// Each has its argument where it is. Four make calls that nothing safe wraps: the map of files
+/// that are sent, the heap, the Python host's `_exit`, and SQLite's snapshots. The others declare,
+/// keep or pass on the promise of `Blob::stable`.
+const UNSAFE: [&str; 15] = [
     "crates/euryale-bench/src/serve/euryale.rs",
     "crates/euryale-blob/src/folder.rs",
     "crates/euryale-blob/src/folder/open.rs",
     "crates/euryale-core/src/blob.rs",
     "crates/euryale-core/src/blob/unnamed.rs",
     "crates/euryale-core/src/body/tests.rs",
+    "crates/euryale-python/src/exit.rs",
+    "crates/euryale-python/src/file.rs",
     "crates/euryale-server/src/heap.rs",
     "crates/euryale-server/src/sendfile/map.rs",
     "crates/euryale-server/src/tests/sendfile.rs",

@@ -62,7 +62,8 @@ fn each_kind_imports_what_its_rule_says() {
             "database: euryale-core euryale-sqlite",
             "store: euryale-core",
             "after: euryale-core euryale-sqlite",
-            "host: euryale-core",
+            "host: euryale euryale-core euryale-server euryale-spool euryale-sqlite euryale-tiles \
+             euryale-transform",
             "around: euryale-core euryale-server",
             "facade: euryale-core euryale-spool euryale-tiles euryale-transform",
             "tool: euryale euryale-core euryale-server euryale-spool euryale-sqlite euryale-test \

@@ -1,0 +1,17 @@
+"""WSGI applications behind an asynchronous front.
+
+A worker thread runs the application and nothing else: request bodies have
+arrived before it is called, and answers are sent after it has returned.
+
+Serve with the command ``euryale module:app``, with ``use = egg:euryale#main``
+in an ini file for PasteDeploy, or from Python::
+
+    import euryale
+
+    euryale.serve(app, listen="127.0.0.1:8080", threads=4)
+"""
+
+from ._euryale import FileWrapper, __version__
+from ._serve import serve
+
+__all__ = ["FileWrapper", "__version__", "serve"]

@@ -1,0 +1,151 @@
+"""The command ``euryale``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from typing import Any, Callable
+
+from . import _euryale
+from ._serve import SettingsError, run
+
+#: As for the site: EURYALE_MAX_QUEUE is --max-queue.
+VARIABLE = "EURYALE_"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve what the command line names, and exit."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    if options.access_log:
+        logging.getLogger("euryale.access").setLevel(logging.INFO)
+    sys.path.insert(0, os.path.abspath(options.chdir))
+    try:
+        os.chdir(options.chdir)
+        if options.app.partition("#")[0].endswith(".ini"):
+            load, configured = from_ini(options)
+        else:
+            load, configured = (lambda: from_module(options)), (lambda: {})
+        status = run(settings(options, configured()), load, lambda: settings(options, configured()))
+    except SettingsError as error:
+        sys.exit(f"euryale: {error}")
+    sys.exit(status)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line: every setting is a flag, and a variable."""
+    parser = argparse.ArgumentParser(
+        prog="euryale",
+        description="Serve a WSGI application. Each flag has a variable: EURYALE_MAX_QUEUE is "
+        "--max-queue. A flag counts before its variable, and a variable before the file.",
+    )
+    parser.add_argument("app", help="module:callable, or an ini file (file.ini#name) or TOML")
+    parser.add_argument("--version", action="version", version=f"euryale {_euryale.__version__}")
+    parser.add_argument("--factory", action="store_true", help="call it to get the application")
+    parser.add_argument("--chdir", default=".", metavar="DIR", help="folder to go to first")
+    parser.add_argument("--config", metavar="FILE", help="TOML file of settings; SIGHUP reads it")
+    parser.add_argument("--log-level", default="info", metavar="LEVEL", help="level of the log")
+    parser.add_argument(
+        "--access-log", action="store_true", help="log each request to euryale.access"
+    )
+    for key, alias, text, is_used in _euryale.settings():
+        flags = ["--" + name.replace("_", "-") for name in (key, alias) if name]
+        text = text if is_used else argparse.SUPPRESS
+        parser.add_argument(*flags, dest=key, metavar="X", help=text)
+    return parser
+
+
+def settings(options: argparse.Namespace, configured: dict[str, str]) -> dict[str, str]:
+    """Flags, then variables, then the files."""
+    merged = dict(configured)
+    if options.config:
+        merged.update(from_toml(options.config))
+    places = {"listen", "host", "port", "unix_socket"}
+    said: dict[str, str] = {}
+    for key, alias, _, _ in _euryale.settings():
+        for name in (key, alias):
+            variable = os.environ.get(VARIABLE + name.upper()) if name else None
+            if variable is not None:
+                said[key] = variable
+    for key, _, _, _ in _euryale.settings():
+        value = getattr(options, key)
+        if value is not None:
+            if key in places:
+                said = {name: text for name, text in said.items() if name not in places}
+            said[key] = value
+    if places & set(said):
+        # One way to say where to listen replaces the others.
+        merged = {name: text for name, text in merged.items() if name not in places}
+    merged.update(said)
+    return merged
+
+
+def from_toml(path: str) -> dict[str, str]:
+    """The settings of a TOML file, which are its top level."""
+    try:
+        import tomllib
+    except ImportError:
+        raise SettingsError(f"{path}: TOML needs Python 3.11; use an ini file or flags") from None
+    try:
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    text = {}
+    for name, value in table.items():
+        if isinstance(value, list):
+            value = " ".join(str(item) for item in value)
+        elif isinstance(value, bool):
+            value = "true" if value else "false"
+        text[name] = str(value)
+    return text
+
+
+def from_ini(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[], dict[str, str]]]:
+    """The application of an ini file, and its section of the server."""
+    try:
+        from paste.deploy import loadapp
+        from paste.deploy.loadwsgi import SERVER, loadcontext
+    except ImportError:
+        raise SettingsError("ini files need PasteDeploy: pip install PasteDeploy") from None
+    path, _, name = options.app.partition("#")
+    path = os.path.abspath(path)
+    uri = f"config:{path}" + (f"#{name}" if name else "")
+
+    def load() -> Any:
+        import configparser
+        import logging.config
+
+        loggers = configparser.ConfigParser(interpolation=None)
+        loggers.read(path)
+        if loggers.has_section("loggers"):
+            folder = {"__file__": path, "here": os.path.dirname(path)}
+            logging.config.fileConfig(path, folder, disable_existing_loggers=False)
+        return loadapp(uri)
+
+    def configured() -> dict[str, str]:
+        try:
+            context = loadcontext(SERVER, f"config:{path}")
+        except LookupError:
+            return {}
+        return {name: str(value) for name, value in context.local_conf.items()}
+
+    return load, configured
+
+
+def from_module(options: argparse.Namespace) -> Any:
+    """The callable of ``module:callable``, or what it returns."""
+    module, _, name = options.app.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in (name or "application").split("."):
+        found = getattr(found, part)
+    return found() if options.factory else found
+
+
+if __name__ == "__main__":
+    main()

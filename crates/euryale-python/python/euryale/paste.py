@@ -1,0 +1,26 @@
+"""The entry point for PasteDeploy: ``use = egg:euryale#main``.
+
+The keys of the section are those of ``euryale --help``. waitress's names are
+understood; an unknown key ends the start and is named.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Callable
+
+from ._serve import SettingsError, run
+
+
+def serve_paste(app: Callable[..., Any], global_conf: Any, **settings: str) -> int:
+    """Serve ``app`` until SIGTERM or SIGINT, as a ``paste.server_runner``.
+
+    The process ends with status 3 if requests had to be cut.
+    """
+    try:
+        status = run(settings, lambda: app)
+    except SettingsError as error:
+        sys.exit(f"euryale: {error}")
+    if status:
+        sys.exit(status)
+    return 0

@@ -1,0 +1,133 @@
+//! One line for each request, to the logger `euryale.access`.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use euryale::forwarded::Client;
+use euryale::{Peer, Response};
+use http::header::{HeaderName, REFERER, USER_AGENT};
+use http::{HeaderMap, Request};
+use tower_service::Service;
+
+use crate::log;
+
+/// The status that nginx logs for a client that left before it was answered.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// A line of Python's `logging.INFO`.
+const INFO: u8 = 20;
+
+/// Logs each request once its response's head is there, or its client has gone:
+/// `192.0.2.7 "GET / HTTP/1.1" 200 512 "referer" "user agent" 0.003`, with the seconds until the
+/// head. The time of day is `logging`'s.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog<S> {
+    inner: S,
+    is_on: bool,
+}
+
+impl<S> AccessLog<S> {
+    pub(crate) fn new(inner: S, is_on: bool) -> Self {
+        Self { inner, is_on }
+    }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+impl<S, B> Service<Request<B>> for AccessLog<S>
+where
+    S: Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answer {
+        if !self.is_on {
+            return Box::pin(self.inner.call(request));
+        }
+        let mut line = Unanswered(Some(Line::new(&request)));
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let response = answer.await?;
+            if let Some(line) = line.0.take() {
+                let bytes = http_body::Body::size_hint(response.body()).exact();
+                line.write(response.status().as_u16(), bytes);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// A request that was not answered yet. If this is dropped, its client has left.
+struct Unanswered(Option<Line>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            line.write(CLIENT_CLOSED_REQUEST, None);
+        }
+    }
+}
+
+struct Line {
+    client: Option<IpAddr>,
+    asked: String,
+    referer: String,
+    agent: String,
+    began: Instant,
+}
+
+impl Line {
+    fn new<B>(request: &Request<B>) -> Self {
+        let extensions = request.extensions();
+        let peer = || {
+            extensions
+                .get::<Peer>()
+                .and_then(|peer| peer.address().ip())
+        };
+        let client = Client::of(extensions).map_or_else(peer, |client| client.ip());
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("*", |target| target.as_str());
+        let method = request.method();
+        Self {
+            client,
+            asked: format!("{method} {target} {:?}", request.version()),
+            referer: field(request.headers(), &REFERER),
+            agent: field(request.headers(), &USER_AGENT),
+            began: Instant::now(),
+        }
+    }
+
+    fn write(self, status: u16, bytes: Option<u64>) {
+        let client = self.client.map_or_else(|| "-".into(), |ip| ip.to_string());
+        let bytes = bytes.map_or_else(|| "-".into(), |bytes| bytes.to_string());
+        let seconds = self.began.elapsed().as_secs_f64();
+        let Self {
+            asked,
+            referer,
+            agent,
+            ..
+        } = self;
+        let text = format!("{client} \"{asked}\" {status} {bytes} {referer} {agent} {seconds:.3}");
+        log::say(INFO, "euryale.access", text);
+    }
+}
+
+/// A field in quotes, with what could end them or the line escaped.
+fn field(headers: &HeaderMap, name: &HeaderName) -> String {
+    let value = headers
+        .get(name)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    format!("{:?}", value.as_deref().unwrap_or("-"))
+}

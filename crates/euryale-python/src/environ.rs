@@ -1,0 +1,131 @@
+//! The `environ` dictionary.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::os::fd::IntoRawFd;
+
+use euryale::Request;
+use euryale::forwarded::{Client, PublicUrl};
+use euryale_wsgi::Settings;
+use euryale_wsgi::environ::{Place, variables};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::file;
+
+/// What all requests have in common.
+pub(crate) struct Environ {
+    base: Py<PyDict>,
+    bytes_io: Py<PyAny>,
+    open: Py<PyAny>,
+    at: Address,
+}
+
+/// Where the application is if no proxy says otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    pub(crate) scheme: String,
+    pub(crate) server_name: String,
+    pub(crate) port: u16,
+    pub(crate) prefix: String,
+}
+
+impl Address {
+    /// That of the settings, with the host and the port of the first listener.
+    pub(crate) fn new(settings: &Settings, bound: &(String, u16)) -> Self {
+        Self {
+            scheme: settings.url_scheme.clone(),
+            server_name: settings
+                .server_name
+                .clone()
+                .unwrap_or_else(|| bound.0.clone()),
+            port: bound.1,
+            prefix: settings.url_prefix.clone(),
+        }
+    }
+
+    /// The place for this request: a trusted proxy knows it better.
+    fn place<'r>(&'r self, request: &'r Request) -> Place<'r> {
+        let own = Place {
+            scheme: &self.scheme,
+            server_name: Cow::Borrowed(&self.server_name),
+            server_port: self.port,
+            prefix: &self.prefix,
+            host: None,
+            client: None,
+        };
+        let extensions = request.extensions();
+        match (Client::of(extensions), PublicUrl::of(extensions)) {
+            (Some(client), Some(url)) if client.is_proxied() => proxied(own, client.ip(), url),
+            _ => own,
+        }
+    }
+}
+
+fn proxied<'r>(own: Place<'r>, client: Option<IpAddr>, url: &'r PublicUrl) -> Place<'r> {
+    let Some(host) = url.host() else {
+        return Place { client, ..own };
+    };
+    let scheme = url.scheme();
+    let origin = url.origin().unwrap_or_default();
+    let named = origin.split_once("://").map_or(host, |(_, named)| named);
+    Place {
+        scheme,
+        server_name: Cow::Borrowed(host),
+        server_port: url.port(),
+        host: Some(Cow::Owned(named.to_owned())),
+        client,
+        ..own
+    }
+}
+
+impl Environ {
+    pub(crate) fn new(py: Python<'_>, at: Address) -> PyResult<Self> {
+        let base = PyDict::new(py);
+        let software = concat!("euryale/", env!("CARGO_PKG_VERSION"));
+        base.set_item("SERVER_SOFTWARE", software)?;
+        base.set_item("wsgi.version", (1, 0))?;
+        base.set_item("wsgi.errors", py.import("sys")?.getattr("stderr")?)?;
+        base.set_item("wsgi.multithread", true)?;
+        base.set_item("wsgi.multiprocess", false)?;
+        base.set_item("wsgi.run_once", false)?;
+        base.set_item("wsgi.input_terminated", true)?;
+        base.set_item("wsgi.file_wrapper", file::class(py))?;
+        let io = py.import("io")?;
+        Ok(Self {
+            base: base.unbind(),
+            bytes_io: io.getattr("BytesIO")?.unbind(),
+            open: io.getattr("open")?.unbind(),
+            at,
+        })
+    }
+
+    /// The dictionary of one request.
+    pub(crate) fn of<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Request,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = self.base.bind(py).copy()?;
+        for (name, value) in variables(request, &self.at.place(request)) {
+            environ.set_item(&*name, &*value)?;
+        }
+        environ.set_item("wsgi.input", self.input(py, request)?)?;
+        Ok(environ)
+    }
+
+    /// The request's body, from its beginning: of bytes, or of a file description of its own.
+    fn input<'py>(&self, py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
+        let body = request.body();
+        if let Some(file) = body.reopen()? {
+            // Python closes it.
+            return self.open.bind(py).call1((file.into_raw_fd(), "rb"));
+        }
+        match body.as_bytes() {
+            Some(bytes) if !bytes.is_empty() => {
+                self.bytes_io.bind(py).call1((PyBytes::new(py, bytes),))
+            }
+            _ => self.bytes_io.bind(py).call0(),
+        }
+    }
+}

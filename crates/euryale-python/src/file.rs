@@ -1,0 +1,160 @@
+//! `wsgi.file_wrapper`, and the open files behind it.
+
+use std::fs::{self, File};
+
+use euryale::Blob;
+use pyo3::exceptions::PyStopIteration;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use pyo3::{PyTypeInfo, intern};
+
+/// `wsgi.file_wrapper(filelike, block_size)`: an iterable of the file's blocks, which is not
+/// iterated if the file is a regular one (PEP 3333, "Optional Platform-Specific File Handling").
+#[pyclass(frozen, module = "euryale")]
+pub(crate) struct FileWrapper {
+    #[pyo3(get)]
+    filelike: Py<PyAny>,
+    block_size: usize,
+}
+
+#[pymethods]
+impl FileWrapper {
+    #[new]
+    #[pyo3(signature = (filelike, block_size = 32_768))]
+    fn new(filelike: Py<PyAny>, block_size: usize) -> Self {
+        Self {
+            filelike,
+            block_size,
+        }
+    }
+
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let read = self.filelike.bind(py).getattr(intern!(py, "read"))?;
+        let block = read.call1((self.block_size,))?;
+        if block.is_truthy()? {
+            Ok(block)
+        } else {
+            Err(PyStopIteration::new_err(()))
+        }
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        match self.filelike.bind(py).getattr_opt(intern!(py, "close"))? {
+            Some(close) => close.call0().map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FileWrapper {
+    /// The wrapped file as a blob, from the file's position on and at most `length` bytes of it.
+    /// `None` if it is not a regular file, or its class does not read the file's own bytes.
+    pub(crate) fn blob(&self, py: Python<'_>, length: Option<u64>, kinds: &Kinds) -> Option<Blob> {
+        let (file, end) = kinds.find(self.filelike.bind(py)).ok().flatten()?;
+        open(&file, end, length).ok().flatten()
+    }
+}
+
+/// The classes of `io` whose objects are files of the system.
+pub(crate) struct Kinds(Vec<Py<PyType>>);
+
+impl Kinds {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
+        let io = py.import("io")?;
+        let kinds = ["FileIO", "BufferedReader", "BufferedRandom"]
+            .into_iter()
+            .map(|name| Ok(io.getattr(name)?.cast_into::<PyType>()?.unbind()));
+        kinds.collect::<PyResult<_>>().map(Self)
+    }
+
+    /// The file, and where it ends for the application.
+    ///
+    /// It is the object itself; or, as `file` of Django's and of `tempfile`'s wrappers, inside of
+    /// it; or, as `_io` between `start` and `end`, inside of plone.namedfile's
+    /// `filestream_range_iterator`. A class with a `read` of its own, like `gzip`'s,
+    /// is not accepted.
+    fn find<'py>(
+        &self,
+        object: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<(Bound<'py, PyAny>, Option<u64>)>> {
+        let py = object.py();
+        if self.is_file(object)? {
+            return Ok(Some((object.clone(), None)));
+        }
+        if let Some(inner) = object.getattr_opt(intern!(py, "_io"))? {
+            let end = object.getattr_opt(intern!(py, "end"))?;
+            let has_start = object.hasattr(intern!(py, "start"))?;
+            let end = end.and_then(|end| end.extract::<u64>().ok());
+            return Ok(match end {
+                Some(end) if has_start && self.is_file(&inner)? => Some((inner, Some(end))),
+                _ => None,
+            });
+        }
+        if !object.hasattr(intern!(py, "fileno"))? {
+            return Ok(None);
+        }
+        match object.getattr_opt(intern!(py, "file"))? {
+            Some(inner) if self.is_file(&inner)? => Ok(Some((inner, None))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns whether the object is of one of the classes, or of a subclass that has not another
+    /// `read`.
+    fn is_file(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = object.py();
+        let read = intern!(py, "read");
+        for kind in &self.0 {
+            let kind = kind.bind(py);
+            if object.is_instance(kind)? {
+                return Ok(object.get_type().getattr(read)?.is(&kind.getattr(read)?));
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyResult<Option<Blob>> {
+    let py = file.py();
+    // Bytes in Python's buffer would not be sent.
+    file.call_method0(intern!(py, "flush"))?;
+    let number: u32 = file.call_method0(intern!(py, "fileno"))?.extract()?;
+    let position: u64 = file.call_method0(intern!(py, "tell"))?.extract()?;
+    let path = format!("/proc/self/fd/{number}");
+    // A pipe would be opened, too, and wait for a writer.
+    if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    // A description of its own: `close()` runs in the worker, and the position is not shared.
+    let Ok(own) = File::open(&path) else {
+        return Ok(None);
+    };
+    let Some(blob) = blob(own) else {
+        return Ok(None);
+    };
+    let end = end.unwrap_or(u64::MAX).min(blob.len());
+    let len = end.saturating_sub(position);
+    let len = length.map_or(len, |length| length.min(len));
+    Ok(Some(blob.slice(position, len)))
+}
+
+/// The whole file, which others may change while it is sent: it is the application's.
+#[expect(
+    unsafe_code,
+    reason = "the promise of `Blob::stable` is kept by the whole host"
+)]
+fn blob(file: File) -> Option<Blob> {
+    // SAFETY: nobody reads the bytes. This host's stack is assembled in `front.rs`: no layer of it
+    // and no middleware looks at bodies, and the server is ours. Over HTTP/2 the file is read into
+    // memory, where nobody else changes it.
+    unsafe { Blob::stable(file) }.ok()
+}
+
+/// The class, for `environ`.
+pub(crate) fn class(py: Python<'_>) -> Bound<'_, PyType> {
+    FileWrapper::type_object(py)
+}

@@ -1,0 +1,192 @@
+//! The asynchronous side: the stack, the sockets, the drain.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
+use euryale::spool::SpoolLayer;
+use euryale::{Pool, Stack};
+use euryale_server::{Listener, Server, Shutdown};
+use euryale_wsgi::Settings;
+use http::HeaderValue;
+use http::header::SERVER;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+use tower::ServiceBuilder;
+use tower::util::option_layer;
+
+use crate::access::AccessLog;
+use crate::application::Application;
+use crate::main_thread::{ENDED, MainThread, RELOAD};
+use crate::workers::AtWork;
+use crate::{exit, log};
+
+/// Something had to be cut at the end of the drain.
+pub(crate) const CUT: i32 = 3;
+
+/// How long the main thread may take to join its threads, once everything else has ended.
+const JOIN: Duration = Duration::from_secs(2);
+
+/// How the end of a server went.
+#[derive(Debug, Default)]
+pub(crate) struct End {
+    was_cut: AtomicBool,
+    joined: Notify,
+}
+
+impl End {
+    pub(crate) fn status(&self) -> i32 {
+        if self.was_cut.load(Ordering::Acquire) {
+            CUT
+        } else {
+            0
+        }
+    }
+
+    /// The main thread has taken over: the interpreter ends by itself.
+    pub(crate) fn join(&self) {
+        self.joined.notify_one();
+    }
+}
+
+/// The proxies of the setting `trusted_proxy`, with the fields that count.
+///
+/// # Errors
+/// One line that names the setting.
+pub(crate) fn forwarded(settings: &Settings) -> Result<Option<ForwardedLayer>, String> {
+    let Some(proxies) = &settings.trusted_proxy else {
+        return Ok(None);
+    };
+    let all = "0.0.0.0/0, ::/0, unix";
+    let proxies = if proxies == "*" { all } else { proxies };
+    let proxies: Vec<TrustedProxy> = proxies
+        .split(|character: char| character == ',' || character.is_whitespace())
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            word.parse()
+                .map_err(|error| format!("trusted_proxy: {error}"))
+        })
+        .collect::<Result<_, String>>()?;
+    let layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>());
+    if settings.trusted_proxy_headers.is_empty() {
+        return Ok(Some(layer));
+    }
+    let fields = settings.trusted_proxy_headers.iter().map(|name| {
+        let named = name.to_ascii_lowercase();
+        named
+            .parse()
+            .map_err(|error| format!("trusted_proxy_headers: {error}"))
+    });
+    let fields = fields.collect::<Result<Vec<_>, String>>()?;
+    Ok(Some(layer.fields(fields)))
+}
+
+/// All that serving needs.
+pub(crate) struct Front {
+    pub(crate) settings: Settings,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) forwarded: Option<ForwardedLayer>,
+    pub(crate) pool: Pool<()>,
+    pub(crate) application: Application,
+    pub(crate) access: bool,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) main: MainThread,
+    pub(crate) at_work: AtWork,
+    pub(crate) end: Arc<End>,
+}
+
+impl Front {
+    /// Takes over the signals and begins to serve.
+    ///
+    /// # Errors
+    /// The signal handlers could not be installed.
+    pub(crate) fn start(self, runtime: &Handle) -> std::io::Result<()> {
+        let _entered = runtime.enter();
+        let signals = Shutdown::signals()?;
+        let mut hangups = signal(SignalKind::hangup())?;
+        let shutdown = self.shutdown.clone();
+        runtime.spawn(async move {
+            signals.draining().await;
+            shutdown.drain();
+            signals.cutting().await;
+            shutdown.cut();
+        });
+        let main = self.main.clone();
+        runtime.spawn(async move {
+            while hangups.recv().await.is_some() {
+                main.order(RELOAD);
+            }
+        });
+        runtime.spawn(self.serve());
+        Ok(())
+    }
+
+    async fn serve(self) {
+        let Self {
+            settings,
+            listeners,
+            forwarded,
+            pool,
+            application,
+            access,
+            shutdown,
+            main,
+            at_work,
+            end,
+        } = self;
+        let stack = Stack::new(pool.clone())
+            .spool(SpoolLayer::new().limit(settings.max_request_body_size))
+            .publish(application);
+        let ident = settings
+            .ident
+            .as_deref()
+            .and_then(|name| HeaderValue::from_str(name).ok());
+        let site = ServiceBuilder::new()
+            .layer(option_layer(forwarded))
+            .map_response(move |mut response: euryale::Response| {
+                if let Some(ident) = &ident {
+                    let headers = response.headers_mut();
+                    headers.entry(SERVER).or_insert_with(|| ident.clone());
+                }
+                response
+            })
+            .service(AccessLog::new(stack, access));
+        let server = Server::new()
+            .ledger(pool.ledger().clone())
+            .max_sockets(settings.max_sockets)
+            .max_header_size(settings.max_request_header_size)
+            .idle_timeout(settings.channel_timeout)
+            .drain_deadline(settings.drain);
+        let server = listeners.into_iter().fold(server, Server::listen);
+        let began = async {
+            shutdown.draining().await;
+            Instant::now()
+        };
+        let (drained, began) = tokio::join!(server.serve(site, shutdown.clone()), began);
+        let left = settings.drain.saturating_sub(began.elapsed());
+        let closed = tokio::select! {
+            biased;
+            closed = pool.close(left) => closed,
+            () = shutdown.cutting() => pool.close(Duration::ZERO).await,
+        };
+        if closed.is_err() || !drained.is_complete() {
+            end.was_cut.store(true, Ordering::Release);
+        }
+        for (thread, request, age) in at_work.list() {
+            let age = age.as_secs_f64();
+            tracing::error!("{thread} has not returned from {request} after {age:.1} s");
+        }
+        main.order(ENDED);
+        // A main thread that cannot have the GIL, or joins a thread that never ends, is not waited
+        // for.
+        if tokio::time::timeout(JOIN, end.joined.notified())
+            .await
+            .is_err()
+        {
+            log::spill();
+            exit::now(CUT);
+        }
+    }
+}

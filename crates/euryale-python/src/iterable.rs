@@ -1,0 +1,72 @@
+//! What an application returned.
+
+use euryale::Blob;
+use euryale_wsgi::Iterable;
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyIterator};
+
+use crate::file::{FileWrapper, Kinds};
+
+/// The iterable, in the worker that called the application.
+pub(crate) struct Returned<'py, 'a> {
+    object: Bound<'py, PyAny>,
+    iterator: Option<Bound<'py, PyIterator>>,
+    kinds: &'a Kinds,
+}
+
+/// One block, lent by Python.
+pub(crate) struct Block<'py>(Bound<'py, PyBytes>);
+
+impl AsRef<[u8]> for Block<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl<'py, 'a> Returned<'py, 'a> {
+    pub(crate) fn new(object: Bound<'py, PyAny>, kinds: &'a Kinds) -> Self {
+        Self {
+            object,
+            iterator: None,
+            kinds,
+        }
+    }
+}
+
+impl<'py> Iterable for Returned<'py, '_> {
+    type Block = Block<'py>;
+    type Error = PyErr;
+
+    fn file(&mut self, length: Option<u64>) -> Option<Blob> {
+        let wrapper = self.object.cast_exact::<FileWrapper>().ok()?;
+        wrapper.get().blob(self.object.py(), length, self.kinds)
+    }
+
+    fn next(&mut self) -> PyResult<Option<Block<'py>>> {
+        let iterator = match &mut self.iterator {
+            Some(iterator) => iterator,
+            None => self.iterator.insert(self.object.try_iter()?),
+        };
+        let Some(block) = iterator.next().transpose()? else {
+            return Ok(None);
+        };
+        match block.cast_into::<PyBytes>() {
+            Ok(block) => Ok(Some(Block(block))),
+            Err(wrong) => {
+                let kind = wrong.into_inner().get_type();
+                let what = format!("the iterable has a block of {kind}, not of bytes");
+                Err(PyTypeError::new_err(what))
+            }
+        }
+    }
+
+    fn close(&mut self) -> PyResult<()> {
+        let name = intern!(self.object.py(), "close");
+        match self.object.getattr_opt(name)? {
+            Some(close) => close.call0().map(drop),
+            None => Ok(()),
+        }
+    }
+}

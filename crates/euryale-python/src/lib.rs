@@ -1,0 +1,32 @@
+//! The extension module of the Python package `euryale`: WSGI applications behind the stack.
+//!
+//! Only classes and calls are here. The rules of PEP 3333 are those of `euryale-wsgi`, the onion is
+//! that of `euryale`, and the command line, the entry points and the main thread's loop are Python.
+//!
+//! # Threads
+//!
+//! * The main thread is Python's. It waits on a socket, so that Python's own signal handlers run,
+//!   and starts threads when Rust asks for them.
+//! * Workers are `threading.Thread`s named `euryale-0` and so on, for the life of the server. They
+//!   wait for jobs without the GIL, and attach for each call of the application.
+//! * Rust's threads never attach. No upload, download, health check or log line waits for the GIL.
+//!
+//! # Unsafe code
+//!
+//! None but `_exit`, in `exit.rs`, with its argument.
+
+mod access;
+mod application;
+mod environ;
+mod exit;
+mod file;
+mod front;
+mod iterable;
+mod listeners;
+mod log;
+mod main_thread;
+mod module;
+mod operators;
+mod server;
+mod start;
+mod workers;

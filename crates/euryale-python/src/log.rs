@@ -1,0 +1,145 @@
+//! Log lines on their way to Python's `logging`.
+//!
+//! An event of Rust's never waits for the GIL: it goes to a bounded queue, from which a Python
+//! thread takes it. When the queue is full the line is lost, and the next one says how many were.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The number of lines that may wait for Python.
+const LINES: usize = 8192;
+
+/// How long standard error may take for the last lines.
+const SPILL: Duration = Duration::from_millis(200);
+
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+/// A line: its level as a number of `logging`, its logger, and its text.
+pub(crate) type Line = (u8, &'static str, String);
+
+struct Queue {
+    sender: Sender<Line>,
+    receiver: Receiver<Line>,
+    lost: AtomicUsize,
+}
+
+fn queue() -> &'static Queue {
+    QUEUE.get_or_init(|| {
+        let (sender, receiver) = crossbeam_channel::bounded(LINES);
+        Queue {
+            sender,
+            receiver,
+            lost: AtomicUsize::new(0),
+        }
+    })
+}
+
+/// From now on events of this level of `logging` and above go to the queue. A program has one log:
+/// a second server of the process keeps the level of the first.
+pub(crate) fn start(level: u8) {
+    let filter = match level {
+        0..=5 => LevelFilter::TRACE,
+        6..=10 => LevelFilter::DEBUG,
+        11..=20 => LevelFilter::INFO,
+        21..=30 => LevelFilter::WARN,
+        _ => LevelFilter::ERROR,
+    };
+    let subscriber = tracing_subscriber::registry().with(ToPython.with_filter(filter));
+    // A subscriber that is there already is the first server's, and the same.
+    let _ = subscriber.try_init();
+}
+
+/// Adds a line.
+pub(crate) fn say(level: u8, logger: &'static str, text: String) {
+    let queue = queue();
+    let lost = queue.lost.swap(0, Ordering::Relaxed);
+    if lost > 0 {
+        let text = format!("{lost} lines of the log were lost: its handlers are too slow");
+        if queue.sender.try_send((30, "euryale", text)).is_err() {
+            queue.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+    }
+    if let Err(TrySendError::Full(_)) = queue.sender.try_send((level, logger, text)) {
+        queue.lost.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits for the next line. `None` when `stop` is closed and no line is left.
+pub(crate) fn next(stop: &Receiver<()>) -> Option<Line> {
+    let lines = &queue().receiver;
+    crossbeam_channel::select_biased! {
+        recv(lines) -> line => line.ok(),
+        recv(stop) -> _ => lines.try_recv().ok(),
+    }
+}
+
+/// Writes the lines that Python has not taken to standard error, for the end of a process whose
+/// interpreter is stuck. A write that blocks is not waited for.
+pub(crate) fn spill() {
+    let (done, ended) = crossbeam_channel::bounded::<()>(0);
+    std::thread::spawn(move || {
+        let mut out = std::io::stderr().lock();
+        for (_, logger, text) in queue().receiver.try_iter() {
+            // There is nowhere left to report that it failed.
+            let _ = writeln!(out, "{logger}: {text}");
+        }
+        drop(done);
+    });
+    let _ = ended.recv_timeout(SPILL);
+}
+
+struct ToPython;
+
+impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for ToPython {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let level = match *event.metadata().level() {
+            Level::ERROR => 40,
+            Level::WARN => 30,
+            Level::INFO => 20,
+            Level::DEBUG => 10,
+            Level::TRACE => 5,
+        };
+        let mut text = Text::default();
+        event.record(&mut text);
+        say(level, "euryale", text.finish());
+    }
+}
+
+/// The message, and behind it the fields.
+#[derive(Default)]
+struct Text {
+    message: String,
+    fields: String,
+}
+
+impl Text {
+    fn finish(mut self) -> String {
+        if !self.message.is_empty() && !self.fields.is_empty() {
+            self.message.push(' ');
+        }
+        self.message + &self.fields
+    }
+}
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string does not fail.
+        let _ = if field.name() == "message" {
+            write!(self.message, "{value:?}")
+        } else {
+            let space = if self.fields.is_empty() { "" } else { " " };
+            write!(self.fields, "{space}{}={value:?}", field.name())
+        };
+    }
+}

@@ -1,0 +1,26 @@
+//! The module that Python imports as `euryale._euryale`.
+
+use euryale_wsgi::Settings;
+use pyo3::prelude::*;
+
+use crate::{exit, file, main_thread, server};
+
+/// The names of all settings: `(name, alias or None, help, whether it is used)`.
+#[pyfunction]
+fn settings() -> Vec<(&'static str, Option<&'static str>, &'static str, bool)> {
+    let keys = Settings::KEYS.iter();
+    keys.map(|setting| (setting.key, setting.alias, setting.help, setting.is_used()))
+        .collect()
+}
+
+#[pymodule]
+fn _euryale(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("START_THREAD", main_thread::START_THREAD)?;
+    module.add("RELOAD", main_thread::RELOAD)?;
+    module.add("ENDED", main_thread::ENDED)?;
+    module.add_class::<server::Server>()?;
+    module.add_class::<file::FileWrapper>()?;
+    module.add_function(wrap_pyfunction!(settings, module)?)?;
+    module.add_function(wrap_pyfunction!(exit::exit, module)?)
+}

@@ -1,0 +1,110 @@
+//! The answers for operators and balancers, which need neither a worker nor the GIL.
+
+use std::sync::{Arc, OnceLock};
+use std::task::Context;
+use std::time::Duration;
+
+use euryale::{Ledger, Pool, Reserve};
+use euryale_agent_check::{AgentCheck, Load, Standing};
+use euryale_server::{Admin, Held, Listener, Readiness, Server, Shutdown, StatusDetails};
+use tokio::net::TcpListener;
+
+use crate::workers::AtWork;
+
+/// A call that has run for this long is stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// For the last answers, when everything else has ended.
+const LAST_GRACE: Duration = Duration::from_millis(250);
+
+/// The pool, once the application is loaded.
+#[derive(Clone, Default)]
+pub(crate) struct Loaded(Arc<OnceLock<(Pool<()>, AtWork)>>);
+
+impl Loaded {
+    pub(crate) fn set(&self, pool: &Pool<()>, at_work: &AtWork) {
+        self.0.get_or_init(|| (pool.clone(), at_work.clone()));
+    }
+
+    pub(crate) fn pool(&self) -> Option<&Pool<()>> {
+        self.0.get().map(|(pool, _)| pool)
+    }
+
+    fn load(&self, readiness: &Readiness, shutdown: &Shutdown, capacity: usize) -> Load {
+        let standing = match (shutdown.is_draining(), readiness.is_ready()) {
+            (true, _) => Standing::Draining,
+            (false, true) => Standing::Ready,
+            (false, false) => Standing::Down,
+        };
+        let status = self.pool().map(Pool::status);
+        let holders = status.as_ref().map_or(&[][..], |status| &status.holders);
+        Load {
+            standing,
+            workers: status.as_ref().map_or(0, |status| status.cap),
+            busy: status.as_ref().map_or(0, |status| status.running),
+            stuck: holders.iter().filter(|holder| holder.age >= STUCK).count(),
+            last_taken: holders
+                .last()
+                .map(|youngest| youngest.age)
+                .unwrap_or_default(),
+            queued: status.as_ref().map_or(0, |status| status.queued),
+            oldest_wait: status
+                .as_ref()
+                .and_then(|status| status.oldest_wait)
+                .unwrap_or_default(),
+            capacity,
+        }
+    }
+
+    /// The status page names each call by its request.
+    fn details(&self) -> StatusDetails {
+        let Some((pool, at_work)) = self.0.get() else {
+            return StatusDetails::new().fact("application", "application", "is being imported");
+        };
+        let mut details = StatusDetails::new().oldest_wait(pool.status().oldest_wait);
+        for (thread, request, age) in at_work.list() {
+            details = details.held(Held::new(age).route(request).lane(thread));
+        }
+        details
+    }
+}
+
+/// The listeners for operators and for HAProxy's agent checks.
+pub(crate) struct Operators {
+    pub(crate) admin: Option<TcpListener>,
+    pub(crate) agent: Option<TcpListener>,
+    pub(crate) reserve: Reserve,
+    pub(crate) capacity: usize,
+}
+
+impl Operators {
+    /// Begins to answer, on the runtime that is entered, until the process ends.
+    pub(crate) fn start(self, ledger: &Ledger, shutdown: &Shutdown, loaded: &Loaded) {
+        let readiness = Readiness::new(shutdown).probe({
+            let loaded = loaded.clone();
+            move || loaded.pool().is_some()
+        });
+        if let Some(admin) = self.admin {
+            let showing = loaded.clone();
+            let answers = Admin::new(ledger.clone(), readiness.clone())
+                .program(concat!("euryale ", env!("CARGO_PKG_VERSION")))
+                .status(move || showing.details());
+            let server = Server::new()
+                .listen(Listener::from(admin).reserve(self.reserve.clone()))
+                .max_sockets(self.reserve.places())
+                .drain_deadline(LAST_GRACE);
+            tokio::spawn(server.serve(answers, Shutdown::new()));
+        }
+        if let Some(agent) = self.agent {
+            let loaded = loaded.clone();
+            let shutdown = shutdown.clone();
+            let capacity = self.capacity;
+            let reserve = self.reserve;
+            let check = AgentCheck::new(move || loaded.load(&readiness, &shutdown, capacity));
+            tokio::spawn(async move {
+                let accept = |cx: &mut Context<'_>| reserve.open(|| agent.poll_accept(cx));
+                check.serve_from(accept).await;
+            });
+        }
+    }
+}

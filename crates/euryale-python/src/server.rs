@@ -1,0 +1,267 @@
+//! The class that the Python side drives.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender};
+use euryale::forwarded::ForwardedLayer;
+use euryale::{BlockingThreads, Ledger, Pool};
+use euryale_server::{BLOCKING_THREADS, DescriptorLimit, DescriptorShares, Listener, Shutdown};
+use euryale_wsgi::{Limits, Settings};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use tokio::runtime::{Handle, Runtime};
+
+use crate::application::Application;
+use crate::environ::Address;
+use crate::front::{self, End, Front};
+use crate::listeners::Listeners;
+use crate::log;
+use crate::main_thread::MainThread;
+use crate::operators::{Loaded, Operators};
+use crate::workers::{PythonThreads, Senders, Threads};
+
+/// The number of bytes of an answer that are kept in memory.
+const MEMORY: usize = 1 << 20;
+
+/// For threads of the runtime that are still at work at the end.
+const LAST_GRACE: Duration = Duration::from_millis(250);
+
+/// A server: bound when it is made, ready when it is started.
+#[pyclass(frozen, module = "euryale._euryale")]
+pub(crate) struct Server {
+    settings: Settings,
+    /// For `socket.socket(fileno=…)`: the main thread's end of the socket.
+    #[pyo3(get)]
+    fd: i32,
+    /// The addresses that it serves, as people write them.
+    #[pyo3(get)]
+    addresses: Vec<String>,
+    access: bool,
+    address: Address,
+    unstarted: Mutex<Option<Unstarted>>,
+    runtime: Mutex<Option<Runtime>>,
+    ledger: Ledger,
+    shutdown: Shutdown,
+    main: MainThread,
+    senders: Arc<Senders>,
+    threads: Threads,
+    loaded: Loaded,
+    end: Arc<End>,
+    stop_log: Mutex<Option<Sender<()>>>,
+    log_stopped: Receiver<()>,
+}
+
+/// What `start` takes.
+struct Unstarted {
+    listeners: Vec<Listener>,
+    forwarded: Option<ForwardedLayer>,
+}
+
+#[pymethods]
+impl Server {
+    /// Reads the settings, binds the sockets, and answers operators.
+    #[new]
+    #[pyo3(signature = (settings, *, log_level = 20, access = false))]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
+    fn new(settings: HashMap<String, String>, log_level: u8, access: bool) -> PyResult<Self> {
+        log::start(log_level);
+        let limit = DescriptorLimit::raise()?;
+        let settings = fit(read(&settings)?, &limit);
+        let forwarded = front::forwarded(&settings).map_err(PyValueError::new_err)?;
+        let threads = BlockingThreads::new()
+            .publishers(settings.threads)
+            .application(BLOCKING_THREADS);
+        let runtime = euryale::runtime(&threads)?;
+        let entered = runtime.enter();
+        let Listeners {
+            public,
+            admin,
+            agent,
+            addresses,
+            first,
+        } = Listeners::bind(&settings)?;
+        let ledger = Ledger::new();
+        let shutdown = Shutdown::new();
+        let loaded = Loaded::default();
+        let operators = Operators {
+            admin,
+            agent,
+            reserve: limit.reserve(),
+            capacity: settings.max_sockets,
+        };
+        operators.start(&ledger, &shutdown, &loaded);
+        drop(entered);
+        let (main, fd) = MainThread::new()?;
+        let (senders, threads) = Threads::new(&main);
+        let (stop_log, log_stopped) = crossbeam_channel::bounded(0);
+        Ok(Self {
+            address: Address::new(&settings, &first),
+            settings,
+            fd,
+            addresses,
+            access,
+            unstarted: Mutex::new(Some(Unstarted {
+                listeners: public,
+                forwarded,
+            })),
+            runtime: Mutex::new(Some(runtime)),
+            ledger,
+            shutdown,
+            main,
+            senders: Arc::new(senders),
+            threads,
+            loaded,
+            end: Arc::default(),
+            stop_log: Mutex::new(Some(stop_log)),
+            log_stopped,
+        })
+    }
+
+    /// The descriptor for `signal.set_wakeup_fd`.
+    #[getter]
+    fn wakeup_fd(&self) -> i32 {
+        self.main.wakeup_fd()
+    }
+
+    /// Asks for the threads, takes over SIGTERM, SIGINT and SIGHUP, and begins to serve.
+    fn start(&self, py: Python<'_>, app: Py<PyAny>) -> PyResult<()> {
+        let again = || PyRuntimeError::new_err("the server was started before");
+        let Unstarted {
+            listeners,
+            forwarded,
+        } = take(&self.unstarted).ok_or_else(again)?;
+        let at_work = self.threads.at_work();
+        let limits = Limits {
+            memory: MEMORY,
+            total: self.settings.max_response_body_size,
+        };
+        let address = self.address.clone();
+        let application = Application::new(py, app, address, limits, at_work.clone())?;
+        let pool = Pool::builder(())
+            .connections(self.settings.threads)
+            .max_queue(self.settings.max_queue)
+            .max_wait(self.settings.max_wait)
+            .ledger(self.ledger.clone())
+            .threads(PythonThreads(Arc::clone(&self.senders)))
+            .build();
+        self.loaded.set(&pool, at_work);
+        let front = Front {
+            settings: self.settings.clone(),
+            listeners,
+            forwarded,
+            pool,
+            application,
+            access: self.access,
+            shutdown: self.shutdown.clone(),
+            main: self.main.clone(),
+            at_work: at_work.clone(),
+            end: Arc::clone(&self.end),
+        };
+        let runtime = self.handle()?;
+        Ok(py.detach(|| front.start(&runtime))?)
+    }
+
+    /// Runs requests on this thread, until the server ends or wants fewer threads.
+    fn work(&self, py: Python<'_>, number: usize) {
+        py.detach(|| self.threads.work(number));
+    }
+
+    /// Changes the number of threads and the bounds of the queue; the rest needs a restart. Returns
+    /// whether nothing else has changed.
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 makes it of a dict")]
+    fn reload(&self, py: Python<'_>, settings: HashMap<String, String>) -> PyResult<bool> {
+        let new = read(&settings)?;
+        let runtime = self.handle()?;
+        if let Some(pool) = self.loaded.pool() {
+            py.detach(|| {
+                // Workers are called for on it.
+                let _entered = runtime.enter();
+                pool.resize(new.threads);
+                pool.restrict(new.max_queue, new.max_wait);
+            });
+        }
+        let mut rest = new;
+        rest.threads = self.settings.threads;
+        rest.max_queue = self.settings.max_queue;
+        rest.max_wait = self.settings.max_wait;
+        rest.max_sockets = self.settings.max_sockets;
+        Ok(rest == self.settings)
+    }
+
+    /// Takes no new requests and finishes those that have begun, as SIGTERM.
+    fn drain(&self) {
+        self.shutdown.drain();
+    }
+
+    /// Has all threads end after their jobs.
+    fn dismiss(&self) {
+        self.senders.dismiss();
+    }
+
+    /// The calls of the application that have not returned: thread, request, and seconds.
+    fn at_work(&self) -> Vec<(String, String, f64)> {
+        let calls = self.threads.at_work().list().into_iter();
+        calls
+            .map(|(thread, request, age)| (thread, request, age.as_secs_f64()))
+            .collect()
+    }
+
+    /// Waits for the next line of the log: its level, its logger, and its text. None when the log
+    /// was stopped and no line is left.
+    fn next_line(&self, py: Python<'_>) -> Option<log::Line> {
+        py.detach(|| log::next(&self.log_stopped))
+    }
+
+    /// Has `next_line` return what is left, and then None.
+    fn stop_log(&self) {
+        drop(take(&self.stop_log));
+    }
+
+    /// The threads are joined: from here on the interpreter ends the process. Returns the exit
+    /// status: 0, or 3 when something had to be cut.
+    fn join(&self, py: Python<'_>) -> i32 {
+        self.end.join();
+        if let Some(runtime) = take(&self.runtime) {
+            py.detach(|| runtime.shutdown_timeout(LAST_GRACE));
+        }
+        self.end.status()
+    }
+}
+
+impl Server {
+    fn handle(&self) -> PyResult<Handle> {
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = || PyRuntimeError::new_err("the server has ended");
+        runtime
+            .as_ref()
+            .map(|runtime| runtime.handle().clone())
+            .ok_or_else(ended)
+    }
+}
+
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn read(settings: &HashMap<String, String>) -> PyResult<Settings> {
+    // In one order, so that of two mistakes the same one is named each time.
+    let mut pairs: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    pairs.sort_unstable();
+    Settings::read(pairs).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// No more sockets than there are descriptors for.
+fn fit(mut settings: Settings, limit: &DescriptorLimit) -> Settings {
+    let wanted = DescriptorShares::new(settings.max_sockets);
+    let fitted = limit.fit(wanted);
+    if fitted != wanted {
+        tracing::warn!("{}", limit.shortage(wanted, fitted));
+    }
+    settings.max_sockets = fitted.sockets;
+    settings
+}

@@ -1,0 +1,99 @@
+//! `start_response`, and the `write` that it returns.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use euryale_wsgi::{Exchange, Failure, Refused};
+use pyo3::exceptions::{PyAssertionError, PyOSError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+/// The exchange, until the call has ended: an application may keep `start_response`.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<Option<Arc<Exchange>>>>);
+
+impl Shared {
+    pub(crate) fn new(exchange: &Arc<Exchange>) -> Self {
+        Self(Arc::new(Mutex::new(Some(Arc::clone(exchange)))))
+    }
+
+    /// From now on `start_response` and `write` are refused.
+    pub(crate) fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn exchange(&self) -> PyResult<Arc<Exchange>> {
+        let exchange = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = || PyAssertionError::new_err("the call of the application has ended");
+        exchange.clone().ok_or_else(ended)
+    }
+}
+
+/// `start_response(status, headers, exc_info=None)`.
+#[pyclass(frozen, module = "euryale")]
+pub(crate) struct StartResponse(pub(crate) Shared);
+
+#[pymethods]
+impl StartResponse {
+    #[pyo3(signature = (status, headers, exc_info = None))]
+    fn __call__(
+        &self,
+        status: &str,
+        headers: &Bound<'_, PyList>,
+        exc_info: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Write> {
+        let exchange = self.0.exchange()?;
+        let fields: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)> = headers
+            .iter()
+            .map(|field| {
+                let field = field.cast_into::<PyTuple>()?;
+                field.extract()
+            })
+            .collect::<PyResult<_>>()
+            .map_err(|_| PyTypeError::new_err("a header is not a tuple of two strings"))?;
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| Ok((name.to_str()?, value.to_str()?)))
+            .collect::<PyResult<_>>()?;
+        // `exc_info` may be an empty tuple, as that of no exception is.
+        let exc_info = exc_info.filter(|info| info.is_truthy().unwrap_or(true));
+        match exchange.start_response(status, fields, exc_info.is_some()) {
+            Ok(()) => Ok(Write(self.0.clone())),
+            Err(Refused::Reraise) => Err(raised(exc_info)),
+            Err(other) => Err(refused(&other)),
+        }
+    }
+}
+
+/// The exception of `exc_info`, to be raised again.
+fn raised(exc_info: Option<&Bound<'_, PyAny>>) -> PyErr {
+    let value = exc_info.and_then(|info| info.get_item(1).ok());
+    value.map_or_else(|| refused(&Refused::Reraise), PyErr::from_value)
+}
+
+/// `write(block)`.
+#[pyclass(frozen, module = "euryale")]
+pub(crate) struct Write(Shared);
+
+#[pymethods]
+impl Write {
+    fn __call__(&self, block: &Bound<'_, PyBytes>) -> PyResult<()> {
+        self.0.exchange()?.write(block.as_bytes()).map_err(raise)
+    }
+}
+
+fn refused(refused: &Refused) -> PyErr {
+    if refused.is_assertion() {
+        PyAssertionError::new_err(refused.to_string())
+    } else {
+        PyValueError::new_err(refused.to_string())
+    }
+}
+
+/// A failure as the exception that it is in Python.
+pub(crate) fn raise(failure: Failure<PyErr>) -> PyErr {
+    match failure {
+        Failure::Application(error) => error,
+        Failure::Refused(rule) => refused(&rule),
+        other @ (Failure::Io(_) | Failure::TooLong(_)) => PyOSError::new_err(other.to_string()),
+    }
+}

@@ -1,0 +1,145 @@
+//! Workers that are Python's threads.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use euryale::connection::{PoolWorker, StartWorker};
+
+use crate::main_thread::{MainThread, START_THREAD};
+
+thread_local! {
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+enum Order {
+    Work(PoolWorker),
+    /// There are to be fewer threads: whichever takes this ends.
+    Leave,
+}
+
+/// Where the pool sends its workers.
+pub(crate) struct Senders {
+    orders: Sender<Order>,
+    main: MainThread,
+    /// The number of threads that there are to be.
+    wanted: AtomicUsize,
+}
+
+/// What the threads share.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    orders: Arc<Mutex<Option<Receiver<Order>>>>,
+    at_work: AtWork,
+}
+
+/// The calls of the application that have begun, by the number of their thread.
+#[derive(Clone, Default)]
+pub(crate) struct AtWork(Arc<Mutex<BTreeMap<usize, (String, Instant)>>>);
+
+impl Threads {
+    pub(crate) fn new(main: &MainThread) -> (Senders, Self) {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let senders = Senders {
+            orders: sender,
+            main: main.clone(),
+            wanted: AtomicUsize::new(0),
+        };
+        let threads = Self {
+            orders: Arc::new(Mutex::new(Some(receiver))),
+            at_work: AtWork::default(),
+        };
+        (senders, threads)
+    }
+
+    /// Runs jobs on this thread until the server ends, or there are to be fewer threads.
+    pub(crate) fn work(&self, number: usize) {
+        let Some(orders) = self.receiver() else {
+            return;
+        };
+        NUMBER.set(Some(number));
+        while let Ok(Order::Work(worker)) = orders.recv() {
+            worker.run();
+        }
+        NUMBER.set(None);
+    }
+
+    fn receiver(&self) -> Option<Receiver<Order>> {
+        let orders = self.orders.lock();
+        orders.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn at_work(&self) -> &AtWork {
+        &self.at_work
+    }
+}
+
+impl Senders {
+    /// Has all threads end after their jobs.
+    pub(crate) fn dismiss(&self) {
+        for _ in 0..self.wanted.swap(0, Ordering::AcqRel) {
+            let _ = self.orders.send(Order::Leave);
+        }
+    }
+}
+
+/// The pool's handle of the senders, which the server keeps, too.
+pub(crate) struct PythonThreads(pub(crate) Arc<Senders>);
+
+impl StartWorker for PythonThreads {
+    fn start(&self, worker: PoolWorker) {
+        let _ = self.0.orders.send(Order::Work(worker));
+    }
+
+    fn resize(&self, workers: usize) {
+        let had = self.0.wanted.swap(workers, Ordering::AcqRel);
+        for _ in had..workers {
+            self.0.main.order(START_THREAD);
+        }
+        for _ in workers..had {
+            let _ = self.0.orders.send(Order::Leave);
+        }
+    }
+}
+
+impl AtWork {
+    /// Notes that this thread calls the application for `request`, until the guard is dropped.
+    pub(crate) fn begin(&self, request: impl FnOnce() -> String) -> Calling<'_> {
+        if let Some(number) = NUMBER.get() {
+            self.change(|calls| calls.insert(number, (request(), Instant::now())));
+        }
+        Calling(self)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, (String, Instant)>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The name of each thread in a call, its request, and how long it has run.
+    pub(crate) fn list(&self) -> Vec<(String, String, Duration)> {
+        self.change(|calls| {
+            let named = calls.iter().map(|(number, (request, since))| {
+                (
+                    format!("euryale-{number}"),
+                    request.clone(),
+                    since.elapsed(),
+                )
+            });
+            named.collect()
+        })
+    }
+}
+
+/// A call of the application on this thread.
+pub(crate) struct Calling<'a>(&'a AtWork);
+
+impl Drop for Calling<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = NUMBER.get() {
+            self.0.change(|calls| calls.remove(&number));
+        }
+    }
+}

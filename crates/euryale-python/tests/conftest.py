@@ -1,0 +1,181 @@
+"""What the tests share: servers that are started as users start them."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+APPS = HERE / "apps"
+
+#: For whatever is waited for. Nothing sleeps for a fixed time.
+PATIENCE = 60.0
+
+
+def until(found: Callable[[], object], what: str, patience: float = PATIENCE):
+    """Poll until ``found`` returns something true, and return it."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        result = found()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"not within {patience} s: {what}")
+
+
+class Served:
+    """A server in a process of its own."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]):
+        self.log_path = folder / "server.log"
+        self.log_file = self.log_path.open("wb")
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(APPS), "PYTHONUNBUFFERED": "1", **environment},
+            stdout=self.log_file,
+            stderr=subprocess.STDOUT,
+        )
+        self.port = 0
+        self.admin = 0
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def started(self) -> "Served":
+        """Wait until it serves, and learn its ports, which the system has chosen."""
+
+        def serving():
+            assert self.process.poll() is None, self.log
+            return re.search(r"serving on http://127\.0\.0\.1:(\d+)", self.log)
+
+        self.port = int(until(serving, "the server starts").group(1))
+        return self
+
+    def ask(self, path: str = "/", method: str = "GET", body=None, headers=None) -> "Answer":
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return Answer(response.status, response.reason, response.headers, response.read())
+        finally:
+            connection.close()
+
+    def operators(self, path: str) -> "Answer":
+        url = f"http://127.0.0.1:{self.admin}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as response:
+                return Answer(response.status, response.reason, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, error.reason, error.headers, error.read())
+
+    def metric(self, name: str) -> float:
+        """The value of a metric, with its labels if the name has some, or the sum of all."""
+        text = self.operators("/metrics").text
+        values = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+        assert values, f"no metric {name}"
+        return sum(map(float, values))
+
+    def memory(self) -> int:
+        """Resident memory in bytes."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+
+    def open(self, *names: str) -> None:
+        """Make these files in the server's folder, which calls of it wait for."""
+        for name in names:
+            (self.log_path.parent / name).touch()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        if self.process.poll() is None:
+            self.send(signal.SIGTERM)
+        try:
+            return self.wait()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.log_file.close()
+
+
+class Answer:
+    def __init__(self, status: int, reason: str, headers, body: bytes):
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def euryale(tmp_path) -> Iterator[Callable[..., Served]]:
+    """Start the command ``euryale`` with these arguments; operators are answered, too."""
+    running: list[Served] = []
+
+    def start(*arguments: str, ready: bool = True, **environment: str) -> Served:
+        folder = tmp_path / f"server-{len(running)}"
+        folder.mkdir()
+        admin = free_port()
+        command = [sys.executable, "-m", "euryale", *arguments, "--admin", f"127.0.0.1:{admin}"]
+        if not any(argument.startswith("--listen") for argument in arguments):
+            command += ["--listen", "127.0.0.1:0"]
+        server = Served(command, folder, environment)
+        server.admin = admin
+        running.append(server)
+        return server.started() if ready else server
+
+    yield start
+    for server in running:
+        server.process.kill() if server.process.poll() is None else None
+        server.process.wait()
+        server.log_file.close()
+
+
+@pytest.fixture
+def runwsgi(tmp_path) -> Iterator[Callable[..., Served]]:
+    """Start Zope's ``runwsgi`` with this ini file and these options."""
+    running: list[Served] = []
+
+    def start(ini: Path, *options: str, folder: Path = tmp_path) -> Served:
+        program = Path(sys.executable).with_name("runwsgi")
+        server = Served([str(program), *options, str(ini)], folder, {})
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.process.kill() if server.process.poll() is None else None
+        server.process.wait()
+        server.log_file.close()

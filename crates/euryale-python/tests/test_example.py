@@ -1,0 +1,19 @@
+"""`examples/wsgi`, as its README says."""
+
+from conftest import HERE
+
+EXAMPLE = HERE.parents[2] / "examples" / "wsgi"
+
+
+def test_the_example_is_served(euryale):
+    server = euryale("hello:app", "--chdir", str(EXAMPLE), "--threads", "2")
+    assert "<title>Hello" in server.ask("/").text
+    assert server.ask("/upload", "POST", b"x" * 1000).text == "1000 bytes\n"
+    assert server.ask("/download").body == (EXAMPLE / "hello.py").read_bytes()
+    assert server.ask("/nothing").status == 404
+
+
+def test_its_settings_are_valid(euryale):
+    config = str(EXAMPLE / "settings.toml")
+    server = euryale("hello:app", "--chdir", str(EXAMPLE), "--config", config)
+    assert server.metric("euryale_connections_cap") == 2

@@ -1,0 +1,119 @@
+"""Unmodified applications of frameworks, and Zope, through the ways in that people use."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from conftest import APPS, Served, until
+
+ALL = ["flask", "django", "pyramid"]
+SOURCE = (APPS / "frameworks.py").read_bytes()
+
+
+@pytest.fixture(params=ALL)
+def framework(request, euryale) -> Served:
+    server = euryale(f"frameworks:{request.param}_app", "--factory", "--threads", "2")
+    server.name = request.param.capitalize()
+    return server
+
+
+def test_a_page_is_made_in_a_named_thread(framework):
+    answer = framework.ask("/")
+    assert answer.status == 200
+    assert re.fullmatch(rf"hello from {framework.name} in euryale-[01]", answer.text)
+
+
+def test_a_form_with_a_file_arrives(framework):
+    parts = [
+        'Content-Disposition: form-data; name="name"\r\n\r\nMedusa',
+        'Content-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + "x" * 3_000_000,
+    ]
+    body = "".join(f"--b\r\n{part}\r\n" for part in parts) + "--b--\r\n"
+    fields = {"Content-Type": "multipart/form-data; boundary=b"}
+    answer = framework.ask("/form", "POST", body.encode(), fields)
+    assert (answer.status, answer.text) == (200, "Medusa 3000000")
+
+
+def test_a_file_is_sent_whole_and_in_ranges(framework):
+    whole = framework.ask("/file")
+    assert whole.body == SOURCE
+    part = framework.ask("/file", headers={"Range": "bytes=10-19"})
+    assert (part.status, part.body) == (206, SOURCE[10:20])
+    assert framework.ask("/file", "HEAD").headers["Content-Length"] == str(len(SOURCE))
+
+
+def test_django_has_one_connection_for_each_thread(euryale):
+    server = euryale("frameworks:django_app", "--factory", "--threads", "3")
+    with ThreadPoolExecutor(30) as clients:
+        answers = list(clients.map(lambda _: server.ask("/database"), range(100)))
+    assert {answer.status for answer in answers} == {200}
+    assert max(int(answer.text) for answer in answers) <= 3
+
+
+@pytest.fixture
+def zope(tmp_path, runwsgi):
+    """An instance as mkwsgiinstance makes it, with our server in place of waitress."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    folder = tmp_path / "instance"
+    program = Path(sys.executable).with_name("mkwsgiinstance")
+    subprocess.run([program, "-d", folder, "-u", "admin:admin"], check=True)
+    ini = folder / "etc" / "zope.ini"
+    text = ini.read_text().replace("egg:waitress#main", "egg:euryale#main")
+    text = text.replace("port = 8080", "port = 0\nthreads = 2")
+    text = re.sub(r"    translogger\n", "", text)
+    ini.write_text(text)
+
+    def start(*options: str, factory: str = "") -> Served:
+        if factory:
+            ini.write_text(text.replace("use = egg:Zope#main", f"paste.app_factory = {factory}"))
+        server = runwsgi(ini, *options, folder=folder).started()
+        server.folder = folder
+        return server
+
+    return start
+
+
+def test_zope_runs_under_runwsgi(zope):
+    server = zope("-d")
+    assert "Zope" in server.ask("/").text
+    assert server.ask("/manage_main").status == 401
+    login = {"Authorization": "Basic YWRtaW46YWRtaW4="}
+    assert server.ask("/manage_main", headers=login).status == 200
+    assert server.stop() == 0
+    # `[loggers]` of the ini file has our lines, too.
+    event_log = (server.folder / "var" / "log" / "event.log").read_text()
+    assert "serving on http://127.0.0.1:" in event_log
+    assert "draining" in event_log
+
+
+def test_zope_answers_a_webdav_method_and_head(zope):
+    server = zope()
+    login = {"Authorization": "Basic YWRtaW46YWRtaW4=", "Depth": "0"}
+    assert server.ask("/", "PROPFIND", headers=login).status == 207
+    head = server.ask("/", "HEAD")
+    assert (head.status, head.body) == (200, b"")
+    until(lambda: server.ask("/").status == 200, "the same socket is not in the way")
+
+
+def test_zodb_connections_are_as_many_as_threads(zope):
+    """Under load, with conflicts, and with clients that disconnect."""
+    server = zope(factory="counted:factory")
+    with ThreadPoolExecutor(100) as clients:
+        answers = clients.map(lambda _: server.ask("/@@count", "POST").status, range(60))
+        pages = clients.map(lambda _: server.ask("/").status, range(100))
+        leavers = [server.connect() for _ in range(40)]
+        for peer in leavers:
+            peer.sendall(b"POST /@@count HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+            peer.close()
+        counted = list(answers).count(200)
+        assert set(pages) == {200}
+    opened = server.ask("/-/connections").text.split()
+    # One is made at the start, before there are workers, and is used again.
+    assert len(opened) == 2 and "MainThread" in opened, opened
+    value = int(server.ask("/-/value").text)
+    assert counted <= value <= counted + 40, "each answer of 200 was counted once"
+

@@ -1,0 +1,141 @@
+"""An unmodified Plone site under runwsgi, with the server in its ini file and nothing else."""
+
+import http.cookiejar
+import os
+import random
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from conftest import APPS, Served, until
+
+pytestmark = pytest.mark.plone
+
+ZOPE_CONF = """
+%define INSTANCE {folder}
+instancehome $INSTANCE
+default-zpublisher-encoding utf-8
+<zodb_db main>
+   cache-size 30000
+   pool-size 50
+   <blobstorage>
+     blob-dir $INSTANCE/var/blobstorage
+     <filestorage>
+       path $INSTANCE/var/Data.fs
+     </filestorage>
+   </blobstorage>
+   mount-point /
+</zodb_db>
+"""
+
+
+def program(name: str) -> str:
+    return str(Path(sys.executable).with_name(name))
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory) -> Path:
+    """A site, made once; the configuration is that of mkwsgiinstance but for the server."""
+    folder = tmp_path_factory.mktemp("plone") / "instance"
+    subprocess.run([program("mkwsgiinstance"), "-d", folder, "-u", "admin:admin"], check=True)
+    (folder / "var" / "blobstorage").mkdir(exist_ok=True)
+    (folder / "etc" / "zope.conf").write_text(ZOPE_CONF.format(folder=folder))
+    ini = folder / "etc" / "zope.ini"
+    text = ini.read_text().replace("egg:waitress#main", "egg:euryale#main")
+    text = text.replace("port = 8080", "port = 0\nthreads = 2\nadmin = 127.0.0.1:ADMIN")
+    ini.write_text(re.sub(r"    translogger\n", "", text))
+    conf = folder / "etc" / "zope.conf"
+    make = [program("zconsole"), "run", conf, APPS / "make_site.py"]
+    subprocess.run(make, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return folder
+
+
+@pytest.fixture
+def plone(instance, runwsgi) -> Served:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        admin = probe.getsockname()[1]
+    ini = instance / "etc" / "running.ini"
+    text = (instance / "etc" / "zope.ini").read_text()
+    ini.write_text(text.replace("ADMIN", str(admin)))
+    server = runwsgi(ini, folder=instance)
+    server.admin = admin
+    server.started()
+    # The first page compiles templates.
+    assert server.ask("/Plone/page").status == 200
+    return server
+
+
+def median_of_page(server: Served, count: int = 11) -> float:
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        assert server.ask("/Plone/page").status == 200
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def test_the_front_page_and_login(plone):
+    front = plone.ask("/Plone")
+    assert front.status == 200 and "<title>Stheno" in front.text
+    jar = http.cookiejar.CookieJar()
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    base = f"http://127.0.0.1:{plone.port}/Plone"
+    form = {"__ac_name": "admin", "__ac_password": "admin", "buttons.login": "Log in"}
+    answer = browser.open(f"{base}/login", urllib.parse.urlencode(form).encode())
+    assert answer.status == 200
+    assert "__ac" in {cookie.name for cookie in jar}
+    panel = browser.open(f"{base}/@@overview-controlpanel").read().decode()
+    assert "Site Setup" in panel
+    assert plone.stop() == 0
+
+
+def test_blobs_leave_by_sendfile_whole_and_in_ranges(plone):
+    data = random.Random(7).randbytes(100 << 20)
+    path = "/Plone/big/@@download/file"
+    assert plone.ask(path).body == data
+    sent = 'euryale_blob_bytes_total{path="sendfile"}'
+    until(lambda: plone.metric(sent) == len(data), "it was counted")
+    part = plone.ask(path, headers={"Range": "bytes=1000000-5000000"})
+    assert (part.status, part.body) == (206, data[1_000_000:5_000_001])
+    assert part.headers["Content-Range"] == f"bytes 1000000-5000000/{len(data)}"
+    until(lambda: plone.metric(sent) == len(data) + 4_000_001, "the part was counted, too")
+
+
+def test_a_page_beside_slow_clients(plone):
+    """Two threads, 20 downloads at 1 MB/s and 2 uploads at 40 kB/s."""
+    alone = median_of_page(plone)
+    before = plone.memory()
+    base = f"http://127.0.0.1:{plone.port}/Plone"
+    curl = ["curl", "-s", "-o", os.devnull]
+    slow = [
+        subprocess.Popen([*curl, "--limit-rate", "1M", f"{base}/big/@@download/file"])
+        for _ in range(20)
+    ]
+    until(lambda: plone.metric("euryale_blobs_open") == 20, "20 downloads are under way")
+    upload = [*curl, "--limit-rate", "40k", "-H", "Expect:", "--data-binary", "@-", f"{base}/page"]
+    for _ in range(2):
+        process = subprocess.Popen(upload, stdin=subprocess.PIPE)
+        process.stdin.write(b"x" * 65_536)
+        process.stdin.flush()
+        slow.append(process)
+    until(lambda: plone.metric("euryale_publishers_running") == 0, "the workers are free")
+    try:
+        beside = median_of_page(plone)
+        grown = plone.memory() - before
+        assert plone.metric("euryale_blobs_open") == 20, "they are still under way"
+    finally:
+        for process in slow:
+            process.kill()
+            process.wait()
+    print(f"a page: {alone * 1e3:.0f} ms alone, {beside * 1e3:.0f} ms beside; RSS +{grown >> 20} MiB")
+    assert beside <= 3 * alone
+    assert grown <= 10 << 20

@@ -1,0 +1,70 @@
+//! A body that does not have the length that its head announces.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use euryale_core::{Body, BoxError};
+use http_body::{Frame, SizeHint};
+
+/// A body of the announced length that breaks off where the application's ended.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    body: Body,
+    left: Option<u64>,
+}
+
+impl Announced {
+    /// `body` is shorter than `length`.
+    pub(crate) fn new(body: Body, length: u64) -> Self {
+        Self {
+            body,
+            left: Some(length),
+        }
+    }
+
+    /// The body of an answer to HEAD, of which only the length is sent, if it is known.
+    pub(crate) fn head(length: Option<u64>) -> Self {
+        Self {
+            body: Body::empty(),
+            left: length,
+        }
+    }
+}
+
+impl http_body::Body for Announced {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let Some(left) = self.left else {
+            return Poll::Ready(frame);
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                let len = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.left = Some(left.saturating_sub(len));
+                Poll::Ready(Some(Ok(frame)))
+            }
+            None if left > 0 => {
+                self.left = Some(0);
+                let what = format!("the application announced {left} more bytes than it sent");
+                Poll::Ready(Some(Err(what.into())))
+            }
+            other => Poll::Ready(other),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

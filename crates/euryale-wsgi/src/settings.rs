@@ -1,0 +1,190 @@
+//! The settings of a WSGI server: the names of the site's, and waitress's.
+
+mod listen;
+mod parse;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use self::listen::Listen;
+use self::table::Meaning;
+pub use self::table::Setting;
+
+/// The settings of a server, each with its default.
+///
+/// They arrive as text under the names of [`Settings::KEYS`]: as keys of an ini or TOML file, as
+/// flags, as variables of the environment, or as arguments in Python.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The sockets that serve the application. Default: TCP 127.0.0.1:8080.
+    pub listen: Vec<Listen>,
+    /// The mode of Unix sockets. Default: 0600.
+    pub unix_socket_perms: u32,
+    /// The address of the operators' listener: health, metrics, status. Default: none.
+    pub admin: Option<Listen>,
+    /// The address of HAProxy's agent checks. Default: none.
+    pub agent: Option<Listen>,
+    /// The number of worker threads, 1 to 4096. Default: 4.
+    pub threads: usize,
+    /// The number of requests that may wait for a worker, from 1. Default: 1024.
+    pub max_queue: usize,
+    /// How long a request may wait for a worker. Default: 60 s.
+    pub max_wait: Duration,
+    /// How long requests may take to finish once the server drains. Default: 30 s.
+    pub drain: Duration,
+    /// The size of a request's body, in bytes. Default: 1 GiB.
+    pub max_request_body_size: u64,
+    /// The size of an answer that is not a file, in bytes. Default: 1 GiB.
+    pub max_response_body_size: u64,
+    /// The size of a request's head, in bytes. Default: 64 KiB.
+    pub max_request_header_size: usize,
+    /// The number of open sockets. Default: 16,384.
+    pub max_sockets: usize,
+    /// How long an idle socket is kept. Default: 120 s, as in waitress: longer than a proxy keeps
+    /// it.
+    pub channel_timeout: Duration,
+    /// The proxies that are trusted in forwarded fields: addresses and networks, `unix`, or `*`.
+    /// Default: none.
+    pub trusted_proxy: Option<String>,
+    /// The fields that trusted proxies set, with waitress's names or their own. Default: all
+    /// `X-Forwarded-*`.
+    pub trusted_proxy_headers: Vec<String>,
+    /// The path below which the application is mounted: empty, or like `/app`. Default: empty.
+    pub url_prefix: String,
+    /// `wsgi.url_scheme`, unless a trusted proxy or TLS says otherwise: `http` or `https`.
+    pub url_scheme: String,
+    /// `SERVER_NAME`. Default: the host of the first listener.
+    pub server_name: Option<String>,
+    /// The field `Server` of answers that have none. Default: none is sent.
+    pub ident: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: vec![Listen::Tcp("127.0.0.1".into(), 8080)],
+            unix_socket_perms: 0o600,
+            admin: None,
+            agent: None,
+            threads: 4,
+            max_queue: 1024,
+            max_wait: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+            max_request_body_size: 1 << 30,
+            max_response_body_size: 1 << 30,
+            max_request_header_size: 64 << 10,
+            max_sockets: 16_384,
+            channel_timeout: Duration::from_secs(120),
+            trusted_proxy: None,
+            trusted_proxy_headers: Vec::new(),
+            url_prefix: String::new(),
+            url_scheme: "http".into(),
+            server_name: None,
+            ident: None,
+        }
+    }
+}
+
+impl Settings {
+    /// All names, with what they mean.
+    pub const KEYS: &'static [Setting] = table::KEYS;
+
+    /// Reads settings from pairs of name and text. `-` and `_` are the same in a name.
+    ///
+    /// # Errors
+    /// The first [`SettingError`]: an unknown name, a value that cannot be read, or `listen`
+    /// together with `host`, `port` or `unix_socket`.
+    pub fn read<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, SettingError> {
+        let mut settings = Self::default();
+        let mut place = listen::Place::default();
+        for (name, value) in pairs {
+            let key = name.replace('-', "_");
+            let Some(setting) = Self::KEYS.iter().find(|setting| setting.is_called(&key)) else {
+                return Err(SettingError::unknown(name));
+            };
+            let value = value.trim();
+            settings
+                .set(setting.meaning, &mut place, value)
+                .map_err(|what| SettingError::value(name, value, &what))?;
+        }
+        if let Some(listen) = place.finish().map_err(|what| SettingError { what })? {
+            settings.listen = listen;
+        }
+        Ok(settings)
+    }
+
+    fn set(
+        &mut self,
+        meaning: Meaning,
+        place: &mut listen::Place,
+        value: &str,
+    ) -> Result<(), String> {
+        match meaning {
+            Meaning::Listen => place.listen(value)?,
+            Meaning::Host => place.host = Some(value.into()),
+            Meaning::Port => place.port = Some(parse::number(value, 0, 65_535)?),
+            Meaning::UnixSocket => place.unix = Some(value.into()),
+            Meaning::UnixSocketPerms => self.unix_socket_perms = parse::octal(value)?,
+            Meaning::Admin => self.admin = Some(value.parse()?),
+            Meaning::Agent => self.agent = Some(value.parse()?),
+            Meaning::Threads => self.threads = parse::number(value, 1, 4096)?,
+            Meaning::MaxQueue => self.max_queue = parse::number(value, 1, 1 << 20)?,
+            Meaning::MaxWait => self.max_wait = parse::duration(value)?,
+            Meaning::Drain => self.drain = parse::duration(value)?,
+            Meaning::MaxRequestBodySize => self.max_request_body_size = parse::size(value)?,
+            Meaning::MaxResponseBodySize => self.max_response_body_size = parse::size(value)?,
+            Meaning::MaxRequestHeaderSize => {
+                let size = parse::size(value)?;
+                self.max_request_header_size =
+                    usize::try_from(size).map_err(|_| "larger than any head".to_owned())?;
+            }
+            Meaning::MaxSockets => self.max_sockets = parse::number(value, 1, 1 << 20)?,
+            Meaning::ChannelTimeout => self.channel_timeout = parse::duration(value)?,
+            Meaning::TrustedProxy => self.trusted_proxy = parse::text(value),
+            Meaning::TrustedProxyHeaders => {
+                self.trusted_proxy_headers = parse::words(value).map(str::to_owned).collect();
+            }
+            Meaning::UrlPrefix => self.url_prefix = parse::prefix(value),
+            Meaning::UrlScheme => self.url_scheme = parse::scheme(value)?,
+            Meaning::ServerName => self.server_name = parse::text(value),
+            Meaning::Ident => self.ident = parse::text(value),
+            Meaning::Always(needed) => parse::always(value, needed)?,
+            Meaning::Unused => {}
+        }
+        Ok(())
+    }
+}
+
+/// A setting that cannot be used. The message is one line that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingError {
+    what: String,
+}
+
+impl SettingError {
+    fn unknown(name: &str) -> Self {
+        Self {
+            what: format!("unknown setting {name:?}: see `euryale --help` for all names"),
+        }
+    }
+
+    fn value(name: &str, value: &str, what: &str) -> Self {
+        Self {
+            what: format!("{name} = {value:?}: {what}"),
+        }
+    }
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for SettingError {}

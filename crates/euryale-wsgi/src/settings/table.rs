@@ -1,0 +1,238 @@
+//! The names of all settings.
+
+/// A setting: its name, other names for it, and what it means.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Setting {
+    /// The name, with underscores.
+    pub key: &'static str,
+    /// Another server's name for the same, or the site's.
+    pub alias: Option<&'static str>,
+    /// One line for `--help`.
+    pub help: &'static str,
+    pub(crate) meaning: Meaning,
+}
+
+impl Setting {
+    pub(crate) fn is_called(&self, key: &str) -> bool {
+        self.key == key || self.alias == Some(key)
+    }
+
+    /// Whether it does something here. The others are waitress's, for buffers and loops that this
+    /// server does not have: they are accepted, so that an ini file need not change.
+    pub fn is_used(&self) -> bool {
+        !matches!(self.meaning, Meaning::Unused | Meaning::Always(_))
+    }
+}
+
+/// What a setting sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Listen,
+    Host,
+    Port,
+    UnixSocket,
+    UnixSocketPerms,
+    Admin,
+    Agent,
+    Threads,
+    MaxQueue,
+    MaxWait,
+    Drain,
+    MaxRequestBodySize,
+    MaxResponseBodySize,
+    MaxRequestHeaderSize,
+    MaxSockets,
+    ChannelTimeout,
+    TrustedProxy,
+    TrustedProxyHeaders,
+    UrlPrefix,
+    UrlScheme,
+    ServerName,
+    Ident,
+    /// A switch that can only have this value.
+    Always(bool),
+    /// Accepted, without effect.
+    Unused,
+}
+
+const fn setting(
+    key: &'static str,
+    alias: Option<&'static str>,
+    meaning: Meaning,
+    help: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        alias,
+        help,
+        meaning,
+    }
+}
+
+const fn unused(key: &'static str) -> Setting {
+    setting(
+        key,
+        None,
+        Meaning::Unused,
+        "accepted for waitress's sake, no effect",
+    )
+}
+
+pub(crate) const KEYS: &[Setting] = &[
+    setting(
+        "listen",
+        None,
+        Meaning::Listen,
+        "addresses to serve on, several apart by spaces: 127.0.0.1:8080, [::1]:8080, *:8080, 8080, \
+            unix:PATH",
+    ),
+    setting(
+        "host",
+        None,
+        Meaning::Host,
+        "host to serve on, in place of listen",
+    ),
+    setting(
+        "port",
+        None,
+        Meaning::Port,
+        "port to serve on, in place of listen",
+    ),
+    setting(
+        "unix_socket",
+        None,
+        Meaning::UnixSocket,
+        "Unix socket to serve on, in place of listen",
+    ),
+    setting(
+        "unix_socket_perms",
+        None,
+        Meaning::UnixSocketPerms,
+        "mode of Unix sockets, octal",
+    ),
+    setting(
+        "admin",
+        None,
+        Meaning::Admin,
+        "address for operators: /livez, /readyz, /metrics and /status",
+    ),
+    setting(
+        "agent",
+        None,
+        Meaning::Agent,
+        "address for HAProxy's agent checks",
+    ),
+    setting(
+        "threads",
+        Some("connections"),
+        Meaning::Threads,
+        "worker threads, and so requests in the application at a time: 1 to 4096",
+    ),
+    setting(
+        "max_queue",
+        None,
+        Meaning::MaxQueue,
+        "requests that may wait for a worker; one more is answered 503 at once",
+    ),
+    setting(
+        "max_wait",
+        None,
+        Meaning::MaxWait,
+        "how long a request may wait for a worker (ms, s, m, h); then it is answered 503",
+    ),
+    setting(
+        "drain",
+        None,
+        Meaning::Drain,
+        "how long requests may take to finish after SIGTERM (ms, s, m, h); then they are cut",
+    ),
+    setting(
+        "max_request_body_size",
+        Some("max_upload"),
+        Meaning::MaxRequestBodySize,
+        "how large a request's body may be, in bytes, or with K, M, G or T",
+    ),
+    setting(
+        "max_response_body_size",
+        None,
+        Meaning::MaxResponseBodySize,
+        "how large an answer may be that is not a file, in bytes, or with K, M, G or T",
+    ),
+    setting(
+        "max_request_header_size",
+        None,
+        Meaning::MaxRequestHeaderSize,
+        "how large a request's head may be, in bytes, or with K or M",
+    ),
+    setting(
+        "max_sockets",
+        Some("connection_limit"),
+        Meaning::MaxSockets,
+        "open sockets at a time",
+    ),
+    setting(
+        "channel_timeout",
+        Some("idle_timeout"),
+        Meaning::ChannelTimeout,
+        "how long an idle socket is kept (seconds, or with ms, s, m, h)",
+    ),
+    setting(
+        "trusted_proxy",
+        None,
+        Meaning::TrustedProxy,
+        "proxies that are trusted in forwarded fields: addresses, networks, unix, or *",
+    ),
+    setting(
+        "trusted_proxy_headers",
+        Some("forwarded_field"),
+        Meaning::TrustedProxyHeaders,
+        "fields that each trusted proxy sets or takes away: x-forwarded-for …, or forwarded",
+    ),
+    setting(
+        "url_prefix",
+        None,
+        Meaning::UrlPrefix,
+        "path below which the application is mounted",
+    ),
+    setting(
+        "url_scheme",
+        None,
+        Meaning::UrlScheme,
+        "wsgi.url_scheme: http or https",
+    ),
+    setting("server_name", None, Meaning::ServerName, "SERVER_NAME"),
+    setting(
+        "ident",
+        None,
+        Meaning::Ident,
+        "field Server of answers that have none",
+    ),
+    setting(
+        "clear_untrusted_proxy_headers",
+        None,
+        Meaning::Always(true),
+        "always on: nobody but a trusted proxy is believed",
+    ),
+    setting(
+        "expose_tracebacks",
+        None,
+        Meaning::Always(false),
+        "always off: tracebacks go to the log",
+    ),
+    unused("asyncore_loop_timeout"),
+    unused("asyncore_use_poll"),
+    unused("backlog"),
+    unused("channel_request_lookahead"),
+    unused("cleanup_interval"),
+    unused("inbuf_overflow"),
+    unused("ipv4"),
+    unused("ipv6"),
+    unused("log_socket_errors"),
+    unused("log_untrusted_proxy_headers"),
+    unused("outbuf_high_watermark"),
+    unused("outbuf_overflow"),
+    unused("recv_bytes"),
+    unused("send_bytes"),
+    unused("trusted_proxy_count"),
+];
