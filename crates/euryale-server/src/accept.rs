@@ -23,8 +23,8 @@ use crate::welcome::welcome;
 /// stop.
 const BACKLOG: usize = 1024;
 
-/// Takes peers until it is told to stop, and closes the listener then. Whoever the kernel has
-/// accepted by that time is still taken: to close the listener would reset them.
+/// Accepts peers until it has to stop, and then closes the listener. Peers that the kernel has
+/// accepted by that time are still served: closing the listener would reset them.
 pub(crate) async fn accept<S, B>(listener: Listener, make: MakeEdge<S>, shared: Arc<Shared>)
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
@@ -118,8 +118,8 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// So long must no peer have waited for it to be over: a full server has a free place now and
-    /// then.
+    /// The time without a waiting peer after which the overload is over: even a full server has a
+    /// free place now and then.
     const CALM: Duration = Duration::from_secs(10);
 
     /// A peer waits; is it the first?

@@ -1,4 +1,4 @@
-//! What operators and their machines ask.
+//! The pages for operators and their monitoring.
 
 mod status;
 

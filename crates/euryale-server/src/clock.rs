@@ -18,9 +18,9 @@ pub(crate) struct Limits {
     pub(crate) write: Duration,
 }
 
-/// Without a request for so long, a socket of HTTP/1 rests: it needs nothing of what hyper has for
-/// it. Short, so that few idle sockets have buffers at a time; long enough that one on which
-/// requests follow each other never rests.
+/// The time without a request after which an HTTP/1 socket rests, and needs none of hyper's state.
+/// Short, so that few idle sockets have buffers at a time; long enough that one on which requests
+/// follow each other never rests.
 pub(crate) const REST: Duration = Duration::from_millis(100);
 
 impl Limits {
@@ -74,7 +74,7 @@ impl Parting {
 pin_project! {
     /// Says when a phase has lasted too long.
     ///
-    /// A phase that ends in time costs nothing: the timer is only set anew for a deadline that is
+    /// A phase that ends in time costs nothing: the timer is only reset for a deadline that is
     /// nearer than its own, and looks at the deadline when it fires. So requests that follow each
     /// other on a socket set a timer once in [`REST`], and not one each.
     #[derive(Debug)]

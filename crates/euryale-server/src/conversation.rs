@@ -189,7 +189,7 @@ where
             match clock.as_mut().poll(cx, phase, cell.is_http2()) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Phase::Idle) if cell.is_http2() => {
-                    // A request may be on its way: the peer is told which ones count (RFC 9113
+                    // A request may be on its way: GOAWAY tells the peer which ones count (RFC 9113
                     // §6.8).
                     cell.retire();
                     hyper.as_mut().graceful_shutdown();
@@ -256,7 +256,7 @@ fn late(phase: Phase) -> Ending {
     match phase {
         Phase::Silent => Ending::Silent,
         Phase::FirstHead | Phase::Head => Ending::HeadElapsed,
-        // Who is idle rests, or retires first.
+        // An idle socket rests, or retires first.
         Phase::Idle | Phase::Writing | Phase::Busy => Ending::Stalled,
         Phase::IdleAfterBody | Phase::Retiring => Ending::Idle,
     }
@@ -294,7 +294,7 @@ fn ending_of(
             return ending;
         }
     }
-    // How the auto builder ends when it is told to before it has seen a version.
+    // How the auto builder ends if it is shut down before it has seen a version.
     let cancelled = error
         .downcast_ref::<io::Error>()
         .is_some_and(|error| error.kind() == io::ErrorKind::Interrupted);

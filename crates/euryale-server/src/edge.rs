@@ -183,7 +183,8 @@ pin_project! {
 
 pin_project! {
     /// Waiting ⇒ Called when the service is ready; Called ⇒ Queued when there are too many blobs
-    /// already. Taken stands only between the first two; Refused are requests that are not called.
+    /// already. Taken occurs only between the first two; Refused are requests that are not passed
+    /// to the service.
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S, F> {
@@ -295,8 +296,9 @@ fn give(
     ))
 }
 
-/// The peer is told not to ask again on this socket. hyper may hear of the drain only when it has
-/// written the answer; a proxy would then send its next request into a socket that is being closed.
+/// The response tells the peer not to send another request on this socket. hyper may hear of the
+/// drain only when it has written the answer; a proxy would then send its next request into a
+/// socket that is being closed.
 fn last(mut response: Response<Body>) -> Response<Body> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::socket::{Ending, Socket, SocketCell};
 use crate::transport::Transport;
 
-/// A peer that sends nothing for so long has heard.
+/// The silence after which a peer has read the answer.
 const SILENCE: Duration = Duration::from_secs(2);
 /// So long what it sends is taken at most,
 const LONGEST: Duration = Duration::from_secs(10);
@@ -29,9 +29,9 @@ const GOAWAY: &[u8] = &[
 
 /// Says what is still to be said, and closes so that it can be read.
 ///
-/// A socket that is closed while bytes of its peer stand in it is reset, and the reset may overtake
-/// the answer: whoever is refused while it sends would never know why (RFC 9112 §9.6). So what
-/// comes is read and forgotten, for a while.
+/// A socket that is closed while it holds unread bytes is reset, and the reset may overtake the
+/// answer: a peer that is refused while it sends would never see the reason (RFC 9112 §9.6). So
+/// what comes is read and forgotten, for a while.
 pub(crate) async fn part(mut socket: Socket<Transport>, ending: Ending, cell: &SocketCell) {
     let word = match ending {
         Ending::HeadElapsed if cell.awaits_rest_of_head() => Some(TIMEOUT),

@@ -1,7 +1,7 @@
 //! Heads that somebody else might read otherwise than hyper does, and that are therefore refused.
 //!
-//! hyper itself refuses what has no meaning at all: fields that are none, lengths that are none or
-//! differ, `Transfer-Encoding` in HTTP/1.0, or one that does not end in `chunked`. Of a request
+//! hyper itself refuses what has no meaning at all: malformed fields, malformed or differing
+//! lengths, `Transfer-Encoding` in HTTP/1.0, or one that does not end in `chunked`. Of a request
 //! with both `Content-Length` and `Transfer-Encoding` it takes the length away and closes after the
 //! answer (RFC 9112 §6.3), so that is not seen here.
 

@@ -48,7 +48,7 @@ const UNSENT: u32 = 256 << 10;
 
 type Names = Arc<dyn Fn(PeerAddr) -> bool + Send + Sync>;
 
-/// What comes before HTTP.
+/// The bytes before HTTP.
 #[derive(Clone, Default)]
 pub(crate) struct Before {
     pub(crate) proxy: Option<Names>,
@@ -78,9 +78,9 @@ impl Listener {
 
     /// Peers for which `balancers` says `true` begin with a header of the PROXY protocol, version 1
     /// or 2, which says whom they speak for; without one they are closed. From all others such a
-    /// header is refused, as it is no HTTP: so nobody can choose whether it is believed.
+    /// header is refused, because it is not HTTP, so no peer can choose whether it is believed.
     ///
-    /// The header stands before TLS. A balancer that ended TLS itself can say so with version 2
+    /// The header precedes TLS. A balancer that ended TLS itself can say so with version 2
     /// ([`Peer::is_tls`](euryale_core::Peer::is_tls)).
     #[must_use]
     pub fn proxy_protocol(

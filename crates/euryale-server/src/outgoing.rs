@@ -10,7 +10,7 @@ use http_body::{Frame, SizeHint};
 use crate::socket::Running;
 use crate::streams::{Piece, Sending};
 
-/// What hyper is given: the request runs until hyper lets go of it.
+/// The body for hyper: the request runs until hyper drops it.
 pub(crate) struct Outgoing {
     body: Body,
     _running: Running,

@@ -73,7 +73,7 @@ impl Drop for PeerPlace {
     }
 }
 
-/// Whoever has one address of IPv6 has the 2⁶⁴ of its network.
+/// A peer with one IPv6 address has all 2⁶⁴ addresses of its network.
 fn network(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,

@@ -17,7 +17,7 @@ pub(crate) struct ProxyHeader {
     pub(crate) source: Option<PeerAddr>,
     /// The balancer's peer speaks TLS to it.
     pub(crate) is_tls: bool,
-    /// What that asked for.
+    /// The request behind it.
     pub(crate) server_name: Option<String>,
 }
 

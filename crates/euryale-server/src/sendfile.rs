@@ -44,7 +44,7 @@ pub(crate) fn arm<B: Body>(response: &Response<B>, windows: &Arc<Windows>) {
             .map(HeaderValue::as_bytes)
             .eq(blob.coding().map(str::as_bytes))
     };
-    // Whoever reads the map of a file that is truncated is killed, and somebody may read it.
+    // A process that reads the map of a truncated file is killed, and some layer may read it.
     let blob = handle
         .blob()
         .filter(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(blob));

@@ -100,7 +100,7 @@ impl Server {
     /// How long a socket is kept on which nothing is asked. Default: 30 s.
     ///
     /// Behind a proxy that keeps idle sockets, set it above the proxy's own idle time, or the proxy
-    /// will now and then use a socket that is just being closed. HTTP/2 peers are told with GOAWAY.
+    /// will now and then use a socket that is just being closed. HTTP/2 peers get GOAWAY.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.idle = timeout;
         self
@@ -151,8 +151,8 @@ impl Server {
 
     /// How many sockets one address may have open; one more is closed at once. An IPv6 network of
     /// 64 bits counts as one address. They count from the accept, those that are still in a TLS
-    /// handshake included. Default: 0, which is no limit: behind a proxy all peers have one
-    /// address, unless it tells theirs by the PROXY protocol; then they count from that.
+    /// handshake included. Default: 0, which means no limit, because all peers behind a proxy have
+    /// one address, unless it reports theirs with the PROXY protocol; then that address counts.
     pub fn max_sockets_per_peer(mut self, count: usize) -> Self {
         self.settings.max_sockets_per_peer = count;
         self

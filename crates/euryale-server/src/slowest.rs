@@ -16,28 +16,29 @@ use http::{Method, StatusCode};
 /// [`Server::slowest`](crate::Server::slowest) and to [`Admin::slowest`](crate::Admin::slowest).
 /// Clones are handles to the same list.
 ///
-/// Slow is who waits long for the head of its answer, or went away without one. How long a body is
-/// sent is told, too, but is mostly its reader's doing. A request is named by its method and its
-/// [`Route`], never by its path.
+/// Slow is who waits long for the head of its answer, or went away without one. The time for
+/// sending a body is listed as well, but depends mostly on its reader. A request is named by its
+/// method and its [`Route`], never by its path.
 ///
-/// A request that is none of the slowest costs two loads when it ends. While it runs it has a
+/// A request that is not among the slowest costs two loads when it ends. While it runs it has a
 /// [`Times`] in its extensions, into which the layers write.
 #[derive(Clone)]
 pub struct Slowest(Arc<Inner>);
 
-/// So many are kept.
+/// The number of requests that are kept.
 const KEPT: usize = 10;
 
 /// For so long.
 const SPAN: Duration = Duration::from_secs(300);
 
-/// The span goes on in so many steps. Each has a list of its own, so that one that was very slow
+/// The number of steps of the span. Each has a list of its own, so that one that was very slow
 /// keeps nobody out when its time is over.
 const STEPS: u32 = 5;
 
 struct Inner {
     born: Instant,
-    /// Whoever took no longer than this is none of the slowest of this step: nanoseconds.
+    /// A request that took no longer than this, in nanoseconds, is not among the slowest of this
+    /// step.
     floor: AtomicU64,
     /// When this step ends: nanoseconds after `born`.
     until: AtomicU64,
@@ -81,7 +82,7 @@ impl Slowest {
         }))
     }
 
-    /// A request has ended that took so long.
+    /// Notes a request that has ended, and its duration.
     pub(crate) fn record(&self, took: Duration, now: Instant, ended: impl FnOnce() -> Ended) {
         let Inner {
             born,

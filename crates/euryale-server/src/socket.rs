@@ -124,7 +124,7 @@ impl<T: Unpin> ServerIo<T> {
     }
 }
 
-/// What ends a socket that a route has. hyper needs none of it: it is dropped.
+/// Ends a socket that belongs to a route. hyper needs none of it: it is dropped.
 #[derive(Debug)]
 struct Lent {
     cut: CancellationToken,

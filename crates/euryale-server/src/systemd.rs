@@ -1,7 +1,7 @@
-//! What systemd gives to a service, and what it wants to hear of it.
+//! Sockets from systemd, and notifications to it.
 //!
-//! Each function does nothing when the program was not started by systemd. Who wrote its own
-//! supervisor can speak the same: sockets from descriptor 3 on, and datagrams to a socket.
+//! Each function does nothing when the program was not started by systemd. Other supervisors can
+//! use the same protocol: sockets from descriptor 3 on, and datagrams to a socket.
 
 use std::io;
 use std::time::Duration;
@@ -20,13 +20,13 @@ use crate::{Listener, Readiness, Shutdown};
 ///
 /// # Errors
 ///
-/// One of them is no listening stream socket.
+/// One of them is not a listening stream socket.
 ///
 /// # Panics
 ///
 /// Outside a tokio runtime, or in one without its I/O driver.
 pub fn listeners() -> io::Result<Vec<(String, Listener)>> {
-    // They stand in the order of the sockets.
+    // They are in the order of the sockets.
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':').map(str::to_owned);
     let mut given = ListenFd::from_env();

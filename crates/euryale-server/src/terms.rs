@@ -1,4 +1,4 @@
-//! What peers may do, and how that changes while the server is at work.
+//! The limits for peers, and how they change while the server runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -52,8 +52,8 @@ impl Terms {
 pub(crate) struct Admission {
     tasks: TaskTracker,
     now: Mutex<(Arc<Terms>, usize)>,
-    /// A permit for each socket that may be open, and so many more than that which come back one
-    /// day.
+    /// One permit for each socket that may be open, and the number of surplus permits that have
+    /// still to be returned.
     places: Arc<Semaphore>,
     owed: AtomicUsize,
     /// Of operators' sockets.

@@ -10,7 +10,7 @@ use tokio_rustls::{Accept, TlsAcceptor};
 
 use crate::transport::Raw;
 
-/// What TLS listeners present to their peers. Clones are handles to the same.
+/// The certificates that TLS listeners present to their peers. Clones are handles to the same.
 ///
 /// The configuration is rustls's own, so that the program chooses the provider of its cryptography,
 /// its certificates and whom it asks for theirs.

@@ -1,4 +1,4 @@
-//! What bytes travel by.
+//! The transport of bytes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -35,7 +35,7 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// What was accepted is beneath everything else.
+    /// The accepted socket is beneath everything else.
     fn raw(&self) -> RawRef<'_> {
         match self {
             Self::Tcp(io) => RawRef::Tcp(io.stream()),
@@ -48,7 +48,7 @@ impl Transport {
 
     /// Until something comes, be it the end. Nothing is read.
     pub(crate) async fn readable(&self) {
-        // What went wrong is told to whoever reads.
+        // The reader gets the error.
         let _ = self.raw().readable().await;
     }
 

@@ -33,7 +33,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// So many may look on. The page says to others that it is not live.
+/// The maximum number of simultaneous viewers. The page says to others that it is not live.
 const VIEWERS: usize = 32;
 
 /// The status page of one [`Admin`](super::Admin).
@@ -197,7 +197,8 @@ impl Drop for Viewer {
     }
 }
 
-/// Asked for by name, and by who does not ask for pages: browsers do, and take anything besides.
+/// Chosen by name, and for clients that do not ask for pages: browsers do, and accept anything else
+/// as well.
 fn wants_json(headers: &HeaderMap) -> bool {
     let names = |kind: &str| {
         let accepted = headers

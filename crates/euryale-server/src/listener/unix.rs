@@ -44,14 +44,14 @@ impl UnixSocket {
         }
     }
 
-    /// Who may connect: those who may write to the file. Default: `0o660`.
+    /// Sets which processes may connect: those that may write to the file. Default: `0o660`.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Whose file it is: the ids of a user and of a group. Default: the process's.
+    /// Sets the file's owner: the ids of a user and of a group. Default: the process's.
     #[must_use]
     pub fn owner(mut self, user: Option<u32>, group: Option<u32>) -> Self {
         self.user = user;
@@ -148,7 +148,7 @@ impl Drop for SocketFile {
         let is_ours = fs::symlink_metadata(&self.path)
             .is_ok_and(|found| (found.dev(), found.ino()) == self.id);
         if is_ours {
-            // Whoever listens there next replaces it.
+            // The next listener there replaces it.
             let _ = fs::remove_file(&self.path);
         }
     }

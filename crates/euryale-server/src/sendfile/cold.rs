@@ -13,8 +13,8 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use crate::settings::COLD_READERS;
 
-/// So many chunks are brought in from disks at a time, by all sockets of the process. More requests
-/// make no disk faster.
+/// The maximum number of chunks that all sockets of the process read from disks at a time. More
+/// requests make no disk faster.
 static LANE: LazyLock<BlockingLane> =
     LazyLock::new(|| BlockingLane::new("cold files", COLD_READERS));
 

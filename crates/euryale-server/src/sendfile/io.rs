@@ -31,7 +31,7 @@ pub struct SendfileIo {
     copies: bool,
 }
 
-/// What was in memory when it was given to hyper may not be there any more after so long.
+/// The time after which data that was in memory when hyper got it may have been dropped.
 const FORGETFUL: Duration = Duration::from_secs(1);
 /// How much is sent of files before others have their turn, and at a time: in 100 µs. Smaller
 /// pieces cost more, since the peer is woken for each.
@@ -130,8 +130,8 @@ impl SendfileIo {
         Poll::Ready(Ok(sent))
     }
 
-    /// What stands before a file, which follows: the kernel waits for that before it fills a
-    /// packet.
+    /// Bytes before a file: the kernel waits for the file before it sends a packet that is not
+    /// full.
     fn poll_send_head(
         &self,
         cx: &mut Context<'_>,
@@ -169,7 +169,7 @@ impl SendfileIo {
     }
 }
 
-/// Does it say that this file, in its file system, is none for `sendfile(2)`?
+/// Returns whether the error says that this file's file system does not support `sendfile(2)`?
 fn is_for_none(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

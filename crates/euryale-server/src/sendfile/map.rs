@@ -1,6 +1,6 @@
 //! A part of a file as addresses. It needs `unsafe`.
 //!
-//! What has to hold, and why it does:
+//! The conditions, and why they hold:
 //!
 //! * **The addresses are valid for as long as anyone has them.** A `Map` is unmapped in its drop,
 //!   and it is owned by the `Bytes` that lie in it.

@@ -1,4 +1,4 @@
-//! What one socket knows of the files whose maps it may be asked to write.
+//! The files whose maps one socket may have to write.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};

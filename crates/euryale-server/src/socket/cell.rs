@@ -119,13 +119,13 @@ impl SocketCell {
             first_line: AtomicU32::new(0),
             long_target: AtomicBool::new(false),
             unwritten: AtomicU64::new(0),
-            // What remains when the task of the socket panics.
+            // The state that remains if the socket's task panics.
             ending: AtomicU8::new(Ending::Failed as u8),
             blame: AtomicU8::new(NOBODY),
         }
     }
 
-    /// What is waited for, and a number that differs when that begins anew.
+    /// The event that is awaited, and a number that changes when the wait starts again.
     pub(crate) fn phase(&self) -> (Phase, u32) {
         let asked = self.asked.load(Relaxed);
         if self.blocked.load(Relaxed) {
@@ -241,7 +241,7 @@ impl SocketCell {
             && !self.ended.load(Relaxed)
     }
 
-    /// What was asked for by the request whose route has the socket now.
+    /// The target of the request whose route has the socket now.
     pub(crate) fn upgraded(&self) -> Option<&(Method, Box<str>)> {
         self.upgraded.get()
     }
@@ -251,7 +251,7 @@ impl SocketCell {
         self.told.store(true, Relaxed);
     }
 
-    /// An HTTP/2 peer can be told why the socket ends, and was not.
+    /// An HTTP/2 peer that could be told why the socket ends, and was not.
     pub(crate) fn can_be_told(&self) -> bool {
         !self.told.load(Relaxed) && !self.is_blocked()
     }
@@ -283,7 +283,7 @@ impl SocketCell {
         self.blame.store(ending as u8, Relaxed);
     }
 
-    /// Whoever was blamed before knows better: gives what counts.
+    /// An earlier reason is more precise, so it is kept. Returns the reason that counts.
     pub(crate) fn end(&self, ending: Ending) -> Ending {
         let blamed =
             Ending::from_number(self.blame.load(Relaxed)).filter(|_| ending != Ending::Cut);

@@ -28,13 +28,13 @@ pub(super) struct Frames {
 /// Preface ⇒ Head ⇒ Payload ⇒ Head; Preface ⇒ Http1 for whoever begins otherwise.
 #[derive(Debug)]
 enum State {
-    /// So many bytes of it came.
+    /// The number of its bytes that have arrived.
     Preface(usize),
     Head {
         bytes: [u8; HEAD],
         came: usize,
     },
-    /// So many are still to come.
+    /// The number of bytes that are still to arrive.
     Payload(usize),
     Http1,
 }
@@ -54,12 +54,12 @@ const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 
-/// The credit is full again after so long, whatever the peer does.
+/// The time after which the credit is full again, whatever the peer does.
 const SPAN: Duration = Duration::from_secs(10);
 /// What a request gives back. Browsers send a window and one or two priorities with each.
 const REQUEST: u32 = 10;
-/// So many bytes give one back. A client that opens both windows for every frame of 16 KiB sends
-/// two for sixteen.
+/// The number of bytes that give back one. A client that opens both windows for every frame of 16
+/// KiB sends two for sixteen.
 const BYTES: usize = 1024;
 
 impl Frames {
@@ -120,7 +120,7 @@ impl Frames {
         matches!(self.state, State::Head { .. } | State::Payload(_))
     }
 
-    /// So many bytes were written to the peer.
+    /// Notes bytes that were written to the peer.
     pub(super) fn wrote(&mut self, count: usize) {
         if matches!(self.state, State::Http1) {
             return;

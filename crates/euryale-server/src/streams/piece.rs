@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes};
 
 use super::Sending;
 
-/// What hyper is given of a body. A stream of HTTP/2 knows of it until hyper lets go of it, which
-/// it does when all of it is written to the socket, or none of it will be.
+/// The piece of a body that hyper gets. A stream of HTTP/2 knows of it until hyper lets go of it,
+/// which it does when all of it is written to the socket, or none of it will be.
 #[derive(Debug)]
 pub(crate) struct Piece {
     bytes: Bytes,

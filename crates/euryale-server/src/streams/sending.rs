@@ -13,9 +13,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::blobs::Taken;
 use crate::socket::{SocketCell, Unwritten};
 
-/// As long as so many bytes are given to hyper and not written, a body is not asked for more. hyper
-/// itself would hold what its buffer takes and one more piece, whatever its size, and asks for that
-/// before there is a window for it.
+/// The number of bytes given to hyper and not yet written at which a body is not asked for more.
+/// hyper itself would hold what its buffer takes and one more piece, whatever its size, and asks
+/// for that before there is a window for it.
 const ENOUGH: usize = 8 << 10;
 
 tokio::task_local! {
@@ -36,7 +36,7 @@ pub(crate) struct Sending {
     taken: OnceLock<Arc<Taken>>,
     /// Bytes that hyper has.
     out: AtomicUsize,
-    /// Of the task, while it waits for them to go.
+    /// The task's waker, while it waits for them to be written.
     waiting: Mutex<Option<Waker>>,
     /// The task, the body and what hyper has of it share this; the last of them counts.
     unwritten: OnceLock<Unwritten>,
@@ -72,7 +72,7 @@ impl Sending {
             return Poll::Ready(());
         }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever takes the last of it counts before it looks who waits.
+        // The holder of the last piece counts first, and then looks for waiters.
         if self.out.load(Relaxed) < ENOUGH {
             return Poll::Ready(());
         }
@@ -116,14 +116,14 @@ impl Sending {
         }
         let since = self.since.load(Relaxed);
         if since != 0 {
-            // If hyper asked meanwhile, that counts.
+            // If hyper has asked in the meantime, that counts.
             let _ = self
                 .since
                 .compare_exchange(since, self.now(), Relaxed, Relaxed);
         }
     }
 
-    /// So many bytes are on their way to hyper.
+    /// The number of bytes on their way to hyper.
     pub(super) fn is_out(&self, bytes: usize) {
         self.out.fetch_add(bytes, Relaxed);
     }

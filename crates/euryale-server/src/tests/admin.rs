@@ -54,7 +54,7 @@ async fn every_question_has_its_answer() {
         body.contains("\neuryale_transactions_begun_total 7\n"),
         "{body}"
     );
-    // The admin's own socket is no peer of the site.
+    // The admin's own socket is not a peer of the site.
     assert!(body.contains("\neuryale_sockets_open 0\n"), "{body}");
 
     let (head, _) = peer.get("/").await;

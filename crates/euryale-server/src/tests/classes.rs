@@ -138,7 +138,7 @@ fn hasty() -> Server {
 /// Sends what it does, and stays until it is closed.
 async fn stays(site: Site, mut stream: impl Stream, began: Instant, class: &Class, over: &str) {
     let what = format!("{} over {over}", class.name);
-    // TLS may have been given up meanwhile.
+    // TLS may have been given up by then.
     let _ = within(stream.write_all(&class.sends)).await;
     if class.reads {
         let _ = within(stream.read_to_end(&mut Vec::new())).await;

@@ -117,7 +117,7 @@ async fn who_does_not_read_is_closed() {
     peer.head().await;
     site.all_closed().await;
     assert_eq!(site.closed(), "stalled 1");
-    // What was not read is forgotten in the kernel, too.
+    // The kernel drops the unread bytes as well.
     assert!(peer.rest().await.len() < 64 << 20);
     site.end().await;
 }

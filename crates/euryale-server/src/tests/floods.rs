@@ -129,7 +129,7 @@ fn floods() -> Vec<Flood> {
     let post = frame(HEADERS, END_HEADERS, 1, &POST);
     let without_window = [frame(SETTINGS_FRAME, 0, 0, &NO_WINDOW), get.clone()].concat();
     vec![
-        // What h2 answers (CVE-2019-9512, CVE-2019-9515), and what it takes note of.
+        // Frames that h2 answers (CVE-2019-9512, CVE-2019-9515), and frames that it notes.
         ("ping", vec![], |_| frame(PING, 0, 0, &[0; 8])),
         ("pong", vec![], |_| frame(PING, 1, 0, &[0; 8])),
         ("settings", vec![], |_| frame(SETTINGS_FRAME, 0, 0, &[])),

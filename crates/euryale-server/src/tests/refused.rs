@@ -75,7 +75,7 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
     ];
     for head in heads {
         let mut peer = site.peer().await;
-        // What follows is not taken for a request.
+        // The following bytes are not read as a request.
         peer.send(format!("{head}GET / HTTP/1.1\r\nhost: a\r\n\r\n"))
             .await;
         let answer = String::from_utf8(peer.rest().await).unwrap();
@@ -164,7 +164,7 @@ async fn rest_of_a_refused_body_is_not_taken_for_a_long_target() {
     site.end().await;
 }
 
-/// hyper reads it by the coding and forgets the length, whichever stands first.
+/// hyper reads it by the coding and forgets the length, whichever is first.
 #[tokio::test]
 async fn length_beside_a_coding_is_forgotten_and_the_socket_closed() {
     let site = Site::start(Server::new(), app()).await;

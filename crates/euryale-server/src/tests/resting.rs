@@ -143,7 +143,7 @@ async fn some_of_a_head_that_came_early_is_kept() {
         if !early.is_empty() {
             gate.arrived().await;
             peer.send(early).await;
-            // What was sent before is read when this one is answered.
+            // The earlier bytes have been read when this request is answered.
             other.get("/").await;
             gate.open();
         }

@@ -1,4 +1,4 @@
-//! Files leave with `sendfile`, and what arrives is what is in them, whatever stands between.
+//! Files are sent with `sendfile`, and arrive unchanged through any middleware.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -52,7 +52,7 @@ pub(super) fn zeros(len: u64) -> Blob {
     file.into_blob().unwrap()
 }
 
-/// What is sent at `/`, anew for each request.
+/// The file that is sent at `/`, opened for each request.
 #[derive(Clone)]
 pub(super) struct Shelf {
     pub(super) blob: Blob,
@@ -413,7 +413,7 @@ async fn one_http2_peer_has_32_files_under_way() {
         .unwrap();
     assert_eq!(page.status(), 200, "what is no file has its way");
     assert_eq!(heads(), 32);
-    // Whoever is let go lets another one come.
+    // A task that ends makes room for another one.
     let (there, waiting): (Vec<_>, Vec<_>) = asked
         .into_iter()
         .partition(tokio::task::JoinHandle::is_finished);

@@ -126,7 +126,7 @@ async fn a_viewer_that_does_not_read_is_cut() {
     assert!(site.end().await.is_complete());
 }
 
-/// What the layers told stands beside what the server saw.
+/// The times from the layers are beside those from the server.
 #[tokio::test]
 async fn the_slowest_are_listed_with_their_stages() {
     let gate = Gate::new();
@@ -163,7 +163,7 @@ async fn the_slowest_are_listed_with_their_stages() {
     let mut gone = site.peer().await;
     gone.send("POST /gone HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
         .await;
-    // A route that knows no POST.
+    // A route without POST.
     assert!(gone.head().await.starts_with("HTTP/1.1 405 "));
     gone.send("GET /gone HTTP/1.1\r\nhost: a\r\n\r\n").await;
     gate.arrived().await;

@@ -194,7 +194,7 @@ async fn silent_peers_are_closed_in_time() {
             .body_timeout(TIMEOUT)
             .write_timeout(TIMEOUT)
     };
-    // Before the handshake is through: nothing, a part of a record, and what is no TLS.
+    // Before the handshake is through: nothing, a part of a record, and bytes that are not TLS.
     for beginning in [
         &b""[..],
         &[22, 3, 1, 1, 0, 1],

@@ -1,9 +1,9 @@
-//! What only the program knows of itself.
+//! Data that only the program has.
 
 use std::time::Duration;
 
-/// What a program adds to the status page of [`Admin::status`](crate::Admin::status): what its pool
-/// knows, and how it stands with its own parts.
+/// Data that a program adds to the status page of [`Admin::status`](crate::Admin::status): from its
+/// pool, and about its own parts.
 ///
 /// Whatever text is in it is escaped. It is shown to operators, so it had better name no user, and
 /// no path that a client chose: routes have names.
@@ -91,7 +91,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// It has run for so long.
+    /// How long it has run.
     pub fn new(age: Duration) -> Self {
         Self {
             age,

@@ -75,7 +75,7 @@ pub(super) struct Figures {
     pub(super) slowest: Option<Vec<Ended>>,
 }
 
-/// So many requests are listed.
+/// The number of requests that are listed.
 const LISTED: usize = 50;
 
 impl Figures {

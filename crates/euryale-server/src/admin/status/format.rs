@@ -76,7 +76,7 @@ impl Display for Bytes {
         }
         for unit in ["KiB", "MiB", "GiB", "TiB"] {
             amount /= 1024.0;
-            // What would be shown as 1024.0 is 1.0 of the next.
+            // A value that would be shown as 1024.0 is 1.0 of the next unit.
             if amount < 1023.95 || unit == "TiB" {
                 return write!(f, "{amount:.1} {unit}");
             }

@@ -13,7 +13,7 @@ pub(super) const KEPT: Duration = Duration::from_secs(120);
 /// Samples are not nearer to each other: many who look make no more of them.
 const APART: Duration = Duration::from_millis(900);
 
-/// What happens in a second is the mean of so many.
+/// The number of seconds over which a rate per second is averaged.
 const SMOOTH: Duration = Duration::from_secs(4);
 
 /// Between samples that are further apart nobody looked.
@@ -187,7 +187,7 @@ impl History {
     }
 }
 
-/// What was counted lately.
+/// The latest counts.
 #[derive(Debug)]
 pub(super) struct Recent {
     pub(super) span: Duration,

@@ -188,7 +188,7 @@ impl Display for Json {
     }
 }
 
-/// JSON knows no infinity.
+/// JSON has no infinity.
 struct Number(Option<f64>);
 
 impl Display for Number {
