@@ -28,7 +28,7 @@ struct Shared {
     watcher: Mutex<Option<Sender<()>>>,
 }
 
-/// How it stands with a theme: for a status page.
+/// The state of a theme, for a status page.
 #[derive(Debug)]
 pub struct ThemeState {
     theme: Option<Arc<Theme>>,
@@ -69,7 +69,7 @@ impl LiveTheme {
     }
 
     /// Looks at the files so often, from a thread of its own that ends with the last clone. A
-    /// second is often enough for who writes a theme, and costs a `stat` for each file.
+    /// second is often enough for a theme's author, and costs a `stat` for each file.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -114,7 +114,7 @@ impl LiveTheme {
         true
     }
 
-    /// How it stands now.
+    /// The current state.
     pub fn state(&self) -> Arc<ThemeState> {
         Arc::clone(
             &self

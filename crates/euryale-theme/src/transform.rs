@@ -91,7 +91,7 @@ impl ThemeTransform {
 
     /// How long the documents may take that rules take content from, all of one page, their wait
     /// for connections included. Keep it below the chain's own deadline, at which the page is sent
-    /// as it was. Default: 5 s.
+    /// unthemed. Default: 5 s.
     #[must_use]
     pub fn document_deadline(mut self, within: Duration) -> Self {
         self.document_deadline = within;
