@@ -27,7 +27,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 /// The document itself.
 pub(crate) const ROOT: Id = 0;
 
-/// Elements that may stand in each other. Browsers stop at 512, too.
+/// The maximum depth of nested elements. Browsers stop at 512, too.
 pub(crate) const MAX_DEPTH: usize = 512;
 /// Nodes and attributes of a page.
 const MAX_NODES: usize = 2_000_000;
@@ -47,7 +47,7 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     /// Source and tree say the same: from `start` to `end` it can be copied as it is.
     pub(crate) tidy: bool,
-    /// Of a text: it has a `<` that is none of a tag.
+    /// For a text: it has a `<` that is none of a tag.
     pub(crate) loose: bool,
     pub(crate) name: Name,
     pub(crate) parent: Id,

@@ -1,4 +1,4 @@
-//! What can be wrong with a theme, and with a page.
+//! Errors in a theme, and in a page.
 
 use std::error::Error;
 use std::fmt;
@@ -50,7 +50,7 @@ impl Error for LoadError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageError {
-    /// More than 512 elements stand in each other.
+    /// More than 512 elements are nested.
     TooDeep,
     /// More than two million nodes and attributes.
     TooLarge,

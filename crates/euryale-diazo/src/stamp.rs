@@ -1,4 +1,4 @@
-//! What tells that a file has changed.
+//! Data that shows whether a file has changed.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

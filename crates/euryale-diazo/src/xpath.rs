@@ -1,6 +1,6 @@
 //! Selectors: XPath 1.0 as rule files use it, and CSS, which becomes the same.
 //!
-//! An expression is compiled when the rules are loaded. What one page may cost is bounded by a
+//! An expression is compiled when the rules are loaded. The cost of one page is bounded by a
 //! [`Budget`].
 
 mod css;

@@ -6,7 +6,7 @@ use crate::dom::{Id, ROOT};
 use crate::error::PageError;
 use crate::xpath::Item;
 
-/// What becomes of a node.
+/// The fate of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Main {
     /// Nothing special: one of its attributes is concerned.

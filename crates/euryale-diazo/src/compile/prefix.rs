@@ -4,7 +4,7 @@ use crate::address::without_dots;
 
 use crate::dom::{Dom, Id, Kind, Name};
 
-/// What relative addresses are resolved against. Empty: they stay.
+/// The base of relative addresses. Empty: they stay.
 #[derive(Debug)]
 pub(super) struct Prefix(String);
 

@@ -63,7 +63,7 @@ impl Traits {
     pub(crate) const RAW: u16 = 1 << 1;
     /// Its text has references but no tags.
     pub(crate) const RCDATA: u16 = 1 << 2;
-    /// Belongs into the head when it stands before the body.
+    /// Belongs in the head if it is before the body.
     pub(crate) const HEAD: u16 = 1 << 3;
     /// Its start tag closes an open `p`.
     pub(crate) const CLOSES_P: u16 = 1 << 4;

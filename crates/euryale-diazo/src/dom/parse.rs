@@ -1,10 +1,9 @@
 //! From source to tree.
 //!
-//! The rules are those of HTML §13.2.6, as far as they decide what stands in what: implied `html`,
-//! `head` and `body`, optional end tags, elements without content, raw text. What browsers do to
-//! repair tags that cross each other is left to browsers: such an end tag is passed over. As
-//! libxml2 does, and unlike browsers, no `tbody` is implied: rules are written against what is in
-//! the page.
+//! The rules are those of HTML §13.2.6, as far as they decide how elements nest: implied `html`,
+//! `head` and `body`, optional end tags, elements without content, raw text. Repairing crossed tags
+//! is left to browsers: such an end tag is skipped. As libxml2 does, and unlike browsers, no
+//! `tbody` is implied: rules are written against what is in the page.
 
 use super::name::{
     BODY, COLGROUP, DD, DT, HEAD, HTML, LI, MATH, NOSCRIPT, OPTGROUP, OPTION, P, RP, RT, SVG,

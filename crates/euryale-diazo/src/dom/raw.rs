@@ -1,4 +1,4 @@
-//! What is between tags and is no text: comments, the doctype, scripts.
+//! Parts between tags that are not text: comments, the doctype, scripts.
 
 use super::name::PLAINTEXT;
 use super::parse::{Parser, Phase};

@@ -32,7 +32,7 @@ const CONDITIONS: [&str; 6] = [
     "if-path",
     "if-not-path",
 ];
-/// What may be written in CSS.
+/// Attributes that may be written in CSS.
 const SELECTORS: [&str; 8] = [
     "if",
     "if-not",
@@ -230,7 +230,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What belongs to XSLT or to XInclude cannot stand in a rule.
+    /// Elements of XSLT or XInclude cannot be inside a rule.
     pub(super) fn refuse_foreign(&self, node: Node<'_, '_>) -> Result<(), LoadError> {
         match node.tag_name().namespace() {
             Some(XSLT) => Err(self.not_supported(node)),

@@ -33,7 +33,7 @@ pub(crate) struct ThemeRule {
     pub(crate) separator: String,
 }
 
-/// What comes into the theme.
+/// The content that goes into the theme.
 #[derive(Debug)]
 pub(crate) enum What {
     Select(Source),

@@ -3,7 +3,7 @@
 use super::rule::Rank;
 use crate::xpath::{Axis, CssStart, Expr, Path, Step, Test, parse_css, parse_xpath};
 
-/// So much of a selector is shown in an error.
+/// The length to which a selector is shown in an error.
 const SHOWN: usize = 200;
 
 /// A selector as it is written.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 /// FNV-1a over texts and their lengths: the same in every process, and in every build with whatever
-/// compiler. It tells versions of one theme apart, and is no defence against who would make two
-/// that look the same.
+/// compiler. It distinguishes versions of one theme, and does not protect against somebody who
+/// makes two that look the same.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version(u64);
 
@@ -33,7 +33,7 @@ impl fmt::Display for Version {
 mod tests {
     use super::Version;
 
-    /// The tags of pages that browsers have stand on it.
+    /// The tags of pages that browsers have cached depend on it.
     #[test]
     fn it_is_what_it_was_in_the_last_release() {
         let mut version = Version::default();

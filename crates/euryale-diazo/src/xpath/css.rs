@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An identifier; a backslash takes the next character as it is.
+    /// An identifier; a backslash escapes the next character.
     fn identifier(&mut self) -> Result<String, String> {
         let mut name = String::new();
         let mut chars = self.rest.char_indices();

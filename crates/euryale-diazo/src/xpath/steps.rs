@@ -6,7 +6,7 @@ use super::{Axis, Matching, Nth, Predicate, Step, Test};
 use crate::dom::{Dom, Id, Kind, NONE, ROOT, decode};
 use crate::error::PageError;
 
-/// Goes all steps. What comes out is in document order, each node once.
+/// Goes all steps. The result is in document order, with each node once.
 pub(super) fn follow<'a>(
     scope: Scope<'a>,
     mut nodes: Vec<Item>,
@@ -119,7 +119,7 @@ fn take<'a>(
             step,
             out,
         ),
-        // What looks back counts positions backwards.
+        // Reverse axes count positions backwards.
         Axis::Ancestor | Axis::AncestorOrSelf => {
             // The element of an attribute is its parent.
             let itself = step.axis == Axis::AncestorOrSelf || from.as_attribute().is_some();
@@ -196,7 +196,7 @@ fn backwards<'a>(
     Ok(())
 }
 
-/// Those that all predicates hold for, positions counted anew after each.
+/// Those that all predicates hold for, with positions counted again after each.
 pub(super) fn filter<'a>(
     scope: Scope<'a>,
     mut nodes: Vec<Item>,

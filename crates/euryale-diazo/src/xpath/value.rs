@@ -1,4 +1,4 @@
-//! What expressions give (XPath 1.0 §1 and §4).
+//! The values of expressions (XPath 1.0 §1 and §4).
 
 use std::borrow::Cow;
 
