@@ -107,10 +107,17 @@ struct Sent {
 
 impl Sent {
     fn of(site: &Site) -> Self {
-        let sent = &site.ledger().blobs.sent;
+        let figures = site.ledger().figures();
+        let sent = |family, path| figures.number(family, &[("path", path)]).cast_unsigned();
+        let both = |path| {
+            (
+                sent("euryale_blobs_total", path),
+                sent("euryale_blob_bytes_total", path),
+            )
+        };
         Self {
-            sendfile: (sent.sendfile.get(), sent.sendfile_bytes.get()),
-            read: (sent.read.get(), sent.read_bytes.get()),
+            sendfile: both("sendfile"),
+            read: both("read"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use euryale::connection::PoolBook;
 use euryale::{Body, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, Gate, H2Client, RawClient, ScriptedPublisher, eventually};
 use euryale_tests::Site;
@@ -43,7 +44,7 @@ async fn a_hundred_slow_requests_on_two_connections() {
         took >= Duration::from_millis(2400) && took <= Duration::from_millis(3200),
         "{took:?}"
     );
-    assert_eq!(site.ledger().publishers.running.peak(), 2);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 2);
     site.end().await;
 }
 
@@ -58,15 +59,15 @@ async fn one_http2_client_that_resets_its_streams() {
         drop(response);
     }
     eventually("all have left the queue", || {
-        site.ledger().queue.gone.get() == 198
+        site.ledger().of::<PoolBook>().queue.gone.get() == 198
     })
     .await;
     assert_eq!((gate.waiting(), site.pool.status().queued), (2, 0));
     gate.open();
     eventually("the two have ended", || site.pool.status().running == 0).await;
-    assert_eq!(site.ledger().publishers.running.peak(), 2);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 2);
     assert_eq!(
-        site.ledger().conflicts.attempts.get(),
+        site.ledger().transactions.attempts.get(),
         2,
         "who was cancelled in the queue is never published"
     );
@@ -91,13 +92,13 @@ async fn clients_that_hang_up() {
         eventually("it arrived", || site.arrived() == n).await;
     }
     eventually("all have left the queue", || {
-        site.ledger().queue.gone.get() == 198
+        site.ledger().of::<PoolBook>().queue.gone.get() == 198
     })
     .await;
     gate.open();
     eventually("the two have ended", || site.pool.status().running == 0).await;
-    assert_eq!(site.ledger().publishers.running.peak(), 2);
-    assert_eq!(site.ledger().conflicts.attempts.get(), 2);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 2);
+    assert_eq!(site.ledger().transactions.attempts.get(), 2);
     site.end().await;
 }
 
@@ -119,13 +120,13 @@ async fn a_pipelining_client_that_hangs_up_is_served_to_its_end() {
         .unwrap();
     eventually("it arrived", || site.pool.status().queued == 1).await;
     drop(client);
-    assert_eq!(site.ledger().queue.gone.get(), 0);
+    assert_eq!(site.ledger().of::<PoolBook>().queue.gone.get(), 0);
     gate.open();
     assert_eq!(holder.read_answer(false).await.unwrap().status, 200);
     // The second is read when the first is answered, and the answer may bring the news that nobody
     // is there.
     eventually("the first was published", || {
-        site.ledger().conflicts.attempts.get() >= 2
+        site.ledger().transactions.attempts.get() >= 2
     })
     .await;
     drop(holder);
@@ -149,13 +150,13 @@ async fn the_next_publication_waits_for_the_one_whose_client_is_gone() {
         .unwrap();
     eventually("the second waits", || site.pool.status().queued == 1).await;
     assert_eq!(
-        site.ledger().conflicts.attempts.get(),
+        site.ledger().transactions.attempts.get(),
         1,
         "not before the first has ended"
     );
     gate.open();
     assert_eq!(second.read_answer(false).await.unwrap().status, 200);
-    assert_eq!(site.ledger().publishers.running.peak(), 1);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 1);
     drop(second);
     site.end().await;
 }
@@ -181,7 +182,7 @@ async fn who_never_touches_the_database_opens_no_connection() {
     for _ in 0..10 {
         assert_eq!(client.get("/static").await.unwrap().text(), "static");
     }
-    assert_eq!(site.ledger().connections.opened.get(), 0);
+    assert_eq!(site.ledger().of::<PoolBook>().connections.opened.get(), 0);
     drop(client);
     site.end().await;
 }

@@ -10,13 +10,13 @@ use axum::response::Response as AxumResponse;
 use axum::routing::{any, get};
 use euryale::blob::{OffloadLayer, ServeBlobLayer};
 use euryale::connection::ConnectionLimitLayer;
-use euryale::deferred::DeferredLayer;
+use euryale::deferred::{DeferredBook, DeferredLayer};
 use euryale::promise::RepublishLayer;
 use euryale::publisher::{ConflictPolicy, Publish};
 use euryale::respond::RespondLayer;
-use euryale::spool::SpoolLayer;
+use euryale::spool::{SpoolBook, SpoolLayer};
 use euryale::transform::html_content::ContentType;
-use euryale::transform::{Handlers, Page, Rewrite, Transform, TransformChainLayer};
+use euryale::transform::{Handlers, Page, Rewrite, Transform, TransformBook, TransformChainLayer};
 use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Stack};
 use euryale_test::{CountingDatabase, assert_quiet};
 use http_body_util::BodyExt;
@@ -77,7 +77,7 @@ async fn spool_alone() {
         .layer(SpoolLayer::new().ledger(ledger.clone()))
         .map_request(unspooled);
     assert_eq!(post(inside().layer(layers)).await, through());
-    assert_eq!(ledger.spool.bytes.peak(), 4);
+    assert_eq!(ledger.of::<SpoolBook>().bytes.peak(), 4);
     assert_quiet(&ledger).await;
 }
 
@@ -110,7 +110,7 @@ async fn deferred_alone() {
         post(app.layer(layers)).await,
         (200, "later body".to_owned(), true)
     );
-    assert_eq!(ledger.deferred.ok.get(), 1);
+    assert_eq!(ledger.of::<DeferredBook>().ok.get(), 1);
     assert_quiet(&ledger).await;
 }
 
@@ -157,7 +157,7 @@ async fn transforms_alone() {
         post(app.layer(chain)).await,
         (200, "html body!".to_owned(), true)
     );
-    assert_eq!(ledger.transforms.parsed.get(), 1);
+    assert_eq!(ledger.of::<TransformBook>().parsed.get(), 1);
     assert_quiet(&ledger).await;
 }
 
@@ -267,7 +267,7 @@ async fn clones_of_a_layer_share_its_pool_and_ledger() {
             .into_body();
         assert_eq!(body.collect().await.unwrap().to_bytes(), "1");
     }
-    assert_eq!(pool.ledger().conflicts.attempts.get(), 2);
+    assert_eq!(pool.ledger().transactions.attempts.get(), 2);
     assert_quiet(pool.ledger()).await;
 }
 

@@ -6,7 +6,8 @@ mod gone;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use euryale::deferred::DeferredLayer;
+use euryale::connection::PoolBook;
+use euryale::deferred::{DeferredBook, DeferredLayer};
 use euryale::{Body, Deferred, Error, Ledger, Pool, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
 use euryale_tests::Site;
@@ -68,8 +69,8 @@ async fn a_hundred_that_wait_long_on_two_connections() {
             began.elapsed()
         );
     }
-    assert!(site.ledger().publishers.running.peak() <= 2);
-    assert!(site.ledger().deferred.running.peak() > 50);
+    assert!(site.ledger().of::<PoolBook>().publishers.running.peak() <= 2);
+    assert!(site.ledger().of::<DeferredBook>().running.peak() > 50);
     site.end().await;
 }
 
@@ -185,8 +186,8 @@ async fn the_client_sees_each_chunk_before_the_next_is_written() {
 /// Whether this ledger's one transaction has committed, and nothing of a worker is held.
 fn is_over(ledger: &Ledger) -> bool {
     ledger.transactions.committed.get() == 1
-        && ledger.connections.in_use.get() == 0
-        && ledger.publishers.running.get() == 0
+        && ledger.of::<PoolBook>().connections.in_use.get() == 0
+        && ledger.of::<PoolBook>().publishers.running.get() == 0
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,6 +10,7 @@ use axum::extract::{Extension, FromRef, FromRequestParts, Request as AxumRequest
 use axum::middleware::{Next, from_fn};
 use axum::response::Response as AxumResponse;
 use axum::routing::get;
+use euryale::connection::PoolBook;
 use euryale::forwarded::{Client, ForwardedLayer, PublicUrl};
 use euryale::{Abort, CpuPool, Error, Internal, Ledger, Peer, PeerAddr, Pool, Stack};
 use euryale_server::Shutdown;
@@ -72,7 +73,7 @@ async fn handles(
         .await?
         .status();
     let draining = shutdown.is_draining();
-    let cap = ledger.connections.cap.get();
+    let cap = ledger.of::<PoolBook>().connections.cap.get();
     Ok(format!(
         "connection {connection} of {cap}, {sum}, {part}, {draining}"
     ))

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use euryale::connection::PoolBook;
 use euryale::{Fault, Pool};
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{
@@ -121,7 +122,11 @@ async fn one(script: Script, path: &'static str, client: Client) {
         "the next request after {case}"
     );
     drop(next);
-    assert_eq!(site.ledger().publishers.running.peak(), 1, "{case}");
+    assert_eq!(
+        site.ledger().of::<PoolBook>().publishers.running.peak(),
+        1,
+        "{case}"
+    );
     assert!(site.pool.database().open() <= 1, "{case}");
     site.end().await;
 }
@@ -158,7 +163,11 @@ async fn deadlines_and_failures() {
             assert_eq!(site.pool.status().running, 1, "{path}: it keeps its permit");
             gate.open();
             eventually("it has ended", || site.pool.status().running == 0).await;
-            assert_eq!(site.ledger().publishers.running.peak(), 1, "{path}");
+            assert_eq!(
+                site.ledger().of::<PoolBook>().publishers.running.peak(),
+                1,
+                "{path}"
+            );
             drop(client);
             site.end().await;
         })

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use euryale::connection::PoolBook;
 use euryale::{Body, Pool, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
 use euryale_tests::Site;
@@ -111,7 +112,7 @@ async fn a_full_lane_leaves_the_other_connection_alone() {
     uploads.open();
     answered(&mut clients).await;
     assert_eq!(uploads.passed(), 20);
-    assert_eq!(site.ledger().publishers.running.peak(), 2);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 2);
     drop((clients, reader, second));
     site.end().await;
 }
@@ -135,7 +136,7 @@ async fn one_connection_serves_a_lane_and_the_others_in_turn() {
     }
     answered(&mut clients).await;
     answered(&mut readers).await;
-    assert_eq!(site.ledger().publishers.running.peak(), 1);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 1);
     drop((clients, readers));
     site.end().await;
 }

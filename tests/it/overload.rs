@@ -3,6 +3,8 @@
 use std::process::Command;
 
 use euryale::Pool;
+use euryale::connection::PoolBook;
+use euryale_server::ServerBook;
 use euryale_test::{CountingDatabase, RawClient, ScriptedPublisher, eventually};
 use euryale_tests::Site;
 
@@ -25,7 +27,7 @@ async fn overflow_is_answered_at_once() {
         eventually("it arrived", || site.arrived() == n).await;
         served.push(client);
     }
-    let head = &site.ledger().response_head_seconds;
+    let head = &site.ledger().of::<ServerBook>().response_head_seconds;
     assert_eq!(head.count(), 0);
     let mut refused = RawClient::connect(site.address).await.unwrap();
     for _ in 0..100 {
@@ -51,7 +53,7 @@ async fn overflow_is_answered_at_once() {
         "{within_5_ms} of {} within 5 ms, head parsed to head written",
         head.count()
     );
-    assert_eq!(site.ledger().queue.full.get(), 101);
+    assert_eq!(site.ledger().of::<PoolBook>().queue.full.get(), 101);
     gate.open();
     for mut client in served {
         assert_eq!(client.read_answer(false).await.unwrap().text(), "1");

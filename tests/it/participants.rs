@@ -1,5 +1,6 @@
 //! What commits together with the database, from the socket to the ledger.
 
+use euryale::connection::PoolBook;
 use euryale::{Body, BoxError, Participant, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, RawClient};
 use euryale_tests::Site;
@@ -87,7 +88,7 @@ async fn a_no_aborts_all() {
     );
     assert_eq!(
         (
-            site.ledger().connections.opened.get(),
+            site.ledger().of::<PoolBook>().connections.opened.get(),
             transactions.committed.get()
         ),
         (1, 1)

@@ -5,7 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use euryale::promise::{Key, PromisesExt, RepublishLayer};
+use euryale::connection::PoolBook;
+use euryale::promise::{Key, PromiseBook, PromisesExt, RepublishLayer};
 use euryale::{Abort, Body, Pool, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, RawClient, eventually};
 use euryale_tests::Site;
@@ -67,15 +68,15 @@ async fn three_answers_of_300_ms_each() {
         "{timing}"
     );
     let ledger = site.ledger();
-    let held = ledger.publishers.seconds.sum();
+    let held = ledger.of::<PoolBook>().publishers.seconds.sum();
     assert!(
         held < Duration::from_millis(20),
         "a worker was held for {held:?}"
     );
     assert_eq!(
         (
-            ledger.conflicts.attempts.get(),
-            ledger.promises.passes.get()
+            ledger.transactions.attempts.get(),
+            ledger.of::<PromiseBook>().passes.get()
         ),
         (2, 1)
     );
@@ -86,7 +87,7 @@ async fn three_answers_of_300_ms_each() {
         ),
         (1, 1)
     );
-    assert_eq!(ledger.promises.ok.get(), 3);
+    assert_eq!(ledger.of::<PromiseBook>().ok.get(), 3);
     drop(client);
     site.end().await;
 }
@@ -117,12 +118,12 @@ async fn a_thousand_at_once_on_two_connections() {
         let took = began.elapsed();
         assert!(took <= Duration::from_millis(1500), "{took:?}");
         let ledger = site.ledger();
-        assert_eq!(ledger.publishers.running.peak(), 2);
-        assert!(ledger.promises.running.peak() <= running as i64);
-        assert_eq!(ledger.promises.ok.get(), 3000);
+        assert_eq!(ledger.of::<PoolBook>().publishers.running.peak(), 2);
+        assert!(ledger.of::<PromiseBook>().running.peak() <= running as i64);
+        assert_eq!(ledger.of::<PromiseBook>().ok.get(), 3000);
         println!(
             "{running}: {took:?}, {} suspended at once",
-            ledger.promises.suspended.peak()
+            ledger.of::<PromiseBook>().suspended.peak()
         );
         site.end().await;
     }
@@ -251,12 +252,15 @@ async fn a_client_that_hangs_up_cancels_its_promises() {
         clients.push(client);
     }
     let ledger = site.ledger().clone();
-    eventually("their promises run", || ledger.promises.running.get() == 60).await;
-    drop(clients);
-    eventually("they are cancelled", || {
-        ledger.promises.cancelled.get() == 60
+    eventually("their promises run", || {
+        ledger.of::<PromiseBook>().running.get() == 60
     })
     .await;
-    assert_eq!(ledger.conflicts.attempts.get(), 20, "no further pass");
+    drop(clients);
+    eventually("they are cancelled", || {
+        ledger.of::<PromiseBook>().cancelled.get() == 60
+    })
+    .await;
+    assert_eq!(ledger.transactions.attempts.get(), 20, "no further pass");
     site.end().await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use euryale::connection::PoolBook;
 use euryale::{Abort, Body, Pool, Request, Response, Stack, Transaction};
 use euryale_server::{Server, Shutdown};
 use euryale_sqlite::Sqlite;
@@ -54,7 +55,10 @@ async fn endless_queries_end_with_their_clients_or_their_deadline() {
         .send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n")
         .await
         .unwrap();
-    eventually("it runs", || ledger.publishers.running.get() == 1).await;
+    eventually("it runs", || {
+        ledger.of::<PoolBook>().publishers.running.get() == 1
+    })
+    .await;
     drop(leaving);
     eventually("it was stopped", || stopped.client_gone.get() == 1).await;
 
@@ -70,7 +74,10 @@ async fn endless_queries_end_with_their_clients_or_their_deadline() {
         .send("POST /endless?soon HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n")
         .await
         .unwrap();
-    eventually("it runs", || ledger.queue.wait_seconds.count() == 3).await;
+    eventually("it runs", || {
+        ledger.of::<PoolBook>().queue.wait_seconds.count() == 3
+    })
+    .await;
     drop(leaving);
     eventually("it was stopped", || stopped.deadline.get() == 2).await;
     assert_eq!(stopped.client_gone.get(), 1);
@@ -79,7 +86,7 @@ async fn endless_queries_end_with_their_clients_or_their_deadline() {
     let mut client = RawClient::connect(address).await.unwrap();
     let answer = client.get("/").await.unwrap();
     assert_eq!((answer.status.as_u16(), &*answer.text()), (200, "0"));
-    assert_eq!(ledger.connections.opened.get(), 1);
+    assert_eq!(ledger.of::<PoolBook>().connections.opened.get(), 1);
     drop((client, waiting));
     assert_quiet(&ledger).await;
     shutdown.drain();

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use euryale::connection::PoolBook;
 use euryale::tiles::{HasTiles, Tiles};
-use euryale::transform::TransformChainLayer;
+use euryale::transform::{TransformBook, TransformChainLayer};
 use euryale::{Abort, Body, InternalRequest, Pool, Publisher, Request, Response, Transaction};
 use euryale_test::{CountingDatabase, Gate, RawClient, eventually};
 use euryale_tests::Site;
@@ -111,7 +112,7 @@ async fn five_tiles_on_three_connections() {
         took < Duration::from_millis(250),
         "two rounds of 100 ms: {took:?}"
     );
-    assert_eq!(site.ledger().publishers.running.peak(), 3);
+    assert_eq!(site.ledger().of::<PoolBook>().publishers.running.peak(), 3);
     drop(client);
     site.end().await;
 }
@@ -127,7 +128,7 @@ async fn five_tiles_on_one_connection() {
         "one after the other"
     );
     assert_eq!(
-        site.ledger().queue.depth.peak(),
+        site.ledger().of::<PoolBook>().queue.depth.peak(),
         1,
         "and none of them crowds the queue"
     );
@@ -150,7 +151,7 @@ async fn many_pages_on_few_connections() {
         });
         let pages: Vec<_> = pages.collect();
         futures(pages).await;
-        assert!(site.ledger().publishers.running.peak() <= connections as i64);
+        assert!(site.ledger().of::<PoolBook>().publishers.running.peak() <= connections as i64);
         site.end().await;
     }
 }
@@ -287,14 +288,17 @@ async fn a_client_that_goes_takes_its_tiles_along() {
         .unwrap();
     eventually("a page waits", || site.pool.status().queued == 1).await;
     drop((client, second));
-    eventually("it is gone", || site.ledger().queue.gone.get() == 1).await;
+    eventually("it is gone", || {
+        site.ledger().of::<PoolBook>().queue.gone.get() == 1
+    })
+    .await;
     eventually("no page is being composed", || {
-        site.ledger().transforms.running.get() == 0
+        site.ledger().of::<TransformBook>().running.get() == 0
     })
     .await;
     gate.open();
     eventually("all is over", || {
-        site.ledger().publishers.running.get() == 0
+        site.ledger().of::<PoolBook>().publishers.running.get() == 0
     })
     .await;
     assert_eq!(gate.passed(), 3, "what had not begun never does");

@@ -6,7 +6,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use euryale::spool::SpoolLayer;
+use euryale::connection::PoolBook;
+use euryale::publisher::ConflictBook;
+use euryale::spool::{SpoolBook, SpoolLayer};
 use euryale::{Body, Fault, Pool, Request, Response, SpooledBody, Transaction};
 use euryale_test::{CountingDatabase, RawClient, ScriptedPublisher, TestError, eventually};
 use euryale_tests::Site;
@@ -74,7 +76,7 @@ async fn end(site: Site, folder: TempDir) {
     eventually("the files are closed", || open_in(folder.path()) == 0).await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     // Whoever drops a body closes its file first, and counts it out then.
-    let spool = &site.ledger().spool;
+    let spool = &site.ledger().of::<SpoolBook>();
     eventually("and counted no more", || {
         (spool.files.get(), spool.bytes.get()) == (0, 0)
     })
@@ -113,13 +115,16 @@ async fn each_attempt_reads_the_same_ten_mebibytes() {
     let ledger = site.ledger();
     assert_eq!(
         (
-            ledger.conflicts.attempts.get(),
-            ledger.conflicts.resolved.get()
+            ledger.transactions.attempts.get(),
+            ledger.of::<ConflictBook>().resolved.get()
         ),
         (3, 1)
     );
     assert_eq!(
-        (ledger.spool.files.peak(), ledger.spool.bytes.peak()),
+        (
+            ledger.of::<SpoolBook>().files.peak(),
+            ledger.of::<SpoolBook>().bytes.peak()
+        ),
         (1, 10 << 20),
         "one file for all three"
     );
@@ -150,12 +155,12 @@ async fn fifty_uploads_that_trickle_hold_no_worker() {
             client.send(&step).await.unwrap();
         }
         let came = (CLIENTS * steps * KIB) as i64;
-        eventually("they came", || ledger.spool.bytes.get() == came).await;
+        eventually("they came", || ledger.of::<SpoolBook>().bytes.get() == came).await;
         assert_eq!(
             (
-                ledger.connections.in_use.peak(),
-                ledger.publishers.running.peak(),
-                ledger.queue.depth.peak()
+                ledger.of::<PoolBook>().connections.in_use.peak(),
+                ledger.of::<PoolBook>().publishers.running.peak(),
+                ledger.of::<PoolBook>().queue.depth.peak()
             ),
             (0, 0, 0),
             "after {steps} KiB of each"
@@ -169,7 +174,7 @@ async fn fifty_uploads_that_trickle_hold_no_worker() {
         "a page meanwhile"
     );
     assert_eq!(
-        ledger.conflicts.attempts.get(),
+        ledger.transactions.attempts.get(),
         1,
         "nothing but that was published"
     );
@@ -179,7 +184,7 @@ async fn fifty_uploads_that_trickle_hold_no_worker() {
     for client in &mut clients {
         assert_eq!(client.read_answer(false).await.unwrap().status, 200);
     }
-    assert_eq!(ledger.conflicts.attempts.get(), 1 + CLIENTS as u64);
+    assert_eq!(ledger.transactions.attempts.get(), 1 + CLIENTS as u64);
     drop((clients, other));
     end(site, folder).await;
 }
@@ -207,9 +212,13 @@ async fn however_a_publication_ends_its_file_goes_with_it() {
             "{path}"
         );
         eventually("its file is closed", || open_in(folder.path()) == 0).await;
-        assert_eq!(site.ledger().spool.files.get(), 0, "{path}");
+        assert_eq!(site.ledger().of::<SpoolBook>().files.get(), 0, "{path}");
     }
-    assert_eq!(site.ledger().spool.files.peak(), 1, "each was in a file");
+    assert_eq!(
+        site.ledger().of::<SpoolBook>().files.peak(),
+        1,
+        "each was in a file"
+    );
     end(site, folder).await;
 }
 
@@ -225,18 +234,18 @@ async fn clients_that_hang_up_take_their_files_with_them() {
     halfway.send(&head).await.unwrap();
     halfway.send(&body[..MIB / 2]).await.unwrap();
     eventually("half of it came", || {
-        site.ledger().spool.bytes.get() == MIB as i64 / 2
+        site.ledger().of::<SpoolBook>().bytes.get() == MIB as i64 / 2
     })
     .await;
     eventually("into a file", || open_in(folder.path()) == 1).await;
     drop(halfway);
     eventually("the file is closed", || open_in(folder.path()) == 0).await;
     eventually("and counted no more", || {
-        site.ledger().spool.bytes.get() == 0
+        site.ledger().of::<SpoolBook>().bytes.get() == 0
     })
     .await;
     assert_eq!(
-        site.ledger().conflicts.attempts.get(),
+        site.ledger().transactions.attempts.get(),
         0,
         "it was never published"
     );
@@ -259,7 +268,7 @@ async fn clients_that_hang_up_take_their_files_with_them() {
         open_in(folder.path()) == 1
     })
     .await;
-    assert_eq!(site.ledger().queue.gone.get(), 1);
+    assert_eq!(site.ledger().of::<PoolBook>().queue.gone.get(), 1);
     gate.open();
     end(site, folder).await;
 }
@@ -281,7 +290,7 @@ async fn a_body_that_grows_too_large_is_refused_and_leaves_nothing() {
     for n in 1..=LIMIT / MIB {
         client.send(&chunk).await.unwrap();
         eventually("it came", || {
-            site.ledger().spool.bytes.get() == (n * MIB) as i64
+            site.ledger().of::<SpoolBook>().bytes.get() == (n * MIB) as i64
         })
         .await;
     }
@@ -296,7 +305,7 @@ async fn a_body_that_grows_too_large_is_refused_and_leaves_nothing() {
         answer.text()
     );
     assert_eq!(
-        site.ledger().conflicts.attempts.get(),
+        site.ledger().transactions.attempts.get(),
         0,
         "it was never published"
     );
@@ -309,7 +318,11 @@ async fn a_body_that_grows_too_large_is_refused_and_leaves_nothing() {
     );
     client.send(head).await.unwrap();
     assert_eq!(client.read_answer(false).await.unwrap().status, 413);
-    assert_eq!(site.ledger().spool.files.peak(), 1, "that of the first one");
+    assert_eq!(
+        site.ledger().of::<SpoolBook>().files.peak(),
+        1,
+        "that of the first one"
+    );
     drop(client);
     end(site, folder).await;
 }

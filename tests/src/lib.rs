@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use euryale::connection::PoolBook;
 use euryale::{Ledger, Pool, Publisher, Stack};
-use euryale_server::{Drained, Server, Shutdown};
+use euryale_server::{Drained, Server, ServerBook, Shutdown};
 use euryale_test::{CountingDatabase, assert_quiet};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -101,7 +102,8 @@ impl Site {
     /// Never more than have: whoever goes from one number to the next while they are read is
     /// missed, and not counted twice.
     pub fn arrived(&self) -> u64 {
-        let left = self.ledger().queue.gone.get() + self.ledger().publishers.seconds.count();
+        let left = self.ledger().of::<PoolBook>().queue.gone.get()
+            + self.ledger().of::<PoolBook>().publishers.seconds.count();
         let status = self.pool.status();
         left + (status.running + status.queued) as u64
     }
@@ -116,7 +118,7 @@ impl Site {
         self.shutdown.drain();
         let drained = self.serving.await.expect("the server does not panic");
         assert!(drained.is_complete(), "{drained:?}");
-        assert_eq!(ledger.sockets.open.get(), 0);
+        assert_eq!(ledger.of::<ServerBook>().sockets.open.get(), 0);
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use euryale_core::{Blob, BlobChunks, BlockingLane, Ledger, ReadBlob, Stint};
 use rustix::io::Errno;
 
+use crate::BlobBook;
 use crate::buffers::{Buffers, Lent};
 use crate::read::{read_at, read_resident};
 
@@ -44,7 +45,7 @@ pub(crate) struct Reader {
     buffers: Arc<Buffers>,
     ahead: bool,
     probe: bool,
-    ledger: Ledger,
+    book: Arc<BlobBook>,
 }
 
 impl Reader {
@@ -75,7 +76,7 @@ impl Reader {
             buffers: Arc::new(buffers),
             ahead,
             probe: true,
-            ledger: ledger.clone(),
+            book: ledger.of(),
         }
     }
 
@@ -95,7 +96,7 @@ impl Reader {
 
     /// One more response is read.
     pub(crate) fn count(&self) {
-        self.ledger.blobs.sent.read.add(1);
+        self.book.read.add(1);
     }
 
     /// The bytes of `blob`, which is not counted as a response.
@@ -164,12 +165,7 @@ impl BlobChunks for Chunks {
             self.stint.did(self.current.len());
         }
         let chunk = self.current.split_to(self.portion());
-        self.reader
-            .ledger
-            .blobs
-            .sent
-            .read_bytes
-            .add(chunk.len() as u64);
+        self.reader.book.read_bytes.add(chunk.len() as u64);
         // What is read ahead is the second buffer: whoever keeps more than one gets nothing ahead.
         if self.reader.ahead && self.cold && self.current.is_empty() && self.lent.buffers() <= 1 {
             self.read_ahead(cx);

@@ -23,10 +23,9 @@ const READERS: usize = 32;
 impl ServeBlobLayer {
     /// 32 blocking threads that read, and a ledger of its own.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
         Self {
-            lane: BlockingLane::new("blobs", READERS).ledger(ledger.clone()),
-            ledger,
+            lane: BlockingLane::new("blobs", READERS),
+            ledger: Ledger::new(),
         }
     }
 

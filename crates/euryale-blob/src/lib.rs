@@ -176,6 +176,7 @@
 mod answer;
 mod asked;
 mod body;
+mod book;
 mod buffers;
 mod chunks;
 mod coding;
@@ -193,6 +194,7 @@ mod service;
 mod tests;
 mod validators;
 
+pub use self::book::BlobBook;
 pub use self::coding::coding_of_name;
 pub use self::compression::{accept_identity, may_compress, vary_by_coding};
 pub use self::disposition::ContentDisposition;

@@ -9,6 +9,7 @@ use euryale_core::{Database, Ledger};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
+use crate::PoolBook;
 use crate::queue::Queue;
 use crate::state::idle::Ages;
 use crate::state::reach::Reach;
@@ -140,7 +141,8 @@ impl<D: Database> PoolBuilder<D> {
             );
             names.push(name);
         }
-        ledger.connections.cap.set(as_count(cap));
+        let book: Arc<PoolBook> = ledger.of();
+        book.connections.cap.set(as_count(cap));
         let shares = std::iter::once(usize::MAX).chain(lanes.iter().map(|lane| lane.1));
         let queue = Queue::new(cap, max_queue, shares);
         threads.resize(cap);
@@ -149,6 +151,7 @@ impl<D: Database> PoolBuilder<D> {
             ledger,
             threads,
             resizing: Mutex::new(()),
+            book,
             spins: std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1),
             called: AtomicBool::new(false),
             left: Notify::new(),

@@ -135,6 +135,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod book;
 mod builder;
 mod claim;
 mod closing;
@@ -155,6 +156,7 @@ mod tests;
 mod threads;
 mod worker;
 
+pub use self::book::{Connections, Dropped, PoolBook, Publishers, Queue};
 pub use self::builder::PoolBuilder;
 pub use self::claim::PoolClaim;
 pub use self::layer::ConnectionLimitLayer;

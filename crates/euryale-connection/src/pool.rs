@@ -304,7 +304,7 @@ impl<D: Database> Admit for Pool<D> {
             return Err(Error::new(ErrorKind::Closed));
         }
         if queue.is_full() {
-            self.shared.ledger.queue.full.add(1);
+            self.shared.book.queue.full.add(1);
             return Err(Error::new(ErrorKind::QueueFull));
         }
         Ok(())

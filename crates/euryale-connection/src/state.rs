@@ -13,8 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{Database, Ledger, PanicMessage, Stopped};
+use euryale_core::{Database, DropReason, Ledger, PanicMessage, Stopped};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -23,6 +22,7 @@ use self::idle::{Ages, Idle, IdleConnections};
 use self::keeper::{Call, Keeper};
 use self::reach::Reach;
 use self::seats::{About, Seats};
+use crate::PoolBook;
 use crate::closing::drop_on_a_thread;
 use crate::job::Job;
 use crate::queue::{LaneIndex, Late, Queue, Then};
@@ -39,6 +39,7 @@ pub struct Lane {
 pub(crate) struct Shared<D: Database> {
     pub(crate) database: D,
     pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<PoolBook>,
     pub(crate) spins: bool,
     pub(crate) threads: Box<dyn StartWorker>,
     /// Held while the cap and the threads change together.
@@ -150,7 +151,7 @@ impl<D: Database> Locked<'_, D> {
             self.shared.count_closed();
             surplus.push(coldest.connection);
         }
-        self.shared.ledger.connections.cap.set(as_count(cap));
+        self.shared.book.connections.cap.set(as_count(cap));
         surplus
     }
 
@@ -186,7 +187,7 @@ impl<D: Database> Locked<'_, D> {
 
     /// A connection becomes idle.
     pub(crate) fn put_back(&mut self, idle: Idle<D::Connection>, now: Instant) {
-        self.shared.ledger.connections.idle.add(1);
+        self.shared.book.connections.idle.add(1);
         if let Some(due) = self.shared.ages.expiry(&idle) {
             self.todo.keeper = self.state.keeper.expect(due, now);
         }
@@ -197,7 +198,7 @@ impl<D: Database> Locked<'_, D> {
     /// account.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<D::Connection> {
         let expired = self.state.idle.take_expired(&self.shared.ages, now)?;
-        let connections = &self.shared.ledger.connections;
+        let connections = &self.shared.book.connections;
         connections.idle.add(-1);
         connections.dropped.add(DropReason::Expired, 1);
         Some(expired.connection)
@@ -214,7 +215,7 @@ impl<D: Database> Locked<'_, D> {
     /// All waiting jobs, taken out of the queue.
     fn drain(&mut self) -> Vec<Arc<dyn Job<D>>> {
         let jobs = self.state.queue.drain();
-        let depth = &self.shared.ledger.queue.depth;
+        let depth = &self.shared.book.queue.depth;
         depth.add(-as_count(jobs.len()));
         jobs.into_iter()
             .inspect(Queued::left)
@@ -287,8 +288,8 @@ impl<D: Database> Shared<D> {
 
     /// Counts an idle connection that is dropped because there is no place for it.
     fn count_closed(&self) {
-        self.ledger.connections.idle.add(-1);
-        self.ledger.connections.dropped.add(DropReason::Closed, 1);
+        self.book.connections.idle.add(-1);
+        self.book.connections.dropped.add(DropReason::Closed, 1);
     }
 
     /// There is nothing to look after any more, or will not be in a moment: the housekeeping task

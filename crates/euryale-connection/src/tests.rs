@@ -12,12 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{Claim, ErrorKind, Fault};
+use euryale_core::{Claim, DropReason, ErrorKind, Fault};
 use euryale_test::Behaviour::Fail;
 use euryale_test::{CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
-use crate::Pool;
+use crate::{Pool, PoolBook};
 
 /// A pool, and jobs of it that wait at a gate.
 struct Held {
@@ -85,8 +84,8 @@ async fn no_more_jobs_run_than_there_are_connections() {
     for job in jobs {
         job.await.unwrap().unwrap();
     }
-    assert_eq!(pool.ledger().publishers.running.peak(), 2);
-    assert_eq!(pool.ledger().connections.opened.get(), 2);
+    assert_eq!(pool.ledger().of::<PoolBook>().publishers.running.peak(), 2);
+    assert_eq!(pool.ledger().of::<PoolBook>().connections.opened.get(), 2);
     assert_quiet(pool.ledger()).await;
 }
 
@@ -131,7 +130,7 @@ async fn a_job_whose_future_is_dropped_in_the_queue_never_runs() {
     held.end().await;
     pool.run(|_| ()).await.unwrap();
     assert_eq!(ran.load(SeqCst), 0);
-    assert_eq!(pool.ledger().queue.gone.get(), 100);
+    assert_eq!(pool.ledger().of::<PoolBook>().queue.gone.get(), 100);
 }
 
 #[tokio::test]
@@ -154,7 +153,7 @@ async fn a_running_job_keeps_its_permit_when_its_future_is_dropped() {
     assert_eq!(second.waiting(), 0, "never two at once");
     first.open();
     eventually("the second runs", || second.waiting() == 1).await;
-    assert_eq!(pool.ledger().publishers.running.peak(), 1);
+    assert_eq!(pool.ledger().of::<PoolBook>().publishers.running.peak(), 1);
     second.open();
     next.await.unwrap().unwrap();
     assert_quiet(pool.ledger()).await;
@@ -194,7 +193,7 @@ async fn an_overflowing_queue_refuses_at_once() {
         .collect();
     let error = held.pool.run(|_| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::QueueFull);
-    assert_eq!(held.pool.ledger().queue.full.get(), 1);
+    assert_eq!(held.pool.ledger().of::<PoolBook>().queue.full.get(), 1);
     held.gate.open();
     for job in waiting {
         job.await.unwrap().unwrap();
@@ -239,7 +238,10 @@ async fn a_job_that_waits_too_long_is_refused_and_never_runs() {
         ErrorKind::QueueElapsed
     );
     assert_eq!(
-        (pool.status().queued, pool.ledger().queue.elapsed.get()),
+        (
+            pool.status().queued,
+            pool.ledger().of::<PoolBook>().queue.elapsed.get()
+        ),
         (0, 3)
     );
     gate.open();
@@ -274,7 +276,11 @@ async fn a_panic_costs_a_connection_and_nothing_else() {
         .unwrap_err();
     assert_eq!(no_text.kind(), ErrorKind::Panicked);
     assert_eq!(
-        pool.ledger().connections.dropped.get(DropReason::Panicked),
+        pool.ledger()
+            .of::<PoolBook>()
+            .connections
+            .dropped
+            .get(DropReason::Panicked),
         3
     );
     assert_quiet(pool.ledger()).await;
@@ -322,7 +328,7 @@ async fn when_the_queue_stays_empty_no_thread_is_kept() {
         pool.status().running == 0 && pool.status().idle == 2
     })
     .await;
-    let connections = &pool.ledger().connections;
+    let connections = &pool.ledger().of::<PoolBook>().connections;
     assert_eq!(
         (
             connections.idle.get(),
@@ -343,7 +349,11 @@ async fn a_connection_of_its_greatest_age_is_dropped_after_its_job() {
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), id);
     }
     assert_eq!(
-        pool.ledger().connections.dropped.get(DropReason::Expired),
+        pool.ledger()
+            .of::<PoolBook>()
+            .connections
+            .dropped
+            .get(DropReason::Expired),
         3
     );
     assert_quiet(pool.ledger()).await;
@@ -373,7 +383,14 @@ async fn connections_are_dropped_in_workers_when_a_pool_is_closed() {
     );
     closing.await.unwrap().unwrap();
     assert_eq!(pool.database().open(), 0);
-    assert_eq!(pool.ledger().connections.dropped.get(DropReason::Closed), 2);
+    assert_eq!(
+        pool.ledger()
+            .of::<PoolBook>()
+            .connections
+            .dropped
+            .get(DropReason::Closed),
+        2
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -579,6 +596,7 @@ async fn a_transaction_left_open_costs_the_connection() {
     assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 2);
     assert_eq!(
         pool.ledger()
+            .of::<PoolBook>()
             .connections
             .dropped
             .get(DropReason::NotReusable),
@@ -659,7 +677,7 @@ async fn another_cap_holds_at_run_time() {
         pool.database().open() == 1 && pool.status().idle == 1
     })
     .await;
-    assert_eq!(pool.ledger().connections.cap.get(), 1);
+    assert_eq!(pool.ledger().of::<PoolBook>().connections.cap.get(), 1);
     assert_quiet(pool.ledger()).await;
 }
 
@@ -675,7 +693,7 @@ async fn another_cap_under_load_loses_no_job() {
         })
     };
     let tasks: Vec<_> = (0..32).map(|_| work()).collect();
-    let done = |jobs: u64| pool.ledger().publishers.seconds.count() >= jobs;
+    let done = |jobs: u64| pool.ledger().of::<PoolBook>().publishers.seconds.count() >= jobs;
     eventually("it is under load", || done(500)).await;
     pool.resize(10);
     eventually("and goes on", || done(3000)).await;
@@ -683,8 +701,11 @@ async fn another_cap_under_load_loses_no_job() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(pool.ledger().publishers.seconds.count(), 32 * 200);
-    assert!(pool.ledger().publishers.running.peak() <= 10);
+    assert_eq!(
+        pool.ledger().of::<PoolBook>().publishers.seconds.count(),
+        32 * 200
+    );
+    assert!(pool.ledger().of::<PoolBook>().publishers.running.peak() <= 10);
     eventually("one connection is left", || pool.database().open() == 1).await;
     assert_quiet(pool.ledger()).await;
 }

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage};
+use euryale_core::{Database, DropReason, Error, ErrorKind, Lease, PanicMessage};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -211,14 +210,13 @@ impl<D: Database> Worker<D> {
         until: Option<Instant>,
     ) -> Instant {
         let begin = Instant::now();
-        let ledger = self.shared.ledger.clone();
-        ledger
-            .queue
+        let book = Arc::clone(&self.shared.book);
+        book.queue
             .wait_seconds
             .record(begin.into_std().saturating_duration_since(since));
-        ledger.publishers.running.add(1);
+        book.publishers.running.add(1);
         if self.connection.is_some() {
-            ledger.connections.in_use.add(1);
+            book.connections.in_use.add(1);
         }
 
         let mut source = Source {
@@ -238,12 +236,11 @@ impl<D: Database> Worker<D> {
 
         // The accounts are closed before anyone can see the result.
         if self.connection.is_some() {
-            ledger.connections.in_use.add(-1);
+            book.connections.in_use.add(-1);
         }
-        ledger.publishers.running.add(-1);
+        book.publishers.running.add(-1);
         let end = Instant::now();
-        ledger
-            .publishers
+        book.publishers
             .seconds
             .record(end.saturating_duration_since(begin));
         end
@@ -262,13 +259,13 @@ impl<D: Database> Worker<D> {
             (true, true) => DropReason::Expired,
             (true, false) => return,
         };
-        self.shared.ledger.connections.in_use.add(-1);
+        self.shared.book.connections.in_use.add(-1);
         self.discard(reason);
     }
 
     fn discard(&mut self, reason: DropReason) {
         if let Some(connection) = self.connection.take() {
-            self.shared.ledger.connections.dropped.add(reason, 1);
+            self.shared.book.connections.dropped.add(reason, 1);
             drop_quietly(connection);
         }
     }

@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use euryale_connection::Pool;
 use euryale_connection::r2d2::{NoTransactions, R2d2, TransactionControl};
-use euryale_core::ledger::DropReason;
-use euryale_core::{Begin, BoxError, Error, ErrorKind, Fault};
+use euryale_connection::{Pool, PoolBook};
+use euryale_core::{Begin, BoxError, DropReason, Error, ErrorKind, Fault};
 use euryale_test::{assert_quiet, eventually};
 use r2d2::ManageConnection;
 
@@ -256,6 +255,7 @@ async fn a_broken_connection_is_replaced() {
     assert_eq!(store.story(), "connect · drop 1 · connect");
     assert_eq!(
         pool.ledger()
+            .of::<PoolBook>()
             .connections
             .dropped
             .get(DropReason::NotReusable),
@@ -349,6 +349,7 @@ async fn no_other_connection_can_be_opened_and_later_it_can() {
     assert_eq!(store.story(), "connect · check 1 · drop 1 · connect");
     assert_eq!(
         pool.ledger()
+            .of::<PoolBook>()
             .connections
             .dropped
             .get(DropReason::NotReusable),
@@ -463,6 +464,7 @@ async fn a_disconnection_drops_the_connection_and_at_commit_it_is_in_doubt() {
     assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(
         pool.ledger()
+            .of::<PoolBook>()
             .connections
             .dropped
             .get(DropReason::Disconnected),

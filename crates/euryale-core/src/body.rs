@@ -191,7 +191,7 @@ impl Body {
                     .is_some_and(|known| known.is_same(&handle))
                 {
                     if let Some(ledger) = ledger {
-                        handle.count(|| GaugeGuard::new(ledger, |ledger| &ledger.blobs.open, 1));
+                        handle.count(|| GaugeGuard::new(&ledger.blobs.open, 1));
                     }
                     response.extensions_mut().insert(handle);
                 }

@@ -1,5 +1,7 @@
 //! What a worker lends to a publication: a permit, and a connection when it is first asked for.
 
+mod drop_reason;
+
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -8,7 +10,7 @@ use std::time::Instant;
 
 use tokio::runtime::Handle;
 
-use crate::ledger::DropReason;
+pub use self::drop_reason::DropReason;
 use crate::{BoxError, Database, Ledger, Phase, Stopped, Switch};
 
 /// The worker's side of a [`Lease`]: where its connection comes from and goes to.

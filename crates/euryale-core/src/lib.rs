@@ -125,7 +125,7 @@ pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};
 pub use self::interrupt::{Interrupt, Stopped, Switch};
 pub use self::lane::{BlockingLane, Place, Turn};
-pub use self::lease::{Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
+pub use self::lease::{DropReason, Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
 pub use self::ledger::Ledger;
 pub use self::panic::PanicMessage;
 pub use self::participant::Participant;

@@ -48,10 +48,6 @@ impl Route {
     pub fn name(&self) -> &str {
         &self.name
     }
-
-    pub(crate) fn shared_name(&self) -> Arc<str> {
-        Arc::clone(&self.name)
-    }
 }
 
 impl fmt::Display for Route {

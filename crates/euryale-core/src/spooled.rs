@@ -77,16 +77,17 @@ impl SpooledBody {
     /// includes every [`Bytes`] that was taken of them, and the [`Body`] that they became.
     ///
     /// ```
-    /// use euryale_core::{Ledger, SpooledBody, ledger::GaugeGuard};
+    /// use euryale_core::SpooledBody;
+    /// use euryale_core::ledger::{Gauge, GaugeGuard};
     ///
-    /// let ledger = Ledger::new();
-    /// let guard = GaugeGuard::new(&ledger, |ledger| &ledger.spool.bytes, 6);
+    /// let held = Gauge::default();
+    /// let guard = GaugeGuard::new(&held, 6);
     /// let body = SpooledBody::from("Stheno").held_with(guard);
     /// let bytes = body.to_bytes()?;
     /// drop(body);
-    /// assert_eq!(ledger.spool.bytes.get(), 6);
+    /// assert_eq!(held.get(), 6);
     /// drop(bytes);
-    /// assert_eq!(ledger.spool.bytes.get(), 0);
+    /// assert_eq!(held.get(), 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]

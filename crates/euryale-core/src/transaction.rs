@@ -10,11 +10,10 @@ use std::time::Duration;
 pub use self::run::{Outcome, TransactionOptions};
 use crate::database::fault;
 use crate::lease::Task;
-use crate::ledger::DropReason;
 use crate::panic::PanicMessage;
 use crate::{
-    Abort, Access, Attempt, Begin, BoxError, Database, Error, Fault, Lease, Participant, Phase,
-    SnapshotPin, Unavailable,
+    Abort, Access, Attempt, Begin, BoxError, Database, DropReason, Error, Fault, Lease,
+    Participant, Phase, SnapshotPin, Unavailable,
 };
 
 /// One transaction, lent to a publisher for one publication.
@@ -124,11 +123,11 @@ impl<'a, D: Database> Transaction<'a, D> {
         let began = self
             .lease
             .with(|database, connection| database.begin_at(connection, begin, &snapshot));
-        let promises = &self.lease.ledger().promises;
+        let snapshots = &self.lease.ledger().snapshots;
         match began.unwrap_or(Ok(false)) {
-            Ok(true) => promises.snapshots_pinned.add(1),
+            Ok(true) => snapshots.pinned.add(1),
             Ok(false) => {
-                promises.snapshots_gone.add(1);
+                snapshots.gone.add(1);
                 pin.put(None);
                 return Ok(false);
             }
@@ -162,7 +161,7 @@ impl<'a, D: Database> Transaction<'a, D> {
             }
         };
         if snapshot.is_none() {
-            self.lease.ledger().promises.snapshots_unsupported.add(1);
+            self.lease.ledger().snapshots.unsupported.add(1);
         }
         pin.put(snapshot);
     }

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, BoxError, Error, ErrorKind, Fault, History, Outcome, Participant,
-    Pending, Stopped, Switch, Transaction, TransactionOptions,
+    Abort, Access, Attempt, BoxError, DropReason, Error, ErrorKind, Fault, History, Outcome,
+    Participant, Pending, Stopped, Switch, Transaction, TransactionOptions,
 };
 use euryale_test::{CountingDatabase, Gate, Lender, TestError};
 
@@ -235,8 +234,7 @@ fn a_call_that_may_be_late_costs_the_connection() {
         Ok(connection.run_until_stopped()?)
     });
     assert_eq!(kind(ended), ErrorKind::PublishElapsed);
-    let dropped = &bench.lender.ledger().connections.dropped;
-    assert_eq!(dropped.get(DropReason::Interrupted), 1);
+    assert_eq!(bench.lender.dropped(DropReason::Interrupted), 1);
     assert_eq!(
         bench.database.story(),
         "connect · begin write · interrupt 1 · statement · drop"

@@ -4,10 +4,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, Begin, Body, BoxError, Error, ErrorKind, Fault, History, NoDescriptor,
-    OrAbort, Outcome, Participant, Pending, Response, Transaction, TransactionOptions,
+    Abort, Access, Attempt, Begin, Body, BoxError, DropReason, Error, ErrorKind, Fault, History,
+    NoDescriptor, OrAbort, Outcome, Participant, Pending, Response, Transaction,
+    TransactionOptions,
 };
 use euryale_test::Behaviour::{Fail, Panic};
 use euryale_test::{CountingDatabase, Lender, Step, TestError};
@@ -267,15 +267,7 @@ fn a_failed_abort_costs_the_connection() {
             ErrorKind::Application,
             "what the publisher met, not what the abort met"
         );
-        assert_eq!(
-            bench
-                .lender
-                .ledger()
-                .connections
-                .dropped
-                .get(DropReason::Abort),
-            1
-        );
+        assert_eq!(bench.lender.dropped(DropReason::Abort), 1);
         assert!(!bench.lender.is_connected());
     }
 }

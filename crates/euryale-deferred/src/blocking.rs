@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use euryale_core::ledger::{Gauge, GaugeGuard};
 use euryale_core::{
-    BlockingLane, Body, DeferredHandle, Error, ErrorKind, Ledger, Place, Response, RunBlocking,
-    Turn, Work, WriterHandle,
+    BlockingLane, Body, DeferredHandle, Error, ErrorKind, Place, Response, RunBlocking, Turn, Work,
+    WriterHandle,
 };
 use http::header::CONTENT_ENCODING;
 use tokio::sync::OwnedSemaphorePermit;
@@ -59,7 +59,7 @@ impl Room {
             Need::Blocking => settings.blocking.reserve().map(Self::Blocking),
             Need::Writer => settings.writers.reserve().map(Self::Writer),
         };
-        found.inspect_err(|_| settings.ledger.deferred.full.add(1))
+        found.inspect_err(|_| settings.book.full.add(1))
     }
 
     fn is_for(&self, need: &Need) -> bool {
@@ -108,8 +108,8 @@ pub(crate) async fn enter(place: Option<Place>, lane: &BlockingLane) -> Result<T
     }
 }
 
-pub(crate) fn counted(turn: Turn, ledger: &Ledger, gauge: fn(&Ledger) -> &Gauge) -> Turn {
-    turn.counted(GaugeGuard::new(ledger, gauge, 1))
+pub(crate) fn counted(turn: Turn, gauge: &Gauge) -> Turn {
+    turn.counted(GaugeGuard::new(gauge, 1))
 }
 
 /// A turn that is held for work which comes later, or never.

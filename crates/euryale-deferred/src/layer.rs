@@ -8,7 +8,7 @@ use euryale_core::{BlockingLane, Ledger};
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
-use crate::AwaitDeferred;
+use crate::{AwaitDeferred, DeferredBook};
 
 /// Waits for deferred responses. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) window: usize,
     pub(crate) stall: Duration,
     pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<DeferredBook>,
 }
 
 /// The number of blocking responses that may wait for a thread, by default.
@@ -40,21 +41,17 @@ impl DeferredLayer {
     /// written by synchronous code, with windows of 64 KiB. 1,024 blocking responses and 64 bodies
     /// may wait for a thread. Clones share these bounds.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
         Self {
             settings: Settings {
                 futures: places(10_000),
-                blocking: BlockingLane::new("deferred", 128)
-                    .max_waiting(WAITING)
-                    .ledger(ledger.clone()),
-                writers: BlockingLane::new("writers", 64)
-                    .max_waiting(WRITERS_WAITING)
-                    .ledger(ledger.clone()),
+                blocking: BlockingLane::new("deferred", 128).max_waiting(WAITING),
+                writers: BlockingLane::new("writers", 64).max_waiting(WRITERS_WAITING),
                 deadline: Some(Duration::from_secs(60)),
                 depth: 8,
                 window: 64 << 10,
                 stall: Duration::from_secs(60),
-                ledger,
+                ledger: Ledger::new(),
+                book: Arc::default(),
             },
         }
     }
@@ -139,6 +136,7 @@ impl DeferredLayer {
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.settings.blocking = self.settings.blocking.ledger(ledger.clone());
         self.settings.writers = self.settings.writers.ledger(ledger.clone());
+        self.settings.book = ledger.of();
         self.settings.ledger = ledger;
         self
     }

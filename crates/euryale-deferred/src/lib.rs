@@ -121,6 +121,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+mod book;
 mod cpu;
 mod future;
 mod layer;
@@ -129,6 +130,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+pub use self::book::DeferredBook;
 pub use self::cpu::CpuPool;
 pub use self::future::AwaitDeferredFuture;
 pub use self::layer::DeferredLayer;

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{
-    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, Ledger, PanicMessage, Place,
-    Response, Turn, WriterHandle, own_framing,
+    Body, BoxError, Deferred, DeferredHandle, Error, ErrorKind, PanicMessage, Place, Response,
+    Turn, WriterHandle, own_framing,
 };
 use http::header::SET_COOKIE;
 use http::response::Parts;
 
+use crate::DeferredBook;
 use crate::blocking::{self, Need, Reserved, Room, counted, enter};
 use crate::layer::Settings;
 
@@ -73,7 +74,7 @@ fn is_to_be_written(response: &Response) -> bool {
 /// The response, whose body is written in this turn when it is polled.
 fn write_in(turn: Turn, response: Response, settings: &Settings) -> Response {
     if let Some(writer) = response.extensions().get::<WriterHandle>() {
-        let turn = counted(turn, &settings.ledger, |ledger| &ledger.deferred.writers);
+        let turn = counted(turn, &settings.book.writers);
         writer.run_by(Arc::new(Reserved::new(turn)));
         writer.window(settings.window);
         writer.stall(settings.stall);
@@ -120,7 +121,7 @@ pub(crate) async fn resolve(
     settings: Arc<Settings>,
 ) -> Result<Response, Error> {
     let mut ending = Ending {
-        ledger: settings.ledger.clone(),
+        book: Arc::clone(&settings.book),
         outcome: Outcome::Cancelled,
     };
     let computed = compute(first, deferred, room, head, &settings);
@@ -175,19 +176,14 @@ async fn one(
     place: Option<Place>,
     settings: &Settings,
 ) -> Result<Response, Error> {
-    let ledger = &settings.ledger;
     let _running = if deferred.is_blocking() {
         // It keeps its turn until it returns, whatever becomes of us.
         let turn = enter(place, &settings.blocking).await?;
-        let turn = counted(turn, ledger, |ledger| &ledger.deferred.running);
+        let turn = counted(turn, &settings.book.running);
         deferred.run_by(Arc::new(Reserved::new(turn)));
         None
     } else {
-        Some(GaugeGuard::new(
-            ledger,
-            |ledger| &ledger.deferred.running,
-            1,
-        ))
+        Some(GaugeGuard::new(&settings.book.running, 1))
     };
     let response = deferred.await.map_err(failed)?;
     if response.status().is_informational() {
@@ -232,7 +228,7 @@ fn merged(first: Parts, response: Response) -> Response {
 
 /// Counts how a deferred response ended, also when it is dropped.
 struct Ending {
-    ledger: Ledger,
+    book: Arc<DeferredBook>,
     outcome: Outcome,
 }
 
@@ -247,7 +243,7 @@ enum Outcome {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let deferred = &self.ledger.deferred;
+        let deferred = &self.book;
         let counter = match self.outcome {
             Outcome::Ok => &deferred.ok,
             Outcome::Error => &deferred.error,

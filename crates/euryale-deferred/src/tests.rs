@@ -15,7 +15,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::DeferredLayer;
+use crate::{DeferredBook, DeferredLayer};
 
 /// What the layer makes of the response that `answer` gives.
 async fn ask_with(
@@ -154,7 +154,7 @@ async fn the_deadline_covers_all_that_is_deferred() {
         (ErrorKind::Elapsed, 5)
     );
     assert_eq!(ErrorKind::Elapsed.status(), StatusCode::GATEWAY_TIMEOUT);
-    assert_eq!(ledger.deferred.elapsed.get(), 1);
+    assert_eq!(ledger.of::<DeferredBook>().elapsed.get(), 1);
     assert_quiet(&ledger).await;
 }
 
@@ -265,7 +265,10 @@ async fn a_deferred_response_may_be_a_stream() {
     let response = ask_with(layer, Method::GET, answer).await.unwrap();
     assert!(response.extensions().get::<WriterHandle>().is_some());
     assert_eq!(
-        (ledger.deferred.writers.get(), ledger.deferred.running.get()),
+        (
+            ledger.of::<DeferredBook>().writers.get(),
+            ledger.of::<DeferredBook>().running.get()
+        ),
         (1, 0)
     );
     assert_eq!(text(response).await, "012");

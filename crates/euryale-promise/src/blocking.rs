@@ -1,24 +1,20 @@
 //! Promises that block: a few threads, whatever is asked for.
 
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{BlockingLane, Ledger, PanicMessage};
+use euryale_core::{BlockingLane, PanicMessage};
 
-use crate::PromiseError;
 use crate::asks::Value;
+use crate::{PromiseBook, PromiseError};
 
 /// Runs `job` when a thread of the lane is free.
 pub(crate) async fn run(
     lane: &BlockingLane,
-    ledger: &Ledger,
+    book: &PromiseBook,
     job: Box<dyn FnOnce() -> Value + Send>,
 ) -> Value {
     let lost = |_| PromiseError::NoThread;
     let turn = lane.enter().await.map_err(lost)?;
-    let turn = turn.counted(GaugeGuard::new(
-        ledger,
-        |ledger| &ledger.promises.running,
-        1,
-    ));
+    let turn = turn.counted(GaugeGuard::new(&book.running, 1));
     // Caught here, where its message is a value.
     let done = turn.start(move || PanicMessage::catch(job)).map_err(lost)?;
     done.await

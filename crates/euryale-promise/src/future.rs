@@ -119,7 +119,7 @@ where
                         times.spent(Stage::Suspended, began.elapsed());
                     }
                     *this.passed = settled?;
-                    this.engine.settings.ledger.promises.passes.add(1);
+                    this.engine.settings.book.passes.add(1);
                     State::Beginning
                 }
             };
@@ -180,11 +180,7 @@ async fn settle(
     let Ok(_place) = engine.settings.suspended.try_acquire() else {
         return Err(Error::new(ErrorKind::SuspendedFull));
     };
-    let _suspended = GaugeGuard::new(
-        &engine.settings.ledger,
-        |ledger| &ledger.promises.suspended,
-        1,
-    );
+    let _suspended = GaugeGuard::new(&engine.settings.book.suspended, 1);
     for Kept { key, value, took } in engine.keep(asked, until).await {
         if engine.settings.server_timing {
             timings.kept(&key, &value, took);

@@ -8,9 +8,9 @@ use euryale_core::{BlockingLane, Ledger};
 use tokio::sync::Semaphore;
 use tower_layer::Layer;
 
-use crate::Republish;
 use crate::run::Engine;
 use crate::shared::Shared;
+use crate::{PromiseBook, Republish};
 
 /// Sets aside requests whose publisher waits for promises, and publishes them again. See the
 /// [crate's documentation](crate).
@@ -38,7 +38,7 @@ pub(crate) struct Settings {
     pub(crate) shared: Arc<Shared>,
     pub(crate) server_timing: bool,
     pub(crate) pin_snapshots: bool,
-    pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<PromiseBook>,
 }
 
 /// Threads for promises that block, by default.
@@ -50,7 +50,6 @@ impl RepublishLayer {
     /// 8 passes and 16 promises for a request, 10 s for a promise and 60 s for a request; for all
     /// requests together 4,096 promises running and 8 that block, and 16,384 requests set aside.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
         Self {
             settings: Settings {
                 passes: 8,
@@ -58,12 +57,12 @@ impl RepublishLayer {
                 deadline: Duration::from_secs(10),
                 request_deadline: Duration::from_secs(60),
                 running: bound(4096),
-                lane: BlockingLane::new("promises", THREADS).ledger(ledger.clone()),
+                lane: BlockingLane::new("promises", THREADS),
                 suspended: bound(16_384),
                 shared: Arc::new(Shared::new(CACHE, WEIGHT, Duration::ZERO)),
                 server_timing: true,
                 pin_snapshots: false,
-                ledger,
+                book: Arc::default(),
             },
             cache: CACHE,
             weight: WEIGHT,
@@ -180,8 +179,8 @@ impl RepublishLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.lane = self.settings.lane.ledger(ledger.clone());
-        self.settings.ledger = ledger;
+        self.settings.book = ledger.of();
+        self.settings.lane = self.settings.lane.ledger(ledger);
         self
     }
 }

@@ -121,6 +121,7 @@ mod asks;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 mod axum;
 mod blocking;
+mod book;
 mod error;
 mod future;
 mod futures;
@@ -139,6 +140,7 @@ mod timing;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::axum::HandlerPromises;
+pub use self::book::PromiseBook;
 pub use self::error::{AlreadyResolved, NoResult, PromiseError};
 pub use self::future::RepublishFuture;
 pub use self::key::Key;

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use euryale_core::PanicMessage;
 use euryale_core::ledger::GaugeGuard;
-use euryale_core::{Ledger, PanicMessage};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -14,7 +14,7 @@ use crate::asks::{Ask, Job, Running, Sharing, Value};
 use crate::key::KeyId;
 use crate::layer::Settings;
 use crate::shared::Boarded;
-use crate::{PromiseError, blocking};
+use crate::{PromiseBook, PromiseError, blocking};
 
 pub(crate) struct Engine {
     pub(crate) settings: Settings,
@@ -78,7 +78,7 @@ impl Engine {
     /// Waits with others for a shared promise, which runs in a task of its own: it goes on when one
     /// of them leaves.
     async fn board(self: &Arc<Self>, ask: Ask, sharing: Sharing, until: Instant) -> Value {
-        let tally = Tally::new(&self.settings.ledger);
+        let tally = Tally::new(&self.settings.book);
         let flight = match self.start(ask, sharing, false) {
             Boarded::There(value) => {
                 tally.shared();
@@ -131,7 +131,7 @@ impl Engine {
 
     /// Runs one, counts how it ends, and says so when it fails: once, whoever waits for it.
     async fn run(&self, key: &KeyId, job: Job, until: Instant) -> Value {
-        let tally = Tally::new(&self.settings.ledger);
+        let tally = Tally::new(&self.settings.book);
         let value = timeout_at(until, self.perform(job))
             .await
             .unwrap_or(Err(PromiseError::Elapsed));
@@ -146,13 +146,13 @@ impl Engine {
         let make = match job {
             Job::Async(make) => make,
             Job::Blocking(job) => {
-                return blocking::run(&self.settings.lane, &self.settings.ledger, job).await;
+                return blocking::run(&self.settings.lane, &self.settings.book, job).await;
             }
         };
         let Ok(_place) = self.settings.running.acquire().await else {
             return Err(PromiseError::NoThread);
         };
-        let _running = GaugeGuard::new(&self.settings.ledger, |ledger| &ledger.promises.running, 1);
+        let _running = GaugeGuard::new(&self.settings.book.running, 1);
         caught(make).await
     }
 }
@@ -181,21 +181,21 @@ pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
 
 /// Counts how one promise ended. Dropped before: cancelled.
 struct Tally<'a> {
-    ledger: &'a Ledger,
+    book: &'a PromiseBook,
     is_counted: bool,
 }
 
 impl<'a> Tally<'a> {
-    fn new(ledger: &'a Ledger) -> Self {
+    fn new(book: &'a PromiseBook) -> Self {
         Self {
-            ledger,
+            book,
             is_counted: false,
         }
     }
 
     fn count(mut self, value: &Value) {
         self.is_counted = true;
-        let promises = &self.ledger.promises;
+        let promises = self.book;
         let counter = match value {
             Ok(_) => &promises.ok,
             Err(PromiseError::Panicked(_)) => &promises.panic,
@@ -207,7 +207,7 @@ impl<'a> Tally<'a> {
 
     fn shared(mut self) {
         self.is_counted = true;
-        self.ledger.promises.shared.add(1);
+        self.book.shared.add(1);
     }
 
     fn counted(mut self) {
@@ -218,7 +218,7 @@ impl<'a> Tally<'a> {
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
         if !self.is_counted {
-            self.ledger.promises.cancelled.add(1);
+            self.book.cancelled.add(1);
         }
     }
 }

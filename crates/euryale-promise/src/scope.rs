@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use crate::PromiseBook;
 use crate::asks::{Ask, Job, Sharing, Terms, Value};
 use crate::key::KeyId;
 use crate::run::Engine;
@@ -84,7 +85,7 @@ impl Scope {
         (Some(value), None)
     }
 
-    fn count(&self, counter: fn(&euryale_core::ledger::Promises) -> &Counter) {
-        counter(&self.engine.settings.ledger.promises).add(1);
+    fn count(&self, counter: fn(&PromiseBook) -> &Counter) {
+        counter(&self.engine.settings.book).add(1);
     }
 }

@@ -8,7 +8,7 @@ use std::future::pending;
 
 use euryale_connection::{ConnectionLimitLayer, Pool};
 use euryale_core::{Request, Response, Transaction};
-use euryale_promise::{PromisesExt, RepublishLayer};
+use euryale_promise::{PromiseBook, PromisesExt, RepublishLayer};
 use euryale_publisher::Publish;
 use euryale_test::{CountingDatabase, assert_quiet, eventually};
 use tower::{ServiceBuilder, ServiceExt};
@@ -49,7 +49,7 @@ async fn ten_thousand_requests_set_aside_cost_memory_only() {
             .extend((0..BATCH).map(|_| tokio::spawn(stack.clone().oneshot(Request::default()))));
         let all = ((batch + 1) * BATCH) as i64;
         eventually("all are set aside", || {
-            ledger.promises.suspended.get() == all
+            ledger.of::<PromiseBook>().suspended.get() == all
         })
         .await;
         // What the first batch brings with it is not the price of a request.
@@ -66,7 +66,7 @@ async fn ten_thousand_requests_set_aside_cost_memory_only() {
     // Those that wait for a place to run in are not counted as running.
     let all = (REQUESTS + BATCH) as u64;
     eventually("all are cancelled", || {
-        ledger.promises.cancelled.get() == all
+        ledger.of::<PromiseBook>().cancelled.get() == all
     })
     .await;
     assert_quiet(&ledger).await;

@@ -80,11 +80,15 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod framing;
+mod per_route;
 mod policy;
 mod publish;
 #[cfg(test)]
 mod tests;
 
+pub use self::book::ConflictBook;
+pub use self::per_route::PerRoute;
 pub use self::policy::{Backoff, ConflictPolicy};
 pub use self::publish::{Publish, PublishFuture, UnsendableStatus};

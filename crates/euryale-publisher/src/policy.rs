@@ -6,12 +6,15 @@ mod tests;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use euryale_core::{Error, ErrorKind, History, Ledger, Route};
 use tokio::time::Sleep;
 use tower::retry::Policy;
+
+use crate::ConflictBook;
 
 /// Publishes again after a conflict: by default 3 times, so 4 attempts, with a jittered pause that
 /// holds no worker.
@@ -37,7 +40,7 @@ use tower::retry::Policy;
 pub struct ConflictPolicy {
     retries: u32,
     base: Duration,
-    ledger: Ledger,
+    book: Arc<ConflictBook>,
     /// How often this request was published again by this policy. Stays 0 in the layer.
     done: u32,
 }
@@ -48,7 +51,7 @@ impl ConflictPolicy {
         Self {
             retries: 3,
             base: Duration::from_millis(10),
-            ledger: Ledger::new(),
+            book: Arc::default(),
             done: 0,
         }
     }
@@ -66,15 +69,19 @@ impl ConflictPolicy {
     }
 
     /// Counts in this ledger. Default: one of its own.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what counts takes its ledger by value, here as everywhere"
+    )]
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.ledger = ledger;
+        self.book = ledger.of();
         self
     }
 
     fn resolved<B>(&self, request: &http::Request<B>) {
         let route = request.extensions().get::<Route>();
-        self.ledger.conflicts.resolved.add(route, 1);
-        let since_start = SinceStart(&self.ledger);
+        self.book.resolved.add(route, 1);
+        let since_start = SinceStart(&self.book);
         let route = route.map(tracing::field::display);
         let attempts = history(request).conflicts + 1;
         tracing::info!(uri = %request.uri(), route, attempts, "a conflict was resolved \
@@ -83,8 +90,8 @@ impl ConflictPolicy {
 
     fn exhausted<B>(&self, request: &http::Request<B>) {
         let route = request.extensions().get::<Route>();
-        self.ledger.conflicts.exhausted.add(route, 1);
-        let since_start = SinceStart(&self.ledger);
+        self.book.exhausted.add(route, 1);
+        let since_start = SinceStart(&self.book);
         // The last conflict is not in it, because no publication follows.
         let route = route.map(tracing::field::display);
         let attempts = history(request).conflicts + 1;
@@ -155,13 +162,13 @@ fn history<B>(request: &http::Request<B>) -> History {
         .unwrap_or_default()
 }
 
-/// The totals of a ledger, as ZPublisher logs them: one line says how bad it is.
-struct SinceStart<'a>(&'a Ledger);
+/// The totals, as ZPublisher logs them: one line says how bad it is.
+struct SinceStart<'a>(&'a ConflictBook);
 
 impl fmt::Display for SinceStart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unresolved = self.0.conflicts.exhausted.get();
-        let conflicts = self.0.conflicts.resolved.get() + unresolved;
+        let unresolved = self.0.exhausted.get();
+        let conflicts = self.0.resolved.get() + unresolved;
         write!(
             f,
             "({conflicts} conflicts, {unresolved} unresolved, since start)"

@@ -158,7 +158,7 @@ where
     D: euryale_core::Database,
     P: Publisher<D>,
 {
-    lease.ledger().conflicts.attempts.add(1);
+    lease.ledger().transactions.attempts.add(1);
     let attempt = Attempt::new(terms.history);
     let published_as = Published::with(request.method_mut(), publisher.answers_head());
     request.extensions_mut().insert(attempt.clone());

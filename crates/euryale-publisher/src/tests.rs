@@ -17,7 +17,7 @@ use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-use crate::{ConflictPolicy, Publish};
+use crate::{ConflictBook, ConflictPolicy, Publish};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
 
@@ -148,8 +148,9 @@ async fn a_conflict_is_published_again_with_everything_fresh() {
         onion.story(),
         format!("connect · {again} · {again} · begin write · commit · after commit 3")
     );
-    let conflicts = &onion.pool.ledger().conflicts;
-    assert_eq!((conflicts.attempts.get(), conflicts.resolved.get()), (3, 1));
+    let ledger = onion.pool.ledger();
+    assert_eq!(ledger.transactions.attempts.get(), 3);
+    assert_eq!(ledger.of::<ConflictBook>().resolved.get(), 1);
     onion.quiet().await;
 }
 
@@ -193,7 +194,7 @@ async fn exhausted_conflicts_end_in_an_error_and_no_hook() {
         "with its cause"
     );
     assert!(!onion.story().contains("never"));
-    assert_eq!(onion.pool.ledger().conflicts.exhausted.get(), 1);
+    assert_eq!(onion.pool.ledger().of::<ConflictBook>().exhausted.get(), 1);
     onion.quiet().await;
 }
 
@@ -208,7 +209,7 @@ async fn a_commit_in_doubt_is_never_tried_again() {
         .database()
         .script(Step::Commit, [Fail(Fault::InDoubt)]);
     assert_eq!(onion.get().await.unwrap_err().kind(), ErrorKind::InDoubt);
-    assert_eq!(onion.pool.ledger().conflicts.attempts.get(), 1);
+    assert_eq!(onion.pool.ledger().transactions.attempts.get(), 1);
     assert_eq!(onion.pool.ledger().transactions.in_doubt.get(), 1);
     onion.quiet().await;
 }

@@ -2,7 +2,7 @@
 //! process's.
 
 use euryale_core::{Error, ErrorKind, Ledger, Request, Route};
-use euryale_publisher::ConflictPolicy;
+use euryale_publisher::{ConflictBook, ConflictPolicy, PerRoute};
 use euryale_test::Log;
 use tower::retry::RetryLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -38,7 +38,7 @@ async fn conflicts_are_counted_and_logged_by_route() {
     ask(Some(&orders), 1, ErrorKind::Application).await;
     ask(None, 2, ErrorKind::Conflict).await;
 
-    let by_route = |counter: &euryale_core::ledger::PerRoute| -> Vec<(String, u64)> {
+    let by_route = |counter: &PerRoute| -> Vec<(String, u64)> {
         counter
             .by_route()
             .into_iter()
@@ -47,11 +47,11 @@ async fn conflicts_are_counted_and_logged_by_route() {
     };
     let named = |count| ("/orders/{id}".to_owned(), count);
     assert_eq!(
-        by_route(&ledger.conflicts.resolved),
+        by_route(&ledger.of::<ConflictBook>().resolved),
         [(String::new(), 1), named(1)]
     );
     assert_eq!(
-        by_route(&ledger.conflicts.exhausted),
+        by_route(&ledger.of::<ConflictBook>().exhausted),
         [(String::new(), 0), named(1)]
     );
     assert_eq!(

@@ -33,12 +33,13 @@ use tokio::net::TcpListener;
 use tower_service::Service;
 
 use crate::sendfile::{SendfileIo, Windows, arm};
+use crate::sendfile_book::SendfileCounts;
 
 /// A listener whose sockets send files by themselves.
 #[derive(Debug)]
 pub struct SendfileListener {
     tcp: TcpListener,
-    ledger: Ledger,
+    counts: SendfileCounts,
 }
 
 impl SendfileListener {
@@ -46,14 +47,14 @@ impl SendfileListener {
     pub fn new(tcp: TcpListener) -> Self {
         Self {
             tcp,
-            ledger: Ledger::new(),
+            counts: SendfileCounts::new(Ledger::new()),
         }
     }
 
     /// Counts blobs in this ledger. Default: one of its own.
     #[must_use]
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.ledger = ledger;
+        self.counts = SendfileCounts::new(ledger);
         self
     }
 }
@@ -69,7 +70,7 @@ impl Listener for SendfileListener {
             tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
         }
         (
-            SendfileIo::new(stream, Windows::new(self.ledger.clone())),
+            SendfileIo::new(stream, Windows::new(self.counts.clone())),
             peer,
         )
     }

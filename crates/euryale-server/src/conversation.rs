@@ -209,7 +209,7 @@ async fn rest(
     socket: &Socket<Transport>,
     cell: &SocketCell,
 ) -> Option<Ending> {
-    let _resting = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.resting, 1);
+    let _resting = GaugeGuard::new(&cell.book.sockets.resting, 1);
     tokio::select! {
         biased;
         () = shared.cut.cancelled() => Some(Ending::Cut),

@@ -153,7 +153,7 @@ impl<S> Edge<S> {
 
 /// Counts and logs a request that is refused before the service is called.
 pub(crate) fn refused(cell: &SocketCell, peer: &Peer, why: &dyn fmt::Display) {
-    cell.ledger.requests_refused.add(1);
+    cell.book.requests_refused.add(1);
     tracing::info!(peer = %peer.address(), %why, "request refused");
 }
 

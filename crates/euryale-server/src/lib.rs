@@ -122,7 +122,7 @@
 //! # Errors
 //!
 //! None: the service is infallible. A failure of one socket closes that socket and is counted in
-//! `ledger.sockets`. [`Drained`] says what had to be cut.
+//! [`ServerBook::sockets`]. [`Drained`] says what had to be cut.
 //!
 //! # Panics
 //!
@@ -142,6 +142,7 @@ mod admin;
 #[cfg(all(feature = "axum", target_os = "linux"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "axum", target_os = "linux"))))]
 pub mod axum;
+mod book;
 mod calendar;
 mod clock;
 mod conversation;
@@ -165,6 +166,7 @@ mod sendfile;
 #[cfg(not(target_os = "linux"))]
 #[path = "sendfile_elsewhere.rs"]
 mod sendfile;
+mod sendfile_book;
 mod server;
 mod settings;
 mod shutdown;
@@ -183,6 +185,7 @@ mod transport;
 mod welcome;
 
 pub use self::admin::{Admin, Held, StatusDetails};
+pub use self::book::{ServerBook, Sockets};
 #[cfg(unix)]
 pub use self::descriptors::{DescriptorLimit, DescriptorShares};
 pub use self::incoming::Incoming;
@@ -193,6 +196,7 @@ pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
 #[cfg(target_os = "linux")]
 pub use self::sendfile::SendfileIo;
+pub use self::sendfile_book::SendfileBook;
 pub use self::server::Server;
 pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;

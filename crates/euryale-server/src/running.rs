@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
+use crate::ServerBook;
 use crate::accept::accept;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
+use crate::sendfile_book::SendfileCounts;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;
@@ -44,6 +46,8 @@ impl Drained {
 pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<ServerBook>,
+    pub(crate) sendfile: SendfileCounts,
     /// A token for each open socket, upgraded ones included.
     pub(crate) sockets: TaskTracker,
     /// Conversations, and the streams of HTTP/2.
@@ -89,6 +93,8 @@ impl Running {
         let cut = CancellationToken::new();
         let shared = Arc::new(Shared {
             admission: changes.begin(settings, &tasks),
+            book: ledger.of(),
+            sendfile: SendfileCounts::new(ledger.clone()),
             ledger,
             sockets: TaskTracker::new(),
             tasks,

@@ -5,16 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_core::Ledger;
 use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::sendfile_book::SendfileCounts;
 
 #[derive(Debug)]
 pub(crate) struct Windows;
 
 impl Windows {
-    pub(crate) fn new(_ledger: Ledger) -> Arc<Self> {
+    pub(crate) fn new(_counts: SendfileCounts) -> Arc<Self> {
         Arc::new(Self)
     }
 }

@@ -69,7 +69,7 @@ impl Server {
         self
     }
 
-    /// Counts in this ledger: `sockets` and `response_head_seconds`. Default: one of its own.
+    /// Counts in this ledger: see [`ServerBook`](crate::ServerBook). Default: one of its own.
     ///
     /// With HTTP/1 `response_head_seconds` ends at the first write to the socket after the response
     /// was given to hyper. HTTP/2 is multiplexed, so there it ends when hyper is given the

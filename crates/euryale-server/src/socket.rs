@@ -47,7 +47,7 @@ impl Open {
         token: TaskTrackerToken,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let gauge = GaugeGuard::new(&cell.ledger, |ledger| &ledger.sockets.open, 1);
+        let gauge = GaugeGuard::new(&cell.book.sockets.open, 1);
         Self {
             cell,
             place: None,

@@ -44,7 +44,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tower_service::Service;
 
-use crate::{Drained, Incoming, Server, Shutdown};
+use crate::{Drained, Incoming, Server, ServerBook, Shutdown};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -100,14 +100,14 @@ impl Site {
     }
 
     async fn all_closed(&self) {
-        eventually(|| self.ledger.sockets.open.get() == 0).await;
+        eventually(|| self.ledger.of::<ServerBook>().sockets.open.get() == 0).await;
     }
 
     /// Drains, and finds the books in order.
     async fn end(self) -> Drained {
         self.shutdown.drain();
         let drained = within(self.serving).await.unwrap();
-        assert_eq!(self.ledger.sockets.open.get(), 0);
+        assert_eq!(self.ledger.of::<ServerBook>().sockets.open.get(), 0);
         drained
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn welcome<S, B>(
     B::Error: Into<BoxError>,
 {
     let terms = shared.admission.terms();
-    let cell = Arc::new(SocketCell::new(shared.ledger.clone()));
+    let cell = Arc::new(SocketCell::new(Arc::clone(&shared.book)));
     let mut open = Open::new(cell.clone(), shared.sockets.token(), Some(permit));
     let greeted = async {
         let place = |of| {
@@ -122,7 +122,7 @@ impl Before {
 fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
     match raw {
         Raw::Tcp(stream) => {
-            let windows = Windows::new(shared.ledger.clone());
+            let windows = Windows::new(shared.sendfile.clone());
             let io = Transport::Tcp(SendfileIo::new(stream, Arc::clone(&windows)));
             Greeted {
                 io,

@@ -223,7 +223,7 @@ impl Settings {
 
     /// The budget has no room for a request.
     pub(crate) fn busy(&self) -> Error {
-        self.ledger.spool.refused.add(1);
+        self.book.refused.add(1);
         Error::new(ErrorKind::SpoolBusy).telling(
             "The server is receiving as many requests as it can hold. Nothing of this one was \
              done: send it again in a moment.",
@@ -259,7 +259,7 @@ impl MemoryCharge {
         if !take(&used.memory, more, share.of(most.memory)) {
             return false;
         }
-        self.settings.ledger.spool.memory.add(signed(more));
+        self.settings.book.memory.add(signed(more));
         self.bytes = self.bytes.max(bytes);
         true
     }
@@ -282,7 +282,7 @@ impl MemoryCharge {
     fn give_back(&self, bytes: u64) {
         let used = &self.settings.budget.shared.used.memory;
         used.fetch_sub(bytes, Relaxed);
-        self.settings.ledger.spool.memory.add(-signed(bytes));
+        self.settings.book.memory.add(-signed(bytes));
     }
 }
 
@@ -321,7 +321,7 @@ impl FileCharge {
         if !take(&shared.used.files, 1, shared.most.files) {
             return Err(settings.busy());
         }
-        settings.ledger.spool.files.add(1);
+        settings.book.files.add(1);
         Ok(Self {
             settings: Arc::clone(settings),
             bytes: 0,
@@ -343,7 +343,7 @@ impl FileCharge {
         if !take(&used.file_bytes, more, most.file_bytes) {
             return Err(self.settings.busy());
         }
-        self.settings.ledger.spool.file_bytes.add(signed(more));
+        self.settings.book.file_bytes.add(signed(more));
         self.bytes += more;
         Ok(())
     }
@@ -354,9 +354,9 @@ impl Drop for FileCharge {
         let Shared { used, .. } = &*self.settings.budget.shared;
         used.files.fetch_sub(1, Relaxed);
         used.file_bytes.fetch_sub(self.bytes, Relaxed);
-        let ledger = &self.settings.ledger.spool;
-        ledger.files.add(-1);
-        ledger.file_bytes.add(-signed(self.bytes));
+        let book = &self.settings.book;
+        book.files.add(-1);
+        book.file_bytes.add(-signed(self.bytes));
     }
 }
 

@@ -35,7 +35,7 @@ impl Keeper {
     /// A keeper of a body that has at most `announced` bytes, of which at most `memory` may stay in
     /// memory.
     pub(crate) fn new(settings: Arc<Settings>, memory: usize, announced: usize) -> Self {
-        let counted = GaugeGuard::new(&settings.ledger, |ledger| &ledger.spool.bytes, 0);
+        let counted = GaugeGuard::new(&settings.book.bytes, 0);
         Self {
             kept: Kept::Memory(Buffer::new(MemoryCharge::none(&settings))),
             length: 0,
@@ -72,7 +72,7 @@ impl Keeper {
         let file = FileWriter::create(Arc::clone(&self.settings), begun, data).await;
         self.kept = Kept::File(file.map_err(no_room)?);
         if self.length <= self.memory as u64 {
-            self.settings.ledger.spool.spilled.add(1);
+            self.settings.book.spilled.add(1);
         }
         Ok(())
     }

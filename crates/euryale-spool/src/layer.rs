@@ -11,7 +11,7 @@ use tower_layer::Layer;
 
 #[cfg(feature = "forms")]
 use crate::FormLimits;
-use crate::{Spool, SpoolBudget};
+use crate::{Spool, SpoolBook, SpoolBudget};
 
 /// Takes in whole request bodies. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) admit: Vec<Arc<dyn Admit>>,
     #[cfg(feature = "forms")]
     pub(crate) forms: Option<FormLimits>,
-    pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<SpoolBook>,
 }
 
 /// Threads that write, by default: a disk is not faster with more.
@@ -63,7 +63,6 @@ impl SpoolLayer {
     /// Bodies of up to 64 MiB, in memory up to 512 KiB and in files of the system's folder for
     /// temporary files beyond, which may stall for 30 s and must bring 15 KiB a minute.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
         Self {
             settings: Settings {
                 memory: 512 << 10,
@@ -76,11 +75,11 @@ impl SpoolLayer {
                     bytes: 15 << 10,
                     span: Duration::from_secs(60),
                 },
-                lane: BlockingLane::new("spool", WRITERS).ledger(ledger.clone()),
+                lane: BlockingLane::new("spool", WRITERS),
                 admit: Vec::new(),
                 #[cfg(feature = "forms")]
                 forms: None,
-                ledger,
+                book: Arc::default(),
             },
         }
     }
@@ -185,8 +184,8 @@ impl SpoolLayer {
 
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.settings.lane = self.settings.lane.ledger(ledger.clone());
-        self.settings.ledger = ledger;
+        self.settings.book = ledger.of();
+        self.settings.lane = self.settings.lane.ledger(ledger);
         self
     }
 }

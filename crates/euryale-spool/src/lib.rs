@@ -93,6 +93,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod book;
 mod budget;
 mod content;
 #[cfg(feature = "forms")]
@@ -107,6 +108,7 @@ mod service;
 mod tests;
 mod write;
 
+pub use self::book::SpoolBook;
 pub use self::budget::SpoolBudget;
 #[cfg(feature = "forms")]
 #[cfg_attr(docsrs, doc(cfg(feature = "forms")))]

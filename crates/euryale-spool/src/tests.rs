@@ -9,7 +9,7 @@ use euryale_test::{assert_quiet, eventually};
 use http_body_util::{Channel, Full};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::SpoolLayer;
+use crate::{SpoolBook, SpoolLayer};
 
 /// A stack that answers with the body it was given.
 fn echo<B>(
@@ -41,7 +41,7 @@ async fn a_body_in_many_frames_arrives_whole() {
     drop(sender);
     assert_eq!(answer.await.unwrap().unwrap(), "one two three");
     assert!(
-        ledger.spool.bytes.peak() == 13,
+        ledger.of::<SpoolBook>().bytes.peak() == 13,
         "the body was counted while it was kept"
     );
     assert_quiet(&ledger).await;
@@ -140,7 +140,10 @@ async fn a_large_body_goes_into_a_file_that_nobody_can_change() {
             #[cfg(target_os = "linux")]
             assert!(request.body().as_blob().unwrap().is_stable());
             assert_eq!(
-                (ledger.spool.files.get(), ledger.spool.bytes.get()),
+                (
+                    ledger.of::<SpoolBook>().files.get(),
+                    ledger.of::<SpoolBook>().bytes.get()
+                ),
                 (1, 3_000_000)
             );
             let read = || request.body().to_bytes().unwrap();
@@ -174,7 +177,10 @@ async fn bytes_count_while_they_come() {
         echo(SpoolLayer::new().ledger(ledger.clone())).oneshot(http::Request::new(body)),
     );
     sender.send_data(Bytes::from("half")).await.unwrap();
-    eventually("they are counted", || ledger.spool.bytes.get() == 4).await;
+    eventually("they are counted", || {
+        ledger.of::<SpoolBook>().bytes.get() == 4
+    })
+    .await;
     answer.abort();
     assert!(answer.await.is_err());
     assert_quiet(&ledger).await;

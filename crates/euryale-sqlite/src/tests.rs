@@ -10,10 +10,9 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, BoxError, Database, Error, Fault, History, Lease, LeaseSource, Ledger,
-    Outcome, Switch, Transaction, TransactionOptions,
+    Abort, Access, Attempt, BoxError, Database, DropReason, Error, Fault, History, Lease,
+    LeaseSource, Ledger, Outcome, Switch, Transaction, TransactionOptions,
 };
 use tempfile::TempDir;
 

@@ -13,7 +13,7 @@ use crate::mark;
 use crate::participants::{Keep, Remove};
 use crate::sweep;
 use crate::writer::{self, Writer};
-use crate::{BlobStore, WrongLength};
+use crate::{BlobStore, StoreBook, WrongLength};
 
 /// A [`BlobStore`] in a folder, which several processes may share.
 ///
@@ -123,7 +123,7 @@ pub struct FolderStore {
     writer: Arc<Mutex<Option<Writer>>>,
     /// The mark that the folder must have for anything to be added.
     mark: Arc<OnceLock<String>>,
-    ledger: Ledger,
+    book: Arc<StoreBook>,
 }
 
 impl FolderStore {
@@ -141,14 +141,18 @@ impl FolderStore {
             descriptors: None,
             writer: Arc::default(),
             mark: Arc::default(),
-            ledger: Ledger::new(),
+            book: Arc::default(),
         })
     }
 
     /// Counts in this ledger. Default: one of its own.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what counts takes its ledger by value, here as everywhere"
+    )]
     pub fn ledger(mut self, ledger: Ledger) -> Self {
-        self.ledger = ledger;
+        self.book = ledger.of();
         self
     }
 
@@ -321,7 +325,7 @@ impl BlobStore for FolderStore {
         let blob = self.blob(name)?;
         let path = self.folder.join(name);
         WrongLength::check(&path.display(), &blob, len)
-            .inspect_err(|_| self.ledger.blobs.damaged.add(1))?;
+            .inspect_err(|_| self.book.damaged.add(1))?;
         Ok(blob)
     }
 

@@ -46,6 +46,7 @@
 //!
 //! None.
 
+mod book;
 mod folder;
 mod mark;
 mod participants;
@@ -55,5 +56,6 @@ mod sweep;
 mod tests;
 mod writer;
 
+pub use self::book::StoreBook;
 pub use self::folder::FolderStore;
 pub use self::store::{BlobStore, WrongLength};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, Lease, LeaseSource, Ledger, Switch};
+use euryale_core::{BoxError, Database, DropReason, Lease, LeaseSource, Ledger, Switch};
 
 /// A pool of one, in the caller's thread: for tests of what happens to a lease.
 #[derive(Debug)]
@@ -20,6 +19,7 @@ struct Source<D> {
     client_is_gone: bool,
     switch: Arc<Switch>,
     deadline: Option<Instant>,
+    dropped: Vec<DropReason>,
 }
 
 impl<D: Database> Lender<D> {
@@ -31,6 +31,7 @@ impl<D: Database> Lender<D> {
             client_is_gone: false,
             switch: Arc::new(Switch::new(true)),
             deadline: None,
+            dropped: Vec::new(),
         };
         Self {
             source,
@@ -59,6 +60,12 @@ impl<D: Database> Lender<D> {
         &self.source.ledger
     }
 
+    /// How many connections were dropped for this reason.
+    pub fn dropped(&self, reason: DropReason) -> usize {
+        let all = &self.source.dropped;
+        all.iter().filter(|dropped| **dropped == reason).count()
+    }
+
     /// Does it keep an open connection?
     pub fn is_connected(&self) -> bool {
         self.connection.is_some()
@@ -80,7 +87,7 @@ impl<D: Database> LeaseSource<D> for Source<D> {
     }
 
     fn discard(&mut self, connection: D::Connection, reason: DropReason) {
-        self.ledger.connections.dropped.add(reason, 1);
+        self.dropped.push(reason);
         drop(connection);
     }
 

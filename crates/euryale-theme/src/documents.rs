@@ -6,14 +6,16 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use euryale_core::ledger::{Counter, Parts};
+use euryale_core::ledger::Counter;
 use euryale_core::{Internal, InternalRequest, PanicMessage, Route};
 use euryale_transform::{
-    Caching, Page, ReferenceError, SubResponseError, read_html, resolve, sub_request,
+    Caching, Page, Parts, ReferenceError, SubResponseError, read_html, resolve, sub_request,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
+
+use crate::DocumentBook;
 
 /// Bytes of one document.
 const MAX_DOCUMENT: usize = 4 << 20;
@@ -37,7 +39,7 @@ impl Documents {
     /// caches.
     pub(crate) async fn fetch(page: &Page, hrefs: Vec<String>, within: Duration) -> Self {
         let until = Instant::now() + within;
-        let counters = &page.ledger().theme_documents;
+        let book = page.ledger().of::<DocumentBook>();
         let mut documents = Self::default();
         let mut fetches = JoinSet::new();
         let mut hrefs = hrefs.into_iter();
@@ -54,12 +56,12 @@ impl Documents {
             let Ok((href, answer)) = joined else { continue };
             match answer {
                 Ok((html, caching)) => {
-                    counters.ok.add(1);
+                    book.parts.ok.add(1);
                     documents.caching.and(&caching);
                     documents.html.push((href, html));
                 }
                 Err(missing) => {
-                    missing.counter(counters).add(1);
+                    missing.counter(&book.parts).add(1);
                     documents.caching.and(&Caching::never());
                     tracing::warn!(href, error = %missing, "nothing is taken from this document");
                 }

@@ -52,11 +52,13 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod documents;
 mod live;
 mod transform;
 
 pub use euryale_diazo::{LoadError, Loader, Parameter, Theme};
 
+pub use self::book::DocumentBook;
 pub use self::live::{LiveTheme, ThemeState};
 pub use self::transform::{ThemeParameters, ThemeTransform};

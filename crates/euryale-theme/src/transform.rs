@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use euryale_core::{BoxError, Peer};
+use euryale_core::{BoxError, Ledger, Peer};
 use euryale_diazo::{Context, Parameter};
 use euryale_transform::{Page, Transform, TransformPage};
 use http::header::HOST;
 use http::{Response, request, response};
 use percent_encoding::percent_decode_str;
 
+use crate::DocumentBook;
 use crate::documents::Documents;
 use crate::live::LiveTheme;
 
@@ -123,6 +124,10 @@ impl Transform for ThemeTransform {
     fn version(&self) -> Option<Cow<'_, str>> {
         let theme = self.theme.theme().filter(|_| self.has_version)?;
         Some(theme.version().to_owned().into())
+    }
+
+    fn counts_in(&self, ledger: &Ledger) {
+        let _zeros = ledger.of::<DocumentBook>();
     }
 }
 

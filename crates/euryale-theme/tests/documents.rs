@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use euryale_core::{Body, Error, ErrorKind, Internal, InternalRequest, Ledger, Response, Route};
 use euryale_test::{Log, assert_quiet};
-use euryale_theme::{LiveTheme, Loader, ThemeTransform};
+use euryale_theme::{DocumentBook, LiveTheme, Loader, ThemeTransform};
 use euryale_transform::TransformChainLayer;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, StatusCode};
@@ -254,7 +254,7 @@ async fn documents_are_fetched_a_few_at_a_time() {
         "three rounds: {:?}",
         began.elapsed()
     );
-    assert_eq!(ledger.theme_documents.ok.get(), 20);
+    assert_eq!(ledger.of::<DocumentBook>().parts.ok.get(), 20);
     assert_quiet(&ledger).await;
 }
 

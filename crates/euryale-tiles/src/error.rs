@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use euryale_core::ledger::{Counter, Parts};
-use euryale_transform::{ReferenceError, SubResponseError};
+use euryale_core::ledger::Counter;
+use euryale_transform::{Parts, ReferenceError, SubResponseError};
 use http::StatusCode;
 
 /// Why a tile is not in the page. It is logged, and replaced by an error tile.

@@ -5,13 +5,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use euryale_core::{BlockingLane, Internal, InternalRequest, Ledger, PanicMessage, Response};
+use euryale_core::{BlockingLane, Internal, InternalRequest, PanicMessage, Response};
 use euryale_transform::{Caching, read_html, resolve, sub_request};
 use http::header::LOCATION;
 use http::{Extensions, StatusCode, Uri, request as parts};
 
-use crate::TileErrorKind;
 use crate::settings::Settings;
+use crate::{TileBook, TileErrorKind};
 
 /// What was asked for, when it is there, and what `T` makes of it.
 pub(crate) struct Document<T> {
@@ -29,7 +29,7 @@ pub(crate) struct Asker {
     pub(crate) internal: Internal,
     pub(crate) settings: Arc<Settings>,
     pub(crate) cpu: BlockingLane,
-    pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<TileBook>,
 }
 
 /// Larger documents are read on threads for the CPU: a hop there and back costs as much as reading

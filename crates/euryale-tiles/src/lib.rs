@@ -119,6 +119,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod book;
 mod error;
 mod fetch;
 mod fetches;
@@ -132,5 +133,6 @@ mod settings;
 mod tests;
 mod tiles;
 
+pub use self::book::TileBook;
 pub use self::error::{TileError, TileErrorKind};
 pub use self::tiles::{HasTiles, Tiles};

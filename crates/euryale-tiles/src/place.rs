@@ -112,7 +112,7 @@ impl Placing {
                 self.written.errors.truncate(errors);
                 continue;
             }
-            let tiles = &self.asker.ledger.tiles;
+            let tiles = &self.asker.book.parts;
             tiles.ok.add(self.written.found - found);
             for error in &self.written.errors[errors..] {
                 error.kind().counter(tiles).add(1);

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use euryale_core::{Body, BoxError, Internal};
+use euryale_core::{Body, BoxError, Internal, Ledger};
 use euryale_transform::{Caching, ComposePage, Page, Transform, resolve};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
@@ -12,10 +12,9 @@ use crate::fetch::{Asker, Document};
 use crate::fragment::Fragment;
 use crate::late::Late;
 use crate::outline::Outline;
-use crate::panels;
 use crate::place::Placing;
 use crate::settings::Settings;
-use crate::{TileError, TileErrorKind};
+use crate::{TileBook, TileError, TileErrorKind, panels};
 
 /// Composes pages. See the [crate's documentation](crate).
 #[derive(Debug)]
@@ -51,6 +50,10 @@ impl Transform for Tiles {
     fn applies(&self, page: &Page, response: &response::Parts) -> bool {
         (self.settings.pages)(page, response)
     }
+
+    fn counts_in(&self, ledger: &Ledger) {
+        let _zeros = ledger.of::<TileBook>();
+    }
 }
 
 impl ComposePage for Tiles {
@@ -69,7 +72,7 @@ impl ComposePage for Tiles {
             page: Arc::new(page.request().clone()),
             settings: Arc::clone(&self.settings),
             cpu: page.cpu().clone(),
-            ledger: page.ledger().clone(),
+            book: page.ledger().of(),
         };
         let until = Instant::now() + self.settings.page_deadline;
         let late = self
@@ -135,13 +138,13 @@ async fn laid_out(
             content: (layout, layout_outline),
             caching,
         }) => {
-            asker.ledger.tiles.ok.add(1);
+            asker.book.parts.ok.add(1);
             let merged = panels::merge((&text, &outline), (&layout, &layout_outline));
             let (text, outline) = asker.compute(merged, outlined).await?;
             Ok((text, outline, caching))
         }
         Err(kind) => {
-            kind.counter(&asker.ledger.tiles).add(1);
+            kind.counter(&asker.book.parts).add(1);
             tracing::warn!(
                 page = asker.page.uri.path(),
                 "layout: {}",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 
-use euryale_core::ledger::{GaugeGuard, TransformMeters};
+use euryale_core::ledger::GaugeGuard;
 use euryale_core::{BlobHandle, Body, ErrorKind, PanicMessage, Response};
 use http::header::{CONTENT_ENCODING, CONTENT_RANGE};
 use http::{HeaderValue, Method, StatusCode, response};
@@ -16,7 +16,7 @@ use crate::run::Run;
 use crate::tag::{self, Known, Suffix};
 use crate::transform::{Kind, Transform};
 use crate::watch::Watch;
-use crate::{Page, TransformsOff, framing, text};
+use crate::{Page, TransformMeters, TransformsOff, framing, text};
 
 pub(crate) struct Chain {
     steps: Vec<Step>,
@@ -221,11 +221,7 @@ impl Chain {
         plan: Plan,
         response: Response,
     ) -> impl Future<Output = Response> + Send {
-        let running = GaugeGuard::new(
-            &self.settings.ledger,
-            |ledger| &ledger.transforms.running,
-            1,
-        );
+        let running = GaugeGuard::new(&self.settings.book.running, 1);
         Run::new(self, page, running).through(plan, response)
     }
 }
@@ -235,7 +231,8 @@ impl Step {
         let transform = kind.transform();
         let name = Arc::from(transform.name());
         let critical = transform.is_critical();
-        let meters = settings.ledger.transforms.by_name.of(transform.name());
+        transform.counts_in(&settings.ledger);
+        let meters = settings.book.by_name.of(transform.name());
         Self {
             kind,
             name,

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 
 use crate::chain::Chain;
 use crate::transform::{Composing, Kind};
-use crate::{ComposePage, EditHead, Page, Rewrite, TransformChain, TransformPage};
+use crate::{ComposePage, EditHead, Page, Rewrite, TransformBook, TransformChain, TransformPage};
 
 /// Transforms responses. See the [crate's documentation](crate).
 #[derive(Clone)]
@@ -33,24 +33,23 @@ pub(crate) struct Settings {
     pub(crate) body_limit: usize,
     pub(crate) deadline: Duration,
     pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<TransformBook>,
 }
 
 impl TransformChainLayer {
     /// No transform yet. Whole pages of up to 4 MiB, 10 s for each, as many threads for the CPU as
     /// there are cores.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
         let cores = available_parallelism().map_or(1, usize::from);
         let settings = Settings {
-            cpu: BlockingLane::new("transforms", cores)
-                .max_waiting(1024)
-                .ledger(ledger.clone()),
+            cpu: BlockingLane::new("transforms", cores).max_waiting(1024),
             budget: Duration::from_millis(1),
             trusts_off: Arc::new(|_| false),
             failed: None,
             body_limit: 4 << 20,
             deadline: Duration::from_secs(10),
-            ledger,
+            ledger: Ledger::new(),
+            book: Arc::default(),
         };
         Self {
             transforms: Vec::new(),
@@ -158,6 +157,7 @@ impl TransformChainLayer {
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.settings.cpu = self.settings.cpu.ledger(ledger.clone());
+        self.settings.book = ledger.of();
         self.settings.ledger = ledger;
         self
     }

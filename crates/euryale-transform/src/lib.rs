@@ -145,6 +145,7 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod caching;
 mod chain;
 mod framing;
@@ -153,7 +154,9 @@ mod handlers;
 mod layer;
 mod off;
 mod page;
+mod parts;
 mod pass;
+mod per_transform;
 mod reference;
 mod replay;
 mod rewriting;
@@ -170,12 +173,15 @@ mod watch;
 
 pub use lol_html::{Selector, html_content};
 
+pub use self::book::TransformBook;
 pub use self::caching::Caching;
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;
 pub use self::off::TransformsOff;
 pub use self::page::Page;
+pub use self::parts::Parts;
+pub use self::per_transform::{PerTransform, TransformMeters};
 pub use self::reference::{ReferenceError, resolve, without_dots};
 pub use self::service::TransformChain;
 pub use self::sub_request::sub_request;

@@ -260,7 +260,7 @@ impl Run {
                 .try_for_each(|(_, watch)| watch.failed(&text::NoText));
         };
         let is_critical = working.iter().any(|(_, watch)| watch.is_critical());
-        self.chain.settings.ledger.transforms.parsed.add(1);
+        self.chain.settings.book.parsed.add(1);
         let source = mem::take(&mut state.body);
         let rewriting = Rewriting::new(
             source,

@@ -22,7 +22,8 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use crate::html_content::ContentType;
 use crate::{
-    EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
+    EditHead, Handlers, Page, Rewrite, Selector, Transform, TransformBook, TransformChainLayer,
+    TransformPage,
 };
 
 /// A transform made of a closure.
@@ -278,7 +279,7 @@ async fn rewrites_that_follow_each_other_share_one_parse() {
         text(get(four, || page("<p></p><p></p>")).await).await,
         "<p>abcd</p><p>abcd</p>"
     );
-    assert_eq!(ledger.transforms.parsed.get(), 1);
+    assert_eq!(ledger.of::<TransformBook>().parsed.get(), 1);
     let two = layer()
         .rewrite(appends("a", 1, "a"))
         .transform_page(ends_with("whole", 2, "<p></p>"))
@@ -287,7 +288,7 @@ async fn rewrites_that_follow_each_other_share_one_parse() {
         text(get(two, || page("<p></p>")).await).await,
         "<p>ab</p><p>b</p>"
     );
-    assert_eq!(ledger.transforms.parsed.get(), 3);
+    assert_eq!(ledger.of::<TransformBook>().parsed.get(), 3);
     assert_quiet(&ledger).await;
 }
 

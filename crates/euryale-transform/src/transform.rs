@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use euryale_core::{Body, BoxError, Response};
+use euryale_core::{Body, BoxError, Ledger, Response};
 use http::response;
 
 use crate::{Handlers, Page};
@@ -81,6 +81,11 @@ pub trait Transform: Send + Sync + 'static {
     fn version(&self) -> Option<Cow<'_, str>> {
         None
     }
+
+    /// Opens the transform's own book, if it has one: called when a chain is built, with the ledger
+    /// that the chain counts in, so that the zeros are there before the first page. On a page it
+    /// asks [`Page::ledger`] for the same book. Default: it counts nothing of its own.
+    fn counts_in(&self, _ledger: &Ledger) {}
 }
 
 /// Changes the head of a response, of any kind: pages, files, errors, 304.
@@ -185,6 +190,10 @@ impl<T: Transform> Transform for Composing<T> {
 
     fn version(&self) -> Option<Cow<'_, str>> {
         self.0.version()
+    }
+
+    fn counts_in(&self, ledger: &Ledger) {
+        self.0.counts_in(ledger);
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use euryale_core::ledger::TransformMeters;
 use euryale_core::{BoxError, PanicMessage};
 use tracing::Span;
+
+use crate::TransformMeters;
 
 /// One transform on one page.
 pub(crate) struct Watch {

@@ -31,6 +31,7 @@ use self::layers::OwnLayers;
 pub use self::layers::StackInner;
 pub use self::service::StackService;
 use crate::BlockingThreads;
+use crate::connection::PoolBook;
 
 /// The layers in their order, with one ledger:
 /// `(TransformChain) · Respond · ServeBlob · AwaitDeferred · Spool · Republish · Retry ·
@@ -361,8 +362,9 @@ where
 
 /// The connections that no job has or waits for.
 fn free_connections(ledger: &Ledger) -> usize {
-    let taken = ledger.publishers.running.get() + ledger.queue.depth.get();
-    usize::try_from(ledger.connections.cap.get() - taken).unwrap_or(0)
+    let taken = ledger.of::<PoolBook>().publishers.running.get()
+        + ledger.of::<PoolBook>().queue.depth.get();
+    usize::try_from(ledger.of::<PoolBook>().connections.cap.get() - taken).unwrap_or(0)
 }
 
 impl<D: Database> fmt::Debug for Stack<D> {

@@ -1,5 +1,6 @@
-use euryale_blob::ServeBlobLayer;
+use euryale_blob::{BlobBook, ServeBlobLayer};
 use euryale_core::Ledger;
+use euryale_server::SendfileBook;
 use euryale_server::axum::{SendfileListener, sendfile};
 use euryale_test::{assert_quiet, run_readme};
 use tokio::net::TcpListener;
@@ -17,8 +18,8 @@ async fn the_readme_is_true() {
     run_readme(include_str!("../README.md"), address);
     assert_eq!(
         (
-            ledger.blobs.sent.sendfile.get(),
-            ledger.blobs.sent.read.get()
+            ledger.of::<SendfileBook>().blobs.get(),
+            ledger.of::<BlobBook>().read.get()
         ),
         (2, 0)
     );

@@ -1,3 +1,4 @@
+use euryale_connection::PoolBook;
 use euryale_test::{assert_quiet, run_readme};
 use tokio::net::TcpListener;
 
@@ -10,7 +11,7 @@ async fn the_readme_is_true() {
     let serving = tokio::spawn(axum::serve(listener, crate::app(pool.clone())).into_future());
     run_readme(include_str!("../README.md"), address);
     assert_eq!(
-        pool.ledger().publishers.seconds.count(),
+        pool.ledger().of::<PoolBook>().publishers.seconds.count(),
         3,
         "who has no key never came to a worker"
     );

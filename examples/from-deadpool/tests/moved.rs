@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::Router;
+use euryale_connection::PoolBook;
 use euryale_test::{H2Client, RawClient, assert_quiet, eventually, run_readme};
 use rusqlite::Connection;
 use tokio::net::TcpListener;
@@ -82,28 +83,31 @@ async fn under_a_flood_of_resets_the_moved_one_keeps_its_cap() {
     let address = serve(after::app(pool.clone())).await;
     post_link(address).await;
     let holder = busy(&database);
-    let before = pool.ledger().publishers.seconds.count();
+    let before = pool.ledger().of::<PoolBook>().publishers.seconds.count();
     let mut client = H2Client::connect(address).await.unwrap();
     for n in 1..=200 {
         let (response, stream) = client.open("/1").await.unwrap();
         eventually("it arrived", || {
             let status = pool.status();
             let ledger = pool.ledger();
-            let ended = ledger.publishers.seconds.count() - before;
-            (status.running + status.queued) as u64 + ledger.queue.gone.get() + ended >= n
+            let ended = ledger.of::<PoolBook>().publishers.seconds.count() - before;
+            (status.running + status.queued) as u64
+                + ledger.of::<PoolBook>().queue.gone.get()
+                + ended
+                >= n
         })
         .await;
         H2Client::reset(stream);
         drop(response);
     }
     eventually("all have left the queue", || {
-        pool.ledger().queue.gone.get() == 198
+        pool.ledger().of::<PoolBook>().queue.gone.get() == 198
     })
     .await;
     assert_eq!((pool.status().running, pool.status().queued), (2, 0));
     drop(holder);
     assert_quiet(pool.ledger()).await;
-    assert_eq!(pool.ledger().publishers.running.peak(), 2);
+    assert_eq!(pool.ledger().of::<PoolBook>().publishers.running.peak(), 2);
     assert_eq!(
         hits(&database),
         2,

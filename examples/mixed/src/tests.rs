@@ -1,4 +1,5 @@
 use euryale::Pool;
+use euryale::connection::PoolBook;
 use euryale_sqlite::Sqlite;
 use euryale_test::{Gate, RawClient, assert_quiet, eventually, run_readme};
 use tempfile::TempDir;
@@ -52,6 +53,6 @@ async fn all_share_one_cap_and_health_needs_none() {
     for job in stuck {
         job.await.unwrap().unwrap();
     }
-    assert_eq!(pool.ledger().publishers.running.peak(), 2);
+    assert_eq!(pool.ledger().of::<PoolBook>().publishers.running.peak(), 2);
     assert_quiet(pool.ledger()).await;
 }

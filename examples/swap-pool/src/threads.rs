@@ -9,8 +9,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Claim, Database, Error, ErrorKind, Lease, LeaseSource, Ledger};
+use euryale_core::ledger::{Book, Counter, Figures};
+use euryale_core::{
+    BoxError, Claim, Database, DropReason, Error, ErrorKind, Lease, LeaseSource, Ledger,
+};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -36,6 +38,7 @@ impl<D: Database> Threads<D> {
             let source = Source {
                 database: Arc::clone(&database),
                 ledger: ledger.clone(),
+                book: ledger.of(),
             };
             let taken = Arc::clone(&taken);
             let runtime = Handle::current();
@@ -106,6 +109,20 @@ impl<D: Database> Claim for Threads<D> {
 struct Source<D> {
     database: Arc<D>,
     ledger: Ledger,
+    book: Arc<ThreadsBook>,
+}
+
+/// What this pool counts, in the ledger of the stack.
+#[derive(Debug, Default)]
+struct ThreadsBook {
+    dropped: Counter,
+}
+
+impl Book for ThreadsBook {
+    fn figures(&self, figures: &mut Figures) {
+        let help = "Connections dropped by the threads.";
+        figures.counter("swap_pool_connections_dropped_total", help, &self.dropped);
+    }
 }
 
 impl<D: Database> LeaseSource<D> for Source<D> {
@@ -117,8 +134,8 @@ impl<D: Database> LeaseSource<D> for Source<D> {
         self.database.connect()
     }
 
-    fn discard(&mut self, connection: D::Connection, reason: DropReason) {
-        self.ledger.connections.dropped.add(reason, 1);
+    fn discard(&mut self, connection: D::Connection, _reason: DropReason) {
+        self.book.dropped.add(1);
         drop(connection);
     }
 

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use euryale::connection::PoolBook;
+use euryale_server::ServerBook;
 use euryale_test::RawClient;
 use euryale_tests::Site;
 use rustix::fs::{Advice, fadvise};
@@ -58,7 +60,7 @@ async fn the_first_byte_of_a_gibibyte_comes_at_once() {
             );
         }
         assert!(fastest < Duration::from_millis(50), "{fastest:?}");
-        let seconds = &site.ledger().publishers.seconds;
+        let seconds = &site.ledger().of::<PoolBook>().publishers.seconds;
         assert_eq!(seconds.count(), 5);
         assert!(
             seconds.sum() < Duration::from_millis(5 * 20),
@@ -71,7 +73,7 @@ async fn the_first_byte_of_a_gibibyte_comes_at_once() {
 
 /// How many response heads were written, and how many of them within `seconds`.
 fn heads(site: &Site, seconds: f64) -> (u64, u64) {
-    let histogram = &site.ledger().response_head_seconds;
+    let histogram = &site.ledger().of::<ServerBook>().response_head_seconds;
     (
         histogram.count(),
         histogram

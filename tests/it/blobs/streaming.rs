@@ -5,6 +5,8 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use euryale::connection::PoolBook;
+use euryale_server::{SendfileBook, ServerBook};
 use euryale_test::{H2Client, RawClient, assert_quiet, eventually};
 use euryale_tests::Site;
 use http::HeaderMap;
@@ -98,7 +100,7 @@ async fn parts_of_files_are_counted_as_files_over_http2() {
         }));
     }
     eventually("all are answered", || {
-        site.ledger().publishers.seconds.count() == 40
+        site.ledger().of::<PoolBook>().publishers.seconds.count() == 40
     })
     .await;
     eventually("32 heads have come", || heads.load(SeqCst) >= 32).await;
@@ -121,7 +123,8 @@ async fn parts_of_files_are_counted_as_files_over_http2() {
 /// Nothing has to be read to see that it is held: the worker and the connection are back.
 async fn holds_no_worker(site: &Site) {
     eventually("the worker is free", || {
-        site.ledger().publishers.running.get() == 0 && site.ledger().connections.in_use.get() == 0
+        site.ledger().of::<PoolBook>().publishers.running.get() == 0
+            && site.ledger().of::<PoolBook>().connections.in_use.get() == 0
     })
     .await;
 }
@@ -155,7 +158,7 @@ async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
         third.ask("").await;
         assert_eq!(third.answer().await.0.status(), 404);
 
-        let sent = site.ledger().blobs.sent.sendfile_bytes.get();
+        let sent = site.ledger().of::<SendfileBook>().bytes.get();
         assert!(sent < 2 * LARGE as u64, "both are still on their way");
         assert!(first.bytes(LARGE).await == bytes);
         assert!(second.bytes(LARGE - 1).await == bytes[1..]);
@@ -196,11 +199,11 @@ async fn a_file_that_is_cut_while_it_is_sent() {
         assert!(got.len() < LARGE, "{}", got.len());
         assert!(got[..left as usize] == bytes[..left as usize]);
         eventually("its socket is closed", || {
-            site.ledger().sockets.open.get() == 0
+            site.ledger().of::<ServerBook>().sockets.open.get() == 0
         })
         .await;
         assert_eq!(
-            site.ledger().sockets.failed.get(),
+            site.ledger().of::<ServerBook>().sockets.failed.get(),
             1,
             "and not as if all had been said"
         );
@@ -213,7 +216,7 @@ async fn stalled(site: &Site) -> u64 {
     let mut before = 0;
     let mut looks = 0;
     eventually("the peer stalls", || {
-        let sent = site.ledger().blobs.sent.sendfile_bytes.get();
+        let sent = site.ledger().of::<SendfileBook>().bytes.get();
         looks = if sent == before { looks + 1 } else { 0 };
         before = sent;
         looks == 50
@@ -271,10 +274,10 @@ async fn readers_that_stall_for_ever_and_go() {
         drop(peers);
         assert_quiet(site.ledger()).await;
         eventually("their sockets are closed", || {
-            site.ledger().sockets.open.get() == 0
+            site.ledger().of::<ServerBook>().sockets.open.get() == 0
         })
         .await;
-        assert_eq!(site.ledger().sockets.failed.get(), 8);
+        assert_eq!(site.ledger().of::<ServerBook>().sockets.failed.get(), 8);
         site.end().await;
     }
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
+use euryale::connection::PoolBook;
+use euryale::deferred::DeferredBook;
 use euryale::{Body, Deferred, Error, Request, Response};
 use euryale_test::{Gate, RawClient, assert_quiet, eventually};
 use euryale_tests::Site;
@@ -146,7 +148,10 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     if phase == Phase::Queued {
         eventually("it is queued", || site.pool.status().queued == 1).await;
         drop(client.take());
-        eventually("it has left the queue", || ledger.queue.gone.get() == 1).await;
+        eventually("it has left the queue", || {
+            ledger.of::<PoolBook>().queue.gone.get() == 1
+        })
+        .await;
     } else {
         eventually("it is published", || gates.publish.waiting() == 1).await;
     }
@@ -157,7 +162,10 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     }
     gates.publish.open();
     if matches!(phase, Phase::Computing | Phase::Streaming | Phase::Never) {
-        eventually("it is computed", || ledger.deferred.running.get() == 1).await;
+        eventually("it is computed", || {
+            ledger.of::<DeferredBook>().running.get() == 1
+        })
+        .await;
         assert_eq!(ledger.transactions.committed.get(), 1);
     }
     if phase == Phase::Computing {
@@ -165,10 +173,13 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
             eventually("it is in its thread", || gates.compute.waiting() == 1).await;
         }
         drop(client.take());
-        eventually("it is given up", || ledger.deferred.cancelled.get() == 1).await;
+        eventually("it is given up", || {
+            ledger.of::<DeferredBook>().cancelled.get() == 1
+        })
+        .await;
         let held = i64::from(kind == Kind::Blocking);
         assert_eq!(
-            ledger.deferred.running.get(),
+            ledger.of::<DeferredBook>().running.get(),
             held,
             "a thread keeps its place, a future is dropped"
         );
@@ -177,7 +188,7 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     gates.async_compute.add_permits(1);
     if phase == Phase::Streaming {
         client.as_mut().unwrap().until("first").await;
-        assert_eq!(ledger.deferred.writers.get(), 1);
+        assert_eq!(ledger.of::<DeferredBook>().writers.get(), 1);
         drop(client.take());
     }
     gates.stream.open();
@@ -195,10 +206,10 @@ async fn case(kind: Kind, phase: Phase, outcome: Outcome) {
     }
     assert_quiet(&ledger).await;
     let ended = [
-        &ledger.deferred.ok,
-        &ledger.deferred.error,
-        &ledger.deferred.panic,
-        &ledger.deferred.cancelled,
+        &ledger.of::<DeferredBook>().ok,
+        &ledger.of::<DeferredBook>().error,
+        &ledger.of::<DeferredBook>().panic,
+        &ledger.of::<DeferredBook>().cancelled,
     ];
     let ended: u64 = ended.map(euryale::ledger::Counter::get).into_iter().sum();
     // A client that is gone by the time of the response leaves nothing to wait for.

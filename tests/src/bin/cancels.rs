@@ -60,7 +60,7 @@ async fn main() {
         answer.await.expect("no panic").expect("infallible");
     }
     assert_eq!(
-        pool.ledger().conflicts.attempts.get(),
+        pool.ledger().transactions.attempts.get(),
         2,
         "who went away was never published"
     );

@@ -143,7 +143,7 @@ impl Settings {
 
     fn leave(&self, mut response: Response, (name, value): Field) -> Response {
         forget_blob(&mut response);
-        self.ledger.blobs.sent.offload.add(1);
+        self.book.offload.add(1);
         let headers = response.headers_mut();
         headers.remove(CONTENT_LENGTH);
         headers.insert(name, value);

@@ -10,6 +10,7 @@ use tower_layer::Layer;
 
 use super::Offload;
 use super::place::Map;
+use crate::BlobBook;
 
 /// Leaves blobs to a reverse proxy that asked for it. Stands inside
 /// [`ServeBlob`](crate::ServeBlob), if there is one.
@@ -75,6 +76,7 @@ pub(super) struct Settings {
     pub(super) mapping_from_proxy: bool,
     pub(super) lane: BlockingLane,
     pub(super) ledger: Ledger,
+    pub(super) book: Arc<BlobBook>,
 }
 
 pub(super) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
@@ -85,14 +87,13 @@ const CHECKS: usize = 4;
 impl OffloadLayer {
     /// No folders, and nobody is trusted.
     pub fn new() -> Self {
-        let ledger = Ledger::new();
-        let lane = BlockingLane::new("offload", CHECKS).ledger(ledger.clone());
         let settings = Settings {
             maps: Arc::new([]),
             trusted: None,
             mapping_from_proxy: false,
-            lane,
-            ledger,
+            lane: BlockingLane::new("offload", CHECKS),
+            ledger: Ledger::new(),
+            book: Arc::default(),
         };
         Self { settings }
     }
@@ -139,6 +140,7 @@ impl OffloadLayer {
     /// Counts in this ledger. Default: one of its own.
     pub fn ledger(mut self, ledger: Ledger) -> Self {
         self.settings.lane = self.settings.lane.ledger(ledger.clone());
+        self.settings.book = ledger.of();
         self.settings.ledger = ledger;
         self
     }

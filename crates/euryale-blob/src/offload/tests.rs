@@ -10,8 +10,8 @@ use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::place::{Map, value};
 use super::{BlobPath, NoOffload, OffloadLayer, OffloadTo};
-use crate::ServeBlobLayer;
 use crate::tests::headers;
+use crate::{BlobBook, ServeBlobLayer};
 
 const CONTENT: &[u8] = b"0123456789";
 
@@ -157,8 +157,8 @@ async fn a_proxy_that_asked_gets_a_name_and_no_body() {
     }
     assert_eq!(
         (
-            fixture.ledger.blobs.sent.offload.get(),
-            fixture.ledger.blobs.sent.read.get()
+            fixture.ledger.of::<BlobBook>().offload.get(),
+            fixture.ledger.of::<BlobBook>().read.get()
         ),
         (4, 0)
     );
@@ -202,7 +202,7 @@ async fn orders_of_others_do_not_pass() {
         })
         .await;
     assert_eq!(orders(&parts.headers), []);
-    assert_eq!(fixture.ledger.blobs.sent.offload.get(), 0);
+    assert_eq!(fixture.ledger.of::<BlobBook>().offload.get(), 0);
     assert_quiet(&fixture.ledger).await;
 }
 
@@ -364,7 +364,7 @@ async fn otherwise_the_blob_is_streamed() {
         (vec![], CONTENT),
         "only GET and HEAD"
     );
-    assert_eq!(fixture.ledger.blobs.sent.offload.get(), 0);
+    assert_eq!(fixture.ledger.of::<BlobBook>().offload.get(), 0);
     assert_quiet(&fixture.ledger).await;
 }
 

@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::trace::TraceLayer;
 
 use super::{blob_of, content, file_of, layer};
-use crate::ServeBlobLayer;
+use crate::{BlobBook, ServeBlobLayer};
 
 async fn served(app: Router) -> RawClient {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -240,7 +240,10 @@ async fn a_file_that_is_cut_breaks_the_connection_off() {
         .send("GET /file HTTP/1.1\r\nhost: test\r\n\r\n")
         .await
         .unwrap();
-    euryale_test::eventually("it is under way", || ledger.blobs.sent.read_bytes.get() > 0).await;
+    euryale_test::eventually("it is under way", || {
+        ledger.of::<BlobBook>().read_bytes.get() > 0
+    })
+    .await;
     file.set_len(1000).unwrap();
     let error = client.read_answer(false).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
@@ -270,9 +273,9 @@ async fn clients_that_go_away_leave_nothing() {
             .send("GET /file HTTP/1.1\r\nhost: test\r\n\r\n")
             .await
             .unwrap();
-        let before = ledger.blobs.sent.read_bytes.get();
+        let before = ledger.of::<BlobBook>().read_bytes.get();
         euryale_test::eventually("bytes are sent", || {
-            ledger.blobs.sent.read_bytes.get() > before
+            ledger.of::<BlobBook>().read_bytes.get() > before
         })
         .await;
         drop(client);

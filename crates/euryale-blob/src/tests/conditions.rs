@@ -8,6 +8,7 @@ use http::Request;
 use tower::ServiceExt;
 
 use super::{Answer, DATE, EARLIER, LATER, ask, file_of, get, headers, layer, serving};
+use crate::BlobBook;
 
 const CONTENT: &[u8] = b"0123456789";
 /// The head for a file of 10 bytes that was changed then.
@@ -269,7 +270,7 @@ async fn head_says_what_get_would_and_reads_nothing() {
         (OWN, 200)
     );
     drop(response);
-    assert_eq!(ledger.blobs.sent.read.get(), 0);
+    assert_eq!(ledger.of::<BlobBook>().read.get(), 0);
     assert_quiet(&ledger).await;
 }
 

@@ -8,6 +8,7 @@ use proptest::test_runner::TestRunner;
 use tower::ServiceExt;
 
 use super::{Answer, ask, blob_of, content, get, layer, serving};
+use crate::BlobBook;
 
 #[tokio::test]
 async fn one_part_at_every_edge() {
@@ -60,8 +61,8 @@ async fn a_part_is_a_blob_again() {
     assert_eq!(&Answer::of(response).await.body[..], b"345");
     assert_eq!(
         (
-            ledger.blobs.sent.read.get(),
-            ledger.blobs.sent.read_bytes.get()
+            ledger.of::<BlobBook>().read.get(),
+            ledger.of::<BlobBook>().read_bytes.get()
         ),
         (1, 3)
     );
@@ -144,8 +145,8 @@ async fn several_parts_share_one_descriptor() {
     );
     assert_eq!(
         (
-            ledger.blobs.sent.read.get(),
-            ledger.blobs.sent.read_bytes.get()
+            ledger.of::<BlobBook>().read.get(),
+            ledger.of::<BlobBook>().read_bytes.get()
         ),
         (1, 5)
     );

@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::{blob_of, content, file_of, layer, serving};
+use crate::BlobBook;
 use crate::chunks::{Chunks, Reader};
 
 async fn next(body: &mut Body) -> Option<Result<Bytes, BoxError>> {
@@ -214,7 +215,7 @@ async fn the_version_of_a_request_says_how_its_blob_is_read() {
             "{version:?}"
         );
     }
-    assert_eq!(ledger.blobs.sent.read.get(), 3);
+    assert_eq!(ledger.of::<BlobBook>().read.get(), 3);
     assert_quiet(&ledger).await;
 }
 
@@ -247,7 +248,7 @@ async fn a_small_part_of_a_large_file_is_a_small_read() {
     let read = bytes_read() - before;
     assert!(read <= 4 << 10, "{read}");
     assert_eq!((&body[..4], body.len()), (&b"here"[..], 100));
-    assert_eq!(ledger.blobs.sent.read_bytes.get(), 100);
+    assert_eq!(ledger.of::<BlobBook>().read_bytes.get(), 100);
     assert_quiet(&ledger).await;
 }
 
@@ -359,7 +360,7 @@ async fn the_bound_of_the_lane_holds() {
         (
             turns(&ledger),
             gate.waiting(),
-            ledger.blobs.sent.read_bytes.get()
+            ledger.of::<BlobBook>().read_bytes.get()
         ),
         (3, 3, 0)
     );
@@ -371,7 +372,7 @@ async fn the_bound_of_the_lane_holds() {
         assert!(stream.await.unwrap().unwrap() == content);
     }
     eventually("all turns are free", || turns(&ledger) == 0).await;
-    assert_eq!(ledger.blobs.sent.read_bytes.get(), 30_000_000);
+    assert_eq!(ledger.of::<BlobBook>().read_bytes.get(), 30_000_000);
     assert_quiet(&ledger).await;
 }
 

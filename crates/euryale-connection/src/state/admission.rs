@@ -38,7 +38,7 @@ impl<D: Database> Shared<D> {
         let mut pool = self.lock();
         let admitted = pool.state.queue.admit(queued, lane, rank, now.into_std());
         let admitted = admitted.map(|(ticket, then)| {
-            self.ledger.queue.depth.add(1);
+            self.book.queue.depth.add(1);
             pool.todo.worker = then;
             // A worker that is called takes a job in a moment, which is looked after then.
             if then != Then::Call {
@@ -54,7 +54,7 @@ impl<D: Database> Shared<D> {
             // From here on the job has an owner, who takes it back out of the queue.
             Ok(ticket) => Ok((Waiting::new(Arc::clone(self), cell, ticket, until), todo)),
             Err((_, Refused::Full)) => {
-                self.ledger.queue.full.add(1);
+                self.book.queue.full.add(1);
                 Err(Error::new(ErrorKind::QueueFull))
             }
             Err((_, Refused::Closed)) => Err(Error::new(ErrorKind::Closed)),
@@ -69,7 +69,7 @@ impl<D: Database> Withdraw for Shared<D> {
             return false;
         };
         queued.left();
-        let queue = &self.ledger.queue;
+        let queue = &self.book.queue;
         queue.depth.add(-1);
         match why {
             Withdrawal::Elapsed => queue.elapsed.add(1),

@@ -95,7 +95,7 @@ impl<D: Database> Locked<'_, D> {
                 then,
             } => {
                 permit.stage = Stage::Running(lane);
-                self.shared.ledger.queue.depth.add(-1);
+                self.shared.book.queue.depth.add(-1);
                 let job = queued.job;
                 let running = Running::new(Arc::clone(&job), queued.about, lane, now, since);
                 let until = running.until;

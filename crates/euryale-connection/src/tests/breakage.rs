@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use euryale_core::{Begin, BoxError, Claim, Database, ErrorKind, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 
-use crate::Pool;
+use crate::{Pool, PoolBook};
 
 /// Breaks like a panic, without the noise of the panic hook.
 fn breaks(what: &'static str) {
@@ -113,7 +113,10 @@ async fn idle_connections_that_panic_when_they_are_dropped() {
     database.breaks.store(true, SeqCst);
     drop(pool);
     // A worker on its way out may be the last to let go.
-    eventually("they are dropped", || ledger.connections.idle.get() == 0).await;
+    eventually("they are dropped", || {
+        ledger.of::<PoolBook>().connections.idle.get() == 0
+    })
+    .await;
     assert_quiet(&ledger).await;
 }
 

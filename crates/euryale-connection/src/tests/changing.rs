@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use euryale_core::ledger::DropReason;
+use euryale_core::DropReason;
 use euryale_core::{Claim, ErrorKind, Stage, Times};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::time::advance;
 
 use super::Held;
 use crate::Pool;
+use crate::PoolBook;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -127,7 +128,7 @@ async fn it_is_written_how_long_a_job_waited_and_ran() {
 async fn a_smaller_cap_closes_the_accounts_of_what_it_drops() {
     let pool = super::with_three_idle().await;
     pool.resize(1);
-    let connections = &pool.ledger().connections;
+    let connections = &pool.ledger().of::<PoolBook>().connections;
     assert_eq!((pool.status().idle, connections.idle.get()), (1, 1));
     assert_eq!(connections.dropped.get(DropReason::Closed), 2);
     assert_quiet(pool.ledger()).await;

@@ -5,7 +5,7 @@ use euryale_core::{ErrorKind, Fault};
 use euryale_test::Behaviour::{Fail, Panic, Succeed, Wait};
 use euryale_test::{Behaviour, CountingDatabase, Gate, Step, TestError, assert_quiet, eventually};
 
-use crate::Pool;
+use crate::{Pool, PoolBook};
 
 /// How the job itself ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,7 +114,11 @@ async fn one(step: Step, behaviour: &fn(&Gate) -> Behaviour, end: End, abandoned
         .await
         .expect(&case);
     assert_quiet(pool.ledger()).await;
-    assert_eq!(pool.ledger().publishers.running.peak(), 1, "{case}");
+    assert_eq!(
+        pool.ledger().of::<PoolBook>().publishers.running.peak(),
+        1,
+        "{case}"
+    );
     assert!(pool.database().open() <= 1, "{case}");
 }
 

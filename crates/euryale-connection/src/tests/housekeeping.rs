@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{Begin, BoxError, Database, Fault};
+use euryale_core::{Begin, BoxError, Database, DropReason, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::advance;
 
 use super::Held;
-use crate::{Pool, PoolBuilder};
+use crate::{Pool, PoolBook, PoolBuilder};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -23,7 +22,11 @@ fn builder(connections: usize) -> PoolBuilder<CountingDatabase> {
 }
 
 fn expired<D: Database>(pool: &Pool<D>) -> u64 {
-    pool.ledger().connections.dropped.get(DropReason::Expired)
+    pool.ledger()
+        .of::<PoolBook>()
+        .connections
+        .dropped
+        .get(DropReason::Expired)
 }
 
 fn tasks() -> usize {
@@ -55,7 +58,7 @@ async fn a_connection_that_nobody_uses_is_closed_without_traffic() {
         })
         .await;
         assert_eq!((expired(&pool), pool.status().idle), (2, 0));
-        assert_eq!(pool.ledger().connections.idle.get(), 0);
+        assert_eq!(pool.ledger().of::<PoolBook>().connections.idle.get(), 0);
         assert_eq!(pool.run(|connection| connection.id()).await.unwrap(), 3);
         assert_quiet(pool.ledger()).await;
     }
@@ -161,7 +164,14 @@ async fn the_task_ends_with_its_pool() {
         database.open() == 0
     })
     .await;
-    assert_eq!(ledger.connections.dropped.get(DropReason::Closed), 1);
+    assert_eq!(
+        ledger
+            .of::<PoolBook>()
+            .connections
+            .dropped
+            .get(DropReason::Closed),
+        1
+    );
     assert_quiet(&ledger).await;
 }
 
@@ -321,7 +331,11 @@ async fn a_pool_that_is_closed_meanwhile_waits_for_the_close_and_does_the_rest()
     assert_eq!(
         (
             expired(&pool),
-            pool.ledger().connections.dropped.get(DropReason::Closed)
+            pool.ledger()
+                .of::<PoolBook>()
+                .connections
+                .dropped
+                .get(DropReason::Closed)
         ),
         (1, 1),
         "the second was not closed for its age"

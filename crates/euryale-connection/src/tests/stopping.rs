@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use euryale_core::ledger::DropReason;
 use euryale_core::{
-    Abort, Access, Attempt, Claim, Error, ErrorKind, History, StopWhen, Transaction,
+    Abort, Access, Attempt, Claim, DropReason, Error, ErrorKind, History, StopWhen, Transaction,
     TransactionOptions,
 };
 use euryale_test::Behaviour::Wait;
@@ -14,7 +13,7 @@ use euryale_test::{CountingDatabase, Gate, Step, assert_quiet, eventually};
 use tokio::task::JoinHandle;
 use tokio::time::advance;
 
-use crate::{Pool, PoolClaim};
+use crate::{Pool, PoolBook, PoolClaim};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -349,7 +348,7 @@ async fn a_connection_that_a_late_call_may_hit_is_dropped() {
         pool.database().story(),
         "connect · begin read · statement · drop · connect · begin write · commit · interrupt 1"
     );
-    let dropped = &pool.ledger().connections.dropped;
+    let dropped = &pool.ledger().of::<PoolBook>().connections.dropped;
     assert_eq!(dropped.get(DropReason::Interrupted), 1);
     assert_quiet(pool.ledger()).await;
 }

@@ -2,8 +2,7 @@
 
 use std::cell::Cell;
 
-use euryale_core::ledger::DropReason;
-use euryale_core::{BoxError, Database, LeaseSource, Ledger, Phase, Switch, Task};
+use euryale_core::{BoxError, Database, DropReason, LeaseSource, Ledger, Phase, Switch, Task};
 use tokio::time::Instant;
 
 use crate::closing::drop_quietly;
@@ -63,7 +62,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
     }
 
     fn checkout(&mut self) -> Result<D::Connection, BoxError> {
-        let connections = &self.shared.ledger.connections;
+        let connections = &self.shared.book.connections;
         while let Some(idle) = self.shared.take_warmest() {
             connections.idle.add(-1);
             if self.shared.ages.are_over(&idle, Instant::now()) {
@@ -91,7 +90,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
         if matches!(reason, DropReason::Begin | DropReason::Disconnected) {
             self.contact.failed();
         }
-        let connections = &self.shared.ledger.connections;
+        let connections = &self.shared.book.connections;
         connections.in_use.add(-1);
         connections.dropped.add(reason, 1);
         drop_quietly(connection);

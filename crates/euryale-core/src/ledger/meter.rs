@@ -1,9 +1,8 @@
 //! The three kinds of meters.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-
-use super::Ledger;
 
 /// Only grows.
 #[derive(Debug, Default)]
@@ -21,9 +20,12 @@ impl Counter {
     }
 }
 
-/// Goes up and down, and remembers how high it was.
+/// Goes up and down, and remembers how high it was. Clones are handles to the same gauge.
+#[derive(Clone, Debug, Default)]
+pub struct Gauge(Arc<Levels>);
+
 #[derive(Debug, Default)]
-pub struct Gauge {
+struct Levels {
     now: AtomicI64,
     peak: AtomicI64,
 }
@@ -31,70 +33,69 @@ pub struct Gauge {
 impl Gauge {
     /// Adds `n`, which may be negative.
     pub fn add(&self, n: i64) {
-        let now = self.now.fetch_add(n, Relaxed) + n;
+        let now = self.0.now.fetch_add(n, Relaxed) + n;
         // Most changes are no peaks: a load is cheaper than a read-modify-write.
-        if now > self.peak.load(Relaxed) {
-            self.peak.fetch_max(now, Relaxed);
+        if now > self.0.peak.load(Relaxed) {
+            self.0.peak.fetch_max(now, Relaxed);
         }
     }
 
     /// Sets the value.
     pub fn set(&self, value: i64) {
-        self.now.store(value, Relaxed);
-        self.peak.fetch_max(value, Relaxed);
+        self.0.now.store(value, Relaxed);
+        self.0.peak.fetch_max(value, Relaxed);
     }
 
     /// The value now.
     pub fn get(&self) -> i64 {
-        self.now.load(Relaxed)
+        self.0.now.load(Relaxed)
     }
 
     /// The greatest value so far.
     pub fn peak(&self) -> i64 {
-        self.peak.load(Relaxed)
+        self.0.peak.load(Relaxed)
     }
 }
 
-/// Adds to a gauge, and takes it away again when it is dropped.
+/// Adds to a gauge, and takes it away again when it is dropped. It holds the gauge itself, so a
+/// body or a blob can keep it without naming the crate that counts.
 #[derive(Debug)]
 #[must_use]
 pub struct GaugeGuard {
-    ledger: Ledger,
-    gauge: fn(&Ledger) -> &Gauge,
+    gauge: Gauge,
     amount: i64,
 }
 
 impl GaugeGuard {
-    /// Adds `amount` to the gauge of `ledger` that `gauge` picks.
+    /// Adds `amount` to `gauge`.
     ///
     /// ```
     /// use euryale_core::{Ledger, ledger::GaugeGuard};
     ///
     /// let ledger = Ledger::new();
-    /// let open = GaugeGuard::new(&ledger, |ledger| &ledger.blobs.open, 1);
+    /// let open = GaugeGuard::new(&ledger.blobs.open, 1);
     /// assert_eq!(ledger.blobs.open.get(), 1);
     /// drop(open);
     /// assert_eq!(ledger.blobs.open.get(), 0);
     /// ```
-    pub fn new(ledger: &Ledger, gauge: fn(&Ledger) -> &Gauge, amount: i64) -> Self {
-        gauge(ledger).add(amount);
+    pub fn new(gauge: &Gauge, amount: i64) -> Self {
+        gauge.add(amount);
         Self {
-            ledger: ledger.clone(),
-            gauge,
+            gauge: gauge.clone(),
             amount,
         }
     }
 
     /// Adds `more` to what this guard will take away.
     pub fn grow(&mut self, more: i64) {
-        (self.gauge)(&self.ledger).add(more);
+        self.gauge.add(more);
         self.amount += more;
     }
 }
 
 impl Drop for GaugeGuard {
     fn drop(&mut self) {
-        (self.gauge)(&self.ledger).add(-self.amount);
+        self.gauge.add(-self.amount);
     }
 }
 
@@ -145,13 +146,42 @@ impl Histogram {
 
     /// How many were at most as long as each bound.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        BOUNDS.into_iter().zip(self.distribution().cumulative)
+    }
+
+    /// All that was counted, as it is now.
+    pub fn distribution(&self) -> Distribution {
         let mut sum = 0;
-        BOUNDS
-            .into_iter()
-            .zip(&self.buckets)
-            .map(move |(bound, bucket)| {
-                sum += bucket.load(Relaxed);
-                (bound, sum)
-            })
+        let cumulative = std::array::from_fn(|bucket| {
+            sum += self.buckets[bucket].load(Relaxed);
+            sum
+        });
+        Distribution {
+            cumulative,
+            count: sum + self.beyond.load(Relaxed),
+            sum: self.sum(),
+        }
+    }
+}
+
+/// The durations of a histogram at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Distribution {
+    /// How many were at most as long as each of [`Histogram::BOUNDS`].
+    pub cumulative: [u64; BOUNDS.len()],
+    /// How many there were.
+    pub count: u64,
+    /// Their sum.
+    pub sum: Duration,
+}
+
+impl Distribution {
+    pub(super) fn add(&mut self, more: &Self) {
+        for (count, more) in self.cumulative.iter_mut().zip(more.cumulative) {
+            *count += more;
+        }
+        self.count += more.count;
+        self.sum += more.sum;
     }
 }

@@ -1,14 +1,37 @@
 use std::time::Duration;
 
-use super::{DropReason, GaugeGuard, Histogram, Ledger, PerRoute};
-use crate::Route;
+use super::{Book, Counter, Figures, Gauge, GaugeGuard, Histogram, Kind, Ledger, Unsettled};
+
+/// The book of another crate.
+#[derive(Debug, Default)]
+struct QueueBook {
+    depth: Gauge,
+    in_use: Gauge,
+    wait_seconds: Histogram,
+    refused: Counter,
+}
+
+impl Book for QueueBook {
+    fn figures(&self, figures: &mut Figures) {
+        figures.peaked("queue_depth", "Jobs waiting.", &self.depth);
+        figures.histogram("queue_wait_seconds", "Waits.", &self.wait_seconds);
+        let refused = [("full", &self.refused)];
+        figures.counters("jobs_refused_total", "Refused.", "reason", refused);
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("connections in use", &self.in_use);
+        unsettled.gauge("queue depth", &self.depth);
+    }
+}
 
 #[test]
 fn what_is_held_is_named() {
     let ledger = Ledger::new();
+    let book = ledger.of::<QueueBook>();
     let guards = [
-        GaugeGuard::new(&ledger, |ledger| &ledger.queue.depth, 2),
-        GaugeGuard::new(&ledger, |ledger| &ledger.connections.in_use, 1),
+        GaugeGuard::new(&book.depth, 2),
+        GaugeGuard::new(&book.in_use, 1),
     ];
     assert_eq!(
         ledger.unsettled(),
@@ -16,7 +39,7 @@ fn what_is_held_is_named() {
     );
     drop(guards);
     assert!(ledger.unsettled().is_empty());
-    assert_eq!(ledger.queue.depth.peak(), 2);
+    assert_eq!(book.depth.peak(), 2);
 }
 
 #[test]
@@ -49,28 +72,29 @@ fn a_histogram_counts_bounds_inclusively_and_the_rest_beyond() {
 #[test]
 fn the_exposition_is_prometheus_text() {
     let ledger = Ledger::new();
-    ledger.connections.dropped.add(DropReason::Panicked, 2);
-    ledger.publishers.running.add(3);
-    ledger.publishers.running.add(-3);
-    ledger.promises.elapsed.add(4);
-    ledger.tiles.status.add(5);
-    ledger.theme_documents.elapsed.add(6);
-    ledger.queue.wait_seconds.record(Duration::from_millis(2));
+    let book = ledger.of::<QueueBook>();
+    ledger.transactions.stopped.drain.add(2);
+    ledger.lanes.of("a \\ \"b\"\nc").refused.add(1);
+    book.depth.add(3);
+    book.depth.add(-3);
+    book.refused.add(4);
+    book.wait_seconds.record(Duration::from_millis(2));
     let text = ledger.exposition();
     for line in [
-        "euryale_connections_dropped_total{reason=\"panicked\"} 2",
-        "euryale_publishers_running 0",
-        "euryale_publishers_running_peak 3",
-        "euryale_promises_total{outcome=\"elapsed\"} 4",
-        "euryale_requests_suspended 0",
-        "euryale_tiles_total{outcome=\"ok\"} 0",
-        "euryale_tiles_total{outcome=\"status\"} 5",
-        "euryale_theme_documents_total{outcome=\"elapsed\"} 6",
-        "euryale_queue_wait_seconds_bucket{le=\"0.0015\"} 0",
-        "euryale_queue_wait_seconds_bucket{le=\"0.002\"} 1",
-        "euryale_queue_wait_seconds_bucket{le=\"+Inf\"} 1",
-        "euryale_queue_wait_seconds_sum 0.002",
-        "euryale_queue_wait_seconds_count 1",
+        "# HELP euryale_transactions_stopped_total Transactions stopped before their commit.",
+        "# TYPE euryale_transactions_stopped_total counter",
+        "euryale_transactions_stopped_total{reason=\"drain\"} 2",
+        "euryale_transactions_stopped_total{reason=\"deadline\"} 0",
+        "euryale_promise_snapshots_total{outcome=\"pinned\"} 0",
+        r#"euryale_lane_refused_total{lane="a \\ \"b\"\nc"} 1"#,
+        "queue_depth 0",
+        "queue_depth_peak 3",
+        "jobs_refused_total{reason=\"full\"} 4",
+        "queue_wait_seconds_bucket{le=\"0.0015\"} 0",
+        "queue_wait_seconds_bucket{le=\"0.002\"} 1",
+        "queue_wait_seconds_bucket{le=\"+Inf\"} 1",
+        "queue_wait_seconds_sum 0.002",
+        "queue_wait_seconds_count 1",
     ] {
         assert!(
             text.lines().any(|found| found == line),
@@ -94,73 +118,80 @@ fn the_exposition_is_prometheus_text() {
 }
 
 #[test]
-fn conflicts_are_counted_by_route() {
+fn book_is_one_per_ledger_and_type() {
     let ledger = Ledger::new();
-    let resolved = &ledger.conflicts.resolved;
-    let exhausted = &ledger.conflicts.exhausted;
-    resolved.add(Some(&Route::new("/orders/{id}")), 2);
-    resolved.add(Some(&Route::new("/orders/{id}")), 1);
-    resolved.add(None, 4);
-    exhausted.add(Some(&Route::new("a \\ \"b\"\nc {é}")), 1);
-    exhausted.add(Some(&Route::new("")), 1);
-    assert_eq!((resolved.get(), exhausted.get()), (7, 2));
+    ledger.of::<QueueBook>().refused.add(1);
+    ledger.clone().of::<QueueBook>().refused.add(1);
+    assert_eq!(ledger.of::<QueueBook>().refused.get(), 2);
+    assert_eq!(Ledger::new().of::<QueueBook>().refused.get(), 0);
+    assert_eq!(
+        ledger
+            .exposition()
+            .matches("# TYPE jobs_refused_total")
+            .count(),
+        1
+    );
+}
+
+/// Counts other series of a family of [`QueueBook`]'s, and one of the same.
+#[derive(Debug, Default)]
+struct OtherBook {
+    full: Counter,
+    gone: Counter,
+}
+
+impl Book for OtherBook {
+    fn figures(&self, figures: &mut Figures) {
+        let refused = [("full", &self.full), ("gone", &self.gone)];
+        figures.counters("jobs_refused_total", "Of another crate.", "reason", refused);
+        figures.family("none_total", "Nothing yet.", Kind::Counter);
+    }
+}
+
+#[test]
+fn family_of_two_books_has_the_series_of_both() {
+    let ledger = Ledger::new();
+    ledger.of::<QueueBook>().refused.add(1);
+    ledger.of::<OtherBook>().full.add(2);
+    ledger.of::<OtherBook>().gone.add(4);
     let text = ledger.exposition();
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("euryale_conflicts_total"))
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            r#"euryale_conflicts_total{outcome="resolved",route=""} 4"#,
-            r#"euryale_conflicts_total{outcome="resolved",route="/orders/{id}"} 3"#,
-            r#"euryale_conflicts_total{outcome="exhausted",route=""} 1"#,
-            r#"euryale_conflicts_total{outcome="exhausted",route="a \\ \"b\"\nc {é}"} 1"#,
-        ]
-    );
-}
-
-#[test]
-fn both_outcomes_are_there_before_anything_happened() {
-    let text = Ledger::new().exposition();
-    for outcome in ["resolved", "exhausted"] {
-        let line = format!("euryale_conflicts_total{{outcome=\"{outcome}\",route=\"\"}} 0");
-        assert!(
-            text.lines().any(|found| found == line),
-            "{line} is not in\n{text}"
-        );
-    }
-}
-
-#[test]
-fn the_number_of_routes_is_bounded() {
-    let counter = PerRoute::default();
-    counter.add(None, 1);
-    for number in 0..1000 {
-        counter.add(Some(&Route::new(format!("/{number:03}"))), 1);
-    }
-    // Known ones go on being counted by name, and a route of that name is one of the others.
-    counter.add(Some(&Route::new("/255")), 1);
-    counter.add(Some(&Route::new("other")), 1);
-    let counts = counter.by_route();
-    assert_eq!(
-        counts.len(),
-        258,
-        "256 by name, the others, and those without"
-    );
-    assert_eq!(
-        counts.iter().map(|(_, count)| count).sum::<u64>(),
-        counter.get()
-    );
-    let of = |name: &str| {
-        counts
-            .iter()
-            .find(|(found, _)| &**found == name)
-            .map(|(_, count)| *count)
+    let of = |name: &str| -> Vec<&str> {
+        let lines = text.lines();
+        lines.filter(|line| line.contains(name)).collect()
     };
     assert_eq!(
-        (of(""), of("/000"), of("/255"), of("/256")),
-        (Some(1), Some(1), Some(2), None)
+        of("jobs_refused_total"),
+        [
+            "# HELP jobs_refused_total Refused.",
+            "# TYPE jobs_refused_total counter",
+            "jobs_refused_total{reason=\"full\"} 3",
+            "jobs_refused_total{reason=\"gone\"} 4",
+        ]
     );
-    assert_eq!(of("other"), Some(1000 - 256 + 1));
+    assert_eq!(of("none_total").len(), 2, "a family without a series");
+}
+
+#[test]
+fn figure_is_found_by_its_name_without_its_book() {
+    let ledger = Ledger::new();
+    let book = ledger.of::<QueueBook>();
+    book.depth.add(5);
+    book.depth.add(-3);
+    book.refused.add(7);
+    book.wait_seconds.record(Duration::from_secs(3600));
+    let figures = ledger.figures();
+    assert_eq!(figures.number("queue_depth", &[]), 2);
+    assert_eq!(figures.peak("queue_depth", &[]), 5);
+    assert_eq!(
+        figures.number("jobs_refused_total", &[("reason", "full")]),
+        7
+    );
+    assert_eq!(figures.number("jobs_refused_total", &[]), 0, "other labels");
+    let waits = figures.durations("queue_wait_seconds", &[]);
+    assert_eq!((waits.count, waits.cumulative[23]), (1, 0));
+    let reasons = figures.by_label("jobs_refused_total", "reason");
+    assert_eq!(
+        reasons.map(|(reason, _)| reason).collect::<Vec<_>>(),
+        ["full"]
+    );
 }

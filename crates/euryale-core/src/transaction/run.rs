@@ -5,11 +5,10 @@ use std::io;
 use super::{After, AlreadyReading, Transaction, wait};
 use crate::abort::Reason;
 use crate::database::fault;
-use crate::ledger::DropReason;
 use crate::panic::{PanicMessage, drop_quietly};
 use crate::{
-    Abort, Access, Attempt, BoxError, Database, Descriptors, Error, ErrorKind, Fault, Lease,
-    NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
+    Abort, Access, Attempt, BoxError, Database, Descriptors, DropReason, Error, ErrorKind, Fault,
+    Lease, NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
 };
 
 /// How a transaction is run.

@@ -33,7 +33,7 @@ pub(super) fn task(ledger: &Ledger, future: impl Future<Output = ()> + Send + 's
 /// Counts a task from now, when it is about to be spawned, to its end.
 pub(super) fn counted(ledger: &Ledger, task: Task) -> Task {
     ledger.tasks.spawned.add(1);
-    let running = GaugeGuard::new(ledger, |ledger| &ledger.tasks.running, 1);
+    let running = GaugeGuard::new(&ledger.tasks.running, 1);
     Box::pin(async move {
         task.await;
         drop(running);

@@ -7,7 +7,7 @@ use http::Method;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::{ask_with, ok, text};
-use crate::DeferredLayer;
+use crate::{DeferredBook, DeferredLayer};
 
 struct Dropped(Arc<AtomicUsize>);
 
@@ -40,7 +40,7 @@ async fn who_finds_no_place_is_refused_at_once() {
     let blocking = [gate.clone(), gate.clone()]
         .map(|gate| tokio::spawn(ask_with(layer.clone(), Method::GET, move || held(gate))));
     eventually("all places are taken", || {
-        ledger.deferred.running.get() == 4
+        ledger.of::<DeferredBook>().running.get() == 4
     })
     .await;
     let kind = async |answer: Response| {
@@ -72,7 +72,7 @@ async fn who_finds_no_place_is_refused_at_once() {
         "one that is never read gives its place back"
     );
     assert!(text(second).await.is_empty());
-    assert_eq!(ledger.deferred.full.get(), 3);
+    assert_eq!(ledger.of::<DeferredBook>().full.get(), 3);
     gate.open();
     for task in blocking {
         assert_eq!(text(task.await.unwrap().unwrap()).await, "held");
@@ -80,7 +80,10 @@ async fn who_finds_no_place_is_refused_at_once() {
     futures.iter().for_each(tokio::task::JoinHandle::abort);
     assert_quiet(&ledger).await;
     assert_eq!(
-        (ledger.deferred.ok.get(), ledger.deferred.cancelled.get()),
+        (
+            ledger.of::<DeferredBook>().ok.get(),
+            ledger.of::<DeferredBook>().cancelled.get()
+        ),
         (2, 2)
     );
 }
@@ -117,7 +120,7 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
         Deferred::new(wait).into()
     };
     let task = tokio::spawn(ask_with(layer.clone(), Method::GET, answer));
-    eventually("it runs", || ledger.deferred.running.get() == 1).await;
+    eventually("it runs", || ledger.of::<DeferredBook>().running.get() == 1).await;
     task.abort();
     assert_quiet(&ledger).await;
     assert_eq!(count(), 1);
@@ -138,14 +141,14 @@ async fn when_the_client_goes_what_is_async_is_dropped_and_what_blocks_keeps_its
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
     assert_eq!(
-        (ledger.deferred.running.get(), count()),
+        (ledger.of::<DeferredBook>().running.get(), count()),
         (1, 1),
         "its thread is not free"
     );
     gate.open();
     assert_quiet(&ledger).await;
     eventually("its result is dropped", || count() == 2).await;
-    assert_eq!(ledger.deferred.cancelled.get(), 2);
+    assert_eq!(ledger.of::<DeferredBook>().cancelled.get(), 2);
 }
 
 /// A runtime whose only blocking thread is busy: the work waits in tokio's queue.
@@ -170,7 +173,10 @@ fn what_has_not_begun_when_the_client_goes_never_does() {
         let task = tokio::spawn(ask_with(layer, Method::GET, move || {
             Deferred::blocking(never).into()
         }));
-        eventually("it waits", || ledger.deferred.running.get() == 1).await;
+        eventually("it waits", || {
+            ledger.of::<DeferredBook>().running.get() == 1
+        })
+        .await;
         task.abort();
         gate.open();
         busy.await.unwrap();
@@ -241,7 +247,10 @@ async fn whatever_is_committed_waits_for_its_turn() {
         for answer in answers {
             assert!(!answer.await.unwrap().is_empty());
         }
-        assert_eq!((gate.passed(), ledger.deferred.full.get()), (100, 0));
+        assert_eq!(
+            (gate.passed(), ledger.of::<DeferredBook>().full.get()),
+            (100, 0)
+        );
         let lanes = ["deferred", "writers"].map(|lane| ledger.lanes.of(lane).running.peak());
         assert_eq!(lanes.iter().sum::<i64>(), 2);
         assert_quiet(&ledger).await;
@@ -275,7 +284,7 @@ async fn a_full_lane_refuses_before_the_commit() {
         for answer in begun {
             assert!(!answer.await.unwrap().is_empty());
         }
-        assert_eq!(ledger.deferred.full.get(), 1);
+        assert_eq!(ledger.of::<DeferredBook>().full.get(), 1);
         assert_quiet(&ledger).await;
     }
 }
@@ -288,7 +297,7 @@ async fn futures_are_bounded_before_the_commit() {
     let never = || Deferred::new(std::future::pending::<Result<Response, Error>>()).into();
     let answer = || publish(layer.clone(), Arc::clone(&committed), never());
     let first = tokio::spawn(answer());
-    eventually("it runs", || ledger.deferred.running.get() == 1).await;
+    eventually("it runs", || ledger.of::<DeferredBook>().running.get() == 1).await;
     assert_eq!(answer().await.unwrap_err().kind(), ErrorKind::LaneFull);
     assert_eq!(committed.load(Ordering::SeqCst), 1);
     first.abort();

@@ -9,7 +9,7 @@ use euryale_core::Error;
 use euryale_test::eventually;
 
 use super::{Site, say};
-use crate::{Key, PromisesExt, RepublishLayer};
+use crate::{Key, PromiseBook, PromisesExt, RepublishLayer};
 
 const NUMBER: Key<u32> = Key::new("number");
 
@@ -37,17 +37,17 @@ async fn a_new_key_in_each_pass() {
         say(pass)
     });
     assert_eq!(site.text("/8").await, "8");
-    assert_eq!(site.ledger().conflicts.attempts.get(), 8);
+    assert_eq!(site.ledger().transactions.attempts.get(), 8);
     let error = site.ask("/9").await.unwrap_err();
     assert_eq!(error.kind().status(), 508);
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(source, "asked for in the last pass: number(8)");
     assert_eq!(
-        site.ledger().conflicts.attempts.get(),
+        site.ledger().transactions.attempts.get(),
         16,
         "exactly the limit"
     );
-    assert_eq!(site.ledger().promises.passes.get(), 14);
+    assert_eq!(site.ledger().of::<PromiseBook>().passes.get(), 14);
     site.quiet().await;
 }
 
@@ -93,13 +93,16 @@ async fn running_promises_are_bounded() {
         let site = site.clone();
         async move { site.ask("/5").await.map(drop) }
     });
-    eventually("two run", || site.ledger().promises.running.get() == 2).await;
+    eventually("two run", || {
+        site.ledger().of::<PromiseBook>().running.get() == 2
+    })
+    .await;
     request.abort();
     site.quiet().await;
     assert_eq!(
         (
-            site.ledger().promises.running.peak(),
-            site.ledger().promises.cancelled.get()
+            site.ledger().of::<PromiseBook>().running.peak(),
+            site.ledger().of::<PromiseBook>().cancelled.get()
         ),
         (2, 5)
     );
@@ -113,7 +116,7 @@ async fn requests_set_aside_are_bounded() {
         async move { site.ask("/1").await.map(drop) }
     });
     eventually("one is set aside", || {
-        site.ledger().promises.suspended.get() == 1
+        site.ledger().of::<PromiseBook>().suspended.get() == 1
     })
     .await;
     assert_eq!(site.text("/1").await, "SuspendedFull");

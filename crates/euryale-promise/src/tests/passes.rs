@@ -14,7 +14,7 @@ use tower::util::MapRequestLayer;
 use tower::{ServiceBuilder, ServiceExt};
 
 use super::{Site, say, text};
-use crate::{Key, PromisesExt, RepublishLayer};
+use crate::{Key, PromiseBook, PromisesExt, RepublishLayer};
 
 async fn one() -> Result<u32, Infallible> {
     Ok(1)
@@ -123,8 +123,8 @@ async fn errors_and_other_aborts_are_answers() {
     assert_eq!(site.ask("/missing").await.unwrap().status(), 404);
     assert_eq!(site.text("/panic").await, "Panicked");
     assert_eq!(site.text("/").await, "Application");
-    assert_eq!(site.ledger().conflicts.attempts.get(), 3);
-    assert_eq!(site.ledger().promises.ok.get(), 0);
+    assert_eq!(site.ledger().transactions.attempts.get(), 3);
+    assert_eq!(site.ledger().of::<PromiseBook>().ok.get(), 0);
     site.quiet().await;
 }
 
@@ -144,7 +144,7 @@ async fn a_placeholder_is_an_answer_when_the_publisher_says_so() {
     assert_eq!(site.text("/now").await, "soon");
     assert_eq!(
         (
-            site.ledger().conflicts.attempts.get(),
+            site.ledger().transactions.attempts.get(),
             site.ledger().transactions.committed.get()
         ),
         (1, 1)
@@ -152,12 +152,12 @@ async fn a_placeholder_is_an_answer_when_the_publisher_says_so() {
     assert_eq!(site.text("/").await, "1");
     assert_eq!(
         (
-            site.ledger().conflicts.attempts.get(),
+            site.ledger().transactions.attempts.get(),
             site.ledger().transactions.committed.get()
         ),
         (3, 2)
     );
-    assert_eq!(site.ledger().promises.ok.get(), 1);
+    assert_eq!(site.ledger().of::<PromiseBook>().ok.get(), 1);
     site.quiet().await;
 }
 
@@ -217,7 +217,7 @@ async fn a_conflict_in_each_pass() {
     assert_eq!(ran.load(SeqCst), 1);
     let ledger = site.ledger();
     assert_eq!(
-        ledger.conflicts.attempts.get(),
+        ledger.transactions.attempts.get(),
         8,
         "three conflicts and a suspension, three and an answer"
     );
@@ -342,7 +342,7 @@ async fn a_further_pass_goes_ahead_of_new_work() {
     };
     let mut requests = vec![ask("/promise")];
     eventually("it is set aside", || {
-        site.ledger().promises.running.get() == 1
+        site.ledger().of::<PromiseBook>().running.get() == 1
     })
     .await;
     requests.push(ask("/held"));

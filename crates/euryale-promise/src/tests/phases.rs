@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::{Site, say, word};
-use crate::{PromisesExt, RepublishLayer};
+use crate::{PromiseBook, PromisesExt, RepublishLayer};
 
 /// Where the request is when its client goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,7 +153,7 @@ impl Scene {
     async fn advance(&self, request: &JoinHandle<String>, to: Phase) {
         let passes = &self.passes;
         let pool = &self.site.pool;
-        let promises = &self.site.ledger().promises;
+        let promises = &self.site.ledger().of::<PromiseBook>();
         if to == Phase::Queued {
             return eventually("it waits", || pool.status().queued == 1).await;
         }
@@ -219,10 +219,13 @@ async fn one(phase: Phase, promise: Promise, end: End) {
     let answer = request.await;
     assert_eq!(answer.is_ok(), phase == Phase::Never, "{what}");
     if !matches!(promise, Promise::Blocks) {
-        eventually("no promise runs", || ledger.promises.running.get() == 0).await;
+        eventually("no promise runs", || {
+            ledger.of::<PromiseBook>().running.get() == 0
+        })
+        .await;
     }
     eventually("nothing is set aside", || {
-        ledger.promises.suspended.get() == 0
+        ledger.of::<PromiseBook>().suspended.get() == 0
     })
     .await;
     scene.open_all();
@@ -240,11 +243,11 @@ async fn one(phase: Phase, promise: Promise, end: End) {
     };
     eventually("holders end", || scene.site.pool.status().running == 0).await;
     assert_eq!(
-        ledger.conflicts.attempts.get(),
+        ledger.transactions.attempts.get(),
         published,
         "no further pass: {what}"
     );
-    let promises = &ledger.promises;
+    let promises = &ledger.of::<PromiseBook>();
     let counted = [
         &promises.ok,
         &promises.error,

@@ -9,7 +9,7 @@ use euryale_test::eventually;
 use tokio::sync::Semaphore;
 
 use super::{Site, say, word};
-use crate::{Key, PromisesExt, RepublishLayer};
+use crate::{Key, PromiseBook, PromisesExt, RepublishLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CALL: Key<u32> = Key::new("call");
@@ -81,9 +81,12 @@ async fn a_hundred_requests_and_one_call() {
             tokio::spawn(async move { site.text("/60/0").await })
         })
         .collect();
-    eventually("all wait", || site.ledger().promises.suspended.get() == 100).await;
+    eventually("all wait", || {
+        site.ledger().of::<PromiseBook>().suspended.get() == 100
+    })
+    .await;
     eventually("one calls", || upstream.calls() == 1).await;
-    assert_eq!(site.ledger().promises.running.get(), 1);
+    assert_eq!(site.ledger().of::<PromiseBook>().running.get(), 1);
     upstream.open.add_permits(MANY);
     for request in requests {
         assert_eq!(request.await.unwrap(), "1 in pass 2");
@@ -94,7 +97,7 @@ async fn a_hundred_requests_and_one_call() {
         "there already: no second pass"
     );
     assert_eq!(upstream.calls(), 1);
-    let promises = &site.ledger().promises;
+    let promises = &site.ledger().of::<PromiseBook>();
     assert_eq!((promises.ok.get(), promises.shared.get()), (1, 100));
     site.quiet().await;
 }
@@ -126,7 +129,10 @@ async fn an_error_is_shared_by_those_who_wait_and_not_kept() {
             tokio::spawn(async move { site.text("/60/0").await })
         })
         .collect();
-    eventually("all wait", || site.ledger().promises.suspended.get() == 10).await;
+    eventually("all wait", || {
+        site.ledger().of::<PromiseBook>().suspended.get() == 10
+    })
+    .await;
     upstream.open.add_permits(MANY);
     for request in requests {
         assert_eq!(request.await.unwrap(), "a promise failed: down in pass 2");
@@ -203,11 +209,17 @@ async fn who_asked_first_may_leave_and_the_last_one_ends_it() {
     let first = ask();
     eventually("it calls", || upstream.calls() == 1).await;
     let second = ask();
-    eventually("two wait", || site.ledger().promises.suspended.get() == 2).await;
+    eventually("two wait", || {
+        site.ledger().of::<PromiseBook>().suspended.get() == 2
+    })
+    .await;
     first.abort();
-    eventually("one waits", || site.ledger().promises.suspended.get() == 1).await;
+    eventually("one waits", || {
+        site.ledger().of::<PromiseBook>().suspended.get() == 1
+    })
+    .await;
     assert_eq!(
-        site.ledger().promises.running.get(),
+        site.ledger().of::<PromiseBook>().running.get(),
         1,
         "somebody still waits"
     );
@@ -221,7 +233,7 @@ async fn who_asked_first_may_leave_and_the_last_one_ends_it() {
     third.abort();
     site.quiet().await;
     assert_eq!(
-        site.ledger().promises.cancelled.get(),
+        site.ledger().of::<PromiseBook>().cancelled.get(),
         1,
         "nobody waits any more"
     );

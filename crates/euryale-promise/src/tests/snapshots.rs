@@ -92,11 +92,11 @@ async fn seen(layer: RepublishLayer, method: Method, forgets: bool) -> (String, 
 }
 
 fn counts(ledger: &Ledger) -> [u64; 3] {
-    let promises = &ledger.promises;
+    let snapshots = &ledger.snapshots;
     [
-        promises.snapshots_pinned.get(),
-        promises.snapshots_gone.get(),
-        promises.snapshots_unsupported.get(),
+        snapshots.pinned.get(),
+        snapshots.gone.get(),
+        snapshots.unsupported.get(),
     ]
 }
 

@@ -11,7 +11,7 @@ use euryale_test::TestError;
 use tokio::time::Instant;
 
 use super::{Lent, Site, say, word};
-use crate::{PromiseError, PromisesExt, RepublishLayer};
+use crate::{PromiseBook, PromiseError, PromisesExt, RepublishLayer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -69,7 +69,7 @@ async fn failures_are_values() {
         timing.ends_with("at-once;dur=0.0;desc=\"failed\", never;dur=1000.0;desc=\"elapsed\""),
         "{timing}"
     );
-    let promises = &site.ledger().promises;
+    let promises = &site.ledger().of::<PromiseBook>();
     assert_eq!(
         (
             promises.ok.get(),
@@ -129,7 +129,10 @@ async fn a_blocking_promise_keeps_its_thread() {
     let late = "a promise was not resolved in time";
     assert_eq!(site.text("/").await, late);
     assert_eq!(
-        (gate.waiting(), site.ledger().promises.running.get()),
+        (
+            gate.waiting(),
+            site.ledger().of::<PromiseBook>().running.get()
+        ),
         (1, 1)
     );
     assert_eq!(site.text("/").await, late);
@@ -137,7 +140,10 @@ async fn a_blocking_promise_keeps_its_thread() {
     gate.open();
     site.quiet().await;
     assert_eq!(
-        (gate.passed(), site.ledger().promises.elapsed.get()),
+        (
+            gate.passed(),
+            site.ledger().of::<PromiseBook>().elapsed.get()
+        ),
         (1, 2)
     );
     assert_eq!(site.text("/").await, "1");
@@ -154,7 +160,7 @@ async fn a_failure_passed_on_is_an_error_of_the_application() {
     let error = site.ask("/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Application);
     assert_eq!(
-        site.ledger().conflicts.attempts.get(),
+        site.ledger().transactions.attempts.get(),
         2,
         "two passes, and no other attempt"
     );

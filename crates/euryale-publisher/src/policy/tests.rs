@@ -8,6 +8,7 @@ use tower::retry::RetryLayer;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use super::ConflictPolicy;
+use crate::ConflictBook;
 
 /// Sends a request through a retry layer to a service that fails `failures` times with `kind`;
 /// gives the answer, and when and with which history the service was called.
@@ -60,8 +61,8 @@ async fn three_conflicts_are_resolved_and_four_are_not() {
     }
     assert_eq!(
         (
-            ledger.conflicts.resolved.get(),
-            ledger.conflicts.exhausted.get()
+            ledger.of::<ConflictBook>().resolved.get(),
+            ledger.of::<ConflictBook>().exhausted.get()
         ),
         (3, 2)
     );
@@ -151,7 +152,7 @@ async fn a_conflict_of_an_earlier_pass_is_resolved_by_the_one_that_answers() {
         ErrorKind::Suspended
     );
     assert_eq!(
-        ledger.conflicts.resolved.get(),
+        ledger.of::<ConflictBook>().resolved.get(),
         0,
         "it was not answered yet"
     );
@@ -162,8 +163,8 @@ async fn a_conflict_of_an_earlier_pass_is_resolved_by_the_one_that_answers() {
     assert_eq!(service.oneshot(request).await.unwrap().conflicts, 1);
     assert_eq!(
         (
-            ledger.conflicts.resolved.get(),
-            ledger.conflicts.exhausted.get()
+            ledger.of::<ConflictBook>().resolved.get(),
+            ledger.of::<ConflictBook>().exhausted.get()
         ),
         (1, 0)
     );

@@ -158,7 +158,8 @@ impl Status {
             .slowest
             .as_ref()
             .map(|slowest| slowest.list(std::time::Instant::now()));
-        let now = Sample::of(&self.ledger, Instant::now());
+        let all = self.ledger.figures();
+        let now = Sample::of(&all, Instant::now());
         let mut history = self
             .shared
             .history
@@ -174,7 +175,7 @@ impl Status {
             state,
             up: now.at.duration_since(self.shared.since),
         };
-        Figures::new(&self.ledger, &history, &now, process, details, slowest)
+        Figures::new(&all, &history, &now, process, details, slowest)
     }
 }
 

@@ -41,7 +41,7 @@ const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
     pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
-        let warmth = Warmth::new(&windows.ledger);
+        let warmth = Warmth::new(&windows.counts.ledger);
         Self {
             stream,
             windows,
@@ -120,11 +120,11 @@ impl SendfileIo {
             return Poll::Ready(Err(error));
         }
         self.stint.did(sent);
-        let counts = &self.windows.ledger.blobs.sent;
+        let counts = &self.windows.counts.book;
         let count = if self.copies {
-            &counts.read_bytes
+            &counts.copied
         } else {
-            &counts.sendfile_bytes
+            &counts.bytes
         };
         count.add(sent as u64);
         Poll::Ready(Ok(sent))
@@ -248,6 +248,7 @@ mod tests {
 
     use super::*;
     use crate::sendfile::cold::of_fs;
+    use crate::sendfile_book::SendfileCounts;
     use euryale_core::Ledger;
 
     /// A socket and its peer.
@@ -257,7 +258,10 @@ mod tests {
             .await
             .unwrap();
         let stream = listener.accept().await.unwrap().0;
-        (SendfileIo::new(stream, Windows::new(Ledger::new())), peer)
+        (
+            SendfileIo::new(stream, Windows::new(SendfileCounts::new(Ledger::new()))),
+            peer,
+        )
     }
 
     /// Its bytes as a window of the socket, and it.
@@ -358,7 +362,7 @@ mod tests {
         let (mut socket, mut peer) = pair().await;
         let (bytes, _) = window(&socket, 3 << 20);
         socket.copies = true;
-        let ledger = socket.windows.ledger.clone();
+        let sent = Arc::clone(&socket.windows.counts.book);
         let write = async {
             socket.write_all(&bytes).await.unwrap();
             drop(socket);
@@ -367,11 +371,7 @@ mod tests {
         let (_, read) = tokio::join!(write, peer.read_to_end(&mut taken));
         read.unwrap();
         assert!(taken == bytes);
-        let sent = &ledger.blobs.sent;
-        assert_eq!(
-            (sent.read_bytes.get(), sent.sendfile_bytes.get()),
-            (3 << 20, 0)
-        );
+        assert_eq!((sent.copied.get(), sent.bytes.get()), (3 << 20, 0));
     }
 
     #[test]

@@ -32,8 +32,8 @@ impl ThroughWindow {
 
 impl ReadBlob for ThroughWindow {
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
-        self.windows.ledger.blobs.sent.sendfile.add(1);
-        let warmth = Warmth::new(&self.windows.ledger);
+        self.windows.counts.book.blobs.add(1);
+        let warmth = Warmth::new(&self.windows.counts.ledger);
         Box::new(Chunks {
             blob,
             bytes: self.bytes.clone(),

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use euryale_core::{Blob, Ledger};
+use euryale_core::Blob;
 
 use super::map::Map;
+use crate::sendfile_book::SendfileCounts;
 
 /// The windows that are open on one socket: mostly none or one.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct Windows {
     open: Mutex<Vec<Window>>,
     /// How many those are: most writes of a socket have no file in them.
     count: AtomicUsize,
-    pub(super) ledger: Ledger,
+    pub(super) counts: SendfileCounts,
 }
 
 /// Addresses, and the blob that they are: counted as open for as long as any of it may be sent.
@@ -34,11 +35,11 @@ pub(super) struct Place {
 }
 
 impl Windows {
-    pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
+    pub(crate) fn new(counts: SendfileCounts) -> Arc<Self> {
         Arc::new(Self {
             open: Mutex::default(),
             count: AtomicUsize::new(0),
-            ledger,
+            counts,
         })
     }
 

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use euryale_core::Ledger;
 use http::{Method, StatusCode, Uri};
 
 use super::ending::Ending;
+use crate::ServerBook;
 use crate::slowest::Watched;
 
 /// What a socket, the edge above hyper and the bodies tell each other. Relaxed atomics suffice:
@@ -15,7 +15,7 @@ use crate::slowest::Watched;
 /// anything about another.
 #[derive(Debug)]
 pub(crate) struct SocketCell {
-    pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<ServerBook>,
     born: Instant,
     /// A request of HTTP/2 was called.
     http2: AtomicBool,
@@ -94,9 +94,9 @@ const NOBODY: u8 = u8::MAX;
 pub(super) struct LongTarget;
 
 impl SocketCell {
-    pub(crate) fn new(ledger: Ledger) -> Self {
+    pub(crate) fn new(book: Arc<ServerBook>) -> Self {
         Self {
-            ledger,
+            book,
             born: Instant::now(),
             http2: AtomicBool::new(false),
             greeted: AtomicBool::new(false),
@@ -276,7 +276,7 @@ impl SocketCell {
 
     /// The response to the head that was parsed at `parsed` is written, as far as anyone can tell.
     pub(crate) fn record(&self, parsed: Instant) {
-        self.ledger.response_head_seconds.record(parsed.elapsed());
+        self.book.response_head_seconds.record(parsed.elapsed());
     }
 
     pub(crate) fn blame(&self, ending: Ending) {
@@ -377,7 +377,7 @@ impl SocketCell {
 
     pub(super) fn count_ending(&self) {
         let ending = Ending::from_number(self.ending.load(Relaxed)).unwrap_or(Ending::Failed);
-        ending.counter(&self.ledger.sockets).add(1);
+        ending.counter(&self.book.sockets).add(1);
     }
 }
 

@@ -1,6 +1,8 @@
 //! How sockets come to their ends.
 
-use euryale_core::ledger::{Counter, Sockets};
+use euryale_core::ledger::Counter;
+
+use crate::Sockets;
 
 /// How a socket came to its end: the reasons of `euryale_sockets_closed_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

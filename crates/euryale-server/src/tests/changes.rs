@@ -4,6 +4,7 @@ use axum::Router;
 use axum::routing::get;
 
 use super::*;
+use crate::ServerBook;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -56,10 +57,14 @@ async fn when_fewer_sockets_may_be_open_none_is_closed_and_new_ones_wait() {
     let mut three = site.peer().await;
     three.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     drop(one);
-    eventually(|| site.ledger.sockets.finished.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.finished.get() == 1).await;
     for _ in 0..20 {
         assert_eq!(two.get("/").await.1, "hello");
-        assert_eq!(site.ledger.sockets.open.get(), 1, "its place is gone");
+        assert_eq!(
+            site.ledger.of::<ServerBook>().sockets.open.get(),
+            1,
+            "its place is gone"
+        );
     }
     drop(two);
     assert_eq!(three.response().await.1, "hello");
@@ -68,7 +73,7 @@ async fn when_fewer_sockets_may_be_open_none_is_closed_and_new_ones_wait() {
     for peer in &mut more {
         assert_eq!(peer.get("/").await.1, "hello");
     }
-    assert_eq!(site.ledger.sockets.open.get(), 3);
+    assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 3);
     site.end().await;
 }
 

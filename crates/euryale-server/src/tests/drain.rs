@@ -3,6 +3,7 @@ use axum::routing::get;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::ServerBook;
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -36,7 +37,7 @@ async fn a_response_in_flight_is_finished_and_new_peers_are_refused() {
     let mut idle = site.peer().await;
     idle.get("/now").await;
     let mut fresh = site.peer().await;
-    eventually(|| site.ledger.sockets.open.get() == 3).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 3).await;
 
     site.shutdown.drain();
     assert_eq!(idle.rest().await, b"");
@@ -116,7 +117,7 @@ async fn who_reads_nothing_and_asks_nothing_does_not_hold_up_the_drain() {
     let ledger = site.ledger.clone();
     let drained = site.end().await;
     assert_eq!((drained.finished, drained.cut), (2, 0));
-    assert_eq!(ledger.sockets.finished.get(), 2);
+    assert_eq!(ledger.of::<ServerBook>().sockets.finished.get(), 2);
     drop((asked, fresh));
 }
 
@@ -162,7 +163,7 @@ async fn the_deadline_cuts_what_never_returns() {
     partial.send("GET / HT").await;
     gate.arrived().await;
     gate.arrived().await;
-    eventually(|| site.ledger.sockets.open.get() == 3).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 3).await;
 
     site.shutdown.drain();
     assert_eq!(http1.rest().await, b"");
@@ -171,7 +172,10 @@ async fn the_deadline_cuts_what_never_returns() {
     let drained = site.end().await;
     assert!(!drained.is_complete());
     assert_eq!(drained.cut + drained.finished, 3);
-    assert_eq!(ledger.sockets.cut.get(), drained.cut as u64);
+    assert_eq!(
+        ledger.of::<ServerBook>().sockets.cut.get(),
+        drained.cut as u64
+    );
     assert!(drained.cut >= 2);
     let _ = within(dropped.acquire_many(2)).await.unwrap();
 }
@@ -316,7 +320,7 @@ async fn an_upgraded_socket_is_waited_for() {
                 .starts_with(&format!("HTTP/1.1 {status} "))
         );
         ends.arrived().await;
-        assert_eq!(site.ledger.sockets.open.get(), 1);
+        assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 1);
         site.shutdown.drain();
         let is_patient = deadline == Duration::MAX;
         if is_patient {
@@ -333,8 +337,11 @@ async fn an_upgraded_socket_is_waited_for() {
         }
         // A route that reads or writes has heard of it.
         let _ = within(dropped.acquire()).await.unwrap();
-        eventually(|| ledger.sockets.open.get() == 0).await;
-        let ended = [ledger.sockets.finished.get(), ledger.sockets.cut.get()];
+        eventually(|| ledger.of::<ServerBook>().sockets.open.get() == 0).await;
+        let ended = [
+            ledger.of::<ServerBook>().sockets.finished.get(),
+            ledger.of::<ServerBook>().sockets.cut.get(),
+        ];
         assert_eq!(
             ended,
             [u64::from(is_patient), u64::from(!is_patient)],
@@ -362,10 +369,10 @@ async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
     let site = Site::start(Server::new(), app).await;
     // One that was accepted, one that rests, and one that the kernel may not have handed over yet.
     let mut accepted = site.peer().await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     let mut rested = site.peer().await;
     assert_eq!(rested.get("/").await.1, "hello");
-    eventually(|| site.ledger.sockets.resting.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.resting.get() == 1).await;
     let mut last = site.peer().await;
     last.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     site.shutdown.drain();
@@ -387,7 +394,7 @@ async fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
 async fn who_says_nothing_does_not_hold_up_the_drain() {
     let site = Site::start(Server::new(), axum::Router::new()).await;
     let mut silent = site.peer().await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     site.shutdown.drain();
     assert_eq!(silent.rest().await, b"");
     assert!(site.end().await.is_complete());

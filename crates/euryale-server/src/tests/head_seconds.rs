@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
+use crate::ServerBook;
 use crate::socket::{Open, ServerIo, Socket, SocketCell};
 
 fn app() -> Router {
@@ -27,11 +28,18 @@ async fn each_response_counts_once_with_keep_alive() {
         .zip(1..)
     {
         peer.get(path).await;
-        assert_eq!(site.ledger.response_head_seconds.count(), count, "{path}");
+        assert_eq!(
+            site.ledger.of::<ServerBook>().response_head_seconds.count(),
+            count,
+            "{path}"
+        );
     }
     drop(peer);
     site.all_closed().await;
-    assert_eq!(site.ledger.response_head_seconds.count(), 5);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().response_head_seconds.count(),
+        5
+    );
     site.end().await;
 }
 
@@ -50,7 +58,7 @@ async fn each_response_counts_once_with_pipelining() {
     drop(peer);
     site.all_closed().await;
     assert_eq!(
-        site.ledger.response_head_seconds.count(),
+        site.ledger.of::<ServerBook>().response_head_seconds.count(),
         paths.len() as u64
     );
     site.end().await;
@@ -65,10 +73,16 @@ async fn a_hundred_continue_is_no_response() {
     )
     .await;
     assert!(peer.head().await.starts_with("HTTP/1.1 100 "));
-    assert_eq!(site.ledger.response_head_seconds.count(), 0);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().response_head_seconds.count(),
+        0
+    );
     peer.send("ok").await;
     assert_eq!(peer.response().await.1, "ok");
-    assert_eq!(site.ledger.response_head_seconds.count(), 1);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().response_head_seconds.count(),
+        1
+    );
     site.end().await;
 }
 
@@ -83,7 +97,10 @@ async fn a_response_that_is_never_written_does_not_count() {
     gate.arrived().await;
     drop(peer);
     site.all_closed().await;
-    assert_eq!(site.ledger.response_head_seconds.count(), 0);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().response_head_seconds.count(),
+        0
+    );
     site.end().await;
 }
 
@@ -91,11 +108,11 @@ async fn a_response_that_is_never_written_does_not_count() {
 #[tokio::test]
 async fn heads_that_wait_behind_each_other_count_once_each() {
     let ledger = Ledger::new();
-    let cell = Arc::new(SocketCell::new(ledger.clone()));
+    let cell = Arc::new(SocketCell::new(ledger.of()));
     let (io, _other) = tokio::io::duplex(64);
     let open = Open::new(cell.clone(), TaskTracker::new().token(), None);
     let (mut io, _back) = ServerIo::new(Socket { io, open }, 0, 0, &CancellationToken::new());
-    let seconds = &ledger.response_head_seconds;
+    let seconds = &ledger.of::<ServerBook>().response_head_seconds;
     io.write_all(b"body of an earlier response").await.unwrap();
     assert_eq!(seconds.count(), 0);
     let parsed = Instant::now();

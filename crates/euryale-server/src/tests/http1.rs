@@ -3,6 +3,7 @@ use axum::extract::Path;
 use axum::routing::get;
 
 use super::*;
+use crate::ServerBook;
 use euryale_core::Peer as Sender;
 
 fn echo() -> Router {
@@ -106,7 +107,7 @@ async fn heads_beyond_the_limits_are_refused() {
     }
     site.all_closed().await;
     assert_eq!(site.closed(), "head_too_large 2");
-    assert_eq!(site.ledger.requests_refused.get(), 2);
+    assert_eq!(site.ledger.of::<ServerBook>().requests_refused.get(), 2);
     let mut peer = site.peer().await;
     let fits = format!(
         "GET /a HTTP/1.1\r\nhost: a\r\n{}\r\n",

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncRead;
 
 use super::*;
+use crate::ServerBook;
 
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -90,7 +91,10 @@ async fn prior_knowledge_is_served() {
             .to_bytes();
         assert_eq!(body, path);
     }
-    assert_eq!(site.ledger.response_head_seconds.count(), 2);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().response_head_seconds.count(),
+        2
+    );
     drop(client);
     site.all_closed().await;
     assert_eq!(site.closed(), "finished 1");
@@ -300,7 +304,7 @@ async fn requests_that_are_refused_are_counted_and_the_socket_stays() {
         let response = client.send_request(request("GET", path)).await.unwrap();
         assert_eq!(response.status(), status);
     }
-    assert_eq!(site.ledger.requests_refused.get(), 1);
+    assert_eq!(site.ledger.of::<ServerBook>().requests_refused.get(), 1);
     drop(client);
     site.all_closed().await;
     site.end().await;

@@ -3,6 +3,7 @@ use axum::routing::get;
 
 use super::http2::{PREFACE, SETTINGS, next_frame};
 use super::*;
+use crate::ServerBook;
 
 fn app() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
@@ -19,7 +20,7 @@ async fn more_sockets_than_may_be_wait() {
     third.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     // Served one after the other: the third cannot be before one of the others ends.
     assert_eq!(first.get("/").await.1, "hello");
-    assert_eq!(site.ledger.sockets.open.get(), 2);
+    assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 2);
     drop(first);
     assert_eq!(third.response().await.1, "hello");
     site.end().await;

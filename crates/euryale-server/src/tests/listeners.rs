@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tokio::net::UnixStream;
 
 use super::*;
-use crate::{Listener, UnixSocket};
+use crate::{Listener, ServerBook, UnixSocket};
 
 fn app() -> Router {
     let who = |request: axum::extract::Request| async move {
@@ -229,7 +229,7 @@ async fn peers_behind_a_balancer_are_told_apart() {
 async fn a_balancer_that_was_accepted_before_the_drain_may_speak() {
     let (site, address) = balanced(true, Server::new()).await;
     let mut peer = Peer::new(address).await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     site.shutdown.drain();
     peer.send(format!("PROXY TCP4 192.0.2.1 192.0.2.2 1 80\r\n{REQUEST}"))
         .await;

@@ -5,6 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::post;
 
 use super::*;
+use crate::ServerBook;
 
 fn app() -> Router {
     let length = |body: String| async move { body.len().to_string() };
@@ -84,7 +85,10 @@ async fn ambiguous_heads_are_answered_400_and_closed() {
     }
     site.all_closed().await;
     assert_eq!(site.closed(), format!("malformed {}", heads.len()));
-    assert_eq!(site.ledger.requests_refused.get(), heads.len() as u64);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().requests_refused.get(),
+        heads.len() as u64
+    );
     site.end().await;
 }
 
@@ -138,7 +142,10 @@ async fn target_that_is_too_long_is_answered_414() {
     }
     site.all_closed().await;
     assert_eq!(site.closed(), format!("head_too_large {targets}"));
-    assert_eq!(site.ledger.requests_refused.get(), targets);
+    assert_eq!(
+        site.ledger.of::<ServerBook>().requests_refused.get(),
+        targets
+    );
     site.end().await;
 }
 

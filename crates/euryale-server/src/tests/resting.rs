@@ -5,6 +5,7 @@ use axum::routing::{get, post};
 use http::{Method, StatusCode, Uri};
 
 use super::*;
+use crate::ServerBook;
 use crate::socket::SocketCell;
 
 async fn site(idle: Duration) -> Site {
@@ -17,7 +18,7 @@ async fn site(idle: Duration) -> Site {
 }
 
 async fn rested(site: &Site, count: i64) {
-    eventually(|| site.ledger.sockets.resting.get() == count).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.resting.get() == count).await;
 }
 
 #[tokio::test]
@@ -41,7 +42,7 @@ async fn a_socket_that_rested_is_asked_again() {
     drop(peer);
     site.all_closed().await;
     assert_eq!(site.closed(), "finished 1");
-    assert_eq!(site.ledger.sockets.resting.get(), 0);
+    assert_eq!(site.ledger.of::<ServerBook>().sockets.resting.get(), 0);
     site.end().await;
 }
 
@@ -102,7 +103,7 @@ async fn half_a_head_does_not_rest() {
     let mut other = site.peer().await;
     other.get("/").await;
     rested(&site, 1).await;
-    assert_eq!(site.ledger.sockets.open.get(), 2);
+    assert_eq!(site.ledger.of::<ServerBook>().sockets.open.get(), 2);
     peer.send("ET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert_eq!(peer.response().await.1, "2");
     site.end().await;
@@ -172,7 +173,7 @@ async fn some_of_a_head_that_came_early_is_kept() {
 #[test]
 fn upgraded_socket_keeps_nothing_of_its_head() {
     let head = Bytes::from(b"/path".to_vec());
-    let cell = Arc::new(SocketCell::new(Ledger::new()));
+    let cell = Arc::new(SocketCell::new(Arc::default()));
     let uri = Uri::from_maybe_shared(head.clone()).unwrap();
     let mut running = cell.asked(false, false, Method::GET, uri, None);
     running.answered(StatusCode::SWITCHING_PROTOCOLS);

@@ -19,6 +19,7 @@ use tower_http::trace::TraceLayer;
 
 use super::http2::{connect, request};
 use super::*;
+use crate::SendfileBook;
 
 /// Not a multiple of anything.
 pub(super) const LEN: usize = 3_000_017;
@@ -91,8 +92,8 @@ impl Site {
     /// How many blobs and bytes left by `sendfile`.
     fn sent(&self) -> (u64, u64) {
         (
-            self.ledger.blobs.sent.sendfile.get(),
-            self.ledger.blobs.sent.sendfile_bytes.get(),
+            self.ledger.of::<SendfileBook>().blobs.get(),
+            self.ledger.of::<SendfileBook>().bytes.get(),
         )
     }
 
@@ -476,7 +477,7 @@ async fn under_plain_axum_as_well() {
     for sent in 1..=2 {
         peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(peer.body().await == bytes);
-        assert_eq!(ledger.blobs.sent.sendfile.get(), sent);
+        assert_eq!(ledger.of::<SendfileBook>().blobs.get(), sent);
     }
     let (_, text) = peer.get("/who").await;
     assert_eq!(text, peer.stream.local_addr().unwrap().to_string());

@@ -5,7 +5,7 @@ use euryale_core::{Route, Stage, Times};
 use http::StatusCode;
 
 use super::*;
-use crate::{Admin, Held, Readiness, Slowest, StatusDetails};
+use crate::{Admin, Held, Readiness, ServerBook, Slowest, StatusDetails};
 
 async fn start(app: Router) -> (Site, SocketAddr) {
     let (listener, address) = bind().await;
@@ -168,7 +168,7 @@ async fn the_slowest_are_listed_with_their_stages() {
     gone.send("GET /gone HTTP/1.1\r\nhost: a\r\n\r\n").await;
     gate.arrived().await;
     drop(gone);
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     let mut admin = Peer::new(at).await;
     let json: serde_json::Value = serde_json::from_str(&admin.get("/status.json").await.1).unwrap();
     let list = json["slowest"].as_array().unwrap();

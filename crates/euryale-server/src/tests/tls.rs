@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::*;
-use crate::{Listener, Tls};
+use crate::{Listener, ServerBook, Tls};
 
 const TIMEOUT: Duration = Duration::from_millis(150);
 
@@ -265,7 +265,7 @@ async fn a_drain_does_not_wait_for_handshakes() {
     let certificate = Certificate::new();
     let (site, address, _) = site(Server::new(), &certificate, app()).await;
     let mut peer = Peer::new(address).await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     assert!(site.end().await.is_complete());
     assert_eq!(peer.rest().await, b"");
 }
@@ -275,7 +275,7 @@ async fn who_was_accepted_before_the_drain_may_shake_hands_and_ask() {
     let certificate = Certificate::new();
     let (site, address, _) = site(Server::new(), &certificate, app()).await;
     let raw = Peer::new(address).await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     site.shutdown.drain();
     let mut peer = certificate.shake(raw.stream, &[]).await.unwrap();
     peer.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
@@ -291,7 +291,7 @@ async fn handshakes_end_with_the_server() {
     let server = Server::new().handshake_timeout(Duration::MAX);
     let (site, address, _) = site(server, &certificate, app()).await;
     let mut peer = Peer::new(address).await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     site.serving.abort();
     assert_eq!(peer.rest().await, b"");
     site.all_closed().await;
@@ -306,7 +306,7 @@ async fn who_shakes_hands_has_a_place_already() {
         .handshake_timeout(Duration::MAX);
     let (site, address, _) = site(server, &certificate, app()).await;
     let silent = Peer::new(address).await;
-    eventually(|| site.ledger.sockets.open.get() == 1).await;
+    eventually(|| site.ledger.of::<ServerBook>().sockets.open.get() == 1).await;
     assert_eq!(Peer::new(address).await.rest().await, b"");
     eventually(|| site.closed() == "refused 1").await;
     drop(silent);

@@ -2,7 +2,7 @@
 //! written.
 
 use axum::Router;
-use euryale_blob::ServeBlobLayer;
+use euryale_blob::{BlobBook, ServeBlobLayer};
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -13,7 +13,7 @@ use super::http2::request;
 use super::sendfile::{LEN, Shelf, content, stable};
 use super::tls::{Certificate, listening};
 use super::*;
-use crate::UnixSocket;
+use crate::{SendfileBook, UnixSocket};
 
 /// One stable file, served by the layer.
 struct Files {
@@ -64,12 +64,9 @@ impl Files {
 
     /// What left, and by which path.
     async fn were_read(&self, site: &Site, blobs: u64, bytes: usize) {
-        let sent = &self.shelf.ledger.blobs.sent;
+        let sent = self.shelf.ledger.of::<BlobBook>();
         eventually(|| (sent.read.get(), sent.read_bytes.get()) == (blobs, bytes as u64)).await;
-        assert_eq!(
-            (sent.sendfile.get(), site.ledger.blobs.sent.sendfile.get()),
-            (0, 0)
-        );
+        assert_eq!(site.ledger.of::<SendfileBook>().blobs.get(), 0);
     }
 
     async fn end(self, site: Site) {

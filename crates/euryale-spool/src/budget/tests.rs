@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use tokio::task::JoinHandle;
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{SpoolBudget, SpoolLayer};
+use crate::{SpoolBook, SpoolBudget, SpoolLayer};
 
 const KIB: usize = 1 << 10;
 
@@ -98,8 +98,11 @@ async fn memory_is_charged_by_capacity_until_the_last_clone_is_dropped() {
     for _ in 0..5 {
         send(&mut sender, KIB).await;
     }
-    let memory = || ledger.spool.memory.get();
-    eventually("five pieces have come", || ledger.spool.bytes.get() == 5120).await;
+    let memory = || ledger.of::<SpoolBook>().memory.get();
+    eventually("five pieces have come", || {
+        ledger.of::<SpoolBook>().bytes.get() == 5120
+    })
+    .await;
     assert!(memory() >= 8192, "room for eight pieces: {}", memory());
     drop(sender);
     let body = answer.await.unwrap().unwrap();
@@ -144,7 +147,10 @@ async fn a_small_body_does_not_keep_the_buffer_that_it_came_in() {
     let request = keeping(layer).oneshot(http::Request::new(body));
     let body = request.await.unwrap().into_body();
     assert_eq!(Arc::strong_count(&alive), 1, "the buffer is gone");
-    assert_eq!((body.len(), ledger.spool.memory.get()), (10, 10));
+    assert_eq!(
+        (body.len(), ledger.of::<SpoolBook>().memory.get()),
+        (10, 10)
+    );
     drop(body);
     assert_quiet(&ledger).await;
 }
@@ -202,7 +208,7 @@ async fn bodies_beyond_the_memory_go_to_files_and_those_beyond_the_files_are_ref
         assert_eq!(is_in_file(&body), in_file);
         held.push(body);
     }
-    let spool = &ledger.spool;
+    let spool = &ledger.of::<SpoolBook>();
     assert_eq!((spool.memory.get(), spool.files.get()), (20_480, 2));
     assert_eq!((spool.file_bytes.get(), spool.spilled.get()), (40_960, 2));
     let refused = sent(&layer, 20 * KIB).await.unwrap_err();
@@ -270,7 +276,10 @@ async fn layers_with_one_budget_share_it() {
     let refused = sent(&other, KIB).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::SpoolBusy);
     assert_eq!(
-        (ledger.spool.files.get(), other_ledger.spool.refused.get()),
+        (
+            ledger.of::<SpoolBook>().files.get(),
+            other_ledger.of::<SpoolBook>().refused.get()
+        ),
         (1, 1),
         "each layer counts in its own ledger"
     );
@@ -302,7 +311,10 @@ async fn hang_ups_errors_and_panics_give_everything_back() {
                 send(&mut sender, KIB).await;
             }
             let came = pieces * 1024;
-            eventually("they have come", || ledger.spool.bytes.get() == came).await;
+            eventually("they have come", || {
+                ledger.of::<SpoolBook>().bytes.get() == came
+            })
+            .await;
             match end {
                 End::Aborted => answer.abort(),
                 End::BrokenOff => sender.abort(std::io::ErrorKind::ConnectionReset.into()),
@@ -357,7 +369,7 @@ async fn interleaved(steps: Vec<(usize, Step)>) {
             Step::Forget => drop(ended[at].take()),
         }
         tokio::task::yield_now().await;
-        let spool = &ledger.spool;
+        let spool = &ledger.of::<SpoolBook>();
         assert!(usize::try_from(spool.memory.peak()).unwrap() <= memory);
         assert!(spool.files.peak() <= 4 && spool.file_bytes.peak() <= 200 << 10);
     }

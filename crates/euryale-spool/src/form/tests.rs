@@ -8,7 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use proptest::prelude::*;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-use crate::{Form, FormLimits, SpoolLayer};
+use crate::{Form, FormLimits, SpoolBook, SpoolLayer};
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=X-X";
@@ -398,8 +398,11 @@ async fn large_files_stand_in_files_and_all_share_the_memory_of_one_body() {
         [false, true, true, false],
         "what is left of the memory decides"
     );
-    assert_eq!(ledger.spool.files.get(), 2);
-    assert_eq!(ledger.spool.bytes.get(), 60_000 + 600_000 + 60_000 + 4);
+    assert_eq!(ledger.of::<SpoolBook>().files.get(), 2);
+    assert_eq!(
+        ledger.of::<SpoolBook>().bytes.get(),
+        60_000 + 600_000 + 60_000 + 4
+    );
     let contents: Vec<Bytes> = form
         .files("f")
         .map(|file| file.body().to_bytes().unwrap())
@@ -436,7 +439,7 @@ async fn a_form_is_charged_for_its_fields_until_its_last_clone_is_dropped() {
         drop(body);
         let form = form.unwrap();
         let fields = size_of_val(form.fields());
-        let charged = usize::try_from(ledger.spool.memory.get()).unwrap();
+        let charged = usize::try_from(ledger.of::<SpoolBook>().memory.get()).unwrap();
         assert!(charged >= 100_000 + fields, "{charged} of {content_type}");
         assert!(
             charged < 110_000 + 4 * fields,
@@ -444,7 +447,7 @@ async fn a_form_is_charged_for_its_fields_until_its_last_clone_is_dropped() {
         );
         let clone = form.clone();
         drop(form);
-        assert!(ledger.spool.memory.get() > 0);
+        assert!(ledger.of::<SpoolBook>().memory.get() > 0);
         drop(clone);
         assert_quiet(&ledger).await;
     }
@@ -472,7 +475,7 @@ async fn a_form_that_finds_no_memory_for_its_fields_is_refused_and_a_small_one_i
         let taken = sent(layer.clone(), content_type, [small.as_bytes()]).await;
         assert_eq!(taken.unwrap().0.unwrap().text("a"), Some("small"));
     }
-    assert_eq!(ledger.spool.refused.get(), 2);
+    assert_eq!(ledger.of::<SpoolBook>().refused.get(), 2);
     drop((held, body));
     assert_quiet(&ledger).await;
 }

@@ -10,7 +10,7 @@ use euryale_test::assert_quiet;
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
-use crate::SpoolLayer;
+use crate::{SpoolBook, SpoolLayer};
 
 /// A body as the spool in `layer` gives it.
 async fn spooled(layer: SpoolLayer, content: &[u8]) -> SpooledBody {
@@ -118,7 +118,10 @@ async fn a_spooled_file_passes_a_second_spool_as_it_is() {
         .call(http::Request::new(Body::from(first)))
         .await
         .unwrap();
-    assert_eq!((inode(&second), ledger.spool.files.get()), (before, 1));
+    assert_eq!(
+        (inode(&second), ledger.of::<SpoolBook>().files.get()),
+        (before, 1)
+    );
     assert_eq!(second.to_bytes().unwrap(), "content");
     drop(second);
     assert_quiet(&ledger).await;
@@ -136,7 +139,7 @@ async fn a_spooled_body_is_read_asynchronously_and_counted_until_then() {
         let read = Body::from(body.clone()).collect().await.unwrap().to_bytes();
         assert_eq!(read, "content");
         drop(body);
-        let is_counted = ledger.spool.bytes.get() == 7;
+        let is_counted = ledger.of::<SpoolBook>().bytes.get() == 7;
         assert_eq!(is_counted, memory > 0, "memory is held by whoever reads it");
         drop(read);
         assert_quiet(&ledger).await;

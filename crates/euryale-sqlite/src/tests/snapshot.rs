@@ -25,13 +25,9 @@ fn suspended(worker: &mut Worker, pin: &SnapshotPin) -> i64 {
 
 /// Pinned, gone, unsupported.
 fn counts(worker: &Worker) -> [u64; 3] {
-    let promises = &worker.ledger.promises;
-    [
-        &promises.snapshots_pinned,
-        &promises.snapshots_gone,
-        &promises.snapshots_unsupported,
-    ]
-    .map(euryale_core::ledger::Counter::get)
+    let snapshots = &worker.ledger.snapshots;
+    [&snapshots.pinned, &snapshots.gone, &snapshots.unsupported]
+        .map(euryale_core::ledger::Counter::get)
 }
 
 fn write(sqlite: &Sqlite) {

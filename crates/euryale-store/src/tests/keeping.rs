@@ -10,7 +10,7 @@ use euryale_core::{Abort, BoxError, ErrorKind, Fault, Participant, SpooledBody};
 use euryale_test::{Behaviour, Step};
 
 use super::{BlobStore, Folder, FolderStore};
-use crate::WrongLength;
+use crate::{StoreBook, WrongLength};
 
 #[tokio::test]
 async fn what_is_kept_is_on_the_disk_before_a_connection_is_asked_for_and_stays() {
@@ -415,7 +415,7 @@ async fn a_blob_that_is_not_as_long_as_its_row_says_is_not_opened() {
         let place = folder.path(&name).display().to_string();
         assert!(line.contains(&place) && line.contains("backup"), "{line}");
     }
-    assert_eq!(folder.ledger.blobs.damaged.get(), 3);
+    assert_eq!(folder.ledger.of::<StoreBook>().damaged.get(), 3);
     let none = folder.store.blob_of_len("ab/1", 11).unwrap_err();
     assert_eq!(none.kind(), io::ErrorKind::NotFound);
     folder.end().await;

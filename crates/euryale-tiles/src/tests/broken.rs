@@ -6,7 +6,7 @@ use euryale_core::{Body, Error, ErrorKind, Response};
 use http::{Request, StatusCode};
 
 use super::{Site, bare, html, never, tiles};
-use crate::{TileErrorKind, Tiles};
+use crate::{TileBook, TileErrorKind, Tiles};
 
 fn broken() -> Site {
     let typed = |name: &'static str| {
@@ -139,7 +139,7 @@ async fn one_broken_tile_breaks_one_tile() {
             "{path}: {counted}"
         );
         assert_eq!(
-            site.ledger.tiles.ok.get(),
+            site.ledger.of::<TileBook>().parts.ok.get(),
             if outcome == "ok" { 4 } else { 2 },
             "{path}"
         );

@@ -4,7 +4,7 @@ use http::Request;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, SET_COOKIE, VARY};
 
 use super::{Site, bare, html, tiles};
-use crate::Tiles;
+use crate::{TileBook, Tiles};
 
 #[tokio::test]
 async fn heads_and_bodies_come_into_their_places() {
@@ -112,7 +112,10 @@ async fn a_page_without_its_layout_is_sent_as_it_is() {
     );
     assert_eq!(head.headers[CACHE_CONTROL], "no-store");
     assert_eq!(
-        (site.ledger.tiles.ok.get(), site.ledger.tiles.status.get()),
+        (
+            site.ledger.of::<TileBook>().parts.ok.get(),
+            site.ledger.of::<TileBook>().parts.status.get()
+        ),
         (1, 1)
     );
 }

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep};
 
 use super::{Site, html, tiles};
+use crate::TileBook;
 
 const PAGE: &str = "<head><title>p</title></head><body>1<b data-tile=/fast></b>2<b data-tile=/slow>\
     </b>3<b data-tile=/fast?2></b>4</body>";
@@ -73,7 +74,7 @@ async fn the_earlier_part_goes_out_while_a_tile_is_awaited() {
     assert_eq!(began.elapsed().as_millis() / 10, 30);
     assert!(body.frame().await.is_none());
     assert_eq!(
-        site.ledger.tiles.ok.get(),
+        site.ledger.of::<TileBook>().parts.ok.get(),
         4,
         "each is counted once, however often it was looked for"
     );

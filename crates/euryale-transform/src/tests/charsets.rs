@@ -1,6 +1,7 @@
 //! Pages in other charsets than UTF-8, and bytes that are not text at all.
 
 use super::*;
+use crate::TransformBook;
 
 fn html(charset: Option<&str>, body: &'static [u8]) -> Response {
     let content_type = charset.map_or("text/html".to_owned(), |charset| {
@@ -47,7 +48,15 @@ async fn what_is_no_text_is_sent_as_it_is() {
             .ledger(ledger.clone());
         let response = get(layer, move || html(*charset, body)).await;
         assert_eq!(bytes(response).await, body);
-        assert_eq!(ledger.transforms.by_name.of("whole").failures.get(), 1);
+        assert_eq!(
+            ledger
+                .of::<TransformBook>()
+                .by_name
+                .of("whole")
+                .failures
+                .get(),
+            1
+        );
     }
 }
 

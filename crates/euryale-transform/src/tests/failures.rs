@@ -7,6 +7,7 @@ use euryale_test::{Gate, eventually};
 use http::StatusCode;
 
 use super::*;
+use crate::TransformBook;
 
 const SOURCE: &str = "<p>hello</p><p>again</p>";
 
@@ -107,7 +108,7 @@ async fn the_page_goes_on_without_a_transform_that_fails() {
                     "<p>hello!?</p><p>again!?</p><hr>",
                     "{place} {fault:?}"
                 );
-                let failures = |name| ledger.transforms.by_name.of(name).failures.get();
+                let failures = |name| ledger.of::<TransformBook>().by_name.of(name).failures.get();
                 assert_eq!(
                     (failures("fails"), failures("before"), failures("after")),
                     (1, 0, 0),
@@ -141,7 +142,15 @@ async fn a_page_is_not_sent_without_a_critical_one() {
             assert!(!text(response).await.contains("hello"));
             let own = layer.failed(|page| with(page.request().uri.to_string(), &[]));
             assert_eq!(text(get(own, || page(SOURCE)).await).await, "/");
-            assert_eq!(ledger.transforms.by_name.of("fails").failures.get(), 2);
+            assert_eq!(
+                ledger
+                    .of::<TransformBook>()
+                    .by_name
+                    .of("fails")
+                    .failures
+                    .get(),
+                2
+            );
             assert_quiet(&ledger).await;
         }
     }
@@ -159,7 +168,15 @@ async fn what_never_ends_ends_with_the_deadline() {
         let response = get(layer, || page(SOURCE)).await;
         assert_eq!(response.status().is_success(), !critical);
         assert_eq!(text(response).await == SOURCE, !critical);
-        assert_eq!(ledger.transforms.by_name.of("never").failures.get(), 1);
+        assert_eq!(
+            ledger
+                .of::<TransformBook>()
+                .by_name
+                .of("never")
+                .failures
+                .get(),
+            1
+        );
         assert_quiet(&ledger).await;
     }
 }
@@ -196,9 +213,25 @@ async fn a_handler_that_never_returns_costs_a_thread_and_not_the_page() {
         .await
     };
     assert_eq!(ask().await, SOURCE);
-    assert_eq!(ledger.transforms.by_name.of("stuck").failures.get(), 1);
+    assert_eq!(
+        ledger
+            .of::<TransformBook>()
+            .by_name
+            .of("stuck")
+            .failures
+            .get(),
+        1
+    );
     assert_eq!(ask().await, SOURCE, "and none is free for the next one");
-    assert_eq!(ledger.transforms.by_name.of("stuck").failures.get(), 2);
+    assert_eq!(
+        ledger
+            .of::<TransformBook>()
+            .by_name
+            .of("stuck")
+            .failures
+            .get(),
+        2
+    );
     assert_eq!(ledger.lanes.of("transforms").running.get(), 1);
     gate.open();
     assert_quiet(&ledger).await;
@@ -319,13 +352,13 @@ async fn who_goes_away_leaves_nothing_behind() {
         .map(|_| tokio::spawn(service.clone().oneshot(http::Request::new(()))))
         .collect();
     eventually("one runs", || gate.waiting() == 1).await;
-    assert_eq!(ledger.transforms.running.get(), 3);
+    assert_eq!(ledger.of::<TransformBook>().running.get(), 3);
     for task in tasks {
         task.abort();
         assert!(task.await.is_err());
     }
     assert_eq!(
-        ledger.transforms.running.get(),
+        ledger.of::<TransformBook>().running.get(),
         0,
         "what runs is no page any more"
     );

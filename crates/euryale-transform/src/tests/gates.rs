@@ -5,6 +5,7 @@ use http::{StatusCode, header};
 use http_body::Body as _;
 
 use super::*;
+use crate::TransformBook;
 
 fn chain() -> TransformChainLayer {
     TransformChainLayer::new()
@@ -108,7 +109,7 @@ async fn what_is_no_whole_page_never_enters_a_transform_of_bodies() {
         assert_eq!(response.headers()["etag"], "\"abc\"", "{what}");
         assert_eq!(response.headers()["accept-ranges"], "bytes", "{what}");
         assert_eq!(response.headers()["content-length"], "12", "{what}");
-        assert_eq!(ledger.transforms.parsed.get(), 0, "{what}");
+        assert_eq!(ledger.of::<TransformBook>().parsed.get(), 0, "{what}");
         assert_eq!(text(response).await, "<p>hello</p>", "{what}");
         assert_quiet(&ledger).await;
     }

@@ -9,6 +9,7 @@ use http_body::Frame;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::TransformBook;
 
 /// A body whose chunks come from a channel.
 struct Fed(mpsc::Receiver<Bytes>);
@@ -63,7 +64,7 @@ async fn the_first_byte_does_not_wait_for_the_last() {
         }
         drop(source);
         assert!(body.frame().await.is_none());
-        assert_eq!(ledger.transforms.parsed.get(), 1);
+        assert_eq!(ledger.of::<TransformBook>().parsed.get(), 1);
         drop(body);
         assert_quiet(&ledger).await;
     }
@@ -122,7 +123,7 @@ async fn a_page_of_50_mb_is_never_held() {
         }
         assert!(sent > 800 * CHUNK, "{sent}");
         assert!(most <= 1 << 20, "{most} bytes were read and not sent");
-        assert_eq!(ledger.transforms.parsed.get(), 1);
+        assert_eq!(ledger.of::<TransformBook>().parsed.get(), 1);
         drop(body);
         assert_quiet(&ledger).await;
     }

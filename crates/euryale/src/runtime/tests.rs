@@ -10,6 +10,8 @@ use tower::ServiceExt;
 
 use super::BlockingThreads;
 use crate::Stack;
+use crate::promise::PromiseBook;
+use crate::spool::SpoolBook;
 
 #[test]
 fn the_sum_is_of_all_parts() {
@@ -82,7 +84,8 @@ fn exactly_the_sum_is_enough() {
         };
         let mut answers: Vec<_> = (0..3 * PROMISES).map(|_| suspend()).collect();
         eventually("all threads for promises wait at the gate", || {
-            gate.waiting() == PROMISES && ledger.promises.suspended.get() == 3 * PROMISES as i64
+            gate.waiting() == PROMISES
+                && ledger.of::<PromiseBook>().suspended.get() == 3 * PROMISES as i64
         })
         .await;
         answers.extend((0..PUBLISHERS).map(|_| send(10)));
@@ -96,7 +99,7 @@ fn exactly_the_sum_is_enough() {
             pool.status().queued == 4 * WRITERS
         })
         .await;
-        assert_eq!(ledger.spool.files.get(), 4 * WRITERS as i64);
+        assert_eq!(ledger.of::<SpoolBook>().files.get(), 4 * WRITERS as i64);
         gate.open();
         for answer in answers {
             assert_eq!(answer.await.unwrap().unwrap().status(), 200);

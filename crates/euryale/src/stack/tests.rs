@@ -13,6 +13,9 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use super::{Stack, StackInner, StackService};
+use crate::blob::BlobBook;
+use crate::publisher::ConflictBook;
+use crate::spool::SpoolBook;
 use crate::{Abort, Body, Pool, Response};
 
 fn pool() -> Pool<CountingDatabase> {
@@ -85,13 +88,13 @@ async fn a_request_goes_through_all_layers_and_one_ledger() {
     let ledger = pool.ledger();
     assert_eq!(
         (
-            ledger.conflicts.resolved.get(),
-            ledger.conflicts.exhausted.get()
+            ledger.of::<ConflictBook>().resolved.get(),
+            ledger.of::<ConflictBook>().exhausted.get()
         ),
         (1, 1)
     );
-    assert_eq!(ledger.conflicts.attempts.get(), 1 + 3 + 1 + 4 + 1);
-    assert_eq!(ledger.spool.bytes.peak(), 5);
+    assert_eq!(ledger.transactions.attempts.get(), 1 + 3 + 1 + 4 + 1);
+    assert_eq!(ledger.of::<SpoolBook>().bytes.peak(), 5);
     assert_quiet(ledger).await;
 }
 
@@ -209,7 +212,7 @@ async fn a_publishers_file_is_served_in_parts() {
             body
         );
     }
-    let sent = &pool.ledger().blobs.sent;
+    let sent = pool.ledger().of::<BlobBook>();
     assert_eq!(
         (sent.read.get(), sent.read_bytes.get()),
         (2, 13),
@@ -256,7 +259,7 @@ async fn files_can_be_left_to_a_proxy() {
             body
         );
     }
-    assert_eq!(pool.ledger().blobs.sent.offload.get(), 1);
+    assert_eq!(pool.ledger().of::<BlobBook>().offload.get(), 1);
     assert_quiet(pool.ledger()).await;
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use euryale_server::SendfileBook;
 use euryale_test::eventually;
 use flate2::read::GzDecoder;
 
@@ -63,9 +64,9 @@ async fn files_leave_as_they_are_by_sendfile() {
             assert!(header(&answer, "etag").starts_with('"'), "{path} {range}");
         }
         sent += 2;
-        let files = &site.ledger.blobs.sent;
+        let files = site.ledger.of::<SendfileBook>();
         eventually("whole files and single parts leave by sendfile", || {
-            files.sendfile.get() >= sent
+            files.blobs.get() >= sent
         })
         .await;
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use euryale::publisher::ConflictBook;
 use euryale_test::RawClient;
 
 use super::{Site, header};
@@ -74,7 +75,7 @@ async fn no_addition_is_lost_and_none_is_made_twice() {
         before = after;
     }
     // The late ones read first, eight at a time: some of their snapshots were stale.
-    assert!(site.ledger.conflicts.resolved.get() > 0);
+    assert!(site.ledger.of::<ConflictBook>().resolved.get() > 0);
     site.end().await;
 }
 
@@ -90,7 +91,7 @@ async fn a_conflict_is_found_in_every_wrapping() {
             (503, "1"),
             "{method} {path}"
         );
-        assert_eq!(site.ledger.conflicts.exhausted.get(), index);
+        assert_eq!(site.ledger.of::<ConflictBook>().exhausted.get(), index);
     }
     let by_route = site.ledger.exposition();
     let line = "euryale_conflicts_total{outcome=\"exhausted\",route=\"/@@counter\"} 6\n";

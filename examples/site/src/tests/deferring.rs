@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
+use euryale::deferred::DeferredBook;
 use euryale_test::{Answer, RawClient};
 
 use super::{Site, header};
@@ -131,7 +132,7 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
         .await
         .unwrap();
     euryale_test::eventually("it is being written", || {
-        site.ledger.deferred.writers.get() == 1
+        site.ledger.of::<DeferredBook>().writers.get() == 1
     })
     .await;
     assert_eq!(site.send("DELETE", "/large.txt", "", "").await.status, 204);
@@ -145,7 +146,7 @@ async fn an_export_is_of_one_moment_and_holds_no_connection() {
         .await
         .unwrap();
     euryale_test::eventually("it is being written", || {
-        site.ledger.deferred.writers.get() == 1
+        site.ledger.of::<DeferredBook>().writers.get() == 1
     })
     .await;
     drop((gone, slow));
@@ -197,7 +198,7 @@ async fn an_export_that_misses_a_file_is_cut() {
         .await
         .unwrap();
     euryale_test::eventually("it is being written", || {
-        site.ledger.deferred.writers.get() == 1
+        site.ledger.of::<DeferredBook>().writers.get() == 1
     })
     .await;
     let gone = site.send("DELETE", "/guides/3-9.txt", "", "").await;

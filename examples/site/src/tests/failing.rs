@@ -1,5 +1,6 @@
 //! The cap, slow work, clients that leave, and a database that is gone.
 
+use euryale::connection::PoolBook;
 use euryale_test::eventually;
 
 use super::{Site, header};
@@ -30,17 +31,17 @@ async fn clients_that_leave_never_lift_the_cap() {
             .await
             .unwrap();
         eventually("one is published", || {
-            site.ledger.publishers.running.get() == 1
+            site.ledger.of::<PoolBook>().publishers.running.get() == 1
         })
         .await;
         drop(peer);
     }
     eventually("those that wait are gone", || {
-        site.ledger.queue.depth.get() == 0
+        site.ledger.of::<PoolBook>().queue.depth.get() == 0
     })
     .await;
     assert_eq!(site.get("/").await.status, 200);
-    assert_eq!(site.ledger.publishers.running.peak(), 1);
+    assert_eq!(site.ledger.of::<PoolBook>().publishers.running.peak(), 1);
     site.end().await;
 }
 

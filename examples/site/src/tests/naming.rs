@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use euryale::store::StoreBook;
 use euryale_sqlite::rusqlite::Row;
 use euryale_test::Answer;
 
@@ -54,7 +55,7 @@ async fn a_file_that_lost_its_end_is_not_served() {
             assert!(!answer.text().contains("blobs"), "{}", answer.text());
         }
     }
-    assert_eq!(site.ledger.blobs.damaged.get(), 15);
+    assert_eq!(site.ledger.of::<StoreBook>().damaged.get(), 15);
     fs::write(&blob, text).unwrap();
     assert_eq!(site.get("/a.png").await.text(), text);
     site.end().await;

@@ -1,5 +1,6 @@
 //! Who may write, who may try the demonstrations, and which hosts are answered.
 
+use euryale::spool::SpoolBook;
 use http::{Method, Uri};
 
 use super::{Answer, Site, header};
@@ -55,7 +56,7 @@ async fn is_untouched(site: &Site) {
     assert_eq!(made.await.status, 404);
     assert_eq!(inside.await.status, 404);
     assert_eq!(history.await.status, 200);
-    assert_eq!(site.ledger.spool.bytes.get(), 0);
+    assert_eq!(site.ledger.of::<SpoolBook>().bytes.get(), 0);
 }
 
 #[tokio::test]

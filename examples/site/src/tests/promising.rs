@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use euryale::connection::PoolBook;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -33,7 +34,7 @@ async fn three_answers_in_two_publications() {
             .count(),
         3
     );
-    let held = site.ledger.publishers.seconds.sum();
+    let held = site.ledger.of::<PoolBook>().publishers.seconds.sum();
     assert!(
         held < Duration::from_millis(20),
         "a worker was held for {held:?}"
@@ -168,10 +169,10 @@ async fn a_feed_is_fetched_once_for_all() {
         );
     }
     assert_eq!(calls.load(SeqCst), 1);
-    let attempts = site.ledger.conflicts.attempts.get();
+    let attempts = site.ledger.transactions.attempts.get();
     assert_eq!(site.get(&path).await.status, 200);
     assert_eq!(
-        site.ledger.conflicts.attempts.get(),
+        site.ledger.transactions.attempts.get(),
         attempts + 1,
         "there already: one pass"
     );

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use euryale::blob::BlobBook;
+
 use super::{Answer, Site, header};
 
 const TRUSTED: &str = "--trusted-proxy=127.0.0.1";
@@ -287,7 +289,7 @@ async fn files_are_left_to_a_proxy_that_sends_them() {
     assert!(
         !drawing.body.is_empty() && header(&drawing, "content-security-policy").contains("sandbox")
     );
-    assert_eq!(site.ledger.blobs.sent.offload.get(), 2);
+    assert_eq!(site.ledger.of::<BlobBook>().offload.get(), 2);
     site.end().await;
 }
 

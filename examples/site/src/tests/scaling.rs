@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::Cursor;
 
+use euryale::promise::PromiseBook;
+use euryale_server::SendfileBook;
 use euryale_test::{Answer, RawClient, eventually};
 use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, RgbaImage};
 
@@ -80,7 +82,7 @@ async fn a_picture_is_scaled_once_and_goes_with_its_original() {
     let before = site.blobs().len();
     site.upload_bytes("p.png", &picture(400, 200, false)).await;
     site.upload_bytes("t.png", &picture(400, 200, true)).await;
-    let sent = site.ledger.blobs.sent.sendfile.get();
+    let sent = site.ledger.of::<SendfileBook>().blobs.get();
     let first = site.scaled("p.png", "128").await;
     assert_eq!(
         (
@@ -96,7 +98,7 @@ async fn a_picture_is_scaled_once_and_goes_with_its_original() {
         ("image/png", (64, 32))
     );
     assert_eq!(
-        site.ledger.blobs.sent.sendfile.get(),
+        site.ledger.of::<SendfileBook>().blobs.get(),
         sent + 2,
         "as a file from the first time on"
     );
@@ -166,9 +168,9 @@ async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
         })
         .unwrap();
     fs::remove_file(site.folder.path().join("blobs").join(name)).unwrap();
-    let attempts = site.ledger.conflicts.attempts.get();
+    let attempts = site.ledger.transactions.attempts.get();
     assert_eq!(site.scaled("p.png", "64").await.status, 500);
-    assert_eq!(site.ledger.conflicts.attempts.get(), attempts + 2);
+    assert_eq!(site.ledger.transactions.attempts.get(), attempts + 2);
     site.end().await;
 }
 
@@ -212,11 +214,14 @@ async fn picture_waits_for_memory_without_a_worker() {
     let mut waiting = site.peer().await;
     let head = "GET /p.png/@@scale/64 HTTP/1.1\r\nhost: localhost\r\n\r\n";
     waiting.send(head).await.unwrap();
-    eventually("it waits", || site.ledger.promises.suspended.get() == 1).await;
+    eventually("it waits", || {
+        site.ledger.of::<PromiseBook>().suspended.get() == 1
+    })
+    .await;
     // Far longer than it would take to make it, and each needs the only worker.
     for _ in 0..100 {
         assert_eq!(site.get("/history").await.status, 200);
-        assert_eq!(site.ledger.promises.suspended.get(), 1);
+        assert_eq!(site.ledger.of::<PromiseBook>().suspended.get(), 1);
     }
     drop(taken);
     assert_eq!(waiting.read_answer(false).await.unwrap().status, 200);

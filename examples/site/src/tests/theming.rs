@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use euryale::connection::PoolBook;
+use euryale::tiles::TileBook;
+use euryale::transform::TransformBook;
 use euryale_test::Answer;
 
 use super::{Site, header};
@@ -67,7 +70,7 @@ async fn a_page_has_the_theme_once_and_its_content() {
                 "{flag} {path}"
             );
         }
-        assert_eq!(site.ledger.transforms.running.get(), 0);
+        assert_eq!(site.ledger.of::<TransformBook>().running.get(), 0);
         site.end().await;
     }
 }
@@ -153,7 +156,7 @@ async fn the_home_page_has_its_tiles_on_one_connection() {
         6,
         "five changes, and the page's own"
     );
-    assert_eq!(site.ledger.publishers.running.peak(), 1);
+    assert_eq!(site.ledger.of::<PoolBook>().publishers.running.peak(), 1);
     site.end().await;
 }
 
@@ -292,7 +295,7 @@ fn a_theme_that_is_not_there_is_named_in_one_line() {
 async fn the_files_of_a_theme_are_kept_for_long_and_need_no_worker() {
     let site = Site::start(1).await;
     let page = site.browse("GET", "/nothing").await.text();
-    let attempts = site.ledger.conflicts.attempts.get();
+    let attempts = site.ledger.transactions.attempts.get();
     let style = page
         .split('"')
         .find(|part| part.ends_with("/style.css"))
@@ -303,7 +306,7 @@ async fn the_files_of_a_theme_are_kept_for_long_and_need_no_worker() {
         (200, "text/css; charset=utf-8")
     );
     assert!(header(&answer, "cache-control").contains("immutable"));
-    assert_eq!(site.ledger.conflicts.attempts.get(), attempts);
+    assert_eq!(site.ledger.transactions.attempts.get(), attempts);
     for own in ["rules.xml", "page.html", "home.html"] {
         assert_eq!(
             site.get(&style.replace("style.css", own)).await.status,
@@ -402,12 +405,15 @@ async fn behind_a_virtual_host_files_and_tiles_are_there() {
                 "/VirtualHostBase/https/example.org:443/VirtualHostRoot/_vh_shown/_vh_site{path}"
             )
         };
-        let attempts = || site.ledger.conflicts.attempts.get();
+        let attempts = || site.ledger.transactions.attempts.get();
         let before = attempts();
-        let tiles = site.ledger.tiles.ok.get();
+        let tiles = site.ledger.of::<TileBook>().parts.ok.get();
         let home = site.browse("GET", &proxied("/shown/site/")).await.text();
         assert_eq!(
-            (attempts() - before, site.ledger.tiles.ok.get() - tiles),
+            (
+                attempts() - before,
+                site.ledger.of::<TileBook>().parts.ok.get() - tiles
+            ),
             (3, 2),
             "each tile once: {home}"
         );

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use euryale::connection::PoolBook;
 use euryale_test::{Answer, eventually};
 
 use super::{Site, header};
@@ -312,12 +313,12 @@ async fn a_file_that_vanishes_behind_its_row_is_an_error_and_no_hang() {
     fs::remove_file(site.folder.path().join("blobs").join(name)).unwrap();
     assert_eq!(site.get("/f").await.status, 500);
     assert_eq!(
-        site.ledger.conflicts.attempts.get(),
+        site.ledger.transactions.attempts.get(),
         1 + 2,
         "it looked a second time"
     );
     eventually("the site goes on", || {
-        site.ledger.publishers.running.get() == 0
+        site.ledger.of::<PoolBook>().publishers.running.get() == 0
     })
     .await;
     assert_eq!(site.get("/").await.status, 200);

@@ -23,6 +23,7 @@ mod import;
 mod killed;
 mod local;
 mod log;
+mod metrics;
 mod nginx;
 mod opening;
 mod peer;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::Ledger;
-use euryale_core::ledger::{Counter, Gauge};
+use euryale_core::ledger;
 
 use super::details::StatusDetails;
 use super::history::{Counts, History, Sample};
@@ -39,18 +38,18 @@ pub(super) struct Times {
 pub(super) const QUANTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
 
 pub(super) struct Lane {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) running: i64,
     pub(super) peak: i64,
     pub(super) waiting: i64,
-    pub(super) refused: u64,
+    pub(super) refused: i64,
 }
 
 pub(super) struct Transform {
-    pub(super) name: Arc<str>,
+    pub(super) name: String,
     pub(super) pages: u64,
     pub(super) ever: [Option<f64>; 3],
-    pub(super) failures: u64,
+    pub(super) failures: i64,
 }
 
 /// The process that the page is about.
@@ -80,7 +79,7 @@ const LISTED: usize = 50;
 
 impl Figures {
     pub(super) fn new(
-        ledger: &Ledger,
+        all: &ledger::Figures,
         history: &History,
         now: &Sample,
         process: Process,
@@ -126,32 +125,33 @@ impl Figures {
                 lately.map(|all| &all.heads),
             ),
         ];
-        let lanes = ledger.lanes.all().into_iter().map(|(name, meter)| Lane {
-            name,
-            running: meter.running.get(),
-            peak: meter.running.peak(),
-            waiting: meter.waiting.get(),
-            refused: meter.refused.get(),
+        let names = all.by_label("euryale_lane_running", "lane");
+        let lanes = names.map(|(name, _)| {
+            let number = |figure| all.number(figure, &[("lane", name)]);
+            Lane {
+                name: name.into(),
+                running: number("euryale_lane_running"),
+                peak: number("euryale_lane_running_peak"),
+                waiting: number("euryale_lane_waiting"),
+                refused: number("euryale_lane_refused_total"),
+            }
         });
-        let transforms = ledger
-            .transforms
-            .by_name
-            .all()
-            .into_iter()
-            .map(|(name, meters)| {
-                let counts = Counts::of(&meters.seconds);
-                Transform {
-                    name,
-                    pages: counts.total(),
-                    ever: quantiles(&counts),
-                    failures: meters.failures.get(),
-                }
-            });
+        let names = all.by_label("euryale_transform_seconds", "transform");
+        let transforms = names.map(|(name, _)| {
+            let labels = &[("transform", name)];
+            let counts = Counts::of(&all.durations("euryale_transform_seconds", labels));
+            Transform {
+                name: name.into(),
+                pages: counts.total(),
+                ever: quantiles(&counts),
+                failures: all.number("euryale_transform_failures_total", labels),
+            }
+        });
         Self {
             process,
             recent: recent.as_ref().map(|recent| recent.span),
-            trends: trends(ledger, history, now),
-            sections: sections(ledger, history, now, details.oldest_wait),
+            trends: trends(all, history, now),
+            sections: sections(all, history, now, details.oldest_wait),
             times,
             lanes: lanes.collect(),
             transforms: transforms.collect(),
@@ -166,19 +166,18 @@ fn quantiles(counts: &Counts) -> [Option<f64>; 3] {
 }
 
 fn sections(
-    ledger: &Ledger,
+    all: &ledger::Figures,
     history: &History,
     now: &Sample,
     oldest_wait: Option<Duration>,
 ) -> Vec<Section> {
     let section = |id, title, rows| Section { id, title, rows };
-    let connections = &ledger.connections;
-    let queue = &ledger.queue;
-    let promises = &ledger.promises;
-    let deferred = &ledger.deferred;
-    let blobs = &ledger.blobs;
-    let sockets = &ledger.sockets;
-    let transactions = &ledger.transactions;
+    let number = |name| all.number(name, &[]);
+    let count = |name| Value::Count(number(name));
+    let bytes = |name| Value::Bytes(u64::try_from(number(name)).unwrap_or(0));
+    let reason = |name, reason| Value::Count(all.number(name, &[("reason", reason)]));
+    let rejected = |why| reason("euryale_queue_rejected_total", why);
+    let closed = |why| reason("euryale_sockets_closed_total", why);
     let sendfile = Value::BytesPerSecond(history.rate(now, |sample| sample.sendfile));
     let read = Value::BytesPerSecond(history.rate(now, |sample| sample.read));
     let wait = Value::Seconds(oldest_wait.map(|wait| wait.as_secs_f64()));
@@ -188,21 +187,21 @@ fn sections(
             "Workers",
             vec![
                 ("running", "Running", Value::Count(now.running)),
-                ("cap", "Cap", gauge(&connections.cap)),
+                ("cap", "Cap", count("euryale_connections_cap")),
                 (
                     "running_peak",
                     "Most at a time",
-                    Value::Count(ledger.publishers.running.peak()),
+                    count("euryale_publishers_running_peak"),
                 ),
                 (
                     "connections_in_use",
                     "Connections in use",
-                    gauge(&connections.in_use),
+                    count("euryale_connections_in_use"),
                 ),
                 (
                     "connections_idle",
                     "Connections idle",
-                    gauge(&connections.idle),
+                    count("euryale_connections_idle"),
                 ),
             ],
         ),
@@ -212,13 +211,13 @@ fn sections(
             vec![
                 ("waiting", "Waiting", Value::Count(now.waiting)),
                 ("oldest_wait_seconds", "Oldest has waited", wait),
-                ("refused_full", "Refused: full", counter(&queue.full)),
+                ("refused_full", "Refused: full", rejected("full")),
                 (
                     "refused_elapsed",
                     "Refused: waited too long",
-                    counter(&queue.elapsed),
+                    rejected("elapsed"),
                 ),
-                ("gone", "Client gone", counter(&queue.gone)),
+                ("gone", "Client gone", rejected("gone")),
             ],
         ),
         section(
@@ -228,13 +227,13 @@ fn sections(
                 (
                     "requests_suspended",
                     "Requests suspended",
-                    gauge(&promises.suspended),
+                    count("euryale_requests_suspended"),
                 ),
-                ("running", "Running", gauge(&promises.running)),
+                ("running", "Running", count("euryale_promises_running")),
                 (
                     "passes",
                     "Passes after the first",
-                    counter(&promises.passes),
+                    count("euryale_promise_passes_total"),
                 ),
             ],
         ),
@@ -242,13 +241,21 @@ fn sections(
             "deferred",
             "After the transaction",
             vec![
-                ("running", "Deferred responses", gauge(&deferred.running)),
-                ("writers", "Bodies being written", gauge(&deferred.writers)),
-                ("tasks", "Tasks", gauge(&ledger.tasks.running)),
+                (
+                    "running",
+                    "Deferred responses",
+                    count("euryale_deferred_running"),
+                ),
+                (
+                    "writers",
+                    "Bodies being written",
+                    count("euryale_writers_running"),
+                ),
+                ("tasks", "Tasks", count("euryale_tasks_running")),
                 (
                     "transforms",
                     "Pages in transforms",
-                    gauge(&ledger.transforms.running),
+                    count("euryale_transforms_running"),
                 ),
             ],
         ),
@@ -256,7 +263,7 @@ fn sections(
             "blobs",
             "Files being sent",
             vec![
-                ("open", "Open", gauge(&blobs.open)),
+                ("open", "Open", count("euryale_blobs_open")),
                 ("sendfile_bytes_per_second", "By sendfile", sendfile),
                 ("read_bytes_per_second", "By reading", read),
                 (
@@ -271,19 +278,23 @@ fn sections(
             "spool",
             "Request bodies",
             vec![
-                ("files", "In files", gauge(&ledger.spool.files)),
-                ("bytes", "Held", bytes(&ledger.spool.bytes)),
-                ("memory", "Memory", bytes(&ledger.spool.memory)),
-                ("file_bytes", "On the disk", bytes(&ledger.spool.file_bytes)),
+                ("files", "In files", count("euryale_spool_files")),
+                ("bytes", "Held", bytes("euryale_spool_bytes")),
+                ("memory", "Memory", bytes("euryale_spool_memory_bytes")),
+                (
+                    "file_bytes",
+                    "On the disk",
+                    bytes("euryale_spool_file_bytes"),
+                ),
                 (
                     "spilled",
                     "In files for lack of memory",
-                    counter(&ledger.spool.spilled),
+                    count("euryale_spool_spilled_total"),
                 ),
                 (
                     "refused",
                     "Refused: no room",
-                    counter(&ledger.spool.refused),
+                    count("euryale_spool_refused_total"),
                 ),
             ],
         ),
@@ -291,14 +302,14 @@ fn sections(
             "sockets",
             "Sockets",
             vec![
-                ("open", "Open", gauge(&sockets.open)),
+                ("open", "Open", count("euryale_sockets_open")),
                 (
                     "open_peak",
                     "Most at a time",
-                    Value::Count(sockets.open.peak()),
+                    Value::Count(all.peak("euryale_sockets_open", &[])),
                 ),
-                ("stalled", "Closed: did not read", counter(&sockets.stalled)),
-                ("refused", "Closed: too many", counter(&sockets.refused)),
+                ("stalled", "Closed: did not read", closed("stalled")),
+                ("refused", "Closed: too many", closed("refused")),
             ],
         ),
         section(
@@ -310,22 +321,22 @@ fn sections(
                     "Ended",
                     Value::PerSecond(history.rate(now, |sample| sample.ended)),
                 ),
-                ("committed", "Committed", counter(&transactions.committed)),
-                ("aborted", "Aborted", counter(&transactions.aborted)),
-                ("in_doubt", "In doubt", counter(&transactions.in_doubt)),
+                (
+                    "committed",
+                    "Committed",
+                    count("euryale_transactions_committed_total"),
+                ),
+                (
+                    "aborted",
+                    "Aborted",
+                    count("euryale_transactions_aborted_total"),
+                ),
+                (
+                    "in_doubt",
+                    "In doubt",
+                    count("euryale_transactions_in_doubt_total"),
+                ),
             ],
         ),
     ]
-}
-
-fn gauge(gauge: &Gauge) -> Value {
-    Value::Count(gauge.get())
-}
-
-fn bytes(gauge: &Gauge) -> Value {
-    Value::Bytes(u64::try_from(gauge.get()).unwrap_or(0))
-}
-
-fn counter(counter: &Counter) -> Value {
-    Value::Count(i64::try_from(counter.get()).unwrap_or(i64::MAX))
 }

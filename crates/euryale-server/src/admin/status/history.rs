@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use euryale_core::Ledger;
-use euryale_core::ledger::Histogram;
+use euryale_core::ledger::{Distribution, Figures, Histogram};
 use tokio::time::Instant;
 
 /// So far back.
@@ -24,12 +23,9 @@ const GAP: Duration = Duration::from_secs(5);
 pub(super) struct Counts([u64; Histogram::BOUNDS.len() + 1]);
 
 impl Counts {
-    pub(super) fn of(histogram: &Histogram) -> Self {
-        let mut counts = [0; Histogram::BOUNDS.len() + 1];
-        for (count, (_, sum)) in counts.iter_mut().zip(histogram.cumulative()) {
-            *count = sum;
-        }
-        counts[Histogram::BOUNDS.len()] = histogram.count();
+    pub(super) fn of(durations: &Distribution) -> Self {
+        let mut counts = [durations.count; Histogram::BOUNDS.len() + 1];
+        counts[..Histogram::BOUNDS.len()].copy_from_slice(&durations.cumulative);
         Self(counts)
     }
 
@@ -88,22 +84,33 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    pub(super) fn of(ledger: &Ledger, at: Instant) -> Self {
-        let transactions = &ledger.transactions;
+    pub(super) fn of(all: &Figures, at: Instant) -> Self {
+        let sent = |path| positive(all.number("euryale_blob_bytes_total", &[("path", path)]));
+        let ended = [
+            "euryale_transactions_committed_total",
+            "euryale_transactions_aborted_total",
+            "euryale_transactions_in_doubt_total",
+        ];
+        let durations = |name| Counts::of(&all.durations(name, &[]));
         Self {
             at,
-            running: ledger.publishers.running.get(),
-            waiting: ledger.queue.depth.get(),
-            sendfile: ledger.blobs.sent.sendfile_bytes.get(),
-            read: ledger.blobs.sent.read_bytes.get(),
-            ended: transactions.committed.get()
-                + transactions.aborted.get()
-                + transactions.in_doubt.get(),
-            waits: Counts::of(&ledger.queue.wait_seconds),
-            publishing: Counts::of(&ledger.publishers.seconds),
-            heads: Counts::of(&ledger.response_head_seconds),
+            running: all.number("euryale_publishers_running", &[]),
+            waiting: all.number("euryale_queue_depth", &[]),
+            sendfile: sent("sendfile"),
+            read: sent("read"),
+            ended: ended
+                .map(|name| positive(all.number(name, &[])))
+                .iter()
+                .sum(),
+            waits: durations("euryale_queue_wait_seconds"),
+            publishing: durations("euryale_publish_seconds"),
+            heads: durations("euryale_response_head_seconds"),
         }
     }
+}
+
+fn positive(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
 }
 
 #[derive(Debug, Default)]

@@ -96,7 +96,7 @@ fn transform(transform: &Transform) -> String {
 
 fn lane(lane: &Lane) -> String {
     object([
-        member("name", Quoted(lane.name)),
+        member("name", Quoted(&lane.name)),
         member("running", lane.running),
         member("running_peak", lane.peak),
         member("waiting", lane.waiting),

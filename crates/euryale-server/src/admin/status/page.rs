@@ -282,7 +282,7 @@ fn lanes(figures: &Figures) -> String {
     let rows = figures.lanes.iter().map(|lane| {
         format!(
             "<tr><th scope=row>{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-            escaped(lane.name),
+            escaped(&lane.name),
             lane.running,
             lane.peak,
             lane.waiting,

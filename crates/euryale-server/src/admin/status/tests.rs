@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use euryale_core::Ledger;
-use euryale_core::ledger::Histogram;
+use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram, Kind};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, advance};
 
 use super::history::{Counts, History, Sample};
 use super::{Held, Status, StatusDetails, VIEWERS};
+use crate::SendfileBook;
 use crate::admin::Readiness;
 use crate::shutdown::Shutdown;
 
@@ -29,6 +30,33 @@ fn nasty() -> StatusDetails {
         )
         .fact("Theme", "Version", "3f2a")
         .alarm(NASTY, NASTY, NASTY)
+}
+
+/// Counts what the page shows of crates that this one does not have.
+#[derive(Debug, Default)]
+struct OthersBook {
+    cap: Gauge,
+    running: Gauge,
+    wait_seconds: Histogram,
+    theme_seconds: Histogram,
+    theme_failures: Counter,
+}
+
+impl Book for OthersBook {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge("euryale_connections_cap", "", &self.cap);
+        figures.peaked("euryale_publishers_running", "", &self.running);
+        figures.histogram("euryale_queue_wait_seconds", "", &self.wait_seconds);
+        if self.theme_seconds.count() > 0 {
+            let theme = &[("transform", "theme <b>")];
+            figures
+                .family("euryale_transform_seconds", "", Kind::Histogram)
+                .series(theme, &self.theme_seconds);
+            figures
+                .family("euryale_transform_failures_total", "", Kind::Counter)
+                .series(theme, &self.theme_failures);
+        }
+    }
 }
 
 fn status(details: fn() -> StatusDetails) -> (Ledger, Shutdown, Status) {
@@ -100,9 +128,9 @@ async fn host_and_program_are_named() {
 #[tokio::test]
 async fn full_workers_are_called_full() {
     let (ledger, _, status) = status(StatusDetails::new);
-    ledger.connections.cap.set(2);
+    ledger.of::<OthersBook>().cap.set(2);
     for (running, is_full) in [(1, false), (2, true)] {
-        ledger.publishers.running.add(1);
+        ledger.of::<OthersBook>().running.add(1);
         let page = body(&status, "/status", "text/html").await;
         let full = format!("<p id=trend-running>{running} <small>of 2</small> <b>full</b></p>");
         assert_eq!(page.contains(&full), is_full, "{page}");
@@ -113,14 +141,16 @@ async fn full_workers_are_called_full() {
 #[tokio::test(start_paused = true)]
 async fn programs_have_the_numbers_of_the_page() {
     let (ledger, _, status) = status(nasty);
-    ledger.connections.cap.set(2);
-    ledger.publishers.running.add(1);
+    ledger.of::<OthersBook>().cap.set(2);
+    ledger.of::<OthersBook>().running.add(1);
     ledger.lanes.of("files").running.add(3);
-    let theme = ledger.transforms.by_name.of("theme <b>");
-    theme.failures.add(1);
-    theme.seconds.record(SECOND);
-    ledger.blobs.sent.sendfile_bytes.add(1 << 20);
-    ledger.queue.wait_seconds.record(Duration::from_secs(60));
+    ledger.of::<OthersBook>().theme_failures.add(1);
+    ledger.of::<OthersBook>().theme_seconds.record(SECOND);
+    ledger.of::<SendfileBook>().bytes.add(1 << 20);
+    ledger
+        .of::<OthersBook>()
+        .wait_seconds
+        .record(Duration::from_secs(60));
     // Nobody has looked before: what happens in a second is not known.
     let first: serde_json::Value =
         serde_json::from_str(&body(&status, "/status", "application/json").await).unwrap();
@@ -130,8 +160,11 @@ async fn programs_have_the_numbers_of_the_page() {
         serde_json::Value::Null
     );
     advance(4 * SECOND).await;
-    ledger.blobs.sent.sendfile_bytes.add(4 << 20);
-    ledger.queue.wait_seconds.record(Duration::from_micros(100));
+    ledger.of::<SendfileBook>().bytes.add(4 << 20);
+    ledger
+        .of::<OthersBook>()
+        .wait_seconds
+        .record(Duration::from_micros(100));
     let text = body(&status, "/status.json", "*/*").await;
     let page = body(&status, "/status", "text/html,application/json").await;
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -273,8 +306,8 @@ async fn the_history_is_bounded_and_has_gaps() {
     let mut history = History::default();
     let mut look = async |pause: Duration| {
         advance(pause).await;
-        ledger.publishers.running.add(1);
-        let now = Sample::of(&ledger, Instant::now());
+        ledger.of::<OthersBook>().running.add(1);
+        let now = Sample::of(&ledger.figures(), Instant::now());
         history.add(&now);
         history.values(now.at, |sample| sample.running)
     };
@@ -302,7 +335,7 @@ async fn the_history_is_bounded_and_has_gaps() {
 #[test]
 fn quantiles_are_interpolated_within_their_buckets() {
     let histogram = Histogram::default();
-    let of = |histogram: &Histogram, share| Counts::of(histogram).quantile(share);
+    let of = |histogram: &Histogram, share| Counts::of(&histogram.distribution()).quantile(share);
     assert_eq!(of(&histogram, 0.5), None);
     for _ in 0..100 {
         histogram.record(Duration::from_millis(20));

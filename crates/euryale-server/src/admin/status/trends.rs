@@ -1,6 +1,6 @@
 //! The charts at the top of the page.
 
-use euryale_core::Ledger;
+use euryale_core::ledger::Figures;
 
 use super::figures::Value;
 use super::history::{History, KEPT, Sample};
@@ -27,7 +27,7 @@ fn all_bytes(sample: &Sample) -> u64 {
 
 /// The charts of the page.
 #[expect(clippy::cast_precision_loss, reason = "a number of connections")]
-pub(super) fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Trend> {
+pub(super) fn trends(all: &Figures, history: &History, now: &Sample) -> Vec<Trend> {
     let trend = |id, title, now, scale, line| Trend {
         id,
         title,
@@ -37,7 +37,7 @@ pub(super) fn trends(ledger: &Ledger, history: &History, now: &Sample) -> Vec<Tr
         cap: None,
         is_full: false,
     };
-    let cap = ledger.connections.cap.get();
+    let cap = all.number("euryale_connections_cap", &[]);
     let requests: fn(&Sample) -> u64 = |sample| sample.heads.total();
     vec![
         Trend {

@@ -9,6 +9,8 @@ use euryale_transform::{Page, Transform, TransformChainLayer, TransformPage};
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 
 use super::*;
+use crate::connection::PoolBook;
+use crate::transform::TransformBook;
 
 /// Puts what `frame` makes before the page.
 struct Frame<F> {
@@ -339,15 +341,15 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
         .collect();
     let ledger = pool.ledger();
     eventually("all pages are being transformed", || {
-        ledger.transforms.running.get() == i64::from(PAGES)
+        ledger.of::<TransformBook>().running.get() == i64::from(PAGES)
     })
     .await;
     assert_eq!(
-        ledger.connections.in_use.get(),
+        ledger.of::<PoolBook>().connections.in_use.get(),
         0,
         "none of them holds the connection"
     );
-    assert_eq!(ledger.publishers.running.get(), 0);
+    assert_eq!(ledger.of::<PoolBook>().publishers.running.get(), 0);
     // It is available for others in the meantime.
     let other = tokio::spawn({
         let stack = stack.clone();
@@ -370,7 +372,12 @@ async fn the_connection_is_idle_while_pages_are_transformed() {
     );
     assert_eq!(other.await.unwrap().1, "+page");
     assert_eq!(
-        ledger.transforms.by_name.of("frame").seconds.count(),
+        ledger
+            .of::<TransformBook>()
+            .by_name
+            .of("frame")
+            .seconds
+            .count(),
         u64::from(PAGES) + 1
     );
     assert_quiet(ledger).await;

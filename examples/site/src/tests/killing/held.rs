@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use clap::Parser;
+use euryale::spool::SpoolBook;
 use euryale::store::FolderStore;
 use euryale::{
     Abort, BoxError, Ledger, Participant, Pool, Publisher, Request, Response, Transaction,
@@ -85,7 +86,10 @@ async fn hold_spooling(
 ) -> impl IntoResponse {
     if Point::of(request.headers()) == Some(Point::Spooling) {
         tokio::spawn(async move {
-            eventually("a file has come", || ledger.spool.files.get() > 0).await;
+            eventually("a file has come", || {
+                ledger.of::<SpoolBook>().files.get() > 0
+            })
+            .await;
             Point::Spooling.announce();
         });
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Counter, Histogram};
+use euryale_core::ledger::{Counter, Histogram};
 
 /// The maximum number of transforms that are counted by name.
 const TRANSFORMS: usize = 256;

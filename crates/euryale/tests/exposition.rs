@@ -4,8 +4,17 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use euryale_core::ledger::{DropReason, Histogram};
-use euryale_core::{Ledger, Route};
+use euryale::blob::BlobBook;
+use euryale::connection::PoolBook;
+use euryale::deferred::DeferredBook;
+use euryale::ledger::Histogram;
+use euryale::promise::PromiseBook;
+use euryale::publisher::ConflictBook;
+use euryale::spool::SpoolBook;
+use euryale::tiles::TileBook;
+use euryale::transform::TransformBook;
+use euryale::{DropReason, Ledger, Route};
+use euryale_server::{SendfileBook, ServerBook};
 
 /// What the parser lets pass is checked here: that each family says what it is, and that histograms
 /// add up.
@@ -64,6 +73,7 @@ fn prometheus_can_read_it() {
         return euryale_test::skip("prometheus_client is not installed");
     };
     let ledger = Ledger::new();
+    open_all(&ledger);
     for text in [ledger.exposition(), filled(&ledger, NASTY)] {
         let mut reader = Command::new(python)
             .args(["-c", READ])
@@ -98,19 +108,34 @@ fn prometheus_can_read_it() {
     }
 }
 
+/// Every book, with its zeros.
+fn open_all(ledger: &Ledger) {
+    let _layers = (
+        ledger.of::<BlobBook>(),
+        ledger.of::<DeferredBook>(),
+        ledger.of::<PromiseBook>(),
+        ledger.of::<SpoolBook>(),
+        ledger.of::<TileBook>(),
+    );
+    let _server = (ledger.of::<SendfileBook>(), ledger.of::<ServerBook>());
+}
+
 /// Something in each kind of family, and what must be escaped in each label that is not this
 /// crate's own.
 fn filled(ledger: &Ledger, nasty: &str) -> String {
-    ledger.connections.dropped.add(DropReason::Panicked, 2);
-    ledger.publishers.running.add(3);
-    ledger.conflicts.resolved.add(Some(&Route::new(nasty)), 7);
-    ledger.conflicts.exhausted.add(None, 1);
+    let pool = ledger.of::<PoolBook>();
+    let conflicts = ledger.of::<ConflictBook>();
+    let transforms = ledger.of::<TransformBook>();
+    pool.connections.dropped.add(DropReason::Panicked, 2);
+    pool.publishers.running.add(3);
+    conflicts.resolved.add(Some(&Route::new(nasty)), 7);
+    conflicts.exhausted.add(None, 1);
     ledger.lanes.of("files").refused.add(1);
     for bound in Histogram::BOUNDS.iter().chain([&3600.0]) {
         let duration = Duration::from_secs_f64(*bound);
-        ledger.queue.wait_seconds.record(duration);
-        ledger.transforms.by_name.of(nasty).seconds.record(duration);
+        pool.queue.wait_seconds.record(duration);
+        transforms.by_name.of(nasty).seconds.record(duration);
     }
-    ledger.transforms.by_name.of("theme").failures.add(1);
+    transforms.by_name.of("theme").failures.add(1);
     ledger.exposition()
 }

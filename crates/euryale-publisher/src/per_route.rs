@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Counter;
-use crate::Route;
+use euryale_core::Route;
+use euryale_core::ledger::Counter;
 
 /// The maximum number of routes that are counted by name.
 const ROUTES: usize = 256;
@@ -71,7 +71,7 @@ impl Routes {
             // Two series of one name are an error to Prometheus.
             OTHER => &mut self.other,
             name if self.named.len() < ROUTES || self.named.contains_key(name) => {
-                self.named.entry(route.shared_name()).or_default()
+                self.named.entry(name.into()).or_default()
             }
             _ => &mut self.other,
         }

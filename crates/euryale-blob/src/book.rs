@@ -1,0 +1,30 @@
+//! What the layers count.
+
+use euryale_core::ledger::{Book, Counter, Figures};
+
+/// Open files by the path on which they are sent. A blob that is asked for, and of which nothing is
+/// sent (304, HEAD), counts nowhere; one that the server sends by `sendfile(2)` counts there.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct BlobBook {
+    /// Blobs read by [`ServeBlob`](crate::ServeBlob).
+    pub read: Counter,
+    /// Blobs left to a reverse proxy.
+    pub offload: Counter,
+    /// Bytes read by [`ServeBlob`](crate::ServeBlob).
+    pub read_bytes: Counter,
+}
+
+impl Book for BlobBook {
+    fn figures(&self, figures: &mut Figures) {
+        let paths = [("read", &self.read), ("offload", &self.offload)];
+        figures.counters("euryale_blobs_total", "Open files sent.", "path", paths);
+        let bytes = [("read", &self.read_bytes)];
+        figures.counters(
+            "euryale_blob_bytes_total",
+            "Bytes sent of open files.",
+            "path",
+            bytes,
+        );
+    }
+}

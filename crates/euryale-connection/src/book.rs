@@ -1,0 +1,159 @@
+//! What a pool counts.
+
+use euryale_core::DropReason;
+use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram, Kind, Unsettled};
+
+/// What a [`Pool`](crate::Pool) counts: its connections, its workers, and its queue.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct PoolBook {
+    /// Connections of the pool.
+    pub connections: Connections,
+    /// Jobs that run in workers.
+    pub publishers: Publishers,
+    /// The queue in front of the connections.
+    pub queue: Queue,
+}
+
+/// Connections of the pool.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Connections {
+    /// How many there may be.
+    pub cap: Gauge,
+    /// Held by a worker.
+    pub in_use: Gauge,
+    /// Open and waiting for work.
+    pub idle: Gauge,
+    /// Ever opened.
+    pub opened: Counter,
+    /// Dropped, by reason.
+    pub dropped: Dropped,
+}
+
+/// Connections that were dropped, by reason.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    counters: [Counter; DropReason::ALL.len()],
+}
+
+impl Dropped {
+    /// Counts `n` connections.
+    pub fn add(&self, reason: DropReason, n: u64) {
+        self.counters[reason as usize].add(n);
+    }
+
+    /// How many there were.
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.counters[reason as usize].get()
+    }
+}
+
+/// Jobs that run in workers.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Publishers {
+    /// Running now.
+    pub running: Gauge,
+    /// From a job's start in its worker to its end, in seconds.
+    pub seconds: Histogram,
+}
+
+/// The queue in front of the connections.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Queue {
+    /// Waiting now.
+    pub depth: Gauge,
+    /// How long jobs waited that were started, in seconds.
+    pub wait_seconds: Histogram,
+    /// Refused at once: the queue was full.
+    pub full: Counter,
+    /// Refused after waiting too long.
+    pub elapsed: Counter,
+    /// Left because nobody waited any more: the client went away, or a deadline outside the pool
+    /// passed.
+    pub gone: Counter,
+}
+
+impl Book for PoolBook {
+    fn figures(&self, figures: &mut Figures) {
+        self.connections.figures(figures);
+        figures.peaked(
+            "euryale_publishers_running",
+            "Jobs running in workers.",
+            &self.publishers.running,
+        );
+        figures.histogram(
+            "euryale_publish_seconds",
+            "Duration of jobs in their worker.",
+            &self.publishers.seconds,
+        );
+        self.queue.figures(figures);
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("connections in use", &self.connections.in_use);
+        unsettled.gauge("publishers running", &self.publishers.running);
+        unsettled.gauge("queue depth", &self.queue.depth);
+    }
+}
+
+impl Connections {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge(
+            "euryale_connections_cap",
+            "Connections that may be open.",
+            &self.cap,
+        );
+        figures.peaked(
+            "euryale_connections_in_use",
+            "Connections held by workers.",
+            &self.in_use,
+        );
+        figures.gauge(
+            "euryale_connections_idle",
+            "Open connections that wait for work.",
+            &self.idle,
+        );
+        figures.counter(
+            "euryale_connections_opened_total",
+            "Connections opened.",
+            &self.opened,
+        );
+        let mut dropped = figures.family(
+            "euryale_connections_dropped_total",
+            "Connections dropped.",
+            Kind::Counter,
+        );
+        for reason in DropReason::ALL {
+            dropped.series(&[("reason", reason.label())], self.dropped.get(*reason));
+        }
+    }
+}
+
+impl Queue {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge(
+            "euryale_queue_depth",
+            "Jobs waiting for a worker.",
+            &self.depth,
+        );
+        figures.histogram(
+            "euryale_queue_wait_seconds",
+            "Wait of the jobs that were started.",
+            &self.wait_seconds,
+        );
+        let rejected = [
+            ("full", &self.full),
+            ("elapsed", &self.elapsed),
+            ("gone", &self.gone),
+        ];
+        figures.counters(
+            "euryale_queue_rejected_total",
+            "Jobs that never started.",
+            "reason",
+            rejected,
+        );
+    }
+}

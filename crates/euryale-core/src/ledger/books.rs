@@ -1,0 +1,257 @@
+//! What core itself counts.
+
+use super::{Book, Counter, Figures, Gauge, Kind, LaneMeter, Lanes, Stops, Unsettled, Value};
+
+/// What core itself counts, by part. Every ledger has it; it needs no [`of`](super::Ledger::of).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Books {
+    /// Transactions of the database.
+    pub transactions: Transactions,
+    /// Snapshots that later passes were to see.
+    pub snapshots: Snapshots,
+    /// What was spawned by transactions that have committed.
+    pub tasks: Tasks,
+    /// Blocking lanes, by name.
+    pub lanes: Lanes,
+    /// Open files on their way to clients.
+    pub blobs: Blobs,
+    /// Descriptors of files that requests have open.
+    pub descriptors: InUse,
+}
+
+/// Transactions of the database. Publications that never touch it are not counted, except as
+/// attempts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Transactions {
+    /// Publications, first ones and repeated ones.
+    pub attempts: Counter,
+    /// Begun.
+    pub begun: Counter,
+    /// Committed.
+    pub committed: Counter,
+    /// Rolled back.
+    pub aborted: Counter,
+    /// Nobody knows.
+    pub in_doubt: Counter,
+    /// Stopped before their commit, whether they had begun or not. Those that had are among the
+    /// aborted ones.
+    pub stopped: Stops,
+    /// Participants that failed after the commit.
+    pub finish_failures: Counter,
+    /// Hooks that panicked after the end of their transaction.
+    pub hook_failures: Counter,
+}
+
+/// Passes that were to see the snapshot of the first one.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Snapshots {
+    /// Passes that saw it.
+    pub pinned: Counter,
+    /// Passes that could not, because the snapshot is gone.
+    pub gone: Counter,
+    /// Passes that could not, because the database has no such snapshots.
+    pub unsupported: Counter,
+}
+
+/// What was spawned by transactions that have committed.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Tasks {
+    /// Running now.
+    pub running: Gauge,
+    /// Spawned.
+    pub spawned: Counter,
+    /// Panicked.
+    pub panic: Counter,
+}
+
+/// Open files on their way to clients.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Blobs {
+    /// Open now, from the moment they leave the worker.
+    pub open: Gauge,
+}
+
+/// Descriptors of files that requests have open, of a budget of
+/// [`Descriptors`](crate::Descriptors).
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct InUse {
+    /// The budget.
+    pub cap: Gauge,
+    /// Taken now.
+    pub in_use: Gauge,
+    /// Refused: the budget had too few left.
+    pub refused: Counter,
+}
+
+impl Book for Books {
+    fn figures(&self, figures: &mut Figures) {
+        self.transactions.figures(figures);
+        let snapshots = [
+            ("pinned", &self.snapshots.pinned),
+            ("gone", &self.snapshots.gone),
+            ("unsupported", &self.snapshots.unsupported),
+        ];
+        figures.counters(
+            "euryale_promise_snapshots_total",
+            "Passes that were to see the snapshot of the first one.",
+            "outcome",
+            snapshots,
+        );
+        self.tasks.figures(figures);
+        lanes(&self.lanes, figures);
+        figures.gauge(
+            "euryale_blobs_open",
+            "Open files on their way to clients.",
+            &self.blobs.open,
+        );
+        self.descriptors.figures(figures);
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("tasks running", &self.tasks.running);
+        unsettled.gauge("blobs open", &self.blobs.open);
+        unsettled.gauge("descriptors in use", &self.descriptors.in_use);
+        for (name, lane) in self.lanes.all() {
+            let held = lane.running.get() + lane.waiting.get();
+            if held != 0 {
+                unsettled.line(format_args!("lane {name}: {held}"));
+            }
+        }
+        let begun = self.transactions.begun.get();
+        let ended = self.transactions.ended();
+        if begun != ended {
+            unsettled.line(format_args!("transactions: begun {begun}, ended {ended}"));
+        }
+    }
+}
+
+impl Transactions {
+    fn ended(&self) -> u64 {
+        self.committed.get() + self.aborted.get() + self.in_doubt.get()
+    }
+
+    fn figures(&self, figures: &mut Figures) {
+        for (name, help, counter) in [
+            (
+                "euryale_attempts_total",
+                "Publications, repeated ones included.",
+                &self.attempts,
+            ),
+            (
+                "euryale_transactions_begun_total",
+                "Transactions begun.",
+                &self.begun,
+            ),
+            (
+                "euryale_transactions_committed_total",
+                "Transactions committed.",
+                &self.committed,
+            ),
+            (
+                "euryale_transactions_aborted_total",
+                "Transactions aborted.",
+                &self.aborted,
+            ),
+            (
+                "euryale_transactions_in_doubt_total",
+                "Commits of unknown outcome.",
+                &self.in_doubt,
+            ),
+            (
+                "euryale_finish_failures_total",
+                "Participants that failed after a commit.",
+                &self.finish_failures,
+            ),
+            (
+                "euryale_hook_failures_total",
+                "After hooks that panicked.",
+                &self.hook_failures,
+            ),
+        ] {
+            figures.counter(name, help, counter);
+        }
+        let stopped = [
+            ("deadline", &self.stopped.deadline),
+            ("client_gone", &self.stopped.client_gone),
+            ("drain", &self.stopped.drain),
+            ("statement", &self.stopped.statement),
+        ];
+        figures.counters(
+            "euryale_transactions_stopped_total",
+            "Transactions stopped before their commit.",
+            "reason",
+            stopped,
+        );
+    }
+}
+
+impl Tasks {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge(
+            "euryale_tasks_running",
+            "Tasks of committed transactions.",
+            &self.running,
+        );
+        figures.counter(
+            "euryale_tasks_spawned_total",
+            "Tasks spawned after a commit.",
+            &self.spawned,
+        );
+        figures.counter(
+            "euryale_tasks_panicked_total",
+            "Tasks that panicked.",
+            &self.panic,
+        );
+    }
+}
+
+impl InUse {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge(
+            "euryale_descriptors_cap",
+            "Descriptors that files of requests may have; 0 if nothing bounds them.",
+            &self.cap,
+        );
+        figures.peaked(
+            "euryale_descriptors_in_use",
+            "Descriptors of files that requests have open.",
+            &self.in_use,
+        );
+        figures.counter(
+            "euryale_descriptors_refused_total",
+            "Files that were not opened for want of a descriptor in the budget.",
+            &self.refused,
+        );
+    }
+}
+
+fn lanes(lanes: &Lanes, figures: &mut Figures) {
+    let lanes = lanes.all();
+    let write = |mut family: super::Family<'_>, value: fn(&LaneMeter) -> Value| {
+        for (lane, meter) in &lanes {
+            family.series(&[("lane", lane)], value(meter));
+        }
+    };
+    let running = "euryale_lane_running";
+    let help = "Turns of blocking lanes that are held.";
+    write(figures.family(running, help, Kind::Gauge), |meter| {
+        (&meter.running).into()
+    });
+    write(figures.peaks(running), |meter| meter.running.peak().into());
+    let waiting = "euryale_lane_waiting";
+    let help = "Work that waits for a turn in a blocking lane.";
+    write(figures.family(waiting, help, Kind::Gauge), |meter| {
+        (&meter.waiting).into()
+    });
+    let refused = "euryale_lane_refused_total";
+    let help = "Work that a blocking lane had no room for.";
+    write(figures.family(refused, help, Kind::Counter), |meter| {
+        (&meter.refused).into()
+    });
+}

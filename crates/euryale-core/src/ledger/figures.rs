@@ -1,0 +1,264 @@
+//! All figures of a ledger at one moment.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::{Counter, Distribution, Gauge, Histogram};
+
+/// Figures by their names in `/metrics`, as they are at one moment. Books write them. Code that
+/// shows a single figure asks for it by its name, and needs nothing of the crate that counts it.
+///
+/// A family of two books has the series of both; a series of both is their sum.
+///
+/// ```
+/// use euryale_core::Ledger;
+///
+/// let ledger = Ledger::new();
+/// ledger.transactions.stopped.deadline.add(2);
+/// let figures = ledger.figures();
+/// let stopped = "euryale_transactions_stopped_total";
+/// assert_eq!(figures.number(stopped, &[("reason", "deadline")]), 2);
+/// assert_eq!(figures.number("of_a_crate_that_is_not_there", &[]), 0);
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    pub(super) families: BTreeMap<Cow<'static, str>, Series>,
+}
+
+/// The series of one family.
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    pub(super) help: &'static str,
+    pub(super) kind: Kind,
+    pub(super) all: Vec<(Labels, Value)>,
+}
+
+pub(super) type Labels = Vec<(&'static str, String)>;
+
+/// The type of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Durations in buckets.
+    Histogram,
+}
+
+/// The value of a series.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Of a counter.
+    Count(u64),
+    /// Of a gauge.
+    Level {
+        /// The value now.
+        now: i64,
+        /// The greatest value so far.
+        peak: i64,
+    },
+    /// Of a histogram.
+    Durations(Box<Distribution>),
+}
+
+impl Figures {
+    /// Adds a gauge.
+    pub fn gauge(&mut self, name: &'static str, help: &'static str, gauge: &Gauge) {
+        self.family(name, help, Kind::Gauge).series(&[], gauge);
+    }
+
+    /// Adds a gauge, and its greatest value so far as `{name}_peak`.
+    pub fn peaked(&mut self, name: &'static str, help: &'static str, gauge: &Gauge) {
+        self.gauge(name, help, gauge);
+        self.peaks(name).series(&[], gauge.peak());
+    }
+
+    /// Adds a counter; its name ends in `_total`.
+    pub fn counter(&mut self, name: &'static str, help: &'static str, counter: &Counter) {
+        self.family(name, help, Kind::Counter).series(&[], counter);
+    }
+
+    /// Adds counters that differ in one label.
+    pub fn counters<'a>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        counters: impl IntoIterator<Item = (&'a str, &'a Counter)>,
+    ) {
+        let mut family = self.family(name, help, Kind::Counter);
+        for (value, counter) in counters {
+            family.series(&[(label, value)], counter);
+        }
+    }
+
+    /// Adds a histogram of durations, in seconds; its name ends in `_seconds`.
+    pub fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
+        self.family(name, help, Kind::Histogram)
+            .series(&[], histogram);
+    }
+
+    /// A family whose series have labels of their own. It is in the exposition even if it has no
+    /// series. If two books have one of this name, the help and the type of the first count.
+    pub fn family(&mut self, name: &'static str, help: &'static str, kind: Kind) -> Family<'_> {
+        self.named(name.into(), help, kind)
+    }
+
+    /// The family of the greatest values of gauges, `{name}_peak`.
+    pub fn peaks(&mut self, name: &'static str) -> Family<'_> {
+        let name = format!("{name}_peak").into();
+        self.named(name, "The greatest value so far.", Kind::Gauge)
+    }
+
+    fn named(&mut self, name: Cow<'static, str>, help: &'static str, kind: Kind) -> Family<'_> {
+        let all = Vec::new();
+        let series = self
+            .families
+            .entry(name)
+            .or_insert(Series { help, kind, all });
+        Family {
+            others: series.all.len(),
+            series,
+        }
+    }
+
+    /// The number of a counter or a gauge with exactly these labels; 0 if there is none.
+    pub fn number(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
+        match self.value(name, labels) {
+            Some(Value::Count(count)) => i64::try_from(*count).unwrap_or(i64::MAX),
+            Some(Value::Level { now, .. }) => *now,
+            Some(Value::Durations(_)) | None => 0,
+        }
+    }
+
+    /// The greatest value so far of a gauge with exactly these labels, whether or not its peaks are
+    /// a family of their own; 0 if there is none.
+    pub fn peak(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
+        match self.value(name, labels) {
+            Some(Value::Level { peak, .. }) => *peak,
+            _ => 0,
+        }
+    }
+
+    /// The durations of a histogram with exactly these labels; none if there is no such.
+    pub fn durations(&self, name: &str, labels: &[(&str, &str)]) -> Distribution {
+        match self.value(name, labels) {
+            Some(Value::Durations(durations)) => (**durations).clone(),
+            _ => Distribution::default(),
+        }
+    }
+
+    /// The series of a family, by the value of this label: what is counted by name.
+    pub fn by_label<'a>(
+        &'a self,
+        name: &str,
+        label: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a Value)> {
+        let series = self.families.get(name).into_iter();
+        series
+            .flat_map(|series| &series.all)
+            .filter_map(move |(labels, value)| {
+                let (_, of) = labels.iter().find(|(found, _)| *found == label)?;
+                Some((of.as_str(), value))
+            })
+    }
+
+    fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<&Value> {
+        let all = &self.families.get(name)?.all;
+        let found = all.iter().find(|(found, _)| is_same(found, labels));
+        found.map(|(_, value)| value)
+    }
+}
+
+/// A family that a book writes its series into.
+#[derive(Debug)]
+pub struct Family<'a> {
+    series: &'a mut Series,
+    /// How many series it had from other books.
+    others: usize,
+}
+
+impl Family<'_> {
+    /// Adds a series. The names of the labels are fixed; their values may be anything, and few.
+    pub fn series(&mut self, labels: &[(&'static str, &str)], value: impl Into<Value>) {
+        let value = value.into();
+        let others = &mut self.series.all[..self.others];
+        if let Some((_, sum)) = others.iter_mut().find(|(found, _)| is_same(found, labels)) {
+            sum.add(value);
+            return;
+        }
+        let labels = labels.iter().map(|(name, value)| (*name, (*value).into()));
+        self.series.all.push((labels.collect(), value));
+    }
+}
+
+fn is_same(labels: &Labels, asked: &[(&str, &str)]) -> bool {
+    let labels = labels.iter().map(|(name, value)| (*name, value.as_str()));
+    labels.eq(asked.iter().copied())
+}
+
+impl Value {
+    fn add(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Count(sum), Self::Count(more)) => *sum += more,
+            // Not at the same moment, perhaps: then the sum of the peaks is too large.
+            (
+                Self::Level { now, peak },
+                Self::Level {
+                    now: more,
+                    peak: high,
+                },
+            ) => {
+                *now += more;
+                *peak += high;
+            }
+            (Self::Durations(sum), Self::Durations(more)) => sum.add(&more),
+            // Of another type than its family: the first book decides.
+            _ => {}
+        }
+    }
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+impl From<u64> for Value {
+    fn from(count: u64) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(now: i64) -> Self {
+        Self::Level { now, peak: now }
+    }
+}
+
+impl From<&Counter> for Value {
+    fn from(counter: &Counter) -> Self {
+        Self::Count(counter.get())
+    }
+}
+
+impl From<&Gauge> for Value {
+    fn from(gauge: &Gauge) -> Self {
+        Self::Level {
+            now: gauge.get(),
+            peak: gauge.peak(),
+        }
+    }
+}
+
+impl From<&Histogram> for Value {
+    fn from(histogram: &Histogram) -> Self {
+        Self::Durations(Box::new(histogram.distribution()))
+    }
+}

@@ -1,0 +1,46 @@
+//! What is counted of `sendfile(2)`.
+
+use std::sync::Arc;
+
+use euryale_core::Ledger;
+use euryale_core::ledger::{Book, Counter, Figures};
+
+/// Open files sent by `sendfile(2)`. Where the system has none, all stay zero.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct SendfileBook {
+    /// Blobs sent by `sendfile(2)`.
+    pub blobs: Counter,
+    /// Bytes handed to the socket by `sendfile(2)`.
+    pub bytes: Counter,
+    /// Bytes read and written instead, because a file cannot be sent by `sendfile(2)`.
+    pub copied: Counter,
+}
+
+/// Where the sockets of one listener count the files that they send.
+#[derive(Clone, Debug)]
+pub(crate) struct SendfileCounts {
+    pub(crate) ledger: Ledger,
+    pub(crate) book: Arc<SendfileBook>,
+}
+
+impl SendfileCounts {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        let book = ledger.of();
+        Self { ledger, book }
+    }
+}
+
+impl Book for SendfileBook {
+    fn figures(&self, figures: &mut Figures) {
+        let blobs = [("sendfile", &self.blobs)];
+        figures.counters("euryale_blobs_total", "Open files sent.", "path", blobs);
+        let bytes = [("sendfile", &self.bytes), ("read", &self.copied)];
+        figures.counters(
+            "euryale_blob_bytes_total",
+            "Bytes sent of open files.",
+            "path",
+            bytes,
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! What the layer counts.
+
+use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
+
+/// Request bodies, counted by [`Spool`](crate::Spool) and its budget.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct SpoolBook {
+    /// Files now, those that are still being written included.
+    pub files: Gauge,
+    /// Bytes of bodies held now, in memory and in files.
+    pub bytes: Gauge,
+    /// Memory charged to the budget now, in bytes: the capacity of buffers, and the fields of
+    /// forms.
+    pub memory: Gauge,
+    /// Bytes in files, charged to the budget now.
+    pub file_bytes: Gauge,
+    /// Bodies that went to a file, though small, because the budget had no memory.
+    pub spilled: Counter,
+    /// Requests refused because the budget had no room.
+    pub refused: Counter,
+}
+
+impl Book for SpoolBook {
+    fn figures(&self, figures: &mut Figures) {
+        figures.gauge(
+            "euryale_spool_files",
+            "Request bodies in files.",
+            &self.files,
+        );
+        figures.gauge(
+            "euryale_spool_bytes",
+            "Bytes of request bodies held.",
+            &self.bytes,
+        );
+        figures.peaked(
+            "euryale_spool_memory_bytes",
+            "Memory that request bodies and forms are charged.",
+            &self.memory,
+        );
+        figures.gauge(
+            "euryale_spool_file_bytes",
+            "Bytes of request bodies in files.",
+            &self.file_bytes,
+        );
+        figures.counter(
+            "euryale_spool_spilled_total",
+            "Small request bodies in files because there was no memory for them.",
+            &self.spilled,
+        );
+        figures.counter(
+            "euryale_spool_refused_total",
+            "Requests refused because their bodies had no room.",
+            &self.refused,
+        );
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("spool files", &self.files);
+        unsettled.gauge("spool bytes", &self.bytes);
+        unsettled.gauge("spool memory", &self.memory);
+        unsettled.gauge("spool file bytes", &self.file_bytes);
+    }
+}

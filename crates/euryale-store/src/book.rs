@@ -1,0 +1,21 @@
+//! What stores count.
+
+use euryale_core::ledger::{Book, Counter, Figures};
+
+/// What a store of blobs counts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct StoreBook {
+    /// Opened by a [`FolderStore`](crate::FolderStore), and not as long as their rows say.
+    pub damaged: Counter,
+}
+
+impl Book for StoreBook {
+    fn figures(&self, figures: &mut Figures) {
+        figures.counter(
+            "euryale_blobs_damaged_total",
+            "Blobs that were not as long as their rows say.",
+            &self.damaged,
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! What the chain counts.
+
+use euryale_core::ledger::{Book, Counter, Figures, Gauge, Kind, Unsettled};
+
+use crate::PerTransform;
+
+/// What a chain of transforms counts.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct TransformBook {
+    /// Pages in the hands of a chain of transforms now.
+    pub running: Gauge,
+    /// Pages that were parsed by streaming rewrites: once for all that follow each other.
+    pub parsed: Counter,
+    /// The time that each transform took, and how often it failed.
+    pub by_name: PerTransform,
+}
+
+impl Book for TransformBook {
+    fn figures(&self, figures: &mut Figures) {
+        figures.peaked(
+            "euryale_transforms_running",
+            "Pages being transformed.",
+            &self.running,
+        );
+        figures.counter(
+            "euryale_transform_pages_parsed_total",
+            "Pages parsed by streaming rewrites.",
+            &self.parsed,
+        );
+        let by_name = self.by_name.all();
+        let mut seconds = figures.family(
+            "euryale_transform_seconds",
+            "What a transform took of the time of a page.",
+            Kind::Histogram,
+        );
+        for (transform, meters) in &by_name {
+            seconds.series(&[("transform", transform)], &meters.seconds);
+        }
+        let mut failures = figures.family(
+            "euryale_transform_failures_total",
+            "Pages on which a transform failed.",
+            Kind::Counter,
+        );
+        for (transform, meters) in &by_name {
+            failures.series(&[("transform", transform)], &meters.failures);
+        }
+    }
+
+    fn unsettled(&self, unsettled: &mut Unsettled) {
+        unsettled.gauge("transforms running", &self.running);
+    }
+}
