@@ -39,7 +39,7 @@
 //!
 //! | r2d2's | is asked | at the cost of |
 //! |---|---|---|
-//! | `connect` | for a new connection, or one in place of an invalid one | a connection, within the request |
+//! | `connect`, and then [`on_connect`](R2d2::on_connect) | for a new connection, or one in place of an invalid one | a connection, within the request |
 //! | `has_broken` | after each job: `true` drops the connection | nothing, by r2d2's rule not to block |
 //! | `is_valid` | before the first use in a job, if the connection was idle | a round trip, within the request |
 //!
@@ -90,11 +90,19 @@ use crate::closing::drop_quietly;
 ///
 /// See the [module's documentation](self).
 #[must_use]
-pub struct R2d2<M, T = NoTransactions> {
+pub struct R2d2<M: ManageConnection, T = NoTransactions> {
     manager: Arc<M>,
+    on_connect: Hook<M>,
     control: T,
     validate_after: Option<Duration>,
 }
+
+/// What is done to a new connection before its first use.
+type Hook<M> = Arc<
+    dyn Fn(&mut <M as ManageConnection>::Connection) -> Result<(), <M as ManageConnection>::Error>
+        + Send
+        + Sync,
+>;
 
 impl<M> R2d2<M>
 where
@@ -104,21 +112,22 @@ where
     pub fn new(manager: M) -> Self {
         Self {
             manager: Arc::new(manager),
+            on_connect: Arc::new(|_| Ok(())),
             control: NoTransactions,
             validate_after: Some(Duration::from_millis(500)),
         }
     }
 }
 
-impl<M, T> R2d2<M, T> {
+impl<M: ManageConnection, T> R2d2<M, T> {
     /// Begins, commits and aborts as `control` says.
     pub fn with_transactions<U>(self, control: U) -> R2d2<M, U>
     where
-        M: ManageConnection,
         U: TransactionControl<M::Connection>,
     {
         R2d2 {
             manager: self.manager,
+            on_connect: self.on_connect,
             control,
             validate_after: self.validate_after,
         }
@@ -129,6 +138,20 @@ impl<M, T> R2d2<M, T> {
     /// connection; `None` asks never.
     pub fn validate_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
         self.validate_after = idle.into();
+        self
+    }
+
+    /// Runs `hook` on each new connection, after earlier hooks: for settings of the session. If it
+    /// fails, the connection is dropped, and its error is that of the manager's `connect`.
+    pub fn on_connect<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&mut M::Connection) -> Result<(), M::Error> + Send + Sync + 'static,
+    {
+        let earlier = self.on_connect;
+        self.on_connect = Arc::new(move |connection| {
+            earlier(connection)?;
+            hook(connection)
+        });
         self
     }
 
@@ -148,8 +171,9 @@ where
     /// Fails with the manager's error.
     fn connect(&self) -> Result<Connection<M>, BoxError> {
         Ok(Connection {
-            raw: Some(self.manager.connect()?),
+            raw: Some(open(&*self.manager, &self.on_connect)?),
             manager: Arc::clone(&self.manager),
+            on_connect: Arc::clone(&self.on_connect),
             validate_after: self.validate_after,
             idle_since: None,
         })
@@ -186,14 +210,21 @@ where
     }
 }
 
-impl<M: fmt::Debug, T: fmt::Debug> fmt::Debug for R2d2<M, T> {
+impl<M: ManageConnection + fmt::Debug, T: fmt::Debug> fmt::Debug for R2d2<M, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("R2d2")
             .field("manager", &self.manager)
             .field("control", &self.control)
             .field("validate_after", &self.validate_after)
-            .finish()
+            .finish_non_exhaustive()
     }
+}
+
+/// A new connection, ready to be used.
+fn open<M: ManageConnection>(manager: &M, on_connect: &Hook<M>) -> Result<M::Connection, M::Error> {
+    let mut raw = manager.connect()?;
+    on_connect(&mut raw)?;
+    Ok(raw)
 }
 
 /// A connection of a manager, to be had from [`get`](Connection::get).
@@ -204,6 +235,7 @@ pub struct Connection<M: ManageConnection> {
     /// None after an invalid one was dropped and no other could be opened.
     raw: Option<M::Connection>,
     manager: Arc<M>,
+    on_connect: Hook<M>,
     validate_after: Option<Duration>,
     /// None from its first use in a job to the job's end, and while it is new.
     idle_since: Option<Instant>,
@@ -229,7 +261,7 @@ impl<M: ManageConnection> Connection<M> {
         self.idle_since = None;
         match &mut self.raw {
             Some(raw) => Ok(raw),
-            empty => Ok(empty.insert(self.manager.connect()?)),
+            empty => Ok(empty.insert(open(&*self.manager, &self.on_connect)?)),
         }
     }
 
@@ -311,11 +343,12 @@ impl<M: ManageConnection> fmt::Debug for Connection<M> {
 ///
 /// # Known connections
 ///
-/// * **diesel**: begin, commit and abort with `AnsiTransactionManager`, never with SQL of your own,
-///   since diesel counts its transactions. A failed commit has rolled back already: in `abort`,
-///   `NotInTransaction` is not an error. `DatabaseError(SerializationFailure, _)` is a conflict,
-///   `DatabaseError(ClosedConnection, _)` a disconnection. `has_broken` sees open transactions.
-///   SQLite's `BUSY` and PostgreSQL's deadlock have no kind in diesel 2.3, only a message.
+/// * **diesel** with SQLite: use `euryale-diesel` instead.
+/// * **diesel** otherwise: begin, commit and abort with `AnsiTransactionManager`, never with SQL of
+///   your own, since diesel counts its transactions. A failed commit has rolled back already: in
+///   `abort`, `NotInTransaction` is not an error. `DatabaseError(SerializationFailure, _)` is a
+///   conflict, `DatabaseError(ClosedConnection, _)` a disconnection. `has_broken` sees open
+///   transactions. PostgreSQL's deadlock has no kind in diesel 2.3, only a message.
 /// * **postgres**: SQLSTATE 40001 and 40P01 are conflicts ([PostgreSQL,
 ///   13.5](https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html)),
 ///   `is_closed()`, [`io::Error`](std::io::Error) and 57P01 disconnections.

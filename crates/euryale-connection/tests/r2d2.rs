@@ -540,3 +540,46 @@ async fn connections_are_dropped_in_workers_only() {
     assert_eq!(store.lock().on_runtime_thread, [""; 0]);
     assert_eq!(store.story(), "connect · drop 1 · connect · drop 2");
 }
+
+/// Each new connection says that it was set up.
+fn hooked(store: &Store) -> Pool<R2d2<Store>> {
+    let set_up = |what: &'static str| {
+        move |raw: &mut Raw| {
+            drop(raw.store.record(format!("{what} {}", raw.id)));
+            Ok(())
+        }
+    };
+    let database = R2d2::new(store.clone())
+        .validate_after(Duration::ZERO)
+        .on_connect(set_up("first hook"))
+        .on_connect(set_up("second hook"));
+    Pool::new(database, 1)
+}
+
+#[tokio::test]
+async fn hooks_run_once_on_each_connection_in_their_order() {
+    let store = Store::new();
+    let pool = hooked(&store);
+    assert_eq!(id(&pool).await, 1);
+    assert_eq!(id(&pool).await, 1);
+    store.restart();
+    assert_eq!(id(&pool).await, 2);
+    assert_eq!(
+        store.story(),
+        "connect · first hook 1 · second hook 1 · check 1 · check 1 · drop 1 \
+         · connect · first hook 2 · second hook 2"
+    );
+    end(&store, pool).await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_hook_fails_is_dropped_and_serves_nobody() {
+    let store = Store::new();
+    let database =
+        R2d2::new(store.clone()).on_connect(|_| Err(StoreError::Says(Fault::Disconnected)));
+    let pool = Pool::new(database, 1);
+    let error = pool.run(|_| ()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(store.story(), "connect · drop 1");
+    end(&store, pool).await;
+}

@@ -39,7 +39,7 @@ fn scans(criterion: &mut Criterion) {
     let folder = TempDir::new().expect("a folder");
     let database = Sqlite::open(folder.path().join("rows.db")).expect("a database");
     database.migrate(&[ROWS]).expect("rows");
-    let mut connection = database.connect().expect("a connection");
+    let connection = &mut database.connect().expect("a connection");
     for name in ["with the handler", "without"] {
         criterion.bench_function(&format!("200,000 rows, {name}"), |bencher| {
             let mut scan = connection.prepare_cached(SCAN).expect("a query");

@@ -141,12 +141,10 @@ impl Publisher<Sqlite> for Holding {
                 point.hold();
                 false
             }))?,
-            Point::Written => transaction
-                .connection()?
-                .wal_hook(Some(move |_: &mut _, _| {
-                    point.hold();
-                    Ok(())
-                }))?,
+            Point::Written => transaction.connection()?.wal_hook(Some(|_, _| {
+                Point::Written.hold();
+                Ok(())
+            })),
             Point::After => transaction.after_commit(move || point.hold()),
             _ => {}
         }

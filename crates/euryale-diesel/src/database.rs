@@ -1,0 +1,122 @@
+//! How transactions begin and end, and what diesel's errors mean for them.
+
+use std::error::Error as StdError;
+use std::time::Instant;
+
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel::{QueryResult, SqliteConnection};
+use euryale_core::{Access, Begin, BoxError, Database, Fault};
+
+use crate::sqlite::wait;
+use crate::{DeadlinePassed, Sqlite, TransactionLeftOpen};
+
+const BEGIN_READ: &str = "BEGIN";
+const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+impl Database for Sqlite {
+    type Connection = SqliteConnection;
+
+    /// Opens a connection and sets it up. Fails with [`OpenError`](crate::OpenError).
+    fn connect(&self) -> Result<SqliteConnection, BoxError> {
+        Ok(self.establish()?)
+    }
+
+    /// Begins. Fails with [`DeadlinePassed`] or diesel's error; then no transaction is open.
+    fn begin(&self, connection: &mut SqliteConnection, begin: Begin) -> Result<(), BoxError> {
+        let configured = self.configured_busy_timeout();
+        let left = begin
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let Some(left) = left.filter(|left| *left < configured) else {
+            return Ok(start(connection, begin.access)?);
+        };
+        wait(connection, left)?;
+        let begun = start(connection, begin.access);
+        // What follows has the lock already, and other jobs have other deadlines.
+        wait(connection, configured)?;
+        match begun {
+            Err(error) if fault(&error) == Fault::Conflict => Err(Box::new(DeadlinePassed)),
+            begun => Ok(begun?),
+        }
+    }
+
+    /// Commits. Fails with [`TransactionLeftOpen`] or diesel's error; diesel has rolled back then.
+    fn commit(&self, connection: &mut SqliteConnection) -> Result<(), BoxError> {
+        // One deeper, diesel would release a savepoint and call that committed.
+        if depth(connection) > 1 {
+            return Err(Box::new(TransactionLeftOpen));
+        }
+        Ok(AnsiTransactionManager::commit_transaction(connection)?)
+    }
+
+    /// Rolls back, with the savepoints that are open.
+    fn abort(&self, connection: &mut SqliteConnection) -> Result<(), BoxError> {
+        while depth(connection) > 0 {
+            AnsiTransactionManager::rollback_transaction(connection)?;
+        }
+        Ok(())
+    }
+
+    fn classify(&self, error: &(dyn StdError + 'static)) -> Fault {
+        if error.is::<DeadlinePassed>() {
+            return Fault::Elapsed;
+        }
+        error.downcast_ref().map_or(Fault::Other, fault)
+    }
+
+    /// Whether no transaction is open.
+    fn is_reusable(&self, connection: &mut SqliteConnection) -> bool {
+        let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
+        matches!(status.transaction_depth(), Ok(None))
+    }
+}
+
+fn start(connection: &mut SqliteConnection, access: Access) -> QueryResult<()> {
+    let sql = match access {
+        Access::Read => BEGIN_READ,
+        Access::Write => BEGIN_WRITE,
+    };
+    AnsiTransactionManager::begin_transaction_sql(connection, sql)
+}
+
+/// How many transactions are open, the outermost and its savepoints. None in one that is broken:
+/// its connection is dropped.
+fn depth(connection: &mut SqliteConnection) -> u32 {
+    let status = AnsiTransactionManager::transaction_manager_status_mut(connection);
+    match status.transaction_depth() {
+        Ok(Some(depth)) => depth.get(),
+        Ok(None) | Err(_) => 0,
+    }
+}
+
+fn fault(error: &Error) -> Fault {
+    match error {
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Fault::Conflict,
+        Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _)
+        | Error::BrokenTransactionManager => Fault::Disconnected,
+        Error::DatabaseError(_, information) => by_message(information.message()),
+        // Neither is a source of this error.
+        Error::RollbackErrorOnCommit { commit_error, .. } => fault(commit_error),
+        _ => Fault::Other,
+    }
+}
+
+/// By the texts of `sqlite3ErrStr`, which diesel passes on without their codes. Some are followed
+/// by a name.
+fn by_message(message: &str) -> Fault {
+    const TEXTS: [(&str, Fault); 8] = [
+        ("database is locked", Fault::Conflict),
+        ("database table is locked", Fault::Conflict),
+        ("interrupted", Fault::Elapsed),
+        ("database or disk is full", Fault::Full),
+        ("disk I/O error", Fault::Disconnected),
+        ("unable to open database file", Fault::Disconnected),
+        ("file is not a database", Fault::Disconnected),
+        ("database disk image is malformed", Fault::Disconnected),
+    ];
+    TEXTS
+        .iter()
+        .find(|(text, _)| message.starts_with(text))
+        .map_or(Fault::Other, |(_, fault)| *fault)
+}

@@ -1,0 +1,117 @@
+//! The settings, and how a connection is opened.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::Text;
+use diesel::{Connection, QueryResult, RunQueryDsl, SqliteConnection};
+
+use crate::OpenError;
+use crate::error::Problem;
+
+type Hook = Arc<dyn Fn(&mut SqliteConnection) -> QueryResult<()> + Send + Sync>;
+
+/// A file of SQLite, opened with diesel.
+///
+/// Its connections are in WAL mode, check foreign keys, and wait for other writers. Clones share
+/// the settings.
+#[derive(Clone)]
+#[must_use]
+pub struct Sqlite {
+    path: String,
+    busy_timeout: Duration,
+    on_connect: Vec<Hook>,
+}
+
+impl Sqlite {
+    /// Opens the file, creates it if there is none, and puts it into WAL mode.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or not in WAL mode: a database in memory has no file that
+    /// connections could share.
+    pub fn open(path: impl Into<String>) -> Result<Self, OpenError> {
+        let database = Self {
+            path: path.into(),
+            busy_timeout: Duration::from_secs(5),
+            on_connect: Vec::new(),
+        };
+        database.establish()?;
+        Ok(database)
+    }
+
+    /// The maximum time that a transaction waits for another writer before it fails with a
+    /// conflict. Default: 5 s, and never beyond the transaction's own deadline.
+    ///
+    /// A waiting transaction holds its worker. Counted in whole milliseconds; zero does not wait.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        // SQLite counts milliseconds in an `int`.
+        self.busy_timeout = timeout.min(Duration::from_millis(i32::MAX as u64));
+        self
+    }
+
+    /// Runs `hook` on each new connection, after the settings of this crate and after earlier
+    /// hooks: for pragmas, SQL functions and attached files. If it fails, the connection is not
+    /// used.
+    pub fn on_connect<F>(mut self, hook: F) -> Self
+    where
+        F: Fn(&mut SqliteConnection) -> QueryResult<()> + Send + Sync + 'static,
+    {
+        self.on_connect.push(Arc::new(hook));
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn configured_busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    /// Opens a connection with all settings, outside of the pool: for migrations at a start. It
+    /// blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or a setting or a hook fails.
+    pub fn establish(&self) -> Result<SqliteConnection, OpenError> {
+        let error = |problem| OpenError::new(&self.path, problem);
+        let mut connection = SqliteConnection::establish(&self.path)
+            .map_err(|source| error(Problem::Connection(source)))?;
+        let mode = self
+            .set_up(&mut connection)
+            .map_err(|source| error(Problem::Setting(source)))?;
+        if mode != "wal" {
+            return Err(error(Problem::NotWal(mode)));
+        }
+        for hook in &self.on_connect {
+            hook(&mut connection).map_err(|source| error(Problem::Setting(source)))?;
+        }
+        Ok(connection)
+    }
+
+    /// Returns the journal mode.
+    fn set_up(&self, connection: &mut SqliteConnection) -> QueryResult<String> {
+        wait(connection, self.busy_timeout)?;
+        let mode = diesel::dsl::sql::<Text>("PRAGMA journal_mode = WAL").get_result(connection)?;
+        connection.batch_execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL")?;
+        Ok(mode)
+    }
+}
+
+/// Waits this long for locks from now on.
+pub(crate) fn wait(connection: &mut SqliteConnection, timeout: Duration) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", timeout.as_millis()))
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite")
+            .field("path", &self.path)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("on_connect", &self.on_connect.len())
+            .finish()
+    }
+}
