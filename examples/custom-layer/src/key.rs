@@ -11,7 +11,7 @@ use axum::http::{Request, StatusCode};
 use euryale_core::{Body, Error, Response};
 use tower::{Layer, Service};
 
-/// Who asks: what the layer tells the publisher, as a typed value in the request's extensions. A
+/// The owner of the key, which the layer passes to the publisher in the request's extensions. A
 /// header could be the client's own.
 #[derive(Clone)]
 pub(crate) struct User(pub(crate) Arc<str>);

@@ -1,4 +1,4 @@
-//! A layer of one's own between those of the library: who asks is known before a worker is.
+//! Your own layer between those of the library: it identifies the caller before a worker is used.
 
 mod key;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! One application of asynchronous handlers and publishers. What touches the database shares one
-//! cap; what tells how the program is needs none of it.
+//! One application of asynchronous handlers and publishers. Everything that uses the database
+//! shares one cap; health checks need none of it.
 
 use std::error::Error;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
-/// So many characters has a name, and a path, at most.
+/// The maximum number of characters of a name, and of a path.
 const LONGEST_NAME: usize = 100;
 const LONGEST_PATH: usize = 500;
 
@@ -77,8 +77,8 @@ fn check(path: &str) -> Result<(), String> {
     }
 }
 
-/// What browsers and proxies would change on the way, and what means something else here, is no
-/// name.
+/// Text that browsers and proxies would change on the way, or that has another meaning here, is not
+/// a name.
 fn check_name(name: &str) -> Result<(), String> {
     let wrong = if name.is_empty() {
         "A name must not be empty: neither two slashes in a row, nor one at the end."

@@ -183,7 +183,7 @@ fn takes_long(request: &Request) -> bool {
     is_upload(request) || request.uri().path() == "/@@export"
 }
 
-/// Whoever was believed as to who asks is believed as to what it can send.
+/// A proxy that is trusted to report the client is trusted to report what it can send.
 fn offload(blobs: &Path, prefix: &str) -> OffloadLayer {
     let is_proxied =
         |request: &Parts| Client::of(&request.extensions).is_some_and(|client| client.is_proxied());
@@ -212,8 +212,8 @@ impl Publisher<Sqlite> for Site {
             return refused.answer(pages, request, transaction);
         }
         conditions::require_whole(pages, request)?;
-        // What is no document has a name with @@, as views have in Zope: no document can be in its
-        // way.
+        // Views that are not documents have names with @@, as views have in Zope: no document can
+        // be in its way.
         if let Some(target) = scale::target(request.uri().path()) {
             allow(pages, request, &[Method::GET])?;
             return self

@@ -38,7 +38,7 @@ fn second() -> Vec<u8> {
         .collect()
 }
 
-/// RIFF, the format, and the beginning of so many bytes of data.
+/// RIFF, the format, and the head of the data, with its length in bytes.
 fn head(bytes: u32) -> Vec<u8> {
     let frame = CHANNELS * 2;
     let mut head = b"RIFF".to_vec();

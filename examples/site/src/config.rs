@@ -1,7 +1,8 @@
 //! The settings that result from flags, variables and a TOML file.
 //!
-//! A flag stands over its variable, that over the file, and that over the default. A value in the
-//! file is read as the flag's is, so what is wrong with it is said in the same words.
+//! A flag overrides its variable, the variable overrides the file, and the file overrides the
+//! default. A value in the file is read as the flag's is, so what is wrong with it is said in the
+//! same words.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -51,7 +52,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Sett
     let Some(file) = &settings.config else {
         return Ok(settings);
     };
-    // Right behind the program's name: what stands behind a task's name belongs to the task.
+    // Directly after the program's name: flags after a task's name belong to the task.
     let behind_name = arguments.len().min(1);
     let missing = missing_flags(&command, &given, file)?;
     arguments.splice(
@@ -126,7 +127,7 @@ fn flags(key: &str, value: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-/// What clap says to these flags alone, in one line.
+/// clap's message for these flags alone, in one line.
 fn check(command: &Command, flags: &[String]) -> Result<(), String> {
     let arguments = std::iter::once(command.get_name()).chain(flags.iter().map(String::as_str));
     command

@@ -12,8 +12,8 @@ pub(crate) struct Sample {
     pub(crate) body: Cow<'static, str>,
 }
 
-/// Paths and texts, in the order in which folders list them. A folder stands before what is in it.
-/// The first line of a text is its title.
+/// Paths and texts, in the order in which folders list them. A folder precedes its contents. The
+/// first line of a text is its title.
 const FILES: [(&str, &str); 54] = [
     ("/", include_str!("../content/index.md")),
     ("/try", include_str!("../content/try.md")),

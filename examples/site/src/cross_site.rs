@@ -2,8 +2,8 @@
 //!
 //! tower-http's `CsrfLayer` does it. Of methods other than GET, HEAD and OPTIONS it lets through
 //! what browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is the
-//! request's host), and what bears no mark at all, because no browser sent it. So a proxy in front
-//! has to pass on `Host` and `Origin` as they are.
+//! request's host), and requests without any mark, because no browser sent them. So a proxy in
+//! front has to pass on `Host` and `Origin` as they are.
 
 use std::sync::Arc;
 

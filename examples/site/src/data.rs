@@ -32,7 +32,7 @@ pub(crate) struct Data {
 
 impl Data {
     /// Opens the database in `folder`, at the newest schema; a new one is filled with the sample
-    /// content. What programs left over that were killed is swept away.
+    /// content. Leftovers of killed programs are swept away.
     ///
     /// Blocks: for the start, before anything is served.
     pub(crate) fn open(folder: &Path) -> Result<Self, StartError> {
@@ -87,7 +87,7 @@ impl Data {
         Ok(Self { sqlite, blobs })
     }
 
-    /// What `write` does, in a transaction of its own: all of it or nothing.
+    /// What `write` does, in its own transaction: all of it or nothing.
     pub(crate) fn write<T>(
         &self,
         write: impl FnOnce(&Connection) -> Result<T, BoxError>,

@@ -9,7 +9,7 @@ const LAST: u64 = 253_402_300_799;
 const PLACEHOLDERS: i64 = 1;
 
 /// IMF-fixdate (RFC 9110 §5.6.7) of a moment in seconds since 1970, or the latest that the format
-/// has. `None` for what is no time of change: a placeholder, or a moment before 1970.
+/// has. `None` for a time that is not a modification time: a placeholder, or a moment before 1970.
 pub(crate) fn http(seconds: i64) -> Option<String> {
     let moment = UNIX_EPOCH + Duration::from_secs(self::seconds(seconds)?);
     Some(httpdate::fmt_http_date(moment))

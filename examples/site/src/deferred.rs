@@ -1,7 +1,7 @@
-//! `/@@deferred`: work that takes as long as it is told, after the transaction.
+//! `/@@deferred`: work of a given duration, after the transaction.
 //!
 //! `kind=blocking` (the default) stands for a call that blocks, such as one to another service
-//! through a client that is not async; `kind=async` for one that is. No worker is held meanwhile.
+//! through a client that is not async; `kind=async` for one that is. No worker is held.
 
 use std::convert::Infallible;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Pages: a document, or a folder with what stands in it.
+//! Pages: a document, or a folder with its contents.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,7 @@ const LONGEST_SECTION: usize = 60;
 /// The number of pages, and of files, that a folder lists on one page.
 const MOST_LISTED: usize = 100;
 
-/// What stands at an address.
+/// The entry at an address.
 pub(crate) enum Item {
     Document(Document),
     File(FileEntry),
@@ -209,7 +209,8 @@ fn shortened(title: &str) -> String {
     }
 }
 
-/// To the same address without its last slash. It begins with one slash: a document stands there.
+/// To the same address without its last slash. It begins with one slash, because it is the path of
+/// a document.
 fn moved(pages: &Pages, uri: &Uri) -> Response {
     let path = uri.path().strip_suffix('/').unwrap_or(uri.path());
     let location = uri

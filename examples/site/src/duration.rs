@@ -5,7 +5,7 @@ use std::time::Duration;
 /// `ms` stands before `s`, which it ends in.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("ms", 1), ("m", 60_000), ("s", 1_000)];
 
-/// So long nobody waits; it also keeps deadlines far from the end of the clock.
+/// Longer than anybody waits. It also keeps deadlines away from the end of the clock.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A whole number and a unit, at most a day.

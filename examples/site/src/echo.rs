@@ -31,7 +31,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 struct Terms {
     shutdown: Shutdown,
-    /// A peer that is silent for so long is asked for a sign of life, and has as long again.
+    /// The silence after which a peer gets a ping, and then has the same time again.
     idle: Duration,
     /// How long it may take nothing of what is sent.
     write: Duration,
@@ -51,7 +51,7 @@ pub(crate) fn beside(site: Router, shutdown: &Shutdown, edge: &Edge) -> Router {
 }
 
 /// Browsers let every site open sockets to any other, and say which one does: that is asked here
-/// (RFC 6455 §10.2). What is no browser says nothing.
+/// (RFC 6455 §10.2). Other clients than browsers do not send it.
 async fn upgrade(
     State(terms): State<Terms>,
     here: PublicUrl,
@@ -92,7 +92,7 @@ async fn upgrade(
     })
 }
 
-/// A client that asks for another version is told the one that is supported (RFC 6455 §4.4).
+/// The answer to another version names the supported one (RFC 6455 §4.4).
 fn rejected(rejection: WebSocketUpgradeRejection) -> Response {
     let is_version = matches!(
         rejection,
@@ -191,7 +191,7 @@ async fn talk(socket: &mut WebSocket, terms: &Terms) -> Ending {
         };
         tokio::select! {
             sent = timeout(terms.write, socket.send(answer)) => {
-                // Who does not read is not told, either.
+                // A peer that does not read gets no farewell either.
                 let Ok(Ok(())) = sent else { return Ending::Gone };
             }
             () = terms.shutdown.draining() => return AWAY,

@@ -1,4 +1,4 @@
-//! What peers may do: the settings of the server.
+//! Limits for peers: the settings of the server.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::{duration, help, size};
 #[command(next_help_heading = help::PEERS)]
 pub(crate) struct Edge {
     /// Certificates for tls: addresses, and for sockets that systemd names tls, in PEM, the site's
-    /// own first; SIGHUP reads them anew
+    /// own first; SIGHUP reads them again
     #[arg(long, help_heading = help::ADDRESSES, env = "EURYALE_TLS_CERT", value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -39,8 +39,8 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_octal")]
     pub(crate) unix_mode: u32,
 
-    /// Whose unix: sockets are: USER, USER:GROUP or :GROUP, by name or number; default: the site's
-    /// own
+    /// Owner of unix: sockets: USER, USER:GROUP or :GROUP, by name or number; default: the site's
+    /// user
     #[arg(
         long,
         help_heading = help::ADDRESSES,
@@ -79,7 +79,7 @@ pub(crate) struct Edge {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) proxy_protocol: Vec<Balancers>,
 
-    /// How long the head of a request may take
+    /// Close a peer whose request head takes longer than this
     #[arg(
         long,
         env = "EURYALE_HEAD_TIMEOUT",
@@ -90,7 +90,7 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_text")]
     pub(crate) head_timeout: Duration,
 
-    /// How long the body of a request may stop coming
+    /// Close a peer whose request body stalls for longer than this
     #[arg(
         long,
         env = "EURYALE_BODY_TIMEOUT",
@@ -101,7 +101,7 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_text")]
     pub(crate) body_timeout: Duration,
 
-    /// How long a peer may take nothing of what is sent to it
+    /// Close a peer that reads nothing for this long
     #[arg(
         long,
         env = "EURYALE_WRITE_TIMEOUT",
@@ -112,8 +112,8 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_text")]
     pub(crate) write_timeout: Duration,
 
-    /// How long a socket is kept on which nothing is asked; behind a proxy, longer than the proxy
-    /// keeps it
+    /// Close a socket without a request for this long; behind a proxy, longer than the proxy's own
+    /// time-out
     #[arg(
         long,
         env = "EURYALE_IDLE_TIMEOUT",
@@ -124,7 +124,7 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_text")]
     pub(crate) idle_timeout: Duration,
 
-    /// How long a TLS handshake may take, and a PROXY header
+    /// Close a peer whose TLS handshake or PROXY header takes longer than this
     #[arg(
         long,
         env = "EURYALE_HANDSHAKE_TIMEOUT",
@@ -135,8 +135,8 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_text")]
     pub(crate) handshake_timeout: Duration,
 
-    /// How large the head of a request may be, from 8K; a larger one is answered 431, and one with
-    /// a target of more than half of it 414
+    /// Maximum size of a request's head, at least 8K; a larger one is answered 431, and a target of
+    /// more than half of it 414
     #[arg(
         long,
         env = "EURYALE_MAX_HEAD",
@@ -147,7 +147,7 @@ pub(crate) struct Edge {
     #[serde(serialize_with = "as_size")]
     pub(crate) max_head: u64,
 
-    /// How many fields it may have; more are answered 431
+    /// Maximum number of fields in a request's head; more are answered 431
     #[arg(
         long,
         env = "EURYALE_MAX_HEADERS",
@@ -167,7 +167,7 @@ pub(crate) struct Edge {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=10_000_000))]
     pub(crate) max_sockets: usize,
 
-    /// Sockets that one address may have open; 0 is no limit
+    /// Sockets that one address may have open; 0 means no limit
     #[arg(
         long,
         env = "EURYALE_MAX_SOCKETS_PER_PEER",
@@ -196,7 +196,7 @@ pub(crate) struct Edge {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) max_streams: u32,
 
-    /// Requests that one HTTP/2 peer may take back in ten seconds while they are worked on
+    /// Running requests that one HTTP/2 peer may cancel in ten seconds
     #[arg(
         long,
         env = "EURYALE_MAX_RESETS",
@@ -205,8 +205,8 @@ pub(crate) struct Edge {
     )]
     pub(crate) max_resets: u32,
 
-    /// Frames without content that it may send in ten seconds, beyond what its requests and their
-    /// answers explain
+    /// Frames without content that one HTTP/2 peer may send in ten seconds, beyond those that its
+    /// requests and responses need
     #[arg(
         long,
         env = "EURYALE_MAX_CONTROL_FRAMES",
@@ -215,7 +215,7 @@ pub(crate) struct Edge {
     )]
     pub(crate) max_control_frames: u32,
 
-    /// Answer clients that have closed their half of the socket; then nothing tells who hung up
+    /// Answer clients that have closed their half of the socket; disconnects are then not noticed
     #[arg(
         long,
         env = "EURYALE_HALF_CLOSE",

@@ -280,7 +280,7 @@ fn write(
             let detail = format!("There is a page at {seen} already.");
             return Ok(Err(occupied(connection, path, &detail, form)?));
         }
-        // A browser may send a form again whose answer was lost: that is no conflict.
+        // A browser may repeat a form whose answer was lost: that is not a conflict.
         let is_done = stored.title == form.title && stored.body == form.body;
         if is_done {
             return Ok(Ok(false));

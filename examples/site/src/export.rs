@@ -35,10 +35,10 @@ const MOST_OPEN: usize = 100;
 /// sent.
 const MOST_FILES: usize = 20_000;
 
-/// So many bytes of text are in memory for one export at most.
+/// The maximum number of bytes of text in memory for one export.
 const MOST_TEXT: usize = 32 << 20;
 
-/// What goes into the archive.
+/// The entries of the archive.
 pub(crate) struct Entry {
     name: String,
     /// In seconds since 1970.
@@ -72,8 +72,8 @@ pub(crate) fn answer(
     }
     let path = address::normal(&pages.inner(asked));
     let found = find(transaction.connection()?, &path)?.map_err(refuse)?;
-    // One that another transaction has replaced meanwhile is gone; then all is read again, at a
-    // later moment.
+    // A file that another transaction has replaced in between is gone; then everything is read
+    // again, at a later moment.
     let open = |file: &FileEntry| files::open(blobs, file, transaction);
     let entries = found.into_entries(open)?;
     let mut response = Response::new(Body::writer({

@@ -1,7 +1,7 @@
 //! `/@@feed?url=`: a news feed from elsewhere, and the newest of one on the home page.
 //!
-//! Fetched by a promise that all requests share for a minute, and taken apart by another one, which
-//! blocks: text of strangers is no work for a runtime thread.
+//! Fetched by a promise that all requests share for a minute, and parsed by another one, which
+//! blocks: foreign text must not be parsed on a runtime thread.
 
 mod address;
 mod fetch;
@@ -39,9 +39,9 @@ struct Parsed {
 }
 
 const FRESH: Duration = Duration::from_secs(60);
-/// So long the home page shows what it has while something newer is fetched.
+/// The time for which the home page shows old entries while newer ones are fetched.
 const STALE: Duration = Duration::from_secs(24 * 3600);
-/// So long the home page waits when it has nothing.
+/// The time that the home page waits if it has nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The number of different feeds that strangers may ask for within [`FRESH`]. All of them stay
@@ -50,7 +50,7 @@ const MOST_FEEDS: usize = 16;
 /// The longest address, in bytes. Those of the last minute are kept.
 const LONGEST_URL: usize = 2000;
 
-/// So many entries are shown.
+/// The number of entries that are shown.
 const MOST: usize = 20;
 const MOST_NEWS: usize = 3;
 
@@ -211,7 +211,7 @@ impl Feeds {
             Ok(fetched) => fetched,
             Err(error) => return Ok(Err(error)),
         };
-        // Of this text, and of no other that came from there.
+        // The key of this text, and of no other from there.
         let key = PARSED.with(format_args!("{url} {}", fetched.number));
         let parse = move || {
             let feed = feed_rs::parser::parse(&*fetched.bytes)?;

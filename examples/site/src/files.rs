@@ -21,8 +21,8 @@ use crate::refusal::Refusal;
 use crate::store::{self, FileEntry};
 use crate::{address, date, media};
 
-/// Whoever may write here may bring a page or a picture with a script in it, and it must not run as
-/// the site's.
+/// Everybody who may write here may upload a page or a picture with a script in it, and it must not
+/// run with the site's origin.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; \
     frame-ancestors 'none'; \
      sandbox";
@@ -134,7 +134,7 @@ pub(crate) fn take(
         .iter()
         .map(|upload| blobs.keep(upload.body().clone(), transaction));
     // The folder may be gone, or closed to the site: that is as bad as without the database, and
-    // mended by the same people. A full disk is told apart in this error, too.
+    // mended by the same people. This error, too, distinguishes a full disk.
     let kept = kept
         .collect::<io::Result<Vec<_>>>()
         .map_err(|error| Error::with_source(ErrorKind::SpoolUnavailable, error))?;
@@ -219,7 +219,7 @@ fn targets(folder: &str, uploads: &[Upload]) -> Result<Vec<String>, Refusal> {
     Ok(targets)
 }
 
-/// The file that stands where another one goes.
+/// The file at the path of another one.
 fn existing(
     pages: &Pages,
     connection: &Connection,

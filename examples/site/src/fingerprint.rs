@@ -1,4 +1,4 @@
-//! What tells texts apart, and what a client has of a page.
+//! Fingerprints of texts, and of the page that a client has.
 
 use euryale::{Body, Response};
 use http::header::ETAG;

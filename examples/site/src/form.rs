@@ -45,7 +45,7 @@ pub(crate) struct Draft {
     pub(crate) version: Option<String>,
 }
 
-/// Does a request with this head bring a form that may have files? What is no `POST` is no form,
+/// Does a request with this head bring a form that may have files? What is no `POST` is not a form,
 /// whatever its `Content-Type` says.
 pub(crate) fn is_upload(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::POST && is(headers, FORMS[1])
@@ -73,7 +73,7 @@ pub(crate) fn read(request: &Request) -> Result<Posted, Refusal> {
         );
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    // A multipart form of no bytes at all is none.
+    // An empty multipart form is not a form.
     let fields = Form::of(request).map(Form::fields).unwrap_or_default();
     // `filename=""` is what a file input without a file sends.
     let is_nameless = |field: &Field| field.file().is_some_and(|file| file.file_name().is_empty());

@@ -22,7 +22,7 @@ macro_rules! page {
     };
 }
 
-/// In the order in which the folder lists them. A page stands before those below it.
+/// In the order in which the folder lists them. A page precedes those below it.
 const PAGES: [(&str, &str, &str); 18] = [
     page!("from_zope", "Coming from Zope or WSGI"),
     page!("from_diesel", "Coming from diesel or deadpool in axum"),
@@ -108,7 +108,7 @@ fn linked(prose: &str) -> String {
         };
         match address {
             Some(address) => linked.push_str(&format!("[{text}]({address})")),
-            // What is in brackets and is no link stays as it is.
+            // Brackets that are not a link are kept.
             None if end == 0 => linked.push_str(&format!("[{text}]")),
             None => linked.push_str(text),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::error::StartError;
 
-/// For each step. Who answers later is not ready.
+/// For each step. A site that answers later is not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks for `/readyz`.
@@ -32,7 +32,7 @@ pub(crate) fn run(admin: SocketAddr) -> Result<ExitCode, StartError> {
     }
 }
 
-/// Who listens at every address is asked at his own.
+/// A site that listens at every address is asked at loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -148,7 +148,7 @@ struct Import<'a> {
     stop: &'a Stop,
 }
 
-/// What becomes of an entry.
+/// The result for an entry.
 enum Step {
     /// It is ready to be committed.
     Stage(Staged),
@@ -156,7 +156,7 @@ enum Step {
     Same(Item),
     /// It cannot be read.
     Unreadable(String),
-    /// Something stands in its way.
+    /// Something else is at its path.
     Blocked(String),
     Stopped,
 }
@@ -390,7 +390,7 @@ fn is_of_target(error: &io::Error) -> bool {
     )
 }
 
-/// Of a folder, as a title.
+/// The name of a folder, as a title.
 fn name(folder: &Path) -> String {
     folder.file_name().map_or_else(
         || "Home".to_owned(),

@@ -36,7 +36,7 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Sockets that systemd gave stand over `--listen`. Those that it names `tls` speak TLS.
+    /// Sockets from systemd override `--listen`. Those that it names `tls` speak TLS.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let tls = certificates::read(&settings.edge)?.map(Tls::new);
         let mut public = Vec::new();

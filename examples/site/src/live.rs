@@ -1,4 +1,4 @@
-//! What of a running site another configuration changes.
+//! The parts of a running site that another configuration changes.
 
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -29,7 +29,7 @@ use crate::storage::Storage;
 use crate::theme::Theme;
 use crate::{certificates, descriptors, echo, public};
 
-/// What stays the same, whatever the settings say, and what the site is made of.
+/// The parts that stay the same whatever the settings are, and from which the site is built.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) pool: Pool<Sqlite>,
@@ -66,7 +66,7 @@ impl Parts {
         Rules::new(settings, self.is_loopback_only)
     }
 
-    /// What other settings make of it. Reads files, and changes nothing.
+    /// The parts that depend on settings. Reads files, and changes nothing.
     pub(crate) fn next(
         &self,
         settings: Settings,
@@ -167,7 +167,7 @@ impl OperatorsWayIn {
     }
 }
 
-/// Who must send a PROXY header.
+/// The peers that must send a PROXY header.
 #[derive(Clone, Default)]
 pub(crate) struct Who(Arc<RwLock<Vec<Balancers>>>);
 

@@ -9,7 +9,7 @@ pub(crate) fn ids(owner: &str) -> io::Result<(Option<u32>, Option<u32>)> {
     Ok((id(user, "/etc/passwd")?, id(group, "/etc/group")?))
 }
 
-/// passwd(5) and group(5): in both the name stands first, and the id third.
+/// passwd(5) and group(5): in both the name is first, and the id third.
 fn id(name: &str, file: &str) -> io::Result<Option<u32>> {
     if name.is_empty() {
         return Ok(None);

@@ -81,7 +81,7 @@ pub(crate) struct View<'a> {
     pub(crate) ancestors: &'a [Entry],
     /// As HTML.
     pub(crate) body: String,
-    /// The addresses of what stands beside it.
+    /// The addresses of the parts beside it.
     pub(crate) tiles: &'a [String],
     pub(crate) children: &'a [Entry],
     /// Whether it has children, listed or not.
@@ -92,7 +92,7 @@ pub(crate) struct View<'a> {
     pub(crate) modified: Option<&'a str>,
     /// The folder that the search form looks in; the whole site if empty.
     pub(crate) search_in: &'a str,
-    /// What was searched for.
+    /// The search words.
     pub(crate) words: &'a str,
 }
 
@@ -193,8 +193,8 @@ impl Pages {
         Value::from_safe_string(self.link(&encoded(path)).unwrap_or_else(|| encoded(path)))
     }
 
-    /// The address of an encoded path for who is redirected there. What the browser does not see
-    /// has the site's own.
+    /// The address of an encoded path, for redirects. What the browser does not see has the site's
+    /// own.
     pub(crate) fn location(&self, path: &str) -> String {
         self.link(path).unwrap_or_else(|| path.to_owned())
     }
@@ -381,7 +381,7 @@ impl Pages {
     }
 }
 
-/// A document's path as it stands in a URL.
+/// A document's path as written in a URL.
 pub(crate) fn encoded(path: &str) -> String {
     utf8_percent_encode(path, UNSAFE).to_string()
 }

@@ -116,7 +116,7 @@ impl fmt::Display for Rules {
     }
 }
 
-/// What one request may do.
+/// The permissions of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Permits {
     pub(crate) writes: bool,

@@ -27,7 +27,8 @@ fn forwarded(settings: &Settings) -> ForwardedLayer {
     ForwardedLayer::new(proxies).fields(settings.forwarded_field.iter().copied())
 }
 
-/// Who may write virtual hosts into paths, and the table of hosts. None: nobody, and there is none.
+/// The proxies that may write virtual hosts into paths, and the table of hosts. None if there are
+/// neither.
 fn virtual_hosts(settings: &Settings) -> Option<VirtualHostLayer> {
     if settings.virtual_host_proxy.is_empty() && settings.virtual_host.is_empty() {
         return None;
@@ -58,7 +59,7 @@ pub(crate) fn around(site: Router, settings: &Settings, rules: Rules, access: Ac
         None => site,
     };
     let site = match virtual_hosts(settings) {
-        // What changes a path has to stand around the routes, not behind them.
+        // A layer that changes paths has to be around the routes, not behind them.
         Some(layer) => {
             let own_names = Router::new()
                 .fallback_service(site)

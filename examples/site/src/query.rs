@@ -14,7 +14,8 @@ pub(crate) fn names(uri: &Uri, name: &str) -> bool {
 /// Other parameters are not looked at.
 ///
 /// # Errors
-/// What to write instead: it occurs twice, or is no `T`. `wanted` completes "must be".
+/// A sentence with what to write instead, if it occurs twice or is not a `T`. `wanted` completes
+/// "must be".
 pub(crate) fn parameter<T: FromStr>(
     uri: &Uri,
     name: &str,

@@ -1,4 +1,4 @@
-//! SIGHUP: settings and certificates are read anew, and nothing is dropped.
+//! SIGHUP: settings and certificates are read again, and nothing is dropped.
 
 #[cfg(test)]
 mod tests;
@@ -31,9 +31,8 @@ const NEXT_START: [&str; 13] = [
     "unix-owner",
 ];
 
-/// Settings of the site itself, with its routes and layers: it is made anew. Some of them are
-/// limits of sockets as well, and `proxy-protocol` decides both who must send a header and what is
-/// local.
+/// Settings of the site itself, with its routes and layers: it is rebuilt. Some of them are limits
+/// of sockets as well, and `proxy-protocol` decides both who must send a header and what is local.
 const SITE: [&str; 19] = [
     "allow-writes",
     "body-timeout",
@@ -56,7 +55,7 @@ const SITE: [&str; 19] = [
     "write-timeout",
 ];
 
-/// Waits for signals, for ever. What is wrong is said, and leaves everything as it was.
+/// Waits for signals, for ever. An error is reported, and nothing is changed.
 pub(crate) async fn on_signal(mut hangups: Signal, started: &Settings, live: &Live) {
     let mut current = started.clone();
     loop {

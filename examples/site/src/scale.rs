@@ -1,7 +1,7 @@
 //! `/{picture}/@@scale/{width}`: a smaller picture, made when it is first asked for, and a blob
 //! from then on.
 //!
-//! A promise makes it, once for all who ask meanwhile: that takes a processor for a while, and
+//! A promise makes it, once for all requests in that time: that takes a processor for a while, and
 //! neither a worker nor the database waits for it. What is left for the transaction is a name and a
 //! row.
 
@@ -36,7 +36,7 @@ pub(crate) const AT_ONCE: usize = 2;
 /// As many as promises may run: who waits is counted there.
 const MOST_WAITING: usize = 4096;
 
-/// So long it may take, those before it included.
+/// The time that it may take, including those before it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A unit of [`ROOM`], in bytes.

@@ -125,15 +125,15 @@ fn start(
         .fold(server, Server::listen)
         .drain_deadline(settings.drain);
     let Some(opened) = runtime.block_on(open(settings, &operators, &shutdown, bound))? else {
-        // Whoever came meanwhile is told, and nothing was begun that a next start would not make
-        // good.
+        // Clients that arrived in the meantime get an answer, and nothing was begun that the next
+        // start could not repair.
         let refuse = Router::new()
             .fallback(async || (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")]));
         let drained = runtime.block_on(server.serve(refuse, shutdown));
         runtime.block_on(operators.end());
         return Ok(drained.is_complete());
     };
-    // Not before: what keeps the site from starting is told in one line.
+    // Not earlier: an error that keeps the site from starting is reported in one line.
     descriptors::warn_of_shortage(&limit, asked);
     findings.log();
     let (parts, site) = opened;

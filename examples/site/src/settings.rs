@@ -1,4 +1,4 @@
-//! What the program can be told: each setting as a flag, as an `EURYALE_*` variable, and in a file.
+//! The settings of the program: each is a flag, an `EURYALE_*` variable, and in a file.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -83,7 +83,7 @@ pub(crate) struct Settings {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=MOST_CONNECTIONS as u64))]
     pub(crate) connections: usize,
 
-    /// Requests that may wait for a connection, from 1; one more is answered 503 at once
+    /// Requests that may wait for a connection, at least 1; further ones are answered 503 at once
     #[arg(
         long,
         help_heading = help::WORKERS,
@@ -94,7 +94,7 @@ pub(crate) struct Settings {
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     pub(crate) max_queue: usize,
 
-    /// How long a request may wait for a connection (ms, s, m, h); then it is answered 503
+    /// Time that a request may wait for a connection (ms, s, m, h); then it is answered 503
     #[arg(
         long,
         help_heading = help::WORKERS,
@@ -106,8 +106,8 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) max_wait: Duration,
 
-    /// How long one publication may take in its worker (ms, s, m, h), an upload or an export ten
-    /// times as long; then it is stopped and answered 504
+    /// Time that one publication may take in its worker (ms, s, m, h), and ten times as long for an
+    /// upload or an export; then it is stopped and answered 504
     #[arg(
         long,
         help_heading = help::WORKERS,
@@ -119,7 +119,7 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) publish_deadline: Duration,
 
-    /// How large an upload may be, in bytes, or with K, M, G or T
+    /// Maximum size of an upload, in bytes, or with K, M, G or T
     #[arg(
         long,
         help_heading = help::BODIES,
@@ -157,8 +157,7 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_size")]
     pub(crate) body_disk: u64,
 
-    /// How long requests may take to finish after Ctrl-C or SIGTERM (ms, s, m, h); then they are
-    /// cut
+    /// Time that requests have to finish after Ctrl-C or SIGTERM (ms, s, m, h); then they are cut
     #[arg(
         long,
         help_heading = help::WORKERS,
@@ -170,8 +169,8 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_text")]
     pub(crate) drain: Duration,
 
-    /// Proxy that is believed in X-Forwarded-* or Forwarded: an address, a network (10.0.0.0/8), or
-    /// unix; several
+    /// Proxy whose X-Forwarded-* or Forwarded is believed: an address, a network (10.0.0.0/8), or
+    /// unix; may be given several times
     #[arg(
         long,
         help_heading = help::PROXIES,
@@ -182,7 +181,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
     pub(crate) trusted_proxy: Vec<TrustedProxy>,
 
-    /// Field that each trusted proxy sets or takes away, and that counts; several
+    /// Field that is accepted, and that each trusted proxy must set or remove; may be given several
+    /// times
     #[arg(
         long,
         help_heading = help::PROXIES,
@@ -194,7 +194,8 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_texts")]
     pub(crate) forwarded_field: Vec<Field>,
 
-    /// Proxy that writes /VirtualHostBase/…/VirtualHostRoot into every path, as for Zope; several
+    /// Proxy that writes /VirtualHostBase/…/VirtualHostRoot into every path, as for Zope; may be
+    /// given several times
     #[arg(
         long,
         help_heading = help::PROXIES,
@@ -205,8 +206,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
     pub(crate) virtual_host_proxy: Vec<TrustedProxy>,
 
-    /// Folder that a host shows as the whole site: example.org/guides, or *.example.org/guides;
-    /// several
+    /// Folder that a host shows as the whole site: example.org/guides, or *.example.org/guides; may
+    /// be given several times
     #[arg(
         long,
         help_heading = help::PROXIES,
@@ -218,8 +219,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) virtual_host: Vec<String>,
 
-    /// Host that the site answers to: example.org, *.example.org with all below it, an address;
-    /// several. Default: any
+    /// Host that the site answers: example.org, *.example.org with all below it, or an address; may
+    /// be given several times. Default: any
     #[arg(
         long,
         help_heading = help::PROXIES,
@@ -254,8 +255,8 @@ pub(crate) struct Settings {
     #[arg(default_value = "blog.rust-lang.org")]
     pub(crate) feed_host: Vec<FeedHost>,
 
-    /// Host from which feeds are fetched, whatever its address is, at the default port or at that
-    /// of HOST:PORT; may be given several times
+    /// Host from which feeds are fetched even if its address is not public, at the default port or
+    /// at that of HOST:PORT; may be given several times
     #[arg(
         long,
         help_heading = help::CONTENT,
@@ -266,12 +267,12 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) private_feed_host: Vec<FeedHost>,
 
-    /// Feed of which the home page shows the newest, from one of these hosts
+    /// Feed whose newest entries the home page shows, from one of these hosts
     #[arg(long, help_heading = help::CONTENT, env = "EURYALE_NEWS", value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) news: Option<String>,
 
-    /// What pages look like: euryale, gazette, none, or a folder with a rules.xml as in Diazo
+    /// Theme of the pages: euryale, gazette, none, or a folder with a rules.xml as in Diazo
     #[arg(
         long,
         help_heading = help::CONTENT,
@@ -282,7 +283,7 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_display")]
     pub(crate) theme: Choice,
 
-    /// What is logged: levels, also by part, for example info,site::access_log=off; default:
+    /// Filter of the log: levels, also by module, for example info,site::access_log=off; default:
     /// RUST_LOG, or else info
     #[arg(
         long,
@@ -305,7 +306,7 @@ pub(crate) struct Settings {
     )]
     pub(crate) log_format: Format,
 
-    /// File to append the log to, in place of standard error; SIGUSR2 opens it again
+    /// File to append the log to, instead of standard error; SIGUSR2 reopens it
     #[arg(
         long,
         help_heading = help::LOG,
@@ -316,8 +317,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// File to append a line for each request to, in the Combined Log Format, in place of the log;
-    /// SIGUSR2 opens it again
+    /// File to append a line for each request to, in the Combined Log Format, instead of the log;
+    /// SIGUSR2 reopens it
     #[arg(
         long,
         help_heading = help::LOG,
@@ -363,7 +364,7 @@ pub(crate) struct Settings {
     #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Print the settings that result, as TOML, and exit
+    /// Print the effective settings as TOML, and exit
     #[arg(long, help_heading = help::CONFIGURATION, global = true)]
     #[serde(skip)]
     pub(crate) print_config: bool,
@@ -389,7 +390,7 @@ pub(crate) const EXPORTS: usize = 8;
 /// files.
 pub(crate) const EXPORTS_WAITING: usize = 2;
 
-/// What the program does in the place of serving.
+/// Tasks other than serving.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
     /// Ask a running site whether it is ready, at its --admin address: exit code 0 or 1. For
@@ -399,17 +400,18 @@ pub(crate) enum Task {
         #[arg(long = "admin", id = "asked", value_name = "ADDRESS", value_parser = listen::address)]
         admin: Option<SocketAddr>,
     },
-    /// Import a folder: Markdown and HTML become documents, all else files, at the same paths
+    /// Import a folder: Markdown and HTML become documents, everything else files, at the same
+    /// paths
     #[command(after_help = help::IMPORT)]
     Import {
-        /// What is imported, with everything below it
+        /// Folder to import, with everything below it
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
 }
 
 impl Settings {
-    /// What may block at a time.
+    /// The threads that may block at the same time.
     pub(crate) fn threads(&self) -> BlockingThreads {
         // As many as a reload may ask for. They are started when they are needed.
         let threads = BlockingThreads::new()

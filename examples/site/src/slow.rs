@@ -1,4 +1,4 @@
-//! `/@@slow`: work that takes as long as it is told, to see the cap.
+//! `/@@slow`: work of a given duration, to show the cap.
 
 use std::time::Duration;
 

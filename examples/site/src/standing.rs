@@ -22,7 +22,7 @@ const STUCK: Duration = Duration::from_secs(60);
 /// How often it is looked whether database and files are there, at most.
 pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// What this process serves, once it is open.
+/// The data that this process serves, once it is open.
 #[derive(Clone, Default)]
 pub(crate) struct Opened(Arc<OnceLock<(Pool<Sqlite>, FolderStore)>>);
 

@@ -1,4 +1,4 @@
-//! What keeps the files of requests, and bounds them.
+//! Settings for the files of requests, and their limits.
 
 use euryale::spool::SpoolBudget;
 use euryale::store::FolderStore;

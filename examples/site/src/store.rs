@@ -76,7 +76,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The schema knows no third one.
+    /// The schema has no third one.
     fn from_column(name: &str) -> Self {
         if name == "html" {
             Self::Html

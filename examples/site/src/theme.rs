@@ -32,10 +32,10 @@ const RULES: &str = "rules.xml";
 /// How often the files of a theme are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// So many warnings about a theme are shown.
+/// The number of warnings about a theme that are shown.
 const SHOWN: usize = 10;
 
-/// So many threads read files of a theme that are not in memory.
+/// The number of threads that read files of a theme that are not in memory.
 pub(crate) const READERS: usize = 2;
 
 /// Which theme the site has.
@@ -123,8 +123,8 @@ pub(crate) struct Theme {
 }
 
 impl Theme {
-    /// Reads it. One that is there and wrong is no reason not to start: pages are served as they
-    /// are, and the log says why, until its files are mended.
+    /// Reads it. A theme with errors does not keep the site from starting: pages are served
+    /// unthemed, and the log says why, until its files are corrected.
     pub(crate) fn open(choice: &Choice) -> Result<Self, StartError> {
         choice.check()?;
         let live = match choice {
@@ -175,7 +175,7 @@ impl Theme {
         }
     }
 
-    /// What operators are shown of it: which it is, and what is wrong with it.
+    /// Its state for operators: its name, and its error.
     pub(crate) fn tell(&self, details: StatusDetails) -> StatusDetails {
         let details = details.fact("Theme", "Name", self.choice.to_string());
         let Some(state) = self.live.as_ref().map(LiveTheme::state) else {

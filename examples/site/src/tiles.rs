@@ -16,7 +16,7 @@ use crate::store;
 /// Where all of them are.
 const PATH: &str = "/@@tiles/";
 
-/// So many changes are shown.
+/// The number of changes that are shown.
 const MOST: usize = 5;
 
 /// Composes pages of these tiles, and of no others: documents are written by whoever can reach the
@@ -41,7 +41,7 @@ pub(crate) fn name(path: &str) -> Option<&str> {
     path.strip_prefix(PATH)
 }
 
-/// The tile of this name. For a request from outside there is none, whatever it says.
+/// The tile of this name. A request from outside gets no tile, whatever its headers are.
 pub(crate) fn answer(
     pages: &Pages,
     feeds: &Feeds,

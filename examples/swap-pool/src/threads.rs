@@ -84,7 +84,7 @@ impl<D: Database> Claim for Threads<D> {
     {
         let (result, done) = oneshot::channel();
         let queued = self.jobs.try_send(Box::new(move |lease| {
-            // Whoever waited may have gone: then it never starts.
+            // The client may have left: then the job never starts.
             if result.is_closed() {
                 return;
             }

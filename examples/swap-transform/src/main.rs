@@ -17,8 +17,8 @@ use tokio::net::TcpListener;
 #[cfg(test)]
 mod tests;
 
-/// The place in the chain. Who swaps a transform keeps name and number, and those around it notice
-/// nothing.
+/// The place in the chain. Keep name and number when you swap a transform, so that the others are
+/// not affected.
 macro_rules! contents {
     ($type:ty) => {
         impl Transform for $type {
@@ -78,7 +78,7 @@ impl TransformPage for Above {
         response: Response<String>,
     ) -> Result<Response<String>, BoxError> {
         let (head, text) = response.into_parts();
-        // What computes for long belongs there, and not on the runtime's threads.
+        // Long computations belong there, and not on the runtime's threads.
         let text = page.cpu().run(move || above(&text)).await?;
         Ok(Response::from_parts(head, text))
     }

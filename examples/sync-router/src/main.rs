@@ -1,4 +1,4 @@
-//! A publisher that routes by itself, with matchit, which axum's router stands on, too.
+//! A publisher that routes by itself, with matchit, on which axum's router is built as well.
 
 use std::error::Error;
 use std::path::Path;

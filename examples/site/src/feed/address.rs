@@ -70,7 +70,7 @@ impl Serialize for FeedHost {
 /// Why a feed is not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It is no address of a feed.
+    /// It is not the address of a feed.
     NoUrl,
     /// Its host is not on the list, or not with this port.
     Host,

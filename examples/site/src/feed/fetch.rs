@@ -23,7 +23,7 @@ const REDIRECTS: usize = 3;
 /// Sockets that are kept for the next fetch from a host: they are counted only while one runs.
 const IDLE: usize = 1;
 
-/// What came from elsewhere.
+/// The fetched document.
 #[derive(Debug)]
 pub(super) struct Fetched {
     /// No other has it.

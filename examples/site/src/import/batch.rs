@@ -16,7 +16,7 @@ use super::text::Page;
 use crate::data::Data;
 use crate::store::{self, FileEntry};
 
-/// At most so many in one; each holds a file open.
+/// The maximum number in one batch; each holds a file open.
 const ENTRIES: usize = 250;
 /// More bytes of files are not left to be synced together.
 const BYTES: u64 = 64 << 20;
@@ -24,11 +24,11 @@ const BYTES: u64 = 64 << 20;
 /// theirs.
 const TEXT: usize = 1 << 20;
 
-/// So many files are synced at a time: each waits for the disk, and the disk can do several at
-/// once.
+/// The number of files that are synced at a time: each waits for the disk, and the disk can do
+/// several at once.
 const SYNCS: usize = 16;
 
-/// What goes to a path.
+/// The content for a path.
 #[derive(Debug)]
 pub(super) enum Item {
     /// In the place of any other document.
@@ -125,7 +125,7 @@ impl Item {
         if !matches!(verdict, Verdict::New | Verdict::Other(_)) {
             return Ok(verdict);
         }
-        // It was there, or is before this one: then somebody deleted it meanwhile.
+        // It was there, or is before this one: then it has been deleted in the meantime.
         if let Some(folder) = store::parent(self.path())
             && !store::exists(connection, folder)?
         {
@@ -266,7 +266,7 @@ impl Batch {
             {
                 file.is_kept = false;
             }
-            // Who has it open reads it to its end.
+            // A reader that has it open reads it to its end.
             if let Verdict::Other(Some(blob)) = verdict {
                 discard(&data.blobs, blob);
             }

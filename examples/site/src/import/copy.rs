@@ -8,7 +8,8 @@ use super::stop::Stop;
 /// Between two of these it may stop.
 const CHUNK: u64 = 8 << 20;
 
-/// After so many bytes they are brought to the disk: at the end there is little left to wait for.
+/// The number of bytes after which they are synced, so that there is little left to wait for at the
+/// end.
 const UNSYNCED: u64 = 256 << 20;
 
 /// Copies all of `from`, by the system where it can, and tells each step to `copied`. Says how many

@@ -26,14 +26,14 @@ pub(super) struct Entry {
     pub(super) listed: Option<archive::Text>,
 }
 
-/// What becomes of it.
+/// The result for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A document with this text.
     Page(Format),
     /// The same, for a folder.
     Index(Format),
-    /// A document for a folder that brings none, if there is none yet.
+    /// A document for a folder without one, if there is none yet.
     Folder,
     File,
 }
@@ -54,15 +54,15 @@ pub(super) struct Plan {
     pub(super) entries: Vec<Entry>,
     /// In bytes.
     pub(super) size: u64,
-    /// So many names begin with a dot.
+    /// The number of names that begin with a dot.
     pub(super) hidden: u64,
     /// Where each file and each folder goes.
     pub(super) places: Places,
 }
 
-/// Who is told what the walk finds.
+/// The receiver of what the walk finds.
 pub(super) trait Watch {
-    /// So many entries were found.
+    /// Notes the number of entries that were found.
     fn found(&mut self, entries: usize);
 
     /// This is not imported, and why.
@@ -132,8 +132,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The folder that becomes `path`; `beside` are pages that stand beside it and are called as it
-    /// is.
+    /// The folder that becomes `path`; `beside` are pages beside it that have its name.
     fn folder(&mut self, source: &Path, path: &str, listed: Listing, mut beside: Vec<Entry>) {
         if self.stop.is_set() {
             return;
@@ -206,7 +205,7 @@ impl Walk<'_> {
                 self.watch.left_out(&entry.path(), &reason);
             }
         }
-        // A page that is there in two formats is imported from Markdown: `html` stands behind `md`.
+        // A page that is there in two formats is imported from Markdown: `html` comes after `md`.
         found.index.reverse();
         found.pages.values_mut().for_each(|pages| pages.reverse());
         // And what was exported sooner than what was added to it.

@@ -13,7 +13,7 @@ use crate::size;
 /// Where nothing can be redrawn, a line says how far it is, as often as this.
 const LINES: Duration = Duration::from_secs(5);
 
-/// An entry takes as long as so many more bytes do: the bar shows time.
+/// The number of bytes that take as long as one entry, because the bar shows time.
 const ENTRY: u64 = 256 << 10;
 
 /// How many of a kind.
@@ -42,7 +42,7 @@ impl Counts {
     }
 }
 
-/// What was done so far.
+/// The progress so far.
 #[derive(Debug)]
 pub(super) struct Report {
     documents: Counts,
@@ -103,7 +103,7 @@ impl Report {
             .set_length(plan.size + ENTRY * plan.entries.len() as u64);
     }
 
-    /// So many bytes of an entry were copied.
+    /// Notes that bytes of an entry were copied.
     pub(super) fn copied(&mut self, bytes: u64) {
         self.done.bytes += bytes;
         self.copied += bytes;
@@ -111,7 +111,7 @@ impl Report {
         self.show();
     }
 
-    /// An entry of so many bytes is done with, copied or not.
+    /// Notes that an entry of the given size is finished, copied or not.
     pub(super) fn passed(&mut self, size: u64) {
         self.passed.entries += 1;
         self.passed.bytes += size;
@@ -150,7 +150,7 @@ impl Report {
         }
     }
 
-    /// What became of `item`, of which this is known for good.
+    /// The result for `item`, of which this is known for good.
     pub(super) fn became(&mut self, source: &Path, item: &Item, verdict: &Verdict) {
         match verdict {
             Verdict::Blocked(reason) => return self.left_out(source, reason),

@@ -22,7 +22,7 @@ impl Page {
     /// Of the bytes of a file, whose body `link` changes; `name` is the title of one that has none.
     ///
     /// # Errors
-    /// A sentence that says why it is no document.
+    /// A sentence that says why it is not a document.
     pub(super) fn read(
         bytes: &[u8],
         format: Format,
@@ -46,7 +46,7 @@ impl Page {
         Self::checked(title, format, link(&body))
     }
 
-    /// Of a file that was exported, if it was not changed since: as it was there.
+    /// An exported file that has not been changed since, as it was at the export.
     pub(super) fn exported(
         bytes: &[u8],
         format: Format,
@@ -81,7 +81,7 @@ fn words(text: &str) -> String {
 }
 
 /// The title is that of the front matter, or else the first heading of the first level (`# `).
-/// Where the text begins with that heading, and it says the title, it is no part of the body: a
+/// Where the text begins with that heading, and it says the title, it is not part of the body: a
 /// page shows its title itself.
 fn from_markdown(text: &str) -> (Option<String>, Cow<'_, str>) {
     let (matter, rest) = markdown::front_matter(text);
@@ -125,9 +125,9 @@ fn heading(text: &str) -> Option<(String, Range<usize>)> {
 }
 
 /// The title is that of `<title>`, or else of `<h1>`; the body is what is in `<body>`, or else
-/// everything. A `<h1>` that the body begins with, and that says the title, is no part of it.
+/// everything. A `<h1>` that the body begins with, and that says the title, is not part of it.
 ///
-/// No parser of HTML: it looks for the tags, whatever stands around them.
+/// This is not an HTML parser: it looks for the tags, whatever is around them.
 fn from_html(text: &str) -> (Option<String>, &str) {
     // As long as the text, byte for byte.
     let lower = text.to_ascii_lowercase();
@@ -149,7 +149,7 @@ fn from_html(text: &str) -> (Option<String>, &str) {
     }
 }
 
-/// Where the content of `<body>` is. What follows its last end tag is none of it.
+/// Where the content of `<body>` is. Text after its last end tag does not belong to it.
 fn body(lower: &str) -> Option<Range<usize>> {
     let (_, inner) = element(lower, "body")?;
     let end = lower[inner.start..]

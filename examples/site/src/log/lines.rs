@@ -20,11 +20,11 @@ const WAITING: usize = 4 << 20;
 /// A buffer that grew larger is not kept.
 const KEPT: usize = 64 << 10;
 
-/// The last lines have so long to be written.
+/// The time for writing the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Takes lines and never waits: a thread of its own writes them. Who reads them may stop, or go
-/// away; then lines are lost, and counted.
+/// Takes lines and never waits: a thread of its own writes them. Their reader may stop, or
+/// disconnect; then lines are lost, and counted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Arc<Shared>);
 
@@ -88,7 +88,7 @@ impl Lines {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All that came meanwhile at once, until it is over.
+    /// Everything that has arrived since, at once, until the end.
     fn write_to(&self, mut out: Output) {
         let mut text = Vec::new();
         loop {

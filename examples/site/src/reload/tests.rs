@@ -2,7 +2,7 @@ use clap::CommandFactory;
 
 use super::*;
 
-/// Settings that count at once, with nothing made anew.
+/// Settings that count at once, with nothing rebuilt.
 const AT_ONCE: [&str; 17] = [
     "connections",
     "half-close",
@@ -23,7 +23,7 @@ const AT_ONCE: [&str; 17] = [
     "max-wait",
 ];
 
-/// Whoever adds a setting has to say when a change of it counts.
+/// Each new setting must declare when a change of it takes effect.
 #[test]
 fn each_setting_is_of_one_kind() {
     let command = Settings::command();

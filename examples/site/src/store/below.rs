@@ -50,7 +50,7 @@ pub(crate) fn texts_below(
     Ok(())
 }
 
-/// The files at `path` and below, by path; so many at most.
+/// The files at `path` and below, by path, up to a limit.
 pub(crate) fn files_below(
     connection: &Connection,
     path: &str,

@@ -8,7 +8,7 @@ use euryale_sqlite::rusqlite::{self, ErrorCode, OptionalExtension, Row};
 
 use super::{Portion, Range, parent};
 
-/// A file that stands among the documents.
+/// A file among the documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileEntry {
     pub(crate) path: String,
@@ -153,7 +153,7 @@ pub(crate) fn named(
         .collect()
 }
 
-/// What this database calls itself.
+/// The name of this database.
 pub(crate) fn identity(connection: &Connection) -> rusqlite::Result<String> {
     connection.query_row("SELECT id FROM identity", [], |row| row.get(0))
 }

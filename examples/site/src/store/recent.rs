@@ -4,8 +4,8 @@ use euryale_sqlite::{Connection, rusqlite};
 
 use super::Entry;
 
-/// The documents that were changed last, each with its day (`2026-01-31`); so many at most, and not
-/// the first page.
+/// The documents that were changed last, each with its day (`2026-01-31`), up to a limit and
+/// without the first page.
 pub(crate) fn recent(
     connection: &Connection,
     most: usize,

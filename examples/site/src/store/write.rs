@@ -12,7 +12,7 @@ pub(crate) fn exists(connection: &Connection, path: &str) -> rusqlite::Result<bo
         .query_row([path], |row| row.get(0))
 }
 
-/// Does something stand in `path`?
+/// Returns whether something is in `path`?
 pub(crate) fn has_children(connection: &Connection, path: &str) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(

@@ -73,7 +73,7 @@ async fn files_leave_as_they_are_by_sendfile() {
     site.end().await;
 }
 
-/// What clients take, with the coding that they get.
+/// Accepted codings of clients, with the coding that they get.
 const TAKEN: [(&str, &str); 8] = [
     ("gzip, deflate, br, zstd", "zstd"),
     ("gzip, deflate, br", "gzip"),

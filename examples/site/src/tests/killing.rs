@@ -2,7 +2,7 @@
 //!
 //! The test program starts itself as the one that is killed ([`held`]): the site, on a socket, with
 //! a publisher around its own that holds requests at a [`Point`]. After each kill the site is
-//! started anew in the same folder, and rows and blobs are compared with what clients were told
+//! restarted in the same folder, and rows and blobs are compared with the answers to clients
 //! ([`ledger`]).
 //!
 //! Each point is met 5 times, and 50 times where `CI` is set. `EURYALE_TEST_KILLS=200` is another

@@ -287,7 +287,7 @@ fn the_page_of_the_metrics_has_all_of_them() {
     let names = exposition
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    // The greatest value so far stands beside the value.
+    // The peak is beside the value.
     let named = |name: &str| {
         page.body
             .contains(&format!("`{}`", name.trim_end_matches("_peak")))

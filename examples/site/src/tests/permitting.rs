@@ -1,4 +1,4 @@
-//! Who may write, who may try the demonstrations, and which hosts are answered.
+//! Permissions to write and to use the demonstrations, and the hosts that are answered.
 
 use euryale::spool::SpoolBook;
 use http::{Method, Uri};

@@ -88,8 +88,7 @@ async fn links_redirects_and_cookies_have_the_prefix() {
         (308, "/app/guides?x=1")
     );
     let form = format!("{FORWARDED}content-type: application/x-www-form-urlencoded\r\n");
-    // As a browser sends it that knows no `Sec-Fetch-Site`: the origin is that of the host it
-    // asked.
+    // As sent by a browser without `Sec-Fetch-Site`: the origin is that of the host it asked.
     let made = site
         .send(
             "POST",

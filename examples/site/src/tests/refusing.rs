@@ -15,7 +15,7 @@ const REQUESTS: [(&str, u16); 44] = [
     ("accept-encoding: compress, identity;q=0\r\n", 200),
     ("accept-encoding: identity;q=0, gzip\r\n", 200),
     ("accept-encoding: br, zstd\r\n", 200),
-    // What nobody here negotiates.
+    // Codings that are not negotiated here.
     ("accept: image/png\r\n", 200),
     ("accept: text/html;q=0, */*;q=0\r\n", 200),
     ("accept-charset: koi8-r\r\n", 200),
@@ -99,7 +99,7 @@ async fn every_layer_that_refuses_a_post_does_so_before_it_is_counted() {
     site.end().await;
 }
 
-/// What depends on the address, the body and the state of the site.
+/// Answers that depend on the address, the body and the state of the site.
 #[tokio::test]
 async fn a_refused_post_leaves_no_trace_and_a_page_that_was_made_is_not_refused() {
     let site = Site::start(1).await;

@@ -156,7 +156,7 @@ async fn many_who_ask_first_are_answered_alike() {
     site.end().await;
 }
 
-/// Whoever looked it up before it was replaced looks again; then it is gone.
+/// A request that looked it up before it was replaced looks again; then it is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_that_vanishes_behind_its_row_is_looked_up_twice() {
     let site = Site::start(1).await;
@@ -298,7 +298,7 @@ fn png_head(width: u32, height: u32, [depth, color]: [u8; 2]) -> Vec<u8> {
     bytes
 }
 
-/// A frame of three colours, and a scan of so many of them.
+/// A frame of three colours, and a scan of `in_scan` of them.
 fn jpeg_head(frame: u8, (width, height): (u16, u16), in_scan: u8) -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2];
     bytes.extend([0xff, frame, 0, 17, 8]);
@@ -328,7 +328,7 @@ fn vp8(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
-/// Its content is so long.
+/// The length of its content.
 fn vp8l(width: u32, height: u32, length: u32) -> Vec<u8> {
     let mut bytes = b"VP8L".to_vec();
     bytes.extend(length.to_le_bytes());

@@ -12,7 +12,7 @@ use euryale_test::Answer;
 use super::{Site, header};
 use crate::theme::Theme;
 
-/// What only the themes of the program have.
+/// Text that only the built-in themes have.
 const EURYALE: &str = "<div class=\"bar\">";
 const GAZETTE: &str = "<a class=\"masthead\"";
 
@@ -88,7 +88,7 @@ async fn the_theme_can_be_left_out() {
     site.end().await;
 }
 
-/// What refuses a request outside of the stack answers with a page, too.
+/// Refusals outside the stack are pages as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_errors_are_themed_and_keep_their_status() {
     let site = Site::start_with(1, &["--max-queue=1"]).await;
@@ -198,8 +198,7 @@ async fn tiles_are_there_for_the_site_only() {
     site.end().await;
 }
 
-/// What somebody wrote into a document asks for nothing, on the home page, which has tiles, least
-/// of all.
+/// Text in a document requests no tiles, least of all on the home page, which has tiles.
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_cannot_ask_for_tiles() {
     let site = Site::start(1).await;
@@ -317,8 +316,8 @@ async fn the_files_of_a_theme_are_kept_for_long_and_need_no_worker() {
     site.end().await;
 }
 
-/// A tag of the page that the publisher made, and of the theme around it. With tiles there is none:
-/// nobody knows what they will say.
+/// A tag of the page that the publisher made, and of the theme around it. With tiles there is none,
+/// because their content is not known yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_has_a_page_is_told_so() {
     let folder = folder("first");
@@ -367,7 +366,7 @@ async fn a_client_that_has_a_page_is_told_so() {
     }
 }
 
-/// A browser that was away while the program was started anew still has what it had.
+/// A browser's cached page is still valid after a restart of the program.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_outlives_a_restart() {
     let mut tags = Vec::new();

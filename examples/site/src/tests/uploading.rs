@@ -1,4 +1,4 @@
-//! Files come in forms, stand among the documents, and go.
+//! Files are uploaded in forms, are listed among the documents, and are deleted.
 
 use std::fs;
 use std::path::PathBuf;
@@ -298,8 +298,8 @@ async fn a_large_upload_is_linked_and_no_byte_is_lost() {
     site.end().await;
 }
 
-/// Whoever has the file goes on reading it; whoever looked it up before it was replaced looks
-/// again.
+/// A request that has opened the file continues to read it; one that looked it up before it was
+/// replaced looks again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_vanishes_behind_its_row_is_an_error_and_no_hang() {
     let site = Site::start(1).await;

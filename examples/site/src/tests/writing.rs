@@ -480,7 +480,7 @@ async fn two_who_edit_a_page_at_once_both_keep_their_text() {
     // Once both were shown, the form goes through.
     assert_eq!(save(&form("both", &version(&page))).await.status, 303);
     assert_eq!(site.get("/a?text").await.text(), "both");
-    // A program is told, too; without a version it replaces whatever there is.
+    // A program gets the conflict as well; without a version it replaces the current text.
     let refused = site.save("/a", &form("late", &version_of_both)).await;
     assert_eq!(refused.status, 409);
     assert!(detail(&refused).contains("was changed after you opened it"));
@@ -580,7 +580,7 @@ async fn a_mebibyte_of_short_lines_is_saved_by_a_browser() {
         let made = site.send("POST", "/", BROWSER, &form).await;
         assert_eq!(made.status, 303, "{line:?}: {}", made.text());
         assert!(site.get("/long?text").await.text() == text, "{line:?}");
-        // Opened and saved as it is.
+        // Opened and saved unchanged.
         let page = site.browse("GET", "/long?edit").await.text();
         let form = format!("title=T&body={}&version={}", field(&text), version(&page));
         assert_eq!(site.send("POST", "/long", BROWSER, &form).await.status, 303);

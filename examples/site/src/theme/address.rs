@@ -9,7 +9,7 @@ use http::response;
 
 /// A theme is compiled once, and each request says for itself below what the browser sees the site.
 pub(super) struct BelowPrefix {
-    /// What refers to files of the theme, and by which attribute.
+    /// Elements that refer to files of the theme, and their attributes.
     references: Vec<(Selector, &'static str)>,
 }
 
@@ -45,7 +45,7 @@ impl Transform for BelowPrefix {
         prefix(page).is_some()
     }
 
-    /// Another prefix is another page already: it stands in all of its links.
+    /// Another prefix is another page already: it is in all of its links.
     fn version(&self) -> Option<Cow<'_, str>> {
         Some("1".into())
     }

@@ -50,7 +50,7 @@ pub(super) fn find(name: &str) -> Option<&'static Embedded> {
     THEMES.iter().find(|theme| theme.name == name)
 }
 
-/// What else may be chosen, for people.
+/// The other choices, for people.
 pub(super) fn names() -> String {
     let names: Vec<_> = THEMES
         .iter()
@@ -73,7 +73,7 @@ impl Embedded {
         ))
     }
 
-    /// What browsers need of it.
+    /// Files of it that browsers need.
     pub(super) fn routes(&self, path: &str) -> Router {
         let prefix = self.prefix(path);
         self.files

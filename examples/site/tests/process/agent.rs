@@ -76,7 +76,7 @@ fn balancers_are_answered_with_every_worker_stuck() {
     running.counts("euryale_queue_depth", 1);
     let mut checks: Vec<(Duration, String)> = (0..21).map(|_| timed()).collect();
     checks.sort();
-    // Of many, because whatever else runs here has its turns, too.
+    // The best of many, because other programs run here as well.
     assert!(checks[10].0 < Duration::from_millis(10), "{checks:?}");
     assert!(checks[10].1.starts_with("up ready "), "{checks:?}");
     assert!(

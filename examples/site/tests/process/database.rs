@@ -134,8 +134,8 @@ fn a_database_that_is_moved_away_is_found_again_with_all_that_was_in_it() {
     assert_eq!(check, "ok");
 }
 
-/// What a balancer is told: no while the database or the files are gone, and yes again when they
-/// are back, although no client came meanwhile.
+/// The answer for a balancer is no while the database or the files are gone, and yes again when
+/// they are back, even without a client in between.
 #[test]
 fn a_site_is_not_ready_while_its_data_is_away() {
     let around = tempfile::tempdir().unwrap();

@@ -153,7 +153,7 @@ impl Sites {
     }
 }
 
-/// What holds behind every proxy.
+/// Assertions that hold behind every proxy.
 fn behaves(proxy: &Proxy, sites: &Sites) {
     tells_who_and_where(proxy);
     tells_the_port_of_the_client(proxy);
@@ -348,7 +348,7 @@ fn passes_websockets(proxy: &Proxy) {
 }
 
 /// One process after the other ends and is started again, while clients ask. Each of their requests
-/// is answered. So many of them come before each restart, and the next one comes when the proxy
+/// is answered. The number of requests before each restart, and the next one comes when the proxy
 /// knows that the process is back.
 fn restarts_unseen(
     proxy: &Proxy,
@@ -381,7 +381,7 @@ fn offloads(proxy: &Proxy, sites: &Sites) {
     assert_eq!(browser.get(FILE, "").status, 200);
     assert_eq!(browser.get(FILE, "range: bytes=0-9\r\n").body.len(), 10);
     assert_eq!(sites.offloaded(), before + 2, "{}", proxy.said());
-    // What could hold a script comes with its policy.
+    // A file that could hold a script is sent with its policy.
     let drawing = browser.get("/pictures/onion.svg", "");
     assert!(
         drawing

@@ -1,4 +1,4 @@
-//! Requests of all kinds are under way when the site is told to end: each is whole, or was never
+//! Requests of all kinds are under way when the site gets SIGTERM: each is complete, or was never
 //! begun.
 
 use std::io::{Read, Write};
@@ -51,7 +51,7 @@ fn upload(site: &Running, steps: &Steps, number: usize) -> String {
     let (first, second) = content.split_at(content.len() / 2);
     peer.write_all(first).unwrap();
     steps.pass();
-    // Who is refused is told, even while he sends.
+    // A refused client gets the answer, even while it sends.
     let _ = peer.write_all(&[second, b"\r\n--b--\r\n"].concat());
     let mut answer = String::new();
     peer.read_to_string(&mut answer).unwrap();

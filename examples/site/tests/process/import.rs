@@ -219,7 +219,7 @@ fn a_folder_is_imported_and_what_cannot_be_is_named() {
     trial.write("secret.txt", "");
     fs::set_permissions(at("secret.txt"), fs::Permissions::from_mode(0o0)).unwrap();
     if File::open(at("secret.txt")).is_ok() {
-        // Who may read everything can.
+        // A user that may read everything can read it.
         fs::remove_file(at("secret.txt")).unwrap();
         fs::create_dir(at("secret.txt@@")).unwrap();
     }
@@ -313,12 +313,12 @@ fn a_site_serves_what_is_imported_meanwhile() {
     let page = |path: &str| get(site.public[0], path).unwrap();
     assert!(page("/history/new").contains("<h1>A new page</h1>"));
     assert!(page("/history/bytes.bin").ends_with("first"));
-    // What the site itself has is as it was.
+    // The site's own content is unchanged.
     assert!(page("/").contains("<h1>Euryale</h1>") && page("/guides").starts_with("HTTP/1.1 200"));
     trial.write("history/bytes.bin", "another");
     assert_eq!(trial.import().code, Some(4));
     assert!(page("/history/bytes.bin").ends_with("another"));
-    // A page stands where a file does, and everything below it.
+    // A page is at the path of a file, with everything below it.
     trial.write("history/bytes.bin.md", "");
     trial.write("pictures/chord.wav/index.md", "");
     trial.write("pictures/chord.wav/below.txt", "");
@@ -392,7 +392,7 @@ fn a_signal_stops_it_and_the_next_run_goes_on() {
             "300 made, 0 changed, 0 unchanged",
         );
         assert!(ended.said.contains("Running it again goes on"), "{ended:?}");
-        // What was complete is there, and of the large file nothing.
+        // Complete files are there, and nothing of the large file.
         trial.check_files(300);
         trial.goes_on(&big);
     }
@@ -464,7 +464,7 @@ fn the_data_folder_is_named_by_flag_variable_or_file() {
     trial.write("a.md", "# A");
     let data = |name: &str| trial.folder.path().join(name);
     let file = data("site.toml");
-    // What only serving needs may stand there as well.
+    // Settings that only serving needs may be there as well.
     fs::write(
         &file,
         format!(

@@ -1,4 +1,4 @@
-//! Whoever reads the log, or does not, keeps no request waiting.
+//! No reader of the log keeps a request waiting.
 
 use std::io::{PipeReader, pipe};
 use std::path::Path;

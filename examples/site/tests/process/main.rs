@@ -46,7 +46,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A test that waits for so long has failed.
+/// The time after which a waiting test has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const SITE: &str = env!("CARGO_BIN_EXE_site");
@@ -296,7 +296,7 @@ impl Running {
         });
     }
 
-    /// A request that the site publishes, for so long.
+    /// A request that is published for the given time.
     fn slow(&self, ms: usize) -> TcpStream {
         let peer = send(self.public[0], &format!("/@@slow?ms={ms}")).unwrap();
         self.counts("euryale_publishers_running", 1);

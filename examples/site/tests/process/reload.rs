@@ -1,4 +1,4 @@
-//! SIGHUP: the whole configuration is read anew, and nothing is dropped.
+//! SIGHUP: the whole configuration is read again, and nothing is dropped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,7 @@ fn settings_change_while_requests_are_under_way() {
         .unwrap();
     assert_eq!(new.answer().unwrap().status, 431);
     assert_eq!(site.upload("large.bin", &[7; 4 << 10]).status, 413);
-    // What was under way is whole.
+    // Requests that were under way are complete.
     assert!(rest(slow).unwrap().ends_with("worked for 700 ms\n"));
     // And back.
     let said = configured.reload("connections = 2\n");
@@ -126,7 +126,7 @@ fn what_needs_a_restart_is_named_each_time() {
     let configured = Configured::start("drain = \"30s\"\n");
     let said =
         configured.reload("drain = \"20s\"\nlisten = [\"127.0.0.1:1\"]\nidle-timeout = \"70s\"\n");
-    // Where it listens stands in a flag of this test, which stands over the file.
+    // Its address is in a flag of this test, which overrides the file.
     assert!(said.contains("reloaded changed=\"idle-timeout\""), "{said}");
     eventually("it is named", || {
         configured

@@ -114,7 +114,7 @@ fn they_hold_a_descriptor_each_and_nothing_else() {
     let all = site.heads().0 - all;
     let fast = site.heads().1 - fast;
     assert!(fast * 100 >= all * 99, "{fast} of {all} within 250 ms");
-    // Whoever asked for the metrics may still be there.
+    // The client that asked for the metrics may still be connected.
     eventually("a socket and a file each", || {
         site.descriptors() <= descriptors + 2 * CLIENTS
     });

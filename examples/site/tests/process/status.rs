@@ -51,7 +51,7 @@ impl Beside {
     fn shows(&self, expected: &str) {
         eventually(expected, || {
             self.serve();
-            // What comes after it is for the next call.
+            // The following bytes are for the next call.
             self.said.1.try_iter().any(|said| said == expected)
         });
     }

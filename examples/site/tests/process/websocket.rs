@@ -53,7 +53,7 @@ impl Socket {
         self.stream.get_mut().write_all(&frame).unwrap();
     }
 
-    /// A frame as it is.
+    /// An unchanged frame.
     fn send_raw(&mut self, frame: &[u8]) {
         self.stream.get_mut().write_all(frame).unwrap();
     }
@@ -176,7 +176,7 @@ fn a_websocket_stays_for_as_long_as_its_peer_gives_a_sign_of_life() {
     alive.send(1, b"hello");
     while alive.hear() != (1, b"hello".to_vec()) {}
 
-    // Who does not answer the farewell has the time of the drain, and is named then.
+    // A peer that does not answer the farewell has the time of the drain, and is then named.
     site.signal("-TERM");
     let (code, said) = site.end();
     assert_eq!(code, Some(3), "{said}");

@@ -1,4 +1,4 @@
-//! What must be there, and what is.
+//! The expected and the actual contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +21,7 @@ pub(super) struct Sent {
     pub(super) until: u32,
 }
 
-/// What became of the uploads that were never answered.
+/// The outcome of the uploads that were never answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Unanswered {
     Lost,
@@ -37,7 +37,7 @@ pub(super) struct Uploads {
 }
 
 impl Uploads {
-    /// After a kill: starts the site in `folder` anew, and looks whether everything is as it must
+    /// After a kill: starts the site in `folder` again, and checks that everything is as it must
     /// be.
     pub(super) fn check(&mut self, folder: &Path, sent: &[Sent], unanswered: Unanswered) {
         let (found, last) = found(folder);
@@ -53,7 +53,7 @@ impl Uploads {
             }
         }
         assert_eq!(found, self.there, "{sent:?}");
-        // What stands in the place of others is of the last one, as far as clients can tell.
+        // A file that replaced others is the last one, as far as clients can tell.
         assert_eq!(last.is_some(), !self.there.is_empty());
         if let Some(last) = last {
             let newest = self.there.last().unwrap();

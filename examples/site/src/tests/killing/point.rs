@@ -91,7 +91,7 @@ impl Point {
 /// Open once the requests that are held may go on.
 pub(super) static GO_ON: LazyLock<Gate> = LazyLock::new(Gate::new);
 
-/// What stands before a line for whoever started this process. The test harness writes there, too.
+/// The prefix of a line for the parent process. The test harness writes there, too.
 pub(super) const TOLD: &str = "told: ";
 
 /// A line for whoever started this process.

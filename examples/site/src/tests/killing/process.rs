@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::point::{HEADER, Point, TOLD};
 use super::upload;
 
-/// A test that waits for so long has failed.
+/// The time after which a waiting test has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Names the folder to the program that is killed.
@@ -124,7 +124,7 @@ impl Sending {
     /// The status that it is answered with, if it is.
     pub(super) fn status(mut self) -> Option<u16> {
         let mut answer = Vec::new();
-        // What has come before an error counts.
+        // The part that arrived before an error counts.
         let _ = self.0.read_to_end(&mut answer);
         let head = String::from_utf8_lossy(&answer);
         head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()

@@ -1,4 +1,4 @@
-//! A browser that does what it is told: the Chrome DevTools Protocol, over a pipe.
+//! A browser under control of a test: the Chrome DevTools Protocol, over a pipe.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

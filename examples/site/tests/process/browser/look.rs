@@ -1,4 +1,4 @@
-//! What pages look like: on a telephone and on a desk, by day and by night.
+//! The look of pages: on a telephone and on a desk, light and dark.
 
 use super::devtools::DevTools;
 use super::tour;

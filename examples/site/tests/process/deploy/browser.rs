@@ -1,4 +1,4 @@
-//! Those who ask: from `127.0.0.2`, which is no proxy's address.
+//! Those who ask: from `127.0.0.2`, which is not a proxy's address.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -114,10 +114,11 @@ impl Browser {
         let mut writer = stream.try_clone()?;
         let mut bytes = Vec::new();
         std::thread::scope(|scope| {
-            // Who refuses a body may close before it is all there; the answer counts.
+            // A server that refuses a body may close before all of it has arrived; the answer
+            // counts.
             scope.spawn(move || drop(writer.write_all(body)));
             let read = stream.read_to_end(&mut bytes);
-            // A reset behind a whole answer is no business of its reader.
+            // A reset after a complete answer does not matter to its reader.
             if bytes.is_empty() {
                 read.map(drop)
             } else {
@@ -212,7 +213,7 @@ impl Crowd {
         }
     }
 
-    /// Until so many more requests have been answered.
+    /// Waits until the given number of further requests has been answered.
     pub(super) fn answered(&self, more: usize) {
         let before = self.count();
         eventually("clients are answered", || self.count() >= before + more);

@@ -47,7 +47,7 @@ fn the_site_behind_caddy() {
         return;
     };
     behaves(&proxy, &sites);
-    // It asks each of them anew.
+    // It asks each of them again.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);
     offloads(&proxy, &sites);
     drop(proxy);

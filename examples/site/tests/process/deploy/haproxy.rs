@@ -137,7 +137,7 @@ fn its_weight_follows_the_load() {
     weight("b", 100);
     drop(slow);
     weight("a", 100);
-    // Whoever is about to end says so, as long as something is not over.
+    // A process that is about to end says so until everything is over.
     let slow = send(sites.addresses[0][0], "/@@slow?ms=1500").unwrap();
     sites.one(0).counts("euryale_publishers_running", 1);
     sites.one(0).signal("-TERM");
@@ -151,7 +151,7 @@ fn its_weight_follows_the_load() {
     sites.end();
 }
 
-/// A site with one process, and a file of so many bytes.
+/// A site with one process, and a file of the given size in bytes.
 fn with_large_file(flags: &[&str], bytes: usize) -> Sites {
     let mut sites = Sites::of(0, flags);
     let folder = tempfile::tempdir().unwrap();

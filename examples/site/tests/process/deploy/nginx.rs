@@ -54,7 +54,7 @@ fn the_site_behind_nginx() {
         return;
     };
     behaves(&proxy, &sites);
-    // It asks each of them anew.
+    // It asks each of them again.
     restarts_unseen(&proxy, &mut sites, 50, |_| true);
     offloads(&proxy, &sites);
     drop(proxy);

@@ -55,7 +55,7 @@ impl Proxy {
     /// second.
     pub(super) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // Behind the program's name, which may have spaces, stand the third and all other fields.
+        // Behind the program's name, which may have spaces, are the third and all other fields.
         let fields: Vec<&str> = stat
             .rsplit(')')
             .next()
