@@ -86,13 +86,15 @@ impl Kinds {
             return Ok(Some((object.clone(), None)));
         }
         if let Some(inner) = object.getattr_opt(intern!(py, "_io"))? {
-            let end = object.getattr_opt(intern!(py, "end"))?;
-            let has_start = object.hasattr(intern!(py, "start"))?;
-            let end = end.and_then(|end| end.extract::<u64>().ok());
-            return Ok(match end {
-                Some(end) if has_start && self.is_file(&inner)? => Some((inner, Some(end))),
-                _ => None,
-            });
+            let Some(end) = object.getattr_opt(intern!(py, "end"))? else {
+                return Ok(None);
+            };
+            // `None` is the end of the file.
+            let Ok(end) = end.extract::<Option<u64>>() else {
+                return Ok(None);
+            };
+            let is_range = object.hasattr(intern!(py, "start"))? && self.is_file(&inner)?;
+            return Ok(is_range.then_some((inner, end)));
         }
         if !object.hasattr(intern!(py, "fileno"))? {
             return Ok(None);

@@ -94,6 +94,11 @@ class Served:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
 
+    def bytes_read(self) -> int:
+        """The bytes that the process has read, by read(2), sendfile(2) and their like."""
+        counts = Path(f"/proc/{self.process.pid}/io").read_text()
+        return int(re.search(r"rchar: (\d+)", counts).group(1))
+
     def open(self, *names: str) -> None:
         """Make these files in the server's folder, which calls of it wait for."""
         for name in names:

@@ -87,9 +87,12 @@ def test_files_leave_by_sendfile_with_all_their_bytes(plain):
     part = server.ask("/range")
     assert (part.status, part.body) == (206, BIG[100:5100])
     assert part.headers["Content-Range"] == "bytes 100-5099/9000000"
-    assert "range closed in euryale-" in server.ask("/seen").text
+    assert server.ask("/whole").body == BIG
+    seen = server.ask("/seen").text.splitlines()
+    assert len(seen) == 2 and "read" not in seen, "both were closed, in a worker, and never read"
+    assert all(line.startswith("range closed in euryale-") for line in seen)
     sent = 'euryale_blob_bytes_total{path="sendfile"}'
-    until(lambda: server.metric(sent) == 2 * len(BIG) - 1010 + 5000, "all was counted")
+    until(lambda: server.metric(sent) == 3 * len(BIG) - 1010 + 5000, "all was counted")
 
 
 def test_what_only_looks_like_a_file_is_read(plain):

@@ -31,6 +31,7 @@ class Range:
         self.closed = False
 
     def read(self, size=-1):
+        seen.append("read")
         return self._io.read(size)
 
     def close(self):
@@ -118,6 +119,12 @@ def page_range(environ, start_response):
     headers = [*TEXT, ("Content-Length", "5000"), ("Content-Range", "bytes 100-5099/9000000")]
     start_response("206 Partial Content", headers)
     return environ["wsgi.file_wrapper"](Range(BIG, 100, 5100), 65536)
+
+
+def page_whole(environ, start_response):
+    """As the range iterator for a request without a range."""
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](Range(BIG, 0, None), 65536)
 
 
 def page_gzip(environ, start_response):
