@@ -16,6 +16,7 @@ mod lanes;
 mod overload;
 mod participants;
 mod promises;
+mod refusals;
 mod stopping;
 mod tiles;
 mod uploads;

@@ -1,0 +1,160 @@
+//! Every refusal of the stack, as a client sees it: the status, Retry-After, and the body's type.
+
+use std::time::Duration;
+
+use euryale::publisher::ConflictPolicy;
+use euryale::spool::SpoolLayer;
+use euryale::{Abort, Body, Error, ErrorKind, Fault, Pool, Response, Stack};
+use euryale_test::{Behaviour, CountingDatabase, Step, assert_quiet};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+/// Each kind of error with its status. All 503s carry `Retry-After: 1`, and nothing else does.
+///
+/// Not here: a suspension and a refusal with a response, which never become an error page.
+const REFUSALS: [(ErrorKind, u16); 28] = [
+    (ErrorKind::QueueFull, 503),
+    (ErrorKind::QueueElapsed, 503),
+    (ErrorKind::Closed, 503),
+    (ErrorKind::NoWorker, 503),
+    (ErrorKind::Unavailable, 503),
+    (ErrorKind::Conflict, 503),
+    (ErrorKind::ConflictsExhausted, 503),
+    (ErrorKind::SpoolUnavailable, 503),
+    (ErrorKind::SpoolBusy, 503),
+    (ErrorKind::SuspendedFull, 503),
+    (ErrorKind::LaneFull, 503),
+    (ErrorKind::NoDescriptor, 503),
+    (ErrorKind::PublishElapsed, 504),
+    (ErrorKind::Elapsed, 504),
+    (ErrorKind::Panicked, 500),
+    (ErrorKind::InDoubt, 500),
+    (ErrorKind::ClientGone, 500),
+    (ErrorKind::WouldDeadlock, 500),
+    (ErrorKind::TransformFailed, 500),
+    (ErrorKind::Application, 500),
+    (ErrorKind::DeferredFailed, 502),
+    (ErrorKind::BodyTooLarge, 413),
+    (ErrorKind::BodyStalled, 408),
+    (ErrorKind::SpoolFull, 507),
+    (ErrorKind::StorageFull, 507),
+    (ErrorKind::PassLimit, 508),
+    (ErrorKind::PromiseLimit, 508),
+    (ErrorKind::Malformed, 400),
+];
+
+type Request = http::Request<String>;
+
+fn request(method: &str, path: &str, accept: &str, body: &'static str) -> Request {
+    http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("accept", accept)
+        .body(body.to_owned())
+        .unwrap()
+}
+
+/// Checks a refusal as a program sees it, or as a browser does.
+async fn check(response: Response, status: u16, accept: &str, case: &str) {
+    let is_browser = accept == "text/html";
+    assert_eq!(response.status(), status, "{case}");
+    let headers = response.headers().clone();
+    let retry_after = headers.get("retry-after").map(|after| after.as_bytes());
+    let expected = (status == 503).then_some(b"1".as_slice());
+    assert_eq!(retry_after, expected, "{case}");
+    let content_type = if is_browser {
+        "text/html; charset=utf-8"
+    } else {
+        "application/problem+json"
+    };
+    assert_eq!(headers["content-type"], content_type, "{case}");
+    assert_eq!(headers["cache-control"], "no-store", "{case}");
+    assert_eq!(headers["vary"], "accept", "{case}");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    let named = if is_browser {
+        format!("<title>{status} ")
+    } else {
+        "{\"type\":\"about:blank\",\"title\":\"".to_owned()
+    };
+    assert!(body.contains(&named), "{case}: {body}");
+    assert!(!body.contains("secret"), "{case}: {body}");
+}
+
+#[tokio::test]
+async fn each_kind_of_error_has_its_status_and_body() {
+    for (kind, status) in REFUSALS {
+        let pool = Pool::new(CountingDatabase::new(), 1);
+        let ledger = pool.ledger().clone();
+        let stack = Stack::new(pool)
+            .retry(ConflictPolicy::new().retries(0))
+            .publish_fn(move |_, _| Err(Abort::error(Error::with_source(kind, "secret"))));
+        for accept in ["*/*", "text/html"] {
+            for method in ["GET", "POST"] {
+                let request = request(method, "/", accept, "");
+                let response = stack.clone().oneshot(request).await.unwrap();
+                let case = format!("{kind:?} {method} {accept}");
+                check(response, status, accept, &case).await;
+            }
+        }
+        drop(stack);
+        assert_quiet(&ledger).await;
+    }
+}
+
+/// The same refusals where the layers themselves refuse.
+#[tokio::test]
+async fn layers_refuse_with_the_same_statuses() {
+    for accept in ["*/*", "text/html"] {
+        layers_refuse(accept).await;
+    }
+}
+
+async fn layers_refuse(accept: &str) {
+    let database = CountingDatabase::new();
+    let pool = Pool::builder(database).connections(1).build();
+    let ledger = pool.ledger().clone();
+    let stack = Stack::new(pool.clone())
+        .retry(ConflictPolicy::new().retries(0))
+        .spool(SpoolLayer::new().limit(3))
+        .publish_fn(|request, transaction| {
+            transaction.connection()?;
+            match request.uri().path() {
+                "/panic" => panic!("secret"),
+                "/error" => Err(Abort::error("secret")),
+                _ => Ok(Response::new(Body::empty())),
+            }
+        });
+    let fails = Behaviour::Fail;
+    let cases = [
+        ("/", Some((Step::Connect, fails(Fault::Other))), "", 503),
+        (
+            "/",
+            Some((Step::Begin, fails(Fault::Disconnected))),
+            "",
+            503,
+        ),
+        ("/", Some((Step::Commit, fails(Fault::Conflict))), "", 503),
+        ("/", Some((Step::Commit, fails(Fault::InDoubt))), "", 500),
+        ("/", Some((Step::Commit, fails(Fault::Full))), "", 507),
+        ("/panic", None, "", 500),
+        ("/error", None, "", 500),
+        ("/", None, "more", 413),
+    ];
+    for (path, script, body, status) in &cases {
+        if let Some((step, behaviour)) = script {
+            pool.database().script(*step, [behaviour.clone()]);
+        }
+        let request = request("POST", path, accept, body);
+        let response = stack.clone().oneshot(request).await.unwrap();
+        let case = format!("{path} {script:?} {accept}");
+        check(response, *status, accept, &case).await;
+        pool.database().clear_script();
+    }
+    pool.close(Duration::from_secs(10)).await.unwrap();
+    let request = request("GET", "/", accept, "");
+    let response = stack.clone().oneshot(request).await.unwrap();
+    check(response, 503, accept, "a closed pool").await;
+    drop(stack);
+    assert_quiet(&ledger).await;
+}
