@@ -175,6 +175,23 @@ def test_variables_count_before_the_file_and_flags_before_them(plain, tmp_path):
     until(lambda: server.metric("euryale_connections_cap") == 2, "the flag counts")
 
 
+def test_a_flag_replaces_the_file_under_any_name(monkeypatch, tmp_path):
+    from euryale.__main__ import parser, settings
+
+    config = tmp_path / "euryale.toml"
+    config.write_text('max-upload = "1M"\nconnections = 1\nlisten = "8080"\n')
+    monkeypatch.setenv("EURYALE_CONNECTIONS", "3")
+    monkeypatch.setenv("EURYALE_UNIX_SOCKET", "/run/x")
+    arguments = ["--config", str(config), "--max-request-body-size", "2M"]
+    options = parser().parse_args(["m:app", *arguments, "--host", "::1", "--port", "80"])
+    assert settings(options, {}) == {
+        "host": "::1",
+        "max_request_body_size": "2M",
+        "port": "80",
+        "threads": "3",
+    }
+
+
 def test_an_import_error_shows_its_traceback(euryale, tmp_path):
     server = euryale("nowhere:app", ready=False)
     assert server.wait() == 1

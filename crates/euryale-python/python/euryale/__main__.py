@@ -15,6 +15,9 @@ from ._serve import SettingsError, run
 #: As for the site: EURYALE_MAX_QUEUE is --max-queue.
 VARIABLE = "EURYALE_"
 
+#: The settings that say where to listen.
+PLACES = {"listen", "host", "port", "unix_socket"}
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Serve what the command line names, and exit."""
@@ -44,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         description="Serve a WSGI application. Each flag has a variable: EURYALE_MAX_QUEUE is "
         "--max-queue. A flag counts before its variable, and a variable before the file.",
     )
-    parser.add_argument("app", help="module:callable, or an ini file (file.ini#name) or TOML")
+    parser.add_argument("app", help="module:callable, or an ini file for PasteDeploy (file.ini#name)")
     parser.add_argument("--version", action="version", version=f"euryale {_euryale.__version__}")
     parser.add_argument("--factory", action="store_true", help="call it to get the application")
     parser.add_argument("--chdir", default=".", metavar="DIR", help="folder to go to first")
@@ -62,26 +65,25 @@ def parser() -> argparse.ArgumentParser:
 
 def settings(options: argparse.Namespace, configured: dict[str, str]) -> dict[str, str]:
     """Flags, then variables, then the files."""
-    merged = dict(configured)
+    known = _euryale.settings()
+    main_name = {alias: key for key, alias, _, _ in known if alias}
+    files = dict(configured)
     if options.config:
-        merged.update(from_toml(options.config))
-    places = {"listen", "host", "port", "unix_socket"}
-    said: dict[str, str] = {}
-    for key, alias, _, _ in _euryale.settings():
-        for name in (key, alias):
-            variable = os.environ.get(VARIABLE + name.upper()) if name else None
-            if variable is not None:
-                said[key] = variable
-    for key, _, _, _ in _euryale.settings():
-        value = getattr(options, key)
-        if value is not None:
-            if key in places:
-                said = {name: text for name, text in said.items() if name not in places}
-            said[key] = value
-    if places & set(said):
-        # One way to say where to listen replaces the others.
-        merged = {name: text for name, text in merged.items() if name not in places}
-    merged.update(said)
+        files.update(from_toml(options.config))
+    variables = {}
+    for key, alias, _, _ in known:
+        for name in filter(None, (alias, key)):
+            if (text := os.environ.get(VARIABLE + name.upper())) is not None:
+                variables[key] = text
+    flags = {key: getattr(options, key) for key, _, _, _ in known}
+    merged: dict[str, str] = {}
+    for source in (files, variables, flags):
+        said = {name.replace("-", "_"): text for name, text in source.items() if text is not None}
+        said = {main_name.get(name, name): text for name, text in said.items()}
+        if PLACES & said.keys():
+            # One way to say where to listen replaces the others.
+            merged = {name: text for name, text in merged.items() if name not in PLACES}
+        merged.update(said)
     return merged
 
 
