@@ -1,4 +1,4 @@
-//! A retry with a policy of one's own inside the cap: it would have to clone the publication, and
+//! A retry with a policy of your own inside the cap: it would have to clone the publication, and
 //! with it the claim.
 
 use euryale::connection::{ConnectionLimitLayer, Pool};

@@ -27,7 +27,7 @@ use tower_http::trace::TraceLayer;
 /// Not a multiple of anything.
 const LEN: usize = 3_000_017;
 
-/// So many bytes in which no two places look alike, others for each `seed`.
+/// `len` bytes in which no two places look alike, different for each `seed`.
 fn content(seed: u64, len: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(len + 8);
     for at in 0..len.div_ceil(8) as u64 {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// Of these sites: so much of a body stays in memory.
+/// The part of a body that stays in memory at these sites.
 const MEMORY: usize = 64 * KIB;
 /// Of these sites: a larger body is refused.
 const LIMIT: usize = 16 * MIB;
@@ -75,7 +75,7 @@ fn open_in(folder: &Path) -> usize {
 async fn end(site: Site, folder: TempDir) {
     eventually("the files are closed", || open_in(folder.path()) == 0).await;
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    // Whoever drops a body closes its file first, and counts it out then.
+    // Dropping a body closes its file first, and then updates the count.
     let spool = &site.ledger().of::<SpoolBook>();
     eventually("and counted no more", || {
         (spool.files.get(), spool.bytes.get()) == (0, 0)

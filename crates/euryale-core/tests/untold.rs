@@ -14,7 +14,7 @@ fn an_error_that_no_layer_takes_is_logged_when_its_response_has_gone() {
     let told = ["ERROR request failed: the publisher failed: no such table"];
     assert_eq!(log.lines(), told);
 
-    // Who takes it tells it, and an overload is counted elsewhere.
+    // The code that takes it logs it, and an overload is counted elsewhere.
     let conflict = Response::from(Error::new(ErrorKind::Conflict));
     let taken = Error::raise(Ok::<_, Infallible>(conflict)).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::Conflict);

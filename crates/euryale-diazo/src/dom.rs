@@ -47,7 +47,7 @@ pub(crate) struct Node {
     pub(crate) kind: Kind,
     /// Source and tree say the same: from `start` to `end` it can be copied as it is.
     pub(crate) tidy: bool,
-    /// For a text: it has a `<` that is none of a tag.
+    /// For a text: it has a `<` that does not begin a tag.
     pub(crate) loose: bool,
     pub(crate) name: Name,
     pub(crate) parent: Id,

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The client of a request, as reported by trusted proxies.
 
 use std::fmt;
 use std::net::IpAddr;

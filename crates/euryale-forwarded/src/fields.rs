@@ -67,7 +67,7 @@ impl FromStr for Field {
     }
 }
 
-/// What was to be the name of a [`Field`] is none.
+/// The error for a text that is not the name of a [`Field`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownField;
 

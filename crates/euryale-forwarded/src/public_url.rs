@@ -19,8 +19,8 @@ use crate::visit::Visit;
 ///
 /// Without a proxy that is believed it is what the request itself says: its `Host`, or the
 /// authority of its target (RFC 9112 §3.2.2, RFC 9113 §8.3.1), with the scheme of the socket.
-/// `Host` is the client's choice. Who keeps what was made for one client and shows it to another
-/// has to know it for one of its own first.
+/// `Host` is the client's choice. Before you keep something that was made for one client and show
+/// it to another, check that the host is yours.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     is_https: bool,

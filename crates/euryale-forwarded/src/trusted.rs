@@ -18,7 +18,7 @@ enum Kind {
     Unix,
 }
 
-/// What was to be a [`TrustedProxy`] is none.
+/// The error for a text that is not a [`TrustedProxy`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidProxy(String);
 

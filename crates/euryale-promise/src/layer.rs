@@ -114,8 +114,8 @@ impl RepublishLayer {
         self
     }
 
-    /// What [`threads`](RepublishLayer::threads) says: so many of the runtime's blocking threads
-    /// this layer may want.
+    /// The number of the runtime's blocking threads that this layer may use: see
+    /// [`threads`](RepublishLayer::threads).
     pub fn promise_threads(&self) -> usize {
         self.settings.lane.threads()
     }

@@ -19,7 +19,7 @@ pub struct TileError {
 pub enum TileErrorKind {
     /// Its address is outside this site.
     Foreign,
-    /// Its address is none.
+    /// Its address is malformed.
     Malformed,
     /// [`Tiles::allow`](crate::Tiles::allow) does not allow it.
     NotAllowed,

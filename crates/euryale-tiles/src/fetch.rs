@@ -22,7 +22,7 @@ pub(crate) struct Document<T> {
 /// The parsing of a document, which is CPU work.
 type Make<T> = fn(String) -> Result<T, TileErrorKind>;
 
-/// Who asks.
+/// The origin of the request.
 #[derive(Clone)]
 pub(crate) struct Asker {
     pub(crate) page: Arc<parts::Parts>,

@@ -107,9 +107,9 @@ impl TransformChainLayer {
         self
     }
 
-    /// Whose `transform-off` header counts: that of a peer in your network, by what stands in the
-    /// extensions. Its value is `all`, or the names of transforms, separated by commas. It never
-    /// reaches the service inside. Default: nobody's.
+    /// Accepts the `transform-off` header of trusted requests, such as those of a peer in your
+    /// network, decided from the extensions. Its value is `all`, or the names of transforms,
+    /// separated by commas. It never reaches the service inside. Default: nobody's.
     pub fn trust_off_switch(
         mut self,
         is_trusted: impl Fn(&request::Parts) -> bool + Send + Sync + 'static,

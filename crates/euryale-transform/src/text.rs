@@ -10,8 +10,8 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
-/// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` when
-/// it is none that HTML can be read in as it comes (RFC 9110 §8.3.2, WHATWG Encoding).
+/// The charset that a page declares in its `Content-Type`, UTF-8 if it declares none. `None` if
+/// HTML cannot be read in it piece by piece (RFC 9110 §8.3.2, WHATWG Encoding).
 pub(crate) fn charset(headers: &HeaderMap) -> Option<&'static Encoding> {
     let Some(declared) = declared(headers) else {
         return Some(UTF_8);
@@ -74,9 +74,9 @@ pub(crate) fn declare_utf8(headers: &mut HeaderMap) {
     }
 }
 
-/// Has all of the page so far been text? lol_html writes a text that it has shown to a handler
-/// anew, with U+FFFD for what it cannot decode: a handler that asks here first, and fails, has the
-/// page pass as it is.
+/// Returns whether all of the page so far has been text. lol_html writes a text that it has shown
+/// to a handler again, with U+FFFD for bytes that it cannot decode. If a handler asks here first
+/// and fails, the page passes unchanged.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IsText {
     is_bad: Arc<AtomicBool>,

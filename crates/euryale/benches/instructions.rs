@@ -219,7 +219,7 @@ fn respond() {
     measured(&mut run);
 }
 
-/// A body of so many frames of 1 KiB, all of them there.
+/// A body of a number of frames of 1 KiB, all of them ready.
 struct Frames(usize);
 
 impl http_body::Body for Frames {
@@ -244,7 +244,7 @@ impl http_body::Body for Frames {
 
 const KIB: usize = 1 << 10;
 
-/// `Spool` on a body of so many KiB, which stays in memory.
+/// `Spool` on a body of `kib` KiB, which stays in memory.
 fn spool(kib: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()

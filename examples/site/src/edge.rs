@@ -27,7 +27,7 @@ pub(crate) struct Edge {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// Who may connect to unix: sockets, as the mode of a file
+    /// Mode of unix: sockets as files, which decides who may connect
     #[arg(
         long,
         help_heading = help::ADDRESSES,

@@ -20,7 +20,7 @@ fn compressing(app: Router) -> Router {
     usual(app.layer(CompressionLayer::new()))
 }
 
-/// So many bytes that can be compressed.
+/// Bytes that can be compressed.
 fn text() -> Vec<u8> {
     content(1, LEN)
         .iter()
@@ -161,7 +161,7 @@ async fn several_parts_are_parts_of_the_file_in_any_case() {
     }
 }
 
-/// Whose file nobody changes says so: nobody else can know.
+/// A publisher whose file never changes declares that, because no layer can know it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_of_tokio_leaves_by_sendfile_when_it_is_said_to_be_stable() {
     let bytes = content(1, LEN);

@@ -168,8 +168,8 @@ async fn a_file_that_is_unlinked_or_replaced_meanwhile() {
     }
 }
 
-/// Whoever cuts a file that is said to be stable breaks its downloads off: nobody takes a part for
-/// the whole.
+/// Truncating a file that was declared stable breaks its downloads off, so that no client takes a
+/// part for the whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_cut_while_it_is_sent() {
     let bytes = content(1, LARGE);

@@ -9,7 +9,7 @@ use euryale::{Body, Pool, Response, Stack};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 use tower::Service;
 
-/// So many wait at a time.
+/// The number that waits at a time.
 const AT_A_TIME: usize = 64;
 
 #[tokio::main(flavor = "current_thread")]

@@ -15,7 +15,7 @@ pub(crate) type When = Vec<TestId>;
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Html(Arc<str>),
-    /// Nodes of a source are copied. `raw`: into a script or a title, where tags are none.
+    /// Nodes of a source are copied. `raw`: into a script or a title, which have no tags.
     Include {
         source: u32,
         raw: bool,

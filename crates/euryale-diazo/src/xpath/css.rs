@@ -81,7 +81,7 @@ fn after(prefix: &Expr, mut steps: Vec<Step>) -> Result<Expr, String> {
 
 struct Reader<'a> {
     rest: &'a str,
-    /// In so many `:not()`.
+    /// The number of enclosing `:not()`.
     nested: usize,
 }
 

@@ -49,7 +49,7 @@ fn loader(folder: &Path) -> Loader {
 
 type Site = BoxCloneSyncService<Request<()>, Response, Infallible>;
 
-/// A page with a tag; `asks`: it is answered 304 to who has it.
+/// A page with a tag; `asks`: clients that have it get 304.
 fn site(theme: ThemeTransform, asks: bool, ledger: &Ledger) -> Site {
     let page = service_fn(move |request: Request<()>| {
         let has = request
