@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use euryale_core::pool::PoolControl;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::full::Full;
-use crate::{Answer, Load};
+use crate::{Answer, Load, Standing};
 
 /// Answers HAProxy's agent checks; see the [crate's documentation](crate).
 ///
@@ -27,6 +28,9 @@ pub struct AgentCheck {
     patience: Duration,
 }
 
+/// No publication takes this long, unless it is stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
 /// One check is one short connection; more at a time are no balancers.
 const MOST_PEERS: usize = 64;
 /// Within this time a peer takes a line of fifty bytes, which its socket's buffer has room for.
@@ -35,8 +39,40 @@ const SLOWEST_PEER: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AgentCheck {
-    /// Asks `load` for each check, on a runtime thread: it must not wait.
-    pub fn new(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
+    /// Answers from `pool`: ready until the pool is closed, with as many requests at a time as
+    /// `capacity` ([`Load::capacity`]). A worker whose job has run for 60 s is taken to be stuck.
+    ///
+    /// ```
+    /// use euryale_agent_check::AgentCheck;
+    /// use euryale_connection::Pool;
+    ///
+    /// let agent = AgentCheck::new(&Pool::new((), 4), 20_000);
+    /// assert_eq!(agent.answer().to_string(), "up ready 100% maxconn:20000");
+    /// ```
+    pub fn new(pool: &(impl PoolControl + Clone + 'static), capacity: usize) -> Self {
+        let pool = pool.clone();
+        Self::asking(move || Load {
+            capacity,
+            ..Load::of(&pool.status(), STUCK)
+        })
+    }
+
+    /// Reports this standing, whether the pool is closed or not. `standing` is called for each
+    /// check on a runtime thread, and must not wait.
+    pub fn standing(self, standing: impl Fn() -> Standing + Send + Sync + 'static) -> Self {
+        let load = self.load;
+        Self {
+            load: Arc::new(move || Load {
+                standing: standing(),
+                ..load()
+            }),
+            ..self
+        }
+    }
+
+    /// Asks `load` for each check, on a runtime thread: it must not wait. For a program that opens
+    /// its pool later, or has several.
+    pub fn asking(load: impl Fn() -> Load + Send + Sync + 'static) -> Self {
         Self {
             load: Arc::new(load),
             full: Arc::default(),

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use euryale_core::pool::{Holder, Status};
+
 use crate::full::BUSY_FOR;
 
-/// How a node stands at one moment. For a pool of `euryale-connection` each field is one of its
-/// `Status`.
+/// The load of a node at one moment; [`Load::of`] a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// May requests come at all?
@@ -31,6 +32,41 @@ pub struct Load {
 }
 
 impl Load {
+    /// The load of a pool: workers whose job has run for `stuck_after` are taken to be stuck.
+    /// Draining when the pool is closed; the capacity is 1, because a pool does not know how many
+    /// requests its node can hold.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use euryale_agent_check::{Load, Standing};
+    /// use euryale_connection::Pool;
+    ///
+    /// let pool = Pool::new((), 4);
+    /// let load = Load { capacity: 20_000, ..Load::of(&pool.status(), Duration::from_secs(60)) };
+    /// assert_eq!((load.standing, load.workers, load.busy), (Standing::Ready, 4, 0));
+    /// ```
+    #[must_use]
+    pub fn of(status: &Status, stuck_after: Duration) -> Self {
+        let holders = &status.holders;
+        let is_stuck = |holder: &&Holder| holder.age >= stuck_after;
+        Self {
+            standing: if status.is_closed {
+                Standing::Draining
+            } else {
+                Standing::Ready
+            },
+            workers: status.cap,
+            busy: status.running,
+            stuck: holders.iter().filter(is_stuck).count(),
+            // The youngest is the last one.
+            last_taken: holders.last().map(|holder| holder.age).unwrap_or_default(),
+            queued: status.queued,
+            oldest_wait: status.oldest_wait.unwrap_or_default(),
+            capacity: 1,
+        }
+    }
+
     /// Returns whether a request would wait: every worker is busy, and none has become free for
     /// 100 ms, or the oldest request has waited for as long.
     pub(crate) fn is_full(&self) -> bool {

@@ -193,7 +193,7 @@ async fn check(address: std::net::SocketAddr) -> String {
 async fn a_check_is_a_line_and_the_end() {
     let busy = Arc::new(AtomicUsize::new(0));
     let now = Arc::clone(&busy);
-    let agent = AgentCheck::new(move || Load {
+    let agent = AgentCheck::asking(move || Load {
         busy: now.load(Ordering::Relaxed),
         ..FREE
     });
@@ -220,7 +220,7 @@ async fn a_check_is_a_line_and_the_end() {
 async fn a_full_node_does_not_flap() {
     let now = Arc::new(Mutex::new(FREE));
     let load = Arc::clone(&now);
-    let agent = AgentCheck::new(move || *load.lock().unwrap());
+    let agent = AgentCheck::asking(move || *load.lock().unwrap());
     let clone = agent.clone();
     let told = async |load| {
         *now.lock().unwrap() = load;
@@ -295,4 +295,25 @@ async fn a_resume_fades() {
         65,
         "and the others"
     );
+}
+
+#[tokio::test]
+async fn the_agent_of_a_pool_answers_by_its_workers() {
+    let pool = euryale_connection::Pool::new((), 2);
+    let agent = AgentCheck::new(&pool, 300);
+    assert_eq!(agent.answer().to_string(), "up ready 100% maxconn:300");
+    let gate = euryale_test::Gate::new();
+    let held = gate.clone();
+    let job = tokio::spawn(pool.run(move |()| held.wait()));
+    euryale_test::eventually("it runs", || gate.waiting() == 1).await;
+    assert_eq!(agent.answer().to_string(), "up ready 75% maxconn:300");
+    let load = Load::of(&pool.status(), Duration::ZERO);
+    assert_eq!((load.busy, load.stuck), (1, 1), "at once, for this bound");
+    gate.open();
+    job.await.unwrap().unwrap();
+    pool.close(Duration::from_secs(5)).await.unwrap();
+    assert_eq!(agent.answer(), Answer::Drain);
+    let down = agent.standing(|| Standing::Down);
+    assert_eq!(down.answer(), Answer::Down("not ready"));
+    euryale_test::assert_quiet(pool.ledger()).await;
 }

@@ -139,6 +139,7 @@ mod book;
 mod builder;
 mod claim;
 mod closing;
+mod control;
 mod housekeeping;
 mod job;
 mod layer;
@@ -156,12 +157,13 @@ mod tests;
 mod threads;
 mod worker;
 
+pub use euryale_core::pool::{Holder, PoolControl, Status, StillBusy, Waiter};
+
 pub use self::book::{Connections, Dropped, PoolBook, Publishers, Queue};
 pub use self::builder::PoolBuilder;
 pub use self::claim::PoolClaim;
 pub use self::layer::ConnectionLimitLayer;
-pub use self::pool::{Pool, StillBusy};
+pub use self::pool::Pool;
 pub use self::service::ConnectionLimit;
 pub use self::state::Lane;
-pub use self::status::{Holder, Status, Waiter};
 pub use self::threads::{PoolWorker, StartWorker};

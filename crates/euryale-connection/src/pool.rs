@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use euryale_core::pool::{Status, StillBusy, Waiter};
 use euryale_core::{Abort, Admit, Database, Error, ErrorKind, Ledger, Transaction};
 
 use crate::builder::PoolBuilder;
@@ -12,7 +13,6 @@ use crate::claim::PoolClaim;
 use crate::closing::{drop_connections, drop_on_a_thread};
 use crate::report;
 use crate::state::{Lane, Shared};
-use crate::status::{Status, Waiter};
 use crate::worker::carry_out;
 
 /// For transactions that were stopped to roll back.
@@ -24,7 +24,25 @@ const STOPPING: Duration = Duration::from_millis(100);
 /// Its workers run on the runtime of whoever queues the job that needs one: use a pool from one
 /// runtime. When that shuts down, jobs that wait for its workers are refused.
 ///
-/// See the [crate's documentation](crate).
+/// See the [crate's documentation](crate). As a [`PoolControl`](crate::PoolControl) it is a pool of
+/// any database, for pages and consoles of operators:
+///
+/// ```
+/// use euryale_connection::{Pool, PoolControl};
+///
+/// fn describe(pool: &dyn PoolControl) -> String {
+///     let status = pool.status();
+///     format!("{} of {} workers, lanes: {:?}", status.running, status.cap, pool.lanes())
+/// }
+///
+/// let pool = Pool::builder(()).connections(4).lane("reports", 2).build();
+/// assert_eq!(describe(&pool), r#"0 of 4 workers, lanes: ["default", "reports"]"#);
+/// let control: &dyn PoolControl = &pool;
+/// control.resize(8);
+/// control.share("reports", 3)?;
+/// assert_eq!(pool.status().cap, 8);
+/// # Ok::<(), euryale_core::pool::NoSuchLane>(())
+/// ```
 #[doc(alias = "semaphore")]
 pub struct Pool<D: Database> {
     shared: Arc<Shared<D>>,
@@ -114,6 +132,11 @@ impl<D: Database> Pool<D> {
     /// The lane of this name, if the pool was built with it.
     pub fn lane(&self, name: &str) -> Option<Lane> {
         self.shared.lane(name)
+    }
+
+    /// The names of the lanes, the default one first.
+    pub(crate) fn lane_names(&self) -> &[Arc<str>] {
+        &self.shared.lanes
     }
 
     /// Another cap, at once: what waits is started if there is room now, and connections beyond the
@@ -248,11 +271,11 @@ impl<D: Database> Pool<D> {
         if stopped == 0 && (in_time || running == 0) && (tasks_ended || tasks == 0) {
             return Ok(());
         }
-        Err(StillBusy {
-            stopped,
-            running,
-            tasks,
-        })
+        let mut busy = StillBusy::default();
+        busy.stopped = stopped;
+        busy.running = running;
+        busy.tasks = tasks;
+        Err(busy)
     }
 
     async fn all_left(&self) {
@@ -310,27 +333,3 @@ impl<D: Database> Admit for Pool<D> {
         Ok(())
     }
 }
-
-/// [`Pool::close`] reached its deadline with jobs or tasks still running.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct StillBusy {
-    /// The number of transactions that were stopped then.
-    pub stopped: usize,
-    /// The number of jobs that still run.
-    pub running: usize,
-    /// The number of tasks, of transactions that have committed, that still run.
-    pub tasks: usize,
-}
-
-impl fmt::Display for StillBusy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the pool is closed: {} transactions were stopped, {} jobs and {} tasks still run",
-            self.stopped, self.running, self.tasks
-        )
-    }
-}
-
-impl std::error::Error for StillBusy {}

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use euryale_core::Database;
+use euryale_core::pool::{Holder, Waiter};
 use tokio::time::Instant;
 
 use crate::queue::Late;
 use crate::state::seats::About;
 use crate::state::{Queued, Shared};
-use crate::status::{Holder, QUEUED, Waiter};
+use crate::status::QUEUED;
 
 /// The number of waiting jobs that are named: the oldest say why the others wait.
 const NAMED: usize = 100;
@@ -131,7 +132,7 @@ pub(crate) fn warn(holder: &Holder) {
         phase,
         age,
         waited,
-        is_abandoned: _,
+        ..
     } = holder;
     let lane = lane.as_deref().unwrap_or("default");
     let route = route.as_ref().map(tracing::field::display);

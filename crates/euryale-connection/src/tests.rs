@@ -1,5 +1,6 @@
 mod breakage;
 mod changing;
+mod control;
 mod failures;
 mod holders;
 mod housekeeping;

@@ -95,6 +95,7 @@ mod panic;
 mod participant;
 mod peer;
 mod phase;
+pub mod pool;
 mod publisher;
 mod route;
 mod snapshot;

@@ -36,23 +36,11 @@ impl Loaded {
             (false, true) => Standing::Ready,
             (false, false) => Standing::Down,
         };
-        let status = self.pool().map(Pool::status);
-        let holders = status.as_ref().map_or(&[][..], |status| &status.holders);
+        let status = self.pool().map(Pool::status).unwrap_or_default();
         Load {
             standing,
-            workers: status.as_ref().map_or(0, |status| status.cap),
-            busy: status.as_ref().map_or(0, |status| status.running),
-            stuck: holders.iter().filter(|holder| holder.age >= STUCK).count(),
-            last_taken: holders
-                .last()
-                .map(|youngest| youngest.age)
-                .unwrap_or_default(),
-            queued: status.as_ref().map_or(0, |status| status.queued),
-            oldest_wait: status
-                .as_ref()
-                .and_then(|status| status.oldest_wait)
-                .unwrap_or_default(),
             capacity,
+            ..Load::of(&status, STUCK)
         }
     }
 
@@ -86,7 +74,7 @@ impl Operators {
         });
         if let Some(admin) = self.admin {
             let showing = loaded.clone();
-            let answers = Admin::new(ledger.clone(), readiness.clone())
+            let answers = Admin::for_ledger(ledger.clone(), readiness.clone())
                 .program(concat!("euryale ", env!("CARGO_PKG_VERSION")))
                 .status(move || showing.details());
             let server = Server::new()
@@ -100,7 +88,7 @@ impl Operators {
             let shutdown = shutdown.clone();
             let capacity = self.capacity;
             let reserve = self.reserve;
-            let check = AgentCheck::new(move || loaded.load(&readiness, &shutdown, capacity));
+            let check = AgentCheck::asking(move || loaded.load(&readiness, &shutdown, capacity));
             tokio::spawn(async move {
                 let accept = |cx: &mut Context<'_>| reserve.open(|| agent.poll_accept(cx));
                 check.serve_from(accept).await;

@@ -8,6 +8,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use euryale_core::pool::PoolControl;
 use euryale_core::{Body, Ledger};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -15,7 +16,7 @@ use tower_service::Service;
 
 use self::status::Status;
 pub use self::status::{Held, StatusDetails};
-use crate::{Readiness, Slowest};
+use crate::{Readiness, Shutdown, Slowest};
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -50,9 +51,34 @@ pub struct Admin {
 type Report = dyn Fn() -> String + Send + Sync;
 
 impl Admin {
-    /// Answers from these two.
+    /// Answers from `pool`: from its ledger, and on the status page with the jobs that hold its
+    /// workers. Ready until the pool is closed; a program that drains sets its
+    /// [`readiness`](Self::readiness).
+    ///
+    /// ```
+    /// use euryale_connection::Pool;
+    /// use euryale_server::{Admin, Readiness, Shutdown, StatusDetails};
+    ///
+    /// let pool = Pool::new((), 4);
+    /// let shutdown = Shutdown::new();
+    /// let admin = Admin::new(&pool)
+    ///     .readiness(Readiness::new(&shutdown))
+    ///     .status(|| StatusDetails::new().fact("Theme", "Version", "3f2a"));
+    /// # drop(admin);
+    /// ```
     #[must_use]
-    pub fn new(ledger: Ledger, readiness: Readiness) -> Self {
+    pub fn new(pool: &(impl PoolControl + Clone + 'static)) -> Self {
+        let asked = pool.clone();
+        let readiness = Readiness::new(&Shutdown::new()).probe(move || !asked.status().is_closed);
+        let mut admin = Self::for_ledger(pool.ledger().clone(), readiness);
+        admin.status.pool = Some(Arc::new(pool.clone()));
+        admin
+    }
+
+    /// Answers from these two, without a pool: for a program that opens its pool later, or has
+    /// several. It adds what they do by [`status`](Self::status).
+    #[must_use]
+    pub fn for_ledger(ledger: Ledger, readiness: Readiness) -> Self {
         let status = Status::new(ledger.clone(), readiness.clone(), StatusDetails::new);
         Self {
             ledger,
@@ -62,32 +88,37 @@ impl Admin {
         }
     }
 
-    /// Shows on the status page, too, what `details` says: who holds the workers, and how the
-    /// program's own parts are. It is called on a runtime thread, once a second for each who looks
-    /// on, and must not wait; the last one given counts.
+    /// Answers `/readyz` by `readiness`.
+    #[must_use]
+    pub fn readiness(mut self, readiness: Readiness) -> Self {
+        self.status.readiness = readiness.clone();
+        self.readiness = readiness;
+        self
+    }
+
+    /// Shows on the status page, too, what `details` says of the program's own parts. It is called
+    /// on a runtime thread, once a second for each viewer, and must not wait; the last one given
+    /// counts.
     ///
     /// ```
-    /// # use euryale_core::Ledger;
-    /// use euryale_server::{Admin, Held, Readiness, Shutdown, StatusDetails};
+    /// use std::sync::OnceLock;
     ///
-    /// # struct Pool;
-    /// # struct Holder { age: std::time::Duration, route: Option<&'static str> }
-    /// # impl Pool { fn holders(&self) -> Vec<Holder> { Vec::new() } }
-    /// # let (pool, ledger) = (Pool, Ledger::new());
-    /// let admin = Admin::new(ledger, Readiness::new(&Shutdown::new())).status(move || {
-    ///     pool.holders().into_iter().fold(StatusDetails::new(), |details, holder| {
-    ///         details.held(Held::new(holder.age).route(holder.route.unwrap_or("none")))
-    ///     })
+    /// use euryale_connection::Pool;
+    /// use euryale_core::Ledger;
+    /// use euryale_server::{Admin, Readiness, Shutdown, StatusDetails};
+    ///
+    /// // A pool that is opened while the operators' pages are there already.
+    /// static POOL: OnceLock<Pool<()>> = OnceLock::new();
+    /// let readiness = Readiness::new(&Shutdown::new()).probe(|| POOL.get().is_some());
+    /// let admin = Admin::for_ledger(Ledger::new(), readiness).status(|| match POOL.get() {
+    ///     Some(pool) => StatusDetails::new().pool(pool),
+    ///     None => StatusDetails::new().fact("Database", "State", "opening"),
     /// });
     /// # drop(admin);
     /// ```
     #[must_use]
     pub fn status(mut self, details: impl Fn() -> StatusDetails + Send + Sync + 'static) -> Self {
-        let program = self.status.program.take();
-        let slowest = self.status.slowest.take();
-        self.status = Status::new(self.ledger.clone(), self.readiness.clone(), details);
-        self.status.program = program;
-        self.status.slowest = slowest;
+        self.status.details = Arc::new(details);
         self
     }
 

@@ -274,7 +274,7 @@ impl Operators {
         });
         let reporting = stands.clone();
         let showing = stands.clone();
-        let answers = Admin::new(ledger.clone(), readiness)
+        let answers = Admin::for_ledger(ledger.clone(), readiness)
             .program(concat!("site ", env!("CARGO_PKG_VERSION")))
             .status(move || showing.details())
             .slowest(&slowest)

@@ -10,7 +10,7 @@ use axum::response::Response;
 use euryale::store::FolderStore;
 use euryale::{ErrorKind, Pool, Route};
 use euryale_agent_check::{AgentCheck, Load, Resume, Standing};
-use euryale_server::{Checked, Held, Readiness, Shutdown, StatusDetails};
+use euryale_server::{Checked, Readiness, Shutdown, StatusDetails};
 use euryale_sqlite::Sqlite;
 
 use crate::log::Logs;
@@ -131,43 +131,18 @@ impl Stands {
     fn load(&self) -> Load {
         let standing = self.standing();
         let capacity = self.sockets.load(Ordering::Relaxed);
-        let Some(pool) = self.opened.pool() else {
-            return Load {
-                standing,
-                workers: 0,
-                busy: 0,
-                stuck: 0,
-                last_taken: Duration::ZERO,
-                queued: 0,
-                oldest_wait: Duration::ZERO,
-                capacity,
-            };
-        };
-        let status = pool.status();
+        let status = self.opened.pool().map(Pool::status).unwrap_or_default();
         Load {
             standing,
-            workers: status.cap,
-            busy: status.running,
-            stuck: status
-                .holders
-                .iter()
-                .filter(|holder| holder.age >= STUCK)
-                .count(),
-            last_taken: status
-                .holders
-                .last()
-                .map(|youngest| youngest.age)
-                .unwrap_or_default(),
-            queued: status.queued,
-            oldest_wait: status.oldest_wait.unwrap_or_default(),
             capacity,
+            ..Load::of(&status, STUCK)
         }
     }
 
     /// For HAProxy. Make one, and clone it: it remembers what it said.
     pub(crate) fn agent(&self) -> AgentCheck {
         let stands = self.clone();
-        AgentCheck::new(move || stands.load())
+        AgentCheck::asking(move || stands.load())
     }
 
     /// What the status page shows of the log, of the pool, and of the theme.
@@ -183,30 +158,16 @@ impl Stands {
         let Some(pool) = self.opened.pool() else {
             return details;
         };
-        let status = pool.status();
-        let details = details.oldest_wait(status.oldest_wait);
+        let details = details.pool(pool);
         let theme = self
             .theme
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let details = match theme {
+        match theme {
             Some(theme) => theme.tell(details),
             None => details,
-        };
-        status.holders.into_iter().fold(details, |details, holder| {
-            let mut held = Held::new(holder.age)
-                .waited(holder.waited)
-                .phase(holder.phase.name())
-                .attempt(holder.attempt, holder.pass);
-            if let Some(route) = &holder.route {
-                held = held.route(route.name());
-            }
-            if let Some(lane) = &holder.lane {
-                held = held.lane(&**lane);
-            }
-            details.held(held)
-        })
+        }
     }
 
     /// The answer of `agent` and more, as JSON for other balancers.

@@ -141,7 +141,10 @@ where
     let spool = SpoolLayer::new().limit(LARGEST).directory(&scene.folder);
     let server = Server::new()
         .listen(listener)
-        .admin(admin, Admin::new(ledger.clone(), Readiness::new(&shutdown)))
+        .admin(
+            admin,
+            Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown)),
+        )
         .ledger(ledger)
         .head_timeout(RUN)
         .idle_timeout(RUN)

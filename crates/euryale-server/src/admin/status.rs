@@ -14,6 +14,7 @@ mod trends;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use euryale_core::pool::PoolControl;
 use euryale_core::{Body, Ledger};
 use http::header::{
     ACCEPT, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -40,8 +41,9 @@ const VIEWERS: usize = 32;
 #[derive(Clone)]
 pub(super) struct Status {
     ledger: Ledger,
-    readiness: Readiness,
-    details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
+    pub(super) readiness: Readiness,
+    pub(super) pool: Option<Arc<dyn PoolControl>>,
+    pub(super) details: Arc<dyn Fn() -> StatusDetails + Send + Sync>,
     shared: Arc<Shared>,
     pub(super) program: Option<Arc<str>>,
     pub(super) slowest: Option<Slowest>,
@@ -67,6 +69,7 @@ impl Status {
         Self {
             ledger,
             readiness,
+            pool: None,
             details: Arc::new(details),
             shared: Arc::new(shared),
             program: None,
@@ -153,7 +156,10 @@ impl Status {
             (false, false) => "not ready",
         };
         // The program is asked outside the lock.
-        let details = (self.details)();
+        let mut details = (self.details)();
+        if let Some(pool) = &self.pool {
+            details = details.pool(&**pool);
+        }
         let slowest = self
             .slowest
             .as_ref()

@@ -4,8 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use axum::Router;
 use axum::routing::get;
 
+use euryale_connection::Pool;
+use euryale_core::Route;
+use euryale_test::{assert_quiet, eventually};
+use http::StatusCode;
+use http_body_util::BodyExt;
+
 use super::*;
-use crate::{Admin, Checked, Readiness};
+use crate::{Admin, Checked, Readiness, StatusDetails};
 
 async fn start(app: Router, deadline: Duration) -> (Site, SocketAddr, Arc<AtomicBool>) {
     let (listener, site_address) = bind().await;
@@ -19,7 +25,7 @@ async fn start(app: Router, deadline: Duration) -> (Site, SocketAddr, Arc<Atomic
         .listen(listener)
         .ledger(ledger.clone())
         .drain_deadline(deadline)
-        .admin(admin_listener, Admin::new(ledger.clone(), readiness));
+        .admin(admin_listener, Admin::for_ledger(ledger.clone(), readiness));
     let site = Site {
         address: site_address,
         ledger,
@@ -109,7 +115,7 @@ async fn an_idle_socket_makes_room_for_an_operator_who_comes() {
     let (operators, admin) = bind().await;
     let shutdown = Shutdown::new();
     let ledger = Ledger::new();
-    let pages = Admin::new(ledger.clone(), Readiness::new(&shutdown));
+    let pages = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown));
     let hour = Duration::from_secs(3600);
     let server = Server::new()
         .listen(listener)
@@ -333,4 +339,53 @@ async fn a_check_that_fails_takes_readiness_away_and_one_that_passes_brings_it_b
     checks.knows.store(false, Relaxed);
     checks.fails.store(true, Relaxed);
     assert!(checks.ask().await, "what is not known changes nothing");
+}
+
+#[tokio::test]
+async fn the_pages_of_a_pool_name_the_jobs_that_hold_its_workers() {
+    let pool = Pool::builder(()).connections(2).lane("reports", 1).build();
+    let mut admin = Admin::new(&pool);
+    let claim = pool.claim().route(Route::new("/reports/{year}"));
+    let claim = claim.lane(pool.lane("reports").unwrap());
+    let gate = euryale_test::Gate::new();
+    let held = gate.clone();
+    let job = tokio::spawn(claim.on_connection(move |()| held.wait()));
+    eventually("it runs", || gate.waiting() == 1).await;
+    let (_, page) = ask(&mut admin, "/status.json").await;
+    for part in ["\"/reports/{year}\"", "\"reports\"", "\"publishing\""] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    gate.open();
+    job.await.unwrap().unwrap();
+    assert_eq!(ask(&mut admin, "/readyz").await.0, StatusCode::OK);
+    pool.close(Duration::from_secs(5)).await.unwrap();
+    let closed = ask(&mut admin, "/readyz").await;
+    assert_eq!(closed.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn readiness_and_details_of_the_program_go_with_those_of_its_pool() {
+    let pool = Pool::new((), 2);
+    let shutdown = Shutdown::new();
+    let mut admin = Admin::new(&pool)
+        .status(|| StatusDetails::new().fact("Theme", "Version", "3f2a"))
+        .program("shop 1.2")
+        .readiness(Readiness::new(&shutdown));
+    shutdown.drain();
+    let draining = ask(&mut admin, "/readyz").await;
+    assert_eq!(draining.0, StatusCode::SERVICE_UNAVAILABLE);
+    let (_, page) = ask(&mut admin, "/status.json").await;
+    for part in ["\"draining\"", "\"3f2a\"", "\"shop 1.2\""] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+async fn ask(admin: &mut Admin, path: &str) -> (StatusCode, String) {
+    let request = Request::get(path).body(()).unwrap();
+    let response = admin.call(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap();
+    let text = String::from_utf8(body.to_bytes().to_vec());
+    (status, text.unwrap())
 }

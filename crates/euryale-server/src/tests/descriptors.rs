@@ -64,7 +64,7 @@ async fn serve(role: &str, limit: &DescriptorLimit) -> Vec<String> {
         limit.usable()
     );
     let operators = Listener::from(operators).reserve(limit.reserve());
-    let admin = Admin::new(ledger.clone(), Readiness::new(&shutdown));
+    let admin = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown));
     let server = Server::new()
         .listen(public)
         .admin(operators, admin)

@@ -12,7 +12,7 @@ async fn start(app: Router) -> (Site, SocketAddr) {
     let (admin_listener, at) = bind().await;
     let ledger = Ledger::new();
     let shutdown = Shutdown::new();
-    let admin = Admin::new(ledger.clone(), Readiness::new(&shutdown)).status(|| {
+    let admin = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown)).status(|| {
         StatusDetails::new().held(Held::new(Duration::from_secs(90)).route("/orders/{id}"))
     });
     let server = Server::new()
@@ -144,7 +144,7 @@ async fn the_slowest_are_listed_with_their_stages() {
     let ledger = Ledger::new();
     let shutdown = Shutdown::new();
     let slowest = Slowest::new();
-    let admin = Admin::new(ledger.clone(), Readiness::new(&shutdown)).slowest(&slowest);
+    let admin = Admin::for_ledger(ledger.clone(), Readiness::new(&shutdown)).slowest(&slowest);
     // Whatever is said first and last.
     let admin = admin.status(StatusDetails::new);
     let server = Server::new()

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use euryale_core::pool::{Holder, PoolControl};
+
 /// Data that a program adds to the status page of [`Admin::status`](crate::Admin::status): from its
 /// pool, and about its own parts.
 ///
@@ -38,6 +40,16 @@ impl StatusDetails {
     pub fn oldest_wait(mut self, wait: impl Into<Option<Duration>>) -> Self {
         self.oldest_wait = wait.into();
         self
+    }
+
+    /// What `pool` says of itself: the jobs that hold its workers, and the wait of the oldest job
+    /// in its queue.
+    pub fn pool(self, pool: &dyn PoolControl) -> Self {
+        let status = pool.status();
+        let wait = self.oldest_wait.max(status.oldest_wait);
+        let details = self.oldest_wait(wait);
+        let held = status.holders.iter().map(Held::from);
+        held.fold(details, StatusDetails::held)
     }
 
     /// A request that holds a worker. They are shown in the order of their ages, the first 50.
@@ -134,6 +146,20 @@ impl Held {
         self.attempt = attempt;
         self.pass = pass;
         self
+    }
+}
+
+impl From<&Holder> for Held {
+    fn from(holder: &Holder) -> Self {
+        Self {
+            age: holder.age,
+            waited: Some(holder.waited),
+            route: holder.route.as_ref().map(|route| route.name().to_owned()),
+            lane: holder.lane.as_deref().map(str::to_owned),
+            phase: Some(holder.phase.name().to_owned()),
+            attempt: holder.attempt,
+            pass: holder.pass,
+        }
     }
 }
 

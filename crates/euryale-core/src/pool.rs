@@ -1,0 +1,165 @@
+//! What operators and balancers see of a pool, and what they can change.
+//!
+//! A pool has the type of its database. [`PoolControl`] has none, so pages for operators, agents of
+//! balancers and consoles take any pool as `&dyn PoolControl`.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{Ledger, Phase, Route};
+
+/// Looks at a pool and changes its bounds while it works.
+///
+/// Nothing here waits but the future of [`close`](Self::close): all of it may be called on a
+/// runtime thread while every worker is stuck.
+pub trait PoolControl: Send + Sync {
+    /// The pool at this moment.
+    fn status(&self) -> Status;
+
+    /// The jobs that have waited longest, the oldest first, at most `most` of them.
+    fn waiters(&self, most: usize) -> Vec<Waiter>;
+
+    /// Returns whether the last job that needed the database could reach it.
+    fn is_reachable(&self) -> bool;
+
+    /// The ledger that the pool counts in.
+    fn ledger(&self) -> &Ledger;
+
+    /// The names of the lanes. The first one is `default`, the lane of all other jobs.
+    fn lanes(&self) -> Vec<Arc<str>>;
+
+    /// Changes the maximum number of connections at once; 0 is taken as 1. Running jobs end before
+    /// surplus connections are dropped.
+    fn resize(&self, connections: usize);
+
+    /// Changes the share of the lane with this name at once; 0 is taken as 1.
+    ///
+    /// # Errors
+    /// When there is no such lane.
+    fn share(&self, lane: &str, share: usize) -> Result<(), NoSuchLane>;
+
+    /// Changes the maximum number of jobs that may wait, and the maximum time that each may wait
+    /// (`None`: no bound). Jobs that wait already keep their place and their time.
+    fn restrict(&self, max_queue: usize, max_wait: Option<Duration>);
+
+    /// Closes the pool: nothing is admitted once the future has been polled, and jobs may end
+    /// within `deadline`.
+    ///
+    /// The future is ready with [`StillBusy`] if jobs or tasks still ran at the deadline.
+    fn close(&self, deadline: Duration) -> Closing;
+}
+
+/// The future of [`PoolControl::close`].
+pub type Closing = Pin<Box<dyn Future<Output = Result<(), StillBusy>> + Send>>;
+
+/// A pool at one moment: for health checks, agents and people.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Status {
+    /// The maximum number of connections.
+    pub cap: usize,
+    /// Permits that are out: jobs that run, and workers about to start or to end, or closing an
+    /// idle connection.
+    pub running: usize,
+    /// The number of jobs that wait.
+    pub queued: usize,
+    /// For how long the oldest of them has waited.
+    pub oldest_wait: Option<Duration>,
+    /// Open connections that wait for work.
+    pub idle: usize,
+    /// The jobs that run, the one that has run longest first. One whose client has gone is among
+    /// them for as long as its worker runs.
+    pub holders: Vec<Holder>,
+    /// The pool takes no more jobs.
+    pub is_closed: bool,
+}
+
+/// A job that runs, and so holds a worker, a permit and, if it asked for one, a connection.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The name of its lane; `None` for the default lane.
+    pub lane: Option<Arc<str>>,
+    /// The route of its request, if the router named one ([`Route`]). Jobs that are
+    /// no publications have none.
+    pub route: Option<Route>,
+    /// The number of this attempt among those of its request, from 1; grows with each conflict.
+    pub attempt: u32,
+    /// The number of this pass, from 1; grows with each suspension.
+    pub pass: u32,
+    /// What it does now.
+    pub phase: Phase,
+    /// How long it has run in its worker.
+    pub age: Duration,
+    /// How long it was queued before that.
+    pub waited: Duration,
+    /// Nobody waits for it any more: its client has left, or was answered at the deadline.
+    pub is_abandoned: bool,
+}
+
+/// A job that is queued.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Waiter {
+    /// The name of its lane; `None` for the default lane.
+    pub lane: Option<Arc<str>>,
+    /// The route of its request, as that of a [`Holder`].
+    pub route: Option<Route>,
+    /// The number of the attempt that it waits for, from 1.
+    pub attempt: u32,
+    /// The number of the pass that it waits for, from 1.
+    pub pass: u32,
+    /// How long it has been queued.
+    pub age: Duration,
+}
+
+/// A pool was closed and reached its deadline with jobs or tasks still running.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct StillBusy {
+    /// The number of transactions that were stopped then.
+    pub stopped: usize,
+    /// The number of jobs that still run.
+    pub running: usize,
+    /// The number of tasks, of transactions that have committed, that still run.
+    pub tasks: usize,
+}
+
+impl fmt::Display for StillBusy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the pool is closed: {} transactions were stopped, {} jobs and {} tasks still run",
+            self.stopped, self.running, self.tasks
+        )
+    }
+}
+
+impl std::error::Error for StillBusy {}
+
+/// A pool has no lane of this name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSuchLane {
+    name: String,
+}
+
+impl NoSuchLane {
+    /// There is no lane `name`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into() }
+    }
+}
+
+impl fmt::Display for NoSuchLane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the pool has no lane {:?}: name one that it was built with",
+            self.name
+        )
+    }
+}
+
+impl std::error::Error for NoSuchLane {}
