@@ -7,6 +7,7 @@ mod marks;
 mod out;
 mod sort;
 mod stack;
+mod start;
 mod world;
 
 use std::borrow::Cow;
@@ -16,9 +17,9 @@ use self::marks::Marks;
 use self::out::Out;
 use self::stack::Stack;
 use self::world::{Arena, Fragments, Known};
-use crate::compile::{Block, Edit, Op, Program, Start, When};
+use crate::compile::{Block, Op, Program, When};
 use crate::context::Context;
-use crate::dom::{Dom, Excess, ROOT, write_attribute};
+use crate::dom::{Dom, Excess, ROOT};
 use crate::error::{Message, PageError};
 use crate::rules::{DEFAULT_MODE, Place, RAW_MODE, TestId};
 use crate::xpath::{Budget, Item, Scope, Value};
@@ -279,117 +280,6 @@ impl<'a> Page<'a> {
                 self.apply_one(out, at, mode, &Vec::new(), into_raw)?;
             }
             out.check()?;
-        }
-        Ok(())
-    }
-
-    /// A start tag with the attributes that the rules leave and add. Of two with one name the last
-    /// counts.
-    fn start(&'a self, out: &mut Out, start: &'a Start, here: Here) -> Result<(), PageError> {
-        let mut all: Vec<(&str, Cow<'_, str>, bool)> = Vec::new();
-        if !self.any(&start.drop_all, here)? {
-            for given in &start.attributes {
-                if !self.any(&given.drop, here)? {
-                    all.push((&given.name, Cow::Borrowed(&given.value), given.bare));
-                }
-            }
-        }
-        for (when, edit) in &start.edits {
-            if self.all(when, here)? {
-                self.edit(&mut all, start, edit, here)?;
-            }
-        }
-        if start.stays_open {
-            out.open(&start.name);
-            for (name, value, bare) in all {
-                out.attribute(name, &value, bare);
-            }
-            return Ok(());
-        }
-        let html = out.html();
-        html.push('<');
-        html.push_str(&start.name);
-        for (name, value, bare) in all {
-            write_attribute(html, name, &value, bare);
-        }
-        html.push('>');
-        Ok(())
-    }
-
-    fn edit(
-        &'a self,
-        all: &mut Vec<(&'a str, Cow<'a, str>, bool)>,
-        start: &'a Start,
-        edit: &'a Edit,
-        here: Here,
-    ) -> Result<(), PageError> {
-        let mut put = |name: &'a str, value: Cow<'a, str>, bare: bool| match all
-            .iter_mut()
-            .find(|known| known.0.eq_ignore_ascii_case(name))
-        {
-            Some(known) => (known.1, known.2) = (value, bare),
-            None => all.push((name, value, bare)),
-        };
-        match edit {
-            Edit::Copy { source, names } => {
-                for item in self.select(*source, here)? {
-                    let dom = self.dom(item.document);
-                    for at in dom
-                        .attributes_of(item.node)
-                        .filter(|at| names.has(dom.attribute_name(*at)))
-                    {
-                        if !self.is_dropped(item.attribute(at))? {
-                            let bare = dom.attributes[at as usize].bare;
-                            put(
-                                dom.attribute_name(at),
-                                Cow::Borrowed(dom.attribute_value(at)),
-                                bare,
-                            );
-                        }
-                    }
-                }
-            }
-            Edit::Selected { source } => {
-                for item in self.select(*source, here)? {
-                    let dom = self.dom(item.document);
-                    let Some(at) = item.as_attribute() else {
-                        continue;
-                    };
-                    if !self.is_dropped(item.attribute(at))? {
-                        let bare = dom.attributes[at as usize].bare;
-                        put(
-                            dom.attribute_name(at),
-                            Cow::Borrowed(dom.attribute_value(at)),
-                            bare,
-                        );
-                    }
-                }
-            }
-            Edit::Merge {
-                source,
-                names,
-                separator,
-            } => {
-                let items = self.select(*source, here)?;
-                for name in &names.names {
-                    let given = start
-                        .attributes
-                        .iter()
-                        .find(|given| given.name.eq_ignore_ascii_case(name));
-                    let mut value =
-                        given.map_or(String::new(), |given| format!("{}{separator}", given.value));
-                    for (index, item) in items.iter().enumerate() {
-                        if index > 0 {
-                            value.push_str(separator);
-                        }
-                        let dom = self.dom(item.document);
-                        if let Some(at) = dom.attribute(item.node, name) {
-                            value.push_str(dom.attribute_value(at));
-                        }
-                    }
-                    put(name, Cow::Owned(value), false);
-                }
-            }
         }
         Ok(())
     }

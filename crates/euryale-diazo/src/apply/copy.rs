@@ -6,7 +6,7 @@ use super::{Here, Page};
 use crate::compile::{Block, Target};
 use crate::dom::{Dom, Id, Kind, decode, escape_text, write_attribute};
 use crate::error::PageError;
-use crate::rules::{DEFAULT_MODE, RAW_MODE};
+use crate::rules::RAW_MODE;
 use crate::xpath::{Item, Value};
 
 /// Rules may put content into content, which is copied by rules again, and templates may call each
@@ -108,7 +108,8 @@ impl<'a> Page<'a> {
                     }),
                     _,
                 ) => self.run_template(out, *template, here, arguments)?,
-                (Some(mark), Kind::Element) => {
+                // In modes of their own rules only have templates.
+                (Some(mark), Kind::Element) if mode <= RAW_MODE => {
                     self.copy_marked(out, here, dom, marks, mark, mode)?;
                 }
                 (
@@ -221,8 +222,11 @@ impl<'a> Page<'a> {
         mark: &Mark,
         mode: u32,
     ) -> Result<(), PageError> {
-        let id = here.item.node;
         let groups = &self.program.content.groups;
+        // Diazo asks for what goes around by the node alone.
+        let around = Here::at(here.item);
+        let inside = self.counted(here);
+        let id = here.item.node;
         match mark.main {
             // What a template makes of it was written before.
             Main::Drop | Main::Template(_) => {}
@@ -232,7 +236,7 @@ impl<'a> Page<'a> {
                 if let Target::ReplaceChildren(block) =
                     &self.program.content.patterns[pattern].target
                 {
-                    self.block(out, block, here)?;
+                    self.block(out, block, inside)?;
                 }
                 dom.write_end(out.html(), id);
             }
@@ -246,10 +250,12 @@ impl<'a> Page<'a> {
                     |out: &mut Out,
                      group: Option<usize>,
                      block: fn(&'a crate::compile::Group) -> &'a Block| {
-                        group.map_or(Ok(()), |group| self.block(out, block(&groups[group]), here))
+                        group.map_or(Ok(()), |group| {
+                            self.block(out, block(&groups[group]), around)
+                        })
                     };
                 put(out, mark.before, |group| &group.before)?;
-                if !self.replaced(out, here, mark)? {
+                if !self.replaced(out, around, mark)? {
                     self.start_tag(out, here.item, dom, marks, mode)?;
                     put(out, mark.before_children, |group| &group.before_children)?;
                     self.copy_children(out, here.item, dom, mode)?;
@@ -281,17 +287,6 @@ impl<'a> Page<'a> {
             done = true;
         }
         Ok(done)
-    }
-
-    pub(super) fn is_dropped(&'a self, attribute: Item) -> Result<bool, PageError> {
-        if self.is_silent(DEFAULT_MODE) {
-            return Ok(false);
-        }
-        let marks = self.marks(attribute.document, DEFAULT_MODE)?;
-        Ok(marks.is_some_and(|marks| {
-            let index = attribute.as_attribute();
-            index.is_some_and(|index| marks.has_dropped(index))
-        }))
     }
 }
 

@@ -284,7 +284,7 @@ impl<'a> Page<'a> {
     }
 
     /// Position and size among `@*|node()` of the parent, where nobody has counted.
-    fn counted(&self, here: Here) -> Here {
+    pub(super) fn counted(&self, here: Here) -> Here {
         if here.position > 0 {
             return here;
         }

@@ -75,6 +75,11 @@ impl Out {
         self.html.push('>');
     }
 
+    /// The attributes of the open tag.
+    pub(super) fn into_attributes(self) -> Vec<(String, String, bool)> {
+        self.attributes
+    }
+
     pub(super) fn finish(mut self) -> String {
         if self.is_open {
             self.close();

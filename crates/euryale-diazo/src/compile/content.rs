@@ -8,7 +8,7 @@ use super::block::{Builder, is_identity};
 use super::draft::Draft;
 use super::{Block, When};
 use crate::rules::{
-    ContentRule, ContentTarget, DEFAULT_MODE, Inline, Names, Rank, Template, WholeKind,
+    ContentRule, ContentTarget, DEFAULT_MODE, Inline, Names, RAW_MODE, Rank, Template, WholeKind,
 };
 use crate::xpath::Expr;
 
@@ -121,12 +121,16 @@ impl Content {
                     kind,
                 } => {
                     // Diazo's own templates copy; in other modes there are none of these.
-                    let copies =
-                        mode <= 1 && is_identity(&content.templates[template as usize], mode);
+                    let copies = mode <= RAW_MODE
+                        && is_identity(&content.templates[template as usize], mode);
                     if let Some(kind) = kind {
                         if !copies {
                             content.otherwise[mode as usize].set(kind, template);
                         }
+                        continue;
+                    }
+                    // Diazo's own templates, which copy, are stronger.
+                    if mode <= RAW_MODE && rank < Rank::ANY {
                         continue;
                     }
                     in_mode = mode;

@@ -1,4 +1,5 @@
-//! Diazo's own cases, which come with it.
+//! Pages that Diazo themes while the test runs: its own cases, which come with it, the default
+//! theme of Plone 6, and random rules.
 
 use std::path::Path;
 use std::process::Command;
@@ -40,22 +41,65 @@ fn themed(case: &Value) -> Result<String, String> {
             context = context.document(href, html);
         }
     }
-    let content = std::fs::read_to_string(folder.join("content.html")).unwrap();
+    let content = match case["content"].as_str() {
+        Some(content) => content.to_owned(),
+        None => std::fs::read_to_string(folder.join("content.html")).unwrap(),
+    };
     let themed = theme
         .apply(&content, &context)
         .map(std::borrow::Cow::into_owned);
     themed.map_err(|error| error.to_string())
 }
 
+/// What the script says, as a list.
+fn ask(script: &str, arguments: &[String]) -> Vec<Value> {
+    let python = python().expect("a Python with diazo: `cargo run -p euryale-bench -- setup`");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(script);
+    let mut command = Command::new(python);
+    let output = command.arg(script).args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// What is not the same.
+fn differ(name: &str, ours: Result<String, String>, theirs: &str) -> Option<String> {
+    match ours {
+        Ok(ours) if normal(&ours) == normal(theirs) => None,
+        Ok(ours) => Some(format!(
+            "{name}: differs\n{}\n--- Diazo's\n{}",
+            normal(&ours),
+            normal(theirs)
+        )),
+        Err(error) => Some(format!("{name}: refused: {error}")),
+    }
+}
+
+fn compare(cases: &[Value], remain: &[&str]) {
+    let mut differs = Vec::new();
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let is_known = remain.contains(&name);
+        if let Some(theirs) = case["html"].as_str().filter(|_| !is_known) {
+            differs.extend(differ(name, themed(case), theirs));
+        }
+    }
+    let count = differs.len();
+    let all = cases.len();
+    assert!(
+        differs.is_empty(),
+        "{count} of {all}\n{}",
+        differs.join("\n\n")
+    );
+}
+
 #[test]
 #[ignore = "asks Diazo itself, which PyPI has and Debian has not; .ci/run installs it where it can"]
 fn pages_of_diazos_own_cases_are_the_same() {
-    let python = python().expect("a Python with diazo: `cargo run -p euryale-bench -- setup`");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/own_cases.py");
-    let output = Command::new(python).arg(script).output().unwrap();
-    let cases: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let cases = ask("own_cases.py", &[]);
     assert!(cases.len() >= 139, "{} cases", cases.len());
-    let mut differ = Vec::new();
     let remain = [
         "comments-outside-root-tag",
         "esi",
@@ -65,29 +109,54 @@ fn pages_of_diazos_own_cases_are_the_same() {
         "update-namespace-2",
         "update-namespace-3",
     ];
+    compare(&cases, &remain);
+}
+
+#[test]
+#[ignore = "asks Diazo itself, and PyPI for the theme; .ci/run installs it where it can"]
+fn pages_in_the_default_theme_of_plone_are_the_same() {
+    let cases = ask("plone.py", &[]);
+    assert!(cases.len() >= 10, "{} cases", cases.len());
+    compare(&cases, &[]);
+}
+
+/// `EURYALE_RANDOM_RULES=2000` for the long run, `EURYALE_RANDOM_SEED` to begin elsewhere.
+#[test]
+#[ignore = "asks Diazo itself, which PyPI has and Debian has not; .ci/run installs it where it can"]
+fn pages_of_random_rules_are_the_same() {
+    let number = |name: &str, otherwise: &str| {
+        let set = std::env::var(name).ok();
+        set.unwrap_or_else(|| otherwise.to_owned())
+    };
+    let seed = number("EURYALE_RANDOM_SEED", "1");
+    let count = number("EURYALE_RANDOM_RULES", "200");
+    let cases = ask("random_rules.py", &[seed, count]);
+    let mut differs = Vec::new();
     for case in &cases {
-        let name = case["name"].as_str().unwrap();
-        if remain.contains(&name) {
-            continue;
-        }
-        let Some(theirs) = case["html"].as_str() else {
-            continue;
-        };
-        match themed(case) {
-            Ok(ours) if normal(&ours) == normal(theirs) => {}
-            Ok(ours) => differ.push(format!(
-                "{name}: differs\n{}\n--- Diazo's\n{}",
-                normal(&ours),
-                normal(theirs)
-            )),
-            Err(error) => differ.push(format!("{name}: refused: {error}")),
+        let folder = tempfile::tempdir().unwrap();
+        let text = |name: &str| case[name].as_str().unwrap();
+        std::fs::write(folder.path().join("rules.xml"), text("rules")).unwrap();
+        std::fs::write(folder.path().join("theme.html"), text("theme")).unwrap();
+        let loaded = Loader::new(folder.path().join("rules.xml")).load();
+        let ours = loaded.map_err(|error| error.to_string()).and_then(|theme| {
+            let page = theme.apply(text("content"), &Context::new("/"));
+            let page = page.map(std::borrow::Cow::into_owned);
+            page.map_err(|error| error.to_string())
+        });
+        // What Diazo refuses is only run here: it must not panic.
+        if let Some(theirs) = case["html"].as_str() {
+            let seed = format!("seed {}", case["seed"]);
+            let found = differ(&seed, ours, theirs);
+            differs.extend(
+                found.map(|found| format!("{found}\n{}\n{}", text("rules"), text("content"))),
+            );
         }
     }
-    let count = differ.len();
+    let count = differs.len();
+    let all = cases.len();
     assert!(
-        differ.is_empty(),
-        "{count} of {}\n{}",
-        cases.len(),
-        differ.join("\n\n")
+        differs.is_empty(),
+        "{count} of {all}\n{}",
+        differs.join("\n\n")
     );
 }

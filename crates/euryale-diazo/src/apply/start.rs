@@ -1,0 +1,135 @@
+//! Start tags of the theme that rules change.
+
+use std::borrow::Cow;
+
+use super::out::Out;
+use super::{Here, Page};
+use crate::compile::{Edit, Start};
+use crate::dom::write_attribute;
+use crate::error::PageError;
+use crate::rules::DEFAULT_MODE;
+use crate::xpath::Item;
+
+/// Name, value as it is written, and whether it has none.
+type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>, bool);
+
+impl<'a> Page<'a> {
+    /// A start tag with the attributes that the rules leave and add. Of two with one name the last
+    /// counts.
+    pub(super) fn start(
+        &'a self,
+        out: &mut Out,
+        start: &'a Start,
+        here: Here,
+    ) -> Result<(), PageError> {
+        let mut all: Vec<Attribute<'a>> = Vec::new();
+        if !self.any(&start.drop_all, here)? {
+            for given in &start.attributes {
+                if !self.any(&given.drop, here)? {
+                    let name = Cow::Borrowed(given.name.as_str());
+                    all.push((name, Cow::Borrowed(&given.value), given.bare));
+                }
+            }
+        }
+        for (when, edit) in &start.edits {
+            if self.all(when, here)? {
+                self.edit(&mut all, start, edit, here)?;
+            }
+        }
+        if start.stays_open {
+            out.open(&start.name);
+            for (name, value, bare) in all {
+                out.attribute(&name, &value, bare);
+            }
+            return Ok(());
+        }
+        let html = out.html();
+        html.push('<');
+        html.push_str(&start.name);
+        for (name, value, bare) in all {
+            write_attribute(html, &name, &value, bare);
+        }
+        html.push('>');
+        Ok(())
+    }
+
+    fn edit(
+        &'a self,
+        all: &mut Vec<Attribute<'a>>,
+        start: &'a Start,
+        edit: &'a Edit,
+        here: Here,
+    ) -> Result<(), PageError> {
+        match edit {
+            Edit::Copy { source, names } => {
+                for item in self.select(*source, here)? {
+                    let dom = self.dom(item.document);
+                    let of = dom.attributes_of(item.node);
+                    for at in of.filter(|at| names.has(dom.attribute_name(*at))) {
+                        self.copied(all, item.attribute(at))?;
+                    }
+                }
+            }
+            Edit::Selected { source } => {
+                for item in self.select(*source, here)? {
+                    if item.as_attribute().is_some() {
+                        self.copied(all, item)?;
+                    }
+                }
+            }
+            Edit::Merge {
+                source,
+                names,
+                separator,
+            } => {
+                let items = self.select(*source, here)?;
+                for name in &names.names {
+                    let mut given = start.attributes.iter();
+                    let given = given.find(|given| given.name.eq_ignore_ascii_case(name));
+                    let mut value =
+                        given.map_or(String::new(), |given| format!("{}{separator}", given.value));
+                    for (index, item) in items.iter().enumerate() {
+                        if index > 0 {
+                            value.push_str(separator);
+                        }
+                        let dom = self.dom(item.document);
+                        if let Some(at) = dom.attribute(item.node, name) {
+                            value.push_str(dom.attribute_value(at));
+                        }
+                    }
+                    put(all, (Cow::Borrowed(name), Cow::Owned(value), false));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An attribute of the content, unless it is dropped, or what a template makes of it.
+    fn copied(&'a self, all: &mut Vec<Attribute<'a>>, item: Item) -> Result<(), PageError> {
+        let dom = self.dom(item.document);
+        let Some(at) = item.as_attribute() else {
+            return Ok(());
+        };
+        if self.is_silent(DEFAULT_MODE) {
+            let name = Cow::Borrowed(dom.attribute_name(at));
+            let value = Cow::Borrowed(dom.attribute_value(at));
+            put(all, (name, value, dom.attributes[at as usize].bare));
+            return Ok(());
+        }
+        let mut out = Out::default();
+        out.open("");
+        self.apply_one(&mut out, Here::at(item), DEFAULT_MODE, &Vec::new(), false)?;
+        for (name, value, bare) in out.into_attributes() {
+            put(all, (Cow::Owned(name), Cow::Owned(value), bare));
+        }
+        Ok(())
+    }
+}
+
+fn put<'a>(all: &mut Vec<Attribute<'a>>, new: Attribute<'a>) {
+    let mut known = all.iter_mut();
+    match known.find(|known| known.0.eq_ignore_ascii_case(&new.0)) {
+        Some(known) => (known.1, known.2) = (new.1, new.2),
+        None => all.push(new),
+    }
+}
