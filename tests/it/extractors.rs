@@ -12,7 +12,7 @@ use axum::response::Response as AxumResponse;
 use axum::routing::get;
 use euryale::connection::PoolBook;
 use euryale::forwarded::{Client, ForwardedLayer, PublicUrl};
-use euryale::{Abort, CpuPool, Error, Internal, Ledger, Peer, PeerAddr, Pool, Stack};
+use euryale::{Abort, BlockingLane, Error, Internal, Ledger, Peer, PeerAddr, Pool, Stack};
 use euryale_server::Shutdown;
 use euryale_test::{CountingDatabase, assert_quiet};
 use http::StatusCode;
@@ -23,7 +23,7 @@ use tower::ServiceExt;
 #[derive(Clone)]
 struct App {
     pool: Pool<CountingDatabase>,
-    cpu: CpuPool,
+    cpu: BlockingLane,
     shutdown: Shutdown,
     internal: Internal,
 }
@@ -40,7 +40,7 @@ impl FromRef<App> for Ledger {
     }
 }
 
-impl FromRef<App> for CpuPool {
+impl FromRef<App> for BlockingLane {
     fn from_ref(app: &App) -> Self {
         app.cpu.clone()
     }
@@ -61,7 +61,7 @@ impl FromRef<App> for Internal {
 async fn handles(
     State(pool): State<Pool<CountingDatabase>>,
     State(ledger): State<Ledger>,
-    State(cpu): State<CpuPool>,
+    State(cpu): State<BlockingLane>,
     State(shutdown): State<Shutdown>,
     State(internal): State<Internal>,
 ) -> Result<String, Abort> {
@@ -117,7 +117,7 @@ async fn handles_are_state() {
     let internal = stack.internal().clone();
     let app = App {
         pool,
-        cpu: CpuPool::new().threads(1),
+        cpu: BlockingLane::cpu().resized(1),
         shutdown: Shutdown::new(),
         internal,
     };

@@ -139,3 +139,33 @@ impl<T, E: Into<BoxError>> OrAbort<T> for Result<T, E> {
         self.map_err(Abort::error)
     }
 }
+
+/// `?` for a value that may be missing: a page that is not there, a field that was not sent.
+///
+/// Only for options. A `Result` may hold a conflict of the database, which must reach the stack as
+/// it is to be retried; if its error says no more than the status does, call `ok()` first.
+///
+/// ```
+/// use euryale_core::{Abort, OrStatus};
+/// use http::StatusCode;
+///
+/// fn number(text: Option<&str>) -> Result<u32, Abort> {
+///     let text = text.or_status(StatusCode::NOT_FOUND)?;
+///     text.parse().ok().or_status(StatusCode::BAD_REQUEST)
+/// }
+/// assert_eq!(number(Some("7")).unwrap(), 7);
+/// assert!(number(None).is_err() && number(Some("x")).is_err());
+/// ```
+pub trait OrStatus<T> {
+    /// Returns the value, or an [`Abort`] with an empty response of this status.
+    ///
+    /// # Errors
+    /// When there is no value.
+    fn or_status(self, status: http::StatusCode) -> Result<T, Abort>;
+}
+
+impl<T> OrStatus<T> for Option<T> {
+    fn or_status(self, status: http::StatusCode) -> Result<T, Abort> {
+        self.ok_or_else(|| Abort::status(status))
+    }
+}

@@ -2,6 +2,7 @@
 
 mod answer;
 mod chain;
+mod line;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+pub use self::line::ErrorChain;
 use crate::Response;
 use crate::abort::Pending;
 

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -81,6 +82,29 @@ impl BlockingLane {
             max_waiting: usize::MAX,
             meter: Arc::default(),
         }
+    }
+
+    /// A lane for work that computes for long, such as a PDF or a picture. It has one thread for
+    /// each core and a queue of 64, and the ledger counts it as `cpu`.
+    ///
+    /// ```
+    /// use euryale_core::{BlockingLane, Body, Error, Response};
+    ///
+    /// fn publish(cpu: &BlockingLane) -> Result<Response, Error> {
+    ///     // Before the commit: a full lane refuses a request of which nothing was done.
+    ///     let place = cpu.reserve()?;
+    ///     // No worker is held while it waits for a core, nor while it has one.
+    ///     let body = Body::deferred(async move {
+    ///         let pdf = place.run(|| vec![b'%'; 100]).await?;
+    ///         Ok::<_, Error>(Response::new(Body::from(pdf)))
+    ///     });
+    ///     Ok(Response::new(body))
+    /// }
+    /// # publish(&BlockingLane::cpu()).unwrap();
+    /// ```
+    pub fn cpu() -> Self {
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self::new("cpu", cores).max_waiting(64)
     }
 
     /// How many may wait for a thread; one more is refused. Default: any number.

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | synchronous application code | [`Publisher`], given a [`Request`] and a [`Transaction`] |
 //! | the database | [`Database`] |
-//! | "do not commit" | [`Abort`], [`OrAbort`] |
+//! | "do not commit" | [`Abort`], [`OrAbort`], [`OrStatus`] |
 //! | a place in a pool's queue | [`Claim`], which lends a [`Lease`] in a worker |
 //! | several transactions that read one state | [`Snapshot`], [`SnapshotPin`] |
 //! | the response | [`Body`], [`Blob`], [`Deferred`], [`BodyWriter`] |
@@ -107,7 +107,7 @@ mod window;
 mod work;
 mod writer;
 
-pub use self::abort::{Abort, OrAbort, Pending};
+pub use self::abort::{Abort, OrAbort, OrStatus, Pending};
 pub use self::admit::Admit;
 pub use self::answer::AnswerGate;
 pub use self::attempt::{Attempt, CommitGate, History};
@@ -121,14 +121,14 @@ pub use self::claim::{Claim, Publication, StopWhen};
 pub use self::database::{Access, Begin, Database, Fault};
 pub use self::deferred::{Deferred, DeferredHandle};
 pub use self::descriptors::{Descriptor, Descriptors, NoDescriptor, Reserve};
-pub use self::error::{BoxError, Error, ErrorKind};
+pub use self::error::{BoxError, Error, ErrorChain, ErrorKind};
 pub use self::framing::own_framing;
 pub use self::internal::{Internal, InternalRequest};
 pub use self::interrupt::{Interrupt, Stopped, Switch};
 pub use self::lane::{BlockingLane, Place, Turn};
 pub use self::lease::{DropReason, Lease, LeaseSource, StaysInItsWorker, Task, Unavailable};
 pub use self::ledger::Ledger;
-pub use self::panic::PanicMessage;
+pub use self::panic::{CatchPanic, PanicMessage};
 pub use self::participant::Participant;
 pub use self::peer::{Peer, PeerAddr};
 pub use self::phase::Phase;

@@ -47,15 +47,27 @@ impl fmt::Display for PanicMessage {
 impl std::error::Error for PanicMessage {}
 
 pin_project! {
-    // A future of the application's; a panic of it becomes a message. Not polled again after one.
-    pub(crate) struct CatchPanic<F> {
+    /// A future whose panic becomes an error. It must not be polled again after one.
+    ///
+    /// ```
+    /// use euryale_core::CatchPanic;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let panic = CatchPanic::new(async { panic!("no more") }).await.unwrap_err();
+    /// assert_eq!(panic.to_string(), "panicked: no more");
+    /// # }
+    /// ```
+    #[derive(Debug)]
+    pub struct CatchPanic<F> {
         #[pin]
         future: F,
     }
 }
 
 impl<F> CatchPanic<F> {
-    pub(crate) fn new(future: F) -> Self {
+    /// Takes a future of the application's.
+    pub fn new(future: F) -> Self {
         Self { future }
     }
 }

@@ -7,10 +7,14 @@ use std::sync::Arc;
 use crate::{Abort, Body, Database, SpooledBody, Transaction};
 
 /// What a publisher is given: a request whose body is complete and can be read again.
-pub type Request = http::Request<SpooledBody>;
+///
+/// `Request<B>` has another body, as requests have outside the spool.
+pub type Request<B = SpooledBody> = http::Request<B>;
 
 /// What a publisher gives back.
-pub type Response = http::Response<Body>;
+///
+/// `Response<B>` has another body, as responses have in the middleware of others.
+pub type Response<B = Body> = http::Response<B>;
 
 /// Synchronous, transactional application code: one request, one transaction, one thread.
 ///

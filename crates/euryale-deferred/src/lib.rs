@@ -36,7 +36,8 @@
 //! | [`Deferred::blocking`], a function | in a blocking thread | [`blocking`]: 128 |
 //! | [`Body::writer`], [`Body::iter`] | in a blocking thread, beside the client that reads | [`writers`]: 64 |
 //!
-//! Long computations should run on no more threads than there are cores: see [`CpuPool`].
+//! Long computations should run on no more threads than there are cores: see
+//! [`BlockingLane::cpu`](euryale_core::BlockingLane::cpu).
 //!
 //! # Which headers are sent?
 //!
@@ -86,8 +87,11 @@
 //! sent without `Retry-After` if the method is not safe.
 //!
 //! Without a `Publish` inside, no gate is asked: the response of an axum handler is refused here if
-//! its lane is full. Work that a deferred response hands to a [`CpuPool`] also needs a place before
-//! the commit: see [`CpuPool::reserve`].
+//! its lane is full. Work that a deferred response hands to a [`BlockingLane`] also needs a place
+//! before the commit: see [`BlockingLane::reserve`].
+//!
+//! [`BlockingLane`]: euryale_core::BlockingLane
+//! [`BlockingLane::reserve`]: euryale_core::BlockingLane::reserve
 //!
 //! Writers and iterators get their turn before the head is sent, and block when their window is
 //! full. They give up on a client that reads nothing for a minute.
@@ -122,7 +126,6 @@
 
 mod blocking;
 mod book;
-mod cpu;
 mod future;
 mod layer;
 mod resolve;
@@ -131,7 +134,6 @@ mod service;
 mod tests;
 
 pub use self::book::DeferredBook;
-pub use self::cpu::CpuPool;
 pub use self::future::AwaitDeferredFuture;
 pub use self::layer::DeferredLayer;
 pub use self::service::AwaitDeferred;

@@ -1,4 +1,3 @@
-mod cpu;
 mod lanes;
 
 use std::io::Write;

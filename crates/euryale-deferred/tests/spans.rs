@@ -4,8 +4,8 @@
 use std::io;
 
 use euryale_core::{Access, Attempt, History, TransactionOptions};
-use euryale_core::{Body, Deferred, Error, Response, Transaction};
-use euryale_deferred::{CpuPool, DeferredLayer};
+use euryale_core::{BlockingLane, Body, Deferred, Error, Response, Transaction};
+use euryale_deferred::DeferredLayer;
 use euryale_test::{CountingDatabase, Lender, Log, assert_quiet};
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
@@ -26,7 +26,7 @@ async fn the_span_of_the_request_goes_along() {
             Deferred::blocking(|| said("function")).into()
         }),
         ("cpu", || {
-            let cpu = CpuPool::new();
+            let cpu = BlockingLane::cpu();
             Body::deferred(async move { cpu.run(|| said("cpu")).await? })
         }),
         ("writer", || {

@@ -1,14 +1,17 @@
 //! The calls of Zope's `collective.futures`, under their names.
 
+mod error;
+
 use std::future::Future;
 use std::sync::Arc;
 
 use euryale_core::BoxError;
 
+pub use self::error::{AlreadyResolved, NoResult};
 use crate::asks::{Asks, pending};
 use crate::promised::typed;
 use crate::promises::asynchronous;
-use crate::{AlreadyResolved, Key, NoResult, Promises};
+use crate::{Key, Promises};
 
 impl Promises<'_> {
     /// Asks for `key` in the next pass. Submitted twice in one pass, the second promise takes the

@@ -68,14 +68,14 @@
 //! bounded number of values is cached. A request that finds its value in the cache needs no second
 //! pass.
 //!
-//! It replaces, from Zope: `collective.futures` and `experimental.promises`, whose calls are
-//! available beside [`ask`](Promises::ask): [`submit`](Promises::submit),
-//! [`result`](Promises::result), [`result_or_submit`](Promises::result_or_submit),
-//! [`cancel`](Promises::cancel), [`clear`](Promises::clear), [`reset`](Promises::reset).
+//! It replaces, from Zope: `collective.futures` and `experimental.promises`. The feature `futures`
+//! adds their calls beside [`ask`](Promises::ask): `submit`, `result`, `result_or_submit`,
+//! `cancel`, `clear` and `reset`.
 //!
 //! # Features
 //!
-//! `axum`, off by default: `HandlerPromises`, an extractor for asynchronous handlers.
+//! Both are off by default. `axum`: `HandlerPromises`, an extractor for asynchronous handlers.
+//! `futures`: the calls of `collective.futures`, for code that is moved from Zope.
 //!
 //! # Cost
 //!
@@ -124,7 +124,10 @@ mod blocking;
 mod book;
 mod error;
 mod future;
+#[cfg(feature = "futures")]
+#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
 mod futures;
+mod join;
 mod key;
 mod layer;
 mod promised;
@@ -141,8 +144,12 @@ mod timing;
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::axum::HandlerPromises;
 pub use self::book::PromiseBook;
-pub use self::error::{AlreadyResolved, NoResult, PromiseError};
+pub use self::error::PromiseError;
 pub use self::future::RepublishFuture;
+#[cfg(feature = "futures")]
+#[cfg_attr(docsrs, doc(cfg(feature = "futures")))]
+pub use self::futures::{AlreadyResolved, NoResult};
+pub use self::join::Join;
 pub use self::key::Key;
 pub use self::layer::RepublishLayer;
 pub use self::promised::Promised;

@@ -30,7 +30,9 @@ impl<T: Send + Sync + 'static> Promised<'_, T> {
     /// What it resolved to, or what ends this pass with `?`: everything asked for so far is
     /// resolved, and then the request is published again.
     ///
-    /// So ask for all that is needed, and call this afterwards: promises run side by side.
+    /// So ask for all that is needed, and call this afterwards: promises run side by side. Two
+    /// lines `ask(..).ready()??` run one after the other, in a pass for each, and
+    /// [`join`](crate::Promises::join) waits for several together.
     /// `.ready()??` also gives up when the promise failed; see [`PromiseError`].
     ///
     /// # Errors

@@ -239,10 +239,12 @@ impl<'a> Promises<'a> {
         value
     }
 
+    #[cfg(feature = "futures")]
     pub(crate) fn attempt(&self) -> &Attempt {
         &self.attempt
     }
 
+    #[cfg(feature = "futures")]
     pub(crate) fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
     }

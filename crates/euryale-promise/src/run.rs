@@ -1,11 +1,10 @@
 //! Runs promises, within their deadlines and the layer's bounds.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use euryale_core::PanicMessage;
 use euryale_core::ledger::GaugeGuard;
+use euryale_core::{CatchPanic, PanicMessage};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
@@ -160,17 +159,10 @@ impl Engine {
 /// A panic becomes a value.
 async fn caught(make: Box<dyn FnOnce() -> Running + Send>) -> Value {
     let panicked = |panic: PanicMessage| Err(PromiseError::Panicked(panic.into()));
-    let mut running = match PanicMessage::catch(make) {
-        Ok(running) => running,
-        Err(panic) => return panicked(panic),
-    };
-    let polled = poll_fn(
-        |cx| match PanicMessage::catch(|| running.as_mut().poll(cx)) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => std::task::Poll::Ready(Err(panic)),
-        },
-    );
-    polled.await.unwrap_or_else(panicked)
+    match PanicMessage::catch(make) {
+        Ok(running) => CatchPanic::new(running).await.unwrap_or_else(panicked),
+        Err(panic) => panicked(panic),
+    }
 }
 
 /// `duration` after `instant`, or what is as good as never.

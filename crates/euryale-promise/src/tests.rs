@@ -1,3 +1,4 @@
+#[cfg(feature = "futures")]
 mod futures;
 mod limits;
 mod passes;

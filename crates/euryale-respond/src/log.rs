@@ -1,16 +1,15 @@
 //! Log lines for the operator.
 
-use std::error::Error as StdError;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
-use euryale_core::{Error, ErrorKind};
+use euryale_core::{Error, ErrorChain, ErrorKind};
 
 use crate::page::Asked;
 
 pub(crate) fn error(error: &Error, asked: &Asked, throttle: &Throttle) {
     let Asked { method, uri, .. } = asked;
-    let cause = Chain(error);
+    let cause = ErrorChain::new(error);
     match error.kind() {
         // Many at once when there are any: a line a second says it all.
         ErrorKind::QueueFull
@@ -62,20 +61,5 @@ impl Throttle {
             return None;
         }
         Some(self.held.swap(0, Relaxed))
-    }
-}
-
-/// An error and its sources on one line.
-struct Chain<'a>(&'a Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

@@ -1,13 +1,10 @@
 //! Documents that rules take content from.
 
 use std::fmt;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use euryale_core::ledger::Counter;
-use euryale_core::{Internal, InternalRequest, PanicMessage, Route};
+use euryale_core::{CatchPanic, Internal, InternalRequest, PanicMessage, Route};
 use euryale_transform::{
     Caching, Page, Parts, ReferenceError, SubResponseError, read_html, resolve, sub_request,
 };
@@ -101,12 +98,10 @@ async fn answered<T>(
     asked: Result<impl Future<Output = Result<T, Missing>>, Missing>,
     until: Instant,
 ) -> Result<T, Missing> {
-    let mut asked = pin!(timeout_at(until, asked?));
-    let asked = poll_fn(|cx| match PanicMessage::catch(|| asked.as_mut().poll(cx)) {
-        Ok(polled) => polled,
-        Err(panic) => Poll::Ready(Ok(Err(Missing::Panicked(panic)))),
-    });
-    asked.await.unwrap_or(Err(Missing::Elapsed))
+    match CatchPanic::new(timeout_at(until, asked?)).await {
+        Ok(in_time) => in_time.unwrap_or(Err(Missing::Elapsed)),
+        Err(panic) => Err(Missing::Panicked(panic)),
+    }
 }
 
 /// Why nothing is taken from a document.

@@ -1,11 +1,8 @@
 //! Fetches one document of the site.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use euryale_core::{BlockingLane, Internal, InternalRequest, PanicMessage, Response};
+use euryale_core::{BlockingLane, CatchPanic, Internal, InternalRequest, Response};
 use euryale_transform::{Caching, read_html, resolve, sub_request};
 use http::header::LOCATION;
 use http::{Extensions, StatusCode, Uri, request as parts};
@@ -75,20 +72,14 @@ impl Asker {
         make: Make<T>,
     ) -> Result<Document<T>, TileErrorKind> {
         let deadline = self.settings.deadline;
-        let mut fetched = pin!(tokio::time::timeout(
-            deadline,
-            self.follow(address, nesting, make)
-        ));
-        let fetched = poll_fn(
-            |cx| match PanicMessage::catch(|| fetched.as_mut().poll(cx)) {
-                Ok(polled) => polled,
-                Err(panic) => {
-                    tracing::error!("{panic}");
-                    Poll::Ready(Ok(Err(TileErrorKind::Failed)))
-                }
-            },
-        );
-        fetched.await.unwrap_or(Err(TileErrorKind::Elapsed))
+        let fetched = tokio::time::timeout(deadline, self.follow(address, nesting, make));
+        match CatchPanic::new(fetched).await {
+            Ok(in_time) => in_time.unwrap_or(Err(TileErrorKind::Elapsed)),
+            Err(panic) => {
+                tracing::error!("{panic}");
+                Err(TileErrorKind::Failed)
+            }
+        }
     }
 
     async fn follow<T: Send + 'static>(

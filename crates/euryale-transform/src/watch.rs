@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use euryale_core::{BoxError, PanicMessage};
+use euryale_core::{BoxError, ErrorChain, PanicMessage};
 use tracing::Span;
 
 use crate::TransformMeters;
@@ -96,7 +96,12 @@ impl Watch {
         let transform = &*self.name;
         let critical = self.critical;
         self.span.in_scope(|| {
-            tracing::error!(transform, critical, "a transform failed: {}", Chain(error));
+            tracing::error!(
+                transform,
+                critical,
+                "a transform failed: {}",
+                ErrorChain::new(error)
+            );
         });
     }
 }
@@ -120,18 +125,3 @@ impl fmt::Display for CriticalFailed {
 }
 
 impl std::error::Error for CriticalFailed {}
-
-/// An error and its sources on one line.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}

@@ -88,7 +88,7 @@ impl BlockingThreads {
         self
     }
 
-    /// As [`CpuPool::threads`](crate::CpuPool::threads) and
+    /// As [`BlockingLane::cpu`](crate::BlockingLane::cpu) and
     /// [`TransformChainLayer::threads`](crate::transform::TransformChainLayer::threads), all
     /// together. Default: 0, for a stack has none by itself.
     pub fn cpu(mut self, threads: usize) -> Self {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use euryale::promise::{Key, PromiseError, PromisesExt};
 use euryale::store::{BlobStore, FolderStore};
 use euryale::{
-    Abort, Blob, BoxError, CpuPool, Descriptors, Ledger, NoDescriptor, Request, Response,
+    Abort, Blob, BlockingLane, BoxError, Descriptors, Ledger, NoDescriptor, Request, Response,
     SpooledBody, Transaction, UnnamedFile,
 };
 use euryale_sqlite::Sqlite;
@@ -62,16 +62,16 @@ struct Scaled {
 /// Makes pictures.
 #[derive(Debug)]
 pub(crate) struct Scales {
-    cpu: CpuPool,
+    cpu: BlockingLane,
     descriptors: Descriptors,
 }
 
 impl Scales {
     pub(crate) fn new(ledger: &Ledger, descriptors: &Descriptors) -> Self {
         Self {
-            cpu: CpuPool::new()
-                .threads(AT_ONCE)
-                .max_queue(MOST_WAITING)
+            cpu: BlockingLane::cpu()
+                .resized(AT_ONCE)
+                .max_waiting(MOST_WAITING)
                 .ledger(ledger.clone()),
             descriptors: descriptors.clone(),
         }
@@ -165,7 +165,7 @@ pub(crate) fn target(path: &str) -> Option<(String, &str)> {
 /// Counts what the picture will need, waits until there is as much room, and then makes it. While
 /// it waits, it holds neither memory nor a thread.
 async fn made(
-    cpu: CpuPool,
+    cpu: BlockingLane,
     original: Blob,
     width: u32,
     folder: PathBuf,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
-use euryale::{Abort, Body, Pool, Publisher, Request, Response, Stack, Transaction};
+use euryale::{Abort, Body, OrStatus, Pool, Publisher, Request, Response, Stack, Transaction};
 use euryale_sqlite::Sqlite;
 use matchit::Params;
 use tokio::net::TcpListener;
@@ -70,7 +70,7 @@ fn page(
                 .connection()?
                 .prepare_cached("SELECT text FROM page WHERE name = ?1")?;
             let found: Option<Result<String, _>> = page.query_map([name], |row| row.get(0))?.next();
-            let text = found.ok_or_else(|| Abort::status(StatusCode::NOT_FOUND))??;
+            let text = found.or_status(StatusCode::NOT_FOUND)??;
             Ok(Body::from(text).into())
         }
         _ => {

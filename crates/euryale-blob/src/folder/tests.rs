@@ -464,7 +464,9 @@ fn accepted_codings_are_bounded_work() {
 async fn what_is_not_found_is_asked_of_the_fallback() {
     let fixture = Fixture::new();
     let other = service_fn(async |request: Request<()>| {
-        Ok::<_, Infallible>(Response::new(format!("no {}", request.uri().path()).into()))
+        Ok::<_, Infallible>(Response::<euryale_core::Body>::new(
+            format!("no {}", request.uri().path()).into(),
+        ))
     });
     let folder = fixture.folder().fallback(other);
     for (path, body) in [

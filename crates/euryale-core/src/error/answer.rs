@@ -1,12 +1,9 @@
 //! An error as a response, and back: where only responses pass, a router's handlers for one.
 
-use std::error::Error as StdError;
-use std::fmt;
-
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
-use super::{Error, ErrorKind};
+use super::{Error, ErrorChain, ErrorKind};
 use crate::handle::TakeOnce;
 use crate::{Abort, Body, Response, abort};
 
@@ -101,7 +98,7 @@ struct Unlogged(Option<Error>);
 impl Drop for Unlogged {
     fn drop(&mut self) {
         let Some(error) = self.0.take() else { return };
-        let cause = Chain(&error);
+        let cause = ErrorChain::new(&error);
         match error.kind() {
             // Counted in the ledger, and many at once when there are any.
             ErrorKind::QueueFull
@@ -121,20 +118,5 @@ impl Drop for Unlogged {
             ErrorKind::PublishElapsed => tracing::warn!("request failed: {cause}"),
             _ => tracing::error!("request failed: {cause}"),
         }
-    }
-}
-
-/// An error and its sources on one line.
-struct Chain<'a>(&'a Error);
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

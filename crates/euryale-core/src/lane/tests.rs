@@ -1,3 +1,5 @@
+mod cpu;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 

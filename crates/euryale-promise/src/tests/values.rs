@@ -194,3 +194,34 @@ async fn the_deadline_of_the_request_cuts_those_of_its_promises() {
     assert_eq!(began.elapsed().as_secs(), 6);
     site.quiet().await;
 }
+
+#[tokio::test]
+async fn joined_promises_take_one_pass() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let promises = request.promises();
+        let one = promises.ask("one", || async { Ok::<_, Infallible>(1) });
+        let two = promises.ask("two", || async { Ok::<_, Infallible>("two".to_owned()) });
+        let (one, two) = promises.join((one, two))?;
+        say(format!("{one} and {two} in pass {}", promises.pass()))
+    });
+    assert_eq!(site.text("/").await, "1 and two in pass 2");
+    site.quiet().await;
+}
+
+#[tokio::test]
+async fn joined_promises_of_which_one_has_failed_take_no_other_pass() {
+    let site = Site::new(RepublishLayer::new(), |request, _| {
+        let promises = request.promises();
+        let failed = promises.ask("failed", || async { Err::<u8, _>("refused") });
+        if promises.pass() == 1 {
+            return say(failed.ready()??);
+        }
+        let new = promises.ask("new", || async { Ok::<_, Infallible>(1) });
+        let (new, failed) = promises.join((new, failed))?;
+        say(format!("{new} {failed}"))
+    });
+    let error = site.ask("/").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Application);
+    assert_eq!(site.ledger().transactions.attempts.get(), 2);
+    site.quiet().await;
+}

@@ -16,7 +16,7 @@ async fn answer_to_stalled(content_type: &str, first: &'static str) -> StatusCod
         .layer(RespondLayer::new())
         .layer(spool)
         .service(service_fn(async |_: Request| {
-            Ok::<_, Error>(euryale_core::Response::default())
+            Ok::<_, Error>(euryale_core::Response::<euryale_core::Body>::default())
         }));
     let (mut sender, body) = Channel::<Bytes, Error>::new(1);
     sender.send_data(Bytes::from(first)).await.unwrap();

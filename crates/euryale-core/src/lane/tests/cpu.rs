@@ -1,42 +1,42 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use euryale_core::{ErrorKind, Ledger};
-use euryale_test::{Gate, assert_quiet, eventually};
+use euryale_test::{Gate, eventually};
 
-use crate::CpuPool;
+use super::assert_quiet;
+use crate::{BlockingLane, ErrorKind, Ledger};
 
 #[tokio::test]
 async fn so_many_run_so_many_wait_and_the_next_is_refused() {
     let ledger = Ledger::new();
-    let pool = CpuPool::new()
-        .threads(2)
-        .max_queue(1)
+    let lane = BlockingLane::cpu()
+        .resized(2)
+        .max_waiting(1)
         .ledger(ledger.clone());
     let gate = Gate::new();
     let hold = || {
-        let pool = pool.clone();
+        let lane = lane.clone();
         let gate = gate.clone();
-        tokio::spawn(async move { pool.run(move || gate.wait()).await })
+        tokio::spawn(async move { lane.run(move || gate.wait()).await })
     };
     let held = [hold(), hold()];
     eventually("both run", || gate.waiting() == 2).await;
     let waits = hold();
-    eventually("one waits", || format!("{pool:?}").contains("waiting: 1")).await;
+    eventually("one waits", || format!("{lane:?}").contains("waiting: 1")).await;
     assert_eq!(
-        pool.run(|| ()).await.unwrap_err().kind(),
+        lane.run(|| ()).await.unwrap_err().kind(),
         ErrorKind::LaneFull
     );
     waits.abort();
     assert!(waits.await.unwrap_err().is_cancelled());
     let ran = Arc::new(AtomicBool::new(false));
     let last = tokio::spawn({
-        let pool = pool.clone();
+        let lane = lane.clone();
         let ran = ran.clone();
-        async move { pool.run(move || ran.store(true, Ordering::SeqCst)).await }
+        async move { lane.run(move || ran.store(true, Ordering::SeqCst)).await }
     });
     eventually("it took the place in the queue", || {
-        format!("{pool:?}").contains("waiting: 1")
+        format!("{lane:?}").contains("waiting: 1")
     })
     .await;
     assert!(!ran.load(Ordering::SeqCst));
@@ -45,9 +45,9 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
         task.await.unwrap().unwrap();
     }
     last.await.unwrap().unwrap();
-    let lane = ledger.lanes.of("cpu");
+    let meter = ledger.lanes.of("cpu");
     assert_eq!(
-        (gate.passed(), lane.running.peak(), lane.refused.get()),
+        (gate.passed(), meter.running.peak(), meter.refused.get()),
         (2, 2, 1)
     );
     assert_quiet(&ledger).await;
@@ -56,15 +56,15 @@ async fn so_many_run_so_many_wait_and_the_next_is_refused() {
 #[tokio::test]
 async fn work_with_a_place_is_not_refused() {
     let ledger = Ledger::new();
-    let pool = CpuPool::new()
-        .threads(1)
-        .max_queue(1)
+    let lane = BlockingLane::cpu()
+        .resized(1)
+        .max_waiting(1)
         .ledger(ledger.clone());
-    let places = [pool.reserve().unwrap(), pool.reserve().unwrap()];
-    assert_eq!(pool.reserve().unwrap_err().kind(), ErrorKind::LaneFull);
+    let places = [lane.reserve().unwrap(), lane.reserve().unwrap()];
+    assert_eq!(lane.reserve().unwrap_err().kind(), ErrorKind::LaneFull);
     for place in places {
         place.run(|| ()).await.unwrap();
     }
-    pool.run(|| ()).await.unwrap();
+    lane.run(|| ()).await.unwrap();
     assert_quiet(&ledger).await;
 }

@@ -1,0 +1,34 @@
+//! An error for a line of the log.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// Displays an error and its sources on one line, separated by colons. For logs, never for clients.
+///
+/// ```
+/// use euryale_core::{Error, ErrorChain, ErrorKind};
+///
+/// let error = Error::with_source(ErrorKind::Application, "no such table");
+/// assert_eq!(ErrorChain::new(&error).to_string(), format!("{error}: no such table"));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorChain<'a>(&'a (dyn StdError + 'static));
+
+impl<'a> ErrorChain<'a> {
+    /// Takes the outermost error.
+    pub fn new(error: &'a (dyn StdError + 'static)) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for ErrorChain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
