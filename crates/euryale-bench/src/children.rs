@@ -16,7 +16,8 @@ use rustix::process::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What must not stay behind. A static, because a signal comes to the process and to nobody in it.
+/// Processes and files that must not be left behind. A static, because a signal comes to the
+/// process and to nobody in it.
 static LEFT: Mutex<Left> = Mutex::new(Left {
     groups: Vec::new(),
     folders: Vec::new(),

@@ -33,7 +33,7 @@ pub(crate) use self::{http::head, metrics::Buckets};
 use crate::children::{self, Running};
 use crate::peers::{Server, own};
 
-/// What was seen, by name. Some names have a meaning for all loads: `requests` and `bytes`.
+/// The observations, by name. Some names have a meaning for all loads: `requests` and `bytes`.
 pub(crate) type Figures = BTreeMap<String, f64>;
 
 /// No client waits longer for a byte.
@@ -89,7 +89,7 @@ pub(crate) enum Load {
     },
 }
 
-/// What a client is told of the server.
+/// The server's data for a client.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
     #[arg(long)]
@@ -316,7 +316,7 @@ fn figures<const N: usize>(figures: [(&str, f64); N]) -> Figures {
         .collect()
 }
 
-/// Of durations, in milliseconds.
+/// Percentiles of durations, in milliseconds.
 fn milliseconds(seconds: f64) -> f64 {
     seconds * 1e3
 }

@@ -141,7 +141,7 @@ fn tree(root: u32) -> Result<Vec<Process>> {
     Ok(tree)
 }
 
-/// What `/proc/PID/stat` says; times in seconds.
+/// The data of a run; times in seconds.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Stat {
     pub(crate) parent: u32,

@@ -12,7 +12,7 @@ use rustix::net::sockopt::set_tcp_congestion;
 use serde::Serialize;
 
 const CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
-/// What must hold for figures to be compared.
+/// The conditions under which figures can be compared.
 pub(crate) const WANTED: &str = "reno";
 
 /// With root's rights; with those that a user has in a user namespace.
@@ -45,7 +45,7 @@ impl Network {
         format!("{place}, TCP {control}")
     }
 
-    /// What this program's own servers and clients must set on their sockets.
+    /// The option that this program's own servers and clients must set on their sockets.
     pub(crate) fn of_sockets(&self) -> Option<&'static str> {
         self.by_socket.then_some(WANTED)
     }

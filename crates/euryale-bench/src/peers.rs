@@ -1,4 +1,4 @@
-//! Who is measured: what is built into this program, and what `setup` installs.
+//! The peers that are measured: those built into this program, and those that `setup` installs.
 
 mod nginx;
 mod python;

@@ -53,7 +53,7 @@ impl Report<'_> {
         out
     }
 
-    /// Of the peers that were run, each once.
+    /// The peers that were run, each once.
     fn versions(&self) -> Vec<(&'static str, &'static str, String)> {
         let mut versions: Vec<(_, _, String)> = Vec::new();
         let pairs = self.plans.iter().zip(&self.sections);
@@ -68,7 +68,7 @@ impl Report<'_> {
     }
 }
 
-/// What holds for all of it: where, and how.
+/// The conditions of all of it: where, and how.
 pub(crate) fn preamble(machine: &Machine, network: &Network, options: &Options) -> String {
     let mut out = String::new();
     let Options { runs, patience, .. } = options;

@@ -42,7 +42,7 @@ impl Section {
 pub(crate) struct Runs {
     pub(crate) case: String,
     pub(crate) ours: bool,
-    /// Why there are none.
+    /// The reason for their absence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) missing: Option<String>,
     pub(crate) rounds: Vec<Outcome>,
@@ -122,7 +122,7 @@ pub(crate) fn run(plan: &Plan, conditions: &Conditions<'_>) -> Section {
     section
 }
 
-/// The first columns, for who waits.
+/// The first columns, for people who wait.
 fn line(outcome: &Outcome, columns: &[Column]) -> String {
     match outcome {
         Outcome::Failed(reason) => format!("FAILED: {reason}"),
@@ -137,8 +137,8 @@ fn line(outcome: &Outcome, columns: &[Column]) -> String {
     }
 }
 
-/// Repeats a run in which others used much of the machine. The last one stands as it is: the report
-/// tells of it.
+/// Repeats a run in which others used much of the machine. The last one is kept: the report
+/// mentions it.
 fn undisturbed(options: &Options, mut run: impl FnMut() -> Result<Figures>) -> Result<Figures> {
     let patience = Duration::from_secs(options.patience.into());
     let mut last = run()?;
@@ -198,7 +198,7 @@ fn one(case: &Case, is_first: bool, conditions: &Conditions<'_>) -> Result<Figur
     Ok(figures)
 }
 
-/// What follows from what the client saw and the system knows.
+/// Figures from the data of the client and of the system.
 fn derive(figures: &mut Figures, used: Usage, elapsed: f64) {
     let mut add = |name: &str, value: f64| figures.insert(name.to_owned(), value);
     add("cpu_seconds", used.server);

@@ -56,7 +56,7 @@ impl View {
     }
 }
 
-/// What a server is told.
+/// The settings of a server.
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
     pub(crate) view: View,

@@ -16,7 +16,7 @@ const DEBIAN: [(&str, &str); 6] = [
     ("python3", "python3-venv"),
 ];
 
-/// Installs what is missing. What cannot be installed is said, and the rest goes on.
+/// Installs what is missing. A failed installation is reported, and the rest continues.
 pub(crate) fn run() -> Result<ExitCode> {
     let mut good = debian()?;
     std::fs::create_dir_all(cache()).with_context(|| format!("making {}", cache().display()))?;

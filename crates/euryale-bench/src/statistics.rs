@@ -31,7 +31,7 @@ impl Spread {
             .iter()
             .zip(base)
             .filter_map(|(case, base)| Some((*case)? / (*base)?));
-        // A figure of nothing, such as CPU time below a clock tick, is no base.
+        // A figure of nothing, such as CPU time below a clock tick, is not a base.
         Self::of(ratios.filter(|ratio| ratio.is_finite()))
     }
 

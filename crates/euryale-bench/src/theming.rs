@@ -23,7 +23,7 @@ mod normal;
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../euryale-diazo/benches/page");
 const SCRIPT: &str = include_str!("../peers/theme.py");
-/// Our pages per second must be so many times Diazo's.
+/// The required ratio of our pages per second to Diazo's.
 const GOAL: f64 = 10.0;
 
 /// One run.

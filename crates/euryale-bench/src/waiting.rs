@@ -17,9 +17,9 @@ use tower::Service;
 use crate::measure;
 use crate::statistics::Spread;
 
-/// So many requests wait.
+/// The number of requests that wait.
 const DEPTHS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
-/// So many come and go on top of them in each round, and so many rounds there are.
+/// The number of requests that come and go in each round, and the number of rounds.
 const VISITS: u32 = 20_000;
 const ROUNDS: usize = 7;
 

@@ -1,4 +1,4 @@
-//! Downloads of files that are not in memory, and what a page costs meanwhile.
+//! Downloads of files that are not in memory, and the cost of a page at the same time.
 
 use std::thread;
 use std::time::Instant;

@@ -19,7 +19,7 @@ const LONGEST_HEAD: usize = 16 << 10;
 /// What a client needs of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// Of the body, in bytes.
+    /// The length of the body, in bytes.
     pub(crate) length: u64,
     /// Will the server hang up after it?
     pub(crate) closes: bool,
@@ -108,7 +108,7 @@ impl Target {
     }
 }
 
-/// Reads a head from a socket that blocks. What came behind it stays in `received`.
+/// Reads a head from a socket that blocks. Later bytes stay in `received`.
 pub(super) fn read_head(stream: &mut TcpStream, received: &mut Vec<u8>) -> Result<Head> {
     loop {
         if let Some(head) = head(received)? {

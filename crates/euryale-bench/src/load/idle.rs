@@ -9,7 +9,7 @@ use crate::measure;
 
 /// For the server to come to rest.
 const REST: Duration = Duration::from_millis(500);
-/// So many are asked again at the end: an idle socket that was closed is cheap.
+/// The number of sockets that are used again at the end: an idle socket that was closed is cheap.
 const SAMPLES: usize = 50;
 
 pub(super) async fn run(target: &Target, sockets: usize) -> Result<Figures> {

@@ -1,4 +1,4 @@
-//! What our own server says of itself: `/metrics` at its admin listener.
+//! The metrics of our own server: `/metrics` at its admin listener.
 
 use anyhow::{Context, Result};
 
@@ -28,7 +28,7 @@ impl Buckets {
         Self(text.lines().filter_map(bucket).collect())
     }
 
-    /// What came since `before`.
+    /// The increase since `before`.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let pairs = self.0.iter().zip(&before.0);
         Self(

@@ -1,4 +1,4 @@
-//! Many who do as little as they may, and what a page costs meanwhile.
+//! Many clients that do as little as they may, and the cost of a page at the same time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::measure;
 
 /// Each slow head gets a byte in this time.
 const PACE: Duration = Duration::from_secs(2);
-/// So many of them at a time: clients that know nothing of each other do not send together.
+/// The number that sends at a time: independent clients do not send together.
 const GROUPS: usize = 5;
 /// For the server to come to rest.
 const REST: Duration = Duration::from_millis(500);

@@ -1,4 +1,4 @@
-//! Downloads that nobody reads, and what a page costs meanwhile.
+//! Downloads that nobody reads, and the cost of a page at the same time.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(
     for _ in 0..downloads {
         starting.spawn(start(target.clone(), length));
     }
-    // The server fills the buffers of the system meanwhile: a time of work, not of waiting.
+    // In that time the server fills the buffers of the system: it works and does not wait.
     probe::run(target, probes, &mut figures, "_begin").await?;
     let mut stalled = Vec::new();
     while let Some(socket) = starting.join_next().await {

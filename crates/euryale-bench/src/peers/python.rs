@@ -19,7 +19,7 @@ const APPS: [(&str, &str); 3] = [
 /// A virtual environment, and the server in it.
 pub(crate) struct Venv {
     pub(crate) name: &'static str,
-    /// What pip is asked for; the first is the one whose version is told.
+    /// The packages for pip; the version of the first is reported.
     pub(crate) packages: &'static [&'static str],
     /// In the environment's `bin`.
     pub(crate) program: &'static str,

@@ -15,7 +15,7 @@ const BAR: f64 = 16.0;
 const STYLE: &str = "text{font:13px sans-serif;fill:#222}.t{font-weight:bold}.n{text-anchor:end}\
                      .peer{fill:#9aa7b4}.ours{fill:#c2571a}.w{stroke:#222;stroke-width:1}";
 
-/// The bars of a section. What failed or is missing says so where its bar would be.
+/// The bars of a section. A failed or missing case is marked where its bar would be.
 pub(crate) fn svg(section: &Section, column: &Column) -> String {
     let spreads: Vec<Option<Spread>> = section
         .cases

@@ -5,7 +5,7 @@ use crate::rounds::{Runs, Section};
 use crate::statistics::Spread;
 use crate::workload::{Bar, Column, Plan};
 
-/// What every table ends with.
+/// The end of every table.
 const COMMON: [Column; 4] = [
     Column {
         key: "cpu_seconds",

@@ -26,7 +26,7 @@ use crate::scene::{Scene, View};
 /// run.
 const MAX_QUEUE: usize = 20_000;
 const MAX_WAIT: Duration = Duration::from_secs(300);
-/// Whoever waits, reads slowly or not at all in a run must outlast it.
+/// A client that waits, reads slowly or does not read must outlast its run.
 const RUN: Duration = Duration::from_secs(600);
 /// How long each of several promises takes.
 const PROMISE: Duration = Duration::from_millis(300);
@@ -70,7 +70,7 @@ pub(super) fn database_file(folder: &Path) -> std::path::PathBuf {
 
 pub(super) const TABLE: &str =
     "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL, uses INTEGER NOT NULL)";
-/// A thousand rows, so that the one that is asked for stands somewhere in a tree.
+/// A thousand rows, so that the requested row is somewhere in a tree.
 pub(super) const ROWS: &str = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n \
     WHERE id < 1000) \
                                INSERT INTO rows SELECT id, 'hello', 0 FROM n";

@@ -30,7 +30,7 @@ pub(crate) enum Fake {
 
 /// How late the late one is.
 pub(crate) const DELAY: Duration = Duration::from_millis(50);
-/// So many requests are answered well by those that fail later: those of the check.
+/// The number of requests that a server answers well before it fails: those of the check.
 const GOOD: u64 = 2;
 
 const ALL: [(&str, Fake); 9] = [

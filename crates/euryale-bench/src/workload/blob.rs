@@ -129,7 +129,7 @@ fn cold(_options: &Options) -> Vec<Plan> {
     }]
 }
 
-/// Ours with so many connections; those that hold a thread for each download with two.
+/// Ours with this number of connections; those that hold a thread for each download with two.
 fn plan(title: &str, connections: usize, load: &Load, bars: Vec<Bar>) -> Plan {
     let cap = |peer: &str| {
         if peer.starts_with("euryale") {

@@ -21,9 +21,9 @@ pub(super) const SCALE: Workload = Workload {
 const PER_REQUEST: &[Column] = &[CPU_PER_REQUEST, SECONDS];
 const RATE: &[Column] = &[CPU_PER_REQUEST, REQUESTS_PER_SECOND];
 const PER_GB: &[Column] = &[CPU_PER_GB, SECONDS];
-/// So many requests at least in each burst's case: clock ticks are 10 ms.
+/// The minimum number of requests in each case of a burst, because clock ticks are 10 ms.
 const REQUESTS: usize = 20_000;
-/// So many rounds at least: sockets are opened once, and that is part of the load.
+/// The minimum number of rounds: sockets are opened once, and that is part of the load.
 const ROUNDS: usize = 20;
 
 fn plans(options: &Options) -> Vec<Plan> {
