@@ -270,7 +270,7 @@ async fn a_resume_fades() {
                  \"read\":{\"per_second\":0.277,\"skill\":4.000,\"weight\":4.000}}";
     assert_eq!(resume.classes_json(), fresh);
     tokio::time::advance(Duration::from_secs(10)).await;
-    // What was fast before is what it was; it only counts less against what is new.
+    // Earlier speed does not change; it only counts less against new requests.
     assert!(
         resume
             .classes_json()

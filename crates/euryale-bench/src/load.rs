@@ -1,4 +1,4 @@
-//! The load: what is sent to a server, by a process of its own, so that its CPU time is told apart.
+//! The load: what is sent to a server, by a separate process, so that its CPU time is separate.
 //!
 //! `wrk` for throughput, and for the rest clients of this program that are lighter than what they
 //! measure. A client says what it saw as JSON on standard output; anything but good answers is its

@@ -71,8 +71,8 @@ impl Serving {
         }
     }
 
-    /// The answer. A response that is not plainly a whole blob is only read by us, and otherwise as
-    /// it was.
+    /// The answer. A response that is not plainly a whole blob is not changed; we only read its
+    /// file.
     pub(crate) fn answer(&self, asked: &Asked, mut response: Response) -> Response {
         // For a blob that no `Publish` sent.
         Body::publish_handle(&mut response, &self.ledger);

@@ -1,10 +1,10 @@
 //! Is everything given back? Counters that are always on, one set per stack.
 //!
-//! A [`Ledger`] is a handle to one set of books; clones share it. What core itself counts is in its
-//! own [`Books`]. Every other crate declares its [`Book`] beside the code that counts, and asks for
-//! it once, by [`Ledger::of`], where a layer is built. Every layer takes a ledger (`.ledger(…)`)
-//! and counts in one of its own otherwise. A ledger is read in the process, by tests and health
-//! checks, and exported as Prometheus text.
+//! A [`Ledger`] is a handle to one set of books; clones share it. Core's own counters are in a
+//! [`Books`]. Every other crate declares its [`Book`] beside the code that counts, and asks for it
+//! once, by [`Ledger::of`], where a layer is built. Every layer takes a ledger (`.ledger(…)`) and
+//! counts in one of its own otherwise. A ledger is read in the process, by tests and health checks,
+//! and exported as Prometheus text.
 //!
 //! ```
 //! use euryale_core::Ledger;

@@ -25,10 +25,10 @@ use crate::{Blob, Body};
 /// A clone reads from the beginning, whatever was read of the original: a request that is published
 /// again has its whole body. Reading a file blocks, as application code in a worker may.
 ///
-/// It is no `http_body::Body`: one value, read by both `Read` and polls, would have two positions,
-/// and the first way blocks the second one's thread. Code that reads asynchronously inside `Spool`,
-/// a router of axum's or middleware that wants a body, gets a [`Body`] of it, without a copy:
-/// `.map_request(|request: Request| request.map(Body::from))`.
+/// It is not an `http_body::Body`: one value, read by both `Read` and polls, would have two
+/// positions, and the first way blocks the second one's thread. Code that reads asynchronously
+/// inside `Spool`, a router of axum's or middleware that wants a body, gets a [`Body`] of it,
+/// without a copy: `.map_request(|request: Request| request.map(Body::from))`.
 ///
 /// ```
 /// use std::io::Read;

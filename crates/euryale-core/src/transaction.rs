@@ -171,7 +171,7 @@ impl<'a, D: Database> Transaction<'a, D> {
     ///
     /// # Errors
     /// [`AlreadyReading`], when the connection was used before: say it first. Passed on with `?` it
-    /// is no failure: the request is published again, as a writer, if a `Retry` with
+    /// is not a failure: the request is published again, as a writer, if a `Retry` with
     /// `ConflictPolicy` is outside.
     pub fn writable(&mut self) -> Result<(), AlreadyReading> {
         self.wrote = true;

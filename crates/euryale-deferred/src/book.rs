@@ -2,8 +2,7 @@
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 
-/// What goes on for an answer after its transaction, counted by
-/// [`AwaitDeferred`](crate::AwaitDeferred).
+/// Work for an answer after its transaction, counted by [`AwaitDeferred`](crate::AwaitDeferred).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DeferredBook {

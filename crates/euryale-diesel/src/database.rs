@@ -33,7 +33,7 @@ impl Database for Sqlite {
         };
         wait(connection, left)?;
         let begun = start(connection, begin.access);
-        // What follows has the lock already, and other jobs have other deadlines.
+        // Later statements have the lock already, and other jobs have other deadlines.
         wait(connection, configured)?;
         match begun {
             Err(error) if fault(&error) == Fault::Conflict => Err(Box::new(DeadlinePassed)),

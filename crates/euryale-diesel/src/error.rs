@@ -1,4 +1,4 @@
-//! What can go wrong before and around SQLite. SQLite's own errors are diesel's.
+//! Failures before and around SQLite. SQLite's own errors are diesel's.
 
 use std::error::Error;
 use std::fmt;

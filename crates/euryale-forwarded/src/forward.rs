@@ -112,7 +112,7 @@ impl Settings {
     }
 }
 
-/// What trusted proxies reported, if it could be read.
+/// Data that trusted proxies reported, if it could be read.
 struct Told {
     walk: Walk,
     proto: Option<bool>,
@@ -145,7 +145,7 @@ pub(crate) fn agree(parts: &mut Parts, url: &PublicUrl) {
         return;
     }
     let host = host.to_string();
-    // A host is always a header's value and an authority; else all stays as it is.
+    // A host is always a header's value and an authority; otherwise nothing is changed.
     let (Ok(value), Ok(authority)) = (HeaderValue::try_from(&host), Authority::try_from(host))
     else {
         return;

@@ -7,7 +7,7 @@ use crate::{Client, PublicUrl};
 
 #[derive(Clone)]
 pub(crate) struct Visit {
-    /// None: no [`ForwardedLayer`](crate::ForwardedLayer) stands around.
+    /// None: no [`ForwardedLayer`](crate::ForwardedLayer) is around it.
     pub(crate) client: Option<Client>,
     pub(crate) url: PublicUrl,
 }

@@ -15,8 +15,8 @@ use crate::{Promises, PromisesExt};
 /// Such a handler can wait for what it needs by itself. It asks for promises because others do: a
 /// value that is [`shared`](Promises::shared) is fetched once for all. It returns
 /// `Result<_, Abort>`, and is called again when what it asked for is there, so
-/// [`RepublishLayer`](crate::RepublishLayer) stands around its router, with [`Error::raise`]
-/// between the two:
+/// [`RepublishLayer`](crate::RepublishLayer) is around its router, with [`Error::raise`] between
+/// the two:
 ///
 /// ```
 /// use std::convert::Infallible;

@@ -14,7 +14,7 @@ use crate::asks::{Value, pending};
 pub struct Promised<'a, T> {
     attempt: Attempt,
     value: Option<Value>,
-    // Of the pass, as `Promises` is: the code of a promise cannot hold one.
+    // Belongs to the pass, as `Promises` is: the code of a promise cannot hold one.
     of: PhantomData<OfPass<'a, T>>,
 }
 

@@ -12,7 +12,7 @@ use crate::run::Engine;
 
 /// Publishes again what was suspended; made by [`RepublishLayer`](crate::RepublishLayer).
 ///
-/// It takes requests that can be cloned. What stands inside a cap on connections is a
+/// It takes requests that can be cloned. The service inside a cap on connections gets a
 /// `Publication`, which cannot: a `Republish` there, which would wait for a second permit while
 /// holding one, does not compile.
 #[derive(Clone)]

@@ -31,8 +31,8 @@ use crate::ConflictBook;
 /// Each request that met a conflict is counted once, by its [`Route`] and its end, and logged: at
 /// INFO when it was answered in the end, at ERROR when it was not.
 ///
-/// It is a policy for requests that are `Clone`. What stands inside the cap is a `Publication`,
-/// which is not, so a `RetryLayer` there does not compile: it would wait for a second permit while
+/// It is a policy for requests that are `Clone`. A request inside the cap is a `Publication`, which
+/// is not, so a `RetryLayer` there does not compile: it would wait for a second permit while
 /// holding one.
 #[derive(Clone, Debug)]
 #[doc(alias = "max-conflict-retries")]

@@ -31,7 +31,7 @@ use crate::{Problem, Respond};
 ///
 /// By default the response is a problem in JSON (RFC 9457), or a plain page for clients that accept
 /// HTML. It says nothing about the inside; that is in the log, with the error's chain of sources.
-/// The [`ErrorKind`](euryale_core::ErrorKind) stands in the response's extensions.
+/// The [`ErrorKind`](euryale_core::ErrorKind) is in the response's extensions.
 #[derive(Clone, Default)]
 #[doc(alias = "standard_error_message")]
 #[must_use]

@@ -10,7 +10,7 @@ use crate::transport::Transport;
 
 /// The silence after which a peer has read the answer.
 const SILENCE: Duration = Duration::from_secs(2);
-/// So long what it sends is taken at most,
+/// The maximum time for which its bytes are read,
 const LONGEST: Duration = Duration::from_secs(10);
 /// and no more than that.
 const MOST: usize = 64 << 20;

@@ -112,12 +112,12 @@
 //!
 //! The number of sockets is limited, in total and by peer. The work that they may cause is limited
 //! by the queue for connections, which refuses at once when it is full. One HTTP/2 peer has at most
-//! [`Server::max_concurrent_streams`] requests. Of the files in their responses, multipart ranges
-//! included, 32 are sent at a time; the head of any further one waits, with its file open and
-//! unread. It waits only while the peer reads the others: if the peer has read nothing of any file
-//! for [`Server::write_timeout`], the waiting files are given up together with the stalled ones.
-//! Request bodies are read no faster than the service consumes them, and responses no faster than
-//! the peer reads them.
+//! [`Server::max_concurrent_streams`] requests. At most 32 of the files in their responses,
+//! multipart ranges included, are sent at a time; the head of any further one waits, with its file
+//! open and unread. It waits only while the peer reads the others: if the peer has read nothing of
+//! any file for [`Server::write_timeout`], the waiting files are given up together with the stalled
+//! ones. Request bodies are read no faster than the service consumes them, and responses no faster
+//! than the peer reads them.
 //!
 //! # Errors
 //!

@@ -112,7 +112,8 @@ impl Sqlite {
         self
     }
 
-    /// What has reached the disk when a commit returns. Default: [`Synchronous::Full`].
+    /// Settings for what has reached the disk when a commit returns. Default:
+    /// [`Synchronous::Full`].
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.synchronous = synchronous;
         self

@@ -78,8 +78,8 @@ use crate::{BlobStore, StoreBook, WrongLength};
 /// [`FolderStore::sweep`] removes a blob only if both hold: the database does not name it, and the
 /// lock of its writer is free. Nothing is added to such a folder any more, so what no row names
 /// now, no row will. The system frees the lock when the process ends, however it ends. A
-/// transaction holds the writer, and so the lock, until it is over, even when all handles are
-/// dropped meanwhile.
+/// transaction holds the writer, and so the lock, until it is over, even if all handles are dropped
+/// before.
 ///
 /// The lock says that the writer has ended, not that its last commit has. A database in the same
 /// machine's files ends with its process, as SQLite does. A server may still finish a commit that

@@ -37,7 +37,7 @@ impl Participant for Keep {
     }
 
     fn abort(&mut self) {
-        // The next attempt links it once more. What stays is swept away.
+        // The next attempt links it once more. Blobs that are left are swept away.
         if let Err(error) = self.body.take_back(&self.path) {
             let path = self.path.display();
             tracing::warn!(%error, %path, "a blob that was aborted stays until a sweep");

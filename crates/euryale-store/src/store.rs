@@ -58,7 +58,7 @@ use euryale_core::{Blob, Database, SpooledBody, Transaction};
 /// on a disk here; to fetch one first holds a worker and a connection for as long.
 #[doc(alias = "IBlobStorage")]
 pub trait BlobStore: Send + Sync + 'static {
-    /// The blob called `name`, open. It can be read to its end, also when it is removed meanwhile.
+    /// The blob called `name`, open. It can be read to its end, even if it is removed in between.
     ///
     /// # Errors
     /// `NotFound` when there is none. A reader whose snapshot is older than a removal sees this,
@@ -101,7 +101,7 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Removes the blob called `name` once `transaction` has committed.
     ///
-    /// A name that names no blob is no error. A removal that fails cannot undo anything any more:
+    /// A name without a blob is not an error. A removal that fails cannot undo anything any more:
     /// it is logged and counted by the transaction, and the blob stays without a row.
     fn remove<D: Database>(&self, name: &str, transaction: &mut Transaction<'_, D>);
 }

@@ -1,4 +1,4 @@
-//! What writers left over that have ended.
+//! Leftovers of writers that have ended.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry, File};

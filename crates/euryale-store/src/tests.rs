@@ -16,7 +16,7 @@ use super::{BlobStore, FolderStore, writer};
 
 type Tx<'a> = Transaction<'a, CountingDatabase>;
 
-/// A folder of blobs, and a database that does as it is told.
+/// A folder of blobs, and a database under control of the test.
 struct Folder {
     root: TempDir,
     store: FolderStore,
@@ -76,7 +76,7 @@ impl Folder {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// All that stands in the folder: blobs and locks.
+    /// All entries of the folder: blobs and locks.
     fn names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for writer in fs::read_dir(self.root.path()).unwrap() {

@@ -2,8 +2,8 @@
 
 use crate::outline::{Outline, Span};
 
-/// Puts what is in the page's panels into those of the same name in the layout. What else the page
-/// has is left out, but for its head, which is added to the layout's; its title replaces the
+/// Puts what is in the page's panels into those of the same name in the layout. Everything else in
+/// the page is left out, but for its head, which is added to the layout's; its title replaces the
 /// layout's.
 ///
 /// A page with a panel `content` and a layout without one: it goes into the element whose id is

@@ -193,7 +193,7 @@ impl Run {
         }
     }
 
-    /// Waits for a whole page, in the transform's span, for so long.
+    /// Waits for a whole page, in the transform's span, up to a limit.
     async fn wait(
         &self,
         watch: &Watch,

@@ -49,8 +49,7 @@ impl std::error::Error for SubResponseError {
 /// The HTML of the answer to a [`sub_request`](crate::sub_request), of up to `limit` bytes. It is
 /// read as pages are: in the charset that its `Content-Type` declares, and as UTF-8 otherwise.
 ///
-/// What caches may do with it is in its headers: note [`Caching::of`](crate::Caching::of) them
-/// before.
+/// Its caching rules are in its headers: note [`Caching::of`](crate::Caching::of) them before.
 ///
 /// # Errors
 /// It is not a whole, uncoded HTML document with status 200.

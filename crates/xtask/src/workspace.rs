@@ -20,7 +20,7 @@ pub(crate) struct Workspace {
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     pub(crate) name: String,
-    /// Below the root; empty for a package that stands in the root itself.
+    /// Below the root; empty for a package in the root itself.
     pub(crate) folder: String,
     pub(crate) published: bool,
     /// As the manifest says it.

@@ -19,7 +19,7 @@ pub(crate) fn missing(place: impl std::fmt::Display) -> StartError {
     )
 }
 
-/// None: there are none.
+/// None if the site has no certificates.
 pub(crate) fn read(edge: &Edge) -> Result<Option<ServerConfig>, StartError> {
     let (certificates, key) = match (&edge.tls_cert, &edge.tls_key) {
         (Some(certificates), Some(key)) => (certificates, key),

@@ -1,8 +1,8 @@
 //! What another site makes a reader's browser send is refused.
 //!
-//! tower-http's `CsrfLayer` does it. Of methods other than GET, HEAD and OPTIONS it lets through
-//! what browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is the
-//! request's host), and requests without any mark, because no browser sent them. So a proxy in
+//! tower-http's `CsrfLayer` does it. For methods other than GET, HEAD and OPTIONS, it lets requests
+//! through that browsers mark as coming from this site (`Sec-Fetch-Site`, or an `Origin` that is
+//! the request's host), and requests without any mark, because no browser sent them. So a proxy in
 //! front has to pass on `Host` and `Origin` as they are.
 
 use std::sync::Arc;

@@ -59,7 +59,7 @@ pub(crate) struct SocketCell {
     /// The first line of a head has filled all the room that a head has.
     long_target: AtomicBool,
     /// When the head was parsed whose response hyper has and has not begun to write: nanoseconds
-    /// after `born`, plus one. Zero: there is none.
+    /// after `born`, plus one. Zero if there is no such request.
     unwritten: AtomicU64,
     ending: AtomicU8,
     /// Why it will end, once hyper is through: set by what hyper does not know.

@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Database,
     /// Keeps blobs.
     Store,
-    /// What runs after a commit.
+    /// Runs after a commit.
     After,
     /// Runs applications that are not written in Rust.
     Host,

@@ -1,4 +1,4 @@
-//! Words that may stand in few places or in none.
+//! Words that are allowed in few places or nowhere.
 
 use super::{Finding, file_name, is_under};
 use crate::source::{Source, has_word};

@@ -369,7 +369,7 @@ fn files_whose_database_is_not_there_are_left_alone() {
         );
         assert_eq!(blobs(), before);
     }
-    // Blobs without a mark do not name their database: it is not one that knows no file.
+    // Blobs without a mark do not name their database: it is not a database without files.
     let mark = folder.path().join("blobs").join("owner");
     std::fs::rename(&mark, away.path().join("owner")).unwrap();
     assert!(Data::open(folder.path()).is_err());

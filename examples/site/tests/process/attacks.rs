@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{PATIENCE, Running, eventually, exit_code, get, give_up, program};
 
-/// Runs the program against the site, which is asked for pages meanwhile, and none comes `late`;
-/// what the program said. None: it is not here.
+/// Runs the program against the site, which gets requests for pages at the same time, and none
+/// comes `late`; what the program said. None: it is not here.
 fn attacked(site: &Running, name: &str, arguments: &[&str], late: Duration) -> Option<String> {
     let child = match program(name)
         .args(arguments)

@@ -164,7 +164,7 @@ fn it_puts_the_parts_together_and_asks_once_for_each() {
         assert!(body == chord);
     }
     assert_eq!(sent() - before, 21, "each once");
-    // Of the whole, that is in the cache now.
+    // Parts of the whole file, which is in the cache now.
     let Some((head, body)) = nginx.get(path, &["-r", "-100"]) else {
         return;
     };

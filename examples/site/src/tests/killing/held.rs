@@ -181,7 +181,7 @@ impl Holding {
     }
 }
 
-/// Has nothing to do but to hold the transaction where it stands among the participants.
+/// Has nothing to do but to hold the transaction at its place among the participants.
 struct Stop(Point);
 
 impl Participant for Stop {
