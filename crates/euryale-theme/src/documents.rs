@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use euryale_core::ledger::Counter;
 use euryale_core::{CatchPanic, Internal, InternalRequest, PanicMessage, Route};
-use euryale_transform::{
-    Caching, Page, Parts, ReferenceError, SubResponseError, read_html, resolve, sub_request,
+use euryale_subrequest::{
+    Caching, ReferenceError, SubResponseError, read_html, resolve, sub_request,
 };
+use euryale_transform::{Page, Parts};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;

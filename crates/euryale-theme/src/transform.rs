@@ -62,7 +62,7 @@ impl ThemeParameters {
 ///
 /// A response with the header `X-Theme-Disabled`, as Plone sets it, is not themed.
 ///
-/// [`Caching`]: euryale_transform::Caching
+/// [`Caching`]: euryale_subrequest::Caching
 #[derive(Clone, Debug)]
 pub struct ThemeTransform {
     theme: LiveTheme,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use euryale_core::ledger::Counter;
-use euryale_transform::{Parts, ReferenceError, SubResponseError};
+use euryale_subrequest::{ReferenceError, SubResponseError};
+use euryale_transform::Parts;
 use http::StatusCode;
 
 /// Why a tile is not in the page. It is logged, and replaced by an error tile.

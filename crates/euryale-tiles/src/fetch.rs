@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use euryale_core::{BlockingLane, CatchPanic, Internal, InternalRequest, Response};
-use euryale_transform::{Caching, read_html, resolve, sub_request};
+use euryale_subrequest::{Caching, read_html, resolve, sub_request};
 use http::header::LOCATION;
 use http::{Extensions, StatusCode, Uri, request as parts};
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use euryale_transform::{Caching, resolve};
+use euryale_subrequest::{Caching, resolve};
 use http::Uri;
 use tracing::Instrument;
 

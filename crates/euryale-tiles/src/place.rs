@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::mem;
 use std::task::{Context, Poll};
 
-use euryale_transform::Caching;
+use euryale_subrequest::Caching;
 
 use crate::fetch::Asker;
 use crate::fetches::{Fetches, Found};

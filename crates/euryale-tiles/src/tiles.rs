@@ -4,7 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use euryale_core::{Body, BoxError, Internal, Ledger};
-use euryale_transform::{Caching, ComposePage, Page, Transform, resolve};
+use euryale_subrequest::{Caching, resolve};
+use euryale_transform::{ComposePage, Page, Transform};
 use http::{Response, response};
 use tokio::time::{Instant, timeout_at};
 

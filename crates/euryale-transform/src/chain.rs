@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{BlobHandle, Body, ErrorKind, PanicMessage, Response};
+use euryale_subrequest::text as html;
 use http::header::{CONTENT_ENCODING, CONTENT_RANGE};
 use http::{HeaderValue, Method, StatusCode, response};
 use http_body::Body as _;
@@ -16,7 +17,7 @@ use crate::run::Run;
 use crate::tag::{self, Known, Suffix};
 use crate::transform::{Kind, Transform};
 use crate::watch::Watch;
-use crate::{Page, TransformMeters, TransformsOff, framing, text};
+use crate::{Page, TransformMeters, TransformsOff, framing};
 
 pub(crate) struct Chain {
     steps: Vec<Step>,
@@ -287,8 +288,8 @@ fn is_page(response: &Response, is_head: bool) -> bool {
                 | StatusCode::NOT_MODIFIED
         );
     is_whole
-        && text::is_html(headers)
-        && text::charset(headers).is_some()
+        && html::is_html(headers)
+        && html::charset(headers).is_some()
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_RANGE)
         && response.extensions().get::<BlobHandle>().is_none()

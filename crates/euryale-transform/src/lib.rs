@@ -146,7 +146,6 @@
 #![forbid(unsafe_code)]
 
 mod book;
-mod caching;
 mod chain;
 mod framing;
 mod future;
@@ -157,13 +156,10 @@ mod page;
 mod parts;
 mod pass;
 mod per_transform;
-mod reference;
 mod replay;
 mod rewriting;
 mod run;
 mod service;
-mod sub_request;
-mod sub_response;
 mod tag;
 #[cfg(test)]
 mod tests;
@@ -174,7 +170,6 @@ mod watch;
 pub use lol_html::{Selector, html_content};
 
 pub use self::book::TransformBook;
-pub use self::caching::Caching;
 pub use self::future::TransformChainFuture;
 pub use self::handlers::{Element, Handlers};
 pub use self::layer::TransformChainLayer;
@@ -182,8 +177,5 @@ pub use self::off::TransformsOff;
 pub use self::page::Page;
 pub use self::parts::Parts;
 pub use self::per_transform::{PerTransform, TransformMeters};
-pub use self::reference::{ReferenceError, resolve, without_dots};
 pub use self::service::TransformChain;
-pub use self::sub_request::sub_request;
-pub use self::sub_response::{SubResponseError, read_html};
 pub use self::transform::{ComposePage, EditHead, Rewrite, Transform, TransformPage};

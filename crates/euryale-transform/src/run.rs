@@ -9,6 +9,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use euryale_core::ledger::GaugeGuard;
 use euryale_core::{Body, BoxError, Error, ErrorKind, Response};
+use euryale_subrequest::text as html;
 use http::header::{ETAG, IF_NONE_MATCH, LAST_MODIFIED};
 use http::response::Parts;
 use http::{HeaderValue, Method, StatusCode};
@@ -171,8 +172,8 @@ impl Run {
                 return failed;
             }
         };
-        let charset = text::charset(&state.head.headers);
-        let Some(page) = charset.and_then(|charset| text::decode(&read, charset)) else {
+        let charset = html::charset(&state.head.headers);
+        let Some(page) = charset.and_then(|charset| html::decode(&read, charset)) else {
             state.body = Replay::body(read, Body::empty());
             state.untag();
             return watch.failed(&text::NoText);
@@ -249,8 +250,8 @@ impl Run {
         if handlers.is_empty() {
             return Ok(());
         }
-        let charset = text::charset(&state.head.headers);
-        let is_declared = text::declared(&state.head.headers).is_some();
+        let charset = html::charset(&state.head.headers);
+        let is_declared = html::declared(&state.head.headers).is_some();
         let Some(pass) =
             charset.and_then(|charset| Pass::new(charset, is_declared, handlers, is_text))
         else {

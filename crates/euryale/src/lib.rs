@@ -283,6 +283,7 @@ pub use euryale_publisher as publisher;
 pub use euryale_respond as respond;
 pub use euryale_spool as spool;
 pub use euryale_store as store;
+pub use euryale_subrequest as subrequest;
 pub use euryale_tiles as tiles;
 pub use euryale_transform as transform;
 

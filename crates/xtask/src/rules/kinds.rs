@@ -61,7 +61,8 @@ impl Kind {
     pub(crate) fn may_import(self, name: &str, other: Self) -> bool {
         match self {
             Ground => false,
-            Layer => other == Ground,
+            // A layer may ask the site itself.
+            Layer => other == Ground || name == "euryale-subrequest",
             // They share the libraries below them, and are written for one layer.
             Transform => matches!(other, Ground | Transform) || name == "euryale-transform",
             Database => matches!(other, Ground | Database),

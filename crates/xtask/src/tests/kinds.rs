@@ -17,6 +17,7 @@ fn members() -> Members<'static> {
         ("euryale-server", Kind::Around),
         ("euryale-spool", Kind::Layer),
         ("euryale-sqlite", Kind::Database),
+        ("euryale-subrequest", Kind::Transform),
         ("euryale-test", Kind::Tool),
         ("euryale-tiles", Kind::Transform),
         ("euryale-transform", Kind::Layer),
@@ -57,17 +58,19 @@ fn each_kind_imports_what_its_rule_says() {
         Kind::ALL.map(|kind| format!("{kind}: {}", allowed(kind))),
         [
             "ground: ",
-            "layer: euryale-core",
-            "transform: euryale-core euryale-tiles euryale-transform",
+            "layer: euryale-core euryale-subrequest",
+            "transform: euryale-core euryale-subrequest euryale-tiles euryale-transform",
             "database: euryale-core euryale-sqlite",
             "store: euryale-core",
             "after: euryale-core euryale-sqlite",
-            "host: euryale euryale-core euryale-server euryale-spool euryale-sqlite euryale-tiles \
+            "host: euryale euryale-core euryale-server euryale-spool euryale-sqlite \
+             euryale-subrequest euryale-tiles \
              euryale-transform",
             "around: euryale-core euryale-server",
-            "facade: euryale-core euryale-spool euryale-tiles euryale-transform",
-            "tool: euryale euryale-core euryale-server euryale-spool euryale-sqlite euryale-test \
-             euryale-tiles euryale-transform",
+            "facade: euryale-core euryale-spool euryale-subrequest euryale-tiles \
+             euryale-transform",
+            "tool: euryale euryale-core euryale-server euryale-spool euryale-sqlite \
+             euryale-subrequest euryale-test euryale-tiles euryale-transform",
         ]
     );
 }

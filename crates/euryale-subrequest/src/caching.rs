@@ -11,7 +11,7 @@ use http::header::{self, HeaderName, HeaderValue};
 /// headers by theirs.
 ///
 /// ```
-/// use euryale_transform::Caching;
+/// use euryale_subrequest::Caching;
 /// use http::HeaderMap;
 /// use http::header::{CACHE_CONTROL, HeaderValue};
 ///

@@ -1,12 +1,15 @@
 //! What the site answers to a transform.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 
-use euryale_core::{BoxError, Response};
+use bytes::Bytes;
+use euryale_core::{Body, BoxError, Response};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
+use http_body::Body as _;
 
-use crate::replay::{Collected, collect};
 use crate::text;
 
 /// Why there is no HTML in an answer.
@@ -65,11 +68,27 @@ pub async fn read_html(response: Response, limit: usize) -> Result<String, SubRe
     if declared(&head.headers).is_some_and(|length| length > limit as u64) {
         return Err(SubResponseError::TooLarge);
     }
-    match collect(body, limit).await {
-        Collected::All(read) => text::decode(&read, charset).ok_or(SubResponseError::NotText),
-        Collected::TooLarge(_) => Err(SubResponseError::TooLarge),
-        Collected::Failed(_, error) => Err(SubResponseError::Failed(error)),
+    let read = collect(body, limit as u64).await?;
+    text::decode(&read, charset).ok_or(SubResponseError::NotText)
+}
+
+async fn collect(mut body: Body, limit: u64) -> Result<Vec<Bytes>, SubResponseError> {
+    if body.size_hint().lower() > limit {
+        return Err(SubResponseError::TooLarge);
     }
+    let mut read = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        // Trailers describe the original answer.
+        if let Ok(data) = frame.map_err(SubResponseError::Failed)?.into_data() {
+            length += data.len() as u64;
+            read.push(data);
+            if length > limit {
+                return Err(SubResponseError::TooLarge);
+            }
+        }
+    }
+    Ok(read)
 }
 
 fn declared(headers: &HeaderMap) -> Option<u64> {
