@@ -97,7 +97,7 @@
 //!
 //! # What differs
 //!
-//! * **`method="ssi"` and `"esi"`, HTML inside `<theme>`, and the older namespaces** are errors
+//! * **`method="ssi"`, `"ssiwait"` and `"esi"`, and HTML inside `<theme>`** are errors
 //!   that name file and line.
 //! * **Pages are read as HTML**, not by libxml2, which knows HTML 4. Well-formed pages have the
 //!   same tree. As in libxml2, no `tbody` is implied, and in a theme `<div/>` has no children. What

@@ -3,7 +3,7 @@
 use roxmltree::Node;
 
 use super::condition::{About, PathPattern, Test};
-use super::reader::Reader;
+use super::reader::{Reader, needs_content};
 use super::selector::{Written, children_of, from_top, pattern};
 use super::{
     Action, ContentRule, ContentTarget, DEFAULT_MODE, Names, RAW_MODE, Source, TestId, ThemeRule,
@@ -286,6 +286,10 @@ impl Reader {
             }
             let expr = self.compiled(node, &written)?;
             ids.push(self.test(About::Expr(expr), wanted));
+        }
+        if let Some(content) = content.filter(|_| needs_content(node)) {
+            let expr = self.compiled(node, content)?;
+            ids.push(self.test(About::Expr(expr), true));
         }
         for (name, wanted) in [("if-path", true), ("if-not-path", false)] {
             if let Some(text) = node.attribute(name) {

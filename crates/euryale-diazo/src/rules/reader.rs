@@ -19,9 +19,12 @@ const DIAZO: &str = "http://namespaces.plone.org/diazo";
 const CSS: &str = "http://namespaces.plone.org/diazo/css";
 const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 pub(super) const XSLT: &str = "http://www.w3.org/1999/XSL/Transform";
-const OLD: [&str; 2] = [
-    "http://openplans.org/deliverance",
-    "http://namespaces.plone.org/xdv",
+/// Before Diazo had its name. They mean the same, but for `nocontent`.
+const DELIVERANCE: &str = "http://openplans.org/deliverance";
+const XDV: &str = "http://namespaces.plone.org/xdv";
+const OLD_CSS: [&str; 2] = [
+    "http://namespaces.plone.org/xdv+css",
+    "http://namespaces.plone.org/diazo+css",
 ];
 
 const CONDITIONS: [&str; 6] = [
@@ -126,7 +129,28 @@ pub(super) struct Reader {
 }
 
 pub(super) fn is_diazo(node: Node<'_, '_>) -> bool {
-    node.tag_name().namespace() == Some(DIAZO)
+    matches!(node.tag_name().namespace(), Some(DIAZO | DELIVERANCE | XDV))
+}
+
+/// In Deliverance a rule without content did nothing, unless it said otherwise.
+pub(super) fn needs_content(node: Node<'_, '_>) -> bool {
+    node.tag_name().namespace() == Some(DELIVERANCE)
+        && !node.has_attribute("if-content")
+        && node.has_attribute("content")
+        && node
+            .attribute("nocontent")
+            .is_none_or(|otherwise| otherwise == "theme")
+}
+
+fn is_css(namespace: Option<&str>) -> bool {
+    namespace.is_some_and(|namespace| namespace == CSS || OLD_CSS.contains(&namespace))
+}
+
+/// An attribute of the namespace for CSS.
+fn css_attribute<'n>(node: Node<'n, '_>, name: &str) -> Option<&'n str> {
+    let mut all = node.attributes();
+    let found = all.find(|known| is_css(known.namespace()) && known.name() == name);
+    found.map(|attribute| attribute.value())
 }
 
 impl Reader {
@@ -169,11 +193,6 @@ impl Reader {
         }
         let result = if is_diazo(root) && root.tag_name().name() == "rules" {
             self.rules_element(root, nested)
-        } else if OLD
-            .iter()
-            .any(|old| root.tag_name().namespace() == Some(old))
-        {
-            Err(self.error(root, format!("an old namespace: write xmlns=\"{DIAZO}\"")))
         } else {
             Err(self.error(
                 root,
@@ -197,7 +216,13 @@ impl Reader {
         let own = self.conditions(rules, None)?;
         self.when.extend(own);
         for child in rules.children().filter(Node::is_element) {
-            match (child.tag_name().namespace(), child.tag_name().name()) {
+            let namespace = child.tag_name().namespace();
+            let namespace = if is_diazo(child) {
+                Some(DIAZO)
+            } else {
+                namespace
+            };
+            match (namespace, child.tag_name().name()) {
                 (Some(DIAZO), "rules") => self.rules_element(child, nested + 1)?,
                 (Some(DIAZO), "theme") => self.theme(child)?,
                 (Some(DIAZO), "notheme") => {
@@ -330,10 +355,10 @@ impl Reader {
 
     /// A selector: `css:name` comes before `name`.
     pub(super) fn written(&self, node: Node<'_, '_>, name: &str) -> Option<Written> {
-        let css = node.attribute((CSS, name));
+        let css = css_attribute(node, name);
         let text = css.or_else(|| node.attribute(name))?;
         Some(match css {
-            Some(text) => Written::css(text, node.attribute((CSS, "prefix"))),
+            Some(text) => Written::css(text, css_attribute(node, "prefix")),
             None => Written::xpath(text),
         })
     }
@@ -347,7 +372,7 @@ impl Reader {
     ) -> Result<(), LoadError> {
         for attribute in node.attributes() {
             let name = attribute.name();
-            let is_css = attribute.namespace() == Some(CSS);
+            let is_css = is_css(attribute.namespace());
             let is_known = known.contains(&name) || CONDITIONS.contains(&name);
             if is_css && name == "prefix" {
                 continue;

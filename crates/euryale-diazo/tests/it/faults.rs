@@ -195,8 +195,8 @@ fn files_that_are_no_rules_are_refused() {
     let cases: [(&[u8], &str); 5] = [
         (b"<html/>", "a rules file begins with <rules"),
         (
-            b"<rules xmlns=\"http://openplans.org/deliverance\"/>",
-            "an old namespace",
+            b"<rules xmlns=\"http://namespaces.plone.org/other\"/>",
+            "a rules file begins with <rules",
         ),
         (
             b"<rules xmlns=\"http://namespaces.plone.org/diazo\">\n\xff</rules>",
