@@ -59,7 +59,7 @@ async fn check(response: Response, status: u16, accept: &str, case: &str) {
     let is_browser = accept == "text/html";
     assert_eq!(response.status(), status, "{case}");
     let headers = response.headers().clone();
-    let retry_after = headers.get("retry-after").map(|after| after.as_bytes());
+    let retry_after = headers.get("retry-after").map(http::HeaderValue::as_bytes);
     let expected = (status == 503).then_some(b"1".as_slice());
     assert_eq!(retry_after, expected, "{case}");
     let content_type = if is_browser {

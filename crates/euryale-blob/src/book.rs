@@ -1,4 +1,4 @@
-//! What the layers count.
+//! The counters of the layers.
 
 use euryale_core::ledger::{Book, Counter, Figures};
 

@@ -1,9 +1,9 @@
-//! What a pool counts.
+//! The counters of a pool.
 
 use euryale_core::DropReason;
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram, Kind, Unsettled};
 
-/// What a [`Pool`](crate::Pool) counts: its connections, its workers, and its queue.
+/// Counters of a [`Pool`](crate::Pool): its connections, its workers, and its queue.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct PoolBook {

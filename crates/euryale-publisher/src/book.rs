@@ -1,4 +1,4 @@
-//! What the policy for conflicts counts.
+//! The counters of the policy for conflicts.
 
 #[cfg(test)]
 mod tests;
@@ -7,7 +7,7 @@ use euryale_core::ledger::{Book, Figures, Kind};
 
 use crate::PerRoute;
 
-/// What a [`ConflictPolicy`](crate::ConflictPolicy) counts.
+/// Counters of a [`ConflictPolicy`](crate::ConflictPolicy).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ConflictBook {

@@ -1,8 +1,8 @@
-//! What the server counts.
+//! The counters of the server.
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Histogram};
 
-/// What a [`Server`](crate::Server) counts.
+/// Counters of a [`Server`](crate::Server).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ServerBook {

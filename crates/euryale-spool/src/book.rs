@@ -1,4 +1,4 @@
-//! What the layer counts.
+//! The counters of the layer.
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Unsettled};
 

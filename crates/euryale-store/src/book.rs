@@ -1,8 +1,8 @@
-//! What stores count.
+//! The counters of stores.
 
 use euryale_core::ledger::{Book, Counter, Figures};
 
-/// What a store of blobs counts.
+/// Counters of a store of blobs.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct StoreBook {

@@ -1,9 +1,9 @@
-//! What a theme counts.
+//! The counters of a theme.
 
 use euryale_core::ledger::{Book, Figures};
 use euryale_transform::Parts;
 
-/// What a [`ThemeTransform`](crate::ThemeTransform) counts.
+/// Counters of a [`ThemeTransform`](crate::ThemeTransform).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct DocumentBook {

@@ -1,9 +1,9 @@
-//! What tiles count.
+//! The counters of tiles.
 
 use euryale_core::ledger::{Book, Figures};
 use euryale_transform::Parts;
 
-/// What [`Tiles`](crate::Tiles) count.
+/// Counters of [`Tiles`](crate::Tiles).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TileBook {

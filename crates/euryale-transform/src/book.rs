@@ -1,10 +1,10 @@
-//! What the chain counts.
+//! The counters of the chain.
 
 use euryale_core::ledger::{Book, Counter, Figures, Gauge, Kind, Unsettled};
 
 use crate::PerTransform;
 
-/// What a chain of transforms counts.
+/// Counters of a chain of transforms.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TransformBook {

@@ -2,7 +2,7 @@
 
 use euryale_core::ledger::{Counter, Figures};
 
-/// What the site was asked for on behalf of a page, and what came of it.
+/// Documents that the site was asked for on behalf of a page, by outcome.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Parts {

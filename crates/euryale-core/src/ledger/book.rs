@@ -1,4 +1,4 @@
-//! What a crate counts, declared beside its code.
+//! The counters of a crate, declared beside its code.
 
 use std::any::Any;
 use std::fmt;
@@ -11,7 +11,7 @@ pub trait Book: Any + fmt::Debug + Send + Sync {
     /// watched. Names, labels and units follow Prometheus' conventions, and are an interface.
     fn figures(&self, figures: &mut Figures);
 
-    /// Names what is held now and must be given back. Default: nothing ever is.
+    /// Names everything that is held now and must be given back. Default: nothing ever is.
     fn unsettled(&self, _unsettled: &mut Unsettled) {}
 }
 

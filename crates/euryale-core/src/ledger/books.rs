@@ -1,8 +1,8 @@
-//! What core itself counts.
+//! Core's own counters.
 
 use super::{Book, Counter, Figures, Gauge, Kind, LaneMeter, Lanes, Stops, Unsettled, Value};
 
-/// What core itself counts, by part. Every ledger has it; it needs no [`of`](super::Ledger::of).
+/// Core's own counters, by part. Every ledger has them, without [`of`](super::Ledger::of).
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Books {
@@ -10,7 +10,7 @@ pub struct Books {
     pub transactions: Transactions,
     /// Snapshots that later passes were to see.
     pub snapshots: Snapshots,
-    /// What was spawned by transactions that have committed.
+    /// Tasks that committed transactions have spawned.
     pub tasks: Tasks,
     /// Blocking lanes, by name.
     pub lanes: Lanes,
@@ -33,7 +33,7 @@ pub struct Transactions {
     pub committed: Counter,
     /// Rolled back.
     pub aborted: Counter,
-    /// Nobody knows.
+    /// Ended with an unknown outcome.
     pub in_doubt: Counter,
     /// Stopped before their commit, whether they had begun or not. Those that had are among the
     /// aborted ones.
@@ -56,7 +56,7 @@ pub struct Snapshots {
     pub unsupported: Counter,
 }
 
-/// What was spawned by transactions that have committed.
+/// Tasks that committed transactions have spawned.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Tasks {

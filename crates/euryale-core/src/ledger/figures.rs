@@ -141,7 +141,7 @@ impl Figures {
         }
     }
 
-    /// The durations of a histogram with exactly these labels; none if there is no such.
+    /// The durations of a histogram with exactly these labels; no durations if there is none.
     pub fn durations(&self, name: &str, labels: &[(&str, &str)]) -> Distribution {
         match self.value(name, labels) {
             Some(Value::Durations(durations)) => (**durations).clone(),
@@ -149,7 +149,7 @@ impl Figures {
         }
     }
 
-    /// The series of a family, by the value of this label: what is counted by name.
+    /// The series of a family, by the value of this label.
     pub fn by_label<'a>(
         &'a self,
         name: &str,
