@@ -1,4 +1,4 @@
-//! What operators and balancers see of a pool, and what they can change.
+//! The view of a pool for operators and balancers: its status, its bounds, and its end.
 //!
 //! A pool has the type of its database. [`PoolControl`] has none, so pages for operators, agents of
 //! balancers and consoles take any pool as `&dyn PoolControl`.
