@@ -28,15 +28,23 @@ impl Database for Sqlite {
         let left = begin
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let Some(left) = left.filter(|left| *left < configured) else {
-            return Ok(start(connection, begin.access)?);
-        };
-        wait(connection, left)?;
+        let bounded = left.filter(|left| *left < configured);
+        if let Some(left) = bounded {
+            wait(connection, left)?;
+        }
         let begun = start(connection, begin.access);
-        // Later statements have the lock already, and other jobs have other deadlines.
-        wait(connection, configured)?;
+        if bounded.is_some() {
+            // What follows has the lock already, and other jobs have other deadlines.
+            wait(connection, configured)?;
+        }
         match begun {
-            Err(error) if fault(&error) == Fault::Conflict => Err(Box::new(DeadlinePassed)),
+            Err(error) if fault(&error) == Fault::Conflict => {
+                self.book().not_begun.add(1);
+                match bounded {
+                    Some(_) => Err(Box::new(DeadlinePassed)),
+                    None => Err(error.into()),
+                }
+            }
             begun => Ok(begun?),
         }
     }

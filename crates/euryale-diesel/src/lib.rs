@@ -73,11 +73,13 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod database;
 mod error;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use self::book::DieselBook;
 pub use self::error::{DeadlinePassed, OpenError, TransactionLeftOpen};
 pub use self::sqlite::Sqlite;

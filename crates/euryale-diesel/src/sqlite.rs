@@ -7,9 +7,10 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, QueryResult, RunQueryDsl, SqliteConnection};
+use euryale_core::Ledger;
 
-use crate::OpenError;
 use crate::error::Problem;
+use crate::{DieselBook, OpenError};
 
 type Hook = Arc<dyn Fn(&mut SqliteConnection) -> QueryResult<()> + Send + Sync>;
 
@@ -23,6 +24,7 @@ pub struct Sqlite {
     path: String,
     busy_timeout: Duration,
     on_connect: Vec<Hook>,
+    book: Arc<DieselBook>,
 }
 
 impl Sqlite {
@@ -36,6 +38,7 @@ impl Sqlite {
             path: path.into(),
             busy_timeout: Duration::from_secs(5),
             on_connect: Vec::new(),
+            book: Arc::default(),
         };
         database.establish()?;
         Ok(database)
@@ -62,9 +65,19 @@ impl Sqlite {
         self
     }
 
+    /// Counts in this ledger: the [`DieselBook`]. Give it the pool's, so that `/metrics` shows it.
+    pub fn ledger(mut self, ledger: &Ledger) -> Self {
+        self.book = ledger.of();
+        self
+    }
+
     /// The file.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    pub(crate) fn book(&self) -> &DieselBook {
+        &self.book
     }
 
     pub(crate) fn configured_busy_timeout(&self) -> Duration {
@@ -89,6 +102,7 @@ impl Sqlite {
         for hook in &self.on_connect {
             hook(&mut connection).map_err(|source| error(Problem::Setting(source)))?;
         }
+        self.book.opened.add(1);
         Ok(connection)
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use euryale_connection::Pool;
-use euryale_core::{Access, Begin, Database, ErrorKind, Fault};
+use euryale_core::{Access, Begin, Database, ErrorKind, Fault, Ledger};
 use euryale_test::assert_quiet;
 use libsqlite3_sys as _;
 use tempfile::TempDir;
@@ -74,7 +74,8 @@ async fn eight_simultaneous_inserts_succeed() {
 #[tokio::test]
 async fn a_writer_that_waited_in_vain_is_a_conflict() {
     let (_folder, database) = database();
-    let database = database.busy_timeout(Duration::ZERO);
+    let ledger = Ledger::new();
+    let database = database.busy_timeout(Duration::ZERO).ledger(&ledger);
     let mut other = database.connect().unwrap();
     let write = Begin::new(Access::Write);
     database.begin(&mut other, write).unwrap();
@@ -90,6 +91,12 @@ async fn a_writer_that_waited_in_vain_is_a_conflict() {
     assert_eq!(readers.await.unwrap(), 0, "readers wait for nobody");
     database.commit(&mut other).unwrap();
     assert_eq!(insert().await.unwrap(), 1);
+    let exposition = ledger.exposition();
+    assert!(
+        exposition.contains("\neuryale_diesel_not_begun_total 1\n")
+            && exposition.contains("\neuryale_diesel_connections_opened_total 2\n"),
+        "{exposition}"
+    );
     assert_quiet(pool.ledger()).await;
 }
 
