@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 ///     "attachment; filename=\"r_sum_ _final_.pdf\"; \
 ///      filename*=UTF-8''r%C3%A9sum%C3%A9%20%22final%22.pdf"
 /// );
-/// let mut response = euryale_core::Response::default();
+/// let mut response = euryale_core::Response::new(euryale_core::Body::default());
 /// response.headers_mut().insert(http::header::CONTENT_DISPOSITION, value);
 /// ```
 ///

@@ -14,6 +14,14 @@ pub type Request<B = SpooledBody> = http::Request<B>;
 /// What a publisher gives back.
 ///
 /// `Response<B>` has another body, as responses have in the middleware of others.
+///
+/// ```
+/// use euryale_core::{Body, Response};
+///
+/// let moved = Response::builder().status(303).header("location", "/").body(Body::default())?;
+/// assert_eq!(moved.status(), 303);
+/// # Ok::<(), http::Error>(())
+/// ```
 pub type Response<B = Body> = http::Response<B>;
 
 /// Synchronous, transactional application code: one request, one transaction, one thread.
