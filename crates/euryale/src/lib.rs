@@ -169,6 +169,8 @@
 //!   the values first, and move those.
 //! * **Borrowed data escapes**, or **lifetime may not live long enough**: the same for a connection
 //!   or its rows. Collect the rows.
+//! * **Implementation of `FnOnce`**, or of `Fn`, **is not general enough**: a closure was given to
+//!   [`Stack::publish`]. Give it to [`Stack::publish_fn`].
 //! * **Is not a place in a pool's queue**: the claim of a `Publication` does not come from a pool.
 //! * **Does not publish from the database**: a publisher must be a plain function with the
 //!   signature in the message, for the same database, and not an `async fn`.

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::io;
+use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -19,9 +20,9 @@ const SPARE: usize = 16;
 /// ```
 /// use euryale::BlockingThreads;
 ///
-/// let threads = BlockingThreads::new().publishers(8);
-/// let others = "and those for files, bodies, promises and what comes after";
-/// assert_eq!(threads.sum(), 8 + 32 + 4 + 8 + 128 + 64, "{others}");
+/// let threads = BlockingThreads::new().publishers(8).cpu(2);
+/// let others = "and those for files, bodies, promises, deferred responses and transforms";
+/// assert_eq!(threads.sum(), 8 + 32 + 4 + 8 + 128 + 64 + 2, "{others}");
 /// let runtime = euryale::runtime(&threads)?;
 /// # drop(runtime);
 /// # Ok::<(), std::io::Error>(())
@@ -41,8 +42,8 @@ pub struct BlockingThreads {
 
 impl BlockingThreads {
     /// 2 publishers, 32 threads that read files, 4 that write request bodies, 8 for promises that
-    /// block, 128 that compute deferred responses and 64 that write bodies: what a pool and the
-    /// layers have by default.
+    /// block, 128 that compute deferred responses, 64 that write bodies, and one for each core that
+    /// transforms pages: what a pool and the layers have by default.
     pub fn new() -> Self {
         Self {
             publishers: 2,
@@ -51,7 +52,7 @@ impl BlockingThreads {
             promises: 8,
             deferred: 128,
             writers: 64,
-            cpu: 0,
+            cpu: available_parallelism().map_or(1, usize::from),
             application: 0,
         }
     }
@@ -90,7 +91,7 @@ impl BlockingThreads {
 
     /// As [`BlockingLane::cpu`](crate::BlockingLane::cpu) and
     /// [`TransformChainLayer::threads`](crate::transform::TransformChainLayer::threads), all
-    /// together. Default: 0, for a stack has none by itself.
+    /// together. Default: as many as there are cores, like one chain of transforms.
     pub fn cpu(mut self, threads: usize) -> Self {
         self.cpu = threads;
         self

@@ -281,13 +281,16 @@ impl<D: Database> Stack<D> {
                 writers,
                 transforms,
                 threads = there,
-                "the stack may want more blocking threads than its runtime has for it: make one \
-                    with euryale::runtime"
+                "the stack may want more blocking threads than its runtime has for it: raise the \
+                    numbers of BlockingThreads, and build the runtime with euryale::runtime"
             );
         }
     }
 
-    /// The service: publishes with `publisher`.
+    /// The service: publishes with `publisher`, a function or a type with [`Publisher`].
+    ///
+    /// For a closure, call [`publish_fn`](Self::publish_fn). Here its arguments would need their
+    /// types, and the compiler says "implementation of `FnOnce` is not general enough".
     pub fn publish(self, publisher: impl Publisher<D>) -> StackService {
         self.check_threads();
         let ledger = self.pool.ledger().clone();

@@ -15,8 +15,9 @@ use crate::spool::SpoolBook;
 
 #[test]
 fn the_sum_is_of_all_parts() {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = BlockingThreads::new();
-    assert_eq!(threads.sum(), 2 + 32 + 4 + 8 + 128 + 64);
+    assert_eq!(threads.sum(), 2 + 32 + 4 + 8 + 128 + 64 + cores);
     let threads = threads.publishers(1).files(64).spool(2).promises(128);
     assert_eq!(
         threads.deferred(4).writers(8).cpu(16).application(32).sum(),
@@ -37,7 +38,7 @@ fn exactly_the_sum_is_enough() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
-        .max_blocking_threads(threads.files(0).deferred(0).writers(0).sum())
+        .max_blocking_threads(threads.files(0).deferred(0).writers(0).cpu(0).sum())
         .build()
         .unwrap();
     runtime.block_on(async {
