@@ -133,9 +133,9 @@ impl DescriptorLimit {
     #[must_use]
     pub fn shortage(&self, wanted: DescriptorShares, fitted: DescriptorShares) -> String {
         format!(
-            "{wanted} need more descriptors than this process may have ({}): it goes on with \
-             {fitted}; raise the hard limit of open files (ulimit -n, LimitNOFILE=, --ulimit \
-             nofile=), or ask for less",
+            "{wanted} need more descriptors than this process may have ({}): limited to {fitted}; \
+             raise the hard limit of open files (ulimit -n, LimitNOFILE=, --ulimit nofile=), or \
+             lower these numbers",
             self.usable + self.reserved
         )
     }

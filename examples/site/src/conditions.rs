@@ -12,8 +12,8 @@ use crate::page::Pages;
 use crate::refusal::Refusal;
 use crate::store::{Document, FileEntry};
 
-const CHANGED: &str = "What is stored is not what the request's If-Match, If-None-Match or \
-    If-Unmodified-Since is about. Get it again, and decide anew.";
+const CHANGED: &str = "The stored version does not meet the request's If-Match, If-None-Match or \
+    If-Unmodified-Since. Get it again, and then decide.";
 
 /// What is at the address of a request.
 #[derive(Clone, Copy, Debug)]

@@ -335,8 +335,8 @@ async fn close(pool: &Pool<Sqlite>, left: Duration, shutdown: &Shutdown) -> bool
     if let Err(busy) = &closed {
         tracing::warn!("{busy}");
         for holder in pool.status().holders {
-            tracing::warn!(route = ?holder.route, phase = %holder.phase, age = ?holder.age, "left \
-                behind");
+            let route = holder.route.as_ref().map(tracing::field::display);
+            tracing::warn!(route, phase = %holder.phase, age = ?holder.age, "left behind");
         }
     }
     closed.is_ok()

@@ -145,7 +145,7 @@ fn what_is_cut_is_named() {
         cut("/@@slow", "working") && cut("/pictures/chord.wav", "sending"),
         "{said}"
     );
-    assert!(said.contains("left behind"), "{said}");
+    assert!(said.contains("left behind route=/@@slow phase="), "{said}");
     drop((slow, unread));
 }
 
