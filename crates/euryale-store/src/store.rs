@@ -33,7 +33,8 @@ use euryale_core::{Blob, Database, SpooledBody, Transaction};
 ///
 /// A store chooses the names. To others they are opaque, and go into a row as they are. A name is
 /// never given twice, and what it names never changes: other content has another name. So a name is
-/// a strong `ETag` (RFC 9110 §8.8.1).
+/// a strong `ETag` (RFC 9110 §8.8.1). A publisher that sends it sets the header itself, with the
+/// name in quotes; without it, `ServeBlobLayer` makes a tag of the file's length and time.
 ///
 /// One row names a blob. It is written in the transaction that keeps the blob, and a transaction
 /// that takes it away, or lets it name another blob, [removes](BlobStore::remove) this one.
