@@ -9,8 +9,13 @@ use crate::threads;
 /// Drops a value of the application's; a panic of its `Drop` ends here.
 pub(crate) fn drop_quietly<T>(value: T) {
     if let Err(panic) = PanicMessage::catch(|| drop(value)) {
-        tracing::error!(%panic, "a value panicked when it was dropped");
+        log_panic(&panic, "a value panicked when it was dropped");
     }
+}
+
+/// Logs a panic that ends here. A subscriber that panics in its turn does not break the caller.
+pub(crate) fn log_panic(panic: &PanicMessage, what: &'static str) {
+    drop(PanicMessage::catch(|| tracing::error!(%panic, "{what}")));
 }
 
 /// Drops connections on a blocking thread of the runtime.

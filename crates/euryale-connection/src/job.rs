@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use euryale_core::{Database, Error, ErrorKind, Lease, PanicMessage, Stopped, Switch};
 use tokio::time::{Instant, Sleep};
 
-use crate::closing::drop_quietly;
+use crate::closing::{drop_quietly, log_panic};
 use crate::queue::Ticket;
 use crate::threads::is_worker_thread;
 
@@ -213,7 +213,7 @@ where
 /// worker.
 fn wake(waker: Option<Waker>) {
     if let Err(panic) = PanicMessage::catch(|| waker.map(Waker::wake)) {
-        tracing::error!(%panic, "a waker panicked");
+        log_panic(&panic, "a waker panicked");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ impl<D: Database> Pool<D> {
     /// new cap are dropped, idle ones now and others after their job. 0 is taken as 1.
     pub fn resize(&self, connections: usize) {
         let cap = connections.max(1);
-        let _resizing = self
+        let resizing = self
             .shared
             .resizing
             .lock()
@@ -154,11 +155,19 @@ impl<D: Database> Pool<D> {
         }
         let mut pool = self.shared.lock();
         let surplus = pool.resize(cap);
-        carry_out(&self.shared, pool.unlock());
-        if !grows {
-            self.shared.threads.resize(cap);
-        }
+        let todo = pool.unlock();
+        // A worker to be started has its permit already: a panic of the threads must not cost it.
+        let resized = catch_unwind(AssertUnwindSafe(|| {
+            if !grows {
+                self.shared.threads.resize(cap);
+            }
+        }));
+        drop(resizing);
+        carry_out(&self.shared, todo);
         drop_on_a_thread(surplus);
+        if let Err(panic) = resized {
+            resume_unwind(panic);
+        }
     }
 
     /// Another share for a lane, at once; `0` is taken as 1. Jobs beyond the new cap run to their

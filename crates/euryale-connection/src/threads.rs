@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use euryale_core::PanicMessage;
 use tokio::runtime::Handle;
 
+use crate::closing::log_panic;
+
 /// Gives a thread to each worker of a pool; set by
 /// [`PoolBuilder::threads`](crate::PoolBuilder::threads).
 ///
@@ -58,7 +60,9 @@ pub trait StartWorker: Send + Sync + 'static {
     /// Called when the pool is built, and by each [`Pool::resize`](crate::Pool::resize): before
     /// the pool starts more workers than it could so far, or after it has been told to have fewer.
     /// Then the surplus workers return after their current job; it is time to end one thread for
-    /// each. Calls do not overlap. Default: does nothing.
+    /// each. Calls do not overlap, because the pool holds a lock that only resizing takes: this
+    /// method must not resize the pool itself, and [`start`](Self::start) may. Default: does
+    /// nothing.
     fn resize(&self, workers: usize) {
         let _ = workers;
     }
@@ -159,7 +163,7 @@ impl StartWorker for BlockingThreads {
         // not stay in it.
         let spawned = PanicMessage::catch(|| runtime.spawn_blocking(move || worker.run()));
         if let Err(panic) = spawned {
-            tracing::error!(%panic, "no thread for a worker");
+            log_panic(&panic, "no thread for a worker");
             post.vacate();
         }
     }

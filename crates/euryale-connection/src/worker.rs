@@ -6,7 +6,10 @@
 //! housekeeping sends for one when none comes by itself. It holds its permit until then: a
 //! connection that is still being closed counts.
 
+mod accounts;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,8 +19,9 @@ use euryale_core::{Database, DropReason, Error, ErrorKind, Lease, PanicMessage};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use self::accounts::Accounts;
 use self::source::{Contact, Source};
-use crate::closing::drop_quietly;
+use crate::closing::{drop_quietly, log_panic};
 use crate::housekeeping;
 use crate::job::Job;
 use crate::queue::Then;
@@ -50,7 +54,7 @@ fn start<D: Database>(shared: &Arc<Shared<D>>) {
     };
     let worker = PoolWorker::new(worker, runtime);
     if let Err(panic) = PanicMessage::catch(|| shared.threads.start(worker)) {
-        tracing::error!(%panic, "no thread for a worker");
+        log_panic(&panic, "no thread for a worker");
     }
 }
 
@@ -109,8 +113,11 @@ impl<D: Database> Work for Worker<D> {
                     // result: a client that asks again at once gets the same connection.
                     let next = self.next(ended);
                     // The next job is in this worker's hand already: what breaks here must not cost
-                    // it.
-                    drop(PanicMessage::catch(|| job.deliver()));
+                    // it. The job's span is closed with the job.
+                    drop(PanicMessage::catch(move || {
+                        job.deliver();
+                        drop(job);
+                    }));
                     next
                 }
                 Step::Spin => {
@@ -210,18 +217,14 @@ impl<D: Database> Worker<D> {
         until: Option<Instant>,
     ) -> Instant {
         let begin = Instant::now();
-        let book = Arc::clone(&self.shared.book);
+        let book = &self.shared.book;
         book.queue
             .wait_seconds
             .record(begin.into_std().saturating_duration_since(since));
-        book.publishers.running.add(1);
-        if self.connection.is_some() {
-            book.connections.in_use.add(1);
-        }
-
         let mut source = Source {
             shared: &self.shared,
             job,
+            accounts: Accounts::open(Arc::clone(book), self.connection.is_some()),
             opened: &mut self.opened,
             seat: &self.permit.seat,
             until,
@@ -232,22 +235,22 @@ impl<D: Database> Worker<D> {
             Lease::new(&mut source, &mut self.connection).discard(DropReason::Panicked);
         }
         source.contact.end();
-        self.check_connection();
+        let mut accounts = source.accounts;
+        self.check_connection(&mut accounts);
 
         // The accounts are closed before anyone can see the result.
-        if self.connection.is_some() {
-            book.connections.in_use.add(-1);
-        }
-        book.publishers.running.add(-1);
+        drop(accounts);
         let end = Instant::now();
-        book.publishers
+        self.shared
+            .book
+            .publishers
             .seconds
             .record(end.saturating_duration_since(begin));
         end
     }
 
     /// After each job: is the connection still good for another one?
-    fn check_connection(&mut self) {
+    fn check_connection(&mut self, accounts: &mut Accounts) {
         let Some(connection) = &mut self.connection else {
             return;
         };
@@ -259,7 +262,7 @@ impl<D: Database> Worker<D> {
             (true, true) => DropReason::Expired,
             (true, false) => return,
         };
-        self.shared.book.connections.in_use.add(-1);
+        accounts.disconnected();
         self.discard(reason);
     }
 
@@ -279,11 +282,11 @@ impl<D: Database> Drop for Worker<D> {
         if self.permit.is_given_back() {
             return;
         }
+        // First the connection, then the permit: whoever gets the permit may open another one.
+        self.discard(DropReason::Panicked);
         let mut pool = self.shared.lock();
         pool.break_down(&mut self.permit);
-        let todo = pool.unlock();
-        self.discard(DropReason::Panicked);
-        carry_out(&self.shared, todo);
+        carry_out(&self.shared, pool.unlock());
         let stranded = self.shared.stranded();
         self.shared.left.notify_waiters();
         for job in stranded {

@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use euryale_core::{Begin, BoxError, Claim, Database, ErrorKind, Fault};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
 
-use crate::{Pool, PoolBook};
+use crate::{Pool, PoolBook, PoolWorker};
 
 /// Breaks like a panic, without the noise of the panic hook.
 fn breaks(what: &'static str) {
@@ -118,6 +118,52 @@ async fn idle_connections_that_panic_when_they_are_dropped() {
     })
     .await;
     assert_quiet(&ledger).await;
+}
+
+/// Panics about each event, as a log that cannot be written may.
+struct BrokenSubscriber;
+
+impl tracing::Subscriber for BrokenSubscriber {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        breaks("a subscriber");
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn a_subscriber_that_panics_about_a_connection_that_panics() {
+    let database = Brittle::default();
+    let start = |worker: PoolWorker| {
+        let run = || tracing::subscriber::with_default(BrokenSubscriber, || worker.run());
+        std::thread::spawn(run);
+    };
+    let pool = Pool::builder(database.clone())
+        .connections(1)
+        .threads(start)
+        .build();
+    database.breaks.store(true, SeqCst);
+    for _ in 0..3 {
+        let job = tokio::spawn(pool.run(|_| ()));
+        eventually("it is answered", || job.is_finished()).await;
+        job.await.unwrap().unwrap();
+    }
+    database.breaks.store(false, SeqCst);
+    assert_quiet(pool.ledger()).await;
 }
 
 struct BrokenWaker;

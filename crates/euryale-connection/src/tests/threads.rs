@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -294,5 +294,54 @@ async fn jobs_are_refused_when_starting_their_worker_panics() {
     let error = pool.run(|_| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoWorker);
     assert_eq!(pool.status().running, 0);
+    assert_quiet(pool.ledger()).await;
+}
+
+/// A pool that starts its workers on plain threads, and is resized to 3 by the first start that
+/// finds it in `slot`.
+fn resized_by_its_threads(
+    slot: &Arc<Mutex<Option<Pool<CountingDatabase>>>>,
+) -> Pool<CountingDatabase> {
+    let slot = Arc::clone(slot);
+    let start = move |worker: PoolWorker| {
+        let pool = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(pool) = pool {
+            pool.resize(3);
+        }
+        thread::spawn(|| worker.run());
+    };
+    Pool::builder(CountingDatabase::new())
+        .connections(1)
+        .threads(start)
+        .build()
+}
+
+#[tokio::test]
+async fn starting_a_worker_may_resize_the_pool() {
+    let slot = Arc::default();
+    let pool = resized_by_its_threads(&slot);
+    let gate = Gate::new();
+    let jobs: Vec<_> = (0..3)
+        .map(|_| {
+            let gate = gate.clone();
+            tokio::spawn(pool.run(move |_| gate.wait()))
+        })
+        .collect();
+    eventually("one runs", || gate.waiting() == 1).await;
+    *slot.lock().unwrap() = Some(pool.clone());
+    let grown = pool.clone();
+    let runtime = tokio::runtime::Handle::current();
+    // On a thread of its own: a deadlock fails this test, and does not hang it.
+    let resizing = thread::spawn(move || {
+        let _entered = runtime.enter();
+        grown.resize(2);
+    });
+    eventually("both calls return", || resizing.is_finished()).await;
+    assert_eq!(pool.status().cap, 3);
+    eventually("three run", || gate.waiting() == 3).await;
+    gate.open();
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
     assert_quiet(pool.ledger()).await;
 }

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use euryale_core::{BoxError, Database, DropReason, LeaseSource, Ledger, Phase, Switch, Task};
 use tokio::time::Instant;
 
+use super::accounts::Accounts;
 use crate::closing::drop_quietly;
 use crate::job::Job;
 use crate::state::Shared;
@@ -15,6 +16,7 @@ use crate::state::seats::Seat;
 pub(super) struct Source<'w, D: Database> {
     pub(super) shared: &'w Shared<D>,
     pub(super) job: &'w dyn Job<D>,
+    pub(super) accounts: Accounts,
     pub(super) opened: &'w mut Instant,
     pub(super) seat: &'w Seat,
     pub(super) until: Option<Instant>,
@@ -71,7 +73,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
                 continue;
             }
             *self.opened = idle.opened;
-            connections.in_use.add(1);
+            self.accounts.connected();
             return Ok(idle.connection);
         }
         let connection = self
@@ -81,7 +83,7 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
             .inspect_err(|_| self.contact.failed())?;
         self.contact.reached();
         connections.opened.add(1);
-        connections.in_use.add(1);
+        self.accounts.connected();
         *self.opened = Instant::now();
         Ok(connection)
     }
@@ -90,9 +92,8 @@ impl<D: Database> LeaseSource<D> for Source<'_, D> {
         if matches!(reason, DropReason::Begin | DropReason::Disconnected) {
             self.contact.failed();
         }
-        let connections = &self.shared.book.connections;
-        connections.in_use.add(-1);
-        connections.dropped.add(reason, 1);
+        self.accounts.disconnected();
+        self.shared.book.connections.dropped.add(reason, 1);
         drop_quietly(connection);
     }
 
