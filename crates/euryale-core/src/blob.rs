@@ -77,7 +77,7 @@ impl Blob {
 
     /// The whole of a file that may be sent through a map of its pages, as `sendfile` needs it.
     ///
-    /// `FolderStore` of `euryale-blob` and [`UnnamedFile`] make such blobs without a promise of
+    /// `FolderStore` of `euryale-store` and [`UnnamedFile`] make such blobs without a promise of
     /// yours: of files in a folder of the program's own, and of files without a name.
     ///
     /// # Safety
