@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use euryale_core::pool::PoolControl;
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -316,4 +317,22 @@ async fn the_agent_of_a_pool_answers_by_its_workers() {
     let down = agent.standing(|| Standing::Down);
     assert_eq!(down.answer(), Answer::Down("not ready"));
     euryale_test::assert_quiet(pool.ledger()).await;
+}
+
+#[tokio::test]
+async fn the_agent_takes_a_pool_that_was_chosen_at_run_time() {
+    for (has_database, workers) in [(false, 2), (true, 4)] {
+        let pool: Arc<dyn PoolControl> = if has_database {
+            let database = euryale_test::CountingDatabase::new();
+            Arc::new(euryale_connection::Pool::new(database, workers))
+        } else {
+            Arc::new(euryale_connection::Pool::new((), workers))
+        };
+        let agent = AgentCheck::new(&pool, 300);
+        assert_eq!(Load::of(&pool.status(), PATIENCE).workers, workers);
+        assert_eq!(agent.answer().to_string(), "up ready 100% maxconn:300");
+        pool.close(Duration::from_secs(5)).await.unwrap();
+        assert_eq!(agent.answer(), Answer::Drain);
+        euryale_test::assert_quiet(pool.ledger()).await;
+    }
 }

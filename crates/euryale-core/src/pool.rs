@@ -1,7 +1,8 @@
 //! The view of a pool for operators and balancers: its status, its bounds, and its end.
 //!
 //! A pool has the type of its database. [`PoolControl`] has none, so pages for operators, agents of
-//! balancers and consoles take any pool as `&dyn PoolControl`.
+//! balancers and consoles take any pool as `&dyn PoolControl`. A program that chooses its database
+//! at run time keeps its pool as an `Arc<dyn PoolControl>`, which is a [`PoolControl`] too.
 
 use std::fmt;
 use std::pin::Pin;
@@ -49,6 +50,44 @@ pub trait PoolControl: Send + Sync {
     ///
     /// The future is ready with [`StillBusy`] if jobs or tasks still ran at the deadline.
     fn close(&self, deadline: Duration) -> Closing;
+}
+
+impl<P: PoolControl + ?Sized> PoolControl for Arc<P> {
+    fn status(&self) -> Status {
+        P::status(self)
+    }
+
+    fn waiters(&self, most: usize) -> Vec<Waiter> {
+        P::waiters(self, most)
+    }
+
+    fn is_reachable(&self) -> bool {
+        P::is_reachable(self)
+    }
+
+    fn ledger(&self) -> &Ledger {
+        P::ledger(self)
+    }
+
+    fn lanes(&self) -> Vec<Arc<str>> {
+        P::lanes(self)
+    }
+
+    fn resize(&self, connections: usize) {
+        P::resize(self, connections);
+    }
+
+    fn share(&self, lane: &str, share: usize) -> Result<(), NoSuchLane> {
+        P::share(self, lane, share)
+    }
+
+    fn restrict(&self, max_queue: usize, max_wait: Option<Duration>) {
+        P::restrict(self, max_queue, max_wait);
+    }
+
+    fn close(&self, deadline: Duration) -> Closing {
+        P::close(self, deadline)
+    }
 }
 
 /// The future of [`PoolControl::close`].

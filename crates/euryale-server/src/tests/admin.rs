@@ -6,7 +6,8 @@ use axum::routing::get;
 
 use euryale_connection::Pool;
 use euryale_core::Route;
-use euryale_test::{assert_quiet, eventually};
+use euryale_core::pool::PoolControl;
+use euryale_test::{CountingDatabase, assert_quiet, eventually};
 use http::StatusCode;
 use http_body_util::BodyExt;
 
@@ -378,6 +379,30 @@ async fn readiness_and_details_of_the_program_go_with_those_of_its_pool() {
     let (_, page) = ask(&mut admin, "/status.json").await;
     for part in ["\"draining\"", "\"3f2a\"", "\"shop 1.2\""] {
         assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_pages_show_a_pool_that_was_chosen_at_run_time() {
+    for (has_database, lane) in [(false, "reports"), (true, "uploads")] {
+        let pool: Arc<dyn PoolControl> = if has_database {
+            let builder = Pool::builder(CountingDatabase::new());
+            Arc::new(builder.lane(lane, 1).build())
+        } else {
+            Arc::new(Pool::builder(()).lane(lane, 1).build())
+        };
+        let mut admin = Admin::new(&pool);
+        pool.resize(7);
+        pool.share(lane, 2).unwrap();
+        pool.restrict(3, None);
+        assert_eq!(pool.lanes().join(" "), format!("default {lane}"));
+        assert_eq!(ask(&mut admin, "/readyz").await.0, StatusCode::OK);
+        let (_, metrics) = ask(&mut admin, "/metrics").await;
+        assert!(metrics.contains("euryale_connections_cap 7"), "{metrics}");
+        pool.close(Duration::from_secs(5)).await.unwrap();
+        let closed = ask(&mut admin, "/readyz").await;
+        assert_eq!(closed.0, StatusCode::SERVICE_UNAVAILABLE);
+        assert_quiet(pool.ledger()).await;
     }
 }
 
