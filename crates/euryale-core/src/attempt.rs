@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::panic::drop_quietly;
+use crate::panic::drop_each_quietly;
 use crate::{Abort, Access};
 
 /// The history of a request before the current publication.
@@ -135,8 +135,8 @@ impl Attempt {
 
     /// The attempt is over.
     pub(crate) fn close(&self) {
-        let gates = std::mem::take(&mut self.lock().gates);
-        gates.into_iter().for_each(drop_quietly);
+        let mut gates = std::mem::take(&mut self.lock().gates);
+        drop_each_quietly(&mut gates);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -89,3 +89,15 @@ pub(crate) fn drop_quietly<T>(value: T) {
         Box::leak(second);
     }
 }
+
+/// Drops the values of a list, each by itself, so that a panic in the `Drop` of one does not keep
+/// the others from being dropped. An empty list costs one comparison.
+#[inline]
+pub(crate) fn drop_each_quietly<T>(values: &mut Vec<T>) {
+    if values.is_empty() {
+        return;
+    }
+    for value in std::mem::take(values) {
+        drop_quietly(value);
+    }
+}

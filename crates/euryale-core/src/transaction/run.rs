@@ -5,7 +5,7 @@ use std::io;
 use super::{After, AlreadyReading, Transaction, wait};
 use crate::abort::Reason;
 use crate::database::fault;
-use crate::panic::{PanicMessage, drop_quietly};
+use crate::panic::{PanicMessage, drop_each_quietly};
 use crate::{
     Abort, Access, Attempt, BoxError, Database, Descriptors, DropReason, Error, ErrorKind, Fault,
     Lease, NoDescriptor, Participant, Phase, Response, SnapshotPin, Unavailable,
@@ -371,17 +371,9 @@ impl<D: Database> Drop for Transaction<'_, D> {
         // Hooks that were registered and never run, and gates that may hold the attempt that holds
         // them.
         self.attempt.close();
-        std::mem::take(&mut self.before_commit)
-            .into_iter()
-            .for_each(drop_quietly);
-        std::mem::take(&mut self.after_commit)
-            .into_iter()
-            .for_each(drop_quietly);
-        std::mem::take(&mut self.after_abort)
-            .into_iter()
-            .for_each(drop_quietly);
-        std::mem::take(&mut self.tasks)
-            .into_iter()
-            .for_each(drop_quietly);
+        drop_each_quietly(&mut self.before_commit);
+        drop_each_quietly(&mut self.after_commit);
+        drop_each_quietly(&mut self.after_abort);
+        drop_each_quietly(&mut self.tasks);
     }
 }
