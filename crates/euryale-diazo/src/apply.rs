@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::dom::{Dom, Excess, ROOT};
 use crate::error::{Message, PageError};
 use crate::rules::{DEFAULT_MODE, Place, RAW_MODE, TestId};
-use crate::xpath::{Budget, Item, Scope, Value};
+use crate::xpath::{Budget, Depends, Item, Scope, Value};
 
 /// Steps of the work for one page: nodes that are looked at, instructions, pieces of text.
 const BUDGET: u64 = 20_000_000;
@@ -101,10 +101,10 @@ impl<'a> Parsed<'a> {
 }
 
 /// Where a block runs: in the content, or at a node that a rule about the content is for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Here {
     item: Item,
-    /// Among the nodes that are gone through; 0 where nobody has counted.
+    /// The number of the item among those that a loop visits, from 1.
     position: usize,
     size: usize,
 }
@@ -132,7 +132,7 @@ struct Page<'a> {
     documents: &'a [Option<Parsed<'a>>],
     nothing: &'a Dom<'a>,
     budget: &'a Budget,
-    /// What tests have said, where that is the same everywhere.
+    /// The results of tests that depend on nothing, and of others at the top of the page.
     tests: Vec<Cell<Option<bool>>>,
     /// Nodes that are being copied inside each other, and templates and variables that run.
     nested: Cell<usize>,
@@ -204,10 +204,15 @@ impl<'a> Page<'a> {
 
     fn holds(&'a self, id: TestId, here: Here) -> Result<bool, PageError> {
         let known = &self.tests[id as usize];
-        if let Some(known) = known.get() {
+        let test = &self.program.tests[id as usize];
+        let is_shared = match test.depends {
+            Depends::Nothing => here.item.document == 0,
+            Depends::Place => here == TOP,
+            Depends::Variables => false,
+        };
+        if let Some(known) = known.get().filter(|_| is_shared) {
             return Ok(known);
         }
-        let test = &self.program.tests[id as usize];
         if let Some(holds) = test.of_path(self.context.path()) {
             known.set(Some(holds));
             return Ok(holds);
@@ -216,7 +221,7 @@ impl<'a> Page<'a> {
             return Ok(false);
         };
         let holds = self.scope(here).is_true(expr)? == test.wanted;
-        if here.item.document == 0 && (here.item == Item::TOP || !expr.is_relative()) {
+        if is_shared {
             known.set(Some(holds));
         }
         Ok(holds)
@@ -225,7 +230,11 @@ impl<'a> Page<'a> {
     fn block(&'a self, out: &mut Out, block: &'a Block, here: Here) -> Result<(), PageError> {
         for op in &block.0 {
             match op {
-                Op::Html(html) => out.push_str(html),
+                Op::Html(html) => {
+                    // A loop may write it many times.
+                    self.budget.spend(html.len() / 16)?;
+                    out.push_str(html);
+                }
                 Op::Include { source, raw } => self.include(out, *source, *raw, here)?,
                 Op::Choose { arms, otherwise } => {
                     let mut chosen = otherwise;

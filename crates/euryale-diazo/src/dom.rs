@@ -17,7 +17,7 @@ mod write;
 
 pub(crate) use self::name::{BODY, HEAD, HTML, Name, Traits};
 pub(crate) use self::text::{decode, escape_text, written_text};
-pub(crate) use self::write::write_attribute;
+pub(crate) use self::write::{write_attribute, write_comment};
 
 /// The index of a node.
 pub(crate) type Id = u32;
@@ -207,6 +207,14 @@ impl<'s> Dom<'s> {
     pub(crate) fn attribute_value(&self, attribute: u32) -> &'s str {
         let (from, to) = self.attributes[attribute as usize].value;
         self.slice(from, to)
+    }
+
+    /// The number of attributes that [`attribute`](Self::attribute) may compare.
+    pub(crate) fn search_cost(&self, id: Id, name: &str) -> usize {
+        match name {
+            "id" | "class" => 0,
+            _ => self.node(id).attribute_count as usize,
+        }
     }
 
     pub(crate) fn attribute(&self, id: Id, name: &str) -> Option<u32> {

@@ -58,6 +58,8 @@ pub enum PageError {
     TooMuchWork,
     /// The themed page would be larger than the limit.
     TooLong,
+    /// Templates call each other, or rules copy content into itself, without an end.
+    TooNested,
     /// The rules have ended it: `<xsl:message terminate="yes">`.
     Terminated,
 }
@@ -69,6 +71,10 @@ impl fmt::Display for PageError {
             Self::TooLarge => "the page has more than two million nodes",
             Self::TooMuchWork => "the rules look at too many nodes of this page",
             Self::TooLong => "the themed page would be too long",
+            Self::TooNested => {
+                "templates call each other, or rules copy content into itself, more than 600 times \
+                 in each other: end the recursion"
+            }
             Self::Terminated => "the rules ended it, with <xsl:message terminate=\"yes\">",
         })
     }

@@ -4,6 +4,7 @@
 //! [`Budget`].
 
 mod css;
+mod depends;
 mod eval;
 mod functions;
 mod lexer;
@@ -17,6 +18,7 @@ mod value;
 mod world;
 
 pub(crate) use self::css::{Start as CssStart, parse as parse_css};
+pub(crate) use self::depends::Depends;
 pub(crate) use self::eval::{Budget, Scope};
 pub(crate) use self::functions::Function;
 pub(crate) use self::parser::parse as parse_xpath;
@@ -185,26 +187,6 @@ impl Expr {
             Self::Call(Function::Position | Function::Last, _) => true,
             Self::Call(_, arguments) => arguments.iter().any(Self::asks_position),
             _ => false,
-        }
-    }
-
-    /// Does its value depend on where it is asked?
-    pub(crate) fn is_relative(&self) -> bool {
-        match self {
-            Self::Or(a, b)
-            | Self::And(a, b)
-            | Self::Compare(_, a, b)
-            | Self::Arithmetic(_, a, b)
-            | Self::Union(a, b) => a.is_relative() || b.is_relative(),
-            Self::Negate(a) | Self::Filter(a, ..) => a.is_relative(),
-            Self::Path(path) => !path.absolute,
-            // A local variable is another one wherever its rule runs.
-            Self::Variable(Variable::Local(_)) => true,
-            Self::Literal(_) | Self::Number(_) | Self::Variable(_) | Self::Document(_) => false,
-            Self::Call(function, arguments) => {
-                function.is_relative(arguments.is_empty())
-                    || arguments.iter().any(Self::is_relative)
-            }
         }
     }
 

@@ -22,7 +22,7 @@ impl<'a> Page<'a> {
     pub(super) fn enter(&self, out: &Out) -> Result<(), PageError> {
         self.nested.set(self.nested.get() + 1);
         if self.nested.get() > MAX_NESTED || self.stack.used() > MAX_STACK {
-            return Err(PageError::TooLong);
+            return Err(PageError::TooNested);
         }
         out.check()
     }
@@ -68,11 +68,12 @@ impl<'a> Page<'a> {
             }
         }
         let value = dom.attribute_value(attribute);
+        self.budget.spend(value.len() / 16)?;
         if mode > RAW_MODE {
             escape_text(out.html(), &decode(value), false);
         } else {
             let bare = dom.attributes[attribute as usize].bare;
-            out.attribute(dom.attribute_name(attribute), value, bare);
+            out.attribute(self.budget, dom.attribute_name(attribute), value, bare)?;
         }
         Ok(())
     }
@@ -174,14 +175,18 @@ impl<'a> Page<'a> {
         mode: u32,
     ) -> Result<(), PageError> {
         // Inside its element, the text of a script is written as it is.
-        dom.children(item.node).try_for_each(|child| {
-            let here = Here {
-                item: item.beside(child),
-                position: 0,
-                size: 0,
-            };
-            self.copy(out, here, mode, &Vec::new(), mode <= RAW_MODE)
-        })
+        let size = self.inside(item)?;
+        let before = dom.node(item.node).attribute_count as usize;
+        dom.children(item.node)
+            .zip(1..)
+            .try_for_each(|(child, at)| {
+                let here = Here {
+                    item: item.beside(child),
+                    position: before + at,
+                    size,
+                };
+                self.copy(out, here, mode, &Vec::new(), mode <= RAW_MODE)
+            })
     }
 
     /// A start tag, without the attributes that are dropped, and with what templates make of them.
@@ -197,16 +202,19 @@ impl<'a> Page<'a> {
             || self.program.content.otherwise[mode as usize]
                 .attribute
                 .is_some();
+        self.budget
+            .spend(dom.node(item.node).attribute_count as usize)?;
         if !by_template {
             start(out.html(), dom, item.node, marks);
             return Ok(());
         }
         out.open(dom.written_name(item.node));
-        for at in dom.attributes_of(item.node) {
+        let size = self.inside(item)?;
+        for (at, position) in dom.attributes_of(item.node).zip(1..) {
             let here = Here {
                 item: item.attribute(at),
-                position: 0,
-                size: 0,
+                position,
+                size,
             };
             self.copy_attribute(out, here, at, mode, &Vec::new())?;
         }
@@ -225,7 +233,6 @@ impl<'a> Page<'a> {
         let groups = &self.program.content.groups;
         // Diazo asks for what goes around by the node alone.
         let around = Here::at(here.item);
-        let inside = self.counted(here);
         let id = here.item.node;
         match mark.main {
             // What a template makes of it was written before.
@@ -236,7 +243,7 @@ impl<'a> Page<'a> {
                 if let Target::ReplaceChildren(block) =
                     &self.program.content.patterns[pattern].target
                 {
-                    self.block(out, block, inside)?;
+                    self.block(out, block, here)?;
                 }
                 dom.write_end(out.html(), id);
             }

@@ -23,10 +23,11 @@ impl<'a> Page<'a> {
                     let dom = self.dom(item.document);
                     match item.as_attribute() {
                         Some(at) => out.attribute(
+                            self.budget,
                             dom.attribute_name(at),
                             dom.attribute_value(at),
                             dom.attributes[at as usize].bare,
-                        ),
+                        )?,
                         None => {
                             let nodes = dom.node(item.node).after - item.node;
                             self.budget
@@ -62,8 +63,9 @@ impl<'a> Page<'a> {
         let dom = self.dom(item.document);
         if let Some(at) = item.as_attribute() {
             let bare = dom.attributes[at as usize].bare;
-            out.attribute(dom.attribute_name(at), dom.attribute_value(at), bare);
-            return Ok(());
+            let name = dom.attribute_name(at);
+            let value = dom.attribute_value(at);
+            return out.attribute(self.budget, name, value, bare);
         }
         match dom.node(item.node).kind {
             Kind::Element => {
@@ -97,7 +99,7 @@ impl<'a> Page<'a> {
         for (name, value) in attributes {
             let mut escaped = String::new();
             escape_text(&mut escaped, &self.pattern(value, here)?, false);
-            out.attribute(name, &escaped, false);
+            out.attribute(self.budget, name, &escaped, false)?;
         }
         self.block(out, body, here)?;
         let html = out.html();

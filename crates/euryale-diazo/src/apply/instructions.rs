@@ -5,7 +5,7 @@ use super::elements::is_name;
 use super::out::Out;
 use super::{Here, Page};
 use crate::compile::{Block, Step};
-use crate::dom::{Kind, escape_text, written_text};
+use crate::dom::{Kind, escape_text, write_comment, written_text};
 use crate::error::PageError;
 use crate::rules::{Binding, Instruction, Pattern, Sort};
 use crate::xpath::{Expr, Item, Value};
@@ -135,6 +135,7 @@ impl<'a> Page<'a> {
                 size,
             };
             self.apply_one(out, at, mode, arguments, into_raw)?;
+            out.check()?;
         }
         Ok(())
     }
@@ -148,6 +149,7 @@ impl<'a> Page<'a> {
         let size = items.len();
         for (index, item) in items.into_iter().enumerate() {
             self.budget.spend(1)?;
+            out.check()?;
             let at = Here {
                 item,
                 position: index + 1,
@@ -186,18 +188,15 @@ impl<'a> Page<'a> {
         if is_name(&name) {
             let mut escaped = String::new();
             escape_text(&mut escaped, &value, false);
-            out.attribute(&name, &escaped, false);
+            out.attribute(self.budget, &name, &escaped, false)?;
         }
         Ok(())
     }
 
     fn comment(&'a self, out: &mut Out, body: &'a Block, here: Here) -> Result<(), PageError> {
         let text = written_text(&self.fragment(body, here)?);
-        let html = out.html();
-        html.push_str("<!--");
-        html.push_str(&text.replace("--", "- -"));
-        html.push_str(if text.ends_with('-') { " -->" } else { "-->" });
-        Ok(())
+        write_comment(out.html(), &text);
+        out.check()
     }
 
     fn message(
@@ -268,7 +267,6 @@ impl<'a> Page<'a> {
         arguments: &Arguments<'a>,
     ) -> Result<(), PageError> {
         let template = &self.program.content.templates[template as usize];
-        let here = self.counted(here);
         self.enter(out)?;
         self.framed(template.frame, &mut || {
             for (name, slot) in &template.parameters {
@@ -283,27 +281,12 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Position and size among `@*|node()` of the parent, where nobody has counted.
-    pub(super) fn counted(&self, here: Here) -> Here {
-        if here.position > 0 {
-            return here;
-        }
-        let dom = self.dom(here.item.document);
-        let parent = match here.item.as_attribute() {
-            Some(_) => here.item.node,
-            None => dom.node(here.item.node).parent,
-        };
-        let element = dom.node(parent);
-        let count = element.attribute_count as usize;
-        let position = match here.item.as_attribute() {
-            Some(attribute) => (attribute - element.attributes) as usize + 1,
-            None => count + 1 + dom.siblings_before(here.item.node).count(),
-        };
-        Here {
-            position,
-            size: count + dom.children(parent).count(),
-            ..here
-        }
+    /// The number of nodes in `@*|node()` of an element.
+    pub(super) fn inside(&self, item: Item) -> Result<usize, PageError> {
+        let dom = self.dom(item.document);
+        let children = dom.children(item.node).count();
+        self.budget.spend(children)?;
+        Ok(dom.node(item.node).attribute_count as usize + children)
     }
 
     /// What a body writes, as HTML.

@@ -122,6 +122,8 @@ impl<'a> Page<'a> {
                     }
                     (_, Some(_)) => continue,
                     (Target::DropAttributes(names), None) => {
+                        self.budget
+                            .spend(dom.node(item.node).attribute_count as usize)?;
                         let dropped = dom.attributes_of(item.node);
                         marks
                             .attributes

@@ -2,6 +2,7 @@
 
 use crate::dom::write_attribute;
 use crate::error::PageError;
+use crate::xpath::Budget;
 
 /// Bytes of a themed page: rules that copy a page into itself end here.
 const MAX_OUT: usize = 64 << 20;
@@ -12,6 +13,8 @@ pub(super) struct Out {
     /// A tag is open: its name is written, and these follow. Values are as they are written.
     attributes: Vec<(String, String, bool)>,
     is_open: bool,
+    /// Bytes of all names and values that were added to the open tag.
+    pending: usize,
 }
 
 impl Out {
@@ -38,7 +41,7 @@ impl Out {
 
     /// Refuses a page that is too long.
     pub(super) fn check(&self) -> Result<(), PageError> {
-        if self.html.len() > MAX_OUT {
+        if self.html.len() + self.pending > MAX_OUT {
             return Err(PageError::TooLong);
         }
         Ok(())
@@ -54,10 +57,18 @@ impl Out {
 
     /// Adds an attribute to the open tag; of two with one name the last counts. Once something is
     /// inside the element, it is too late, and there is no attribute.
-    pub(super) fn attribute(&mut self, name: &str, value: &str, bare: bool) {
+    pub(super) fn attribute(
+        &mut self,
+        budget: &Budget,
+        name: &str,
+        value: &str,
+        bare: bool,
+    ) -> Result<(), PageError> {
         if !self.is_open {
-            return;
+            return Ok(());
         }
+        budget.spend(self.attributes.len())?;
+        self.pending += name.len() + value.len();
         let mut known = self.attributes.iter_mut();
         match known.find(|known| known.0.eq_ignore_ascii_case(name)) {
             Some(known) => (known.1, known.2) = (value.to_owned(), bare),
@@ -65,10 +76,12 @@ impl Out {
                 .attributes
                 .push((name.to_owned(), value.to_owned(), bare)),
         }
+        self.check()
     }
 
     fn close(&mut self) {
         self.is_open = false;
+        self.pending = 0;
         for (name, value, bare) in self.attributes.drain(..) {
             write_attribute(&mut self.html, &name, &value, bare);
         }

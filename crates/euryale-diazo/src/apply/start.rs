@@ -8,7 +8,7 @@ use crate::compile::{Edit, Start};
 use crate::dom::write_attribute;
 use crate::error::PageError;
 use crate::rules::DEFAULT_MODE;
-use crate::xpath::Item;
+use crate::xpath::{Budget, Item};
 
 /// Name, value as it is written, and whether it has none.
 type Attribute<'a> = (Cow<'a, str>, Cow<'a, str>, bool);
@@ -23,6 +23,7 @@ impl<'a> Page<'a> {
         here: Here,
     ) -> Result<(), PageError> {
         let mut all: Vec<Attribute<'a>> = Vec::new();
+        self.budget.spend(1 + start.attributes.len())?;
         if !self.any(&start.drop_all, here)? {
             for given in &start.attributes {
                 if !self.any(&given.drop, here)? {
@@ -39,7 +40,7 @@ impl<'a> Page<'a> {
         if start.stays_open {
             out.open(&start.name);
             for (name, value, bare) in all {
-                out.attribute(&name, &value, bare);
+                out.attribute(self.budget, &name, &value, bare)?;
             }
             return Ok(());
         }
@@ -64,6 +65,8 @@ impl<'a> Page<'a> {
             Edit::Copy { source, names } => {
                 for item in self.select(*source, here)? {
                     let dom = self.dom(item.document);
+                    self.budget
+                        .spend(dom.node(item.node).attribute_count as usize)?;
                     let of = dom.attributes_of(item.node);
                     for at in of.filter(|at| names.has(dom.attribute_name(*at))) {
                         self.copied(all, item.attribute(at))?;
@@ -93,11 +96,16 @@ impl<'a> Page<'a> {
                             value.push_str(separator);
                         }
                         let dom = self.dom(item.document);
+                        self.budget
+                            .spend(dom.node(item.node).attribute_count as usize)?;
                         if let Some(at) = dom.attribute(item.node, name) {
-                            value.push_str(dom.attribute_value(at));
+                            let own = dom.attribute_value(at);
+                            self.budget.spend(own.len() / 16)?;
+                            value.push_str(own);
                         }
                     }
-                    put(all, (Cow::Borrowed(name), Cow::Owned(value), false));
+                    let merged = (Cow::Borrowed(name.as_str()), Cow::Owned(value), false);
+                    put(self.budget, all, merged)?;
                 }
             }
         }
@@ -113,23 +121,33 @@ impl<'a> Page<'a> {
         if self.is_silent(DEFAULT_MODE) {
             let name = Cow::Borrowed(dom.attribute_name(at));
             let value = Cow::Borrowed(dom.attribute_value(at));
-            put(all, (name, value, dom.attributes[at as usize].bare));
-            return Ok(());
+            let bare = dom.attributes[at as usize].bare;
+            return put(self.budget, all, (name, value, bare));
         }
         let mut out = Out::default();
         out.open("");
         self.apply_one(&mut out, Here::at(item), DEFAULT_MODE, &Vec::new(), false)?;
         for (name, value, bare) in out.into_attributes() {
-            put(all, (Cow::Owned(name), Cow::Owned(value), bare));
+            put(
+                self.budget,
+                all,
+                (Cow::Owned(name), Cow::Owned(value), bare),
+            )?;
         }
         Ok(())
     }
 }
 
-fn put<'a>(all: &mut Vec<Attribute<'a>>, new: Attribute<'a>) {
+fn put<'a>(
+    budget: &Budget,
+    all: &mut Vec<Attribute<'a>>,
+    new: Attribute<'a>,
+) -> Result<(), PageError> {
+    budget.spend(all.len() + new.1.len() / 16)?;
     let mut known = all.iter_mut();
     match known.find(|known| known.0.eq_ignore_ascii_case(&new.0)) {
         Some(known) => (known.1, known.2) = (new.1, new.2),
         None => all.push(new),
     }
+    Ok(())
 }

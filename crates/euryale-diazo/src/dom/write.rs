@@ -87,10 +87,16 @@ impl Dom<'_> {
     }
 }
 
-/// Writes a comment that ends where it should.
-fn write_comment(out: &mut String, text: &str) {
+/// Writes a comment that its text cannot end. At the start, `>` and `->` would (HTML §13.2.5.43);
+/// anywhere else, it takes two adjacent hyphens.
+pub(crate) fn write_comment(out: &mut String, text: &str) {
     out.push_str("<!--");
-    out.push_str(&text.replace("--", "- -"));
+    for (index, piece) in text.split_inclusive('-').enumerate() {
+        if piece == "-" || (index == 0 && piece.starts_with('>')) {
+            out.push(' ');
+        }
+        out.push_str(piece);
+    }
     if text.ends_with('-') {
         out.push(' ');
     }

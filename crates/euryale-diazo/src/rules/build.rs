@@ -307,7 +307,7 @@ impl Reader {
     }
 
     fn test(&mut self, about: About, wanted: bool) -> TestId {
-        self.rules.tests.push(Test { about, wanted });
+        self.rules.tests.push(Test::new(about, wanted));
         (self.rules.tests.len() - 1) as TestId
     }
 }

@@ -1,6 +1,6 @@
 //! Conditions of rules: `if`, `if-content`, `if-path` and their opposites.
 
-use crate::xpath::Expr;
+use crate::xpath::{Depends, Expr};
 
 /// One condition. All of a rule, and all of the `<rules>` around it, must hold.
 #[derive(Debug)]
@@ -8,6 +8,7 @@ pub(crate) struct Test {
     pub(crate) about: About,
     /// What it must be.
     pub(crate) wanted: bool,
+    pub(crate) depends: Depends,
 }
 
 #[derive(Debug)]
@@ -17,6 +18,18 @@ pub(crate) enum About {
 }
 
 impl Test {
+    pub(super) fn new(about: About, wanted: bool) -> Self {
+        let depends = match &about {
+            About::Expr(expr) => Depends::of(expr),
+            About::Path(_) => Depends::Nothing,
+        };
+        Self {
+            about,
+            wanted,
+            depends,
+        }
+    }
+
     /// Does it hold for every page of this path? None if that depends on the page.
     pub(crate) fn of_path(&self, path: &str) -> Option<bool> {
         match &self.about {

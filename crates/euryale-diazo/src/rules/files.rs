@@ -11,6 +11,8 @@ use crate::stamp::Stamp;
 /// Bytes of one file, files of one theme.
 const MAX_FILE: u64 = 8 << 20;
 const MAX_FILES: usize = 256;
+/// The maximum number of reads for one theme. Files that include others several times multiply.
+const MAX_READS: usize = 1024;
 
 /// Folders that a theme may be read from.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +58,12 @@ impl Reader {
             Some(place) => LoadError::new(place.file(), place.line(), what),
             None => LoadError::new(path, None, what),
         };
+        self.reads += 1;
+        if self.reads > MAX_READS {
+            return Err(fail(format!(
+                "the theme reads files more than {MAX_READS} times: include each file once"
+            )));
+        }
         if self.rules.files.len() == MAX_FILES {
             return Err(fail(format!("the theme has more than {MAX_FILES} files")));
         }

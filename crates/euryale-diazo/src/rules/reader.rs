@@ -89,6 +89,7 @@ pub(crate) fn read(
         file: PathBuf::new(),
         folders,
         including: Vec::new(),
+        reads: 0,
         when: Vec::new(),
         names: Vec::new(),
         slots: 0,
@@ -115,6 +116,8 @@ pub(super) struct Reader {
     pub(super) file: PathBuf,
     pub(super) folders: Folders,
     including: Vec<PathBuf>,
+    /// The number of reads, of whatever file.
+    pub(super) reads: usize,
     /// Conditions of the `<rules>` around.
     pub(super) when: Vec<TestId>,
     /// Variables that are known here, the innermost last. Those of the rules come first.

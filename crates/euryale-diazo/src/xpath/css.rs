@@ -321,6 +321,8 @@ impl<'a> Reader<'a> {
 
 /// `odd`, `even`, `3`, `2n`, `-n+3`.
 fn formula(text: &str) -> Option<(i64, i64)> {
+    // A page has fewer nodes than an `i32` can count, and the arithmetic is on `i64`.
+    let number = |text: &str| text.parse::<i32>().ok().map(i64::from);
     let text: String = text
         .chars()
         .filter(|c| !c.is_whitespace())
@@ -332,13 +334,13 @@ fn formula(text: &str) -> Option<(i64, i64)> {
         _ => {}
     }
     let Some((a, b)) = text.split_once('n') else {
-        return Some((0, text.parse().ok()?));
+        return Some((0, number(&text)?));
     };
     let a = match a {
         "" | "+" => 1,
         "-" => -1,
-        number => number.parse().ok()?,
+        other => number(other)?,
     };
-    let b = if b.is_empty() { 0 } else { b.parse().ok()? };
+    let b = if b.is_empty() { 0 } else { number(b)? };
     Some((a, b))
 }

@@ -1,6 +1,7 @@
 //! The functions of XPath 1.0 §4 that ask about nodes and strings.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
 use super::Expr;
 use super::eval::Scope;
@@ -144,11 +145,15 @@ impl Function {
             Self::String => Value::Text(text(0)?),
             Self::StringLength => Value::Number(text(0)?.chars().count() as f64),
             Self::NormalizeSpace => {
-                let words: Vec<_> = text(0)?
-                    .split_ascii_whitespace()
-                    .map(str::to_owned)
-                    .collect();
-                Value::Text(Cow::Owned(words.join(" ")))
+                let whole = text(0)?;
+                let mut words = String::with_capacity(whole.len());
+                for word in whole.split_ascii_whitespace() {
+                    if !words.is_empty() {
+                        words.push(' ');
+                    }
+                    words.push_str(word);
+                }
+                Value::Text(Cow::Owned(words))
             }
             Self::Concat => {
                 let mut all = String::new();
@@ -201,7 +206,7 @@ impl Function {
             // Those with a literal address are something else by now; others are load errors.
             Self::Document => Value::Nodes(Vec::new()),
             Self::Id => Value::Nodes(by_id(scope, scope.value(&arguments[0])?)?),
-            Self::Lang => Value::Truth(is_lang(scope, &text(0)?)),
+            Self::Lang => Value::Truth(is_lang(scope, &text(0)?)?),
             Self::NodeSet => match scope.value(&arguments[0])? {
                 Value::Fragment(html) => {
                     scope.budget.spend(html.len() / 8)?;
@@ -236,34 +241,17 @@ impl Function {
                     Some(_) => text(1)?,
                     None => Cow::Borrowed("\t\r\n "),
                 };
-                let mut html = String::new();
-                let is_end = |c: char| by.contains(c);
-                let each: Vec<&str> = if by.is_empty() {
-                    whole.split_inclusive(|_| true).collect()
-                } else {
-                    whole
-                        .split(is_end)
-                        .filter(|token| !token.is_empty())
-                        .collect()
-                };
-                scope.budget.spend(each.len() * 4)?;
-                for token in each {
-                    html.push_str("<token>");
-                    escape_text(&mut html, token, false);
-                    html.push_str("</token>");
-                }
+                let html = tokens(scope, &whole, &by)?;
                 let document = scope.world.parse(&html)?;
                 let tokens = scope.world.dom(document).children(ROOT);
                 Value::Nodes(tokens.map(|id| Item::new(document, id)).collect())
             }
-            Self::Translate => {
-                let from = text(1)?;
-                let to = text(2)?;
-                let to: Vec<char> = to.chars().collect();
-                let place = |c: char| from.chars().position(|other| other == c);
-                let change = |c: char| place(c).map_or(Some(c), |at| to.get(at).copied());
-                Value::Text(Cow::Owned(text(0)?.chars().filter_map(change).collect()))
-            }
+            Self::Translate => Value::Text(Cow::Owned(translated(
+                scope,
+                &text(0)?,
+                &text(1)?,
+                &text(2)?,
+            )?)),
         })
     }
 }
@@ -294,16 +282,57 @@ fn by_id<'a>(scope: Scope<'a>, value: Value<'a>) -> Result<Vec<Item>, PageError>
     Ok(found.map(|id| scope.item.beside(*id)).collect())
 }
 
+/// The tokens of a text as elements (EXSLT `str:tokenize`). Without separators, each character is a
+/// token.
+fn tokens(scope: Scope<'_>, whole: &str, by: &str) -> Result<String, PageError> {
+    scope.budget.spend((whole.len() + by.len()) / 4)?;
+    let ends: HashSet<char> = by.chars().collect();
+    let mut html = String::new();
+    let mut add = |token: &str| -> Result<(), PageError> {
+        scope.budget.spend(4)?;
+        html.push_str("<token>");
+        escape_text(&mut html, token, false);
+        html.push_str("</token>");
+        Ok(())
+    };
+    if ends.is_empty() {
+        whole.split_inclusive(|_| true).try_for_each(&mut add)?;
+    } else {
+        let mut all = whole.split(|c| ends.contains(&c));
+        all.try_for_each(|token| if token.is_empty() { Ok(()) } else { add(token) })?;
+    }
+    Ok(html)
+}
+
+/// XPath 1.0 §4.2. The first place of a repeated character counts.
+fn translated(scope: Scope<'_>, whole: &str, from: &str, to: &str) -> Result<String, PageError> {
+    scope.budget.spend((whole.len() + from.len()) / 4)?;
+    let mut to = to.chars();
+    let mut changes: HashMap<char, Option<char>> = HashMap::new();
+    for c in from.chars() {
+        let by = to.next();
+        changes.entry(c).or_insert(by);
+    }
+    let change = |c: char| changes.get(&c).copied().unwrap_or(Some(c));
+    Ok(whole.chars().filter_map(change).collect())
+}
+
 /// XPath 1.0 §4.3, by the attribute `lang`.
-fn is_lang(scope: Scope<'_>, wanted: &str) -> bool {
+fn is_lang(scope: Scope<'_>, wanted: &str) -> Result<bool, PageError> {
     let dom = scope.dom;
-    let mut around = std::iter::once(scope.item.node).chain(dom.ancestors(scope.item.node));
-    let lang = around.find_map(|id| dom.attribute(id, "lang").map(|at| dom.attribute_value(at)));
-    lang.is_some_and(|lang| {
+    let mut lang = None;
+    for id in std::iter::once(scope.item.node).chain(dom.ancestors(scope.item.node)) {
+        scope.budget.spend(1 + dom.search_cost(id, "lang"))?;
+        lang = dom.attribute(id, "lang").map(|at| dom.attribute_value(at));
+        if lang.is_some() {
+            break;
+        }
+    }
+    Ok(lang.is_some_and(|lang| {
         let rest = lang.get(wanted.len()..);
         let fits = lang
             .get(..wanted.len())
             .is_some_and(|own| own.eq_ignore_ascii_case(wanted));
         fits && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    })
+    }))
 }

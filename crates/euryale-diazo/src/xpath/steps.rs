@@ -236,6 +236,12 @@ fn holds<'a>(scope: Scope<'a>, item: Item, predicate: &'a Predicate) -> Result<b
         dom.attribute(id, name)
             .map(|at| decode(dom.attribute_value(at)))
     };
+    if let Predicate::HasAttribute(name)
+    | Predicate::AttributeIs(name, _)
+    | Predicate::AttributeMatches(name, ..) = predicate
+    {
+        scope.budget.spend(dom.search_cost(id, name))?;
+    }
     if let Predicate::AttributeIs(name, _) | Predicate::AttributeMatches(name, ..) = predicate {
         let written = dom.attribute(id, name).map(|at| dom.attribute_value(at));
         scope

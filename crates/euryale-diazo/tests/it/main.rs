@@ -4,6 +4,7 @@
 
 mod cases;
 mod faults;
+mod limits;
 mod normal;
 mod own;
 mod python;

@@ -1,0 +1,294 @@
+//! Rules and pages that ask for endless work are refused, and soon.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use euryale_diazo::{Context, PageError};
+
+use crate::faults::{folder, load, rules, theme};
+
+/// The time that any of this may take.
+const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+
+/// Themes a page with one rule, and soon.
+fn apply(inner: &str, page: &str) -> Result<String, PageError> {
+    let theme = theme(inner);
+    let begun = Instant::now();
+    let themed = theme.apply(page, &Context::new("/"));
+    let took = begun.elapsed();
+    assert!(took < SOON, "{inner}: {took:?}");
+    themed.map(Cow::into_owned)
+}
+
+#[test]
+fn rules_that_multiply_end() {
+    let page = "<div>".repeat(500) + &"<i>x</i>".repeat(20_000);
+    let context = Context::new("/");
+    let all_of_all = theme("<replace css:theme=\"#a\" content=\"//*[.//*[.//*[. = //i]]]\"/>");
+    assert_eq!(
+        all_of_all.apply(&page, &context).err(),
+        Some(PageError::TooMuchWork)
+    );
+    let copies = theme("<replace css:theme=\"#a\" content=\"//*\"/>");
+    assert_eq!(
+        copies.apply(&page, &context).err(),
+        Some(PageError::TooLong)
+    );
+    let itself = theme(
+        "<replace css:theme=\"#a\" css:content=\"i\"/><after css:content=\"i\"><include \
+            css:content=\"i\"/></after>",
+    );
+    assert_eq!(
+        itself.apply("<i>x</i>", &context).err(),
+        Some(PageError::TooNested)
+    );
+}
+
+/// Each of these stops at its limit, and soon.
+#[test]
+fn instructions_end_at_their_limits() {
+    let many = format!("<body>{}", "<p>x</p>".repeat(100_000));
+    let text = format!(
+        "<body>{}<div id=\"x\">{}</div>",
+        "<p>a</p>".repeat(20_000),
+        "z ".repeat(1 << 20)
+    );
+    let each = "<xsl:for-each select=\"//p\">";
+    let end = "</xsl:for-each>";
+    let cases = [
+        (
+            "<xsl:template name=\"a\"><xsl:call-template name=\"a\"/></xsl:template>\
+             <replace css:theme=\"#a\"><xsl:call-template name=\"a\"/></replace>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            "<xsl:template match=\"p\"><b><xsl:apply-templates select=\".\"/></b></xsl:template>\
+             <replace css:theme=\"#a\" css:content=\"body\"/>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            format!("<replace css:theme=\"#a\">{each}{each}{each}<b/>{end}{end}{end}</replace>"),
+            &many,
+        ),
+        (
+            format!(
+                "<replace css:theme=\"#a\">{each}<xsl:if test=\"//p[//b]\"><b/></xsl:if>{end}\
+                 </replace>"
+            ),
+            &many,
+        ),
+        (
+            "<replace css:theme=\"#a\" content=\"//p[contains(//*[@id='x'],'zzz')]\"/>".to_owned(),
+            &text,
+        ),
+        (
+            "<xsl:variable name=\"v\"><xsl:copy-of select=\"//p\"/></xsl:variable>\
+             <replace css:theme=\"#a\"><xsl:for-each select=\"//p\">\
+             <xsl:value-of select=\"$v\"/><xsl:copy-of select=\"$v\"/></xsl:for-each></replace>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            "<replace css:theme=\"#a\"><xsl:for-each select=\"//p\">\
+             <xsl:sort select=\"count(//p)\"/><b/></xsl:for-each></replace>"
+                .to_owned(),
+            &many,
+        ),
+        (
+            "<replace css:theme=\"#a\"><xsl:for-each select=\"//p\">\
+             <xsl:value-of select=\"count(str:tokenize(//*[@id='x'], ' '))\"/></xsl:for-each>\
+             </replace>"
+                .to_owned(),
+            &text,
+        ),
+    ];
+    for (inner, page) in cases {
+        let theme = theme(&inner);
+        let begun = Instant::now();
+        let error = theme.apply(page, &Context::new("/")).unwrap_err();
+        let took = begun.elapsed();
+        let is_limit = matches!(
+            error,
+            PageError::TooMuchWork | PageError::TooLong | PageError::TooNested
+        );
+        assert!(is_limit, "{inner}: {error}");
+        // Optimized, each takes less than 0.2 s.
+        let most = if cfg!(debug_assertions) { 10 } else { 1 };
+        assert!(took < Duration::from_secs(most), "{inner}: {took:?}");
+    }
+}
+
+#[test]
+fn a_comment_cannot_be_ended_by_the_page() {
+    let rule = "<replace css:theme=\"#a\"><xsl:comment><xsl:value-of select=\"//title\"/>\
+        </xsl:comment></replace>";
+    let cases = [
+        (
+            "&gt;&lt;img src=x onerror=y&gt;",
+            "<!-- ><img src=x onerror=y>-->",
+        ),
+        ("-&gt;&lt;img&gt;", "<!-- -><img>-->"),
+        ("---&gt;&lt;script&gt;", "<!-- - - -><script>-->"),
+        ("x--!&gt;&lt;script&gt;", "<!--x- -!><script>-->"),
+        ("a--", "<!--a- - -->"),
+        ("a - b", "<!--a - b-->"),
+    ];
+    for (title, expected) in cases {
+        let page = format!("<title>{title}</title>");
+        let themed = apply(rule, &page).unwrap();
+        assert!(themed.contains(expected), "{title}: {themed}");
+    }
+}
+
+#[test]
+fn positions_are_counted_once() {
+    let page = format!("<div id=c>{}</div>", "<i>x</i>".repeat(60_000));
+    let template = "<xsl:template match=\"i\"><b><xsl:value-of \
+        select=\"concat(position(), ' of ', last())\"/></b></xsl:template>\
+        <replace css:theme=\"#a\" css:content=\"#c\"/>";
+    let themed = apply(template, &page).unwrap();
+    assert!(themed.contains("<b>2 of 60001</b><b>3 of 60001</b>"));
+    assert!(themed.contains("<b>60001 of 60001</b>"));
+
+    let attributes: String = (0..2_000).map(|n| format!(" a{n}=x")).collect();
+    let page = format!("<div id=c{attributes}>{}</div>", "<br>".repeat(200_000));
+    let template = "<xsl:template match=\"@a1999\"><xsl:attribute name=\"a1999\"><xsl:value-of \
+        select=\"concat(position(), ' of ', last())\"/></xsl:attribute></xsl:template>\
+        <xsl:template match=\"@id\"><xsl:attribute name=\"id\"><xsl:value-of \
+        select=\"position()\"/></xsl:attribute></xsl:template>\
+        <xsl:template match=\"@*\"><xsl:copy/></xsl:template>\
+        <replace css:theme=\"#a\" css:content=\"#c\"/>";
+    let themed = apply(template, &page).unwrap();
+    assert!(
+        themed.contains("a1999=\"2001 of 202001\""),
+        "{}",
+        &themed[..30_000]
+    );
+    assert!(themed.contains("<div id=\"1\""));
+}
+
+#[test]
+fn static_html_in_a_loop_counts() {
+    let page = "<p>x</p>".repeat(100_000);
+    let html = "y".repeat(2_000);
+    let rule = format!(
+        "<replace css:theme=\"#a\"><xsl:for-each select=\"//p\"><b>{html}</b></xsl:for-each>\
+         </replace>"
+    );
+    assert_eq!(apply(&rule, &page).err(), Some(PageError::TooLong));
+}
+
+#[test]
+fn lists_of_attributes_count() {
+    let attributes: String = (0..60_000).map(|n| format!(" a{n}=x")).collect();
+    let page = format!("<div id=c{attributes}>{}</div>", "<i>x</i>".repeat(30_000));
+    let rules = [
+        "<copy attributes=\"*\" css:theme=\"#a\" css:content=\"#c\"/>",
+        "<replace css:theme=\"#a\"><p><xsl:copy-of select=\"//div/@*\"/></p></replace>",
+        "<replace css:theme=\"#a\" content=\"//i[//div[@zzz]]\"/>",
+        "<replace css:theme=\"#a\" content=\"//i[//div[@zzz='x']]\"/>",
+        "<replace css:theme=\"#a\"><xsl:for-each select=\"//i\">\
+            <include css:content=\"div[zzz^=x]\"/></xsl:for-each></replace>",
+        "<replace css:theme=\"#a\" content=\"//i[lang('de')]\"/>",
+    ];
+    for rule in rules {
+        assert_eq!(
+            apply(rule, &page).err(),
+            Some(PageError::TooMuchWork),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn functions_cost_no_more_than_the_texts_are_long() {
+    let many = "a".repeat(1 << 20);
+    let page = format!("<p>{many}</p><i>{}</i>", "z".repeat(1 << 20));
+    let rule = |expr: &str| {
+        format!("<replace css:theme=\"#a\"><xsl:value-of select=\"{expr}\"/></replace>")
+    };
+    let text = |expr: &str| apply(&rule(&format!("concat('[', {expr}, ']')")), &page).unwrap();
+    let themed = text("string-length(translate(//i, //p, 'b'))");
+    assert!(themed.contains("[1048576]"), "{themed}");
+    assert!(text("count(str:tokenize(//i, //p))").contains("[1]"));
+    assert!(text("normalize-space(' a  b\u{a0}c ')").contains("[a b\u{a0}c]"));
+    assert!(text("translate('abcabc', 'aba', 'xy')").contains("[xycxyc]"));
+    assert!(text("translate('abc', 'ba', 'x')").contains("[xc]"));
+}
+
+#[test]
+fn a_condition_is_asked_wherever_its_answer_may_differ() {
+    let page = "<div><p class=x>1</p><p class=y>2</p></div><b class=y>B</b>";
+    let content = "<replace css:theme=\"#a\" css:content=\"div\"/>";
+    let current =
+        format!("{content}<drop css:content=\"p\" if=\"//b[@class = current()/@class]\"/>");
+    let themed = apply(&current, page).unwrap();
+    assert!(themed.contains("<p class=x>1</p></div>"), "{themed}");
+
+    let around = format!(
+        "<rules if=\"not(self::p[@class='y'])\">{content}<drop css:content=\"p\"/></rules>"
+    );
+    let themed = apply(&around, page).unwrap();
+    assert!(themed.contains("<div><p class=y>2</p></div>"), "{themed}");
+
+    let local = "<xsl:template name=\"t\"><xsl:param name=\"v\"/>\
+        <include css:content=\"b\" if=\"$v = 'y'\"/></xsl:template>\
+        <replace css:theme=\"#a\">\
+        <xsl:call-template name=\"t\"><xsl:with-param name=\"v\" select=\"'x'\"/>\
+        </xsl:call-template>\
+        <xsl:call-template name=\"t\"><xsl:with-param name=\"v\" select=\"'y'\"/>\
+        </xsl:call-template></replace>";
+    let themed = apply(local, page).unwrap();
+    assert_eq!(themed.matches("<b class=y>").count(), 1, "{themed}");
+}
+
+#[test]
+fn includes_that_multiply_end() {
+    let files: Vec<(String, String)> = (0..16)
+        .map(|level| {
+            let next = format!("<xi:include href=\"f{}.xml\"/>", level + 1);
+            let inner = if level < 15 {
+                next.repeat(10)
+            } else {
+                String::new()
+            };
+            let text = rules(&inner).replace("<theme href=\"theme.html\"/>", "");
+            (format!("f{level}.xml"), text)
+        })
+        .collect();
+    let first = rules("<xi:include href=\"f0.xml\"/>");
+    let mut all: Vec<(&str, &str)> = vec![("rules.xml", &first)];
+    all.extend(files.iter().map(|(name, text)| (&**name, &**text)));
+    let folder = folder(&all);
+    let begun = Instant::now();
+    let said = load(folder.path()).unwrap_err().to_string();
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    assert!(said.contains("more than 1024 times"), "{said}");
+    assert!(said.contains(".xml:4: "), "its place: {said}");
+}
+
+#[test]
+fn a_huge_step_in_a_selector_is_refused() {
+    for formula in ["-n-9223372036854775807", "9999999999", "2n+9999999999"] {
+        let rule = format!("<drop css:content=\"li:nth-child({formula})\"/>");
+        let folder = folder(&[("rules.xml", &rules(&rule))]);
+        let said = load(folder.path()).unwrap_err().to_string();
+        assert!(said.contains("not understood: ("), "{said}");
+    }
+    for formula in ["-n-2147483647", "-2147483648n-2147483648", "2147483647n+1"] {
+        let rule =
+            format!("<replace css:theme=\"#a\" css:content=\"li:nth-last-child({formula})\"/>");
+        apply(&rule, "<ul><li>1<li>2</ul>").unwrap();
+    }
+}
+
+#[test]
+fn endless_recursion_has_an_error_of_its_own() {
+    let rule = "<xsl:template name=\"a\"><xsl:call-template name=\"a\"/></xsl:template>\
+        <replace css:theme=\"#a\"><xsl:call-template name=\"a\"/></replace>";
+    let error = apply(rule, "<p>").unwrap_err();
+    assert_eq!(error, PageError::TooNested);
+    assert!(error.to_string().contains("in each other"), "{error}");
+}
