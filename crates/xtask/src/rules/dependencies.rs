@@ -82,7 +82,7 @@ pub(crate) fn imports(package: &Package, manifest: &str, members: &Members<'_>) 
         return Vec::new();
     };
     let import = |name: &str| match members.get(name)? {
-        Some(other) if kind.may_import(name, *other) => None,
+        Some(other) if kind.may_import(&package.name, name, *other) => None,
         Some(other) => Some(format!("`{name}`, a crate of the kind {other}")),
         None => Some(format!("`{name}`, which is no crate")),
     };

@@ -9,6 +9,8 @@ use std::fmt;
 pub(crate) enum Kind {
     /// The vocabulary, which all others share.
     Ground,
+    /// A pure engine that is of use without a stack.
+    Library,
     /// A layer of the onion.
     Layer,
     /// What a layer of transforms runs, and the libraries below it.
@@ -19,7 +21,9 @@ pub(crate) enum Kind {
     Store,
     /// Runs after a commit.
     After,
-    /// Runs applications that are not written in Rust.
+    /// The contract of an interface for applications that are not written in Rust.
+    Gateway,
+    /// Assembles a whole server around such applications.
     Host,
     /// What is outside the stack: servers, and what operators see.
     Around,
@@ -29,22 +33,30 @@ pub(crate) enum Kind {
     Tool,
 }
 
-use Kind::{After, Around, Database, Facade, Ground, Host, Layer, Store, Tool, Transform};
+use Kind::{
+    After, Around, Database, Facade, Gateway, Ground, Host, Layer, Library, Store, Tool, Transform,
+};
+
+/// The layer that runs transforms.
+const CHAIN: &str = "euryale-transform";
 
 impl Kind {
-    pub(crate) const ALL: [Self; 10] = [
-        Ground, Layer, Transform, Database, Store, After, Host, Around, Facade, Tool,
+    pub(crate) const ALL: [Self; 12] = [
+        Ground, Library, Layer, Transform, Database, Store, After, Gateway, Host, Around, Facade,
+        Tool,
     ];
 
     /// As a manifest says it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Ground => "ground",
+            Library => "library",
             Layer => "layer",
             Transform => "transform",
             Database => "database",
             Store => "store",
             After => "after",
+            Gateway => "gateway",
             Host => "host",
             Around => "around",
             Facade => "facade",
@@ -56,21 +68,21 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Returns whether a crate of this kind may import the member `name`, whose kind is `other`.
-    /// Tests may import anything, so this is about normal and build dependencies.
-    pub(crate) fn may_import(self, name: &str, other: Self) -> bool {
+    /// Returns whether the crate `importer`, of this kind, may import the member `name`, whose kind
+    /// is `other`. Tests may import anything, so this is about normal and build dependencies.
+    pub(crate) fn may_import(self, importer: &str, name: &str, other: Self) -> bool {
         match self {
-            Ground => false,
-            // A layer may ask the site itself.
-            Layer => other == Ground || name == "euryale-subrequest",
+            Ground | Library => false,
+            // Only the chain of transforms reads pages, by the `text` of that crate.
+            Layer => other == Ground || (importer, name) == (CHAIN, "euryale-subrequest"),
             // They share the libraries below them, and are written for one layer.
-            Transform => matches!(other, Ground | Transform) || name == "euryale-transform",
+            Transform => matches!(other, Ground | Library | Transform) || name == CHAIN,
             Database => matches!(other, Ground | Database),
             Store => matches!(other, Ground | Store),
             // Their tables are in databases.
             After => matches!(other, Ground | Database | After),
-            // A host assembles a whole server around applications.
-            Host => other != Tool,
+            Gateway => other == Ground,
+            Host => matches!(other, Ground | Gateway | Around | Facade),
             Around => matches!(other, Ground | Around),
             Facade => matches!(other, Ground | Layer | Transform | Store),
             Tool => true,

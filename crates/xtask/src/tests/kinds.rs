@@ -14,6 +14,7 @@ fn members() -> Members<'static> {
     let kinds = [
         ("euryale", Kind::Facade),
         ("euryale-core", Kind::Ground),
+        ("euryale-diazo", Kind::Library),
         ("euryale-server", Kind::Around),
         ("euryale-spool", Kind::Layer),
         ("euryale-sqlite", Kind::Database),
@@ -21,6 +22,7 @@ fn members() -> Members<'static> {
         ("euryale-test", Kind::Tool),
         ("euryale-tiles", Kind::Transform),
         ("euryale-transform", Kind::Layer),
+        ("euryale-wsgi", Kind::Gateway),
     ];
     let kinds = kinds.map(|(name, kind)| (name, Some(kind)));
     kinds.into_iter().chain([("site", None)]).collect()
@@ -58,21 +60,32 @@ fn each_kind_imports_what_its_rule_says() {
         Kind::ALL.map(|kind| format!("{kind}: {}", allowed(kind))),
         [
             "ground: ",
-            "layer: euryale-core euryale-subrequest",
-            "transform: euryale-core euryale-subrequest euryale-tiles euryale-transform",
+            "library: ",
+            "layer: euryale-core",
+            "transform: euryale-core euryale-diazo euryale-subrequest euryale-tiles \
+             euryale-transform",
             "database: euryale-core euryale-sqlite",
             "store: euryale-core",
             "after: euryale-core euryale-sqlite",
-            "host: euryale euryale-core euryale-server euryale-spool euryale-sqlite \
-             euryale-subrequest euryale-tiles \
-             euryale-transform",
+            "gateway: euryale-core",
+            "host: euryale euryale-core euryale-server euryale-wsgi",
             "around: euryale-core euryale-server",
             "facade: euryale-core euryale-spool euryale-subrequest euryale-tiles \
              euryale-transform",
-            "tool: euryale euryale-core euryale-server euryale-spool euryale-sqlite \
-             euryale-subrequest euryale-test euryale-tiles euryale-transform",
+            "tool: euryale euryale-core euryale-diazo euryale-server euryale-spool \
+             euryale-sqlite euryale-subrequest euryale-test euryale-tiles euryale-transform \
+             euryale-wsgi",
         ]
     );
+}
+
+#[test]
+fn the_transform_chain_is_the_only_layer_that_may_import_sub_requests() {
+    let dependencies = || vec![normal("euryale-subrequest")];
+    let folder = "crates/euryale-transform";
+    let chain = package("euryale-transform", folder, dependencies());
+    assert_eq!(directions(&of_kind(Kind::Layer, chain)), []);
+    assert_eq!(directions(&layer(dependencies())).len(), 1);
 }
 
 #[test]
