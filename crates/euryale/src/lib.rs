@@ -125,8 +125,9 @@
 //! | [Publish] | [`publisher`] | **yes** | ZPublisher |
 //!
 //! Each module is a crate of the same name: [`spool`] is `euryale-spool`, which depends on
-//! `euryale-core` and on no other layer. `euryale-theme` is not a module here, because it contains
-//! an XPath engine, which programs without a theme should not have to build.
+//! `euryale-core` and on no other layer. `euryale-theme` is not a module here, because its engine,
+//! `euryale-diazo`, contains an XPath engine, which programs without a theme should not have to
+//! build.
 //!
 //! [Forwarded]: forwarded::ForwardedLayer
 //! [VirtualHost]: forwarded::VirtualHostLayer
