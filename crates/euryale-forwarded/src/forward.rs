@@ -63,7 +63,8 @@ impl Settings {
         let (walk, proto, host) = if self.fields.contains(&Field::Forwarded) {
             let elements = rfc7239::elements(headers)?;
             let nodes = elements.iter().map(|element| element.node.as_deref());
-            let walk = walk(peer, nodes, &self.proxies, Field::Forwarded.name())?;
+            let name = Field::Forwarded.name();
+            let walk = walk(peer, nodes, &self.proxies, self.max_hops, name)?;
             // A proxy that says nothing of it leaves it to those nearer to us.
             let near = &elements[elements.len().saturating_sub(walk.hops.max(1))..];
             let proto = near.iter().find_map(|element| element.proto.as_deref());
@@ -83,7 +84,8 @@ impl Settings {
                 false => Vec::new(),
             };
             let name = Field::XForwardedFor.name();
-            let walk = walk(peer, nodes.into_iter().map(Some), &self.proxies, name)?;
+            let nodes = nodes.into_iter().map(Some);
+            let walk = walk(peer, nodes, &self.proxies, self.max_hops, name)?;
             let field = Field::XForwardedProto;
             let proto = last(field, walk)?
                 .map(|proto| parse_proto(proto, field))

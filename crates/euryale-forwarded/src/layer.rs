@@ -22,6 +22,7 @@ pub struct ForwardedLayer {
 pub(crate) struct Settings {
     pub(crate) proxies: Arc<TrustedProxies>,
     pub(crate) fields: Arc<[Field]>,
+    pub(crate) max_hops: usize,
     pub(crate) peer: FindPeer,
 }
 
@@ -33,6 +34,7 @@ impl ForwardedLayer {
             settings: Settings {
                 proxies: Arc::new(proxies),
                 fields: Field::X_FORWARDED.into(),
+                max_hops: usize::MAX,
                 peer: FindPeer::default(),
             },
         }
@@ -42,6 +44,17 @@ impl ForwardedLayer {
     /// taken away here.
     pub fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
         self.settings.fields = fields.into_iter().collect();
+        self
+    }
+
+    /// Limits the number of trusted proxies between the client and this server, from 1. The client
+    /// is at most that many elements from the end of the list, even if its address is a trusted
+    /// one. Default: as many as are trusted.
+    ///
+    /// It is needed where the proxies' addresses are not known and every address is trusted:
+    /// without it a client could write the first element itself.
+    pub fn max_hops(mut self, hops: usize) -> Self {
+        self.settings.max_hops = hops;
         self
     }
 

@@ -86,12 +86,13 @@ pub(crate) struct Walk {
 }
 
 /// Back from `peer`, who is trusted, through `nodes`, of which the last was written by it, to the
-/// first who is not trusted, or to the end. Addresses before that one may be forged, and are
-/// ignored.
+/// first who is not trusted, or to the end, or at most `max_hops` nodes. Addresses before that one
+/// may be forged, and are ignored.
 pub(crate) fn walk<'a>(
     peer: PeerAddr,
     nodes: impl DoubleEndedIterator<Item = Option<&'a str>>,
     proxies: &TrustedProxies,
+    max_hops: usize,
     field: &'static str,
 ) -> Result<Walk, Malformed> {
     let mut walk = Walk {
@@ -109,7 +110,7 @@ pub(crate) fn walk<'a>(
         if walk.hops > MOST_HOPS {
             return Err(Malformed(field));
         }
-        if !node.is_trusted(proxies) {
+        if walk.hops >= max_hops || !node.is_trusted(proxies) {
             break;
         }
     }

@@ -83,6 +83,28 @@ async fn fields_that_are_not_listed_do_not_count() {
     assert_eq!((seen.target.path(), seen.headers.len()), (path, 1));
 }
 
+/// Every address is trusted, as where the proxies' own are not known.
+#[tokio::test]
+async fn hops_are_counted_where_everybody_is_trusted() {
+    let fields = [
+        ("host", "inside"),
+        ("x-forwarded-for", "203.0.113.66, 203.0.113.2, 203.0.113.3"),
+        ("x-forwarded-host", "evil, second, third"),
+    ];
+    for (hops, client, home) in [
+        (1, "203.0.113.3", "http://third/"),
+        (2, "203.0.113.2", "http://second/"),
+    ] {
+        let everybody = "0.0.0.0/0, ::/0, unix".parse().unwrap();
+        let layer = ForwardedLayer::new(everybody).max_hops(hops);
+        let layers = (layer, VirtualHostLayer::new(TrustedProxies::none()));
+        let seen = pass(layers, Peer::new(proxy()), "/page", &fields).await;
+        let seen = seen.unwrap();
+        assert_eq!(seen.client, client);
+        assert_eq!(seen.home, home);
+    }
+}
+
 fn honest_copy(seen: &Seen) -> Seen {
     Seen {
         client: seen.client.clone(),
