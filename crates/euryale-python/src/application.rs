@@ -52,17 +52,20 @@ impl Application {
         let shared = Shared::new(&exchange);
         let ended = self.call(py, environ, &exchange, shared.clone());
         shared.end();
-        ended?;
+        if let Some(error) = ended? {
+            self.log(py, request, "close() of its iterable failed", &error);
+        }
         exchange.finish().map_err(raise)
     }
 
+    /// Calls the application, and returns what `close()` raised.
     fn call(
         &self,
         py: Python<'_>,
         environ: Bound<'_, PyDict>,
         exchange: &Exchange,
         shared: Shared,
-    ) -> PyResult<()> {
+    ) -> PyResult<Option<PyErr>> {
         let start_response = Bound::new(py, StartResponse(shared))?;
         let returned = self.callable.bind(py).call1((environ, start_response))?;
         exchange
@@ -71,12 +74,12 @@ impl Application {
     }
 
     /// One entry of the log, with the traceback.
-    fn log(&self, py: Python<'_>, request: &Request, error: &PyErr) {
+    fn log(&self, py: Python<'_>, request: &Request, what: &str, error: &PyErr) {
         let said = || -> PyResult<()> {
             let keywords = PyDict::new(py);
             keywords.set_item("exc_info", error.clone_ref(py).into_value(py))?;
             let path = request.uri().path();
-            let arguments = ("%s %s failed", request.method().as_str(), path);
+            let arguments = ("%s %s: %s", request.method().as_str(), path, what);
             self.logger
                 .bind(py)
                 .call_method(intern!(py, "error"), arguments, Some(&keywords))
@@ -99,7 +102,7 @@ impl Publisher<()> for Application {
             .begin(|| format!("{} {}", request.method(), request.uri().path()));
         Python::attach(|py| {
             self.answer(py, request).map_err(|error| {
-                self.log(py, request, &error);
+                self.log(py, request, "the application failed", &error);
                 Abort::response(failed())
             })
         })

@@ -105,6 +105,16 @@ def test_close_is_called_once_in_every_case(exchange):
     assert {"close", "breaks"} <= set(closed)
 
 
+def test_an_answer_is_complete_although_close_raises(exchange):
+    if exchange.is_checked:
+        pytest.skip("wsgiref's own iterable is closed")
+    answer = exchange("/closeraises")
+    assert (answer.status, answer.body) == (200, b"ab")
+    log = exchange.server.log
+    assert "GET /closeraises: close() of its iterable failed" in log
+    assert "RuntimeError: close raised this" in log
+
+
 def test_the_environ_of_a_request(exchange):
     assert environ(exchange, version="1.0")["SERVER_PROTOCOL"] == "HTTP/1.0"
     assert environ(exchange, "X-A: 1\r\nX-A: 2\r\n")["HTTP_X_A"] == "1, 2"

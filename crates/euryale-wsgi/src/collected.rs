@@ -9,7 +9,7 @@ use euryale_core::{Blob, Body, UnnamedFile};
 /// How much goes to the file at a time, in bytes: applications yield lines.
 const BUFFER: usize = 64 << 10;
 
-/// Memory ⇒ Spilled when the memory's share is exceeded. Counted instead of Memory for HEAD, and
+/// Memory ⇒ Spilled when it would be longer than the memory's share. Counted instead of Memory for HEAD, and
 /// Blob instead of it for a file.
 pub(crate) enum Collected {
     Memory(Vec<u8>),
@@ -38,7 +38,7 @@ impl Collected {
             return Ok(());
         }
         match self {
-            Self::Memory(bytes) if bytes.len() + count <= memory.max(count) => {
+            Self::Memory(bytes) if bytes.len() + count <= memory => {
                 bytes.extend_from_slice(kept);
             }
             Self::Memory(bytes) => {

@@ -126,12 +126,15 @@ impl Exchange {
     /// [file](Iterable::file) is not iterated: it leaves as a blob, unless something was written
     /// before.
     ///
+    /// Returns what `close()` raised, for the log. The answer is complete all the same, and the
+    /// application has committed what the answer confirms.
+    ///
     /// # Errors
     /// The first [`Failure`]. `close()` was called in any case.
-    pub fn run<I: Iterable>(&self, mut iterable: I) -> Result<(), Failure<I::Error>> {
+    pub fn run<I: Iterable>(&self, mut iterable: I) -> Result<Option<I::Error>, Failure<I::Error>> {
         let taken = self.take_all(&mut iterable);
-        let closed = iterable.close().map_err(Failure::Application);
-        taken.and(closed)
+        let closed = iterable.close();
+        taken.map(|()| closed.err())
     }
 
     fn take_all<I: Iterable>(&self, iterable: &mut I) -> Result<(), Failure<I::Error>> {

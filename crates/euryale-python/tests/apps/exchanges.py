@@ -82,6 +82,17 @@ def page_close(environ, start_response):
     return Blocks([b"a", b"b"], "close")
 
 
+def page_closeraises(environ, start_response):
+    start_response("200 OK", TEXT)
+
+    class Raising(Blocks):
+        def close(self):
+            super().close()
+            raise RuntimeError("close raised this")
+
+    return Raising([b"ab"], "closeraises")
+
+
 def page_breaks(environ, start_response):
     start_response("200 OK", TEXT)
     return Blocks([b"a" * 10], "breaks", raises=True)

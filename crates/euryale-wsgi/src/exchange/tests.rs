@@ -101,6 +101,15 @@ fn read(response: Response) -> (Vec<u8>, bool) {
     })
 }
 
+/// Whether the body is sent from a file.
+fn is_file(response: &mut Response) -> bool {
+    euryale_core::Body::publish_handle(response, &euryale_core::Ledger::new());
+    response
+        .extensions()
+        .get::<euryale_core::BlobHandle>()
+        .is_some()
+}
+
 fn file_of(bytes: &[u8]) -> Blob {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
@@ -182,10 +191,10 @@ fn an_iterable_without_a_head_is_no_answer() {
 
 #[test]
 fn an_iterable_that_raises_is_closed_once() {
-    for (raises_at_end, raises_in_close) in [(true, false), (false, true), (true, true)] {
+    for raises_in_close in [false, true] {
         let exchange = started(&[]);
         let fake = Fake {
-            raises_at_end,
+            raises_at_end: true,
             raises_in_close,
             ..Fake::new(&[b"x"])
         };
@@ -194,6 +203,19 @@ fn an_iterable_that_raises_is_closed_once() {
         assert!(matches!(failure, Failure::Application(Raised)));
         assert_eq!(closed.get(), 1);
     }
+}
+
+#[test]
+fn an_answer_is_complete_although_close_raises() {
+    let exchange = started(&[]);
+    let fake = Fake {
+        raises_in_close: true,
+        ..Fake::new(&[b"x"])
+    };
+    let closed = Rc::clone(&fake.closed);
+    assert_eq!(exchange.run(fake).unwrap(), Some(Raised));
+    assert_eq!(closed.get(), 1);
+    assert_eq!(read(response(&exchange)), (b"x".to_vec(), true));
 }
 
 #[test]
@@ -207,14 +229,25 @@ fn a_long_answer_goes_to_a_file_and_keeps_its_bytes() {
     let block: &[u8] = &[b'x'; 1000];
     exchange.run(Fake::new(&[block; 100])).unwrap();
     let mut response = response(&exchange);
-    euryale_core::Body::publish_handle(&mut response, &euryale_core::Ledger::new());
-    assert!(
-        response
-            .extensions()
-            .get::<euryale_core::BlobHandle>()
-            .is_some()
-    );
+    assert!(is_file(&mut response));
     assert_eq!(read(response), (vec![b'x'; 100_000], true));
+}
+
+#[test]
+fn only_a_first_block_within_the_limit_stays_in_memory() {
+    for (size, is_in_file) in [(8, false), (9, true), (1000, true)] {
+        let limits = Limits {
+            memory: 8,
+            total: 1 << 20,
+        };
+        let exchange = Exchange::new(&Method::GET, limits);
+        exchange.start_response("200 OK", [], false).unwrap();
+        let block = vec![b'x'; size];
+        exchange.run(Fake::new(&[&block])).unwrap();
+        let mut response = response(&exchange);
+        assert_eq!(is_file(&mut response), is_in_file, "{size} bytes");
+        assert_eq!(read(response), (block, true));
+    }
 }
 
 #[test]
@@ -312,7 +345,8 @@ proptest! {
         let all: Vec<u8> = written.into_iter().chain(blocks).flatten().collect();
         let most = usize::try_from(announced.unwrap_or(u64::MAX)).unwrap();
         match ended {
-            Ok(()) => {
+            Ok(closed) => {
+                prop_assert_eq!(closed, None);
                 let (body, complete) = read(response(&exchange));
                 prop_assert_eq!(&body[..], &all[..all.len().min(most)]);
                 prop_assert_eq!(complete, announced.is_none_or(|_| most <= all.len()));
