@@ -102,7 +102,7 @@ impl Line {
         let method = request.method();
         Self {
             client,
-            asked: format!("{method} {target} {:?}", request.version()),
+            asked: quoted(&format!("{method} {target} {:?}", request.version())),
             referer: field(request.headers(), &REFERER),
             agent: field(request.headers(), &USER_AGENT),
             began: Instant::now(),
@@ -119,15 +119,21 @@ impl Line {
             agent,
             ..
         } = self;
-        let text = format!("{client} \"{asked}\" {status} {bytes} {referer} {agent} {seconds:.3}");
+        let text = format!("{client} {asked} {status} {bytes} {referer} {agent} {seconds:.3}");
         log::say(INFO, "euryale.access", text);
     }
 }
 
-/// A field in quotes, with what could end them or the line escaped.
+/// A field in quotes.
 fn field(headers: &HeaderMap, name: &HeaderName) -> String {
     let value = headers
         .get(name)
         .map(|value| String::from_utf8_lossy(value.as_bytes()));
-    format!("{:?}", value.as_deref().unwrap_or("-"))
+    quoted(value.as_deref().unwrap_or("-"))
+}
+
+/// The text in quotes, with characters escaped that could end them or the line: a target may have
+/// quotes, too.
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
 }

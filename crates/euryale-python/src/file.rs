@@ -75,8 +75,8 @@ impl Kinds {
     ///
     /// It is the object itself; or, as `file` of Django's and of `tempfile`'s wrappers, inside of
     /// it; or, as `_io` between `start` and `end`, inside of plone.namedfile's
-    /// `filestream_range_iterator`. A class with a `read` of its own, like `gzip`'s,
-    /// is not accepted.
+    /// `filestream_range_iterator`. An object with a `read` of its own, like `gzip`'s, is not
+    /// accepted: its bytes are not those of the file.
     fn find<'py>(
         &self,
         object: &Bound<'py, PyAny>,
@@ -93,14 +93,16 @@ impl Kinds {
             let Ok(end) = end.extract::<Option<u64>>() else {
                 return Ok(None);
             };
-            let is_range = object.hasattr(intern!(py, "start"))? && self.is_file(&inner)?;
+            let is_range = is_range(object)? && self.is_file(&inner)?;
             return Ok(is_range.then_some((inner, end)));
         }
         if !object.hasattr(intern!(py, "fileno"))? {
             return Ok(None);
         }
         match object.getattr_opt(intern!(py, "file"))? {
-            Some(inner) if self.is_file(&inner)? => Ok(Some((inner, None))),
+            Some(inner) if self.is_file(&inner)? && reads(object, &inner)? => {
+                Ok(Some((inner, None)))
+            }
             _ => Ok(None),
         }
     }
@@ -118,6 +120,24 @@ impl Kinds {
         }
         Ok(false)
     }
+}
+
+/// Returns whether `read` is the method of plone.namedfile's class.
+fn is_range(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = object.py();
+    let read = object.getattr(intern!(py, "read"))?;
+    read.getattr(intern!(py, "__qualname__"))?
+        .eq("filestream_range_iterator.read")
+}
+
+/// Returns whether `read` is the file's own method, or the function that `tempfile` puts around it.
+fn reads(object: &Bound<'_, PyAny>, file: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = object.py();
+    let read = object.getattr(intern!(py, "read"))?;
+    let wrapped = read.getattr_opt(intern!(py, "__wrapped__"))?;
+    let method = wrapped.unwrap_or(read);
+    let owner = method.getattr_opt(intern!(py, "__self__"))?;
+    Ok(owner.is_some_and(|owner| owner.is(file)))
 }
 
 fn open(file: &Bound<'_, PyAny>, end: Option<u64>, length: Option<u64>) -> PyResult<Option<Blob>> {

@@ -1,7 +1,7 @@
 //! The asynchronous side: the stack, the sockets, the drain.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use euryale::forwarded::{ForwardedLayer, TrustedProxies, TrustedProxy};
@@ -15,7 +15,6 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tower::ServiceBuilder;
-use tower::util::option_layer;
 
 use crate::access::AccessLog;
 use crate::application::Application;
@@ -34,6 +33,8 @@ const JOIN: Duration = Duration::from_secs(2);
 pub(crate) struct End {
     was_cut: AtomicBool,
     joined: Notify,
+    /// The drain's deadline, once it has begun.
+    deadline: OnceLock<Instant>,
 }
 
 impl End {
@@ -49,18 +50,48 @@ impl End {
     pub(crate) fn join(&self) {
         self.joined.notify_one();
     }
+
+    /// How long the interpreter may take to end: what is left of the drain's time, but at least
+    /// [`JOIN`].
+    fn left(&self) -> Duration {
+        let deadline = self.deadline.get().filter(|_| self.status() != CUT);
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        left.unwrap_or_default().max(JOIN)
+    }
+
+    /// Ends the process with [`CUT`] unless the interpreter has ended before. Returns how long that
+    /// may take.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(crate) fn exit_soon(&self) -> std::io::Result<Duration> {
+        let left = self.left();
+        let watch = move || {
+            let never = crossbeam_channel::never::<()>();
+            let _ = never.recv_timeout(left);
+            let seconds = left.as_secs_f64();
+            tracing::error!("the interpreter has not ended within {seconds:.1} s");
+            log::spill();
+            exit::now(CUT);
+        };
+        let thread = std::thread::Builder::new().name("euryale-exit".into());
+        thread.spawn(watch)?;
+        Ok(left)
+    }
 }
 
 /// The proxies of the setting `trusted_proxy`, with the fields that count.
 ///
 /// # Errors
 /// One line that names the setting.
-pub(crate) fn forwarded(settings: &Settings) -> Result<Option<ForwardedLayer>, String> {
-    let Some(proxies) = &settings.trusted_proxy else {
-        return Ok(None);
+pub(crate) fn forwarded(settings: &Settings) -> Result<ForwardedLayer, String> {
+    let Some(proxies) = settings.trusted_proxy.as_deref() else {
+        // The fields of untrusted peers are taken away here, too.
+        return Ok(ForwardedLayer::new(TrustedProxies::none()));
     };
+    let is_any = proxies == "*";
     let all = "0.0.0.0/0, ::/0, unix";
-    let proxies = if proxies == "*" { all } else { proxies };
+    let proxies = if is_any { all } else { proxies };
     let proxies: Vec<TrustedProxy> = proxies
         .split(|character: char| character == ',' || character.is_whitespace())
         .filter(|word| !word.is_empty())
@@ -69,9 +100,13 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<Option<ForwardedLayer>, S
                 .map_err(|error| format!("trusted_proxy: {error}"))
         })
         .collect::<Result<_, String>>()?;
-    let layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>());
+    let mut layer = ForwardedLayer::new(proxies.into_iter().collect::<TrustedProxies>());
+    // Where every address is trusted only the count tells a proxy from a client.
+    if let Some(count) = settings.trusted_proxy_count.or(is_any.then_some(1)) {
+        layer = layer.max_hops(count);
+    }
     if settings.trusted_proxy_headers.is_empty() {
-        return Ok(Some(layer));
+        return Ok(layer);
     }
     let fields = settings.trusted_proxy_headers.iter().map(|name| {
         let named = name.to_ascii_lowercase();
@@ -80,14 +115,14 @@ pub(crate) fn forwarded(settings: &Settings) -> Result<Option<ForwardedLayer>, S
             .map_err(|error| format!("trusted_proxy_headers: {error}"))
     });
     let fields = fields.collect::<Result<Vec<_>, String>>()?;
-    Ok(Some(layer.fields(fields)))
+    Ok(layer.fields(fields))
 }
 
 /// All that serving needs.
 pub(crate) struct Front {
     pub(crate) settings: Settings,
     pub(crate) listeners: Vec<Listener>,
-    pub(crate) forwarded: Option<ForwardedLayer>,
+    pub(crate) forwarded: ForwardedLayer,
     pub(crate) pool: Pool<()>,
     pub(crate) application: Application,
     pub(crate) access: bool,
@@ -116,7 +151,7 @@ impl Front {
         let main = self.main.clone();
         runtime.spawn(async move {
             while hangups.recv().await.is_some() {
-                main.order(RELOAD);
+                main.order(RELOAD, 1);
             }
         });
         runtime.spawn(self.serve());
@@ -144,7 +179,7 @@ impl Front {
             .as_deref()
             .and_then(|name| HeaderValue::from_str(name).ok());
         let site = ServiceBuilder::new()
-            .layer(option_layer(forwarded))
+            .layer(forwarded)
             .map_response(move |mut response: euryale::Response| {
                 if let Some(ident) = &ident {
                     let headers = response.headers_mut();
@@ -162,7 +197,9 @@ impl Front {
         let server = listeners.into_iter().fold(server, Server::listen);
         let began = async {
             shutdown.draining().await;
-            Instant::now()
+            let began = Instant::now();
+            end.deadline.get_or_init(|| began + settings.drain);
+            began
         };
         let (drained, began) = tokio::join!(server.serve(site, shutdown.clone()), began);
         let left = settings.drain.saturating_sub(began.elapsed());
@@ -178,7 +215,7 @@ impl Front {
             let age = age.as_secs_f64();
             tracing::error!("{thread} has not returned from {request} after {age:.1} s");
         }
-        main.order(ENDED);
+        main.order(ENDED, 1);
         // A main thread that cannot have the GIL, or joins a thread that never ends, is not waited
         // for.
         if tokio::time::timeout(JOIN, end.joined.notified())

@@ -13,7 +13,9 @@
 //!
 //! # Unsafe code
 //!
-//! None but `_exit`, in `exit.rs`, with its argument.
+//! * `_exit`, in `exit.rs`: it ends a process whose interpreter cannot.
+//! * `Blob::stable`, in `file.rs`: the promise that nobody reads the bytes of a file that the
+//!   application may change.
 
 mod access;
 mod application;

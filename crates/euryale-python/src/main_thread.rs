@@ -34,8 +34,10 @@ impl MainThread {
         self.0.as_raw_fd()
     }
 
-    pub(crate) fn order(&self, order: u8) {
-        if let Err(error) = (&*self.0).write_all(&[order]) {
+    /// Writes the order `count` times. It is one write: each takes the socket's buffer much more
+    /// room than its bytes, and a full buffer refuses the next.
+    pub(crate) fn order(&self, order: u8, count: usize) {
+        if let Err(error) = (&*self.0).write_all(&vec![order; count]) {
             tracing::error!(order, %error, "the main thread could not be reached");
         }
     }

@@ -56,7 +56,7 @@ pub(crate) struct Server {
 /// What `start` takes.
 struct Unstarted {
     listeners: Vec<Listener>,
-    forwarded: Option<ForwardedLayer>,
+    forwarded: ForwardedLayer,
 }
 
 #[pymethods]
@@ -200,12 +200,9 @@ impl Server {
         self.senders.dismiss();
     }
 
-    /// The calls of the application that have not returned: thread, request, and seconds.
-    fn at_work(&self) -> Vec<(String, String, f64)> {
-        let calls = self.threads.at_work().list().into_iter();
-        calls
-            .map(|(thread, request, age)| (thread, request, age.as_secs_f64()))
-            .collect()
+    /// Notes that a thread that was asked for could not be started.
+    fn lose_thread(&self) {
+        self.senders.lose_thread();
     }
 
     /// Waits for the next line of the log: its level, its logger, and its text. None when the log
@@ -227,6 +224,12 @@ impl Server {
             py.detach(|| runtime.shutdown_timeout(LAST_GRACE));
         }
         self.end.status()
+    }
+
+    /// Ends the process with status 3 unless the interpreter has ended before. Returns the seconds
+    /// that it may take: what is left of the drain's time, but at least 2 s.
+    fn exit_soon(&self) -> PyResult<f64> {
+        Ok(self.end.exit_soon()?.as_secs_f64())
     }
 }
 

@@ -84,6 +84,14 @@ impl Senders {
             let _ = self.orders.send(Order::Leave);
         }
     }
+
+    /// Notes that there is one thread fewer than was asked for.
+    pub(crate) fn lose_thread(&self) {
+        let fewer = |wanted: usize| wanted.checked_sub(1);
+        let _ = self
+            .wanted
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer);
+    }
 }
 
 /// The pool's handle of the senders, which the server keeps, too.
@@ -96,9 +104,7 @@ impl StartWorker for PythonThreads {
 
     fn resize(&self, workers: usize) {
         let had = self.0.wanted.swap(workers, Ordering::AcqRel);
-        for _ in had..workers {
-            self.0.main.order(START_THREAD);
-        }
+        self.0.main.order(START_THREAD, workers.saturating_sub(had));
         for _ in workers..had {
             let _ = self.0.orders.send(Order::Leave);
         }

@@ -1,8 +1,10 @@
 """Threads, files, slow clients, settings, signals and the end."""
 
 import hashlib
+import json
 import re
 import signal
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,33 @@ from conftest import APPS, Served, until
 
 #: More than any socket's buffers hold.
 BIG = b"".join(hashlib.sha256(str(i).encode()).digest() for i in range(1_000_000))
+
+#: An ini file with the levels of loggers.
+LOGGERS = """
+[app:main]
+paste.app_factory = pasted:factory
+[server:main]
+use = egg:euryale#main
+[loggers]
+keys = root, access
+[handlers]
+keys = console
+[formatters]
+keys = short
+[logger_root]
+level = INFO
+handlers = console
+[logger_access]
+level = INFO
+handlers =
+qualname = euryale.access
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+formatter = short
+[formatter_short]
+format = %(levelname)s %(name)s %(message)s
+"""
 
 
 @pytest.fixture
@@ -99,6 +128,15 @@ def test_what_only_looks_like_a_file_is_read(plain):
     server = plain()
     assert server.ask("/gzip").body == b"unpacked"
     assert server.ask("/pipe").body == b"through a pipe"
+    assert server.ask("/backwards").body == b"cba"
+    assert server.ask("/decoding").body == b"cba"
+
+
+def test_a_named_temporary_file_leaves_by_sendfile(plain):
+    server = plain()
+    assert server.ask("/temporary").body == b"temporary"
+    sent = 'euryale_blob_bytes_total{path="sendfile"}'
+    until(lambda: server.metric(sent) == len(b"temporary"), "it was counted")
 
 
 def test_slow_clients_hold_no_worker(plain):
@@ -138,18 +176,39 @@ def test_a_trusted_proxy_names_the_client(euryale):
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "example.org",
     }
-    import json
-
     trusting = euryale("exchanges:app", "--trusted-proxy", "127.0.0.1")
     environ = json.loads(trusting.ask("/environ", headers=fields).body)
     assert environ["REMOTE_ADDR"] == "192.0.2.7"
     assert environ["wsgi.url_scheme"] == "https"
     assert (environ["HTTP_HOST"], environ["SERVER_NAME"]) == ("example.org", "example.org")
     assert environ["SERVER_PORT"] == "443"
-    alone = euryale("exchanges:app")
-    environ = json.loads(alone.ask("/environ", headers=fields).body)
-    assert environ["REMOTE_ADDR"] == "127.0.0.1"
-    assert environ["wsgi.url_scheme"] == "http"
+    assert not [name for name in environ if name.startswith("HTTP_X_FORWARDED")]
+
+
+def test_forwarded_fields_of_others_never_reach_the_application(euryale):
+    fields = {
+        "Forwarded": "for=192.0.2.7;proto=https",
+        "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Host": "example.org",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-Prefix": "/evil",
+        "X-Forwarded-Proto": "https",
+    }
+    for trusted in [[], ["--trusted-proxy", "192.0.2.1"]]:
+        server = euryale("exchanges:app", *trusted)
+        environ = json.loads(server.ask("/environ", headers=fields).body)
+        assert environ["REMOTE_ADDR"] == "127.0.0.1"
+        assert environ["wsgi.url_scheme"] == "http"
+        assert environ["HTTP_HOST"] == f"127.0.0.1:{server.port}"
+        assert not [name for name in environ if "FORWARDED" in name]
+
+
+def test_a_client_cannot_forge_its_address_where_all_proxies_are_trusted(euryale):
+    fields = {"X-Forwarded-For": "192.0.2.66, 192.0.2.2, 192.0.2.3"}
+    for count, client in [([], "192.0.2.3"), (["--trusted-proxy-count", "2"], "192.0.2.2")]:
+        server = euryale("exchanges:app", "--trusted-proxy", "*", *count)
+        environ = json.loads(server.ask("/environ", headers=fields).body)
+        assert environ["REMOTE_ADDR"] == client
 
 
 @pytest.mark.parametrize(
@@ -309,17 +368,119 @@ def test_starts_and_stops_end_without_a_crash(plain):
         assert "Fatal" not in server.log
 
 
+@pytest.mark.parametrize("left", ["thread", "atexit"])
+def test_what_an_application_leaves_behind_does_not_keep_the_process(euryale, left):
+    server = euryale("lingering:app", "--drain", "2s", LEFT=left)
+    server.send(signal.SIGTERM)
+    assert server.wait() == 3
+    assert "the interpreter has not ended within" in server.log
+    if left == "thread":
+        assert re.search(r"waiting at most \d\.\d s for lingering", server.log)
+
+
+def test_a_signal_ends_a_process_that_waits_for_a_thread(euryale):
+    server = euryale("lingering:app", "--drain", "1h", LEFT="thread")
+    server.send(signal.SIGTERM)
+    until(lambda: "for lingering" in server.log, "the server has ended")
+    server.send(signal.SIGTERM)
+    assert server.wait() == -signal.SIGTERM
+
+
+def test_forked_children_end_by_sigterm(plain):
+    server = plain()
+    assert server.ask("/fork").text == str(-signal.SIGTERM)
+    assert server.ask("/").body == b"hello"
+    assert server.stop() == 0
+
+
+def test_four_hundred_threads_are_started(plain):
+    server = plain("--threads", "400")
+    until(lambda: server.ask("/threads").text == "400", "all of them are there")
+    assert server.stop() == 0
+
+
+def test_an_exception_in_a_signal_handler_begins_a_drain(euryale):
+    server = euryale("lingering:app", LEFT="nothing")
+    server.send(signal.SIGUSR1)
+    assert server.wait() == 0
+    assert "draining after an exception in the main thread" in server.log
+    assert "RuntimeError: a handler raised this" in server.log
+
+
+def test_a_broken_file_of_settings_leaves_the_server_as_it_was(euryale, tmp_path):
+    ini = tmp_path / "app.ini"
+    app = "[app:main]\npaste.app_factory = pasted:factory\n"
+    good = app + "[server:main]\nuse = egg:euryale#main\nthreads = 1\n"
+    ini.write_text(good)
+    server = euryale(str(ini))
+    unchanged = "SIGHUP: the settings stay as they were"
+    broken = [
+        "[server:main\n",
+        "no section\n" + good,
+        good.replace("euryale#main", "nowhere#main"),
+        good.replace("threads = 1", "threads = %(missing)s"),
+        good.replace("threads = 1", "threads = none"),
+        None,
+    ]
+    for number, text in enumerate(broken, 1):
+        ini.unlink() if text is None else ini.write_text(text)
+        server.send(signal.SIGHUP)
+        until(lambda: server.log.count(unchanged) == number, f"it is refused: {text}")
+    ini.write_text(good.replace("threads = 1", "threads = 3"))
+    server.send(signal.SIGHUP)
+    until(lambda: server.metric("euryale_connections_cap") == 3, "the file is whole again")
+    assert server.ask("/").text == "pasted"
+    assert server.stop() == 0
+
+
+def test_an_ini_file_that_cannot_be_read_is_one_line(euryale, tmp_path):
+    ini = tmp_path / "app.ini"
+    for text in [None, "no section\n", "[server:main]\nuse = egg:nowhere#main\n"]:
+        if text is not None:
+            ini.write_text(text)
+        server = euryale(str(ini), ready=False)
+        assert server.wait() == 1
+        assert server.log.startswith(f"euryale: {ini}: ")
+        assert server.log.count("\n") == 1
+
+
+def test_levels_of_an_ini_file_count_from_the_start(euryale, tmp_path):
+    ini = tmp_path / "app.ini"
+    ini.write_text(LOGGERS)
+    server = euryale(str(ini))
+    assert server.ask("/").text == "pasted"
+    until(lambda: 'INFO euryale.access 127.0.0.1 "GET / ' in server.log, "requests are logged")
+
+
+def test_a_second_server_of_a_process_drains(tmp_path):
+    log = tmp_path / "server.log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([sys.executable, APPS / "twice.py"], stdout=file, stderr=file)
+    try:
+        for number in (1, 2):
+            until(lambda: log.read_text().count("serving on") == number, f"server {number} starts")
+            process.send_signal(signal.SIGTERM)
+            until(lambda: f"ended {number} with 0" in log.read_text(), f"server {number} ends")
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_requests_are_logged_if_asked_for(plain):
     server = plain("--access-log")
     server.ask("/?q", headers={"User-Agent": "a test"})
     line = r'INFO euryale\.access: 127\.0\.0\.1 "GET /\?q HTTP/1\.1" 200 5 "-" "a test" 0\.\d+'
     until(lambda: re.search(line, server.log), "the line is there")
+    with server.connect() as peer:
+        peer.sendall(b'GET /"%20200%205%20"-" HTTP/1.1\r\nHost: h\r\n\r\n')
+        peer.recv(65536)
+    line = r'127\.0\.0\.1 "GET /\\"%20200%205%20\\"-\\" HTTP/1\.1" 200 '
+    until(lambda: re.search(line, server.log), "quotes in a target are escaped")
 
 
 def test_from_python(tmp_path):
-    import subprocess
-
-    program = Path(tmp_path / "program.py")
+    program = tmp_path / "program.py"
     program.write_text(
         "import euryale\n"
         "def app(environ, start_response):\n"

@@ -50,6 +50,9 @@ pub struct Settings {
     /// The proxies that are trusted in forwarded fields: addresses and networks, `unix`, or `*`.
     /// Default: none.
     pub trusted_proxy: Option<String>,
+    /// The number of trusted proxies between a client and this server, 1 to 32. Default: as many as
+    /// `trusted_proxy` names; 1 if that is `*`.
+    pub trusted_proxy_count: Option<usize>,
     /// The fields that trusted proxies set, with waitress's names or their own. Default: all
     /// `X-Forwarded-*`.
     pub trusted_proxy_headers: Vec<String>,
@@ -80,6 +83,7 @@ impl Default for Settings {
             max_sockets: 16_384,
             channel_timeout: Duration::from_secs(120),
             trusted_proxy: None,
+            trusted_proxy_count: None,
             trusted_proxy_headers: Vec::new(),
             url_prefix: String::new(),
             url_scheme: "http".into(),
@@ -147,6 +151,9 @@ impl Settings {
             Meaning::MaxSockets => self.max_sockets = parse::number(value, 1, 1 << 20)?,
             Meaning::ChannelTimeout => self.channel_timeout = parse::duration(value)?,
             Meaning::TrustedProxy => self.trusted_proxy = parse::text(value),
+            Meaning::TrustedProxyCount => {
+                self.trusted_proxy_count = Some(parse::number(value, 1, 32)?);
+            }
             Meaning::TrustedProxyHeaders => {
                 self.trusted_proxy_headers = parse::words(value).map(str::to_owned).collect();
             }

@@ -14,7 +14,7 @@ use crate::workspace::{self, Workspace};
 
 const CRATE: &str = "crates/euryale-python";
 
-/// Builds wheels. The version is that of the tests' pins.
+/// Builds wheels. It is pinned here; `pyproject.toml` allows every version of the same major one.
 const MATURIN: &str = "maturin==1.16.0";
 
 /// Which tests run, and in which environment.

@@ -34,7 +34,11 @@ def main(arguments: list[str] | None = None) -> None:
             load, configured = from_ini(options)
         else:
             load, configured = (lambda: from_module(options)), (lambda: {})
-        status = run(settings(options, configured()), load, lambda: settings(options, configured()))
+
+        def read() -> dict[str, str]:
+            return settings(options, configured())
+
+        status = run(read(), load, read, is_last=True)
     except SettingsError as error:
         sys.exit(f"euryale: {error}")
     sys.exit(status)
@@ -110,6 +114,9 @@ def from_toml(path: str) -> dict[str, str]:
 
 def from_ini(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[], dict[str, str]]]:
     """The application of an ini file, and its section of the server."""
+    import configparser
+    import logging.config
+
     try:
         from paste.deploy import loadapp
         from paste.deploy.loadwsgi import SERVER, loadcontext
@@ -119,25 +126,32 @@ def from_ini(options: argparse.Namespace) -> tuple[Callable[[], Any], Callable[[
     path = os.path.abspath(path)
     uri = f"config:{path}" + (f"#{name}" if name else "")
 
-    def load() -> Any:
-        import configparser
-        import logging.config
-
-        loggers = configparser.ConfigParser(interpolation=None)
-        loggers.read(path)
-        if loggers.has_section("loggers"):
-            folder = {"__file__": path, "here": os.path.dirname(path)}
-            logging.config.fileConfig(path, folder, disable_existing_loggers=False)
-        return loadapp(uri)
+    def sections() -> configparser.ConfigParser:
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            with open(path, encoding="utf-8") as file:
+                parser.read_file(file)
+        except (OSError, ValueError, configparser.Error) as error:
+            text = " ".join(str(error).split())
+            raise SettingsError(f"{path}: {text}") from None
+        return parser
 
     def configured() -> dict[str, str]:
+        if not sections().has_section("server:main"):
+            return {}
         try:
             context = loadcontext(SERVER, f"config:{path}")
-        except LookupError:
-            return {}
+        except Exception as error:
+            # PasteDeploy has no exception of its own: it may import what `use` names.
+            text = " ".join(str(error).split())
+            raise SettingsError(f"{path}: {text}") from None
         return {name: str(value) for name, value in context.local_conf.items()}
 
-    return load, configured
+    # Before the server is made, which reads the levels of its loggers.
+    if sections().has_section("loggers"):
+        folder = {"__file__": path, "here": os.path.dirname(path)}
+        logging.config.fileConfig(path, folder, disable_existing_loggers=False)
+    return (lambda: loadapp(uri)), configured
 
 
 def from_module(options: argparse.Namespace) -> Any:

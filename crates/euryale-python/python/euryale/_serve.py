@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -20,6 +21,10 @@ JOIN = 0.5
 RUSTS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = logging.getLogger("euryale")
+
+#: Whether a server of this process has taken over the signals. Rust installs
+#: its handlers once per process, so they are not to be removed again.
+_taken = False
 
 
 class SettingsError(ValueError):
@@ -55,11 +60,14 @@ def run(
     settings: dict[str, str],
     load: Callable[[], Callable[..., Any]],
     reload: Callable[[], dict[str, str]] | None = None,
+    is_last: bool = False,
 ) -> int:
     """Bind, then load the application, then serve it to the end.
 
     Operators are answered while the application loads, and ``/readyz`` says
     503 until it is there. ``reload`` reads the settings again, for SIGHUP.
+    ``is_last`` says that the process is to end afterwards: whatever the
+    application has left running cannot keep it.
     """
     # Only for a logger that somebody has set a level for: otherwise the lines would be in the log
     # of every application whose root logger says INFO.
@@ -72,10 +80,50 @@ def run(
     writer = threading.Thread(target=_write_log, args=(server,), name="euryale-log", daemon=True)
     writer.start()
     try:
-        return _Main(server, reload).run(load)
+        status = _Main(server, reload).run(load)
+        if is_last:
+            _end_process(server)
+        return status
     finally:
         server.stop_log()
         writer.join(JOIN)
+
+
+def _end_process(server: _euryale.Server) -> None:
+    """Give the signals back, and bound the time until the process ends.
+
+    The interpreter waits for the application's own threads, and runs its
+    ``atexit`` handlers. Neither has an end that the server knows.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in RUSTS:
+            signal.signal(number, signal.SIG_DFL)
+    seconds = server.exit_soon()
+    main = threading.main_thread()
+    left = [t.name for t in threading.enumerate() if not t.daemon and t is not main]
+    if left:
+        log.warning("waiting at most %.1f s for %s", seconds, ", ".join(left))
+
+
+def _take_signals() -> None:
+    """Remove Python's handlers, so that Rust can install its own."""
+    global _taken
+    if _taken:
+        return
+    _taken = True
+    if threading.current_thread() is threading.main_thread():
+        for number in RUSTS:
+            signal.signal(number, signal.SIG_DFL)
+    os.register_at_fork(after_in_child=_in_child)
+
+
+def _in_child() -> None:
+    """A child of the application has no server: signals end it as usual."""
+    signal.set_wakeup_fd(-1)
+    for number in RUSTS:
+        # A handler of the application's stays.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _write_log(server: _euryale.Server) -> None:
@@ -92,6 +140,7 @@ class _Main:
         self.reload = reload
         self.socket = socket.socket(fileno=server.fd)
         self.workers: dict[int, threading.Thread] = {}
+        self.orders = bytearray()
 
     def run(self, load: Callable[[], Callable[..., Any]]) -> int:
         try:
@@ -100,20 +149,28 @@ class _Main:
             self.server.join()
             raise
         is_main = threading.current_thread() is threading.main_thread()
+        _take_signals()
         if is_main:
-            for number in RUSTS:
-                signal.signal(number, signal.SIG_DFL)
             woken = signal.set_wakeup_fd(self.server.wakeup_fd, warn_on_full_buffer=False)
         try:
             self.server.start(app)
             for address in self.server.addresses:
                 log.info("serving on %s", address)
-            self.wait()
+            self.wait_to_the_end()
             return self.end()
         finally:
             if is_main:
                 signal.set_wakeup_fd(woken)
             self.socket.close()
+
+    def wait_to_the_end(self) -> None:
+        """Wait; an exception of the application's signal handlers begins a drain."""
+        while True:
+            try:
+                return self.wait()
+            except BaseException:
+                log.exception("draining after an exception in the main thread")
+                self.server.drain()
 
     def wait(self) -> None:
         """Do what Rust asks for, until it has ended.
@@ -121,13 +178,16 @@ class _Main:
         Handlers of Python's signals run here: their numbers wake the thread.
         """
         while True:
-            for order in self.socket.recv(64):
-                if order == _euryale.START_THREAD:
-                    self.start_worker()
-                elif order == _euryale.RELOAD:
-                    self.read_again()
-                elif order == _euryale.ENDED:
-                    return
+            # Kept, so that an exception loses none of them.
+            while not self.orders:
+                self.orders += self.socket.recv(4096)
+            order = self.orders.pop(0)
+            if order == _euryale.START_THREAD:
+                self.start_worker()
+            elif order == _euryale.RELOAD:
+                self.read_again()
+            elif order == _euryale.ENDED:
+                return
 
     def start_worker(self) -> None:
         self.workers = {n: thread for n, thread in self.workers.items() if thread.is_alive()}
@@ -141,6 +201,7 @@ class _Main:
         except RuntimeError:
             log.exception("no thread for a worker")
             del self.workers[number]
+            self.server.lose_thread()
 
     def read_again(self) -> None:
         if self.reload is None:
@@ -148,7 +209,8 @@ class _Main:
             return
         try:
             is_all = self.server.reload(self.reload())
-        except ValueError as error:
+        except Exception as error:
+            # Whatever is wrong with the file: the server goes on.
             log.error("SIGHUP: the settings stay as they were: %s", error)
             return
         rest = "" if is_all else "; other settings need a restart"

@@ -15,10 +15,12 @@ from ._serve import SettingsError, run
 def serve_paste(app: Callable[..., Any], global_conf: Any, **settings: str) -> int:
     """Serve ``app`` until SIGTERM or SIGINT, as a ``paste.server_runner``.
 
-    The process ends with status 3 if requests had to be cut.
+    The process is to end afterwards, with status 3 if requests had to be cut.
+    Threads and ``atexit`` handlers of the application have what is left of the
+    drain's time, but at least 2 s.
     """
     try:
-        status = run(settings, lambda: app)
+        status = run(settings, lambda: app, is_last=True)
     except SettingsError as error:
         sys.exit(f"euryale: {error}")
     if status:

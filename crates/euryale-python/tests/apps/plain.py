@@ -3,8 +3,10 @@
 import ctypes
 import gzip
 import io
+import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 
@@ -20,8 +22,8 @@ signal.signal(signal.SIGUSR1, lambda number, frame: seen.append("USR1"))
 signal.signal(signal.SIGUSR2, lambda number, frame: seen.append("USR2"))
 
 
-class Range:
-    """As plone.namedfile's filestream_range_iterator."""
+class filestream_range_iterator:
+    """As plone.namedfile's class of this name."""
 
     def __init__(self, path, start, end):
         self._io = io.FileIO(path)
@@ -37,6 +39,28 @@ class Range:
     def close(self):
         seen.append("range closed in " + threading.current_thread().name)
         self._io.close()
+
+
+class Backwards:
+    """A wrapper whose bytes are not those of its file."""
+
+    def __init__(self, file):
+        self.file = self._io = file
+        self.start = 0
+        self.end = None
+
+    def fileno(self):
+        return self.file.fileno()
+
+    def read(self, size=-1):
+        return self.file.read(size)[::-1]
+
+
+class Decoding(Backwards):
+    """The same without the attributes of a range."""
+
+    def __init__(self, file):
+        self.file = file
 
 
 def app(environ, start_response):
@@ -69,6 +93,30 @@ def page_thread(environ, start_response):
         locals_made.append(threading.current_thread().name)
     kind = type(threading.current_thread()).__name__
     return text(start_response, f"{threading.current_thread().name} {kind} {len(locals_made)}")
+
+
+def page_threads(environ, start_response):
+    names = [thread.name for thread in threading.enumerate()]
+    return text(start_response, sum(name[8:].isdigit() for name in names))
+
+
+def say_and_sleep(pipe):
+    pipe.send("running")
+    time.sleep(600)
+
+
+def page_fork(environ, start_response):
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    child = context.Process(target=say_and_sleep, args=(theirs,))
+    child.start()
+    ours.recv()
+    child.terminate()
+    child.join(10)
+    status = child.exitcode
+    child.kill()
+    child.join()
+    return text(start_response, status)
 
 
 def page_wait(environ, start_response):
@@ -118,13 +166,13 @@ def page_offset(environ, start_response):
 def page_range(environ, start_response):
     headers = [*TEXT, ("Content-Length", "5000"), ("Content-Range", "bytes 100-5099/9000000")]
     start_response("206 Partial Content", headers)
-    return environ["wsgi.file_wrapper"](Range(BIG, 100, 5100), 65536)
+    return environ["wsgi.file_wrapper"](filestream_range_iterator(BIG, 100, 5100), 65536)
 
 
 def page_whole(environ, start_response):
     """As the range iterator for a request without a range."""
     start_response("200 OK", TEXT)
-    return environ["wsgi.file_wrapper"](Range(BIG, 0, None), 65536)
+    return environ["wsgi.file_wrapper"](filestream_range_iterator(BIG, 0, None), 65536)
 
 
 def page_gzip(environ, start_response):
@@ -133,6 +181,30 @@ def page_gzip(environ, start_response):
         file.write(b"unpacked")
     start_response("200 OK", TEXT)
     return environ["wsgi.file_wrapper"](gzip.open(path))
+
+
+def small(data):
+    with open("small.txt", "wb") as file:
+        file.write(data)
+    return open("small.txt", "rb")
+
+
+def page_backwards(environ, start_response):
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](Backwards(small(b"abc")))
+
+
+def page_decoding(environ, start_response):
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](Decoding(small(b"abc")))
+
+
+def page_temporary(environ, start_response):
+    file = tempfile.NamedTemporaryFile()
+    file.write(b"temporary")
+    file.seek(0)
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](file)
 
 
 def page_pipe(environ, start_response):

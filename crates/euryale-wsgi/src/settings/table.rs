@@ -18,8 +18,9 @@ impl Setting {
         self.key == key || self.alias == Some(key)
     }
 
-    /// Whether it does something here. The others are waitress's, for buffers and loops that this
-    /// server does not have: they are accepted, so that an ini file need not change.
+    /// Whether a value changes anything here. The other settings are waitress's. They are accepted,
+    /// so that an ini file need not change: some have no effect, and switches can only have the
+    /// value that this server always has.
     pub fn is_used(&self) -> bool {
         !matches!(self.meaning, Meaning::Unused | Meaning::Always(_))
     }
@@ -45,6 +46,7 @@ pub(crate) enum Meaning {
     MaxSockets,
     ChannelTimeout,
     TrustedProxy,
+    TrustedProxyCount,
     TrustedProxyHeaders,
     UrlPrefix,
     UrlScheme,
@@ -184,10 +186,17 @@ pub(crate) const KEYS: &[Setting] = &[
         "proxies that are trusted in forwarded fields: addresses, networks, unix, or *",
     ),
     setting(
+        "trusted_proxy_count",
+        None,
+        Meaning::TrustedProxyCount,
+        "trusted proxies that a request passes, at most; 1 if trusted_proxy is *",
+    ),
+    setting(
         "trusted_proxy_headers",
         Some("forwarded_field"),
         Meaning::TrustedProxyHeaders,
-        "fields that each trusted proxy sets or takes away: x-forwarded-for …, or forwarded",
+        "fields that each trusted proxy sets or takes away: x-forwarded-for …, or forwarded; \
+            default: x-forwarded-for, -proto, -host, -port and -prefix",
     ),
     setting(
         "url_prefix",
@@ -212,7 +221,7 @@ pub(crate) const KEYS: &[Setting] = &[
         "clear_untrusted_proxy_headers",
         None,
         Meaning::Always(true),
-        "always on: nobody but a trusted proxy is believed",
+        "always on: forwarded fields never reach the application",
     ),
     setting(
         "expose_tracebacks",
@@ -234,5 +243,4 @@ pub(crate) const KEYS: &[Setting] = &[
     unused("outbuf_overflow"),
     unused("recv_bytes"),
     unused("send_bytes"),
-    unused("trusted_proxy_count"),
 ];

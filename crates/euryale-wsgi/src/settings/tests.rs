@@ -22,6 +22,7 @@ fn an_ini_file_for_waitress_is_understood() {
         ("clear_untrusted_proxy_headers", "true"),
         ("max_request_body_size", "1073741824"),
         ("trusted_proxy", "127.0.0.1"),
+        ("trusted_proxy_count", "2"),
         ("trusted_proxy_headers", "x-forwarded-for x-forwarded-proto"),
         ("url_prefix", "app/"),
         ("outbuf_high_watermark", "16777216"),
@@ -32,6 +33,7 @@ fn an_ini_file_for_waitress_is_understood() {
     assert_eq!(settings.threads, 2);
     assert_eq!(settings.url_prefix, "/app");
     assert_eq!(settings.trusted_proxy_headers.len(), 2);
+    assert_eq!(settings.trusted_proxy_count, Some(2));
     assert_eq!(settings.channel_timeout, Duration::from_secs(60));
 }
 
