@@ -9,8 +9,8 @@ use euryale_core::{Blob, Body, UnnamedFile};
 /// How much goes to the file at a time, in bytes: applications yield lines.
 const BUFFER: usize = 64 << 10;
 
-/// Memory ⇒ Spilled when it would be longer than the memory's share. Counted instead of Memory for HEAD, and
-/// Blob instead of it for a file.
+/// Memory ⇒ Spilled when it would be longer than the memory's share. Counted instead of Memory for
+/// HEAD, and Blob instead of it for a file.
 pub(crate) enum Collected {
     Memory(Vec<u8>),
     Spilled {
