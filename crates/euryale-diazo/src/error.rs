@@ -58,7 +58,7 @@ pub enum PageError {
     TooMuchWork,
     /// The themed page would be larger than the limit.
     TooLong,
-    /// Templates call each other, or rules copy content into itself, without an end.
+    /// More than 600 templates and copies are nested, or they need more than 1.25 MiB of the stack.
     TooNested,
     /// The rules have ended it: `<xsl:message terminate="yes">`.
     Terminated,
@@ -72,8 +72,8 @@ impl fmt::Display for PageError {
             Self::TooMuchWork => "the rules look at too many nodes of this page",
             Self::TooLong => "the themed page would be too long",
             Self::TooNested => {
-                "templates call each other, or rules copy content into itself, more than 600 times \
-                 in each other: end the recursion"
+                "too many templates and copies are nested in each other: end the recursion in the \
+                 rules"
             }
             Self::Terminated => "the rules ended it, with <xsl:message terminate=\"yes\">",
         })

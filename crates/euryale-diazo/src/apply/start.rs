@@ -97,7 +97,7 @@ impl<'a> Page<'a> {
                         }
                         let dom = self.dom(item.document);
                         self.budget
-                            .spend(dom.node(item.node).attribute_count as usize)?;
+                            .spend(1 + dom.node(item.node).attribute_count as usize)?;
                         if let Some(at) = dom.attribute(item.node, name) {
                             let own = dom.attribute_value(at);
                             self.budget.spend(own.len() / 16)?;

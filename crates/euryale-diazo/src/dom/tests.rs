@@ -3,7 +3,7 @@
 use dom_query::{Document, NodeData, NodeRef};
 use proptest::prelude::*;
 
-use super::{Dom, Excess, Id, Kind, ROOT};
+use super::{Dom, Excess, Id, Kind, ROOT, write_comment};
 use crate::xpath::Item;
 
 /// A tree as lines, one for each element, comment and text; texts beside each other are one.
@@ -214,6 +214,14 @@ proptest! {
     fn well_formed_pages_have_the_tree_of_a_browser(page in html()) {
         let page = format!("<!DOCTYPE html><html><head></head><body>{page}</body></html>");
         prop_assert_eq!(ours(&page), browsers(&page));
+    }
+
+    #[test]
+    fn text_never_ends_a_comment_in_a_browser(text in "[-!<>a ]{0,12}") {
+        let mut html = "<p>".to_owned();
+        write_comment(&mut html, &text);
+        html.push_str("x</p>");
+        prop_assert_eq!(browsers(&html), browsers("<p><!-- -->x</p>"), "{}", html);
     }
 
     #[test]
