@@ -399,6 +399,18 @@ def test_four_hundred_threads_are_started(plain):
     assert server.stop() == 0
 
 
+def test_a_thread_that_could_not_be_started_is_not_dismissed(euryale, tmp_path):
+    config = tmp_path / "euryale.toml"
+    config.write_text("threads = 3\n")
+    server = euryale("fewer:app", "--config", str(config))
+    until(lambda: "no thread for a worker" in server.log, "the third fails")
+    config.write_text("threads = 1\n")
+    server.send(signal.SIGHUP)
+    until(lambda: server.metric("euryale_connections_cap") == 1, "the file is read again")
+    until(lambda: server.ask("/").text == "1", "one of two is left", patience=20)
+    assert server.stop() == 0
+
+
 def test_an_exception_in_a_signal_handler_begins_a_drain(euryale):
     server = euryale("lingering:app", LEFT="nothing")
     server.send(signal.SIGUSR1)
