@@ -11,7 +11,7 @@ def wait_for_ever():
 
 
 def interrupted(number, frame):
-    raise RuntimeError("a handler raised this")
+    raise LookupError("a handler raised this")
 
 
 signal.signal(signal.SIGUSR1, interrupted)
