@@ -283,8 +283,9 @@ pub(crate) struct Settings {
     #[serde(serialize_with = "as_display")]
     pub(crate) theme: Choice,
 
-    /// Filter of the log: levels, also by module, for example info,site::access_log=off; default:
-    /// RUST_LOG, or else info
+    /// Filter of the log: levels, also by module, for example info,site::access_log=off
+    ///
+    /// Default: RUST_LOG, or else info.
     #[arg(
         long,
         help_heading = help::LOG,
