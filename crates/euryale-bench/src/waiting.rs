@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use euryale::{Body, Pool, Response, Stack, StackService};
-use euryale_test::{Gate, NullDatabase, eventually};
+use euryale_test::{Gate, eventually};
 use tokio::task::JoinSet;
 use tower::Service;
 
@@ -54,7 +54,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 async fn at_depth(depth: usize) -> Result<Row> {
-    let pool = Pool::builder(NullDatabase)
+    let pool = Pool::builder(())
         .connections(2)
         .max_queue(depth + 1)
         .build();

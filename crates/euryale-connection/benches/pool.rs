@@ -1,12 +1,11 @@
 //! The way into a worker and back.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::Criterion;
 use euryale_connection::Pool;
 
-use euryale_test::NullDatabase;
+use euryale_test::bench_main;
 use tokio::runtime::Builder;
 
 fn hops(criterion: &mut Criterion) {
@@ -18,7 +17,7 @@ fn hops(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pool");
     let pool = {
         let _entered = runtime.enter();
-        Pool::new(NullDatabase, 2)
+        Pool::new((), 2)
     };
     group.bench_function("run", |bencher| {
         bencher.iter(|| runtime.block_on(async { black_box(pool.run(|_connection| 7).await) }));
@@ -38,12 +37,4 @@ fn hops(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    hops(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(hops);

@@ -1,11 +1,10 @@
 //! A transaction on a database that does nothing: what its life costs.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::Criterion;
 use euryale_core::{Access, Attempt, History, Transaction, TransactionOptions};
-use euryale_test::{Lender, NullDatabase};
+use euryale_test::{Lender, bench_main};
 
 fn options() -> TransactionOptions {
     TransactionOptions::new(Attempt::new(History::default()), Access::Write)
@@ -13,7 +12,7 @@ fn options() -> TransactionOptions {
 
 fn transactions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("transaction");
-    let mut lender = Lender::new(NullDatabase);
+    let mut lender = Lender::new(());
     group.bench_function("without its connection", |bencher| {
         bencher.iter(|| black_box(Transaction::run(&mut lender.lease(), options(), |_| Ok(7))));
     });
@@ -40,12 +39,4 @@ fn transactions(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    transactions(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(transactions);

@@ -4,25 +4,24 @@ use std::future::{Future, Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
 use euryale_core::{
     Body, Claim, Error, Lease, Publication, Request, Response, SpooledBody, publisher_fn,
 };
 use euryale_publisher::Publish;
-use euryale_test::{Lender, NullDatabase};
+use euryale_test::{Lender, bench_main};
 use tower::Service;
 
 /// A claim that runs its job at once, in this thread.
-struct Here(Lender<NullDatabase>);
+struct Here(Lender<()>);
 
 impl Claim for Here {
-    type Database = NullDatabase;
+    type Database = ();
 
     fn run<T, F>(mut self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
-        F: FnOnce(&mut Lease<'_, NullDatabase>) -> T + Send + 'static,
+        F: FnOnce(&mut Lease<'_, ()>) -> T + Send + 'static,
         T: Send + 'static,
     {
         let done: Ready<Result<T, Error>> = ready(Ok(job(&mut self.0.lease())));
@@ -39,14 +38,14 @@ fn now<F: Future>(future: F) -> F::Output {
 }
 
 fn publications(criterion: &mut Criterion) {
-    let mut publish = Publish::new(publisher_fn::<NullDatabase, _>(|_request, transaction| {
+    let mut publish = Publish::new(publisher_fn::<(), _>(|_request, transaction| {
         transaction.connection()?;
         Ok(Response::new(Body::from("hello")))
     }));
     criterion.bench_function("publish", |bencher| {
         let publication = || Publication {
             request: Request::new(SpooledBody::empty()),
-            claim: Here(Lender::new(NullDatabase)),
+            claim: Here(Lender::new(())),
         };
         bencher.iter_batched(
             publication,
@@ -56,12 +55,4 @@ fn publications(criterion: &mut Criterion) {
     });
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    publications(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(publications);

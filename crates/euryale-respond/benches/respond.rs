@@ -4,11 +4,11 @@ use std::future::{Future, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use criterion::{BatchSize, Criterion};
 use euryale_core::{Body, Error, Request, Response, SpooledBody};
 use euryale_respond::RespondLayer;
+use euryale_test::bench_main;
 use tower::{Service, service_fn};
 use tower_layer::Layer;
 
@@ -34,12 +34,4 @@ fn responses(criterion: &mut Criterion) {
     });
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    responses(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(responses);

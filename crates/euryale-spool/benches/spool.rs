@@ -2,12 +2,12 @@
 
 use std::future::ready;
 use std::hint::black_box;
-use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
 use euryale_core::{Error, Request};
 use euryale_spool::SpoolLayer;
+use euryale_test::bench_main;
 use http_body_util::Full;
 use tokio::runtime::Builder;
 use tower::{Service, service_fn};
@@ -38,12 +38,4 @@ fn bodies(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    bodies(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(bodies);

@@ -1,11 +1,11 @@
 //! A read transaction: begin, one row, commit.
 
 use std::hint::black_box;
-use std::time::Duration;
 
 use criterion::Criterion;
 use euryale_core::{Access, BoxError, Database};
 use euryale_sqlite::{Connection, Sqlite};
+use euryale_test::bench_main;
 use tempfile::TempDir;
 
 const ROWS: &str = "CREATE TABLE rows (id INTEGER PRIMARY KEY, word TEXT NOT NULL);
@@ -54,13 +54,4 @@ fn scans(criterion: &mut Criterion) {
     }
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    reads(&mut criterion);
-    scans(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(reads, scans);

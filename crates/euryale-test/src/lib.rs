@@ -4,7 +4,7 @@
 //! demand, [`eventually`] polls with a deadline instead of sleeping, and [`assert_quiet`] ends
 //! every test by checking that nothing is held any more. [`skip`] reports that a test cannot run
 //! here. [`run_readme`] runs the commands of a README and compares their output. [`maps_of`] shows
-//! whether a process reads the files that it sends.
+//! whether a process reads the files that it sends. [`bench_main!`] is the `main` of benches.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -23,6 +23,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod client;
 mod database;
 mod gate;
@@ -30,7 +31,6 @@ mod lender;
 mod log;
 #[cfg(target_os = "linux")]
 mod maps;
-mod null;
 mod publisher;
 mod quiet;
 mod readme;
@@ -43,7 +43,6 @@ pub use self::lender::Lender;
 pub use self::log::Log;
 #[cfg(target_os = "linux")]
 pub use self::maps::{FileMap, maps_of};
-pub use self::null::NullDatabase;
 pub use self::publisher::ScriptedPublisher;
 pub use self::quiet::{assert_quiet, eventually};
 pub use self::readme::run_readme;

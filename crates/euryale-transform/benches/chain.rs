@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput};
 use euryale_core::{Body, BoxError, Response};
+use euryale_test::bench_main;
 use euryale_transform::html_content::ContentType;
 use euryale_transform::{
     Handlers, Page, Rewrite, Selector, Transform, TransformChainLayer, TransformPage,
@@ -130,12 +131,4 @@ fn chain(criterion: &mut Criterion) {
     }
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .configure_from_args();
-    chain(&mut criterion);
-    criterion.final_summary();
-}
+bench_main!(chain);

@@ -22,7 +22,7 @@ use euryale::{
 use euryale_core::{Transaction, TransactionOptions, publisher_fn};
 use euryale_publisher::Publish;
 use euryale_respond::RespondLayer;
-use euryale_test::{Gate, Lender, NullDatabase, eventually};
+use euryale_test::{Gate, Lender, eventually};
 use http_body::Frame;
 use tower::{Service, service_fn};
 use tower_layer::Layer;
@@ -135,7 +135,7 @@ fn now<F: Future>(future: F) -> F::Output {
 
 /// One transaction that uses its connection, after a first one that has paid for what is made once.
 fn transaction() {
-    let mut lender = Lender::new(NullDatabase);
+    let mut lender = Lender::new(());
     let mut run = || {
         let options = TransactionOptions::new(Attempt::new(History::default()), Access::Write);
         let outcome = Transaction::run(&mut lender.lease(), options, |transaction| {
@@ -149,14 +149,14 @@ fn transaction() {
 }
 
 /// A claim that runs its job at once, in this thread.
-struct Here(Lender<NullDatabase>);
+struct Here(Lender<()>);
 
 impl Claim for Here {
-    type Database = NullDatabase;
+    type Database = ();
 
     fn run<T, F>(mut self, job: F) -> impl Future<Output = Result<T, Error>> + Send + 'static
     where
-        F: FnOnce(&mut Lease<'_, NullDatabase>) -> T + Send + 'static,
+        F: FnOnce(&mut Lease<'_, ()>) -> T + Send + 'static,
         T: Send + 'static,
     {
         let done: Ready<Result<T, Error>> = ready(Ok(job(&mut self.0.lease())));
@@ -166,7 +166,7 @@ impl Claim for Here {
 
 /// `Publish`, with the transaction and the framing of the response.
 fn publish() {
-    let publisher = publisher_fn::<NullDatabase, _>(|_request, transaction| {
+    let publisher = publisher_fn::<(), _>(|_request, transaction| {
         transaction.connection()?;
         let mut response = Response::new(Body::from("hello"));
         for name in [
@@ -187,7 +187,7 @@ fn publish() {
     let mut publications: Vec<_> = (0..2)
         .map(|_| Publication {
             request: request(),
-            claim: Here(Lender::new(NullDatabase)),
+            claim: Here(Lender::new(())),
         })
         .collect();
     let mut run = || {
@@ -275,7 +275,7 @@ fn queue() {
         .build()
         .expect("a runtime");
     let _entered = runtime.enter();
-    let pool = Pool::builder(NullDatabase)
+    let pool = Pool::builder(())
         .connections(1)
         .max_queue(2_000)
         .max_wait(None::<Duration>)

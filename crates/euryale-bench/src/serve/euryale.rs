@@ -15,7 +15,6 @@ use euryale::{
 };
 use euryale_server::{Admin, Readiness, Server, Shutdown};
 use euryale_sqlite::Sqlite;
-use euryale_test::NullDatabase;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 
@@ -36,7 +35,7 @@ const LARGEST: u64 = 64 << 30;
 
 /// A page whose publisher uses its connection: begin and commit.
 pub(super) fn page(cap: usize) -> StackService {
-    on(Pool::new(NullDatabase, cap)).publish_fn(|_request, transaction| {
+    on(Pool::new((), cap)).publish_fn(|_request, transaction| {
         transaction.connection()?;
         Ok(plain(schemes::page()))
     })
@@ -44,7 +43,7 @@ pub(super) fn page(cap: usize) -> StackService {
 
 /// A page whose publisher never asks for its connection.
 pub(super) fn lazy_page(cap: usize) -> StackService {
-    on(Pool::new(NullDatabase, cap)).publish_fn(|_request, _transaction| Ok(plain(schemes::page())))
+    on(Pool::new((), cap)).publish_fn(|_request, _transaction| Ok(plain(schemes::page())))
 }
 
 /// A row, read or changed.
@@ -119,8 +118,8 @@ pub(super) fn serve(listener: TcpListener, scene: &Scene, stable: bool) -> Resul
     })
 }
 
-fn pool(cap: usize) -> Pool<NullDatabase> {
-    Pool::builder(NullDatabase)
+fn pool(cap: usize) -> Pool<()> {
+    Pool::builder(())
         .connections(cap)
         .max_queue(MAX_QUEUE)
         .max_wait(MAX_WAIT)
@@ -160,10 +159,8 @@ where
 fn view(
     scene: &Scene,
     stable: bool,
-) -> impl Fn(&Request, &mut Transaction<'_, NullDatabase>) -> Result<Response, Abort>
-+ Send
-+ Sync
-+ 'static {
+) -> impl Fn(&Request, &mut Transaction<'_, ()>) -> Result<Response, Abort> + Send + Sync + 'static
+{
     let view = scene.view;
     let folder = scene.folder.clone();
     move |request, transaction| {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::Router;
 use crossbeam_channel::unbounded;
 use euryale::Pool;
-use euryale_test::NullDatabase;
 use http::StatusCode;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -89,19 +88,19 @@ pub(super) fn threads(cap: usize, work: Work) -> Router {
 }
 
 pub(super) fn pool_run(cap: usize) -> Router {
-    on_pool(Pool::new(NullDatabase, cap))
+    on_pool(Pool::new((), cap))
 }
 
 pub(super) fn pool_run_untimed(cap: usize) -> Router {
     on_pool(
-        Pool::builder(NullDatabase)
+        Pool::builder(())
             .connections(cap)
             .max_wait(None::<Duration>)
             .build(),
     )
 }
 
-fn on_pool(pool: Pool<NullDatabase>) -> Router {
+fn on_pool(pool: Pool<()>) -> Router {
     serve(move || {
         let work = pool.run(|_connection| page());
         async move { work.await.map_err(unavailable) }

@@ -19,7 +19,6 @@ use euryale::transform::{Handlers, Page, Rewrite, Selector, Transform, Transform
 use euryale::{
     Body, BoxError, Error, Pool, Request, Response, SpooledBody, Stack, StackService, publisher_fn,
 };
-use euryale_test::NullDatabase;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderValue, Uri};
 use http_body_util::BodyExt;
@@ -185,15 +184,13 @@ where
 /// All of them around a pool and a publisher, which answers from a worker. The chain of transforms,
 /// which a stack has only when it is told so, is the outermost.
 pub(crate) const STACKS: [(&str, MakeStack); 2] = [
-    ("stack", || {
-        published(Stack::new(Pool::new(NullDatabase, 1)))
-    }),
+    ("stack", || published(Stack::new(Pool::new((), 1)))),
     ("stack with transforms", || {
-        published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()))
+        published(Stack::new(Pool::new((), 1)).transforms(chain()))
     }),
 ];
 
-fn published(stack: Stack<NullDatabase>) -> StackService {
+fn published(stack: Stack<()>) -> StackService {
     stack.publish_fn(|_request, transaction| {
         transaction.connection()?;
         Ok(answer())
@@ -202,21 +199,21 @@ fn published(stack: Stack<NullDatabase>) -> StackService {
 
 /// What all layers stand around: a claim on the pool, and the publisher.
 pub(crate) fn claimed() -> impl Service<Incoming, Future: Send> + Clone {
-    let publisher = publisher_fn::<NullDatabase, _>(|_request, transaction| {
+    let publisher = publisher_fn::<(), _>(|_request, transaction| {
         transaction.connection()?;
         Ok(answer())
     });
-    spooled(ConnectionLimitLayer::new(Pool::new(NullDatabase, 1)).layer(Publish::new(publisher)))
+    spooled(ConnectionLimitLayer::new(Pool::new((), 1)).layer(Publish::new(publisher)))
 }
 
 /// All layers there are, around the same.
 pub(crate) fn whole() -> impl Service<Incoming, Future: Send> + Clone {
-    let stack = published(Stack::new(Pool::new(NullDatabase, 1)).transforms(chain()));
+    let stack = published(Stack::new(Pool::new((), 1)).transforms(chain()));
     let hosts = VirtualHostLayer::new(TrustedProxies::default());
     ForwardedLayer::new(TrustedProxies::default()).layer(hosts.layer(stack))
 }
 
 /// The pool alone: a worker answers.
-pub(crate) fn pool() -> Pool<NullDatabase> {
-    Pool::new(NullDatabase, 1)
+pub(crate) fn pool() -> Pool<()> {
+    Pool::new((), 1)
 }
