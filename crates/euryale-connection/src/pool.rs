@@ -273,10 +273,8 @@ impl<D: Database> Pool<D> {
         let tasks_ended = tokio::time::timeout(left(), self.shared.tasks.wait())
             .await
             .is_ok();
-        let (running, tasks) = (
-            self.shared.state().queue().permits(),
-            self.shared.tasks.len(),
-        );
+        let running = self.shared.state().queue().permits();
+        let tasks = self.shared.tasks.len();
         if stopped == 0 && (in_time || running == 0) && (tasks_ended || tasks == 0) {
             return Ok(());
         }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use euryale_core::{ErrorKind, Stopped};
 use euryale_test::{CountingDatabase, Gate, assert_quiet, eventually};
+use tokio::task::JoinSet;
 
+use super::Held;
 use crate::{Pool, PoolBuilder, PoolWorker, StartWorker};
 
 /// Threads that live as long as the pool has workers for them.
@@ -155,26 +157,30 @@ async fn threads_end_with_the_pool() {
     assert_quiet(&ledger).await;
 }
 
+/// Three jobs that wait at `gate` once they run.
+fn three_jobs(pool: &Pool<CountingDatabase>, gate: &Gate) -> JoinSet<()> {
+    (0..3)
+        .map(|_| {
+            let gate = gate.clone();
+            let job = pool.run(move |_| gate.wait());
+            async { job.await.unwrap() }
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn a_greater_cap_has_its_threads_before_its_workers() {
     let threads = LongLived::new();
     let pool = builder(&threads, 1).build();
     let gate = Gate::new();
-    let jobs: Vec<_> = (0..3)
-        .map(|_| {
-            let gate = gate.clone();
-            tokio::spawn(pool.run(move |_| gate.wait()))
-        })
-        .collect();
+    let jobs = three_jobs(&pool, &gate);
     eventually("one runs", || gate.waiting() == 1).await;
     assert_eq!(threads.alive(), 1);
     pool.resize(3);
     assert_eq!(threads.alive(), 3);
     eventually("three run", || gate.waiting() == 3).await;
     gate.open();
-    for job in jobs {
-        job.await.unwrap().unwrap();
-    }
+    jobs.join_all().await;
     assert_quiet(pool.ledger()).await;
 }
 
@@ -182,20 +188,10 @@ async fn a_greater_cap_has_its_threads_before_its_workers() {
 async fn a_smaller_cap_ends_threads_after_their_jobs() {
     let threads = LongLived::new();
     let pool = builder(&threads, 3).build();
-    let gate = Gate::new();
-    let jobs: Vec<_> = (0..3)
-        .map(|_| {
-            let gate = gate.clone();
-            tokio::spawn(pool.run(move |_| gate.wait()))
-        })
-        .collect();
-    eventually("three run", || gate.waiting() == 3).await;
+    let held = Held::new(pool.clone()).await;
     pool.resize(1);
     assert_eq!(threads.alive(), 3, "their jobs are not done");
-    gate.open();
-    for job in jobs {
-        job.await.unwrap().unwrap();
-    }
+    held.end().await;
     eventually("two threads have ended", || threads.alive() == 1).await;
     no_worker(&pool).await;
     pool.run(|_| ()).await.unwrap();
@@ -321,12 +317,7 @@ async fn starting_a_worker_may_resize_the_pool() {
     let slot = Arc::default();
     let pool = resized_by_its_threads(&slot);
     let gate = Gate::new();
-    let jobs: Vec<_> = (0..3)
-        .map(|_| {
-            let gate = gate.clone();
-            tokio::spawn(pool.run(move |_| gate.wait()))
-        })
-        .collect();
+    let jobs = three_jobs(&pool, &gate);
     eventually("one runs", || gate.waiting() == 1).await;
     *slot.lock().unwrap() = Some(pool.clone());
     let grown = pool.clone();
@@ -340,8 +331,6 @@ async fn starting_a_worker_may_resize_the_pool() {
     assert_eq!(pool.status().cap, 3);
     eventually("three run", || gate.waiting() == 3).await;
     gate.open();
-    for job in jobs {
-        job.await.unwrap().unwrap();
-    }
+    jobs.join_all().await;
     assert_quiet(pool.ledger()).await;
 }

@@ -77,6 +77,16 @@ fn differ(name: &str, ours: Result<String, String>, theirs: &str) -> Option<Stri
     }
 }
 
+/// Fails with all differences, if there are any.
+fn assert_none(differs: &[String], all: usize) {
+    let count = differs.len();
+    assert!(
+        differs.is_empty(),
+        "{count} of {all}\n{}",
+        differs.join("\n\n")
+    );
+}
+
 fn compare(cases: &[Value], remain: &[&str]) {
     let mut differs = Vec::new();
     for case in cases {
@@ -86,13 +96,7 @@ fn compare(cases: &[Value], remain: &[&str]) {
             differs.extend(differ(name, themed(case), theirs));
         }
     }
-    let count = differs.len();
-    let all = cases.len();
-    assert!(
-        differs.is_empty(),
-        "{count} of {all}\n{}",
-        differs.join("\n\n")
-    );
+    assert_none(&differs, cases.len());
 }
 
 #[test]
@@ -151,11 +155,5 @@ fn pages_of_random_rules_are_the_same() {
             );
         }
     }
-    let count = differs.len();
-    let all = cases.len();
-    assert!(
-        differs.is_empty(),
-        "{count} of {all}\n{}",
-        differs.join("\n\n")
-    );
+    assert_none(&differs, cases.len());
 }
