@@ -105,7 +105,7 @@
 //!
 //! # Backpressure
 //!
-//! There is none through `poll_ready`, which many servers ignore. The queue is bounded in length
+//! `poll_ready` signals nothing, because many servers ignore it. The queue is bounded in length
 //! (`max_queue`) and in time (`max_wait`), and a job that does not fit is refused at once.
 //!
 //! # Errors

@@ -8,7 +8,7 @@ use crate::{Database, Error, Lease, Request};
 
 /// A place in a pool's queue: lane, priority, deadline.
 ///
-/// What `ConnectionLimit` hands to `Publish`, so that another pool can replace ours. An
+/// `ConnectionLimit` hands it to `Publish`, so that another pool can replace ours. An
 /// implementation promises:
 ///
 /// * the job runs in a worker, a thread that may block, and the lease is given back there,

@@ -57,8 +57,8 @@ pub trait LeaseSource<D: Database>: Send {
     }
 
     /// Spawns a task of a transaction that has committed. A pool that can waits for it when it is
-    /// closed. By default it is spawned on the runtime of this thread. If there is none, it is
-    /// dropped, which is logged.
+    /// closed. By default it is spawned on the runtime of this thread. On a thread without a
+    /// runtime it is dropped, which is logged.
     fn spawn(&self, task: Task) {
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(task)),

@@ -333,7 +333,7 @@ proptest! {
         // After a worker gave up, those that run look for the jobs it was to take.
         let mut given_up = false;
         for (job, event) in (0_u32..).zip(events) {
-            // The worker that looks for a job, and whether it may spin if there is none.
+            // The worker that looks for a job, and whether it may spin when the queue is empty.
             let looks = match event {
                 Event::Admit { lane, again } => {
                     let rank = if again { Rank::Again } else { Rank::New };

@@ -123,7 +123,7 @@ impl Figures {
         }
     }
 
-    /// The number of a counter or a gauge with exactly these labels; 0 if there is none.
+    /// The number of a counter or a gauge with exactly these labels; 0 if it does not exist.
     pub fn number(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
         match self.value(name, labels) {
             Some(Value::Count(count)) => i64::try_from(*count).unwrap_or(i64::MAX),
@@ -133,7 +133,7 @@ impl Figures {
     }
 
     /// The greatest value so far of a gauge with exactly these labels, whether or not its peaks are
-    /// a family of their own; 0 if there is none.
+    /// a family of their own; 0 if the gauge does not exist.
     pub fn peak(&self, name: &str, labels: &[(&str, &str)]) -> i64 {
         match self.value(name, labels) {
             Some(Value::Level { peak, .. }) => *peak,
