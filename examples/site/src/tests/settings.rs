@@ -180,7 +180,12 @@ fn documented() -> BTreeMap<String, Vec<String>> {
         .find(|sample| sample.path == "/operate/settings")
         .unwrap();
     let mut flags = BTreeMap::new();
-    for row in page.body.lines().filter(|line| line.starts_with("| `--")) {
+    let table = page
+        .body
+        .lines()
+        .skip_while(|line| !line.starts_with("| flag |"))
+        .take_while(|line| line.starts_with('|'));
+    for row in table.skip(2) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let names: Vec<&str> = cells[1].split(", ").collect();
         let defaults: Vec<String> = cells[2]
