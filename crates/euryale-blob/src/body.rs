@@ -1,4 +1,4 @@
-//! Bodies that core does not have.
+//! Bodies that core has not.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,7 +45,7 @@ impl Multipart {
         spans: &[Span],
         media: Option<&HeaderValue>,
     ) -> (Self, HeaderValue) {
-        // Random, so that nobody can put it into a file in advance.
+        // Nobody knows it in advance, so that nobody puts it into a file.
         let boundary = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let mut before = "";
         let mut parts = VecDeque::with_capacity(spans.len() + 1);

@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use euryale_core::{Body, BoxError, Peer};
+use euryale_sendfile::{Windows, arm};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -21,7 +22,6 @@ use crate::calendar::CALENDAR;
 use crate::framing::{self, Refusal};
 use crate::incoming::{Incoming, Pace};
 use crate::outgoing::Outgoing;
-use crate::sendfile::{Windows, arm};
 use crate::slowest::{Slowest, Watched};
 use crate::socket::{Ending, Running, SocketCell};
 use crate::streams::{BlobStreams, Queued, Sending};
@@ -57,7 +57,7 @@ impl<S: Clone> MakeEdge<S> {
         &self,
         peer: Peer,
         cell: Arc<SocketCell>,
-        windows: Option<Arc<Windows>>,
+        windows: Option<Windows>,
         terms: &Terms,
     ) -> Edge<S> {
         let service = self.service.clone();
@@ -82,7 +82,7 @@ pub(crate) struct Edge<S> {
     service: S,
     peer: Peer,
     cell: Arc<SocketCell>,
-    windows: Option<Arc<Windows>>,
+    windows: Option<Windows>,
     streams: BlobStreams,
     pace: Pace,
     max_target: usize,
@@ -175,7 +175,7 @@ pin_project! {
         running: Option<Running>,
         parsed: Instant,
         framing: Framing,
-        windows: Option<Arc<Windows>>,
+        windows: Option<Windows>,
         streams: BlobStreams,
         common: Arc<Common>,
     }

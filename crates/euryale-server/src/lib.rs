@@ -17,8 +17,7 @@
 //!   sends can still read the reason: the server drains the socket before it closes it, upgraded
 //!   sockets included.
 //! * Files in HTTP/1 responses are sent with `sendfile(2)`, at about the same cost as in nginx,
-//!   through any layers and middleware that do not change the body ([`SendfileIo`]). With the
-//!   feature `axum`, plain `axum::serve` does that as well.
+//!   through any layers and middleware that do not change the body ([`euryale_sendfile`]).
 //! * Limits and time-outs that can be changed while it runs ([`Changes`]).
 //! * A drain with a deadline that is always met ([`Server::serve`], [`Shutdown`]); requests that it
 //!   cuts are named in the log.
@@ -139,9 +138,6 @@
 
 mod accept;
 mod admin;
-#[cfg(all(feature = "axum", target_os = "linux"))]
-#[cfg_attr(docsrs, doc(cfg(all(feature = "axum", target_os = "linux"))))]
-pub mod axum;
 mod book;
 mod calendar;
 mod clock;
@@ -161,12 +157,6 @@ mod per_peer;
 mod proxy_protocol;
 mod readiness;
 mod running;
-#[cfg(target_os = "linux")]
-mod sendfile;
-#[cfg(not(target_os = "linux"))]
-#[path = "sendfile_elsewhere.rs"]
-mod sendfile;
-mod sendfile_book;
 mod server;
 mod settings;
 mod shutdown;
@@ -194,9 +184,6 @@ pub use self::listener::Listener;
 pub use self::listener::UnixSocket;
 pub use self::readiness::{Checked, Readiness};
 pub use self::running::Drained;
-#[cfg(target_os = "linux")]
-pub use self::sendfile::SendfileIo;
-pub use self::sendfile_book::SendfileBook;
 pub use self::server::Server;
 pub use self::settings::BLOCKING_THREADS;
 pub use self::shutdown::Shutdown;

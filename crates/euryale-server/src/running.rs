@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Ledger};
+use euryale_sendfile::SendfileCounts;
 use http::{Request, Response};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +18,6 @@ use crate::accept::accept;
 use crate::edge::MakeEdge;
 use crate::incoming::Incoming;
 use crate::listener::Listener;
-use crate::sendfile_book::SendfileCounts;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::slowest::Slowest;

@@ -12,9 +12,7 @@ use crate::incoming::Pace;
 /// The number of blocking threads that the server may want at a time. One returns freed memory to
 /// the system. The others read files that are not in the page cache before they are sent, so that
 /// no runtime thread waits for a disk.
-pub const BLOCKING_THREADS: usize = COLD_READERS + 1;
-
-pub(crate) const COLD_READERS: usize = 16;
+pub const BLOCKING_THREADS: usize = euryale_sendfile::BLOCKING_THREADS + 1;
 
 /// How much of a response's body h2 takes for a peer that has opened its window and reads nothing,
 /// for each stream, in bytes: a frame. hyper lets it have 400 KiB.

@@ -4,12 +4,11 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use euryale_sendfile::SendfileIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-
-use crate::sendfile::SendfileIo;
 
 /// The number of bytes that are read at a time: one less than hyper's first buffer has. hyper
 /// doubles its buffer whenever a read fills it, up to `max_header_size`, and never makes it smaller

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use euryale_core::{BoxError, Peer, PeerAddr};
+use euryale_sendfile::{SendfileIo, Windows};
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
@@ -18,7 +19,6 @@ use crate::listener::Before;
 use crate::per_peer::Refused;
 use crate::proxy_protocol;
 use crate::running::Shared;
-use crate::sendfile::{SendfileIo, Windows};
 use crate::socket::{Ending, Open, Socket, SocketCell};
 use crate::terms::Terms;
 use crate::transport::{Raw, Transport};
@@ -102,7 +102,7 @@ async fn in_time(
 struct Greeted {
     io: Transport,
     peer: Peer,
-    windows: Option<Arc<Windows>>,
+    windows: Option<Windows>,
 }
 
 impl Before {
@@ -122,10 +122,10 @@ impl Before {
 fn transport(raw: Raw, peer: Peer, shared: &Shared) -> Greeted {
     match raw {
         Raw::Tcp(stream) => {
-            let windows = Windows::new(shared.sendfile.clone());
-            let io = Transport::Tcp(SendfileIo::new(stream, Arc::clone(&windows)));
+            let io = SendfileIo::new(stream, shared.sendfile.clone());
+            let windows = io.windows().clone();
             Greeted {
-                io,
+                io: Transport::Tcp(io),
                 peer,
                 windows: Some(windows),
             }

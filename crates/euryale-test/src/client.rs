@@ -50,6 +50,14 @@ impl RawClient {
         })
     }
 
+    /// The client's own address, as the server sees it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+
     /// Sends bytes as they are.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ use euryale::spool::SpoolBook;
 use euryale::tiles::TileBook;
 use euryale::transform::TransformBook;
 use euryale::{DropReason, Ledger, Route};
-use euryale_server::{SendfileBook, ServerBook};
+use euryale_sendfile::SendfileBook;
+use euryale_server::ServerBook;
 
 /// What the parser lets pass is checked here: that each family says what it is, and that histograms
 /// add up.

@@ -12,8 +12,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use euryale_blob::ServeBlobLayer;
 use euryale_core::{Blob, UnnamedFile};
-use euryale_server::DescriptorLimit;
-use euryale_server::axum::{SendfileListener, sendfile};
+use euryale_sendfile::axum::{SendfileListener, sendfile};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
 #[cfg(test)]
@@ -37,10 +37,16 @@ fn app(blob: Blob, layer: ServeBlobLayer) -> Router {
         .layer(layer)
 }
 
+/// Each download has a socket open, and a shell allows 1,024 descriptors.
+fn raise_descriptor_limit() -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum;
+    Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+}
+
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    // Each download has a socket open; a shell allows 1,024 descriptors.
-    DescriptorLimit::raise()?;
+    raise_descriptor_limit()?;
     let path = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "README.md".to_owned());

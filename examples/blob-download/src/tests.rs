@@ -1,7 +1,7 @@
 use euryale_blob::{BlobBook, ServeBlobLayer};
 use euryale_core::Ledger;
-use euryale_server::SendfileBook;
-use euryale_server::axum::{SendfileListener, sendfile};
+use euryale_sendfile::SendfileBook;
+use euryale_sendfile::axum::{SendfileListener, sendfile};
 use euryale_test::{assert_quiet, run_readme};
 use tokio::net::TcpListener;
 

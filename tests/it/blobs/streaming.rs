@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use euryale::connection::PoolBook;
-use euryale_server::{SendfileBook, ServerBook};
+use euryale_sendfile::SendfileBook;
+use euryale_server::ServerBook;
 use euryale_test::{H2Client, RawClient, assert_quiet, eventually};
 use euryale_tests::Site;
 use http::HeaderMap;

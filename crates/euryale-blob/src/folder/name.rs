@@ -9,13 +9,13 @@ use percent_encoding::percent_decode_str;
 /// What a request's path names, below the root. Decoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// Without `..`, `.` and empty segments.
+    /// Without anything that leads up, to itself, or to the root.
     pub(super) path: PathBuf,
-    /// Whether it ends with a slash, and so means the index of a folder.
+    /// It ends with a slash: the index of a folder is wanted.
     pub(super) is_folder: bool,
 }
 
-/// Why a file is not even looked for.
+/// What is not looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Neither `GET` nor `HEAD` (405).
@@ -59,7 +59,8 @@ impl Name {
     }
 }
 
-/// Decodes one segment. An encoded slash does not separate, and a double encoding is decoded once.
+/// One segment, which stays one: an encoded slash is not a separator, and a double encoding is
+/// decoded once.
 fn decoded(segment: &str) -> Result<OsString, Refused> {
     let name: Vec<u8> = percent_decode_str(segment).collect();
     if name.contains(&0) {
@@ -71,15 +72,15 @@ fn decoded(segment: &str) -> Result<OsString, Refused> {
     Ok(OsString::from_vec(name))
 }
 
-/// The redirect to the folder with its slash, relative, so that it is right under any prefix and
-/// cannot lead to another host.
+/// Where the folder's slash is, from the place of the folder: right under any prefix, and on no
+/// other host.
 pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("./{last}/{query}")
 }
 
-/// The same name with one more extension.
+/// The same name with another ending behind its own.
 pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(ending);

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use euryale_core::{Blob, Body, UnnamedFile};
+use euryale_sendfile::SendfileBook;
 use http_body_util::BodyExt;
 use rustix::fs::{Advice, fadvise};
 use tower_http::compression::CompressionLayer;
@@ -19,7 +20,6 @@ use tower_http::trace::TraceLayer;
 
 use super::http2::{connect, request};
 use super::*;
-use crate::SendfileBook;
 
 /// Not a multiple of anything.
 pub(super) const LEN: usize = 3_000_017;
@@ -440,49 +440,4 @@ async fn one_http2_peer_has_32_files_under_way() {
     }
     drop(client);
     site.end_quiet(&shelf).await;
-}
-
-#[cfg(feature = "axum")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_plain_axum_as_well() {
-    use axum::extract::ConnectInfo;
-
-    use crate::axum::{SendfileListener, sendfile};
-
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = content(LEN);
-    let blob = stable(folder.path(), &bytes);
-    let shelf = Shelf {
-        blob,
-        ledger: Ledger::new(),
-    };
-    let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
-    let app = shelf
-        .router()
-        .route("/who", get(who))
-        .layer(TraceLayer::new_for_http());
-    let (listener, address) = bind().await;
-    let ledger = Ledger::new();
-    let stop = Arc::new(Semaphore::new(0));
-    let stopped = Arc::clone(&stop);
-    let serving = tokio::spawn(
-        axum::serve(
-            SendfileListener::new(listener).ledger(ledger.clone()),
-            sendfile(app),
-        )
-        .with_graceful_shutdown(async move { stopped.acquire().await.unwrap().forget() })
-        .into_future(),
-    );
-    let mut peer = Peer::new(address).await;
-    for sent in 1..=2 {
-        peer.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        assert!(peer.body().await == bytes);
-        assert_eq!(ledger.of::<SendfileBook>().blobs.get(), sent);
-    }
-    let (_, text) = peer.get("/who").await;
-    assert_eq!(text, peer.stream.local_addr().unwrap().to_string());
-    drop(peer);
-    stop.add_permits(1);
-    within(serving).await.unwrap().unwrap();
-    eventually(|| shelf.ledger.unsettled().is_empty()).await;
 }

@@ -3,6 +3,7 @@
 
 use axum::Router;
 use euryale_blob::{BlobBook, ServeBlobLayer};
+use euryale_sendfile::SendfileBook;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::handshake;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -13,7 +14,7 @@ use super::http2::request;
 use super::sendfile::{LEN, Shelf, content, stable};
 use super::tls::{Certificate, listening};
 use super::*;
-use crate::{SendfileBook, UnixSocket};
+use crate::UnixSocket;
 
 /// One stable file, served by the layer.
 struct Files {

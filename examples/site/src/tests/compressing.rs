@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use euryale_server::SendfileBook;
+use euryale_sendfile::SendfileBook;
 use euryale_test::eventually;
 use flate2::read::GzDecoder;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Cursor;
 
 use euryale::promise::PromiseBook;
-use euryale_server::SendfileBook;
+use euryale_sendfile::SendfileBook;
 use euryale_test::{Answer, RawClient, eventually};
 use image::{DynamicImage, GenericImageView, ImageFormat, RgbImage, RgbaImage};
 

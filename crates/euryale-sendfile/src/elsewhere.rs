@@ -2,36 +2,45 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::sendfile_book::SendfileCounts;
+use crate::SendfileCounts;
 
+/// The number of blocking threads that read files from disks: none, since no file is sent by
+/// `sendfile(2)`.
+pub const BLOCKING_THREADS: usize = 0;
+
+/// The files that one socket sends by `sendfile(2)`: none.
+#[derive(Clone, Debug)]
+pub struct Windows;
+
+/// A TCP socket that sends files with `sendfile(2)` on Linux, and writes them here.
 #[derive(Debug)]
-pub(crate) struct Windows;
-
-impl Windows {
-    pub(crate) fn new(_counts: SendfileCounts) -> Arc<Self> {
-        Arc::new(Self)
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct SendfileIo {
+pub struct SendfileIo {
     stream: TcpStream,
 }
 
 impl SendfileIo {
-    pub(crate) fn new(stream: TcpStream, _windows: Arc<Windows>) -> Self {
+    /// A socket that counts the files that it sends.
+    #[must_use]
+    pub fn new(stream: TcpStream, _counts: SendfileCounts) -> Self {
         Self { stream }
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
+    /// The socket beneath.
+    #[must_use]
+    pub fn stream(&self) -> &TcpStream {
         &self.stream
+    }
+
+    /// The files that this socket sends, for [`arm`].
+    #[must_use]
+    pub fn windows(&self) -> &Windows {
+        &Windows
     }
 }
 
@@ -75,4 +84,5 @@ impl AsyncWrite for SendfileIo {
     }
 }
 
-pub(crate) fn arm<B>(_response: &Response<B>, _windows: &Arc<Windows>) {}
+/// Leaves the body of `response` as it is.
+pub fn arm<B>(_response: &Response<B>, _windows: &Windows) {}

@@ -1,7 +1,6 @@
 //! The body of a blob that leaves through a window.
 
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -16,15 +15,15 @@ const CHUNK: usize = 2 << 20;
 
 /// Gives a blob as a window on one socket.
 pub(super) struct ThroughWindow {
-    windows: Arc<Windows>,
+    windows: Windows,
     bytes: Bytes,
 }
 
 impl ThroughWindow {
     /// Fails where the file cannot be mapped.
-    pub(super) fn open(windows: &Arc<Windows>, blob: Blob) -> io::Result<Self> {
+    pub(super) fn open(windows: &Windows, blob: Blob) -> io::Result<Self> {
         Ok(Self {
-            windows: Arc::clone(windows),
+            windows: windows.clone(),
             bytes: windows.open(blob)?,
         })
     }
@@ -32,8 +31,8 @@ impl ThroughWindow {
 
 impl ReadBlob for ThroughWindow {
     fn read(&self, blob: Blob) -> Box<dyn BlobChunks> {
-        self.windows.counts.book.blobs.add(1);
-        let warmth = Warmth::new(&self.windows.counts.ledger);
+        self.windows.counts().book.blobs.add(1);
+        let warmth = Warmth::new(&self.windows.counts().ledger);
         Box::new(Chunks {
             blob,
             bytes: self.bytes.clone(),

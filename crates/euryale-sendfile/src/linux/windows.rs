@@ -2,21 +2,26 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use euryale_core::Blob;
 
 use super::map::Map;
-use crate::sendfile_book::SendfileCounts;
+use crate::SendfileCounts;
 
-/// The windows that are open on one socket: mostly none or one.
+/// The files that one socket sends: mostly none or one. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    open: Arc<OpenWindows>,
+}
+
 #[derive(Debug)]
-pub(crate) struct Windows {
-    open: Mutex<Vec<Window>>,
-    /// How many those are: most writes of a socket have no file in them.
+struct OpenWindows {
+    list: Mutex<Vec<Window>>,
+    /// The length of the list: most writes of a socket have no file in them.
     count: AtomicUsize,
-    pub(super) counts: SendfileCounts,
+    counts: SendfileCounts,
 }
 
 /// Addresses, and the blob that they are: counted as open for as long as any of it may be sent.
@@ -35,40 +40,44 @@ pub(super) struct Place {
 }
 
 impl Windows {
-    pub(crate) fn new(counts: SendfileCounts) -> Arc<Self> {
-        Arc::new(Self {
-            open: Mutex::default(),
+    pub(super) fn new(counts: SendfileCounts) -> Self {
+        let open = OpenWindows {
+            list: Mutex::default(),
             count: AtomicUsize::new(0),
             counts,
-        })
+        };
+        Self {
+            open: Arc::new(open),
+        }
+    }
+
+    pub(super) fn counts(&self) -> &SendfileCounts {
+        &self.open.counts
     }
 
     /// All of `blob` as bytes. The window is open until the last of them is dropped.
-    pub(super) fn open(self: &Arc<Self>, blob: Blob) -> io::Result<Bytes> {
+    pub(super) fn open(&self, blob: Blob) -> io::Result<Bytes> {
         let map = Map::new(blob.file(), blob.offset(), blob.len())?;
         let bytes = map.as_ref();
         let begin = bytes.as_ptr().addr();
         let len = bytes.len();
         let window = Window { begin, len, blob };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.push(window);
-        self.count.store(open.len(), Ordering::Release);
-        drop(open);
+        self.open.add(window);
         Ok(Bytes::from_owner(Open {
             map,
             begin,
-            windows: Arc::clone(self),
+            windows: Arc::clone(&self.open),
         }))
     }
 
     /// The place of `bytes`, if they lie in a window. Does not read them.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<Place> {
-        if self.count.load(Ordering::Acquire) == 0 {
+        if self.open.count.load(Ordering::Acquire) == 0 {
             return None;
         }
         let at = bytes.as_ptr().addr();
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = open
+        let list = self.open.lock();
+        let window = list
             .iter()
             .find(|window| (window.begin..window.begin + window.len).contains(&at))?;
         // Nothing else can lie there, and a slice of a window ends in it.
@@ -78,15 +87,27 @@ impl Windows {
             offset,
         })
     }
+}
+
+impl OpenWindows {
+    fn lock(&self) -> MutexGuard<'_, Vec<Window>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, window: Window) {
+        let mut list = self.lock();
+        list.push(window);
+        self.count.store(list.len(), Ordering::Release);
+    }
 
     fn close(&self, begin: usize) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let closed = open
+        let mut list = self.lock();
+        let closed = list
             .iter()
             .position(|window| window.begin == begin)
-            .map(|at| open.swap_remove(at));
-        self.count.store(open.len(), Ordering::Release);
-        drop(open);
+            .map(|at| list.swap_remove(at));
+        self.count.store(list.len(), Ordering::Release);
+        drop(list);
         drop(closed);
     }
 }
@@ -95,7 +116,7 @@ impl Windows {
 struct Open {
     map: Map,
     begin: usize,
-    windows: Arc<Windows>,
+    windows: Arc<OpenWindows>,
 }
 
 impl AsRef<[u8]> for Open {

@@ -1,8 +1,7 @@
-//! The socket that knows windows.
+//! The socket that finds windows by their addresses.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,12 +15,13 @@ use tokio::time::Instant;
 
 use super::cold::Warmth;
 use super::windows::{Place, Windows};
+use crate::SendfileCounts;
 
 /// A TCP socket that sends files with `sendfile(2)` where it is asked to write a window.
 #[derive(Debug)]
 pub struct SendfileIo {
     stream: TcpStream,
-    windows: Arc<Windows>,
+    windows: Windows,
     stint: Stint,
     /// When the piece that is under way was in memory, of which the peer took some and no more.
     /// None: it is new.
@@ -40,11 +40,13 @@ const STINT: usize = 1 << 20;
 const MOST_SLICES: usize = 64;
 
 impl SendfileIo {
-    pub(crate) fn new(stream: TcpStream, windows: Arc<Windows>) -> Self {
-        let warmth = Warmth::new(&windows.counts.ledger);
+    /// A socket that counts the files that it sends.
+    #[must_use]
+    pub fn new(stream: TcpStream, counts: SendfileCounts) -> Self {
+        let warmth = Warmth::new(&counts.ledger);
         Self {
             stream,
-            windows,
+            windows: Windows::new(counts),
             stint: Stint::new(STINT),
             warm_at: None,
             warmth,
@@ -52,12 +54,15 @@ impl SendfileIo {
         }
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
+    /// The socket beneath.
+    #[must_use]
+    pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    #[cfg(feature = "axum")]
-    pub(crate) fn windows(&self) -> &Arc<Windows> {
+    /// The files that this socket sends, for [`arm`](crate::arm).
+    #[must_use]
+    pub fn windows(&self) -> &Windows {
         &self.windows
     }
 
@@ -120,7 +125,7 @@ impl SendfileIo {
             return Poll::Ready(Err(error));
         }
         self.stint.did(sent);
-        let counts = &self.windows.counts.book;
+        let counts = &self.windows.counts().book;
         let count = if self.copies {
             &counts.copied
         } else {
@@ -247,8 +252,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
-    use crate::sendfile::cold::of_fs;
-    use crate::sendfile_book::SendfileCounts;
+    use crate::linux::cold::of_fs;
     use euryale_core::Ledger;
 
     /// A socket and its peer.
@@ -259,7 +263,7 @@ mod tests {
             .unwrap();
         let stream = listener.accept().await.unwrap().0;
         (
-            SendfileIo::new(stream, Windows::new(SendfileCounts::new(Ledger::new()))),
+            SendfileIo::new(stream, SendfileCounts::new(Ledger::new())),
             peer,
         )
     }
@@ -362,7 +366,7 @@ mod tests {
         let (mut socket, mut peer) = pair().await;
         let (bytes, _) = window(&socket, 3 << 20);
         socket.copies = true;
-        let sent = Arc::clone(&socket.windows.counts.book);
+        let sent = std::sync::Arc::clone(&socket.windows.counts().book);
         let write = async {
             socket.write_all(&bytes).await.unwrap();
             drop(socket);

@@ -11,12 +11,12 @@ use std::task::{Context, Poll, ready};
 use euryale_core::{Blob, BlockingLane, Ledger};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-use crate::settings::COLD_READERS;
+/// The maximum number of blocking threads that read files from disks at a time, for all sockets of
+/// the process. More make no disk faster. On systems without `sendfile(2)` there are none.
+pub const BLOCKING_THREADS: usize = 16;
 
-/// The maximum number of chunks that all sockets of the process read from disks at a time. More
-/// requests make no disk faster.
 static LANE: LazyLock<BlockingLane> =
-    LazyLock::new(|| BlockingLane::new("cold files", COLD_READERS));
+    LazyLock::new(|| BlockingLane::new("cold files", BLOCKING_THREADS));
 
 /// How far apart the bytes are that are asked for. The kernel reads ahead half as far, or farther
 /// (`read_ahead_kb`): a run that is there at both its ends is mostly there. Of a longer one the

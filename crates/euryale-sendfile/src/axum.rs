@@ -1,26 +1,13 @@
 //! `sendfile(2)` under plain `axum::serve`.
 //!
-//! ```
-//! use euryale_store::{BlobStore, FolderStore};
-//! use euryale_server::axum::{SendfileListener, sendfile};
-//! use tokio::net::TcpListener;
-//!
-//! # async fn run(store: FolderStore, name: &str) -> std::io::Result<()> {
-//! let blob = store.blob(name)?; // a response, with the feature `axum` of `euryale-core`
-//! let app = axum::Router::new().route("/", axum::routing::get(async move || blob.clone()));
-//! let listener = TcpListener::bind("127.0.0.1:0").await?;
-//! axum::serve(SendfileListener::new(listener), sendfile(app)).await
-//! # }
-//! ```
-//!
-//! Handlers find the peer's address as `ConnectInfo<SocketAddr>` and as [`Peer`].
+//! The crate's root has an example. Handlers find the peer's address as `ConnectInfo<SocketAddr>`
+//! and as [`Peer`].
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::extract::{ConnectInfo, Request};
@@ -32,8 +19,7 @@ use pin_project_lite::pin_project;
 use tokio::net::TcpListener;
 use tower_service::Service;
 
-use crate::sendfile::{SendfileIo, Windows, arm};
-use crate::sendfile_book::SendfileCounts;
+use crate::{SendfileCounts, SendfileIo, Windows, arm};
 
 /// A listener whose sockets send files by themselves.
 #[derive(Debug)]
@@ -69,10 +55,7 @@ impl Listener for SendfileListener {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "could not set TCP_NODELAY");
         }
-        (
-            SendfileIo::new(stream, Windows::new(self.counts.clone())),
-            peer,
-        )
+        (SendfileIo::new(stream, self.counts.clone()), peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -102,7 +85,7 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
     }
 
     fn call(&mut self, socket: IncomingStream<'_, SendfileListener>) -> Self::Future {
-        let windows = Arc::clone(socket.io().windows());
+        let windows = socket.io().windows().clone();
         let address = *socket.remote_addr();
         let peer = Peer::new(PeerAddr::Tcp(address));
         ready(Ok(Sendfile {
@@ -118,7 +101,7 @@ impl<S: Clone> Service<IncomingStream<'_, SendfileListener>> for MakeSendfile<S>
 #[derive(Clone, Debug)]
 pub struct Sendfile<S> {
     app: S,
-    windows: Arc<Windows>,
+    windows: Windows,
     address: SocketAddr,
     peer: Peer,
 }
@@ -140,7 +123,7 @@ where
         request.extensions_mut().insert(self.peer.clone());
         // HTTP/2 frames what it writes.
         let is_plain = request.version() < Version::HTTP_2;
-        let windows = is_plain.then(|| Arc::clone(&self.windows));
+        let windows = is_plain.then(|| self.windows.clone());
         SendfileFuture {
             answer: self.app.call(request),
             windows,
@@ -154,7 +137,7 @@ pin_project! {
     pub struct SendfileFuture<F> {
         #[pin]
         answer: F,
-        windows: Option<Arc<Windows>>,
+        windows: Option<Windows>,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is counted of `sendfile(2)`.
+//! Figures of `sendfile(2)`.
 
 use std::sync::Arc;
 
@@ -17,15 +17,22 @@ pub struct SendfileBook {
     pub copied: Counter,
 }
 
-/// Where the sockets of one listener count the files that they send.
+/// The ledger in which sockets count the files that they send, with its [`SendfileBook`]. A
+/// listener has one, and its sockets have clones.
 #[derive(Clone, Debug)]
-pub(crate) struct SendfileCounts {
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing is sent that would be counted")
+)]
+pub struct SendfileCounts {
     pub(crate) ledger: Ledger,
     pub(crate) book: Arc<SendfileBook>,
 }
 
 impl SendfileCounts {
-    pub(crate) fn new(ledger: Ledger) -> Self {
+    /// Counts in this ledger.
+    #[must_use]
+    pub fn new(ledger: Ledger) -> Self {
         let book = ledger.of();
         Self { ledger, book }
     }

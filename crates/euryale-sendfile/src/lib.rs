@@ -1,0 +1,85 @@
+//! Sends open files with `sendfile(2)` from stock hyper.
+//!
+//! It is outside of the onion, at the socket. No worker and no connection is held, and a runtime
+//! thread never waits for a disk.
+//!
+//! hyper writes the chunks of a body with `writev`, straight from the `Bytes` that it was given. So
+//! [`arm`] makes the body of a blob yield `Bytes` that lie in a read-only map of the file, which
+//! nobody reads. The socket that hyper writes to, a [`SendfileIo`], finds their addresses in its
+//! [`Windows`] and calls `sendfile` with the file instead. A chunk that is copied or read on its
+//! way holds the right bytes nevertheless: the response never depends on the trick.
+//!
+//! # Example
+//!
+//! A router of axum's, with the feature `axum`. `euryale-server` needs no such call.
+//!
+//! ```
+//! # #[cfg(feature = "axum")]
+//! # mod example {
+//! use euryale_sendfile::axum::{SendfileListener, sendfile};
+//! use euryale_store::{BlobStore, FolderStore};
+//! use tokio::net::TcpListener;
+//!
+//! # async fn run(store: FolderStore, name: &str) -> std::io::Result<()> {
+//! let blob = store.blob(name)?; // a response, with the feature `axum` of `euryale-core`
+//! let app = axum::Router::new().route("/", axum::routing::get(async move || blob.clone()));
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! axum::serve(SendfileListener::new(listener), sendfile(app)).await
+//! # }
+//! # }
+//! ```
+//!
+//! # Which files are sent this way?
+//!
+//! The whole of a blob, or one range of it, over plain HTTP/1, if nothing has changed the body on
+//! its way:
+//!
+//! * The blob is [stable](euryale_core::Blob::stable): nobody changes the file in place. All others
+//!   are read.
+//! * The body is as long as the blob, and has no other `Content-Encoding` than the file itself.
+//! * The file can be mapped. Otherwise it is read, and counted as such by whoever reads it.
+//!
+//! A file that `sendfile(2)` refuses is written from its map. Systems other than Linux, TLS and
+//! HTTP/2 read and write files as they do all other bodies.
+//!
+//! # Cancellation
+//!
+//! The map of a file is removed when the last of its bytes is dropped, with the response or the
+//! socket.
+//!
+//! # Backpressure
+//!
+//! The socket takes as much of a file as the peer reads, 1 MiB at a time, and then lets other tasks
+//! run. At most [`BLOCKING_THREADS`] chunks are brought from disks at a time, for all sockets of
+//! the process.
+//!
+//! # Errors
+//!
+//! A file that became shorter ends the connection without a proper end of the body.
+//!
+//! # Panics
+//!
+//! None of its own.
+//!
+//! # What does it replace?
+//!
+//! In Zope: `filestream_iterator`, which a thread of Medusa read block by block.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
+mod book;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(all(test, feature = "axum", target_os = "linux"))]
+mod tests;
+
+pub use self::book::{SendfileBook, SendfileCounts};
+#[cfg(not(target_os = "linux"))]
+pub use self::elsewhere::{BLOCKING_THREADS, SendfileIo, Windows, arm};
+#[cfg(target_os = "linux")]
+pub use self::linux::{BLOCKING_THREADS, SendfileIo, Windows, arm};

@@ -1,0 +1,51 @@
+//! The parts: [`Windows`], the files that one socket may send; `map`, their maps; `reader`, the
+//! body that yields windows; `cold`, which brings pages into the page cache off the runtime's
+//! threads; [`SendfileIo`], the socket.
+
+mod cold;
+mod io;
+mod map;
+mod reader;
+mod windows;
+
+use std::sync::Arc;
+
+use euryale_core::{Blob, BlobHandle};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderValue, Response};
+use http_body::Body;
+
+pub use self::cold::BLOCKING_THREADS;
+pub use self::io::SendfileIo;
+use self::reader::ThroughWindow;
+pub use self::windows::Windows;
+
+/// Sends the body of `response` through `windows`, if it is a blob for which that is possible and
+/// nothing has changed it on its way here.
+///
+/// Call it outside every middleware, for a response that is written to the [`SendfileIo`] of these
+/// windows by HTTP/1. On another socket, the file is written from its map.
+pub fn arm<B: Body>(response: &Response<B>, windows: &Windows) {
+    let Some(handle) = response.extensions().get::<BlobHandle>() else {
+        return;
+    };
+    if response.body().size_hint().exact() != Some(handle.len()) {
+        return;
+    }
+    // A coding that is not the file's own belongs to middleware that reads the body.
+    let codings = response.headers().get_all(CONTENT_ENCODING);
+    let is_its_own = |blob: &Blob| {
+        codings
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .eq(blob.coding().map(str::as_bytes))
+    };
+    // A process that reads the map of a truncated file is killed, and some layer may read it.
+    let blob = handle
+        .blob()
+        .filter(|blob| blob.is_stable() && !blob.is_empty() && is_its_own(blob));
+    // Not every file system can map its files. Such a file is read as before.
+    if let Some(reader) = blob.and_then(|blob| ThroughWindow::open(windows, blob).ok()) {
+        handle.read_by(Arc::new(reader));
+    }
+}
