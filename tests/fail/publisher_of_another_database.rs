@@ -1,7 +1,7 @@
 //! A publisher of one database on a pool of another.
 
 use euryale::{Abort, Body, Pool, Request, Response, Stack, Transaction};
-use euryale_test::{CountingDatabase, NullDatabase};
+use euryale_test::CountingDatabase;
 
 struct Page;
 
@@ -16,5 +16,5 @@ impl euryale::Publisher<CountingDatabase> for Page {
 }
 
 fn main() {
-    let _ = Stack::new(Pool::new(NullDatabase::default(), 2)).publish(Page);
+    let _ = Stack::new(Pool::new((), 2)).publish(Page);
 }

@@ -1,4 +1,4 @@
-//! Makes of a response with a blob the answer to what was asked.
+//! Turns a response with a blob into the answer to its request.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,8 +36,8 @@ const REPRESENTATION: [HeaderName; 6] = [
     CONTENT_LENGTH,
     ACCEPT_RANGES,
 ];
-/// Digests of the content that is sent (RFC 9530 §2, and its forerunner), by which a part would be
-/// wrong.
+/// Digests of the whole content (RFC 9530 §2, and its predecessor), which would be wrong for a
+/// part.
 const DIGESTS: [&str; 2] = ["content-digest", "content-md5"];
 /// Headers that would make a cache keep an error for later requests without the field that caused
 /// it.
@@ -74,7 +74,7 @@ impl Serving {
     /// The answer. A response that is not plainly a whole blob is not changed; we only read its
     /// file.
     pub(crate) fn answer(&self, asked: &Asked, mut response: Response) -> Response {
-        // For a blob that no `Publish` sent.
+        // For a blob that was not sent by a `Publish`.
         Body::publish_handle(&mut response, &self.ledger);
         let Some(handle) = response.extensions().get::<BlobHandle>().cloned() else {
             return response;
@@ -113,7 +113,7 @@ impl Serving {
         }
     }
 
-    /// 206 with one part: a blob again, so that whoever sends it by other means finds it.
+    /// 206 with one part: a blob again, so that a layer outside can still send it by `sendfile`.
     fn part(
         &self,
         mut response: Response,
@@ -136,14 +136,13 @@ impl Serving {
     }
 }
 
-/// Is the body the blob of the handle, and all of it? A middleware may have coded it, or put
-/// another in its place. A coding that the blob itself is in is part of what it is, and ranges are
-/// of its coded bytes (RFC 9110 §14.1.2, §8.4).
+/// Is the body the whole blob of the handle? A middleware may have encoded or replaced it. If the
+/// blob itself is encoded, ranges select its encoded bytes (RFC 9110 §14.1.2, §8.4).
 pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking) -> bool {
     let headers = response.headers();
     let len = handle.len();
     let size = response.body().size_hint().exact();
-    // axum's Router takes the body of an answer to HEAD away, and leaves its length in the head.
+    // axum's Router removes the body of an answer to HEAD, and leaves its length in the head.
     let is_emptied = method == Asking::Head
         && size == Some(0)
         && headers
@@ -156,7 +155,7 @@ pub(crate) fn is_whole(response: &Response, handle: &BlobHandle, method: Asking)
         && (size == Some(len) || is_emptied)
 }
 
-/// Is what the head says of codings nothing, or the blob's own coding?
+/// Does the head name no content coding, or the blob's own?
 fn is_coded_as(headers: &HeaderMap, handle: &BlobHandle) -> bool {
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     let Some(first) = codings.next() else {
@@ -166,7 +165,7 @@ fn is_coded_as(headers: &HeaderMap, handle: &BlobHandle) -> bool {
     codings.next().is_none() && own.is_some_and(|own| first.as_bytes() == own.as_bytes())
 }
 
-/// Says that parts may be asked for, unless the publisher said that they may not (RFC 9110 §14.3).
+/// Sets `Accept-Ranges: bytes`, unless the publisher sent this field (RFC 9110 §14.3).
 fn offers_ranges(headers: &mut HeaderMap) -> bool {
     let said = headers
         .entry(ACCEPT_RANGES)
@@ -175,7 +174,7 @@ fn offers_ranges(headers: &mut HeaderMap) -> bool {
 }
 
 fn head_only(mut response: Response, len: u64) -> Response {
-    // The handle stays, without its blob: what stands outside sees that GET is answered with one.
+    // The handle stays, without its blob, so that outer layers know that GET is answered with one.
     if let Some(handle) = response.extensions().get::<BlobHandle>() {
         handle.take();
     }
@@ -196,8 +195,8 @@ fn parts(mut response: Response, blob: &Blob, spans: &[Span], reader: &Reader) -
     response.map(|_| Body::new(body))
 }
 
-/// 304 with what RFC 9110 §15.4.5 wants of the 200, and with the time of change only where there is
-/// no tag.
+/// 304 with the fields of the 200 that RFC 9110 §15.4.5 requires, and `Last-Modified` only if there
+/// is no tag.
 fn not_modified(mut response: Response) -> Response {
     forget_blob(&mut response);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -220,7 +219,7 @@ fn refusal(mut response: Response, status: StatusCode) -> Response {
     response.map(|_| Body::empty())
 }
 
-/// The body is about to be replaced: nobody shall find the old blob by its handle.
+/// The body is about to be replaced, so the handle must no longer lead to the old blob.
 pub(crate) fn forget_blob(response: &mut Response) {
     if let Some(handle) = response.extensions_mut().remove::<BlobHandle>() {
         handle.take();

@@ -14,7 +14,7 @@ const FIELDS: [HeaderName; 6] = [
     IF_RANGE,
 ];
 
-/// Kept while the service inside has the request.
+/// Kept while the inner service handles the request.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Asking,
@@ -26,8 +26,7 @@ pub(crate) struct Asked {
 pub(crate) enum Asking {
     Get,
     Head,
-    /// Neither conditions nor ranges are about what such a method answers with (RFC 9110 §13.2.1,
-    /// §14.2).
+    /// Conditions and ranges do not apply to the answers of such methods (RFC 9110 §13.2.1, §14.2).
     Other,
 }
 
@@ -58,8 +57,8 @@ impl Asked {
             .then(|| self.fields.get_all(name).iter())
     }
 
-    /// The value of a field that is not a list. Sent more than once it is not valid, and so as if
-    /// it had not been sent.
+    /// The value of a field that is not a list. If it was sent more than once, it is invalid, and
+    /// ignored.
     pub(crate) fn single(&self, name: &HeaderName) -> Option<&HeaderValue> {
         let mut values = self.fields.get_all(name).iter();
         values.next().filter(|_| values.next().is_none())

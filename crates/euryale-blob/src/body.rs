@@ -1,4 +1,4 @@
-//! Bodies that core has not.
+//! Bodies that core does not have.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,7 +45,7 @@ impl Multipart {
         spans: &[Span],
         media: Option<&HeaderValue>,
     ) -> (Self, HeaderValue) {
-        // Nobody knows it in advance, so that nobody puts it into a file.
+        // Random, so that nobody can put it into a file in advance.
         let boundary = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let mut before = "";
         let mut parts = VecDeque::with_capacity(spans.len() + 1);

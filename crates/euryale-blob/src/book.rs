@@ -2,8 +2,8 @@
 
 use euryale_core::ledger::{Book, Counter, Figures};
 
-/// Open files by the path on which they are sent. A blob that is asked for, and of which nothing is
-/// sent (304, HEAD), counts nowhere; one that the server sends by `sendfile(2)` counts there.
+/// Open files by the path on which they are sent. A blob of which nothing is sent (304, HEAD) is
+/// not counted; the server counts those that it sends by `sendfile(2)`.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct BlobBook {

@@ -1,12 +1,12 @@
-//! Buffers that come back when the bytes in them were sent.
+//! Buffers that are returned when their bytes have been sent.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// Small buffers, of which there may be any number, and some large ones. Those that nobody uses are
-/// kept: of the small ones up to a number.
+/// Any number of small buffers, and some large ones. Unused buffers are kept, of the small ones up
+/// to a maximum.
 pub(crate) struct Buffers {
     size: usize,
     keep: usize,
@@ -14,7 +14,7 @@ pub(crate) struct Buffers {
     large: Mutex<Large>,
 }
 
-/// No more of them are ever made than there are at the beginning; until one is lent, it is empty.
+/// Their number is fixed; a buffer is allocated when it is first lent.
 #[derive(Default)]
 struct Large {
     size: usize,
@@ -48,8 +48,8 @@ impl Buffers {
         self.size
     }
 
-    /// A buffer, on account of `lent`, for at most `want` bytes: a large one, if it makes a
-    /// difference and one is left.
+    /// A buffer for at most `want` bytes, counted in `lent`: a large one if that helps and one is
+    /// left.
     pub(crate) fn take(self: &Arc<Self>, lent: Lent, want: u64) -> Buffer {
         let large = if want > self.size as u64 {
             self.take_large()
@@ -103,7 +103,7 @@ fn locked<T>(shelf: &Mutex<T>) -> MutexGuard<'_, T> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Counts the buffers of one stream that are not back.
+/// Counts the buffers that one stream has out.
 #[derive(Clone, Default)]
 pub(crate) struct Lent(Arc<()>);
 
@@ -113,7 +113,7 @@ impl Lent {
     }
 }
 
-/// One buffer. Its old contents are seen by nobody: only what was filled is given on.
+/// One buffer. Nobody sees its old contents: only filled bytes are passed on.
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
     len: usize,
@@ -122,7 +122,7 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Room for as many of `want` bytes as go into it.
+    /// Room for at most `want` bytes.
     pub(crate) fn space(&mut self, want: u64) -> &mut [u8] {
         let want = usize::try_from(want)
             .unwrap_or(usize::MAX)
@@ -130,7 +130,7 @@ impl Buffer {
         &mut self.bytes[..want]
     }
 
-    /// The first `len` bytes of it. It goes back with the last clone of them.
+    /// The first `len` bytes. The buffer is returned with the last clone of them.
     pub(crate) fn filled(mut self, len: usize) -> Bytes {
         self.len = len.min(self.bytes.len());
         Bytes::from_owner(self)

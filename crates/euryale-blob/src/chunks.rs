@@ -14,31 +14,31 @@ use crate::BlobBook;
 use crate::buffers::{Buffers, Lent};
 use crate::read::{read_at, read_resident};
 
-/// How much is read at a time for HTTP/1, in bytes. Two such buffers are the most that a stalled
-/// peer holds, but for the few that stall with one of the large ones.
+/// How much is read at a time for HTTP/1, in bytes. A stalled peer holds at most two such buffers,
+/// except the few that stall with a large one.
 const AHEAD: usize = 24 << 10;
-/// How much is read at a time if everything before has been sent and such a buffer is free: half
-/// the work for a byte is in the calls that move it. A gigabyte takes 0.17 s of CPU in calls of
-/// this size, and 0.28 s in calls of 24 KiB.
+/// How much is read at a time if everything before has been sent and such a buffer is free: half of
+/// the CPU time goes into the system calls. A gigabyte takes 0.17 s of CPU in calls of this size,
+/// and 0.28 s in calls of 24 KiB.
 const FLOWING: usize = 128 << 10;
-/// How many of these there are. Together they are all that many stalled peers can hold beside their
-/// small ones.
+/// The number of these. Stalled peers can hold no more than these in addition to their small
+/// buffers.
 const FLOWING_AT_ONCE: usize = 16;
-/// How much is brought into memory at a time from a disk. One chunk of it is read for its own sake.
+/// How much is brought into memory at a time from a disk, of which one chunk is copied.
 const PRELOADED: u64 = 1 << 20;
-/// How much is read before others have their turn: it is copied twice, in 50 µs.
+/// How much is read before other tasks have their turn: copying it twice takes 50 µs.
 const STINT: usize = 256 << 10;
 /// How much is read at a time for HTTP/2, where all streams of a connection stall together: half a
-/// frame, nothing ahead.
+/// frame, without reading ahead.
 const LAZY: usize = 8 << 10;
 /// How much is yielded at once if earlier chunks have not been sent yet. hyper queues up to 16
 /// pieces, or 400 KiB, for a peer that does not read; a whole buffer and fifteen of these are two
 /// buffers.
 const PIECE: usize = AHEAD.div_ceil(15);
-/// How many buffers of each size are kept that nobody uses.
+/// How many unused buffers of each size are kept.
 const KEEP: usize = 64;
 
-/// Reads blobs in one of two manners.
+/// Reads blobs in one of two ways.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     lane: BlockingLane,
@@ -49,8 +49,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// For HTTP/1: a chunk that had to come from a disk is followed by reading the next one before
-    /// it is asked for.
+    /// For HTTP/1: after a chunk that came from a disk, the next one is read ahead.
     pub(crate) fn ahead(lane: &BlockingLane, ledger: &Ledger) -> Self {
         Self::new(
             lane,
@@ -60,7 +59,7 @@ impl Reader {
         )
     }
 
-    /// For HTTP/2: nothing is read before it is asked for.
+    /// For HTTP/2: nothing is read ahead.
     pub(crate) fn lazy(lane: &BlockingLane, ledger: &Ledger) -> Self {
         Self::new(
             lane,
@@ -80,7 +79,7 @@ impl Reader {
         }
     }
 
-    /// All on the lane, also what is in memory.
+    /// Everything on the lane, even what is in memory.
     #[cfg(test)]
     pub(crate) fn on_the_lane(self) -> Self {
         Self {
@@ -127,26 +126,26 @@ impl ReadBlob for Reader {
     }
 }
 
-/// One blob that is read. It has at most two buffers out, unless who polls it keeps what it was
-/// given and asks for more.
+/// One blob that is being read. It has at most two buffers out, unless its caller keeps chunks and
+/// polls for more.
 pub(crate) struct Chunks {
     reader: Reader,
     blob: Blob,
     /// How much of it has been read.
     at: u64,
-    /// Read, and not given.
+    /// Read, and not yielded yet.
     current: Bytes,
     next: Next,
     lent: Lent,
-    /// Does the file system say what is in memory?
+    /// Can the file system tell what is in memory?
     probing: bool,
     /// Did the last bytes come from the lane?
     cold: bool,
     stint: Stint,
 }
 
-/// Nothing ⇒ Reading when the lane is asked. Reading ⇒ Read when that ends before anybody wants it.
-/// All ⇒ Nothing when it is given.
+/// Nothing ⇒ Reading when a read is queued on the lane. Reading ⇒ Read when it ends before it is
+/// polled for. All ⇒ Nothing when it is yielded.
 enum Next {
     Nothing,
     Reading(Reading),
@@ -166,7 +165,8 @@ impl BlobChunks for Chunks {
         }
         let chunk = self.current.split_to(self.portion());
         self.reader.book.read_bytes.add(chunk.len() as u64);
-        // What is read ahead is the second buffer: whoever keeps more than one gets nothing ahead.
+        // Reading ahead uses the second buffer, so a caller that keeps more than one gets no
+        // read-ahead.
         if self.reader.ahead && self.cold && self.current.is_empty() && self.lent.buffers() <= 1 {
             self.read_ahead(cx);
         }
@@ -181,7 +181,7 @@ impl Chunks {
         self.lent.buffers()
     }
 
-    /// How much of what was read is given now.
+    /// How many of the read bytes are yielded now.
     fn portion(&self) -> usize {
         let kept_by_others = self.lent.buffers() > 1;
         let whole = self.current.len();
@@ -192,9 +192,9 @@ impl Chunks {
         }
     }
 
-    /// How much is read next: all that is left, of which a buffer takes its part. A body with
-    /// outstanding chunks gets no large buffer, and neither does an HTTP/2 stream of which nothing
-    /// has been sent yet, because many of these are requested at once.
+    /// How much to read next: everything that is left, limited by the size of the buffer. A body
+    /// with outstanding chunks gets no large buffer, nor does an HTTP/2 stream before its first
+    /// chunk, because many of those are requested at once.
     fn want(&self) -> u64 {
         let left = self.blob.len() - self.at;
         let flows = self.lent.buffers() == 0 && (self.reader.ahead || self.at > 0);
@@ -230,15 +230,15 @@ impl Chunks {
         if self.at == self.blob.len() {
             return;
         }
-        // The system reads ahead as well: when it is faster, nothing need wait for a thread any
-        // more.
+        // The system reads ahead as well: once it is faster than the peer, no read has to wait for
+        // a thread.
         if let Some(bytes) = self.read_from_memory() {
             self.cold = false;
             self.next = Next::Read(Ok(bytes));
             return;
         }
         let mut reading = self.read_on_lane();
-        // It begins when it is polled.
+        // The read begins when it is polled.
         self.next = match reading.as_mut().poll(cx) {
             Poll::Pending => Next::Reading(reading),
             Poll::Ready(read) => Next::Read(read),
@@ -253,7 +253,8 @@ impl Chunks {
         let at = self.blob.offset() + self.at;
         let mut buffer = self.reader.buffers.take(self.lent.clone(), want);
         match read_resident(self.blob.file(), buffer.space(want), at) {
-            // An end is looked for with patience: some kernels say it of what is not in memory.
+            // An end of file is checked again on the lane: some kernels report one for bytes that
+            // are not in memory.
             Ok(0) | Err(Errno::AGAIN | Errno::INTR) => None,
             Ok(read) => Some(buffer.filled(read)),
             Err(_) => {

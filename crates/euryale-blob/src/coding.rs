@@ -1,7 +1,6 @@
 //! Names of files that are compressed by their format.
 
-/// The content coding that a file of this name is in, in the representation that its media type
-/// names: `gzip` for `.svgz`, in any case of letters.
+/// The content coding of a file by its name: `gzip` for `.svgz`, case-insensitively.
 ///
 /// `image/svg+xml` is the type of both, `.svg` and `.svgz`, and a browser shows the second only if
 /// the answer says `Content-Encoding: gzip` (SVG 1.1 §1.2). Make its blob

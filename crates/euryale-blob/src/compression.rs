@@ -9,8 +9,8 @@ use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, Ve
 
 use crate::folder::coding::{items, parse};
 
-/// May this response be compressed on its way out? Not a file, nor parts of one, nor what a strong
-/// `ETag` names byte by byte (RFC 9110 §8.8.1).
+/// Returns whether this response may be compressed on its way out: not a file, not parts of one,
+/// and nothing with a strong `ETag`, which names exact bytes (RFC 9110 §8.8.1).
 ///
 /// A predicate for tower-http's `CompressionLayer`. [Beside compression](crate#beside-compression)
 /// says why, and shows it.
@@ -28,8 +28,8 @@ pub fn may_compress(
 
 /// Removes from `Accept-Encoding` what forbids an uncoded response: `identity;q=0` and `*;q=0`.
 ///
-/// tower-http's `CompressionLayer` answers such a request 406 if no coding fits. By then the
-/// service inside has done what was asked, and a client that is refused does it again. A server may
+/// tower-http's `CompressionLayer` answers such a request 406 if no coding fits. By then the inner
+/// service has done its work, and a client that is refused sends the request again. A server may
 /// send the response without a coding instead (RFC 9110 §12.5.3). For `map_request` outside the
 /// compression; [Beside compression](crate#beside-compression) shows it.
 #[must_use]
@@ -51,10 +51,9 @@ pub fn accept_identity<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// Says in a 304 that the response depends on `Accept-Encoding`, as its 200 does (RFC 9110
-/// §15.4.5): `CompressionLayer` cannot, because a 304 has no type by which it could tell what it
-/// would compress. A strong tag is never that of a compressed response, and is left alone. For
-/// `map_response` outside the compression.
+/// Adds `Vary: Accept-Encoding` to a 304, as its 200 has it (RFC 9110 §15.4.5). `CompressionLayer`
+/// cannot do it, because a 304 has no media type to decide by. A response with a strong tag is
+/// never compressed, and is left alone. For `map_response` outside the compression.
 #[must_use]
 pub fn vary_by_coding<B>(mut response: Response<B>) -> Response<B> {
     let is_unmodified = response.status() == StatusCode::NOT_MODIFIED;

@@ -8,7 +8,7 @@ use crate::asked::{Asked, Asking};
 use crate::range::{self, Selection};
 use crate::validators::{Comparison, Validators, date};
 
-/// What a request for a blob is answered with.
+/// How a request for a blob is answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// 200, 206 or 416.
@@ -56,7 +56,7 @@ fn is_known(asked: &Asked, validators: &Validators) -> bool {
     since.and_then(|since| validators.is_changed_since(since)) == Some(false)
 }
 
-/// Step 5: `If-Range`. A client that does not know what we have wants the whole.
+/// Step 5: `If-Range`. A client with another version wants the whole.
 fn is_range_wanted(asked: &Asked, validators: &Validators) -> bool {
     if !asked.has(&IF_RANGE) {
         return true;

@@ -22,8 +22,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 ///
 /// The name goes out twice when it is not plain ASCII: as `filename`, in which `_` stands for what
 /// old clients understand in different ways, and as `filename*` in UTF-8 (RFC 8187), which all
-/// others prefer (RFC 6266 §4.3). Control characters, separators of lines, and those that turn the
-/// direction of writing, so that `exe.txt` is shown for `txt.exe`, are left out. `/` and `\` become
+/// others prefer (RFC 6266 §4.3). Control characters, line separators and marks that change the
+/// direction of writing (which would show `txt.exe` as `exe.txt`) are left out. `/` and `\` become
 /// `_`: a name is not a path. When nothing is left, or only dots, no name is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentDisposition {
@@ -46,14 +46,14 @@ const OTHERS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl ContentDisposition {
-    /// To be saved, under this name.
+    /// `attachment`: to be saved, under this name.
     #[must_use]
     pub fn attachment(name: &str) -> Self {
         Self::new("attachment", name)
     }
 
-    /// To be shown, and saved under this name if the reader wishes. Not for files of people that
-    /// you do not trust: HTML and SVG among them would run as part of your site.
+    /// `inline`: to be shown, and saved under this name if the reader wishes. Not for files of
+    /// people you do not trust: HTML and SVG would run as part of your site.
     #[must_use]
     pub fn inline(name: &str) -> Self {
         Self::new("inline", name)
@@ -90,7 +90,7 @@ impl ContentDisposition {
                 utf8_percent_encode(name, OTHERS)
             );
         }
-        // Printable ASCII, all of it.
+        // Whether all of it is printable ASCII.
         Self {
             value: HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(kind)),
         }
@@ -103,8 +103,8 @@ impl From<ContentDisposition> for HeaderValue {
     }
 }
 
-/// In a quoted string the same for everyone: no escapes, and no `%`, which some clients decode
-/// there (RFC 6266, appendix D).
+/// Whether every client reads this character the same way in a quoted string: no escapes, and no
+/// `%`, which some clients decode there (RFC 6266, appendix D).
 fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~') && !matches!(c, '"' | '%' | '\\')
 }

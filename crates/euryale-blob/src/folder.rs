@@ -18,7 +18,7 @@ use crate::ServeBlobLayer;
 use crate::answer::Serving;
 
 /// Serves the files of a folder: `GET` and `HEAD`, with the validators and ranges of
-/// [`ServeBlob`](crate::ServeBlob), which it needs not around it.
+/// [`ServeBlob`](crate::ServeBlob), which it does not need around it.
 ///
 /// ```
 /// use euryale_blob::ServeFolder;
@@ -39,11 +39,10 @@ use crate::answer::Serving;
 ///
 /// * No name leads out of the folder: neither `..`, encoded or not, nor a symbolic link, to
 ///   wherever it leads. On Linux that is `openat2` with `RESOLVE_BENEATH` and
-///   `RESOLVE_NO_SYMLINKS`, and where there is none each folder is opened in its turn with
-///   `O_NOFOLLOW`. The folder itself may be named by a link.
+///   `RESOLVE_NO_SYMLINKS`; on systems without it, each folder is opened in turn with `O_NOFOLLOW`.
+///   The folder itself may be named by a link.
 /// * Names that begin with a dot are not found, except `/.well-known` (RFC 8615).
-/// * A folder is answered with its `index.html`, and asked for without a slash with a redirection
-///   (307).
+/// * A folder is answered with its `index.html`; without the final slash, with a redirect (307).
 /// * Media types go by the ending of the name. Text is UTF-8. A `.svgz` is sent with
 ///   `Content-Encoding: gzip` ([`coding_of_name`](crate::coding_of_name)).
 /// * Nothing found: 404, or the [`fallback`](ServeFolder::fallback). Other methods: 405. A NUL in
@@ -88,7 +87,7 @@ impl ServeFolder {
 }
 
 impl<F> ServeFolder<F> {
-    /// What is not found here is asked of `service`. Default: 404.
+    /// Passes requests for files that do not exist to `service`. Default: 404.
     pub fn fallback<G>(self, service: G) -> ServeFolder<G> {
         ServeFolder {
             settings: self.settings,
@@ -96,7 +95,7 @@ impl<F> ServeFolder<F> {
         }
     }
 
-    /// Files whose names begin with a dot, too. Default: not.
+    /// Also serves files whose names begin with a dot. Default: off.
     pub fn dotfiles(mut self, serve: bool) -> Self {
         self.settings.dotfiles = serve;
         self
@@ -118,22 +117,23 @@ impl<F> ServeFolder<F> {
         self
     }
 
-    /// `name.br`, `name.zst` or `name.gz` instead of `name`, where there is one and the client
-    /// takes it (RFC 9110 §12.5.3). The program that writes the files keeps them equal; one that
-    /// cannot be read is logged and skipped. Ranges are of the file itself. Default: not.
+    /// Serves `name.br`, `name.zst` or `name.gz` instead of `name` if it exists and the client
+    /// accepts it (RFC 9110 §12.5.3). The program that writes the files keeps them equal; one that
+    /// cannot be read is logged and skipped. Ranges select from the uncompressed file. Default:
+    /// off.
     pub fn precompressed(mut self, look: bool) -> Self {
         self.settings.precompressed = look;
         self
     }
 
-    /// Takes descriptors of this budget: four while a file is looked for, and one until it is sent.
-    /// Without any the answer is 503. Default: there is no bound but the system's.
+    /// Takes descriptors from this budget: four while a file is looked up, and one until it has
+    /// been sent. If none is left, the answer is 503. Default: no bound but the system's.
     pub fn descriptors(mut self, descriptors: &Descriptors) -> Self {
         self.settings.descriptors = Some(descriptors.clone());
         self
     }
 
-    /// With the threads and the ledger of this layer. Default: of one of its own.
+    /// Uses the threads and the ledger of this layer. Default: a layer of its own.
     pub fn blobs(mut self, layer: &ServeBlobLayer) -> Self {
         self.settings.serving = layer.serving();
         self

@@ -36,7 +36,7 @@ impl ServeBlobLayer {
         self
     }
 
-    /// How many blocking threads it may want at a time.
+    /// The maximum number of blocking threads that it uses at a time.
     #[must_use]
     pub fn reader_threads(&self) -> usize {
         self.lane.threads()

@@ -1,5 +1,5 @@
-//! Leaves blobs to a reverse proxy: nginx by `X-Accel-Redirect`, Apache, lighttpd and Caddy by
-//! `X-Sendfile`.
+//! Leaves blobs to a reverse proxy: to nginx with `X-Accel-Redirect`, to Apache, lighttpd and Caddy
+//! with `X-Sendfile`.
 
 mod fields;
 mod future;
@@ -15,11 +15,11 @@ pub use self::future::OffloadFuture;
 pub use self::layer::OffloadLayer;
 pub use self::service::Offload;
 
-/// In a request's extensions: this request came through a proxy that sends files itself, if the
-/// response says so in this way.
+/// In a request's extensions: the request came through a proxy that sends files itself if the
+/// response asks for it in this way.
 ///
 /// A layer that knows its peers puts it there. Without it, and without [`OffloadLayer::trusted`],
-/// nothing is left to anybody.
+/// no blob is left to a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OffloadTo {
     /// `X-Accel-Redirect`: an internal location (nginx).
@@ -36,6 +36,6 @@ pub enum OffloadTo {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobPath(pub PathBuf);
 
-/// In a response's extensions: this one is not left to a proxy, whoever asks.
+/// In a response's extensions: this response is never left to a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NoOffload;

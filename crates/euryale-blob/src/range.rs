@@ -1,18 +1,18 @@
-//! Which bytes are asked for (RFC 9110 §14.1, §14.2).
+//! Which bytes a request asks for (RFC 9110 §14.1, §14.2).
 
 #[cfg(test)]
 mod tests;
 
 use http::HeaderValue;
 
-/// The maximum number of parts that are sent. More are answered with the whole, which is cheaper
-/// for both sides.
+/// The maximum number of parts in an answer. Requests for more get the whole, which is cheaper for
+/// both sides.
 const MAX_PARTS: usize = 5;
-/// The maximum number of ranges that are looked at: a longer list is an attack, and we would have
-/// to sort it.
+/// The maximum number of ranges in a request: a longer list is an attack, and we would have to sort
+/// it.
 const MAX_SPECS: usize = 100;
 
-/// From the first byte to the last one, which is within.
+/// From the first byte to the last, inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) first: u64,
@@ -28,17 +28,17 @@ impl Span {
 /// What a `Range` field selects of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// All of it: nothing was asked that we understand, or too many parts.
+    /// All of it: no range, one that we do not understand, or too many.
     Whole,
     /// One or more parts, in the order in which they were asked for.
     Parts(Vec<Span>),
-    /// Nothing that is there.
+    /// Only bytes beyond the end.
     Nothing,
 }
 
 /// A value that is not a list of byte ranges is ignored, as are other units (RFC 9110 §14.2);
-/// ranges that overlap or touch each other become one (§15.3.7.2). A file of no bytes is sent
-/// whole: some clients ask all files for their first part.
+/// ranges that overlap or touch each other become one (§15.3.7.2). An empty file is sent whole:
+/// some clients ask for the first part of every file.
 pub(crate) fn select(value: &HeaderValue, len: u64) -> Selection {
     let Some(specs) = parse(value.as_bytes()) else {
         return Selection::Whole;
@@ -61,7 +61,7 @@ enum Spec {
 }
 
 impl Spec {
-    /// What there is of it in a file of `len` bytes, which is not 0.
+    /// The part of it that exists in a file of `len` bytes, which is not 0.
     fn of(self, len: u64) -> Option<Span> {
         match self {
             Self::From { first, .. } if first >= len => None,
@@ -78,7 +78,7 @@ impl Spec {
     }
 }
 
-/// None when any part of it is malformed: then the field is ignored.
+/// None if any part of it is malformed: then the field is ignored.
 fn parse(value: &[u8]) -> Option<Vec<Spec>> {
     let (unit, list) = value.split_at_checked(6)?;
     if !unit.eq_ignore_ascii_case(b"bytes=") {
@@ -119,7 +119,7 @@ fn parse_spec(spec: &[u8]) -> Option<Spec> {
     }
 }
 
-/// Digits of any number: what is too great for a file is the greatest that there is.
+/// Any number of digits; a value beyond `u64` becomes the greatest `u64`.
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

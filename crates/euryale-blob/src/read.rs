@@ -1,4 +1,5 @@
-//! Reads of files: of the page cache, which never wait, and others, for a lane of threads.
+//! Reads of files: from the page cache, which never waits, and from the disk, for a lane of
+//! threads.
 
 use std::fs::File;
 use std::io;
@@ -9,15 +10,15 @@ use euryale_core::Blob;
 
 use crate::buffers::Buffer;
 
-/// The part that is in memory: `RWF_NOWAIT` never waits for a disk, so that this may be done on a
-/// runtime thread.
+/// Reads the part that is in memory: `RWF_NOWAIT` never waits for a disk, so a runtime thread may
+/// call it.
 #[cfg(target_os = "linux")]
 pub(crate) fn read_resident(file: &File, space: &mut [u8], at: u64) -> rustix::io::Result<usize> {
     let mut space = [io::IoSliceMut::new(space)];
     rustix::io::preadv2(file, &mut space, at, rustix::io::ReadWriteFlags::NOWAIT)
 }
 
-/// Nobody can say.
+/// Unknown.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn read_resident(
     _file: &File,
@@ -27,7 +28,7 @@ pub(crate) fn read_resident(
     Err(rustix::io::Errno::OPNOTSUPP)
 }
 
-/// At least one byte at this place of the file. Blocks.
+/// Reads at least one byte at this position of the file. Blocks.
 pub(crate) fn read_at(blob: &Blob, mut buffer: Buffer, want: u64, at: u64) -> io::Result<Bytes> {
     loop {
         match blob.file().read_at(buffer.space(want), at) {

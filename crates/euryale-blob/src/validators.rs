@@ -15,11 +15,11 @@ use http::{HeaderMap, HeaderValue};
 /// 9110 §8.8.1).
 const TICK: Duration = Duration::from_secs(2);
 
-/// Times before 1980-01-02 were put there by tools that want the same archive from the same files:
-/// 0 and 1 s (Nix, OSTree), and the beginning of ZIP's time. They say nothing.
+/// Times before 1980-01-02 were set by tools for reproducible archives: 0 and 1 s (Nix, OSTree),
+/// and the start of ZIP's time. They mean nothing.
 const FIRST_TIME: Duration = Duration::from_secs(315_619_200);
 
-/// What the answer says of itself.
+/// The validators of an answer.
 #[derive(Debug)]
 pub(crate) struct Validators {
     etag: Option<HeaderValue>,
@@ -29,7 +29,7 @@ pub(crate) struct Validators {
 }
 
 impl Validators {
-    /// Those that the response has, and for those that it has not, the blob's.
+    /// The response's own, and the blob's where the response has none.
     pub(crate) fn of(headers: &HeaderMap, blob: &Blob, now: SystemTime) -> Self {
         let time = blob
             .modified()
@@ -42,7 +42,7 @@ impl Validators {
             Some(given) => date(given),
             None => time,
         };
-        // Never later than the answer's Date (RFC 9110 §8.8.2.1), whoever said it.
+        // Never later than the answer's Date (RFC 9110 §8.8.2.1), even if the publisher sent it.
         let modified = modified.map(|time| whole_seconds(time.min(now)));
         Self {
             etag,
@@ -51,7 +51,7 @@ impl Validators {
         }
     }
 
-    /// Puts them where the response has none, and in the place of a date that is in the future.
+    /// Sets those that the response does not have, and replaces a date in the future.
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         if let (Some(etag), Entry::Vacant(entry)) = (&self.etag, headers.entry(ETAG)) {
             entry.insert(etag.clone());
@@ -64,7 +64,7 @@ impl Validators {
         }
     }
 
-    /// Does a list of tags name this one? As strong tags, or weakly (RFC 9110 §8.8.3.2).
+    /// Whether a list of tags has this one, by strong or weak comparison (RFC 9110 §8.8.3.2).
     pub(crate) fn is_in<'a>(
         &self,
         lines: impl Iterator<Item = &'a HeaderValue>,
@@ -85,9 +85,8 @@ impl Validators {
         false
     }
 
-    /// Is the blob what the client knows by the value of an `If-Range` (RFC 9110 §13.1.5)? Only a
-    /// strong tag says so, or the very date, when the file can no longer have changed in the second
-    /// that it names.
+    /// Whether an `If-Range` matches the blob (RFC 9110 §13.1.5): only by a strong tag, or by the
+    /// exact date if the file can no longer change within that second.
     pub(crate) fn is_still(&self, known: &HeaderValue) -> bool {
         if let Some(tag) = tags(known.as_bytes()).next() {
             let own = self
@@ -99,7 +98,7 @@ impl Validators {
         self.has_settled && self.modified.is_some() && self.modified == date(known)
     }
 
-    /// Was it changed after `time`? Not known without a time of change.
+    /// Whether it was changed after `time`. Unknown without a time of change.
     pub(crate) fn is_changed_since(&self, time: SystemTime) -> Option<bool> {
         self.modified.map(|modified| modified > time)
     }
@@ -111,9 +110,9 @@ pub(crate) fn date(value: &HeaderValue) -> Option<SystemTime> {
 }
 
 /// From the time of change in nanoseconds and the length, as Apache and nginx do it, so that
-/// servers with the same files have the same tags: the number of the file is not in it. The coding
-/// is, as Apache has it: what was compressed beforehand is other bytes, perhaps as many and as old
-/// (RFC 9110 §8.8.3.3).
+/// servers with the same files have the same tags: the inode number is not in it. The coding is, as
+/// with Apache: a precompressed file has other bytes, perhaps of the same number and age (RFC 9110
+/// §8.8.3.3).
 fn etag_of(blob: &Blob, time: SystemTime, is_strong: bool) -> HeaderValue {
     let weak = if is_strong { "" } else { "W/" };
     let time = since_epoch(time).as_nanos();

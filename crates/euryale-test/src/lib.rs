@@ -5,6 +5,7 @@
 //! every test by checking that nothing is held any more. [`skip`] reports that a test cannot run
 //! here. [`run_readme`] runs the commands of a README and compares their output. [`maps_of`] shows
 //! whether a process reads the files that it sends. [`bench_main!`] is the `main` of benches.
+//! [`engines`] starts real servers of databases.
 //!
 //! ```
 //! use euryale_core::Ledger;
@@ -26,6 +27,8 @@
 mod bench;
 mod client;
 mod database;
+#[cfg(target_os = "linux")]
+pub mod engines;
 mod gate;
 mod lender;
 mod log;

@@ -45,7 +45,7 @@ async fn compression_refuses_nothing_that_was_done() {
         done.fetch_add(1, Ordering::SeqCst);
         Ok::<_, Infallible>(Response::new(Body::from("done ".repeat(100))))
     });
-    // Other members of the workspace may enable more codings.
+    // Other members of the workspace may enable more content codings.
     let compression = CompressionLayer::new().no_br().no_deflate().no_zstd();
     let compression = compression.compress_when(DefaultPredicate::new().and(may_compress));
     let service = ServiceBuilder::new()

@@ -12,7 +12,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// In our order: what is smallest, if the client does not mind.
+    /// In the order that we prefer: smallest first.
     const ALL: [Self; 3] = [Self::Brotli, Self::Zstandard, Self::Gzip];
 
     pub(super) fn name(self) -> &'static str {
@@ -32,7 +32,8 @@ impl Coding {
     }
 }
 
-/// Those that the client takes, the best first. None that it prefers less than the uncoded file.
+/// The codings that the client accepts, best first, without those that it likes less than the
+/// uncoded file.
 pub(super) fn accepted(headers: &HeaderMap) -> Vec<Coding> {
     let weights = Weights::of(headers);
     let least = weights.of_name("identity").unwrap_or(1).max(1);
@@ -45,7 +46,7 @@ pub(super) fn accepted(headers: &HeaderMap) -> Vec<Coding> {
     accepted.into_iter().map(|(_, coding)| coding).collect()
 }
 
-/// Names with their weights, in thousandths.
+/// The codings with their weights, in thousandths.
 struct Weights(Vec<(String, u16)>);
 
 impl Weights {

@@ -9,13 +9,13 @@ use percent_encoding::percent_decode_str;
 /// What a request's path names, below the root. Decoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
-    /// Without anything that leads up, to itself, or to the root.
+    /// Without `..`, `.` and empty segments.
     pub(super) path: PathBuf,
-    /// It ends with a slash: the index of a folder is wanted.
+    /// Whether it ends with a slash, and so means the index of a folder.
     pub(super) is_folder: bool,
 }
 
-/// What is not looked for.
+/// Why a file is not even looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Neither `GET` nor `HEAD` (405).
@@ -59,8 +59,7 @@ impl Name {
     }
 }
 
-/// One segment, which stays one: an encoded slash is not a separator, and a double encoding is
-/// decoded once.
+/// Decodes one segment. An encoded slash does not separate, and a double encoding is decoded once.
 fn decoded(segment: &str) -> Result<OsString, Refused> {
     let name: Vec<u8> = percent_decode_str(segment).collect();
     if name.contains(&0) {
@@ -72,15 +71,15 @@ fn decoded(segment: &str) -> Result<OsString, Refused> {
     Ok(OsString::from_vec(name))
 }
 
-/// Where the folder's slash is, from the place of the folder: right under any prefix, and on no
-/// other host.
+/// The redirect to the folder with its slash, relative, so that it is right under any prefix and
+/// cannot lead to another host.
 pub(super) fn with_slash(path: &str, query: Option<&str>) -> String {
     let last = path.rsplit('/').next().unwrap_or_default();
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("./{last}/{query}")
 }
 
-/// The same name with another ending behind its own.
+/// The same name with one more extension.
 pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(ending);

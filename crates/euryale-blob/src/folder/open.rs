@@ -1,4 +1,4 @@
-//! Opens files below a folder, and none elsewhere. All of it blocks.
+//! Opens files below a folder only. All of it blocks.
 
 use std::fs::File;
 use std::io;
@@ -12,14 +12,14 @@ use rustix::io::Errno;
 use super::coding::Coding;
 use super::name::{Name, with_ending};
 
-/// What is there under a name.
+/// What was found under a name.
 #[derive(Debug)]
 pub(super) enum Found {
     File {
         blob: Blob,
         coding: Option<Coding>,
     },
-    /// A folder, asked for without its slash.
+    /// A folder, requested without its slash.
     Folder,
     Nothing,
 }
@@ -51,7 +51,7 @@ pub(super) fn find(
                 });
             }
             Ok(None) => {}
-            // The file itself is there, and says the same.
+            // The uncompressed file exists, and its name says the same.
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "a compressed file is passed over");
             }
@@ -72,7 +72,7 @@ fn beside(root: &OwnedFd, path: &Path, stable: bool) -> io::Result<Option<Blob>>
 
 fn blob(file: File, stable: bool) -> io::Result<Blob> {
     if stable {
-        // SAFETY: whoever called `ServeFolder::stable` promised it of each file of the folder.
+        // SAFETY: the caller of `ServeFolder::stable` promised it for each file of the folder.
         #[expect(unsafe_code, reason = "the caller's promise is passed on")]
         unsafe {
             Blob::stable(file)
@@ -82,7 +82,7 @@ fn blob(file: File, stable: bool) -> io::Result<Blob> {
     }
 }
 
-/// The file, or none if no visible file is there.
+/// The file, or none if there is no visible file.
 fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
     match open_beneath(root, path).or_else(|error| match error {
         // An old kernel, or a sandbox that does not know the call.
@@ -103,7 +103,7 @@ fn open(root: &OwnedFd, path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Does not wait for the other end of a pipe, and takes no terminal.
+/// Neither waits for the other end of a pipe nor acquires a controlling terminal.
 const FILE: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -125,7 +125,7 @@ fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     open_in_steps(root, path)
 }
 
-/// Folder by folder, through no link. The names hold nothing that leads up.
+/// Opens folder by folder, through no link. The names contain nothing that leads up.
 pub(super) fn open_in_steps(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     let mut names = path.iter().peekable();
     let mut folder = None;

@@ -52,7 +52,7 @@ where
     type Error = F::Error;
     type Future = FolderFuture<F::Error>;
 
-    /// Always ready. The fallback is asked when it is needed.
+    /// Always ready. The fallback is polled when it is needed.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), F::Error>> {
         Poll::Ready(Ok(()))
     }
@@ -71,7 +71,7 @@ where
 }
 
 impl Settings {
-    /// None when there is nothing under this name.
+    /// None if there is no file of this name.
     fn answer<Q>(
         &self,
         request: &Request<Q>,
@@ -119,7 +119,7 @@ impl Settings {
         }
         let uri = request.uri();
         let name = Name::of(uri.path(), self.dotfiles)?;
-        // Ranges are of the file itself, and mean something with GET only (RFC 9110 §14.2).
+        // Ranges select from the uncompressed file, and only GET has them (RFC 9110 §14.2).
         let has_range = *request.method() == Method::GET && request.headers().contains_key(RANGE);
         let looks = self.precompressed && !has_range;
         let codings = if looks {
@@ -148,7 +148,7 @@ impl Settings {
     }
 }
 
-/// None for what the fallback may have.
+/// None for requests that the fallback may answer.
 fn refusal(refused: Refused) -> Option<Response> {
     match refused {
         Refused::Unknown => None,
@@ -205,7 +205,7 @@ fn counted(
 
 fn failed(error: &io::Error) -> Response {
     let no_memory = Some(Errno::NOMEM.raw_os_error());
-    // The budget says itself that it is used up.
+    // The budget logs that it is used up.
     if !NoDescriptor::is_in(error) {
         tracing::warn!(error = %error, "a file of a folder cannot be opened");
     }

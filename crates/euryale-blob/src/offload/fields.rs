@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName};
 use super::OffloadTo;
 use super::place::Map;
 
-/// Orders to a proxy, and what a proxy says of itself; with all that begin with `x-accel-`.
+/// Fields that give orders to a proxy, or describe it, and all that begin with `x-accel-`.
 const ORDERS: [&str; 5] = [
     "x-sendfile",
     "x-sendfile-type",
@@ -15,8 +15,7 @@ const ORDERS: [&str; 5] = [
     "x-reproxy-url",
 ];
 
-/// Takes all of them away. In a request they may come from a client, in a response from a
-/// publisher.
+/// Removes all of them. In a request they may come from a client, in a response from a publisher.
 pub(super) fn remove_orders(headers: &mut HeaderMap) {
     let is_order = |name: &&HeaderName| {
         ORDERS.contains(&name.as_str()) || name.as_str().starts_with("x-accel-")
@@ -27,7 +26,7 @@ pub(super) fn remove_orders(headers: &mut HeaderMap) {
     }
 }
 
-/// What a proxy asks for, and the maps that it has, if it says so.
+/// What a proxy asks for, and its mappings, if it sends any.
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) to: OffloadTo,
@@ -35,8 +34,8 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// From the fields of a trusted proxy, named as by Rack: `X-Sendfile-Type`, and, if it may say
-    /// where it has files, `X-Accel-Mapping: FOLDER=PREFIX, …`.
+    /// Reads the fields of a trusted proxy, with Rack's names: `X-Sendfile-Type`, and, if it may
+    /// say where it has files, `X-Accel-Mapping: FOLDER=PREFIX, …`.
     pub(super) fn read(parts: &Parts, may_map: bool) -> Option<Self> {
         let kind = single(&parts.headers, "x-sendfile-type")?;
         let to = if kind.eq_ignore_ascii_case("x-accel-redirect") {
@@ -54,7 +53,7 @@ impl Order {
         }
         let list = single(&parts.headers, "x-accel-mapping")?;
         let maps: Option<Vec<Map>> = list.split(',').map(|map| Map::parse(map.trim())).collect();
-        // One that cannot be read is not guessed.
+        // A malformed mapping is ignored.
         Some(Self {
             to,
             maps: Some(maps?),

@@ -90,7 +90,8 @@ where
                 }
                 StateProj::Checking { check, found } => {
                     let is_there = ready!(check.as_mut().poll(cx));
-                    // Taken once: polled again, as no caller may, it is pending for ever.
+                    // Taken once: if a caller polls it again, against the contract, it is pending
+                    // for ever.
                     let Some((response, field)) = found.take() else {
                         return Poll::Pending;
                     };

@@ -12,7 +12,7 @@ use super::Offload;
 use super::place::Map;
 use crate::BlobBook;
 
-/// Leaves blobs to a reverse proxy that asked for it. Stands inside
+/// Leaves blobs to a reverse proxy that asked for it. Place it inside
 /// [`ServeBlob`](crate::ServeBlob), if there is one.
 ///
 /// A blob goes to the proxy when all of this holds: the request is `GET` or `HEAD` and says
@@ -22,8 +22,8 @@ use crate::BlobBook;
 /// passes, and the blob is streamed. Content-Type, Content-Disposition, ETag, Last-Modified and
 /// Cache-Control stay; ranges and conditions are then the proxy's business.
 ///
-/// Fields named `X-Accel-*`, `X-Sendfile*` and their like never pass: not those of a client
-/// inwards, and not those of a publisher outwards.
+/// Fields named `X-Accel-*`, `X-Sendfile*` and the like never pass, neither from a client inwards
+/// nor from a publisher outwards.
 ///
 /// ```
 /// use euryale_blob::{BlobPath, OffloadLayer};
@@ -58,8 +58,8 @@ use crate::BlobBook;
 /// # }
 /// ```
 ///
-/// Inside of `ForwardedLayer`, which knows the trusted proxies, the predicate asks its `Client`
-/// whether it `is_proxied`.
+/// Inside `ForwardedLayer`, which knows the trusted proxies, let the predicate return
+/// `Client::is_proxied`.
 ///
 /// Names are percent-encoded: nginx (since 1.5.9), lighttpd and mod_xsendfile (`XSendFileUnescape`,
 /// on by default) decode them.
@@ -81,7 +81,7 @@ pub(super) struct Settings {
 
 pub(super) type Predicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
-/// Threads that ask whether a file is still there, by default: it takes microseconds.
+/// The default number of threads that check whether a file still exists, which takes microseconds.
 const CHECKS: usize = 4;
 
 impl OffloadLayer {
@@ -108,18 +108,18 @@ impl OffloadLayer {
     }
 
     /// Requests whose `X-Sendfile-Type` is believed: `X-Accel-Redirect` or `X-Sendfile`. The
-    /// predicate must look at something that a client cannot choose, as is the address of the peer;
-    /// and the proxy must set the field, or a client may. Default: nobody's.
+    /// predicate must look at something that a client cannot choose, such as the peer's address;
+    /// and the proxy must set the field, or else a client can. Default: none.
     pub fn trusted(mut self, predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.settings.trusted = Some(Arc::new(predicate));
         self
     }
 
-    /// A trusted proxy may say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that
-    /// counts instead of what was named here. A prefix with `?`, `#` or `..` in it is refused. Only
-    /// for a proxy that sets this field or takes it away in every request: nginx passes on what it
-    /// does not set, and a client could then name any of its `internal` locations. Default: the
-    /// field is not looked at.
+    /// Lets a trusted proxy say in `X-Accel-Mapping: FOLDER=PREFIX, …` where it has the files; that
+    /// overrides the folders named here. A prefix with `?`, `#` or `..` in it is refused. Only for
+    /// a proxy that sets or removes this field in every request: nginx passes on what it does not
+    /// set, and a client could then name any of its `internal` locations. Default: the field is
+    /// ignored.
     pub fn mapping_from_proxy(mut self) -> Self {
         self.settings.mapping_from_proxy = true;
         self
@@ -131,7 +131,7 @@ impl OffloadLayer {
         self
     }
 
-    /// How many blocking threads it may want at a time.
+    /// The maximum number of blocking threads that it uses at a time.
     #[must_use]
     pub fn check_threads(&self) -> usize {
         self.settings.lane.threads()

@@ -19,8 +19,8 @@ pub(super) struct Map {
     prefix: String,
 }
 
-/// All but what RFC 3986 §2.3 leaves alone: the proxies decode it, and nothing of a name is an
-/// order to them.
+/// Everything except RFC 3986's unreserved characters (§2.3): the proxies decode it, and no part of
+/// a name can be an order to them.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -42,8 +42,8 @@ impl Map {
     }
 }
 
-/// A path of a URL that leads where it says: nothing goes up, be it encoded, and what is put behind
-/// it is neither a query nor a fragment.
+/// Whether a URL path is safe as a prefix: it has no `..`, encoded or not, and text appended to it
+/// is neither a query nor a fragment.
 fn is_plain(prefix: &str) -> bool {
     let decoded: Vec<u8> = percent_decode_str(prefix).collect();
     prefix.starts_with('/')
@@ -88,7 +88,7 @@ fn names(path: &Path) -> Option<Vec<&[u8]>> {
     components.map(name).collect()
 }
 
-/// Is the file at this path the blob's, and the blob all of it? Asks the file system.
+/// Whether the file at this path is the blob's, and the blob is all of it. Asks the file system.
 pub(super) fn is_still_there(blob: &Blob, path: &Path) -> io::Result<bool> {
     let named = fs::metadata(path)?;
     let open = blob.file().metadata()?;

@@ -1,10 +1,10 @@
 //! Flags, durations, and the database at the start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use euryale_sqlite::rusqlite::Row;
 
 use super::connection;
@@ -171,6 +171,66 @@ fn wrong_flags_are_refused() {
             parse(flags).unwrap_err().starts_with("error: "),
             "{flags:?}"
         );
+    }
+}
+
+/// The flags of a table on the settings page, each with what the page says is its default.
+fn documented() -> BTreeMap<String, Vec<String>> {
+    let page = content::samples()
+        .find(|sample| sample.path == "/operate/settings")
+        .unwrap();
+    let mut flags = BTreeMap::new();
+    let table = page
+        .body
+        .lines()
+        .skip_while(|line| !line.starts_with("| flag |"))
+        .take_while(|line| line.starts_with('|'));
+    for row in table.skip(2) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let names: Vec<&str> = cells[1].split(", ").collect();
+        let defaults: Vec<String> = cells[2]
+            .split(", ")
+            .map(|default| default.trim_matches('`').to_owned())
+            .collect();
+        for (place, name) in names.iter().enumerate() {
+            let own = match names.len() == defaults.len() {
+                true => vec![defaults[place].clone()],
+                false => defaults.clone(),
+            };
+            flags.insert(name.trim_matches(['`', '-']).to_owned(), own);
+        }
+    }
+    flags
+}
+
+#[test]
+fn the_settings_page_lists_each_flag_with_its_default() {
+    let documented = documented();
+    for argument in Settings::command().get_arguments() {
+        let name = argument.get_long().unwrap();
+        let Some(on_page) = documented.get(name) else {
+            panic!("--{name} is missing from content/operate/settings.md");
+        };
+        let defaults: Vec<&str> = argument
+            .get_default_values()
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        let written = match (defaults.as_slice(), name) {
+            // Without a default the page says in words what happens.
+            ([], _) => continue,
+            (["false"], _) => vec!["no"],
+            // The page leaves out what the names have in common.
+            (_, "forwarded-field") => defaults
+                .iter()
+                .map(|field| match *field {
+                    "x-forwarded-for" => "x-forwarded-for",
+                    other => other.trim_start_matches("x-forwarded"),
+                })
+                .collect(),
+            _ => defaults,
+        };
+        assert_eq!(on_page, &written, "the default of --{name}");
     }
 }
 
